@@ -1,0 +1,1 @@
+"""An attention microscope for every Transformer."""

@@ -1,0 +1,70 @@
+"""The small values that every layer of attnscope speaks about: tokens, stacks and the shape of one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Sentence = Literal["A", "B"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One position of the input, as a person reads it.
+
+    `text` keeps a leading space (" lazy") and has no byte-level or word-piece marks. A word-piece continuation ("##ing")
+    has the text "ing" and `continues=True`. Bytes that are no text on their own (part of an emoji, say) are written as
+    `\\xF0\\x9F` and `raw=True`.
+    """
+
+    text: str
+    id: int
+    special: bool = False
+    sentence: Sentence = None
+    continues: bool = False
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerShape:
+    """Sizes of the attention of one layer. `kv_heads` divides `heads`; `qk_dim` and `v_dim` are per head."""
+
+    heads: int
+    kv_heads: int
+    qk_dim: int
+    v_dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack of attention layers: the model's `encoder`, its `decoder`, or its `cross` attention.
+
+    `layers`, `heads`, `kv_heads` and `head_dim` are the maxima over its layers; `layer(i)` gives one layer's own sizes.
+    """
+
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    shapes: tuple[LayerShape | None, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, shapes: Sequence[LayerShape | None]) -> Stack:
+        """The stack whose layer `i` has `shapes[i]` (None: a layer without attention)."""
+        present = [shape for shape in shapes if shape is not None]
+        return cls(
+            layers=len(shapes),
+            heads=max((shape.heads for shape in present), default=0),
+            kv_heads=max((shape.kv_heads for shape in present), default=0),
+            head_dim=max((shape.qk_dim for shape in present), default=0),
+            shapes=tuple(shapes),
+        )
+
+    def layer(self, index: int) -> LayerShape | None:
+        """Sizes of layer `index`, or None where that layer has no attention (hybrid models)."""
+        if not 0 <= index < self.layers:
+            from attnscope.errors import InputError
+
+            raise InputError(f"There is no layer {index}: this stack has layers 0 to {self.layers - 1}.")
+        return self.shapes[index]
