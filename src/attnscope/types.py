@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 Sentence = Literal["A", "B"] | None
 
@@ -68,3 +68,15 @@ class Stack:
 
             raise InputError(f"There is no layer {index}: this stack has layers 0 to {self.layers - 1}.")
         return self.shapes[index]
+
+
+class Observer(Protocol):
+    """Somebody who watches a pass through the model and may stop it."""
+
+    def layer(self, done: int, total: int) -> None:
+        """The attention of `done` layers is computed, of `total` (0: not known yet)."""
+        ...
+
+    def cancelled(self) -> bool:
+        """Whether the pass should stop here; it then raises `CancelledError`."""
+        ...

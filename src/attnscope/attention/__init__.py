@@ -1,0 +1,7 @@
+"""The exact mathematics of attention on q, k, v and a mask: scores, weights and outputs of any rows, nothing N×N kept."""
+
+from attnscope.attention.bias import Bias
+from attnscope.attention.mask import Mask
+from attnscope.attention.record import LayerRecord, QKRecord, WeightsRecord
+
+__all__ = ["Bias", "LayerRecord", "Mask", "QKRecord", "WeightsRecord"]

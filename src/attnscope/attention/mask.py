@@ -1,0 +1,148 @@
+"""Which keys a query may look at, in O(queries + keys) numbers wherever the pattern allows it.
+
+Nearly every mask in use (full, causal, sliding window, chunks, packed sequences, padding on either side) lets query i
+look at one interval of keys, minus keys that are closed to everybody. Such a mask is two integers a query and one bit a
+key. `Mask.fit` finds that form for the very tensor that the attention function was given and verifies it bit by bit; a
+mask that has no such form is kept as packed bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Int32, UInt8
+from torch import Tensor
+
+MaskKind = Literal["full", "causal", "window", "interval", "dense"]
+
+_ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Query `i` may look at key `j` iff `lo[i] <= j < hi[i]` and `valid[j]`; or, where `bits` is there, iff its bit is set.
+
+    `kind` names the pattern for a person: `full`, `causal`, `window` (the last `window` keys up to and including the
+    query; where `window_ahead` is set, that many keys on both sides), `interval`, or `dense`. `valid` is None where every
+    key is open to somebody. Bit `j & 7` (least significant first) of byte `j >> 3` of `bits[head, i]` stands for key `j`;
+    a leading size of 1 means that all heads share the mask.
+    """
+
+    kind: MaskKind
+    lo: Int32[Tensor, "queries"]  # noqa: F821
+    hi: Int32[Tensor, "queries"]  # noqa: F821
+    keys: int
+    valid: Bool[Tensor, "keys"] | None = None  # noqa: F821
+    bits: UInt8[Tensor, "heads queries bytes"] | None = None
+    window: int | None = None
+    symmetric: bool = False
+
+    @property
+    def queries(self) -> int:
+        """Number of queries."""
+        return self.lo.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the description holds."""
+        parts = (self.lo, self.hi, self.valid, self.bits)
+        return sum(part.numel() * part.element_size() for part in parts if part is not None)
+
+    @classmethod
+    def full(cls, queries: int, keys: int) -> Mask:
+        """Every query looks at every key."""
+        return cls("full", torch.zeros(queries, dtype=torch.int32), torch.full((queries,), keys, dtype=torch.int32), keys)
+
+    @classmethod
+    def causal(cls, queries: int, keys: int, offset: int = 0) -> Mask:
+        """Query `i` looks at keys `0 … i + offset`."""
+        hi = (torch.arange(queries, dtype=torch.int32) + 1 + offset).clamp(0, keys)
+        return cls("causal", torch.zeros(queries, dtype=torch.int32), hi, keys)
+
+    @classmethod
+    def fit(cls, allowed: Bool[Tensor, "heads queries keys"]) -> Mask:
+        """The smallest exact description of `allowed`. A leading size of 1 stands for all heads."""
+        allowed = allowed.detach()
+        if allowed.shape[0] > 1 and all(torch.equal(allowed[0], other) for other in allowed[1:]):
+            allowed = allowed[:1]
+        if allowed.shape[0] == 1:
+            found = _fit_intervals(allowed[0])
+            if found is not None:
+                return found
+        _, queries, keys = allowed.shape
+        empty = torch.zeros(queries, dtype=torch.int32)
+        return cls("dense", empty, empty.clone(), keys, bits=_pack(allowed))
+
+    def allowed(self, rows: Tensor) -> Bool[Tensor, "heads rows keys"]:
+        """Which keys the queries `rows` (indices) may look at; the leading size is 1 where all heads share the mask."""
+        if self.bits is not None:
+            return _unpack(self.bits[:, rows], self.keys)
+        keys = torch.arange(self.keys)
+        open_ = (keys >= self.lo[rows, None]) & (keys < self.hi[rows, None])
+        if self.valid is not None:
+            open_ &= self.valid
+        return open_[None]
+
+    def has_keys(self) -> Bool[Tensor, "queries"]:  # noqa: F821
+        """Whether a query has any key to look at (for masks that differ by head: in every head)."""
+        step = _ROWS_AT_ONCE
+        parts = [
+            self.allowed(torch.arange(start, min(start + step, self.queries))).any(-1).all(0)
+            for start in range(0, self.queries, step)
+        ]
+        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
+
+
+def _fit_intervals(allowed: Bool[Tensor, "queries keys"]) -> Mask | None:
+    queries, keys = allowed.shape
+    anybody = allowed.any(0).cpu()
+    valid = None if bool(anybody.all()) else anybody
+    as_int = allowed.to(torch.uint8)
+    some = allowed.any(1).cpu()
+    lo = torch.where(some, as_int.argmax(1).cpu(), 0).to(torch.int32)
+    hi = torch.where(some, keys - as_int.flip(1).argmax(1).cpu(), 0).to(torch.int32)
+    for candidate in _named(lo, hi, keys, valid):
+        if _same(candidate, allowed):
+            return candidate
+    return None
+
+
+def _named(lo: Tensor, hi: Tensor, keys: int, valid: Tensor | None) -> list[Mask]:
+    """Descriptions to try, the ones with a name first: padding moves the measured ends of a named pattern."""
+    queries = lo.shape[0]
+    position = torch.arange(queries, dtype=torch.int32)
+    zero, end = torch.zeros_like(lo), torch.full_like(hi, keys)
+    offset = keys - queries
+    after = (position + 1 + offset).clamp(0, keys).to(torch.int32)
+    widest = int((hi - lo).max()) if queries else 0
+    behind = int((position + offset - lo).max()) if queries else 0
+    both_lo = (position + offset - behind).clamp(min=0).to(torch.int32)
+    both_hi = (position + offset + behind + 1).clamp(max=keys).to(torch.int32)
+    return [
+        Mask("full", zero, end, keys, valid),
+        Mask("causal", zero, after, keys, valid),
+        Mask("window", (after - widest).clamp(min=0).to(torch.int32), after, keys, valid, window=widest),
+        Mask("window", both_lo, both_hi, keys, valid, window=behind, symmetric=True),
+        Mask("interval", lo, hi, keys, valid),
+    ]
+
+
+def _same(mask: Mask, allowed: Bool[Tensor, "queries keys"]) -> bool:
+    for start in range(0, allowed.shape[0], _ROWS_AT_ONCE):
+        rows = torch.arange(start, min(start + _ROWS_AT_ONCE, allowed.shape[0]))
+        if not torch.equal(mask.allowed(rows)[0], allowed[start : start + len(rows)].cpu()):
+            return False
+    return True
+
+
+def _pack(allowed: Bool[Tensor, "heads queries keys"]) -> UInt8[Tensor, "heads queries bytes"]:
+    heads, queries, keys = allowed.shape
+    padded = torch.nn.functional.pad(allowed.cpu().to(torch.uint8), (0, -keys % 8)).view(heads, queries, -1, 8)
+    return (padded << torch.arange(8, dtype=torch.uint8)).sum(-1, dtype=torch.uint8)
+
+
+def _unpack(bits: UInt8[Tensor, "heads rows bytes"], keys: int) -> Bool[Tensor, "heads rows keys"]:
+    spread = (bits[..., None] >> torch.arange(8, dtype=torch.uint8)) & 1
+    return spread.flatten(-2)[..., :keys].bool()

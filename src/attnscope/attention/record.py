@@ -1,0 +1,163 @@
+"""The attention of one layer, kept as what it is computed from, and the equations that give any row of it.
+
+    score  s_ij = cap · tanh(q_i · k_j · scaling / cap) + b_ij      (without a cap: q_i · k_j · scaling + b_ij)
+    weight α_ij = exp(s_ij) / (Σ_j' exp(s_ij') + exp(sink))         over the allowed keys j' (Vig 2019, equation 1)
+    output o_i  = Σ_j α_ij v_j
+
+Arithmetic is in float32 whatever the model's own dtype is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attnscope.attention.bias import Bias
+from attnscope.attention.mask import Mask
+from attnscope.types import LayerShape
+
+ROWS_AT_ONCE = 128
+
+
+class LayerRecord(ABC):
+    """The attention of one layer. Heads, rows and keys are indices; every result is float32 on the CPU."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> LayerShape:
+        """Heads and sizes of the layer."""
+
+    @property
+    @abstractmethod
+    def queries(self) -> int:
+        """Number of query positions."""
+
+    @property
+    @abstractmethod
+    def keys(self) -> int:
+        """Number of key positions."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+
+    @abstractmethod
+    def attention(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
+        """Attention weights α. A row sums to 1, to less with a learned sink, and to 0 where no key is allowed."""
+
+    def tiles(self, heads: Tensor) -> Iterator[tuple[Tensor, Float[Tensor, "heads rows keys"]]]:
+        """All rows of α in order, a few at a time: pairs of (rows, α of these rows)."""
+        for start in range(0, self.queries, ROWS_AT_ONCE):
+            rows = torch.arange(start, min(start + ROWS_AT_ONCE, self.queries))
+            yield rows, self.attention(heads, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class QKRecord(LayerRecord):
+    """A layer kept as queries, keys and values (after rotary embedding and whatever else the model does to them).
+
+    With grouped-query attention `k` and `v` have fewer heads than `q`: query head h uses key head
+    `h * kv_heads // heads`. `sinks` is one learned score a head that takes part in the softmax and has no value.
+    """
+
+    q: Float[Tensor, "heads queries qk_dim"]
+    k: Float[Tensor, "kv_heads keys qk_dim"]
+    v: Float[Tensor, "kv_heads keys v_dim"]
+    scaling: float
+    mask: Mask
+    softcap: float | None = None
+    bias: Bias | None = None
+    sinks: Float[Tensor, "heads"] | None = None  # noqa: F821
+
+    @property
+    def shape(self) -> LayerShape:
+        """Heads and sizes of the layer."""
+        return LayerShape(self.q.shape[0], self.k.shape[0], self.q.shape[2], self.v.shape[2])
+
+    @property
+    def queries(self) -> int:
+        """Number of query positions."""
+        return self.q.shape[1]
+
+    @property
+    def keys(self) -> int:
+        """Number of key positions."""
+        return self.k.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        held = sum(part.numel() * part.element_size() for part in (self.q, self.k, self.v))
+        return held + self.mask.nbytes + (self.bias.nbytes if self.bias else 0)
+
+    def key_head(self, heads: Tensor) -> Tensor:
+        """The key (and value) heads that the query `heads` use."""
+        return heads * self.k.shape[0] // self.q.shape[0]
+
+    def dot_products(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
+        """q · k, not scaled."""
+        q = self.q[heads][:, rows].float()
+        k = self.k[self.key_head(heads)].float()
+        return (q @ k.transpose(1, 2)).cpu()
+
+    def scores(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
+        """Scores before the softmax with everything applied; -inf where a key is not allowed."""
+        scores = self.dot_products(heads, rows) * self.scaling
+        if self.softcap is not None:
+            scores = torch.tanh(scores / self.softcap) * self.softcap
+        if self.bias is not None:
+            bias = self.bias.rows(rows)
+            scores = scores + (bias[heads] if bias.shape[0] > 1 else bias)
+        allowed = self.mask.allowed(rows)
+        return scores.masked_fill(~(allowed[heads] if allowed.shape[0] > 1 else allowed), -torch.inf)
+
+    def attention(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
+        """Attention weights α."""
+        scores = self.scores(heads, rows)
+        if self.sinks is None:
+            return torch.softmax(scores, dim=-1).nan_to_num(0.0)
+        sink = self.sinks[heads].float().cpu()[:, None, None].expand(-1, len(rows), 1)
+        return torch.softmax(torch.cat([scores, sink], dim=-1), dim=-1)[..., :-1]
+
+    def output(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows v_dim"]:
+        """Σ_j α_ij v_j: what each head passes on, before the output projection."""
+        values = self.v[self.key_head(heads)].float().cpu()
+        parts = [self.attention(heads, part) @ values for part in rows.split(ROWS_AT_ONCE)]
+        return torch.cat(parts, dim=1) if parts else values[:, :0]
+
+
+@dataclass(frozen=True, eq=False)
+class WeightsRecord(LayerRecord):
+    """A layer of which only the weights are known: reported by the model itself, or given by the user."""
+
+    weights: Float[Tensor, "heads queries keys"]
+
+    @property
+    def shape(self) -> LayerShape:
+        """Heads of the layer; the sizes of q, k and v are not known (0)."""
+        return LayerShape(self.weights.shape[0], self.weights.shape[0], 0, 0)
+
+    @property
+    def queries(self) -> int:
+        """Number of query positions."""
+        return self.weights.shape[1]
+
+    @property
+    def keys(self) -> int:
+        """Number of key positions."""
+        return self.weights.shape[2]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        return self.weights.numel() * self.weights.element_size()
+
+    def attention(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
+        """Attention weights α, as they were given."""
+        return self.weights[heads][:, rows].float().cpu()
