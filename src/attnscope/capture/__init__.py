@@ -1,0 +1,7 @@
+"""Runs a pass on a structural clone and keeps what its attention was computed from."""
+
+from attnscope.capture.prepare import prepared
+from attnscope.capture.recorder import Capture, Recorder
+from attnscope.capture.run import capture_pass
+
+__all__ = ["Capture", "Recorder", "capture_pass", "prepared"]

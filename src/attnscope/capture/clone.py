@@ -1,0 +1,83 @@
+"""A model that shares every weight with the user's and nothing else, so that a pass can be set up without touching hers.
+
+Switching the attention implementation of the user's own model would be seen by every other thread that runs it, and by
+every model that shares its config. A structural clone costs some milliseconds and no weight: `copy.deepcopy` with a memo
+in which parameters, buffers and hooks stand for themselves, and configs and modules do not.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torch import Tensor, nn
+
+from attnscope.errors import RefusedError
+
+_HOOK_TABLES = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+
+
+def structural_clone(model: nn.Module) -> nn.Module:
+    """A copy of `model` in eval mode with its own modules and configs, and with the very same parameters and buffers.
+
+    Hooks that the user registered run in the clone too: they are part of what her model does. Raises `RefusedError` where
+    the model cannot be copied so.
+    """
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for held in list(module.__dict__.values()):
+            if isinstance(held, Tensor):
+                memo[id(held)] = held
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            memo[id(tensor)] = tensor
+        for table in _HOOK_TABLES:
+            for hook in getattr(module, table, {}).values():
+                memo[id(hook)] = hook
+    try:
+        clone = copy.deepcopy(model, memo)
+    except Exception as error:
+        raise RefusedError(
+            f"{type(model).__name__} cannot be copied without its weights ({type(error).__name__}: {error}), so no pass "
+            "can be captured without changing your model."
+        ) from error
+    _assert_shared(model, clone)
+    clone.eval()
+    return clone
+
+
+def configs_of(model: nn.Module) -> list[Any]:
+    """Every distinct transformers config that a module of `model` or another config holds."""
+    found: dict[int, Any] = {}
+    waiting = [getattr(module, "config", None) for module in model.modules()]
+    while waiting:
+        config = waiting.pop()
+        if config is None or id(config) in found or not hasattr(config, "_attn_implementation_internal"):
+            continue
+        found[id(config)] = config
+        waiting.extend(getattr(config, name, None) for name in getattr(config, "sub_configs", {}))
+    return list(found.values())
+
+
+def set_attention(clone: nn.Module, implementation: str) -> None:
+    """Make every module of a clone use the attention implementation of that name."""
+    for config in configs_of(clone):
+        config._attn_implementation_internal = implementation
+
+
+def _assert_shared(model: nn.Module, clone: nn.Module) -> None:
+    theirs = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
+    ours = dict(clone.named_parameters(remove_duplicate=False)) | dict(clone.named_buffers(remove_duplicate=False))
+    if theirs.keys() != ours.keys() or any(theirs[name] is not ours[name] for name in theirs):
+        raise RefusedError(f"{type(model).__name__} copies its own weights when it is copied, so it cannot be captured.")
+    shared = {id(module) for module in model.modules()} & {id(module) for module in clone.modules()}
+    if shared:
+        raise RefusedError(f"{type(model).__name__} does not copy all of its modules, so it cannot be captured.")

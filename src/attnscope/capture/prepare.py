@@ -1,0 +1,50 @@
+"""A model ready for one pass with an attention implementation of our choice, the user's own left as it is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+from attnscope.capture.clone import configs_of, set_attention, structural_clone
+from attnscope.errors import RefusedError
+
+_BORROWING = threading.RLock()
+
+
+@contextmanager
+def prepared(model: nn.Module, implementation: str | None) -> Iterator[nn.Module]:
+    """`model` for one pass: in eval mode and, unless None, with the attention implementation of that name.
+
+    This is a structural clone wherever the model can be cloned. A model that cannot (modules that refuse to be copied) is
+    switched itself, under a lock, and put back as it was, also when the pass raises; passes that other code runs on such a
+    model at the same time are not supported.
+    """
+    try:
+        clone = structural_clone(model)
+    except RefusedError:
+        with _borrowed(model, implementation) as itself:
+            yield itself
+        return
+    if implementation is not None:
+        set_attention(clone, implementation)
+    yield clone
+
+
+@contextmanager
+def _borrowed(model: nn.Module, implementation: str | None) -> Iterator[nn.Module]:
+    with _BORROWING:
+        configs = [(config, config._attn_implementation_internal) for config in configs_of(model)]
+        modes = [(module, module.training) for module in model.modules()]
+        try:
+            model.eval()
+            if implementation is not None:
+                set_attention(model, implementation)
+            yield model
+        finally:
+            for config, before in configs:
+                config._attn_implementation_internal = before
+            for module, training in modes:
+                module.training = training

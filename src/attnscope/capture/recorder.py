@@ -1,0 +1,112 @@
+"""What one pass leaves behind: one call of the attention function after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from attnscope.attention import Bias, LayerRecord, Mask
+from attnscope.errors import CancelledError
+from attnscope.types import Observer
+
+
+@dataclass
+class Capture:
+    """One call of the attention function, in the order of the pass.
+
+    `rows` and `output` ([rows, heads, v_dim], float32) are the sample that the certificate compares; `values`
+    ([kv_heads, keys, v_dim]) are kept beside the record only where the record itself has none. `projection` is the module
+    that read the output first (W_O), if one did. `refusal` says why this call cannot be shown.
+    """
+
+    module: nn.Module
+    name: str
+    record: LayerRecord
+    causal: bool
+    rows: Tensor
+    output: Tensor
+    values: Tensor | None = None
+    projection: nn.Module | None = None
+    refusal: str | None = None
+
+
+@dataclass
+class Recorder:
+    """Collects the calls of one pass. `sample` rows of each call are kept for the certificate (0: all of them).
+
+    With `keep_weights` the weights that the module's own eager function returns are kept instead of q and k.
+    """
+
+    names: dict[int, str]
+    observer: Observer | None = None
+    sample: int = 4
+    keep_weights: bool = False
+    total: int = 0
+    calls: list[Capture] = field(default_factory=list[Capture])
+    last_output: Tensor | None = None
+    _masks: dict[tuple[object, ...], tuple[Tensor, Mask, Bias | None]] = field(
+        default_factory=dict[tuple[object, ...], tuple[Tensor, Mask, Bias | None]]
+    )
+    _causal_floats: dict[tuple[object, ...], Tensor] = field(default_factory=dict[tuple[object, ...], Tensor])
+
+    def check_cancelled(self) -> None:
+        """Raise `CancelledError` if the observer wants the pass to stop."""
+        if self.observer is not None and self.observer.cancelled():
+            raise CancelledError("The run was cancelled.")
+
+    def add(self, capture: Capture, output: Tensor) -> None:
+        """Keep a call; `output` is held until the next one, so that its reader can be recognised."""
+        self.calls.append(capture)
+        self.last_output = output
+        if self.observer is not None:
+            self.observer.layer(len(self.calls), self.total)
+
+    def finish(self) -> list[Capture]:
+        """The calls, with everything let go that only the pass needed."""
+        self.last_output = None
+        self._masks.clear()
+        self._causal_floats.clear()
+        return self.calls
+
+    def sampled_rows(self, queries: int) -> Tensor:
+        """The rows to compare: the ends and some in between that differ from layer to layer."""
+        if self.sample == 0 or queries <= self.sample:
+            return torch.arange(queries)
+        inner = torch.Generator().manual_seed(len(self.calls) * 7919 + queries)
+        picked = torch.randperm(queries - 2, generator=inner)[: self.sample - 2] + 1
+        return torch.cat([torch.tensor([0, queries - 1]), picked]).sort().values
+
+    def described(self, mask: Tensor) -> tuple[Mask, Bias | None]:
+        """The symbolic form of the mask tensor [batch, heads or 1, queries, keys] that the model passed.
+
+        A tensor that many layers share is looked at once.
+        """
+        key = (mask.data_ptr(), mask.shape, mask.stride(), mask.dtype)
+        if key not in self._masks:
+            self._masks[key] = (mask, *describe(mask))
+        return self._masks[key][1:]
+
+    def causal_float(self, queries: int, keys: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """A causal mask as eager functions want it: 0, and the smallest number of the dtype; one for all layers."""
+        key = (queries, keys, dtype, device)
+        if key not in self._causal_floats:
+            open_ = torch.ones(queries, keys, dtype=torch.bool, device=device).tril()
+            self._causal_floats[key] = as_float(open_[None, None], dtype)
+        return self._causal_floats[key]
+
+
+def as_float(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """A boolean mask as an additive one."""
+    zero = torch.zeros((), dtype=dtype, device=allowed.device)
+    return torch.where(allowed, zero, torch.finfo(dtype).min)
+
+
+def describe(mask: Tensor) -> tuple[Mask, Bias | None]:
+    """Split a mask tensor (boolean, or additive) of a batch of one into what is allowed and what is added."""
+    first = mask[0]
+    if first.dtype == torch.bool:
+        return Mask.fit(first), None
+    allowed = first > torch.finfo(first.dtype).min / 2
+    return Mask.fit(allowed), Bias.fit(torch.where(allowed, first, 0))

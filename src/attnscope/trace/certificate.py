@@ -1,0 +1,89 @@
+"""How far what is shown is from what the model did, layer by layer.
+
+Three comparisons, because no single one tells the whole truth:
+
+(a) `hidden_states`    the hidden states of the capturing pass against those of an untouched pass in the model's own
+                       implementation and dtype, as a part of their largest absolute value;
+(b) `weighted_values`  Σ_j α_ij v_j from the weights shown, against what the model's attention function put out, as a part
+                       of its largest absolute value;
+(c) `eager_weights`    the weights shown against `output_attentions` of the model's eager implementation, absolute.
+                       Eager weights that fail (b) themselves are no reference, and the note says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+Scope = Literal["sampled", "full"]
+
+TOLERANCE: dict[torch.dtype, float] = {
+    torch.float64: 1e-5,
+    torch.float32: 1e-4,
+    torch.float16: 1e-2,
+    torch.bfloat16: 8e-2,
+}
+"""Largest error that rounding alone explains. In bfloat16 (8 bits) 0.08 is normal and no fault of the capture."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCertificate:
+    """The errors of one layer; None where that comparison was not made. `note` is a sentence where there is more to say."""
+
+    layer: int
+    ok: bool
+    weighted_values: float | None = None
+    hidden_states: float | None = None
+    eager_weights: float | None = None
+    note: str | None = None
+
+    @property
+    def max_error(self) -> float:
+        """The largest error of the layer."""
+        return max((e for e in (self.weighted_values, self.hidden_states, self.eager_weights) if e is not None), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was compared and how it came out. `scope` is `sampled` (some rows of every head) or `full`."""
+
+    ok: bool
+    max_error: float
+    tolerance: float
+    scope: Scope
+    sentence: str
+    stacks: dict[str, list[LayerCertificate]]
+
+    @classmethod
+    def of(cls, stacks: dict[str, list[LayerCertificate]], tolerance: float, scope: Scope) -> Certificate:
+        """The verdict over all layers."""
+        layers = [layer for stack in stacks.values() for layer in stack]
+        failed = [layer for layer in layers if not layer.ok]
+        reported = [layer for layer in layers if layer.weighted_values is None]
+        max_error = max((layer.max_error for layer in layers), default=0.0)
+        if failed:
+            sentence = (
+                f"Not exact: layer {failed[0].layer} differs by {failed[0].max_error:.2g}, "
+                f"more than the {tolerance:g} that rounding explains."
+            )
+        elif reported:
+            sentence = (
+                "These are the weights that the model reports itself; its attention runs outside transformers' attention "
+                "interface, so they could not be checked against what it computed."
+            )
+        elif scope == "sampled":
+            sentence = (
+                "In a few rows of every head, the weights shown times the values are what the model's attention put out, "
+                f"up to {max_error:.1g} of its largest value."
+            )
+        else:
+            sentence = (
+                f"Hidden states, weights times values, and eager weights agree with the model's own up to {max_error:.1g}."
+            )
+        return cls(not failed and not reported, max_error, tolerance, scope, sentence, stacks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The certificate as plain JSON values."""
+        return asdict(self)

@@ -1,0 +1,238 @@
+"""`Trace`: one forward pass, from which every view takes what it shows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attnscope.attention import LayerRecord, QKRecord
+from attnscope.errors import InputError, RefusedError
+from attnscope.trace.certificate import Certificate
+from attnscope.types import Stack, Token
+
+Rows = slice | Sequence[int] | Tensor | None
+Projection = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class TracedStack:
+    """The attention layers of one stack. `records[i]` is None where layer i has no attention.
+
+    `query_side` and `key_side` name the token lists (`Trace.sides`) of its queries and keys. `projections[i]` is the module
+    that turns the heads' outputs of layer i into the attention block's own (W_O), or None where there is no such module.
+    """
+
+    records: list[LayerRecord | None]
+    causal: bool
+    query_side: str = "text"
+    key_side: str = "text"
+    projections: list[nn.Module | None] = field(default_factory=list[nn.Module | None])
+
+
+class Trace:
+    """One forward pass of a model over one input.
+
+    Layers and heads count from 0. `stack` is `"encoder"`, `"decoder"` or `"cross"`, and may be left out where the trace has
+    only one. Arrays are float32 tensors on the CPU. Nothing of the size tokens × tokens is kept: `attention` and `scores`
+    compute the rows they are asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        sides: Mapping[str, list[Token]],
+        stacks: Mapping[str, TracedStack],
+        certificate: Certificate,
+        provenance: Mapping[str, Any],
+        warnings: Sequence[str] = (),
+        next_tokens: list[tuple[str, int, float]] | None = None,
+        logits: Callable[[], Tensor | None] | None = None,
+        inputs: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.sides = dict(sides)
+        self.certificate = certificate
+        self.warnings = list(warnings)
+        self.next_tokens = next_tokens
+        self.inputs = dict(inputs or {})
+        self._stacks = dict(stacks)
+        self._provenance = dict(provenance)
+        self._logits = logits
+
+    def __repr__(self) -> str:
+        shape = ", ".join(f"{name}: {s.layers} × {s.heads} heads" for name, s in self.stacks.items())
+        return f"<Trace of {len(self.tokens)} tokens, {shape}>"
+
+    @property
+    def tokens(self) -> list[Token]:
+        """The tokens, one a position; of an encoder-decoder model those of the target side."""
+        return self.sides["target"] if "target" in self.sides else self.sides["text"]
+
+    def tokens_for(self, stack: str | None = None) -> tuple[list[Token], list[Token]]:
+        """The (query tokens, key tokens) of a stack."""
+        found = self.traced_stack(stack)
+        return self.sides[found.query_side], self.sides[found.key_side]
+
+    @cached_property
+    def stacks(self) -> dict[str, Stack]:
+        """The sizes of every stack."""
+        return {
+            name: Stack.of([record.shape if record else None for record in stack.records])
+            for name, stack in self._stacks.items()
+        }
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the trace keeps."""
+        records = [record for stack in self._stacks.values() for record in stack.records]
+        return sum(record.nbytes for record in records if record is not None)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the trace comes from, as JSON values: model, weights, dtype, versions, input ids, edits, certificate."""
+        return {**self._provenance, "certificate": self.certificate.as_dict()}
+
+    @cached_property
+    def id(self) -> str:
+        """A hash (32 hex digits) of the content: tokens, edits, and the bytes of everything captured."""
+        digest = hashlib.blake2b(digest_size=16)
+        content = {
+            "tokens": {side: [asdict(token) for token in tokens] for side, tokens in self.sides.items()},
+            "edits": self._provenance.get("edits", []),
+            "stacks": {name: [stack.query_side, stack.key_side] for name, stack in self._stacks.items()},
+        }
+        digest.update(json.dumps(content, sort_keys=True).encode())
+        for name, stack in sorted(self._stacks.items()):
+            for index, record in enumerate(stack.records):
+                digest.update(f"{name} {index}".encode())
+                if record is not None:
+                    _hash_record(digest.update, record)
+        return digest.hexdigest()
+
+    def traced_stack(self, stack: str | None = None) -> TracedStack:
+        """A stack's records. Raises `InputError` for an unknown name, or where a name is needed and none is given."""
+        if stack is None and len(self._stacks) == 1:
+            return next(iter(self._stacks.values()))
+        if stack is None or stack not in self._stacks:
+            names = ", ".join(repr(name) for name in self._stacks)
+            got = "no stack was named" if stack is None else f"there is no stack {stack!r}"
+            raise InputError(f"This trace has the stacks {names}, and {got}. Pass `stack=` with one of them.")
+        return self._stacks[stack]
+
+    def layer_record(self, layer: int, stack: str | None = None) -> LayerRecord:
+        """What is kept of one layer. Raises `InputError` for a layer out of range or one without attention."""
+        records = self.traced_stack(stack).records
+        if isinstance(layer, bool) or not 0 <= layer < len(records):
+            raise InputError(f"There is no layer {layer!r}: layers go from 0 to {len(records) - 1}.")
+        record = records[layer]
+        if record is None:
+            raise InputError(f"Layer {layer} of this model has no attention, so there is nothing to show for it.")
+        return record
+
+    def attention(
+        self, layer: int, head: int, stack: str | None = None, rows: Rows = None
+    ) -> Float[Tensor, "query key"]:
+        """Attention weights α (after the softmax), float32. `rows` (a slice or indices) computes these queries only.
+
+        Rows sum to 1; to less where the model has learned sinks; to 0 for a query that may look at no key.
+        """
+        record = self.layer_record(layer, stack)
+        chosen = _rows(rows, record.queries)
+        return record.attention(_head(head, record), chosen)[0]
+
+    def scores(self, layer: int, head: int, stack: str | None = None, rows: Rows = None) -> Float[Tensor, "query key"]:
+        """Scores before the softmax, with scaling, soft cap, bias and mask applied: -inf where a key is not allowed."""
+        record = self._qk(layer, stack, "scores")
+        return record.scores(_head(head, record), _rows(rows, record.queries))[0]
+
+    def q(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query qk_dim"]:
+        """Query vectors, after rotary embedding."""
+        record = self._qk(layer, stack, "queries")
+        return record.q[_head(head, record)][0].float().cpu()
+
+    def k(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "key qk_dim"]:
+        """Key vectors, after rotary embedding. Heads of one group (GQA) share them."""
+        record = self._qk(layer, stack, "keys")
+        return record.k[record.key_head(_head(head, record))][0].float().cpu()
+
+    def v(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "key v_dim"]:
+        """Value vectors. Heads of one group (GQA) share them."""
+        record = self._qk(layer, stack, "values")
+        return record.v[record.key_head(_head(head, record))][0].float().cpu()
+
+    def head_output(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query model_dim"]:
+        """This head's part of the attention block's output: W_O applied to Σ_j α_ij v_j of this head alone.
+
+        Over the heads of a layer the parts sum to the block's output minus the projection's bias (Kobayashi 2020).
+        Raises `RefusedError` where no single module turns the heads' outputs into the block's (a norm or gate between).
+        """
+        record = self._qk(layer, stack, "head outputs")
+        index = _head(head, record)
+        projections = self.traced_stack(stack).projections
+        module = projections[layer] if layer < len(projections) else None
+        if module is None:
+            raise RefusedError(
+                f"The output of head {layer}.{head} is not known: in this trace no output projection (W_O) reads the "
+                "attention of this layer directly."
+            )
+        heads, width = record.shape.heads, record.shape.v_dim
+        own = record.output(index, torch.arange(record.queries))[0]
+        parameter = next(module.parameters())
+        dtype = parameter.dtype if parameter.dtype.is_floating_point else record.q.dtype
+        alone = torch.zeros(record.queries, heads * width, dtype=dtype, device=parameter.device)
+        alone[:, head * width : (head + 1) * width] = own.to(alone)
+        with torch.no_grad():
+            return (module(alone) - module(torch.zeros_like(alone[:1]))).float().cpu()
+
+    @cached_property
+    def logits(self) -> Float[Tensor, "token vocab"] | None:
+        """The model's prediction scores, computed from the final hidden states when first asked for; None without a head."""
+        return None if self._logits is None else self._logits()
+
+    def _qk(self, layer: int, stack: str | None, what: str) -> QKRecord:
+        record = self.layer_record(layer, stack)
+        if not isinstance(record, QKRecord):
+            raise RefusedError(f"The {what} of layer {layer} are not known: of this layer only attention weights are there.")
+        return record
+
+
+def _head(head: int, record: LayerRecord) -> Tensor:
+    if isinstance(head, bool) or not 0 <= head < record.shape.heads:
+        raise InputError(f"There is no head {head!r}: this layer has heads 0 to {record.shape.heads - 1}.")
+    return torch.tensor([head])
+
+
+def _rows(rows: Rows, queries: int) -> Tensor:
+    if rows is None:
+        return torch.arange(queries)
+    if isinstance(rows, slice):
+        return torch.arange(queries)[rows]
+    chosen = torch.as_tensor(rows, dtype=torch.long).reshape(-1)
+    if len(chosen) and not (-queries <= int(chosen.min()) and int(chosen.max()) < queries):
+        raise InputError(f"Rows must lie between 0 and {queries - 1}; got {chosen.tolist()}.")
+    return chosen % queries if queries else chosen
+
+
+def _hash_record(update: Callable[[Any], None], record: LayerRecord) -> None:
+    parts: list[Tensor | None] = []
+    if isinstance(record, QKRecord):
+        facts = (record.scaling, record.softcap, record.mask.kind, record.bias.kind if record.bias else None)
+        update(repr(facts).encode())
+        mask, bias = record.mask, record.bias
+        parts = [record.q, record.k, record.v, record.sinks, mask.lo, mask.hi, mask.valid, mask.bits]
+        parts.append(bias.values if bias else None)
+    else:
+        parts = [record.attention(torch.arange(record.shape.heads), torch.arange(record.queries))]
+    for part in parts:
+        if part is None:
+            update(b"-")
+            continue
+        update(f"{part.dtype}{tuple(part.shape)}".encode())
+        update(memoryview(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
