@@ -85,7 +85,8 @@ class Steps:
         if process.returncode:
             raise StepError(
                 f"{''.join(shown).rstrip()}\n\n`{' '.join(command)[:100]}` failed with exit status "
-                f"{process.returncode}. Its whole output is in {path}. Once that is mended, give the same make command again."
+                f"{process.returncode}. Its whole output is in {path}. Once that is mended, "
+                "give the same make command again."
             )
 
     def _say(self, text: str) -> None:
