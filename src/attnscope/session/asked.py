@@ -1,0 +1,55 @@
+"""Reading the fields of a request: each of its type, or one sentence about what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from attnscope.errors import InputError
+
+
+def text_of(body: Mapping[str, Any], field: str) -> str:
+    """A string that must be there."""
+    value = body.get(field)
+    if not isinstance(value, str):
+        raise InputError(f"The request needs the string `{field}`; got {_kind(value)}.")
+    return value
+
+
+def optional_text_of(body: Mapping[str, Any], field: str) -> str | None:
+    """A string, or None where it is absent or null."""
+    return None if body.get(field) is None else text_of(body, field)
+
+
+def index_of(body: Mapping[str, Any], field: str, size: int, what: str) -> int:
+    """An index below `size`, of a thing called `what`."""
+    return _index(body.get(field), field, size, what)
+
+
+def indices_of(body: Mapping[str, Any], field: str, size: int, what: str) -> list[int]:
+    """A list of at least one and at most `size` indices below `size`."""
+    value: object = body.get(field)
+    if not isinstance(value, list) or not value:
+        raise InputError(
+            f"The request needs `{field}`, a list of at least one {what}; got {_kind(cast('object', value))}."
+        )
+    items = cast("list[object]", value)
+    if len(items) > size:
+        raise InputError(f"`{field}` names {len(items)} times a {what}; there are {size}.")
+    return [_index(item, field, size, what) for item in items]
+
+
+def _index(value: object, field: str, size: int, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InputError(f"`{field}` wants the whole number of a {what}; got {_kind(value)}.")
+    if not 0 <= value < size:
+        raise InputError(f"There is no {what} {_short(value)}: they go from 0 to {size - 1}.")
+    return value
+
+
+def _short(value: int) -> str:
+    return str(value) if abs(value) < 10**12 else "of that number"
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,105 @@
+"""The models that a session can switch between, loaded when they are first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from attnscope.errors import InputError, MissingError
+from attnscope.session.jobs import Job
+from attnscope.session.model_like import ModelLike
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model by name. `load` is called at most once at a time, in a thread of its own, and again if it failed.
+
+    `model` is the model itself where it is there already.
+    """
+
+    name: str
+    title: str
+    kind: str
+    load: Callable[[], ModelLike]
+    model: ModelLike | None = None
+
+    @classmethod
+    def loaded(cls, model: ModelLike) -> ModelEntry:
+        """An entry for a model that is there already."""
+        return cls(model.name, model.title, model.kind, lambda: model, model)
+
+
+class _Loading:
+    """One attempt to load a model."""
+
+    def __init__(self, model: ModelLike | None = None) -> None:
+        self.done = threading.Event()
+        self.model = model
+        self.error: BaseException | None = None
+        if model is not None:
+            self.done.set()
+
+    def run(self, load: Callable[[], ModelLike]) -> None:
+        try:
+            self.model = load()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the model
+            self.error = error
+        self.done.set()
+
+
+class Catalogue:
+    """Models by name, in the order in which they are offered. Safe between threads."""
+
+    def __init__(self, entries: Iterable[ModelEntry]) -> None:
+        self._entries = {entry.name: entry for entry in entries}
+        self._loading = {e.name: _Loading(e.model) for e in self._entries.values() if e.model is not None}
+        self._lock = threading.Lock()
+
+    @property
+    def names(self) -> list[str]:
+        """All names, as offered."""
+        return list(self._entries)
+
+    def describe(self) -> list[dict[str, object]]:
+        """What a page is told of each model; what a loaded model says of itself goes first."""
+        described: list[dict[str, object]] = []
+        for entry in self._entries.values():
+            attempt = self._loading.get(entry.name)
+            model = attempt.model if attempt is not None else None
+            of = model if model is not None else entry
+            described.append({"name": entry.name, "title": of.title, "kind": of.kind, "loaded": model is not None})
+        return described
+
+    def start(self, name: str) -> None:
+        """Begin to load a model, without waiting for it."""
+        self._attempt(name)
+
+    def get(self, name: str, job: Job) -> ModelLike:
+        """The model of this name; waits until it is loaded, or until the job should stop."""
+        entry, attempt = self._attempt(name)
+        if not attempt.done.is_set():
+            job.stage = "load"
+            job.say(f"loading {entry.title}")
+            job.wait(attempt.done)
+        if attempt.model is not None:
+            return attempt.model
+        with self._lock:  # the next request tries again
+            if self._loading.get(name) is attempt:
+                del self._loading[name]
+        assert attempt.error is not None
+        raise attempt.error
+
+    def _attempt(self, name: str) -> tuple[ModelEntry, _Loading]:
+        entry = self._entries.get(name)
+        if entry is None:
+            if not self._entries:
+                raise InputError("This session has no model: it shows traces that were made elsewhere.")
+            known = ", ".join(self._entries)
+            raise MissingError(f"This session has no model {name[:100]!r}; it has {known}.")
+        with self._lock:
+            attempt = self._loading.get(name)
+            if attempt is None:
+                attempt = self._loading[name] = _Loading()
+                threading.Thread(target=attempt.run, args=(entry.load,), name=f"load {name}", daemon=True).start()
+        return entry, attempt

@@ -1,0 +1,106 @@
+"""Traces, models and certificates as JSON fields of a response (docs/wire.md)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from attnscope.session.held import HeldTrace
+from attnscope.session.model_like import ModelLike
+from attnscope.trace import Certificate, LayerCertificate, Trace
+from attnscope.types import Stack
+
+
+@dataclass(frozen=True)
+class Example:
+    """An input that a page offers with one click. `figure` is the figure of the paper that shows it."""
+
+    title: str
+    text: str
+    pair: str | None = None
+    model: str | None = None
+    figure: str | None = None
+
+
+def trace_fields(held: HeldTrace) -> dict[str, Any]:
+    """The fields of a `trace` response."""
+    trace = held.trace
+    following = trace.next_tokens
+    return {
+        "trace": trace.id,
+        "model": None if held.model is None else model_fields(held.model),
+        "input": {"text": held.text, "pair": held.pair},
+        "tokens": {side: [asdict(token) for token in tokens] for side, tokens in trace.sides.items()},
+        "stacks": {name: _stack_fields(trace, name, stack) for name, stack in trace.stacks.items()},
+        "edits": [],
+        "warnings": list(trace.warnings),
+        "certificate": certificate_fields(trace.certificate),
+        "next": None
+        if following is None
+        else [{"text": text, "id": ident, "probability": probability} for text, ident, probability in following],
+    }
+
+
+def model_fields(model: ModelLike) -> dict[str, Any]:
+    """What a page is told of the model that made a trace."""
+    return {
+        "name": model.name,
+        "title": model.title,
+        "kind": model.kind,
+        "dtype": model.dtype,
+        "quantisation": model.quantisation,
+        "parameters": model.parameters,
+    }
+
+
+def certificate_fields(certificate: Certificate) -> dict[str, Any]:
+    """A certificate as JSON. A number that is not finite is null there: JSON has no word for it."""
+    return {
+        "ok": certificate.ok,
+        "max_error": _finite(certificate.max_error),
+        "tolerance": _finite(certificate.tolerance),
+        "scope": certificate.scope,
+        "sentence": certificate.sentence,
+        "stacks": {name: [_layer_fields(layer) for layer in layers] for name, layers in certificate.stacks.items()},
+    }
+
+
+def trace_bytes(model: ModelLike, tokens: int) -> int:
+    """About how many bytes a trace of that many tokens keeps: q, k and v of every layer."""
+    width = {"float16": 2, "bfloat16": 2, "float64": 8}.get(model.dtype.removeprefix("torch."), 4)
+    numbers = 0
+    for stack in model.stacks.values():
+        for shape in stack.shapes:
+            if shape is not None:
+                numbers += shape.heads * shape.qk_dim + shape.kv_heads * (shape.qk_dim + shape.v_dim)
+    return numbers * tokens * width
+
+
+def _layer_fields(layer: LayerCertificate) -> dict[str, Any]:
+    return {
+        "layer": layer.layer,
+        "ok": layer.ok,
+        "weighted_values": _finite(layer.weighted_values),
+        "hidden_states": _finite(layer.hidden_states),
+        "eager_weights": _finite(layer.eager_weights),
+        "note": layer.note,
+    }
+
+
+def _stack_fields(trace: Trace, name: str, stack: Stack) -> dict[str, Any]:
+    traced = trace.traced_stack(name)
+    return {
+        "layers": stack.layers,
+        "heads": stack.heads,
+        "kv_heads": stack.kv_heads,
+        "head_dim": stack.head_dim,
+        "causal": traced.causal,
+        "query": traced.query_side,
+        "key": traced.key_side,
+        "shapes": [None if shape is None else asdict(shape) for shape in stack.shapes],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,51 @@
+"""What went wrong with a request, as the `error` message that answers it."""
+
+from __future__ import annotations
+
+import logging
+
+from attnscope.errors import (
+    AttnscopeError,
+    CancelledError,
+    MissingError,
+    RefusedError,
+    TooLongError,
+    UnreachableError,
+)
+from attnscope.session.jobs import BusyError, Job
+from attnscope.wire import Message
+
+_log = logging.getLogger("attnscope.session")
+
+_CODES: tuple[tuple[type[AttnscopeError], str], ...] = (
+    (TooLongError, "too_large"),
+    (MissingError, "unknown"),
+    (RefusedError, "refused"),
+    (CancelledError, "cancelled"),
+    (UnreachableError, "unreachable"),
+    (AttnscopeError, "bad_request"),
+)
+
+
+def error_message(ident: str, code: str, sentence: str) -> Message:
+    """An `error` response."""
+    return Message("error", ident, {"last": True, "code": code, "message": sentence})
+
+
+def failure(error: Exception, job: Job) -> Message:
+    """The `error` response for whatever a request raised. What nobody foresaw goes to the log with its traceback."""
+    if isinstance(error, BusyError):
+        return error_message(job.id, "busy", str(error))
+    if isinstance(error, CancelledError):
+        return error_message(job.id, "cancelled", job.reason)
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            return error_message(job.id, code, str(error))
+    _log.error("a request of type %r failed", job.kind, exc_info=error)
+    if isinstance(error, MemoryError):
+        return error_message(job.id, "too_large", "There is not enough memory for this: shorten the text.")
+    return error_message(
+        job.id,
+        "internal",
+        f"Something failed inside attnscope ({type(error).__name__}); the terminal that it runs in shows the details.",
+    )

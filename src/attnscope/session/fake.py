@@ -1,0 +1,93 @@
+"""A model without weights, for tests of whatever talks to a session: words are tokens, numbers come from a seed.
+
+Its traces are real `Trace`s, small, the same for the same text, and made at once. `on_layer` is called before each
+layer; a test holds a pass there, or lets it fail.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from attnscope.attention import LayerRecord, Mask, QKRecord
+from attnscope.errors import CancelledError
+from attnscope.trace import Certificate, LayerCertificate, Trace
+from attnscope.trace.trace import TracedStack
+from attnscope.types import LayerShape, Observer, Sentence, Stack, Token
+
+
+def _nothing(_layer: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class FakeModel:
+    """A decoder of `layers` × `heads` heads. Every character that is not a space is in a token."""
+
+    name: str = "fake"
+    title: str = "Fake model"
+    kind: str = "decoder"
+    layers: int = 3
+    heads: int = 4
+    kv_heads: int = 2
+    head_dim: int = 8
+    max_tokens: int | None = 2048
+    on_layer: Callable[[int], None] = _nothing
+    dtype: str = field(default="float32", init=False)
+    quantisation: str | None = field(default=None, init=False)
+    parameters: int = field(default=0, init=False)
+
+    @property
+    def stacks(self) -> dict[str, Stack]:
+        """One stack, named after the kind."""
+        shape = LayerShape(self.heads, self.kv_heads, self.head_dim, self.head_dim)
+        return {self.kind: Stack.of([shape] * self.layers)}
+
+    def count_tokens(self, text: str, pair: str | None = None) -> int:
+        """One token a word."""
+        return len(text.split()) + len((pair or "").split())
+
+    def trace(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Trace:
+        """A trace whose q, k and v depend on nothing but the text."""
+        parts: list[tuple[Sentence, str]] = [(None, text)] if pair is None else [("A", text), ("B", pair)]
+        tokens = [
+            Token(f" {word}", zlib.crc32(word.encode()) & 0xFFFF, sentence=sentence)
+            for sentence, part in parts
+            for word in part.split()
+        ]
+        records: list[LayerRecord | None] = [
+            self._record(layer, text, pair, len(tokens), observer) for layer in range(self.layers)
+        ]
+        checked = {self.kind: [LayerCertificate(layer, ok=True, weighted_values=0.0) for layer in range(self.layers)]}
+        return Trace(
+            sides={"text": tokens},
+            stacks={self.kind: TracedStack(records=records, causal=self.kind == "decoder")},
+            certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
+            provenance={"model": self.name},
+            next_tokens=[(" next", 1, 0.5)] if self.kind == "decoder" else None,
+        )
+
+    def check_trace(self, trace: Trace, observer: Observer | None = None) -> Certificate:
+        """A full certificate without fault."""
+        for layer in range(self.layers):
+            self._step(layer, observer)
+        return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")
+
+    def _record(self, layer: int, text: str, pair: str | None, count: int, observer: Observer | None) -> LayerRecord:
+        self._step(layer, observer)
+        seed = zlib.crc32(f"{layer} {text} {pair}".encode())
+        numbers = torch.Generator().manual_seed(seed)
+        q = torch.randn(self.heads, count, self.head_dim, generator=numbers)
+        k, v = torch.randn(2, self.kv_heads, count, self.head_dim, generator=numbers)
+        mask = Mask.causal(count, count) if self.kind == "decoder" else Mask.full(count, count)
+        return QKRecord(q=q, k=k, v=v, scaling=self.head_dim**-0.5, mask=mask)
+
+    def _step(self, layer: int, observer: Observer | None) -> None:
+        self.on_layer(layer)
+        if observer is not None:
+            if observer.cancelled():
+                raise CancelledError("The pass was cancelled.")
+            observer.layer(layer + 1, self.layers)

@@ -1,0 +1,59 @@
+"""The traces that a session holds: the ones looked at last, up to a number of bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from attnscope.errors import MissingError
+from attnscope.session.model_like import ModelLike
+from attnscope.trace import Trace
+
+
+@dataclass(frozen=True, eq=False)
+class HeldTrace:
+    """A trace with what it was made from. `model` is None for a trace that came from elsewhere."""
+
+    trace: Trace
+    model: ModelLike | None
+    text: str
+    pair: str | None
+
+
+class HeldTraces:
+    """Traces by id. The one not looked at for longest goes first; the newest always stays. Safe between threads."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._held: OrderedDict[str, HeldTrace] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all traces together hold."""
+        with self._lock:
+            return self._nbytes()
+
+    def add(self, held: HeldTrace) -> None:
+        """Keep a trace, and let go of the oldest where the budget asks for it."""
+        with self._lock:
+            self._held[held.trace.id] = held
+            self._held.move_to_end(held.trace.id)
+            while len(self._held) > 1 and self._nbytes() > self._budget:
+                self._held.popitem(last=False)
+
+    def get(self, trace_id: str) -> HeldTrace:
+        """The trace of this id. Raises `MissingError` where it is not, or no longer, here."""
+        with self._lock:
+            held = self._held.get(trace_id)
+            if held is None:
+                raise MissingError(f"This session does not hold trace {trace_id[:64]!r} any more: run the text again.")
+            self._held.move_to_end(trace_id)
+            return held
+
+    def _nbytes(self) -> int:
+        return sum(held.trace.nbytes for held in self._held.values())

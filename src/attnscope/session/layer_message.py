@@ -1,0 +1,143 @@
+"""One layer as a `layer` message: what a page needs to compute any row of any head by itself (docs/wire.md)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attnscope.attention import LayerRecord, Mask, QKRecord, WeightsRecord
+from attnscope.errors import RefusedError
+from attnscope.session.limits import Limits
+
+Arrays = dict[str, np.ndarray]
+
+LARGEST_ERROR = 1e-3
+"""Attention weights may be this far off before q and k are sent as float32."""
+
+_SAMPLED_ROWS = 16
+
+
+def layer_message(record: LayerRecord, limits: Limits) -> tuple[dict[str, Any], Arrays]:
+    """The fields and tensors of a `layer` response. Raises `TooLongError` before anything too large is made."""
+    if isinstance(record, QKRecord):
+        return _qk_message(record, limits)
+    if isinstance(record, WeightsRecord):
+        return _weights_message(record, limits)
+    raise RefusedError(f"A layer kept as {type(record).__name__} cannot be sent to a page.")
+
+
+def _qk_message(record: QKRecord, limits: Limits) -> tuple[dict[str, Any], Arrays]:
+    shape = record.shape
+    cells = shape.heads * record.queries + shape.kv_heads * record.keys
+    limits.check_answer(4 * cells * shape.qk_dim + record.mask.nbytes + (record.bias.nbytes if record.bias else 0))
+    arrays, error = _half(record)
+    if not error <= LARGEST_ERROR:  # also where float16 overflowed and the error is no number
+        arrays, error = {"q": _float32(record.q), "k": _float32(record.k)}, 0.0
+    mask, mask_arrays = _mask(record.mask)
+    arrays |= mask_arrays
+    bias = None
+    if record.bias is not None:
+        bias = {"kind": record.bias.kind}
+        values = record.bias.values
+        one_for_all = record.bias.kind == "dense" or values.shape[0] > 1
+        arrays["bias"] = _float32(values if one_for_all else values.expand(shape.heads, -1))
+    if record.sinks is not None:
+        arrays["sink"] = _float32(record.sinks)
+    fields = {
+        "form": "qk",
+        "heads": shape.heads,
+        "kv_heads": shape.kv_heads,
+        "queries": record.queries,
+        "keys": record.keys,
+        "qk_dim": shape.qk_dim,
+        "scaling": float(record.scaling),
+        "softcap": None if record.softcap is None else float(record.softcap),
+        "bias": bias,
+        "mask": mask,
+        "sinks": record.sinks is not None,
+        "error": error,
+    }
+    return fields, arrays
+
+
+def _half(record: QKRecord) -> tuple[Arrays, float]:
+    """q and the centred k in float16, and how far the weights computed from them are off."""
+    mean = record.k.float().mean(dim=1, keepdim=True)
+    q, k = record.q.to(torch.float16), (record.k.float() - mean).to(torch.float16)
+    error = _difference(record, replace(record, q=q.float(), k=k.float() + mean))
+    return {"q": q.cpu().numpy(), "k": k.cpu().numpy(), "k_mean": _float32(mean[:, 0])}, error
+
+
+def _difference(exact: QKRecord, sent: QKRecord) -> float:
+    """The largest difference between the weights of two records: every head, a sample of rows. NaN where undefined."""
+    count = min(_SAMPLED_ROWS, exact.queries)
+    rows = torch.tensor(sorted({i * (exact.queries - 1) // max(count - 1, 1) for i in range(count)}))
+    worst = 0.0
+    for index in range(exact.shape.heads):
+        head = torch.tensor([index])
+        if not _representable(sent, head):
+            return math.nan
+        worst = max(worst, (exact.attention(head, rows) - sent.attention(head, rows)).abs().max().item())
+    return worst
+
+
+def _representable(record: QKRecord, head: Tensor) -> bool:
+    return bool(record.q[head].isfinite().all()) and bool(record.k[record.key_head(head)].isfinite().all())
+
+
+def _mask(mask: Mask) -> tuple[dict[str, Any], Arrays]:
+    described: dict[str, Any] = {"kind": mask.kind}
+    if mask.window is not None:
+        described |= {"window": mask.window, "symmetric": mask.symmetric}
+    if mask.bits is not None:
+        return described, {"mask_bits": mask.bits.cpu().numpy()}
+    arrays: Arrays = {"mask_lo": mask.lo.cpu().numpy(), "mask_hi": mask.hi.cpu().numpy()}
+    if mask.valid is not None:
+        arrays["mask_valid"] = mask.valid.cpu().numpy().astype(np.uint8)
+    return described, arrays
+
+
+def _weights_message(record: WeightsRecord, limits: Limits) -> tuple[dict[str, Any], Arrays]:
+    heads, queries, keys = record.shape.heads, record.queries, record.keys
+    limits.check_answer(heads * queries * keys)
+    packed = np.empty((heads, queries, keys), dtype=np.uint8)
+    error = 0.0
+    for head in range(heads):
+        for rows, weights in record.tiles(torch.tensor([head])):
+            root = (weights[0].sqrt() * 255).round()
+            packed[head, rows[0] : rows[-1] + 1] = root.to(torch.uint8).numpy()
+            error = max(error, ((root / 255) ** 2 - weights[0]).abs().max().item())
+    fields = {
+        "form": "weights",
+        "heads": heads,
+        "kv_heads": heads,
+        "queries": queries,
+        "keys": keys,
+        "qk_dim": 0,
+        "scaling": None,
+        "softcap": None,
+        "bias": None,
+        "mask": None,
+        "sinks": False,
+        "error": error,
+    }
+    return fields, {"attention": packed}
+
+
+def tile_arrays(record: LayerRecord, heads: list[int], rows: list[int], limits: Limits) -> Arrays:
+    """The exact rows of a `tile` response: attention and, where they are known, scores; [heads, rows, keys] float32."""
+    limits.check_answer(2 * 4 * len(heads) * len(rows) * record.keys)
+    which, at = torch.tensor(heads), torch.tensor(rows)
+    arrays = {"attention": _float32(record.attention(which, at))}
+    if isinstance(record, QKRecord):
+        arrays["scores"] = _float32(record.scores(which, at))
+    return arrays
+
+
+def _float32(values: Tensor) -> np.ndarray:
+    return values.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()

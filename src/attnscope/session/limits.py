@@ -1,0 +1,61 @@
+"""How much one session takes on. Every limit is checked before the memory that it guards is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attnscope.errors import InputError, TooLongError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a session.
+
+    `tokens` and `characters` bound one input, `trace_bytes` what all traces together may hold, `answer_bytes` the
+    tensors of one response, `passes` the model passes that may wait or run at once, `requests` all requests.
+    """
+
+    tokens: int = 4096
+    characters: int = 200_000
+    trace_bytes: int = 2 * 2**30
+    answer_bytes: int = 256 * 2**20
+    passes: int = 8
+    requests: int = 32
+
+    def check_text(self, text: str, pair: str | None) -> None:
+        """Refuse an input for what it is as text: before anything is tokenised. The errors speak to a person."""
+        length = len(text) + len(pair or "")
+        if length > self.characters:
+            raise TooLongError(
+                f"The text has {length:,} characters; this session takes at most {self.characters:,}. Shorten it."
+            )
+        if not text:
+            raise InputError("The text is empty: type something to trace.")
+        for name, part in (("text", text), ("second sentence", pair or "")):
+            if any("\ud800" <= character <= "\udfff" for character in part):
+                raise InputError(f"The {name} holds half a character (a lone surrogate), which is no text; remove it.")
+
+    def check_tokens(self, tokens: int, model_takes: int | None, model_title: str) -> None:
+        """Refuse an input for its number of tokens: before the model sees it."""
+        if model_takes is not None and tokens > model_takes:
+            raise TooLongError(
+                f"The text has {tokens:,} tokens; {model_title} takes at most {model_takes:,}. Shorten it."
+            )
+        if tokens > self.tokens:
+            raise TooLongError(
+                f"The text has {tokens:,} tokens; this session takes at most {self.tokens:,}. Shorten it."
+            )
+
+    def check_answer(self, size: int) -> None:
+        """Refuse a response whose tensors would hold `size` bytes."""
+        if size > self.answer_bytes:
+            raise TooLongError(
+                f"The answer would hold {size:,} bytes; this session sends at most {self.answer_bytes:,}. Ask for less."
+            )
+
+    def check_trace(self, size: int) -> None:
+        """Refuse a pass whose trace would hold `size` bytes."""
+        if size > self.trace_bytes:
+            raise TooLongError(
+                f"The trace would hold {size:,} bytes; this session keeps {self.trace_bytes:,}. Shorten the text."
+            )

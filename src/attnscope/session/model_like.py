@@ -1,0 +1,65 @@
+"""What a session needs of a model. `attnscope.Model` is such a thing; so is the fake of `session/fake.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from attnscope.trace import Certificate, Trace
+from attnscope.types import Observer, Stack
+
+
+class ModelLike(Protocol):
+    """A model that is loaded and can be traced."""
+
+    @property
+    def name(self) -> str:
+        """What it is called where one chooses between models."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Its name for a person."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """`decoder`, `encoder` or `encoder-decoder`."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """The type that it computes in, such as `float32`."""
+        ...
+
+    @property
+    def quantisation(self) -> str | None:
+        """How its weights were stored, where that is coarser than `dtype`."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """Number of its parameters."""
+        ...
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Most tokens that it takes; None where it sets no limit."""
+        ...
+
+    @property
+    def stacks(self) -> Mapping[str, Stack]:
+        """The sizes of its attention layers."""
+        ...
+
+    def count_tokens(self, text: str, pair: str | None = None) -> int:
+        """How many positions a trace of this text has. Runs the tokenizer, not the model."""
+        ...
+
+    def trace(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Trace:
+        """One forward pass."""
+        ...
+
+    def check_trace(self, trace: Trace, observer: Observer | None = None) -> Certificate:
+        """The full certificate of a trace that this model made."""
+        ...

@@ -1,0 +1,204 @@
+"""`Session`: a request in, responses out one after another. Hosts (HTTP, notebook, file) only carry the bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from attnscope.errors import DamagedError, InputError, RefusedError
+from attnscope.session.asked import index_of, indices_of, optional_text_of, text_of
+from attnscope.session.catalogue import Catalogue, ModelEntry
+from attnscope.session.described import Example, certificate_fields, trace_bytes, trace_fields
+from attnscope.session.failures import error_message, failure
+from attnscope.session.held import HeldTrace, HeldTraces
+from attnscope.session.jobs import Job, Jobs
+from attnscope.session.layer_message import Arrays, layer_message, tile_arrays
+from attnscope.session.limits import Limits
+from attnscope.wire import Message, decode, encode
+
+Send = Callable[[bytes], None]
+Gone = Callable[[], bool]
+Answer = tuple[str, dict[str, Any], Arrays]
+
+_NEED_A_MODEL = ("run", "check")
+
+
+def _never() -> bool:
+    return False
+
+
+class Session:
+    """Models and traces, and the only place where requests about them are answered.
+
+    `models` are offered in their order and loaded when first needed; `model` names the one that `run` takes when a
+    request names none (the first, if left out). `traces` are shown besides. Requests may come from any number of
+    threads; one pass through a model runs at a time.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[ModelEntry] = (),
+        *,
+        model: str | None = None,
+        examples: Iterable[Example] = (),
+        traces: Iterable[HeldTrace] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._held = HeldTraces(self.limits.trace_bytes)
+        for held in traces:
+            self._held.add(held)
+        self._catalogue = Catalogue(models)
+        names = self._catalogue.names
+        if model is not None and model not in names:
+            raise InputError(
+                f"The session's own model {model!r} is not among its models: {', '.join(names) or 'none'}."
+            )
+        self._model = model or next(iter(names), None)
+        self._examples = [example for example in examples if example.model is None or example.model in names]
+        self._jobs = Jobs(most=self.limits.requests, most_passes=self.limits.passes)
+        self._pass = threading.Lock()
+        self._answers: dict[str, Callable[[Mapping[str, Any], Job], Answer]] = {
+            "hello": self._hello,
+            "run": self._run,
+            "trace": self._trace,
+            "layer": self._layer,
+            "tile": self._tile,
+            "check": self._check,
+            "cancel": self._cancel,
+        }
+
+    def respond(self, data: bytes, send: Send, *, gone: Gone = _never) -> None:
+        """Answer the request in `data`: the bytes of each response go to `send`, in order, before this returns.
+
+        Whatever the request holds, nothing is raised, and the last response says what became of it. `send` must not
+        raise either. `gone` tells whether whoever asked has left, so that the work can stop.
+        """
+        try:
+            request = decode(data)
+        except DamagedError as error:
+            send(encode(error_message("", "bad_request", str(error))))
+            return
+        self.answer(request, send, gone=gone)
+
+    def answer(self, request: Message, send: Send, *, gone: Gone = _never) -> None:
+        """Like `respond`, for a host that has decoded the request already."""
+
+        def report(stage: str, done: int, total: int, text: str) -> None:
+            body = {"last": False, "stage": stage, "done": done, "total": total, "text": text}
+            send(encode(Message("progress", request.id, body)))
+
+        page = request.body.get("page")
+        job = Job(request.id, request.type, page if isinstance(page, str) else None, report, gone)
+        try:
+            kind, fields, tensors = self._work(request, job)
+            response = encode(Message(kind, request.id, {"last": True, **fields}, tensors))
+        except Exception as error:  # noqa: BLE001 - it becomes a response, and a log entry where nobody foresaw it
+            response = encode(failure(error, job))
+        send(response)
+
+    def cancel(self, ident: str, page: str | None = None) -> bool:
+        """Stop the request with this id (of this page, where one is named). Whether there was one."""
+        return self._jobs.stop(ident, page)
+
+    def start_loading(self, name: str | None = None) -> None:
+        """Begin to load a model (the session's own, if none is named), so that the first run finds it there."""
+        chosen = name or self._model
+        if chosen is not None:
+            self._catalogue.start(chosen)
+
+    def close(self, within_s: float = 0.0) -> bool:
+        """Stop all work and take no more. Whether nothing is in work any more after at most `within_s` seconds."""
+        self._jobs.close()
+        return self._jobs.idle(within_s)
+
+    def _work(self, request: Message, job: Job) -> Answer:
+        answer = self._answers.get(request.type)
+        if answer is None:
+            raise InputError(
+                f"There is no request {request.type[:100]!r}; this session answers {', '.join(self._can())}."
+            )
+        if request.type == "cancel":  # also a session with its hands full can be told to stop
+            return answer(request.body, job)
+        with self._jobs.running(job, is_pass=request.type in _NEED_A_MODEL):
+            return answer(request.body, job)
+
+    def _can(self) -> list[str]:
+        without_model = not self._catalogue.names
+        return [name for name in self._answers if name != "hello" and not (without_model and name in _NEED_A_MODEL)]
+
+    def _hello(self, _body: Mapping[str, Any], _job: Job) -> Answer:
+        fields = {
+            "version": _version(),
+            "models": self._catalogue.describe(),
+            "model": self._model,
+            "examples": [
+                {"title": e.title, "figure": e.figure, "model": e.model, "text": e.text, "pair": e.pair}
+                for e in self._examples
+            ],
+            "can": self._can(),
+            "limits": {"tokens": self.limits.tokens, "characters": self.limits.characters},
+        }
+        return "hello", fields, {}
+
+    def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
+        text, pair = text_of(body, "text"), optional_text_of(body, "pair")
+        name = optional_text_of(body, "model") or self._model
+        self.limits.check_text(text, pair)
+        if name is None:
+            raise RefusedError("This session has no model: it shows traces that were made elsewhere.")
+        model = self._catalogue.get(name, job)
+        tokens = model.count_tokens(text, pair)
+        self.limits.check_tokens(tokens, model.max_tokens, model.title)
+        self.limits.check_trace(trace_bytes(model, tokens))
+        job.stage = "run"
+        with job.holding(self._pass, "waiting for another pass"):
+            held = HeldTrace(model.trace(text, pair, observer=job), model, text, pair)
+        self._held.add(held)
+        return "trace", trace_fields(held), {}
+
+    def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
+        return "trace", trace_fields(self._held.get(text_of(body, "trace"))), {}
+
+    def _layer(self, body: Mapping[str, Any], _job: Job) -> Answer:
+        trace_id, stack, layer, held = self._place(body)
+        fields, arrays = layer_message(held.trace.layer_record(layer, stack), self.limits)
+        return "layer", {"trace": trace_id, "stack": stack, "layer": layer, **fields}, arrays
+
+    def _tile(self, body: Mapping[str, Any], _job: Job) -> Answer:
+        trace_id, stack, layer, held = self._place(body)
+        record = held.trace.layer_record(layer, stack)
+        heads = indices_of(body, "heads", record.shape.heads, "head")
+        rows = indices_of(body, "rows", record.queries, "row")
+        arrays = tile_arrays(record, heads, rows, self.limits)
+        return "tile", {"trace": trace_id, "stack": stack, "layer": layer, "heads": heads, "rows": rows}, arrays
+
+    def _check(self, body: Mapping[str, Any], job: Job) -> Answer:
+        held = self._held.get(text_of(body, "trace"))
+        if held.model is None:
+            raise RefusedError("This trace came without its model, so it cannot be checked: run the text again.")
+        job.stage = "check"
+        with job.holding(self._pass, "waiting for another pass"):
+            certificate = held.model.check_trace(held.trace, observer=job)
+        return "check", {"trace": held.trace.id, "certificate": certificate_fields(certificate)}, {}
+
+    def _cancel(self, body: Mapping[str, Any], job: Job) -> Answer:
+        return "cancel", {"found": self._jobs.stop(text_of(body, "target"), job.page)}, {}
+
+    def _place(self, body: Mapping[str, Any]) -> tuple[str, str, int, HeldTrace]:
+        """The trace, stack and layer that a request is about."""
+        trace_id, stack = text_of(body, "trace"), text_of(body, "stack")
+        held = self._held.get(trace_id)
+        layers = held.trace.stacks
+        if stack not in layers:
+            raise InputError(f"This trace has no stack {stack[:100]!r}; it has {', '.join(layers)}.")
+        return trace_id, stack, index_of(body, "layer", layers[stack].layers, "layer"), held
+
+
+def _version() -> str:
+    try:
+        return version("attnscope")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0+unknown"
