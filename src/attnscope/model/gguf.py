@@ -1,0 +1,224 @@
+"""GGUF files: what one says about itself, and its weights as an ordinary float32 model of transformers.
+
+    4 bytes   "GGUF"
+    uint32    version (2 or 3), little endian
+    uint64    number of tensors, then number of facts
+    facts     key, type, value
+    tensors   name, shape, type, offset into the data
+    data      aligned to `general.alignment` (32 unless said)
+
+The header is read here because it is cheap (transformers takes seconds for it) and because a truncated file should be
+told apart from an unknown architecture. The weights are read by transformers' own loader.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from attnscope.errors import DamagedError, InputError, MissingError
+from attnscope.model.quiet import quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_MAX_STRING = 2**26
+_MAX_COUNT = 2**28
+
+
+@dataclass(frozen=True)
+class GgufFacts:
+    """What a GGUF file says about itself. `facts` holds its single values; of lists only the length."""
+
+    architecture: str
+    title: str | None
+    quantisation: str | None
+    facts: Mapping[str, Any]
+
+
+def read_facts(path: Path) -> GgufFacts:
+    """The facts in the header of a GGUF file, after a check that the file is as long as its header says.
+
+    Raises `MissingError` where there is no such file and `DamagedError` where it is not a whole GGUF file.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            facts, end = _read_header(file, size)
+    except FileNotFoundError as error:
+        raise MissingError(f"There is no file {str(path)!r}.") from error
+    except (struct.error, UnicodeDecodeError, KeyError, ValueError, OverflowError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(f"The GGUF file {path.name!r} is damaged: its header cannot be read. {_AGAIN}") from error
+    if end > size:
+        raise DamagedError(
+            f"The GGUF file {path.name!r} is cut short: its header speaks of {end} bytes, it has {size}. {_AGAIN}"
+        )
+    architecture = facts.get("general.architecture")
+    if not isinstance(architecture, str):
+        raise DamagedError(f"The GGUF file {path.name!r} does not name its architecture. {_AGAIN}")
+    title = facts.get("general.name")
+    return GgufFacts(architecture, title if isinstance(title, str) else None, _quantisation(facts), facts)
+
+
+def load_gguf(
+    path: Path, *, progress: Callable[[str], None] | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model (float32, in eval mode, with no trace of its quantisation left) and tokenizer in a GGUF file.
+
+    Takes seconds to minutes: every weight is dequantised. `progress` gets a few words before each step. Raises
+    `MissingError`, `DamagedError`, or `InputError` where transformers cannot read this architecture from GGUF.
+    """
+    facts = read_facts(path)
+    import transformers
+
+    tell = progress or (lambda text: None)
+    encoder_decoder = facts.architecture.startswith("t5") and facts.architecture != "t5encoder"
+    auto: Any = transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
+    try:
+        with quiet():
+            tell("Reading the weights of the GGUF file")
+            quantised, info = auto.from_pretrained(
+                str(path.parent), gguf_file=path.name, dtype="float32", output_loading_info=True, local_files_only=True
+            )
+            tell("Copying the weights")
+            model = _plain(quantised)
+            del quantised
+            tell("Reading the tokenizer of the GGUF file")
+            tokenizer = cast(Any, transformers.AutoTokenizer).from_pretrained(
+                str(path.parent), gguf_file=path.name, local_files_only=True
+            )
+    except (ValueError, NotImplementedError, KeyError) as error:
+        if "not supported" in str(error) or "Unknown gguf model_type" in str(error) or isinstance(error, KeyError):
+            raise InputError(
+                f"transformers {transformers.__version__} cannot read the architecture {facts.architecture!r} from a "
+                "GGUF file; load the original checkpoint (a directory with config.json and safetensors) instead."
+            ) from error
+        raise DamagedError(f"The GGUF file {path.name!r} cannot be loaded: {_first_line(error)}. {_AGAIN}") from error
+    except (RuntimeError, OSError, TypeError) as error:
+        raise DamagedError(f"The GGUF file {path.name!r} cannot be loaded: {_first_line(error)}. {_AGAIN}") from error
+    missing = sorted(str(key) for key in info["missing_keys"])
+    if missing:
+        raise DamagedError(
+            f"The GGUF file {path.name!r} lacks {len(missing)} weights of the model (the first: {missing[0]})."
+        )
+    _mend_tokenizer(tokenizer, facts, model)
+    return model, tokenizer
+
+
+def _plain(quantised: PreTrainedModel) -> PreTrainedModel:
+    """The same weights in a fresh model: transformers refuses to save one that was loaded from GGUF."""
+    import transformers
+
+    config = transformers.AutoConfig.for_model(quantised.config.model_type)
+    facts = {key: value for key, value in quantised.config.to_dict().items() if key != "quantization_config"}
+    config = type(config).from_dict(facts)
+    config.architectures = [type(quantised).__name__]
+    model = type(quantised)(config)
+    model.load_state_dict(quantised.state_dict(), strict=True, assign=True)
+    model.tie_weights()
+    model.generation_config = quantised.generation_config
+    return model.eval()
+
+
+def _mend_tokenizer(tokenizer: PreTrainedTokenizerBase, facts: GgufFacts, model: PreTrainedModel) -> None:
+    """What transformers leaves out: the length limit, and that "smollm" tokenizers split every digit off first."""
+    limit = getattr(model.config, "max_position_embeddings", None)
+    if isinstance(limit, int) and tokenizer.model_max_length > 10**9:
+        tokenizer.model_max_length = limit
+    if facts.facts.get("tokenizer.ggml.pre") == "smollm":
+        from tokenizers import pre_tokenizers
+
+        backend: Any = cast(Any, tokenizer).backend_tokenizer
+        backend.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Digits(individual_digits=True),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True, use_regex=True),
+            ]
+        )
+
+
+def _quantisation(facts: Mapping[str, Any]) -> str | None:
+    import gguf
+
+    try:
+        name = gguf.LlamaFileType(facts.get("general.file_type")).name
+    except ValueError:
+        return None
+    name = name.removeprefix("MOSTLY_").removeprefix("ALL_")
+    return None if name in ("F32", "F16", "BF16") else name
+
+
+def _read_header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
+    """The facts, and the byte where the last tensor ends."""
+    import gguf
+
+    if file.read(4) != b"GGUF":
+        raise DamagedError("The file is not a GGUF file: it does not begin with the letters GGUF.")
+    version = _scalar(file, "I")
+    if version not in (2, 3):
+        raise DamagedError(f"The file is a GGUF file of version {version}; versions 2 and 3 can be read.")
+    tensors, count = _scalar(file, "Q"), _scalar(file, "Q")
+    if tensors > min(size, _MAX_COUNT) or count > min(size, _MAX_COUNT):
+        raise ValueError("more entries than bytes")
+    facts: dict[str, Any] = {}
+    for _ in range(count):
+        key = _string(file)
+        facts[key] = _value(file, _scalar(file, "I"))
+    end = 0
+    for _ in range(tensors):
+        _string(file)
+        elements = 1
+        for _ in range(_scalar(file, "I")):
+            elements *= _scalar(file, "Q")
+        block, block_bytes = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(_scalar(file, "I"))]
+        end = max(end, _scalar(file, "Q") + elements // block * block_bytes)
+    alignment = int(facts.get("general.alignment", 32))
+    start = -(-file.tell() // alignment) * alignment
+    return facts, start + end
+
+
+def _scalar(file: BinaryIO, code: str) -> Any:
+    return struct.unpack("<" + code, file.read(struct.calcsize("<" + code)))[0]
+
+
+def _string(file: BinaryIO) -> str:
+    length = _scalar(file, "Q")
+    if length > _MAX_STRING:
+        raise ValueError("a string longer than any in a header")
+    data = file.read(length)
+    if len(data) != length:
+        raise ValueError("the header ends early")
+    return data.decode("utf-8", errors="replace")
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    """A fact; of a list, only its length (vocabularies are long, and transformers reads them itself)."""
+    if kind == _STRING:
+        return _string(file)
+    if kind != _ARRAY:
+        return _scalar(file, _SCALARS[kind])
+    inner, length = _scalar(file, "I"), _scalar(file, "Q")
+    if length > _MAX_COUNT:
+        raise ValueError("a list longer than any in a header")
+    if inner in (_STRING, _ARRAY):
+        for _ in range(length):
+            _value(file, inner)
+    else:
+        wanted = length * struct.calcsize("<" + _SCALARS[inner])
+        if len(file.read(wanted)) != wanted:
+            raise ValueError("the header ends early")
+    return length
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:200]
+
+
+_AGAIN = "Download it again."

@@ -1,0 +1,28 @@
+"""Silence for transformers while a local model is read: what matters of its messages becomes errors of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and no warnings of transformers inside; both are as before outside."""
+    from transformers import modeling_gguf_pytorch_utils
+    from transformers.utils import logging
+
+    loader = cast(Any, modeling_gguf_pytorch_utils)  # draws a bar of its own, which no setting reaches
+    verbosity, bars, gguf_bar = logging.get_verbosity(), logging.is_progress_bar_enabled(), loader.tqdm
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    loader.tqdm = partial(gguf_bar, disable=True)
+    try:
+        yield
+    finally:
+        loader.tqdm = gguf_bar
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
