@@ -25,7 +25,7 @@ check: ## run every check of the sources: formatting, lint, types, layers, tidin
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(NPM) run check
 	@$(BIN)/python scripts/tidy.py
 

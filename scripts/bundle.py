@@ -97,6 +97,8 @@ def npm(root: Path, *arguments: str) -> None:
     folder = Path(executable.ROOT_DIR)
     programs = folder if os.name == "nt" else folder / "bin"
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
+    if not sys.stdout.isatty():
+        environment["NO_COLOR"] = "1"
     status = run_npm(arguments, cwd=root / "frontend", env=environment, stdin=subprocess.DEVNULL)
     if status:
         raise BundleError(f"`npm {' '.join(arguments)}` failed in frontend/ with exit status {status}; see above.")
