@@ -1,1 +1,39 @@
-"""An attention microscope for every Transformer."""
+"""An attention microscope for every Transformer.
+
+    model = attnscope.load("smollm2")
+    trace = model.trace("The quick, brown fox jumps over the lazy")
+    trace.attention(layer=5, head=3)        # [query, key]
+
+Names are imported when they are first used, so that `attnscope --help` need not wait for torch.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attnscope.errors import AttnscopeError
+    from attnscope.model import Model, load
+    from attnscope.trace import Trace
+
+_HOME = {
+    "AttnscopeError": "attnscope.errors",
+    "Model": "attnscope.model",
+    "Trace": "attnscope.trace",
+    "load": "attnscope.model",
+}
+
+__all__ = ["AttnscopeError", "Model", "Trace", "load"]
+__version__ = version("attnscope")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'attnscope' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -15,7 +15,7 @@ class Token:
 
     `text` keeps a leading space (" lazy") and has no byte-level or word-piece marks. A word-piece continuation ("##ing")
     has the text "ing" and `continues=True`. Bytes that are no text on their own (part of an emoji, say) are written as
-    `\\xF0\\x9F` and `raw=True`.
+    `\\xf0\\x9f` and `raw=True`.
     """
 
     text: str

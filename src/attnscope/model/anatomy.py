@@ -1,0 +1,165 @@
+"""What a model looks like to the attention interface, found out by running it once over a few tokens.
+
+No table of architectures: the probe shows which modules compute attention and in which order, whether they look back only,
+and whether the capturing pass gives the same hidden states as an untouched one. It runs once per model.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from attnscope.attention import LayerRecord
+from attnscope.capture import Capture, Recorder, capture_pass, prepared
+from attnscope.capture.function import NAME
+from attnscope.errors import RefusedError
+from attnscope.trace.certificate import TOLERANCE
+from attnscope.types import LayerShape
+
+Route = Literal["interface", "reported"]
+
+_PROBE_TOKENS = 6
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """`route` is `interface` where attention goes through transformers' attention interface, else `reported`.
+
+    `numbers[i]` is the model's own layer number of the i-th call of the attention function; `shapes` is by layer number.
+    `hidden_states` is the difference of the capturing pass from an untouched one (None on the reported route).
+    """
+
+    route: Route
+    stack: Literal["encoder", "decoder"]
+    numbers: tuple[int, ...]
+    shapes: tuple[LayerShape | None, ...]
+    hidden_states: float | None
+
+
+def probe(model: nn.Module) -> Anatomy:
+    """Run `model` over a few tokens, captured and untouched. Raises `RefusedError` where it cannot be shown exactly."""
+    config: Any = model.config
+    if getattr(config, "is_encoder_decoder", False):
+        raise RefusedError(
+            f"{type(model).__name__} is an encoder-decoder model; attnscope shows encoders and decoders, not yet both in one."
+        )
+    inputs = {"input_ids": _probe_ids(config)}
+    with prepared(model, None) as clone, torch.no_grad():
+        untouched = clone(**inputs, **accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True))
+    with prepared(model, NAME) as clone:
+        recorder = Recorder(names={})
+        options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
+        captured, calls = capture_pass(clone, recorder, {**inputs, **options})
+    if not calls:
+        return _reported(model, inputs)
+    error = hidden_difference(untouched, captured)
+    tolerance = TOLERANCE.get(calls[0].record.q.dtype, 1e-4) if hasattr(calls[0].record, "q") else 1e-4
+    if error is not None and not error <= tolerance:
+        raise RefusedError(
+            f"{type(model).__name__} computes something else when its attention is captured (its hidden states differ by "
+            f"{error:.2g}), so what would be shown is not what it does."
+        )
+    numbers = layer_numbers(calls)
+    return Anatomy(
+        route="interface",
+        stack="decoder" if any(call.causal for call in calls) else "encoder",
+        numbers=numbers,
+        shapes=tuple(
+            record.shape if record else None for record in by_layer(numbers, [c.record for c in calls], _depth(config))
+        ),
+        hidden_states=error,
+    )
+
+
+def _reported(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
+    weights = reported_weights(model, inputs)
+    shapes = tuple(None if one is None else LayerShape(one.shape[0], one.shape[0], 0, 0) for one in weights)
+    present = [one for one in weights if one is not None]
+    causal = all(not bool(one.triu(1).any()) for one in present)
+    return Anatomy("reported", "decoder" if causal else "encoder", tuple(range(len(weights))), shapes, None)
+
+
+def reported_weights(model: nn.Module, inputs: Mapping[str, Any]) -> list[Tensor | None]:
+    """The attention weights [heads, queries, keys] that a model's own eager implementation reports, layer by layer."""
+    with prepared(model, "eager") as clone, torch.no_grad():
+        options = accepted(clone, use_cache=False, return_dict=True)
+        output = clone(**inputs, **options, output_attentions=True)
+    weights: Sequence[Tensor | None] | None = getattr(output, "attentions", None)
+    if not weights or all(one is None for one in weights):
+        raise RefusedError(
+            f"{type(model).__name__} neither goes through transformers' attention interface nor reports attention weights, "
+            "so there is nothing that could be shown."
+        )
+    return [None if one is None else one[0].float().cpu() for one in weights]
+
+
+def hidden_difference(first: Any, second: Any) -> float | None:
+    """Largest difference of two outputs' hidden states (or logits) as a part of the largest value; None without any."""
+    pairs = list(zip(_states(first), _states(second), strict=True))
+    if not pairs:
+        return None
+    errors = [relative(one, other) for one, other in pairs]
+    return max(errors)
+
+
+def relative(one: Tensor, other: Tensor) -> float:
+    """max |one - other| / max |one|, in float32."""
+    one, other = one.float(), other.float()
+    scale = float(one.abs().max()) if one.numel() else 0.0
+    difference = float((one - other).abs().max()) if one.numel() else 0.0
+    return difference / scale if scale > 0 else difference
+
+
+def _states(output: Any) -> list[Tensor]:
+    states = getattr(output, "hidden_states", None)
+    if states:
+        return [state for state in states if isinstance(state, Tensor)]
+    found = [getattr(output, name, None) for name in ("last_hidden_state", "logits")]
+    return [state for state in found if isinstance(state, Tensor)]
+
+
+def accepted(model: nn.Module, **options: Any) -> dict[str, Any]:
+    """Those of `options` that the model's forward names."""
+    names = inspect.signature(model.forward).parameters
+    open_ended = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
+    general = {"output_hidden_states", "return_dict"}
+    return {name: value for name, value in options.items() if name in names or (open_ended and name in general)}
+
+
+def layer_numbers(calls: Sequence[Capture]) -> tuple[int, ...]:
+    """The model's own layer numbers where the modules carry them in order, else the order of the calls (ALBERT)."""
+    own = [getattr(call.module, "layer_idx", None) for call in calls]
+    numbers = [one for one in own if isinstance(one, int)]
+    if len(numbers) == len(calls) and all(a < b for a, b in zip(numbers, numbers[1:], strict=False)):
+        return tuple(numbers)
+    return tuple(range(len(calls)))
+
+
+def by_layer(numbers: Sequence[int], values: Sequence[Any], depth: int) -> list[Any]:
+    """Values of calls as a list by layer number, None where a layer has no attention."""
+    placed: list[LayerRecord | None] = [None] * max(depth, max(numbers, default=-1) + 1)
+    for number, value in zip(numbers, values, strict=True):
+        placed[number] = value
+    return placed
+
+
+def _depth(config: Any) -> int:
+    """How many layers a hybrid model has, those without attention included; 0 where its config lists no kinds."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    kinds = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None)
+    return len(kinds) if kinds else 0
+
+
+def _probe_ids(config: Any) -> Tensor:
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    vocabulary = int(getattr(text, "vocab_size", 0) or 0)
+    if vocabulary < 2:
+        raise RefusedError("This model's config names no vocabulary of tokens, so no text can be traced with it.")
+    avoid = {getattr(text, name, None) for name in ("pad_token_id", "eos_token_id", "bos_token_id")}
+    ids = [one for one in range(min(vocabulary, 64)) if one not in avoid] or [0]
+    return torch.tensor([[ids[(5 + i) % len(ids)] for i in range(_PROBE_TOKENS)]])

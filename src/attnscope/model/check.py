@@ -1,0 +1,128 @@
+"""The certificate: part (b) for every trace, all three parts when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attnscope.attention import QKRecord
+from attnscope.attention.record import ROWS_AT_ONCE
+from attnscope.capture import Capture, Recorder, capture_pass, prepared
+from attnscope.capture.function import NAME
+from attnscope.errors import RefusedError
+from attnscope.model.anatomy import Anatomy, accepted, layer_numbers, relative
+from attnscope.trace import Certificate, LayerCertificate
+from attnscope.trace.certificate import TOLERANCE
+from attnscope.types import Observer
+
+
+def certify(calls: Sequence[Capture], numbers: Sequence[int], tolerance: float, stack: str) -> Certificate:
+    """Part (b) on the rows that the recorder sampled."""
+    layers: list[LayerCertificate] = []
+    for number, call in zip(numbers, calls, strict=True):
+        error = weighted_values_error(call)
+        layers.append(LayerCertificate(number, ok=error <= tolerance, weighted_values=error, note=call.refusal))
+    return Certificate.of({stack: layers}, tolerance, "sampled")
+
+
+def weighted_values_error(call: Capture, weights: Tensor | None = None) -> float:
+    """Part (b): Σ_j α_ij v_j against the attention function's output, over the sampled rows that have keys.
+
+    `weights` [heads, queries, keys] stand in for the record's own where given (to judge eager weights).
+    """
+    record = call.record
+    heads = torch.arange(record.shape.heads)
+    values = record.v if isinstance(record, QKRecord) else call.values
+    if values is None:
+        raise RefusedError("The values of this layer were not kept, so its weights cannot be checked.")
+    values = values.float().cpu()[heads * values.shape[0] // len(heads)]
+    worst, scale = 0.0, float(call.output.abs().max()) if call.output.numel() else 0.0
+    offset = 0
+    for rows in call.rows.split(ROWS_AT_ONCE):
+        alpha = record.attention(heads, rows) if weights is None else weights[:, rows]
+        expected = call.output[offset : offset + len(rows)].transpose(0, 1)
+        offset += len(rows)
+        open_ = record.mask.has_keys()[rows] if isinstance(record, QKRecord) else alpha.sum(-1).ne(0).any(0)
+        difference = ((alpha @ values) - expected)[:, open_]
+        if difference.numel():
+            worst = max(worst, float(difference.abs().max().nan_to_num(torch.inf)))
+    return worst / scale if scale > 0 else worst
+
+
+def full_certificate(
+    model: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Any], observer: Observer | None
+) -> Certificate:
+    """Parts (a), (b) and (c) over every row of every head, by layer."""
+    if anatomy.route == "reported":
+        layers = [LayerCertificate(i, ok=True, note="reported by the model") for i in anatomy.numbers]
+        return Certificate.of({anatomy.stack: layers}, TOLERANCE[_dtype(model)], "full")
+    tolerance = TOLERANCE[_dtype(model)]
+    with prepared(model, None) as clone, torch.no_grad():
+        options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
+        untouched = clone(**inputs, **options)
+    with prepared(model, NAME) as clone:
+        recorder = Recorder(names={}, observer=observer, sample=0, total=len(anatomy.numbers))
+        captured, calls = capture_pass(clone, recorder, {**inputs, **options})
+    with prepared(model, "eager") as clone, torch.no_grad():
+        eager = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True), output_attentions=True)
+    numbers = layer_numbers(calls)
+    states = _paired_states(untouched, captured, len(calls), len(anatomy.shapes))
+    reported: list[Tensor | None] = [one for one in (getattr(eager, "attentions", None) or ()) if one is not None]
+    if len(reported) != len(calls):
+        reported = [None] * len(calls)
+    layers = [
+        _layer(number, call, states.get(number), weights, tolerance)
+        for number, call, weights in zip(numbers, calls, reported, strict=True)
+    ]
+    return Certificate.of({anatomy.stack: layers}, tolerance, "full")
+
+
+def _layer(
+    number: int, call: Capture, hidden: float | None, reported: Tensor | None, tolerance: float
+) -> LayerCertificate:
+    own = weighted_values_error(call)
+    notes = [call.refusal] if call.refusal else []
+    eager: float | None = None
+    if reported is None:
+        notes.append("the model reports no eager weights for this layer")
+    elif tuple(reported.shape[1:]) != (call.record.shape.heads, call.record.queries, call.record.keys):
+        notes.append(f"the eager weights have another shape, {tuple(reported.shape[1:])}")
+    elif weighted_values_error(call, reported[0].float().cpu()) > tolerance:
+        notes.append("the eager weights are no reference: times the values they miss the layer's own output")
+    else:
+        eager = _weights_error(call, reported[0].float().cpu())
+    errors = [error for error in (own, hidden, eager) if error is not None]
+    ok = not call.refusal and all(error <= tolerance for error in errors)
+    return LayerCertificate(number, ok, own, hidden, eager, "; ".join(notes) or None)
+
+
+def _weights_error(call: Capture, reported: Tensor) -> float:
+    heads = torch.arange(call.record.shape.heads)
+    open_ = call.record.mask.has_keys() if isinstance(call.record, QKRecord) else None
+    worst = 0.0
+    for rows, alpha in call.record.tiles(heads):
+        difference = (alpha - reported[:, rows]).abs()
+        if open_ is not None:
+            difference = difference[:, open_[rows]]
+        if difference.numel():
+            worst = max(worst, float(difference.max()))
+    return worst
+
+
+def _paired_states(untouched: Any, captured: Any, calls: int, depth: int) -> dict[int, float]:
+    """Part (a) by layer: the difference after it. Without one state a layer, all layers carry the largest difference."""
+    first = list(getattr(untouched, "hidden_states", None) or ())
+    second = list(getattr(captured, "hidden_states", None) or ())
+    if not first:
+        first, second = [untouched[0]], [captured[0]]
+    errors = [relative(one, other) for one, other in zip(first, second, strict=True)]
+    if len(errors) == depth + 1:
+        return dict(enumerate(errors[1:]))
+    return dict.fromkeys(range(max(calls, depth)), max(errors))
+
+
+def _dtype(model: nn.Module) -> torch.dtype:
+    return next((p.dtype for p in model.parameters() if p.dtype.is_floating_point), torch.float32)

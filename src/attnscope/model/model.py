@@ -1,0 +1,261 @@
+"""`Model`: a transformers model and its tokenizer, ready to be traced. The model itself is never switched or changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+
+from attnscope.attention import LayerRecord, WeightsRecord
+from attnscope.capture import Capture, Recorder, capture_pass, prepared
+from attnscope.capture.function import NAME
+from attnscope.errors import InputError, RefusedError
+from attnscope.model.anatomy import Anatomy, accepted, by_layer, layer_numbers, probe, reported_weights
+from attnscope.model.check import certify, full_certificate
+from attnscope.model.head import BaseOutput, lazy_logits
+from attnscope.model.limits import check_length, position_limit
+from attnscope.model.tokens import Encoded, Text, encode, reader
+from attnscope.trace import Certificate, LayerCertificate, Trace
+from attnscope.trace.certificate import TOLERANCE
+from attnscope.trace.trace import TracedStack
+from attnscope.types import Observer, Stack
+
+
+class Model:
+    """A model that can be traced.
+
+    `hf_model` is any transformers model for text, `tokenizer` its tokenizer (or None: then texts are given as token ids).
+    Every pass runs on a structural clone that shares the weights, so the model stays as it is: attention implementation,
+    configs, training mode, hooks, dtype and device, also while other threads use it.
+    """
+
+    def __init__(
+        self,
+        hf_model: nn.Module,
+        tokenizer: Any = None,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        revision: str | None = None,
+        quantisation: str | None = None,
+    ) -> None:
+        if not isinstance(hf_model, nn.Module) or not hasattr(hf_model, "config"):
+            raise InputError(
+                f"A transformers model is needed; got {type(hf_model).__name__}. To load one by name, call `attnscope.load`."
+            )
+        self.hf_model = hf_model
+        self.tokenizer = tokenizer
+        config: Any = hf_model.config
+        self.name = name or str(getattr(config, "name_or_path", "") or type(hf_model).__name__)
+        self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
+        self.revision = revision or getattr(config, "_commit_hash", None)
+        self.quantisation = quantisation or _quantisation(config)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of parameters, shared ones counted once."""
+        return sum(parameter.numel() for parameter in self.hf_model.parameters())
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights ("float32", "bfloat16", …)."""
+        return str(self._torch_dtype).removeprefix("torch.")
+
+    @property
+    def kind(self) -> str:
+        """`"decoder"` (looks back only) or `"encoder"`."""
+        return self._anatomy.stack
+
+    @property
+    def max_tokens(self) -> int | None:
+        """How many tokens the model was made for, from its config; None where it does not say."""
+        return position_limit(self.hf_model)[0]
+
+    @property
+    def stacks(self) -> dict[str, Stack]:
+        """The model's attention stacks and their sizes, found by a pass over a few tokens (once)."""
+        return {self._anatomy.stack: Stack.of(self._anatomy.shapes)}
+
+    def trace(self, text: Text, pair: str | None = None, *, observer: Observer | None = None) -> Trace:
+        """Run the model over `text` and keep what its attention was computed from.
+
+        `text` is a string, a list of token ids, or a mapping of ready model inputs (a batch of one); `pair` a second sentence
+        in the tokenizer's own pair format. An `observer` is told of every layer and may cancel. Raises `InputError` for a
+        text that cannot be traced, `RefusedError` where the attention cannot be shown exactly, `CancelledError`.
+        """
+        encoded, warnings = self._encoded(text, pair)
+        return self._trace(encoded, [*encoded.warnings, *warnings], observer)
+
+    def check(self, text: Text, pair: str | None = None, *, observer: Observer | None = None) -> Certificate:
+        """Compare what would be shown of `text` with an untouched pass, with its own output, and with eager weights.
+
+        The three comparisons are those of `attnscope.trace.certificate`, over every row of every head.
+        """
+        encoded, _ = self._encoded(text, pair)
+        return full_certificate(self.hf_model, self._anatomy, self._inputs(encoded), observer)
+
+    def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
+        """The full certificate of the input of a trace."""
+        if not trace.inputs:
+            raise InputError("This trace was not made by a model of this session, so its input is not there to be run again.")
+        return full_certificate(self.hf_model, self._anatomy, trace.inputs, observer)
+
+    @cached_property
+    def _anatomy(self) -> Anatomy:
+        return probe(self.hf_model)
+
+    @property
+    def _torch_dtype(self) -> torch.dtype:
+        floating = (p.dtype for p in self.hf_model.parameters() if p.dtype.is_floating_point)
+        return next(floating, torch.float32)
+
+    def _encoded(self, text: Text, pair: str | None) -> tuple[Encoded, list[str]]:
+        encoded = encode(self.tokenizer, text, pair)
+        limit, hard = position_limit(self.hf_model)
+        return encoded, check_length(len(encoded.tokens), limit, hard=hard)
+
+    def _inputs(self, encoded: Encoded) -> dict[str, Tensor]:
+        device = next(self.hf_model.parameters()).device
+        vocabulary = getattr(self.hf_model.get_input_embeddings(), "num_embeddings", None)
+        highest = int(encoded.inputs["input_ids"].max())
+        if vocabulary is not None and not 0 <= highest < vocabulary:
+            raise InputError(f"Token id {highest} is outside the model's vocabulary of {vocabulary:,}.")
+        inputs = {name: value.to(device) for name, value in encoded.inputs.items()}
+        return {"input_ids": inputs.pop("input_ids"), **accepted(self.hf_model, **inputs)}
+
+    def _trace(self, encoded: Encoded, warnings: list[str], observer: Observer | None) -> Trace:
+        inputs = self._inputs(encoded)
+        anatomy = self._anatomy
+        if anatomy.route == "reported":
+            stack, certificate, output, base = self._reported(inputs)
+            warnings = [*warnings, certificate.sentence]
+        else:
+            stack, certificate, output, base = self._captured(inputs, observer)
+            if not certificate.ok:
+                stack, certificate = self._by_own_weights(inputs, certificate, observer)
+                warnings = [*warnings, "Only attention weights are shown: attnscope's own arithmetic does not give them."]
+        logits = getattr(output, "logits", None)
+        last = _last_logits(logits)
+        return Trace(
+            sides={"text": encoded.tokens},
+            stacks={anatomy.stack: stack},
+            certificate=certificate,
+            provenance=self._provenance(inputs),
+            warnings=warnings,
+            next_tokens=self._next(logits) if anatomy.stack == "decoder" else None,
+            logits=lazy_logits(self.hf_model, inputs, base, last),
+            inputs=inputs,
+        )
+
+    def _captured(
+        self, inputs: Mapping[str, Any], observer: Observer | None
+    ) -> tuple[TracedStack, Certificate, Any, Any]:
+        anatomy = self._anatomy
+        with prepared(self.hf_model, NAME) as clone:
+            recorder = Recorder(names={}, observer=observer, total=len(anatomy.numbers))
+            base = BaseOutput(clone)
+            try:
+                options = accepted(clone, use_cache=False, return_dict=True, logits_to_keep=1)
+                output, calls = capture_pass(clone, recorder, {**inputs, **options})
+            finally:
+                base.close()
+        return self._stack(calls), self._certified(calls), output, base.value
+
+    def _by_own_weights(
+        self, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None
+    ) -> tuple[TracedStack, Certificate]:
+        """The weights that the model's eager functions return, where those do give its output."""
+        with prepared(self.hf_model, NAME) as clone:
+            recorder = Recorder(names={}, observer=observer, keep_weights=True, total=len(self._anatomy.numbers))
+            _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
+        certificate = self._certified(calls)
+        if not certificate.ok:
+            raise RefusedError(f"{self.title} is not shown for this text. {failed.sentence}")
+        return self._stack(calls), certificate
+
+    def _reported(self, inputs: Mapping[str, Any]) -> tuple[TracedStack, Certificate, Any, Any]:
+        weights = reported_weights(self.hf_model, inputs)
+        with prepared(self.hf_model, None) as clone, torch.no_grad():
+            base = BaseOutput(clone)
+            output = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True, logits_to_keep=1))
+            base.close()
+        records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in weights]
+        layers = [LayerCertificate(i, ok=True, note="reported by the model") for i, one in enumerate(records) if one]
+        certificate = Certificate.of({self._anatomy.stack: layers}, TOLERANCE[self._torch_dtype], "sampled")
+        return TracedStack(records, causal=self._anatomy.stack == "decoder"), certificate, output, base.value
+
+    def _certified(self, calls: list[Capture]) -> Certificate:
+        return certify(calls, layer_numbers(calls), TOLERANCE[self._torch_dtype], self._anatomy.stack)
+
+    def _stack(self, calls: list[Capture]) -> TracedStack:
+        refused = next((call.refusal for call in calls if call.refusal), None)
+        if refused:
+            raise RefusedError(refused)
+        numbers, depth = layer_numbers(calls), len(self._anatomy.shapes)
+        return TracedStack(
+            records=by_layer(numbers, [call.record for call in calls], depth),
+            causal=self._anatomy.stack == "decoder",
+            projections=by_layer(numbers, [call.projection for call in calls], depth),
+        )
+
+    def _next(self, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
+        if logits is None or logits.ndim != 3:
+            return None
+        top = torch.softmax(logits[0, -1].float(), dim=-1).topk(min(5, logits.shape[-1]))
+        read = reader(self.tokenizer)
+        pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        return [(read(ident).text, ident, probability) for ident, probability in pairs]
+
+    def _provenance(self, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "title": self.title,
+            "class": type(self.hf_model).__name__,
+            "revision": self.revision,
+            "weights": fingerprint(self.hf_model),
+            "dtype": self.dtype,
+            "quantisation": self.quantisation,
+            "parameters": self.parameters,
+            "versions": {
+                "attnscope": version("attnscope"),
+                "torch": torch.__version__,
+                "transformers": transformers.__version__,
+            },
+            "input_ids": inputs["input_ids"][0].tolist(),
+            "edits": [],
+        }
+
+
+def fingerprint(model: nn.Module) -> str:
+    """A hash of a model's weights: names, shapes, dtypes and up to 256 evenly spaced values of every parameter."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, parameter in model.named_parameters():
+        digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
+        flat = parameter.detach().reshape(-1)
+        sample = flat[:: max(1, flat.numel() // 256)]
+        digest.update(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _last_logits(logits: Tensor | None) -> Tensor | None:
+    if logits is None:
+        return None
+    return (logits[0, -1] if logits.ndim == 3 else logits[0]).float().cpu()
+
+
+def _quantisation(config: Any) -> str | None:
+    described = getattr(config, "quantization_config", None)
+    if described is None:
+        return None
+    method = described.get("quant_method") if isinstance(described, dict) else getattr(described, "quant_method", None)
+    return str(getattr(method, "value", method))
