@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
-from attnscope.errors import CancelledError
+from attnscope.errors import CancelledError, TooLongError
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.trace import TracedStack
 from attnscope.types import LayerShape, Observer, Sentence, Stack, Token
@@ -34,7 +34,7 @@ class FakeModel:
     heads: int = 4
     kv_heads: int = 2
     head_dim: int = 8
-    max_tokens: int | None = 2048
+    max_tokens: int = 2048
     on_layer: Callable[[int], None] = _nothing
     dtype: str = field(default="float32", init=False)
     quantisation: str | None = field(default=None, init=False)
@@ -48,7 +48,10 @@ class FakeModel:
 
     def count_tokens(self, text: str, pair: str | None = None) -> int:
         """One token a word."""
-        return len(text.split()) + len((pair or "").split())
+        tokens = len(text.split()) + len((pair or "").split())
+        if tokens > self.max_tokens:
+            raise TooLongError(f"The text has {tokens:,} tokens; {self.title} takes at most {self.max_tokens:,}.")
+        return tokens
 
     def trace(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Trace:
         """A trace whose q, k and v depend on nothing but the text."""
@@ -70,7 +73,11 @@ class FakeModel:
             next_tokens=[(" next", 1, 0.5)] if self.kind == "decoder" else None,
         )
 
-    def check_trace(self, trace: Trace, observer: Observer | None = None) -> Certificate:
+    def check(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Certificate:
+        """A full certificate without fault."""
+        return self.check_trace(self.trace(text, pair), observer=observer)
+
+    def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
         """A full certificate without fault."""
         for layer in range(self.layers):
             self._step(layer, observer)

@@ -35,12 +35,8 @@ class Limits:
             if any("\ud800" <= character <= "\udfff" for character in part):
                 raise InputError(f"The {name} holds half a character (a lone surrogate), which is no text; remove it.")
 
-    def check_tokens(self, tokens: int, model_takes: int | None, model_title: str) -> None:
+    def check_tokens(self, tokens: int) -> None:
         """Refuse an input for its number of tokens: before the model sees it."""
-        if model_takes is not None and tokens > model_takes:
-            raise TooLongError(
-                f"The text has {tokens:,} tokens; {model_title} takes at most {model_takes:,}. Shorten it."
-            )
         if tokens > self.tokens:
             raise TooLongError(
                 f"The text has {tokens:,} tokens; this session takes at most {self.tokens:,}. Shorten it."

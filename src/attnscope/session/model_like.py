@@ -43,23 +43,25 @@ class ModelLike(Protocol):
         ...
 
     @property
-    def max_tokens(self) -> int | None:
-        """Most tokens that it takes; None where it sets no limit."""
-        ...
-
-    @property
     def stacks(self) -> Mapping[str, Stack]:
         """The sizes of its attention layers."""
         ...
 
     def count_tokens(self, text: str, pair: str | None = None) -> int:
-        """How many positions a trace of this text has. Runs the tokenizer, not the model."""
+        """How many positions a trace of this text has. Runs the tokenizer, not the model.
+
+        Raises `TooLongError` where the model has no positions for so many.
+        """
         ...
 
     def trace(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Trace:
         """One forward pass."""
         ...
 
-    def check_trace(self, trace: Trace, observer: Observer | None = None) -> Certificate:
+    def check(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Certificate:
+        """The full certificate of a text."""
+        ...
+
+    def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
         """The full certificate of a trace that this model made."""
         ...

@@ -151,7 +151,7 @@ class Session:
             raise RefusedError("This session has no model: it shows traces that were made elsewhere.")
         model = self._catalogue.get(name, job)
         tokens = model.count_tokens(text, pair)
-        self.limits.check_tokens(tokens, model.max_tokens, model.title)
+        self.limits.check_tokens(tokens)
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"
         with job.holding(self._pass, "waiting for another pass"):

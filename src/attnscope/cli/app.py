@@ -1,0 +1,38 @@
+"""All commands under one name. What they need of torch or a model they import when they run: `--help` stays fast."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from attnscope.cli.check import check
+from attnscope.cli.serving import demo, serve
+
+app = typer.Typer(
+    name="attnscope",
+    help="An attention microscope for every Transformer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command()(demo)
+app.command()(serve)
+app.command()(check)
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if asked:
+        typer.echo(f"attnscope {version('attnscope')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """An attention microscope for every Transformer."""

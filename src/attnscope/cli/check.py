@@ -1,0 +1,62 @@
+"""`attnscope check`: how far what attnscope shows of a model is from what the model itself computes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from attnscope.trace import Certificate
+
+TEXT = "The quick, brown fox jumps over the lazy"
+
+
+def check(
+    model: Annotated[
+        str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm.")
+    ],
+    text: Annotated[str, typer.Option(help="The text to compare on.")] = TEXT,
+    pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,
+) -> None:
+    """Compare what attnscope shows with the model itself, layer by layer. Exit code 0: exact; 1: not exact."""
+    from rich.console import Console
+
+    from attnscope.cli.sources import model_entry
+
+    entry = model_entry(model)
+    console = Console()
+    with Console(stderr=True).status(f"Checking {entry.title}"):
+        loaded = entry.load()
+        certificate = loaded.check(text, pair)
+    for table in _tables(certificate):
+        console.print(table)
+    console.print(certificate.sentence, soft_wrap=True)
+    console.print("exact" if certificate.ok else "not exact", style="bold green" if certificate.ok else "bold red")
+    raise typer.Exit(0 if certificate.ok else 1)
+
+
+def _tables(certificate: Certificate) -> list[Table]:
+    """One table a stack, one row a layer."""
+    from rich.table import Table
+
+    tables: list[Table] = []
+    for name, layers in certificate.stacks.items():
+        table = Table(title=f"{name}, tolerance {certificate.tolerance:g}")
+        table.add_column("layer", justify="right")
+        for heading in ("Σ α·v", "hidden states", "eager weights"):
+            table.add_column(heading, justify="right")
+        table.add_column("")
+        table.add_column("note")
+        for layer in layers:
+            errors = (layer.weighted_values, layer.hidden_states, layer.eager_weights)
+            verdict = "[green]ok[/green]" if layer.ok else "[red]differs[/red]"
+            table.add_row(str(layer.layer), *(_error(error) for error in errors), verdict, layer.note or "")
+        tables.append(table)
+    return tables
+
+
+def _error(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1e}"

@@ -1,0 +1,95 @@
+"""`attnscope serve` and `attnscope demo`: a session behind a local web server."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from attnscope.server import Listener
+    from attnscope.session import Session
+
+Model = Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm.")]
+Host = Annotated[str, typer.Option(help="Address to listen on. One that other machines reach needs --token.")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one. Default: 8760, or the next free one."),
+]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
+Token = Annotated[str | None, typer.Option(help="The token that opens the page. Default: a new random one.")]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(help="A further name[:port] under which browsers reach the server, through a tunnel say."),
+]
+
+
+def serve(
+    model: Model,
+    host: Host = "127.0.0.1",
+    port: Port = None,
+    browser: Browser = True,  # noqa: FBT002 - typer makes two flags of it
+    token: Token = None,
+    allow_host: AllowHost = None,
+) -> None:
+    """Serve a model as a page on this machine."""
+    listener = _listen(host, port, token, allow_host)
+    from attnscope.cli.examples import EXAMPLES
+    from attnscope.cli.sources import model_entry
+    from attnscope.session import Session
+
+    entry = model_entry(model)
+    _serve(Session([entry], examples=EXAMPLES), listener, entry.title, open_browser=browser)
+
+
+def demo(
+    host: Host = "127.0.0.1",
+    port: Port = None,
+    browser: Browser = True,  # noqa: FBT002 - typer makes two flags of it
+    token: Token = None,
+    allow_host: AllowHost = None,
+) -> None:
+    """Serve both embedded models, with the examples of the paper."""
+    listener = _listen(host, port, token, allow_host)
+    from attnscope.cli.examples import EXAMPLES
+    from attnscope.cli.sources import model_entry
+    from attnscope.session import Session
+
+    entries = [model_entry(name) for name in ("smollm2", "minilm")]
+    titles = " and ".join(entry.title for entry in entries)
+    _serve(Session(entries, examples=EXAMPLES), listener, titles, open_browser=browser)
+
+
+def _listen(host: str, port: int | None, token: str | None, allow_host: list[str] | None) -> Listener:
+    """The open socket: what is wrong with the address is said before a model is looked for."""
+    from attnscope.server.address import DEFAULT_PORT, listen
+
+    listener = listen(host, port, token, tuple(allow_host or ()))
+    if listener.moved:
+        typer.echo(f"Port {DEFAULT_PORT} is in use; this is port {listener.access.port}.")
+    return listener
+
+
+def _serve(session: Session, listener: Listener, what: str, *, open_browser: bool) -> None:
+    from attnscope.server import serve as serve_session
+
+    def say() -> None:
+        typer.echo(f"attnscope shows {what}. Ctrl-C stops it.")
+        typer.echo(listener.url)
+        sys.stdout.flush()
+        session.start_loading()
+        if open_browser and _has_display():
+            threading.Thread(target=webbrowser.open, args=(listener.url,), daemon=True).start()
+
+    serve_session(session, listener, on_listening=say)
+
+
+def _has_display() -> bool:
+    """Whether a browser would open a window; one that runs in the terminal would take it over."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("BROWSER"))

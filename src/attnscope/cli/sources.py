@@ -1,0 +1,35 @@
+"""Models named on the command line, as entries of a session."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+import attnscope
+from attnscope.model.embedded import EMBEDDED, ensure, is_ready
+from attnscope.session import ModelEntry
+
+
+def model_entry(name: str) -> ModelEntry:
+    """The entry of a model. What can be wrong with it is raised here, before anything is served.
+
+    An embedded model is put into the cache here, with a progress bar, and loaded when the session asks for it. Any other
+    model is loaded at once: only that tells whether it is there and whole.
+    """
+    known = EMBEDDED.get(name)
+    if known is None:
+        with Console(stderr=True).status(f"Loading {name}"):
+            return ModelEntry.loaded(attnscope.load(name))
+    if not is_ready(name):
+        _get(name)
+    return ModelEntry(known.name, known.title, known.kind, lambda: attnscope.load(name))
+
+
+def _get(name: str) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"Getting {name}", total=None)
+        ensure(
+            name,
+            progress=lambda done, total, text: bar.update(task, completed=done, total=total or None, description=text),
+        )

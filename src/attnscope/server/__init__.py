@@ -1,0 +1,20 @@
+"""A local web server for one session: loopback by default, guarded from the first line."""
+
+from attnscope.server.access import Access
+from attnscope.server.address import DEFAULT_PORT, Listener, ListenError, listen
+from attnscope.server.app import create_app
+from attnscope.server.body import BodyLimits
+from attnscope.server.serve import serve
+from attnscope.server.static import StaticFiles
+
+__all__ = [
+    "DEFAULT_PORT",
+    "Access",
+    "BodyLimits",
+    "ListenError",
+    "Listener",
+    "StaticFiles",
+    "create_app",
+    "listen",
+    "serve",
+]

@@ -1,0 +1,86 @@
+"""Serving a session until somebody asks the program to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from attnscope.server.address import Listener
+from attnscope.server.app import create_app
+from attnscope.server.body import BodyLimits
+from attnscope.server.static import StaticFiles
+from attnscope.session import Session
+
+_GRACE_S = 1
+_LAST_WAIT_S = 0.3
+_MOST_CONNECTIONS = 256
+
+
+def serve(
+    session: Session,
+    listener: Listener,
+    *,
+    on_listening: Callable[[], None],
+    static: StaticFiles | None = None,
+    body_limits: BodyLimits | None = None,
+) -> None:
+    """Answer requests until SIGINT or SIGTERM, then stop all work and return, within two seconds.
+
+    `on_listening` is called once requests are taken. If a thread is then still inside a model pass or a load, the
+    process ends here with exit code 0: the interpreter's own end would wait for native code that nobody needs.
+    """
+    app = create_app(session, listener.access, static=static, body_limits=body_limits)
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    _Server(config, session, on_listening).run(sockets=[listener.socket])
+    session.close(within_s=_LAST_WAIT_S)
+    if _busy_threads():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, but a signal ends it with success and stops the session's work first."""
+
+    def __init__(self, config: uvicorn.Config, session: Session, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._session = session
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._session.close()
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # who is cut off now is cut off on purpose
+        await super().shutdown(sockets=sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        del sig, frame
+        self.should_exit = True
+
+
+def _busy_threads() -> list[threading.Thread]:
+    """Threads of ours that still run a request or load a model."""
+    ours = ("request ", "load ")
+    return [thread for thread in threading.enumerate() if thread.daemon and thread.name.startswith(ours)]

@@ -1,0 +1,46 @@
+"""One request given to the session, in a thread of its own, and its responses as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+from attnscope.session import Session
+from attnscope.wire import Message
+
+
+class Work:
+    """A request in work. Iterating gives the bytes of each response; `stop` tells the work that nobody listens."""
+
+    def __init__(self, session: Session, request: Message) -> None:
+        self._session = session
+        self._request = request
+        self._loop = asyncio.get_running_loop()
+        self._responses: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Begin. The thread is a daemon: a pass that does not hear in time must not hold up the end of the program."""
+        threading.Thread(target=self._run, name=f"request {self._request.type[:20]}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
+        self._stopped.set()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (response := await self._responses.get()) is not None:
+            yield response
+
+    def _run(self) -> None:
+        try:
+            self._session.answer(self._request, self._put, gone=self._stopped.is_set)
+        finally:
+            self._put(None)
+
+    def _put(self, response: bytes | None) -> None:
+        if not self._loop.is_closed():
+            try:
+                self._loop.call_soon_threadsafe(self._responses.put_nowait, response)
+            except RuntimeError:  # closed between the two lines: the server has ended
+                self.stop()
