@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attnscope.errors import AttnscopeError
-    from attnscope.model import Model, load
+    from attnscope.model.model import Model, load
     from attnscope.trace import Trace
 
 _HOME = {
     "AttnscopeError": "attnscope.errors",
-    "Model": "attnscope.model",
+    "Model": "attnscope.model.model",
     "Trace": "attnscope.trace",
-    "load": "attnscope.model",
+    "load": "attnscope.model.model",
 }
 
 __all__ = ["AttnscopeError", "Model", "Trace", "load"]

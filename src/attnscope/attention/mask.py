@@ -31,10 +31,10 @@ class Mask:
     """
 
     kind: MaskKind
-    lo: Int32[Tensor, "queries"]  # noqa: F821
-    hi: Int32[Tensor, "queries"]  # noqa: F821
+    lo: Int32[Tensor, "queries"]
+    hi: Int32[Tensor, "queries"]
     keys: int
-    valid: Bool[Tensor, "keys"] | None = None  # noqa: F821
+    valid: Bool[Tensor, "keys"] | None = None
     bits: UInt8[Tensor, "heads queries bytes"] | None = None
     window: int | None = None
     symmetric: bool = False
@@ -53,7 +53,9 @@ class Mask:
     @classmethod
     def full(cls, queries: int, keys: int) -> Mask:
         """Every query looks at every key."""
-        return cls("full", torch.zeros(queries, dtype=torch.int32), torch.full((queries,), keys, dtype=torch.int32), keys)
+        return cls(
+            "full", torch.zeros(queries, dtype=torch.int32), torch.full((queries,), keys, dtype=torch.int32), keys
+        )
 
     @classmethod
     def causal(cls, queries: int, keys: int, offset: int = 0) -> Mask:
@@ -85,7 +87,7 @@ class Mask:
             open_ &= self.valid
         return open_[None]
 
-    def has_keys(self) -> Bool[Tensor, "queries"]:  # noqa: F821
+    def has_keys(self) -> Bool[Tensor, "queries"]:
         """Whether a query has any key to look at (for masks that differ by head: in every head)."""
         step = _ROWS_AT_ONCE
         parts = [

@@ -73,7 +73,7 @@ class QKRecord(LayerRecord):
     mask: Mask
     softcap: float | None = None
     bias: Bias | None = None
-    sinks: Float[Tensor, "heads"] | None = None  # noqa: F821
+    sinks: Float[Tensor, "heads"] | None = None
 
     @property
     def shape(self) -> LayerShape:

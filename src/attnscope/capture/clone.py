@@ -77,7 +77,9 @@ def _assert_shared(model: nn.Module, clone: nn.Module) -> None:
     theirs = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
     ours = dict(clone.named_parameters(remove_duplicate=False)) | dict(clone.named_buffers(remove_duplicate=False))
     if theirs.keys() != ours.keys() or any(theirs[name] is not ours[name] for name in theirs):
-        raise RefusedError(f"{type(model).__name__} copies its own weights when it is copied, so it cannot be captured.")
+        raise RefusedError(
+            f"{type(model).__name__} copies its own weights when it is copied, so it cannot be captured."
+        )
     shared = {id(module) for module in model.modules()} & {id(module) for module in clone.modules()}
     if shared:
         raise RefusedError(f"{type(model).__name__} does not copy all of its modules, so it cannot be captured.")

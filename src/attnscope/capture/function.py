@@ -171,7 +171,9 @@ def _record(
     position_bias = kwargs.get("position_bias")
     if position_bias is not None:
         if bias is not None:
-            raise RefusedError("This layer has a bias in its mask and one of its positions; that is not understood yet.")
+            raise RefusedError(
+                "This layer has a bias in its mask and one of its positions; that is not understood yet."
+            )
         bias = Bias.fit(position_bias[0, :, -queries:, :keys].expand(-1, queries, keys))
     sinks = kwargs.get("s_aux")
     q, k, v = _owned(query[0].detach(), key[0].detach(), value[0].detach())
@@ -202,9 +204,7 @@ def _owned(*parts: Tensor) -> list[Tensor]:
 def _by_rows(record: QKRecord, dtype: torch.dtype) -> Tensor:
     """The exact output [1, queries, heads, v_dim] in float32 arithmetic, some rows at a time."""
     heads = torch.arange(record.shape.heads)
-    parts = [
-        record.output(heads, rows).transpose(0, 1) for rows in torch.arange(record.queries).split(ROWS_AT_ONCE)
-    ]
+    parts = [record.output(heads, rows).transpose(0, 1) for rows in torch.arange(record.queries).split(ROWS_AT_ONCE)]
     return torch.cat(parts)[None].to(dtype=dtype, device=record.q.device).contiguous()
 
 

@@ -19,7 +19,9 @@ def capture_pass(clone: nn.Module, recorder: Recorder, inputs: Mapping[str, Any]
     transformers' attention interface.
     """
     recorder.names.update({id(module): name for name, module in clone.named_modules()})
-    handles = [module.register_forward_pre_hook(_reader_of(recorder)) for module in clone.modules() if _projects(module)]
+    handles = [
+        module.register_forward_pre_hook(_reader_of(recorder)) for module in clone.modules() if _projects(module)
+    ]
     token = ACTIVE.set(recorder)
     try:
         with torch.no_grad():

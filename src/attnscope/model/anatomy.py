@@ -31,7 +31,7 @@ class Anatomy:
     """`route` is `interface` where attention goes through transformers' attention interface, else `reported`.
 
     `numbers[i]` is the model's own layer number of the i-th call of the attention function; `shapes` is by layer number.
-    `hidden_states` is the difference of the capturing pass from an untouched one (None on the reported route).
+    `hidden_states` is the difference of the capturing (or reporting) pass from an untouched one.
     """
 
     route: Route
@@ -56,9 +56,9 @@ def probe(model: nn.Module) -> Anatomy:
         options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
         captured, calls = capture_pass(clone, recorder, {**inputs, **options})
     if not calls:
-        return _reported(model, inputs)
+        return _reported(model, inputs, untouched)
     error = hidden_difference(untouched, captured)
-    tolerance = TOLERANCE.get(calls[0].record.q.dtype, 1e-4) if hasattr(calls[0].record, "q") else 1e-4
+    tolerance = TOLERANCE.get(first_dtype(model), 1e-4)
     if error is not None and not error <= tolerance:
         raise RefusedError(
             f"{type(model).__name__} computes something else when its attention is captured (its hidden states differ by "
@@ -76,18 +76,24 @@ def probe(model: nn.Module) -> Anatomy:
     )
 
 
-def _reported(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
-    weights = reported_weights(model, inputs)
+def _reported(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> Anatomy:
+    weights, error = reported_weights(model, inputs, untouched)
     shapes = tuple(None if one is None else LayerShape(one.shape[0], one.shape[0], 0, 0) for one in weights)
     present = [one for one in weights if one is not None]
     causal = all(not bool(one.triu(1).any()) for one in present)
-    return Anatomy("reported", "decoder" if causal else "encoder", tuple(range(len(weights))), shapes, None)
+    return Anatomy("reported", "decoder" if causal else "encoder", tuple(range(len(weights))), shapes, error)
 
 
-def reported_weights(model: nn.Module, inputs: Mapping[str, Any]) -> list[Tensor | None]:
-    """The attention weights [heads, queries, keys] that a model's own eager implementation reports, layer by layer."""
+def reported_weights(
+    model: nn.Module, inputs: Mapping[str, Any], untouched: Any
+) -> tuple[list[Tensor | None], float | None]:
+    """The weights [heads, queries, keys] that a model's own eager implementation reports, by layer, and part (a) for them.
+
+    Part (a) is the difference of that pass's hidden states from those of `untouched`, the output of an untouched pass.
+    Raises `RefusedError` where the model reports nothing, or computes something else while it reports.
+    """
     with prepared(model, "eager") as clone, torch.no_grad():
-        options = accepted(clone, use_cache=False, return_dict=True)
+        options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True)
         output = clone(**inputs, **options, output_attentions=True)
     weights: Sequence[Tensor | None] | None = getattr(output, "attentions", None)
     if not weights or all(one is None for one in weights):
@@ -95,7 +101,18 @@ def reported_weights(model: nn.Module, inputs: Mapping[str, Any]) -> list[Tensor
             f"{type(model).__name__} neither goes through transformers' attention interface nor reports attention weights, "
             "so there is nothing that could be shown."
         )
-    return [None if one is None else one[0].float().cpu() for one in weights]
+    error = hidden_difference(untouched, output)
+    if error is not None and not error <= TOLERANCE.get(first_dtype(model), 1e-4):
+        raise RefusedError(
+            f"{type(model).__name__} computes something else while it reports its attention weights (its hidden states "
+            f"differ by {error:.2g}), so they are not shown."
+        )
+    return [None if one is None else one[0].float().cpu() for one in weights], error
+
+
+def first_dtype(model: nn.Module) -> torch.dtype:
+    """The dtype of the first floating-point parameter."""
+    return next((p.dtype for p in model.parameters() if p.dtype.is_floating_point), torch.float32)
 
 
 def hidden_difference(first: Any, second: Any) -> float | None:

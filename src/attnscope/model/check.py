@@ -13,9 +13,9 @@ from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.errors import RefusedError
-from attnscope.model.anatomy import Anatomy, accepted, layer_numbers, relative
+from attnscope.model.anatomy import Anatomy, accepted, first_dtype, layer_numbers, relative, reported_weights
 from attnscope.trace import Certificate, LayerCertificate
-from attnscope.trace.certificate import TOLERANCE
+from attnscope.trace.certificate import TOLERANCE, Scope
 from attnscope.types import Observer
 
 
@@ -26,6 +26,18 @@ def certify(calls: Sequence[Capture], numbers: Sequence[int], tolerance: float, 
         error = weighted_values_error(call)
         layers.append(LayerCertificate(number, ok=error <= tolerance, weighted_values=error, note=call.refusal))
     return Certificate.of({stack: layers}, tolerance, "sampled")
+
+
+def reported_certificate(
+    weights: Sequence[Tensor | None], hidden: float | None, stack: str, tolerance: float, scope: Scope
+) -> Certificate:
+    """The certificate of weights that the model reported itself: only part (a) can be compared."""
+    layers = [
+        LayerCertificate(i, ok=True, hidden_states=hidden, note="reported by the model")
+        for i, one in enumerate(weights)
+        if one is not None
+    ]
+    return Certificate.of({stack: layers}, tolerance, scope)
 
 
 def weighted_values_error(call: Capture, weights: Tensor | None = None) -> float:
@@ -56,13 +68,13 @@ def full_certificate(
     model: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Any], observer: Observer | None
 ) -> Certificate:
     """Parts (a), (b) and (c) over every row of every head, by layer."""
-    if anatomy.route == "reported":
-        layers = [LayerCertificate(i, ok=True, note="reported by the model") for i in anatomy.numbers]
-        return Certificate.of({anatomy.stack: layers}, TOLERANCE[_dtype(model)], "full")
-    tolerance = TOLERANCE[_dtype(model)]
+    tolerance = TOLERANCE.get(first_dtype(model), 1e-4)
     with prepared(model, None) as clone, torch.no_grad():
         options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
         untouched = clone(**inputs, **options)
+    if anatomy.route == "reported":
+        weights, error = reported_weights(model, inputs, untouched)
+        return reported_certificate(weights, error, anatomy.stack, tolerance, "full")
     with prepared(model, NAME) as clone:
         recorder = Recorder(names={}, observer=observer, sample=0, total=len(anatomy.numbers))
         captured, calls = capture_pass(clone, recorder, {**inputs, **options})
@@ -122,7 +134,3 @@ def _paired_states(untouched: Any, captured: Any, calls: int, depth: int) -> dic
     if len(errors) == depth + 1:
         return dict(enumerate(errors[1:]))
     return dict.fromkeys(range(max(calls, depth)), max(errors))
-
-
-def _dtype(model: nn.Module) -> torch.dtype:
-    return next((p.dtype for p in model.parameters() if p.dtype.is_floating_point), torch.float32)

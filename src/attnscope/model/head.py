@@ -7,10 +7,12 @@ out, and runs the rest of the model (projection, caps, scales, classifier) once 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from attnscope.capture import prepared
 from attnscope.errors import RefusedError
@@ -21,51 +23,50 @@ _HEAVY = ("hidden_states", "attentions", "past_key_values", "cross_attentions")
 
 
 class BaseOutput:
-    """Catches what the base model of a clone puts out during a pass."""
+    """Catches what the outermost model inside a clone (the one without the prediction head) puts out during a pass."""
 
     def __init__(self, clone: nn.Module) -> None:
         self.value: Any = None
-        base = base_of(clone)
-        self._handle = None if base is None else base.register_forward_hook(self._keep)
+        self.path: str | None = None
+        self._handles = [
+            module.register_forward_hook(partial(self._keep, path))
+            for path, module in clone.named_modules()
+            if isinstance(module, PreTrainedModel) and module is not clone
+        ]
 
-    def _keep(self, _module: nn.Module, _args: Any, output: Any) -> None:
-        for name in _HEAVY:
-            if getattr(output, name, None) is not None:
-                output[name] = None
-        self.value = output
+    def _keep(self, path: str, _module: nn.Module, _args: Any, output: Any) -> None:
+        if not isinstance(getattr(output, "last_hidden_state", None), Tensor):
+            return
+        self.value, self.path = output, path
 
     def close(self) -> None:
-        """Stop catching."""
-        if self._handle is not None:
-            self._handle.remove()
-
-
-def base_of(model: nn.Module) -> nn.Module | None:
-    """The model without its prediction head, or None where there is no head on top."""
-    base = getattr(model, "base_model", None)
-    return base if isinstance(base, nn.Module) and base is not model else None
+        """Stop catching, and let go what is not needed to go on from here."""
+        for handle in self._handles:
+            handle.remove()
+        if self.value is not None:
+            kept = {name: value for name, value in self.value.items() if name not in _HEAVY}
+            self.value = type(self.value)(**kept)
 
 
 def lazy_logits(
-    model: nn.Module, inputs: Mapping[str, Any], base_output: Any, last: Tensor | None
-) -> Callable[[], Tensor | None] | None:
+    model: nn.Module, inputs: Mapping[str, Any], base: BaseOutput, last: Tensor | None
+) -> Callable[[], Tensor] | None:
     """A function that gives the logits [token, vocab] (or [label] for a classifier), or None where there are none.
 
     `last` are the logits of the last position as the pass itself gave them: the recomputed ones must agree.
     """
-    if base_output is None or last is None:
+    path, saved = base.path, base.value
+    if path is None or last is None:
         return None
 
-    def compute() -> Tensor | None:
+    def compute() -> Tensor:
         with prepared(model, None) as clone, torch.no_grad():
-            base = base_of(clone)
-            if base is None:
-                return None
-            base.forward = lambda *_args, **_kwargs: base_output
+            inner = clone.get_submodule(path)
+            inner.forward = lambda *_args, **_kwargs: saved
             try:
                 output = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True))
             finally:
-                del base.forward
+                del inner.forward
         logits = output.logits[0].float().cpu()
         final = logits[-1] if logits.ndim == 2 else logits
         error = relative(last, final)

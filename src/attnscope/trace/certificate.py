@@ -42,7 +42,9 @@ class LayerCertificate:
     @property
     def max_error(self) -> float:
         """The largest error of the layer."""
-        return max((e for e in (self.weighted_values, self.hidden_states, self.eager_weights) if e is not None), default=0.0)
+        return max(
+            (e for e in (self.weighted_values, self.hidden_states, self.eager_weights) if e is not None), default=0.0
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,7 @@ class Certificate:
                 f"up to {max_error:.1g} of its largest value."
             )
         else:
-            sentence = (
-                f"Hidden states, weights times values, and eager weights agree with the model's own up to {max_error:.1g}."
-            )
+            sentence = f"Hidden states, weights times values, and eager weights agree with the model's own up to {max_error:.1g}."
         return cls(not failed and not reported, max_error, tolerance, scope, sentence, stacks)
 
     def as_dict(self) -> dict[str, Any]:

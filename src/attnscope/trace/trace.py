@@ -199,7 +199,9 @@ class Trace:
     def _qk(self, layer: int, stack: str | None, what: str) -> QKRecord:
         record = self.layer_record(layer, stack)
         if not isinstance(record, QKRecord):
-            raise RefusedError(f"The {what} of layer {layer} are not known: of this layer only attention weights are there.")
+            raise RefusedError(
+                f"The {what} of layer {layer} are not known: of this layer only attention weights are there."
+            )
         return record
 
 
