@@ -1,0 +1,228 @@
+/**
+ * The attention of one layer from its queries and keys: rows, columns and normalisers, on demand and in float64
+ * accumulation. Pure and without DOM: it runs in a worker and on the main thread alike.
+ */
+
+import type { LayerMessage } from "../wire/messages";
+import { DamagedError, type Tensor, type TensorData } from "../wire/safetensors";
+
+/** What the kernel needs of a layer message, copyable to a worker. */
+export interface LayerData {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly dim: number;
+  readonly scaling: number;
+  readonly softcap: number | null;
+  readonly q: Float32Array;
+  readonly k: Float32Array;
+  readonly kMean: Float32Array | null;
+  readonly lo: Int32Array | null;
+  readonly hi: Int32Array | null;
+  readonly valid: Uint8Array | null;
+  readonly bits: Uint8Array | null;
+  readonly bitsPerHead: boolean;
+  readonly biasKind: "relative" | "key" | "dense" | null;
+  readonly bias: Float32Array | null;
+  readonly biasPerHead: boolean;
+  readonly sink: Float32Array | null;
+}
+
+/** The tensors of a `layer` message of the form `qk`, with every shape checked against what the message says. */
+export function layerData(message: LayerMessage): LayerData {
+  const { heads, kv_heads: kvHeads, queries, keys, qk_dim: dim } = message;
+  const expect = <T extends TensorData>(kind: new (length: number) => T, name: string, ...shapes: number[][]): T => {
+    const tensor = message.tensors.get(name);
+    return checked(tensor, kind, name, shapes);
+  };
+  const optional = <T extends TensorData>(kind: new (length: number) => T, name: string, ...shapes: number[][]) =>
+    message.tensors.has(name) ? expect(kind, name, ...shapes) : null;
+  if (kvHeads < 1 || heads % kvHeads !== 0) throw new DamagedError(`${heads} heads cannot share ${kvHeads} key heads.`);
+  const bytes = Math.ceil(keys / 8);
+  const bits = optional(Uint8Array, "mask_bits", [heads, queries, bytes], [1, queries, bytes]);
+  const biasKind = message.bias?.kind ?? null;
+  const biasShapes = {
+    relative: [[heads, queries + keys - 1]],
+    key: [[heads, keys]],
+    dense: [
+      [heads, queries, keys],
+      [1, queries, keys],
+    ],
+  };
+  const bias = biasKind === null ? null : expect(Float32Array, "bias", ...biasShapes[biasKind]);
+  return {
+    heads,
+    kvHeads,
+    queries,
+    keys,
+    dim,
+    scaling: message.scaling,
+    softcap: message.softcap,
+    q: expect(Float32Array, "q", [heads, queries, dim]),
+    k: expect(Float32Array, "k", [kvHeads, keys, dim]),
+    kMean: optional(Float32Array, "k_mean", [kvHeads, dim]),
+    lo: bits ? null : expect(Int32Array, "mask_lo", [queries]),
+    hi: bits ? null : expect(Int32Array, "mask_hi", [queries]),
+    valid: optional(Uint8Array, "mask_valid", [keys]),
+    bits,
+    bitsPerHead: bits !== null && message.tensors.get("mask_bits")?.shape[0] === heads,
+    biasKind,
+    bias,
+    biasPerHead: biasKind !== "dense" || message.tensors.get("bias")?.shape[0] === heads,
+    sink: message.sinks ? expect(Float32Array, "sink", [heads]) : null,
+  };
+}
+
+function checked<T extends TensorData>(
+  tensor: Tensor | undefined,
+  kind: new (length: number) => T,
+  name: string,
+  shapes: readonly (readonly number[])[],
+): T {
+  const shape = tensor?.shape.join(" × ");
+  if (tensor?.data instanceof kind && shapes.some((wanted) => wanted.join(" × ") === shape)) return tensor.data;
+  const wanted = shapes.map((sizes) => sizes.join(" × ")).join(" or ");
+  throw new DamagedError(`The layer's ${name} should be ${wanted}; got ${shape ?? "none"}.`);
+}
+
+/** Rows, columns and normalisers of one layer. Scores are −∞ where a key is not allowed. */
+export class Kernel {
+  constructor(readonly layer: LayerData) {}
+
+  /** Whether `query` may look at `key` in `head`. */
+  allowed(head: number, query: number, key: number): boolean {
+    const { lo, hi, valid, bits, bitsPerHead, queries, keys } = this.layer;
+    if (valid !== null && valid[key] === 0) return false;
+    if (bits !== null) {
+      const at = ((bitsPerHead ? head : 0) * queries + query) * Math.ceil(keys / 8) + (key >> 3);
+      return (bits[at] & (1 << (key & 7))) !== 0;
+    }
+    return key >= (lo as Int32Array)[query] && key < (hi as Int32Array)[query];
+  }
+
+  /** Scores of one query against every key, everything applied. */
+  scores(head: number, query: number, out: Float32Array = new Float32Array(this.layer.keys)): Float32Array {
+    const { lo, hi, bits, keys } = this.layer;
+    const begin = bits === null ? Math.max(0, (lo as Int32Array)[query]) : 0;
+    const end = bits === null ? Math.min(keys, (hi as Int32Array)[query]) : keys;
+    out.fill(Number.NEGATIVE_INFINITY);
+    this.#products(head, query, begin, end, out);
+    const plain = this.layer.softcap === null && this.layer.biasKind === null;
+    const open = this.layer.valid === null && bits === null;
+    if (plain && open) return out;
+    for (let key = begin; key < end; key++) out[key] = this.#finished(head, query, key, out[key]);
+    return out;
+  }
+
+  /** Attention of one query: a softmax over the allowed keys. All zeros where no key is allowed. */
+  attention(head: number, query: number, out: Float32Array = new Float32Array(this.layer.keys)): Float32Array {
+    this.scores(head, query, out);
+    const normaliser = this.#logSum(head, out);
+    if (normaliser === Number.NEGATIVE_INFINITY) return out.fill(0);
+    for (let key = 0; key < out.length; key++) out[key] = Math.exp(out[key] - normaliser);
+    return out;
+  }
+
+  /** The logarithm of a row's softmax denominator, the sink included: attention = exp(score − normaliser). */
+  normaliser(head: number, query: number, scratch: Float32Array = new Float32Array(this.layer.keys)): number {
+    return this.#logSum(head, this.scores(head, query, scratch));
+  }
+
+  /** One score, everything applied. */
+  score(head: number, query: number, key: number): number {
+    const { q, k, queries, keys, dim, kvHeads, heads, scaling } = this.layer;
+    const group = Math.floor((head * kvHeads) / heads);
+    const q0 = (head * queries + query) * dim;
+    const mean = this.#mean(group);
+    const product = dot(q, q0, k, (group * keys + key) * dim, dim) + (mean === null ? 0 : dot(q, q0, mean, 0, dim));
+    return this.#finished(head, query, key, product * scaling);
+  }
+
+  /** Attention of every query to one key, given the rows' normalisers. */
+  column(head: number, key: number, normalisers: Float32Array, out = new Float32Array(this.layer.queries)): Float32Array {
+    const { q, queries, dim, kvHeads, heads, k, scaling } = this.layer;
+    const group = Math.floor((head * kvHeads) / heads);
+    const k0 = (group * this.layer.keys + key) * dim;
+    const mean = this.#mean(group);
+    for (let query = 0; query < queries; query++) {
+      if (normalisers[query] === Number.NEGATIVE_INFINITY || !this.allowed(head, query, key)) {
+        out[query] = 0;
+        continue;
+      }
+      const q0 = (head * queries + query) * dim;
+      let sum = dot(q, q0, k, k0, dim);
+      if (mean !== null) sum += dot(q, q0, mean, 0, dim);
+      out[query] = Math.exp(this.#finished(head, query, key, sum * scaling) - normalisers[query]);
+    }
+    return out;
+  }
+
+  /** Scaled products of one query with keys begin ≤ j < end, four keys at a time. */
+  #products(head: number, query: number, begin: number, end: number, out: Float32Array): void {
+    const { q, k, queries, keys, dim, scaling, heads, kvHeads } = this.layer;
+    const group = Math.floor((head * kvHeads) / heads);
+    const q0 = (head * queries + query) * dim;
+    const mean = this.#mean(group);
+    const offset = mean === null ? 0 : dot(q, q0, mean, 0, dim) * scaling;
+    const row = q.subarray(q0, q0 + dim);
+    let at = (group * keys + begin) * dim;
+    let key = begin;
+    for (; key + 4 <= end; key += 4, at += 4 * dim) {
+      let s0 = 0;
+      let s1 = 0;
+      let s2 = 0;
+      let s3 = 0;
+      const k1 = at + dim;
+      const k2 = k1 + dim;
+      const k3 = k2 + dim;
+      for (let d = 0; d < dim; d++) {
+        const value = row[d];
+        s0 += value * k[at + d];
+        s1 += value * k[k1 + d];
+        s2 += value * k[k2 + d];
+        s3 += value * k[k3 + d];
+      }
+      out[key] = s0 * scaling + offset;
+      out[key + 1] = s1 * scaling + offset;
+      out[key + 2] = s2 * scaling + offset;
+      out[key + 3] = s3 * scaling + offset;
+    }
+    for (; key < end; key++, at += dim) out[key] = dot(q, q0, k, at, dim) * scaling + offset;
+  }
+
+  #mean(group: number): Float32Array | null {
+    const { kMean, dim } = this.layer;
+    return kMean === null ? null : kMean.subarray(group * dim, (group + 1) * dim);
+  }
+
+  /** A scaled product with soft cap, bias and mask applied, in that order. */
+  #finished(head: number, query: number, key: number, product: number): number {
+    const { softcap, biasKind, bias, biasPerHead, queries, keys } = this.layer;
+    if (!this.allowed(head, query, key)) return Number.NEGATIVE_INFINITY;
+    let score = softcap === null ? product : softcap * Math.tanh(product / softcap);
+    if (bias !== null) {
+      if (biasKind === "relative") score += bias[head * (queries + keys - 1) + key - query + queries - 1];
+      else if (biasKind === "key") score += bias[head * keys + key];
+      else score += bias[((biasPerHead ? head : 0) * queries + query) * keys + key];
+    }
+    return score;
+  }
+
+  #logSum(head: number, scores: Float32Array): number {
+    const { sink } = this.layer;
+    let top = Number.NEGATIVE_INFINITY;
+    for (let key = 0; key < scores.length; key++) if (scores[key] > top) top = scores[key];
+    if (top === Number.NEGATIVE_INFINITY) return top;
+    if (sink !== null) top = Math.max(top, sink[head]);
+    let sum = sink === null ? 0 : Math.exp(sink[head] - top);
+    for (let key = 0; key < scores.length; key++) sum += Math.exp(scores[key] - top);
+    return top + Math.log(sum);
+  }
+}
+
+function dot(a: Float32Array, a0: number, b: Float32Array, b0: number, count: number): number {
+  let sum = 0;
+  for (let d = 0; d < count; d++) sum += a[a0 + d] * b[b0 + d];
+  return sum;
+}

@@ -1,0 +1,91 @@
+/** Connecting lines, stroked one by one: for as many as a canvas draws well. */
+
+import { css, headDash, type Rgb } from "./palette";
+
+/** Lines as parallel arrays. `opacity` is what the weight comes to on the chosen scale, 0…1. */
+export interface Lines {
+  readonly count: number;
+  readonly head: Uint16Array;
+  readonly query: Uint32Array;
+  readonly key: Uint32Array;
+  readonly weight: Float32Array;
+}
+
+export interface LineScales {
+  /** Left and right end of every line, CSS pixels. */
+  readonly x0: number;
+  readonly x1: number;
+  readonly queryY: (query: number) => number;
+  readonly keyY: (key: number) => number;
+  /** Opacity and width of a weight. */
+  readonly opacity: (weight: number) => number;
+  readonly width: (weight: number) => number;
+  readonly colour: (head: number) => Rgb;
+}
+
+export function strokeLines(context: CanvasRenderingContext2D, lines: Lines, scales: LineScales): void {
+  const { x0, x1, queryY, keyY } = scales;
+  const middle = (x0 + x1) / 2;
+  context.lineCap = "butt";
+  let head = -1;
+  for (let at = 0; at < lines.count; at++) {
+    if (lines.head[at] !== head) {
+      head = lines.head[at];
+      context.setLineDash([...headDash(head)]);
+    }
+    const weight = lines.weight[at];
+    const y0 = queryY(lines.query[at]);
+    const y1 = keyY(lines.key[at]);
+    context.strokeStyle = css(scales.colour(head), scales.opacity(weight));
+    context.lineWidth = scales.width(weight);
+    context.beginPath();
+    context.moveTo(x0, y0);
+    context.bezierCurveTo(middle, y0, middle, y1, x1, y1);
+    context.stroke();
+  }
+  context.setLineDash([]);
+}
+
+/** Room for lines that grows as they come. */
+export class LineList implements Lines {
+  count = 0;
+  head = new Uint16Array(1024);
+  query = new Uint32Array(1024);
+  key = new Uint32Array(1024);
+  weight = new Float32Array(1024);
+
+  add(head: number, query: number, key: number, weight: number): void {
+    if (this.count === this.head.length) this.#grow();
+    this.head[this.count] = head;
+    this.query[this.count] = query;
+    this.key[this.count] = key;
+    this.weight[this.count] = weight;
+    this.count += 1;
+  }
+
+  /** The `most` heaviest lines, and the total weight of those left out. */
+  heaviest(most: number): { readonly lines: LineList; readonly threshold: number; readonly dropped: number } {
+    if (this.count <= most) return { lines: this, threshold: 0, dropped: 0 };
+    const sorted = this.weight.slice(0, this.count).sort();
+    const threshold = sorted[this.count - most];
+    const lines = new LineList();
+    let dropped = 0;
+    for (let at = 0; at < this.count; at++) {
+      if (this.weight[at] >= threshold) lines.add(this.head[at], this.query[at], this.key[at], this.weight[at]);
+      else dropped += this.weight[at];
+    }
+    return { lines, threshold, dropped };
+  }
+
+  #grow(): void {
+    const size = this.head.length * 2;
+    const copy = <T extends Uint16Array | Uint32Array | Float32Array>(into: T, from: T): T => {
+      into.set(from);
+      return into;
+    };
+    this.head = copy(new Uint16Array(size), this.head);
+    this.query = copy(new Uint32Array(size), this.query);
+    this.key = copy(new Uint32Array(size), this.key);
+    this.weight = copy(new Float32Array(size), this.weight);
+  }
+}

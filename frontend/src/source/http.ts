@@ -1,0 +1,65 @@
+import { frames } from "../wire/frames";
+import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
+import { DisconnectedError, RefusedError, type Source } from "./source";
+
+/** A local server that takes JSON and answers with a stream of frames. Closing the connection cancels. */
+export class HttpSource implements Source {
+  #asked = 0;
+
+  constructor(private readonly url: URL) {}
+
+  async *request(request: Request, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Message> {
+    this.#asked += 1;
+    const response = await this.#post(JSON.stringify({ v: VERSION, id: `r${this.#asked}`, ...request }), signal);
+    if (!response.ok || response.body === null) throw await refusal(response);
+    let last = false;
+    try {
+      for await (const bytes of frames(response.body)) {
+        const message = readMessage(bytes);
+        if (message.type === "error") throw new RefusedError(message.code, message.message);
+        last = message.last;
+        yield message;
+        if (last) return;
+      }
+    } catch (cause) {
+      if (cause instanceof TypeError) throw new DisconnectedError("The connection to attnscope broke.", { cause });
+      throw cause;
+    }
+    throw new DisconnectedError("attnscope stopped answering in the middle.");
+  }
+
+  async #post(body: string, signal: AbortSignal): Promise<Response> {
+    try {
+      return await fetch(this.url, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body,
+        signal,
+        credentials: "same-origin",
+      });
+    } catch (cause) {
+      if (cause instanceof TypeError) throw new DisconnectedError("attnscope does not answer any more.", { cause });
+      throw cause;
+    }
+  }
+}
+
+/** What a refusing answer says: an error message in frames, a JSON `{message}`, or just its status. */
+async function refusal(response: Response): Promise<Error> {
+  const type = response.headers.get("Content-Type") ?? "";
+  if (response.body !== null && type.startsWith("application/vnd.attnscope.messages")) {
+    for await (const bytes of frames(response.body)) {
+      const message = readMessage(bytes);
+      if (message.type === "error") return new RefusedError(message.code, message.message);
+    }
+  }
+  const text = (await response.text()).trim();
+  const sentence = type.startsWith("application/json") ? fromJson(text) : text;
+  return new RefusedError("refused", sentence?.slice(0, 300) || `attnscope answered with status ${response.status}.`);
+}
+
+function fromJson(text: string): string | undefined {
+  const value: unknown = JSON.parse(text);
+  if (typeof value === "object" && value !== null && "message" in value) return String(value.message);
+  return undefined;
+}

@@ -1,0 +1,23 @@
+import type { Message, Request } from "../wire/messages";
+
+/** Whoever answers requests: a local server, a notebook's kernel, or the blocks inside an exported page. */
+export interface Source {
+  /** The responses to `request`, one after another, the last with `last: true`. Aborting the signal cancels the work. */
+  request(request: Request, options: { readonly signal: AbortSignal }): AsyncIterable<Message>;
+}
+
+/** The host said no, in one sentence for a person. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The host cannot be reached at all. */
+export class DisconnectedError extends Error {
+  override readonly name = "DisconnectedError";
+}

@@ -1,0 +1,103 @@
+/** The address of what is shown: a readable URL hash, so that a reload or a sent link shows the same thing. */
+
+import { type AppState, currentTrace, EMPTY, headsOn, type Place, type Scale, type SentenceFilter, type Theme } from "./state";
+
+export interface Address {
+  readonly trace: string | null;
+  readonly model: string | null;
+  readonly text: string | null;
+  readonly pair: string | null;
+  readonly stack: string;
+  readonly layer: number;
+  readonly heads: readonly number[];
+  readonly token: Place | null;
+  readonly pins: readonly Place[];
+  readonly filter: SentenceFilter;
+  readonly scale: Scale;
+  readonly sinks: "shown" | "hidden";
+  readonly theme: Theme;
+}
+
+/** The hash of a state, without the leading `#`; empty where nothing is shown. What is as usual is left out. */
+export function writeHash(state: AppState): string {
+  const trace = currentTrace(state);
+  const { selection, view, pins } = state;
+  const parts: [string, string][] = [];
+  const put = (name: string, value: string | null | undefined, usual: string | null = null): void => {
+    if (value !== null && value !== undefined && value !== usual) parts.push([name, value]);
+  };
+  if (trace !== null) {
+    put("model", trace.model.name);
+    put("text", trace.input.text);
+    put("pair", trace.input.pair);
+    put("trace", trace.trace);
+    if (Object.keys(trace.stacks).length > 1) put("stack", selection.stack);
+    put("layer", String(selection.layer));
+    const heads = headsOn(state);
+    const all = trace.stacks[selection.stack]?.shapes[selection.layer]?.heads ?? 0;
+    if (heads.length < all) put("heads", heads.join(","));
+    if (selection.token !== null) put("token", writePlace(selection.token));
+    if (pins.length > 0) put("pins", pins.map(writePlace).join(","));
+  }
+  put("filter", view.filter, EMPTY.view.filter);
+  put("scale", view.scale, EMPTY.view.scale);
+  put("sinks", view.sinks, EMPTY.view.sinks);
+  put("theme", view.theme, EMPTY.view.theme);
+  return parts.map(([name, value]) => `${name}=${encode(value)}`).join("&");
+}
+
+/** What a hash says; whatever in it makes no sense is as if it were not there. */
+export function readHash(hash: string): Address {
+  const fields = new URLSearchParams(hash.replace(/^#/, ""));
+  const oneOf = <T extends string>(name: string, allowed: readonly T[], usual: T): T => {
+    const value = fields.get(name) as T | null;
+    return value !== null && allowed.includes(value) ? value : usual;
+  };
+  const heads = (fields.get("heads") ?? "").split(",").filter((part) => /^\d{1,4}$/.test(part));
+  const layer = fields.get("layer") ?? "";
+  return {
+    trace: fields.get("trace"),
+    model: fields.get("model"),
+    text: fields.get("text"),
+    pair: fields.get("pair"),
+    stack: fields.get("stack") ?? "",
+    layer: /^\d{1,5}$/.test(layer) ? Number(layer) : 0,
+    heads: [...new Set(heads.map(Number))].sort((a, b) => a - b),
+    token: readPlaces(fields.get("token"))[0] ?? null,
+    pins: readPlaces(fields.get("pins")),
+    filter: oneOf("filter", ["all", "AA", "AB", "BA", "BB"], EMPTY.view.filter),
+    scale: oneOf("scale", ["linear", "root"], EMPTY.view.scale),
+    sinks: oneOf("sinks", ["shown", "hidden"], EMPTY.view.sinks),
+    theme: oneOf("theme", ["auto", "light", "dark"], EMPTY.view.theme),
+  };
+}
+
+/** The state that an address asks for, before its trace is there. */
+export function applyAddress(state: AppState, address: Address): AppState {
+  const { stack, layer, heads, token, pins, filter, scale, sinks, theme } = address;
+  return {
+    ...state,
+    selection: { ...state.selection, stack: stack || state.selection.stack, layer, heads, token },
+    pins,
+    view: { filter, scale, sinks, theme },
+  };
+}
+
+function writePlace({ side, index }: Place): string {
+  return `${side === "query" ? "q" : "k"}${index}`;
+}
+
+function readPlaces(text: string | null): readonly Place[] {
+  const parts = (text ?? "").split(",").filter((part) => /^[qk]\d{1,6}$/.test(part));
+  return parts.map((part) => ({ side: part[0] === "q" ? "query" : "key", index: Number(part.slice(1)) }));
+}
+
+/** Percent-encoding that leaves what people read as it is; a space becomes `+`. */
+function encode(value: string): string {
+  return encodeURIComponent(value.toWellFormed())
+    .replace(/%20/g, "+")
+    .replace(/%2C/g, ",")
+    .replace(/%3F/g, "?")
+    .replace(/%3A/g, ":")
+    .replace(/%2F/g, "/");
+}

@@ -1,0 +1,235 @@
+/** The one place that asks the source: it keeps the state, runs requests, and tells who listens what is under way. */
+
+import { createSignal } from "solid-js";
+import { DisconnectedError, RefusedError, type Source } from "../source/source";
+import type { HelloMessage, LayerMessage, Message, Request, TileMessage } from "../wire/messages";
+import { applyAddress, readHash } from "./hash";
+import { begin, type History, redo, replace, step, undo } from "./history";
+import { type Action, type AppState, currentTrace, EMPTY, reduce, undoable } from "./state";
+
+export interface Work {
+  readonly what: "run" | "layer" | "check" | "hello";
+  readonly text: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface Failure {
+  readonly sentence: string;
+  readonly disconnected: boolean;
+}
+
+export interface Input {
+  readonly text: string;
+  readonly pair: string | null;
+  readonly model: string | null;
+}
+
+const KEPT_LAYERS = 6;
+
+export type Session = ReturnType<typeof createSession>;
+
+export function createSession(source: Source) {
+  const [history, setHistory] = createSignal<History<AppState>>(begin(EMPTY));
+  const [hello, setHello] = createSignal<HelloMessage | null>(null);
+  const [work, setWork] = createSignal<Work | null>(null);
+  const [failure, setFailure] = createSignal<Failure | null>(null);
+  const [layer, setLayer] = createSignal<LayerMessage | null>(null);
+  const layers = new Map<string, LayerMessage>();
+  const running = new Map<Work["what"] | "tile", AbortController>();
+  let retry: () => void = () => undefined;
+
+  const state = (): AppState => history().present;
+
+  function dispatch(action: Action): void {
+    const next = reduce(state(), action);
+    setHistory(undoable(action) ? step(history(), next) : replace(history(), next));
+    if (action.type === "layer" || action.type === "stack") void showLayer();
+  }
+
+  function travel(to: (from: History<AppState>) => History<AppState>): void {
+    const { traces, trace, view } = state();
+    const moved = to(history());
+    // A step back is a step of the view: what was loaded meanwhile and the theme stay.
+    setHistory(replace(moved, { ...moved.present, traces, trace, view: { ...moved.present.view, theme: view.theme } }));
+    void showLayer();
+  }
+
+  /** Runs one request to its end; the answer's last message, or null where it was cancelled or failed. */
+  async function ask<T extends Message["type"]>(
+    what: Work["what"],
+    request: Request,
+    answer: T,
+    text: string,
+  ): Promise<Extract<Message, { type: T }> | null> {
+    running.get(what)?.abort();
+    const control = new AbortController();
+    running.set(what, control);
+    setWork({ what, text, done: 0, total: 0 });
+    try {
+      for await (const message of source.request(request, { signal: control.signal })) {
+        if (message.type === "progress") {
+          setWork({ what, text: message.text, done: message.done, total: message.total });
+        } else if (message.type === answer) {
+          setFailure(null);
+          return message as Extract<Message, { type: T }>;
+        }
+      }
+      throw new DisconnectedError("attnscope stopped answering in the middle.");
+    } catch (error) {
+      if (control.signal.aborted) return null;
+      if (error instanceof RefusedError && error.code === "cancelled") return null;
+      setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+      return null;
+    } finally {
+      if (running.get(what) === control) {
+        running.delete(what);
+        if (work()?.what === what) setWork(null);
+      }
+    }
+  }
+
+  async function run(input: Input): Promise<void> {
+    retry = () => void run(input);
+    const request: Request = {
+      type: "run",
+      text: input.text,
+      ...(input.pair === null ? {} : { pair: input.pair }),
+      ...(input.model === null ? {} : { model: input.model }),
+    };
+    const trace = await ask("run", request, "trace", "starting");
+    if (trace !== null) {
+      dispatch({ type: "traced", trace });
+      await showLayer();
+    }
+  }
+
+  /** Brings the selected layer, from what is kept or from the source. The old picture stays until it is there. */
+  async function showLayer(): Promise<void> {
+    const trace = currentTrace(state());
+    if (trace === null) return;
+    const { stack, layer: index } = state().selection;
+    const key = `${trace.trace} ${stack} ${index}`;
+    const kept = layers.get(key);
+    if (kept !== undefined) {
+      running.get("layer")?.abort();
+      setLayer(kept);
+      return;
+    }
+    if (trace.stacks[stack]?.shapes[index] === null) {
+      setLayer(null);
+      return;
+    }
+    const request: Request = { type: "layer", trace: trace.trace, stack, layer: index };
+    const message = await ask("layer", request, "layer", `layer ${index}`);
+    if (message === null) {
+      if (failure() !== null) retry = () => void showLayer();
+      return;
+    }
+    layers.set(key, message);
+    for (const oldest of layers.keys()) {
+      if (layers.size <= KEPT_LAYERS) break;
+      layers.delete(oldest);
+    }
+    setLayer(message);
+  }
+
+  /** Exact rows of the selected layer, for pinned tokens. Fails silently only when it was overtaken. */
+  async function tile(heads: readonly number[], rows: readonly number[]): Promise<TileMessage | null> {
+    const trace = state().trace;
+    if (trace === null || !hello()?.can.includes("tile")) return null;
+    const { stack, layer: index } = state().selection;
+    running.get("tile")?.abort();
+    const control = new AbortController();
+    running.set("tile", control);
+    try {
+      const request: Request = { type: "tile", trace, stack, layer: index, heads, rows };
+      for await (const message of source.request(request, { signal: control.signal })) {
+        if (message.type === "tile") return message;
+      }
+    } catch (error) {
+      if (control.signal.aborted) return null;
+      setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+    }
+    return null;
+  }
+
+  async function check(): Promise<void> {
+    const trace = state().trace;
+    if (trace === null) return;
+    retry = () => void check();
+    const message = await ask("check", { type: "check", trace }, "check", "checking against the model");
+    if (message !== null) dispatch({ type: "certified", trace, certificate: message.certificate });
+  }
+
+  /** Greets the source and shows what the address asks for, else the first example. */
+  async function start(hash: string): Promise<void> {
+    retry = () => void start(hash);
+    const greeting = await ask("hello", { type: "hello" }, "hello", "connecting");
+    if (greeting === null) return;
+    setHello(greeting);
+    await visit(hash);
+  }
+
+  /** Shows what a hash asks for. */
+  async function visit(hash: string): Promise<void> {
+    const address = readHash(hash);
+    setHistory(replace(history(), applyAddress(state(), address)));
+    if (address.trace !== null && address.trace === state().trace) return showLayer();
+    if (address.trace !== null && (await recall(address.trace))) return showLayer();
+    if (address.text !== null) return run({ text: address.text, pair: address.pair, model: address.model });
+    const example = hello()?.examples[0];
+    if (example !== undefined && hello()?.model !== null && state().trace === null) {
+      return run({ text: example.text, pair: example.pair, model: example.model });
+    }
+  }
+
+  /** A trace that the host may still hold; whether it did. */
+  async function recall(trace: string): Promise<boolean> {
+    const control = new AbortController();
+    try {
+      for await (const message of source.request({ type: "trace", trace }, { signal: control.signal })) {
+        if (message.type === "trace") {
+          dispatch({ type: "traced", trace: message });
+          return true;
+        }
+      }
+    } catch (error) {
+      // Not held any more: the caller runs the text again. Anything else is a failure to tell.
+      if (!(error instanceof RefusedError)) {
+        setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+      }
+    }
+    return false;
+  }
+
+  function cancel(): void {
+    const what = work()?.what;
+    if (what !== undefined) running.get(what)?.abort();
+    setWork(null);
+  }
+
+  return {
+    state,
+    hello,
+    work,
+    failure,
+    layer,
+    dispatch,
+    run,
+    tile,
+    check,
+    start,
+    visit,
+    cancel,
+    undo: () => travel(undo),
+    redo: () => travel(redo),
+    retry: () => retry(),
+    fail: (sentence: string) => setFailure({ sentence, disconnected: false }),
+    dismiss: () => setFailure(null),
+  };
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

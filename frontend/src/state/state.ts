@@ -1,0 +1,182 @@
+/** Everything the page shows, as one immutable value, and the steps that lead from one to the next. */
+
+import type { TraceMessage } from "../wire/messages";
+
+export type Side = "query" | "key";
+export type SentenceFilter = "all" | "AA" | "AB" | "BA" | "BB";
+export type Scale = "linear" | "root";
+export type Theme = "auto" | "light" | "dark";
+
+export interface Place {
+  readonly side: Side;
+  readonly index: number;
+}
+
+export interface Selection {
+  readonly stack: string;
+  readonly layer: number;
+  /** Heads that are on, ascending; never empty once a trace is there. */
+  readonly heads: readonly number[];
+  readonly token: Place | null;
+  readonly neuron: number | null;
+}
+
+export interface ViewSettings {
+  readonly filter: SentenceFilter;
+  readonly scale: Scale;
+  readonly sinks: "shown" | "hidden";
+  readonly theme: Theme;
+}
+
+export interface AppState {
+  readonly traces: Readonly<Record<string, TraceMessage>>;
+  /** The trace on show. */
+  readonly trace: string | null;
+  readonly baseline: string | null;
+  readonly field: "attention";
+  readonly selection: Selection;
+  readonly pins: readonly Place[];
+  readonly edits: readonly never[];
+  readonly view: ViewSettings;
+}
+
+export const EMPTY: AppState = {
+  traces: {},
+  trace: null,
+  baseline: null,
+  field: "attention",
+  selection: { stack: "", layer: 0, heads: [], token: null, neuron: null },
+  pins: [],
+  edits: [],
+  view: { filter: "all", scale: "linear", sinks: "shown", theme: "auto" },
+};
+
+export type Action =
+  | { readonly type: "traced"; readonly trace: TraceMessage }
+  | { readonly type: "certified"; readonly trace: string; readonly certificate: TraceMessage["certificate"] }
+  | { readonly type: "layer"; readonly layer: number }
+  | { readonly type: "stack"; readonly stack: string }
+  | { readonly type: "heads"; readonly heads: readonly number[] }
+  | { readonly type: "toggle-head"; readonly head: number }
+  | { readonly type: "isolate-head"; readonly head: number }
+  | { readonly type: "token"; readonly token: Place | null }
+  | { readonly type: "pin"; readonly place: Place }
+  | { readonly type: "pins"; readonly pins: readonly Place[] }
+  | { readonly type: "view"; readonly view: Partial<ViewSettings> };
+
+/** Steps that a person can take back. */
+export function undoable(action: Action): boolean {
+  if (action.type === "view") return action.view.theme === undefined;
+  return action.type !== "traced" && action.type !== "certified" && action.type !== "token";
+}
+
+export function reduce(state: AppState, action: Action): AppState {
+  switch (action.type) {
+    case "traced":
+      return traced(state, action.trace);
+    case "certified": {
+      const trace = state.traces[action.trace];
+      if (trace === undefined) return state;
+      const certified = { ...trace, certificate: action.certificate };
+      return { ...state, traces: { ...state.traces, [action.trace]: certified } };
+    }
+    case "layer":
+      return select(state, { layer: action.layer });
+    case "stack":
+      return { ...select(state, { stack: action.stack, layer: 0, heads: [], token: null }), pins: [] };
+    case "heads":
+      return select(state, { heads: action.heads });
+    case "toggle-head":
+      return select(state, { heads: toggled(headsOn(state), action.head) });
+    case "isolate-head": {
+      const alone = headsOn(state).length === 1 && headsOn(state)[0] === action.head;
+      return select(state, { heads: alone ? allHeads(state) : [action.head] });
+    }
+    case "token":
+      return select(state, { token: action.token });
+    case "pin":
+      return { ...state, pins: togglePin(state.pins, action.place) };
+    case "pins":
+      return { ...state, pins: action.pins };
+    case "view":
+      return { ...state, view: { ...state.view, ...action.view } };
+  }
+}
+
+/** The trace on show. */
+export function currentTrace(state: AppState): TraceMessage | null {
+  return state.trace === null ? null : (state.traces[state.trace] ?? null);
+}
+
+/** How many heads the selected layer has; 0 for a layer without attention. */
+export function headCount(state: AppState): number {
+  const stack = currentTrace(state)?.stacks[state.selection.stack];
+  return stack?.shapes[state.selection.layer]?.heads ?? 0;
+}
+
+export function allHeads(state: AppState): readonly number[] {
+  return Array.from({ length: headCount(state) }, (_, head) => head);
+}
+
+/** The heads that are on, as far as the selected layer has them; all where none is left. */
+export function headsOn(state: AppState): readonly number[] {
+  const on = state.selection.heads.filter((head) => head < headCount(state));
+  return on.length > 0 ? on : allHeads(state);
+}
+
+function select(state: AppState, part: Partial<Selection>): AppState {
+  const selection = { ...state.selection, ...part };
+  const layers = currentTrace(state)?.stacks[selection.stack]?.layers ?? 1;
+  return { ...state, selection: { ...selection, layer: Math.max(0, Math.min(layers - 1, selection.layer)) } };
+}
+
+function toggled(on: readonly number[], head: number): readonly number[] {
+  if (!on.includes(head)) return [...on, head].sort((a, b) => a - b);
+  return on.length === 1 ? on : on.filter((other) => other !== head);
+}
+
+function togglePin(pins: readonly Place[], place: Place): readonly Place[] {
+  const others = pins.filter((pin) => pin.side !== place.side || pin.index !== place.index);
+  return others.length < pins.length ? others : [...pins, place];
+}
+
+/** A new trace on show: what was selected stays where the new trace has it too. */
+function traced(state: AppState, trace: TraceMessage): AppState {
+  const names = Object.keys(trace.stacks);
+  const before = currentTrace(state);
+  const stack = names.includes(state.selection.stack) ? state.selection.stack : (names[0] ?? "");
+  const sameModel = before === null || before.model.name === trace.model.name;
+  const sameTokens = before !== null && sameWords(before, trace);
+  const kept = state.baseline === null ? {} : { [state.baseline]: state.traces[state.baseline] };
+  const next: AppState = {
+    ...state,
+    traces: { ...kept, [trace.trace]: trace },
+    trace: trace.trace,
+    pins: sameTokens || before === null ? state.pins : [],
+    view: { ...state.view, filter: trace.input.pair ? state.view.filter : "all" },
+    selection: {
+      ...state.selection,
+      stack,
+      heads: sameModel ? state.selection.heads : [],
+      token: sameTokens || before === null ? state.selection.token : null,
+    },
+  };
+  const { token } = next.selection;
+  return {
+    ...select(next, { token: token !== null && withinTokens(next, token) ? token : null }),
+    pins: next.pins.filter((pin) => withinTokens(next, pin)),
+  };
+}
+
+function withinTokens(state: AppState, pin: Place): boolean {
+  const trace = currentTrace(state);
+  const stack = trace?.stacks[state.selection.stack];
+  const side = pin.side === "query" ? stack?.query : stack?.key;
+  return side !== undefined && pin.index < (trace?.tokens[side]?.length ?? 0);
+}
+
+function sameWords(a: TraceMessage, b: TraceMessage): boolean {
+  const words = (trace: TraceMessage) =>
+    JSON.stringify(Object.values(trace.tokens).map((side) => side.map((token) => token.id)));
+  return words(a) === words(b);
+}

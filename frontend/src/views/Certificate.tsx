@@ -1,0 +1,94 @@
+import { For, Show } from "solid-js";
+import { roundedUp } from "../marks/format";
+import type { Certificate } from "../wire/messages";
+import { Popover } from "./Popover";
+
+export interface CertificateBadgeProps {
+  readonly certificate: Certificate | null;
+  readonly canCheck: boolean;
+  readonly checking: boolean;
+  readonly onCheck: () => void;
+}
+
+/** The badge that says how exact the picture is; it opens what was compared, layer by layer. */
+export function CertificateBadge(props: CertificateBadgeProps) {
+  const ok = () => props.certificate?.ok === true;
+  const sentence = () => {
+    const certificate = props.certificate;
+    if (certificate === null) return "not checked";
+    return certificate.ok ? `exact to ${roundedUp(certificate.max_error)}` : "not exact";
+  };
+  return (
+    <Popover
+      label={`Certificate: ${sentence()}`}
+      kind="dialog"
+      class="badge"
+      testid="certificate"
+      face={
+        <span classList={{ good: ok(), bad: props.certificate !== null && !ok() }}>
+          {ok() ? "✓ " : props.certificate === null ? "" : "✗ "}
+          {sentence()}
+        </span>
+      }
+    >
+      {() => (
+        <div class="certificate">
+          <Show when={props.certificate} fallback={<p>Nothing was compared for this trace.</p>}>
+            {(certificate) => (
+              <>
+                <p>{certificate().sentence}</p>
+                <p class="quiet num">
+                  {certificate().scope === "full" ? "Full check" : "A few rows of every head"} · largest difference{" "}
+                  {certificate().max_error.toExponential(1)} · tolerance {certificate().tolerance.toExponential(0)}
+                </p>
+                <div class="scroller" tabindex="0" role="region" aria-label="Certificate by layer">
+                  <table class="num">
+                    <thead>
+                      <tr>
+                        <th>layer</th>
+                        <th>weights × values</th>
+                        <th>hidden states</th>
+                        <th>eager weights</th>
+                        <th />
+                      </tr>
+                    </thead>
+                    <tbody>
+                      <For each={Object.entries(certificate().stacks)}>
+                        {([stack, layers]) => (
+                          <For each={layers}>
+                            {(layer) => (
+                              <tr classList={{ bad: !layer.ok }} title={layer.note ?? undefined}>
+                                <td>
+                                  <Show when={Object.keys(certificate().stacks).length > 1}>{stack} </Show>
+                                  {layer.layer}
+                                </td>
+                                <td>{small(layer.weighted_values)}</td>
+                                <td>{small(layer.hidden_states)}</td>
+                                <td>{small(layer.eager_weights)}</td>
+                                <td>{layer.ok ? "✓" : "✗"}</td>
+                              </tr>
+                            )}
+                          </For>
+                        )}
+                      </For>
+                    </tbody>
+                  </table>
+                </div>
+              </>
+            )}
+          </Show>
+          <Show when={props.canCheck}>
+            <button type="button" class="ghost" disabled={props.checking} on:click={props.onCheck}>
+              {props.checking ? "Checking…" : "Run the full check"}
+            </button>
+          </Show>
+        </div>
+      )}
+    </Popover>
+  );
+}
+
+function small(error: number | null): string {
+  if (error === null) return "–";
+  return error === 0 ? "0" : error.toExponential(1);
+}

@@ -1,0 +1,70 @@
+import { For } from "solid-js";
+import { css, headColour, headDash, inkOn } from "../marks/palette";
+
+export interface HeadSquaresProps {
+  readonly layer: number;
+  readonly count: number;
+  readonly on: readonly number[];
+  readonly dark: boolean;
+  readonly onToggle: (head: number) => void;
+  readonly onIsolate: (head: number) => void;
+  readonly onSet: (heads: readonly number[]) => void;
+}
+
+/** One square for each head: a click toggles it, a double click shows it alone or brings all back. */
+export function HeadSquares(props: HeadSquaresProps) {
+  let before: readonly number[] = [];
+  let clicked = -1;
+
+  const click = (event: MouseEvent, head: number): void => {
+    if (event.detail >= 2 && clicked === head) {
+      // The first click of a double click has toggled: that is taken back before the head is isolated.
+      props.onSet(before);
+      props.onIsolate(head);
+      clicked = -1;
+      return;
+    }
+    before = props.on;
+    clicked = head;
+    props.onToggle(head);
+  };
+
+  const key = (event: KeyboardEvent): void => {
+    const steps: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowLeft: -1 };
+    const squares = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("button")];
+    const at = squares.indexOf(event.target as HTMLElement);
+    if (event.key in steps) {
+      squares[(at + steps[event.key] + squares.length) % squares.length]?.focus();
+      event.preventDefault();
+    } else if (event.key === "Enter" && event.shiftKey) {
+      props.onIsolate(at);
+      event.preventDefault();
+    }
+  };
+
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset would bring its own frame
+    <div class="heads" role="group" aria-label="Heads" on:keydown={key}>
+      <For each={Array.from({ length: props.count }, (_, head) => head)}>
+        {(head) => {
+          const colour = () => headColour(head, props.dark);
+          return (
+            <button
+              type="button"
+              class="square"
+              classList={{ on: props.on.includes(head), dashed: headDash(head).length > 0 }}
+              style={{ "--head": css(colour()), "--on-head": inkOn(colour()) }}
+              aria-label={`Head ${head}`}
+              aria-pressed={props.on.includes(head)}
+              data-testid={`head-${head}`}
+              title={`Head ${props.layer}.${head}: click toggles, double click isolates`}
+              on:click={(event) => click(event, head)}
+            >
+              {head}
+            </button>
+          );
+        }}
+      </For>
+    </div>
+  );
+}

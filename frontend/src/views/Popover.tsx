@@ -1,0 +1,80 @@
+import { createSignal, type JSX, onCleanup, Show } from "solid-js";
+
+export interface PopoverProps {
+  readonly label: string;
+  readonly face: JSX.Element;
+  readonly class?: string;
+  readonly testid?: string;
+  readonly kind: "menu" | "dialog";
+  readonly children: (close: () => void) => JSX.Element;
+}
+
+/** A button that opens a box under it. Escape, a click elsewhere and leaving by Tab close it. */
+export function Popover(props: PopoverProps) {
+  const [open, setOpen] = createSignal(false);
+  let frame!: HTMLSpanElement;
+  let button!: HTMLButtonElement;
+
+  const outside = (event: Event): void => {
+    if (!event.composedPath().includes(frame)) close();
+  };
+  const close = (): void => {
+    setOpen(false);
+    document.removeEventListener("pointerdown", outside, true);
+  };
+  const toggle = (): void => {
+    if (open()) return close();
+    setOpen(true);
+    document.addEventListener("pointerdown", outside, true);
+    queueMicrotask(() => items()[0]?.focus());
+  };
+  onCleanup(() => document.removeEventListener("pointerdown", outside, true));
+
+  const items = (): HTMLElement[] => [...frame.querySelectorAll<HTMLElement>(".box button, .box [tabindex]")];
+
+  const key = (event: KeyboardEvent): void => {
+    if (!open()) return;
+    if (event.key === "Escape") {
+      close();
+      button.focus();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const all = items();
+      const at = all.indexOf(event.target as HTMLElement);
+      all[(at + (event.key === "ArrowDown" ? 1 : -1) + all.length) % all.length]?.focus();
+      event.preventDefault();
+    } else {
+      return;
+    }
+    event.stopPropagation();
+  };
+
+  const leave = (event: FocusEvent): void => {
+    if (event.relatedTarget instanceof Node && !frame.contains(event.relatedTarget)) close();
+  };
+
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the keys are those of the button and the box inside
+    <span class="popover" ref={frame} on:keydown={key} on:focusout={leave}>
+      <button
+        ref={button}
+        type="button"
+        class={props.class ?? "ghost"}
+        aria-label={props.label}
+        aria-haspopup={props.kind}
+        aria-expanded={open()}
+        data-testid={props.testid}
+        on:click={toggle}
+      >
+        {props.face}
+      </button>
+      <Show when={open()}>
+        <div class="box" classList={{ menu: props.kind === "menu" }} role={props.kind} aria-label={props.label}>
+          {props.children(() => {
+            close();
+            button.focus();
+          })}
+        </div>
+      </Show>
+    </span>
+  );
+}

@@ -1,0 +1,152 @@
+import { createMemo, For, Show } from "solid-js";
+import type { LayerField } from "../compute/field";
+import { decimals, percent, scoreText, weightText, word } from "../marks/format";
+import { css, headColour } from "../marks/palette";
+import type { Place } from "../state/state";
+import type { TraceMessage } from "../wire/messages";
+import { type Focus, heaviestEdges, type Shown } from "./reading";
+
+const MOST = 50;
+
+export interface RowPanelProps {
+  readonly field: LayerField | null;
+  readonly version: number;
+  readonly shown: Shown;
+  readonly dark: boolean;
+  readonly place: Place | null;
+  readonly pins: readonly Place[];
+  readonly trace: TraceMessage | null;
+  readonly onFocus: (focus: Focus | null) => void;
+  readonly onUnpin: (place: Place) => void;
+}
+
+/** The numbers behind the picture: the heaviest weights of the token in focus, and what the model says next. */
+export function RowPanel(props: RowPanelProps) {
+  const token = (place: Place) =>
+    (place.side === "query" ? props.shown.queries : props.shown.keys)[place.index] ?? null;
+  const edges = createMemo(() => {
+    void props.version;
+    if (props.field === null || props.place === null) return [];
+    return heaviestEdges(props.field, props.shown, props.place, MOST);
+  });
+  const digits = (head: number, query: number) => (props.field?.exact(head, query) ? 4 : decimals(props.field?.error ?? 0));
+
+  return (
+    <section class="panel row" aria-label="Token">
+      <div class="bar">
+        <h2>Token</h2>
+        <Show when={props.place && token(props.place)}>
+          {(shown) => (
+            <span class="title">
+              <Show when={props.place?.side === "key"}>
+                <span class="quiet">who looks at </span>
+              </Show>
+              <b>
+                <bdi>{word(shown())}</bdi>
+              </b>
+              <Show when={props.place?.side === "query"}>
+                <span class="quiet"> looks at</span>
+              </Show>
+            </span>
+          )}
+        </Show>
+        <span class="space" />
+        <For each={props.pins}>
+          {(pin) => (
+            <button
+              type="button"
+              class="chip"
+              title="Unpin"
+              aria-label={`Unpin ${token(pin) ? word(token(pin)!) : ""}`}
+              on:click={() => props.onUnpin(pin)}
+            >
+              {pin.side === "key" ? "→ " : ""}
+              <bdi>{token(pin) ? word(token(pin)!) : pin.index}</bdi>
+              {pin.side === "query" ? " →" : ""} <i>×</i>
+            </button>
+          )}
+        </For>
+      </div>
+      <Show
+        when={props.place !== null}
+        fallback={
+          <div class="hint">
+            <p>Point at a token to see where its attention goes. Click to pin it, click another to compare.</p>
+          </div>
+        }
+      >
+        <div class="rows" role="region" tabindex="0" aria-label="Heaviest weights">
+          <table class="num">
+            <thead>
+              <tr>
+                <th>head</th>
+                <th class="left">{props.place?.side === "key" ? "from" : "to"}</th>
+                <th class="bar-cell" />
+                <th>weight</th>
+                <th>score</th>
+              </tr>
+            </thead>
+            <tbody>
+              <For each={edges()} fallback={<tr><td colspan="5" class="quiet">nothing on show here</td></tr>}>
+                {(edge) => {
+                  const other = () =>
+                    props.place?.side === "key" ? props.shown.queries[edge.query] : props.shown.keys[edge.key];
+                  const score = () => props.field?.score(edge.head, edge.query, edge.key) ?? null;
+                  return (
+                    <tr
+                      on:pointerenter={() => props.onFocus({ kind: "edge", edge })}
+                      on:pointerleave={() => props.onFocus(null)}
+                    >
+                      <td>
+                        <i class="dot" style={{ background: css(headColour(edge.head, props.dark)) }} />
+                        {props.field?.layer}.{edge.head}
+                      </td>
+                      <td class="left word">
+                        <bdi>{word(other())}</bdi>
+                      </td>
+                      <td class="bar-cell">
+                        <i
+                          class="weight-bar"
+                          style={{
+                            width: `${Math.max(1, edge.weight * 100)}%`,
+                            background: css(headColour(edge.head, props.dark)),
+                          }}
+                        />
+                      </td>
+                      <td>{weightText(edge.weight, digits(edge.head, edge.query))}</td>
+                      <td class="quiet">{score() === null ? "–" : scoreText(score()!)}</td>
+                    </tr>
+                  );
+                }}
+              </For>
+            </tbody>
+          </table>
+        </div>
+      </Show>
+      <Show when={props.trace?.next}>
+        {(next) => (
+          <div class="next">
+            <h3>Next token</h3>
+            <table class="num">
+              <tbody>
+                <For each={next()}>
+                  {(guess) => (
+                    <tr>
+                      <td class="left word">
+                        <bdi>{word({ ...guess, special: false, sentence: null, continues: false, raw: false })}</bdi>
+                      </td>
+                      <td class="bar-cell">
+                        <i class="weight-bar accent" style={{ width: `${Math.max(1, guess.probability * 100)}%` }} />
+                      </td>
+                      <td>{percent(guess.probability)}</td>
+                    </tr>
+                  )}
+                </For>
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Show>
+    </section>
+  );
+}

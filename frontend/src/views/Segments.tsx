@@ -1,0 +1,41 @@
+import { For } from "solid-js";
+
+export interface SegmentsProps<T extends string> {
+  readonly label: string;
+  readonly options: readonly (readonly [T, string])[];
+  readonly value: T;
+  readonly onChange: (value: T) => void;
+}
+
+/** A few choices side by side, of which one is on. */
+export function Segments<T extends string>(props: SegmentsProps<T>) {
+  const key = (event: KeyboardEvent): void => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step === undefined) return;
+    const values = props.options.map(([value]) => value);
+    const next = (values.indexOf(props.value) + step + values.length) % values.length;
+    props.onChange(values[next]);
+    (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("button")[next]?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div class="segments" role="radiogroup" aria-label={props.label} on:keydown={key}>
+      <For each={props.options}>
+        {([value, text]) => (
+          // biome-ignore lint/a11y/useSemanticElements: a radio input cannot hold its own face in a shadow root's style
+          <button
+            type="button"
+            role="radio"
+            aria-checked={props.value === value}
+            tabindex={props.value === value ? 0 : -1}
+            classList={{ on: props.value === value }}
+            on:click={() => props.onChange(value)}
+          >
+            {text}
+          </button>
+        )}
+      </For>
+    </div>
+  );
+}

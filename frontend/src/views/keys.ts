@@ -1,0 +1,63 @@
+import type { Session } from "../state/session";
+import { allHeads, type Theme } from "../state/state";
+
+export interface KeyTargets {
+  readonly prompt: () => HTMLElement;
+  readonly help: () => HTMLElement | null;
+}
+
+const THEMES: readonly Theme[] = ["auto", "light", "dark"];
+
+/** The keys that work anywhere but in a text box. */
+export function globalKeys(session: Session, targets: KeyTargets): (event: KeyboardEvent) => void {
+  const flip = <T>(value: T, one: T, other: T): T => (value === one ? other : one);
+
+  const plain: Readonly<Record<string, () => void>> = {
+    "/": () => targets.prompt().focus(),
+    "?": () => targets.help()?.click(),
+    "[": () => session.dispatch({ type: "layer", layer: session.state().selection.layer - 1 }),
+    "]": () => session.dispatch({ type: "layer", layer: session.state().selection.layer + 1 }),
+    a: () => session.dispatch({ type: "heads", heads: allHeads(session.state()) }),
+    s: () =>
+      session.dispatch({ type: "view", view: { scale: flip(session.state().view.scale, "linear", "root") } }),
+    x: () => session.dispatch({ type: "view", view: { sinks: flip(session.state().view.sinks, "shown", "hidden") } }),
+    t: () => {
+      const at = THEMES.indexOf(session.state().view.theme);
+      session.dispatch({ type: "view", view: { theme: THEMES[(at + 1) % THEMES.length] } });
+    },
+    Escape: () => {
+      if (session.work()?.what === "run") session.cancel();
+      else if (session.state().pins.length > 0) {
+        session.dispatch({ type: "pins", pins: [] });
+        session.dispatch({ type: "token", token: null });
+      } else session.dispatch({ type: "token", token: null });
+    },
+  };
+
+  const head = (event: KeyboardEvent): boolean => {
+    const digit = /^Digit(\d)$/.exec(event.code)?.[1];
+    if (digit === undefined || event.shiftKey) return false;
+    const number = Number(digit);
+    if (!allHeads(session.state()).includes(number)) return false;
+    session.dispatch({ type: event.altKey ? "isolate-head" : "toggle-head", head: number });
+    return true;
+  };
+
+  return (event) => {
+    const target = event.composedPath()[0];
+    const typing = target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+    if (typing || event.defaultPrevented) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (command && event.key.toLowerCase() === "z") {
+      if (event.shiftKey) session.redo();
+      else session.undo();
+    } else if (command) {
+      return;
+    } else if (!head(event)) {
+      const action = event.altKey ? undefined : plain[event.key];
+      if (action === undefined) return;
+      action();
+    }
+    event.preventDefault();
+  };
+}

@@ -1,0 +1,62 @@
+/** Where rows and columns of the head view stand. Pure. */
+
+export interface Layout {
+  readonly width: number;
+  readonly height: number;
+  readonly rowHeight: number;
+  readonly fontSize: number;
+  /** Space above the first row. */
+  readonly top: number;
+  /** Left edge and width of the query column, the lines, and the key column. */
+  readonly queryX: number;
+  readonly keyX: number;
+  readonly column: number;
+  readonly lineX0: number;
+  readonly lineX1: number;
+  /** Height of all rows together. */
+  readonly extent: number;
+}
+
+const WIDEST = 900;
+const ROW = { least: 24, most: 54 };
+
+export function layOut(width: number, height: number, rows: number, longestToken: number): Layout {
+  const rowHeight = Math.max(ROW.least, Math.min(ROW.most, Math.floor((height - 24) / Math.max(1, rows))));
+  const fontSize = rowHeight >= 44 ? 16 : rowHeight >= 34 ? 15 : rowHeight >= 28 ? 14 : 13;
+  const inner = Math.min(width - 24, WIDEST);
+  const wanted = longestToken * fontSize * 0.62 + 76;
+  const column = Math.round(Math.max(96, Math.min(inner * 0.32, 240, wanted)));
+  const left = Math.round((width - inner) / 2);
+  const extent = rows * rowHeight;
+  const spare = height - extent;
+  return {
+    width,
+    height,
+    rowHeight,
+    fontSize,
+    top: spare > 24 ? Math.round(Math.max(12, spare * 0.36)) : 12,
+    queryX: left,
+    keyX: left + inner - column,
+    column,
+    lineX0: left + column + 6,
+    lineX1: left + inner - column - 6,
+    extent: extent + 24,
+  };
+}
+
+/** Middle of a row, in the window scrolled by `scroll`. */
+export function rowY(layout: Layout, index: number, scroll: number): number {
+  return layout.top + (index + 0.5) * layout.rowHeight - scroll;
+}
+
+export function rowAt(layout: Layout, y: number, scroll: number, rows: number): number | null {
+  const index = Math.floor((y + scroll - layout.top) / layout.rowHeight);
+  return index >= 0 && index < rows ? index : null;
+}
+
+/** Rows that touch the window, with `margin` more on both sides: first, and one after the last. */
+export function visibleRows(layout: Layout, scroll: number, rows: number, margin = 0): readonly [number, number] {
+  const first = Math.floor((scroll - layout.top) / layout.rowHeight) - margin;
+  const last = Math.ceil((scroll + layout.height - layout.top) / layout.rowHeight) + margin;
+  return [Math.max(0, Math.min(rows, first)), Math.max(0, Math.min(rows, last))];
+}

@@ -1,0 +1,100 @@
+/** Paints the head view: lines of everything on the lower canvas, the focused token's on the upper one. */
+
+import { rasterLines } from "../marks/density";
+import { type LineList, type LineScales, strokeLines } from "../marks/lines";
+import { css, headColour } from "../marks/palette";
+import type { Place, Scale } from "../state/state";
+import { type Layout, rowY, visibleRows } from "./layout";
+
+/** Lines that a canvas strokes quickly; more are rasterised. */
+const MOST_STROKES = 2500;
+
+export interface Painting {
+  readonly layout: Layout;
+  readonly scroll: number;
+  readonly scale: Scale;
+  readonly dark: boolean;
+}
+
+/** How opaque a weight is on a scale. */
+export function opacityOf(weight: number, scale: Scale): number {
+  const share = Math.max(0, Math.min(1, weight));
+  return scale === "root" ? Math.sqrt(share) : share;
+}
+
+/** The lightest weight that leaves a trace on the screen. */
+export function leastVisible(scale: Scale): number {
+  return scale === "root" ? 0.006 ** 2 : 0.006;
+}
+
+export function scalesOf({ layout, scroll, scale, dark }: Painting): LineScales {
+  return {
+    x0: layout.lineX0,
+    x1: layout.lineX1,
+    queryY: (query) => rowY(layout, query, scroll),
+    keyY: (key) => rowY(layout, key, scroll),
+    opacity: (weight) => 0.96 * opacityOf(weight, scale),
+    width: (weight) => 1.1 + 1.7 * weight,
+    colour: (head) => headColour(head, dark),
+  };
+}
+
+/** Sets a canvas to its size in device pixels and gives its context, scaled to CSS pixels and cleared. */
+export function prepare(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
+  const ratio = pixelRatio();
+  const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== w || canvas.height !== h) {
+    canvas.width = w;
+    canvas.height = h;
+  }
+  const context = canvas.getContext("2d");
+  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+export function paintLines(canvas: HTMLCanvasElement, lines: LineList, painting: Painting): void {
+  const { layout } = painting;
+  const context = prepare(canvas, layout.width, layout.height);
+  const scales = scalesOf(painting);
+  if (lines.count <= MOST_STROKES) {
+    strokeLines(context, lines, scales);
+    return;
+  }
+  const raster = rasterLines(lines, scales, canvas.width, canvas.height, pixelRatio());
+  context.putImageData(new ImageData(raster.pixels, raster.width, raster.height), 0, 0);
+}
+
+/** Shades the tokens opposite to `place`, one stripe for each head, as opaque as its weight. */
+export function shadeTokens(
+  context: CanvasRenderingContext2D,
+  place: Place,
+  stripes: readonly { readonly head: number; readonly weights: Float32Array }[],
+  isShown: (other: number) => boolean,
+  { layout, scroll, scale, dark }: Painting,
+): void {
+  const x = place.side === "query" ? layout.keyX : layout.queryX;
+  const stripe = layout.column / Math.max(1, stripes.length);
+  const gap = layout.rowHeight > 30 ? 3 : 1;
+  const height = layout.rowHeight - 2 * gap;
+  const rows = stripes[0]?.weights.length ?? 0;
+  const [first, last] = visibleRows(layout, scroll, rows);
+  for (let other = first; other < last; other++) {
+    if (!isShown(other)) continue;
+    const y = rowY(layout, other, scroll) - layout.rowHeight / 2 + gap;
+    context.save();
+    context.beginPath();
+    context.roundRect(x, y, layout.column, height, Math.min(8, height / 4));
+    context.clip();
+    stripes.forEach(({ head, weights }, at) => {
+      context.fillStyle = css(headColour(head, dark), 0.68 * opacityOf(weights[other], scale));
+      context.fillRect(x + at * stripe, y, stripe, height);
+    });
+    context.restore();
+  }
+}
+
+function pixelRatio(): number {
+  return Math.min(2, globalThis.devicePixelRatio || 1);
+}

@@ -1,0 +1,113 @@
+/** What a view says about a field: single weights, ranks, and the largest of a row or column. Pure. */
+
+import type { LayerField } from "../compute/field";
+import type { Place, SentenceFilter } from "../state/state";
+import type { Token } from "../wire/messages";
+
+export interface Edge {
+  readonly head: number;
+  readonly query: number;
+  readonly key: number;
+}
+
+export interface WeightedEdge extends Edge {
+  readonly weight: number;
+}
+
+/** What the pointer or the keyboard is on. */
+export type Focus = { readonly kind: "token"; readonly place: Place } | { readonly kind: "edge"; readonly edge: Edge };
+
+/** Which part of the field is on show. */
+export interface Shown {
+  readonly heads: readonly number[];
+  readonly filter: SentenceFilter;
+  readonly hiddenKeys: ReadonlySet<number>;
+  readonly queries: readonly Token[];
+  readonly keys: readonly Token[];
+}
+
+export function queryShown(shown: Shown, query: number): boolean {
+  return shown.filter === "all" || shown.queries[query]?.sentence === shown.filter[0];
+}
+
+export function keyShown(shown: Shown, key: number): boolean {
+  if (shown.hiddenKeys.has(key)) return false;
+  return shown.filter === "all" || shown.keys[key]?.sentence === shown.filter[1];
+}
+
+/** The weights between a place and every token of the other side; null while a column is not known. */
+export function weightsAt(field: LayerField, head: number, place: Place): Float32Array | null {
+  return place.side === "query" ? field.row(head, place.index) : field.column(head, place.index);
+}
+
+/** The heaviest edges at a place over the heads on show, heaviest first. */
+export function heaviestEdges(field: LayerField, shown: Shown, place: Place, most: number): readonly WeightedEdge[] {
+  const edges: WeightedEdge[] = [];
+  let least = 0;
+  const fromQuery = place.side === "query";
+  if (fromQuery ? !queryShown(shown, place.index) : !keyShown(shown, place.index)) return edges;
+  for (const head of shown.heads) {
+    const weights = weightsAt(field, head, place);
+    if (weights === null) continue;
+    for (let other = 0; other < weights.length; other++) {
+      const weight = weights[other];
+      if (weight <= least) continue;
+      if (fromQuery ? !keyShown(shown, other) : !queryShown(shown, other)) continue;
+      edges.push({ head, weight, query: fromQuery ? place.index : other, key: fromQuery ? other : place.index });
+      if (edges.length >= 4 * most) least = keepHeaviest(edges, most);
+    }
+  }
+  keepHeaviest(edges, most);
+  return edges;
+}
+
+/** Sorts edges, keeps the `most` heaviest, and says how heavy the last one kept is. */
+function keepHeaviest(edges: WeightedEdge[], most: number): number {
+  edges.sort((a, b) => b.weight - a.weight);
+  edges.length = Math.min(edges.length, most);
+  return edges.length === most ? edges[most - 1].weight : 0;
+}
+
+export interface Reading {
+  readonly weight: number;
+  readonly rank: number;
+  /** How many keys the query may look at. */
+  readonly among: number;
+  readonly score: number | null;
+  readonly exact: boolean;
+}
+
+/** The numbers of one edge: its weight, its rank in the row, its score. */
+export function readEdge(field: LayerField, { head, query, key }: Edge): Reading {
+  const row = field.row(head, query);
+  const weight = row[key];
+  let rank = 1;
+  let among = 0;
+  for (let other = 0; other < row.length; other++) {
+    if (row[other] > weight) rank += 1;
+    if (row[other] > 0 || field.allowed(head, query, other)) among += 1;
+  }
+  return { weight, rank, among, score: field.score(head, query, key), exact: field.exact(head, query) };
+}
+
+/** The keys that take up attention nobody needs elsewhere: the first token of a causal model, and special tokens. */
+export function sinkKeys(tokens: readonly Token[], causal: boolean): ReadonlySet<number> {
+  const sinks = new Set<number>();
+  tokens.forEach((token, index) => {
+    if (token.special || (causal && index === 0)) sinks.add(index);
+  });
+  return sinks;
+}
+
+/** Mean over heads and queries of the attention that rests on some keys; null while columns are not known. */
+export function massOn(field: LayerField, heads: readonly number[], keys: ReadonlySet<number>): number | null {
+  let total = 0;
+  for (const head of heads) {
+    for (const key of keys) {
+      const column = field.column(head, key);
+      if (column === null) return null;
+      for (let query = 0; query < column.length; query++) total += column[query];
+    }
+  }
+  return total / Math.max(1, heads.length * field.queries);
+}

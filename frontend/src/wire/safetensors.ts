@@ -1,0 +1,110 @@
+/**
+ * Safetensors bytes to an object and typed arrays. Everything the header claims is checked against the bytes at hand
+ * before anything is allocated, and the buffer may be a view into a larger one.
+ */
+
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+export type TensorData = Float32Array | Int32Array | Uint8Array | Uint16Array;
+
+export interface Decoded {
+  readonly fields: Record<string, unknown>;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/** A message whose bytes are not what they claim to be. */
+export class DamagedError extends Error {
+  override readonly name = "DamagedError";
+}
+
+const MAX_HEADER_BYTES = 64 * 2 ** 20;
+const ITEM_BYTES: Readonly<Record<string, number>> = { F32: 4, I32: 4, U8: 1, F16: 2 };
+
+export function decode(bytes: Uint8Array): Decoded {
+  if (bytes.byteLength < 8) throw new DamagedError(`A message has at least 8 bytes; got ${bytes.byteLength}.`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = Number(view.getBigUint64(0, true));
+  if (length > bytes.byteLength - 8 || length > MAX_HEADER_BYTES) {
+    throw new DamagedError(
+      `The message is cut short: its header claims ${length} bytes, ${bytes.byteLength - 8} follow.`,
+    );
+  }
+  const header = parseObject(new TextDecoder().decode(bytes.subarray(8, 8 + length)), "header");
+  const metadata = header.__metadata__;
+  const text = isObject(metadata) ? metadata.message : undefined;
+  if (typeof text !== "string") throw new DamagedError("The header of the message has no message in it.");
+  const body = bytes.subarray(8 + length);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, entry] of Object.entries(header)) {
+    if (name !== "__metadata__") tensors.set(name, tensor(name, entry, body));
+  }
+  return { fields: parseObject(text, "message"), tensors };
+}
+
+function tensor(name: string, entry: unknown, body: Uint8Array): Tensor {
+  if (!isObject(entry)) throw new DamagedError(`The tensor ${name} has no description.`);
+  const { dtype, shape, data_offsets: offsets } = entry;
+  const item = typeof dtype === "string" ? ITEM_BYTES[dtype] : undefined;
+  if (item === undefined) throw new DamagedError(`The tensor ${name} has the type ${String(dtype)}, which no message uses.`);
+  if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) {
+    throw new DamagedError(`The tensor ${name} has no sizes or offsets.`);
+  }
+  const [begin, end] = offsets as [number, number];
+  const bytes = shape.reduce((product, size) => product * size, item);
+  if (begin > end || end > body.byteLength || end - begin !== bytes) {
+    throw new DamagedError(`The tensor ${name} claims bytes ${begin} to ${end}; its shape needs ${bytes}.`);
+  }
+  return { shape, data: numbers(dtype as string, body.subarray(begin, end), item) };
+}
+
+/** The bytes as numbers: in place where they are aligned, else copied. float16 becomes float32. */
+function numbers(dtype: string, bytes: Uint8Array, item: number): TensorData {
+  if (dtype === "U8") return bytes;
+  const source = bytes.byteOffset % item === 0 ? bytes : bytes.slice();
+  const count = source.byteLength / item;
+  if (dtype === "F32") return new Float32Array(source.buffer, source.byteOffset, count);
+  if (dtype === "I32") return new Int32Array(source.buffer, source.byteOffset, count);
+  return fromHalf(new Uint16Array(source.buffer, source.byteOffset, count));
+}
+
+let halves: Float32Array | undefined;
+
+/** float16 bit patterns as float32, through a table of all 65,536 of them. */
+export function fromHalf(bits: Uint16Array): Float32Array {
+  halves ??= Float32Array.from({ length: 65536 }, (_, pattern) => half(pattern));
+  const table = halves;
+  const out = new Float32Array(bits.length);
+  for (let index = 0; index < bits.length; index++) out[index] = table[bits[index]];
+  return out;
+}
+
+function half(pattern: number): number {
+  const sign = pattern & 0x8000 ? -1 : 1;
+  const exponent = (pattern >> 10) & 31;
+  const fraction = pattern & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+function parseObject(text: string, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new DamagedError(`The ${what} is not JSON.`, { cause });
+  }
+  if (!isObject(value)) throw new DamagedError(`The ${what} is not a JSON object.`);
+  return value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
