@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,7 @@ class Wheel:
 
     @property
     def requirement(self) -> str:
+        """The wheel as pip is asked for it."""
         return f"{self.distribution}=={self.version}"
 
     @property
@@ -81,8 +82,8 @@ def verify(wheel: Wheel, path: Path) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wheel.sha256:
         raise DamagedError(
-            f"{wheel.file} is not the file it should be: its SHA-256 begins with {found[:12]}, not {wheel.sha256[:12]}; "
-            "the download was damaged or the index serves another file."
+            f"{wheel.file} is not the file it should be: its SHA-256 begins with {found[:12]}, not "
+            f"{wheel.sha256[:12]}; the download was damaged or the index serves another file."
         )
 
 
@@ -120,9 +121,9 @@ def _pip(wheel: Wheel) -> list[str]:
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def _process(command: list[str], environment: dict[str, str]) -> Generator[tuple[subprocess.Popen[str], list[str]]]:
     """A running process and the lines it has written so far; it has ended when the block is left."""
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - a list of our own words, no shell
         command,
         env=environment,
         stdin=subprocess.DEVNULL,

