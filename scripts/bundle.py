@@ -54,10 +54,11 @@ def is_fresh(root: Path) -> bool:
     """Whether the bundle is whole and was made from the sources as they are now."""
     try:
         stamp = json.loads((root / STATIC / STAMP).read_bytes())
-    except (FileNotFoundError, ValueError):
-        return False
-    whole = all((root / STATIC / name).is_file() for name in stamp["files"])
-    return whole and bool(stamp["files"]) and stamp["sources"] == source_hash(root)
+        files, made_from = stamp["files"], stamp["sources"]
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return False  # nothing there, or half of it
+    whole = bool(files) and all((root / STATIC / name).is_file() for name in files)
+    return whole and made_from == source_hash(root)
 
 
 def build(root: Path) -> None:

@@ -141,7 +141,7 @@ def _model(steps: Steps, name: str, title: str) -> None:
         if subprocess.run(command, cwd=ROOT).returncode:  # its own progress bar is shown, not logged
             raise StepError(f"The model {name} could not be had; see above. Give the same make command again to go on.")
 
-    cache = [os.environ.get(variable, "") for variable in ("HOME", "XDG_CACHE_HOME")]
+    cache = [os.environ.get(variable, "") for variable in ("HOME", "XDG_CACHE_HOME", "ATTNSCOPE_CACHE")]
     steps.do_once(name, " ".join([name, *cache]), title, get)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import attnscope
 
+ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
 
@@ -43,6 +44,16 @@ def minilm() -> attnscope.Model:
     import attnscope
 
     return attnscope.load("minilm")
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist made from this tree, and the wheel made from that sdist."""
+    folder = tmp_path_factory.mktemp("distributions")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert built.returncode == 0, built.stdout
+    return folder
 
 
 class Serve(Protocol):

@@ -1,0 +1,45 @@
+"""The wheel works alone: in an empty environment without Node, next to nothing of this clone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module")
+def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of a new environment in which pip installed the wheel, at the pinned versions.
+
+    A real installation of everything, not a link to the packages of this environment: only that shows that the wheel
+    asks for all it needs. It takes most of a minute, nearly all of it to unpack PyTorch.
+    """
+    folder = tmp_path_factory.mktemp("empty") / "environment"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt"]
+    done = subprocess.run(
+        [*pip, next(distributions.glob("*.whl"))], env=without_node(folder), stderr=subprocess.PIPE, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "bin"
+
+
+def without_node(environment: Path) -> dict[str, str]:
+    """This process's environment, with nothing but the new environment's own programs on PATH."""
+    path = str(environment / "bin")
+    assert shutil.which("node", path=path) is None and shutil.which("npm", path=path) is None
+    return {**os.environ, "PATH": path}
+
+
+def test_the_wheel_brings_its_own_package(installed: Path, tmp_path: Path):
+    ask = [installed / "python", "-c", "import attnscope; print(attnscope.__file__)"]
+    said = subprocess.run(ask, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert Path(said.stdout.strip()).is_relative_to(installed.parent)
