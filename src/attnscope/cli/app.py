@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.check import check
+from attnscope.cli.models import app as models_app
 from attnscope.cli.serving import demo, serve
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(serve)
 app.command()(check)
+app.add_typer(models_app, name="models")
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
@@ -31,7 +33,7 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with th
 
 @app.callback()
 def _options(
-    _version: Annotated[
+    _version: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:

@@ -13,8 +13,8 @@ from attnscope.session import ModelEntry
 def model_entry(name: str) -> ModelEntry:
     """The entry of a model. What can be wrong with it is raised here, before anything is served.
 
-    An embedded model is put into the cache here, with a progress bar, and loaded when the session asks for it. Any other
-    model is loaded at once: only that tells whether it is there and whole.
+    An embedded model is put into the cache here, with a progress bar, and loaded when the session asks for it. Any
+    other model is loaded at once: only that tells whether it is there and whole.
     """
     known = EMBEDDED.get(name)
     if known is None:

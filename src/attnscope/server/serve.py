@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import sys
-import threading
 from collections.abc import Callable
 from types import FrameType
 
@@ -19,7 +16,6 @@ from attnscope.server.static import StaticFiles
 from attnscope.session import Session
 
 _GRACE_S = 1
-_LAST_WAIT_S = 0.3
 _MOST_CONNECTIONS = 256
 
 
@@ -33,8 +29,8 @@ def serve(
 ) -> None:
     """Answer requests until SIGINT or SIGTERM, then stop all work and return, within two seconds.
 
-    `on_listening` is called once requests are taken. If a thread is then still inside a model pass or a load, the
-    process ends here with exit code 0: the interpreter's own end would wait for native code that nobody needs.
+    `on_listening` is called once requests are taken. A thread may still be inside a model pass or a load afterwards;
+    such threads are daemons.
     """
     app = create_app(session, listener.access, static=static, body_limits=body_limits)
     config = uvicorn.Config(
@@ -50,11 +46,6 @@ def serve(
         timeout_graceful_shutdown=_GRACE_S,
     )
     _Server(config, session, on_listening).run(sockets=[listener.socket])
-    session.close(within_s=_LAST_WAIT_S)
-    if _busy_threads():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
 
 
 class _Server(uvicorn.Server):
@@ -78,9 +69,3 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         del sig, frame
         self.should_exit = True
-
-
-def _busy_threads() -> list[threading.Thread]:
-    """Threads of ours that still run a request or load a model."""
-    ours = ("request ", "load ")
-    return [thread for thread in threading.enumerate() if thread.daemon and thread.name.startswith(ours)]
