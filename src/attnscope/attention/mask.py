@@ -98,7 +98,7 @@ class Mask:
 
 
 def _fit_intervals(allowed: Bool[Tensor, "queries keys"]) -> Mask | None:
-    queries, keys = allowed.shape
+    keys = allowed.shape[1]
     anybody = allowed.any(0).cpu()
     valid = None if bool(anybody.all()) else anybody
     as_int = allowed.to(torch.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -50,6 +51,30 @@ _REFUSED = frozenset({"indices", "block_indices", "cache"})
 """Arguments under which a layer attends to a selection of keys that its mask does not tell."""
 
 
+@dataclass(frozen=True)
+class _Call:
+    """What the attention function was given in one layer."""
+
+    module: nn.Module
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    mask: Tensor | None
+    options: dict[str, Any]
+
+    @property
+    def given(self) -> set[str]:
+        """The names of the options that say something."""
+        return {name for name, option in self.options.items() if option is not None and option is not False}
+
+    @property
+    def causal(self) -> bool:
+        """Whether a mask that is not there means a causal one, by the rule of transformers' sdpa."""
+        said = self.options.get("is_causal")
+        says_so = said if said is not None else getattr(self.module, "is_causal", True)
+        return self.mask is None and self.query.shape[2] > 1 and bool(says_so)
+
+
 def captured_attention(
     module: nn.Module,
     query: Tensor,
@@ -71,76 +96,56 @@ def captured_attention(
             "implementation in place and call `Model.trace`."
         )
     recorder.check_cancelled()
-    for name, value_ in zip(("dropout", "scaling"), args, strict=False):
-        kwargs.setdefault(name, value_)
     if query.shape[0] != 1:
         raise RefusedError(f"A pass is captured for one input at a time; got a batch of {query.shape[0]}.")
-    given = {name for name, argument in kwargs.items() if argument is not None and argument is not False}
-    causal = attention_mask is None and query.shape[2] > 1 and _is_causal(module, kwargs)
+    options = dict(zip(("scaling", "dropout"), args, strict=False)) | kwargs
+    call = _Call(module, query, key, value, attention_mask, options)
     if recorder.keep_weights:
-        output, weights = _eager(recorder, module, query, key, value, attention_mask, causal, kwargs)
+        output, weights = _eager(recorder, call)
         if weights is None or weights.ndim != 4:
             raise RefusedError(f"The eager attention of {type(module).__name__} does not return its weights.")
         record: QKRecord | WeightsRecord = WeightsRecord(weights[0].detach().float())
     else:
-        record = _record(recorder, query, key, value, attention_mask, causal, kwargs)
-        output = _output(recorder, module, query, key, value, attention_mask, causal, kwargs, given, record)
+        record = _record(recorder, call)
+        output = _output(recorder, call, record)
     rows = recorder.sampled_rows(query.shape[2])
     recorder.add(
         Capture(
             module=module,
             name=recorder.names.get(id(module), type(module).__name__),
             record=record,
-            causal=causal or (isinstance(record, QKRecord) and _looks_back_only(record.mask)),
+            causal=call.causal or (isinstance(record, QKRecord) and _looks_back_only(record.mask)),
             rows=rows,
             output=output[0, rows.to(output.device)].detach().float().cpu(),
             values=value[0].detach() if recorder.keep_weights else None,
-            refusal=_refusal(module, given),
+            refusal=_refusal(call),
         ),
         output,
     )
     return output, None
 
 
-def _output(
-    recorder: Recorder,
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    causal: bool,
-    kwargs: dict[str, Any],
-    given: set[str],
-    record: QKRecord,
-) -> Tensor:
-    special = given - _HARMLESS - {"position_bias"}
+def _output(recorder: Recorder, call: _Call, record: QKRecord) -> Tensor:
+    special = call.given - _HARMLESS - {"position_bias"}
     if not special:
-        return sdpa_attention_forward(module, query, key, value, mask, **kwargs)[0]
-    if special <= _UNDERSTOOD and key.shape[2] > EAGER_UP_TO:
-        return _by_rows(record, query.dtype)
-    return _eager(recorder, module, query, key, value, mask, causal, kwargs)[0]
+        attend: Any = sdpa_attention_forward
+        return attend(call.module, call.query, call.key, call.value, call.mask, **call.options)[0]
+    if special <= _UNDERSTOOD and call.key.shape[2] > EAGER_UP_TO:
+        return _by_rows(record, call.query.dtype)
+    return _eager(recorder, call)[0]
 
 
-def _eager(
-    recorder: Recorder,
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    causal: bool,
-    kwargs: dict[str, Any],
-) -> tuple[Tensor, Tensor | None]:
+def _eager(recorder: Recorder, call: _Call) -> tuple[Tensor, Tensor | None]:
     """The module's own eager function, with the additive mask that it expects."""
-    forward = _eager_of(module)
+    forward = _eager_of(call.module)
     if forward is None:
-        raise RefusedError(f"{type(module).__name__} has no eager attention function that could be asked.")
+        raise RefusedError(f"{type(call.module).__name__} has no eager attention function that could be asked.")
+    mask, query = call.mask, call.query
     if mask is not None and mask.dtype == torch.bool:
         mask = as_float(mask, query.dtype)
-    elif mask is None and causal:
-        mask = recorder.causal_float(query.shape[2], key.shape[2], query.dtype, query.device)
-    return forward(module, query, key, value, mask, **kwargs)
+    elif call.causal:
+        mask = recorder.causal_float(query.shape[2], call.key.shape[2], query.dtype, query.device)
+    return forward(call.module, query, call.key, call.value, mask, **call.options)
 
 
 def _eager_of(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]] | None:
@@ -152,38 +157,27 @@ def _eager_of(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]] 
     return None
 
 
-def _record(
-    recorder: Recorder,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    causal: bool,
-    kwargs: dict[str, Any],
-) -> QKRecord:
-    queries, keys = query.shape[2], key.shape[2]
-    scaling = kwargs.get("scaling")
+def _record(recorder: Recorder, call: _Call) -> QKRecord:
+    queries, keys = call.query.shape[2], call.key.shape[2]
     bias: Bias | None = None
-    if mask is not None:
-        symbolic, bias = recorder.described(mask)
+    if call.mask is not None:
+        symbolic, bias = recorder.described(call.mask)
     else:
-        symbolic = Mask.causal(queries, keys) if causal else Mask.full(queries, keys)
-    position_bias = kwargs.get("position_bias")
+        symbolic = Mask.causal(queries, keys) if call.causal else Mask.full(queries, keys)
+    position_bias = call.options.get("position_bias")
     if position_bias is not None:
         if bias is not None:
-            raise RefusedError(
-                "This layer has a bias in its mask and one of its positions; that is not understood yet."
-            )
+            raise RefusedError("This layer has one bias in its mask and one of its positions, which is not understood.")
         bias = Bias.fit(position_bias[0, :, -queries:, :keys].expand(-1, queries, keys))
-    sinks = kwargs.get("s_aux")
-    q, k, v = _owned(query[0].detach(), key[0].detach(), value[0].detach())
+    sinks, scaling = call.options.get("s_aux"), call.options.get("scaling")
+    q, k, v = _owned(call.query[0].detach(), call.key[0].detach(), call.value[0].detach())
     return QKRecord(
         q=q,
         k=k,
         v=v,
-        scaling=float(scaling) if scaling is not None else query.shape[-1] ** -0.5,
+        scaling=float(scaling) if scaling is not None else call.query.shape[-1] ** -0.5,
         mask=symbolic,
-        softcap=kwargs.get("softcap"),
+        softcap=call.options.get("softcap"),
         bias=bias,
         sinks=None if sinks is None else sinks.detach().reshape(-1).float().cpu(),
     )
@@ -208,11 +202,6 @@ def _by_rows(record: QKRecord, dtype: torch.dtype) -> Tensor:
     return torch.cat(parts)[None].to(dtype=dtype, device=record.q.device).contiguous()
 
 
-def _is_causal(module: nn.Module, kwargs: dict[str, Any]) -> bool:
-    said = kwargs.get("is_causal")
-    return bool(said if said is not None else getattr(module, "is_causal", True))
-
-
 def _looks_back_only(mask: Mask) -> bool:
     """Whether no query sees a key after itself: what makes a stack a decoder."""
     if mask.kind == "causal" or (mask.kind == "window" and not mask.symmetric):
@@ -222,13 +211,13 @@ def _looks_back_only(mask: Mask) -> bool:
     return bool((mask.hi <= torch.arange(1, mask.queries + 1)).all())
 
 
-def _refusal(module: nn.Module, given: set[str]) -> str | None:
-    sparse = given & _REFUSED
+def _refusal(call: _Call) -> str | None:
+    sparse = call.given & _REFUSED
     if not sparse:
         return None
     return (
-        f"{type(module).__name__} chooses its keys through {', '.join(sorted(sparse))}, which attnscope cannot express, "
-        "so its attention is not shown."
+        f"{type(call.module).__name__} chooses its keys through {', '.join(sorted(sparse))}, which attnscope cannot "
+        "express, so its attention is not shown."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from torch import nn
@@ -15,7 +15,7 @@ _BORROWING = threading.RLock()
 
 
 @contextmanager
-def prepared(model: nn.Module, implementation: str | None) -> Iterator[nn.Module]:
+def prepared(model: nn.Module, implementation: str | None) -> Generator[nn.Module]:
     """`model` for one pass: in eval mode and, unless None, with the attention implementation of that name.
 
     This is a structural clone wherever the model can be cloned. A model that cannot (modules that refuse to be copied) is
@@ -34,7 +34,7 @@ def prepared(model: nn.Module, implementation: str | None) -> Iterator[nn.Module
 
 
 @contextmanager
-def _borrowed(model: nn.Module, implementation: str | None) -> Iterator[nn.Module]:
+def _borrowed(model: nn.Module, implementation: str | None) -> Generator[nn.Module]:
     with _BORROWING:
         configs = [(config, config._attn_implementation_internal) for config in configs_of(model)]
         modes = [(module, module.training) for module in model.modules()]

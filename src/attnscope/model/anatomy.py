@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -152,7 +153,7 @@ def layer_numbers(calls: Sequence[Capture]) -> tuple[int, ...]:
     """The model's own layer numbers where the modules carry them in order, else the order of the calls (ALBERT)."""
     own = [getattr(call.module, "layer_idx", None) for call in calls]
     numbers = [one for one in own if isinstance(one, int)]
-    if len(numbers) == len(calls) and all(a < b for a, b in zip(numbers, numbers[1:], strict=False)):
+    if len(numbers) == len(calls) and all(a < b for a, b in pairwise(numbers)):
         return tuple(numbers)
     return tuple(range(len(calls)))
 

@@ -63,7 +63,7 @@ class Model:
     def __repr__(self) -> str:
         return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
 
-    @cached_property
+    @property
     def parameters(self) -> int:
         """Number of parameters, shared ones counted once."""
         return sum(parameter.numel() for parameter in self.hf_model.parameters())
@@ -133,7 +133,8 @@ class Model:
 
     def _inputs(self, encoded: Encoded) -> dict[str, Tensor]:
         device = next(self.hf_model.parameters()).device
-        vocabulary = getattr(self.hf_model.get_input_embeddings(), "num_embeddings", None)
+        embeddings: Any = getattr(self.hf_model, "get_input_embeddings", lambda: None)()
+        vocabulary = getattr(embeddings, "num_embeddings", None)
         highest = int(encoded.inputs["input_ids"].max())
         if vocabulary is not None and not 0 <= highest < vocabulary:
             raise InputError(f"Token id {highest} is outside the model's vocabulary of {vocabulary:,}.")

@@ -237,4 +237,4 @@ def _hash_record(update: Callable[[Any], None], record: LayerRecord) -> None:
             update(b"-")
             continue
         update(f"{part.dtype}{tuple(part.shape)}".encode())
-        update(memoryview(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
+        update(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
