@@ -73,6 +73,7 @@ class Steps:
             lines: queue.Queue[str | None] = queue.Queue()
             threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
             newest: str | None = ""
+            now = ""
             while newest is not None:
                 try:
                     newest = lines.get(timeout=1.0)
@@ -81,7 +82,8 @@ class Steps:
                 if newest:
                     file.write(newest)
                     shown.append(newest)
-                self._show_progress(shown[-1] if shown else "", time.monotonic() - begun)
+                    now = now if newest.startswith(" ") else newest  # an indented line is a detail
+                self._show_progress(now, time.monotonic() - begun)
         if process.returncode:
             raise StepError(
                 f"{''.join(shown).rstrip()}\n\n`{' '.join(command)[:100]}` failed with exit status "
