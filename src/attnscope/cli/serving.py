@@ -75,7 +75,7 @@ def _listen(host: str, port: int | None, token: str | None, allow_host: list[str
 
 
 def _serve(session: Session, listener: Listener, what: str, *, open_browser: bool) -> None:
-    from attnscope.server import serve as serve_session
+    from attnscope.server import LocalServer
 
     def say() -> None:
         typer.echo(f"attnscope shows {what}. Ctrl-C stops it.")
@@ -85,7 +85,7 @@ def _serve(session: Session, listener: Listener, what: str, *, open_browser: boo
         if open_browser and _has_display():
             threading.Thread(target=webbrowser.open, args=(listener.url,), daemon=True).start()
 
-    serve_session(session, listener, on_listening=say)
+    LocalServer(session, listener, on_listening=say).run()
     _leave()
 
 

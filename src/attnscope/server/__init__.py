@@ -4,7 +4,7 @@ from attnscope.server.access import Access
 from attnscope.server.address import DEFAULT_PORT, Listener, ListenError, listen
 from attnscope.server.app import create_app
 from attnscope.server.body import BodyLimits
-from attnscope.server.serve import serve
+from attnscope.server.serve import LocalServer
 from attnscope.server.static import StaticFiles
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "BodyLimits",
     "ListenError",
     "Listener",
+    "LocalServer",
     "StaticFiles",
     "create_app",
     "listen",
-    "serve",
 ]

@@ -1,4 +1,4 @@
-"""Serving a session until somebody asks the program to stop."""
+"""Serving a session until somebody asks for the end."""
 
 from __future__ import annotations
 
@@ -19,33 +19,43 @@ _GRACE_S = 1
 _MOST_CONNECTIONS = 256
 
 
-def serve(
-    session: Session,
-    listener: Listener,
-    *,
-    on_listening: Callable[[], None],
-    static: StaticFiles | None = None,
-    body_limits: BodyLimits | None = None,
-) -> None:
-    """Answer requests until SIGINT or SIGTERM, then stop all work and return, within two seconds.
+class LocalServer:
+    """A session behind an open socket. `on_listening` is called once requests are taken."""
 
-    `on_listening` is called once requests are taken. A thread may still be inside a model pass or a load afterwards;
-    such threads are daemons.
-    """
-    app = create_app(session, listener.access, static=static, body_limits=body_limits)
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
-    _Server(config, session, on_listening).run(sockets=[listener.socket])
+    def __init__(
+        self,
+        session: Session,
+        listener: Listener,
+        *,
+        on_listening: Callable[[], None],
+        static: StaticFiles | None = None,
+        body_limits: BodyLimits | None = None,
+    ) -> None:
+        config = uvicorn.Config(
+            create_app(session, listener.access, static=static, body_limits=body_limits),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        self._server = _Server(config, session, on_listening)
+        self._socket = listener.socket
+
+    def run(self) -> None:
+        """Answer requests until SIGINT, SIGTERM or `stop`; then stop all work and return, within two seconds.
+
+        A thread may still be inside a model pass or a load afterwards; such threads are daemons.
+        """
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Make `run` return. May be called from any thread."""
+        self._server.should_exit = True
 
 
 class _Server(uvicorn.Server):

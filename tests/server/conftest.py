@@ -1,0 +1,151 @@
+"""A real server on loopback around a fake model, for requests of every kind."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from attnscope.server import BodyLimits, Listener, LocalServer, StaticFiles, listen
+from attnscope.session import Limits, ModelEntry, Session
+from attnscope.session.fake import FakeModel
+from attnscope.wire import Message, decode
+
+PAGE = "<!doctype html><title>the page</title>"
+
+
+@dataclass
+class Gate:
+    """Holds a pass at a layer: `reached` says that it is there, `open` lets it go on."""
+
+    at: int = 0
+    reached: threading.Event = field(default_factory=threading.Event)
+    open: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, layer: int) -> None:
+        if layer == self.at:
+            self.reached.set()
+            assert self.open.wait(30)
+
+
+@dataclass
+class Running:
+    """A running server and how to talk to it."""
+
+    listener: Listener
+    session: Session
+    gate: Gate
+
+    @property
+    def port(self) -> int:
+        return self.listener.access.port
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        return self.listener.access.token
+
+    @property
+    def cookie(self) -> str:
+        return f"{self.listener.access.cookie_name}={self.listener.access.cookie_value}"
+
+    def client(self, **headers: str) -> httpx.Client:
+        """A client that holds the cookie, as the page does."""
+        own = {"cookie": self.cookie, "origin": self.base, **headers}
+        return httpx.Client(base_url=self.base, headers=own, timeout=20)
+
+    def ask(self, **fields: object) -> list[Message]:
+        """All responses to a request."""
+        with self.client() as client:
+            answer = client.post("/api", json={"v": 1, "id": "1", **fields})
+        assert answer.status_code == 200, answer.text
+        return list(messages(answer.content))
+
+    def raw(self, data: bytes, *, close_writing: bool = False) -> bytes:
+        """What comes back for these very bytes, until the server closes or goes quiet."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            connection.sendall(data)
+            if close_writing:
+                connection.shutdown(socket.SHUT_WR)
+            return read_response(connection)
+
+    def status(self, data: bytes) -> int:
+        return int(self.raw(data).split(b" ", 2)[1])
+
+
+def read_response(connection: socket.socket) -> bytes:
+    """One response: its head, and as much of a body as its Content-Length says."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        part = connection.recv(65536)
+        if not part:
+            return received
+        received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+    while len(body) < length and (part := connection.recv(65536)):
+        body += part
+    return head + b"\r\n\r\n" + body
+
+
+def messages(stream: bytes) -> Iterator[Message]:
+    """The messages of a stream of frames, read as docs/wire.md says."""
+    while stream:
+        length = int.from_bytes(stream[:8], "little")
+        assert len(stream) >= 8 + length
+        yield decode(stream[8 : 8 + length])
+        stream = stream[8 + length :]
+
+
+@pytest.fixture
+def static(tmp_path: Path) -> Path:
+    folder = tmp_path / "static"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "app.html").write_text(PAGE)
+    (folder / "app.js").write_text("export const one = 1;")
+    (folder / "assets" / "look.css").write_text("body { margin: 0 }")
+    (folder / "notes.txt").write_text("not for the page")
+    (tmp_path / "secret.js").write_text("outside")
+    (folder / "link.js").symlink_to(tmp_path / "secret.js")
+    return folder
+
+
+@pytest.fixture
+def running(static: Path) -> Iterator[Running]:
+    yield from start(static)
+
+
+def start(static: Path, limits: Limits | None = None) -> Iterator[Running]:
+    gate = Gate()
+    models = [
+        ModelEntry.loaded(FakeModel()),
+        ModelEntry.loaded(FakeModel(name="held", on_layer=gate)),
+    ]
+    session = Session(models, limits=limits)
+    listener = listen(port=0)
+    up = threading.Event()
+    server = LocalServer(
+        session,
+        listener,
+        on_listening=up.set,
+        static=StaticFiles(static),
+        body_limits=BodyLimits(bytes=1_000_000, seconds=1.0),
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert up.wait(20)
+        yield Running(listener, session, gate)
+    finally:
+        gate.open.set()
+        server.stop()
+        thread.join(20)
+        assert not thread.is_alive()
