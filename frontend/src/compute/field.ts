@@ -96,7 +96,9 @@ abstract class LayerOf implements LayerField {
 
   row(head: number, query: number): Float32Array {
     const at = head * this.queries + query;
-    return this.#exact.get(at)?.values ?? this.#rows.get(at) ?? this.#rows.set(at, this.computeRow(head, query));
+    return (
+      this.#exact.get(at)?.values ?? this.#rows.get(at) ?? this.#rows.set(at, this.computeRow(head, query))
+    );
   }
 
   column(head: number, key: number): Float32Array | null {
@@ -168,7 +170,9 @@ export class PackedLayer extends LayerOf {
     const tensor = message.tensors.get("attention");
     const wanted = `${this.heads},${this.queries},${this.keys}`;
     if (!(tensor?.data instanceof Uint8Array) || String(tensor.shape) !== wanted) {
-      throw new RangeError(`The layer's attention should be ${wanted}; got ${String(tensor?.shape ?? "none")}.`);
+      throw new RangeError(
+        `The layer's attention should be ${wanted}; got ${String(tensor?.shape ?? "none")}.`,
+      );
     }
     this.#bytes = tensor.data;
   }
@@ -180,7 +184,9 @@ export class PackedLayer extends LayerOf {
 
   protected override computeColumn(head: number, key: number): Float32Array {
     const from = head * this.queries * this.keys + key;
-    return Float32Array.from({ length: this.queries }, (_, query) => unpack(this.#bytes[from + query * this.keys]));
+    return Float32Array.from({ length: this.queries }, (_, query) =>
+      unpack(this.#bytes[from + query * this.keys]),
+    );
   }
 
   protected override computeScore(): null {
@@ -189,7 +195,9 @@ export class PackedLayer extends LayerOf {
 
   override allowed(head: number, query: number, key: number): boolean {
     const written = this.#bytes[(head * this.queries + query) * this.keys + key] > 0;
-    return written || this.mask === "full" || (this.mask === "causal" && key <= query + this.keys - this.queries);
+    return (
+      written || this.mask === "full" || (this.mask === "causal" && key <= query + this.keys - this.queries)
+    );
   }
 }
 

@@ -32,13 +32,21 @@ export interface LayerData {
 /** The tensors of a `layer` message of the form `qk`, with every shape checked against what the message says. */
 export function layerData(message: LayerMessage): LayerData {
   const { heads, kv_heads: kvHeads, queries, keys, qk_dim: dim } = message;
-  const expect = <T extends TensorData>(kind: new (length: number) => T, name: string, ...shapes: number[][]): T => {
+  const expect = <T extends TensorData>(
+    kind: new (length: number) => T,
+    name: string,
+    ...shapes: number[][]
+  ): T => {
     const tensor = message.tensors.get(name);
     return checked(tensor, kind, name, shapes);
   };
-  const optional = <T extends TensorData>(kind: new (length: number) => T, name: string, ...shapes: number[][]) =>
-    message.tensors.has(name) ? expect(kind, name, ...shapes) : null;
-  if (kvHeads < 1 || heads % kvHeads !== 0) throw new DamagedError(`${heads} heads cannot share ${kvHeads} key heads.`);
+  const optional = <T extends TensorData>(
+    kind: new (length: number) => T,
+    name: string,
+    ...shapes: number[][]
+  ) => (message.tensors.has(name) ? expect(kind, name, ...shapes) : null);
+  if (kvHeads < 1 || heads % kvHeads !== 0)
+    throw new DamagedError(`${heads} heads cannot share ${kvHeads} key heads.`);
   const bytes = Math.ceil(keys / 8);
   const bits = optional(Uint8Array, "mask_bits", [heads, queries, bytes], [1, queries, bytes]);
   const biasKind = message.bias?.kind ?? null;
@@ -81,7 +89,8 @@ function checked<T extends TensorData>(
   shapes: readonly (readonly number[])[],
 ): T {
   const shape = tensor?.shape.join(" × ");
-  if (tensor?.data instanceof kind && shapes.some((wanted) => wanted.join(" × ") === shape)) return tensor.data;
+  if (tensor?.data instanceof kind && shapes.some((wanted) => wanted.join(" × ") === shape))
+    return tensor.data;
   const wanted = shapes.map((sizes) => sizes.join(" × ")).join(" or ");
   throw new DamagedError(`The layer's ${name} should be ${wanted}; got ${shape ?? "none"}.`);
 }
@@ -116,7 +125,11 @@ export class Kernel {
   }
 
   /** Attention of one query: a softmax over the allowed keys. All zeros where no key is allowed. */
-  attention(head: number, query: number, out: Float32Array = new Float32Array(this.layer.keys)): Float32Array {
+  attention(
+    head: number,
+    query: number,
+    out: Float32Array = new Float32Array(this.layer.keys),
+  ): Float32Array {
     this.scores(head, query, out);
     const normaliser = this.#logSum(head, out);
     if (normaliser === Number.NEGATIVE_INFINITY) return out.fill(0);
@@ -135,12 +148,18 @@ export class Kernel {
     const group = Math.floor((head * kvHeads) / heads);
     const q0 = (head * queries + query) * dim;
     const mean = this.#mean(group);
-    const product = dot(q, q0, k, (group * keys + key) * dim, dim) + (mean === null ? 0 : dot(q, q0, mean, 0, dim));
+    const product =
+      dot(q, q0, k, (group * keys + key) * dim, dim) + (mean === null ? 0 : dot(q, q0, mean, 0, dim));
     return this.#finished(head, query, key, product * scaling);
   }
 
   /** Attention of every query to one key, given the rows' normalisers. */
-  column(head: number, key: number, normalisers: Float32Array, out = new Float32Array(this.layer.queries)): Float32Array {
+  column(
+    head: number,
+    key: number,
+    normalisers: Float32Array,
+    out = new Float32Array(this.layer.queries),
+  ): Float32Array {
     const { q, queries, dim, kvHeads, heads, k, scaling } = this.layer;
     const group = Math.floor((head * kvHeads) / heads);
     const k0 = (group * this.layer.keys + key) * dim;

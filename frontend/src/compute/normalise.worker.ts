@@ -19,7 +19,8 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   const { queries, keys } = kernel.layer;
   const normalisers = new Float32Array(queries);
   const scratch = new Float32Array(keys);
-  for (let query = 0; query < queries; query++) normalisers[query] = kernel.normaliser(data.head, query, scratch);
+  for (let query = 0; query < queries; query++)
+    normalisers[query] = kernel.normaliser(data.head, query, scratch);
   const answer: FromWorker = { head: data.head, normalisers };
   self.postMessage(answer, { transfer: [normalisers.buffer] });
 };

@@ -38,7 +38,9 @@ export class Normaliser {
     const scratch = new Float32Array(this.layer.keys);
     this.layer.setNormalisers(
       head,
-      Float32Array.from({ length: this.layer.queries }, (_, query) => kernel.normaliser(head, query, scratch)),
+      Float32Array.from({ length: this.layer.queries }, (_, query) =>
+        kernel.normaliser(head, query, scratch),
+      ),
     );
   }
 
@@ -49,7 +51,8 @@ export class Normaliser {
         this.layer.setNormalisers(data.head, data.normalisers);
         this.onHead();
       };
-      this.#worker.onerror = (event) => this.onFailure(`The background computation failed: ${event.message}.`);
+      this.#worker.onerror = (event) =>
+        this.onFailure(`The background computation failed: ${event.message}.`);
       this.#worker.postMessage({ layer: this.layer.data });
     }
     this.#worker.postMessage({ head });

@@ -4,7 +4,7 @@
  */
 
 import { rise } from "./curve";
-import type { Lines, LineScales } from "./lines";
+import type { LineScales, Lines } from "./lines";
 import { headDash } from "./palette";
 
 export interface Raster {
@@ -15,7 +15,13 @@ export interface Raster {
 }
 
 /** Draws lines into `width` × `height` device pixels; `ratio` is device pixels for each CSS pixel of the scales. */
-export function rasterLines(lines: Lines, scales: LineScales, width: number, height: number, ratio: number): Raster {
+export function rasterLines(
+  lines: Lines,
+  scales: LineScales,
+  width: number,
+  height: number,
+  ratio: number,
+): Raster {
   const depth = new Float32Array(width * height * 4);
   const left = Math.max(0, Math.floor(scales.x0 * ratio));
   const right = Math.min(width, Math.ceil(scales.x1 * ratio));
@@ -25,11 +31,23 @@ export function rasterLines(lines: Lines, scales: LineScales, width: number, hei
   for (let at = 0; at < lines.count; at++) {
     const weight = lines.weight[at];
     const opacity = Math.min(0.995, scales.opacity(weight));
-    const y0 = scales.queryY(lines.query[at]) * ratio;
-    const y1 = scales.keyY(lines.key[at]) * ratio;
+    const strand = scales.strand(lines.head[at]);
+    const y0 = (scales.queryY(lines.query[at]) + strand) * ratio;
+    const y1 = (scales.keyY(lines.key[at]) + strand) * ratio;
     if ((y0 < 0 && y1 < 0) || (y0 >= height && y1 >= height)) continue;
     const amount = -Math.log(1 - opacity) * scales.width(weight) * ratio;
-    trace(depth, width, height, left, rises, y0, y1, amount, scales.colour(lines.head[at]), dashes(lines.head[at], ratio));
+    trace(
+      depth,
+      width,
+      height,
+      left,
+      rises,
+      y0,
+      y1,
+      amount,
+      scales.colour(lines.head[at]),
+      dashes(lines.head[at], ratio),
+    );
   }
   return { width, height, pixels: develop(depth) };
 }

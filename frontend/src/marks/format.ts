@@ -43,7 +43,13 @@ export interface TokenFace {
   readonly kind: "plain" | "special" | "raw" | "space";
 }
 
-const CONTROL: Readonly<Record<string, string>> = { "\n": "↵", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "\u200b": "∅" };
+const CONTROL: Readonly<Record<string, string>> = {
+  "\n": "↵",
+  "\r": "␍",
+  "\t": "⇥",
+  "\u00a0": "⍽",
+  "\u200b": "∅",
+};
 
 /** How a token looks: spaces, line breaks and tabs visible, continuation marked, bytes as bytes. */
 export function face(token: Token): TokenFace {
@@ -55,13 +61,34 @@ export function face(token: Token): TokenFace {
   const rest = visible.slice(spaces);
   if (rest === "") return { before: "", text: "␣".repeat(Math.max(1, spaces)), kind: "space" };
   const kind = /^[↵␍⇥⍽∅ ]+$/.test(rest) ? "space" : "plain";
-  return { before: spaces === 0 ? "" : spaces === 1 ? "·" : "␣".repeat(spaces), text: rest.replace(/ /g, "␣"), kind };
+  return {
+    before: spaces === 0 ? "" : spaces === 1 ? "·" : "␣".repeat(spaces),
+    text: rest.replace(/ /g, "␣"),
+    kind,
+  };
 }
 
 /** A token in a sentence of the readout: its text without the leading space. */
 export function word(token: Token): string {
   const shown = face(token);
   return shown.before === "##" ? `##${shown.text}` : shown.text;
+}
+
+const repeats = new WeakMap<readonly Token[], ReadonlySet<string>>();
+
+/** The words that stand more than once among some tokens; found once for each list. */
+export function repeatedWords(tokens: readonly Token[]): ReadonlySet<string> {
+  const known = repeats.get(tokens);
+  if (known !== undefined) return known;
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const token of tokens) {
+    const text = word(token);
+    if (seen.has(text)) repeated.add(text);
+    seen.add(text);
+  }
+  repeats.set(tokens, repeated);
+  return repeated;
 }
 
 /** A token as its name for assistive technology. */

@@ -17,6 +17,8 @@ export interface LineScales {
   readonly x1: number;
   readonly queryY: (query: number) => number;
   readonly keyY: (key: number) => number;
+  /** How far below the middle of a row a head's strand runs, so that heads lie side by side. */
+  readonly strand: (head: number) => number;
   /** Opacity and width of a weight. */
   readonly opacity: (weight: number) => number;
   readonly width: (weight: number) => number;
@@ -28,14 +30,16 @@ export function strokeLines(context: CanvasRenderingContext2D, lines: Lines, sca
   const middle = (x0 + x1) / 2;
   context.lineCap = "butt";
   let head = -1;
+  let strand = 0;
   for (let at = 0; at < lines.count; at++) {
     if (lines.head[at] !== head) {
       head = lines.head[at];
+      strand = scales.strand(head);
       context.setLineDash([...headDash(head)]);
     }
     const weight = lines.weight[at];
-    const y0 = queryY(lines.query[at]);
-    const y1 = keyY(lines.key[at]);
+    const y0 = queryY(lines.query[at]) + strand;
+    const y1 = keyY(lines.key[at]) + strand;
     context.strokeStyle = css(scales.colour(head), scales.opacity(weight));
     context.lineWidth = scales.width(weight);
     context.beginPath();
@@ -71,7 +75,8 @@ export class LineList implements Lines {
     const lines = new LineList();
     let dropped = 0;
     for (let at = 0; at < this.count; at++) {
-      if (this.weight[at] >= threshold) lines.add(this.head[at], this.query[at], this.key[at], this.weight[at]);
+      if (this.weight[at] >= threshold)
+        lines.add(this.head[at], this.query[at], this.key[at], this.weight[at]);
       else dropped += this.weight[at];
     }
     return { lines, threshold, dropped };

@@ -46,7 +46,9 @@ export function headDash(head: number): readonly number[] {
 }
 
 export function css([red, green, blue]: Rgb, opacity = 1): string {
-  return opacity === 1 ? `rgb(${red} ${green} ${blue})` : `rgb(${red} ${green} ${blue} / ${opacity.toFixed(3)})`;
+  return opacity === 1
+    ? `rgb(${red} ${green} ${blue})`
+    : `rgb(${red} ${green} ${blue} / ${opacity.toFixed(3)})`;
 }
 
 /** Black or white, whichever reads better on a colour. */

@@ -10,7 +10,10 @@ export class HttpSource implements Source {
 
   async *request(request: Request, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Message> {
     this.#asked += 1;
-    const response = await this.#post(JSON.stringify({ v: VERSION, id: `r${this.#asked}`, ...request }), signal);
+    const response = await this.#post(
+      JSON.stringify({ v: VERSION, id: `r${this.#asked}`, ...request }),
+      signal,
+    );
     if (!response.ok || response.body === null) throw await refusal(response);
     let last = false;
     try {
@@ -22,7 +25,8 @@ export class HttpSource implements Source {
         if (last) return;
       }
     } catch (cause) {
-      if (cause instanceof TypeError) throw new DisconnectedError("The connection to attnscope broke.", { cause });
+      if (cause instanceof TypeError)
+        throw new DisconnectedError("The connection to attnscope broke.", { cause });
       throw cause;
     }
     throw new DisconnectedError("attnscope stopped answering in the middle.");
@@ -38,7 +42,8 @@ export class HttpSource implements Source {
         credentials: "same-origin",
       });
     } catch (cause) {
-      if (cause instanceof TypeError) throw new DisconnectedError("attnscope does not answer any more.", { cause });
+      if (cause instanceof TypeError)
+        throw new DisconnectedError("attnscope does not answer any more.", { cause });
       throw cause;
     }
   }
@@ -55,7 +60,10 @@ async function refusal(response: Response): Promise<Error> {
   }
   const text = (await response.text()).trim();
   const sentence = type.startsWith("application/json") ? fromJson(text) : text;
-  return new RefusedError("refused", sentence?.slice(0, 300) || `attnscope answered with status ${response.status}.`);
+  return new RefusedError(
+    "refused",
+    sentence?.slice(0, 300) || `attnscope answered with status ${response.status}.`,
+  );
 }
 
 function fromJson(text: string): string | undefined {

@@ -1,6 +1,15 @@
 /** The address of what is shown: a readable URL hash, so that a reload or a sent link shows the same thing. */
 
-import { type AppState, currentTrace, EMPTY, headsOn, type Place, type Scale, type SentenceFilter, type Theme } from "./state";
+import {
+  type AppState,
+  currentTrace,
+  EMPTY,
+  headsOn,
+  type Place,
+  type Scale,
+  type SentenceFilter,
+  type Theme,
+} from "./state";
 
 export interface Address {
   readonly trace: string | null;

@@ -51,7 +51,9 @@ export function createSession(source: Source) {
     const { traces, trace, view } = state();
     const moved = to(history());
     // A step back is a step of the view: what was loaded meanwhile and the theme stay.
-    setHistory(replace(moved, { ...moved.present, traces, trace, view: { ...moved.present.view, theme: view.theme } }));
+    setHistory(
+      replace(moved, { ...moved.present, traces, trace, view: { ...moved.present.view, theme: view.theme } }),
+    );
     void showLayer();
   }
 

@@ -4,10 +4,10 @@ import type { Session } from "../state/session";
 import { allHeads, currentTrace, headCount, headsOn, type Place } from "../state/state";
 import { Footer } from "./Footer";
 import { HeadPanel } from "./HeadPanel";
+import { globalKeys } from "./keys";
 import { RowPanel } from "./RowPanel";
 import { type Edge, type Focus, heaviestEdges, type Shown, sinkKeys } from "./reading";
 import { StatusLine } from "./Status";
-import { globalKeys } from "./keys";
 import { TopBar } from "./TopBar";
 
 /** The whole page: the bar, the panels, the readout. */
@@ -47,7 +47,8 @@ export function App(props: { readonly session: Session }) {
       return {
         heads: headsOn(state()).filter((head) => head < (now?.heads ?? 0)),
         filter: state().view.filter,
-        hiddenKeys: state().view.sinks === "hidden" ? sinkKeys(keys, stack?.causal ?? false) : new Set<number>(),
+        hiddenKeys:
+          state().view.sinks === "hidden" ? sinkKeys(keys, stack?.causal ?? false) : new Set<number>(),
         queries: stack ? (trace()?.tokens[stack.query] ?? []) : [],
         keys,
       };
@@ -63,13 +64,19 @@ export function App(props: { readonly session: Session }) {
     return fits && session.layer()?.trace === trace()?.trace ? now : null;
   });
 
-  /** The token whose numbers the panel lists. */
+  /** The token under the pointer or the keyboard, else the one pinned last. */
   const place = createMemo<Place | null>(() => {
     const now = focus();
     if (now?.kind === "token") return now.place;
-    const held = state().selection.token ?? state().pins.at(-1) ?? null;
-    return held ?? (now?.kind === "edge" ? { side: "query", index: now.edge.query } : null);
+    return state().selection.token ?? state().pins.at(-1) ?? null;
   });
+  /** The token whose numbers the panel lists: it stays when the pointer leaves; at first it is the last query. */
+  const listed = createMemo<Place | null>((before) => {
+    const count = (side: Place["side"]) => (side === "query" ? shown().queries : shown().keys).length;
+    const last: Place = { side: "query", index: count("query") - 1 };
+    const kept = before && before.index < count(before.side) ? before : last;
+    return count("query") === 0 ? null : (place() ?? kept);
+  }, null);
   /** The edge that the readout reads: the one under the pointer, else the heaviest of the token. */
   const edge = createMemo<Edge | null>(() => {
     void version();
@@ -116,8 +123,13 @@ export function App(props: { readonly session: Session }) {
   });
 
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: the page's own keys need something that can hold the focus
-    <div class="app" ref={root} tabindex="-1" data-theme={dark() ? "dark" : "light"} data-heads={headCount(state())}>
+    <div
+      class="app"
+      ref={root}
+      tabindex="-1"
+      data-theme={dark() ? "dark" : "light"}
+      data-heads={headCount(state())}
+    >
       <TopBar
         session={session}
         promptRef={(box) => {
@@ -142,7 +154,7 @@ export function App(props: { readonly session: Session }) {
             version={version()}
             shown={shown()}
             dark={dark()}
-            place={place()}
+            place={listed()}
             pins={state().pins}
             trace={trace()}
             onFocus={setFocus}
@@ -161,8 +173,15 @@ export function App(props: { readonly session: Session }) {
 function Welcome(props: { readonly session: Session }) {
   return (
     <section class="panel welcome">
-      <Show when={props.session.work()} fallback={<p>Type a sentence above and press Enter: its attention is drawn here.</p>}>
-        {(work) => <p>{work().what === "hello" ? "Connecting to attnscope…" : "Running the model for the first time…"}</p>}
+      <Show
+        when={props.session.work()}
+        fallback={<p>Type a sentence above and press Enter: its attention is drawn here.</p>}
+      >
+        {(work) => (
+          <p>
+            {work().what === "hello" ? "Connecting to attnscope…" : "Running the model for the first time…"}
+          </p>
+        )}
       </Show>
     </section>
   );

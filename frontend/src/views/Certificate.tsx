@@ -38,8 +38,9 @@ export function CertificateBadge(props: CertificateBadgeProps) {
               <>
                 <p>{certificate().sentence}</p>
                 <p class="quiet num">
-                  {certificate().scope === "full" ? "Full check" : "A few rows of every head"} · largest difference{" "}
-                  {certificate().max_error.toExponential(1)} · tolerance {certificate().tolerance.toExponential(0)}
+                  {certificate().scope === "full" ? "Full check" : "A few rows of every head"} · largest
+                  difference {certificate().max_error.toExponential(1)} · tolerance{" "}
+                  {certificate().tolerance.toExponential(0)}
                 </p>
                 <div class="scroller" tabindex="0" role="region" aria-label="Certificate by layer">
                   <table class="num">

@@ -3,6 +3,7 @@ import type { LayerField } from "../compute/field";
 import { decimals, scoreText, weightText, word } from "../marks/format";
 import type { TraceMessage } from "../wire/messages";
 import { type Edge, readEdge, type Shown } from "./reading";
+import { Word } from "./Word";
 
 export interface FooterProps {
   readonly field: LayerField | null;
@@ -32,7 +33,8 @@ export function Footer(props: FooterProps) {
             return (
               <>
                 <b>
-                  <bdi>{word(props.shown.queries[edge().query])}</bdi> → <bdi>{word(props.shown.keys[edge().key])}</bdi>
+                  <Word tokens={props.shown.queries} index={edge().query} /> →{" "}
+                  <Word tokens={props.shown.keys} index={edge().key} />
                 </b>
                 {"  "}
                 <Show when={field().allowed(edge().head, edge().query, edge().key)} fallback="not allowed">

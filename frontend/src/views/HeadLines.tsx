@@ -39,11 +39,18 @@ export function HeadLines(props: HeadLinesProps) {
   const rows = () => Math.max(props.field.queries, props.field.keys);
   const longest = createMemo(() => longestToken([...props.shown.queries, ...props.shown.keys]));
   const layout = createMemo(() => layOut(size().width, size().height, rows(), longest()));
-  const painting = (): Painting => ({ layout: layout(), scroll: scroll(), scale: props.scale, dark: props.dark });
+  const painting = (): Painting => ({
+    layout: layout(),
+    scroll: scroll(),
+    scale: props.scale,
+    dark: props.dark,
+    heads: props.shown.heads,
+  });
 
   /** Places whose lines stand out: pins, then what the keyboard or the pointer is on. */
   const places = createMemo<readonly Place[]>(() => {
-    const extra = props.focus?.kind === "token" ? props.focus.place : props.focus === null ? props.token : null;
+    const extra =
+      props.focus?.kind === "token" ? props.focus.place : props.focus === null ? props.token : null;
     return [...props.pins, ...(extra === null ? [] : [extra])];
   });
   /** The one whose opposite tokens are shaded. */
@@ -111,8 +118,17 @@ export function HeadLines(props: HeadLinesProps) {
   onCleanup(() => cancelAnimationFrame(frame));
 
   createEffect(
-    on([() => props.field, () => props.version, () => props.shown, () => props.scale, () => props.dark, size, scroll], () =>
-      schedule("base"),
+    on(
+      [
+        () => props.field,
+        () => props.version,
+        () => props.shown,
+        () => props.scale,
+        () => props.dark,
+        size,
+        scroll,
+      ],
+      () => schedule("base"),
     ),
   );
   createEffect(on([places, shaded, () => props.focus], () => schedule("above")));
@@ -133,7 +149,10 @@ export function HeadLines(props: HeadLinesProps) {
       const index = rowAt(now, y, scroll(), side === "query" ? props.field.queries : props.field.keys);
       return index === null ? null : { kind: "token", place: { side, index } };
     }
-    const pool = props.pins.length > 0 ? linesAt(props.field, props.shown, props.pins, leastVisible(props.scale)) : drawn;
+    const pool =
+      props.pins.length > 0
+        ? linesAt(props.field, props.shown, props.pins, leastVisible(props.scale))
+        : drawn;
     const edge = nearestLine(pool, painting(), x, y);
     return edge === null ? null : { kind: "edge", edge };
   };
@@ -207,7 +226,12 @@ function longestToken(tokens: readonly Token[]): number {
 }
 
 /** For each token opposite to a place, the largest weight over the heads on show. */
-function strongest(field: LayerField, shown: Shown, place: Place | null, _version: number): Float32Array | null {
+function strongest(
+  field: LayerField,
+  shown: Shown,
+  place: Place | null,
+  _version: number,
+): Float32Array | null {
   if (place === null) return null;
   let most: Float32Array | null = null;
   if (place.side === "query" ? !queryShown(shown, place.index) : !keyShown(shown, place.index)) return null;
@@ -225,13 +249,15 @@ function strongest(field: LayerField, shown: Shown, place: Place | null, _versio
 
 /** The line under the pointer: the most opaque of those that pass within a few pixels. */
 function nearestLine(lines: LineList, now: Painting, x: number, y: number): Edge | null {
-  const { layout, scroll, scale } = now;
+  const { layout, scale } = now;
+  const scales = scalesOf(now);
   const share = rise((x - layout.lineX0) / (layout.lineX1 - layout.lineX0));
   let best: Edge | null = null;
   let bestValue = 0;
   for (let at = 0; at < lines.count; at++) {
-    const y0 = rowY(layout, lines.query[at], scroll);
-    const y1 = rowY(layout, lines.key[at], scroll);
+    const strand = scales.strand(lines.head[at]);
+    const y0 = scales.queryY(lines.query[at]) + strand;
+    const y1 = scales.keyY(lines.key[at]) + strand;
     const away = Math.abs(y0 + (y1 - y0) * share - y);
     if (away > 6) continue;
     const value = opacityOf(lines.weight[at], scale) * (1 - away / 8);
@@ -246,4 +272,3 @@ function nearestLine(lines: LineList, now: Painting, x: number, y: number): Edge
 function sameFocus(a: Focus | null, b: Focus | null): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
-

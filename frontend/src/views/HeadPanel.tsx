@@ -43,23 +43,19 @@ export function HeadPanel(props: HeadPanelProps) {
   const [drawing, setDrawing] = createSignal({ threshold: 0, complete: true });
   const heads = () => headsOn(state());
 
-  let normaliser: Normaliser | undefined;
-  createEffect(
-    on(
-      () => props.field,
-      (field) => {
-        normaliser?.close();
-        normaliser =
-          field instanceof ComputedLayer ? new Normaliser(field, props.onKnown, session.fail) : undefined;
-      },
-    ),
-  );
-  createEffect(() => {
-    void props.field;
-    normaliser?.ask(heads());
-    props.onKnown();
+  const normaliser = createMemo(() => {
+    const field = props.field;
+    if (!(field instanceof ComputedLayer)) return null;
+    const one = new Normaliser(field, props.onKnown, session.fail);
+    onCleanup(() => one.close());
+    return one;
   });
-  onCleanup(() => normaliser?.close());
+  createEffect(
+    on([normaliser, heads], ([one, on]) => {
+      one?.ask(on);
+      props.onKnown();
+    }),
+  );
 
   const sinks = createMemo(() => sinkKeys(props.shown.keys, stack()?.causal ?? false));
   const mass = createMemo(() => {
@@ -81,6 +77,9 @@ export function HeadPanel(props: HeadPanelProps) {
     if (state().view.filter !== "all") {
       all.push(`only ${FILTERS.find(([value]) => value === state().view.filter)?.[1]}`);
     }
+    if (props.shown.heads.length > 1 && (props.focus !== null || state().pins.length > 0)) {
+      all.push(`numbers: the largest of ${props.shown.heads.length} heads`);
+    }
     if (drawing().threshold > 0) all.push(`weights under ${drawing().threshold.toFixed(4)} not drawn`);
     if (!drawing().complete) all.push("lines from above and below still coming…");
     if (props.field?.mask === "window") all.push("outside the window: not allowed");
@@ -97,7 +96,9 @@ export function HeadPanel(props: HeadPanelProps) {
             value={state().selection.stack}
             on:change={(event) => session.dispatch({ type: "stack", stack: event.currentTarget.value })}
           >
-            <For each={Object.keys(trace()?.stacks ?? {})}>{(name) => <option value={name}>{name}</option>}</For>
+            <For each={Object.keys(trace()?.stacks ?? {})}>
+              {(name) => <option value={name}>{name}</option>}
+            </For>
           </select>
         </Show>
         <span class="stepper">
@@ -112,11 +113,17 @@ export function HeadPanel(props: HeadPanelProps) {
           <select
             aria-label="Layer"
             data-testid="layer"
-            on:change={(event) => session.dispatch({ type: "layer", layer: Number(event.currentTarget.value) })}
+            on:change={(event) =>
+              session.dispatch({ type: "layer", layer: Number(event.currentTarget.value) })
+            }
           >
             <For each={stack()?.shapes ?? []}>
               {(shape, layer) => (
-                <option value={layer()} disabled={shape === null} selected={layer() === state().selection.layer}>
+                <option
+                  value={layer()}
+                  disabled={shape === null}
+                  selected={layer() === state().selection.layer}
+                >
                   layer {layer()}
                   {shape === null ? " (no attention)" : ""}
                 </option>
@@ -132,15 +139,6 @@ export function HeadPanel(props: HeadPanelProps) {
             ›
           </button>
         </span>
-        <HeadSquares
-          layer={state().selection.layer}
-          count={headCount(state())}
-          on={heads()}
-          dark={props.dark}
-          onToggle={(head) => session.dispatch({ type: "toggle-head", head })}
-          onIsolate={(head) => session.dispatch({ type: "isolate-head", head })}
-          onSet={(all) => session.dispatch({ type: "heads", heads: all })}
-        />
         <span class="space" />
         <Show when={hasPair()}>
           <Segments
@@ -167,10 +165,15 @@ export function HeadPanel(props: HeadPanelProps) {
           hide sink
         </button>
       </div>
-      <div class="columns" aria-hidden="true">
-        <span>attends</span>
-        <span>attended to</span>
-      </div>
+      <HeadSquares
+        layer={state().selection.layer}
+        count={headCount(state())}
+        on={heads()}
+        dark={props.dark}
+        onToggle={(head) => session.dispatch({ type: "toggle-head", head })}
+        onIsolate={(head) => session.dispatch({ type: "isolate-head", head })}
+        onSet={(all) => session.dispatch({ type: "heads", heads: all })}
+      />
       <Show when={props.field} fallback={<div class="stage empty" />}>
         {(field) => (
           <HeadLines

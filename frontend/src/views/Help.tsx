@@ -24,8 +24,8 @@ export function HelpButton() {
       {() => (
         <div class="help" tabindex="0">
           <p>
-            Tokens on the left attend to tokens on the right. Colour is the head, opacity the weight. Point at a token or
-            a line to read it; click a token to pin it.
+            Tokens on the left attend to tokens on the right. Colour is the head, opacity the weight. Point at
+            a token or a line to read it; click a token to pin it.
           </p>
           <dl>
             <For each={KEYS}>

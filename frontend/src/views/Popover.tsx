@@ -23,7 +23,10 @@ export function Popover(props: PopoverProps) {
     document.removeEventListener("pointerdown", outside, true);
   };
   const toggle = (): void => {
-    if (open()) return close();
+    if (open()) {
+      close();
+      return;
+    }
     setOpen(true);
     document.addEventListener("pointerdown", outside, true);
     queueMicrotask(() => items()[0]?.focus());
@@ -53,7 +56,6 @@ export function Popover(props: PopoverProps) {
   };
 
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: the keys are those of the button and the box inside
     <span class="popover" ref={frame} on:keydown={key} on:focusout={leave}>
       <button
         ref={button}
@@ -68,7 +70,12 @@ export function Popover(props: PopoverProps) {
         {props.face}
       </button>
       <Show when={open()}>
-        <div class="box" classList={{ menu: props.kind === "menu" }} role={props.kind} aria-label={props.label}>
+        <div
+          class="box"
+          classList={{ menu: props.kind === "menu" }}
+          role={props.kind}
+          aria-label={props.label}
+        >
           {props.children(() => {
             close();
             button.focus();

@@ -5,6 +5,7 @@ import { css, headColour } from "../marks/palette";
 import type { Place } from "../state/state";
 import type { TraceMessage } from "../wire/messages";
 import { type Focus, heaviestEdges, type Shown } from "./reading";
+import { Word } from "./Word";
 
 const MOST = 50;
 
@@ -22,27 +23,31 @@ export interface RowPanelProps {
 
 /** The numbers behind the picture: the heaviest weights of the token in focus, and what the model says next. */
 export function RowPanel(props: RowPanelProps) {
-  const token = (place: Place) =>
-    (place.side === "query" ? props.shown.queries : props.shown.keys)[place.index] ?? null;
+  const tokens = (side: Place["side"]) => (side === "query" ? props.shown.queries : props.shown.keys);
+  const name = (place: Place) => {
+    const token = tokens(place.side)[place.index];
+    return token === undefined ? String(place.index) : word(token);
+  };
   const edges = createMemo(() => {
     void props.version;
     if (props.field === null || props.place === null) return [];
     return heaviestEdges(props.field, props.shown, props.place, MOST);
   });
-  const digits = (head: number, query: number) => (props.field?.exact(head, query) ? 4 : decimals(props.field?.error ?? 0));
+  const digits = (head: number, query: number) =>
+    props.field?.exact(head, query) ? 4 : decimals(props.field?.error ?? 0);
 
   return (
     <section class="panel row" aria-label="Token">
       <div class="bar">
         <h2>Token</h2>
-        <Show when={props.place && token(props.place)}>
+        <Show when={props.place}>
           {(shown) => (
             <span class="title">
               <Show when={props.place?.side === "key"}>
                 <span class="quiet">who looks at </span>
               </Show>
               <b>
-                <bdi>{word(shown())}</bdi>
+                <Word tokens={tokens(shown().side)} index={shown().index} />
               </b>
               <Show when={props.place?.side === "query"}>
                 <span class="quiet"> looks at</span>
@@ -57,11 +62,11 @@ export function RowPanel(props: RowPanelProps) {
               type="button"
               class="chip"
               title="Unpin"
-              aria-label={`Unpin ${token(pin) ? word(token(pin)!) : ""}`}
+              aria-label={`Unpin ${name(pin)}`}
               on:click={() => props.onUnpin(pin)}
             >
               {pin.side === "key" ? "→ " : ""}
-              <bdi>{token(pin) ? word(token(pin)!) : pin.index}</bdi>
+              <Word tokens={tokens(pin.side)} index={pin.index} />
               {pin.side === "query" ? " →" : ""} <i>×</i>
             </button>
           )}
@@ -69,11 +74,7 @@ export function RowPanel(props: RowPanelProps) {
       </div>
       <Show
         when={props.place !== null}
-        fallback={
-          <div class="hint">
-            <p>Point at a token to see where its attention goes. Click to pin it, click another to compare.</p>
-          </div>
-        }
+        fallback={<p class="hint">Point at a token to see where its attention goes.</p>}
       >
         <div class="rows" role="region" tabindex="0" aria-label="Heaviest weights">
           <table class="num">
@@ -87,10 +88,21 @@ export function RowPanel(props: RowPanelProps) {
               </tr>
             </thead>
             <tbody>
-              <For each={edges()} fallback={<tr><td colspan="5" class="quiet">nothing on show here</td></tr>}>
+              <For
+                each={edges()}
+                fallback={
+                  <tr>
+                    <td colspan="5" class="quiet">
+                      nothing on show here
+                    </td>
+                  </tr>
+                }
+              >
                 {(edge) => {
                   const other = () =>
-                    props.place?.side === "key" ? props.shown.queries[edge.query] : props.shown.keys[edge.key];
+                    props.place?.side === "key"
+                      ? props.shown.queries[edge.query]
+                      : props.shown.keys[edge.key];
                   const score = () => props.field?.score(edge.head, edge.query, edge.key) ?? null;
                   return (
                     <tr
@@ -102,7 +114,7 @@ export function RowPanel(props: RowPanelProps) {
                         {props.field?.layer}.{edge.head}
                       </td>
                       <td class="left word">
-                        <bdi>{word(other())}</bdi>
+                        <Word {...other()} />
                       </td>
                       <td class="bar-cell">
                         <i
@@ -133,10 +145,15 @@ export function RowPanel(props: RowPanelProps) {
                   {(guess) => (
                     <tr>
                       <td class="left word">
-                        <bdi>{word({ ...guess, special: false, sentence: null, continues: false, raw: false })}</bdi>
+                        <bdi>
+                          {word({ ...guess, special: false, sentence: null, continues: false, raw: false })}
+                        </bdi>
                       </td>
                       <td class="bar-cell">
-                        <i class="weight-bar accent" style={{ width: `${Math.max(1, guess.probability * 100)}%` }} />
+                        <i
+                          class="weight-bar accent"
+                          style={{ width: `${Math.max(1, guess.probability * 100)}%` }}
+                        />
                       </td>
                       <td>{percent(guess.probability)}</td>
                     </tr>

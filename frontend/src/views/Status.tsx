@@ -13,8 +13,16 @@ export function StatusLine(props: { readonly session: Session }) {
     <div class="status">
       <Show when={session.work()}>
         {(work) => (
-          <div class="progress" role="progressbar" aria-label={work().text} aria-valuenow={Math.round((share() ?? 0) * 100)}>
-            <i classList={{ unknown: share() === null }} style={{ width: share() === null ? undefined : `${(share() ?? 0) * 100}%` }} />
+          <div
+            class="progress"
+            role="progressbar"
+            aria-label={work().text}
+            aria-valuenow={Math.round((share() ?? 0) * 100)}
+          >
+            <i
+              classList={{ unknown: share() === null }}
+              style={{ width: share() === null ? undefined : `${(share() ?? 0) * 100}%` }}
+            />
             <Show when={work().what === "run" || work().what === "check"}>
               <span class="working">
                 {work().text}
@@ -29,7 +37,8 @@ export function StatusLine(props: { readonly session: Session }) {
       <Show when={session.failure()}>
         {(failure) => (
           <div class="failure" role="alert" data-testid="failure">
-            <b>{failure().disconnected ? "Disconnected." : "That did not work."}</b> <span>{failure().sentence}</span>
+            <b>{failure().disconnected ? "Disconnected." : "That did not work."}</b>{" "}
+            <span>{failure().sentence}</span>
             <Show when={failure().disconnected && currentTrace(session.state())}>
               <span>What is shown stays.</span>
             </Show>
@@ -42,7 +51,9 @@ export function StatusLine(props: { readonly session: Session }) {
           </div>
         )}
       </Show>
-      <For each={currentTrace(session.state())?.warnings ?? []}>{(warning) => <p class="warning">{warning}</p>}</For>
+      <For each={currentTrace(session.state())?.warnings ?? []}>
+        {(warning) => <p class="warning">{warning}</p>}
+      </For>
     </div>
   );
 }

@@ -60,7 +60,6 @@ export function TokenColumn(props: TokenColumnProps) {
   };
 
   return (
-    // biome-ignore lint/a11y/useAriaPropsForRole: the listbox names its active option
     <div
       class={`tokens ${props.side}`}
       role="listbox"
@@ -77,7 +76,8 @@ export function TokenColumn(props: TokenColumnProps) {
       on:keydown={onKey}
       on:focus={(event) => {
         // A pointer that focuses the list also chooses a token; the keyboard starts at the first one.
-        if ((event.currentTarget as HTMLElement).matches(":focus-visible") && activeIndex() === null) props.onMove(0);
+        if ((event.currentTarget as HTMLElement).matches(":focus-visible") && activeIndex() === null)
+          props.onMove(0);
       }}
     >
       <Index each={inWindow()}>

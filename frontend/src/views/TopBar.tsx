@@ -10,7 +10,10 @@ const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 const THEME_SIGN: Readonly<Record<Theme, string>> = { auto: "◐", light: "○", dark: "●" };
 
 /** The model with its facts, the prompt, and what belongs to the whole page. */
-export function TopBar(props: { readonly session: Session; readonly promptRef: (box: HTMLTextAreaElement) => void }) {
+export function TopBar(props: {
+  readonly session: Session;
+  readonly promptRef: (box: HTMLTextAreaElement) => void;
+}) {
   const { session } = props;
   const [text, setText] = createSignal("");
   const [pair, setPair] = createSignal<string | null>(null);
@@ -113,29 +116,33 @@ export function TopBar(props: { readonly session: Session; readonly promptRef: (
         }}
       >
         <div class="boxes">
-          <textarea
-            ref={props.promptRef}
-            rows="1"
-            aria-label="Prompt"
-            data-testid="prompt"
-            placeholder="Type a sentence and press Enter"
-            spellcheck={false}
-            value={text()}
-            maxLength={session.hello()?.limits.characters}
-            on:input={(event) => setText(event.currentTarget.value)}
-            on:keydown={enter}
-          />
-          <Show when={pair() !== null}>
+          <div class="text">
             <textarea
+              ref={props.promptRef}
               rows="1"
-              aria-label="Sentence B"
-              data-testid="sentence-b"
-              placeholder="Sentence B"
+              aria-label="Prompt"
+              data-testid="prompt"
+              placeholder="Type a sentence and press Enter"
               spellcheck={false}
-              value={pair() ?? ""}
-              on:input={(event) => setPair(event.currentTarget.value)}
+              value={text()}
+              maxLength={session.hello()?.limits.characters}
+              on:input={(event) => setText(event.currentTarget.value)}
               on:keydown={enter}
             />
+          </div>
+          <Show when={pair() !== null}>
+            <div class="text">
+              <textarea
+                rows="1"
+                aria-label="Sentence B"
+                data-testid="sentence-b"
+                placeholder="Sentence B"
+                spellcheck={false}
+                value={pair() ?? ""}
+                on:input={(event) => setPair(event.currentTarget.value)}
+                on:keydown={enter}
+              />
+            </div>
           </Show>
         </div>
         <button type="submit" class="run" data-testid="run" disabled={running() || text().trim() === ""}>

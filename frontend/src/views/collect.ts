@@ -60,7 +60,8 @@ export function linesAt(field: LayerField, shown: Shown, places: readonly Place[
   for (const head of shown.heads) {
     for (const { side, index } of places) {
       const weights = weightsAt(field, head, { side, index });
-      if (weights === null || (side === "query" ? !queryShown(shown, index) : !keyShown(shown, index))) continue;
+      if (weights === null || (side === "query" ? !queryShown(shown, index) : !keyShown(shown, index)))
+        continue;
       for (let other = 0; other < weights.length; other++) {
         if (weights[other] < least) continue;
         if (side === "query" && keyShown(shown, other)) list.add(head, index, other, weights[other]);

@@ -20,7 +20,11 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
     a: () => session.dispatch({ type: "heads", heads: allHeads(session.state()) }),
     s: () =>
       session.dispatch({ type: "view", view: { scale: flip(session.state().view.scale, "linear", "root") } }),
-    x: () => session.dispatch({ type: "view", view: { sinks: flip(session.state().view.sinks, "shown", "hidden") } }),
+    x: () =>
+      session.dispatch({
+        type: "view",
+        view: { sinks: flip(session.state().view.sinks, "shown", "hidden") },
+      }),
     t: () => {
       const at = THEMES.indexOf(session.state().view.theme);
       session.dispatch({ type: "view", view: { theme: THEMES[(at + 1) % THEMES.length] } });

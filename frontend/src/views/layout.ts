@@ -18,7 +18,7 @@ export interface Layout {
 }
 
 const WIDEST = 900;
-const ROW = { least: 24, most: 54 };
+const ROW = { least: 24, most: 62 };
 
 export function layOut(width: number, height: number, rows: number, longestToken: number): Layout {
   const rowHeight = Math.max(ROW.least, Math.min(ROW.most, Math.floor((height - 24) / Math.max(1, rows))));
@@ -34,7 +34,7 @@ export function layOut(width: number, height: number, rows: number, longestToken
     height,
     rowHeight,
     fontSize,
-    top: spare > 24 ? Math.round(Math.max(12, spare * 0.36)) : 12,
+    top: spare > 24 ? Math.round(Math.max(12, spare * 0.34)) : 12,
     queryX: left,
     keyX: left + inner - column,
     column,
@@ -55,7 +55,12 @@ export function rowAt(layout: Layout, y: number, scroll: number, rows: number): 
 }
 
 /** Rows that touch the window, with `margin` more on both sides: first, and one after the last. */
-export function visibleRows(layout: Layout, scroll: number, rows: number, margin = 0): readonly [number, number] {
+export function visibleRows(
+  layout: Layout,
+  scroll: number,
+  rows: number,
+  margin = 0,
+): readonly [number, number] {
   const first = Math.floor((scroll - layout.top) / layout.rowHeight) - margin;
   const last = Math.ceil((scroll + layout.height - layout.top) / layout.rowHeight) + margin;
   return [Math.max(0, Math.min(rows, first)), Math.max(0, Math.min(rows, last))];

@@ -14,7 +14,15 @@ export interface Painting {
   readonly scroll: number;
   readonly scale: Scale;
   readonly dark: boolean;
+  /** Heads on show: each has its own strand of a row. */
+  readonly heads: readonly number[];
 }
+
+/** Width at the outer end of a token's cell that a number takes. */
+const NUMBER_ROOM = 40;
+
+/** How far apart the strands of two heads run, CSS pixels. */
+const STRAND = { most: 3.4, share: 0.62 };
 
 /** How opaque a weight is on a scale. */
 export function opacityOf(weight: number, scale: Scale): number {
@@ -27,8 +35,11 @@ export function leastVisible(scale: Scale): number {
   return scale === "root" ? 0.006 ** 2 : 0.006;
 }
 
-export function scalesOf({ layout, scroll, scale, dark }: Painting): LineScales {
+export function scalesOf({ layout, scroll, scale, dark, heads }: Painting): LineScales {
+  const apart = Math.min(STRAND.most, (STRAND.share * layout.rowHeight) / Math.max(1, heads.length));
+  const strands = new Map(heads.map((head, at) => [head, (at - (heads.length - 1) / 2) * apart]));
   return {
+    strand: (head) => strands.get(head) ?? 0,
     x0: layout.lineX0,
     x1: layout.lineX1,
     queryY: (query) => rowY(layout, query, scroll),
@@ -75,7 +86,10 @@ export function shadeTokens(
   { layout, scroll, scale, dark }: Painting,
 ): void {
   const x = place.side === "query" ? layout.keyX : layout.queryX;
-  const stripe = layout.column / Math.max(1, stripes.length);
+  // One head fills the whole cell; of several, the stripes leave room for the number at the outer end.
+  const room = stripes.length > 1 ? NUMBER_ROOM : 0;
+  const stripe = (layout.column - room) / Math.max(1, stripes.length);
+  const left = place.side === "query" ? x : x + room;
   const gap = layout.rowHeight > 30 ? 3 : 1;
   const height = layout.rowHeight - 2 * gap;
   const rows = stripes[0]?.weights.length ?? 0;
@@ -85,11 +99,11 @@ export function shadeTokens(
     const y = rowY(layout, other, scroll) - layout.rowHeight / 2 + gap;
     context.save();
     context.beginPath();
-    context.roundRect(x, y, layout.column, height, Math.min(8, height / 4));
+    context.roundRect(left, y, layout.column - room, height, Math.min(8, height / 4));
     context.clip();
     stripes.forEach(({ head, weights }, at) => {
       context.fillStyle = css(headColour(head, dark), 0.68 * opacityOf(weights[other], scale));
-      context.fillRect(x + at * stripe, y, stripe, height);
+      context.fillRect(left + at * stripe, y, stripe, height);
     });
     context.restore();
   }

@@ -15,7 +15,9 @@ export interface WeightedEdge extends Edge {
 }
 
 /** What the pointer or the keyboard is on. */
-export type Focus = { readonly kind: "token"; readonly place: Place } | { readonly kind: "edge"; readonly edge: Edge };
+export type Focus =
+  | { readonly kind: "token"; readonly place: Place }
+  | { readonly kind: "edge"; readonly edge: Edge };
 
 /** Which part of the field is on show. */
 export interface Shown {
@@ -41,7 +43,12 @@ export function weightsAt(field: LayerField, head: number, place: Place): Float3
 }
 
 /** The heaviest edges at a place over the heads on show, heaviest first. */
-export function heaviestEdges(field: LayerField, shown: Shown, place: Place, most: number): readonly WeightedEdge[] {
+export function heaviestEdges(
+  field: LayerField,
+  shown: Shown,
+  place: Place,
+  most: number,
+): readonly WeightedEdge[] {
   const edges: WeightedEdge[] = [];
   let least = 0;
   const fromQuery = place.side === "query";
@@ -53,7 +60,12 @@ export function heaviestEdges(field: LayerField, shown: Shown, place: Place, mos
       const weight = weights[other];
       if (weight <= least) continue;
       if (fromQuery ? !keyShown(shown, other) : !queryShown(shown, other)) continue;
-      edges.push({ head, weight, query: fromQuery ? place.index : other, key: fromQuery ? other : place.index });
+      edges.push({
+        head,
+        weight,
+        query: fromQuery ? place.index : other,
+        key: fromQuery ? other : place.index,
+      });
       if (edges.length >= 4 * most) least = keepHeaviest(edges, most);
     }
   }
@@ -100,7 +112,11 @@ export function sinkKeys(tokens: readonly Token[], causal: boolean): ReadonlySet
 }
 
 /** Mean over heads and queries of the attention that rests on some keys; null while columns are not known. */
-export function massOn(field: LayerField, heads: readonly number[], keys: ReadonlySet<number>): number | null {
+export function massOn(
+  field: LayerField,
+  heads: readonly number[],
+  keys: ReadonlySet<number>,
+): number | null {
   let total = 0;
   for (const head of heads) {
     for (const key of keys) {

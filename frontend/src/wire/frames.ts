@@ -4,7 +4,9 @@ import { DamagedError } from "./safetensors";
 const MAX_MESSAGE_BYTES = 2 ** 31;
 
 /** The messages of a stream as they arrive: each is 8 bytes of length, little endian, then that many bytes. */
-export async function* frames(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* frames(
+  stream: ReadableStream<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = stream.getReader();
   let chunks: Uint8Array[] = [];
   let held = 0;
@@ -38,7 +40,8 @@ export async function* frames(stream: ReadableStream<Uint8Array>): AsyncGenerato
     for (;;) {
       if (!(await fill(8))) break;
       const length = Number(new DataView(take(8).buffer).getBigUint64(0, true));
-      if (length > MAX_MESSAGE_BYTES) throw new DamagedError(`A message claims ${length} bytes; none is that large.`);
+      if (length > MAX_MESSAGE_BYTES)
+        throw new DamagedError(`A message claims ${length} bytes; none is that large.`);
       if (!(await fill(length))) throw new DamagedError("The stream ended inside a message.");
       yield take(length);
     }

@@ -110,7 +110,9 @@ export interface TraceMessage extends Base {
   readonly stacks: Readonly<Record<string, Stack>>;
   readonly warnings: readonly string[];
   readonly certificate: Certificate | null;
-  readonly next: readonly { readonly text: string; readonly id: number; readonly probability: number }[] | null;
+  readonly next:
+    | readonly { readonly text: string; readonly id: number; readonly probability: number }[]
+    | null;
 }
 
 export interface LayerMessage extends Base {
@@ -183,11 +185,15 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
 export function readMessage(bytes: Uint8Array): Message {
   const { fields, tensors } = decode(bytes);
   if (fields.v !== VERSION) {
-    throw new DamagedError(`This page speaks version ${VERSION} of the messages; got version ${String(fields.v)}.`);
+    throw new DamagedError(
+      `This page speaks version ${VERSION} of the messages; got version ${String(fields.v)}.`,
+    );
   }
   const needed = typeof fields.type === "string" ? NEEDED[fields.type] : undefined;
-  if (needed === undefined) throw new DamagedError(`This page knows no message of the type ${String(fields.type)}.`);
+  if (needed === undefined)
+    throw new DamagedError(`This page knows no message of the type ${String(fields.type)}.`);
   const missing = needed.find((name) => !(name in fields));
-  if (missing !== undefined) throw new DamagedError(`A ${String(fields.type)} message came without ${missing}.`);
+  if (missing !== undefined)
+    throw new DamagedError(`A ${String(fields.type)} message came without ${missing}.`);
   return { ...fields, last: fields.last === true, tensors } as unknown as Message;
 }

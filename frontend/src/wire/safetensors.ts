@@ -24,7 +24,8 @@ const MAX_HEADER_BYTES = 64 * 2 ** 20;
 const ITEM_BYTES: Readonly<Record<string, number>> = { F32: 4, I32: 4, U8: 1, F16: 2 };
 
 export function decode(bytes: Uint8Array): Decoded {
-  if (bytes.byteLength < 8) throw new DamagedError(`A message has at least 8 bytes; got ${bytes.byteLength}.`);
+  if (bytes.byteLength < 8)
+    throw new DamagedError(`A message has at least 8 bytes; got ${bytes.byteLength}.`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
   if (length > bytes.byteLength - 8 || length > MAX_HEADER_BYTES) {
@@ -48,7 +49,8 @@ function tensor(name: string, entry: unknown, body: Uint8Array): Tensor {
   if (!isObject(entry)) throw new DamagedError(`The tensor ${name} has no description.`);
   const { dtype, shape, data_offsets: offsets } = entry;
   const item = typeof dtype === "string" ? ITEM_BYTES[dtype] : undefined;
-  if (item === undefined) throw new DamagedError(`The tensor ${name} has the type ${String(dtype)}, which no message uses.`);
+  if (item === undefined)
+    throw new DamagedError(`The tensor ${name} has the type ${String(dtype)}, which no message uses.`);
   if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) {
     throw new DamagedError(`The tensor ${name} has no sizes or offsets.`);
   }
