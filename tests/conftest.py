@@ -78,7 +78,7 @@ def app_server() -> Iterator[str]:
 
 
 @contextmanager
-def _serve(*arguments: str, program: Path | None = None, path: str | None = None) -> Iterator[str]:
+def _serve(*arguments: str, program: Path | None = None, path: str | None = None) -> Generator[str]:
     command = [str(program or Path(sys.executable).with_name("attnscope")), *arguments, "--no-browser", "--port", "0"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "PATH": path or os.environ["PATH"]}
     with subprocess.Popen(
