@@ -81,8 +81,7 @@ def captured_attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    *args: Any,
-    **kwargs: Any,
+    **options: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """Compute a layer's attention with the kernel that suits it and keep q, k, v and a description of the rest.
 
@@ -98,7 +97,6 @@ def captured_attention(
     recorder.check_cancelled()
     if query.shape[0] != 1:
         raise RefusedError(f"A pass is captured for one input at a time; got a batch of {query.shape[0]}.")
-    options = dict(zip(("scaling", "dropout"), args, strict=False)) | kwargs
     call = _Call(module, query, key, value, attention_mask, options)
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)

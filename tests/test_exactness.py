@@ -1,0 +1,177 @@
+"""What a trace shows is what the model's own eager attention computes, for every family."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import tiny
+import torch
+
+import attnscope
+from attnscope.errors import RefusedError
+
+CLOSE = 1e-5
+
+
+def eager(model, **inputs):
+    """The output of transformers' own eager attention, on a copy that is no work of ours."""
+    reference = copy.deepcopy(model)
+    reference.config._attn_implementation = "eager"
+    with torch.no_grad():
+        return reference(**inputs, output_attentions=True, use_cache=False)
+
+
+def largest_difference(trace, attentions) -> float:
+    present = [i for i, shape in enumerate(next(iter(trace.stacks.values())).shapes) if shape]
+    assert len(present) == len(attentions)
+    return max(
+        float((trace.attention(layer, head) - weights[0, head]).abs().max())
+        for layer, weights in zip(present, attentions, strict=True)
+        for head in range(weights.shape[1])
+    )
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("length", [1, 2, 12, 40])
+def test_attention_equals_eager_output_attentions(family: str, length: int) -> None:
+    model = tiny.build(family)
+    ids = tiny.ids(length)
+    trace = attnscope.Model(model).trace(ids)
+    expected = eager(model, input_ids=torch.tensor([ids]))
+    assert largest_difference(trace, expected.attentions) < CLOSE
+    assert trace.certificate.ok
+    assert trace.certificate.max_error < CLOSE
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_logits_equal_those_of_the_model_itself(family: str) -> None:
+    model = tiny.build(family)
+    ids = tiny.ids()
+    with torch.no_grad():
+        expected = model(input_ids=torch.tensor([ids])).logits[0]
+    torch.testing.assert_close(attnscope.Model(model).trace(ids).logits, expected, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_head_outputs_and_the_bias_sum_to_the_attention_blocks_own_output(family: str) -> None:
+    model = tiny.build(family)
+    wrapped = attnscope.Model(model)
+    trace = wrapped.trace(tiny.ids())
+    (stack,) = trace.stacks
+    projection = trace.traced_stack(stack).projections[1]
+    path = next(name for name, module in model.named_modules() if _same_weight(module, projection))
+    written = []
+    times = 2 if family == "albert" else 1  # one module for all layers: take its second call
+    hook = model.get_submodule(path).register_forward_hook(lambda _m, _i, output: written.append(output.detach()))
+    with torch.no_grad():
+        model(input_ids=torch.tensor([tiny.ids()]))
+    hook.remove()
+    bias = getattr(projection, "bias", None)
+    parts = sum(trace.head_output(1, head) for head in range(trace.stacks[stack].heads))
+    whole = written[times - 1][0].reshape(parts.shape)
+    torch.testing.assert_close(parts + (0 if bias is None else bias.detach()), whole, atol=2e-5, rtol=1e-4)
+
+
+def _same_weight(module, other) -> bool:
+    return getattr(module, "weight", None) is other.weight
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_the_full_check_holds_for_every_family(family: str) -> None:
+    certificate = attnscope.Model(tiny.build(family)).check(tiny.ids())
+    assert certificate.ok, certificate.sentence
+    assert certificate.scope == "full"
+    (layers,) = certificate.stacks.values()
+    for layer in layers:
+        assert layer.hidden_states is not None and layer.hidden_states < CLOSE
+        assert layer.weighted_values is not None and layer.weighted_values < CLOSE
+        assert layer.eager_weights is not None and layer.eager_weights < CLOSE
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gpt_oss"])
+def test_soft_caps_and_sinks_stay_exact_where_they_are_computed_by_rows(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attnscope.capture.function.EAGER_UP_TO", 8)
+    model = tiny.build(family)
+    ids = tiny.ids(300)
+    trace = attnscope.Model(model).trace(ids)
+    expected = eager(model, input_ids=torch.tensor([ids]))
+    assert largest_difference(trace, expected.attentions) < CLOSE
+    torch.testing.assert_close(trace.logits, expected.logits[0], atol=2e-5, rtol=1e-4)
+
+
+def test_rows_with_a_learned_sink_sum_below_one() -> None:
+    trace = attnscope.Model(tiny.build("gpt_oss")).trace(tiny.ids())
+    sums = trace.attention(0, 0).sum(-1)
+    assert float(sums.max()) < 0.99
+
+
+def test_a_sliding_window_is_not_allowed_rather_than_zero() -> None:
+    trace = attnscope.Model(tiny.build("mistral")).trace(tiny.ids())
+    scores = trace.scores(0, 0)
+    assert scores[11, 6] == -torch.inf and scores[11, 7] > -torch.inf
+    assert trace.layer_record(0).mask.kind == "window"
+
+
+@pytest.mark.parametrize("family", tiny.OUTSIDE)
+def test_a_model_outside_the_interface_shows_its_own_weights_and_says_so(family: str) -> None:
+    model = tiny.build(family)
+    wrapped = attnscope.Model(model)
+    trace = wrapped.trace(tiny.ids())
+    expected = eager(model, input_ids=torch.tensor([tiny.ids()]))
+    assert largest_difference(trace, expected.attentions) == 0.0
+    assert not trace.certificate.ok
+    assert "reports itself" in trace.certificate.sentence
+    assert trace.certificate.sentence in trace.warnings
+    with pytest.raises(RefusedError, match="only attention weights"):
+        trace.q(0, 0)
+    assert "reports itself" in wrapped.check(tiny.ids()).sentence
+
+
+def test_encoder_decoder_models_are_refused_in_a_sentence() -> None:
+    import transformers as tf
+
+    config = tf.T5Config(vocab_size=99, d_model=32, d_kv=8, num_layers=1, num_heads=4, d_ff=32)
+    model = tf.AutoModelForSeq2SeqLM.from_config(config)
+    with pytest.raises(RefusedError, match="encoder-decoder"):
+        attnscope.Model(model).trace(tiny.ids())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_exact_within_its_own_rounding(dtype: torch.dtype) -> None:
+    model = tiny.build("llama").to(dtype)
+    wrapped = attnscope.Model(model)
+    trace = wrapped.trace(tiny.ids())
+    expected = eager(model, input_ids=torch.tensor([tiny.ids()]))
+    assert largest_difference(trace, expected.attentions) < 0.02
+    assert trace.certificate.ok and wrapped.check(tiny.ids()).ok
+    assert trace.attention(0, 0).dtype == torch.float32
+
+
+TEXTS = [
+    "The quick, brown fox jumps over the lazy",
+    "The doctor asked the nurse a question. She",
+    "Γειά σου κόσμε, 你好 🦊!\n\tdef f(x):",
+    " ".join(["All happy families are alike; each unhappy family is unhappy in its own way."] * 12),
+]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=["fox", "nurse", "unicode", "long"])
+@pytest.mark.parametrize("name", ["smollm2", "minilm"])
+def test_real_models_equal_their_own_eager_attention(name: str, text: str, request: pytest.FixtureRequest) -> None:
+    model = request.getfixturevalue(name)
+    trace = model.trace(text)
+    expected = eager(model.hf_model, **model.tokenizer(text, return_tensors="pt"))
+    assert largest_difference(trace, expected.attentions) < CLOSE
+    assert trace.certificate.ok
+
+
+def test_a_sentence_pair_is_read_in_the_tokenizers_own_format(minilm: attnscope.Model) -> None:
+    first, second = "the cat sat on the mat", "the cat lay on the rug"
+    trace = minilm.trace(first, pair=second)
+    encoding = minilm.tokenizer(first, second, return_tensors="pt")
+    assert [token.id for token in trace.tokens] == encoding["input_ids"][0].tolist()
+    assert "".join(token.sentence or "-" for token in trace.tokens) == "AAAAAAAABBBBBBB"
+    assert largest_difference(trace, eager(minilm.hf_model, **encoding).attentions) < CLOSE
