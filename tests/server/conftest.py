@@ -5,8 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import pytest
@@ -67,21 +70,19 @@ class Running:
         with self.client() as client:
             answer = client.post("/api", json={"v": 1, "id": "1", **fields})
         assert answer.status_code == 200, answer.text
-        return list(messages(answer.content))
+        return list(_messages(answer.content))
 
-    def raw(self, data: bytes, *, close_writing: bool = False) -> bytes:
-        """What comes back for these very bytes, until the server closes or goes quiet."""
+    def raw(self, data: bytes) -> bytes:
+        """The response to these very bytes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             connection.sendall(data)
-            if close_writing:
-                connection.shutdown(socket.SHUT_WR)
-            return read_response(connection)
+            return _read_response(connection)
 
     def status(self, data: bytes) -> int:
         return int(self.raw(data).split(b" ", 2)[1])
 
 
-def read_response(connection: socket.socket) -> bytes:
+def _read_response(connection: socket.socket) -> bytes:
     """One response: its head, and as much of a body as its Content-Length says."""
     received = b""
     while b"\r\n\r\n" not in received:
@@ -96,7 +97,7 @@ def read_response(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def messages(stream: bytes) -> Iterator[Message]:
+def _messages(stream: bytes) -> Iterator[Message]:
     """The messages of a stream of frames, read as docs/wire.md says."""
     while stream:
         length = int.from_bytes(stream[:8], "little")
@@ -118,12 +119,25 @@ def static(tmp_path: Path) -> Path:
     return folder
 
 
+class Serving(Protocol):
+    """Starts a server with limits of one's own."""
+
+    def __call__(self, limits: Limits) -> AbstractContextManager[Running]: ...
+
+
 @pytest.fixture
 def running(static: Path) -> Iterator[Running]:
-    yield from start(static)
+    with _start(static) as running:
+        yield running
 
 
-def start(static: Path, limits: Limits | None = None) -> Iterator[Running]:
+@pytest.fixture
+def serving(static: Path) -> Serving:
+    return partial(_start, static)
+
+
+@contextmanager
+def _start(static: Path, limits: Limits | None = None) -> Iterator[Running]:
     gate = Gate()
     models = [
         ModelEntry.loaded(FakeModel()),

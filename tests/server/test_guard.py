@@ -87,7 +87,9 @@ def test_the_redirect_leads_nowhere_else(running):
         assert b"location" not in answer.lower()
 
 
-@pytest.mark.parametrize("query", ["?token=", "?token=wrong", "?token={token}x", "?token={short}", "?token={token}&token=x"])
+@pytest.mark.parametrize(
+    "query", ["?token=", "?token=wrong", "?token={token}x", "?token={short}", "?token={token}&token=x"]
+)
 def test_a_wrong_token_opens_nothing(running, query):
     query = query.format(token=running.token, short=running.token[:-1])
     answer = httpx.get(f"{running.base}/{query}")

@@ -1,0 +1,244 @@
+"""`POST /api`: what it takes, what it refuses before it costs anything, how responses come, and how work stops."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import httpx
+import pytest
+
+from attnscope.session import Limits
+from attnscope.wire import Message, decode, encode
+
+HELLO = {"v": 1, "id": "1", "type": "hello"}
+
+
+def head(running, *lines: str) -> bytes:
+    own = ["POST /api HTTP/1.1", f"Host: 127.0.0.1:{running.port}", f"Cookie: {running.cookie}"]
+    return "\r\n".join([*own, f"Origin: {running.base}", *lines, "", ""]).encode()
+
+
+def refused(answer: httpx.Response) -> tuple[int, str]:
+    fields = answer.json()
+    assert (fields["v"], fields["type"], fields["last"]) == (1, "error", True)
+    assert fields["message"].endswith(".")
+    return answer.status_code, fields["code"]
+
+
+def messages(stream: bytes) -> list[Message]:
+    """The messages of a stream of frames, read as docs/wire.md says."""
+    found = []
+    while stream:
+        length = int.from_bytes(stream[:8], "little")
+        assert len(stream) >= 8 + length
+        found.append(decode(stream[8 : 8 + length]))
+        stream = stream[8 + length :]
+    return found
+
+
+def wait_until(true) -> None:
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_request_as_json_and_as_message_bytes_gets_the_same_stream(running):
+    with running.client() as client:
+        as_json = client.post("/api", json=HELLO)
+        data = encode(Message("hello", "1"))
+        as_bytes = client.post("/api", content=data, headers={"content-type": "application/x-safetensors"})
+    assert as_json.headers["content-type"] == "application/vnd.attnscope.messages"
+    assert as_json.content == as_bytes.content
+    (hello,) = messages(as_json.content)
+    assert (hello.type, hello.body["last"]) == ("hello", True)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "text/plain;application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+        "text/json",
+        "",
+        None,
+    ],
+)
+def test_other_content_types_are_refused(running, kind):
+    headers = {} if kind is None else {"content-type": kind}
+    with running.client() as client:
+        assert refused(client.post("/api", content=json.dumps(HELLO), headers=headers))[0] == 415
+
+
+def test_a_charset_beside_the_content_type_is_fine_and_an_encoding_is_not(running):
+    with running.client() as client:
+        kind = {"content-type": "Application/JSON; charset=utf-8"}
+        assert client.post("/api", content=json.dumps(HELLO), headers=kind).status_code == 200
+        packed = {**kind, "content-encoding": "gzip"}
+        assert refused(client.post("/api", content=json.dumps(HELLO), headers=packed))[0] == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"hello"',
+        b"\xff\xfe",
+        b'{"v":2,"id":"1","type":"hello"}',
+        b'{"v":1,"id":1,"type":"hello"}',
+        b'{"v":1,"id":"1"}',
+        b"[" * 200_000,
+        b'{"v":1,"id":"1","type":"run","text":' + b"9" * 5000 + b"}",
+    ],
+)
+def test_a_body_that_is_no_request_gets_one_sentence(running, body):
+    with running.client() as client:
+        answer = client.post("/api", content=body, headers={"content-type": "application/json"})
+        assert refused(answer) == (400, "bad_request")
+        answer = client.post("/api", content=body, headers={"content-type": "application/x-safetensors"})
+        assert refused(answer) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        ({"type": "unheard-of"}, 400, "bad_request"),
+        ({"type": "run"}, 400, "bad_request"),
+        ({"type": "run", "text": 7}, 400, "bad_request"),
+        ({"type": "run", "text": ""}, 400, "bad_request"),
+        ({"type": "run", "text": "\ud800"}, 400, "bad_request"),
+        ({"type": "run", "text": "a", "model": "other"}, 404, "unknown"),
+        ({"type": "layer", "trace": "other", "stack": "decoder", "layer": 0}, 404, "unknown"),
+        ({"type": "run", "text": "a " * 400_000}, 413, "too_large"),
+        ({"type": "run", "text": "a " * 5000}, 413, "too_large"),
+    ],
+)
+def test_an_error_that_comes_first_is_an_http_error(running, request_, status, code):
+    with running.client() as client:
+        answer = client.post(
+            "/api", content=json.dumps({**HELLO, **request_}), headers={"content-type": "application/json"}
+        )
+    assert refused(answer) == (status, code)
+    assert answer.json()["id"] == "1"
+
+
+def test_a_body_over_the_limit_is_refused_whether_it_says_so_or_not(running):
+    large = b" " * 1_000_001
+    kind = {"content-type": "application/json"}
+    with running.client() as client:
+        assert refused(client.post("/api", content=large, headers=kind)) == (413, "too_large")
+        assert refused(client.post("/api", content=iter([large]), headers=kind)) == (413, "too_large")
+        assert refused(client.post("/api", content=iter([b" "] * 3), headers=kind)) == (400, "bad_request")
+
+
+def test_a_body_that_only_claims_to_be_huge_is_refused_without_waiting_for_it(running):
+    for length in ("1000001", "99999999999", "9" * 18):
+        claim = head(running, "Content-Type: application/json", f"Content-Length: {length}")
+        assert running.raw(claim).startswith(b"HTTP/1.1 413")
+
+
+def test_an_endless_body_is_refused_at_the_limit_while_it_still_comes(running):
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    endless = head(running, "Content-Type: application/json", "Transfer-Encoding: chunked") + chunk * 16
+    assert running.raw(endless).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_that_does_not_come_is_given_up(running):
+    lying = head(running, "Content-Type: application/json", "Content-Length: 500") + b"{"
+    assert running.raw(lying).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "5, 6", "９", "9" * 40])
+def test_a_content_length_that_is_no_length_is_refused(running, length):
+    data = head(running, "Content-Type: application/json", f"Content-Length: {length}".encode().decode("latin-1"))
+    assert running.raw(data).startswith((b"HTTP/1.1 400", b"HTTP/1.1 413"))
+
+
+def test_what_follows_a_body_that_is_longer_than_it_says_is_no_part_of_it(running):
+    body = json.dumps(HELLO).encode()
+    data = head(running, "Content-Type: application/json", f"Content-Length: {len(body)}") + body + b"GARBAGE" * 100
+    assert running.status(data) == 200
+
+
+def test_progress_comes_while_the_pass_still_runs(running):
+    running.gate.at = 1
+    request = {**HELLO, "type": "run", "model": "held", "text": "a b c"}
+    with running.client() as client, client.stream("POST", "/api", json=request) as answer:
+        parts = answer.iter_bytes()
+        (first,) = messages(next(parts))
+        assert (first.type, first.body["done"], first.body["total"], first.body["last"]) == ("progress", 1, 3, False)
+        running.gate.open.set()
+        rest = list(messages(b"".join(parts)))
+    assert [message.type for message in rest] == ["progress", "progress", "trace"]
+    assert rest[-1].body["last"]
+
+
+def test_other_requests_are_answered_while_a_pass_runs(running):
+    run = threading.Thread(target=running.ask, kwargs={"type": "run", "model": "held", "text": "a"})
+    run.start()
+    assert running.gate.reached.wait(20)
+    assert running.ask(type="hello")[0].type == "hello"
+    running.gate.open.set()
+    run.join(20)
+
+
+def test_closing_the_connection_stops_the_pass(running):
+    running.gate.at = 1
+    request = {**HELLO, "type": "run", "model": "held", "text": "a b c"}
+    with running.client() as client, client.stream("POST", "/api", json=request) as answer:
+        next(answer.iter_bytes())
+        assert running.gate.reached.wait(20)
+    jobs = running.session._jobs._jobs
+    wait_until(lambda: all(job.cancelled() for job in jobs))
+    running.gate.open.set()
+    wait_until(lambda: not jobs)
+    assert len(running.session._held) == 0
+
+
+def test_a_cancelled_request_ends_its_own_stream_with_an_error(running):
+    running.gate.at = 1
+    request = {"v": 1, "id": "7", "type": "run", "model": "held", "text": "a b c"}
+    with running.client() as client, client.stream("POST", "/api", json=request) as answer:
+        parts = answer.iter_bytes()
+        next(parts)
+        assert running.gate.reached.wait(20)
+        assert running.ask(type="cancel", target="7")[0].body["found"]
+        running.gate.open.set()
+        (last,) = messages(b"".join(parts))
+    assert (last.type, last.body["code"], last.body["last"]) == ("error", "cancelled", True)
+
+
+def test_more_requests_than_the_limit_are_told_to_wait(serving):
+    with serving(Limits(requests=2)) as running:
+        held = {"type": "run", "model": "held", "text": "a"}
+        runs = [threading.Thread(target=running.ask, kwargs=held) for _ in range(2)]
+        for run in runs:
+            run.start()
+        wait_until(lambda: len(running.session._jobs._jobs) == 2)
+        with running.client() as client:
+            assert refused(client.post("/api", json=HELLO)) == (503, "busy")
+        running.gate.open.set()
+        for run in runs:
+            run.join(20)
+        assert running.ask(type="hello")[0].type == "hello"
+
+
+def test_a_failure_nobody_foresaw_is_a_sentence_for_the_page_and_a_traceback_for_the_log(running, caplog, monkeypatch):
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setitem(running.session._answers, "hello", fail)
+    with running.client() as client:
+        answer = client.post("/api", json=HELLO)
+    assert refused(answer) == (500, "internal")
+    assert "secret detail" not in answer.text
+    assert "Traceback" not in answer.text
+    assert caplog.records[0].exc_info
