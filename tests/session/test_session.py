@@ -1,0 +1,374 @@
+"""The dispatcher: what each request gets, what bad ones get, and how work is limited and stopped."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from attnscope.errors import InputError, RefusedError, UnreachableError
+from attnscope.session import Example, HeldTrace, Limits, ModelEntry, Session
+from attnscope.session.fake import FakeModel
+from attnscope.wire import Message, decode, encode
+
+
+class Gate:
+    """Holds a pass at its first layer."""
+
+    def __init__(self) -> None:
+        self.reached, self.open, self.passes = threading.Event(), threading.Event(), 0
+
+    def __call__(self, layer: int) -> None:
+        if layer == 0:
+            self.passes += 1
+            self.reached.set()
+            assert self.open.wait(30)
+
+
+class Asked(threading.Thread):
+    """A request in a thread of its own."""
+
+    def __init__(self, session: Session, **fields: object) -> None:
+        super().__init__()
+        self.responses: list[Message] = []
+        self._session, self._fields = session, fields
+        self.start()
+
+    def run(self) -> None:
+        self.responses = ask(self._session, **self._fields)
+
+    @property
+    def last(self) -> Message:
+        self.join(30)
+        return self.responses[-1]
+
+
+def ask(session: Session, *, gone=lambda: False, **fields: object) -> list[Message]:
+    responses: list[Message] = []
+    body = {"type": "", "id": "1", **fields}
+    kind, ident = str(body.pop("type")), str(body.pop("id"))
+    session.respond(encode(Message(kind, ident, body)), lambda data: responses.append(decode(data)), gone=gone)
+    assert all(response.id == ident for response in responses)
+    assert [response.body["last"] for response in responses] == [False] * (len(responses) - 1) + [True]
+    return responses
+
+
+def error(responses: list[Message]) -> tuple[str, str]:
+    assert responses[-1].type == "error"
+    return responses[-1].body["code"], responses[-1].body["message"]
+
+
+def wait_until(true) -> None:
+    until = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session([ModelEntry.loaded(FakeModel())])
+
+
+def traced(session: Session, text: str = "a b c d", **fields: object) -> str:
+    return ask(session, type="run", text=text, **fields)[-1].body["trace"]
+
+
+def test_hello_tells_what_there_is_to_ask():
+    examples = [Example("Fox", "a fox", model="fake", figure="1"), Example("Other", "b", model="missing")]
+    models = [ModelEntry.loaded(FakeModel()), ModelEntry("later", "Later", "encoder", FakeModel)]
+    (hello,) = ask(Session(models, examples=examples), type="hello")
+    assert hello.body["models"] == [
+        {"name": "fake", "title": "Fake model", "kind": "decoder", "loaded": True},
+        {"name": "later", "title": "Later", "kind": "encoder", "loaded": False},
+    ]
+    assert hello.body["model"] == "fake"
+    assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
+    assert hello.body["can"] == ["run", "trace", "layer", "tile", "check", "cancel"]
+    assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000}
+
+
+def test_a_run_reports_every_layer_and_gives_a_trace_that_can_be_asked_for_again(session):
+    responses = ask(session, type="run", text="one two", pair="three")
+    assert [(r.type, r.body.get("done")) for r in responses] == [
+        ("progress", 1),
+        ("progress", 2),
+        ("progress", 3),
+        ("trace", None),
+    ]
+    body = responses[-1].body
+    assert [(t["text"], t["sentence"]) for t in body["tokens"]["text"]] == [
+        (" one", "A"),
+        (" two", "A"),
+        (" three", "B"),
+    ]
+    assert body["input"] == {"text": "one two", "pair": "three"}
+    assert body["stacks"]["decoder"]["shapes"] == [{"heads": 4, "kv_heads": 2, "qk_dim": 8, "v_dim": 8}] * 3
+    assert body["certificate"]["ok"] is True
+    assert ask(session, type="trace", trace=body["trace"])[-1].body == body
+
+
+def test_a_layer_and_a_tile_are_those_of_the_trace(session):
+    trace = FakeModel().trace("a b c d")
+    assert traced(session) == trace.id
+    layer = ask(session, type="layer", trace=trace.id, stack="decoder", layer=2)[-1]
+    assert np.array_equal(layer.tensors["q"], trace.layer_record(2).q.half().numpy())
+    tile = ask(session, type="tile", trace=trace.id, stack="decoder", layer=2, heads=[3, 1], rows=[2])[-1]
+    wanted = torch.stack([trace.attention(2, head, rows=[2]) for head in (3, 1)])
+    assert np.array_equal(tile.tensors["attention"], wanted.numpy())
+    assert tile.tensors["scores"].shape == (2, 1, 4)
+
+
+def test_a_check_reports_progress_and_gives_the_full_certificate(session):
+    responses = ask(session, type="check", trace=traced(session))
+    assert [r.body.get("stage") for r in responses] == ["check"] * 3 + [None]
+    assert responses[-1].body["certificate"]["scope"] == "full"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "sentence"),
+    [
+        ({"type": "dance"}, "bad_request", "There is no request 'dance'"),
+        ({"type": "run"}, "bad_request", "needs the string `text`; got nothing"),
+        ({"type": "run", "text": ["a"]}, "bad_request", "got a list"),
+        ({"type": "run", "text": ""}, "bad_request", "The text is empty"),
+        ({"type": "run", "text": "a", "pair": 5}, "bad_request", "needs the string `pair`"),
+        ({"type": "run", "text": "a", "pair": "\udfff"}, "bad_request", "half a character"),
+        ({"type": "run", "text": "a", "model": "gpt9"}, "unknown", "no model 'gpt9'; it has fake"),
+        ({"type": "trace", "trace": "x"}, "unknown", "run the text again"),
+        ({"type": "check", "trace": "x"}, "unknown", "run the text again"),
+        ({"type": "cancel"}, "bad_request", "needs the string `target`"),
+        ({"type": "layer", "stack": "cross", "layer": 0}, "bad_request", "no stack 'cross'; it has decoder"),
+        ({"type": "layer", "stack": "decoder"}, "bad_request", "`layer` wants the whole number"),
+        ({"type": "layer", "stack": "decoder", "layer": 3}, "bad_request", "from 0 to 2"),
+        ({"type": "layer", "stack": "decoder", "layer": -1}, "bad_request", "from 0 to 2"),
+        ({"type": "layer", "stack": "decoder", "layer": True}, "bad_request", "got a bool"),
+        ({"type": "layer", "stack": "decoder", "layer": 1.0}, "bad_request", "got a float"),
+        ({"type": "layer", "stack": "decoder", "layer": 10**300}, "bad_request", "from 0 to 2"),
+        ({"type": "tile", "stack": "decoder", "layer": 0, "heads": [], "rows": [0]}, "bad_request", "`heads`, a list"),
+        ({"type": "tile", "stack": "decoder", "layer": 0, "heads": [4], "rows": [0]}, "bad_request", "from 0 to 3"),
+        ({"type": "tile", "stack": "decoder", "layer": 0, "heads": [0], "rows": [4]}, "bad_request", "from 0 to 3"),
+        ({"type": "tile", "stack": "decoder", "layer": 0, "heads": [0], "rows": [0] * 5}, "bad_request", "there are 4"),
+    ],
+)
+def test_a_bad_request_gets_one_sentence(session, fields, code, sentence):
+    fields = {"trace": traced(session), **fields} if fields["type"] in ("layer", "tile") else fields
+    found, message = error(ask(session, **fields))
+    assert found == code
+    assert sentence in message
+
+
+@pytest.mark.parametrize("data", [b"", b"1234567", b"\xff" * 100, (10**6).to_bytes(8, "little") + b"{}"])
+def test_bytes_that_are_no_message_get_one_sentence(session, data):
+    responses: list[bytes] = []
+    session.respond(data, responses.append)
+    assert error([decode(responses[-1])])[0] == "bad_request"
+
+
+def test_a_text_too_long_is_refused_before_it_is_tokenised_and_the_tokens_before_the_pass(monkeypatch):
+    gate = Gate()
+    model = FakeModel(on_layer=gate)
+    session = Session([ModelEntry.loaded(model)], limits=Limits(tokens=10, characters=100))
+    code, message = error(ask(session, type="run", text="a " * 11))
+    assert (code, "11 tokens" in message, "at most 10" in message) == ("too_large", True, True)
+    monkeypatch.setattr(FakeModel, "count_tokens", None)
+    for fields in ({"text": "a " * 500_000}, {"text": "a" * 60, "pair": "b" * 41}):
+        code, message = error(ask(session, type="run", **fields))
+        assert (code, "at most 100" in message) == ("too_large", True)
+    assert gate.passes == 0
+
+
+def test_a_trace_that_would_not_fit_is_refused_before_the_pass():
+    gate = Gate()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))], limits=Limits(trace_bytes=1000))
+    code, message = error(ask(session, type="run", text="a b c d"))
+    assert (code, "keeps 1,000" in message) == ("too_large", True)
+    assert gate.passes == 0
+
+
+def test_the_traces_not_looked_at_for_longest_go_first_when_the_budget_is_spent():
+    size = FakeModel().trace("a b c d").nbytes
+    session = Session([ModelEntry.loaded(FakeModel())], limits=Limits(trace_bytes=2 * size))
+    first, second = traced(session, "a b c d"), traced(session, "e f g h")
+    ask(session, type="trace", trace=first)
+    third = traced(session, "i j k l")
+    kept = [ask(session, type="trace", trace=ident)[-1].type for ident in (first, second, third)]
+    assert kept == ["trace", "error", "trace"]
+
+
+def test_a_model_is_loaded_once_when_first_needed_and_again_after_a_failure():
+    calls: list[str] = []
+
+    def load() -> FakeModel:
+        calls.append("load")
+        if len(calls) == 1:
+            raise UnreachableError("The hub does not answer.")
+        return FakeModel()
+
+    session = Session([ModelEntry("fake", "Fake", "decoder", load)])
+    ask(session, type="hello")
+    assert calls == []
+    assert error(ask(session, type="run", text="a")) == ("unreachable", "The hub does not answer.")
+    responses = ask(session, type="run", text="a")
+    assert responses[-1].type == "trace"
+    assert ask(session, type="run", text="b")[-1].type == "trace"
+    assert calls == ["load", "load"]
+
+
+def test_loading_goes_on_in_the_background_and_a_run_that_waits_for_it_can_be_cancelled():
+    finish = threading.Event()
+
+    def load() -> FakeModel:
+        assert finish.wait(30)
+        return FakeModel()
+
+    session = Session([ModelEntry("fake", "Fake", "decoder", load)])
+    session.start_loading()
+    assert ask(session, type="hello")[0].body["models"][0]["loaded"] is False
+    waiting = Asked(session, type="run", id="w", text="a")
+    wait_until(lambda: session.cancel("w"))
+    assert error([waiting.last])[0] == "cancelled"
+    assert waiting.responses[0].body.get("stage", "load") == "load"
+    finish.set()
+    assert ask(session, type="run", text="a")[-1].type == "trace"
+
+
+def test_one_pass_runs_at_a_time():
+    gate = Gate()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
+    first = Asked(session, type="run", id="1", text="a")
+    assert gate.reached.wait(20)
+    second = Asked(session, type="run", id="2", text="b")
+    wait_until(lambda: len(session._jobs._jobs) == 2)
+    assert gate.passes == 1
+    gate.open.set()
+    assert [first.last.type, second.last.type] == ["trace", "trace"]
+    assert second.responses[0].body["text"] == "waiting for another pass"
+
+
+def test_cancelling_stops_a_pass_and_frees_the_model_for_the_next():
+    gate = Gate()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
+    run = Asked(session, type="run", id="r", text="a")
+    assert gate.reached.wait(20)
+    assert ask(session, type="cancel", id="c", target="r")[0].body == {"last": True, "found": True}
+    gate.open.set()
+    assert error([run.last]) == ("cancelled", "The request was cancelled.")
+    assert ask(session, type="cancel", target="r")[0].body["found"] is False
+    assert ask(session, type="run", text="b")[-1].type == "trace"
+
+
+def test_cancelling_reaches_only_the_page_that_asks():
+    gate = Gate()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
+    run = Asked(session, type="run", id="1", page="mine", text="a")
+    assert gate.reached.wait(20)
+    assert ask(session, type="cancel", page="other", target="1")[0].body["found"] is False
+    assert ask(session, type="cancel", page="mine", target="1")[0].body["found"] is True
+    gate.open.set()
+    assert error([run.last])[0] == "cancelled"
+
+
+def test_a_newer_run_of_a_page_takes_the_place_of_the_older_and_leaves_other_pages_alone():
+    gate = Gate()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
+    other = Asked(session, type="run", id="o", page="other", text="o")
+    assert gate.reached.wait(20)
+    older = Asked(session, type="run", id="1", page="mine", text="a")
+    wait_until(lambda: len(session._jobs._jobs) == 2)
+    newer = Asked(session, type="run", id="2", page="mine", text="b")
+    assert error([older.last]) == ("cancelled", "A newer run of this page took its place.")
+    gate.open.set()
+    assert [other.last.type, newer.last.type] == ["trace", "trace"]
+
+
+def test_work_stops_when_whoever_asked_is_gone():
+    gate = Gate()
+    gone = threading.Event()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
+    run = Asked(session, type="run", text="a", gone=gone.is_set)
+    assert gate.reached.wait(20)
+    gone.set()
+    gate.open.set()
+    assert error([run.last])[0] == "cancelled"
+
+
+def test_more_passes_than_the_limit_are_told_to_wait_and_other_requests_still_answered():
+    gate = Gate()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))], limits=Limits(passes=1))
+    run = Asked(session, type="run", id="1", text="a")
+    assert gate.reached.wait(20)
+    assert error(ask(session, type="run", id="2", text="b"))[0] == "busy"
+    assert ask(session, type="hello")[0].type == "hello"
+    gate.open.set()
+    assert run.last.type == "trace"
+
+
+def test_a_closed_session_stops_its_work_and_takes_no_more():
+    gate = Gate()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
+    run = Asked(session, type="run", text="a")
+    assert gate.reached.wait(20)
+    assert session.close() is False
+    gate.open.set()
+    assert error([run.last]) == ("cancelled", "The session is shutting down.")
+    assert session.close(within_s=20) is True
+    assert error(ask(session, type="hello"))[0] == "busy"
+
+
+def test_a_refusal_of_the_model_reaches_the_page():
+    def refuse(_layer: int) -> None:
+        raise RefusedError("This model cannot be shown exactly.")
+
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=refuse))])
+    assert error(ask(session, type="run", text="a")) == ("refused", "This model cannot be shown exactly.")
+
+
+def test_a_failure_nobody_foresaw_is_a_sentence_and_a_log_entry_with_its_traceback(caplog):
+    def fail(_layer: int) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=fail))])
+    code, message = error(ask(session, type="run", text="a"))
+    assert (code, "ZeroDivisionError" in message, "secret" in message) == ("internal", True, False)
+    assert caplog.records[0].exc_info[0] is ZeroDivisionError
+
+
+def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
+    trace = FakeModel().trace("a b")
+    session = Session(traces=[HeldTrace(trace, None, "a b", None)])
+    hello = ask(session, type="hello")[0].body
+    assert (hello["model"], hello["can"]) == (None, ["trace", "layer", "tile", "cancel"])
+    assert ask(session, type="trace", trace=trace.id)[0].body["model"] is None
+    assert error(ask(session, type="run", text="a"))[0] == "refused"
+    assert error(ask(session, type="check", trace=trace.id))[0] == "refused"
+
+
+def test_a_session_whose_own_model_is_not_among_its_models_is_an_error():
+    with pytest.raises(InputError, match="'other' is not among its models: fake"):
+        Session([ModelEntry.loaded(FakeModel())], model="other")
+
+
+@pytest.mark.parametrize("name", ["smollm2", "minilm"])
+def test_a_real_model_goes_the_whole_way(name, request):
+    model = request.getfixturevalue(name)
+    session = Session([ModelEntry.loaded(model)])
+    pair = "the cat lay on the rug" if name == "minilm" else None
+    responses = ask(session, type="run", text="the cat sat on the mat", pair=pair)
+    body = responses[-1].body
+    (stack,) = body["stacks"]
+    layers = body["stacks"][stack]["layers"]
+    assert [r.body["done"] for r in responses[:-1]] == list(range(1, layers + 1))
+    assert body["certificate"]["ok"] is True
+    trace = model.trace("the cat sat on the mat", pair)
+    assert trace.id == body["trace"]
+    for layer in range(layers):
+        message = ask(session, type="layer", trace=trace.id, stack=stack, layer=layer)[-1]
+        assert message.body["error"] <= 1e-3
+    check = ask(session, type="check", trace=trace.id)[-1]
+    assert check.body["certificate"]["ok"] is True
+    long = error(ask(session, type="run", text="word " * 20_000))
+    assert long[0] == "too_large"
