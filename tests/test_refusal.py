@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 
 import pytest
 import tiny
@@ -27,7 +26,7 @@ def sharpened_and_honest(module, query, key, value, mask, scaling, dropout=0.0, 
 
 
 @pytest.fixture
-def odd_argument(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def odd_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     """Llama layers that pass an argument nobody has heard of to their attention function."""
     plain = modeling_llama.LlamaAttention.forward
 
@@ -35,7 +34,6 @@ def odd_argument(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return plain(self, *args, temperature_of_tomorrow=3.0, **kwargs)
 
     monkeypatch.setattr(modeling_llama.LlamaAttention, "forward", forward)
-    return
 
 
 def own_eager(model):

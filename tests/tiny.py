@@ -49,9 +49,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "mistral": lambda: _LM.from_config(tf.MistralConfig(**_GROUPED, sliding_window=5)),
     "qwen3": lambda: _LM.from_config(tf.Qwen3Config(**_GROUPED, head_dim=16)),
     "gemma2": lambda: _LM.from_config(
-        tf.Gemma2Config(
-            **_GROUPED, head_dim=16, attn_logit_softcapping=0.05, sliding_window=5, query_pre_attn_scalar=1
-        )
+        tf.Gemma2Config(**_GROUPED, head_dim=16, attn_logit_softcapping=0.05, sliding_window=5, query_pre_attn_scalar=1)
     ),
     "gemma3": lambda: _LM.from_config(
         tf.Gemma3TextConfig(**{**_GROUPED, "num_hidden_layers": 7}, head_dim=16, sliding_window=5)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from attnscope.errors import RefusedError
 
-_HOOK_TABLES = (
+HOOK_TABLES = (
     "_forward_hooks",
     "_forward_pre_hooks",
     "_backward_hooks",
@@ -39,7 +39,7 @@ def structural_clone(model: nn.Module) -> nn.Module:
                 memo[id(held)] = held
         for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
             memo[id(tensor)] = tensor
-        for table in _HOOK_TABLES:
+        for table in HOOK_TABLES:
             for hook in getattr(module, table, {}).values():
                 memo[id(hook)] = hook
     try:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from attnscope.capture.clone import configs_of, set_attention, structural_clone
+from attnscope.capture.clone import HOOK_TABLES, configs_of, set_attention, structural_clone
 from attnscope.errors import RefusedError
 
 _BORROWING = threading.RLock()
@@ -37,7 +37,7 @@ def prepared(model: nn.Module, implementation: str | None) -> Generator[nn.Modul
 def _borrowed(model: nn.Module, implementation: str | None) -> Generator[nn.Module]:
     with _BORROWING:
         configs = [(config, config._attn_implementation_internal) for config in configs_of(model)]
-        modes = [(module, module.training) for module in model.modules()]
+        modules = [_Snapshot(module) for module in model.modules()]
         try:
             model.eval()
             if implementation is not None:
@@ -46,5 +46,24 @@ def _borrowed(model: nn.Module, implementation: str | None) -> Generator[nn.Modu
         finally:
             for config, before in configs:
                 config._attn_implementation_internal = before
-            for module, training in modes:
-                module.training = training
+            for module in modules:
+                module.restore()
+
+
+class _Snapshot:
+    """A module's mode, hooks and attributes: transformers installs hooks of its own when hidden states are asked for."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._training = module.training
+        self._names = set(module.__dict__)
+        self._hooks = {table: dict(getattr(module, table, {})) for table in HOOK_TABLES}
+
+    def restore(self) -> None:
+        self._module.training = self._training
+        for table, hooks in self._hooks.items():
+            if hasattr(self._module, table):
+                getattr(self._module, table).clear()
+                getattr(self._module, table).update(hooks)
+        for name in set(self._module.__dict__) - self._names:
+            delattr(self._module, name)

@@ -26,7 +26,7 @@ def position_limit(model: nn.Module) -> tuple[int | None, bool]:
         if isinstance(module, nn.Embedding) and ("position" in last or last == "wpe") and "relative" not in name:
             padding = module.padding_idx
             rows = module.num_embeddings - (padding + 1 if padding is not None else getattr(module, "offset", 0))
-            if limit is not None and rows <= limit:
+            if limit is not None and limit - 8 <= rows <= limit:
                 return rows, True
     return limit, False
 

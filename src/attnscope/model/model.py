@@ -135,9 +135,11 @@ class Model:
         device = next(self.hf_model.parameters()).device
         embeddings: Any = getattr(self.hf_model, "get_input_embeddings", lambda: None)()
         vocabulary = getattr(embeddings, "num_embeddings", None)
-        highest = int(encoded.inputs["input_ids"].max())
-        if vocabulary is not None and not 0 <= highest < vocabulary:
-            raise InputError(f"Token id {highest} is outside the model's vocabulary of {vocabulary:,}.")
+        ids = encoded.inputs["input_ids"]
+        wrong = ids[(ids < 0) | (ids >= (vocabulary or torch.iinfo(torch.int64).max))]
+        if wrong.numel():
+            size = "" if vocabulary is None else f" of {vocabulary:,}"
+            raise InputError(f"Token id {int(wrong[0])} is outside the model's vocabulary{size}.")
         inputs = {name: value.to(device) for name, value in encoded.inputs.items()}
         return {"input_ids": inputs.pop("input_ids"), **accepted(self.hf_model, **inputs)}
 

@@ -131,9 +131,9 @@ def reader(tokenizer: Any) -> Callable[[int], Token]:
             return Token(text=str(tokenizer.convert_ids_to_tokens(ident)), id=ident, special=True)
         if ident in added:
             return Token(text=str(added[ident]), id=ident)
-        piece = tokenizer.convert_ids_to_tokens(ident)
-        if piece is None:
-            raise InputError(f"The tokenizer has no token {ident}; its vocabulary has {len(tokenizer)}.")
+        piece = tokenizer.convert_ids_to_tokens(ident) if ident >= 0 else None
+        if piece is None:  # models often have more embeddings than their tokenizer has tokens
+            return Token(text=f"<{ident}>", id=ident)
         return _read_piece(str(piece), ident, style)
 
     return read

@@ -1,0 +1,108 @@
+"""Tokens read as a person reads them, for the three ways in which tokenizers write their pieces."""
+
+from __future__ import annotations
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+import attnscope
+from attnscope.errors import InputError, MissingError, TooLongError
+from attnscope.model.tokens import encode, reader
+
+
+def test_byte_level_pieces_are_text_with_their_leading_space(smollm2: attnscope.Model) -> None:
+    trace = smollm2.trace("The lazy café\n\tok")
+    assert [token.text for token in trace.tokens] == ["The", " lazy", " café", "\n", "\t", "ok"]
+    assert not any(token.raw for token in trace.tokens)
+
+
+def test_bytes_that_are_no_text_alone_are_shown_as_bytes(smollm2: attnscope.Model) -> None:
+    tokens = smollm2.trace("a 🦊").tokens
+    assert any(token.raw for token in tokens)
+    assert all("\\x" in token.text for token in tokens if token.raw)
+    assert not any("Ġ" in token.text or "ð" in token.text for token in tokens)
+
+
+def test_word_pieces_are_text_that_continues(minilm: attnscope.Model) -> None:
+    tokens = minilm.trace("unbelievably jumping").tokens
+    assert tokens[0].text == "[CLS]" and tokens[0].special
+    joined = "".join(("" if token.continues else " ") + token.text for token in tokens[1:-1]).strip()
+    assert joined == "unbelievably jumping"
+    assert any(token.continues for token in tokens)
+    assert not any("##" in token.text for token in tokens)
+
+
+def test_sentence_pieces_have_spaces_and_fall_back_to_bytes() -> None:
+    vocabulary = {"<unk>": 0, "▁the": 1, "▁fox": 2, "es": 3, "<0xF0>": 4, "<0x41>": 5, "▁": 6}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>", byte_fallback=True))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    read = reader(PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>"))
+    assert [read(i).text for i in (1, 2, 3)] == [" the", " fox", "es"]
+    assert read(4).raw and read(4).text == "\\xf0"
+    assert read(5).text == "A" and not read(5).raw
+    assert read(0).special
+
+
+def test_special_tokens_are_marked(minilm: attnscope.Model) -> None:
+    assert [token.special for token in minilm.trace("a b").tokens] == [True, False, False, True]
+
+
+def test_a_decoder_says_that_it_has_no_pair_format(smollm2: attnscope.Model) -> None:
+    trace = smollm2.trace("the cat sat", pair=" the cat lay")
+    assert [token.sentence for token in trace.tokens] == ["A"] * 3 + ["B"] * 3
+    assert any("no pair format" in warning for warning in trace.warnings)
+
+
+def test_token_ids_need_no_tokenizer(minilm: attnscope.Model) -> None:
+    trace = attnscope.Model(minilm.hf_model).trace([101, 1996, 4937, 102])
+    assert [token.text for token in trace.tokens] == ["101", "1996", "4937", "102"]
+
+
+def test_ready_inputs_are_taken_as_they_are(minilm: attnscope.Model) -> None:
+    inputs = minilm.tokenizer("the cat", return_tensors="pt")
+    assert minilm.trace(dict(inputs)).id == minilm.trace("the cat").id
+    assert minilm.trace({"input_ids": [101, 1996, 102]}).tokens[1].text == "the"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ([], "no tokens"),
+        (["a"], "list of token ids"),
+        ({"attention_mask": [[1]]}, "need `input_ids`"),
+        ({"input_ids": [[1, 2], [3, 4]]}, "batch of 2"),
+        ([999_999], "outside the model's vocabulary"),
+        ([-1], "outside the model's vocabulary"),
+        ("half a pair \ud83e", "surrogate"),
+    ],
+)
+def test_bad_input_gets_a_sentence(minilm: attnscope.Model, text, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        minilm.trace(text)
+
+
+def test_empty_text_is_no_tokens_for_a_decoder_and_two_for_bert(
+    smollm2: attnscope.Model, minilm: attnscope.Model
+) -> None:
+    with pytest.raises(InputError, match="no tokens"):
+        smollm2.trace("")
+    assert len(minilm.trace("").tokens) == 2
+
+
+def test_text_beyond_the_models_positions_is_refused_with_both_numbers(minilm: attnscope.Model) -> None:
+    with pytest.raises(
+        TooLongError, match=r"602 tokens and this model has positions for 512\. Shorten it by 90 tokens"
+    ):
+        minilm.trace("fox " * 600)
+
+
+def test_a_model_without_tokenizer_says_what_to_do_with_a_text(minilm: attnscope.Model) -> None:
+    with pytest.raises(MissingError, match="Pass token ids"):
+        attnscope.Model(minilm.hf_model).trace("the cat")
+
+
+def test_a_pair_goes_with_a_text(minilm: attnscope.Model) -> None:
+    with pytest.raises(InputError, match="goes with a text"):
+        encode(minilm.tokenizer, [101, 102], pair="x")
