@@ -43,7 +43,6 @@ export function HeadSquares(props: HeadSquaresProps) {
   };
 
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset would bring its own frame
     <div class="heads" role="group" aria-label="Heads" on:keydown={key}>
       <For each={Array.from({ length: props.count }, (_, head) => head)}>
         {(head) => {

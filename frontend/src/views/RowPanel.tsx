@@ -101,8 +101,8 @@ export function RowPanel(props: RowPanelProps) {
                 {(edge) => {
                   const other = () =>
                     props.place?.side === "key"
-                      ? props.shown.queries[edge.query]
-                      : props.shown.keys[edge.key];
+                      ? { tokens: props.shown.queries, index: edge.query }
+                      : { tokens: props.shown.keys, index: edge.key };
                   const score = () => props.field?.score(edge.head, edge.query, edge.key) ?? null;
                   return (
                     <tr

@@ -23,7 +23,6 @@ export function Segments<T extends string>(props: SegmentsProps<T>) {
     <div class="segments" role="radiogroup" aria-label={props.label} on:keydown={key}>
       <For each={props.options}>
         {([value, text]) => (
-          // biome-ignore lint/a11y/useSemanticElements: a radio input cannot hold its own face in a shadow root's style
           <button
             type="button"
             role="radio"

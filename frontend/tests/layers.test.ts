@@ -1,0 +1,37 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const SOURCE = fileURLToPath(new URL("../src/", import.meta.url));
+const ORDER = ["wire", "source", "state", "compute", "marks", "views", "entry"];
+/** Layers beside each other: neither imports the other. */
+const SIBLINGS = [["state", "compute"]];
+const WITHOUT_DOM = ["wire", "compute", "marks"];
+
+const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filter((path) =>
+  /\.tsx?$/.test(path),
+);
+
+function importsOf(path: string): string[] {
+  const text = readFileSync(SOURCE + path, "utf8");
+  return [...text.matchAll(/from\s+"(\.[^"]+)"|import\s+"(\.[^"]+)"/g)].map((match) => match[1] ?? match[2]);
+}
+
+describe("the layers of the source", () => {
+  it.each(files)("%s imports only from its own layer and those before it", (path) => {
+    const own = path.split("/")[0];
+    for (const target of importsOf(path)) {
+      const other = target.startsWith("../") ? target.split("/")[1] : own;
+      expect(ORDER).toContain(other);
+      expect(ORDER.indexOf(other)).toBeLessThanOrEqual(ORDER.indexOf(own));
+      expect(SIBLINGS.some((pair) => other !== own && pair.includes(own) && pair.includes(other))).toBe(
+        false,
+      );
+    }
+  });
+
+  it.each(files.filter((path) => WITHOUT_DOM.includes(path.split("/")[0])))("%s touches no page", (path) => {
+    const text = readFileSync(SOURCE + path, "utf8");
+    expect(text).not.toMatch(/\b(document|window)\.|from "solid-js/);
+  });
+});

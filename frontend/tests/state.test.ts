@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import { applyAddress, readHash, writeHash } from "../src/state/hash";
+import { begin, redo, step, undo } from "../src/state/history";
+import { type AppState, EMPTY, headsOn, reduce } from "../src/state/state";
+import type { Token, TraceMessage } from "../src/wire/messages";
+
+function token(text: string, sentence: Token["sentence"] = null): Token {
+  return { text, id: text.length, special: false, sentence, continues: false, raw: false };
+}
+
+function trace(name: string, words: readonly string[], heads = 4): TraceMessage {
+  const shape = { heads, kv_heads: 2, qk_dim: 8, v_dim: 8 };
+  return {
+    v: 1,
+    id: "r1",
+    type: "trace",
+    last: true,
+    trace: `hash-${name}-${words.length}`,
+    model: { name, title: name, kind: "decoder", dtype: "float32", quantisation: null, parameters: 1 },
+    input: { text: words.join(" "), pair: null },
+    tokens: { text: words.map((word) => token(word)) },
+    stacks: {
+      decoder: {
+        layers: 3,
+        heads,
+        kv_heads: 2,
+        head_dim: 8,
+        causal: true,
+        query: "text",
+        key: "text",
+        shapes: [shape, null, shape],
+      },
+    },
+    warnings: [],
+    certificate: null,
+    next: null,
+    tensors: new Map(),
+  };
+}
+
+function traced(...words: readonly string[]): AppState {
+  return reduce(EMPTY, { type: "traced", trace: trace("m", words) });
+}
+
+describe("heads", () => {
+  it("are all on at first, toggle one by one, and one always stays on", () => {
+    let state = traced("a", "b");
+    expect(headsOn(state)).toEqual([0, 1, 2, 3]);
+    for (const head of [0, 1, 2, 3, 3]) state = reduce(state, { type: "toggle-head", head });
+    expect(headsOn(state)).toEqual([3]);
+    expect(headsOn(reduce(state, { type: "toggle-head", head: 1 }))).toEqual([1, 3]);
+  });
+
+  it("are isolated, and brought back by isolating the one that is alone", () => {
+    const alone = reduce(traced("a"), { type: "isolate-head", head: 2 });
+    expect(headsOn(alone)).toEqual([2]);
+    expect(headsOn(reduce(alone, { type: "isolate-head", head: 2 }))).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe("the state", () => {
+  it("keeps the layer within the model", () => {
+    expect(reduce(traced("a"), { type: "layer", layer: 99 }).selection.layer).toBe(2);
+    expect(reduce(traced("a"), { type: "layer", layer: -1 }).selection.layer).toBe(0);
+  });
+
+  it("keeps pins over the same words and drops them over others", () => {
+    const pinned = reduce(traced("a", "bb"), { type: "pin", place: { side: "query", index: 1 } });
+    expect(reduce(pinned, { type: "traced", trace: trace("m", ["a", "bb"]) }).pins).toHaveLength(1);
+    expect(reduce(pinned, { type: "traced", trace: trace("m", ["a", "bbb"]) }).pins).toHaveLength(0);
+  });
+
+  it("pins a second time to unpin", () => {
+    const action = { type: "pin", place: { side: "key", index: 0 } } as const;
+    expect(reduce(reduce(traced("a"), action), action).pins).toEqual([]);
+  });
+
+  it("is never changed in place", () => {
+    const before = traced("a", "b");
+    const copy = structuredClone({ ...before, traces: {} });
+    reduce(before, { type: "toggle-head", head: 1 });
+    expect({ ...before, traces: {} }).toEqual(copy);
+  });
+});
+
+describe("the address", () => {
+  it("brings back what it was written from", () => {
+    let state = traced("a", "bb", "ccc");
+    state = reduce(state, { type: "layer", layer: 2 });
+    state = reduce(state, { type: "heads", heads: [0, 3] });
+    state = reduce(state, { type: "pin", place: { side: "key", index: 1 } });
+    state = reduce(state, { type: "token", token: { side: "query", index: 2 } });
+    state = reduce(state, { type: "view", view: { scale: "root", sinks: "hidden", theme: "dark" } });
+    const address = readHash(`#${writeHash(state)}`);
+    const again = reduce(applyAddress(EMPTY, address), {
+      type: "traced",
+      trace: trace("m", ["a", "bb", "ccc"]),
+    });
+    expect(again.selection).toEqual(state.selection);
+    expect(again.pins).toEqual(state.pins);
+    expect(again.view).toEqual(state.view);
+    expect([address.text, address.model, address.trace]).toEqual(["a bb ccc", "m", "hash-m-3"]);
+  });
+
+  it("is readable", () => {
+    const state = reduce(traced("The quick,", "fox"), { type: "heads", heads: [0, 3] });
+    expect(writeHash(state)).toBe("model=m&text=The+quick,+fox&trace=hash-m-2&layer=0&heads=0,3");
+  });
+
+  it.each([
+    "a&b=c#d+e%",
+    "line\nbreak",
+    "emoji 🦊 \u200f",
+    "half \ud800 pair",
+  ])("carries any text: %j", (text) => {
+    const state = reduce(EMPTY, { type: "traced", trace: trace("m", [text]) });
+    expect(readHash(writeHash(state)).text).toBe(text.toWellFormed());
+  });
+
+  it("takes no notice of what makes no sense", () => {
+    const address = readHash("#layer=x&heads=1,,b,-3,2&pins=q1,z9,k&scale=log&theme=<b>&filter=CC");
+    expect(address).toMatchObject({ layer: 0, heads: [1, 2], scale: "linear", theme: "auto", filter: "all" });
+    expect(address.pins).toEqual([{ side: "query", index: 1 }]);
+  });
+});
+
+describe("history", () => {
+  it("goes back and forth, and forgets what was undone once something else is done", () => {
+    let history = step(step(begin("a"), "b"), "c");
+    history = undo(history);
+    expect(history.present).toBe("b");
+    expect(redo(history).present).toBe("c");
+    expect(redo(step(history, "d")).present).toBe("d");
+    expect(undo(undo(undo(history))).present).toBe("a");
+  });
+});
