@@ -73,16 +73,22 @@ def check_folder(folder: Path) -> None:
             _check_safetensors(file)
 
 
-def load_model(origin: Origin, dtype: torch.dtype | Literal["auto"]) -> PreTrainedModel:
-    """The model of the class that its config names, in eval mode, every weight of it from the checkpoint."""
+def load_config(origin: Origin) -> PreTrainedConfig:
+    """The config of a checkpoint, or one sentence about why there is none."""
     import transformers
 
+    try:
+        with quiet():
+            return cast(Any, transformers.AutoConfig).from_pretrained(origin.source, **origin.options)
+    except Exception as error:
+        raise _plain_error(origin, error, what="config.json") from error
+
+
+def load_model(origin: Origin, config: PreTrainedConfig, dtype: torch.dtype | Literal["auto"]) -> PreTrainedModel:
+    """The model of the class that its config names, in eval mode, every weight of it from the checkpoint."""
     missing: list[str] = []
     try:
         with quiet():
-            config: PreTrainedConfig = cast(Any, transformers.AutoConfig).from_pretrained(
-                origin.source, **origin.options
-            )
             for loader in _loaders(origin, config):
                 model, info = loader.from_pretrained(
                     origin.source, config=config, dtype=dtype, output_loading_info=True, **origin.options

@@ -28,6 +28,12 @@ PATIENCE = 8.0
 """Seconds without any answer of a package index until it counts as out of reach."""
 
 _STARTUP = 60.0
+_PIP_WHILE_WE_LIVE = """
+import os, runpy, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+sys.argv[0] = "pip"
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""  # stdin ends when the process that holds its other end dies, however it dies
 _POLL = 0.1
 
 
@@ -112,7 +118,7 @@ def _run_pip(wheel: Wheel, folder: Path, progress: Progress) -> None:
 
 def _pip(wheel: Wheel) -> list[str]:
     if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip"]
+        return [sys.executable, "-c", _PIP_WHILE_WE_LIVE]
     for name in ("pip3", "pip"):
         found = shutil.which(name)
         if found:
@@ -126,7 +132,7 @@ def _process(command: list[str], environment: dict[str, str]) -> Generator[tuple
     process = subprocess.Popen(  # noqa: S603 - a list of our own words, no shell
         command,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -136,13 +142,16 @@ def _process(command: list[str], environment: dict[str, str]) -> Generator[tuple
 
     def read() -> None:
         assert process.stdout is not None
-        lines.extend(iter(process.stdout.readline, ""))
+        with process.stdout as output:
+            lines.extend(iter(output.readline, ""))
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
         yield process, lines
     finally:
+        if process.stdin is not None:
+            process.stdin.close()
         if process.poll() is None:
             process.terminate()
             try:

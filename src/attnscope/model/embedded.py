@@ -12,6 +12,7 @@ The cache is `$ATTNSCOPE_CACHE`, else `$XDG_CACHE_HOME/attnscope`, else `~/.cach
 
 from __future__ import annotations
 
+import difflib
 import errno
 import json
 import os
@@ -122,8 +123,16 @@ def cache_folder() -> Path:
 def embedded(name: str) -> Embedded:
     """The embedded model of this name, or `MissingError`."""
     if name not in EMBEDDED:
-        raise MissingError(f"There is no embedded model {name!r}; there are {', '.join(EMBEDDED)}.")
+        meant = likely_meant(name)
+        end = f"did you mean {meant!r}?" if meant else f"there are {', '.join(EMBEDDED)}."
+        raise MissingError(f"There is no embedded model {name!r}; {end}")
     return EMBEDDED[name]
+
+
+def likely_meant(name: str) -> str | None:
+    """The embedded name that was probably meant by `name`, if any."""
+    near = difflib.get_close_matches(name.lower(), list(EMBEDDED), n=1, cutoff=0.7)
+    return near[0] if near else None
 
 
 def is_ready(name: str) -> bool:

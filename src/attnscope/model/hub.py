@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import queue
 import re
 import ssl
@@ -10,10 +9,11 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any, cast
 
 from attnscope.errors import InputError, MissingError, UnreachableError
-from attnscope.model.embedded import EMBEDDED
+from attnscope.model.embedded import EMBEDDED, likely_meant
 
 PATIENCE = 5.0
 """Seconds until a hub that does not answer counts as out of reach."""
@@ -33,12 +33,6 @@ def check_id(source: str) -> None:
         )
 
 
-def likely_meant(source: str) -> str | None:
-    """The embedded name that was probably meant by `source`, if any."""
-    near = difflib.get_close_matches(source.lower(), list(EMBEDDED), n=1, cutoff=0.7)
-    return near[0] if near else None
-
-
 def only_cached(source: str, revision: str | None) -> bool:
     """Whether a hub model must come from the hub's cache because the hub is switched off or does not answer.
 
@@ -48,7 +42,7 @@ def only_cached(source: str, revision: str | None) -> bool:
     from huggingface_hub import constants
 
     check_id(source)
-    cached = isinstance(huggingface_hub.try_to_load_from_cache(source, "config.json", revision=revision), str)
+    cached = cached_commit(source, revision) is not None
     meant = likely_meant(source)
     if meant is not None and "/" not in source and not cached:
         raise MissingError(f"There is no model {source!r}; did you mean {meant!r}?")
@@ -65,6 +59,14 @@ def only_cached(source: str, revision: str | None) -> bool:
     if not cached:
         raise UnreachableError(f"The model hub at {constants.ENDPOINT} cannot be reached ({reason}). {INSTEAD}")
     return True
+
+
+def cached_commit(source: str, revision: str | None) -> str | None:
+    """The commit of a hub model in the hub's cache: its files lie in a folder of that name."""
+    import huggingface_hub
+
+    config = huggingface_hub.try_to_load_from_cache(source, "config.json", revision=revision)
+    return Path(config).parent.name if isinstance(config, str) else None
 
 
 def _unreachable(endpoint: str) -> str | None:

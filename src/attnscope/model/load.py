@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attnscope.errors import DamagedError, InputError, MissingError
-from attnscope.model.checkpoint import Kind, Origin, check_folder, first_line, kind_of, load_model, load_tokenizer
+from attnscope.model.checkpoint import (
+    Kind,
+    Origin,
+    check_folder,
+    first_line,
+    kind_of,
+    load_config,
+    load_model,
+    load_tokenizer,
+)
 from attnscope.model.download import Progress
 from attnscope.model.embedded import EMBEDDED, NOTE, ensure
-from attnscope.model.hub import only_cached
+from attnscope.model.hub import cached_commit, only_cached
 
 if TYPE_CHECKING:
     import torch
@@ -98,8 +107,9 @@ def _from_place(text: str, wish: _Wish) -> Parts:
     try:
         check_folder(path)
         origin = Origin(str(path), local=True, trust_remote_code=wish.trust_remote_code)
+        config = load_config(origin)
         found = _tokenizer(wish.tokenizer) or load_tokenizer(origin)
-        hf_model = load_model(origin, wish.dtype)
+        hf_model = load_model(origin, config, wish.dtype)
     except DamagedError as error:
         if text not in EMBEDDED:
             raise
@@ -111,9 +121,10 @@ def _from_place(text: str, wish: _Wish) -> Parts:
 def _from_hub(text: str, wish: _Wish) -> Parts:
     local = only_cached(text, wish.revision)
     origin = Origin(text, local=local, trust_remote_code=wish.trust_remote_code, revision=wish.revision)
-    hf_model = load_model(origin, wish.dtype)
+    config = load_config(origin)
+    hf_model = load_model(origin, config, wish.dtype)
     found = _tokenizer(wish.tokenizer) or load_tokenizer(origin)
-    commit = cast("str | None", getattr(hf_model.config, "_commit_hash", None))
+    commit = cached_commit(text, wish.revision)
     stored = _quantisation(hf_model)
     return Parts(hf_model, found, text, text, text, kind_of(hf_model), commit or wish.revision, stored)
 

