@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
+from serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -43,3 +46,13 @@ def test_the_wheel_brings_its_own_package(installed: Path, tmp_path: Path):
     ask = [installed / "python", "-c", "import attnscope; print(attnscope.__file__)"]
     said = subprocess.run(ask, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert Path(said.stdout.strip()).is_relative_to(installed.parent)
+
+
+def test_the_app_from_the_wheel_draws_a_typed_sentence(installed: Path, page: Page):
+    with serving("demo", program=installed / "attnscope", path=str(installed)) as url:
+        page.goto(url)
+        page.get_by_test_id("prompt").fill("A microscope looks at every head")
+        page.get_by_test_id("run").click()
+        expect(page.get_by_test_id("query-tokens")).to_contain_text("microscope")
+        page.get_by_test_id("query-2").hover()
+        expect(page.get_by_test_id("readout")).to_have_text(re.compile(r"→.*[01]\.\d"))

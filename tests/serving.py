@@ -1,0 +1,58 @@
+"""`attnscope …` as a process of its own, for tests that talk to the running app."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+START_SECONDS = 180.0
+STOP_SECONDS = 20.0
+
+
+@contextmanager
+def serving(*arguments: str, program: Path | None = None, path: str | None = None) -> Generator[str]:
+    """Starts `attnscope ARGUMENTS`, gives the address that it prints (token included), and ends it afterwards.
+
+    `program` is another `attnscope` than this environment's, `path` another PATH. No model hub is asked.
+    """
+    command = [str(program or Path(sys.executable).with_name("attnscope")), *arguments, "--no-browser", "--port", "0"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "PATH": path or os.environ["PATH"]}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+        try:
+            yield _address(command, lines)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def _address(command: list[str], lines: queue.Queue[str | None]) -> str:
+    said: list[str] = []
+    while (line := lines.get(timeout=START_SECONDS)) is not None:
+        said.append(line)
+        if line.startswith("http://") and "?token=" in line:
+            return line.strip()
+    pytest.fail(f"`{' '.join(command)}` ended without printing its address. It said:\n{''.join(said)}")
+
+
+def _pump(stream: IO[str], lines: queue.Queue[str | None]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(None)
