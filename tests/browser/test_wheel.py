@@ -51,6 +51,7 @@ def test_the_wheel_brings_its_own_package(installed: Path, tmp_path: Path):
 def test_the_app_from_the_wheel_draws_a_typed_sentence(installed: Path, page: Page):
     with serving("demo", program=installed / "attnscope", path=str(installed)) as url:
         page.goto(url)
+        expect(page.get_by_test_id("query-0")).to_be_visible()
         page.get_by_test_id("prompt").fill("A microscope looks at every head")
         page.get_by_test_id("run").click()
         expect(page.get_by_test_id("query-tokens")).to_contain_text("microscope")
