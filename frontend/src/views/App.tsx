@@ -1,4 +1,4 @@
-import { createEffect, createMemo, createSignal, onCleanup, onMount, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, onCleanup, onMount, Show, untrack } from "solid-js";
 import { layerField } from "../compute/field";
 import type { Session } from "../state/session";
 import { allHeads, currentTrace, headCount, headsOn, type Place } from "../state/state";
@@ -9,6 +9,9 @@ import { RowPanel } from "./RowPanel";
 import { type Edge, type Focus, heaviestEdges, type Shown, sinkKeys } from "./reading";
 import { StatusLine } from "./Status";
 import { TopBar } from "./TopBar";
+
+/** How long the pointer rests on a token before its numbers are listed. */
+const REST_MS = 60;
 
 /** The whole page: the bar, the panels, the readout. */
 export function App(props: { readonly session: Session }) {
@@ -70,13 +73,21 @@ export function App(props: { readonly session: Session }) {
     if (now?.kind === "token") return now.place;
     return state().selection.token ?? state().pins.at(-1) ?? null;
   });
-  /** The token whose numbers the panel lists: it stays when the pointer leaves; at first it is the last query. */
-  const listed = createMemo<Place | null>((before) => {
+  /** The token whose numbers the panel lists: it follows once the pointer rests; at first it is the last query. */
+  const [listed, setListed] = createSignal<Place | null>(null);
+  createEffect(() => {
+    const now = place();
     const count = (side: Place["side"]) => (side === "query" ? shown().queries : shown().keys).length;
-    const last: Place = { side: "query", index: count("query") - 1 };
-    const kept = before && before.index < count(before.side) ? before : last;
-    return count("query") === 0 ? null : (place() ?? kept);
-  }, null);
+    const settle = (): void => {
+      const last: Place = { side: "query", index: count("query") - 1 };
+      setListed((before) => {
+        if (count("query") === 0) return null;
+        return now ?? (before !== null && before.index < count(before.side) ? before : last);
+      });
+    };
+    const timer = setTimeout(settle, untrack(listed) === null ? 0 : REST_MS);
+    onCleanup(() => clearTimeout(timer));
+  });
   /** The edge that the readout reads: the one under the pointer, else the heaviest of the token. */
   const edge = createMemo<Edge | null>(() => {
     void version();

@@ -5,9 +5,10 @@ import { face } from "../marks/format";
 import { LineList, strokeLines } from "../marks/lines";
 import type { Place, Scale, Side } from "../state/state";
 import type { Token } from "../wire/messages";
-import { linesAt, linesInWindow } from "./collect";
-import { layOut, rowAt, rowY, visibleRows } from "./layout";
-import { leastVisible, opacityOf, type Painting, paintLines, prepare, scalesOf, shadeTokens } from "./paint";
+import { BandPainter } from "./band";
+import { linesAt } from "./collect";
+import { layOut, rowAt, rowY } from "./layout";
+import { leastVisible, opacityOf, type Painting, prepare, scalesOf, shadeTokens } from "./paint";
 import { type Edge, type Focus, keyShown, queryShown, type Shown, weightsAt } from "./reading";
 import { TokenColumn } from "./TokenColumn";
 
@@ -34,7 +35,11 @@ export function HeadLines(props: HeadLinesProps) {
   let above!: HTMLCanvasElement;
   const [size, setSize] = createSignal({ width: 0, height: 0 });
   const [scroll, setScroll] = createSignal(0);
-  let drawn = new LineList();
+  const band = new BandPainter(
+    () => base,
+    ({ threshold, complete }) => props.onThreshold(threshold, complete),
+  );
+  onCleanup(() => band.close());
 
   const rows = () => Math.max(props.field.queries, props.field.keys);
   const longest = createMemo(() => longestToken([...props.shown.queries, ...props.shown.keys]));
@@ -64,13 +69,8 @@ export function HeadLines(props: HeadLinesProps) {
   const paintBase = (): void => {
     const { width, height } = size();
     if (width === 0 || height === 0) return;
-    const now = painting();
-    const queries = visibleRows(now.layout, now.scroll, props.field.queries);
-    const keys = visibleRows(now.layout, now.scroll, props.field.keys);
-    const found = linesInWindow(props.field, props.shown, queries, keys, leastVisible(props.scale));
-    drawn = found.lines;
-    paintLines(base, found.lines, now);
-    props.onThreshold(found.threshold, found.complete);
+    const { field, version, shown, scale, dark } = props;
+    band.show({ field, version, shown, scale, dark, layout: layout() }, scroll());
   };
 
   const paintAbove = (): void => {
@@ -152,8 +152,8 @@ export function HeadLines(props: HeadLinesProps) {
     const pool =
       props.pins.length > 0
         ? linesAt(props.field, props.shown, props.pins, leastVisible(props.scale))
-        : drawn;
-    const edge = nearestLine(pool, painting(), x, y);
+        : band.lines;
+    const edge = pool && nearestLine(pool, painting(), x, y);
     return edge === null ? null : { kind: "edge", edge };
   };
 

@@ -1,4 +1,4 @@
-import { createMemo, For, Show } from "solid-js";
+import { createMemo, For, Index, Show } from "solid-js";
 import type { LayerField } from "../compute/field";
 import { decimals, percent, scoreText, weightText, word } from "../marks/format";
 import { css, headColour } from "../marks/palette";
@@ -88,7 +88,7 @@ export function RowPanel(props: RowPanelProps) {
               </tr>
             </thead>
             <tbody>
-              <For
+              <Index
                 each={edges()}
                 fallback={
                   <tr>
@@ -101,17 +101,17 @@ export function RowPanel(props: RowPanelProps) {
                 {(edge) => {
                   const other = () =>
                     props.place?.side === "key"
-                      ? { tokens: props.shown.queries, index: edge.query }
-                      : { tokens: props.shown.keys, index: edge.key };
-                  const score = () => props.field?.score(edge.head, edge.query, edge.key) ?? null;
+                      ? { tokens: props.shown.queries, index: edge().query }
+                      : { tokens: props.shown.keys, index: edge().key };
+                  const score = () => props.field?.score(edge().head, edge().query, edge().key) ?? null;
                   return (
                     <tr
-                      on:pointerenter={() => props.onFocus({ kind: "edge", edge })}
+                      on:pointerenter={() => props.onFocus({ kind: "edge", edge: edge() })}
                       on:pointerleave={() => props.onFocus(null)}
                     >
                       <td>
-                        <i class="dot" style={{ background: css(headColour(edge.head, props.dark)) }} />
-                        {props.field?.layer}.{edge.head}
+                        <i class="dot" style={{ background: css(headColour(edge().head, props.dark)) }} />
+                        {props.field?.layer}.{edge().head}
                       </td>
                       <td class="left word">
                         <Word {...other()} />
@@ -120,17 +120,17 @@ export function RowPanel(props: RowPanelProps) {
                         <i
                           class="weight-bar"
                           style={{
-                            width: `${Math.max(1, edge.weight * 100)}%`,
-                            background: css(headColour(edge.head, props.dark)),
+                            width: `${Math.max(1, edge().weight * 100)}%`,
+                            background: css(headColour(edge().head, props.dark)),
                           }}
                         />
                       </td>
-                      <td>{weightText(edge.weight, digits(edge.head, edge.query))}</td>
+                      <td>{weightText(edge().weight, digits(edge().head, edge().query))}</td>
                       <td class="quiet">{score() === null ? "–" : scoreText(score()!)}</td>
                     </tr>
                   );
                 }}
-              </For>
+              </Index>
             </tbody>
           </table>
         </div>

@@ -16,14 +16,14 @@ export interface Collected {
   readonly complete: boolean;
 }
 
-/** Every line with an end in the window that is heavy enough to be seen. */
-export function linesInWindow(
+/** Every line with an end among some rows that is heavy enough to be seen. Yields now and then, so that work can pause. */
+export function* linesAmong(
   field: LayerField,
   shown: Shown,
   queries: readonly [number, number],
   keys: readonly [number, number],
   least: number,
-): Collected {
+): Generator<void, Collected> {
   const list = new LineList();
   let complete = true;
   const wholeQueries = queries[0] === 0 && queries[1] === field.queries;
@@ -35,9 +35,9 @@ export function linesInWindow(
       for (let key = 0; key < row.length; key++) {
         if (row[key] >= least && seenKeys[key]) list.add(head, query, key, row[key]);
       }
+      yield;
     }
-    if (wholeQueries) continue;
-    for (let key = keys[0]; key < keys[1]; key++) {
+    for (let key = keys[0]; key < keys[1] && !wholeQueries; key++) {
       if (!seenKeys[key]) continue;
       const column = field.column(head, key);
       if (column === null) {
@@ -45,9 +45,11 @@ export function linesInWindow(
         break;
       }
       for (let query = 0; query < column.length; query++) {
-        if (query === queries[0]) query = queries[1];
+        // Lines of these queries are there already.
+        if (query >= queries[0] && query < queries[1]) continue;
         if (column[query] >= least && queryShown(shown, query)) list.add(head, query, key, column[query]);
       }
+      yield;
     }
   }
   const { lines, threshold } = list.heaviest(MOST_LINES);

@@ -1,13 +1,9 @@
-/** Paints the head view: lines of everything on the lower canvas, the focused token's on the upper one. */
+/** What the canvases of the head view share: scales of the lines, and the shading of tokens. */
 
-import { rasterLines } from "../marks/density";
-import { type LineList, type LineScales, strokeLines } from "../marks/lines";
+import type { LineScales } from "../marks/lines";
 import { css, headColour } from "../marks/palette";
 import type { Place, Scale } from "../state/state";
 import { type Layout, rowY, visibleRows } from "./layout";
-
-/** Lines that a canvas strokes quickly; more are rasterised. */
-const MOST_STROKES = 2500;
 
 export interface Painting {
   readonly layout: Layout;
@@ -65,18 +61,6 @@ export function prepare(canvas: HTMLCanvasElement, width: number, height: number
   return context;
 }
 
-export function paintLines(canvas: HTMLCanvasElement, lines: LineList, painting: Painting): void {
-  const { layout } = painting;
-  const context = prepare(canvas, layout.width, layout.height);
-  const scales = scalesOf(painting);
-  if (lines.count <= MOST_STROKES) {
-    strokeLines(context, lines, scales);
-    return;
-  }
-  const raster = rasterLines(lines, scales, canvas.width, canvas.height, pixelRatio());
-  context.putImageData(new ImageData(raster.pixels, raster.width, raster.height), 0, 0);
-}
-
 /** Shades the tokens opposite to `place`, one stripe for each head, as opaque as its weight. */
 export function shadeTokens(
   context: CanvasRenderingContext2D,
@@ -109,6 +93,6 @@ export function shadeTokens(
   }
 }
 
-function pixelRatio(): number {
+export function pixelRatio(): number {
   return Math.min(2, globalThis.devicePixelRatio || 1);
 }
