@@ -14,7 +14,10 @@ from typing import Protocol
 import httpx
 import pytest
 
-from attnscope.server import BodyLimits, Listener, LocalServer, StaticFiles, listen
+from attnscope.server.address import Listener, listen
+from attnscope.server.body import BodyLimits
+from attnscope.server.serve import LocalServer
+from attnscope.server.static import StaticFiles
 from attnscope.session import Limits, ModelEntry, Session
 from attnscope.session.fake import FakeModel
 from attnscope.wire import Message, decode

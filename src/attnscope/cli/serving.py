@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Never
 import typer
 
 if TYPE_CHECKING:
-    from attnscope.server import Listener
+    from attnscope.server.address import Listener
     from attnscope.session import Session
 
 Model = Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm.")]
@@ -75,7 +75,7 @@ def _listen(host: str, port: int | None, token: str | None, allow_host: list[str
 
 
 def _serve(session: Session, listener: Listener, what: str, *, open_browser: bool) -> None:
-    from attnscope.server import LocalServer
+    from attnscope.server.serve import LocalServer
 
     def say() -> None:
         typer.echo(f"attnscope shows {what}. Ctrl-C stops it.")

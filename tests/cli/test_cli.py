@@ -1,0 +1,81 @@
+"""The command line as a person meets it: in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ATTNSCOPE = Path(sys.executable).with_name("attnscope")
+
+
+def attnscope(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "120", **environment}
+    return subprocess.run([ATTNSCOPE, *arguments], env=env, capture_output=True, text=True, timeout=120)
+
+
+def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("attnscope: ")
+    return lines[0]
+
+
+def test_the_version_is_the_packages():
+    assert attnscope("--version").stdout == f"attnscope {version('attnscope')}\n"
+
+
+@pytest.mark.parametrize("command", [(), ("demo",), ("serve",), ("check",), ("models",)])
+def test_help_needs_no_torch(command):
+    program = f"import sys; sys.argv = ['attnscope', *{command!r}, '--help']\nfrom attnscope.cli import main\n"
+    program += "try: main()\nexcept SystemExit as end: assert not end.code\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("arguments", [("serve",), ("serve", "smollm2", "--port", "99999"), ("dance",), ("--nothing",)])
+def test_wrong_usage_has_its_own_exit_code(arguments):
+    done = attnscope(*arguments)
+    assert done.returncode == 2
+    assert "Usage" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("serve", "no-such-model"), ("check", "./no/such/folder"), ("serve", "no.gguf")])
+def test_a_model_that_is_not_there_is_one_sentence(command):
+    said = one_sentence(attnscope(*command))
+    assert command[1].removeprefix("./") in said or "smollm2" in said
+
+
+def test_check_shows_every_layer_and_a_verdict():
+    done = attnscope("check", "minilm", "--text", "the cat sat on the mat", "--pair", "the cat lay on the rug")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert [sum(f"│ {' ' * 4}{layer} │" in line for line in lines) for layer in range(6)] == [1] * 6
+    assert lines[-1] == "exact"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_an_address_that_others_reach_is_refused_without_a_token(host):
+    assert "--token" in one_sentence(attnscope("serve", "smollm2", "--host", host, "--no-browser"))
+
+
+def test_an_address_that_others_reach_is_refused_with_a_token_that_can_be_guessed():
+    done = attnscope("serve", "smollm2", "--host", "0.0.0.0", "--token", "1234567", "--no-browser")
+    assert "at least 8 characters" in one_sentence(done)
+
+
+def test_a_token_that_a_url_cannot_hold_is_refused():
+    assert "letters, digits" in one_sentence(attnscope("serve", "smollm2", "--token", "a b", "--no-browser"))
+    assert "letters, digits" in one_sentence(attnscope("serve", "smollm2", "--token", "", "--no-browser"))
+
+
+def test_a_host_that_is_no_address_of_this_machine_is_one_sentence():
+    assert "no.such.invalid" in one_sentence(attnscope("serve", "smollm2", "--host", "no.such.invalid"))
+    done = attnscope("serve", "smollm2", "--host", "192.0.2.1", "--token", "long-enough-token")
+    assert "192.0.2.1" in one_sentence(done)

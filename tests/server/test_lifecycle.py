@@ -1,0 +1,163 @@
+"""A served model from its first line on the terminal to its end: in a process of its own, with a real signal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from attnscope.server.address import DEFAULT_PORT, Listener, listen
+
+ATTNSCOPE = Path(sys.executable).with_name("attnscope")
+ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+END_WITHIN_S = 2.0  # promised to whoever presses Ctrl-C
+
+# A pass that holds every layer, longer than any test lasts, and hears nothing meanwhile.
+DEAF = """
+import time
+from attnscope.cli.serving import _serve
+from attnscope.server.address import listen
+from attnscope.session import ModelEntry, Session
+from attnscope.session.fake import FakeModel
+
+model = FakeModel(on_layer=lambda layer: layer and time.sleep(600))
+_serve(Session([ModelEntry.loaded(model)]), listen(port=0), "a fake", open_browser=False)
+"""
+
+
+@contextmanager
+def started(*command: str | Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """A process that serves, the URL that it printed, and the lines it printed before."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as process:
+        assert process.stdout
+        try:
+            before: list[str] = []
+            while "?token=" not in (line := process.stdout.readline()):
+                assert line, process.communicate()[1]
+                before.append(line)
+            yield process, line.rstrip("\n"), before
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def end(process: subprocess.Popen[str], sent: signal.Signals) -> None:
+    process.send_signal(sent)
+    assert process.wait(timeout=END_WITHIN_S) == 0
+    assert "Traceback" not in process.stderr.read()
+
+
+@contextmanager
+def opened(url: str) -> Iterator[httpx.Client]:
+    """A client that has exchanged the start URL for its cookie."""
+    base, _, query = url.partition("/?")
+    with httpx.Client(base_url=base, headers={"origin": base}, timeout=60) as client:
+        assert client.get(f"/?{query}").status_code == 303
+        yield client
+
+
+RUN = {"v": 1, "id": "1", "type": "run", "text": "a b c"}
+
+
+def test_the_url_stands_on_a_line_of_its_own_and_answers_at_once():
+    with started(ATTNSCOPE, "serve", "minilm", "--no-browser", "--port", "0") as (process, url, _):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}", url)
+        with opened(url) as client:
+            assert client.post("/api", json={**RUN, "type": "hello"}).status_code == 200
+        end(process, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_success_also_while_a_pass_runs_that_hears_nothing(sent):
+    with started(sys.executable, "-c", DEAF) as (process, url, _), opened(url) as client:
+        request = client.build_request("POST", "/api", json=RUN)
+        answer = client.send(request, stream=True)
+        next(answer.iter_raw())
+        end(process, sent)
+        answer.close()
+
+
+def test_a_signal_ends_it_also_while_a_client_is_half_way_through_its_request():
+    with started(sys.executable, "-c", DEAF) as (process, url, _):
+        with opened(url) as client:
+            cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        port = int(url.split(":")[2].split("/")[0])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            head = f"POST /api HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\n"
+            connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+            time.sleep(0.2)
+            end(process, signal.SIGTERM)
+
+
+def test_a_port_that_was_asked_for_and_is_in_use_is_an_error():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [ATTNSCOPE, "serve", "minilm", "--no-browser", "--port", str(port)]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"attnscope: Port {port} is in use already")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_default_port_gives_way_to_the_next_free_one():
+    first = listen()
+    second = listen()
+    try:
+        assert second.moved
+        assert DEFAULT_PORT < second.access.port < DEFAULT_PORT + 20
+        assert str(second.access.port) in second.url
+    finally:
+        first.socket.close()
+        second.socket.close()
+
+
+def test_a_token_of_ones_own_is_the_one_that_opens():
+    with started(ATTNSCOPE, "serve", "minilm", "--no-browser", "--port", "0", "--token", "my-own.token") as (_, url, _):
+        assert url.endswith("/?token=my-own.token")
+        with opened(url) as client:
+            assert client.get("/").status_code in (200, 503)
+
+
+def closed(listener: Listener) -> Listener:
+    listener.socket.close()
+    return listener
+
+
+def test_it_listens_on_loopback_unless_told_otherwise():
+    listener = listen(port=0)
+    try:
+        assert listener.socket.getsockname()[0] == "127.0.0.1"
+    finally:
+        listener.socket.close()
+
+
+def test_listening_everywhere_answers_to_the_address_of_the_connection_and_to_no_name():
+    access = closed(listen("0.0.0.0", 0, "long-enough-token")).access
+    port = access.port
+    assert access.host_is(f"192.0.2.7:{port}", ("192.0.2.7", port))
+    assert not access.host_is(f"192.0.2.8:{port}", ("192.0.2.7", port))
+    assert not access.host_is(f"rebound.evil.com:{port}", ("192.0.2.7", port))
+    assert access.host_is(f"127.0.0.1:{port}", ("127.0.0.1", port))
+
+
+def test_one_address_answers_to_no_other():
+    access = closed(listen("127.0.0.1", 0)).access
+    assert not access.host_is(f"192.0.2.7:{access.port}", ("192.0.2.7", access.port))
+
+
+def test_a_tunnel_can_have_a_name_of_its_own():
+    access = closed(listen(port=0, allowed_hosts=("scope.example", "localhost:9000"))).access
+    assert access.host_is(f"scope.example:{access.port}", None)
+    assert access.host_is("localhost:9000", None)
+    assert not access.host_is("scope.example:9000", None)
