@@ -19,6 +19,7 @@ import pytest
 from attnscope.errors import AttnscopeError, CancelledError, DamagedError, MissingError, UnreachableError
 from attnscope.model import download
 from attnscope.model.embedded import EMBEDDED, ensure, is_ready
+from attnscope.model.load import load_parts
 
 INTERRUPTED = """
 import os, signal, sys
@@ -310,3 +311,17 @@ def test_get_fails_with_one_sentence_and_an_exit_code(
     said = [line for line in done.stderr.splitlines() if line.startswith("attnscope: ")]
     assert len(said) == 1
     assert "Traceback" not in done.stderr
+
+
+def test_an_embedded_model_that_is_damaged_says_how_to_get_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ensure("minilm")
+    monkeypatch.setenv("ATTNSCOPE_CACHE", str(tmp_path))
+    folder = EMBEDDED["minilm"].folder
+    shutil.copytree(source, folder)
+    weights = folder / "model.safetensors"
+    with weights.open("rb+") as file:
+        file.write(b"\xff" * 64)  # same size, other bytes
+    with pytest.raises(DamagedError, match=r"Remove .*minilm-0\.1\.0' and run `attnscope models get minilm`"):
+        load_parts("minilm")
