@@ -105,4 +105,4 @@ def test_a_model_without_tokenizer_says_what_to_do_with_a_text(minilm: attnscope
 
 def test_a_pair_goes_with_a_text(minilm: attnscope.Model) -> None:
     with pytest.raises(InputError, match="goes with a text"):
-        encode(minilm.tokenizer, [101, 102], pair="x")
+        encode(minilm.tokenizer, reader(minilm.tokenizer), [101, 102], pair="x")

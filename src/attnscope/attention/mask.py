@@ -87,14 +87,9 @@ class Mask:
             open_ &= self.valid
         return open_[None]
 
-    def has_keys(self) -> Bool[Tensor, "queries"]:
-        """Whether a query has any key to look at (for masks that differ by head: in every head)."""
-        step = _ROWS_AT_ONCE
-        parts = [
-            self.allowed(torch.arange(start, min(start + step, self.queries))).any(-1).all(0)
-            for start in range(0, self.queries, step)
-        ]
-        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
+    def has_keys(self, rows: Tensor) -> Bool[Tensor, "rows"]:
+        """Whether the queries `rows` (indices) have any key to look at (for masks that differ by head: in every head)."""
+        return self.allowed(rows).any(-1).all(0)
 
 
 def _fit_intervals(allowed: Bool[Tensor, "queries keys"]) -> Mask | None:

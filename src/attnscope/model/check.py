@@ -57,7 +57,7 @@ def weighted_values_error(call: Capture, weights: Tensor | None = None) -> float
         alpha = record.attention(heads, rows) if weights is None else weights[:, rows]
         expected = call.output[offset : offset + len(rows)].transpose(0, 1)
         offset += len(rows)
-        open_ = record.mask.has_keys()[rows] if isinstance(record, QKRecord) else alpha.sum(-1).ne(0).any(0)
+        open_ = record.mask.has_keys(rows) if isinstance(record, QKRecord) else alpha.sum(-1).ne(0).any(0)
         difference = ((alpha @ values) - expected)[:, open_]
         if difference.numel():
             worst = max(worst, float(difference.abs().max().nan_to_num(torch.inf)))
@@ -113,12 +113,11 @@ def _layer(
 
 def _weights_error(call: Capture, reported: Tensor) -> float:
     heads = torch.arange(call.record.shape.heads)
-    open_ = call.record.mask.has_keys() if isinstance(call.record, QKRecord) else None
     worst = 0.0
     for rows, alpha in call.record.tiles(heads):
         difference = (alpha - reported[:, rows]).abs()
-        if open_ is not None:
-            difference = difference[:, open_[rows]]
+        if isinstance(call.record, QKRecord):
+            difference = difference[:, call.record.mask.has_keys(rows)]
         if difference.numel():
             worst = max(worst, float(difference.max()))
     return worst

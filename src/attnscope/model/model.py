@@ -23,7 +23,7 @@ from attnscope.model.download import Progress
 from attnscope.model.head import BaseOutput, lazy_logits
 from attnscope.model.limits import check_length, position_limit
 from attnscope.model.load import load_parts
-from attnscope.model.tokens import Encoded, Text, encode, reader
+from attnscope.model.tokens import Encoded, Reader, Text, encode, reader
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.trace.trace import TracedStack
@@ -119,6 +119,10 @@ class Model:
         return full_certificate(self.hf_model, self._anatomy, trace.inputs, observer)
 
     @cached_property
+    def _read(self) -> Reader:
+        return reader(self.tokenizer)
+
+    @cached_property
     def _anatomy(self) -> Anatomy:
         return probe(self.hf_model)
 
@@ -127,7 +131,7 @@ class Model:
         return first_dtype(self.hf_model)
 
     def _encoded(self, text: Text, pair: str | None) -> tuple[Encoded, list[str]]:
-        encoded = encode(self.tokenizer, text, pair)
+        encoded = encode(self.tokenizer, self._read, text, pair)
         limit, hard = position_limit(self.hf_model)
         return encoded, check_length(len(encoded.tokens), limit, hard=hard)
 
@@ -228,9 +232,8 @@ class Model:
         if logits is None or logits.ndim != 3:
             return None
         top = torch.softmax(logits[0, -1].float(), dim=-1).topk(min(5, logits.shape[-1]))
-        read = reader(self.tokenizer)
         pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
-        return [(read(ident).text, ident, probability) for ident, probability in pairs]
+        return [(self._read(ident).text, ident, probability) for ident, probability in pairs]
 
     def _provenance(self, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
         return {

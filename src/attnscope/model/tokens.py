@@ -14,6 +14,7 @@ from attnscope.errors import InputError, MissingError
 from attnscope.types import Sentence, Token
 
 Text = str | Sequence[int] | Mapping[str, Any]
+Reader = Callable[[int], Token]
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,15 @@ class Encoded:
     warnings: list[str]
 
 
-def encode(tokenizer: Any, text: Text, pair: str | None = None) -> Encoded:
+def encode(tokenizer: Any, read: Reader, text: Text, pair: str | None = None) -> Encoded:
     """Inputs and tokens of `text`: a string, a list of token ids, or a mapping of ready inputs (a batch of one).
 
-    `pair` is a second sentence, joined in the tokenizer's own pair format. Raises `InputError` where nothing is left to
+    `read` is what `reader(tokenizer)` gave (finding out how a tokenizer writes takes a while). `pair` is a second sentence,
+    joined in the tokenizer's own pair format. Raises `InputError` where nothing is left to
     trace, `MissingError` where a string comes without a tokenizer.
     """
     if isinstance(text, str):
-        return _encode_text(tokenizer, text, pair)
+        return _encode_text(tokenizer, read, text, pair)
     if pair is not None:
         raise InputError("A second sentence (`pair`) goes with a text, not with token ids or ready inputs.")
     if isinstance(text, Mapping):
@@ -48,11 +50,10 @@ def encode(tokenizer: Any, text: Text, pair: str | None = None) -> Encoded:
         raise InputError(f"Ready inputs need `input_ids`; got {', '.join(sorted(inputs)) or 'nothing'}.")
     ids_list: list[int] = inputs["input_ids"][0].tolist()
     _require_tokens(ids_list)
-    read = reader(tokenizer)
     return Encoded(inputs, [read(one) for one in ids_list], [])
 
 
-def _encode_text(tokenizer: Any, text: str, pair: str | None) -> Encoded:
+def _encode_text(tokenizer: Any, read: Reader, text: str, pair: str | None) -> Encoded:
     if tokenizer is None:
         raise MissingError(
             "This model has no tokenizer, so a text cannot be cut into tokens. Pass token ids, or wrap the model with one: "
@@ -64,7 +65,6 @@ def _encode_text(tokenizer: Any, text: str, pair: str | None) -> Encoded:
     encoding = tokenizer(text, pair) if pair is not None else tokenizer(text)
     ids: list[int] = list(encoding["input_ids"])
     _require_tokens(ids)
-    read = reader(tokenizer)
     tokens = [read(one) for one in ids]
     warnings: list[str] = []
     if pair is not None:
@@ -117,7 +117,7 @@ def _as_batch(name: object, value: Any) -> Tensor:
     return tensor
 
 
-def reader(tokenizer: Any) -> Callable[[int], Token]:
+def reader(tokenizer: Any) -> Reader:
     """A function from a token id to the token as a person reads it. Without a tokenizer the id itself is the text."""
     if tokenizer is None:
         return lambda ident: Token(text=str(ident), id=ident)

@@ -1,0 +1,19 @@
+"""All benchmarks, one after another; each is a program of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = ("tracing.py",)
+
+
+def main() -> int:
+    folder = Path(__file__).parent
+    chosen = [name for name in BENCHMARKS if not sys.argv[1:] or name.removesuffix(".py") in sys.argv[1:]]
+    return max((subprocess.run([sys.executable, str(folder / name)]).returncode for name in chosen), default=2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
