@@ -122,7 +122,7 @@ def test_a_window_says_how_wide_it_is():
 def test_weights_without_q_and_k_travel_as_square_roots():
     weights = torch.softmax(torch.randn(2, 5, 5, generator=torch.Generator().manual_seed(0)) * 4, -1)
     fields, arrays = layer_message(WeightsRecord(weights), LIMITS)
-    assert (fields["form"], list(arrays)) == ("weights", ["attention"])
+    assert (fields["form"], fields["mask"], list(arrays)) == ("weights", {"kind": "unknown"}, ["attention"])
     shown = (arrays["attention"] / 255.0) ** 2
     assert np.abs(shown - weights.numpy()).max() == pytest.approx(fields["error"], abs=1e-6)
     assert 0 < fields["error"] < 0.004

@@ -122,7 +122,7 @@ def _weights_message(record: WeightsRecord, limits: Limits) -> tuple[dict[str, A
         "scaling": None,
         "softcap": None,
         "bias": None,
-        "mask": None,
+        "mask": {"kind": "unknown"},
         "sinks": False,
         "error": error,
     }
