@@ -11,6 +11,8 @@ import { headDash } from "./palette";
 export class Density {
   readonly #depth: Float32Array;
   readonly #rises: Float32Array;
+  readonly #whole: Float32Array;
+  readonly #fading: Float32Array;
   /** RGBA, not premultiplied, as an ImageData holds it. */
   readonly pixels: Uint8ClampedArray<ArrayBuffer>;
 
@@ -18,11 +20,13 @@ export class Density {
   constructor(
     readonly width: number,
     readonly height: number,
-    private readonly ratio: number,
+    readonly ratio: number,
   ) {
     this.#depth = new Float32Array(width * height * 4);
     this.pixels = new Uint8ClampedArray(width * height * 4);
     this.#rises = Float32Array.from({ length: width + 1 }, (_, column) => rise(column / width));
+    this.#whole = new Float32Array(width).fill(1);
+    this.#fading = Float32Array.from({ length: width }, (_, column) => fade(column / width));
   }
 
   /** Adds lines `from` ≤ at < `to`. The y of the scales is CSS pixels from the top of this picture. */
@@ -41,6 +45,7 @@ export class Density {
         this.width,
         height,
         this.#rises,
+        Math.abs(y1 - y0) > scales.reach * ratio ? this.#fading : this.#whole,
         y0,
         y1,
         amount,
@@ -69,6 +74,7 @@ function trace(
   width: number,
   height: number,
   rises: Float32Array,
+  strength: Float32Array,
   y0: number,
   y1: number,
   amount: number,
@@ -78,6 +84,7 @@ function trace(
   const [red, green, blue] = colour;
   const [begin, end] = columnsInside(rises, y0, y1, height);
   for (let column = begin; column < end; column++) {
+    if (strength[column] < 0.01) continue;
     if (dash !== null && column % dash.period >= dash.on) continue;
     let low = y0 + (y1 - y0) * rises[column];
     let high = y0 + (y1 - y0) * rises[column + 1];
@@ -89,7 +96,7 @@ function trace(
     const first = Math.max(0, Math.floor(low));
     const last = Math.min(height - 1, Math.ceil(high) - 1);
     // Steep pieces are as dark per unit of their length as level ones.
-    const share = (amount * Math.hypot(1, high - low - 1)) / (high - low);
+    const share = (amount * strength[column] * Math.hypot(1, high - low - 1)) / (high - low);
     let at = (first * width + column) * 4;
     for (let y = first; y <= last; y++, at += width * 4) {
       const part = share * (Math.min(high, y + 1) - Math.max(low, y));
@@ -99,6 +106,12 @@ function trace(
       depth[at + 3] += part;
     }
   }
+}
+
+/** How strong a line to a far row is at a share of its width: it fades within a fifth from either end. */
+function fade(share: number): number {
+  const away = Math.min(share, 1 - share) / 0.2;
+  return away >= 1 ? 0 : (1 - away) ** 2;
 }
 
 /** The columns in which a line lies inside the picture: it only ever rises or only ever falls. */

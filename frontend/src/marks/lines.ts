@@ -19,6 +19,8 @@ export interface LineScales {
   readonly keyY: (key: number) => number;
   /** How far below the middle of a row a head's strand runs, so that heads lie side by side. */
   readonly strand: (head: number) => number;
+  /** Lines between rows further apart than this fade out between their ends: both ends are never seen at once. */
+  readonly reach: number;
   /** Opacity and width of a weight. */
   readonly opacity: (weight: number) => number;
   readonly width: (weight: number) => number;

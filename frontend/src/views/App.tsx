@@ -77,7 +77,8 @@ export function App(props: { readonly session: Session }) {
   const [listed, setListed] = createSignal<Place | null>(null);
   createEffect(() => {
     const now = place();
-    const count = (side: Place["side"]) => (side === "query" ? shown().queries : shown().keys).length;
+    const { queries, keys } = shown();
+    const count = (side: Place["side"]) => (side === "query" ? queries : keys).length;
     const settle = (): void => {
       const last: Place = { side: "query", index: count("query") - 1 };
       setListed((before) => {

@@ -5,7 +5,7 @@ import { face } from "../marks/format";
 import { LineList, strokeLines } from "../marks/lines";
 import type { Place, Scale, Side } from "../state/state";
 import type { Token } from "../wire/messages";
-import { BandPainter } from "./band";
+import { BandPainter, type Drawn } from "./band";
 import { linesAt } from "./collect";
 import { layOut, rowAt, rowY } from "./layout";
 import { leastVisible, opacityOf, type Painting, prepare, scalesOf, shadeTokens } from "./paint";
@@ -25,7 +25,7 @@ export interface HeadLinesProps {
   readonly onFocus: (focus: Focus | null) => void;
   readonly onToken: (place: Place | null) => void;
   readonly onPin: (place: Place) => void;
-  readonly onThreshold: (threshold: number, complete: boolean) => void;
+  readonly onDrawn: (drawn: Drawn) => void;
 }
 
 /** Tokens that attend on the left, tokens attended to on the right, a line for each weight. */
@@ -37,7 +37,7 @@ export function HeadLines(props: HeadLinesProps) {
   const [scroll, setScroll] = createSignal(0);
   const band = new BandPainter(
     () => base,
-    ({ threshold, complete }) => props.onThreshold(threshold, complete),
+    (drawn) => props.onDrawn(drawn),
   );
   onCleanup(() => band.close());
 

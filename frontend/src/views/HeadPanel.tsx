@@ -40,7 +40,7 @@ export function HeadPanel(props: HeadPanelProps) {
   const state = session.state;
   const trace = () => currentTrace(state());
   const stack = () => trace()?.stacks[state().selection.stack];
-  const [drawing, setDrawing] = createSignal({ threshold: 0, complete: true });
+  const [drawing, setDrawing] = createSignal({ threshold: 0, complete: true, fading: false });
   const heads = () => headsOn(state());
 
   const normaliser = createMemo(() => {
@@ -81,6 +81,7 @@ export function HeadPanel(props: HeadPanelProps) {
       all.push(`numbers: the largest of ${props.shown.heads.length} heads`);
     }
     if (drawing().threshold > 0) all.push(`weights under ${drawing().threshold.toFixed(4)} not drawn`);
+    if (drawing().fading) all.push("lines to tokens out of view fade");
     if (!drawing().complete) all.push("lines from above and below still coming…");
     if (props.field?.mask === "window") all.push("outside the window: not allowed");
     return all.join(" · ");
@@ -192,7 +193,7 @@ export function HeadPanel(props: HeadPanelProps) {
               const pinned = state().pins.some((pin) => pin.side === place.side && pin.index === place.index);
               session.dispatch({ type: "token", token: pinned ? place : null });
             }}
-            onThreshold={(threshold, complete) => setDrawing({ threshold, complete })}
+            onDrawn={setDrawing}
           />
         )}
       </Show>

@@ -26,6 +26,13 @@ export interface BandContent {
   readonly layout: Layout;
 }
 
+/** What there is to say of a picture: what it leaves out. */
+export interface Drawn {
+  readonly threshold: number;
+  readonly complete: boolean;
+  readonly fading: boolean;
+}
+
 interface Band extends Collected {
   readonly content: BandContent;
   /** Scroll position of the band's upper edge, and its height, CSS pixels. */
@@ -45,7 +52,7 @@ export class BandPainter {
 
   constructor(
     private readonly canvas: () => HTMLCanvasElement,
-    private readonly onBand: (drawn: Collected) => void,
+    private readonly onBand: (drawn: Drawn) => void,
   ) {}
 
   get lines(): LineList | null {
@@ -105,7 +112,9 @@ export class BandPainter {
         this.#work = null;
         this.#band = step.value;
         this.#paint(work.content, this.#scroll);
-        this.onBand(step.value);
+        const { threshold, complete, bitmap } = step.value;
+        const fading = bitmap !== null && work.content.layout.extent > 1.5 * work.content.layout.height;
+        this.onBand({ threshold, complete, fading });
         return;
       }
     }

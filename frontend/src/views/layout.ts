@@ -25,7 +25,7 @@ export function layOut(width: number, height: number, rows: number, longestToken
   const fontSize = rowHeight >= 44 ? 16 : rowHeight >= 34 ? 15 : rowHeight >= 28 ? 14 : 13;
   const inner = Math.min(width - 24, WIDEST);
   const wanted = longestToken * fontSize * 0.62 + 76;
-  const column = Math.round(Math.max(96, Math.min(inner * 0.32, 240, wanted)));
+  const column = Math.round(Math.max(96, Math.min(inner * 0.28, 230, wanted)));
   const left = Math.round((width - inner) / 2);
   const extent = rows * rowHeight;
   const spare = height - extent;

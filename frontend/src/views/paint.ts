@@ -35,6 +35,7 @@ export function scalesOf({ layout, scroll, scale, dark, heads }: Painting): Line
   const apart = Math.min(STRAND.most, (STRAND.share * layout.rowHeight) / Math.max(1, heads.length));
   const strands = new Map(heads.map((head, at) => [head, (at - (heads.length - 1) / 2) * apart]));
   return {
+    reach: 1.5 * layout.height,
     strand: (head) => strands.get(head) ?? 0,
     x0: layout.lineX0,
     x1: layout.lineX1,
