@@ -84,7 +84,7 @@ function trace(
   const [red, green, blue] = colour;
   const [begin, end] = columnsInside(rises, y0, y1, height);
   for (let column = begin; column < end; column++) {
-    if (strength[column] < 0.01) continue;
+    if (strength[column] < 0.001) continue;
     if (dash !== null && column % dash.period >= dash.on) continue;
     let low = y0 + (y1 - y0) * rises[column];
     let high = y0 + (y1 - y0) * rises[column + 1];
@@ -108,10 +108,14 @@ function trace(
   }
 }
 
-/** How strong a line to a far row is at a share of its width: it fades within a fifth from either end. */
+/**
+ * How strong a line to a far row is at a share of its width: it fades within a fifth of it. A query has one such line
+ * for each weight that matters, a key may have thousands: at its end they stay faint, or they would be a wall.
+ */
 function fade(share: number): number {
-  const away = Math.min(share, 1 - share) / 0.2;
-  return away >= 1 ? 0 : (1 - away) ** 2;
+  const leaving = Math.max(0, 1 - share / 0.2) ** 2;
+  const arriving = Math.max(0, 1 - (1 - share) / 0.14) ** 2;
+  return leaving + 0.04 * arriving;
 }
 
 /** The columns in which a line lies inside the picture: it only ever rises or only ever falls. */
