@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnscope.errors import AttnscopeError
     from attnscope.model.model import Model, load
+    from attnscope.model.opened import open  # noqa: A004 - the public name is attnscope.open
     from attnscope.trace import Trace
 
 _HOME = {
@@ -21,9 +22,10 @@ _HOME = {
     "Model": "attnscope.model.model",
     "Trace": "attnscope.trace",
     "load": "attnscope.model.model",
+    "open": "attnscope.model.opened",
 }
 
-__all__ = ["AttnscopeError", "Model", "Trace", "load"]
+__all__ = ["AttnscopeError", "Model", "Trace", "load", "open"]
 __version__ = version("attnscope")
 
 

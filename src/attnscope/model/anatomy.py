@@ -32,7 +32,8 @@ class Anatomy:
     """`route` is `interface` where attention goes through transformers' attention interface, else `reported`.
 
     `numbers[i]` is the model's own layer number of the i-th call of the attention function; `shapes` is by layer number.
-    `hidden_states` is the difference of the capturing (or reporting) pass from an untouched one.
+    `hidden_states` is the difference of the capturing (or reporting) pass from an untouched one. `projections` are the paths
+    of the output projections (W_O) by layer number, None where no module reads the attention directly.
     """
 
     route: Route
@@ -40,6 +41,7 @@ class Anatomy:
     numbers: tuple[int, ...]
     shapes: tuple[LayerShape | None, ...]
     hidden_states: float | None
+    projections: tuple[str | None, ...] = ()
 
 
 def probe(model: nn.Module) -> Anatomy:
@@ -74,7 +76,12 @@ def probe(model: nn.Module) -> Anatomy:
             record.shape if record else None for record in by_layer(numbers, [c.record for c in calls], _depth(config))
         ),
         hidden_states=error,
+        projections=tuple(by_layer(numbers, [_path(recorder, call.projection) for call in calls], _depth(config))),
     )
+
+
+def _path(recorder: Recorder, module: nn.Module | None) -> str | None:
+    return None if module is None else recorder.names[id(module)]
 
 
 def _reported(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> Anatomy:

@@ -98,6 +98,12 @@ class Model:
         encoded, warnings = self._encoded(text, pair)
         return self._trace(encoded, [*encoded.warnings, *warnings], observer)
 
+    def projections(self) -> dict[str, list[nn.Module | None]]:
+        """The modules that turn the heads' outputs of each layer into the attention block's own (W_O), by stack."""
+        anatomy = self._anatomy
+        found = [None if path is None else self.hf_model.get_submodule(path) for path in anatomy.projections]
+        return {anatomy.stack: found}
+
     def count_tokens(self, text: Text, pair: str | None = None) -> int:
         """How many positions a trace of this text has. Raises `TooLongError` where the model has no positions for so many."""
         return len(self._encoded(text, pair)[0].tokens)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import InputError, RefusedError
 from attnscope.trace.certificate import Certificate
+from attnscope.trace.content import content_hash
 from attnscope.types import Stack, Token
 
 Rows = slice | Sequence[int] | Tensor | None
@@ -102,19 +103,7 @@ class Trace:
     @cached_property
     def id(self) -> str:
         """A hash (32 hex digits) of the content: tokens, edits, and the bytes of everything captured."""
-        digest = hashlib.blake2b(digest_size=16)
-        content = {
-            "tokens": {side: [asdict(token) for token in tokens] for side, tokens in self.sides.items()},
-            "edits": self._provenance.get("edits", []),
-            "stacks": {name: [stack.query_side, stack.key_side] for name, stack in self._stacks.items()},
-        }
-        digest.update(json.dumps(content, sort_keys=True).encode())
-        for name, stack in sorted(self._stacks.items()):
-            for index, record in enumerate(stack.records):
-                digest.update(f"{name} {index}".encode())
-                if record is not None:
-                    _hash_record(digest.update, record)
-        return digest.hexdigest()
+        return content_hash(self.sides, self._stacks, self._provenance.get("edits", []))
 
     def traced_stack(self, stack: str | None = None) -> TracedStack:
         """A stack's records. Raises `InputError` for an unknown name, or where a name is needed and none is given."""
@@ -196,6 +185,34 @@ class Trace:
         """The model's prediction scores, computed from the final hidden states when first asked for; None without a head."""
         return None if self._logits is None else self._logits()
 
+    def save(self, path: str | os.PathLike[str], *, weights: bool = False) -> None:
+        """Write the trace to a file (safetensors; `attnscope.open` reads it), whole or not at all.
+
+        With `weights` the output projections (W_O) are written too, so that `head_output` works without the model.
+        """
+        from attnscope.trace.file import write
+
+        write(self, Path(path), weights=weights)
+
+    @staticmethod
+    def from_attention(
+        attentions: Sequence[Any],
+        tokens: Sequence[str],
+        sentence_b_start: int | None = None,
+        *,
+        partial_rows: bool = False,
+    ) -> Trace:
+        """A trace of attention weights from anywhere.
+
+        `attentions` holds, for each layer, a torch or numpy array [1, heads, tokens, tokens] or [heads, tokens, tokens], or
+        None for a layer without. `tokens` are their texts; those from `sentence_b_start` on belong to sentence B.
+        Raises `InputError` where shapes, token count or values do not fit: every row must be a distribution, or, with
+        `partial_rows` (models with learned sinks), sum to at most 1.
+        """
+        from attnscope.trace.given import from_attention
+
+        return from_attention(attentions, tokens, sentence_b_start, partial_rows=partial_rows)
+
     def _qk(self, layer: int, stack: str | None, what: str) -> QKRecord:
         record = self.layer_record(layer, stack)
         if not isinstance(record, QKRecord):
@@ -220,21 +237,3 @@ def _rows(rows: Rows, queries: int) -> Tensor:
     if len(chosen) and not (-queries <= int(chosen.min()) and int(chosen.max()) < queries):
         raise InputError(f"Rows must lie between 0 and {queries - 1}; got {chosen.tolist()}.")
     return chosen % queries if queries else chosen
-
-
-def _hash_record(update: Callable[[Any], None], record: LayerRecord) -> None:
-    parts: list[Tensor | None] = []
-    if isinstance(record, QKRecord):
-        facts = (record.scaling, record.softcap, record.mask.kind, record.bias.kind if record.bias else None)
-        update(repr(facts).encode())
-        mask, bias = record.mask, record.bias
-        parts = [record.q, record.k, record.v, record.sinks, mask.lo, mask.hi, mask.valid, mask.bits]
-        parts.append(bias.values if bias else None)
-    else:
-        parts = [record.attention(torch.arange(record.shape.heads), torch.arange(record.queries))]
-    for part in parts:
-        if part is None:
-            update(b"-")
-            continue
-        update(f"{part.dtype}{tuple(part.shape)}".encode())
-        update(part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

@@ -1,0 +1,58 @@
+"""Opening saved traces, with or without the model that made them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from attnscope.capture import prepared
+from attnscope.errors import InputError
+from attnscope.model.anatomy import accepted
+from attnscope.model.model import Model, fingerprint
+from attnscope.trace import Trace
+from attnscope.trace.file import read
+from attnscope.trace.trace import TracedStack
+
+
+def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace:  # noqa: A001 - the public name is attnscope.open
+    """The trace in a file that `Trace.save` wrote.
+
+    With `model` (the one that made the trace, which is checked by its weights) head outputs and logits can be computed
+    too. Raises `MissingError` where there is no file, `DamagedError` for one that is cut short, changed, no trace, or of a
+    newer format, `InputError` for another model than the one that made it.
+    """
+    trace = read(Path(path))
+    if model is None:
+        return trace
+    made_by = trace.provenance.get("weights")
+    if made_by != fingerprint(model.hf_model):
+        raise InputError(
+            f"{os.fspath(path)!r} was made by a model with other weights ({trace.provenance.get('title')}); pass that one, or "
+            "open the trace without a model."
+        )
+    projections = model.projections()
+    stacks = {
+        name: TracedStack(stack.records, stack.causal, stack.query_side, stack.key_side, projections[name])
+        for name in trace.stacks
+        if (stack := trace.traced_stack(name))
+    }
+
+    def logits() -> Tensor | None:
+        with prepared(model.hf_model, None) as clone, torch.no_grad():
+            output = clone(**trace.inputs, **accepted(clone, use_cache=False, return_dict=True))
+        found = getattr(output, "logits", None)
+        return None if found is None else found[0].float().cpu()
+
+    return Trace(
+        sides=trace.sides,
+        stacks=stacks,
+        certificate=trace.certificate,
+        provenance=trace.provenance,
+        warnings=trace.warnings,
+        next_tokens=trace.next_tokens,
+        logits=logits,
+        inputs=trace.inputs,
+    )

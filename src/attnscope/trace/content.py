@@ -1,0 +1,77 @@
+"""The hash of a trace's content: what makes two traces the same, and tells whether a file still holds what was saved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from attnscope.attention import LayerRecord, QKRecord, WeightsRecord
+from attnscope.types import Token
+
+if TYPE_CHECKING:
+    from attnscope.trace.trace import TracedStack
+
+
+def content_hash(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack], edits: Sequence[Any]) -> str:
+    """32 hex digits over tokens, edits, and the bytes of everything captured."""
+    digest = hashlib.blake2b(digest_size=16)
+    content = {
+        "tokens": {side: [asdict(token) for token in tokens] for side, tokens in sides.items()},
+        "edits": list(edits),
+        "stacks": {name: [stack.query_side, stack.key_side] for name, stack in stacks.items()},
+    }
+    digest.update(json.dumps(content, sort_keys=True).encode())
+    for name, stack in sorted(stacks.items()):
+        for index, record in enumerate(stack.records):
+            digest.update(f"{name} {index}".encode())
+            if record is not None:
+                _hash_record(digest.update, record)
+    return digest.hexdigest()
+
+
+def tensors_of(record: LayerRecord) -> dict[str, Tensor]:
+    """Every tensor that a record consists of, by name."""
+    if isinstance(record, QKRecord):
+        mask, bias = record.mask, record.bias
+        found: dict[str, Tensor | None] = {
+            "q": record.q,
+            "k": record.k,
+            "v": record.v,
+            "sinks": record.sinks,
+            "mask.lo": mask.lo,
+            "mask.hi": mask.hi,
+            "mask.valid": mask.valid,
+            "mask.bits": mask.bits,
+            "bias": bias.values if bias else None,
+        }
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
+    if isinstance(record, WeightsRecord):
+        return {"weights": record.weights}
+    raise TypeError(f"{type(record).__name__} is a record of no known kind.")
+
+
+def facts_of(record: LayerRecord) -> dict[str, Any]:
+    """What else a record consists of, as JSON values."""
+    if not isinstance(record, QKRecord):
+        return {"form": "weights"}
+    mask, bias = record.mask, record.bias
+    return {
+        "form": "qk",
+        "scaling": record.scaling,
+        "softcap": record.softcap,
+        "mask": {"kind": mask.kind, "keys": mask.keys, "window": mask.window, "symmetric": mask.symmetric},
+        "bias": None if bias is None else {"kind": bias.kind, "queries": bias.queries, "keys": bias.keys},
+    }
+
+
+def _hash_record(update: Callable[[Any], None], record: LayerRecord) -> None:
+    update(json.dumps(facts_of(record), sort_keys=True).encode())
+    for name, tensor in tensors_of(record).items():
+        update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

@@ -1,0 +1,183 @@
+"""Traces as files: safetensors, so that a file can be read with a few lines and cannot run anything.
+
+    metadata  one entry, "attnscope": a JSON object with `format`, `id`, tokens, stacks, provenance, certificate …
+    tensors   "<stack>.<layer>.<part>" for every record, "<stack>.<layer>.projection" with `weights=True`, "input.<name>"
+
+The `id` is the hash of the content, compared when the file is opened. A file is written beside its place and then moved
+there, so that it is whole or not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from attnscope.attention import Bias, LayerRecord, Mask, QKRecord, WeightsRecord
+from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError
+from attnscope.trace.certificate import Certificate, LayerCertificate
+from attnscope.trace.content import facts_of, tensors_of
+from attnscope.trace.trace import Trace, TracedStack
+from attnscope.types import Token
+
+FORMAT = 1
+KEY = "attnscope"
+
+
+def write(trace: Trace, path: Path, *, weights: bool) -> None:
+    """See `Trace.save`."""
+    if path.is_dir() or not path.parent.is_dir():
+        problem = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
+        raise InputError(f"The trace cannot be written: {str(path)!r} {problem}.")
+    tensors: dict[str, Tensor] = {f"input.{name}": value for name, value in trace.inputs.items()}
+    stacks: dict[str, Any] = {}
+    for name in trace.stacks:
+        stack = trace.traced_stack(name)
+        stacks[name] = {
+            "causal": stack.causal,
+            "query": stack.query_side,
+            "key": stack.key_side,
+            "layers": [None if record is None else facts_of(record) for record in stack.records],
+        }
+        for index, record in enumerate(stack.records):
+            if record is not None:
+                tensors.update({f"{name}.{index}.{part}": one for part, one in tensors_of(record).items()})
+        if weights:
+            tensors.update(_projections(name, stack))
+    described = {
+        "format": FORMAT,
+        "id": trace.id,
+        "tokens": {side: [asdict(token) for token in tokens] for side, tokens in trace.sides.items()},
+        "stacks": stacks,
+        "provenance": trace.provenance,
+        "warnings": trace.warnings,
+        "next": trace.next_tokens,
+    }
+    ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        save_file(ready, unfinished, metadata={KEY: json.dumps(described, allow_nan=False)})
+        Path(unfinished).chmod(0o644)
+        Path(unfinished).replace(path)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
+
+
+def read(path: Path) -> Trace:
+    """The trace in a file. Raises `MissingError`, or `DamagedError` for a file that is no whole trace of this format."""
+    if not path.is_file():
+        raise MissingError(f"There is no trace {str(path)!r}.")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            described = _described(file.metadata(), path)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError) as error:
+        raise DamagedError(
+            f"{str(path)!r} is not a whole trace: it is cut short, or something else than attnscope wrote it ({error})."
+        ) from error
+    try:
+        trace = _trace(described, tensors)
+    except AttnscopeError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise DamagedError(f"{str(path)!r} lacks parts of a trace ({type(error).__name__}: {error}).") from error
+    if trace.id != described["id"]:
+        raise DamagedError(f"{str(path)!r} was changed after it was saved: its content does not match its hash.")
+    return trace
+
+
+def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
+    try:
+        described = json.loads((metadata or {})[KEY])
+        version = described["format"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DamagedError(f"{str(path)!r} is a safetensors file, but not a trace that attnscope saved.") from error
+    if version != FORMAT:
+        raise DamagedError(
+            f"{str(path)!r} has format {version!r}, and this attnscope reads format {FORMAT}. Install the newer attnscope that "
+            "wrote it."
+        )
+    return described
+
+
+def _trace(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace:
+    sides = {side: [Token(**token) for token in tokens] for side, tokens in described["tokens"].items()}
+    stacks = {name: _stack(name, stack, tensors) for name, stack in described["stacks"].items()}
+    for stack in stacks.values():
+        for record in stack.records:
+            if record is not None and (record.queries, record.keys) != (
+                len(sides[stack.query_side]),
+                len(sides[stack.key_side]),
+            ):
+                raise DamagedError("The tokens of the trace and its tensors do not fit together.")
+    provenance = dict(described["provenance"])
+    certificate = provenance.pop("certificate")
+    layers = {name: [LayerCertificate(**layer) for layer in found] for name, found in certificate.pop("stacks").items()}
+    following = described["next"]
+    return Trace(
+        sides=sides,
+        stacks=stacks,
+        certificate=Certificate(**certificate, stacks=layers),
+        provenance=provenance,
+        warnings=described["warnings"],
+        next_tokens=None if following is None else [(text, ident, p) for text, ident, p in following],
+        inputs={name.removeprefix("input."): one for name, one in tensors.items() if name.startswith("input.")},
+    )
+
+
+def _stack(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TracedStack:
+    records: list[LayerRecord | None] = []
+    projections: list[nn.Module | None] = []
+    for index, facts in enumerate(described["layers"]):
+        prefix = f"{name}.{index}."
+        parts = {one.removeprefix(prefix): tensor for one, tensor in tensors.items() if one.startswith(prefix)}
+        records.append(None if facts is None else _record(facts, parts))
+        projections.append(_linear(parts["projection"]) if "projection" in parts else None)
+    return TracedStack(records, described["causal"], described["query"], described["key"], projections)
+
+
+def _record(facts: Mapping[str, Any], parts: Mapping[str, Tensor]) -> LayerRecord:
+    if facts["form"] == "weights":
+        return WeightsRecord(parts["weights"])
+    lo, hi, mask, bias = parts["mask.lo"], parts["mask.hi"], facts["mask"], facts["bias"]
+    return QKRecord(
+        q=parts["q"],
+        k=parts["k"],
+        v=parts["v"],
+        scaling=facts["scaling"],
+        mask=Mask(lo=lo, hi=hi, valid=parts.get("mask.valid"), bits=parts.get("mask.bits"), **mask),
+        softcap=facts["softcap"],
+        bias=None if bias is None else Bias(values=parts["bias"], **bias),
+        sinks=parts.get("sinks"),
+    )
+
+
+def _projections(name: str, stack: TracedStack) -> dict[str, Tensor]:
+    """W_O of every layer as a matrix [model_dim, heads · v_dim], whatever kind of module it is."""
+    found: dict[str, Tensor] = {}
+    for index, (record, module) in enumerate(zip(stack.records, stack.projections, strict=False)):
+        if not isinstance(record, QKRecord) or module is None:
+            continue
+        width = record.shape.heads * record.shape.v_dim
+        parameter = next(module.parameters())
+        dtype = parameter.dtype if parameter.dtype.is_floating_point else record.q.dtype
+        unit = torch.eye(width, dtype=dtype, device=parameter.device)
+        with torch.no_grad():
+            found[f"{name}.{index}.projection"] = (module(unit) - module(torch.zeros_like(unit[:1]))).T.cpu()
+    return found
+
+
+def _linear(matrix: Tensor) -> nn.Linear:
+    linear = nn.Linear(matrix.shape[1], matrix.shape[0], bias=False, dtype=matrix.dtype)
+    linear.weight = nn.Parameter(matrix, requires_grad=False)
+    return linear
