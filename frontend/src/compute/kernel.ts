@@ -241,7 +241,18 @@ export class Kernel {
 }
 
 function dot(a: Float32Array, a0: number, b: Float32Array, b0: number, count: number): number {
-  let sum = 0;
-  for (let d = 0; d < count; d++) sum += a[a0 + d] * b[b0 + d];
-  return sum;
+  // Four sums side by side: one would wait for itself.
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  let d = 0;
+  for (; d + 4 <= count; d += 4) {
+    s0 += a[a0 + d] * b[b0 + d];
+    s1 += a[a0 + d + 1] * b[b0 + d + 1];
+    s2 += a[a0 + d + 2] * b[b0 + d + 2];
+    s3 += a[a0 + d + 3] * b[b0 + d + 3];
+  }
+  for (; d < count; d++) s0 += a[a0 + d] * b[b0 + d];
+  return s0 + s1 + s2 + s3;
 }

@@ -1,4 +1,4 @@
-import { createEffect, createMemo, createSignal, onCleanup, onMount, Show, untrack } from "solid-js";
+import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, untrack } from "solid-js";
 import { layerField } from "../compute/field";
 import type { Session } from "../state/session";
 import { allHeads, currentTrace, headCount, headsOn, type Place } from "../state/state";
@@ -75,6 +75,12 @@ export function App(props: { readonly session: Session }) {
   });
   /** The token whose numbers the panel lists: it follows once the pointer rests; at first it is the last query. */
   const [listed, setListed] = createSignal<Place | null>(null);
+  createEffect(
+    on(
+      createMemo(() => trace()?.trace),
+      () => setListed(null),
+    ),
+  );
   createEffect(() => {
     const now = place();
     const { queries, keys } = shown();
@@ -103,7 +109,10 @@ export function App(props: { readonly session: Session }) {
   createEffect(() => {
     const layer = drawable();
     const places = [...state().pins, ...(state().selection.token ? [state().selection.token as Place] : [])];
-    if (layer === null || layer.error === 0) return;
+    const { selection } = state();
+    // While the next layer is on its way, the old one is still drawn: its rows are not the ones to ask for.
+    const current = layer?.layer === selection.layer && layer.stack === selection.stack;
+    if (layer === null || layer.error === 0 || !current) return;
     const rows = [...new Set(places.filter((at) => at.side === "query").map((at) => at.index))].filter(
       (row) => row < layer.queries && !layer.exact(0, row),
     );
@@ -112,7 +121,8 @@ export function App(props: { readonly session: Session }) {
     void session.tile(heads, rows).then((tile) => {
       const weights = tile?.tensors.get("attention")?.data;
       const scores = tile?.tensors.get("scores")?.data;
-      if (!tile || !(weights instanceof Float32Array)) return;
+      if (tile?.layer !== layer.layer || tile.stack !== layer.stack || !(weights instanceof Float32Array))
+        return;
       tile.heads.forEach((head, h) => {
         tile.rows.forEach((row, r) => {
           const from = (h * tile.rows.length + r) * layer.keys;

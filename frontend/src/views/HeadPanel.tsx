@@ -70,6 +70,10 @@ export function HeadPanel(props: HeadPanelProps) {
   const hasPair = () => props.shown.keys.some((token) => token.sentence === "B");
   const notes = () => {
     const all: string[] = [];
+    const { layer } = state().selection;
+    if (props.field !== null && props.field.layer !== layer) {
+      all.push(`still layer ${props.field.layer}: layer ${layer} is not here yet`);
+    }
     if (state().view.sinks === "hidden" && sinks().size > 0) {
       const share = mass();
       all.push(`hidden: ${sinkName()}${share === null ? "" : `, ${percent(share)} of the mass`}`);

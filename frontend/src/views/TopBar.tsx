@@ -1,4 +1,4 @@
-import { createEffect, createSignal, For, on, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, For, on, Show } from "solid-js";
 import type { Input, Session } from "../state/session";
 import { currentTrace, type Theme } from "../state/state";
 import type { Example } from "../wire/messages";
@@ -23,7 +23,7 @@ export function TopBar(props: {
 
   createEffect(
     on(
-      () => trace()?.trace,
+      createMemo(() => trace()?.trace),
       () => {
         const input = trace()?.input;
         if (input?.text == null) return;
