@@ -77,15 +77,24 @@ class Mask:
         empty = torch.zeros(queries, dtype=torch.int32)
         return cls("dense", empty, empty.clone(), keys, bits=_pack(allowed))
 
-    def allowed(self, rows: Tensor) -> Bool[Tensor, "heads rows keys"]:
-        """Which keys the queries `rows` (indices) may look at; the leading size is 1 where all heads share the mask."""
+    def allowed(self, rows: Tensor, span: slice = slice(None)) -> Bool[Tensor, "heads rows span"]:
+        """Which keys the queries `rows` (indices) may look at; the leading size is 1 where all heads share the mask.
+
+        With `span` only these keys are told of.
+        """
         if self.bits is not None:
-            return _unpack(self.bits[:, rows], self.keys)
-        keys = torch.arange(self.keys)
+            return _unpack(self.bits[:, rows], self.keys)[..., span]
+        keys = torch.arange(self.keys)[span]
         open_ = (keys >= self.lo[rows, None]) & (keys < self.hi[rows, None])
         if self.valid is not None:
-            open_ &= self.valid
+            open_ &= self.valid[span]
         return open_[None]
+
+    def span(self, rows: Tensor) -> slice:
+        """The keys from the first to the last that any of the queries `rows` may look at."""
+        if self.bits is not None or not len(rows):
+            return slice(0, self.keys)
+        return slice(int(self.lo[rows].min()), max(int(self.hi[rows].max()), int(self.lo[rows].min())))
 
     def has_keys(self, rows: Tensor) -> Bool[Tensor, "rows"]:
         """Whether the queries `rows` (indices) have any key to look at (for masks that differ by head: in every head)."""

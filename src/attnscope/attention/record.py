@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad
 
 from attnscope.attention.bias import Bias
 from attnscope.attention.mask import Mask
@@ -102,28 +103,46 @@ class QKRecord(LayerRecord):
 
     def dot_products(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
         """q · k, not scaled."""
-        q = self.q[heads][:, rows].float()
-        k = self.k[self.key_head(heads)].float()
-        return (q @ k.transpose(1, 2)).cpu()
+        return self._products(heads, rows, slice(0, self.keys), 1.0)
 
     def scores(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
         """Scores before the softmax with everything applied; -inf where a key is not allowed."""
-        scores = self.dot_products(heads, rows) * self.scaling
-        if self.softcap is not None:
-            scores = torch.tanh(scores / self.softcap) * self.softcap
-        if self.bias is not None:
-            bias = self.bias.rows(rows)
-            scores = scores + (bias[heads] if bias.shape[0] > 1 else bias)
-        allowed = self.mask.allowed(rows)
-        return scores.masked_fill(~(allowed[heads] if allowed.shape[0] > 1 else allowed), -torch.inf)
+        span = self.mask.span(rows)
+        return pad(self._scores(heads, rows, span), (span.start, self.keys - span.stop), value=-torch.inf)
 
     def attention(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
         """Attention weights α."""
-        scores = self.scores(heads, rows)
+        span = self.mask.span(rows)
+        scores = self._scores(heads, rows, span)
         if self.sinks is None:
-            return torch.softmax(scores, dim=-1).nan_to_num(0.0)
-        sink = self.sinks[heads].float().cpu()[:, None, None].expand(-1, len(rows), 1)
-        return torch.softmax(torch.cat([scores, sink], dim=-1), dim=-1)[..., :-1]
+            weights = torch.softmax(scores, dim=-1)
+            without = ~self.mask.has_keys(rows)
+            if bool(without.any()):
+                weights = weights.nan_to_num(0.0)
+        else:
+            sink = self.sinks[heads].float().cpu()[:, None, None].expand(-1, len(rows), 1)
+            weights = torch.softmax(torch.cat([scores, sink], dim=-1), dim=-1)[..., :-1]
+        if span == slice(0, self.keys):
+            return weights
+        return pad(weights, (span.start, self.keys - span.stop))
+
+    def _scores(self, heads: Tensor, rows: Tensor, span: slice) -> Float[Tensor, "heads rows span"]:
+        """The scores of the keys in `span` alone: keys outside it are allowed to none of the rows."""
+        scores = self._products(heads, rows, span, self.scaling)
+        if self.softcap is not None:
+            scores = torch.tanh(scores / self.softcap) * self.softcap
+        if self.bias is not None:
+            bias = self.bias.rows(rows)[..., span]
+            scores = scores + (bias[heads] if bias.shape[0] > 1 else bias)
+        allowed = self.mask.allowed(rows, span)
+        if bool(allowed.all()):
+            return scores
+        return scores.masked_fill_(~(allowed[heads] if allowed.shape[0] > 1 else allowed), -torch.inf)
+
+    def _products(self, heads: Tensor, rows: Tensor, span: slice, scaling: float) -> Tensor:
+        q = self.q[heads][:, rows].float() * scaling
+        k = self.k[:, span][self.key_head(heads)].float()
+        return (q @ k.transpose(1, 2)).cpu()
 
     def output(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows v_dim"]:
         """Σ_j α_ij v_j: what each head passes on, before the output projection."""
