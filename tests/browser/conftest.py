@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 import chromium
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, WebSocket, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, WebSocket, expect, sync_playwright
 
+PATIENCE_MS = 60_000  # a failed wait costs this much; a first load on a busy machine needs more than Playwright's 5 s
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 INSIDE = ("data", "blob", "about", "file")
 SWITCHES = (
@@ -21,6 +22,8 @@ SWITCHES = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
     """An empty page, 1400 × 900, without cookies; at the end of the test `complaints` must be empty."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE_MS)
     _watch(page, complaints)
     yield page
     context.close()
