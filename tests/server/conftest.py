@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -140,7 +140,7 @@ def serving(static: Path) -> Serving:
 
 
 @contextmanager
-def _start(static: Path, limits: Limits | None = None) -> Iterator[Running]:
+def _start(static: Path, limits: Limits | None = None) -> Generator[Running]:
     gate = Gate()
     models = [
         ModelEntry.loaded(FakeModel()),

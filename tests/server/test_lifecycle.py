@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,7 +36,7 @@ _serve(Session([ModelEntry.loaded(model)]), listen(port=0), "a fake", open_brows
 
 
 @contextmanager
-def started(*command: str | Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+def started(*command: str | Path) -> Generator[tuple[subprocess.Popen[str], str, list[str]]]:
     """A process that serves, the URL that it printed, and the lines it printed before."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as process:
@@ -59,7 +59,7 @@ def end(process: subprocess.Popen[str], sent: signal.Signals) -> None:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[httpx.Client]:
+def opened(url: str) -> Generator[httpx.Client]:
     """A client that has exchanged the start URL for its cookie."""
     base, _, query = url.partition("/?")
     with httpx.Client(base_url=base, headers={"origin": base}, timeout=60) as client:
