@@ -1,0 +1,122 @@
+"""The set-up: finished steps are not done again, failed ones are; Chromium comes from apt-get; nothing untidy passes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import chromium
+import pytest
+import tidy
+from steps import StepError, Steps
+
+FAIL = [sys.executable, "-c", "import sys; print('the reason'); sys.exit(3)"]
+
+
+@pytest.fixture
+def done() -> list[str]:
+    return []
+
+
+def test_a_finished_step_is_not_done_again(tmp_path: Path, done: list[str]):
+    for _ in range(2):
+        Steps(tmp_path / "stamps", 1).do_once("step", "key", "Step", lambda: done.append("step"))
+    assert done == ["step"]
+
+
+def test_a_step_is_done_again_when_what_it_depends_on_changed(tmp_path: Path, done: list[str]):
+    for key in ("old", "new"):
+        Steps(tmp_path / "stamps", 1).do_once("step", key, "Step", lambda: done.append("step"))
+    assert done == ["step", "step"]
+
+
+def test_a_step_that_failed_is_done_again(tmp_path: Path, done: list[str]):
+    steps = Steps(tmp_path / "stamps", 1)
+    with pytest.raises(StepError):
+        steps.do_once("step", "key", "Step", lambda: steps.run(FAIL, log="step", cwd=tmp_path))
+    steps.do_once("step", "key", "Step", lambda: done.append("step"))
+    assert done == ["step"]
+
+
+def test_a_failed_command_says_what_it_said_and_where_the_rest_is(tmp_path: Path):
+    with pytest.raises(StepError, match=r"the reason[\s\S]*exit status 3[\s\S]*step\.log"):
+        Steps(tmp_path, 1).run(FAIL, log="step", cwd=tmp_path)
+    assert (tmp_path / "step.log").read_text() == "the reason\n"
+
+
+def test_a_step_shows_one_line_when_it_begins_and_one_when_it_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    loud = [sys.executable, "-c", "for number in range(1000): print(number)"]
+    steps = Steps(tmp_path, 3)
+    steps.do("Loud", lambda: steps.run(loud, log="loud", cwd=tmp_path), done=False)
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == "[1/3] Loud …" and last.startswith("[1/3] Loud: done in ")
+
+
+def _program(folder: Path, name: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_chromium_that_the_user_names_is_taken_before_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    on_path, named = _program(tmp_path / "bin", "chromium"), _program(tmp_path / "own", "my-chrome")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    assert chromium.find() == str(on_path)
+    monkeypatch.setenv("CHROMIUM", str(named))
+    assert chromium.find() == str(named)
+
+
+@pytest.mark.parametrize(
+    ("system", "user", "programs", "expected"),
+    [
+        ("debian", 0, ["apt-get"], "env DEBIAN_FRONTEND=noninteractive apt-get install"),
+        ("debian", 1000, ["apt-get", "sudo"], "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install"),
+        ("debian", 1000, ["apt-get"], None),
+        ("ubuntu", 0, ["apt-get"], None),  # its package `chromium` only installs a snap
+        ("debian", 0, [], None),
+    ],
+)
+def test_chromium_is_installed_only_where_that_is_possible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, user: int, programs: list[str], expected: str | None
+):
+    for name in programs:
+        _program(tmp_path, name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr(chromium, "_release", lambda: ["NAME=any", f"ID={system}"])
+    commands = [" ".join(command) for command in chromium.commands_to_install()]
+    assert len(commands) == (2 if expected else 0)
+    assert not expected or commands[1].startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("cache = '/" + "home/ada/cache'", "a home directory"),
+        ("cp /" + "work/main/x y", "a path of one machine"),
+        ('"resol' + 'ved": "https://registry.corp.example/x.tgz"', "a package host"),
+    ],
+)
+def test_what_names_one_machine_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, named: str):
+    monkeypatch.setattr(tidy, "ROOT", tmp_path)
+    (tmp_path / "file").write_text(f"first line\n{line}\n")
+    [fault] = tidy.faults("file")
+    assert fault.startswith("file:2") and named in fault
+
+
+@pytest.mark.parametrize("line", ["see https://example.org/home/page", "/usr/share/x", "a/home/b", "GET /etc/passwd"])
+def test_an_ordinary_path_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str):
+    monkeypatch.setattr(tidy, "ROOT", tmp_path)
+    (tmp_path / "file").write_text(line)
+    assert list(tidy.faults("file")) == []
+
+
+def test_a_large_file_and_a_built_one_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tidy, "ROOT", tmp_path)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "x.whl").write_bytes(bytes(tidy.LARGEST + 1))
+    large, built = tidy.faults("dist/x.whl")
+    assert "1,000,001 bytes" in large and "built" in built
