@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from attnscope.model.opened import open as attnscope_open
+
 ATTNSCOPE = Path(sys.executable).with_name("attnscope")
 
 
@@ -32,7 +34,7 @@ def test_the_version_is_the_packages():
     assert attnscope("--version").stdout == f"attnscope {version('attnscope')}\n"
 
 
-@pytest.mark.parametrize("command", [(), ("demo",), ("serve",), ("check",), ("models",)])
+@pytest.mark.parametrize("command", [(), ("demo",), ("serve",), ("check",), ("trace",), ("models",)])
 def test_help_needs_no_torch(command):
     program = f"import sys; sys.argv = ['attnscope', *{command!r}, '--help']\nfrom attnscope.cli import main\n"
     program += "try: main()\nexcept SystemExit as end: assert not end.code\nassert 'torch' not in sys.modules"
@@ -79,3 +81,32 @@ def test_a_host_that_is_no_address_of_this_machine_is_one_sentence():
     assert "no.such.invalid" in one_sentence(attnscope("serve", "smollm2", "--host", "no.such.invalid"))
     done = attnscope("serve", "smollm2", "--host", "192.0.2.1", "--token", "long-enough-token")
     assert "192.0.2.1" in one_sentence(done)
+
+
+def test_trace_writes_a_file_that_opens_as_the_same_trace(tmp_path, minilm):
+    path = tmp_path / "cats.trace"
+    pair = "the cat lay on the rug"
+    done = attnscope("trace", "minilm", "--text", "the cat sat on the mat", "--pair", pair, "-o", str(path))
+    assert done.returncode == 0
+    assert "15 tokens" in done.stdout
+    opened = attnscope_open(path)
+    assert opened.id == minilm.trace("the cat sat on the mat", pair=pair).id
+    assert (opened.provenance["text"], opened.provenance["pair"]) == ("the cat sat on the mat", pair)
+
+
+@pytest.mark.parametrize(
+    ("text", "output", "said"),
+    [("", "a.trace", "no tokens"), ("fox", "no/folder/a.trace", "folder that does not exist")],
+)
+def test_a_trace_that_cannot_be_made_is_one_sentence_and_no_file(tmp_path, text, output, said):
+    path = tmp_path / output
+    assert said in one_sentence(attnscope("trace", "smollm2", "--text", text, "-o", str(path)))
+    assert not list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a trace at all"])
+def test_serving_a_file_that_is_no_trace_is_one_sentence(tmp_path, content):
+    path = tmp_path / "bad.trace"
+    if content is not None:
+        path.write_bytes(content)
+    assert "trace" in one_sentence(attnscope("serve", str(path), "--no-browser"))

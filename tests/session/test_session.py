@@ -87,7 +87,8 @@ def test_hello_tells_what_there_is_to_ask():
     ]
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
-    assert hello.body["can"] == ["run", "trace", "layer", "tile", "check", "cancel"]
+    assert hello.body["can"] == ["run", "trace", "overview", "layer", "tile", "check", "cancel"]
+    assert hello.body["trace"] is None
     assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000}
 
 
@@ -341,8 +342,9 @@ def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
     trace = FakeModel().trace("a b")
     session = Session(traces=[HeldTrace(trace, None, "a b", None)])
     hello = ask(session, type="hello")[0].body
-    assert (hello["model"], hello["can"]) == (None, ["trace", "layer", "tile", "cancel"])
-    assert ask(session, type="trace", trace=trace.id)[0].body["model"] is None
+    assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "cancel"])
+    assert hello["trace"] == trace.id
+    assert ask(session, type="trace", trace=trace.id)[0].body["model"]["name"] is None
     assert error(ask(session, type="run", text="a"))[0] == "refused"
     assert error(ask(session, type="check", trace=trace.id))[0] == "refused"
 
@@ -372,3 +374,27 @@ def test_a_real_model_goes_the_whole_way(name, request):
     assert check.body["certificate"]["ok"] is True
     long = error(ask(session, type="run", text="word " * 20_000))
     assert long[0] == "too_large"
+
+
+def test_an_overview_comes_layer_by_layer_and_holds_the_largest_weight_of_every_cell(session):
+    trace = traced(session, "a b c d e")
+    stack = next(iter(ask(session, type="trace", trace=trace)[-1].body["stacks"]))
+    responses = ask(session, type="overview", trace=trace, stack=stack)
+    assert [r.body["layer"] for r in responses] == list(range(len(responses)))
+    for response in responses:
+        heads, rows, columns = (response.body[name] for name in ("heads", "rows", "columns"))
+        assert response.tensors["thumbnails"].shape == (heads, rows, columns) and response.body["pooled"] == [1, 1]
+        where = {"trace": trace, "stack": stack, "layer": response.body["layer"]}
+        (tile,) = ask(session, type="tile", **where, heads=list(range(heads)), rows=list(range(rows)))
+        expected = np.rint(255 * np.sqrt(tile.tensors["attention"]))
+        assert np.abs(response.tensors["thumbnails"] - expected).max() <= 1
+
+
+def test_an_overview_of_a_stack_that_is_not_there_is_an_error(session):
+    assert error(ask(session, type="overview", trace=traced(session), stack="cross"))[0] == "bad_request"
+
+
+def test_an_overview_stops_when_whoever_asked_has_gone(session):
+    trace = traced(session)
+    stack = next(iter(ask(session, type="trace", trace=trace)[-1].body["stacks"]))
+    assert error(ask(session, type="overview", trace=trace, stack=stack, gone=lambda: True))[0] == "cancelled"

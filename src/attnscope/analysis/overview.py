@@ -6,7 +6,7 @@ root in a byte (`round(255·√α)`): a linear byte would lose most of a row tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from attnscope.errors import CancelledError
 from attnscope.trace import Trace
-from attnscope.types import Observer
 
 SIZE = 64
 
@@ -30,18 +29,16 @@ class LayerOverview:
 
 
 def overview(
-    trace: Trace, stack: str | None = None, *, size: int = SIZE, observer: Observer | None = None
+    trace: Trace, stack: str | None = None, *, size: int = SIZE, cancelled: Callable[[], bool] = lambda: False
 ) -> Iterator[LayerOverview]:
     """The thumbnails of a stack, layer by layer; layers without attention are left out.
 
-    `size` is the most cells on a side. Raises `CancelledError` when the observer wants it to stop.
+    `size` is the most cells on a side. Raises `CancelledError` once `cancelled()` says so (asked before every layer).
     """
     records = trace.traced_stack(stack).records
     for layer, record in enumerate(records):
-        if observer is not None:
-            if observer.cancelled():
-                raise CancelledError("The overview was cancelled.")
-            observer.layer(layer, len(records))
+        if cancelled():
+            raise CancelledError("The overview was cancelled.")
         if record is None:
             continue
         high, wide = -(-record.queries // size), -(-record.keys // size)

@@ -10,6 +10,7 @@ import typer
 from attnscope.cli.check import check
 from attnscope.cli.models import app as models_app
 from attnscope.cli.serving import demo, serve
+from attnscope.cli.trace import trace
 
 app = typer.Typer(
     name="attnscope",
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(serve)
 app.command()(check)
+app.command()(trace)
 app.add_typer(models_app, name="models")
 
 

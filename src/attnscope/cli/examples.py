@@ -1,7 +1,8 @@
 """The inputs that the demo offers: those of the paper's figures, and sentences of our own where it gives none.
 
 Vig 2019, "A Multiscale Visualization of Attention in the Transformer Model": figure 1 (fox), figure 2 (cat), figure 3
-(heads that follow a list, verbs, an acronym) and figure 4 (doctor and nurse).
+(heads that follow a list, verbs, an acronym) and figure 4 (doctor and nurse). Each comes with the head of the embedded model
+that shows the pattern best, found by its mean weight on the tokens in question.
 """
 
 from __future__ import annotations
@@ -11,16 +12,57 @@ from attnscope.session import Example
 _DECODER, _ENCODER = "smollm2", "minilm"
 
 EXAMPLES = (
-    Example("Fox", "The quick, brown fox jumps over the lazy", model=_DECODER, figure="1"),
-    Example("Two cats", "the cat sat on the mat", pair="the cat lay on the rug", model=_ENCODER, figure="2"),
-    Example("A list", "For the soup she bought carrots, leeks, potatoes, onions and", model=_DECODER, figure="3"),
-    Example("Verbs", "The child woke, stretched, yawned and then climbed out of bed", model=_DECODER, figure="3"),
+    Example("Fox", "The quick, brown fox jumps over the lazy", model=_DECODER, figure="1", layer=16, heads=(0,)),
+    Example(
+        "Fox, dispersed", "The quick, brown fox jumps over the lazy", model=_DECODER, figure="1", layer=11, heads=(0,)
+    ),
+    Example(
+        "Two cats",
+        "the cat sat on the mat",
+        pair="the cat lay on the rug",
+        model=_ENCODER,
+        figure="2",
+        layer=5,
+        heads=(11,),
+    ),
+    Example(
+        "A list",
+        "For the soup she bought carrots, leeks, potatoes, onions and",
+        model=_DECODER,
+        figure="3",
+        layer=9,
+        heads=(0,),
+    ),
+    Example(
+        "Verbs",
+        "The child woke, stretched, yawned and then climbed out of bed",
+        model=_DECODER,
+        figure="3",
+        layer=12,
+        heads=(8,),
+    ),
     Example(
         "An acronym",
         "The Coastal Weather Observation Service (CWOS) warned of a storm tonight",
         model=_DECODER,
         figure="3",
+        layer=23,
+        heads=(0,),
     ),
-    Example("Doctor, nurse: She", "The doctor asked the nurse a question. She", model=_DECODER, figure="4"),
-    Example("Doctor, nurse: He", "The doctor asked the nurse a question. He", model=_DECODER, figure="4"),
+    Example(
+        "Doctor, nurse: She",
+        "The doctor asked the nurse a question. She",
+        model=_DECODER,
+        figure="4",
+        layer=9,
+        heads=(3, 4),
+    ),
+    Example(
+        "Doctor, nurse: He",
+        "The doctor asked the nurse a question. He",
+        model=_DECODER,
+        figure="4",
+        layer=9,
+        heads=(3, 4),
+    ),
 )

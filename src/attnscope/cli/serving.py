@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from attnscope.server.address import Listener
     from attnscope.session import Session
 
-Model = Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Hub id, local folder, .gguf file, an embedded model (smollm2, minilm), or a saved trace (a .trace file)."
+    ),
+]
 Host = Annotated[str, typer.Option(help="Address to listen on. One that other machines reach needs --token.")]
 Port = Annotated[
     int | None,
@@ -36,12 +41,15 @@ def serve(
     token: Token = None,
     allow_host: AllowHost = None,
 ) -> None:
-    """Serve a model as a page on this machine."""
+    """Serve a model, or a saved trace without its model, as a page on this machine."""
     listener = _listen(host, port, token, allow_host)
     from attnscope.cli.examples import EXAMPLES
-    from attnscope.cli.sources import model_entry
+    from attnscope.cli.sources import model_entry, saved_trace
     from attnscope.session import Session
 
+    held = saved_trace(model)
+    if held is not None:
+        _serve(Session(traces=[held]), listener, f"the trace {model}", open_browser=browser)
     entry = model_entry(model)
     _serve(Session([entry], examples=EXAMPLES), listener, entry.title, open_browser=browser)
 
@@ -74,7 +82,7 @@ def _listen(host: str, port: int | None, token: str | None, allow_host: list[str
     return listener
 
 
-def _serve(session: Session, listener: Listener, what: str, *, open_browser: bool) -> None:
+def _serve(session: Session, listener: Listener, what: str, *, open_browser: bool) -> Never:
     from attnscope.server.serve import LocalServer
 
     def say() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 import attnscope
 from attnscope.model.embedded import EMBEDDED, ensure, is_ready
-from attnscope.session import ModelEntry
+from attnscope.session import HeldTrace, ModelEntry
 
 
 def model_entry(name: str) -> ModelEntry:
@@ -23,6 +25,17 @@ def model_entry(name: str) -> ModelEntry:
     if not is_ready(name):
         _get(name)
     return ModelEntry(known.name, known.title, known.kind, lambda: attnscope.load(name))
+
+
+def saved_trace(name: str) -> HeldTrace | None:
+    """The trace in a file of that name, to be shown without its model; None for what names no `.trace` file."""
+    path = Path(name).expanduser()
+    if path.suffix.lower() != ".trace" or path.is_dir():
+        return None
+    trace = attnscope.open(path)
+    given = trace.provenance.get("text")
+    text = given if isinstance(given, str) else " ".join(token.text.strip() for token in trace.tokens)
+    return HeldTrace(trace, None, text, trace.provenance.get("pair"))
 
 
 def _get(name: str) -> None:

@@ -173,7 +173,7 @@ class Model:
             sides={"text": encoded.tokens},
             stacks={anatomy.stack: stack},
             certificate=certificate,
-            provenance=self._provenance(inputs),
+            provenance=self._provenance(encoded, inputs),
             warnings=warnings,
             next_tokens=self._next(logits) if anatomy.stack == "decoder" else None,
             logits=lazy_logits(self.hf_model, inputs, base, last),
@@ -241,7 +241,7 @@ class Model:
         pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
         return [(self._read(ident).text, ident, probability) for ident, probability in pairs]
 
-    def _provenance(self, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+    def _provenance(self, encoded: Encoded, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
         return {
             "model": self.name,
             "title": self.title,
@@ -256,6 +256,8 @@ class Model:
                 "torch": torch.__version__,
                 "transformers": transformers.__version__,
             },
+            "text": encoded.text,
+            "pair": encoded.pair,
             "input_ids": inputs["input_ids"][0].tolist(),
             "edits": [],
         }

@@ -24,6 +24,8 @@ class Encoded:
     inputs: dict[str, Tensor]
     tokens: list[Token]
     warnings: list[str]
+    text: str | None = None
+    pair: str | None = None
 
 
 def encode(tokenizer: Any, read: Reader, text: Text, pair: str | None = None) -> Encoded:
@@ -77,7 +79,7 @@ def _encode_text(tokenizer: Any, read: Reader, text: str, pair: str | None) -> E
                 "model reads them as one text."
             )
     inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
-    return Encoded(inputs, tokens, warnings)
+    return Encoded(inputs, tokens, warnings, text, pair)
 
 
 def _sentences(encoding: Any, tokens: list[Token], tokenizer: Any, text: str) -> list[Sentence]:

@@ -14,13 +14,18 @@ from attnscope.types import Stack
 
 @dataclass(frozen=True)
 class Example:
-    """An input that a page offers with one click. `figure` is the figure of the paper that shows it."""
+    """An input that a page offers with one click. `figure` is the figure of the paper that shows it.
+
+    `layer` and `heads` are what the page selects of it.
+    """
 
     title: str
     text: str
     pair: str | None = None
     model: str | None = None
     figure: str | None = None
+    layer: int | None = None
+    heads: tuple[int, ...] | None = None
 
 
 def trace_fields(held: HeldTrace) -> dict[str, Any]:
@@ -29,7 +34,7 @@ def trace_fields(held: HeldTrace) -> dict[str, Any]:
     following = trace.next_tokens
     return {
         "trace": trace.id,
-        "model": None if held.model is None else model_fields(held.model),
+        "model": _model_of(trace) if held.model is None else model_fields(held.model),
         "input": {"text": held.text, "pair": held.pair},
         "tokens": {side: [asdict(token) for token in tokens] for side, tokens in trace.sides.items()},
         "stacks": {name: _stack_fields(trace, name, stack) for name, stack in trace.stacks.items()},
@@ -52,6 +57,13 @@ def model_fields(model: ModelLike) -> dict[str, Any]:
         "quantisation": model.quantisation,
         "parameters": model.parameters,
     }
+
+
+def _model_of(trace: Trace) -> dict[str, Any]:
+    """What a trace that came without its model says of it. `name` is null: no `run` can ask for it."""
+    said = trace.provenance
+    known = {name: said.get(name) for name in ("title", "dtype", "quantisation", "parameters")}
+    return {"name": None, "kind": next(iter(trace.stacks)), **known}
 
 
 def certificate_fields(certificate: Certificate) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from attnscope.analysis import overview
 from attnscope.errors import DamagedError, InputError, RefusedError
 from attnscope.session.asked import index_of, indices_of, optional_text_of, text_of
 from attnscope.session.catalogue import Catalogue, ModelEntry
@@ -21,6 +23,7 @@ from attnscope.wire import Message, decode, encode
 Send = Callable[[bytes], None]
 Gone = Callable[[], bool]
 Answer = tuple[str, dict[str, Any], Arrays]
+Answers = Answer | Iterator[Answer]
 
 _NEED_A_MODEL = ("run", "check")
 
@@ -48,8 +51,10 @@ class Session:
     ) -> None:
         self.limits = limits or Limits()
         self._held = HeldTraces(self.limits.trace_bytes)
+        self._shown: str | None = None
         for held in traces:
             self._held.add(held)
+            self._shown = self._shown or held.trace.id
         self._catalogue = Catalogue(models)
         names = self._catalogue.names
         if model is not None and model not in names:
@@ -60,10 +65,11 @@ class Session:
         self._examples = [example for example in examples if example.model is None or example.model in names]
         self._jobs = Jobs(most=self.limits.requests, most_passes=self.limits.passes)
         self._pass = threading.Lock()
-        self._answers: dict[str, Callable[[Mapping[str, Any], Job], Answer]] = {
+        self._answers: dict[str, Callable[[Mapping[str, Any], Job], Answers]] = {
             "hello": self._hello,
             "run": self._run,
             "trace": self._trace,
+            "overview": self._overview,
             "layer": self._layer,
             "tile": self._tile,
             "check": self._check,
@@ -93,8 +99,12 @@ class Session:
         page = request.body.get("page")
         job = Job(request.id, request.type, page if isinstance(page, str) else None, report, gone)
         try:
-            kind, fields, tensors = self._work(request, job)
-            response = encode(Message(kind, request.id, {"last": True, **fields}, tensors))
+            answers = self._work(request, job)
+            answer = next(answers)
+            for following in answers:
+                send(_encoded(request.id, answer, last=False))
+                answer = following
+            response = _encoded(request.id, answer, last=True)
         except Exception as error:  # noqa: BLE001 - it becomes a response, and a log entry where nobody foresaw it
             response = encode(failure(error, job))
         send(response)
@@ -114,16 +124,17 @@ class Session:
         self._jobs.close()
         return self._jobs.idle(within_s)
 
-    def _work(self, request: Message, job: Job) -> Answer:
+    def _work(self, request: Message, job: Job) -> Iterator[Answer]:
         answer = self._answers.get(request.type)
         if answer is None:
             raise InputError(
                 f"There is no request {request.type[:100]!r}; this session answers {', '.join(self._can())}."
             )
         if request.type == "cancel":  # also a session with its hands full can be told to stop
-            return answer(request.body, job)
+            yield from _one_by_one(answer(request.body, job))
+            return
         with self._jobs.running(job, is_pass=request.type in _NEED_A_MODEL):
-            return answer(request.body, job)
+            yield from _one_by_one(answer(request.body, job))
 
     def _can(self) -> list[str]:
         without_model = not self._catalogue.names
@@ -134,10 +145,8 @@ class Session:
             "version": _version(),
             "models": self._catalogue.describe(),
             "model": self._model,
-            "examples": [
-                {"title": e.title, "figure": e.figure, "model": e.model, "text": e.text, "pair": e.pair}
-                for e in self._examples
-            ],
+            "trace": self._shown,
+            "examples": [asdict(example) for example in self._examples],
             "can": self._can(),
             "limits": {"tokens": self.limits.tokens, "characters": self.limits.characters},
         }
@@ -161,6 +170,16 @@ class Session:
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
         return "trace", trace_fields(self._held.get(text_of(body, "trace"))), {}
+
+    def _overview(self, body: Mapping[str, Any], job: Job) -> Iterator[Answer]:
+        trace_id, stack, held = self._stack(body)
+        if all(shape is None for shape in held.trace.stacks[stack].shapes):
+            raise InputError(f"No layer of the stack {stack!r} has attention, so there is no overview of it.")
+        job.stage = "overview"
+        for one in overview(held.trace, stack, cancelled=job.cancelled):
+            heads, rows, columns = one.thumbnails.shape
+            fields = {"layer": one.layer, "heads": heads, "rows": rows, "columns": columns, "pooled": list(one.pooled)}
+            yield "overview", {"trace": trace_id, "stack": stack, **fields}, {"thumbnails": one.thumbnails.numpy()}
 
     def _layer(self, body: Mapping[str, Any], _job: Job) -> Answer:
         trace_id, stack, layer, held = self._place(body)
@@ -189,12 +208,25 @@ class Session:
 
     def _place(self, body: Mapping[str, Any]) -> tuple[str, str, int, HeldTrace]:
         """The trace, stack and layer that a request is about."""
+        trace_id, stack, held = self._stack(body)
+        return trace_id, stack, index_of(body, "layer", held.trace.stacks[stack].layers, "layer"), held
+
+    def _stack(self, body: Mapping[str, Any]) -> tuple[str, str, HeldTrace]:
+        """The trace and stack that a request is about."""
         trace_id, stack = text_of(body, "trace"), text_of(body, "stack")
         held = self._held.get(trace_id)
-        layers = held.trace.stacks
-        if stack not in layers:
-            raise InputError(f"This trace has no stack {stack[:100]!r}; it has {', '.join(layers)}.")
-        return trace_id, stack, index_of(body, "layer", layers[stack].layers, "layer"), held
+        if stack not in held.trace.stacks:
+            raise InputError(f"This trace has no stack {stack[:100]!r}; it has {', '.join(held.trace.stacks)}.")
+        return trace_id, stack, held
+
+
+def _one_by_one(answers: Answers) -> Iterator[Answer]:
+    return iter([answers]) if isinstance(answers, tuple) else answers
+
+
+def _encoded(ident: str, answer: Answer, *, last: bool) -> bytes:
+    kind, fields, tensors = answer
+    return encode(Message(kind, ident, {"last": last, **fields}, tensors))
 
 
 def _version() -> str:
