@@ -13,7 +13,7 @@ import torch
 from jaxtyping import install_import_hook
 from serving import serving
 
-install_import_hook(["attnscope.attention", "attnscope.trace", "attnscope.analysis"], "beartype.beartype")
+install_import_hook(["attnscope.attention", "attnscope.analysis"], "beartype.beartype")
 
 if TYPE_CHECKING:
     import attnscope
