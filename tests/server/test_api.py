@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -229,6 +231,17 @@ def test_more_requests_than_the_limit_are_told_to_wait(serving):
         for run in runs:
             run.join(20)
         assert running.ask(type="hello")[0].type == "hello"
+
+
+def test_bodies_that_are_still_coming_in_count_as_requests_too(serving):
+    with serving(Limits(requests=2)) as running, ExitStack() as stack:
+        for _ in range(2):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=20))
+            half = head(running, "Content-Type: application/json", "Expect: 100-continue", "Content-Length: 9")
+            slow.sendall(half)
+            assert slow.recv(100).startswith(b"HTTP/1.1 100")
+        with running.client() as client:
+            assert refused(client.post("/api", json=HELLO)) == (503, "busy")
 
 
 def test_a_failure_nobody_foresaw_is_a_sentence_for_the_page_and_a_traceback_for_the_log(running, caplog, monkeypatch):
