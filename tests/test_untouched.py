@@ -216,3 +216,31 @@ def test_the_registered_function_refuses_to_be_used_outside_a_trace() -> None:
     model.config._attn_implementation = "attnscope"
     with pytest.raises(RefusedError, match="works only inside a pass"):
         model(input_ids=torch.tensor([tiny.ids()]))
+
+
+@pytest.mark.parametrize("way", ["dispatched", "offloaded to memory", "offloaded to disk"])
+@pytest.mark.filterwarnings("ignore:.*offloaded to the cpu:UserWarning")
+def test_models_that_accelerate_spread_or_offloaded_are_traced_all_the_same(way: str, tmp_path: Any) -> None:
+    import accelerate
+
+    plain = attnscope.Model(tiny.build("llama")).trace(tiny.ids())
+    model, cpu = tiny.build("llama"), torch.device("cpu")
+    if way == "dispatched":
+        accelerate.dispatch_model(model, {"": "cpu"}, force_hooks=True)
+    elif way == "offloaded to memory":
+        accelerate.cpu_offload(model, cpu)
+    else:
+        accelerate.disk_offload(model, str(tmp_path), cpu)
+    before = state(model)
+    trace = attnscope.Model(model).trace(tiny.ids())
+    assert torch.equal(trace.attention(2, 1), plain.attention(2, 1))
+    torch.testing.assert_close(trace.head_output(1, 0), plain.head_output(1, 0))
+    torch.testing.assert_close(trace.logits, plain.logits)
+    assert attnscope.Model(model).check(tiny.ids()).ok
+    assert state(model) == before
+
+
+def test_a_compiled_model_is_traced_all_the_same() -> None:
+    plain = attnscope.Model(tiny.build("llama")).trace(tiny.ids())
+    compiled = attnscope.Model(torch.compile(tiny.build("llama"), backend="eager"))
+    torch.testing.assert_close(compiled.trace(tiny.ids()).attention(2, 1), plain.attention(2, 1))

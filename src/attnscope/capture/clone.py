@@ -39,6 +39,9 @@ def structural_clone(model: nn.Module) -> nn.Module:
                 memo[id(held)] = held
         for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
             memo[id(tensor)] = tensor
+        offloaded = getattr(getattr(module, "_hf_hook", None), "weights_map", None)
+        if offloaded is not None:  # accelerate keeps the weights of offloaded modules there
+            memo[id(offloaded)] = offloaded
         for table in HOOK_TABLES:
             for hook in getattr(module, table, {}).values():
                 memo[id(hook)] = hook

@@ -51,7 +51,7 @@ def probe(model: nn.Module) -> Anatomy:
         raise RefusedError(
             f"{type(model).__name__} is an encoder-decoder model; attnscope shows encoders and decoders, not yet both in one."
         )
-    inputs = {"input_ids": _probe_ids(config)}
+    inputs = {"input_ids": _probe_ids(config).to(input_device(model))}
     with prepared(model, None) as clone, torch.no_grad():
         untouched = clone(**inputs, **accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True))
     with prepared(model, NAME) as clone:
@@ -146,6 +146,16 @@ def _states(output: Any) -> list[Tensor]:
         return [state for state in states if isinstance(state, Tensor)]
     found = [getattr(output, name, None) for name in ("last_hidden_state", "logits")]
     return [state for state in found if isinstance(state, Tensor)]
+
+
+def input_device(model: nn.Module) -> torch.device:
+    """Where a model wants its inputs: where its first weight is, or where accelerate brings it for the pass."""
+    for module in model.modules():
+        hook = getattr(module, "_hf_hook", None)
+        execution = getattr(hook, "execution_device", None)
+        if execution is not None:
+            return torch.device(execution)
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
 def accepted(model: nn.Module, **options: Any) -> dict[str, Any]:

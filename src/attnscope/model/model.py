@@ -17,7 +17,16 @@ from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.errors import InputError, RefusedError
-from attnscope.model.anatomy import Anatomy, accepted, by_layer, first_dtype, layer_numbers, probe, reported_weights
+from attnscope.model.anatomy import (
+    Anatomy,
+    accepted,
+    by_layer,
+    first_dtype,
+    input_device,
+    layer_numbers,
+    probe,
+    reported_weights,
+)
 from attnscope.model.check import certify, full_certificate, reported_certificate
 from attnscope.model.download import Progress
 from attnscope.model.head import BaseOutput, lazy_logits
@@ -142,7 +151,7 @@ class Model:
         return encoded, check_length(len(encoded.tokens), limit, hard=hard)
 
     def _inputs(self, encoded: Encoded) -> dict[str, Tensor]:
-        device = next(self.hf_model.parameters()).device
+        device = input_device(self.hf_model)
         embeddings: Any = getattr(self.hf_model, "get_input_embeddings", lambda: None)()
         vocabulary = getattr(embeddings, "num_embeddings", None)
         ids = encoded.inputs["input_ids"]
@@ -303,6 +312,8 @@ def fingerprint(model: nn.Module) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name, parameter in model.named_parameters():
         digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
+        if parameter.is_meta:  # offloaded: its values are elsewhere
+            continue
         flat = parameter.detach().reshape(-1)
         sample = flat[:: max(1, flat.numel() // 256)]
         digest.update(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())

@@ -26,7 +26,7 @@ from attnscope.attention import Bias, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError
 from attnscope.trace.certificate import Certificate, LayerCertificate
 from attnscope.trace.content import facts_of, tensors_of
-from attnscope.trace.trace import Trace, TracedStack
+from attnscope.trace.trace import Trace, TracedStack, projected
 from attnscope.types import Token
 
 FORMAT = 1
@@ -168,12 +168,8 @@ def _projections(name: str, stack: TracedStack) -> dict[str, Tensor]:
     for index, (record, module) in enumerate(zip(stack.records, stack.projections, strict=False)):
         if not isinstance(record, QKRecord) or module is None:
             continue
-        width = record.shape.heads * record.shape.v_dim
-        parameter = next(module.parameters())
-        dtype = parameter.dtype if parameter.dtype.is_floating_point else record.q.dtype
-        unit = torch.eye(width, dtype=dtype, device=parameter.device)
-        with torch.no_grad():
-            found[f"{name}.{index}.projection"] = (module(unit) - module(torch.zeros_like(unit[:1]))).T.cpu()
+        unit = torch.eye(record.shape.heads * record.shape.v_dim)
+        found[f"{name}.{index}.projection"] = projected(module, record, unit).T
     return found
 
 

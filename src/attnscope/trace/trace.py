@@ -173,12 +173,9 @@ class Trace:
             )
         heads, width = record.shape.heads, record.shape.v_dim
         own = record.output(index, torch.arange(record.queries))[0]
-        parameter = next(module.parameters())
-        dtype = parameter.dtype if parameter.dtype.is_floating_point else record.q.dtype
-        alone = torch.zeros(record.queries, heads * width, dtype=dtype, device=parameter.device)
-        alone[:, head * width : (head + 1) * width] = own.to(alone)
-        with torch.no_grad():
-            return (module(alone) - module(torch.zeros_like(alone[:1]))).float().cpu()
+        alone = torch.zeros(record.queries, heads * width)
+        alone[:, head * width : (head + 1) * width] = own
+        return projected(module, record, alone)
 
     @cached_property
     def logits(self) -> Float[Tensor, "token vocab"] | None:
@@ -220,6 +217,17 @@ class Trace:
                 f"The {what} of layer {layer} are not known: of this layer only attention weights are there."
             )
         return record
+
+
+def projected(
+    module: nn.Module, record: QKRecord, outputs: Float[Tensor, "row heads_v_dim"]
+) -> Float[Tensor, "row model_dim"]:
+    """W_O of heads' outputs without its bias, float32: by calling the module, so that adapters and quantised layers count."""
+    parameter = next(module.parameters(), record.q)
+    device = record.q.device if parameter.is_meta else parameter.device
+    given = outputs.to(device, parameter.dtype if parameter.dtype.is_floating_point else record.q.dtype)
+    with torch.no_grad():
+        return (module(given) - module(torch.zeros_like(given[:1]))).float().cpu()
 
 
 def _head(head: int, record: LayerRecord) -> Tensor:
