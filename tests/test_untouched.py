@@ -240,7 +240,8 @@ def test_models_that_accelerate_spread_or_offloaded_are_traced_all_the_same(way:
     assert state(model) == before
 
 
-def test_a_compiled_model_is_traced_all_the_same() -> None:
+def test_a_compiled_model_is_traced_uncompiled() -> None:
     plain = attnscope.Model(tiny.build("llama")).trace(tiny.ids())
     compiled = attnscope.Model(torch.compile(tiny.build("llama"), backend="eager"))
     torch.testing.assert_close(compiled.trace(tiny.ids()).attention(2, 1), plain.attention(2, 1))
+    assert compiled.check(tiny.ids()).ok

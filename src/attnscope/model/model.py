@@ -43,8 +43,9 @@ class Model:
     """A model that can be traced.
 
     `hf_model` is any transformers model for text, `tokenizer` its tokenizer (or None: then texts are given as token ids).
-    Every pass runs on a structural clone that shares the weights, so the model stays as it is: attention implementation,
-    configs, training mode, hooks, dtype and device, also while other threads use it.
+    `module` is what is run: `hf_model` itself, or what `torch.compile` wrapped. Every pass runs on a structural clone that
+    shares the weights, so the model stays as it is: attention implementation, configs, training mode, hooks, dtype and
+    device, also while other threads use it.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Model:
                 f"A transformers model is needed; got {type(hf_model).__name__}. To load one by name, call `attnscope.load`."
             )
         self.hf_model = hf_model
+        self.module: nn.Module = getattr(hf_model, "_orig_mod", hf_model)  # a compiled model is run uncompiled
         self.tokenizer = tokenizer
         config: Any = hf_model.config
         self.name = name or str(getattr(config, "name_or_path", "") or type(hf_model).__name__)
@@ -75,7 +77,7 @@ class Model:
     @property
     def parameters(self) -> int:
         """Number of parameters, shared ones counted once."""
-        return sum(parameter.numel() for parameter in self.hf_model.parameters())
+        return sum(parameter.numel() for parameter in self.module.parameters())
 
     @property
     def dtype(self) -> str:
@@ -90,7 +92,7 @@ class Model:
     @property
     def max_tokens(self) -> int | None:
         """How many tokens the model was made for, from its config; None where it does not say."""
-        return position_limit(self.hf_model)[0]
+        return position_limit(self.module)[0]
 
     @property
     def stacks(self) -> dict[str, Stack]:
@@ -110,7 +112,7 @@ class Model:
     def projections(self) -> dict[str, list[nn.Module | None]]:
         """The modules that turn the heads' outputs of each layer into the attention block's own (W_O), by stack."""
         anatomy = self._anatomy
-        found = [None if path is None else self.hf_model.get_submodule(path) for path in anatomy.projections]
+        found = [None if path is None else self.module.get_submodule(path) for path in anatomy.projections]
         return {anatomy.stack: found}
 
     def count_tokens(self, text: Text, pair: str | None = None) -> int:
@@ -123,7 +125,7 @@ class Model:
         The three comparisons are those of `attnscope.trace.certificate`, over every row of every head.
         """
         encoded, _ = self._encoded(text, pair)
-        return full_certificate(self.hf_model, self._anatomy, self._inputs(encoded), observer)
+        return full_certificate(self.module, self._anatomy, self._inputs(encoded), observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
         """The full certificate of the input of a trace."""
@@ -131,7 +133,7 @@ class Model:
             raise InputError(
                 "This trace was not made by a model of this session, so its input is not there to be run again."
             )
-        return full_certificate(self.hf_model, self._anatomy, trace.inputs, observer)
+        return full_certificate(self.module, self._anatomy, trace.inputs, observer)
 
     @cached_property
     def _read(self) -> Reader:
@@ -139,20 +141,20 @@ class Model:
 
     @cached_property
     def _anatomy(self) -> Anatomy:
-        return probe(self.hf_model)
+        return probe(self.module)
 
     @property
     def _torch_dtype(self) -> torch.dtype:
-        return first_dtype(self.hf_model)
+        return first_dtype(self.module)
 
     def _encoded(self, text: Text, pair: str | None) -> tuple[Encoded, list[str]]:
         encoded = encode(self.tokenizer, self._read, text, pair)
-        limit, hard = position_limit(self.hf_model)
+        limit, hard = position_limit(self.module)
         return encoded, check_length(len(encoded.tokens), limit, hard=hard)
 
     def _inputs(self, encoded: Encoded) -> dict[str, Tensor]:
-        device = input_device(self.hf_model)
-        embeddings: Any = getattr(self.hf_model, "get_input_embeddings", lambda: None)()
+        device = input_device(self.module)
+        embeddings: Any = getattr(self.module, "get_input_embeddings", lambda: None)()
         vocabulary = getattr(embeddings, "num_embeddings", None)
         ids = encoded.inputs["input_ids"]
         wrong = ids[(ids < 0) | (ids >= (vocabulary or torch.iinfo(torch.int64).max))]
@@ -160,7 +162,7 @@ class Model:
             size = "" if vocabulary is None else f" of {vocabulary:,}"
             raise InputError(f"Token id {int(wrong[0])} is outside the model's vocabulary{size}.")
         inputs = {name: value.to(device) for name, value in encoded.inputs.items()}
-        return {"input_ids": inputs.pop("input_ids"), **accepted(self.hf_model, **inputs)}
+        return {"input_ids": inputs.pop("input_ids"), **accepted(self.module, **inputs)}
 
     def _trace(self, encoded: Encoded, warnings: list[str], observer: Observer | None) -> Trace:
         inputs = self._inputs(encoded)
@@ -185,7 +187,7 @@ class Model:
             provenance=self._provenance(encoded, inputs),
             warnings=warnings,
             next_tokens=self._next(logits) if anatomy.stack == "decoder" else None,
-            logits=lazy_logits(self.hf_model, inputs, base, last),
+            logits=lazy_logits(self.module, inputs, base, last),
             inputs=inputs,
         )
 
@@ -193,7 +195,7 @@ class Model:
         self, inputs: Mapping[str, Any], observer: Observer | None
     ) -> tuple[TracedStack, Certificate, Any, BaseOutput]:
         anatomy = self._anatomy
-        with prepared(self.hf_model, NAME) as clone:
+        with prepared(self.module, NAME) as clone:
             recorder = Recorder(names={}, observer=observer, total=len(anatomy.numbers))
             base = BaseOutput(clone)
             try:
@@ -207,7 +209,7 @@ class Model:
         self, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None
     ) -> tuple[TracedStack, Certificate]:
         """The weights that the model's eager functions return, where those do give its output."""
-        with prepared(self.hf_model, NAME) as clone:
+        with prepared(self.module, NAME) as clone:
             recorder = Recorder(names={}, observer=observer, keep_weights=True, total=len(self._anatomy.numbers))
             _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
         certificate = self._certified(calls)
@@ -217,14 +219,14 @@ class Model:
 
     def _reported(self, inputs: Mapping[str, Any]) -> tuple[TracedStack, Certificate, Any, BaseOutput]:
         stack = self._anatomy.stack
-        with prepared(self.hf_model, None) as clone, torch.no_grad():
+        with prepared(self.module, None) as clone, torch.no_grad():
             base = BaseOutput(clone)
             try:
                 options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True)
                 output = clone(**inputs, **options)
             finally:
                 base.close()
-        weights, error = reported_weights(self.hf_model, inputs, output)
+        weights, error = reported_weights(self.module, inputs, output)
         records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in weights]
         certificate = reported_certificate(weights, error, stack, TOLERANCE[self._torch_dtype], "sampled")
         return TracedStack(records, causal=stack == "decoder"), certificate, output, base
@@ -254,9 +256,9 @@ class Model:
         return {
             "model": self.name,
             "title": self.title,
-            "class": type(self.hf_model).__name__,
+            "class": type(self.module).__name__,
             "revision": self.revision,
-            "weights": fingerprint(self.hf_model),
+            "weights": fingerprint(self.module),
             "dtype": self.dtype,
             "quantisation": self.quantisation,
             "parameters": self.parameters,

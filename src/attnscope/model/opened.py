@@ -28,7 +28,7 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
     if model is None:
         return trace
     made_by = trace.provenance.get("weights")
-    if made_by != fingerprint(model.hf_model):
+    if made_by != fingerprint(model.module):
         raise InputError(
             f"{os.fspath(path)!r} was made by a model with other weights ({trace.provenance.get('title')}); pass that one, or "
             "open the trace without a model."
@@ -41,7 +41,7 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
     }
 
     def logits() -> Tensor | None:
-        with prepared(model.hf_model, None) as clone, torch.no_grad():
+        with prepared(model.module, None) as clone, torch.no_grad():
             output = clone(**trace.inputs, **accepted(clone, use_cache=False, return_dict=True))
         found = getattr(output, "logits", None)
         return None if found is None else found[0].float().cpu()
