@@ -52,15 +52,15 @@ def get(name: Annotated[str, typer.Argument(help=f"One of {', '.join(EMBEDDED)}.
     try:
         model = embedded(name)
         if not is_ready(name):
-            _get(model)
+            get_embedded(model)
     except KeyboardInterrupt as error:
         typer.echo("attnscope: stopped; what is there so far does no harm, the next `models get` goes on.", err=True)
         raise typer.Exit(130) from error
     typer.echo(str(model.folder))
 
 
-def _get(model: Embedded) -> None:
-    """The work, with a bar on a terminal and one line for each step elsewhere; both on stderr."""
+def get_embedded(model: Embedded) -> None:
+    """Get an embedded model into the cache, with a bar on a terminal and one line for each step elsewhere; both on stderr."""
     console = Console(stderr=True)
     if not console.is_terminal:
         ensure(model.name, progress=_Lines(console))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 import attnscope
-from attnscope.model.embedded import EMBEDDED, ensure, is_ready
+from attnscope.cli.models import get_embedded
+from attnscope.model.embedded import EMBEDDED, is_ready
 from attnscope.session import HeldTrace, ModelEntry
 
 
@@ -23,7 +23,7 @@ def model_entry(name: str) -> ModelEntry:
         with Console(stderr=True).status(f"Loading {name}"):
             return ModelEntry.loaded(attnscope.load(name))
     if not is_ready(name):
-        _get(name)
+        get_embedded(known)
     return ModelEntry(known.name, known.title, known.kind, lambda: attnscope.load(name))
 
 
@@ -36,13 +36,3 @@ def saved_trace(name: str) -> HeldTrace | None:
     given = trace.provenance.get("text")
     text = given if isinstance(given, str) else " ".join(token.text.strip() for token in trace.tokens)
     return HeldTrace(trace, None, text, trace.provenance.get("pair"))
-
-
-def _get(name: str) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"Getting {name}", total=None)
-        ensure(
-            name,
-            progress=lambda done, total, text: bar.update(task, completed=done, total=total or None, description=text),
-        )

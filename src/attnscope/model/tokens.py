@@ -64,7 +64,7 @@ def _encode_text(tokenizer: Any, read: Reader, text: str, pair: str | None) -> E
     for given in (text, pair or ""):
         if any("\ud800" <= char <= "\udfff" for char in given):
             raise InputError("The text holds half of a surrogate pair, which is no character; remove it and try again.")
-    encoding = tokenizer(text, pair) if pair is not None else tokenizer(text)
+    encoding = tokenizer(text, pair, verbose=False) if pair is not None else tokenizer(text, verbose=False)
     ids: list[int] = list(encoding["input_ids"])
     _require_tokens(ids)
     tokens = [read(one) for one in ids]
