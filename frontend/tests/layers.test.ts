@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
@@ -21,7 +22,7 @@ describe("the layers of the source", () => {
   it.each(files)("%s imports only from its own layer and those before it", (path) => {
     const own = path.split("/")[0];
     for (const target of importsOf(path)) {
-      const other = target.startsWith("../") ? target.split("/")[1] : own;
+      const other = posix.join(posix.dirname(path), target).split("/")[0];
       expect(ORDER).toContain(other);
       expect(ORDER.indexOf(other)).toBeLessThanOrEqual(ORDER.indexOf(own));
       expect(SIBLINGS.some((pair) => other !== own && pair.includes(own) && pair.includes(other))).toBe(

@@ -118,8 +118,12 @@ describe("the address", () => {
   });
 
   it("takes no notice of what makes no sense", () => {
-    const address = readHash("#layer=x&heads=1,,b,-3,2&pins=q1,z9,k&scale=log&theme=<b>&filter=CC");
-    expect(address).toMatchObject({ layer: 0, heads: [1, 2], scale: "linear", theme: "auto", filter: "all" });
+    const address = readHash(
+      "#layer=x&heads=1,,b,-3,2&pins=q1,z9,k&scale=log&theme=<b>&filter=CC&at=9&widths=1e9,-4&neuron=x",
+    );
+    expect(address).toMatchObject({ layer: 0, heads: [1, 2] });
+    expect(address.view).toEqual(EMPTY.view);
+    expect(address.frame).toEqual(EMPTY.frame);
     expect(address.pins).toEqual([{ side: "query", index: 1 }]);
   });
 });

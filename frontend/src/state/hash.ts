@@ -4,11 +4,13 @@ import {
   type AppState,
   currentTrace,
   EMPTY,
+  type Frame,
   headsOn,
   type Place,
   type Scale,
   type SentenceFilter,
   type Theme,
+  type ViewSettings,
 } from "./state";
 
 export interface Address {
@@ -21,16 +23,15 @@ export interface Address {
   readonly heads: readonly number[];
   readonly token: Place | null;
   readonly pins: readonly Place[];
-  readonly filter: SentenceFilter;
-  readonly scale: Scale;
-  readonly sinks: "shown" | "hidden";
-  readonly theme: Theme;
+  readonly neuron: number | null;
+  readonly view: ViewSettings;
+  readonly frame: Frame;
 }
 
 /** The hash of a state, without the leading `#`; empty where nothing is shown. What is as usual is left out. */
 export function writeHash(state: AppState): string {
   const trace = currentTrace(state);
-  const { selection, view, pins } = state;
+  const { selection, view, pins, frame } = state;
   const parts: [string, string][] = [];
   const put = (name: string, value: string | null | undefined, usual: string | null = null): void => {
     if (value !== null && value !== undefined && value !== usual) parts.push([name, value]);
@@ -47,11 +48,18 @@ export function writeHash(state: AppState): string {
     if (heads.length < all) put("heads", heads.join(","));
     if (selection.token !== null) put("token", writePlace(selection.token));
     if (pins.length > 0) put("pins", pins.map(writePlace).join(","));
+    if (selection.neuron !== null) put("neuron", String(selection.neuron));
   }
   put("filter", view.filter, EMPTY.view.filter);
   put("scale", view.scale, EMPTY.view.scale);
   put("sinks", view.sinks, EMPTY.view.sinks);
   put("theme", view.theme, EMPTY.view.theme);
+  put("thumbnails", view.thumbnails, EMPTY.view.thumbnails);
+  put("at", frame.at, EMPTY.frame.at);
+  put("whole", frame.whole, EMPTY.frame.whole);
+  put("side", frame.side, EMPTY.frame.side);
+  const { model, head } = frame.widths;
+  if (model !== null || head !== null) put("widths", `${model ?? ""},${head ?? ""}`);
   return parts.map(([name, value]) => `${name}=${encode(value)}`).join("&");
 }
 
@@ -63,32 +71,45 @@ export function readHash(hash: string): Address {
     return value !== null && allowed.includes(value) ? value : usual;
   };
   const heads = (fields.get("heads") ?? "").split(",").filter((part) => /^\d{1,4}$/.test(part));
-  const layer = fields.get("layer") ?? "";
+  const whole = (text: string | null | undefined, digits = 5): number | null =>
+    /^\d+$/.test(text ?? "") && (text as string).length <= digits ? Number(text) : null;
+  const widths = (fields.get("widths") ?? "").split(",");
   return {
     trace: fields.get("trace"),
     model: fields.get("model"),
     text: fields.get("text"),
     pair: fields.get("pair"),
     stack: fields.get("stack") ?? "",
-    layer: /^\d{1,5}$/.test(layer) ? Number(layer) : 0,
+    layer: whole(fields.get("layer")) ?? 0,
     heads: [...new Set(heads.map(Number))].sort((a, b) => a - b),
     token: readPlaces(fields.get("token"))[0] ?? null,
     pins: readPlaces(fields.get("pins")),
-    filter: oneOf("filter", ["all", "AA", "AB", "BA", "BB"], EMPTY.view.filter),
-    scale: oneOf("scale", ["linear", "root"], EMPTY.view.scale),
-    sinks: oneOf("sinks", ["shown", "hidden"], EMPTY.view.sinks),
-    theme: oneOf("theme", ["auto", "light", "dark"], EMPTY.view.theme),
+    neuron: whole(fields.get("neuron")),
+    view: {
+      filter: oneOf<SentenceFilter>("filter", ["all", "AA", "AB", "BA", "BB"], EMPTY.view.filter),
+      scale: oneOf<Scale>("scale", ["linear", "root"], EMPTY.view.scale),
+      sinks: oneOf("sinks", ["shown", "hidden"], EMPTY.view.sinks),
+      theme: oneOf<Theme>("theme", ["auto", "light", "dark"], EMPTY.view.theme),
+      thumbnails: oneOf("thumbnails", ["auto", "lines", "map"], EMPTY.view.thumbnails),
+    },
+    frame: {
+      at: oneOf("at", ["model", "head", "side"], EMPTY.frame.at),
+      whole: oneOf("whole", ["all", "one"], EMPTY.frame.whole),
+      side: oneOf("side", ["neurons", "weights"], EMPTY.frame.side),
+      widths: { model: whole(widths[0], 4), head: whole(widths[1], 4) },
+    },
   };
 }
 
 /** The state that an address asks for, before its trace is there. */
 export function applyAddress(state: AppState, address: Address): AppState {
-  const { stack, layer, heads, token, pins, filter, scale, sinks, theme } = address;
+  const { stack, layer, heads, token, neuron, pins, view, frame } = address;
   return {
     ...state,
-    selection: { ...state.selection, stack: stack || state.selection.stack, layer, heads, token },
+    selection: { stack: stack || state.selection.stack, layer, heads, token, neuron },
     pins,
-    view: { filter, scale, sinks, theme },
+    view,
+    frame,
   };
 }
 

@@ -2,10 +2,11 @@
 
 import { createSignal } from "solid-js";
 import { DisconnectedError, RefusedError, type Source } from "../source/source";
-import type { HelloMessage, LayerMessage, Message, Request, TileMessage } from "../wire/messages";
+import type { Example, HelloMessage, LayerMessage, Message, Request, TileMessage } from "../wire/messages";
 import { applyAddress, readHash } from "./hash";
 import { begin, type History, redo, replace, step, undo } from "./history";
-import { type Action, type AppState, currentTrace, EMPTY, reduce, undoable } from "./state";
+import { createOverviews } from "./overviews";
+import { type Action, type AppState, currentTrace, EMPTY, reduce, type Selection, undoable } from "./state";
 
 export interface Work {
   readonly what: "run" | "layer" | "check" | "hello";
@@ -23,8 +24,12 @@ export interface Input {
   readonly text: string;
   readonly pair: string | null;
   readonly model: string | null;
+  /** What to select of it once it is there. */
+  readonly select?: Partial<Selection>;
 }
 
+/** Steps after which another layer is on show. */
+const MOVES: readonly Action["type"][] = ["layer", "stack", "head", "add-head"];
 const KEPT_LAYERS = 6;
 
 export type Session = ReturnType<typeof createSession>;
@@ -38,21 +43,31 @@ export function createSession(source: Source) {
   const layers = new Map<string, LayerMessage>();
   const running = new Map<Work["what"] | "tile", AbortController>();
   let retry: () => void = () => undefined;
+  const overviews = createOverviews(source, (error) => {
+    retry = () => void showLayer();
+    setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+  });
 
   const state = (): AppState => history().present;
 
   function dispatch(action: Action): void {
     const next = reduce(state(), action);
     setHistory(undoable(action) ? step(history(), next) : replace(history(), next));
-    if (action.type === "layer" || action.type === "stack") void showLayer();
+    if (MOVES.includes(action.type)) void showLayer();
   }
 
   function travel(to: (from: History<AppState>) => History<AppState>): void {
-    const { traces, trace, view } = state();
+    const { traces, trace, view, frame } = state();
     const moved = to(history());
-    // A step back is a step of the view: what was loaded meanwhile and the theme stay.
+    // A step back is a step of the view: what was loaded meanwhile, the theme and the panels stay.
     setHistory(
-      replace(moved, { ...moved.present, traces, trace, view: { ...moved.present.view, theme: view.theme } }),
+      replace(moved, {
+        ...moved.present,
+        traces,
+        trace,
+        frame,
+        view: { ...moved.present.view, theme: view.theme },
+      }),
     );
     void showLayer();
   }
@@ -101,7 +116,7 @@ export function createSession(source: Source) {
     };
     const trace = await ask("run", request, "trace", "starting");
     if (trace !== null) {
-      dispatch({ type: "traced", trace });
+      dispatch({ type: "traced", trace, select: input.select });
       await showLayer();
     }
   }
@@ -111,6 +126,7 @@ export function createSession(source: Source) {
     const trace = currentTrace(state());
     if (trace === null) return;
     const { stack, layer: index } = state().selection;
+    if (hello()?.can.includes("overview")) void overviews.show(trace.trace, stack);
     const key = `${trace.trace} ${stack} ${index}`;
     const kept = layers.get(key);
     if (kept !== undefined) {
@@ -179,11 +195,14 @@ export function createSession(source: Source) {
     setHistory(replace(history(), applyAddress(state(), address)));
     if (address.trace !== null && address.trace === state().trace) return showLayer();
     if (address.trace !== null && (await recall(address.trace))) return showLayer();
-    if (address.text !== null) return run({ text: address.text, pair: address.pair, model: address.model });
-    const example = hello()?.examples[0];
-    if (example !== undefined && hello()?.model !== null && state().trace === null) {
-      return run({ text: example.text, pair: example.pair, model: example.model });
+    if (address.text !== null && hello()?.can.includes("run")) {
+      return run({ text: address.text, pair: address.pair, model: address.model });
     }
+    if (state().trace !== null) return;
+    const given = hello()?.trace ?? null;
+    if (given !== null && (await recall(given))) return showLayer();
+    const example = hello()?.examples[0];
+    if (example !== undefined && hello()?.model !== null) return run(inputOf(example));
   }
 
   /** A trace that the host may still hold; whether it did. */
@@ -213,6 +232,7 @@ export function createSession(source: Source) {
 
   return {
     state,
+    overview: overviews.overview,
     hello,
     work,
     failure,
@@ -230,6 +250,13 @@ export function createSession(source: Source) {
     fail: (sentence: string) => setFailure({ sentence, disconnected: false }),
     dismiss: () => setFailure(null),
   };
+}
+
+/** An example as the input that runs it and selects what it is about. */
+export function inputOf(example: Example): Input {
+  const { text, pair, model, layer, heads } = example;
+  if (layer == null && heads == null) return { text, pair, model };
+  return { text, pair, model, select: { layer: layer ?? 0, heads: heads ?? [], token: null } };
 }
 
 function sentenceOf(error: unknown): string {

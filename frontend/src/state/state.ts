@@ -26,6 +26,22 @@ export interface ViewSettings {
   readonly scale: Scale;
   readonly sinks: "shown" | "hidden";
   readonly theme: Theme;
+  /** How the model view draws a head; auto: lines for short inputs. */
+  readonly thumbnails: "auto" | "lines" | "map";
+}
+
+export type PanelName = "model" | "head" | "side";
+
+/** Where the panels stand. It belongs to the address, not to the steps that can be taken back. */
+export interface Frame {
+  /** Widths that were dragged, CSS pixels; null for what fits. */
+  readonly widths: { readonly model: number | null; readonly head: number | null };
+  /** The panel that one is in: the tab on a narrow screen. */
+  readonly at: PanelName;
+  /** Whether the others are beside it. */
+  readonly whole: "all" | "one";
+  /** What the panel at the right shows. */
+  readonly side: "neurons" | "weights";
 }
 
 export interface AppState {
@@ -38,6 +54,7 @@ export interface AppState {
   readonly pins: readonly Place[];
   readonly edits: readonly never[];
   readonly view: ViewSettings;
+  readonly frame: Frame;
 }
 
 export const EMPTY: AppState = {
@@ -48,32 +65,36 @@ export const EMPTY: AppState = {
   selection: { stack: "", layer: 0, heads: [], token: null, neuron: null },
   pins: [],
   edits: [],
-  view: { filter: "all", scale: "linear", sinks: "shown", theme: "auto" },
+  view: { filter: "all", scale: "linear", sinks: "shown", theme: "auto", thumbnails: "auto" },
+  frame: { widths: { model: null, head: null }, at: "head", whole: "all", side: "neurons" },
 };
 
 export type Action =
-  | { readonly type: "traced"; readonly trace: TraceMessage }
+  | { readonly type: "traced"; readonly trace: TraceMessage; readonly select?: Partial<Selection> }
   | { readonly type: "certified"; readonly trace: string; readonly certificate: TraceMessage["certificate"] }
   | { readonly type: "layer"; readonly layer: number }
   | { readonly type: "stack"; readonly stack: string }
+  | { readonly type: "head"; readonly layer: number; readonly head: number }
+  | { readonly type: "add-head"; readonly layer: number; readonly head: number }
   | { readonly type: "heads"; readonly heads: readonly number[] }
   | { readonly type: "toggle-head"; readonly head: number }
   | { readonly type: "isolate-head"; readonly head: number }
   | { readonly type: "token"; readonly token: Place | null }
   | { readonly type: "pin"; readonly place: Place }
   | { readonly type: "pins"; readonly pins: readonly Place[] }
-  | { readonly type: "view"; readonly view: Partial<ViewSettings> };
+  | { readonly type: "view"; readonly view: Partial<ViewSettings> }
+  | { readonly type: "frame"; readonly frame: Partial<Frame> };
 
 /** Steps that a person can take back. */
 export function undoable(action: Action): boolean {
   if (action.type === "view") return action.view.theme === undefined;
-  return action.type !== "traced" && action.type !== "certified" && action.type !== "token";
+  return !["traced", "certified", "token", "frame"].includes(action.type);
 }
 
 export function reduce(state: AppState, action: Action): AppState {
   switch (action.type) {
     case "traced":
-      return traced(state, action.trace);
+      return traced(state, action.trace, action.select ?? {});
     case "certified": {
       const trace = state.traces[action.trace];
       if (trace === undefined) return state;
@@ -84,6 +105,13 @@ export function reduce(state: AppState, action: Action): AppState {
       return select(state, { layer: action.layer });
     case "stack":
       return { ...select(state, { stack: action.stack, layer: 0, heads: [], token: null }), pins: [] };
+    case "head":
+      return select(state, { layer: action.layer, heads: [action.head] });
+    case "add-head":
+      // Only heads of one layer lie over each other.
+      return action.layer === state.selection.layer
+        ? select(state, { heads: toggled(headsOn(state), action.head) })
+        : select(state, { layer: action.layer, heads: [action.head] });
     case "heads":
       return select(state, { heads: action.heads });
     case "toggle-head":
@@ -100,6 +128,8 @@ export function reduce(state: AppState, action: Action): AppState {
       return { ...state, pins: action.pins };
     case "view":
       return { ...state, view: { ...state.view, ...action.view } };
+    case "frame":
+      return { ...state, frame: { ...state.frame, ...action.frame } };
   }
 }
 
@@ -140,12 +170,13 @@ function togglePin(pins: readonly Place[], place: Place): readonly Place[] {
   return others.length < pins.length ? others : [...pins, place];
 }
 
-/** A new trace on show: what was selected stays where the new trace has it too. */
-function traced(state: AppState, trace: TraceMessage): AppState {
+/** A new trace on show: what was selected stays where the new trace has it too, but for what is to be selected anew. */
+function traced(state: AppState, trace: TraceMessage, anew: Partial<Selection>): AppState {
   const names = Object.keys(trace.stacks);
   const before = currentTrace(state);
   const stack = names.includes(state.selection.stack) ? state.selection.stack : (names[0] ?? "");
-  const sameModel = before === null || before.model.name === trace.model.name;
+  const sameModel =
+    before === null || (before.model.name ?? before.model.title) === (trace.model.name ?? trace.model.title);
   const sameTokens = before !== null && sameWords(before, trace);
   const kept = state.baseline === null ? {} : { [state.baseline]: state.traces[state.baseline] };
   const next: AppState = {
@@ -159,6 +190,7 @@ function traced(state: AppState, trace: TraceMessage): AppState {
       stack,
       heads: sameModel ? state.selection.heads : [],
       token: sameTokens || before === null ? state.selection.token : null,
+      ...anew,
     },
   };
   const { token } = next.selection;

@@ -1,14 +1,21 @@
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show, untrack } from "solid-js";
 import { layerField } from "../compute/field";
 import type { Session } from "../state/session";
-import { allHeads, currentTrace, headCount, headsOn, type Place } from "../state/state";
+import { currentTrace, headCount, headsOn, type PanelName, type Place } from "../state/state";
+import { followExactRows } from "./exact";
 import { Footer } from "./Footer";
 import { HeadPanel } from "./HeadPanel";
 import { globalKeys } from "./keys";
-import { RowPanel } from "./RowPanel";
+import { comfortableWidth } from "./model/grid";
+import { ModelPanel } from "./model/ModelPanel";
+import type { HeadPlace } from "./model/overlay";
+import type { HeadReading } from "./model/reading";
+import { RowHeading, type RowProps, RowTable } from "./RowPanel";
 import { type Edge, type Focus, heaviestEdges, type Shown, sinkKeys } from "./reading";
+import { SidePanel, type SideView } from "./SidePanel";
 import { StatusLine } from "./Status";
 import { TopBar } from "./TopBar";
+import { Workspace } from "./Workspace";
 
 /** How long the pointer rests on a token before its numbers are listed. */
 const REST_MS = 60;
@@ -20,6 +27,8 @@ export function App(props: { readonly session: Session }) {
   const [focus, setFocus] = createSignal<Focus | null>(null);
   const [version, setVersion] = createSignal(0);
   const known = (): void => void setVersion((count) => count + 1);
+  const [overHead, setOverHead] = createSignal<HeadPlace | null>(null);
+  const [headReading, setHeadReading] = createSignal<HeadReading | null>(null);
   let prompt!: HTMLTextAreaElement;
   let root!: HTMLDivElement;
 
@@ -105,44 +114,73 @@ export function App(props: { readonly session: Session }) {
     return layer === null || at === null ? null : (heaviestEdges(layer, shown(), at, 1)[0] ?? null);
   });
 
-  // Pinned and selected query rows become exact: the host is asked for them once for each layer.
-  createEffect(() => {
-    const layer = drawable();
-    const places = [...state().pins, ...(state().selection.token ? [state().selection.token as Place] : [])];
-    const { selection } = state();
-    // While the next layer is on its way, the old one is still drawn: its rows are not the ones to ask for.
-    const current = layer?.layer === selection.layer && layer.stack === selection.stack;
-    if (layer === null || layer.error === 0 || !current) return;
-    const rows = [...new Set(places.filter((at) => at.side === "query").map((at) => at.index))].filter(
-      (row) => row < layer.queries && !layer.exact(0, row),
-    );
-    if (rows.length === 0) return;
-    const heads = allHeads(state());
-    void session.tile(heads, rows).then((tile) => {
-      const weights = tile?.tensors.get("attention")?.data;
-      const scores = tile?.tensors.get("scores")?.data;
-      if (tile?.layer !== layer.layer || tile.stack !== layer.stack || !(weights instanceof Float32Array))
-        return;
-      tile.heads.forEach((head, h) => {
-        tile.rows.forEach((row, r) => {
-          const from = (h * tile.rows.length + r) * layer.keys;
-          const cut = (all: Float32Array) => all.slice(from, from + layer.keys);
-          layer.correct(head, row, cut(weights), scores instanceof Float32Array ? cut(scores) : null);
-        });
-      });
-      known();
-    });
-  });
+  followExactRows(session, drawable, known);
+
+  /** The view of a panel that the keyboard enters. */
+  const ENTRIES: Readonly<Record<PanelName, string>> = {
+    model: "[data-panel=model] [role=grid]",
+    head: "[data-panel=head] .tokens.query",
+    side: "[data-panel=side] .side-body [tabindex='0']",
+  };
+  const go = (panel: PanelName): void => {
+    if (state().frame.at !== panel && !root.querySelector(`[data-panel=${panel}]:not([hidden])`)) {
+      session.dispatch({ type: "frame", frame: { at: panel } });
+    }
+    root.querySelector<HTMLElement>(ENTRIES[panel])?.focus();
+  };
+  const panelOfKeyboard = (): PanelName | null => {
+    const focused = (root.getRootNode() as ShadowRoot).activeElement;
+    return (focused?.closest<HTMLElement>("[data-panel]")?.dataset.panel ?? null) as PanelName | null;
+  };
 
   onMount(() => {
     const onKey = globalKeys(session, {
       prompt: () => prompt,
       help: () => root.querySelector<HTMLElement>("[data-testid=help]"),
+      panel: panelOfKeyboard,
+      go,
     });
     root.addEventListener("keydown", onKey);
     onCleanup(() => root.removeEventListener("keydown", onKey));
     root.focus({ preventScroll: true });
   });
+
+  const rowProps: RowProps = {
+    get field() {
+      return drawable();
+    },
+    get version() {
+      return version();
+    },
+    get shown() {
+      return shown();
+    },
+    get dark() {
+      return dark();
+    },
+    get place() {
+      return listed();
+    },
+    get pins() {
+      return state().pins;
+    },
+    get trace() {
+      return trace();
+    },
+    onFocus: setFocus,
+    onUnpin: (pin) => {
+      session.dispatch({ type: "pin", place: pin });
+      session.dispatch({ type: "token", token: null });
+    },
+  };
+  const sideViews: readonly SideView[] = [
+    {
+      name: "weights",
+      title: "Weights",
+      heading: () => <RowHeading {...rowProps} />,
+      body: () => <RowTable {...rowProps} />,
+    },
+  ];
 
   return (
     <div
@@ -159,53 +197,66 @@ export function App(props: { readonly session: Session }) {
         }}
       />
       <StatusLine session={session} />
-      <main>
-        <Show when={trace()} fallback={<Welcome session={session} />}>
-          <HeadPanel
-            session={session}
-            field={drawable()}
-            shown={shown()}
-            version={version()}
-            onKnown={known}
-            dark={dark()}
-            focus={focus()}
-            onFocus={setFocus}
-          />
-          <RowPanel
-            field={drawable()}
-            version={version()}
-            shown={shown()}
-            dark={dark()}
-            place={listed()}
-            pins={state().pins}
-            trace={trace()}
-            onFocus={setFocus}
-            onUnpin={(pin) => {
-              session.dispatch({ type: "pin", place: pin });
-              session.dispatch({ type: "token", token: null });
-            }}
-          />
-        </Show>
-      </main>
-      <Footer field={drawable()} version={version()} shown={shown()} edge={edge()} trace={trace()} />
+      <Show when={trace()} fallback={<Welcome session={session} />}>
+        <Workspace
+          session={session}
+          modelWidth={comfortableWidth(trace()?.stacks[state().selection.stack]?.heads ?? 1)}
+          titles={{ model: "Model", head: "Head", side: "Weights" }}
+          model={(wide) => (
+            <ModelPanel
+              session={session}
+              dark={dark()}
+              wide={wide}
+              over={overHead()}
+              onOver={setOverHead}
+              onReading={setHeadReading}
+              onEnter={() => go("head")}
+            />
+          )}
+          head={() => (
+            <HeadPanel
+              session={session}
+              field={drawable()}
+              shown={shown()}
+              version={version()}
+              onKnown={known}
+              dark={dark()}
+              focus={focus()}
+              onFocus={setFocus}
+              onEnter={() => go("side")}
+            />
+          )}
+          side={() => <SidePanel session={session} views={sideViews} />}
+        />
+      </Show>
+      <Footer
+        field={drawable()}
+        version={version()}
+        shown={shown()}
+        edge={edge()}
+        trace={trace()}
+        head={headReading()}
+      />
     </div>
   );
 }
 
 function Welcome(props: { readonly session: Session }) {
   return (
-    <section class="panel welcome">
-      <Show
-        when={props.session.work()}
-        fallback={<p>Type a sentence above and press Enter: its attention is drawn here.</p>}
-      >
-        {(work) => (
-          <p>
-            {work().what === "hello" ? "Connecting to attnscope…" : "Running the model for the first time…"}
-          </p>
-        )}
-      </Show>
-    </section>
+    <main class="alone">
+      <section class="panel welcome">
+        <Show
+          when={props.session.work()}
+          fallback={<p>Type a sentence above and press Enter: its attention is drawn here.</p>}
+        >
+          {(work) => (
+            <p>
+              {work().what === "hello" ? "Connecting to attnscope…" : "Running the model for the first time…"}
+            </p>
+          )}
+        </Show>
+      </section>
+    </main>
   );
 }
 

@@ -16,7 +16,8 @@ export function CertificateBadge(props: CertificateBadgeProps) {
   const sentence = () => {
     const certificate = props.certificate;
     if (certificate === null) return "not checked";
-    return certificate.ok ? `exact to ${roundedUp(certificate.max_error)}` : "not exact";
+    if (!certificate.ok) return "not exact";
+    return certificate.max_error === null ? "exact" : `exact to ${roundedUp(certificate.max_error)}`;
   };
   return (
     <Popover
@@ -39,8 +40,7 @@ export function CertificateBadge(props: CertificateBadgeProps) {
                 <p>{certificate().sentence}</p>
                 <p class="quiet num">
                   {certificate().scope === "full" ? "Full check" : "A few rows of every head"} · largest
-                  difference {certificate().max_error.toExponential(1)} · tolerance{" "}
-                  {certificate().tolerance.toExponential(0)}
+                  difference {small(certificate().max_error)} · tolerance {small(certificate().tolerance)}
                 </p>
                 <div class="scroller" tabindex="0" role="region" aria-label="Certificate by layer">
                   <table class="num">

@@ -2,6 +2,7 @@ import { createMemo, For, Show } from "solid-js";
 import type { LayerField } from "../compute/field";
 import { decimals, scoreText, weightText, word } from "../marks/format";
 import type { TraceMessage } from "../wire/messages";
+import type { HeadReading } from "./model/reading";
 import { type Edge, readEdge, type Shown } from "./reading";
 import { Word } from "./Word";
 
@@ -11,6 +12,8 @@ export interface FooterProps {
   readonly shown: Shown;
   readonly edge: Edge | null;
   readonly trace: TraceMessage | null;
+  /** The head pointed at in the model view; it goes before an edge. */
+  readonly head: HeadReading | null;
 }
 
 /** The readout: always the exact thing under the pointer or the keyboard; beside it what the model says next. */
@@ -22,9 +25,14 @@ export function Footer(props: FooterProps) {
   return (
     <footer class="foot">
       <output class="readout num" data-testid="readout" aria-live="polite">
+        <Show when={props.head}>{(head) => <HeadLine {...head()} />}</Show>
         <Show
-          when={props.edge && reading() && props.field}
-          fallback={<span class="quiet">Point at a token or a line to read it.</span>}
+          when={props.head === null && props.edge && reading() && props.field}
+          fallback={
+            <Show when={props.head === null}>
+              <span class="quiet">Point at a head, a token or a line to read it.</span>
+            </Show>
+          }
         >
           {(field) => {
             const edge = () => props.edge as Edge;
@@ -68,8 +76,29 @@ export function Footer(props: FooterProps) {
         )}
       </Show>
       <span class="keys">
-        <kbd>↑↓</kbd> token <kbd>[ ]</kbd> layer <kbd>↵</kbd> pin <kbd>esc</kbd> out <kbd>?</kbd> help
+        <kbd>←↑↓→</kbd> move <kbd>↵</kbd> zoom in <kbd>esc</kbd> out <kbd>?</kbd> help
       </span>
     </footer>
+  );
+}
+
+function HeadLine(props: HeadReading) {
+  return (
+    <>
+      {"head "}
+      <b>{`${props.layer}.${props.head}`}</b>
+      <Show when={props.largest} fallback={` · ${props.note}`}>
+        {(largest) => (
+          <>
+            {" · "}
+            <b>
+              <bdi>{largest().from}</bdi> → <bdi>{largest().to}</bdi>
+              {`  ${largest().weight}`}
+            </b>
+            {props.note && `  ${props.note}`}
+          </>
+        )}
+      </Show>
+    </>
   );
 }

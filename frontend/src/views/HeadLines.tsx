@@ -26,6 +26,7 @@ export interface HeadLinesProps {
   readonly onToken: (place: Place | null) => void;
   readonly onPin: (place: Place) => void;
   readonly onDrawn: (drawn: Drawn) => void;
+  readonly onEnter: () => void;
 }
 
 /** Tokens that attend on the left, tokens attended to on the right, a line for each weight. */
@@ -207,6 +208,7 @@ export function HeadLines(props: HeadLinesProps) {
                   reveal(index);
                 }}
                 onPin={(index) => props.onPin({ side, index })}
+                onEnter={props.onEnter}
               />
             )}
           </For>

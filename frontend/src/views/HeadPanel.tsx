@@ -8,8 +8,9 @@ import { currentTrace, headCount, headsOn, type Scale, type SentenceFilter } fro
 import { HeadLines } from "./HeadLines";
 import { HeadSquares } from "./HeadSquares";
 import type { Focus, Shown } from "./reading";
-import { massOn, sinkKeys } from "./reading";
+import { massOn, sinkKeys, sinkName } from "./reading";
 import { Segments } from "./Segments";
+import { WholeButton } from "./WholeButton";
 
 const FILTERS: readonly (readonly [SentenceFilter, string])[] = [
   ["all", "All"],
@@ -32,6 +33,8 @@ export interface HeadPanelProps {
   readonly dark: boolean;
   readonly focus: Focus | null;
   readonly onFocus: (focus: Focus | null) => void;
+  /** Into the neurons of the token that the keyboard is on. */
+  readonly onEnter: () => void;
 }
 
 /** The head view with its controls and its legend. */
@@ -62,11 +65,7 @@ export function HeadPanel(props: HeadPanelProps) {
     void props.version;
     return props.field === null ? null : massOn(props.field, props.shown.heads, sinks());
   });
-  const sinkName = () => {
-    const special = props.shown.keys.some((token) => token.special);
-    if (!stack()?.causal) return "special tokens";
-    return special && sinks().size > 1 ? "first and special tokens" : "first token";
-  };
+  const sinkTitle = () => sinkName(props.shown.keys, stack()?.causal ?? false);
   const hasPair = () => props.shown.keys.some((token) => token.sentence === "B");
   const notes = () => {
     const all: string[] = [];
@@ -76,7 +75,7 @@ export function HeadPanel(props: HeadPanelProps) {
     }
     if (state().view.sinks === "hidden" && sinks().size > 0) {
       const share = mass();
-      all.push(`hidden: ${sinkName()}${share === null ? "" : `, ${percent(share)} of the mass`}`);
+      all.push(`hidden: ${sinkTitle()}${share === null ? "" : `, ${percent(share)} of the mass`}`);
     }
     if (state().view.filter !== "all") {
       all.push(`only ${FILTERS.find(([value]) => value === state().view.filter)?.[1]}`);
@@ -92,7 +91,7 @@ export function HeadPanel(props: HeadPanelProps) {
   };
 
   return (
-    <section class="panel head" aria-label="Head view">
+    <section class="panel head" aria-label="Head view" data-testid="head-view">
       <div class="bar">
         <h2>Head</h2>
         <Show when={Object.keys(trace()?.stacks ?? {}).length > 1}>
@@ -146,12 +145,14 @@ export function HeadPanel(props: HeadPanelProps) {
         </span>
         <span class="space" />
         <Show when={hasPair()}>
-          <Segments
-            label="Sentence filter"
-            options={FILTERS}
-            value={state().view.filter}
-            onChange={(filter) => session.dispatch({ type: "view", view: { filter } })}
-          />
+          <div class="filter">
+            <Segments
+              label="Sentence filter"
+              options={FILTERS}
+              value={state().view.filter}
+              onChange={(filter) => session.dispatch({ type: "view", view: { filter } })}
+            />
+          </div>
         </Show>
         <Segments
           label="Scale"
@@ -164,11 +165,12 @@ export function HeadPanel(props: HeadPanelProps) {
           class="toggle"
           aria-pressed={state().view.sinks === "hidden"}
           data-testid="hide-sink"
-          title={`The ${sinkName()}: where attention rests that nothing else needs`}
+          title={`The ${sinkTitle()}: where attention rests that nothing else needs`}
           on:click={() => session.dispatch({ type: "view", view: { sinks: flipped(state().view.sinks) } })}
         >
           hide sink
         </button>
+        <WholeButton session={session} panel="head" name="Head view" />
       </div>
       <HeadSquares
         layer={state().selection.layer}
@@ -198,6 +200,7 @@ export function HeadPanel(props: HeadPanelProps) {
               session.dispatch({ type: "token", token: pinned ? place : null });
             }}
             onDrawn={setDrawing}
+            onEnter={props.onEnter}
           />
         )}
       </Show>

@@ -7,10 +7,11 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["[  ]", "layer before, layer after"],
   ["0 … 9", "turn a head on or off; with Alt: that head alone"],
   ["a", "all heads"],
-  ["↑ ↓", "in the tokens: token before, after"],
-  ["← →", "queries, keys"],
-  ["Enter", "in the tokens: pin or unpin"],
-  ["Esc", "let go of the token, then of the pins"],
+  ["↑ ↓ ← →", "head to head; in the head view token to token, queries and keys"],
+  ["Enter", "a scale further in: head, then neurons"],
+  ["Esc", "a scale out; lets go of tokens and pins first"],
+  ["Space", "select the head; pin or unpin the token"],
+  ["⇧ Enter", "add the head to those on show"],
   ["s", "scale: linear or square root"],
   ["x", "hide or show the sink"],
   ["t", "theme"],
@@ -24,8 +25,9 @@ export function HelpButton() {
       {() => (
         <div class="help" tabindex="0">
           <p>
-            Tokens on the left attend to tokens on the right. Colour is the head, opacity the weight. Point at
-            a token or a line to read it; click a token to pin it.
+            Each thumbnail is a head: rows are layers. Click one to see it, ⇧ click to add it. In the head
+            view tokens on the left attend to tokens on the right; colour is the head, opacity the weight.
+            Point at anything to read it; click a token to pin it.
           </p>
           <dl>
             <For each={KEYS}>

@@ -9,7 +9,7 @@ import { Word } from "./Word";
 
 const MOST = 50;
 
-export interface RowPanelProps {
+export interface RowProps {
   readonly field: LayerField | null;
   readonly version: number;
   readonly shown: Shown;
@@ -21,13 +21,52 @@ export interface RowPanelProps {
   readonly onUnpin: (place: Place) => void;
 }
 
-/** The numbers behind the picture: the heaviest weights of the token in focus, and what the model says next. */
-export function RowPanel(props: RowPanelProps) {
+/** The token whose numbers are listed, and the pins. */
+export function RowHeading(props: RowProps) {
   const tokens = (side: Place["side"]) => (side === "query" ? props.shown.queries : props.shown.keys);
   const name = (place: Place) => {
     const token = tokens(place.side)[place.index];
     return token === undefined ? String(place.index) : word(token);
   };
+  return (
+    <>
+      <Show when={props.place}>
+        {(shown) => (
+          <span class="title">
+            <Show when={props.place?.side === "key"}>
+              <span class="quiet">who looks at </span>
+            </Show>
+            <b>
+              <Word tokens={tokens(shown().side)} index={shown().index} />
+            </b>
+            <Show when={props.place?.side === "query"}>
+              <span class="quiet"> looks at</span>
+            </Show>
+          </span>
+        )}
+      </Show>
+      <span class="space" />
+      <For each={props.pins}>
+        {(pin) => (
+          <button
+            type="button"
+            class="chip"
+            title="Unpin"
+            aria-label={`Unpin ${name(pin)}`}
+            on:click={() => props.onUnpin(pin)}
+          >
+            {pin.side === "key" ? "→ " : ""}
+            <Word tokens={tokens(pin.side)} index={pin.index} />
+            {pin.side === "query" ? " →" : ""} <i>×</i>
+          </button>
+        )}
+      </For>
+    </>
+  );
+}
+
+/** The numbers behind the picture: the heaviest weights of that token, and what the model says next. */
+export function RowTable(props: RowProps) {
   const edges = createMemo(() => {
     void props.version;
     if (props.field === null || props.place === null) return [];
@@ -37,41 +76,7 @@ export function RowPanel(props: RowPanelProps) {
     props.field?.exact(head, query) ? 4 : decimals(props.field?.error ?? 0);
 
   return (
-    <section class="panel row" aria-label="Token">
-      <div class="bar">
-        <h2>Token</h2>
-        <Show when={props.place}>
-          {(shown) => (
-            <span class="title">
-              <Show when={props.place?.side === "key"}>
-                <span class="quiet">who looks at </span>
-              </Show>
-              <b>
-                <Word tokens={tokens(shown().side)} index={shown().index} />
-              </b>
-              <Show when={props.place?.side === "query"}>
-                <span class="quiet"> looks at</span>
-              </Show>
-            </span>
-          )}
-        </Show>
-        <span class="space" />
-        <For each={props.pins}>
-          {(pin) => (
-            <button
-              type="button"
-              class="chip"
-              title="Unpin"
-              aria-label={`Unpin ${name(pin)}`}
-              on:click={() => props.onUnpin(pin)}
-            >
-              {pin.side === "key" ? "→ " : ""}
-              <Word tokens={tokens(pin.side)} index={pin.index} />
-              {pin.side === "query" ? " →" : ""} <i>×</i>
-            </button>
-          )}
-        </For>
-      </div>
+    <>
       <Show
         when={props.place !== null}
         fallback={<p class="hint">Point at a token to see where its attention goes.</p>}
@@ -164,6 +169,6 @@ export function RowPanel(props: RowPanelProps) {
           </div>
         )}
       </Show>
-    </section>
+    </>
   );
 }

@@ -18,6 +18,8 @@ export interface TokenColumnProps {
   readonly number: (index: number) => number | null;
   readonly onMove: (index: number) => void;
   readonly onPin: (index: number) => void;
+  /** Into the neurons of the token. */
+  readonly onEnter: () => void;
 }
 
 /** One column of tokens, of which only those in the window are in the page. */
@@ -45,8 +47,10 @@ export function TokenColumn(props: TokenColumnProps) {
     };
     if (event.key in targets) {
       props.onMove(Math.max(0, Math.min(last, targets[event.key])));
-    } else if ((event.key === "Enter" || event.key === " ") && now !== null) {
+    } else if (event.key === " " && now !== null) {
       props.onPin(now);
+    } else if (event.key === "Enter" && now !== null) {
+      props.onEnter();
     } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       const other = (event.currentTarget as HTMLElement).parentElement?.querySelector<HTMLElement>(
         `.tokens.${event.key === "ArrowLeft" ? "query" : "key"}`,

@@ -1,5 +1,5 @@
 import { createEffect, createMemo, createSignal, For, on, Show } from "solid-js";
-import type { Input, Session } from "../state/session";
+import { type Input, inputOf, type Session } from "../state/session";
 import { currentTrace, type Theme } from "../state/state";
 import type { Example } from "../wire/messages";
 import { CertificateBadge } from "./Certificate";
@@ -41,7 +41,8 @@ export function TopBar(props: {
   const show = (example: Example): void => {
     setText(example.text);
     setPair(example.pair);
-    run({ text: example.text, pair: example.pair, model: example.model ?? model() });
+    const input = inputOf(example);
+    run({ ...input, model: input.model ?? model() });
   };
   const enter = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -59,6 +60,9 @@ export function TopBar(props: {
   const theme = () => session.state().view.theme;
   const nextTheme = () => THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length];
 
+  const canRun = () => session.hello()?.can.includes("run") ?? true;
+  const title = () => trace()?.model.title ?? (trace() === null ? "No model yet" : "Saved trace");
+
   return (
     <header class="top">
       <span class="logo">
@@ -66,36 +70,38 @@ export function TopBar(props: {
         <b>attnscope</b>
       </span>
       <span class="model">
-        <Popover
-          kind="menu"
-          label={`Model: ${trace()?.model.title ?? "none"}`}
-          class="plain"
-          testid="model-menu"
-          face={
-            <>
-              <b>{trace()?.model.title ?? "No model yet"}</b> <span class="caret">▾</span>
-            </>
-          }
-        >
-          {(close) => (
-            <For each={session.hello()?.models ?? []}>
-              {(entry) => (
-                <button
-                  type="button"
-                  role="menuitemradio"
-                  aria-checked={entry.name === model()}
-                  on:click={() => {
-                    close();
-                    run({ model: entry.name });
-                  }}
-                >
-                  <b>{entry.title}</b>
-                  <span class="quiet">{entry.kind}</span>
-                </button>
-              )}
-            </For>
-          )}
-        </Popover>
+        <Show when={canRun()} fallback={<b class="name">{title()}</b>}>
+          <Popover
+            kind="menu"
+            label={`Model: ${title()}`}
+            class="plain"
+            testid="model-menu"
+            face={
+              <>
+                <b>{title()}</b> <span class="caret">▾</span>
+              </>
+            }
+          >
+            {(close) => (
+              <For each={session.hello()?.models ?? []}>
+                {(entry) => (
+                  <button
+                    type="button"
+                    role="menuitemradio"
+                    aria-checked={entry.name === model()}
+                    on:click={() => {
+                      close();
+                      run({ model: entry.name });
+                    }}
+                  >
+                    <b>{entry.title}</b>
+                    <span class="quiet">{entry.kind}</span>
+                  </button>
+                )}
+              </For>
+            )}
+          </Popover>
+        </Show>
         <span class="quiet facts num">{facts()}</span>
         <Show when={trace()}>
           {(now) => (
@@ -108,84 +114,90 @@ export function TopBar(props: {
           )}
         </Show>
       </span>
-      <form
-        class="prompt"
-        on:submit={(event) => {
-          event.preventDefault();
-          run();
-        }}
-      >
-        <div class="boxes">
-          <div class="text">
-            <textarea
-              ref={props.promptRef}
-              rows="1"
-              aria-label="Prompt"
-              data-testid="prompt"
-              placeholder="Type a sentence and press Enter"
-              spellcheck={false}
-              value={text()}
-              maxLength={session.hello()?.limits.characters}
-              on:input={(event) => setText(event.currentTarget.value)}
-              on:keydown={enter}
-            />
-          </div>
-          <Show when={pair() !== null}>
+      <Show when={canRun()} fallback={<GivenText text={text()} pair={pair()} />}>
+        <form
+          class="prompt"
+          on:submit={(event) => {
+            event.preventDefault();
+            run();
+          }}
+        >
+          <div class="boxes">
             <div class="text">
               <textarea
+                ref={props.promptRef}
                 rows="1"
-                aria-label="Sentence B"
-                data-testid="sentence-b"
-                placeholder="Sentence B"
+                aria-label="Prompt"
+                data-testid="prompt"
+                placeholder="Type a sentence and press Enter"
                 spellcheck={false}
-                value={pair() ?? ""}
-                on:input={(event) => setPair(event.currentTarget.value)}
+                value={text()}
+                maxLength={session.hello()?.limits.characters}
+                on:input={(event) => setText(event.currentTarget.value)}
                 on:keydown={enter}
               />
             </div>
-          </Show>
-        </div>
-        <button type="submit" class="run" data-testid="run" disabled={running() || text().trim() === ""}>
-          Run
-        </button>
-      </form>
+            <Show when={pair() !== null}>
+              <div class="text">
+                <textarea
+                  rows="1"
+                  aria-label="Sentence B"
+                  data-testid="sentence-b"
+                  placeholder="Sentence B"
+                  spellcheck={false}
+                  value={pair() ?? ""}
+                  on:input={(event) => setPair(event.currentTarget.value)}
+                  on:keydown={enter}
+                />
+              </div>
+            </Show>
+          </div>
+          <button type="submit" class="run" data-testid="run" disabled={running() || text().trim() === ""}>
+            Run
+          </button>
+        </form>
+      </Show>
       <div class="tools">
-        <button
-          type="button"
-          class="ghost"
-          data-testid="toggle-b"
-          on:click={() => setPair(pair() === null ? "" : null)}
-        >
-          {pair() === null ? "+ Sentence B" : "− Sentence B"}
-        </button>
-        <Popover kind="menu" label="Examples" testid="examples" face={<>Examples ▾</>}>
-          {(close) => (
-            <For each={session.hello()?.examples ?? []}>
-              {(example) => (
-                <button
-                  type="button"
-                  role="menuitem"
-                  class="example"
-                  on:click={() => {
-                    close();
-                    show(example);
-                  }}
-                >
-                  <span>
-                    <b>{example.title}</b>
-                    <Show when={example.figure}>
-                      <span class="quiet"> figure {example.figure}</span>
-                    </Show>
-                  </span>
-                  <span class="quiet">
-                    {example.text}
-                    <Show when={example.pair}> / {example.pair}</Show>
-                  </span>
-                </button>
-              )}
-            </For>
-          )}
-        </Popover>
+        <Show when={canRun()}>
+          <button
+            type="button"
+            class="ghost"
+            data-testid="toggle-b"
+            on:click={() => setPair(pair() === null ? "" : null)}
+          >
+            {pair() === null ? "+ Sentence B" : "− Sentence B"}
+          </button>
+        </Show>
+        <Show when={canRun() && (session.hello()?.examples.length ?? 0) > 0}>
+          <Popover kind="menu" label="Examples" testid="examples" face={<>Examples ▾</>}>
+            {(close) => (
+              <For each={session.hello()?.examples ?? []}>
+                {(example) => (
+                  <button
+                    type="button"
+                    role="menuitem"
+                    class="example"
+                    on:click={() => {
+                      close();
+                      show(example);
+                    }}
+                  >
+                    <span>
+                      <b>{example.title}</b>
+                      <Show when={example.figure}>
+                        <span class="quiet"> figure {example.figure}</span>
+                      </Show>
+                    </span>
+                    <span class="quiet">
+                      {example.text}
+                      <Show when={example.pair}> / {example.pair}</Show>
+                    </span>
+                  </button>
+                )}
+              </For>
+            )}
+          </Popover>
+        </Show>
         <button
           type="button"
           class="ghost icon"
@@ -199,6 +211,22 @@ export function TopBar(props: {
         <HelpButton />
       </div>
     </header>
+  );
+}
+
+/** The text of a trace that no model is there for. */
+function GivenText(props: { readonly text: string; readonly pair: string | null }) {
+  return (
+    <div class="given" data-testid="given-text">
+      <p class="said" tabindex="0">
+        <bdi>{props.text || "(its text was not kept)"}</bdi>
+        <Show when={props.pair}>
+          <span class="quiet"> / </span>
+          <bdi>{props.pair}</bdi>
+        </Show>
+      </p>
+      <p class="quiet">A saved trace without its model: no other text can be run here, and no check.</p>
+    </div>
   );
 }
 

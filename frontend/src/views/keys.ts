@@ -1,9 +1,13 @@
 import type { Session } from "../state/session";
-import { allHeads, type Theme } from "../state/state";
+import { allHeads, type PanelName, type Theme } from "../state/state";
 
 export interface KeyTargets {
   readonly prompt: () => HTMLElement;
   readonly help: () => HTMLElement | null;
+  /** The panel that the keyboard is in. */
+  readonly panel: () => PanelName | null;
+  /** Puts the keyboard into a panel. */
+  readonly go: (panel: PanelName) => void;
 }
 
 const THEMES: readonly Theme[] = ["auto", "light", "dark"];
@@ -29,13 +33,20 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
       const at = THEMES.indexOf(session.state().view.theme);
       session.dispatch({ type: "view", view: { theme: THEMES[(at + 1) % THEMES.length] } });
     },
-    Escape: () => {
-      if (session.work()?.what === "run") session.cancel();
-      else if (session.state().pins.length > 0) {
-        session.dispatch({ type: "pins", pins: [] });
-        session.dispatch({ type: "token", token: null });
-      } else session.dispatch({ type: "token", token: null });
-    },
+    Escape: () => out(),
+  };
+
+  /** One step out: of what runs, of the neurons, of a token, of a view over the whole width, of the head. */
+  const out = (): void => {
+    const { pins, selection, frame } = session.state();
+    const panel = targets.panel();
+    if (session.work()?.what === "run") session.cancel();
+    else if (frame.whole === "one") session.dispatch({ type: "frame", frame: { whole: "all" } });
+    else if (panel === "side") targets.go("head");
+    else if (pins.length > 0 || selection.token !== null) {
+      if (pins.length > 0) session.dispatch({ type: "pins", pins: [] });
+      session.dispatch({ type: "token", token: null });
+    } else if (panel === "head") targets.go("model");
   };
 
   const head = (event: KeyboardEvent): boolean => {

@@ -22,19 +22,22 @@ const ROW = { least: 24, most: 62 };
 
 export function layOut(width: number, height: number, rows: number, longestToken: number): Layout {
   const rowHeight = Math.max(ROW.least, Math.min(ROW.most, Math.floor((height - 24) / Math.max(1, rows))));
-  const fontSize = rowHeight >= 44 ? 16 : rowHeight >= 34 ? 15 : rowHeight >= 28 ? 14 : 13;
   const inner = Math.min(width - 24, WIDEST);
-  const wanted = longestToken * fontSize * 0.62 + 76;
-  const column = Math.round(Math.max(96, Math.min(inner * 0.28, 230, wanted)));
+  const roomy = inner > 420;
+  const fontSize = rowHeight >= 44 && roomy ? 16 : rowHeight >= 34 ? 15 : rowHeight >= 28 ? 14 : 13;
+  const wanted = longestToken * fontSize * 0.6 + 62;
+  // The lines keep a third of a narrow view, however long the words.
+  const column = Math.round(
+    Math.max(84, Math.min(Math.max(inner * 0.28, Math.min(inner * 0.345, wanted)), 230, wanted)),
+  );
   const left = Math.round((width - inner) / 2);
   const extent = rows * rowHeight;
-  const spare = height - extent;
   return {
     width,
     height,
     rowHeight,
     fontSize,
-    top: spare > 24 ? Math.round(Math.max(12, spare * 0.34)) : 12,
+    top: 12,
     queryX: left,
     keyX: left + inner - column,
     column,

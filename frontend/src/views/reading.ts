@@ -111,6 +111,13 @@ export function sinkKeys(tokens: readonly Token[], causal: boolean): ReadonlySet
   return sinks;
 }
 
+/** What the sinks of a stack are called. */
+export function sinkName(tokens: readonly Token[], causal: boolean): string {
+  if (!causal) return "special tokens";
+  const special = tokens.some((token, index) => token.special && index > 0);
+  return special ? "first and special tokens" : "first token";
+}
+
 /** Mean over heads and queries of the attention that rests on some keys; null while columns are not known. */
 export function massOn(
   field: LayerField,

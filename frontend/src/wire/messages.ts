@@ -5,7 +5,7 @@ import { DamagedError, decode, type Tensor } from "./safetensors";
 export const VERSION = 1;
 
 export interface Request {
-  readonly type: "hello" | "run" | "trace" | "layer" | "tile" | "check" | "cancel";
+  readonly type: "hello" | "run" | "trace" | "overview" | "layer" | "tile" | "check" | "cancel";
   readonly [field: string]: unknown;
 }
 
@@ -22,6 +22,9 @@ export interface Example {
   readonly model: string | null;
   readonly text: string;
   readonly pair: string | null;
+  /** What is selected of it at first; null where nothing is in particular. */
+  readonly layer?: number | null;
+  readonly heads?: readonly number[] | null;
 }
 
 export interface Token {
@@ -62,8 +65,8 @@ export interface LayerCertificate {
 
 export interface Certificate {
   readonly ok: boolean;
-  readonly max_error: number;
-  readonly tolerance: number;
+  readonly max_error: number | null;
+  readonly tolerance: number | null;
   readonly scope: "sampled" | "full";
   readonly sentence: string;
   readonly stacks: Readonly<Record<string, readonly LayerCertificate[]>>;
@@ -81,6 +84,8 @@ export interface HelloMessage extends Base {
   readonly version: string;
   readonly models: readonly ModelEntry[];
   readonly model: string | null;
+  /** A saved trace to show at once. */
+  readonly trace?: string | null;
   readonly examples: readonly Example[];
   readonly can: readonly string[];
   readonly limits: { readonly tokens: number; readonly characters: number };
@@ -98,10 +103,11 @@ export interface TraceMessage extends Base {
   readonly type: "trace";
   readonly trace: string;
   readonly model: {
-    readonly name: string;
-    readonly title: string;
+    /** What `run` calls it; null for a trace that came without its model. */
+    readonly name: string | null;
+    readonly title: string | null;
     readonly kind: string;
-    readonly dtype: string;
+    readonly dtype: string | null;
     readonly quantisation: string | null;
     readonly parameters: number | null;
   };
@@ -113,6 +119,18 @@ export interface TraceMessage extends Base {
   readonly next:
     | readonly { readonly text: string; readonly id: number; readonly probability: number }[]
     | null;
+}
+
+export interface OverviewMessage extends Base {
+  readonly type: "overview";
+  readonly trace: string;
+  readonly stack: string;
+  readonly layer: number;
+  readonly heads: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Queries and keys in one cell. */
+  readonly pooled: readonly [number, number];
 }
 
 export interface LayerMessage extends Base {
@@ -164,6 +182,7 @@ export type Message =
   | HelloMessage
   | ProgressMessage
   | TraceMessage
+  | OverviewMessage
   | LayerMessage
   | TileMessage
   | CheckMessage
@@ -174,6 +193,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   hello: ["models", "examples", "can", "limits"],
   progress: ["done", "total"],
   trace: ["trace", "model", "input", "tokens", "stacks"],
+  overview: ["trace", "stack", "layer", "heads", "rows", "columns", "pooled"],
   layer: ["trace", "stack", "layer", "form", "heads", "queries", "keys", "mask", "error"],
   tile: ["trace", "stack", "layer", "heads", "rows"],
   check: ["certificate"],

@@ -1,0 +1,82 @@
+/** The thumbnails of one layer's heads: bytes round(255·√α) of the largest weight in each cell. */
+
+import type { OverviewMessage } from "../wire/messages";
+import { DamagedError } from "../wire/safetensors";
+
+export interface Cell {
+  readonly row: number;
+  readonly column: number;
+  readonly byte: number;
+}
+
+/** Cells that are left out of a picture: those of hidden keys, and of tokens that a sentence filter drops. */
+export interface Hidden {
+  readonly row: (row: number) => boolean;
+  readonly column: (column: number) => boolean;
+}
+
+export class Thumbnails {
+  readonly layer: number;
+  readonly heads: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Queries and keys in one cell. */
+  readonly pooled: readonly [number, number];
+  readonly #bytes: Uint8Array;
+
+  constructor(message: OverviewMessage) {
+    ({
+      layer: this.layer,
+      heads: this.heads,
+      rows: this.rows,
+      columns: this.columns,
+      pooled: this.pooled,
+    } = message);
+    const tensor = message.tensors.get("thumbnails");
+    const wanted = [this.heads, this.rows, this.columns].join(" × ");
+    if (!(tensor?.data instanceof Uint8Array) || tensor.shape.join(" × ") !== wanted) {
+      throw new DamagedError(
+        `The thumbnails of layer ${this.layer} should be ${wanted}; got ${tensor?.shape.join(" × ") ?? "none"}.`,
+      );
+    }
+    this.#bytes = tensor.data;
+  }
+
+  /** The cells of a head, row by row; a view of the message's own bytes. */
+  cells(head: number): Uint8Array {
+    const size = this.rows * this.columns;
+    return this.#bytes.subarray(head * size, (head + 1) * size);
+  }
+
+  /** A copy of a head's cells, zero where hidden. */
+  shownCells(head: number, hidden: Hidden): Uint8Array {
+    const cells = this.cells(head).slice();
+    for (let row = 0; row < this.rows; row++) {
+      if (hidden.row(row)) cells.fill(0, row * this.columns, (row + 1) * this.columns);
+    }
+    for (let column = 0; column < this.columns; column++) {
+      if (!hidden.column(column)) continue;
+      for (let row = 0; row < this.rows; row++) cells[row * this.columns + column] = 0;
+    }
+    return cells;
+  }
+
+  /** The heaviest cell that is not hidden; null where all are, or all are zero. */
+  peak(head: number, hidden: Hidden): Cell | null {
+    const cells = this.cells(head);
+    let peak: Cell | null = null;
+    for (let row = 0; row < this.rows; row++) {
+      if (hidden.row(row)) continue;
+      for (let column = 0; column < this.columns; column++) {
+        const byte = cells[row * this.columns + column];
+        if (byte > (peak?.byte ?? 0) && !hidden.column(column)) peak = { row, column, byte };
+      }
+    }
+    return peak;
+  }
+}
+
+/** The weight that a byte stands for. */
+export function weightOf(byte: number): number {
+  return (byte / 255) ** 2;
+}

@@ -1,0 +1,62 @@
+import { For, type JSX, Show } from "solid-js";
+import type { Session } from "../state/session";
+import type { Frame } from "../state/state";
+import { WholeButton } from "./WholeButton";
+
+export interface SideView {
+  readonly name: Frame["side"];
+  readonly title: string;
+  /** What stands beside the tabs. */
+  readonly heading: () => JSX.Element;
+  readonly body: () => JSX.Element;
+}
+
+export interface SidePanelProps {
+  readonly session: Session;
+  readonly views: readonly SideView[];
+}
+
+/** The panel at the right: what a head computes for one token, in one of several views. */
+export function SidePanel(props: SidePanelProps) {
+  const wished = () => props.session.state().frame.side;
+  const now = () => props.views.find((view) => view.name === wished()) ?? props.views[0];
+  const turn = (event: KeyboardEvent): void => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step === undefined) return;
+    const count = props.views.length;
+    const next = props.views[(props.views.indexOf(now()) + step + count) % count];
+    props.session.dispatch({ type: "frame", frame: { side: next.name } });
+    const tabs = (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("[role=tab]");
+    tabs[props.views.indexOf(next)]?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <section class="panel side" aria-label={now().title} data-testid="side-panel">
+      <div class="bar">
+        <Show when={props.views.length > 1} fallback={<h2>{now().title}</h2>}>
+          <div class="segments" role="tablist" aria-label="Of the token" on:keydown={turn}>
+            <For each={props.views}>
+              {(view) => (
+                <button
+                  type="button"
+                  role="tab"
+                  aria-selected={view === now()}
+                  tabindex={view === now() ? 0 : -1}
+                  classList={{ on: view === now() }}
+                  data-testid={`side-${view.name}`}
+                  on:click={() => props.session.dispatch({ type: "frame", frame: { side: view.name } })}
+                >
+                  {view.title}
+                </button>
+              )}
+            </For>
+          </div>
+        </Show>
+        {now().heading()}
+        <WholeButton session={props.session} panel="side" name={now().title} />
+      </div>
+      <div class="side-body">{now().body()}</div>
+    </section>
+  );
+}

@@ -1,0 +1,51 @@
+/** What the readout says of a head, as far as its thumbnail knows. Pure. */
+
+import { type Thumbnails, weightOf } from "../../compute/thumbnails";
+import { repeatedWords, word } from "../../marks/format";
+import type { Token } from "../../wire/messages";
+import { cellRules, type Rules } from "./look";
+import type { HeadPlace } from "./overlay";
+
+export interface HeadReading extends HeadPlace {
+  /** Its heaviest weight off the sinks: `She → nurse 0.48`; null where nothing is to be seen. */
+  readonly largest: { readonly from: string; readonly to: string; readonly weight: string } | null;
+  readonly note: string;
+}
+
+export function readHead(
+  place: HeadPlace,
+  thumbnails: Thumbnails | null,
+  rules: Rules,
+  sinkName: string,
+): HeadReading {
+  if (thumbnails === null) return { ...place, largest: null, note: "not here yet" };
+  const { hidden, sink } = cellRules(rules, thumbnails.pooled);
+  const off = { row: hidden.row, column: (column: number) => hidden.column(column) || sink(column) };
+  const peak = thumbnails.peak(place.head, off) ?? thumbnails.peak(place.head, hidden);
+  if (peak === null) return { ...place, largest: null, note: "nothing on show" };
+  const [high, wide] = thumbnails.pooled;
+  return {
+    ...place,
+    largest: {
+      from: named(rules.queries, peak.row, high),
+      to: named(rules.keys, peak.column, wide),
+      weight: weightOf(peak.byte).toFixed(2),
+    },
+    note: sink(peak.column) ? "" : rules.sinks.size > 0 ? `largest off the ${sinkName}` : "largest",
+  };
+}
+
+export function spokenHead({ layer, head, largest, note }: HeadReading): string {
+  if (largest === null) return `Head ${layer}.${head}, ${note}`;
+  return `Head ${layer}.${head}: ${largest.from} to ${largest.to} ${largest.weight}${note && `, ${note}`}`;
+}
+
+/** A token by its word and position, or the span of positions in one cell. */
+function named(tokens: readonly Token[], cell: number, size: number): string {
+  const from = cell * size;
+  const to = Math.min(tokens.length, from + size) - 1;
+  if (to > from) return `tokens ${from}–${to}`;
+  const token = tokens[from];
+  if (token === undefined) return String(from);
+  return repeatedWords(tokens).has(word(token)) ? `${word(token)}\u00a0${from}` : word(token);
+}
