@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("tracing.py",)
+BENCHMARKS = ("tracing.py", "painting.py")
 
 
 def main() -> int:

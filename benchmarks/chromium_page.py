@@ -1,0 +1,135 @@
+"""A page in Chromium that says what it costs: bytes over the network and work of its main thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Browser, Error, Page, Playwright
+
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+QUIET_SECONDS = 0.4
+ACT_SECONDS = 0.1
+IDLE_WORK = 0.002  # seconds of main-thread work between two looks that count as none; looking costs some itself
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+
+
+class UnfinishedError(Exception):
+    """The page did not get ready; the message says what happened instead."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """CPU seconds of the main thread (all its tasks, scripts, style and layout) and bytes received."""
+
+    task: float
+    script: float
+    layout: float
+    received: int
+
+    def __sub__(self, before: Work) -> Work:
+        return Work(
+            self.task - before.task,
+            self.script - before.script,
+            self.layout - before.layout,
+            self.received - before.received,
+        )
+
+
+class MeteredPage:
+    """One page, 1400 × 900. All waiting ends after `limit` seconds with an UnfinishedError."""
+
+    def __init__(self, browser: Browser, limit: float) -> None:
+        self.page: Page = browser.new_page(viewport={"width": 1400, "height": 900})
+        self._limit = limit
+        self._faults: list[str] = []
+        self._received: dict[str, int] = {}
+        self.page.set_default_timeout(1000 * limit)
+        self.page.on("pageerror", lambda error: self._faults.append(error.message))
+        self.page.on("crash", lambda _: self._faults.append("the page crashed"))
+        self._cdp = self.page.context.new_cdp_session(self.page)
+        self._cdp.on("Network.requestWillBeSent", self._on_request)
+        self._cdp.on("Network.dataReceived", self._on_data)
+        self._cdp.on("Network.loadingFinished", self._on_finished)
+        self._cdp.send("Network.enable")
+        self._cdp.send("Performance.enable", {"timeDomain": "threadTicks"})  # CPU time: other programs do not count
+
+    def open(self, url: str, ready: str) -> Work:
+        """Loads a page and waits until it has an element `ready` (a selector), is painted and quiet; what that cost."""
+        try:
+            self.page.goto(url, wait_until="commit")
+            self.page.wait_for_selector(ready, state="attached")
+        except Error as error:
+            raise self._unfinished(error) from error
+        return self.quiet()
+
+    def quiet(self) -> Work:
+        """Waits for the next frame, then until the main thread has nothing to do; all work so far."""
+        try:
+            self.page.wait_for_function(TWO_FRAMES)
+        except Error as error:
+            raise self._unfinished(error) from error
+        return self._settled(QUIET_SECONDS)
+
+    def cost(self, act: Callable[[], None]) -> Work:
+        """The work that something makes, with the frames that show it and what the page puts off a little."""
+        before = self._work()
+        act()
+        return self._settled(ACT_SECONDS) - before
+
+    def _settled(self, seconds: float) -> Work:
+        """Asks now and then, which hardly disturbs the page, until it has done nothing in between."""
+        end = time.monotonic() + self._limit
+        self.page.wait_for_timeout(1000 * seconds)
+        before = self._work()
+        while time.monotonic() < end:
+            self.page.wait_for_timeout(1000 * seconds)
+            now = self._work()
+            if now.task - before.task < IDLE_WORK:
+                return before
+            before = now
+        raise UnfinishedError(f"not quiet within {self._limit:.0f} s")
+
+    def _work(self) -> Work:
+        metrics = {one["name"]: one["value"] for one in self._cdp.send("Performance.getMetrics")["metrics"]}
+        layout = metrics["LayoutDuration"] + metrics["RecalcStyleDuration"]
+        return Work(metrics["TaskDuration"], metrics["ScriptDuration"], layout, sum(self._received.values()))
+
+    def _unfinished(self, error: Error) -> UnfinishedError:
+        said = self._faults[0] if self._faults else error.message.splitlines()[0]
+        return UnfinishedError(said if self._faults else f"not there within {self._limit:.0f} s ({said})")
+
+    def _on_request(self, event: dict[str, Any]) -> None:
+        if event["request"]["url"].startswith("http"):
+            self._received.setdefault(event["requestId"], 0)
+
+    def _on_data(self, event: dict[str, Any]) -> None:
+        if event["requestId"] in self._received:
+            self._received[event["requestId"]] += int(event["dataLength"])
+
+    def _on_finished(self, event: dict[str, Any]) -> None:
+        # Not said of an answer that a page reads up to its last message and lets go of: for that, its data count.
+        if event["requestId"] in self._received:
+            self._received[event["requestId"]] = int(event["encodedDataLength"])
+
+
+@contextmanager
+def fresh_page(playwright: Playwright, program: str, limit: float) -> Generator[MeteredPage]:
+    """A page in a Chromium of its own, which has loaded and compiled nothing before."""
+    browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
+    try:
+        yield MeteredPage(browser, limit)
+    finally:
+        browser.close()

@@ -1,0 +1,217 @@
+"""Bytes and main-thread work in Chromium of the model view and of a hover in the head view, BertViz's beside ours.
+
+Same model, same text, same attention. Ours is the page as a user gets it: the app is loaded and all its views are
+drawn. BertViz's pages hold one view and nothing else. `--quick` measures the small sizes only.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import torch
+from bertviz_page import BERTVIZ, Pages, UnavailableError, serving
+from chromium_page import MeteredPage, UnfinishedError, Work, fresh_page
+from painting_report import hover_row, paint_rows
+from playwright.sync_api import Locator, Playwright, sync_playwright
+
+import attnscope
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
+import chromium
+
+PAIRS = {16: 7, 128: 2, 512: 5}  # one of BertViz's pages at 128 tokens takes a minute
+BERTVIZ_MODEL_VIEW = (16, 128)
+HOVERED = (128, 512)
+HOVERS = 30
+SELECTIONS = 12
+LAYER = 5
+LAYERS = 30
+LIMIT_SECONDS = 240.0
+COMPLETE = f"[data-testid=model-grid][data-layers='{LAYERS}']"
+DRAWN = "#vis svg"
+STORY = (
+    "The doctor asked the nurse a question about the patient because she had not seen the chart that morning. "
+    "After the storm the harbour was quiet, and two old fishermen mended their nets while a dog slept in the sun. "
+    "Nobody could say why the train was late again, but the people on the platform had learned to bring a book. "
+)
+# Of some tokens those that one can point at: the middle of each, by the token's number
+IN_SIGHT = r"""elements => elements.flatMap((element, at) => {
+  const box = element.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+  const hit = element.getRootNode().elementFromPoint(x, y);
+  const whole = element instanceof SVGElement ? element.parentNode : element;
+  const named = /-(\d+)$/.exec(element.dataset.testid ?? "");
+  return hit !== null && whole.contains(hit) ? [[named === null ? at : Number(named[1]), x, y]] : [];
+})"""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every measurement needs: the model, Chromium, the running demo, and BertViz's pages where they can be had."""
+
+    model: attnscope.Model
+    playwright: Playwright
+    program: str
+    demo: str
+    bertviz: str
+    pages: Pages | None
+
+    def page(self) -> AbstractContextManager[MeteredPage]:
+        """A page in a Chromium of its own."""
+        return fresh_page(self.playwright, self.program, LIMIT_SECONDS)
+
+    def text(self, tokens: int) -> str:
+        """A text of exactly so many tokens."""
+        tokenizer = self.model.tokenizer
+        assert tokenizer is not None
+        text: str = tokenizer.decode(tokenizer(STORY * (1 + tokens // 40))["input_ids"][:tokens])
+        assert len(tokenizer(text)["input_ids"]) == tokens
+        return text
+
+    def trace(self, tokens: int) -> attnscope.Trace:
+        """The trace of that text."""
+        return self.model.trace(self.text(tokens))
+
+    def open_ours(self, page: MeteredPage, tokens: int) -> Work:
+        """Opens the app at that text, up to the whole model view."""
+        return page.open(f"{self.demo}#model=smollm2&layer={LAYER}&text={quote(self.text(tokens))}", COMPLETE)
+
+    def open_theirs(self, page: MeteredPage, file: Path) -> Work:
+        """Opens a page of BertViz's."""
+        return page.open(f"{self.bertviz}/{file.name}", DRAWN)
+
+
+def model_view(bench: Bench, tokens: int) -> None:
+    """First paint of all heads, in pairs."""
+    print(f"\nModel view, {tokens} tokens, until all {LAYERS} × 9 heads are painted and the page is quiet")
+    file = bench.pages.model_view(bench.trace(tokens)) if bench.pages and tokens in BERTVIZ_MODEL_VIEW else None
+    ours: list[Work] = []
+    theirs: list[Work] = []
+    with bench.page() as page:
+        bench.open_ours(page, tokens)  # not counted: the server loads the model
+    for _ in range(PAIRS[tokens]):
+        with bench.page() as page:
+            ours.append(bench.open_ours(page, tokens))
+        if file:
+            try:
+                with bench.page() as page:
+                    theirs.append(bench.open_theirs(page, file))
+            except UnfinishedError as error:
+                print(f"  BertViz did not finish: {error}")
+                file = None
+    print("\n".join(paint_rows(ours, theirs)))
+
+
+def head_view(bench: Bench, tokens: int) -> None:
+    """Hovers over the last tokens, in pairs, all heads of one layer on; for the longest text selecting a token too."""
+    print(f"\nHead view, {tokens} tokens, the 9 heads of layer {LAYER}")
+    with ExitStack() as stack:
+        ours = stack.enter_context(bench.page())
+        bench.open_ours(ours, tokens)
+        theirs = stack.enter_context(bench.page()) if bench.pages else None
+        if theirs and bench.pages:
+            file = bench.pages.head_view(bench.trace(tokens), LAYER)
+            size = file.stat().st_size / 1e6
+            print(f"  BertViz's page of this layer alone has {size:,.1f} MB; of all {LAYERS}: {LAYERS * size:,.0f} MB")
+            try:
+                print(f"  and takes {bench.open_theirs(theirs, file).task:.1f} s of the main thread until it is quiet")
+            except UnfinishedError as error:
+                print(f"  and did not finish: {error}")
+                theirs = None
+        print(hover_row("one hover", *hover(ours, theirs)))
+        print(hover_row("  doing nothing instead", [ours.cost(lambda: None) for _ in range(5)], []))
+        if tokens == max(HOVERED) and ours.page.get_by_test_id("neuron-view").is_visible():
+            print(hover_row("neuron view, selecting another token", select(ours), []))
+
+
+def hover(ours: MeteredPage, theirs: MeteredPage | None) -> tuple[list[Work], list[Work]]:
+    """Moves the pointer from token to token on both pages in turn. Stops at the time limit, if BertViz takes that long."""
+    our_spots = [spots(ours, ours.page.locator(f"[data-testid^={side}-][role=option]")) for side in ("query", "key")]
+    their_spots = (
+        [spots(theirs, theirs.page.locator(f"#{side} .background")) for side in ("left", "right")] if theirs else []
+    )
+    common = sorted(set.intersection(*map(set, our_spots + their_spots)))
+    order = list(range(HOVERS + 1))
+    shuffled = random.Random(0).sample(common, len(common))
+    costs: tuple[list[Work], list[Work]] = ([], [])
+    end = time.monotonic() + LIMIT_SECONDS
+    for number in order:
+        token, side = shuffled[number % len(shuffled)], number % 2
+        for page, places, cost in ((ours, our_spots, costs[0]), (theirs, their_spots, costs[1])):
+            if page:
+                cost.append(point(page, *places[side][token]))
+        if time.monotonic() > end:
+            break
+    return costs[0][1:], costs[1][1:]  # the first comes from elsewhere on the page
+
+
+def point(page: MeteredPage, x: float, y: float) -> Work:
+    return page.cost(lambda: page.page.mouse.move(x, y))
+
+
+def select(page: MeteredPage) -> list[Work]:
+    """Clicks one query token after another."""
+    places = spots(page, page.page.locator("[data-testid^=query-][role=option]"))
+    chosen = random.Random(1).sample(sorted(places), min(SELECTIONS + 1, len(places)))
+    return [page.cost(lambda at=places[token]: page.page.mouse.click(*at)) for token in chosen][1:]
+
+
+def spots(page: MeteredPage, tokens: Locator) -> dict[int, tuple[float, float]]:
+    """Where the pointer is over which of the last tokens."""
+    tokens.first.hover()
+    page.page.mouse.wheel(0, 1_000_000)
+    page.quiet()
+    return {int(token): (x, y) for token, x, y in tokens.evaluate_all(IN_SIGHT)}
+
+
+@contextmanager
+def demo() -> Generator[str]:
+    """`attnscope demo` as a process of its own, on one thread; gives its address."""
+    command = [str(Path(sys.executable).with_name("attnscope")), "demo", "--no-browser", "--port", "0"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as app:
+        assert app.stdout
+        try:
+            yield next(line.strip() for line in app.stdout if "?token=" in line)
+        finally:
+            app.terminate()
+
+
+def main() -> int:
+    torch.set_num_threads(1)
+    program = chromium.find()
+    if program is None:
+        print(chromium.ADVICE, file=sys.stderr)
+        return 1
+    quick = "--quick" in sys.argv
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        try:
+            pages = Pages(folder)
+        except UnavailableError as error:
+            print(f"Without BertViz beside ours, as it cannot be had: {error}\n")
+            pages = None
+        model = attnscope.load("smollm2")
+        playwright = stack.enter_context(sync_playwright())
+        addresses = stack.enter_context(demo()), stack.enter_context(serving(folder))
+        bench = Bench(model, playwright, program, *addresses, pages)
+        print(f"SmolLM2-135M in Chromium, 1400 × 900; ours beside {BERTVIZ}. CPU time of the page's main thread;")
+        print("median (spread); ratios are BertViz's to ours, pair by pair.")
+        for tokens in list(PAIRS)[: 1 if quick else None]:
+            model_view(bench, tokens)
+        for tokens in HOVERED[: 1 if quick else None]:
+            head_view(bench, tokens)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
