@@ -22,8 +22,8 @@ EXAMPLES = (
         pair="the cat lay on the rug",
         model=_ENCODER,
         figure="2",
-        layer=5,
-        heads=(11,),
+        layer=2,
+        heads=(9,),
     ),
     Example(
         "A list",
