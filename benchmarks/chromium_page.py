@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from playwright.sync_api import Browser, Error, Page, Playwright
@@ -22,6 +23,7 @@ SWITCHES = (
 )
 QUIET_SECONDS = 0.4
 ACT_SECONDS = 0.1
+SWEEP_SECONDS = 0.04
 IDLE_WORK = 0.002  # seconds of main-thread work between two looks that count as none; looking costs some itself
 TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 
@@ -88,6 +90,15 @@ class MeteredPage:
         before = self._work()
         act()
         return self._settled(ACT_SECONDS) - before
+
+    def sweep(self, places: Iterable[tuple[float, float]]) -> list[Work]:
+        """The work of each move of a pointer that does not rest, so that what waits for a rest is never done."""
+        looks = [self._work()]
+        for x, y in places:
+            self.page.mouse.move(x, y)
+            self.page.wait_for_timeout(1000 * SWEEP_SECONDS)
+            looks.append(self._work())
+        return [after - before for before, after in pairwise(looks)]
 
     def _settled(self, seconds: float) -> Work:
         """Asks now and then, which hardly disturbs the page, until it has done nothing in between."""

@@ -22,7 +22,7 @@ import torch
 from bertviz_page import BERTVIZ, Pages, UnavailableError, serving
 from chromium_page import MeteredPage, UnfinishedError, Work, fresh_page
 from painting_report import hover_row, paint_rows
-from playwright.sync_api import Locator, Playwright, sync_playwright
+from playwright.sync_api import Error, Locator, Playwright, sync_playwright
 
 import attnscope
 
@@ -127,31 +127,46 @@ def head_view(bench: Bench, tokens: int) -> None:
             except UnfinishedError as error:
                 print(f"  and did not finish: {error}")
                 theirs = None
-        print(hover_row("one hover", *hover(ours, theirs)))
-        print(hover_row("  doing nothing instead", [ours.cost(lambda: None) for _ in range(5)], []))
+        try:
+            hover(ours, theirs)
+        except (UnfinishedError, Error) as error:
+            if theirs is None:
+                raise
+            print(f"  hovering over BertViz's page did not finish: {error}")
+            hover(ours, None)
+        print(hover_row("nothing done (what looking costs)", [ours.cost(lambda: None) for _ in range(5)], []))
         if tokens == max(HOVERED) and ours.page.get_by_test_id("neuron-view").is_visible():
             print(hover_row("neuron view, selecting another token", select(ours), []))
 
 
-def hover(ours: MeteredPage, theirs: MeteredPage | None) -> tuple[list[Work], list[Work]]:
-    """Moves the pointer from token to token on both pages in turn. Stops at the time limit, if BertViz takes that long."""
-    our_spots = [spots(ours, ours.page.locator(f"[data-testid^={side}-][role=option]")) for side in ("query", "key")]
-    their_spots = (
-        [spots(theirs, theirs.page.locator(f"#{side} .background")) for side in ("left", "right")] if theirs else []
-    )
-    common = sorted(set.intersection(*map(set, our_spots + their_spots)))
-    order = list(range(HOVERS + 1))
+def hover(ours: MeteredPage, theirs: MeteredPage | None) -> None:
+    """Moves the pointer from token to token: on both pages in turn, resting; then on each without a rest."""
+    places = [ours_in_sight(ours)]
+    if theirs:
+        places.append([spots(theirs, theirs.page.locator(f"#{side} .background")) for side in ("left", "right")])
+    pages = [ours, theirs] if theirs else [ours]
+    common = sorted(set.intersection(*(set(spot) for sides in places for spot in sides)))
     shuffled = random.Random(0).sample(common, len(common))
+    order = [(shuffled[at % len(shuffled)], at % 2) for at in range(HOVERS + 1)]
     costs: tuple[list[Work], list[Work]] = ([], [])
     end = time.monotonic() + LIMIT_SECONDS
-    for number in order:
-        token, side = shuffled[number % len(shuffled)], number % 2
-        for page, places, cost in ((ours, our_spots, costs[0]), (theirs, their_spots, costs[1])):
-            if page:
-                cost.append(point(page, *places[side][token]))
+    for token, side in order:
+        for page, sides, cost in zip(pages, places, costs, strict=False):
+            cost.append(point(page, *sides[side][token]))
         if time.monotonic() > end:
+            print(f"  stopped after {LIMIT_SECONDS:.0f} s and {len(costs[0])} of {HOVERS} hovers")
             break
-    return costs[0][1:], costs[1][1:]  # the first comes from elsewhere on the page
+    print(hover_row("a hover, until all is quiet", costs[0][1:], costs[1][1:]))  # the first comes from elsewhere
+    count = len(costs[0])
+    moving = [
+        page.sweep(sides[side][token] for token, side in order[:count])[1:]
+        for page, sides in zip(pages, places, strict=True)
+    ]
+    print(hover_row("a token on the way, the pointer not resting", moving[0], moving[1] if theirs else []))
+
+
+def ours_in_sight(page: MeteredPage) -> list[dict[int, tuple[float, float]]]:
+    return [spots(page, page.page.locator(f"[data-testid^={side}-][role=option]")) for side in ("query", "key")]
 
 
 def point(page: MeteredPage, x: float, y: float) -> Work:
@@ -160,7 +175,7 @@ def point(page: MeteredPage, x: float, y: float) -> Work:
 
 def select(page: MeteredPage) -> list[Work]:
     """Clicks one query token after another."""
-    places = spots(page, page.page.locator("[data-testid^=query-][role=option]"))
+    places = ours_in_sight(page)[0]
     chosen = random.Random(1).sample(sorted(places), min(SELECTIONS + 1, len(places)))
     return [page.cost(lambda at=places[token]: page.page.mouse.click(*at)) for token in chosen][1:]
 
