@@ -58,6 +58,25 @@ describe("heads", () => {
   });
 });
 
+describe("a head chosen in the model view", () => {
+  it("is alone on its layer; another of that layer lies over it; one of another layer takes its place", () => {
+    let state = reduce(traced("a"), { type: "head", layer: 2, head: 1 });
+    expect([state.selection.layer, headsOn(state)]).toEqual([2, [1]]);
+    state = reduce(state, { type: "add-head", layer: 2, head: 3 });
+    expect([state.selection.layer, headsOn(state)]).toEqual([2, [1, 3]]);
+    state = reduce(state, { type: "add-head", layer: 2, head: 1 });
+    expect(headsOn(state)).toEqual([3]);
+    state = reduce(state, { type: "add-head", layer: 0, head: 2 });
+    expect([state.selection.layer, headsOn(state)]).toEqual([0, [2]]);
+  });
+
+  it("comes with an example", () => {
+    const next = { type: "traced", trace: trace("m", ["b"]), select: { layer: 2, heads: [3] } } as const;
+    const state = reduce(traced("a"), next);
+    expect([state.selection.layer, headsOn(state)]).toEqual([2, [3]]);
+  });
+});
+
 describe("the state", () => {
   it("keeps the layer within the model", () => {
     expect(reduce(traced("a"), { type: "layer", layer: 99 }).selection.layer).toBe(2);
@@ -91,6 +110,9 @@ describe("the address", () => {
     state = reduce(state, { type: "pin", place: { side: "key", index: 1 } });
     state = reduce(state, { type: "token", token: { side: "query", index: 2 } });
     state = reduce(state, { type: "view", view: { scale: "root", sinks: "hidden", theme: "dark" } });
+    state = reduce(state, { type: "view", view: { thumbnails: "map" } });
+    const widths = { model: 300, head: null };
+    state = reduce(state, { type: "frame", frame: { at: "side", whole: "one", side: "weights", widths } });
     const address = readHash(`#${writeHash(state)}`);
     const again = reduce(applyAddress(EMPTY, address), {
       type: "traced",
@@ -99,6 +121,7 @@ describe("the address", () => {
     expect(again.selection).toEqual(state.selection);
     expect(again.pins).toEqual(state.pins);
     expect(again.view).toEqual(state.view);
+    expect(again.frame).toEqual(state.frame);
     expect([address.text, address.model, address.trace]).toEqual(["a bb ccc", "m", "hash-m-3"]);
   });
 

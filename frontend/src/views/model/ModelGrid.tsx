@@ -69,7 +69,9 @@ export function ModelGrid(props: ModelGridProps) {
       frame = 0;
       if (size().width === 0 || size().height === 0) return;
       const { layers, rules, look, dark } = props;
+      const begun = performance.now();
       painter?.paint({ layers, rules, look, dark, grid: grid() }, scroll());
+      performance.measure("attnscope thumbnails", { start: begun, detail: layers.size });
       const style = getComputedStyle(stage);
       paintOverlay(
         overlay,

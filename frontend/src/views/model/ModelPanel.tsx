@@ -81,14 +81,15 @@ export function ModelPanel(props: ModelPanelProps) {
 
   const pooled = () => layers().values().next().value?.pooled ?? [1, 1];
   const notes = () => {
-    const parts = ["√ of the weight, each head to its largest"];
+    const parts = [`${look() === "lines" ? "weight" : "√ weight"}, each head to its own largest`];
     if (rules().sinks.size > 0) {
       const name = sinkName(keys(), causal());
-      if (rules().sinksHidden) parts.push(`${name} hidden`);
-      else if (look() === "lines") parts.push(`lines to the ${name} faint`);
-      parts[0] += ` off the ${name}`;
+      const treated = rules().sinksHidden ? " (hidden)" : look() === "lines" ? " (faint)" : "";
+      parts[0] += ` off the ${name}${treated}`;
     }
-    if (pooled()[0] > 1 || pooled()[1] > 1) parts.push(`max of ${pooled()[0]} × ${pooled()[1]} tokens`);
+    const { filter } = rules();
+    if (filter !== "all") parts.push(`only ${filter[0]} → ${filter[1]}`);
+    if (pooled()[0] > 1 || pooled()[1] > 1) parts.push(`max of ${pooled()[0]} × ${pooled()[1]}`);
     return parts.join(" · ");
   };
   const arrival = () => {

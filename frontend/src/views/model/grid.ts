@@ -23,7 +23,7 @@ export interface Grid {
 }
 
 /** How a thumbnail may be shaped: lines may be tall, a map is nearly a square. */
-const SHAPE = { lines: { wide: 1.9, tall: 2.2 }, map: { wide: 1.6, tall: 1.25 } };
+const SHAPE = { lines: { wide: 2.6, tall: 2.2 }, map: { wide: 1.6, tall: 1.25 } };
 const LEAST = { x: 12, y: 20 };
 const MOST = 150;
 const LEFT = 30;
@@ -45,7 +45,7 @@ export function gridOf({ width, height, layers, heads, look, fit }: GridWish): G
   const across = (width - LEFT - END) / Math.max(1, heads);
   const down = (height - TOP - END) / Math.max(1, layers);
   let pitchX = clamp(across, LEAST.x, MOST);
-  let pitchY = fit === "width" ? Math.max(down, pitchX * 0.75) : Math.max(down, LEAST.y);
+  let pitchY = Math.max(LEAST.y, down, fit === "width" ? pitchX * 0.75 : 0);
   pitchX = Math.min(pitchX, Math.max(LEAST.x, pitchY * wide));
   pitchY = Math.min(pitchY, Math.max(LEAST.y, pitchX * tall));
   const gap = Math.min(pitchX, pitchY) > 26 ? 5 : Math.min(pitchX, pitchY) > 16 ? 3 : 2;

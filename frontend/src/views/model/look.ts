@@ -102,7 +102,7 @@ export function mapWords(colours: Uint32Array, full: number): Uint32Array {
 /** How dark a line of each byte is, for thumbnails of `rows` rows drawn `height` pixels high. */
 export function lineAmounts(full: number, rows: number, height: number, ratio: number): Float32Array {
   // Where lines lie closer than pixels, each is fainter, or all would be one wall.
-  const room = Math.min(1, (0.7 * height) / (rows * ratio));
+  const room = Math.min(1, (0.25 * height) / (rows * ratio)) ** 0.75;
   return Float32Array.from({ length: 256 }, (_, byte) => {
     const strength = Math.min(1, byte / full);
     return strength < 0.15 ? 0 : HEAVIEST_LINE * strength ** 2 * ratio * room;
