@@ -20,21 +20,43 @@ const host = document.createElement("div");
 document.body.append(host);
 mount(host, session);
 
+/** Browsers refuse an address that changes too often, as it would while a divider is dragged: at most one in this time. */
+const PAUSE_MS = 200;
+
 let written = location.hash;
+let next = written;
+let lastWrite = 0;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+function write(): void {
+  clearTimeout(timer);
+  if (next === written) return;
+  written = next;
+  lastWrite = performance.now();
+  history.replaceState(null, "", written);
+}
+
 createRoot(() => {
   createEffect(
     on(
       () => writeHash(session.state()),
       (hash) => {
         if (session.state().trace === null) return;
-        written = `#${hash}`;
-        history.replaceState(null, "", written);
+        next = `#${hash}`;
+        clearTimeout(timer);
+        const wait = lastWrite + PAUSE_MS - performance.now();
+        if (wait <= 0) write();
+        else timer = setTimeout(write, wait);
       },
       { defer: true },
     ),
   );
 });
 addEventListener("hashchange", () => {
-  if (location.hash !== written) void session.visit(location.hash);
+  if (location.hash === written) return;
+  clearTimeout(timer);
+  written = location.hash;
+  next = written;
+  void session.visit(location.hash);
 });
 void session.start(location.hash);

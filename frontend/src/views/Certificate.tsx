@@ -13,9 +13,11 @@ export interface CertificateBadgeProps {
 /** The badge that says how exact the picture is; it opens what was compared, layer by layer. */
 export function CertificateBadge(props: CertificateBadgeProps) {
   const ok = () => props.certificate?.ok === true;
+  /** Attention that was given as it is comes with a certificate that compared nothing. */
+  const compared = () => Object.values(props.certificate?.stacks ?? {}).some((layers) => layers.length > 0);
   const sentence = () => {
     const certificate = props.certificate;
-    if (certificate === null) return "not checked";
+    if (certificate === null || !compared()) return "not checked";
     if (!certificate.ok) return "not exact";
     return certificate.max_error === null ? "exact" : `exact to ${roundedUp(certificate.max_error)}`;
   };
@@ -26,8 +28,8 @@ export function CertificateBadge(props: CertificateBadgeProps) {
       class="badge"
       testid="certificate"
       face={
-        <span classList={{ good: ok(), bad: props.certificate !== null && !ok() }}>
-          {ok() ? "✓ " : props.certificate === null ? "" : "✗ "}
+        <span classList={{ good: ok() && compared(), bad: compared() && !ok() }}>
+          {ok() && compared() ? "✓ " : compared() ? "✗ " : ""}
           {sentence()}
         </span>
       }
@@ -38,43 +40,45 @@ export function CertificateBadge(props: CertificateBadgeProps) {
             {(certificate) => (
               <>
                 <p>{certificate().sentence}</p>
-                <p class="quiet num">
-                  {certificate().scope === "full" ? "Full check" : "A few rows of every head"} · largest
-                  difference {small(certificate().max_error)} · tolerance {small(certificate().tolerance)}
-                </p>
-                <div class="scroller" tabindex="0" role="region" aria-label="Certificate by layer">
-                  <table class="num">
-                    <thead>
-                      <tr>
-                        <th>layer</th>
-                        <th>weights × values</th>
-                        <th>hidden states</th>
-                        <th>eager weights</th>
-                        <th />
-                      </tr>
-                    </thead>
-                    <tbody>
-                      <For each={Object.entries(certificate().stacks)}>
-                        {([stack, layers]) => (
-                          <For each={layers}>
-                            {(layer) => (
-                              <tr classList={{ bad: !layer.ok }} title={layer.note ?? undefined}>
-                                <td>
-                                  <Show when={Object.keys(certificate().stacks).length > 1}>{stack} </Show>
-                                  {layer.layer}
-                                </td>
-                                <td>{small(layer.weighted_values)}</td>
-                                <td>{small(layer.hidden_states)}</td>
-                                <td>{small(layer.eager_weights)}</td>
-                                <td>{layer.ok ? "✓" : "✗"}</td>
-                              </tr>
-                            )}
-                          </For>
-                        )}
-                      </For>
-                    </tbody>
-                  </table>
-                </div>
+                <Show when={compared()}>
+                  <p class="quiet num">
+                    {certificate().scope === "full" ? "Full check" : "A few rows of every head"} · largest
+                    difference {small(certificate().max_error)} · tolerance {small(certificate().tolerance)}
+                  </p>
+                  <div class="scroller" tabindex="0" role="region" aria-label="Certificate by layer">
+                    <table class="num">
+                      <thead>
+                        <tr>
+                          <th>layer</th>
+                          <th>weights × values</th>
+                          <th>hidden states</th>
+                          <th>eager weights</th>
+                          <th />
+                        </tr>
+                      </thead>
+                      <tbody>
+                        <For each={Object.entries(certificate().stacks)}>
+                          {([stack, layers]) => (
+                            <For each={layers}>
+                              {(layer) => (
+                                <tr classList={{ bad: !layer.ok }} title={layer.note ?? undefined}>
+                                  <td>
+                                    <Show when={Object.keys(certificate().stacks).length > 1}>{stack} </Show>
+                                    {layer.layer}
+                                  </td>
+                                  <td>{small(layer.weighted_values)}</td>
+                                  <td>{small(layer.hidden_states)}</td>
+                                  <td>{small(layer.eager_weights)}</td>
+                                  <td>{layer.ok ? "✓" : "✗"}</td>
+                                </tr>
+                              )}
+                            </For>
+                          )}
+                        </For>
+                      </tbody>
+                    </table>
+                  </div>
+                </Show>
               </>
             )}
           </Show>
