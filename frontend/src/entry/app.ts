@@ -20,19 +20,21 @@ const host = document.createElement("div");
 document.body.append(host);
 mount(host, session);
 
-/** Browsers refuse an address that changes too often, as it would while a divider is dragged: at most one in this time. */
-const PAUSE_MS = 200;
+/** Browsers refuse an address that changes too often (100 times in 30 s), as it would while a divider is dragged. */
+const AT_ONCE = 40;
+const REFILL_MS = 600;
 
 let written = location.hash;
 let next = written;
-let lastWrite = 0;
+let allowance = AT_ONCE;
+let counted = performance.now();
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 function write(): void {
   clearTimeout(timer);
   if (next === written) return;
   written = next;
-  lastWrite = performance.now();
+  allowance -= 1;
   history.replaceState(null, "", written);
 }
 
@@ -44,9 +46,11 @@ createRoot(() => {
         if (session.state().trace === null) return;
         next = `#${hash}`;
         clearTimeout(timer);
-        const wait = lastWrite + PAUSE_MS - performance.now();
-        if (wait <= 0) write();
-        else timer = setTimeout(write, wait);
+        const now = performance.now();
+        allowance = Math.min(AT_ONCE, allowance + (now - counted) / REFILL_MS);
+        counted = now;
+        if (allowance >= 1) write();
+        else timer = setTimeout(write, REFILL_MS);
       },
       { defer: true },
     ),
