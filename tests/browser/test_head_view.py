@@ -1,0 +1,246 @@
+"""The head view as a person uses it: a typed sentence, a real head's lines, and numbers that Python gives as well."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+import attnscope
+
+NURSE = "The doctor asked the nurse a question. She"
+CATS = ("the cat sat on the mat", "the cat lay on the rug")
+
+
+def open_at(page: Page, app_server: str, **where: str) -> None:
+    page.goto(f"{app_server}#{urlencode(where)}")
+    expect(page.get_by_test_id("query-0")).to_be_visible(timeout=60_000)
+
+
+@pytest.fixture
+def nurse(page: Page, app_server: str) -> Page:
+    """The app on the doctor and the nurse, with head 9.4 selected."""
+    open_at(page, app_server, model="smollm2", text=NURSE, layer="9", heads="4")
+    return page
+
+
+@pytest.fixture
+def cats(page: Page, app_server: str) -> Page:
+    """The app on the pair of cats, with the head that links the sentences."""
+    open_at(page, app_server, model="minilm", text=CATS[0], pair=CATS[1], layer="2", heads="9")
+    return page
+
+
+def readout(page: Page) -> Locator:
+    return page.get_by_test_id("readout")
+
+
+def number_in(text: str | None, name: str = "") -> float:
+    found = re.search(rf"{name}\s*([−-]?\d+\.\d+)", text or "")
+    assert found, text
+    return float(found.group(1).replace("−", "-"))
+
+
+def inked(page: Page, minimum: int = 1) -> None:
+    """Lines are there: some pixels of the head view's picture have colour."""
+    page.wait_for_function(
+        """least => [...document.querySelectorAll("*")]
+            .flatMap(host => host.shadowRoot ? [...host.shadowRoot.querySelectorAll("canvas")] : [])
+            .some(canvas => {
+                if (!canvas.width || !canvas.height) return false;
+                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                let coloured = 0;
+                for (let at = 3; at < data.length; at += 4) if (data[at] > 30) coloured++;
+                return coloured >= least;
+            })""",
+        arg=minimum,
+    )
+
+
+def test_a_typed_sentence_becomes_tokens_and_lines(page: Page, app_server: str) -> None:
+    open_at(page, app_server, model="smollm2", text="Hello", layer="0", heads="0")
+    page.get_by_label("Prompt").fill("Grass is green and the sky is")
+    page.get_by_label("Prompt").press("Enter")
+    expect(page.get_by_test_id("query-6")).to_contain_text("is")
+    expect(page.get_by_test_id("query-tokens").get_by_role("option")).to_have_count(7)
+    assert [one.strip("·") for one in page.get_by_test_id("key-tokens").get_by_role("option").all_inner_texts()][
+        1
+    ] == "is"
+    inked(page, 500)
+
+
+def test_the_weights_and_scores_read_are_the_traces_own(nurse: Page, smollm2: attnscope.Model) -> None:
+    trace = smollm2.trace(NURSE)
+    exact, scores = trace.attention(9, 4)[8], trace.scores(9, 4)[8]
+    nurse.get_by_test_id("query-8").hover()
+    best = int(exact.argmax())
+    expect(readout(nurse)).to_contain_text(f"{trace.tokens[8].text.strip()} → {trace.tokens[best].text.strip()}")
+    text = readout(nurse).text_content()
+    assert number_in(text) == pytest.approx(float(exact[best]), abs=0.006)
+    assert number_in(text, "score") == pytest.approx(float(scores[best]), abs=0.02)
+    assert "rank 1 of 9" in (text or "") and "head 9.4" in (text or "")
+    for key in range(9):
+        shown = nurse.get_by_test_id(f"key-{key}").inner_text()
+        assert number_in("0" + shown[shown.rindex(".") :]) == pytest.approx(float(exact[key]), abs=0.011)
+
+
+def test_pointing_at_a_target_shows_who_looks_at_it(nurse: Page, smollm2: attnscope.Model) -> None:
+    column = smollm2.trace(NURSE).attention(9, 4)[:, 4]
+    nurse.get_by_test_id("key-4").hover()
+    expect(readout(nurse)).to_contain_text("nurse")
+    shown = nurse.get_by_test_id("query-8").inner_text()
+    assert number_in("0" + shown[shown.rindex(".") :]) == pytest.approx(float(column[8]), abs=0.011)
+
+
+def test_a_click_pins_a_token_and_escape_lets_it_go(nurse: Page) -> None:
+    nurse.get_by_test_id("query-4").click()
+    expect(nurse.get_by_test_id("query-4")).to_have_attribute("aria-selected", "true")
+    nurse.get_by_test_id("query-8").click()
+    expect(nurse.get_by_test_id("query-tokens").locator("[aria-selected=true]")).to_have_count(2)
+    nurse.keyboard.press("Escape")
+    expect(nurse.get_by_test_id("query-tokens").locator("[aria-selected=true]")).to_have_count(0)
+
+
+def test_a_pinned_row_is_fetched_exactly(nurse: Page, smollm2: attnscope.Model) -> None:
+    exact = smollm2.trace(NURSE).attention(9, 4)[8]
+    with nurse.expect_response(lambda response: "tile" in (response.request.post_data or "")):
+        nurse.get_by_test_id("query-8").click()
+    expect(readout(nurse)).to_contain_text(f"{float(exact.max()):.4f}")
+
+
+def test_head_squares_toggle_isolate_and_bring_back(nurse: Page) -> None:
+    heads = nurse.get_by_role("group", name="Heads")
+    on = heads.locator("[aria-pressed=true]")
+    expect(on).to_have_text(["4"])
+    heads.get_by_role("button", name="Head 3", exact=True).click()
+    expect(on).to_have_text(["3", "4"])
+    heads.get_by_role("button", name="Head 4", exact=True).click()
+    expect(on).to_have_text(["3"])
+    heads.get_by_role("button", name="Head 3", exact=True).click()
+    expect(on).to_have_text(["3"])  # at least one stays on
+    nurse.wait_for_timeout(600)
+    heads.get_by_role("button", name="Head 6", exact=True).dblclick()
+    expect(on).to_have_text(["6"])
+    nurse.wait_for_timeout(600)
+    heads.get_by_role("button", name="Head 6", exact=True).dblclick()
+    expect(on).to_have_count(9)
+
+
+def test_the_layer_menu_changes_the_numbers(nurse: Page, smollm2: attnscope.Model) -> None:
+    nurse.get_by_test_id("layer").select_option("13")
+    exact = smollm2.trace(NURSE).attention(13, 4)[8]
+    nurse.get_by_test_id("query-8").hover()
+    expect(readout(nurse)).to_contain_text("head 13.4")
+    assert number_in(readout(nurse).text_content()) == pytest.approx(float(exact.max()), abs=0.006)
+    expect(nurse).to_have_url(re.compile("layer=13"))
+
+
+def test_the_sentence_filter_keeps_what_it_says(cats: Page, minilm: attnscope.Model) -> None:
+    trace = minilm.trace(CATS[0], pair=CATS[1])
+    row = trace.attention(2, 9)[2]
+    b = [i for i, token in enumerate(trace.tokens) if token.sentence == "B"]
+    cats.get_by_role("radio", name="A → B").click()
+    cats.get_by_test_id("query-2").hover()
+    best = max(b, key=lambda key: float(row[key]))
+    expect(readout(cats)).to_contain_text(re.compile(rf"→ {trace.tokens[best].text}"))
+    assert number_in(readout(cats).text_content()) == pytest.approx(float(row[best]), abs=0.006)
+    expect(cats.get_by_test_id("query-9")).to_have_class(re.compile("muted"))
+    expect(cats.get_by_test_id("key-1")).to_have_class(re.compile("muted"))
+
+
+def test_hiding_the_sink_says_what_is_hidden(nurse: Page, smollm2: attnscope.Model) -> None:
+    nurse.get_by_test_id("hide-sink").click()
+    first = smollm2.trace(NURSE).attention(9, 4)[:, 0]
+    share = re.compile(r"(\d+)\s?%")
+    expect(nurse.get_by_test_id("legend-notes")).to_contain_text(share)
+    found = share.search(nurse.get_by_test_id("legend-notes").inner_text())
+    assert found and int(found.group(1)) == pytest.approx(100 * float(first.mean()), abs=1.5)
+
+
+def test_the_badge_opens_the_certificate_and_runs_the_full_check(nurse: Page) -> None:
+    badge = nurse.get_by_test_id("certificate")
+    expect(badge).to_contain_text(re.compile(r"exact to \de-\d"))
+    badge.click()
+    rows = nurse.get_by_role("dialog").get_by_role("row")
+    expect(rows).to_have_count(31)
+    nurse.get_by_role("button", name="Run the full check").click()
+    expect(nurse.get_by_role("dialog")).to_contain_text(
+        "Hidden states, weights times values, and eager weights", timeout=60_000
+    )
+    expect(rows.nth(5).get_by_role("cell").nth(3)).to_contain_text(re.compile(r"\d"))
+
+
+def test_a_reload_shows_the_same(nurse: Page) -> None:
+    nurse.get_by_test_id("layer").select_option("5")
+    nurse.get_by_test_id("query-3").click()
+    expect(nurse).to_have_url(re.compile("layer=5"))
+    nurse.reload()
+    expect(nurse.get_by_test_id("query-3")).to_have_attribute("aria-selected", "true")
+    expect(nurse.get_by_test_id("layer")).to_have_value("5")
+    expect(nurse.get_by_label("Prompt")).to_have_value(NURSE)
+
+
+def test_an_example_switches_the_model_without_a_restart(nurse: Page) -> None:
+    nurse.get_by_test_id("examples").click()
+    nurse.get_by_text("Two cats").click()
+    expect(nurse.get_by_test_id("query-0")).to_contain_text("[CLS]", timeout=60_000)
+    expect(nurse.get_by_test_id("model-menu")).to_contain_text("MiniLM")
+    expect(nurse.get_by_test_id("layer")).to_have_value("2")
+    nurse.get_by_test_id("examples").click()
+    nurse.get_by_text("Doctor, nurse: He").click()
+    expect(nurse.get_by_test_id("query-8")).to_contain_text("He", timeout=60_000)
+    expect(nurse.get_by_test_id("model-menu")).to_contain_text("SmolLM2")
+
+
+def test_a_text_that_cannot_be_traced_gets_a_sentence_and_the_picture_stays(nurse: Page, complaints: list[str]) -> None:
+    nurse.get_by_label("Prompt").fill("")
+    nurse.get_by_label("Prompt").press("Enter")
+    nurse.get_by_label("Prompt").fill("fox " * 6000)
+    nurse.get_by_label("Prompt").press("Enter")
+    expect(nurse.get_by_test_id("failure")).to_contain_text("4,096", timeout=60_000)
+    expect(nurse.get_by_test_id("query-4")).to_contain_text("nurse")
+    complaints[:] = [one for one in complaints if "413" not in one]  # Chromium reports the refused request itself
+
+
+@pytest.mark.parametrize(
+    "text", ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "‮evil‬ &amp; \u2028"]
+)
+def test_hostile_text_is_shown_as_text(page: Page, app_server: str, text: str) -> None:
+    page.on("dialog", lambda dialog: pytest.fail(f"something ran: {dialog.message}"))
+    open_at(page, app_server, model="smollm2", text=text, layer="0", heads="0")
+    page.get_by_test_id("query-1").hover()
+    assert page.get_by_test_id("query-tokens").locator("img, script").count() == 0
+
+
+def test_the_theme_button_goes_round(nurse: Page) -> None:
+    def ground() -> str:
+        return nurse.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    seen = {ground()}
+    for _ in range(2):
+        nurse.get_by_test_id("theme").click()
+        nurse.wait_for_timeout(200)
+        seen.add(ground())
+    assert len(seen) == 2
+
+
+def test_the_keyboard_reaches_tokens_and_layers(nurse: Page) -> None:
+    nurse.get_by_test_id("query-tokens").focus()
+    nurse.keyboard.press("End")
+    expect(readout(nurse)).to_contain_text("She → nurse")
+    nurse.keyboard.press("]")
+    expect(nurse.get_by_test_id("layer")).to_have_value("10")
+    nurse.keyboard.press("ArrowUp")
+    expect(readout(nurse)).to_contain_text("head 10.4")
+
+
+def test_two_thousand_tokens_are_drawn_with_few_labels(page: Page, app_server: str) -> None:
+    text = " ".join(f"word{i % 97} and" for i in range(520))
+    open_at(page, app_server, model="smollm2", text="Hello", layer="0", heads="0")
+    page.get_by_label("Prompt").fill(text)
+    page.get_by_label("Prompt").press("Enter")
+    expect(page.get_by_test_id("query-40")).to_be_attached(timeout=120_000)
+    assert page.get_by_test_id("query-tokens").get_by_role("option").count() < 200
+    inked(page, 500)
