@@ -61,13 +61,11 @@ def inked(page: Page, minimum: int = 1) -> None:
 
 def test_a_typed_sentence_becomes_tokens_and_lines(page: Page, app_server: str) -> None:
     open_at(page, app_server, model="smollm2", text="Hello", layer="0", heads="0")
-    page.get_by_label("Prompt").fill("Grass is green and the sky is")
+    page.get_by_label("Prompt").fill("The grass is green and the sky is")
     page.get_by_label("Prompt").press("Enter")
-    expect(page.get_by_test_id("query-6")).to_contain_text("is")
-    expect(page.get_by_test_id("query-tokens").get_by_role("option")).to_have_count(7)
-    assert [one.strip("·") for one in page.get_by_test_id("key-tokens").get_by_role("option").all_inner_texts()][
-        1
-    ] == "is"
+    expect(page.get_by_test_id("query-7")).to_contain_text("is")
+    expect(page.get_by_test_id("query-tokens").get_by_role("option")).to_have_count(8)
+    expect(page.get_by_test_id("key-1")).to_contain_text("grass")
     inked(page, 500)
 
 
@@ -175,7 +173,7 @@ def test_the_badge_opens_the_certificate_and_runs_the_full_check(nurse: Page) ->
 def test_a_reload_shows_the_same(nurse: Page) -> None:
     nurse.get_by_test_id("layer").select_option("5")
     nurse.get_by_test_id("query-3").click()
-    expect(nurse).to_have_url(re.compile("layer=5"))
+    expect(nurse).to_have_url(re.compile("layer=5.*pins="))
     nurse.reload()
     expect(nurse.get_by_test_id("query-3")).to_have_attribute("aria-selected", "true")
     expect(nurse.get_by_test_id("layer")).to_have_value("5")
@@ -216,7 +214,7 @@ def test_hostile_text_is_shown_as_text(page: Page, app_server: str, text: str) -
 
 def test_the_theme_button_goes_round(nurse: Page) -> None:
     def ground() -> str:
-        return nurse.evaluate("getComputedStyle(document.body).backgroundColor")
+        return nurse.get_by_test_id("prompt").evaluate("one => getComputedStyle(one).color")
 
     seen = {ground()}
     for _ in range(2):
@@ -236,11 +234,12 @@ def test_the_keyboard_reaches_tokens_and_layers(nurse: Page) -> None:
     expect(readout(nurse)).to_contain_text("head 10.4")
 
 
-def test_two_thousand_tokens_are_drawn_with_few_labels(page: Page, app_server: str) -> None:
-    text = " ".join(f"word{i % 97} and" for i in range(520))
+def test_a_thousand_tokens_and_more_are_drawn_with_few_labels(page: Page, app_server: str) -> None:
+    text = " ".join(f"word{i % 97} and" for i in range(350))
     open_at(page, app_server, model="smollm2", text="Hello", layer="0", heads="0")
     page.get_by_label("Prompt").fill(text)
     page.get_by_label("Prompt").press("Enter")
-    expect(page.get_by_test_id("query-40")).to_be_attached(timeout=120_000)
-    assert page.get_by_test_id("query-tokens").get_by_role("option").count() < 200
+    labels = page.get_by_test_id("query-tokens").get_by_role("option")
+    expect(labels.first).to_have_attribute("aria-setsize", re.compile(r"^[12]\d{3}$"), timeout=120_000)
+    assert 10 < labels.count() < 200
     inked(page, 500)
