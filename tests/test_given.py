@@ -8,6 +8,8 @@ import torch
 
 import attnscope
 from attnscope.errors import InputError, RefusedError
+from attnscope.session.layer_message import layer_message
+from attnscope.session.limits import Limits
 
 TOKENS = ["a", "b", "c", "d"]
 
@@ -104,3 +106,12 @@ def test_rows_with_sinks_and_rows_without_keys_are_taken_when_said() -> None:
 def test_sentence_b_must_start_inside(minilm: attnscope.Model) -> None:
     with pytest.raises(InputError, match="between 1 and 3; got 4"):
         attnscope.Trace.from_attention([uniform(2, 4, 4)], TOKENS, sentence_b_start=4)
+
+
+def test_weights_beyond_0_and_1_by_rounding_are_0_and_1() -> None:
+    weights = torch.eye(4)[None].repeat(2, 1, 1)
+    weights[0, 0, 0], weights[0, 0, 1] = 1 + 2**-7, -(2**-7)  # the bfloat16 after 1
+    trace = attnscope.Trace.from_attention([weights.to(torch.bfloat16)], TOKENS)
+    assert torch.equal(trace.attention(0, 0), torch.eye(4))
+    fields, arrays = layer_message(trace.layer_record(0), Limits())
+    assert arrays["attention"][0, 0].tolist() == [255, 0, 0, 0] and fields["error"] == 0

@@ -94,4 +94,4 @@ def _weights(layer: Any, index: int, tokens: int, *, partial_rows: bool) -> Tens
             f"{float(sums[head, row]):.4g}. Pass the weights after the softmax, from a model in eval mode (no dropout); for a "
             "model with learned sinks pass `partial_rows=True`."
         )
-    return weights
+    return weights.clamp(0, 1)
