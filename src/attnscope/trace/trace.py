@@ -118,7 +118,7 @@ class Trace:
     def layer_record(self, layer: int, stack: str | None = None) -> LayerRecord:
         """What is kept of one layer. Raises `InputError` for a layer out of range or one without attention."""
         records = self.traced_stack(stack).records
-        if isinstance(layer, bool) or not 0 <= layer < len(records):
+        if not _is_index(layer) or not 0 <= layer < len(records):
             raise InputError(f"There is no layer {layer!r}: layers go from 0 to {len(records) - 1}.")
         record = records[layer]
         if record is None:
@@ -230,8 +230,12 @@ def projected(
         return (module(given) - module(torch.zeros_like(given[:1]))).float().cpu()
 
 
+def _is_index(value: object) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
 def _head(head: int, record: LayerRecord) -> Tensor:
-    if isinstance(head, bool) or not 0 <= head < record.shape.heads:
+    if not _is_index(head) or not 0 <= head < record.shape.heads:
         raise InputError(f"There is no head {head!r}: this layer has heads 0 to {record.shape.heads - 1}.")
     return torch.tensor([head])
 
@@ -241,7 +245,13 @@ def _rows(rows: Rows, queries: int) -> Tensor:
         return torch.arange(queries)
     if isinstance(rows, slice):
         return torch.arange(queries)[rows]
-    chosen = torch.as_tensor(rows, dtype=torch.long).reshape(-1)
+    try:
+        chosen = torch.as_tensor(rows).reshape(-1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"Rows are a slice or a list of whole numbers; got {rows!r}.") from error
+    if chosen.numel() and (chosen.is_floating_point() or chosen.dtype == torch.bool):
+        raise InputError(f"Rows are a slice or a list of whole numbers; got {rows!r}.")
+    chosen = chosen.long()
     if len(chosen) and not (-queries <= int(chosen.min()) and int(chosen.max()) < queries):
         raise InputError(f"Rows must lie between 0 and {queries - 1}; got {chosen.tolist()}.")
     return chosen % queries if queries else chosen
