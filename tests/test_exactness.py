@@ -175,3 +175,117 @@ def test_a_sentence_pair_is_read_in_the_tokenizers_own_format(minilm: attnscope.
     assert [token.id for token in trace.tokens] == encoding["input_ids"][0].tolist()
     assert "".join(token.sentence or "-" for token in trace.tokens) == "AAAAAAAABBBBBBB"
     assert largest_difference(trace, eager(minilm.hf_model, **encoding).attentions) < CLOSE
+
+
+def ready_inputs(name: str) -> dict[str, torch.Tensor]:
+    ids, far = torch.tensor([tiny.ids(20)]), torch.arange(20)
+    left, right = torch.ones(1, 20, dtype=torch.long), torch.ones(1, 20, dtype=torch.long)
+    left[0, :3], right[0, -3:] = 0, 0
+    distance = far[:, None] - far
+    holes = (distance >= 0) & (distance % 3 != 1)
+    smallest = torch.finfo(torch.float32).min
+    return {
+        "padding left": {"input_ids": ids, "attention_mask": left},
+        "padding right": {"input_ids": ids, "attention_mask": right},
+        "packed": {"input_ids": ids, "position_ids": (far % 9)[None]},
+        "holes": {"input_ids": ids, "attention_mask": torch.where(holes, 0.0, smallest)[None, None]},
+        "slopes": {
+            "input_ids": ids,
+            "attention_mask": torch.where(distance >= 0, -0.3 * distance, smallest)[None, None],
+        },
+    }[name]
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "gemma2", "gpt_oss", "bert"])
+@pytest.mark.parametrize("name", ["padding left", "padding right", "packed", "holes", "slopes"])
+def test_ready_masks_and_positions_are_shown_as_the_model_reads_them(family: str, name: str) -> None:
+    model, inputs = tiny.build(family), ready_inputs(name)
+    trace = attnscope.Model(model).trace(inputs)
+    expected = eager(model, **inputs)
+    rows = slice(3, None) if name == "padding left" else slice(None)  # before, causal rows have no key
+    for layer, weights in enumerate(expected.attentions):
+        for head in range(weights.shape[1]):
+            shown = trace.attention(layer, head)[rows]
+            torch.testing.assert_close(shown, weights[0, head, rows], atol=CLOSE, rtol=0)
+    assert trace.certificate.ok
+
+
+def test_hybrid_layers_have_the_models_own_numbers_where_one_module_serves_several() -> None:
+    import transformers as tf
+
+    kinds = ["mamba", "mamba", "hybrid", "mamba", "hybrid", "mamba"]
+    config = tf.Zamba2Config(
+        vocab_size=99, hidden_size=32, num_hidden_layers=6, layers_block_type=kinds, hybrid_layer_ids=[2, 4], num_mem_blocks=1,
+        num_attention_heads=4, num_key_value_heads=4, intermediate_size=32, mamba_d_state=8, n_mamba_heads=4, mamba_ngroups=1,
+        mamba_expand=2, mamba_headdim=16, use_mem_rope=True, adapter_rank=4,
+    )  # fmt: skip
+    stack = attnscope.Model(tf.Zamba2ForCausalLM(config).eval()).trace(tiny.ids()).stacks["decoder"]
+    assert [shape is not None for shape in stack.shapes] == [kind == "hybrid" for kind in kinds]
+
+
+class Adapted(torch.nn.Module):
+    """A linear map with a low-rank part beside it, and after it what `after` does."""
+
+    def __init__(self, linear: torch.nn.Linear, after: torch.nn.Module) -> None:
+        super().__init__()
+        self.inside, self.after = linear, after
+        self.down = torch.nn.Linear(linear.in_features, 2, bias=False)
+        self.up = torch.nn.Linear(2, linear.out_features, bias=False)
+
+    def forward(self, given):
+        return self.after(self.inside(given) + self.up(self.down(given)))
+
+
+def adapted(after: torch.nn.Module):
+    model = tiny.build("llama")
+    for layer in model.model.layers:
+        layer.self_attn.o_proj = Adapted(layer.self_attn.o_proj, after)
+    return model
+
+
+def test_head_outputs_count_an_adapter_that_wraps_the_projection() -> None:
+    model, written = adapted(torch.nn.Identity()), []
+    hook = model.model.layers[1].self_attn.o_proj.register_forward_hook(lambda _m, _i, output: written.append(output))
+    with torch.no_grad():
+        model(input_ids=torch.tensor([tiny.ids()]))
+    hook.remove()
+    trace = attnscope.Model(model).trace(tiny.ids())
+    torch.testing.assert_close(
+        sum(trace.head_output(1, head) for head in range(4)), written[0][0], atol=2e-5, rtol=1e-4
+    )
+
+
+def test_head_outputs_are_refused_where_what_wraps_the_projection_is_not_linear() -> None:
+    trace = attnscope.Model(adapted(torch.nn.Tanh())).trace(tiny.ids())
+    with pytest.raises(RefusedError, match="output projection"):
+        trace.head_output(1, 0)
+
+
+def test_labels_of_tokens_are_no_next_tokens() -> None:
+    import transformers as tf
+
+    config = tf.GPT2Config(vocab_size=99, n_embd=32, n_layer=2, n_head=4)
+    trace = attnscope.Model(tf.GPT2ForTokenClassification(config)).trace(tiny.ids())
+    assert trace.next_tokens is None
+    assert trace.logits is not None and trace.logits.shape == (12, 2)
+
+
+class Around(torch.nn.Module):
+    """A module of one's own around a model, whose forward takes nothing else."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model, self.config = model, model.config
+
+    def forward(self, input_ids):
+        return self.model(input_ids=input_ids)
+
+
+def test_a_module_around_a_model_is_traced_and_checked() -> None:
+    model = tiny.build("llama")
+    wrapped = attnscope.Model(Around(model))
+    assert (
+        largest_difference(wrapped.trace(tiny.ids()), eager(model, input_ids=torch.tensor([tiny.ids()])).attentions)
+        < CLOSE
+    )
+    assert wrapped.check(tiny.ids()).ok

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import tiny
 import torch
+import transformers as tf
 from transformers.models.llama import modeling_llama
 
 import attnscope
-from attnscope.errors import RefusedError
+from attnscope.errors import InputError, RefusedError
 
 EAGER = modeling_llama.eager_attention_forward
 
@@ -99,3 +100,67 @@ def test_a_capture_that_changes_what_the_model_computes_is_refused(monkeypatch: 
     monkeypatch.setattr(modeling_llama.LlamaAttention, "forward", forward)
     with pytest.raises(RefusedError, match="computes something else when its attention is captured"):
         attnscope.Model(tiny.build("llama")).trace(tiny.ids())
+
+
+COMMON = {
+    "vocab_size": 99,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 32,
+}
+NO_MATRIX = {
+    "sparse": lambda: tf.LongformerForMaskedLM(
+        tf.LongformerConfig(**COMMON, attention_window=4, max_position_embeddings=64, pad_token_id=0)
+    ),
+    "pooled": lambda: tf.FunnelModel(
+        tf.FunnelConfig(vocab_size=99, d_model=32, n_head=4, d_head=8, d_inner=32, block_sizes=[1, 1])
+    ),
+    "hashed": lambda: tf.YosoForMaskedLM(tf.YosoConfig(**COMMON)),
+    "recurrent": lambda: tf.RwkvForCausalLM(
+        tf.RwkvConfig(vocab_size=99, hidden_size=32, num_hidden_layers=2, attention_hidden_size=32)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NO_MATRIX)
+def test_reported_attention_that_is_no_matrix_of_tokens_by_tokens_is_refused(kind: str) -> None:
+    with pytest.raises(RefusedError, match=r"reports attention of shape .* for 6 tokens"):
+        attnscope.Model(NO_MATRIX[kind]()).trace(tiny.ids())
+
+
+def test_a_layer_that_combines_several_answers_to_the_same_queries_is_refused() -> None:
+    config = tf.DiffLlamaConfig(**COMMON, num_key_value_heads=4)
+    with pytest.raises(RefusedError, match="several times in one layer"):
+        attnscope.Model(tf.DiffLlamaForCausalLM(config)).trace(tiny.ids())
+
+
+def test_a_model_that_does_not_run_over_plain_tokens_says_so() -> None:
+    model = tf.BertForMultipleChoice(tf.BertConfig(**COMMON))
+    with pytest.raises(RefusedError, match="does not run over 6 plain token ids"):
+        attnscope.Model(model).trace(tiny.ids())
+
+
+class Bare(torch.nn.Module):
+    """A module of one's own that has no attention and takes nothing but ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = tf.PretrainedConfig(vocab_size=99)
+        self.embedding = torch.nn.Embedding(99, 8)
+
+    def forward(self, input_ids):
+        return self.embedding(input_ids)
+
+
+def test_a_module_without_attention_is_refused() -> None:
+    with pytest.raises(RefusedError, match="neither goes through"):
+        attnscope.Model(Bare()).trace(tiny.ids())
+
+
+def test_true_and_false_in_a_square_mask_are_refused_where_eager_attention_would_add_them() -> None:
+    mask = torch.ones(1, 1, 12, 12, dtype=torch.bool).tril()
+    inputs = {"input_ids": [tiny.ids()], "attention_mask": mask}
+    with pytest.raises(InputError, match="adds its mask to the scores"):
+        attnscope.Model(own_eager(tiny.build("llama"))).trace(inputs)
+    assert attnscope.Model(tiny.build("llama")).trace(inputs).certificate.ok

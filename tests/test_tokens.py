@@ -64,6 +64,13 @@ def test_ready_inputs_are_taken_as_they_are(minilm: attnscope.Model) -> None:
     inputs = minilm.tokenizer("the cat", return_tensors="pt")
     assert minilm.trace(dict(inputs)).id == minilm.trace("the cat").id
     assert minilm.trace({"input_ids": [101, 1996, 102]}).tokens[1].text == "the"
+    flat = {"input_ids": [101, 1996, 102], "attention_mask": [1, 1, 1], "labels": [1, 2, 3], "output_attentions": True}
+    assert minilm.trace(flat).id == minilm.trace([101, 1996, 102]).id
+
+
+def test_an_input_that_the_model_does_not_take_is_named(minilm: attnscope.Model) -> None:
+    trace = minilm.trace({"input_ids": [101, 1996, 102], "attention_msk": [0, 1, 1]})
+    assert trace.warnings == ["BertModel takes no input of the name attention_msk; left out."]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +78,18 @@ def test_ready_inputs_are_taken_as_they_are(minilm: attnscope.Model) -> None:
     [
         ([], "no tokens"),
         (["a"], "list of token ids"),
+        (None, "list of token ids"),
+        (7, "list of token ids"),
+        ([2**70], "list of token ids"),
         ({"attention_mask": [[1]]}, "need `input_ids`"),
         ({"input_ids": [[1, 2], [3, 4]]}, "batch of 2"),
+        ({"input_ids": [[1, 2], [3]]}, "no array of numbers"),
+        ({"input_ids": "the cat"}, "no array of numbers"),
+        ({"input_ids": [[1.0, 2.0]]}, "whole numbers"),
+        ({"input_ids": [[[1, 2]]]}, "whole numbers"),
+        ({"input_ids": [[1, 2]], "attention_mask": [[1, 1, 1]]}, "does not fit 2 tokens"),
+        ({"input_ids": [[1, 2]], "attention_mask": [[[[1, 1]] * 3]]}, "does not fit 2 tokens"),
+        ({"input_ids": [[1, 2]], "past_key_values": object()}, "leave out past_key_values"),
         ([999_999], "outside the model's vocabulary"),
         ([-1], "outside the model's vocabulary"),
         ("half a pair \ud83e", "surrogate"),

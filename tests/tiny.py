@@ -70,6 +70,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
         )
     ),
     "olmo2": lambda: _LM.from_config(tf.Olmo2Config(**_GROUPED)),
+    "layoutlm": lambda: _MLM.from_config(tf.LayoutLMConfig(**_COMMON)),
     "modernbert": lambda: _MLM.from_config(
         tf.ModernBertConfig(**_COMMON, local_attention=6, global_attn_every_n_layers=3, cls_token_id=1, sep_token_id=2)
     ),
@@ -97,6 +98,9 @@ OUTSIDE: dict[str, Callable[[], Any]] = {
         tf.BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=3, n_head=4, **_IDS)
     ),
     "deberta_v2": lambda: _MLM.from_config(tf.DebertaV2Config(**_COMMON)),
+    "mpt": lambda: _LM.from_config(
+        tf.MptConfig(vocab_size=VOCABULARY, d_model=32, n_layers=3, n_heads=4, max_seq_len=64, **_IDS)
+    ),
     "gptj": lambda: _LM.from_config(
         tf.GPTJConfig(vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=4, rotary_dim=4, **_IDS)
     ),

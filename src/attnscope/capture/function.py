@@ -116,10 +116,11 @@ def captured_attention(
             rows=rows,
             output=output[0, rows.to(output.device)].detach().float().cpu(),
             values=value[0].detach() if recorder.keep_weights else None,
-            refusal=_refusal(call),
+            refusal=_refusal(call, again=query is recorder.last_query),
         ),
         output,
     )
+    recorder.last_query = query
     return output, None
 
 
@@ -159,7 +160,7 @@ def _record(recorder: Recorder, call: _Call) -> QKRecord:
     queries, keys = call.query.shape[2], call.key.shape[2]
     bias: Bias | None = None
     if call.mask is not None:
-        symbolic, bias = recorder.described(call.mask)
+        symbolic, bias = recorder.described(call.mask.expand(-1, -1, queries, keys))  # one row may stand for all
     else:
         symbolic = Mask.causal(queries, keys) if call.causal else Mask.full(queries, keys)
     position_bias = call.options.get("position_bias")
@@ -209,7 +210,12 @@ def _looks_back_only(mask: Mask) -> bool:
     return bool((mask.hi <= torch.arange(1, mask.queries + 1)).all())
 
 
-def _refusal(call: _Call) -> str | None:
+def _refusal(call: _Call, *, again: bool) -> str | None:
+    if again:
+        return (
+            f"{type(call.module).__name__} asks for the attention of the same queries several times in one layer and combines "
+            "the answers, which no single weight shows, so its attention is not shown."
+        )
     sparse = call.given & _REFUSED
     if not sparse:
         return None

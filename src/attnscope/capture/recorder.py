@@ -46,6 +46,7 @@ class Recorder:
     total: int = 0
     calls: list[Capture] = field(default_factory=list[Capture])
     last_output: Tensor | None = None
+    last_query: Tensor | None = None
     _masks: dict[tuple[object, ...], tuple[Tensor, Mask, Bias | None]] = field(
         default_factory=dict[tuple[object, ...], tuple[Tensor, Mask, Bias | None]]
     )
@@ -65,7 +66,7 @@ class Recorder:
 
     def finish(self) -> list[Capture]:
         """The calls, with everything let go that only the pass needed."""
-        self.last_output = None
+        self.last_output = self.last_query = None
         self._masks.clear()
         self._causal_floats.clear()
         return self.calls

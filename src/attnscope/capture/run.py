@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,9 +19,8 @@ def capture_pass(clone: nn.Module, recorder: Recorder, inputs: Mapping[str, Any]
     transformers' attention interface.
     """
     recorder.names.update({id(module): name for name, module in clone.named_modules()})
-    handles = [
-        module.register_forward_pre_hook(_reader_of(recorder)) for module in clone.modules() if _projects(module)
-    ]
+    reader = _Reader(recorder)
+    handles = [module.register_forward_pre_hook(reader, with_kwargs=True) for module in clone.modules()]
     token = ACTIVE.set(recorder)
     try:
         with torch.no_grad():
@@ -31,6 +30,7 @@ def capture_pass(clone: nn.Module, recorder: Recorder, inputs: Mapping[str, Any]
         for handle in handles:
             handle.remove()
         calls = recorder.finish()
+    reader.settle()
     return output, calls
 
 
@@ -40,17 +40,54 @@ def _projects(module: nn.Module) -> bool:
     return isinstance(weight, Tensor) and weight.ndim == 2 and not isinstance(module, nn.Embedding)
 
 
-def _reader_of(recorder: Recorder) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-    def read(module: nn.Module, args: tuple[Any, ...]) -> None:
-        output = recorder.last_output
-        if output is None or not args or not isinstance(args[0], Tensor):
-            return
-        read_ = args[0]
-        # Once only: the first linear map after the attention either reads its output as it is, or none does.
-        recorder.last_output = None
-        if read_.numel() == output.numel() and read_.shape[-1] == output.shape[-1] * output.shape[-2]:
-            flat = output.reshape(read_.shape)
-            if flat.data_ptr() == read_.data_ptr() or torch.equal(flat, read_):
-                recorder.calls[-1].projection = module
+class _Reader:
+    """A hook before every module that recognises the one which reads the attention's output first: W_O.
 
-    return read
+    That is a linear map, or a module around one that takes nothing else (an adapter, say), if it is linear as a whole.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._around: nn.Module | None = None
+        self._wrapped: list[tuple[Capture, nn.Module]] = []
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        output = self._recorder.last_output
+        if output is None:
+            return
+        given = args[0] if args and isinstance(args[0], Tensor) else None
+        if not _projects(module):
+            alone = len(args) == 1 and all(one is None for one in kwargs.values())
+            if self._around is None and alone and given is not None and _reads(given, output):
+                self._around = module
+            return
+        if given is not None and _reads(given, output):
+            call = self._recorder.calls[-1]
+            call.projection = module
+            if self._around is not None and any(module is inner for inner in self._around.modules()):
+                self._wrapped.append((call, self._around))
+        # Once only: the first linear map after the attention either reads its output as it is, or none does.
+        self._recorder.last_output, self._around = None, None
+
+    def settle(self) -> None:
+        """Put wrapping modules in the place of what they wrap; where they are not linear there is no W_O."""
+        for call, around in self._wrapped:
+            width = call.output.shape[-1] * call.output.shape[-2]
+            call.projection = around if _linear(around, width) else None
+
+
+def _reads(given: Tensor, output: Tensor) -> bool:
+    if given.numel() != output.numel() or given.shape[-1] != output.shape[-1] * output.shape[-2]:
+        return False
+    flat = output.reshape(given.shape)
+    return flat.data_ptr() == given.data_ptr() or torch.equal(flat, given)
+
+
+def _linear(module: nn.Module, width: int) -> bool:
+    """Whether `module` is linear but for a constant, tried on two inputs and their sum."""
+    parameter = next(module.parameters())
+    with torch.no_grad():
+        ones = torch.linspace(-1, 1, 2 * width, device=parameter.device, dtype=parameter.dtype).view(2, 1, 1, width)
+        first, second = (module(one).float() for one in ones)
+        both, none = module(ones.sum(0)).float(), module(torch.zeros_like(ones[0])).float()
+    return bool(((both + none) - (first + second)).abs().max() <= 1e-2 * (both - none).abs().max())

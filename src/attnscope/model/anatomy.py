@@ -18,13 +18,16 @@ from torch import Tensor, nn
 from attnscope.attention import LayerRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
-from attnscope.errors import RefusedError
+from attnscope.errors import AttnscopeError, RefusedError
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.types import LayerShape
 
 Route = Literal["interface", "reported"]
 
 _PROBE_TOKENS = 6
+
+_ATTENDING = frozenset({"attention", "full_attention", "sliding_attention", "chunked_attention", "hybrid"})
+"""What configs of hybrid models call a layer that has attention."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,18 @@ def probe(model: nn.Module) -> Anatomy:
             f"{type(model).__name__} is an encoder-decoder model; attnscope shows encoders and decoders, not yet both in one."
         )
     inputs = {"input_ids": _probe_ids(config).to(input_device(model))}
-    with prepared(model, None) as clone, torch.no_grad():
-        untouched = clone(**inputs, **accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True))
+    untouched = _untouched(model, inputs)
     with prepared(model, NAME) as clone:
         recorder = Recorder(names={})
         options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
-        captured, calls = capture_pass(clone, recorder, {**inputs, **options})
+        try:
+            captured, calls = capture_pass(clone, recorder, {**inputs, **options})
+        except AttnscopeError:
+            raise
+        except Exception:
+            if recorder.calls:
+                raise
+            captured, calls = None, []  # attention of its own, which cannot do with the interface's masks (MPT)
     if not calls:
         return _reported(model, inputs, untouched)
     error = hidden_difference(untouched, captured)
@@ -67,17 +76,31 @@ def probe(model: nn.Module) -> Anatomy:
             f"{type(model).__name__} computes something else when its attention is captured (its hidden states differ by "
             f"{error:.2g}), so what would be shown is not what it does."
         )
-    numbers = layer_numbers(calls)
+    numbers = layer_numbers(calls, config)
     return Anatomy(
         route="interface",
         stack="decoder" if any(call.causal for call in calls) else "encoder",
         numbers=numbers,
         shapes=tuple(
-            record.shape if record else None for record in by_layer(numbers, [c.record for c in calls], _depth(config))
+            record.shape if record else None
+            for record in by_layer(numbers, [c.record for c in calls], len(_kinds(config)))
         ),
         hidden_states=error,
-        projections=tuple(by_layer(numbers, [_path(recorder, call.projection) for call in calls], _depth(config))),
+        projections=tuple(by_layer(numbers, [_path(recorder, call.projection) for call in calls], len(_kinds(config)))),
     )
+
+
+def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
+    with prepared(model, None) as clone:
+        options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
+        try:
+            with torch.no_grad():
+                return clone(**inputs, **options)
+        except Exception as error:
+            raise RefusedError(
+                f"{type(model).__name__} does not run over {_PROBE_TOKENS} plain token ids, which is how a model is looked at "
+                f"first ({type(error).__name__}: {error})."
+            ) from error
 
 
 def _path(recorder: Recorder, module: nn.Module | None) -> str | None:
@@ -101,8 +124,8 @@ def reported_weights(
     Raises `RefusedError` where the model reports nothing, or computes something else while it reports.
     """
     with prepared(model, "eager") as clone, torch.no_grad():
-        options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True)
-        output = clone(**inputs, **options, output_attentions=True)
+        options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True, output_attentions=True)
+        output = clone(**inputs, **options)
     weights: Sequence[Tensor | None] | None = getattr(output, "attentions", None)
     if not weights or all(one is None for one in weights):
         raise RefusedError(
@@ -115,7 +138,28 @@ def reported_weights(
             f"{type(model).__name__} computes something else while it reports its attention weights (its hidden states "
             f"differ by {error:.2g}), so they are not shown."
         )
-    return [None if one is None else one[0].float().cpu() for one in weights], error
+    length = inputs["input_ids"].shape[1]
+    return [None if one is None else _token_by_token(model, one, length) for one in weights], error
+
+
+def _token_by_token(model: nn.Module, reported: Any, length: int) -> Tensor:
+    """What a model reports for one layer as weights [heads, queries, keys]. Raises `RefusedError` where it is something else.
+
+    Sparse, pooled and hashed attention is reported by offset, block or bucket: no matrix of tokens by tokens.
+    """
+    shape = tuple(reported.shape) if isinstance(reported, Tensor) else type(reported).__name__
+    if not isinstance(reported, Tensor) or reported.ndim != 4 or reported.shape[2:] != (length, length):
+        raise RefusedError(
+            f"{type(model).__name__} reports attention of shape {shape} for {length} tokens, which are no weights of every token "
+            "for every token, so it is not shown."
+        )
+    weights = reported[0].float().cpu()
+    slack = TOLERANCE.get(first_dtype(model), 1e-4)
+    if not bool((weights >= -slack).all() and (weights.sum(-1) <= 1 + slack).all()):
+        raise RefusedError(
+            f"{type(model).__name__} reports attention whose rows are no distributions over the tokens, so it is not shown."
+        )
+    return weights
 
 
 def first_dtype(model: nn.Module) -> torch.dtype:
@@ -158,16 +202,32 @@ def input_device(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
+def vocabulary_size(model: nn.Module) -> int | None:
+    """How many token ids the model has an embedding for; None where it has no table of them (characters, hashes)."""
+    try:
+        embeddings: Any = model.get_input_embeddings()  # pyright: ignore[reportCallIssue]
+    except (AttributeError, NotImplementedError):
+        return None
+    return getattr(embeddings, "num_embeddings", None)
+
+
 def accepted(model: nn.Module, **options: Any) -> dict[str, Any]:
     """Those of `options` that the model's forward names."""
     names = inspect.signature(model.forward).parameters
     open_ended = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
-    general = {"output_hidden_states", "return_dict"}
+    general = {"output_attentions", "output_hidden_states", "return_dict"}
     return {name: value for name, value in options.items() if name in names or (open_ended and name in general)}
 
 
-def layer_numbers(calls: Sequence[Capture]) -> tuple[int, ...]:
-    """The model's own layer numbers where the modules carry them in order, else the order of the calls (ALBERT)."""
+def layer_numbers(calls: Sequence[Capture], config: Any) -> tuple[int, ...]:
+    """The model's own layer numbers, else the order of the calls (ALBERT runs one module for all its layers).
+
+    They are known where the config of a hybrid model lists as many layers with attention, or the modules carry them in order.
+    """
+    kinds = _kinds(config)
+    attending = [i for i, kind in enumerate(kinds) if kind in _ATTENDING]
+    if len(attending) == len(calls) < len(kinds):
+        return tuple(attending)
     own = [getattr(call.module, "layer_idx", None) for call in calls]
     numbers = [one for one in own if isinstance(one, int)]
     if len(numbers) == len(calls) and all(a < b for a, b in pairwise(numbers)):
@@ -183,11 +243,10 @@ def by_layer(numbers: Sequence[int], values: Sequence[Any], depth: int) -> list[
     return placed
 
 
-def _depth(config: Any) -> int:
-    """How many layers a hybrid model has, those without attention included; 0 where its config lists no kinds."""
+def _kinds(config: Any) -> list[str]:
+    """The kind of every layer of a hybrid model, those without attention included; none where its config lists none."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    kinds = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None)
-    return len(kinds) if kinds else 0
+    return [str(kind) for kind in getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or ()]
 
 
 def _probe_ids(config: Any) -> Tensor:

@@ -79,8 +79,8 @@ def full_certificate(
         recorder = Recorder(names={}, observer=observer, sample=0, total=len(anatomy.numbers))
         captured, calls = capture_pass(clone, recorder, {**inputs, **options})
     with prepared(model, "eager") as clone, torch.no_grad():
-        eager = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True), output_attentions=True)
-    numbers = layer_numbers(calls)
+        eager = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True, output_attentions=True))
+    numbers = layer_numbers(calls, model.config)
     states = _paired_states(untouched, captured, len(calls), len(anatomy.shapes))
     reported: list[Tensor | None] = [one for one in (getattr(eager, "attentions", None) or ()) if one is not None]
     if len(reported) != len(calls):

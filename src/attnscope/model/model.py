@@ -26,6 +26,7 @@ from attnscope.model.anatomy import (
     layer_numbers,
     probe,
     reported_weights,
+    vocabulary_size,
 )
 from attnscope.model.check import certify, full_certificate, reported_certificate
 from attnscope.model.download import Progress
@@ -147,20 +148,37 @@ class Model:
     def _torch_dtype(self) -> torch.dtype:
         return first_dtype(self.module)
 
+    @property
+    def _tolerance(self) -> float:
+        return TOLERANCE.get(self._torch_dtype, 1e-4)
+
     def _encoded(self, text: Text, pair: str | None) -> tuple[Encoded, list[str]]:
         encoded = encode(self.tokenizer, self._read, text, pair)
         limit, hard = position_limit(self.module)
-        return encoded, check_length(len(encoded.tokens), limit, hard=hard)
+        warnings = check_length(len(encoded.tokens), limit, hard=hard)
+        unknown = encoded.inputs.keys() - accepted(self.module, **encoded.inputs).keys() - {"input_ids"}
+        if unknown and isinstance(text, Mapping):
+            names = ", ".join(sorted(unknown))
+            warnings.append(f"{type(self.module).__name__} takes no input of the name {names}; left out.")
+        return encoded, warnings
 
     def _inputs(self, encoded: Encoded) -> dict[str, Tensor]:
         device = input_device(self.module)
-        embeddings: Any = getattr(self.module, "get_input_embeddings", lambda: None)()
-        vocabulary = getattr(embeddings, "num_embeddings", None)
+        vocabulary = vocabulary_size(self.module)
         ids = encoded.inputs["input_ids"]
         wrong = ids[(ids < 0) | (ids >= (vocabulary or torch.iinfo(torch.int64).max))]
         if wrong.numel():
             size = "" if vocabulary is None else f" of {vocabulary:,}"
             raise InputError(f"Token id {int(wrong[0])} is outside the model's vocabulary{size}.")
+        mask, implementation = (
+            encoded.inputs.get("attention_mask"),
+            getattr(self.module.config, "_attn_implementation", None),
+        )
+        if mask is not None and mask.ndim == 4 and mask.dtype == torch.bool and implementation == "eager":
+            raise InputError(
+                "This model's eager attention adds its mask to the scores, so true and false mean nothing to it; pass a mask of "
+                "0 and the smallest number of its dtype."
+            )
         inputs = {name: value.to(device) for name, value in encoded.inputs.items()}
         return {"input_ids": inputs.pop("input_ids"), **accepted(self.module, **inputs)}
 
@@ -228,17 +246,17 @@ class Model:
                 base.close()
         weights, error = reported_weights(self.module, inputs, output)
         records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in weights]
-        certificate = reported_certificate(weights, error, stack, TOLERANCE[self._torch_dtype], "sampled")
+        certificate = reported_certificate(weights, error, stack, self._tolerance, "sampled")
         return TracedStack(records, causal=stack == "decoder"), certificate, output, base
 
     def _certified(self, calls: list[Capture]) -> Certificate:
-        return certify(calls, layer_numbers(calls), TOLERANCE[self._torch_dtype], self._anatomy.stack)
+        return certify(calls, layer_numbers(calls, self.module.config), self._tolerance, self._anatomy.stack)
 
     def _stack(self, calls: list[Capture]) -> TracedStack:
         refused = next((call.refusal for call in calls if call.refusal), None)
         if refused:
             raise RefusedError(refused)
-        numbers, depth = layer_numbers(calls), len(self._anatomy.shapes)
+        numbers, depth = layer_numbers(calls, self.module.config), len(self._anatomy.shapes)
         return TracedStack(
             records=by_layer(numbers, [call.record for call in calls], depth),
             causal=self._anatomy.stack == "decoder",
@@ -247,6 +265,8 @@ class Model:
 
     def _next(self, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
         if logits is None or logits.ndim != 3:
+            return None
+        if logits.shape[-1] < (vocabulary_size(self.module) or 0):  # labels of the tokens, not tokens
             return None
         top = torch.softmax(logits[0, -1].float(), dim=-1).topk(min(5, logits.shape[-1]))
         pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)

@@ -16,6 +16,18 @@ from attnscope.types import Sentence, Token
 Text = str | Sequence[int] | Mapping[str, Any]
 Reader = Callable[[int], Token]
 
+_HOW_TO_RUN = frozenset(
+    {
+        "labels", "use_cache", "cache_position", "logits_to_keep", "num_items_in_batch",
+        "output_attentions", "output_hidden_states", "return_dict",
+    }
+)  # fmt: skip
+"""Arguments of a pass that change nothing of the attention; a trace has its own."""
+
+_INSTEAD_OF_TOKENS = frozenset({"inputs_embeds", "past_key_values", "encoder_hidden_states", "encoder_outputs"})
+
+_FOR_EVERY_TOKEN = frozenset({"attention_mask", "token_type_ids", "position_ids"})
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -39,20 +51,36 @@ def encode(tokenizer: Any, read: Reader, text: Text, pair: str | None = None) ->
         return _encode_text(tokenizer, read, text, pair)
     if pair is not None:
         raise InputError("A second sentence (`pair`) goes with a text, not with token ids or ready inputs.")
-    if isinstance(text, Mapping):
-        inputs = {str(name): _as_batch(name, value) for name, value in text.items() if value is not None}
-    else:
-        ids = list(text)
-        if not all(isinstance(one, int) and not isinstance(one, bool) for one in ids):
-            raise InputError(
-                "A text is a string, a list of token ids, or a mapping of model inputs; this list holds others."
-            )
-        inputs = {"input_ids": torch.tensor([ids], dtype=torch.long)}
-    if "input_ids" not in inputs:
-        raise InputError(f"Ready inputs need `input_ids`; got {', '.join(sorted(inputs)) or 'nothing'}.")
-    ids_list: list[int] = inputs["input_ids"][0].tolist()
-    _require_tokens(ids_list)
-    return Encoded(inputs, [read(one) for one in ids_list], [])
+    inputs = _ready(text) if isinstance(text, Mapping) else {"input_ids": _ids(text)}
+    ids: list[int] = inputs["input_ids"][0].tolist()
+    _require_tokens(ids)
+    return Encoded(inputs, [read(one) for one in ids], [])
+
+
+def _ids(text: Sequence[int]) -> Tensor:
+    sequence = isinstance(text, Sequence)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not sequence or not all(isinstance(one, int) and not isinstance(one, bool) and abs(one) < 2**63 for one in text):
+        raise InputError("A text is a string, a list of token ids, or a mapping of model inputs; this is none of them.")
+    return torch.tensor([list(text)], dtype=torch.long)
+
+
+def _ready(given: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Ready inputs, a batch of one, without what only says how the pass is run."""
+    named = {str(name): value for name, value in given.items() if value is not None and str(name) not in _HOW_TO_RUN}
+    elsewhere = sorted(_INSTEAD_OF_TOKENS & named.keys())
+    if "input_ids" not in named:
+        raise InputError(f"Ready inputs need `input_ids`; got {', '.join(sorted(named)) or 'nothing'}.")
+    if elsewhere:
+        raise InputError(f"A trace starts from token ids alone; leave out {', '.join(elsewhere)}.")
+    inputs = {name: _as_batch(name, value) for name, value in named.items()}
+    ids = inputs["input_ids"]
+    if ids.ndim != 2 or ids.is_floating_point() or ids.is_complex():
+        raise InputError(f"`input_ids` are whole numbers [1, tokens]; got {ids.dtype} of shape {tuple(ids.shape)}.")
+    for name in _FOR_EVERY_TOKEN & inputs.keys():
+        shape = tuple(inputs[name].shape)
+        if shape[-1:] != ids.shape[-1:] or (len(shape) == 4 and shape[-2] not in (1, ids.shape[-1])):
+            raise InputError(f"`{name}` has shape {shape}, which does not fit {ids.shape[-1]} tokens.")
+    return inputs
 
 
 def _encode_text(tokenizer: Any, read: Reader, text: str, pair: str | None) -> Encoded:
@@ -111,8 +139,11 @@ def _require_tokens(ids: Sequence[int]) -> None:
 
 
 def _as_batch(name: object, value: Any) -> Tensor:
-    tensor = torch.as_tensor(value)
-    if name == "input_ids" and tensor.ndim == 1:
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name!r} is no array of numbers ({error}).") from error
+    if tensor.ndim == 1:
         tensor = tensor[None]
     if tensor.ndim and tensor.shape[0] != 1:
         raise InputError(f"A trace is of one input; {name!r} holds a batch of {tensor.shape[0]}.")
