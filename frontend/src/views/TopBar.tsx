@@ -9,6 +9,13 @@ import { Popover } from "./Popover";
 const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 const THEME_SIGN: Readonly<Record<Theme, string>> = { auto: "◐", light: "○", dark: "●" };
 
+/** A long text unfolds over the page while one types it; once it runs, the picture is what one wants to see. */
+function fold(form: HTMLElement): void {
+  const box = form.querySelector<HTMLTextAreaElement>("textarea:focus");
+  if (box !== null && box.scrollHeight > 1.5 * Number.parseFloat(getComputedStyle(box).lineHeight) + 20)
+    box.blur();
+}
+
 /** The model with its facts, the prompt, and what belongs to the whole page. */
 export function TopBar(props: {
   readonly session: Session;
@@ -119,6 +126,7 @@ export function TopBar(props: {
           class="prompt"
           on:submit={(event) => {
             event.preventDefault();
+            fold(event.currentTarget);
             run();
           }}
         >
@@ -132,7 +140,6 @@ export function TopBar(props: {
                 placeholder="Type a sentence and press Enter"
                 spellcheck={false}
                 value={text()}
-                maxLength={session.hello()?.limits.characters}
                 on:input={(event) => setText(event.currentTarget.value)}
                 on:keydown={enter}
               />
