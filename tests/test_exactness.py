@@ -223,6 +223,21 @@ def test_hybrid_layers_have_the_models_own_numbers_where_one_module_serves_sever
     assert [shape is not None for shape in stack.shapes] == [kind == "hybrid" for kind in kinds]
 
 
+def test_layers_that_share_keys_of_earlier_ones_are_traced_for_every_token() -> None:
+    import transformers as tf
+
+    config = tf.Gemma4TextConfig(
+        vocab_size=99, hidden_size=32, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, intermediate_size=32,
+        head_dim=8, global_head_dim=16, sliding_window=5, vocab_size_per_layer_input=99, hidden_size_per_layer_input=8,
+        num_kv_shared_layers=2, layer_types=["sliding_attention", "full_attention"] * 2,
+    )  # fmt: skip
+    model, ids = tf.Gemma4ForCausalLM(config).eval(), tiny.ids(20)
+    trace = attnscope.Model(model).trace(ids)
+    expected = eager(model, input_ids=torch.tensor([ids]))
+    assert largest_difference(trace, expected.attentions) < CLOSE
+    torch.testing.assert_close(trace.logits, expected.logits[0], atol=2e-5, rtol=1e-4)
+
+
 class Adapted(torch.nn.Module):
     """A linear map with a low-rank part beside it, and after it what `after` does."""
 

@@ -135,6 +135,17 @@ def test_a_layer_that_combines_several_answers_to_the_same_queries_is_refused() 
         attnscope.Model(tf.DiffLlamaForCausalLM(config)).trace(tiny.ids())
 
 
+def test_layers_that_look_from_fewer_queries_than_tokens_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = tf.LlamaModel.forward
+
+    def forward(self, input_ids, **kwargs):
+        return plain(self, input_ids[:, -8:], **kwargs)
+
+    monkeypatch.setattr(tf.LlamaModel, "forward", forward)
+    with pytest.raises(RefusedError, match="8 queries look at 8 keys, and there are 12 tokens"):
+        attnscope.Model(tiny.build("llama").model).trace(tiny.ids())
+
+
 def test_a_model_that_does_not_run_over_plain_tokens_says_so() -> None:
     model = tf.BertForMultipleChoice(tf.BertConfig(**COMMON))
     with pytest.raises(RefusedError, match="does not run over 6 plain token ids"):

@@ -217,11 +217,13 @@ class Model:
             recorder = Recorder(names={}, observer=observer, total=len(anatomy.numbers))
             base = BaseOutput(clone)
             try:
-                options = accepted(clone, use_cache=False, return_dict=True, logits_to_keep=1)
+                # As a tensor: given the number 1, models whose last layers share keys (Gemma 4) compute these for one query.
+                last = torch.tensor([inputs["input_ids"].shape[1] - 1])
+                options = accepted(clone, use_cache=False, return_dict=True, logits_to_keep=last)
                 output, calls = capture_pass(clone, recorder, {**inputs, **options})
             finally:
                 base.close()
-        return self._stack(calls), self._certified(calls), output, base
+        return self._stack(calls, inputs), self._certified(calls), output, base
 
     def _by_own_weights(
         self, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None
@@ -233,7 +235,7 @@ class Model:
         certificate = self._certified(calls)
         if not certificate.ok:
             raise RefusedError(f"{self.title} is not shown for this text. {failed.sentence}")
-        return self._stack(calls), certificate
+        return self._stack(calls, inputs), certificate
 
     def _reported(self, inputs: Mapping[str, Any]) -> tuple[TracedStack, Certificate, Any, BaseOutput]:
         stack = self._anatomy.stack
@@ -252,10 +254,18 @@ class Model:
     def _certified(self, calls: list[Capture]) -> Certificate:
         return certify(calls, layer_numbers(calls, self.module.config), self._tolerance, self._anatomy.stack)
 
-    def _stack(self, calls: list[Capture]) -> TracedStack:
+    def _stack(self, calls: list[Capture], inputs: Mapping[str, Tensor]) -> TracedStack:
         refused = next((call.refusal for call in calls if call.refusal), None)
         if refused:
             raise RefusedError(refused)
+        tokens = inputs["input_ids"].shape[1]
+        sizes = ((call.name, call.record.queries, call.record.keys) for call in calls)
+        other = next((size for size in sizes if size[1:] != (tokens, tokens)), None)
+        if other:
+            raise RefusedError(
+                f"{self.title} is not shown: in {other[0]} {other[1]} queries look at {other[2]} keys, and there are {tokens} "
+                "tokens."
+            )
         numbers, depth = layer_numbers(calls, self.module.config), len(self._anatomy.shapes)
         return TracedStack(
             records=by_layer(numbers, [call.record for call in calls], depth),
