@@ -217,15 +217,10 @@ export class Kernel {
 
   /** A scaled product with soft cap, bias and mask applied, in that order. */
   #finished(head: number, query: number, key: number, product: number): number {
-    const { softcap, biasKind, bias, biasPerHead, queries, keys } = this.layer;
+    const { softcap } = this.layer;
     if (!this.allowed(head, query, key)) return Number.NEGATIVE_INFINITY;
-    let score = softcap === null ? product : softcap * Math.tanh(product / softcap);
-    if (bias !== null) {
-      if (biasKind === "relative") score += bias[head * (queries + keys - 1) + key - query + queries - 1];
-      else if (biasKind === "key") score += bias[head * keys + key];
-      else score += bias[((biasPerHead ? head : 0) * queries + query) * keys + key];
-    }
-    return score;
+    const score = softcap === null ? product : softcap * Math.tanh(product / softcap);
+    return score + biasAt(this.layer, head, query, key);
   }
 
   #logSum(head: number, scores: Float32Array): number {
@@ -238,6 +233,15 @@ export class Kernel {
     for (let key = 0; key < scores.length; key++) sum += Math.exp(scores[key] - top);
     return top + Math.log(sum);
   }
+}
+
+/** What a layer adds to one score; 0 where it has no bias. */
+export function biasAt(layer: LayerData, head: number, query: number, key: number): number {
+  const { bias, biasKind, biasPerHead, queries, keys } = layer;
+  if (bias === null) return 0;
+  if (biasKind === "relative") return bias[head * (queries + keys - 1) + key - query + queries - 1];
+  if (biasKind === "key") return bias[head * keys + key];
+  return bias[((biasPerHead ? head : 0) * queries + query) * keys + key];
 }
 
 function dot(a: Float32Array, a0: number, b: Float32Array, b0: number, count: number): number {

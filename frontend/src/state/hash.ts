@@ -6,6 +6,8 @@ import {
   EMPTY,
   type Frame,
   headsOn,
+  neuronHead,
+  type Order,
   type Place,
   type Scale,
   type SentenceFilter,
@@ -21,6 +23,7 @@ export interface Address {
   readonly stack: string;
   readonly layer: number;
   readonly heads: readonly number[];
+  readonly head: number | null;
   readonly token: Place | null;
   readonly pins: readonly Place[];
   readonly neuron: number | null;
@@ -46,6 +49,7 @@ export function writeHash(state: AppState): string {
     const heads = headsOn(state);
     const all = trace.stacks[selection.stack]?.shapes[selection.layer]?.heads ?? 0;
     if (heads.length < all) put("heads", heads.join(","));
+    if (neuronHead(state) !== heads[0]) put("head", String(neuronHead(state)));
     if (selection.token !== null) put("token", writePlace(selection.token));
     if (pins.length > 0) put("pins", pins.map(writePlace).join(","));
     if (selection.neuron !== null) put("neuron", String(selection.neuron));
@@ -55,6 +59,8 @@ export function writeHash(state: AppState): string {
   put("sinks", view.sinks, EMPTY.view.sinks);
   put("theme", view.theme, EMPTY.view.theme);
   put("thumbnails", view.thumbnails, EMPTY.view.thumbnails);
+  put("neurons", view.neurons, EMPTY.view.neurons);
+  put("order", view.order, EMPTY.view.order);
   put("at", frame.at, EMPTY.frame.at);
   put("whole", frame.whole, EMPTY.frame.whole);
   put("side", frame.side, EMPTY.frame.side);
@@ -82,6 +88,7 @@ export function readHash(hash: string): Address {
     stack: fields.get("stack") ?? "",
     layer: whole(fields.get("layer")) ?? 0,
     heads: [...new Set(heads.map(Number))].sort((a, b) => a - b),
+    head: whole(fields.get("head"), 4),
     token: readPlaces(fields.get("token"))[0] ?? null,
     pins: readPlaces(fields.get("pins")),
     neuron: whole(fields.get("neuron")),
@@ -91,6 +98,8 @@ export function readHash(hash: string): Address {
       sinks: oneOf("sinks", ["shown", "hidden"], EMPTY.view.sinks),
       theme: oneOf<Theme>("theme", ["auto", "light", "dark"], EMPTY.view.theme),
       thumbnails: oneOf("thumbnails", ["auto", "lines", "map"], EMPTY.view.thumbnails),
+      neurons: oneOf("neurons", ["open", "closed"], EMPTY.view.neurons),
+      order: oneOf<Order>("order", ["index", "contribution"], EMPTY.view.order),
     },
     frame: {
       at: oneOf("at", ["model", "head", "side"], EMPTY.frame.at),
@@ -103,10 +112,10 @@ export function readHash(hash: string): Address {
 
 /** The state that an address asks for, before its trace is there. */
 export function applyAddress(state: AppState, address: Address): AppState {
-  const { stack, layer, heads, token, neuron, pins, view, frame } = address;
+  const { stack, layer, heads, head, token, neuron, pins, view, frame } = address;
   return {
     ...state,
-    selection: { stack: stack || state.selection.stack, layer, heads, token, neuron },
+    selection: { stack: stack || state.selection.stack, layer, heads, head, token, neuron },
     pins,
     view,
     frame,

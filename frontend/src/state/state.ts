@@ -5,6 +5,8 @@ import type { TraceMessage } from "../wire/messages";
 export type Side = "query" | "key";
 export type SentenceFilter = "all" | "AA" | "AB" | "BA" | "BB";
 export type Scale = "linear" | "root";
+/** In which order the dimensions of a head stand. */
+export type Order = "index" | "contribution";
 export type Theme = "auto" | "light" | "dark";
 
 export interface Place {
@@ -17,7 +19,10 @@ export interface Selection {
   readonly layer: number;
   /** Heads that are on, ascending; never empty once a trace is there. */
   readonly heads: readonly number[];
+  /** The head whose neurons are shown; null for the first that is on. */
+  readonly head: number | null;
   readonly token: Place | null;
+  /** The dimension that is marked, of the head whose neurons are shown. */
   readonly neuron: number | null;
 }
 
@@ -28,6 +33,9 @@ export interface ViewSettings {
   readonly theme: Theme;
   /** How the model view draws a head; auto: lines for short inputs. */
   readonly thumbnails: "auto" | "lines" | "map";
+  /** Whether the neuron view shows the neurons or only the lines between tokens. */
+  readonly neurons: "open" | "closed";
+  readonly order: Order;
 }
 
 export type PanelName = "model" | "head" | "side";
@@ -62,10 +70,13 @@ export const EMPTY: AppState = {
   trace: null,
   baseline: null,
   field: "attention",
-  selection: { stack: "", layer: 0, heads: [], token: null, neuron: null },
+  selection: { stack: "", layer: 0, heads: [], head: null, token: null, neuron: null },
   pins: [],
   edits: [],
-  view: { filter: "all", scale: "linear", sinks: "shown", theme: "auto", thumbnails: "auto" },
+  view: {
+    ...{ filter: "all", scale: "linear", sinks: "shown", theme: "auto" },
+    ...{ thumbnails: "auto", neurons: "open", order: "index" },
+  },
   frame: { widths: { model: null, head: null }, at: "head", whole: "all", side: "neurons" },
 };
 
@@ -79,6 +90,8 @@ export type Action =
   | { readonly type: "heads"; readonly heads: readonly number[] }
   | { readonly type: "toggle-head"; readonly head: number }
   | { readonly type: "isolate-head"; readonly head: number }
+  | { readonly type: "neuron-head"; readonly head: number }
+  | { readonly type: "neuron"; readonly neuron: number | null }
   | { readonly type: "token"; readonly token: Place | null }
   | { readonly type: "pin"; readonly place: Place }
   | { readonly type: "pins"; readonly pins: readonly Place[] }
@@ -120,6 +133,10 @@ export function reduce(state: AppState, action: Action): AppState {
       const alone = headsOn(state).length === 1 && headsOn(state)[0] === action.head;
       return select(state, { heads: alone ? allHeads(state) : [action.head] });
     }
+    case "neuron-head":
+      return select(state, { head: action.head });
+    case "neuron":
+      return select(state, { neuron: action.neuron });
     case "token":
       return select(state, { token: action.token });
     case "pin":
@@ -154,10 +171,24 @@ export function headsOn(state: AppState): readonly number[] {
   return on.length > 0 ? on : allHeads(state);
 }
 
+/** The head whose neurons are shown: the one chosen, as long as it is on, else the first that is. */
+export function neuronHead(state: AppState): number {
+  const on = headsOn(state);
+  const { head } = state.selection;
+  return head !== null && on.includes(head) ? head : (on[0] ?? 0);
+}
+
 function select(state: AppState, part: Partial<Selection>): AppState {
   const selection = { ...state.selection, ...part };
   const layers = currentTrace(state)?.stacks[selection.stack]?.layers ?? 1;
-  return { ...state, selection: { ...selection, layer: Math.max(0, Math.min(layers - 1, selection.layer)) } };
+  const layer = Math.max(0, Math.min(layers - 1, selection.layer));
+  const next: AppState = { ...state, selection: { ...selection, layer } };
+  // A dimension belongs to its head: with another one on show the mark would be on a stranger.
+  const same =
+    selection.stack === state.selection.stack &&
+    layer === state.selection.layer &&
+    neuronHead(next) === neuronHead(state);
+  return same ? next : { ...next, selection: { ...next.selection, neuron: null } };
 }
 
 function toggled(on: readonly number[], head: number): readonly number[] {
@@ -189,6 +220,8 @@ function traced(state: AppState, trace: TraceMessage, anew: Partial<Selection>):
       ...state.selection,
       stack,
       heads: sameModel ? state.selection.heads : [],
+      head: sameModel ? state.selection.head : null,
+      neuron: sameModel ? state.selection.neuron : null,
       token: sameTokens || before === null ? state.selection.token : null,
       ...anew,
     },

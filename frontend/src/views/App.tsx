@@ -10,6 +10,9 @@ import { comfortableWidth } from "./model/grid";
 import { ModelPanel } from "./model/ModelPanel";
 import type { HeadPlace } from "./model/overlay";
 import type { HeadReading } from "./model/reading";
+import { NeuronBody } from "./neuron/NeuronBody";
+import { NeuronHeading } from "./neuron/NeuronHeading";
+import { type NeuronProps, readNeurons } from "./neuron/readNeurons";
 import { RowHeading, type RowProps, RowTable } from "./RowPanel";
 import { type Edge, type Focus, heaviestEdges, type Shown, sinkKeys } from "./reading";
 import { SidePanel, type SideView } from "./SidePanel";
@@ -25,6 +28,7 @@ export function App(props: { readonly session: Session }) {
   const { session } = props;
   const state = session.state;
   const [focus, setFocus] = createSignal<Focus | null>(null);
+  const [detail, setDetail] = createSignal<string | null>(null);
   const [version, setVersion] = createSignal(0);
   const known = (): void => void setVersion((count) => count + 1);
   const [overHead, setOverHead] = createSignal<HeadPlace | null>(null);
@@ -173,7 +177,34 @@ export function App(props: { readonly session: Session }) {
       session.dispatch({ type: "token", token: null });
     },
   };
+  const neuronProps: NeuronProps = {
+    session,
+    get field() {
+      return drawable();
+    },
+    get version() {
+      return version();
+    },
+    get shown() {
+      return shown();
+    },
+    get dark() {
+      return dark();
+    },
+    get focus() {
+      return focus();
+    },
+    onFocus: setFocus,
+    onDetail: setDetail,
+  };
+  const neurons = readNeurons(neuronProps);
   const sideViews: readonly SideView[] = [
+    {
+      name: "neurons",
+      title: "Neurons",
+      heading: () => <NeuronHeading {...neuronProps} now={neurons} />,
+      body: () => <NeuronBody {...neuronProps} now={neurons} />,
+    },
     {
       name: "weights",
       title: "Weights",
@@ -201,7 +232,11 @@ export function App(props: { readonly session: Session }) {
         <Workspace
           session={session}
           modelWidth={comfortableWidth(trace()?.stacks[state().selection.stack]?.heads ?? 1)}
-          titles={{ model: "Model", head: "Head", side: "Weights" }}
+          titles={{
+            model: "Model",
+            head: "Head",
+            side: state().frame.side === "weights" ? "Weights" : "Neurons",
+          }}
           model={(wide) => (
             <ModelPanel
               session={session}
@@ -234,6 +269,7 @@ export function App(props: { readonly session: Session }) {
         version={version()}
         shown={shown()}
         edge={edge()}
+        detail={detail()}
         trace={trace()}
         head={headReading()}
       />

@@ -11,6 +11,8 @@ export interface FooterProps {
   readonly version: number;
   readonly shown: Shown;
   readonly edge: Edge | null;
+  /** What more there is to say of what is under the pointer. */
+  readonly detail: string | null;
   readonly trace: TraceMessage | null;
   /** The head pointed at in the model view; it goes before an edge. */
   readonly head: HeadReading | null;
@@ -52,13 +54,14 @@ export function Footer(props: FooterProps) {
                 </Show>
                 {" · head "}
                 <b>{`${field().layer}.${edge().head}`}</b>
+                <Show when={props.detail}>{(detail) => ` · ${detail()}`}</Show>
               </>
             );
           }}
         </Show>
       </output>
       <span class="space" />
-      <Show when={props.trace?.next}>
+      <Show when={props.detail === null && props.trace?.next}>
         {(next) => (
           <span class="guesses num">
             next:{" "}

@@ -13,6 +13,8 @@ import { type Edge, type Focus, keyShown, queryShown, type Shown, weightsAt } fr
 import { TokenColumn } from "./TokenColumn";
 
 export interface HeadLinesProps {
+  /** What tells the ids of its tokens from those of another view. */
+  readonly prefix?: string;
   readonly field: LayerField;
   /** Rises whenever the field knows more than before. */
   readonly version: number;
@@ -193,6 +195,7 @@ export function HeadLines(props: HeadLinesProps) {
             {(side) => (
               <TokenColumn
                 side={side}
+                prefix={props.prefix}
                 tokens={side === "query" ? props.shown.queries : props.shown.keys}
                 layout={layout()}
                 scroll={scroll()}

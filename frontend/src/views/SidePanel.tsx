@@ -1,4 +1,4 @@
-import { For, type JSX, Show } from "solid-js";
+import { createMemo, For, type JSX, Show } from "solid-js";
 import type { Session } from "../state/session";
 import type { Frame } from "../state/state";
 import { WholeButton } from "./WholeButton";
@@ -19,7 +19,8 @@ export interface SidePanelProps {
 /** The panel at the right: what a head computes for one token, in one of several views. */
 export function SidePanel(props: SidePanelProps) {
   const wished = () => props.session.state().frame.side;
-  const now = () => props.views.find((view) => view.name === wished()) ?? props.views[0];
+  // A memo: a view must not be made anew with every step of the state.
+  const now = createMemo(() => props.views.find((view) => view.name === wished()) ?? props.views[0]);
   const turn = (event: KeyboardEvent): void => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step === undefined) return;

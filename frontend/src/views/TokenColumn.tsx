@@ -7,6 +7,8 @@ import type { Edge } from "./reading";
 
 export interface TokenColumnProps {
   readonly side: Side;
+  /** What tells the ids of this column from those of another view. */
+  readonly prefix?: string;
   readonly tokens: readonly Token[];
   readonly layout: Layout;
   readonly scroll: number;
@@ -32,6 +34,7 @@ export function TokenColumn(props: TokenColumnProps) {
   const pinned = (index: number) => props.pins.some((pin) => pin.side === props.side && pin.index === index);
   const onEdge = (index: number) => (props.side === "query" ? props.edge?.query : props.edge?.key) === index;
 
+  const name = () => `${props.prefix ?? ""}${props.side}`;
   const onKey = (event: KeyboardEvent): void => {
     const now = activeIndex();
     const last = props.tokens.length - 1;
@@ -70,8 +73,8 @@ export function TokenColumn(props: TokenColumnProps) {
       tabindex="0"
       aria-label={props.side === "query" ? "Query tokens" : "Key tokens"}
       aria-multiselectable="true"
-      aria-activedescendant={activeIndex() === null ? undefined : `${props.side}-${activeIndex()}`}
-      data-testid={`${props.side}-tokens`}
+      aria-activedescendant={activeIndex() === null ? undefined : `${name()}-${activeIndex()}`}
+      data-testid={`${name()}-tokens`}
       style={{
         left: `${props.side === "query" ? props.layout.queryX : props.layout.keyX}px`,
         width: `${props.layout.column}px`,
@@ -92,7 +95,7 @@ export function TokenColumn(props: TokenColumnProps) {
           const opensB = () => token().sentence === "B" && props.tokens[index() - 1]?.sentence !== "B";
           return (
             <div
-              id={`${props.side}-${index()}`}
+              id={`${name()}-${index()}`}
               role="option"
               class="token"
               classList={{
@@ -106,7 +109,7 @@ export function TokenColumn(props: TokenColumnProps) {
               aria-selected={pinned(index())}
               aria-setsize={props.tokens.length}
               aria-posinset={index() + 1}
-              data-testid={`${props.side}-${index()}`}
+              data-testid={`${name()}-${index()}`}
               style={{
                 height: `${props.layout.rowHeight}px`,
                 transform: `translateY(${rowY(props.layout, index(), props.scroll) - props.layout.rowHeight / 2}px)`,

@@ -1,0 +1,205 @@
+/**
+ * How one query's scores come about, neuron by neuron (Vig 2019, section 2.3): the query, every key, their elementwise
+ * products, the products' sums, and what the layer makes of these before its softmax. Pure and without DOM.
+ */
+
+import { biasAt, Kernel, type LayerData } from "./kernel";
+
+/** q and k of one head, as the scores see them. */
+export interface HeadVectors {
+  readonly data: LayerData;
+  readonly head: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly dim: number;
+  /** [query, dim] */
+  readonly q: Float32Array;
+  /** [key, dim], the mean over the keys put back where it was taken out. */
+  readonly k: Float32Array;
+  /** Largest relative error of a number of q or k: half a unit in the last place of what was sent. */
+  readonly rounding: number;
+}
+
+/** One query against every key. */
+export interface QueryTrace {
+  readonly query: number;
+  readonly keys: number;
+  readonly dim: number;
+  /** q × k, elementwise, [key, dim]. */
+  readonly products: Float32Array;
+  /** q · k: the sum of a key's products. */
+  readonly dots: Float64Array;
+  /** The scaled product after the soft cap; null where the layer has none. */
+  readonly capped: Float64Array | null;
+  /** What is added to the score; null where the layer has no bias. */
+  readonly bias: Float64Array | null;
+  /** Scaling, cap, bias and mask applied: what the softmax gets. −∞ where the key is not allowed. */
+  readonly scores: Float64Array;
+  readonly allowed: Uint8Array;
+}
+
+/** What one dimension has to do with one score. */
+export interface Contribution {
+  readonly q: number;
+  readonly k: number;
+  readonly product: number;
+  /** product · scaling: what the dimension adds to the score, before a cap or a bias. */
+  readonly scaled: number;
+  /** Its share of q · k, 1 for all of it; below 0 where it works against the sum, null where the sum is nothing. */
+  readonly share: number | null;
+}
+
+const HALF_ROUNDING = 2 ** -11;
+const SINGLE_ROUNDING = 2 ** -24;
+
+const wholeKeys = new WeakMap<LayerData, Map<number, Float32Array>>();
+
+/** The vectors of a head. Heads of a group share one array of keys. */
+export function headVectors(data: LayerData, head: number): HeadVectors {
+  const { queries, keys, dim, kvHeads, heads, q } = data;
+  const group = Math.floor((head * kvHeads) / heads);
+  const from = head * queries * dim;
+  return {
+    data,
+    head,
+    queries,
+    keys,
+    dim,
+    q: q.subarray(from, from + queries * dim),
+    k: keysOf(data, group),
+    // Half precision is what comes with the mean of the keys taken out.
+    rounding: data.kMean === null ? SINGLE_ROUNDING : HALF_ROUNDING,
+  };
+}
+
+function keysOf(data: LayerData, group: number): Float32Array {
+  const { keys, dim, k, kMean } = data;
+  const from = group * keys * dim;
+  const sent = k.subarray(from, from + keys * dim);
+  if (kMean === null) return sent;
+  const known = wholeKeys.get(data) ?? new Map<number, Float32Array>();
+  wholeKeys.set(data, known);
+  let whole = known.get(group);
+  if (whole === undefined) {
+    whole = sent.map((value, at) => value + kMean[group * dim + (at % dim)]);
+    known.set(group, whole);
+  }
+  return whole;
+}
+
+/** Everything between one query and its softmax. */
+export function traceQuery(vectors: HeadVectors, query: number): QueryTrace {
+  const { data, head, keys, dim, q, k } = vectors;
+  const kernel = new Kernel(data);
+  const row = q.subarray(query * dim, (query + 1) * dim);
+  const products = new Float32Array(keys * dim);
+  const dots = new Float64Array(keys);
+  const scores = new Float64Array(keys);
+  const allowed = new Uint8Array(keys);
+  const capped = data.softcap === null ? null : new Float64Array(keys);
+  const bias = data.bias === null ? null : new Float64Array(keys);
+  for (let key = 0; key < keys; key++) {
+    const at = key * dim;
+    let sum = 0;
+    for (let n = 0; n < dim; n++) {
+      products[at + n] = row[n] * k[at + n];
+      sum += products[at + n];
+    }
+    dots[key] = sum;
+    allowed[key] = kernel.allowed(head, query, key) ? 1 : 0;
+    let score = sum * data.scaling;
+    if (capped !== null && data.softcap !== null) {
+      score = data.softcap * Math.tanh(score / data.softcap);
+      capped[key] = score;
+    }
+    if (bias !== null) {
+      bias[key] = biasAt(data, head, query, key);
+      score += bias[key];
+    }
+    scores[key] = allowed[key] === 1 ? score : Number.NEGATIVE_INFINITY;
+  }
+  return { query, keys, dim, products, dots, capped, bias, scores, allowed };
+}
+
+/** What dimension `n` has to do with the score of `key`. */
+export function contribution(vectors: HeadVectors, trace: QueryTrace, key: number, n: number): Contribution {
+  const product = trace.products[key * trace.dim + n];
+  const sum = trace.dots[key];
+  return {
+    q: vectors.q[trace.query * trace.dim + n],
+    k: vectors.k[key * trace.dim + n],
+    product,
+    scaled: product * vectors.data.scaling,
+    share: Math.abs(sum) < 1e-9 ? null : product / sum,
+  };
+}
+
+/** Dimensions by what they add to q · k of one key: the largest first, the most opposed last. */
+export function byContribution(trace: QueryTrace, key: number): Uint16Array {
+  const from = key * trace.dim;
+  const order = Uint16Array.from({ length: trace.dim }, (_, n) => n);
+  return order.sort((a, b) => trace.products[from + b] - trace.products[from + a] || a - b);
+}
+
+/** The allowed key with the largest number in `weights`; null where none is allowed. */
+export function strongestKey(trace: QueryTrace, weights: ArrayLike<number>): number | null {
+  let best: number | null = null;
+  for (let key = 0; key < trace.keys; key++) {
+    if (trace.allowed[key] === 1 && (best === null || weights[key] > weights[best])) best = key;
+  }
+  return best;
+}
+
+/** How far q · k of a key may be off because q and k came rounded: three standard deviations of the sum. */
+export function dotError(vectors: HeadVectors, trace: QueryTrace, key: number): number {
+  const from = key * trace.dim;
+  let squares = 0;
+  for (let n = 0; n < trace.dim; n++) squares += trace.products[from + n] ** 2;
+  // Two factors, each evenly off by at most `rounding` of itself: variance rounding²/3 apiece.
+  return 3 * vectors.rounding * Math.sqrt((2 * squares) / 3);
+}
+
+/** Largest difference of the scores made of the cells from scores found another way, over the allowed keys. */
+export function disagreement(trace: QueryTrace, score: (key: number) => number | null): number {
+  let most = 0;
+  for (let key = 0; key < trace.keys; key++) {
+    if (trace.allowed[key] === 0) continue;
+    const other = score(key);
+    if (other !== null) most = Math.max(most, Math.abs(other - trace.scores[key]));
+  }
+  return most;
+}
+
+/** The share of a row's mass that goes to the head's sink and not to any key; null where the head has none. */
+export function sinkMass(vectors: HeadVectors, weights: Float32Array): number | null {
+  if (vectors.data.sink === null) return null;
+  let sum = 0;
+  for (let key = 0; key < weights.length; key++) sum += weights[key];
+  return Math.max(0, 1 - sum);
+}
+
+/** The magnitudes of some numbers. */
+export interface Span {
+  readonly largest: number;
+  /** The magnitude that all but a few stay below: where colour is fullest. */
+  readonly usual: number;
+}
+
+const BINS = 1024;
+
+/** The span of `values[from … to)`; `usual` is the magnitude below which the given share of them lies. */
+export function spanOf(values: ArrayLike<number>, share: number, from = 0, to = values.length): Span {
+  let largest = 0;
+  for (let at = from; at < to; at++) largest = Math.max(largest, Math.abs(values[at]));
+  if (largest === 0) return { largest, usual: 0 };
+  const counts = new Uint32Array(BINS);
+  for (let at = from; at < to; at++) {
+    counts[Math.min(BINS - 1, Math.floor((Math.abs(values[at]) / largest) * BINS))] += 1;
+  }
+  let below = 0;
+  for (let bin = 0; bin < BINS; bin++) {
+    below += counts[bin];
+    if (below >= share * (to - from)) return { largest, usual: (largest * (bin + 1)) / BINS };
+  }
+  return { largest, usual: largest };
+}

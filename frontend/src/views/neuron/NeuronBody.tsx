@@ -1,0 +1,94 @@
+import { createMemo, Match, Switch } from "solid-js";
+import { HeadLines } from "../HeadLines";
+import { NeuronGrid } from "./NeuronGrid";
+import { NeuronLegend } from "./NeuronLegend";
+import { NeuronTable } from "./NeuronTable";
+import type { NeuronProps, Neurons } from "./readNeurons";
+
+/** The neuron view: how the queries and keys of one head make the attention of one token (the paper's figure 6). */
+export function NeuronBody(props: NeuronProps & { readonly now: Neurons }) {
+  const { session, now } = props;
+  const state = session.state;
+  const open = () => state().view.neurons === "open";
+  const show = (neurons: "open" | "closed") => session.dispatch({ type: "view", view: { neurons } });
+  const choose = (index: number) => session.dispatch({ type: "token", token: { side: "query", index } });
+  /** All that the grid shows, once all of it is there. */
+  const whole = createMemo(() => {
+    const [traced, weights, fulls] = [now.traced(), now.weights(), now.fulls()];
+    return traced && weights && fulls && { ...traced, weights, fulls };
+  });
+
+  return (
+    <div class="neuron" data-testid="neuron-view">
+      <Switch fallback={<div class="stage empty" />}>
+        <Match when={open() && props.field !== null && now.layer() === null}>
+          <p class="hint" data-testid="neuron-unknown">
+            Only the attention weights of this trace are known, not the queries and keys they were made of:
+            there are no neurons to show.
+          </p>
+        </Match>
+        <Match when={open() && whole()}>
+          {(shown) => (
+            <>
+              <NeuronGrid
+                {...shown()}
+                shown={props.shown}
+                dotError={now.error()}
+                order={now.order()}
+                neuron={state().selection.neuron}
+                pins={state().pins}
+                scale={state().view.scale}
+                dark={props.dark}
+                focus={props.focus}
+                onFocus={props.onFocus}
+                onQuery={choose}
+                onKey={(index) => session.dispatch({ type: "pin", place: { side: "key", index } })}
+                onNeuron={(neuron) => session.dispatch({ type: "neuron", neuron })}
+                onDetail={props.onDetail}
+                onCollapse={() => show("closed")}
+              />
+              <NeuronTable {...shown()} queries={props.shown.queries} keys={props.shown.keys} />
+            </>
+          )}
+        </Match>
+        <Match when={!open() && props.field}>
+          {(field) => (
+            <>
+              <p class="neuron-heads">Every token’s attention. Click one on the left to open its neurons.</p>
+              <HeadLines
+                prefix="neuron-"
+                field={field()}
+                version={props.version}
+                shown={{ ...props.shown, heads: [now.head()] }}
+                scale={state().view.scale}
+                dark={props.dark}
+                pins={[]}
+                token={state().selection.token}
+                focus={props.focus}
+                onFocus={props.onFocus}
+                onToken={(token) => session.dispatch({ type: "token", token })}
+                onPin={(place) => {
+                  if (place.side === "key") session.dispatch({ type: "pin", place });
+                  else {
+                    choose(place.index);
+                    show("open");
+                  }
+                }}
+                onDrawn={() => undefined}
+                onEnter={() => show("open")}
+              />
+            </>
+          )}
+        </Match>
+      </Switch>
+      <NeuronLegend
+        now={now}
+        field={props.field}
+        layer={state().selection.layer}
+        shown={props.shown}
+        view={state().view}
+        dark={props.dark}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,68 @@
+import { For, Show } from "solid-js";
+import { headsOn, type Order } from "../../state/state";
+import { Segments } from "../Segments";
+import { Word } from "../Word";
+import type { NeuronProps, Neurons } from "./readNeurons";
+
+const ORDERS: readonly (readonly [Order, string])[] = [
+  ["index", "index"],
+  ["contribution", "contribution"],
+];
+const FOLDS: readonly (readonly ["closed" | "open", string])[] = [
+  ["closed", "− lines"],
+  ["open", "+ neurons"],
+];
+
+/** Whose neurons are shown, in which order, and whether they are open. */
+export function NeuronHeading(props: NeuronProps & { readonly now: Neurons }) {
+  const { session } = props;
+  const state = session.state;
+  const name = (head: number) => `${props.field?.layer}.${head}`;
+  return (
+    <>
+      <Show when={props.field !== null}>
+        <Show when={headsOn(state()).length > 1} fallback={<b class="num">{name(props.now.head())}</b>}>
+          <select
+            aria-label="Head whose neurons are shown"
+            title="One of the heads that are on"
+            data-testid="neuron-head"
+            class="num"
+            on:change={(event) =>
+              session.dispatch({ type: "neuron-head", head: Number(event.currentTarget.value) })
+            }
+          >
+            <For each={headsOn(state())}>
+              {(head) => (
+                <option value={head} selected={head === props.now.head()}>
+                  {name(head)}
+                </option>
+              )}
+            </For>
+          </select>
+        </Show>
+        <Show when={props.now.traced()}>
+          {(traced) => (
+            <b class="title">
+              <Word tokens={props.shown.queries} index={traced().trace.query} />
+            </b>
+          )}
+        </Show>
+      </Show>
+      <span class="space" />
+      <Show when={props.now.traced()}>
+        <Segments
+          label="Order of dimensions"
+          options={ORDERS}
+          value={state().view.order}
+          onChange={(order) => session.dispatch({ type: "view", view: { order } })}
+        />
+      </Show>
+      <Segments
+        label="Lines or neurons"
+        options={FOLDS}
+        value={state().view.neurons}
+        onChange={(neurons) => session.dispatch({ type: "view", view: { neurons } })}
+      />
+    </>
+  );
+}

@@ -1,0 +1,84 @@
+import { createEffect, Show } from "solid-js";
+import type { LayerField } from "../../compute/field";
+import { percent, roundedUp } from "../../marks/format";
+import { signColour } from "../../marks/neuron";
+import { css } from "../../marks/palette";
+import type { ViewSettings } from "../../state/state";
+import type { Shown } from "../reading";
+import { Word } from "../Word";
+import type { Neurons } from "./readNeurons";
+import { scoreFormula } from "./say";
+
+export interface NeuronLegendProps {
+  readonly now: Neurons;
+  readonly field: LayerField | null;
+  /** The layer that is asked for. */
+  readonly layer: number;
+  readonly shown: Shown;
+  readonly view: ViewSettings;
+  readonly dark: boolean;
+}
+
+/** What the colours mean, what is not allowed or not here, and whether the cells add up. */
+export function NeuronLegend(props: NeuronLegendProps) {
+  const notes = () => {
+    const now = props.now.traced();
+    const all: string[] = [];
+    if (props.field !== null && props.field.layer !== props.layer) {
+      all.push(`still layer ${props.field.layer}: layer ${props.layer} is not here yet`);
+    }
+    if (now === null) return all.join(" · ");
+    const sink = props.now.sink();
+    if (sink !== null) all.push(`the head's sink takes ${percent(sink)}`);
+    if (!now.trace.allowed.includes(1)) all.push("this query may look at no key");
+    else if (now.trace.allowed.includes(0)) all.push("hatched: not allowed");
+    const { softcap, bias } = now.vectors.data;
+    if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);
+    return all.join(" · ");
+  };
+  return (
+    <div class="legend">
+      <Show when={props.now.traced()}>
+        <canvas class="ramp" width="72" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
+        <span title="The colour is full from the number under each column's name on">
+          negative – positive{props.view.scale === "root" ? ", √ scale" : ""}
+        </span>
+        <Show when={props.view.order === "contribution" && props.now.reference() !== null}>
+          <span class="cut">
+            sorted for <Word tokens={props.shown.keys} index={props.now.reference()!} />
+          </span>
+        </Show>
+      </Show>
+      <span class="num cut" data-testid="neuron-notes" title={notes()}>
+        {notes()}
+      </span>
+      <span class="space" />
+      <Show when={props.now.check()}>
+        {(check) => (
+          <span
+            class="num"
+            data-testid="neuron-check"
+            classList={{ good: check().ok, bad: !check().ok }}
+            title="Largest difference between the scores summed from the cells shown and those that the attention is made of"
+          >
+            Σ q×k = q·k {check().ok ? "✓" : "✗"} to {roundedUp(check().most)}
+          </span>
+        )}
+      </Show>
+    </div>
+  );
+}
+
+/** The legend's ramp: from fully negative to fully positive. */
+function ramp(canvas: HTMLCanvasElement, props: NeuronLegendProps): void {
+  createEffect(() => {
+    const context = canvas.getContext("2d");
+    if (context === null) return;
+    for (let x = 0; x < canvas.width; x++) {
+      const share = (2 * x) / (canvas.width - 1) - 1;
+      const root = Math.sign(share) * Math.sqrt(Math.abs(share));
+      context.fillStyle = css(signColour(props.view.scale === "root" ? root : share, props.dark));
+      context.fillRect(x, 0, 1, canvas.height);
+    }
+  });
+}

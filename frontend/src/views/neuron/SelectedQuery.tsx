@@ -1,0 +1,53 @@
+import { Show } from "solid-js";
+import type { Token } from "../../wire/messages";
+import { type Layout, rowY } from "../layout";
+import { Word } from "../Word";
+import type { Columns } from "./columns";
+
+export interface SelectedQueryProps {
+  readonly tokens: readonly Token[];
+  readonly index: number;
+  readonly columns: Columns;
+  readonly layout: Layout;
+  readonly scroll: number;
+  /** Middle of its vector, which stays in the window. */
+  readonly y: number;
+  readonly onCollapse: () => void;
+}
+
+/** What stands beside the selected query's vector: the button that closes it, and its token once its row is scrolled out. */
+export function SelectedQuery(props: SelectedQueryProps) {
+  const outOfSight = () => Math.abs(rowY(props.layout, props.index, props.scroll) - props.y) > 1;
+  return (
+    <>
+      <Show when={outOfSight()}>
+        <div
+          class="kept-query"
+          style={{
+            left: `${props.columns.queryX}px`,
+            width: `${props.columns.token}px`,
+            height: `${props.layout.rowHeight}px`,
+            "font-size": `${props.layout.fontSize}px`,
+            transform: `translateY(${props.y - props.layout.rowHeight / 2}px)`,
+          }}
+        >
+          <Word tokens={props.tokens} index={props.index} />
+        </div>
+      </Show>
+      <button
+        type="button"
+        class="fold"
+        title="Show only the lines"
+        aria-label="Collapse the neurons"
+        data-testid="neuron-collapse"
+        style={{ left: `${props.columns.queryX - 24}px`, transform: `translateY(${props.y - 10}px)` }}
+        on:click={(event) => {
+          event.stopPropagation();
+          props.onCollapse();
+        }}
+      >
+        −
+      </button>
+    </>
+  );
+}

@@ -1,0 +1,77 @@
+/** What the pointer or the keyboard is on in the neuron view. Pure. */
+
+import type { HeadVectors, QueryTrace } from "../../compute/neuron";
+import { type Layout, rowAt, rowY } from "../layout";
+import type { Focus } from "../reading";
+import { type Columns, placeAt, stripHeight } from "./columns";
+import { queryY } from "./paint";
+
+export interface At {
+  readonly zone: "query" | "q" | "k" | "product" | "row";
+  readonly row: number;
+  /** Place along the vector, from the left; null beside the vectors. */
+  readonly place: number | null;
+}
+
+export interface Ground {
+  readonly columns: Columns;
+  readonly layout: Layout;
+  readonly scroll: number;
+  readonly vectors: HeadVectors;
+  readonly trace: QueryTrace;
+}
+
+export function sameAt(a: At | null, b: At | null): boolean {
+  return a === b || (a?.zone === b?.zone && a?.row === b?.row && a?.place === b?.place);
+}
+
+/** What is at a point of the window. */
+export function hitAt({ x, y }: { readonly x: number; readonly y: number }, ground: Ground): At | null {
+  const { columns, layout, scroll, vectors, trace } = ground;
+  if (x < columns.queryX - 26 || x > columns.keyX + columns.token + 8) return null;
+  const tall = stripHeight(layout.rowHeight);
+  const left = x < columns.q + columns.span + 4;
+  // The selected query's row stays in sight: where it lies over another row it is the one that is hit.
+  const middle = queryY(ground);
+  const kept = left && Math.abs(y - middle) <= tall / 2;
+  const row = kept ? trace.query : rowAt(layout, y, scroll, Math.max(vectors.queries, vectors.keys));
+  if (row === null || row >= (left ? vectors.queries : vectors.keys)) return null;
+  const top = (kept ? middle : rowY(layout, row, scroll)) - tall / 2;
+  const along = (from: number) => placeAt(columns, vectors.dim, tall, x - from, y - top);
+  if (left) {
+    const place = along(columns.q);
+    return { zone: place === null ? "query" : "q", row, place };
+  }
+  for (const zone of ["k", "product"] as const) {
+    const place = along(columns[zone]);
+    if (place !== null) return { zone, row, place };
+  }
+  return x < columns.k ? null : { zone: "row", row, place: null };
+}
+
+/** Where an arrow key leads from a cell; null for any other key. */
+export function moved(from: At, key: string, page: number, keys: number, dim: number): At | null {
+  const place = from.place ?? 0;
+  const targets: Readonly<Record<string, readonly [number, number]>> = {
+    ArrowDown: [from.row + 1, place],
+    ArrowUp: [from.row - 1, place],
+    ArrowRight: [from.row, place + 1],
+    ArrowLeft: [from.row, place - 1],
+    Home: [from.row, 0],
+    End: [from.row, dim - 1],
+    PageDown: [from.row + page, place],
+    PageUp: [from.row - page, place],
+  };
+  const target = targets[key];
+  if (target === undefined) return null;
+  const within = (value: number, count: number) => Math.max(0, Math.min(count - 1, value));
+  return { zone: "product", row: within(target[0], keys), place: within(target[1], dim) };
+}
+
+/** What the other views are told of it. */
+export function focusOf(at: At | null, vectors: HeadVectors, query: number): Focus | null {
+  if (at === null) return null;
+  if (at.zone === "query" || at.zone === "q")
+    return { kind: "token", place: { side: "query", index: at.row } };
+  return { kind: "edge", edge: { head: vectors.head, query, key: at.row } };
+}

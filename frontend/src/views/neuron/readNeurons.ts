@@ -1,0 +1,138 @@
+/** What the neuron view reads from the field: everything between the selected query and its attention. */
+
+import { createMemo } from "solid-js";
+import { ComputedLayer, type LayerField } from "../../compute/field";
+import {
+  byContribution,
+  disagreement,
+  dotError,
+  headVectors,
+  sinkMass,
+  spanOf,
+  strongestKey,
+  traceQuery,
+} from "../../compute/neuron";
+import type { Session } from "../../state/session";
+import { neuronHead, type Place } from "../../state/state";
+import type { Focus, Shown } from "../reading";
+import type { Fulls } from "./paint";
+
+/** The share of a column's numbers that its colours tell apart; larger ones all have the full colour. */
+const TOLD_APART = 0.96;
+
+export interface NeuronProps {
+  readonly session: Session;
+  readonly field: LayerField | null;
+  readonly shown: Shown;
+  /** Rises whenever the field knows more than before. */
+  readonly version: number;
+  readonly dark: boolean;
+  readonly focus: Focus | null;
+  readonly onFocus: (focus: Focus | null) => void;
+  /** What the readout adds to the edge under the pointer. */
+  readonly onDetail: (sentence: string | null) => void;
+}
+
+export type Neurons = ReturnType<typeof readNeurons>;
+
+export function readNeurons(props: NeuronProps) {
+  const state = props.session.state;
+  const head = createMemo(() => Math.min(neuronHead(state()), Math.max(0, (props.field?.heads ?? 1) - 1)));
+  /** Whether anybody sees the neurons. */
+  const open = () => state().view.neurons === "open" && state().frame.side === "neurons";
+  const layer = createMemo(() => (props.field instanceof ComputedLayer ? props.field : null));
+
+  /** The query on show: the one selected, else the one pinned last, else the one shown before, else the last. */
+  const query = createMemo<number>((before) => {
+    const { token } = state().selection;
+    const count = props.shown.queries.length;
+    const place: Place | undefined =
+      token?.side === "query" ? token : state().pins.findLast((pin) => pin.side === "query");
+    const wanted = place?.index ?? before;
+    return wanted >= 0 && wanted < count ? wanted : count - 1;
+  }, -1);
+
+  const vectors = createMemo(() => {
+    const now = layer();
+    return now === null ? null : headVectors(now.data, head());
+  });
+
+  /** The selected query against every key, and its attention. Null while closed or not known. */
+  const traced = createMemo(() => {
+    const now = vectors();
+    const field = layer();
+    if (!open() || now === null || field === null || query() < 0 || query() >= now.queries) return null;
+    return { vectors: now, field, trace: traceQuery(now, query()) };
+  });
+  const weights = createMemo(() => {
+    void props.version;
+    const now = traced();
+    return now === null ? null : now.field.row(now.vectors.head, now.trace.query);
+  });
+
+  /** The key that the order of dimensions is about: the one pinned last, else the strongest. */
+  const reference = createMemo(() => {
+    const now = traced();
+    const row = weights();
+    if (now === null || row === null) return null;
+    const pin = state().pins.findLast((place) => place.side === "key")?.index;
+    return pin !== undefined && now.trace.allowed[pin] === 1 ? pin : strongestKey(now.trace, row);
+  });
+  const order = createMemo(() => {
+    const now = traced();
+    const key = reference();
+    if (now === null || key === null || state().view.order !== "contribution") return null;
+    return byContribution(now.trace, key);
+  });
+
+  const headSpans = createMemo(() => {
+    const now = vectors();
+    return now && { q: spanOf(now.q, TOLD_APART), k: spanOf(now.k, TOLD_APART) };
+  });
+  const fulls = createMemo<Fulls | null>(() => {
+    const now = traced();
+    const spans = headSpans();
+    if (now === null || spans === null) return null;
+    const { products, dots, bias, allowed } = now.trace;
+    const seen = dots.filter((_, key) => allowed[key] === 1);
+    return {
+      q: spans.q.usual,
+      k: spans.k.usual,
+      product: spanOf(products, TOLD_APART).usual,
+      dot: spanOf(seen.length > 0 ? seen : dots, 1).largest,
+      bias: bias === null ? 0 : spanOf(bias, 1).largest,
+    };
+  });
+
+  /** How far the scores made of the cells are from those that the attention is made of. */
+  const check = createMemo(() => {
+    void props.version;
+    const now = traced();
+    if (now === null) return null;
+    const { vectors: from, trace, field } = now;
+    const most = disagreement(trace, (key) => field.score(from.head, trace.query, key));
+    const size = spanOf(trace.scores.filter(Number.isFinite), 1).largest;
+    return { most, ok: most <= Math.max(1e-5, 8 * from.rounding * size) };
+  });
+  /** How far q · k may be off: measured where the host sent exact scores, else what rounding can do. */
+  const error = createMemo(() => {
+    const now = traced();
+    if (now === null) return 0;
+    const { vectors: from, trace, field } = now;
+    const { scaling, softcap } = from.data;
+    if (field.error > 0 && field.exact(from.head, trace.query) && softcap === null) {
+      return (check()?.most ?? 0) / scaling;
+    }
+    let most = 0;
+    for (let key = 0; key < trace.keys; key++) most = Math.max(most, dotError(from, trace, key));
+    return most;
+  });
+
+  const sink = createMemo(() => {
+    const now = traced();
+    const row = weights();
+    return now === null || row === null ? null : sinkMass(now.vectors, row);
+  });
+
+  return { head, layer, traced, weights, reference, order, fulls, check, error, sink };
+}

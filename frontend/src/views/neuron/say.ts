@@ -1,0 +1,86 @@
+/** The neuron view's numbers as words. Pure. */
+
+import { type Contribution, contribution, type HeadVectors, type QueryTrace } from "../../compute/neuron";
+import { percent } from "../../marks/format";
+
+/** Decimals of a number that may be off by `error`: none that mean nothing, at most four. */
+export function meant(error: number): number {
+  if (error <= 0) return 4;
+  return Math.max(0, Math.min(4, Math.floor(-Math.log10(2 * error))));
+}
+
+/** A signed number with a real minus; zero has none. */
+export function signed(value: number, digits: number): string {
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+}
+
+/** The end of a scale: three digits at most. */
+export function roughly(value: number): string {
+  if (value === 0) return "0";
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 0.1 ? 2 : 3;
+  return value.toFixed(digits);
+}
+
+export function shareText(share: number | null): string {
+  if (share === null) return "–";
+  const text = percent(Math.abs(share));
+  return share < 0 ? `−${text}` : text;
+}
+
+export interface CellWords {
+  readonly dimension: number;
+  readonly query: string;
+  readonly key: string;
+  readonly numbers: Contribution;
+  readonly q: string;
+  readonly k: string;
+  readonly product: string;
+  readonly scaled: string;
+  readonly share: string;
+}
+
+/** What there is to say of one dimension of one query and key. */
+export function cellWords(
+  vectors: HeadVectors,
+  trace: QueryTrace,
+  key: number,
+  dimension: number,
+  names: { readonly query: string; readonly key: string },
+): CellWords {
+  const numbers = contribution(vectors, trace, key, dimension);
+  const off = (value: number) => meant(Math.abs(value) * vectors.rounding);
+  return {
+    dimension,
+    ...names,
+    numbers,
+    q: signed(numbers.q, off(numbers.q)),
+    k: signed(numbers.k, off(numbers.k)),
+    product: signed(numbers.product, off(2 * numbers.product)),
+    scaled: signed(numbers.scaled, off(2 * numbers.scaled)),
+    share: shareText(numbers.share),
+  };
+}
+
+/** The readout's part about a cell. */
+export function cellSentence(words: CellWords, allowed: boolean): string {
+  const { dimension, q, k, product, scaled, share } = words;
+  const tail = allowed ? `, adds ${scaled} to the score, ${share} of q·k` : "";
+  return `dimension ${dimension}: ${q} × ${k} = ${product}${tail}`;
+}
+
+/** The readout's part about a row: its sum. */
+export function rowSentence(trace: QueryTrace, key: number, error: number): string {
+  const parts = [`q·k ${signed(trace.dots[key], meant(error))}`];
+  if (trace.capped !== null) parts.push(`capped ${signed(trace.capped[key], 3)}`);
+  if (trace.bias !== null) parts.push(`bias ${signed(trace.bias[key], 3)}`);
+  return parts.join(" · ");
+}
+
+/** How a score comes from q·k, as a formula. */
+export function scoreFormula(vectors: HeadVectors): string {
+  const { scaling, softcap, biasKind } = vectors.data;
+  let formula = scaling === 1 ? "q·k" : `q·k × ${Number(scaling.toPrecision(4))}`;
+  if (softcap !== null) formula = `${softcap} · tanh(${formula} ÷ ${softcap})`;
+  return biasKind === null ? formula : `${formula} + bias`;
+}
