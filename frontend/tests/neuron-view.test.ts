@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { colourCells, signColour, signShare } from "../src/marks/neuron";
+import { paddingBeside } from "../src/views/neuron/align";
 import { boxOf, columnsFor, placeAt, type Wanted } from "../src/views/neuron/columns";
 import { moved } from "../src/views/neuron/pointing";
 import { meant, roughly, shareText, signed } from "../src/views/neuron/say";
@@ -34,6 +35,16 @@ describe("colours of signed numbers", () => {
     const bytes = new Uint8Array(pixels.buffer);
     expect([...bytes.subarray(0, 4)]).toEqual([...signColour(1, false), 255]);
     expect([...bytes.subarray(4, 8)]).toEqual([...signColour(-1, false), 255]);
+  });
+});
+
+describe("rows beside the head view's", () => {
+  it("are padded until both stages stand alike, or not at all", () => {
+    const own = { top: 130, bottom: 800 };
+    expect(paddingBeside(own, { top: 162, bottom: 790 })).toEqual({ above: 32, below: 10 });
+    expect(paddingBeside(own, { top: 100, bottom: 790 })).toEqual({ above: 0, below: 0 });
+    expect(paddingBeside(own, { top: 600, bottom: 790 })).toEqual({ above: 0, below: 0 });
+    expect(paddingBeside(own, null)).toEqual({ above: 0, below: 0 });
   });
 });
 

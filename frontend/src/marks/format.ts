@@ -68,6 +68,16 @@ export function face(token: Token): TokenFace {
   };
 }
 
+/** Letters of the longest token, at least 3. */
+export function longestToken(tokens: readonly Token[]): number {
+  let longest = 3;
+  for (const token of tokens) {
+    const { before, text } = face(token);
+    longest = Math.max(longest, before.length + text.length);
+  }
+  return longest;
+}
+
 /** A token in a sentence of the readout: its text without the leading space. */
 export function word(token: Token): string {
   const shown = face(token);

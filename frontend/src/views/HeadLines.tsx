@@ -1,10 +1,9 @@
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount } from "solid-js";
 import type { LayerField } from "../compute/field";
 import { rise } from "../marks/curve";
-import { face } from "../marks/format";
+import { longestToken } from "../marks/format";
 import { LineList, strokeLines } from "../marks/lines";
 import type { Place, Scale, Side } from "../state/state";
-import type { Token } from "../wire/messages";
 import { BandPainter, type Drawn } from "./band";
 import { linesAt } from "./collect";
 import { layOut, rowAt, rowY } from "./layout";
@@ -219,15 +218,6 @@ export function HeadLines(props: HeadLinesProps) {
       </div>
     </div>
   );
-}
-
-function longestToken(tokens: readonly Token[]): number {
-  let longest = 3;
-  for (const token of tokens) {
-    const { before, text } = face(token);
-    longest = Math.max(longest, before.length + text.length);
-  }
-  return longest;
 }
 
 /** For each token opposite to a place, the largest weight over the heads on show. */

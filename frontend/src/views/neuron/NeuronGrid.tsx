@@ -1,12 +1,12 @@
 import { createEffect, createMemo, createSignal, For, Index, on, onCleanup, onMount, Show } from "solid-js";
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
-import { face } from "../../marks/format";
+import { face, longestToken } from "../../marks/format";
 import type { Place, Scale } from "../../state/state";
-import type { Token } from "../../wire/messages";
 import { type Layout, layOut, rowY } from "../layout";
 import { pixelRatio, prepare } from "../paint";
 import { type Focus, keyShown, queryShown, type Shown } from "../reading";
 import { TokenColumn } from "../TokenColumn";
+import { type Padding, paddingBeside } from "./align";
 import { boxOf, columnsFor, stripHeight } from "./columns";
 import { headingsOf } from "./headings";
 import { type Fulls, paintMarks, paintScene, queryY, readTheme, type Scene } from "./paint";
@@ -39,6 +39,9 @@ export interface NeuronGridProps {
   readonly onCollapse: () => void;
 }
 
+/** Height of the columns' names, as in neuron.css. */
+const HEADINGS = 32;
+
 /** The five columns of the paper for one query: the query, the keys, their products, the sums, the softmax. */
 export function NeuronGrid(props: NeuronGridProps) {
   let box!: HTMLDivElement;
@@ -50,6 +53,11 @@ export function NeuronGrid(props: NeuronGridProps) {
   const [height, setHeight] = createSignal(0);
   const [scroll, setScroll] = createSignal(0);
   const [at, setAt] = createSignal<At | null>(null, { equals: sameAt });
+
+  const [padding, setPadding] = createSignal<Padding>({ above: 0, below: 0 }, { equals: samePadding });
+  /** The rows of the head view, where it is on show beside this one. */
+  const headStage = () =>
+    (box.getRootNode() as ShadowRoot).querySelector("[data-panel=head]:not([hidden]) .stage");
 
   const dim = () => props.vectors.dim;
   const rows = () => Math.max(props.vectors.queries, props.vectors.keys);
@@ -189,12 +197,19 @@ export function NeuronGrid(props: NeuronGridProps) {
   createEffect(on([at, markedKey, keptPlace], () => schedule(false)));
 
   onMount(() => {
-    const watch = new ResizeObserver(() => {
+    const measure = (): void => {
+      const beside = headStage();
+      const frame = box.getBoundingClientRect();
+      const own = { top: frame.top + HEADINGS, bottom: frame.top + box.clientHeight };
+      setPadding(paddingBeside(own, beside?.getBoundingClientRect() ?? null));
       setRoom(box.clientWidth);
       setHeight(stage.clientHeight);
-    });
+    };
+    const watch = new ResizeObserver(measure);
     watch.observe(box);
     watch.observe(stage);
+    const beside = headStage();
+    if (beside !== null) watch.observe(beside);
     onCleanup(() => watch.disconnect());
   });
 
@@ -271,7 +286,7 @@ export function NeuronGrid(props: NeuronGridProps) {
   return (
     <div class="neuron-scroll" ref={box}>
       <div class="neuron-inner" style={{ width: `${columns().width}px` }}>
-        <div class="neuron-heads" aria-hidden="true">
+        <div class="neuron-heads" aria-hidden="true" style={{ "margin-top": `${padding().above}px` }}>
           <Index each={headings()}>
             {(now) => (
               <span
@@ -288,6 +303,7 @@ export function NeuronGrid(props: NeuronGridProps) {
           class="stage"
           ref={stage}
           data-testid="neuron-stage"
+          style={{ "margin-bottom": `${padding().below}px` }}
           on:scroll={() => setScroll(stage.scrollTop)}
           on:pointermove={(event) => point(hit(event))}
           on:pointerleave={() => point(null)}
@@ -331,6 +347,9 @@ export function NeuronGrid(props: NeuronGridProps) {
                 tabindex="0"
                 aria-label="Neurons: up and down for keys, left and right for dimensions, Enter marks a dimension"
                 data-testid="neuron-cells"
+                data-columns={`${columns().k - columns().q} ${columns().product - columns().q} ${columns().span} ${columns().fold}`}
+                data-order={props.order === null ? "" : props.order.join(" ")}
+                data-marked={props.neuron ?? ""}
                 style={{
                   left: `${columns().q}px`,
                   width: `${columns().product + columns().span - columns().q}px`,
@@ -372,11 +391,6 @@ export function NeuronGrid(props: NeuronGridProps) {
   );
 }
 
-function longestToken(tokens: readonly Token[]): number {
-  let longest = 3;
-  for (const token of tokens) {
-    const { before, text } = face(token);
-    longest = Math.max(longest, before.length + text.length);
-  }
-  return longest;
+function samePadding(a: Padding, b: Padding): boolean {
+  return a.above === b.above && a.below === b.below;
 }

@@ -8,11 +8,6 @@ const ORDERS: readonly (readonly [Order, string])[] = [
   ["index", "index"],
   ["contribution", "contribution"],
 ];
-const FOLDS: readonly (readonly ["closed" | "open", string])[] = [
-  ["closed", "− lines"],
-  ["open", "+ neurons"],
-];
-
 /** Whose neurons are shown, in which order, and whether they are open. */
 export function NeuronHeading(props: NeuronProps & { readonly now: Neurons }) {
   const { session } = props;
@@ -57,12 +52,23 @@ export function NeuronHeading(props: NeuronProps & { readonly now: Neurons }) {
           onChange={(order) => session.dispatch({ type: "view", view: { order } })}
         />
       </Show>
-      <Segments
-        label="Lines or neurons"
-        options={FOLDS}
-        value={state().view.neurons}
-        onChange={(neurons) => session.dispatch({ type: "view", view: { neurons } })}
-      />
+      <button
+        type="button"
+        class="toggle"
+        aria-expanded={state().view.neurons === "open"}
+        aria-label="Neurons of the selected token"
+        title="Expanded: the neurons of the selected token. Collapsed: only the lines of every token."
+        data-testid="neuron-expand"
+        on:click={() =>
+          session.dispatch({
+            type: "view",
+            view: { neurons: state().view.neurons === "open" ? "closed" : "open" },
+          })
+        }
+      >
+        {state().view.neurons === "open" ? "−" : "+"}
+        <span class="wordy">{state().view.neurons === "open" ? " collapse" : " expand"}</span>
+      </button>
     </>
   );
 }

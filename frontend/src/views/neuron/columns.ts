@@ -39,8 +39,10 @@ export interface Wanted {
 
 const BUTTON = 26;
 const MARGIN = 10;
-/** Least, enough, and most pixels for a dimension. */
-const CELL = { least: 1, good: 2, most: 9 };
+/** Pixels of a dimension. */
+const CELL = { least: 1, enough: 2, most: 9 };
+/** A vector narrower than this is no picture, however few its dimensions are. */
+const ENOUGH_SPAN = 80;
 
 interface Sizes {
   readonly lines: number;
@@ -48,12 +50,14 @@ interface Sizes {
   readonly number: number;
   readonly softmax: number;
   readonly token: number;
-  readonly numbers: "written" | "coloured";
+  /** Which numbers have a column of their own: all, all but a score that is only q·k scaled, or q·k as a colour. */
+  readonly numbers: "all" | "own" | "coloured";
 }
 
-const ROOMY: Sizes = { lines: 60, gap: 16, number: 56, softmax: 104, token: 150, numbers: "written" };
-const SNUG: Sizes = { lines: 34, gap: 10, number: 44, softmax: 68, token: 116, numbers: "written" };
-const COMPACT: Sizes = { lines: 32, gap: 8, number: 24, softmax: 46, token: 96, numbers: "coloured" };
+const ROOMY: Sizes = { lines: 60, gap: 16, number: 56, softmax: 104, token: 150, numbers: "all" };
+const SNUG: Sizes = { lines: 34, gap: 10, number: 44, softmax: 68, token: 116, numbers: "all" };
+const TIGHT: Sizes = { lines: 30, gap: 8, number: 42, softmax: 56, token: 104, numbers: "own" };
+const COMPACT: Sizes = { lines: 30, gap: 8, number: 24, softmax: 46, token: 96, numbers: "coloured" };
 
 /**
  * The columns for the room there is. Each dimension should get two pixels: first the gaps shrink for that, then vectors
@@ -65,16 +69,20 @@ export function columnsFor(wanted: Wanted): Columns {
     [ROOMY, 1],
     [SNUG, 1],
     [SNUG, 2],
+    [TIGHT, 1],
+    [TIGHT, 2],
     [COMPACT, 1],
     [COMPACT, 2],
     [COMPACT, 4],
   ] as const;
+  const least = Math.min(ENOUGH_SPAN, CELL.enough * wanted.dim);
   for (const [sizes, fold] of tries) {
     if (!folds(wanted, fold)) continue;
     const columns = placed(wanted, sizes, fold);
-    if (columns.cell >= CELL.good && columns.width <= wanted.room) return columns;
+    const enough = columns.cell >= CELL.enough && columns.span >= least;
+    if (enough && columns.width <= wanted.room) return columns;
   }
-  return placed(wanted, COMPACT, folds(wanted, 4) ? 4 : folds(wanted, 2) ? 2 : 1);
+  return placed(wanted, COMPACT, folds(wanted, 2) ? 2 : 1);
 }
 
 /** Whether rows are tall enough for `fold` lines. */
@@ -84,8 +92,9 @@ function folds({ dim, rowHeight }: Wanted, fold: 1 | 2 | 4): boolean {
 
 function placed(wanted: Wanted, sizes: Sizes, fold: number): Columns {
   const { room, dim, fontSize, longest } = wanted;
-  const token = Math.round(Math.max(56, Math.min(sizes.token, longest * fontSize * 0.62 + 22)));
-  const extras = sizes.numbers === "written" ? wanted.extras : [];
+  const token = Math.round(Math.max(52, Math.min(sizes.token, longest * fontSize * 0.57 + 20)));
+  const own = wanted.extras.length > 1 ? wanted.extras : [];
+  const extras = { all: wanted.extras, own, coloured: [] }[sizes.numbers];
   const fixed =
     BUTTON +
     2 * token +

@@ -1,0 +1,18 @@
+/** Rows of two views side by side: the one fills up above and below until its stage stands where the other's does. */
+
+export interface Padding {
+  readonly above: number;
+  readonly below: number;
+}
+
+/** What a stage from `top` to `bottom`, without padding, lacks to stand beside another; nothing where it never can. */
+export function paddingBeside(
+  own: { readonly top: number; readonly bottom: number },
+  other: { readonly top: number; readonly bottom: number } | null,
+): Padding {
+  if (other === null) return { above: 0, below: 0 };
+  const above = Math.round(other.top - own.top);
+  const below = Math.round(own.bottom - other.bottom);
+  const most = (own.bottom - own.top) / 3;
+  return above >= 0 && below >= 0 && above + below < most ? { above, below } : { above: 0, below: 0 };
+}

@@ -1,0 +1,187 @@
+"""The neuron view as a person uses it: what it says is what the model computed, by pointer and by keyboard."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from serving import serving
+
+import attnscope
+
+FOX = "The quick, brown fox jumps over the lazy"
+LAYER, HEAD, QUERY, KEY = 9, 4, 8, 4
+
+
+@pytest.fixture
+def app(page: Page, app_server: str) -> Page:
+    """The app on the fox sentence, head 9.4 and the last token selected, dimensions by index."""
+    return visit(page, app_server)
+
+
+def visit(page: Page, server: str, **more: str) -> Page:
+    address = {"model": "smollm2", "text": FOX, "layer": str(LAYER), "heads": str(HEAD), "token": f"q{QUERY}", **more}
+    page.goto(f"{server}#{urlencode(address)}")
+    expect(page.get_by_test_id("neuron-key-0")).to_be_visible()
+    return page
+
+
+@pytest.fixture(scope="module")
+def trace(smollm2: attnscope.Model) -> attnscope.Trace:
+    return smollm2.trace(FOX)
+
+
+def cells(page: Page) -> Locator:
+    return page.get_by_test_id("neuron-cells")
+
+
+def point(page: Page, column: str, key: int, dimension: int, dim: int = 64) -> None:
+    """Moves the pointer onto a dimension of a row, dimensions standing by index."""
+    said = cells(page).get_attribute("data-columns")
+    box, row = cells(page).bounding_box(), page.get_by_test_id(f"neuron-key-{key}").bounding_box()
+    assert said and box and row
+    k, product, span, fold = map(float, said.split())
+    across = dim / fold
+    tall = min(40, row["height"] - (8 if row["height"] > 30 else 5))
+    x = {"q": 0.0, "k": k, "product": product}[column] + (dimension % across + 0.5) * span / across
+    y = row["height"] / 2 - tall / 2 + (dimension // across + 0.5) * tall / fold
+    page.mouse.move(box["x"] + x, row["y"] + y)
+
+
+def numbers(text: str) -> list[float]:
+    return [float(found.replace("−", "-")) for found in re.findall(r"[−]?\d+(?:\.\d+)?", text)]
+
+
+def test_a_cell_says_the_models_own_query_key_and_product(app: Page, trace: attnscope.Trace):
+    q, k = np.asarray(trace.q(LAYER, HEAD))[QUERY], np.asarray(trace.k(LAYER, HEAD))[KEY]
+    readout = app.get_by_test_id("readout")
+    for dimension in (0, 21, 46, 63):
+        point(app, "product", KEY, dimension)
+        expect(readout).to_contain_text(f"dimension {dimension}:")
+        said = readout.inner_text().split(f"dimension {dimension}:")[1]
+        product = q[dimension] * k[dimension]
+        expected = [q[dimension], k[dimension], product, product / 8, 100 * product / float(q @ k)]
+        np.testing.assert_allclose(numbers(said), expected, rtol=0.02, atol=0.002 * max(1, abs(product)))
+        expect(app.get_by_test_id("neuron-tip")).to_contain_text(f"dimension {dimension}")
+
+
+def test_the_cells_add_up_to_the_models_scores(app: Page):
+    expect(app.get_by_test_id("neuron-check")).to_have_text(re.compile(r"^Σ q×k = q·k ✓ to \de-\d$"))
+
+
+def test_the_table_for_those_who_do_not_see_it_has_the_models_numbers(app: Page, trace: attnscope.Trace):
+    attention = np.asarray(trace.attention(LAYER, HEAD, rows=[QUERY]))[0]
+    scores = np.asarray(trace.scores(LAYER, HEAD, rows=[QUERY]))[0]
+    rows = app.get_by_test_id("neuron-table").locator("tbody tr")
+    expect(rows).to_have_count(len(trace.tokens))
+    for row, key in enumerate(np.argsort(-attention)[:4]):
+        said = rows.nth(row).locator("td").all_inner_texts()
+        assert said[0] == trace.tokens[key].text.strip()
+        assert float(said[1]) == pytest.approx(attention[key], abs=2e-3)
+        assert numbers(said[2])[0] == pytest.approx(scores[key], abs=2e-2)
+
+
+def test_a_click_on_a_dimension_keeps_it_and_the_address_carries_it(app: Page):
+    point(app, "k", KEY, 21)
+    app.mouse.down()
+    app.mouse.up()
+    expect(cells(app)).to_have_attribute("data-marked", "21")
+    expect(app).to_have_url(re.compile("neuron=21"))
+    app.reload()
+    expect(cells(app)).to_have_attribute("data-marked", "21")
+    app.get_by_test_id("head-5").click()
+    expect(cells(app)).to_have_attribute("data-marked", "21")
+    app.get_by_test_id("neuron-head").select_option("5")
+    expect(cells(app)).to_have_attribute("data-marked", "")
+
+
+def test_another_token_is_selected_here_and_in_the_head_view(app: Page):
+    app.get_by_test_id("neuron-query-3").click()
+    expect(app).to_have_url(re.compile("token=q3"))
+    expect(app.get_by_test_id("neuron-query-3")).to_have_attribute("aria-selected", "true")
+    app.mouse.move(0, 0)
+    expect(app.get_by_test_id("query-3")).to_have_class(re.compile(r"\bactive\b"))
+    app.get_by_test_id("query-5").click()
+    expect(app.get_by_test_id("neuron-query-5")).to_have_attribute("aria-selected", "true")
+
+
+def test_keys_that_a_query_may_not_look_at_are_said_to_be_so(app: Page):
+    app.get_by_test_id("neuron-query-3").click()
+    expect(app.get_by_test_id("neuron-notes")).to_contain_text("not allowed")
+    point(app, "product", 6, 10)
+    expect(app.get_by_test_id("readout")).to_contain_text("not allowed")
+    expect(app.get_by_test_id("neuron-tip")).to_contain_text("not allowed")
+    expect(app.get_by_test_id("neuron-key-6")).to_have_class(re.compile(r"\bmuted\b"))
+
+
+def test_the_order_by_contribution_is_that_of_the_strongest_key(app: Page, trace: attnscope.Trace):
+    app.get_by_role("radio", name="contribution").click()
+    attention = np.asarray(trace.attention(LAYER, HEAD, rows=[QUERY]))[0]
+    products = np.asarray(trace.q(LAYER, HEAD))[QUERY] * np.asarray(trace.k(LAYER, HEAD))[int(attention.argmax())]
+    expect(cells(app)).to_have_attribute("data-order", re.compile(r"\d"))
+    order = [int(found) for found in (cells(app).get_attribute("data-order") or "").split()]
+    assert sorted(order) == list(range(64))
+    assert order[:3] == list(np.argsort(-products)[:3])
+    assert (np.diff(products[order]) < 0.02).all()
+
+
+def test_collapsed_it_shows_lines_and_a_click_on_a_token_opens_its_neurons(app: Page):
+    toggle = app.get_by_test_id("neuron-expand")
+    expect(toggle).to_have_attribute("aria-expanded", "true")
+    app.get_by_test_id("neuron-collapse").click()
+    expect(toggle).to_have_attribute("aria-expanded", "false")
+    expect(cells(app)).to_have_count(0)
+    expect(app).to_have_url(re.compile("neurons=closed"))
+    app.get_by_test_id("neuron-query-6").click()
+    expect(toggle).to_have_attribute("aria-expanded", "true")
+    expect(app.get_by_test_id("neuron-query-6")).to_have_attribute("aria-selected", "true")
+
+
+def test_everything_can_be_done_with_the_keyboard(app: Page):
+    app.get_by_test_id("neuron-query-tokens").focus()
+    app.keyboard.press("ArrowUp")
+    expect(app.get_by_test_id("neuron-query-7")).to_have_attribute("aria-selected", "true")
+    app.keyboard.press("Enter")
+    expect(cells(app)).to_be_focused()
+    readout = app.get_by_test_id("readout")
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowUp"):
+        app.keyboard.press(key)
+    expect(readout).to_contain_text("dimension 2:")
+    expect(readout).to_contain_text("the → over")
+    app.keyboard.press("Enter")
+    expect(cells(app)).to_have_attribute("data-marked", "2")
+    app.keyboard.press("Escape")
+    expect(cells(app)).to_have_attribute("data-marked", "")
+
+
+def test_rows_stand_beside_those_of_the_head_view(app: Page):
+    for token in (0, 4, 8):
+        here, there = (app.get_by_test_id(f"{name}-{token}").bounding_box() for name in ("neuron-key", "key"))
+        assert here and there
+        assert here["y"] == pytest.approx(there["y"], abs=2)
+
+
+def test_long_texts_keep_the_selected_query_in_sight(page: Page, app_server: str):
+    text = " ".join(["one two three four five six seven eight nine ten"] * 60)
+    visit(page, app_server, text=text, token="q500")
+    assert page.locator("[data-testid^=neuron-key-]").count() < 80
+    page.get_by_test_id("neuron-stage").evaluate("stage => { stage.scrollTop = 0 }")
+    expect(page.get_by_test_id("neuron-key-2")).to_be_visible()
+    expect(page.get_by_test_id("neuron-collapse")).to_be_in_viewport()
+    point(page, "product", 2, 5)
+    expect(page.get_by_test_id("readout")).to_contain_text("dimension 5:")
+
+
+def test_weights_alone_have_no_neurons_and_it_says_why(page: Page, tmp_path: Path):
+    weights = np.tril(np.ones((2, 3, 3), dtype=np.float32))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    attnscope.Trace.from_attention([weights], ["a", "b", "c"]).save(tmp_path / "given.trace")
+    with serving("serve", str(tmp_path / "given.trace")) as url:
+        page.goto(url)
+        expect(page.get_by_test_id("neuron-unknown")).to_contain_text("no neurons to show")
+        page.get_by_test_id("neuron-expand").click()
+        expect(page.get_by_test_id("neuron-query-2")).to_be_visible()
