@@ -54,7 +54,7 @@ export function Footer(props: FooterProps) {
                 </Show>
                 {" · head "}
                 <b>{`${field().layer}.${edge().head}`}</b>
-                <Show when={props.detail}>{(detail) => ` · ${detail()}`}</Show>
+                {props.detail === null ? "" : ` · ${props.detail}`}
               </>
             );
           }}

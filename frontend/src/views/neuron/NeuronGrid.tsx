@@ -6,10 +6,10 @@ import { type Layout, layOut, rowY } from "../layout";
 import { pixelRatio, prepare } from "../paint";
 import { type Focus, keyShown, queryShown, type Shown } from "../reading";
 import { TokenColumn } from "../TokenColumn";
-import { type Padding, paddingBeside } from "./align";
+import { type Padding, paddingBeside, samePadding } from "./align";
 import { boxOf, columnsFor, stripHeight } from "./columns";
 import { headingsOf } from "./headings";
-import { type Fulls, paintMarks, paintScene, queryY, readTheme, type Scene } from "./paint";
+import { type Fulls, paintMarks, paintScene, queryY, readTheme, type Scene, type Theme } from "./paint";
 import { type At, focusOf, hitAt, moved, sameAt } from "./pointing";
 import { SelectedQuery } from "./SelectedQuery";
 import { cellSentence, cellWords, meant, rowSentence, signed } from "./say";
@@ -88,6 +88,12 @@ export function NeuronGrid(props: NeuronGridProps) {
     keyX: columns().keyX,
     column: columns().token,
   }));
+  let painted: Theme | null = null;
+  /** Read once for each theme: to ask the page for its style makes it lay itself out. */
+  const theme = (): Theme => {
+    if (painted?.dark !== props.dark) painted = readTheme(stage, props.dark);
+    return painted;
+  };
   const scene = (): Scene => ({
     columns: columns(),
     layout: layout(),
@@ -99,7 +105,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     fulls: props.fulls,
     dotDigits: Math.min(2, meant(props.dotError)),
     scale: props.scale,
-    theme: readTheme(stage, props.dark),
+    theme: theme(),
     ratio: pixelRatio(),
   });
 
@@ -389,8 +395,4 @@ export function NeuronGrid(props: NeuronGridProps) {
       </div>
     </div>
   );
-}
-
-function samePadding(a: Padding, b: Padding): boolean {
-  return a.above === b.above && a.below === b.below;
 }

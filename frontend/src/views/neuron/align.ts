@@ -16,3 +16,7 @@ export function paddingBeside(
   const most = (own.bottom - own.top) / 3;
   return above >= 0 && below >= 0 && above + below < most ? { above, below } : { above: 0, below: 0 };
 }
+
+export function samePadding(a: Padding, b: Padding): boolean {
+  return a.above === b.above && a.below === b.below;
+}
