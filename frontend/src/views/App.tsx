@@ -43,7 +43,7 @@ export function App(props: { readonly session: Session }) {
   onCleanup(() => prefersDark.removeEventListener("change", follow));
   const dark = () => (state().view.theme === "auto" ? hostDark() : state().view.theme === "dark");
 
-  const trace = () => currentTrace(state());
+  const trace = createMemo(() => currentTrace(state()));
   const field = createMemo(() => {
     const layer = session.layer();
     if (layer === null || trace() === null) return null;

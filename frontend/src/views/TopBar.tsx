@@ -54,6 +54,8 @@ export function TopBar(props: {
   const enter = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
+    const form = (event.currentTarget as HTMLElement).closest("form");
+    if (form !== null) fold(form);
     run();
   };
   const facts = () => {

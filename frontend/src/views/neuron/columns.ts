@@ -57,7 +57,7 @@ interface Sizes {
 const ROOMY: Sizes = { lines: 60, gap: 16, number: 56, softmax: 104, token: 150, numbers: "all" };
 const SNUG: Sizes = { lines: 34, gap: 10, number: 44, softmax: 68, token: 116, numbers: "all" };
 const TIGHT: Sizes = { lines: 30, gap: 8, number: 42, softmax: 56, token: 104, numbers: "own" };
-const COMPACT: Sizes = { lines: 30, gap: 8, number: 24, softmax: 46, token: 96, numbers: "coloured" };
+const COMPACT: Sizes = { lines: 26, gap: 8, number: 38, softmax: 56, token: 92, numbers: "coloured" };
 
 /**
  * The columns for the room there is. Each dimension should get two pixels: first the gaps shrink for that, then vectors

@@ -221,7 +221,11 @@ function paintNumbers(context: CanvasRenderingContext2D, scene: Scene, key: numb
       context.fillRect(x, top, width, height);
       context.fillStyle = theme.ink2;
       context.textAlign = "right";
-      context.fillText(signed(trace.scores[key], 2), x + width - 6, y);
+      context.fillText(
+        signed(trace.scores[key], Math.min(2, roomFor(trace.scores[key], width))),
+        x + width - 6,
+        y,
+      );
     } else {
       const value = name === "q·k" ? trace.dots[key] : (name === "cap" ? trace.capped : trace.bias)?.[key];
       const full =
@@ -237,7 +241,8 @@ function paintNumbers(context: CanvasRenderingContext2D, scene: Scene, key: numb
       if (width < 40 || value === undefined) continue;
       context.fillStyle = inkOn(colour);
       context.textAlign = "center";
-      context.fillText(signed(value, name === "q·k" ? scene.dotDigits : 2), x + width / 2, y);
+      const digits = name === "q·k" ? scene.dotDigits : 2;
+      context.fillText(signed(value, Math.min(digits, roomFor(value, width))), x + width / 2, y);
     }
   }
 }
@@ -345,6 +350,12 @@ function frame(
   context.strokeStyle = colour;
   context.lineWidth = thick;
   context.strokeRect(x - thick / 2, y - thick / 2, width + thick, height + thick);
+}
+
+/** How many decimals of a number fit into a cell; the readout gives them all. */
+function roomFor(value: number, width: number): number {
+  const whole = Math.trunc(Math.abs(value)).toString().length + 1;
+  return Math.max(0, Math.floor((width - 6) / 7.2) - whole - 1);
 }
 
 function snap(value: number, ratio: number): number {
