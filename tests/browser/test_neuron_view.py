@@ -26,7 +26,7 @@ def app(page: Page, app_server: str) -> Page:
 def visit(page: Page, server: str, **more: str) -> Page:
     address = {"model": "smollm2", "text": FOX, "layer": str(LAYER), "heads": str(HEAD), "token": f"q{QUERY}", **more}
     page.goto(f"{server}#{urlencode(address)}")
-    expect(page.get_by_test_id("neuron-key-0")).to_be_visible()
+    expect(page.get_by_test_id("neuron-check")).to_be_visible()
     return page
 
 
@@ -170,6 +170,7 @@ def test_rows_stand_beside_those_of_the_head_view(app: Page):
 def test_long_texts_keep_the_selected_query_in_sight(page: Page, app_server: str):
     text = " ".join(["one two three four five six seven eight nine ten"] * 60)
     visit(page, app_server, text=text, token="q500")
+    expect(page.get_by_test_id("neuron-key-500")).to_be_visible()
     assert page.locator("[data-testid^=neuron-key-]").count() < 80
     page.get_by_test_id("neuron-stage").evaluate("stage => { stage.scrollTop = 0 }")
     expect(page.get_by_test_id("neuron-key-2")).to_be_visible()
