@@ -1,8 +1,7 @@
 import { createComponent, render } from "solid-js/web";
 import type { Session } from "../state/session";
 import { App } from "../views/App";
-import neuron from "../views/neuron/neuron.css?inline";
-import styles from "../views/styles.css?inline";
+import { styles } from "../views/styles";
 
 /** Draws the page for a session inside `host`, in a shadow root; gives the function that takes it away again. */
 export function mount(host: HTMLElement, session: Session): () => void {
@@ -11,7 +10,7 @@ export function mount(host: HTMLElement, session: Session): () => void {
   host.classList.add("attnscope");
   const shadow = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(styles + neuron);
+  sheet.replaceSync(styles);
   shadow.adoptedStyleSheets = [sheet];
   return render(() => createComponent(App, { session }), shadow);
 }

@@ -7,6 +7,7 @@ and whether the capturing pass gives the same hidden states as an untouched one.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +24,8 @@ from attnscope.trace.certificate import TOLERANCE
 from attnscope.types import LayerShape
 
 Route = Literal["interface", "reported"]
+
+_LOG = logging.getLogger(__name__)
 
 _PROBE_TOKENS = 6
 
@@ -66,7 +69,9 @@ def probe(model: nn.Module) -> Anatomy:
         except Exception:
             if recorder.calls:
                 raise
-            captured, calls = None, []  # attention of its own, which cannot do with the interface's masks (MPT)
+            # Attention of its own, which cannot do with the interface's masks (MPT): shown, if at all, as it reports it.
+            _LOG.info("The first look at %s could not capture anything.", type(model).__name__, exc_info=True)
+            captured, calls = None, []
     if not calls:
         return _reported(model, inputs, untouched)
     error = hidden_difference(untouched, captured)

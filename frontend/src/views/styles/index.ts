@@ -1,0 +1,13 @@
+/** The page's styles, in the order in which they override each other. */
+
+import neuron from "../neuron/neuron.css?inline";
+import base from "./base.css?inline";
+import foot from "./foot.css?inline";
+import head from "./head.css?inline";
+import model from "./model.css?inline";
+import overlays from "./overlays.css?inline";
+import panels from "./panels.css?inline";
+import top from "./top.css?inline";
+import weights from "./weights.css?inline";
+
+export const styles = [base, top, overlays, panels, head, model, weights, foot, neuron].join("\n");
