@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 const SOURCE = fileURLToPath(new URL("../src/", import.meta.url));
-const ORDER = ["wire", "source", "state", "compute", "marks", "views", "entry"];
+const ORDER = ["wire", "source", "state", "compute", "marks", "figures", "views", "entry"];
 /** Layers beside each other: neither imports the other. */
 const SIBLINGS = [["state", "compute"]];
-const WITHOUT_DOM = ["wire", "compute", "marks"];
+const WITHOUT_DOM = ["wire", "compute", "marks", "figures"];
 
 const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filter((path) =>
   /\.tsx?$/.test(path),

@@ -142,7 +142,7 @@ describe("the address", () => {
 
   it("takes no notice of what makes no sense", () => {
     const address = readHash(
-      "#layer=x&heads=1,,b,-3,2&pins=q1,z9,k&scale=log&theme=<b>&filter=CC&at=9&widths=1e9,-4&neuron=x",
+      "#layer=x&heads=1,,b,-3,2&pins=q1,z9,k&scale=cubic&theme=<b>&filter=CC&at=9&widths=1e9,-4&neuron=x",
     );
     expect(address).toMatchObject({ layer: 0, heads: [1, 2] });
     expect(address.view).toEqual(EMPTY.view);

@@ -1,6 +1,7 @@
 /** Signed numbers as colours: blue above zero, orange below, as saturated as they are large. Pure. */
 
 import type { Rgb } from "./palette";
+import { darkness, type ScaleName } from "./scale";
 
 /** Colours from fully negative to fully positive, zero in the middle. */
 const STEPS = 255;
@@ -31,13 +32,13 @@ const DARK: typeof LIGHT = {
 };
 
 /** How magnitude becomes saturation. */
-export type SignScale = "linear" | "root";
+export type SignScale = ScaleName;
 
 /** Where a value stands between −1 and 1 of a scale that is full at `full`. */
 export function signShare(value: number, full: number, scale: SignScale): number {
   if (full <= 0) return 0;
   const share = Math.max(-1, Math.min(1, value / full));
-  return scale === "linear" ? share : Math.sign(share) * Math.sqrt(Math.abs(share));
+  return Math.sign(share) * darkness(Math.abs(share), scale);
 }
 
 /** A value's colour: `share` is −1 … 1 of what fills the scale; beyond it the colour stays full. */

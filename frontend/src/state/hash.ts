@@ -7,10 +7,16 @@ import {
   type Frame,
   headsOn,
   neuronHead,
+  ORDERS,
   type Order,
+  PALETTES,
+  type Palette,
   type Place,
+  SCALES,
   type Scale,
   type SentenceFilter,
+  SINKS,
+  type Sinks,
   type Theme,
   type ViewSettings,
 } from "./state";
@@ -61,9 +67,23 @@ export function writeHash(state: AppState): string {
   put("thumbnails", view.thumbnails, EMPTY.view.thumbnails);
   put("neurons", view.neurons, EMPTY.view.neurons);
   put("order", view.order, EMPTY.view.order);
+  put("palette", view.palette, EMPTY.view.palette);
+  put("values", view.values, EMPTY.view.values);
+  put("orientation", view.orientation, EMPTY.view.orientation);
+  put("threshold", String(view.threshold), String(EMPTY.view.threshold));
+  put("top", view.top === null ? null : String(view.top));
+  put("measure", view.measure);
+  put("measured", view.measured, EMPTY.view.measured);
+  put("tint", view.tint, EMPTY.view.tint);
+  put("sort", view.sort, EMPTY.view.sort);
+  if (view.range.some((bound) => bound !== null)) put("range", view.range.map((b) => b ?? "").join(","));
   put("at", frame.at, EMPTY.frame.at);
   put("whole", frame.whole, EMPTY.frame.whole);
   put("side", frame.side, EMPTY.frame.side);
+  if (frame.camera !== null) {
+    const { x, y, zoom } = frame.camera;
+    put("camera", [x, y, zoom].map((part) => String(Number(part.toPrecision(5)))).join(","));
+  }
   const { model, head } = frame.widths;
   if (model !== null || head !== null) put("widths", `${model ?? ""},${head ?? ""}`);
   return parts.map(([name, value]) => `${name}=${encode(value)}`).join("&");
@@ -80,6 +100,15 @@ export function readHash(hash: string): Address {
   const whole = (text: string | null | undefined, digits = 5): number | null =>
     /^\d+$/.test(text ?? "") && (text as string).length <= digits ? Number(text) : null;
   const widths = (fields.get("widths") ?? "").split(",");
+  const numbers = (name: string): readonly (number | null)[] =>
+    (fields.get(name) ?? "").split(",").map((part) => {
+      const value = Number(part);
+      return part === "" || !Number.isFinite(value) ? null : value;
+    });
+  const [threshold] = numbers("threshold");
+  const range = numbers("range");
+  const [x, y, zoom] = numbers("camera");
+  const top = whole(fields.get("top"));
   return {
     trace: fields.get("trace"),
     model: fields.get("model"),
@@ -94,17 +123,28 @@ export function readHash(hash: string): Address {
     neuron: whole(fields.get("neuron")),
     view: {
       filter: oneOf<SentenceFilter>("filter", ["all", "AA", "AB", "BA", "BB"], EMPTY.view.filter),
-      scale: oneOf<Scale>("scale", ["linear", "root"], EMPTY.view.scale),
-      sinks: oneOf("sinks", ["shown", "hidden"], EMPTY.view.sinks),
+      scale: oneOf<Scale>("scale", SCALES, EMPTY.view.scale),
+      sinks: oneOf<Sinks>("sinks", SINKS, EMPTY.view.sinks),
+      palette: oneOf<Palette>("palette", PALETTES, EMPTY.view.palette),
       theme: oneOf<Theme>("theme", ["auto", "light", "dark"], EMPTY.view.theme),
       thumbnails: oneOf("thumbnails", ["auto", "lines", "map"], EMPTY.view.thumbnails),
       neurons: oneOf("neurons", ["open", "closed"], EMPTY.view.neurons),
-      order: oneOf<Order>("order", ["index", "contribution"], EMPTY.view.order),
+      order: oneOf<Order>("order", ORDERS, EMPTY.view.order),
+      values: oneOf("values", ["shown", "hidden"], EMPTY.view.values),
+      orientation: oneOf("orientation", ["columns", "rows"], EMPTY.view.orientation),
+      threshold: Math.max(0, Math.min(1, threshold ?? 0)),
+      top: top === 0 ? null : top,
+      measure: /^[\w -]{1,60}$/.test(fields.get("measure") ?? "") ? fields.get("measure") : null,
+      measured: oneOf("measured", ["all", "off-sink"], EMPTY.view.measured),
+      tint: oneOf("tint", ["on", "off"], EMPTY.view.tint),
+      sort: oneOf("sort", ["none", "heads", "layers", "ranking"], EMPTY.view.sort),
+      range: [range[0] ?? null, range[1] ?? null],
     },
     frame: {
       at: oneOf("at", ["model", "head", "side"], EMPTY.frame.at),
       whole: oneOf("whole", ["all", "one"], EMPTY.frame.whole),
-      side: oneOf("side", ["neurons", "weights"], EMPTY.frame.side),
+      side: oneOf("side", ["neurons", "weights", "edges"], EMPTY.frame.side),
+      camera: x != null && y != null && zoom != null && zoom > 0 ? { x, y, zoom } : null,
       widths: { model: whole(widths[0], 4), head: whole(widths[1], 4) },
     },
   };

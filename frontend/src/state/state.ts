@@ -4,9 +4,18 @@ import type { TraceMessage } from "../wire/messages";
 
 export type Side = "query" | "key";
 export type SentenceFilter = "all" | "AA" | "AB" | "BA" | "BB";
-export type Scale = "linear" | "root";
+/** How a weight becomes darkness; log: the last three decades of it. */
+export type Scale = "linear" | "root" | "log";
+export const SCALES: readonly Scale[] = ["linear", "root", "log"];
+/** Colours of weights in heat maps and thumbnails. */
+export type Palette = "blue" | "cividis" | "grey";
+export const PALETTES: readonly Palette[] = ["blue", "cividis", "grey"];
 /** In which order the dimensions of a head stand. */
-export type Order = "index" | "contribution";
+export type Order = "index" | "contribution" | "wavelength";
+export const ORDERS: readonly Order[] = ["index", "contribution", "wavelength"];
+/** What becomes of the tokens that take up attention nobody needs; renormalised: the other weights of a row sum to 1. */
+export type Sinks = "shown" | "hidden" | "renormalised";
+export const SINKS: readonly Sinks[] = ["shown", "hidden", "renormalised"];
 export type Theme = "auto" | "light" | "dark";
 
 export interface Place {
@@ -29,13 +38,31 @@ export interface Selection {
 export interface ViewSettings {
   readonly filter: SentenceFilter;
   readonly scale: Scale;
-  readonly sinks: "shown" | "hidden";
+  readonly sinks: Sinks;
+  readonly palette: Palette;
   readonly theme: Theme;
   /** How the model view draws a head; auto: lines for short inputs. */
   readonly thumbnails: "auto" | "lines" | "map";
   /** Whether the neuron view shows the neurons or only the lines between tokens. */
   readonly neurons: "open" | "closed";
   readonly order: Order;
+  /** Whether the neuron view shows the value side. */
+  readonly values: "shown" | "hidden";
+  /** How the head view stands: tokens in two columns, or in two rows, for scripts read across. */
+  readonly orientation: "columns" | "rows";
+  /** Weights below it are not drawn in the head view; from 0 to 1. */
+  readonly threshold: number;
+  /** How many of the heaviest keys of each row the head view draws; null for all. */
+  readonly top: number | null;
+  /** What the model view is tinted, sorted and filtered by; null: by nothing. A name from `hello.measures`, or `edge`. */
+  readonly measure: string | null;
+  /** Whether measures count the sinks. */
+  readonly measured: "all" | "off-sink";
+  readonly tint: "on" | "off";
+  /** What the measure puts in order: heads within their layer, layers, or all heads as one list. */
+  readonly sort: "none" | "heads" | "layers" | "ranking";
+  /** The values of the measure that a head must lie between to be shown; null for no bound. */
+  readonly range: readonly [number | null, number | null];
 }
 
 export type PanelName = "model" | "head" | "side";
@@ -49,7 +76,16 @@ export interface Frame {
   /** Whether the others are beside it. */
   readonly whole: "all" | "one";
   /** What the panel at the right shows. */
-  readonly side: "neurons" | "weights";
+  readonly side: "neurons" | "weights" | "edges";
+  /** Where the model view is zoomed to; null for all heads. */
+  readonly camera: Camera | null;
+}
+
+/** A part of the model view: its centre in columns and rows of heads, and how many times larger than all of them it is. */
+export interface Camera {
+  readonly x: number;
+  readonly y: number;
+  readonly zoom: number;
 }
 
 export interface AppState {
@@ -74,10 +110,12 @@ export const EMPTY: AppState = {
   pins: [],
   edits: [],
   view: {
-    ...{ filter: "all", scale: "linear", sinks: "shown", theme: "auto" },
-    ...{ thumbnails: "auto", neurons: "open", order: "index" },
+    ...{ filter: "all", scale: "linear", sinks: "shown", palette: "blue", theme: "auto" },
+    ...{ thumbnails: "auto", neurons: "open", order: "index", values: "hidden" },
+    ...{ orientation: "columns", threshold: 0, top: null },
+    ...{ measure: null, measured: "all", tint: "on", sort: "none", range: [null, null] },
   },
-  frame: { widths: { model: null, head: null }, at: "head", whole: "all", side: "neurons" },
+  frame: { widths: { model: null, head: null }, at: "head", whole: "all", side: "neurons", camera: null },
 };
 
 export type Action =
@@ -95,6 +133,7 @@ export type Action =
   | { readonly type: "token"; readonly token: Place | null }
   | { readonly type: "pin"; readonly place: Place }
   | { readonly type: "pins"; readonly pins: readonly Place[] }
+  | { readonly type: "edge"; readonly query: number; readonly key: number }
   | { readonly type: "view"; readonly view: Partial<ViewSettings> }
   | { readonly type: "frame"; readonly frame: Partial<Frame> };
 
@@ -143,6 +182,14 @@ export function reduce(state: AppState, action: Action): AppState {
       return { ...state, pins: togglePin(state.pins, action.place) };
     case "pins":
       return { ...state, pins: action.pins };
+    case "edge":
+      return {
+        ...select(state, { token: { side: "query", index: action.query } }),
+        pins: [
+          { side: "query", index: action.query },
+          { side: "key", index: action.key },
+        ],
+      };
     case "view":
       return { ...state, view: { ...state.view, ...action.view } };
     case "frame":
@@ -176,6 +223,13 @@ export function neuronHead(state: AppState): number {
   const on = headsOn(state);
   const { head } = state.selection;
   return head !== null && on.includes(head) ? head : (on[0] ?? 0);
+}
+
+/** The edge that all heads are ranked by: the query and the key that were pinned last; null where one is missing. */
+export function selectedEdge(state: AppState): { readonly query: number; readonly key: number } | null {
+  const last = (side: Side) => state.pins.findLast((pin) => pin.side === side)?.index;
+  const [query, key] = [last("query"), last("key")];
+  return query === undefined || key === undefined ? null : { query, key };
 }
 
 function select(state: AppState, part: Partial<Selection>): AppState {

@@ -3,6 +3,7 @@ import { ComputedLayer, type LayerField } from "../compute/field";
 import { Normaliser } from "../compute/normaliser";
 import { percent } from "../marks/format";
 import { css, headColour } from "../marks/palette";
+import { darkness, SCALE_TITLES } from "../marks/scale";
 import type { Session } from "../state/session";
 import { currentTrace, headCount, headsOn, type Scale, type SentenceFilter } from "../state/state";
 import { HeadLines } from "./HeadLines";
@@ -22,6 +23,7 @@ const FILTERS: readonly (readonly [SentenceFilter, string])[] = [
 const SCALES: readonly (readonly [Scale, string])[] = [
   ["linear", "linear"],
   ["root", "√"],
+  ["log", "log"],
 ];
 
 export interface HeadPanelProps {
@@ -166,7 +168,12 @@ export function HeadPanel(props: HeadPanelProps) {
           aria-pressed={state().view.sinks === "hidden"}
           data-testid="hide-sink"
           title={`The ${sinkTitle()}: where attention rests that nothing else needs`}
-          on:click={() => session.dispatch({ type: "view", view: { sinks: flipped(state().view.sinks) } })}
+          on:click={() =>
+            session.dispatch({
+              type: "view",
+              view: { sinks: state().view.sinks === "shown" ? "hidden" : "shown" },
+            })
+          }
         >
           hide sink
         </button>
@@ -206,7 +213,7 @@ export function HeadPanel(props: HeadPanelProps) {
       </Show>
       <div class="legend">
         <canvas class="ramp" width="96" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
-        <span>attention 0 – 1, {state().view.scale === "root" ? "√" : "linear"} scale</span>
+        <span>attention 0 – 1, {SCALE_TITLES[state().view.scale]} scale</span>
         <span class="space" />
         <span class="num" data-testid="legend-notes">
           {notes()}
@@ -216,10 +223,6 @@ export function HeadPanel(props: HeadPanelProps) {
   );
 }
 
-function flipped(sinks: "shown" | "hidden"): "shown" | "hidden" {
-  return sinks === "shown" ? "hidden" : "shown";
-}
-
 /** The legend's ramp: the colour of the head that is alone, grey where there are several. */
 function ramp(canvas: HTMLCanvasElement, props: HeadPanelProps): void {
   createEffect(() => {
@@ -227,11 +230,11 @@ function ramp(canvas: HTMLCanvasElement, props: HeadPanelProps): void {
     if (context === null) return;
     const { heads } = props.shown;
     const colour = heads.length === 1 ? headColour(heads[0], props.dark) : ([128, 134, 146] as const);
-    const root = props.session.state().view.scale === "root";
+    const { scale } = props.session.state().view;
     context.clearRect(0, 0, canvas.width, canvas.height);
     for (let x = 0; x < canvas.width; x++) {
       const weight = x / (canvas.width - 1);
-      context.fillStyle = css(colour, root ? Math.sqrt(weight) : weight);
+      context.fillStyle = css(colour, darkness(weight, scale));
       context.fillRect(x, 0, 1, canvas.height);
     }
   });

@@ -12,7 +12,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["Esc", "a scale out; lets go of tokens and pins first"],
   ["Space", "select the head; pin or unpin the token"],
   ["⇧ Enter", "add the head to those on show"],
-  ["s", "scale: linear or square root"],
+  ["s", "scale: linear, square root, logarithm"],
   ["x", "hide or show the sink"],
   ["t", "theme"],
   ["Ctrl Z, Ctrl ⇧ Z", "undo, redo"],

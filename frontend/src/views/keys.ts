@@ -1,5 +1,5 @@
 import type { Session } from "../state/session";
-import { allHeads, type PanelName, type Theme } from "../state/state";
+import { allHeads, type PanelName, SCALES, type Theme } from "../state/state";
 
 export interface KeyTargets {
   readonly prompt: () => HTMLElement;
@@ -14,7 +14,7 @@ const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 
 /** The keys that work anywhere but in a text box. */
 export function globalKeys(session: Session, targets: KeyTargets): (event: KeyboardEvent) => void {
-  const flip = <T>(value: T, one: T, other: T): T => (value === one ? other : one);
+  const after = <T>(all: readonly T[], value: T): T => all[(all.indexOf(value) + 1) % all.length];
 
   const plain: Readonly<Record<string, () => void>> = {
     "/": () => targets.prompt().focus(),
@@ -22,17 +22,13 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
     "[": () => session.dispatch({ type: "layer", layer: session.state().selection.layer - 1 }),
     "]": () => session.dispatch({ type: "layer", layer: session.state().selection.layer + 1 }),
     a: () => session.dispatch({ type: "heads", heads: allHeads(session.state()) }),
-    s: () =>
-      session.dispatch({ type: "view", view: { scale: flip(session.state().view.scale, "linear", "root") } }),
+    s: () => session.dispatch({ type: "view", view: { scale: after(SCALES, session.state().view.scale) } }),
     x: () =>
       session.dispatch({
         type: "view",
-        view: { sinks: flip(session.state().view.sinks, "shown", "hidden") },
+        view: { sinks: session.state().view.sinks === "shown" ? "hidden" : "shown" },
       }),
-    t: () => {
-      const at = THEMES.indexOf(session.state().view.theme);
-      session.dispatch({ type: "view", view: { theme: THEMES[(at + 1) % THEMES.length] } });
-    },
+    t: () => session.dispatch({ type: "view", view: { theme: after(THEMES, session.state().view.theme) } }),
     Escape: () => out(),
   };
 

@@ -2,6 +2,7 @@
 
 import type { LineScales } from "../marks/lines";
 import { css, headColour } from "../marks/palette";
+import { darkness, weightAt } from "../marks/scale";
 import type { Place, Scale } from "../state/state";
 import { type Layout, rowY, visibleRows } from "./layout";
 
@@ -22,13 +23,12 @@ const STRAND = { most: 3.4, share: 0.62 };
 
 /** How opaque a weight is on a scale. */
 export function opacityOf(weight: number, scale: Scale): number {
-  const share = Math.max(0, Math.min(1, weight));
-  return scale === "root" ? Math.sqrt(share) : share;
+  return darkness(weight, scale);
 }
 
 /** The lightest weight that leaves a trace on the screen. */
 export function leastVisible(scale: Scale): number {
-  return scale === "root" ? 0.006 ** 2 : 0.006;
+  return weightAt(0.006, scale);
 }
 
 export function scalesOf({ layout, scroll, scale, dark, heads }: Painting): LineScales {

@@ -5,7 +5,17 @@ import { DamagedError, decode, type Tensor } from "./safetensors";
 export const VERSION = 1;
 
 export interface Request {
-  readonly type: "hello" | "run" | "trace" | "overview" | "layer" | "tile" | "check" | "cancel";
+  readonly type:
+    | "hello"
+    | "run"
+    | "trace"
+    | "overview"
+    | "layer"
+    | "tile"
+    | "values"
+    | "edge"
+    | "check"
+    | "cancel";
   readonly [field: string]: unknown;
 }
 
@@ -36,6 +46,17 @@ export interface Token {
   readonly raw: boolean;
 }
 
+/** A number that is known of every head, as docs/wire.md describes it; the sentences are for a person. */
+export interface Measure {
+  readonly name: string;
+  readonly title: string;
+  /** "", "nats", "tokens" … */
+  readonly unit: string;
+  /** The values that are possible; null where there is no bound. */
+  readonly range: readonly [number | null, number | null];
+  readonly sentence: string;
+}
+
 export interface LayerShape {
   readonly heads: number;
   readonly kv_heads: number;
@@ -52,6 +73,16 @@ export interface Stack {
   readonly query: string;
   readonly key: string;
   readonly shapes: readonly (LayerShape | null)[];
+  /** How q and k are turned by position; null where they are not, or nobody knows how. */
+  readonly rotary?: Rotary | null;
+}
+
+/** Pairs of dimensions of q and k that turn with the position (RoPE). */
+export interface Rotary {
+  /** The two dimensions of each pair. */
+  readonly pairs: readonly (readonly [number, number])[];
+  /** Tokens in one turn of each pair. */
+  readonly wavelengths: readonly number[];
 }
 
 export interface LayerCertificate {
@@ -89,6 +120,8 @@ export interface HelloMessage extends Base {
   readonly examples: readonly Example[];
   readonly can: readonly string[];
   readonly limits: { readonly tokens: number; readonly characters: number };
+  /** The measures whose values come with `overview`. */
+  readonly measures?: readonly Measure[];
 }
 
 export interface ProgressMessage extends Base {
@@ -131,6 +164,10 @@ export interface OverviewMessage extends Base {
   readonly columns: number;
   /** Queries and keys in one cell. */
   readonly pooled: readonly [number, number];
+  /** The first query and key of the part that the thumbnails show, and the ones after its last. */
+  readonly part?: { readonly queries: readonly [number, number]; readonly keys: readonly [number, number] };
+  /** The names of the measures in the tensors `measures` and `measures_off_sink`, both [measure, heads]. */
+  readonly measures?: readonly string[];
 }
 
 export interface LayerMessage extends Base {
@@ -161,6 +198,32 @@ export interface TileMessage extends Base {
   readonly rows: readonly number[];
 }
 
+/** The value side of a layer: the tensors `v`, and where W_O is known `output_norm` and `transformed_norm`. */
+export interface ValuesMessage extends Base {
+  readonly type: "values";
+  readonly trace: string;
+  readonly stack: string;
+  readonly layer: number;
+  readonly heads: number;
+  readonly kv_heads: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly v_dim: number;
+  /** The largest relative difference of a v from the exact one. */
+  readonly error: number;
+  /** Why there are no norms of outputs; null where there are. */
+  readonly note: string | null;
+}
+
+/** One edge in all heads: tensors over these, in the model's order (docs/wire.md). */
+export interface EdgeMessage extends Base {
+  readonly type: "edge";
+  readonly trace: string;
+  readonly stack: string;
+  readonly query: number;
+  readonly key: number;
+}
+
 export interface CheckMessage extends Base {
   readonly type: "check";
   readonly trace: string;
@@ -185,6 +248,8 @@ export type Message =
   | OverviewMessage
   | LayerMessage
   | TileMessage
+  | ValuesMessage
+  | EdgeMessage
   | CheckMessage
   | CancelMessage
   | ErrorMessage;
@@ -196,6 +261,8 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   overview: ["trace", "stack", "layer", "heads", "rows", "columns", "pooled"],
   layer: ["trace", "stack", "layer", "form", "heads", "queries", "keys", "mask", "error"],
   tile: ["trace", "stack", "layer", "heads", "rows"],
+  values: ["trace", "stack", "layer", "heads", "kv_heads", "queries", "keys", "v_dim", "error"],
+  edge: ["trace", "stack", "query", "key"],
   check: ["certificate"],
   cancel: ["found"],
   error: ["code", "message"],

@@ -1,8 +1,9 @@
 import { createEffect, Show } from "solid-js";
 import type { LayerField } from "../../compute/field";
 import { percent, roundedUp } from "../../marks/format";
-import { signColour } from "../../marks/neuron";
+import { signColour, signShare } from "../../marks/neuron";
 import { css } from "../../marks/palette";
+import { SCALE_TITLES } from "../../marks/scale";
 import type { ViewSettings } from "../../state/state";
 import type { Shown } from "../reading";
 import { Word } from "../Word";
@@ -41,7 +42,8 @@ export function NeuronLegend(props: NeuronLegendProps) {
       <Show when={props.now.traced()}>
         <canvas class="ramp" width="72" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
         <span title="The colour is full from the number under each column's name on">
-          negative – positive{props.view.scale === "root" ? ", √ scale" : ""}
+          negative – positive
+          {props.view.scale === "linear" ? "" : `, ${SCALE_TITLES[props.view.scale]} scale`}
         </span>
         <Show when={props.view.order === "contribution" && props.now.reference() !== null}>
           <span class="cut">
@@ -76,8 +78,7 @@ function ramp(canvas: HTMLCanvasElement, props: NeuronLegendProps): void {
     if (context === null) return;
     for (let x = 0; x < canvas.width; x++) {
       const share = (2 * x) / (canvas.width - 1) - 1;
-      const root = Math.sign(share) * Math.sqrt(Math.abs(share));
-      context.fillStyle = css(signColour(props.view.scale === "root" ? root : share, props.dark));
+      context.fillStyle = css(signColour(signShare(share, 1, props.view.scale), props.dark));
       context.fillRect(x, 0, 1, canvas.height);
     }
   });
