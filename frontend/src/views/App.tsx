@@ -4,7 +4,7 @@ import type { Session } from "../state/session";
 import { currentTrace, headCount, headsOn, type PanelName, type Place } from "../state/state";
 import { followExactRows } from "./exact";
 import { Footer } from "./Footer";
-import { HeadPanel } from "./HeadPanel";
+import { HeadPanel } from "./head/HeadPanel";
 import { globalKeys } from "./keys";
 import { comfortableWidth } from "./model/grid";
 import { ModelPanel } from "./model/ModelPanel";
@@ -13,12 +13,12 @@ import type { HeadReading } from "./model/reading";
 import { NeuronBody } from "./neuron/NeuronBody";
 import { NeuronHeading } from "./neuron/NeuronHeading";
 import { type NeuronProps, readNeurons } from "./neuron/readNeurons";
-import { RowHeading, type RowProps, RowTable } from "./RowPanel";
 import { type Edge, type Focus, heaviestEdges, type Shown, sinkKeys } from "./reading";
 import { SidePanel, type SideView } from "./SidePanel";
 import { StatusLine } from "./Status";
 import { TopBar } from "./TopBar";
 import { Workspace } from "./Workspace";
+import { RowHeading, type RowProps, RowTable } from "./weights/RowPanel";
 
 /** How long the pointer rests on a token before its numbers are listed. */
 const REST_MS = 60;

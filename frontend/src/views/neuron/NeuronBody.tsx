@@ -1,5 +1,5 @@
 import { createMemo, Match, Switch } from "solid-js";
-import { HeadLines } from "../HeadLines";
+import { HeadLines } from "../head/HeadLines";
 import { NeuronGrid } from "./NeuronGrid";
 import { NeuronLegend } from "./NeuronLegend";
 import { NeuronTable } from "./NeuronTable";

@@ -1,17 +1,17 @@
 import { createEffect, createMemo, createSignal, For, on, onCleanup, Show } from "solid-js";
-import { ComputedLayer, type LayerField } from "../compute/field";
-import { Normaliser } from "../compute/normaliser";
-import { percent } from "../marks/format";
-import { css, headColour } from "../marks/palette";
-import { darkness, SCALE_TITLES } from "../marks/scale";
-import type { Session } from "../state/session";
-import { currentTrace, headCount, headsOn, type Scale, type SentenceFilter } from "../state/state";
+import { ComputedLayer, type LayerField } from "../../compute/field";
+import { Normaliser } from "../../compute/normaliser";
+import { percent } from "../../marks/format";
+import { css, headColour } from "../../marks/palette";
+import { darkness, SCALE_TITLES } from "../../marks/scale";
+import type { Session } from "../../state/session";
+import { currentTrace, headCount, headsOn, type Scale, type SentenceFilter } from "../../state/state";
+import type { Focus, Shown } from "../reading";
+import { massOn, sinkKeys, sinkName } from "../reading";
+import { Segments } from "../Segments";
+import { WholeButton } from "../WholeButton";
 import { HeadLines } from "./HeadLines";
 import { HeadSquares } from "./HeadSquares";
-import type { Focus, Shown } from "./reading";
-import { massOn, sinkKeys, sinkName } from "./reading";
-import { Segments } from "./Segments";
-import { WholeButton } from "./WholeButton";
 
 const FILTERS: readonly (readonly [SentenceFilter, string])[] = [
   ["all", "All"],

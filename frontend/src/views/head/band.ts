@@ -3,14 +3,14 @@
  * band is drawn in the background, a few milliseconds of each frame.
  */
 
-import type { LayerField } from "../compute/field";
-import { Density } from "../marks/density";
-import { type LineList, strokeLines } from "../marks/lines";
-import type { Scale } from "../state/state";
+import type { LayerField } from "../../compute/field";
+import { Density } from "../../marks/density";
+import { type LineList, strokeLines } from "../../marks/lines";
+import type { Scale } from "../../state/state";
+import { type Layout, visibleRows } from "../layout";
+import { leastVisible, type Painting, pixelRatio, prepare, scalesOf } from "../paint";
+import type { Shown } from "../reading";
 import { type Collected, linesAmong } from "./collect";
-import { type Layout, visibleRows } from "./layout";
-import { leastVisible, type Painting, pixelRatio, prepare, scalesOf } from "./paint";
-import type { Shown } from "./reading";
 
 /** Lines that a canvas strokes quickly; more are rasterised. */
 const MOST_STROKES = 2500;

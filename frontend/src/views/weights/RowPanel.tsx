@@ -1,11 +1,11 @@
 import { createMemo, For, Index, Show } from "solid-js";
-import type { LayerField } from "../compute/field";
-import { decimals, percent, scoreText, weightText, word } from "../marks/format";
-import { css, headColour } from "../marks/palette";
-import type { Place } from "../state/state";
-import type { TraceMessage } from "../wire/messages";
-import { type Focus, heaviestEdges, type Shown } from "./reading";
-import { Word } from "./Word";
+import type { LayerField } from "../../compute/field";
+import { decimals, percent, scoreText, weightText, word } from "../../marks/format";
+import { css, headColour } from "../../marks/palette";
+import type { Place } from "../../state/state";
+import type { TraceMessage } from "../../wire/messages";
+import { type Focus, heaviestEdges, type Shown } from "../reading";
+import { Word } from "../Word";
 
 const MOST = 50;
 

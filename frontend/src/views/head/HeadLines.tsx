@@ -1,15 +1,15 @@
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount } from "solid-js";
-import type { LayerField } from "../compute/field";
-import { rise } from "../marks/curve";
-import { longestToken } from "../marks/format";
-import { LineList, strokeLines } from "../marks/lines";
-import type { Place, Scale, Side } from "../state/state";
+import type { LayerField } from "../../compute/field";
+import { rise } from "../../marks/curve";
+import { longestToken } from "../../marks/format";
+import { LineList, strokeLines } from "../../marks/lines";
+import type { Place, Scale, Side } from "../../state/state";
+import { layOut, rowAt, rowY } from "../layout";
+import { leastVisible, opacityOf, type Painting, prepare, scalesOf, shadeTokens } from "../paint";
+import { type Edge, type Focus, keyShown, queryShown, type Shown, weightsAt } from "../reading";
+import { TokenColumn } from "../TokenColumn";
 import { BandPainter, type Drawn } from "./band";
 import { linesAt } from "./collect";
-import { layOut, rowAt, rowY } from "./layout";
-import { leastVisible, opacityOf, type Painting, prepare, scalesOf, shadeTokens } from "./paint";
-import { type Edge, type Focus, keyShown, queryShown, type Shown, weightsAt } from "./reading";
-import { TokenColumn } from "./TokenColumn";
 
 export interface HeadLinesProps {
   /** What tells the ids of its tokens from those of another view. */

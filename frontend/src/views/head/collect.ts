@@ -1,9 +1,9 @@
 /** Which lines of a field the head view draws. Pure. */
 
-import type { LayerField } from "../compute/field";
-import { LineList } from "../marks/lines";
-import type { Place } from "../state/state";
-import { keyShown, queryShown, type Shown, weightsAt } from "./reading";
+import type { LayerField } from "../../compute/field";
+import { LineList } from "../../marks/lines";
+import type { Place } from "../../state/state";
+import { keyShown, queryShown, type Shown, weightsAt } from "../reading";
 
 /** Lines that one picture holds at most; above it the lightest are left out, and the legend says so. */
 const MOST_LINES = 24000;

@@ -1,5 +1,5 @@
 import { For } from "solid-js";
-import { css, headColour, headDash, inkOn } from "../marks/palette";
+import { css, headColour, headDash, inkOn } from "../../marks/palette";
 
 export interface HeadSquaresProps {
   readonly layer: number;
