@@ -2,7 +2,7 @@ import type { Session } from "../state/session";
 import { allHeads, type PanelName, SCALES, type Theme } from "../state/state";
 
 export interface KeyTargets {
-  readonly prompt: () => HTMLElement;
+  readonly prompt: () => HTMLElement | undefined;
   readonly help: () => HTMLElement | null;
   /** The panel that the keyboard is in. */
   readonly panel: () => PanelName | null;
@@ -17,7 +17,7 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
   const after = <T>(all: readonly T[], value: T): T => all[(all.indexOf(value) + 1) % all.length];
 
   const plain: Readonly<Record<string, () => void>> = {
-    "/": () => targets.prompt().focus(),
+    "/": () => targets.prompt()?.focus(),
     "?": () => targets.help()?.click(),
     "[": () => session.dispatch({ type: "layer", layer: session.state().selection.layer - 1 }),
     "]": () => session.dispatch({ type: "layer", layer: session.state().selection.layer + 1 }),

@@ -1,0 +1,140 @@
+/** What all panels of one page share: the field on show, what the pointer is on, what the readout says. */
+
+import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, untrack } from "solid-js";
+import { type LayerField, layerField } from "../compute/field";
+import type { Session } from "../state/session";
+import { currentTrace, headsOn, type Place } from "../state/state";
+import { followExactRows } from "./exact";
+import type { HeadPlace } from "./model/overlay";
+import type { HeadReading } from "./model/reading";
+import { type Edge, type Focus, heaviestEdges, type Shown, sinkKeys } from "./reading";
+
+/** How long the pointer rests on a token before its numbers are listed. */
+const REST_MS = 60;
+
+export type HostTheme = "light" | "dark";
+
+export type Page = ReturnType<typeof createPage>;
+
+/** `hostTheme` is the theme around the page, which it follows where nobody chose one; undefined asks the browser. */
+export function createPage(session: Session, hostTheme?: Accessor<HostTheme | undefined>) {
+  const state = session.state;
+  const [focus, setFocus] = createSignal<Focus | null>(null);
+  const [detail, setDetail] = createSignal<string | null>(null);
+  const [version, setVersion] = createSignal(0);
+  const known = (): void => void setVersion((count) => count + 1);
+  const [overHead, setOverHead] = createSignal<HeadPlace | null>(null);
+  const [headReading, setHeadReading] = createSignal<HeadReading | null>(null);
+
+  const browserDark = followBrowser();
+  const dark = createMemo(() => {
+    const { theme } = state().view;
+    if (theme !== "auto") return theme === "dark";
+    const around = hostTheme?.();
+    return around === undefined ? browserDark() : around === "dark";
+  });
+
+  const trace = createMemo(() => currentTrace(state()));
+  const stack = () => trace()?.stacks[state().selection.stack];
+  const loaded = createMemo(() => {
+    const layer = session.layer();
+    if (layer === null || trace() === null) return null;
+    try {
+      return layerField(layer);
+    } catch (error) {
+      session.fail(error instanceof Error ? error.message : String(error));
+      return null;
+    }
+  });
+  const shown = createMemo(
+    (): Shown => {
+      const now = stack();
+      const keys = now ? (trace()?.tokens[now.key] ?? []) : [];
+      return {
+        heads: headsOn(state()).filter((head) => head < (loaded()?.heads ?? 0)),
+        filter: state().view.filter,
+        hiddenKeys:
+          state().view.sinks === "hidden" ? sinkKeys(keys, now?.causal ?? false) : new Set<number>(),
+        queries: now ? (trace()?.tokens[now.query] ?? []) : [],
+        keys,
+      };
+    },
+    undefined,
+    { equals: sameShown },
+  );
+  /** A layer of another trace is no picture of this one: until its own comes, nothing is drawn. */
+  const field = createMemo((): LayerField | null => {
+    const now = loaded();
+    const fits = now !== null && now.queries === shown().queries.length && now.keys === shown().keys.length;
+    return fits && session.layer()?.trace === trace()?.trace ? now : null;
+  });
+
+  /** The token under the pointer or the keyboard, else the one pinned last. */
+  const place = createMemo<Place | null>(() => {
+    const now = focus();
+    if (now?.kind === "token") return now.place;
+    return state().selection.token ?? state().pins.at(-1) ?? null;
+  });
+  const listed = followAtRest(place, shown, () => trace()?.trace);
+  /** The edge that the readout reads: the one under the pointer, else the heaviest of the token. */
+  const edge = createMemo<Edge | null>(() => {
+    void version();
+    const now = focus();
+    const layer = field();
+    if (now?.kind === "edge") return now.edge;
+    const at = place();
+    return layer === null || at === null ? null : (heaviestEdges(layer, shown(), at, 1)[0] ?? null);
+  });
+
+  followExactRows(session, field, known);
+
+  return {
+    ...{ session, state, dark, trace, stack, field, shown, version, known, listed, edge },
+    ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReading, setHeadReading },
+  };
+}
+
+/** Whether the browser's own theme is dark. */
+function followBrowser(): Accessor<boolean> {
+  const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+  const [isDark, setDark] = createSignal(prefersDark.matches);
+  const follow = (): void => void setDark(prefersDark.matches);
+  prefersDark.addEventListener("change", follow);
+  onCleanup(() => prefersDark.removeEventListener("change", follow));
+  return isDark;
+}
+
+/** The token whose numbers are listed: it follows once the pointer rests; at first it is the last query. */
+function followAtRest(
+  place: Accessor<Place | null>,
+  shown: Accessor<Shown>,
+  trace: Accessor<string | undefined>,
+): Accessor<Place | null> {
+  const [listed, setListed] = createSignal<Place | null>(null);
+  createEffect(on(createMemo(trace), () => setListed(null)));
+  createEffect(() => {
+    const now = place();
+    const { queries, keys } = shown();
+    const count = (side: Place["side"]) => (side === "query" ? queries : keys).length;
+    const settle = (): void => {
+      const last: Place = { side: "query", index: count("query") - 1 };
+      setListed((before) => {
+        if (count("query") === 0) return null;
+        return now ?? (before !== null && before.index < count(before.side) ? before : last);
+      });
+    };
+    const timer = setTimeout(settle, untrack(listed) === null ? 0 : REST_MS);
+    onCleanup(() => clearTimeout(timer));
+  });
+  return listed;
+}
+
+function sameShown(a: Shown, b: Shown): boolean {
+  return (
+    a.queries === b.queries &&
+    a.keys === b.keys &&
+    a.filter === b.filter &&
+    String(a.heads) === String(b.heads) &&
+    String([...a.hiddenKeys]) === String([...b.hiddenKeys])
+  );
+}
