@@ -13,6 +13,8 @@ export interface Work {
   readonly text: string;
   readonly done: number;
   readonly total: number;
+  /** Why nobody works on it yet; null once somebody does. */
+  readonly waiting: string | null;
 }
 
 export interface Failure {
@@ -82,11 +84,13 @@ export function createSession(source: Source) {
     running.get(what)?.abort();
     const control = new AbortController();
     running.set(what, control);
-    setWork({ what, text, done: 0, total: 0 });
+    setWork({ what, text, done: 0, total: 0, waiting: null });
     try {
       for await (const message of source.request(request, { signal: control.signal })) {
-        if (message.type === "progress") {
-          setWork({ what, text: message.text, done: message.done, total: message.total });
+        if (message.type === "progress" && message.stage === "wait") {
+          setWork({ what, text, done: 0, total: 0, waiting: message.text || null });
+        } else if (message.type === "progress") {
+          setWork({ what, text: message.text, done: message.done, total: message.total, waiting: null });
         } else if (message.type === answer) {
           setFailure(null);
           return message as Extract<Message, { type: T }>;
@@ -230,6 +234,12 @@ export function createSession(source: Source) {
     setWork(null);
   }
 
+  /** Stops all that runs: nobody looks any more. */
+  function close(): void {
+    for (const control of running.values()) control.abort();
+    overviews.close();
+  }
+
   return {
     state,
     overview: overviews.overview,
@@ -244,10 +254,12 @@ export function createSession(source: Source) {
     start,
     visit,
     cancel,
+    close,
     undo: () => travel(undo),
     redo: () => travel(redo),
     retry: () => retry(),
     fail: (sentence: string) => setFailure({ sentence, disconnected: false }),
+    lose: (sentence: string) => setFailure({ sentence, disconnected: true }),
     dismiss: () => setFailure(null),
   };
 }

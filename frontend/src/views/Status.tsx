@@ -23,9 +23,9 @@ export function StatusLine(props: { readonly session: Session }) {
               classList={{ unknown: share() === null }}
               style={{ width: share() === null ? undefined : `${(share() ?? 0) * 100}%` }}
             />
-            <Show when={work().what === "run" || work().what === "check"}>
-              <span class="working">
-                {work().text}
+            <Show when={work().what === "run" || work().what === "check" || work().waiting}>
+              <span class="working" data-testid="working">
+                {work().waiting ?? work().text}
                 <button type="button" class="ghost small" data-testid="cancel" on:click={session.cancel}>
                   Cancel
                 </button>

@@ -1,0 +1,96 @@
+/** The page inside a notebook: an anywidget whose data are custom messages and whose selection is its traits. */
+
+import { createEffect, createRoot, on } from "solid-js";
+import { WidgetSource, type WidgetModel } from "../source/widget";
+import { createSession } from "../state/session";
+import { addressOf, stepsTo, type Traits, traitsOf } from "../state/traits";
+import { followNotebookTheme } from "./hostTheme";
+import { isGone } from "./kernel";
+import { mount } from "./mount";
+
+const NAMES = ["view", "stack", "layer", "heads", "head", "token", "neuron"] as const;
+const LOOK_MS = 1000;
+const LOST = "The kernel that ran this cell has ended. Run the cell again to go on.";
+
+interface View {
+  readonly model: WidgetModel;
+  readonly el: HTMLElement;
+}
+
+/** Draws one view of the widget; gives the function that takes it away. */
+function render({ model, el }: View): () => void {
+  const gone = () => isGone(model, el);
+  const source = new WidgetSource(model, gone);
+  const session = createSession(source);
+  const host = document.createElement("div");
+  host.style.cssText = "resize: vertical; overflow: hidden; min-height: 320px";
+  el.append(host);
+  const { theme, stop } = followNotebookTheme();
+  const unmount = mount(host, session, { height: `${model.get("height")}px`, theme });
+  for (const name of ["keydown", "keyup", "keypress"]) {
+    host.addEventListener(name, (event) => event.stopPropagation());
+  }
+
+  const traits = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)])) as unknown as Traits;
+  let telling = false;
+  const tell = (now: Traits): void => {
+    const before = traits();
+    const changed = NAMES.filter((name) => String(now[name]) !== String(before[name]));
+    if (changed.length === 0 || gone()) return;
+    telling = true;
+    for (const name of changed) model.set(name, now[name]);
+    telling = false;
+    model.save_changes();
+  };
+  const told = (): void => {
+    if (telling) return;
+    for (const step of stepsTo(session.state(), traits())) session.dispatch(step);
+  };
+  // One update from Python may change several traits; each is announced on its own.
+  let announced = false;
+  const onTrait = (): void => {
+    if (announced) return;
+    announced = true;
+    queueMicrotask(() => {
+      announced = false;
+      told();
+    });
+  };
+  for (const name of NAMES) model.on(`change:${name}`, onTrait);
+  const onHeight = (): void => void (host.style.height = `${model.get("height")}px`);
+  model.on("change:height", onHeight);
+
+  const forget = createRoot((dispose) => {
+    createEffect(
+      on(
+        () => traitsOf(session.state()),
+        (now) => {
+          if (now !== null) tell(now);
+        },
+      ),
+    );
+    return dispose;
+  });
+
+  let lost = false;
+  const look = setInterval(() => {
+    const now = gone();
+    if (now && !lost) session.lose(LOST);
+    lost = now;
+  }, LOOK_MS);
+
+  void session.start(addressOf(traits()));
+  return () => {
+    clearInterval(look);
+    for (const name of NAMES) model.off(`change:${name}`, onTrait);
+    model.off("change:height", onHeight);
+    session.close();
+    source.close();
+    forget();
+    stop();
+    unmount();
+    host.remove();
+  };
+}
+
+export default { render };
