@@ -1,5 +1,5 @@
-import solid from "vite-plugin-solid";
 import { defineConfig } from "vite";
+import solid from "vite-plugin-solid";
 
 /** The notebook's widget: one module with styles and worker inside it, laid beside what is built already. */
 export default defineConfig({

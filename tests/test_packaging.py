@@ -133,7 +133,7 @@ def test_a_removed_source_makes_the_bundle_stale(clone: Path):
     assert not bundle.is_fresh(clone)
 
 
-@pytest.mark.parametrize("name", [bundle.STAMP, "app.html", "app.js"])
+@pytest.mark.parametrize("name", [bundle.STAMP, "app.html", "app.js", "widget.js"])
 def test_a_missing_part_makes_the_bundle_stale(clone: Path, name: str):
     (clone / bundle.STATIC / name).unlink()
     assert not bundle.is_fresh(clone)

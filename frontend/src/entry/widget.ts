@@ -1,7 +1,7 @@
 /** The page inside a notebook: an anywidget whose data are custom messages and whose selection is its traits. */
 
 import { createEffect, createRoot, on } from "solid-js";
-import { WidgetSource, type WidgetModel } from "../source/widget";
+import { type WidgetModel, WidgetSource } from "../source/widget";
 import { createSession } from "../state/session";
 import { addressOf, stepsTo, type Traits, traitsOf } from "../state/traits";
 import { followNotebookTheme } from "./hostTheme";
@@ -57,7 +57,9 @@ function render({ model, el }: View): () => void {
     });
   };
   for (const name of NAMES) model.on(`change:${name}`, onTrait);
-  const onHeight = (): void => void (host.style.height = `${model.get("height")}px`);
+  const onHeight = (): void => {
+    host.style.height = `${model.get("height")}px`;
+  };
   model.on("change:height", onHeight);
 
   const forget = createRoot((dispose) => {

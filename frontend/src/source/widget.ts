@@ -110,5 +110,15 @@ const GONE = "The kernel that ran this cell has ended. Run the cell again to go 
 
 /** What a page says while nobody answers; an empty text: somebody does again. */
 function progress(id: string, text: string): Message {
-  return { v: VERSION, id, type: "progress", last: false, tensors: new Map(), stage: "wait", done: 0, total: 0, text };
+  return {
+    v: VERSION,
+    id,
+    type: "progress",
+    last: false,
+    tensors: new Map(),
+    stage: "wait",
+    done: 0,
+    total: 0,
+    text,
+  };
 }

@@ -56,5 +56,5 @@ export function createOverviews(source: Source, onFailure: (error: unknown) => v
     }
   }
 
-  return { overview, show };
+  return { overview, show, close: () => running?.abort() };
 }
