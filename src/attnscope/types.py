@@ -37,6 +37,18 @@ class LayerShape:
 
 
 @dataclass(frozen=True, slots=True)
+class Rotary:
+    """How q and k of a layer turn with the position (RoPE): by one full turn of each pair in so many tokens.
+
+    `pairs[i]` are the two dimensions of a pair, `wavelengths[i]` is 2π/θ in tokens.
+    Dimensions in no pair are not turned.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    wavelengths: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """A stack of attention layers: the model's `encoder`, its `decoder`, or its `cross` attention.
 

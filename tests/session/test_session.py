@@ -87,7 +87,7 @@ def test_hello_tells_what_there_is_to_ask():
     ]
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
-    assert hello.body["can"] == ["run", "trace", "overview", "layer", "tile", "check", "cancel"]
+    assert hello.body["can"] == ["run", "trace", "overview", "layer", "tile", "values", "check", "cancel"]
     assert hello.body["trace"] is None
     assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000}
 
@@ -342,7 +342,7 @@ def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
     trace = FakeModel().trace("a b")
     session = Session(traces=[HeldTrace(trace, None, "a b", None)])
     hello = ask(session, type="hello")[0].body
-    assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "cancel"])
+    assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "values", "cancel"])
     assert hello["trace"] == trace.id
     assert ask(session, type="trace", trace=trace.id)[0].body["model"]["name"] is None
     assert error(ask(session, type="run", text="a"))[0] == "refused"

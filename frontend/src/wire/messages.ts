@@ -73,8 +73,8 @@ export interface Stack {
   readonly query: string;
   readonly key: string;
   readonly shapes: readonly (LayerShape | null)[];
-  /** How q and k are turned by position; null where they are not, or nobody knows how. */
-  readonly rotary?: Rotary | null;
+  /** How q and k are turned by position, by layer where layers differ; null where they are not, or nobody knows how. */
+  readonly rotary?: Rotary | readonly (Rotary | null)[] | null;
 }
 
 /** Pairs of dimensions of q and k that turn with the position (RoPE). */

@@ -20,8 +20,10 @@ from attnscope.attention import LayerRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.errors import AttnscopeError, RefusedError
+from attnscope.model.limits import position_limit
+from attnscope.model.rotary import TOKENS, kept_angles, rotary_of
 from attnscope.trace.certificate import TOLERANCE
-from attnscope.types import LayerShape
+from attnscope.types import LayerShape, Rotary
 
 Route = Literal["interface", "reported"]
 
@@ -39,7 +41,8 @@ class Anatomy:
 
     `numbers[i]` is the model's own layer number of the i-th call of the attention function; `shapes` is by layer number.
     `hidden_states` is the difference of the capturing (or reporting) pass from an untouched one. `projections` are the paths
-    of the output projections (W_O) by layer number, None where no module reads the attention directly.
+    of the output projections (W_O) by layer number, None where no module reads the attention directly. `rotary` is how q and k
+    turn, by layer number, with the `angles` that the model kept then: it holds for texts that leave them as they are.
     """
 
     route: Route
@@ -48,6 +51,8 @@ class Anatomy:
     shapes: tuple[LayerShape | None, ...]
     hidden_states: float | None
     projections: tuple[str | None, ...] = ()
+    rotary: tuple[Rotary | None, ...] = ()
+    angles: tuple[tuple[float, ...], ...] = ()
 
 
 def probe(model: nn.Module) -> Anatomy:
@@ -72,6 +77,8 @@ def probe(model: nn.Module) -> Anatomy:
             # Attention of its own, which cannot do with the interface's masks (MPT): shown, if at all, as it reports it.
             _LOG.info("The first look at %s could not capture anything.", type(model).__name__, exc_info=True)
             captured, calls = None, []
+        rotary = _rotary(clone, config, calls) if calls else []
+        angles = kept_angles(clone)
     if not calls:
         return _reported(model, inputs, untouched)
     error = hidden_difference(untouched, captured)
@@ -92,7 +99,16 @@ def probe(model: nn.Module) -> Anatomy:
         ),
         hidden_states=error,
         projections=tuple(by_layer(numbers, [_path(recorder, call.projection) for call in calls], len(_kinds(config)))),
+        rotary=tuple(by_layer(numbers, rotary, len(_kinds(config)))),
+        angles=angles,
     )
+
+
+def _rotary(clone: nn.Module, config: Any, calls: Sequence[Capture]) -> list[Rotary | None]:
+    """How q and k turn in each call, seen in a pass over more tokens."""
+    tokens = min(TOKENS, position_limit(clone)[0] or TOKENS)
+    inputs = {"input_ids": _probe_ids(config, tokens).to(input_device(clone))}
+    return rotary_of(clone, {**inputs, **accepted(clone, use_cache=False, return_dict=True)}, calls)
 
 
 def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
@@ -254,11 +270,11 @@ def _kinds(config: Any) -> list[str]:
     return [str(kind) for kind in getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or ()]
 
 
-def _probe_ids(config: Any) -> Tensor:
+def _probe_ids(config: Any, count: int = _PROBE_TOKENS) -> Tensor:
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     vocabulary = int(getattr(text, "vocab_size", 0) or 0)
     if vocabulary < 2:
         raise RefusedError("This model's config names no vocabulary of tokens, so no text can be traced with it.")
     avoid = {getattr(text, name, None) for name in ("pad_token_id", "eos_token_id", "bos_token_id")}
     ids = [one for one in range(min(vocabulary, 64)) if one not in avoid] or [0]
-    return torch.tensor([[ids[(5 + i) % len(ids)] for i in range(_PROBE_TOKENS)]])
+    return torch.tensor([[ids[(5 + i) % len(ids)] for i in range(count)]])

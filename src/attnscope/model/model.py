@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -33,6 +34,7 @@ from attnscope.model.download import Progress
 from attnscope.model.head import BaseOutput, lazy_logits
 from attnscope.model.limits import check_length, position_limit
 from attnscope.model.load import load_parts
+from attnscope.model.rotary import kept_angles
 from attnscope.model.tokens import Encoded, Reader, Text, encode, reader
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.certificate import TOLERANCE
@@ -223,7 +225,9 @@ class Model:
                 output, calls = capture_pass(clone, recorder, {**inputs, **options})
             finally:
                 base.close()
-        return self._stack(calls, inputs), self._certified(calls), output, base
+            # A long text may have changed the angles (dynamic scaling): then what the probe saw does not hold for it.
+            rotary = anatomy.rotary if kept_angles(clone) == anatomy.angles else ()
+        return replace(self._stack(calls, inputs), rotary=list(rotary)), self._certified(calls), output, base
 
     def _by_own_weights(
         self, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,7 +15,6 @@ from attnscope.model.anatomy import accepted
 from attnscope.model.model import Model, fingerprint
 from attnscope.trace import Trace
 from attnscope.trace.file import read
-from attnscope.trace.trace import TracedStack
 
 
 def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace:  # noqa: A001 - the public name is attnscope.open
@@ -35,7 +35,7 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
         )
     projections = model.projections()
     stacks = {
-        name: TracedStack(stack.records, stack.causal, stack.query_side, stack.key_side, projections[name])
+        name: replace(stack, projections=projections[name])
         for name in trace.stacks
         if (stack := trace.traced_stack(name))
     }

@@ -9,6 +9,7 @@ from typing import Any
 from attnscope.session.held import HeldTrace
 from attnscope.session.model_like import ModelLike
 from attnscope.trace import Certificate, LayerCertificate, Trace
+from attnscope.trace.rotary import rotary_fields
 from attnscope.types import Stack
 
 
@@ -110,6 +111,7 @@ def _stack_fields(trace: Trace, name: str, stack: Stack) -> dict[str, Any]:
         "causal": traced.causal,
         "query": traced.query_side,
         "key": traced.key_side,
+        "rotary": rotary_fields(traced.records, traced.rotary),
         "shapes": [None if shape is None else asdict(shape) for shape in stack.shapes],
     }
 

@@ -18,6 +18,7 @@ from attnscope.session.held import HeldTrace, HeldTraces
 from attnscope.session.jobs import Job, Jobs
 from attnscope.session.layer_message import Arrays, layer_message, tile_arrays
 from attnscope.session.limits import Limits
+from attnscope.session.values_message import values_message
 from attnscope.wire import Message, decode, encode
 
 Send = Callable[[bytes], None]
@@ -26,6 +27,14 @@ Answer = tuple[str, dict[str, Any], Arrays]
 Answers = Answer | Iterator[Answer]
 
 _NEED_A_MODEL = ("run", "check")
+
+_NO_PROJECTION = (
+    "No output projection (W_O) reads the attention of this layer directly, so the norms of outputs are not known."
+)
+_NOT_SAVED = (
+    "This trace came without its output projections (W_O), so the norms of outputs are not known. Save it with weights=True, "
+    "or open it with its model."
+)
 
 
 def _never() -> bool:
@@ -72,6 +81,7 @@ class Session:
             "overview": self._overview,
             "layer": self._layer,
             "tile": self._tile,
+            "values": self._values,
             "check": self._check,
             "cancel": self._cancel,
         }
@@ -193,6 +203,19 @@ class Session:
         rows = indices_of(body, "rows", record.queries, "row")
         arrays = tile_arrays(record, heads, rows, self.limits)
         return "tile", {"trace": trace_id, "stack": stack, "layer": layer, "heads": heads, "rows": rows}, arrays
+
+    def _values(self, body: Mapping[str, Any], job: Job) -> Answer:
+        trace_id, stack, layer, held = self._place(body)
+        job.stage = "values"
+        traced = held.trace.traced_stack(stack)
+        fields, arrays = values_message(
+            held.trace.layer_record(layer, stack),
+            traced.projections[layer] if layer < len(traced.projections) else None,
+            self.limits,
+            why_not=_NO_PROJECTION if held.model is not None else _NOT_SAVED,
+            cancelled=job.cancelled,
+        )
+        return "values", {"trace": trace_id, "stack": stack, "layer": layer, **fields}, arrays
 
     def _check(self, body: Mapping[str, Any], job: Job) -> Answer:
         held = self._held.get(text_of(body, "trace"))

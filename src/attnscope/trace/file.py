@@ -26,6 +26,7 @@ from attnscope.attention import Bias, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError
 from attnscope.trace.certificate import Certificate, LayerCertificate
 from attnscope.trace.content import facts_of, tensors_of
+from attnscope.trace.rotary import rotary_read
 from attnscope.trace.trace import Trace, TracedStack, projected
 from attnscope.types import Token
 
@@ -112,7 +113,9 @@ def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]
 
 def _trace(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace:
     sides = {side: [Token(**token) for token in tokens] for side, tokens in described["tokens"].items()}
-    stacks = {name: _stack(name, stack, tensors) for name, stack in described["stacks"].items()}
+    provenance = dict(described["provenance"])
+    turns = provenance.pop("rotary", {})
+    stacks = {name: _stack(name, stack, tensors, turns.get(name)) for name, stack in described["stacks"].items()}
     for stack in stacks.values():
         for record in stack.records:
             if record is not None and (record.queries, record.keys) != (
@@ -120,7 +123,6 @@ def _trace(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace
                 len(sides[stack.key_side]),
             ):
                 raise DamagedError("The tokens of the trace and its tensors do not fit together.")
-    provenance = dict(described["provenance"])
     certificate = provenance.pop("certificate")
     layers = {name: [LayerCertificate(**layer) for layer in found] for name, found in certificate.pop("stacks").items()}
     following = described["next"]
@@ -135,7 +137,7 @@ def _trace(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace
     )
 
 
-def _stack(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TracedStack:
+def _stack(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor], turns: Any) -> TracedStack:
     records: list[LayerRecord | None] = []
     projections: list[nn.Module | None] = []
     for index, facts in enumerate(described["layers"]):
@@ -143,7 +145,8 @@ def _stack(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor
         parts = {one.removeprefix(prefix): tensor for one, tensor in tensors.items() if one.startswith(prefix)}
         records.append(None if facts is None else _record(facts, parts))
         projections.append(_linear(parts["projection"]) if "projection" in parts else None)
-    return TracedStack(records, described["causal"], described["query"], described["key"], projections)
+    rotary = rotary_read(turns, len(records))
+    return TracedStack(records, described["causal"], described["query"], described["key"], projections, rotary)
 
 
 def _record(facts: Mapping[str, Any], parts: Mapping[str, Tensor]) -> LayerRecord:

@@ -17,7 +17,8 @@ from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import InputError, RefusedError
 from attnscope.trace.certificate import Certificate
 from attnscope.trace.content import content_hash
-from attnscope.types import Stack, Token
+from attnscope.trace.rotary import rotary_fields
+from attnscope.types import Rotary, Stack, Token
 
 Rows = slice | Sequence[int] | Tensor | None
 Projection = Callable[[Tensor], Tensor]
@@ -29,6 +30,7 @@ class TracedStack:
 
     `query_side` and `key_side` name the token lists (`Trace.sides`) of its queries and keys. `projections[i]` is the module
     that turns the heads' outputs of layer i into the attention block's own (W_O), or None where there is no such module.
+    `rotary[i]` is how positions turn q and k of layer i, None where they do not or nobody knows how.
     """
 
     records: list[LayerRecord | None]
@@ -36,6 +38,11 @@ class TracedStack:
     query_side: str = "text"
     key_side: str = "text"
     projections: list[nn.Module | None] = field(default_factory=list[nn.Module | None])
+    rotary: list[Rotary | None] = field(default_factory=list[Rotary | None])
+
+    def rotation(self, layer: int) -> Rotary | None:
+        """`rotary[layer]`, also of a stack that was saved without."""
+        return self.rotary[layer] if layer < len(self.rotary) else None
 
 
 class Trace:
@@ -97,8 +104,9 @@ class Trace:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the trace comes from, as JSON values: model, weights, dtype, versions, input ids, edits, certificate."""
-        return {**self._provenance, "certificate": self.certificate.as_dict()}
+        """Where the trace comes from, as JSON values: model, weights, dtype, versions, input ids, edits, rotary, certificate."""
+        rotary = {name: rotary_fields(stack.records, stack.rotary) for name, stack in self._stacks.items()}
+        return {**self._provenance, "rotary": rotary, "certificate": self.certificate.as_dict()}
 
     @cached_property
     def id(self) -> str:
@@ -155,6 +163,14 @@ class Trace:
         """Value vectors. Heads of one group (GQA) share them."""
         record = self._qk(layer, stack, "values")
         return record.v[record.key_head(_head(head, record))][0].float().cpu()
+
+    def rotary(self, layer: int, stack: str | None = None) -> Rotary | None:
+        """The pairs of dimensions of q and k that turn with the position (RoPE), and their wavelengths in tokens.
+
+        None where they do not turn, or where nobody knows how.
+        """
+        self.layer_record(layer, stack)
+        return self.traced_stack(stack).rotation(layer)
 
     def head_output(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query model_dim"]:
         """This head's part of the attention block's output: W_O applied to Σ_j α_ij v_j of this head alone.

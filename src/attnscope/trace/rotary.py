@@ -1,0 +1,38 @@
+"""How the layers of a stack turn q and k, as JSON values: in a trace's provenance, in its file, and on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attnscope.attention import LayerRecord
+from attnscope.types import Rotary
+
+
+def rotary_fields(
+    records: Sequence[LayerRecord | None], rotary: Sequence[Rotary | None]
+) -> dict[str, Any] | list[dict[str, Any] | None] | None:
+    """One object where all layers with attention turn alike, a list by layer where they do not, None where none turns."""
+    found = [one for record, one in zip(records, rotary, strict=False) if record is not None]
+    if all(one is None for one in found):
+        return None
+    if all(one == found[0] for one in found):
+        return _fields(found[0])
+    return [_fields(one) for one in rotary]
+
+
+def rotary_read(fields: Any, layers: int) -> list[Rotary | None]:
+    """What `rotary_fields` gave; nothing of a file that knows nothing of it (None)."""
+    by_layer = fields if isinstance(fields, list) else [fields] * layers
+    return [None if one is None else _rotary(one) for one in by_layer]
+
+
+def _fields(rotary: Rotary | None) -> dict[str, Any] | None:
+    if rotary is None:
+        return None
+    return {"pairs": [list(pair) for pair in rotary.pairs], "wavelengths": list(rotary.wavelengths)}
+
+
+def _rotary(fields: Any) -> Rotary:
+    pairs = tuple((int(a), int(b)) for a, b in fields["pairs"])
+    return Rotary(pairs, tuple(float(one) for one in fields["wavelengths"]))
