@@ -1,6 +1,8 @@
 import { onCleanup, onMount, Show } from "solid-js";
 import type { Session } from "../state/session";
 import { headCount, type PanelName } from "../state/state";
+import { PageContext } from "./context";
+import { CopyBox } from "./export/CopyBox";
 import { Footer } from "./Footer";
 import { HeadPanel } from "./head/HeadPanel";
 import { globalKeys } from "./keys";
@@ -33,7 +35,7 @@ export function App(props: AppProps) {
   const { session } = props;
   const page = createPage(session, props.hostTheme);
   const { state } = page;
-  const sides = sideViews(page);
+  const { views, neurons } = sideViews(page);
   let prompt: HTMLTextAreaElement | undefined;
   let root!: HTMLDivElement;
 
@@ -60,66 +62,69 @@ export function App(props: AppProps) {
   });
 
   return (
-    <div
-      class="app"
-      ref={root}
-      tabindex="-1"
-      data-theme={page.dark() ? "dark" : "light"}
-      data-heads={headCount(state())}
-    >
-      <TopBar
-        session={session}
-        promptRef={(box) => {
-          prompt = box;
-        }}
-      />
-      <StatusLine session={session} />
-      <Show when={page.trace()} fallback={<Welcome session={session} />}>
-        <Workspace
+    <PageContext.Provider value={{ page, neurons, alone: props.alone }}>
+      <div
+        class="app"
+        ref={root}
+        tabindex="-1"
+        data-theme={page.dark() ? "dark" : "light"}
+        data-heads={headCount(state())}
+      >
+        <TopBar
           session={session}
-          modelWidth={comfortableWidth(page.stack()?.heads ?? 1)}
-          titles={{
-            model: "Model",
-            head: "Head",
-            side: state().frame.side === "weights" ? "Weights" : "Neurons",
+          promptRef={(box) => {
+            prompt = box;
           }}
-          model={(wide) => (
-            <ModelPanel
-              session={session}
-              dark={page.dark()}
-              wide={wide}
-              over={page.overHead()}
-              onOver={page.setOverHead}
-              onReading={page.setHeadReading}
-              onEnter={() => go("head")}
-            />
-          )}
-          head={() => (
-            <HeadPanel
-              session={session}
-              field={page.field()}
-              shown={page.shown()}
-              version={page.version()}
-              onKnown={page.known}
-              dark={page.dark()}
-              focus={page.focus()}
-              onFocus={page.setFocus}
-              onEnter={() => go("side")}
-            />
-          )}
-          side={() => <SidePanel session={session} views={sides} />}
         />
-      </Show>
-      <Footer
-        field={page.field()}
-        version={page.version()}
-        shown={page.shown()}
-        edge={page.edge()}
-        detail={page.detail()}
-        trace={page.trace()}
-        head={page.headReading()}
-      />
-    </div>
+        <StatusLine session={session} said={page.said()} />
+        <Show when={page.trace()} fallback={<Welcome session={session} />}>
+          <Workspace
+            session={session}
+            modelWidth={comfortableWidth(page.stack()?.heads ?? 1)}
+            titles={{
+              model: "Model",
+              head: "Head",
+              side: state().frame.side === "weights" ? "Weights" : "Neurons",
+            }}
+            model={(wide) => (
+              <ModelPanel
+                session={session}
+                dark={page.dark()}
+                wide={wide}
+                over={page.overHead()}
+                onOver={page.setOverHead}
+                onReading={page.setHeadReading}
+                onEnter={() => go("head")}
+              />
+            )}
+            head={() => (
+              <HeadPanel
+                session={session}
+                field={page.field()}
+                shown={page.shown()}
+                version={page.version()}
+                onKnown={page.known}
+                dark={page.dark()}
+                focus={page.focus()}
+                onFocus={page.setFocus}
+                onEnter={() => go("side")}
+              />
+            )}
+            side={() => <SidePanel session={session} views={views} />}
+          />
+        </Show>
+        <Footer
+          field={page.field()}
+          version={page.version()}
+          shown={page.shown()}
+          edge={page.edge()}
+          detail={page.detail()}
+          trace={page.trace()}
+          head={page.headReading()}
+        />
+        <CopyBox />
+      </div>
+    </PageContext.Provider>
   );
 }
 

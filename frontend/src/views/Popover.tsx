@@ -5,6 +5,8 @@ export interface PopoverProps {
   readonly face: JSX.Element;
   readonly class?: string;
   readonly testid?: string;
+  /** Which edge of the button the box keeps to. */
+  readonly align?: "start" | "end";
   readonly kind: "menu" | "dialog";
   readonly children: (close: () => void) => JSX.Element;
 }
@@ -33,7 +35,9 @@ export function Popover(props: PopoverProps) {
   };
   onCleanup(() => document.removeEventListener("pointerdown", outside, true));
 
-  const items = (): HTMLElement[] => [...frame.querySelectorAll<HTMLElement>(".box button, .box [tabindex]")];
+  const items = (): HTMLElement[] => [
+    ...frame.querySelectorAll<HTMLElement>(".box button:enabled, .box select, .box [tabindex]"),
+  ];
 
   const key = (event: KeyboardEvent): void => {
     if (!open()) return;
@@ -72,7 +76,7 @@ export function Popover(props: PopoverProps) {
       <Show when={open()}>
         <div
           class="box"
-          classList={{ menu: props.kind === "menu" }}
+          classList={{ menu: props.kind === "menu", end: props.align === "end" }}
           role={props.kind}
           aria-label={props.label}
         >

@@ -3,7 +3,11 @@ import type { Session } from "../state/session";
 import { currentTrace } from "../state/state";
 
 /** What is under way, what went wrong, and what the model wants said. */
-export function StatusLine(props: { readonly session: Session }) {
+export function StatusLine(props: {
+  readonly session: Session;
+  /** What was just done. */
+  readonly said: string | null;
+}) {
   const { session } = props;
   const share = () => {
     const work = session.work();
@@ -11,6 +15,9 @@ export function StatusLine(props: { readonly session: Session }) {
   };
   return (
     <div class="status">
+      <output class="said-line" data-testid="said">
+        <Show when={props.said}>{(sentence) => <span class="working">{sentence()}</span>}</Show>
+      </output>
       <Show when={session.work()}>
         {(work) => (
           <div

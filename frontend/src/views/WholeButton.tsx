@@ -1,7 +1,8 @@
 import type { Session } from "../state/session";
 import type { PanelName } from "../state/state";
+import { ExportMenu } from "./export/ExportMenu";
 
-/** Gives one panel the whole width, and takes it back. */
+/** At the end of a panel's bar: what can be taken away of it, and the whole width for it. */
 export function WholeButton(props: {
   readonly session: Session;
   readonly panel: PanelName;
@@ -12,24 +13,27 @@ export function WholeButton(props: {
     return whole === "one" && at === props.panel;
   };
   return (
-    <button
-      type="button"
-      class="whole"
-      aria-pressed={on()}
-      aria-label={`${props.name} over the whole width`}
-      title={on() ? "Show all views (Esc)" : "Over the whole width"}
-      data-testid={`whole-${props.panel}`}
-      on:click={() =>
-        props.session.dispatch({ type: "frame", frame: { at: props.panel, whole: on() ? "all" : "one" } })
-      }
-    >
-      <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
-        {on() ? (
-          <path d="M5.5 1.5V5.5H1.5M8.5 1.5V5.5H12.5M5.5 12.5V8.5H1.5M8.5 12.5V8.5H12.5" />
-        ) : (
-          <path d="M5 1.5H1.5V5M9 1.5H12.5V5M5 12.5H1.5V9M9 12.5H12.5V9" />
-        )}
-      </svg>
-    </button>
+    <span class="panel-tools">
+      <ExportMenu panel={props.panel} name={props.name.toLowerCase()} />
+      <button
+        type="button"
+        class="tool whole"
+        aria-pressed={on()}
+        aria-label={`${props.name} over the whole width`}
+        title={on() ? "Show all views (Esc)" : "Over the whole width"}
+        data-testid={`whole-${props.panel}`}
+        on:click={() =>
+          props.session.dispatch({ type: "frame", frame: { at: props.panel, whole: on() ? "all" : "one" } })
+        }
+      >
+        <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
+          {on() ? (
+            <path d="M5.5 1.5V5.5H1.5M8.5 1.5V5.5H12.5M5.5 12.5V8.5H1.5M8.5 12.5V8.5H12.5" />
+          ) : (
+            <path d="M5 1.5H1.5V5M9 1.5H12.5V5M5 12.5H1.5V9M9 12.5H12.5V9" />
+          )}
+        </svg>
+      </button>
+    </span>
   );
 }

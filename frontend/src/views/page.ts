@@ -5,12 +5,16 @@ import { type LayerField, layerField } from "../compute/field";
 import type { Session } from "../state/session";
 import { currentTrace, headsOn, type Place } from "../state/state";
 import { followExactRows } from "./exact";
+import { copied } from "./export/save";
 import type { HeadPlace } from "./model/overlay";
 import type { HeadReading } from "./model/reading";
 import { type Edge, type Focus, heaviestEdges, type Shown, sinkKeys } from "./reading";
 
 /** How long the pointer rests on a token before its numbers are listed. */
 const REST_MS = 60;
+
+/** How long a word about what was done stays. */
+const SAID_MS = 4000;
 
 export type HostTheme = "light" | "dark";
 
@@ -88,9 +92,26 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
 
   followExactRows(session, field, known);
 
+  const [said, setSaid] = createSignal<string | null>(null);
+  let saying: ReturnType<typeof setTimeout> | undefined;
+  /** Tells what was done, for a moment. */
+  const say = (sentence: string | null): void => {
+    clearTimeout(saying);
+    setSaid(sentence);
+    if (sentence !== null) saying = setTimeout(() => setSaid(null), SAID_MS);
+  };
+  onCleanup(() => clearTimeout(saying));
+  const [toCopy, setToCopy] = createSignal<{ readonly title: string; readonly text: string } | null>(null);
+  /** Text to the clipboard, or into a box where the page may not write there. */
+  const copy = async (title: string, text: string): Promise<void> => {
+    if (await copied(text)) say(`${title} copied`);
+    else setToCopy({ title, text });
+  };
+
   return {
     ...{ session, state, dark, trace, stack, field, shown, version, known, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReading, setHeadReading },
+    ...{ said, say, toCopy, setToCopy, copy },
   };
 }
 

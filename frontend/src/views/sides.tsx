@@ -1,16 +1,16 @@
 import { NeuronBody } from "./neuron/NeuronBody";
 import { NeuronHeading } from "./neuron/NeuronHeading";
-import { type NeuronProps, readNeurons } from "./neuron/readNeurons";
+import { type NeuronProps, type Neurons, readNeurons } from "./neuron/readNeurons";
 import type { Page } from "./page";
 import type { SideView } from "./SidePanel";
 import { RowHeading, type RowProps, RowTable } from "./weights/RowPanel";
 
 /** The views that share the panel at the right. */
-export function sideViews(page: Page): readonly SideView[] {
+export function sideViews(page: Page): { readonly views: readonly SideView[]; readonly neurons: Neurons } {
   const neuronProps = neuronsOf(page);
   const now = readNeurons(neuronProps);
   const rowProps = rowsOf(page);
-  return [
+  const views: readonly SideView[] = [
     {
       name: "neurons",
       title: "Neurons",
@@ -24,6 +24,7 @@ export function sideViews(page: Page): readonly SideView[] {
       body: () => <RowTable {...rowProps} />,
     },
   ];
+  return { views, neurons: now };
 }
 
 function neuronsOf(page: Page): NeuronProps {

@@ -1,0 +1,73 @@
+/** The lines of a head figure: every weight that the settings let through, and how much of the mass they carry. */
+
+import type { LayerField } from "../compute/field";
+import { LineList } from "../marks/lines";
+import { type ScaleName, weightAt } from "../marks/scale";
+import type { Sinks } from "../state/state";
+
+export interface EdgeRules {
+  readonly heads: readonly number[];
+  readonly queryShown: (query: number) => boolean;
+  readonly keyShown: (key: number) => boolean;
+  /** Keys that take up attention nobody needs. */
+  readonly sinks: ReadonlySet<number>;
+  readonly treatment: Sinks;
+  /** Lighter weights are not drawn; of each row, only the `top` heaviest are. */
+  readonly threshold: number;
+  readonly top: number | null;
+  readonly scale: ScaleName;
+}
+
+export interface Edges {
+  readonly lines: LineList;
+  /** The share of the attention of the queries drawn that no line stands for. */
+  readonly dropped: number;
+}
+
+/** The least darkness that can be seen on paper. */
+const LEAST_SEEN = 0.006;
+
+/** The weights of one row as they are drawn: without hidden sinks, brought back to a sum of 1 where that is wished. */
+export function rowDrawn(field: LayerField, head: number, query: number, rules: EdgeRules): Float32Array {
+  const { sinks, treatment } = rules;
+  const row = field.row(head, query);
+  if (treatment === "shown" || sinks.size === 0) return row;
+  const off = row.slice();
+  for (const key of sinks) off[key] = 0;
+  if (treatment === "hidden") return off;
+  const sum = off.reduce((total, weight) => total + weight, 0);
+  return sum > 0 ? off.map((weight) => weight / sum) : off;
+}
+
+/** All lines between some rows: queries and keys `first` ≤ row < `last`. */
+export function edgesBetween(
+  field: LayerField,
+  rules: EdgeRules,
+  queries: readonly [number, number],
+  keys: readonly [number, number],
+): Edges {
+  const lines = new LineList();
+  const least = Math.max(weightAt(LEAST_SEEN, rules.scale), rules.threshold);
+  let [all, drawn] = [0, 0];
+  for (const head of rules.heads) {
+    for (let query = queries[0]; query < queries[1]; query++) {
+      if (!rules.queryShown(query)) continue;
+      const row = rowDrawn(field, head, query, rules);
+      const bound = rules.top === null ? least : Math.max(least, nthLargest(row, rules));
+      for (let key = 0; key < row.length; key++) {
+        all += row[key];
+        if (row[key] < bound || key < keys[0] || key >= keys[1] || !rules.keyShown(key)) continue;
+        lines.add(head, query, key, row[key]);
+        drawn += row[key];
+      }
+    }
+  }
+  return { lines, dropped: all > 0 ? Math.max(0, 1 - drawn / all) : 0 };
+}
+
+/** The weight of the last of the `top` heaviest keys of a row. */
+function nthLargest(row: Float32Array, { top, keyShown }: EdgeRules): number {
+  if (top === null) return 0;
+  const sorted = row.filter((_, key) => keyShown(key)).sort();
+  return sorted[Math.max(0, sorted.length - top)] ?? 0;
+}

@@ -1,0 +1,118 @@
+/** One head as a matrix of tokens by tokens, with its tokens on the margins. */
+
+import type { LayerField } from "../compute/field";
+import { darkness, SCALE_TITLES } from "../marks/scale";
+import type { ViewSettings } from "../state/state";
+import type { Token } from "../wire/messages";
+import { image } from "./image";
+import { columnWidth, tokenText } from "./rows";
+import { type Figure, inksOf, type Subject, sheetOf } from "./sheet";
+import { element, type Piece } from "./svg";
+
+export interface MatrixFigure {
+  readonly subject: Subject;
+  readonly field: LayerField;
+  readonly head: number;
+  readonly queries: readonly Token[];
+  readonly keys: readonly Token[];
+  readonly view: ViewSettings;
+  /** The pixel of each of 256 steps of darkness, as an ImageData holds it. */
+  readonly colours: Uint32Array;
+  readonly dark: boolean;
+}
+
+const SIZE = 560;
+/** Cells along a side; of more, each shows the largest of several. */
+const MOST_CELLS = 1024;
+const LEAST_LABEL = 13;
+
+export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
+  const { field, head, queries, keys, view, colours, dark } = wanted;
+  const inks = inksOf(dark);
+  const longest = Math.max(field.queries, field.keys);
+  const pooled = Math.ceil(longest / MOST_CELLS);
+  const [rows, columns] = [Math.ceil(field.queries / pooled), Math.ceil(field.keys / pooled)];
+  const cell = Math.min(28, SIZE / Math.max(rows, columns));
+  const words = cells(field, head, pooled, rows, columns, view, colours);
+  const labelled = cell >= LEAST_LABEL;
+  const left = labelled ? columnWidth(queries, 12, 30, 130) : 34;
+  const top = labelled ? columnWidth(keys, 12, 30, 130) : 20;
+  const [width, height] = [columns * cell, rows * cell];
+  const body: Piece[] = [
+    await image(
+      { width: columns, height: rows, data: new Uint8Array(words.buffer) },
+      { x: left, y: top, width, height },
+      true,
+    ),
+    element("rect", { x: left, y: top, width, height, fill: "none", stroke: inks.line }),
+  ];
+  if (labelled) {
+    queries.forEach((token, row) => {
+      body.push(
+        tokenText(token, {
+          x: left - 8,
+          y: top + (row + 0.5) * cell,
+          size: 12,
+          room: left - 10,
+          anchor: "end",
+          inks,
+        }),
+      );
+    });
+    keys.forEach((token, column) => {
+      const x = left + (column + 0.5) * cell;
+      body.push(
+        tokenText(token, { x, y: top - 8, size: 12, room: top - 10, anchor: "start", turned: -90, inks }),
+      );
+    });
+  } else {
+    const step = [10, 20, 50, 100, 200, 500, 1000].find((each) => (each / pooled) * cell >= 42) ?? 2000;
+    const tick = (x: number, y: number, anchor: string, text: number): Piece =>
+      element(
+        "text",
+        { x, y, "text-anchor": anchor, "dominant-baseline": "central", "font-size": 12, fill: inks.quiet },
+        String(text),
+      );
+    for (let at = 0; at < field.keys; at += step)
+      body.push(tick(left + (at / pooled + 0.5) * cell, top - 10, "middle", at));
+    for (let at = 0; at < field.queries; at += step)
+      body.push(tick(left - 8, top + (at / pooled + 0.5) * cell, "end", at));
+  }
+  const stack = wanted.subject.stack === "" ? "" : ` of the ${wanted.subject.stack}`;
+  const notes = [
+    `Attention of head ${field.layer}.${head}${stack}: a row is a query, a column a key, darker is more, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
+  ];
+  if (pooled > 1) notes.push(`A cell is the largest of ${pooled} × ${pooled}`);
+  return sheetOf({
+    subject: wanted.subject,
+    dark,
+    name: `matrix-${field.layer}.${head}`,
+    title: `Head ${field.layer}.${head}`,
+    notes,
+    settings: { layer: field.layer, heads: [head], scale: view.scale, palette: view.palette, pooled },
+    width: left + width,
+    height: top + height,
+    body,
+  });
+}
+
+function cells(
+  field: LayerField,
+  head: number,
+  pooled: number,
+  rows: number,
+  columns: number,
+  view: ViewSettings,
+  colours: Uint32Array,
+): Uint32Array {
+  const most = new Float32Array(rows * columns);
+  for (let query = 0; query < field.queries; query++) {
+    const row = field.row(head, query);
+    const from = Math.floor(query / pooled) * columns;
+    for (let key = 0; key < row.length; key++) {
+      const at = from + Math.floor(key / pooled);
+      if (row[key] > most[at]) most[at] = row[key];
+    }
+  }
+  return Uint32Array.from(most, (weight) => colours[Math.round(255 * darkness(weight, view.scale))]);
+}

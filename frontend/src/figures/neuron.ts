@@ -1,0 +1,291 @@
+/** The neuron view as a figure: query, keys, their products dimension by dimension, the sums, and the softmax. */
+
+import type { HeadVectors, QueryTrace } from "../compute/neuron";
+import { shortWeight } from "../marks/format";
+import { colourCells, signColour, signShare } from "../marks/neuron";
+import { inkOn } from "../marks/palette";
+import { darkness, SCALE_TITLES } from "../marks/scale";
+import type { ViewSettings } from "../state/state";
+import type { Token } from "../wire/messages";
+import { image } from "./image";
+import { columnWidth, rowHeightOf, rowsAround, tokenText } from "./rows";
+import { type Figure, type Inks, inksOf, type Subject, sheetOf } from "./sheet";
+import { element, type Piece, paint, together } from "./svg";
+
+export interface NeuronFigure {
+  readonly subject: Subject;
+  readonly stackLayer: number;
+  readonly vectors: HeadVectors;
+  readonly trace: QueryTrace;
+  readonly weights: Float32Array;
+  readonly queries: readonly Token[];
+  readonly keys: readonly Token[];
+  readonly view: ViewSettings;
+  /** Dimensions from left to right; null for their own order. */
+  readonly order: Uint16Array | null;
+  /** Where each column's colour is full. */
+  readonly fulls: { readonly q: number; readonly k: number; readonly product: number; readonly dot: number };
+  /** Decimals of q · k that mean something. */
+  readonly dotDigits: number;
+  /** The dimension that is marked. */
+  readonly marked: number | null;
+  readonly dark: boolean;
+}
+
+const MOST_ROWS = 200;
+const TOP = 44;
+const LINES = 120;
+const NUMBER = 52;
+const WEIGHT = 96;
+const GAP = 16;
+
+export async function neuronFigure(wanted: NeuronFigure): Promise<Figure> {
+  const { vectors, trace, queries, keys, dark, fulls } = wanted;
+  const inks = inksOf(dark);
+  const { dim } = vectors;
+  const [first, last] = rowsAround(Math.max(queries.length, keys.length), trace.query, MOST_ROWS);
+  const [lastQuery, lastKey] = [Math.min(last, queries.length), Math.min(last, keys.length)];
+  const rowHeight = rowHeightOf(last - first);
+  const size = rowHeight >= 22 ? 14 : 12;
+  const cell = dim <= 64 ? 3 : dim <= 128 ? 2 : Math.max(0.5, 256 / dim);
+  const span = dim * cell;
+  const token = columnWidth(
+    [...queries.slice(first, lastQuery), ...keys.slice(first, lastKey)],
+    size,
+    50,
+    150,
+  );
+  const q = token + 4;
+  const k = q + span + LINES;
+  const product = k + span + GAP;
+  const dots = product + span + GAP;
+  const scores = dots + NUMBER + 8;
+  const softmax = scores + NUMBER + GAP;
+  const keyX = softmax + WEIGHT;
+  const y = (row: number) => TOP + (row - first + 0.5) * rowHeight;
+  const strip = Math.min(24, rowHeight - 4);
+
+  const vector = async (
+    name: string,
+    values: Float32Array,
+    x: number,
+    full: number,
+    from: number,
+    to: number,
+  ) => {
+    const words = new Uint32Array(Math.max(1, (to - from) * dim));
+    colourCells(words, 0, values, dim, from, to, {
+      dark,
+      order: wanted.order,
+      full,
+      scale: wanted.view.scale,
+    });
+    const rows: Piece[] = [];
+    for (let row = from; row < to; row++) {
+      const bytes = new Uint8Array(words.buffer, (row - from) * dim * 4, dim * 4);
+      const open = name === "query" || trace.allowed[row] === 1;
+      if (name === "product" && !open) continue;
+      const at = { x, y: y(row) - strip / 2, width: span, height: strip };
+      const chosen = name === "query" && row === trace.query;
+      rows.push(
+        element(
+          "g",
+          { opacity: chosen || (name !== "query" && open) ? undefined : 0.4, class: `${name}-vector` },
+          await image({ width: dim, height: 1, data: bytes }, at, true),
+          element("rect", {
+            ...at,
+            fill: "none",
+            stroke: chosen ? inks.accent : inks.line,
+            "stroke-width": chosen ? 2 : 1,
+          }),
+        ),
+      );
+    }
+    return together(rows);
+  };
+  const body: Piece[] = [
+    lines(wanted, inks, first, lastKey, { from: q + span, to: k, y }),
+    await vector("query", vectors.q, q, fulls.q, first, lastQuery),
+    await vector("key", vectors.k, k, fulls.k, first, lastKey),
+    await vector("product", trace.products, product, fulls.product, first, lastKey),
+  ];
+  for (let row = first; row < lastQuery; row++) {
+    body.push(
+      tokenText(queries[row], {
+        x: token - 6,
+        y: y(row),
+        size,
+        room: token - 8,
+        anchor: "end",
+        inks,
+        bold: row === trace.query,
+      }),
+    );
+  }
+  for (let key = first; key < lastKey; key++) {
+    body.push(numbers(wanted, inks, key, { y: y(key), strip, dots, scores, softmax }));
+    body.push(shade(wanted, inks, key, { x: keyX, y: y(key) - strip / 2, width: token, height: strip }));
+    body.push(
+      tokenText(keys[key], { x: keyX + 8, y: y(key), size, room: token - 10, anchor: "start", inks }),
+    );
+  }
+  if (wanted.marked !== null) {
+    const place = wanted.order === null ? wanted.marked : wanted.order.indexOf(wanted.marked);
+    const mark = (x: number) =>
+      element("rect", {
+        ...{ x: x + place * cell - 0.5, y: TOP, width: cell + 1, height: (last - first) * rowHeight },
+        fill: "none",
+        stroke: inks.ink,
+      });
+    body.push(...[q, k, product].map(mark));
+  }
+  const heading = (text: string, below: string, x: number, width: number): Piece =>
+    together([
+      element(
+        "text",
+        { x: x + width / 2, y: 14, "text-anchor": "middle", "font-size": 13, fill: inks.ink },
+        text,
+      ),
+      element(
+        "text",
+        { x: x + width / 2, y: 31, "text-anchor": "middle", "font-size": 12, fill: inks.quiet },
+        below,
+      ),
+    ]);
+  body.push(
+    heading("query q", `±${brief(fulls.q)}`, q, span),
+    heading("key k", `±${brief(fulls.k)}`, k, span),
+    heading("q × k", `±${brief(fulls.product)}`, product, span),
+    heading("q · k", `±${brief(fulls.dot)}`, dots, NUMBER),
+    heading("score", scoreHint(vectors), scores, NUMBER),
+    heading("softmax", "attention", softmax, WEIGHT - 12),
+  );
+  const head = `${wanted.stackLayer}.${vectors.head}`;
+  return sheetOf({
+    subject: wanted.subject,
+    dark,
+    name: `neurons-${head}-${trace.query}`,
+    title: `Neurons of head ${head}`,
+    notes: notesOf(wanted, [first, last]),
+    settings: {
+      ...{ layer: wanted.stackLayer, heads: [vectors.head], token: trace.query, scale: wanted.view.scale },
+      ...{ order: wanted.view.order, dimension: wanted.marked },
+    },
+    width: keyX + token,
+    height: TOP + (last - first) * rowHeight + 4,
+    body,
+  });
+}
+
+function notesOf(
+  { subject, stackLayer, vectors, trace, queries, keys, view }: NeuronFigure,
+  [first, last]: readonly [number, number],
+) {
+  const word = queries[trace.query]?.text.trim() ?? "";
+  const stack = subject.stack === "" ? "" : ` of the ${subject.stack}`;
+  const notes = [
+    `How the query of “${word}” (token ${trace.query}) and the keys of head ${stackLayer}.${vectors.head}${stack} make its attention, dimension by dimension`,
+    `Blue is positive, orange negative, full from the number above each column on, on a ${SCALE_TITLES[view.scale]} scale`,
+  ];
+  if (view.order === "contribution") notes.push("Dimensions by their contribution to the strongest weight");
+  if (view.order === "wavelength") notes.push("Dimensions by their wavelength, pairs together");
+  if (vectors.data.softcap !== null) notes.push("The score is capped");
+  if (vectors.data.biasKind !== null) notes.push("The score has a bias by position");
+  const all = Math.max(queries.length, keys.length);
+  if (last - first < all) notes.push(`Only tokens ${first} to ${last - 1} of ${all}`);
+  return notes;
+}
+
+/** Lines from the query to its keys, as strong as the attention. */
+function lines(
+  { trace, weights, view }: NeuronFigure,
+  inks: Inks,
+  first: number,
+  last: number,
+  { from, to, y }: { readonly from: number; readonly to: number; readonly y: (row: number) => number },
+): Piece {
+  const middle = (from + to) / 2;
+  const paths: Piece[] = [];
+  for (let key = first; key < last; key++) {
+    const opacity = darkness(weights[key], view.scale);
+    if (trace.allowed[key] === 0 || opacity < 0.006) continue;
+    paths.push(
+      element("path", {
+        d: `M${from} ${y(trace.query)}C${middle} ${y(trace.query)} ${middle} ${y(key)} ${to} ${y(key)}`,
+        "stroke-opacity": (0.08 + 0.92 * opacity).toFixed(3),
+        "stroke-width": 1 + 2.2 * weights[key],
+        class: "edge",
+      }),
+    );
+  }
+  return element("g", { fill: "none", stroke: inks.accent }, together(paths));
+}
+
+/** The sum of a row's products, its score and its weight. */
+function numbers(
+  { trace, weights, fulls, view, dark, dotDigits }: NeuronFigure,
+  inks: Inks,
+  key: number,
+  at: {
+    readonly y: number;
+    readonly strip: number;
+    readonly dots: number;
+    readonly scores: number;
+    readonly softmax: number;
+  },
+): Piece {
+  const text = (x: number, anchor: string, words: string, fill: string): Piece =>
+    element(
+      "text",
+      { x, y: at.y, "text-anchor": anchor, "dominant-baseline": "central", "font-size": 12, fill },
+      words,
+    );
+  if (trace.allowed[key] === 0) return text(at.softmax, "start", "not allowed", inks.quiet);
+  const colour = signColour(signShare(trace.dots[key], fulls.dot, view.scale), dark);
+  const most = WEIGHT - 56;
+  return together([
+    element("rect", {
+      ...{ x: at.dots, y: at.y - at.strip / 2, width: NUMBER, height: at.strip, rx: 3 },
+      fill: paint(colour),
+      stroke: inks.line,
+    }),
+    text(at.dots + NUMBER / 2, "middle", signed(trace.dots[key], Math.min(2, dotDigits)), inkOn(colour)),
+    text(at.scores + NUMBER - 4, "end", signed(trace.scores[key], 2), inks.quiet),
+    element("rect", {
+      x: at.softmax,
+      y: at.y - 4,
+      width: Math.max(1, most * weights[key]),
+      height: 8,
+      rx: 2,
+      fill: inks.accent,
+    }),
+    text(at.softmax + WEIGHT - 14, "end", shortWeight(weights[key]) || "<.01", inks.ink),
+  ]);
+}
+
+/** The key's token, shaded by the weight as in the paper's figure. */
+function shade(
+  { trace, weights, view }: NeuronFigure,
+  inks: Inks,
+  key: number,
+  box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number },
+): Piece {
+  const opacity = trace.allowed[key] === 0 ? 0 : 0.45 * darkness(weights[key], view.scale);
+  if (opacity < 0.004) return together([]);
+  return element("rect", { ...box, rx: 4, fill: inks.accent, "fill-opacity": opacity.toFixed(3) });
+}
+
+function scoreHint({ data }: HeadVectors): string {
+  return data.softcap === null && data.biasKind === null
+    ? `× ${Number(data.scaling.toPrecision(3))}`
+    : "for the softmax";
+}
+
+function signed(value: number, digits: number): string {
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+}
+
+function brief(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}

@@ -1,0 +1,82 @@
+/** What is shown, as Python that makes the same picture and gives its numbers. Pure. */
+
+import { type AppState, currentTrace, headsOn, neuronHead, type PanelName } from "../state/state";
+
+/** The lines of a program that traces the same input and shows one view of it. Empty where nothing is shown. */
+export function pythonOf(state: AppState, panel: PanelName): string {
+  const trace = currentTrace(state);
+  if (trace === null) return "";
+  const { name } = trace.model;
+  const { text, pair } = trace.input;
+  const lines = ["import attnscope", ""];
+  if (name !== null && text !== null) {
+    const second = pair === null ? "" : `, pair=${pythonString(pair)}`;
+    lines.push(
+      `model = attnscope.load(${pythonString(name)})`,
+      `trace = model.trace(${pythonString(text)}${second})`,
+    );
+  } else {
+    lines.push('trace = attnscope.open("saved.trace")  # the file that this trace was saved as');
+  }
+  lines.push(`# trace.id was ${pythonString(trace.trace)}`, "");
+  const view = viewArguments(state, panel);
+  const drawn = `trace, ${view.arguments.join(", ")}`;
+  lines.push(`attnscope.show(${drawn})`);
+  lines.push(`# attnscope.figure(${drawn}).savefig(${pythonString(`${view.file}.pdf`)})`);
+  if (view.numbers !== null) lines.push(view.numbers);
+  return `${lines.join("\n")}\n`;
+}
+
+interface ViewCall {
+  readonly arguments: readonly string[];
+  readonly file: string;
+  readonly numbers: string | null;
+}
+
+function viewArguments(state: AppState, panel: PanelName): ViewCall {
+  const { layer, token, stack } = state.selection;
+  const { pins } = state;
+  const several = Object.keys(currentTrace(state)?.stacks ?? {}).length > 1;
+  const inStack = several ? `, stack=${pythonString(stack)}` : "";
+  const place = token ?? pins.findLast((pin) => pin.side === "query") ?? null;
+  const query = place?.side === "query" ? [`token=${place.index}`] : [];
+  if (panel === "model") return { arguments: ['view="model"'], file: "model", numbers: null };
+  const head = neuronHead(state);
+  if (panel === "side" && state.frame.side === "neurons") {
+    return {
+      arguments: ['view="neuron"', `layer=${layer}`, `head=${head}`, ...query],
+      file: `neurons-${layer}.${head}`,
+      numbers: `q, k = trace.q(${layer}, ${head}${inStack}), trace.k(${layer}, ${head}${inStack})`,
+    };
+  }
+  const heads = headsOn(state);
+  return {
+    arguments: ['view="head"', `layer=${layer}`, `heads=[${heads.join(", ")}]`, ...query],
+    file: heads.length === 1 ? `head-${layer}.${heads[0]}` : `layer-${layer}`,
+    numbers: `attention = trace.attention(${layer}, ${heads[0] ?? 0}${inStack})  # [query, key]`,
+  };
+}
+
+const SHORT: Readonly<Record<string, string>> = {
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\\": "\\\\",
+  '"': '\\"',
+};
+
+/** A string as Python writes it; what cannot be seen, or turns the direction of writing, by its number. */
+export function pythonString(text: string): string {
+  let written = "";
+  for (const sign of text) {
+    const code = sign.codePointAt(0) ?? 0;
+    if (sign in SHORT) written += SHORT[sign];
+    else if (code < 0x20 || (code >= 0x7f && code < 0xa1))
+      written += `\\x${code.toString(16).padStart(2, "0")}`;
+    else if (/[\p{C}\p{Z}]/u.test(sign) && sign !== " ") {
+      const digits = code.toString(16);
+      written += code > 0xffff ? `\\U${digits.padStart(8, "0")}` : `\\u${digits.padStart(4, "0")}`;
+    } else written += sign;
+  }
+  return `"${written}"`;
+}

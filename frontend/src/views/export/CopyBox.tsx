@@ -1,0 +1,36 @@
+import { createEffect, Show } from "solid-js";
+import { usePage } from "../context";
+
+/** Text to be copied by hand, where the page is kept from the clipboard. */
+export function CopyBox() {
+  const { page } = usePage();
+  let box: HTMLDialogElement | undefined;
+  createEffect(() => {
+    if (page.toCopy() === null) return;
+    box?.showModal();
+    box?.querySelector("textarea")?.select();
+  });
+  const close = (): void => void page.setToCopy(null);
+  return (
+    <Show when={page.toCopy()}>
+      {(text) => (
+        <dialog
+          class="copy-box"
+          ref={box}
+          aria-label={text().title}
+          data-testid="copy-box"
+          on:close={close}
+          on:keydown={(event) => event.stopPropagation()}
+        >
+          <p>This page may not write to the clipboard: press Ctrl C (⌘ C) to copy the marked text.</p>
+          <textarea readonly rows="10" spellcheck={false} aria-label={text().title}>
+            {text().text}
+          </textarea>
+          <button type="button" class="ghost" on:click={close}>
+            Close
+          </button>
+        </dialog>
+      )}
+    </Show>
+  );
+}

@@ -1,0 +1,48 @@
+/** The thumbnails of the model view, composed for a figure of any size and theme. */
+
+import type { Thumbnails } from "../../compute/thumbnails";
+import { type Box, composeDensity, composeMap, type Picture } from "../../marks/composite";
+import { Pyramid } from "../../marks/pyramid";
+import { strandDensity } from "../../marks/strands";
+import {
+  cellRules,
+  fullByte,
+  groundAndInk,
+  type Look,
+  lineAmounts,
+  lineShares,
+  mapWords,
+  type Rules,
+} from "../model/look";
+
+/** A function that draws one head into a box; it says false where its thumbnail is not there. */
+export function thumbnailPainter(
+  layers: ReadonlyMap<number, Thumbnails>,
+  rules: Rules,
+  look: Look,
+  dark: boolean,
+): (
+  picture: Picture,
+  box: Box,
+  place: { readonly layer: number; readonly head: number },
+  ratio: number,
+) => boolean {
+  const colours = groundAndInk(dark, look);
+  return (picture, box, { layer, head }, ratio) => {
+    const thumbnails = layers.get(layer);
+    if (thumbnails === undefined || head >= thumbnails.heads) return false;
+    const { rows, columns } = thumbnails;
+    const own = cellRules(rules, thumbnails.pooled);
+    const pyramid = new Pyramid({ rows, columns, cells: thumbnails.shownCells(head, own.hidden) });
+    const full = fullByte(thumbnails, head, own);
+    if (look === "map") {
+      composeMap(picture, box, pyramid, mapWords(colours, full));
+      return true;
+    }
+    const plane = pyramid.level(rows, columns);
+    const amounts = lineAmounts(full, plane.rows, box.height, ratio);
+    const density = strandDensity(plane, box.width, box.height, amounts, lineShares(columns, own));
+    composeDensity(picture, box, density, colours);
+    return true;
+  };
+}
