@@ -85,7 +85,10 @@ interface Placement {
   readonly tokens: readonly Piece[];
 }
 
-const TOP = 30;
+/** Room for the names of several heads. */
+function topOf({ heads }: HeadFigure): number {
+  return heads.length > 1 ? 30 : 4;
+}
 
 function isMarked({ places }: HeadFigure, side: Place["side"], index: number): boolean {
   return places.some((place) => place.side === side && place.index === index);
@@ -107,7 +110,8 @@ function downTokens(
   };
   const from = cells.query + 6;
   const to = from + LINES.columns;
-  const y = (first: number) => (index: number) => TOP + (index - first + 0.5) * rowHeight;
+  const top = topOf(wanted);
+  const y = (first: number) => (index: number) => top + (index - first + 0.5) * rowHeight;
   const [query, key] = [y(queryRange[0]), y(keyRange[0])];
   const tokens: Piece[] = [];
   const column = (
@@ -130,7 +134,7 @@ function downTokens(
   column("key", keys, keyRange);
   return {
     width: to + 6 + cells.key,
-    height: TOP + rows * rowHeight + 4,
+    height: top + rows * rowHeight + 4,
     ...{ from, to, query, key, rowHeight, cells, tokens },
   };
 }
@@ -152,7 +156,7 @@ function acrossTokens(
   const cell = tilted ? room * 0.75 + 14 : 28;
   const x = (first: number) => (index: number) => (index - first + 0.5) * rowHeight;
   const [query, key] = [x(queryRange[0]), x(keyRange[0])];
-  const from = TOP + cell;
+  const from = topOf(wanted) + cell;
   const to = from + LINES.turned;
   const tokens: Piece[] = [];
   const line = (
@@ -332,7 +336,7 @@ function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned:
       : (["query", wanted.queries.length] as const);
   const room = place.cells[opposite] - 4;
   const stripe = room / Math.max(1, wanted.heads.length);
-  const start = opposite === "key" ? place.to + 6 : turned ? place.from - 6 - room : place.from - 6 - room;
+  const start = opposite === "key" ? place.to + 6 : place.from - 6 - room;
   const boxes: Piece[] = [];
   wanted.heads.forEach((head, nth) => {
     const row = last.side === "query" ? rowDrawn(wanted.field, head, last.index, rules) : null;
@@ -363,7 +367,7 @@ function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned:
 }
 
 /** The heads by name, each in its colour. */
-function squares({ heads, field, dark, view }: HeadFigure, { width }: Placement): readonly Piece[] {
+function squares({ heads, field, dark }: HeadFigure, { width }: Placement): readonly Piece[] {
   const pitch = 44;
   const most = Math.max(1, Math.floor((width - 40) / pitch));
   const shown = heads.slice(0, heads.length > most ? most - 1 : most);
@@ -397,7 +401,7 @@ function squares({ heads, field, dark, view }: HeadFigure, { width }: Placement)
           ),
         ]
       : [];
-  return view.orientation === "rows" || heads.length > 0 ? [...named, ...rest] : [];
+  return heads.length > 1 ? [...named, ...rest] : [];
 }
 
 function headsName({ field, heads }: HeadFigure): string {

@@ -6,8 +6,8 @@ import type { ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
 import { image } from "./image";
 import { columnWidth, tokenText } from "./rows";
-import { type Figure, inksOf, type Subject, sheetOf } from "./sheet";
-import { element, type Piece } from "./svg";
+import { type Figure, type Inks, inksOf, type Subject, sheetOf } from "./sheet";
+import { element, type Piece, together } from "./svg";
 
 export interface MatrixFigure {
   readonly subject: Subject;
@@ -78,6 +78,7 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
     for (let at = 0; at < field.queries; at += step)
       body.push(tick(left - 8, top + (at / pooled + 0.5) * cell, "end", at));
   }
+  body.push(await ramp(colours, view, left, top + height + 12, inks));
   const stack = wanted.subject.stack === "" ? "" : ` of the ${wanted.subject.stack}`;
   const notes = [
     `Attention of head ${field.layer}.${head}${stack}: a row is a query, a column a key, darker is more, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
@@ -91,9 +92,35 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
     notes,
     settings: { layer: field.layer, heads: [head], scale: view.scale, palette: view.palette, pooled },
     width: left + width,
-    height: top + height,
+    height: top + height + 26,
     body,
   });
+}
+
+/** The colours from no weight to all of it. */
+async function ramp(
+  colours: Uint32Array,
+  { scale }: ViewSettings,
+  x: number,
+  y: number,
+  inks: Inks,
+): Promise<Piece> {
+  const words = Uint32Array.from(
+    { length: 256 },
+    (_, at) => colours[Math.round(255 * darkness(at / 255, scale))],
+  );
+  const text = (at: number, anchor: string, words: string): Piece =>
+    element("text", { x: at, y: y + 9, "text-anchor": anchor, "font-size": 12, fill: inks.quiet }, words);
+  return together([
+    text(x, "start", "0"),
+    await image(
+      { width: 256, height: 1, data: new Uint8Array(words.buffer) },
+      { x: x + 14, y, width: 96, height: 10 },
+      false,
+    ),
+    element("rect", { x: x + 14, y, width: 96, height: 10, fill: "none", stroke: inks.line }),
+    text(x + 118, "start", "1"),
+  ]);
 }
 
 function cells(

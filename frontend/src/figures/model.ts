@@ -23,8 +23,7 @@ export interface ModelFigure {
   /** Composes the thumbnail of a head; false where it is not there. */
   readonly compose: (picture: Picture, box: Box, cell: HeadCell, ratio: number) => boolean;
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
-  /** Tokens in a row of a thumbnail: longer inputs get larger ones. */
-  readonly tokens: number;
+  readonly look: "lines" | "map";
   readonly notes: readonly string[];
   readonly settings: Readonly<Record<string, unknown>>;
   readonly dark: boolean;
@@ -41,34 +40,31 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
   const inks = inksOf(dark);
   const rows = rowNames.length;
   const columns = Math.max(1, ...cells.map((cell) => cell.column + 1));
-  const size = Math.max(
-    18,
-    Math.min(wanted.tokens > 32 ? 64 : 56, Math.floor(900 / columns) - GAP, Math.floor(2400 / rows)),
-  );
-  const pitch = size + GAP;
-  const [width, height] = [columns * pitch - GAP, rows * pitch - GAP];
+  const wide = Math.max(18, Math.min(wanted.look === "lines" ? 64 : 48, Math.floor(900 / columns) - GAP));
+  const high = wanted.look === "lines" ? Math.max(14, Math.round(wide * 0.66)) : wide;
+  const [across, down] = [wide + GAP, high + GAP];
+  const [width, height] = [columns * across - GAP, rows * down - GAP];
   const ratio = Math.min(RATIO, Math.sqrt(MOST_PIXELS / (width * height)));
   const picture: Picture = {
     width: Math.round(width * ratio),
     height: Math.round(height * ratio),
     words: new Uint32Array(Math.round(width * ratio) * Math.round(height * ratio)),
   };
-  const side = Math.floor(size * ratio);
   const frames: Piece[] = [];
   let missing = 0;
   for (const cell of cells) {
     const box = {
-      x: Math.round(cell.column * pitch * ratio),
-      y: Math.round(cell.row * pitch * ratio),
-      width: side,
-      height: side,
+      x: Math.round(cell.column * across * ratio),
+      y: Math.round(cell.row * down * ratio),
+      width: Math.floor(wide * ratio),
+      height: Math.floor(high * ratio),
     };
     if (!wanted.compose(picture, box, cell, ratio)) missing += 1;
     const chosen = cell.layer === wanted.selected.layer && wanted.selected.heads.includes(cell.head);
-    const [x, y] = [LEFT + cell.column * pitch, TOP + cell.row * pitch];
+    const [x, y] = [LEFT + cell.column * across, TOP + cell.row * down];
     frames.push(
       element("rect", {
-        ...{ x: x - 0.5, y: y - 0.5, width: size + 1, height: size + 1, rx: 2, fill: "none" },
+        ...{ x: x - 0.5, y: y - 0.5, width: wide + 1, height: high + 1, rx: 2, fill: "none" },
         stroke: chosen ? inks.ink : inks.line,
         "stroke-width": chosen ? 2 : 1,
         class: "head",
@@ -91,11 +87,11 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
       text,
     );
   rowNames.forEach((text, row) => {
-    body.push(name(LEFT - 8, TOP + row * pitch + size / 2, "end", text));
+    body.push(name(LEFT - 8, TOP + row * down + high / 2, "end", text));
   });
-  const step = [1, 2, 5, 10].find((each) => each * pitch >= 22) ?? 20;
+  const step = [1, 2, 5, 10].find((each) => each * across >= 22) ?? 20;
   wanted.columnNames.forEach((text, column) => {
-    if (column % step === 0) body.push(name(LEFT + column * pitch + size / 2, TOP - 10, "middle", text));
+    if (column % step === 0) body.push(name(LEFT + column * across + wide / 2, TOP - 10, "middle", text));
   });
   const stack = wanted.subject.stack === "" ? "the model" : `the ${wanted.subject.stack}`;
   const notes = [`Attention of every head of ${stack}: a row is a layer, a column a head`, ...wanted.notes];

@@ -71,9 +71,10 @@ export function sheetOf(sheet: Sheet): Figure {
   const caption = sentences.join(" ");
   const origin = `${subject.model}${precision} · trace ${subject.trace.slice(0, 12)} · attnscope ${subject.version}`;
   const lines = wrapped(visible(caption), CAPTION.size, full - 2 * MARGIN);
+  const origins = wrapped(visible(origin), CAPTION.size, full - 2 * MARGIN);
   const top = MARGIN + TITLE.height;
   const below = top + sheet.height + 22;
-  const height = Math.ceil(below + (lines.length + 1) * CAPTION.line + MARGIN);
+  const height = Math.ceil(below + (lines.length + origins.length) * CAPTION.line + MARGIN);
   const metadata = { attnscope: subject.version, ...subject, view: sheet.name, ...sheet.settings };
   const words = (
     text: string,
@@ -110,7 +111,7 @@ export function sheetOf(sheet: Sheet): Figure {
       "g",
       { class: "caption" },
       ...lines.map((line, at) => words(line, below + at * CAPTION.line, false)),
-      words(origin, below + lines.length * CAPTION.line, true),
+      ...origins.map((line, at) => words(line, below + (lines.length + at) * CAPTION.line, true)),
     ),
   );
   return {

@@ -75,7 +75,7 @@ export function textWidth(text: string, size: number): number {
   for (const sign of text) {
     const code = sign.codePointAt(0) ?? 0;
     if (code >= 0x300 && code < 0x370) continue;
-    ems += code >= 0x1100 ? 1 : /[A-Z0-9mwMW@%·—]/.test(sign) ? 0.66 : 0.54;
+    ems += code >= 0x1100 ? 1 : /[A-Z0-9mwMW@%·—]/.test(sign) ? 0.66 : 0.57;
   }
   return ems * size;
 }

@@ -103,7 +103,7 @@ function modelOf(page: Page, dark: boolean): Promise<Figure> {
     columnNames: Array.from({ length: stack?.heads ?? 0 }, (_, head) => String(head)),
     compose: thumbnailPainter(layers, rules, look, dark),
     selected: { layer: selection.layer, heads: headsOn(page.state()) },
-    tokens: queries.length,
+    look,
     notes,
     settings: {
       look,

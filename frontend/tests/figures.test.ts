@@ -1,0 +1,189 @@
+import { inflateSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import type { LayerField } from "../src/compute/field";
+import { edgesBetween } from "../src/figures/edges";
+import { type HeadFigure, headFigure, MOST_PATHS } from "../src/figures/head";
+import { png } from "../src/figures/image";
+import { pythonOf, pythonString } from "../src/figures/python";
+import { fileName } from "../src/figures/sheet";
+import { element, escapeXml, wrapped } from "../src/figures/svg";
+import { EMPTY, reduce } from "../src/state/state";
+import type { Token, TraceMessage } from "../src/wire/messages";
+
+function token(text: string): Token {
+  return { text, id: 1, special: false, sentence: null, continues: false, raw: false };
+}
+
+/** Attention that only looks back, evenly. */
+function even(tokens: number): LayerField {
+  const row = (_: number, query: number) =>
+    Float32Array.from({ length: tokens }, (_, key) => (key <= query ? 1 / (query + 1) : 0));
+  return {
+    ...{ stack: "decoder", layer: 3, heads: 2, queries: tokens, keys: tokens, error: 0, mask: "causal", row },
+    column: () => null,
+    score: () => null,
+    allowed: (_, query, key) => key <= query,
+    exact: () => true,
+    correct: () => undefined,
+  } as LayerField;
+}
+
+function wanted(words: readonly string[], more: Partial<HeadFigure> = {}): HeadFigure {
+  const tokens = words.map(token);
+  return {
+    subject: {
+      ...{ model: "A <model>", precision: [], text: words.join(""), pair: null, stack: "" },
+      ...{ trace: "0123456789abcdef", version: "0.1.0" },
+    },
+    ...{ field: even(words.length), queries: tokens, keys: tokens, heads: [0], view: EMPTY.view },
+    ...{ sinks: new Set([0]), sinkName: "first token", places: [], dark: false },
+    ...more,
+  };
+}
+
+const count = (svg: string, part: string): number => svg.split(part).length - 1;
+
+describe("a head figure", () => {
+  it("has every token as text on both sides, a path for each weight, and says what it is of", async () => {
+    const { svg, name } = await headFigure(wanted(["The", " quick", " fox"]));
+    expect(count(svg, 'class="token"')).toBe(6);
+    expect(count(svg, 'class="edge"')).toBe(6);
+    expect(svg).toContain(">quick</text>");
+    expect(svg).toContain("Attention of head 3.0");
+    expect(svg).toContain("trace 0123456789ab · attnscope 0.1.0");
+    expect(name).toBe("A-model_head-3.0_The-quick-fox");
+  });
+
+  it("draws hostile tokens as words", async () => {
+    const hostile = ["<script>alert(1)</script>", "&amp;", "\u202eevil\u202c", "\u0000\ud800", '"]]>'];
+    const { svg } = await headFigure(wanted(hostile));
+    expect(svg).not.toContain("<script");
+    expect(svg).toContain("&lt;script&gt;");
+    expect(svg).toContain("&amp;amp;");
+    expect(svg).toContain("⟨U+202E⟩evil");
+    expect(svg).toContain("␀\ufffd");
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    expect(svg).not.toMatch(/[\u0000-\u0008\u202a-\u202e\ud800-\udfff]/);
+  });
+
+  it("keeps to the threshold and the heaviest keys, and says how much that drops", async () => {
+    const { svg } = await headFigure(
+      wanted(["a", "b", "c", "d"], { view: { ...EMPTY.view, threshold: 0.3 } }),
+    );
+    // Rows of 1, ½, ⅓ and ¼: the last row is below the threshold.
+    expect(count(svg, 'class="edge"')).toBe(6);
+    expect(svg).toContain("Only weights of 0.3 and more. 25% of the attention is not drawn.");
+  });
+
+  it("brings rows back to a sum of 1 without the sinks where that is wished", () => {
+    const rules = {
+      ...{ heads: [0], queryShown: () => true, keyShown: (key: number) => key > 0, sinks: new Set([0]) },
+      ...{ threshold: 0, top: null, scale: "linear" as const, treatment: "renormalised" as const },
+    };
+    const { lines, dropped } = edgesBetween(even(3), rules, [0, 3], [0, 3]);
+    expect([...lines.weight.slice(0, lines.count)]).toEqual([1, 0.5, 0.5]);
+    expect(dropped).toBeCloseTo(0);
+  });
+
+  it("puts thousands of lines into an image, but keeps those of a pinned token", async () => {
+    const words = Array.from({ length: 120 }, (_, at) => ` w${at}`);
+    const { svg } = await headFigure(wanted(words, { places: [{ side: "query", index: 9 }] }));
+    expect((120 * 121) / 2).toBeGreaterThan(MOST_PATHS);
+    expect(count(svg, "<image ")).toBe(1);
+    expect(count(svg, 'class="edge"')).toBe(10);
+    expect(svg).toContain("drawn as an image");
+  });
+
+  it("turns for scripts read across", async () => {
+    const view = { ...EMPTY.view, orientation: "rows" as const };
+    const { svg } = await headFigure(wanted(["a", "b"], { view }));
+    expect(svg).toContain("from each token at the top to those at the bottom");
+    expect(count(svg, 'class="edge"')).toBe(3);
+  });
+});
+
+describe("svg", () => {
+  it("escapes attributes and content", () => {
+    expect(element("a", { title: '"<&>' }, "]]>").markup).toBe('<a title="&quot;&lt;&amp;&gt;">]]&gt;</a>');
+    expect(escapeXml("a\u2028b\ufffe")).toBe("a⟨U+2028⟩b\ufffd");
+  });
+
+  it("breaks lines between words, and words that have no room", () => {
+    expect(wrapped("one two three", 12, 60)).toEqual(["one two", "three"]);
+    expect(wrapped("x".repeat(40), 12, 60).join("")).toBe("x".repeat(40));
+  });
+
+  it("holds pixels as PNG files", async () => {
+    const file = Buffer.from(
+      await png({ width: 2, height: 1, data: Uint8Array.of(1, 2, 3, 255, 4, 5, 6, 7) }),
+    );
+    expect(file.subarray(0, 8).toString("latin1")).toBe("\x89PNG\r\n\x1a\n");
+    const at = file.indexOf("IDAT");
+    const pixels = inflateSync(file.subarray(at + 4, at + 4 + file.readUInt32BE(at - 4)));
+    expect([...pixels]).toEqual([0, 1, 2, 3, 255, 4, 5, 6, 7]);
+    expect(file.readUInt32BE(29)).toBe(0xf4_22_7f_8a);
+  });
+
+  it("is saved under names that any system takes", () => {
+    expect(fileName(["org/model:1", "head-3.0", "../../etc\u0000 naïve 雨"])).toBe(
+      "org-model-1_head-3.0_etc-naïve-雨",
+    );
+    expect(fileName(["m", "x".repeat(500)]).length).toBeLessThanOrEqual(80);
+  });
+});
+
+describe("Python", () => {
+  it("is escaped as Python reads it", () => {
+    expect(pythonString('a"\\\n\t\u0000\u202e\ud800 é 雨 🦊 \u00a0')).toBe(
+      '"a\\"\\\\\\n\\t\\x00\\u202e\\ud800 é 雨 🦊 \\xa0"',
+    );
+  });
+
+  it("shows the view with what is selected, or opens a trace without a model", () => {
+    const shape = { heads: 4, kv_heads: 4, qk_dim: 8, v_dim: 8 };
+    const trace = {
+      ...{
+        v: 1,
+        id: "1",
+        last: true,
+        tensors: new Map(),
+        type: "trace",
+        trace: "abc",
+        warnings: [],
+        certificate: null,
+      },
+      model: { name: "m", title: "M", kind: "decoder", dtype: null, quantisation: null, parameters: null },
+      input: { text: "a b", pair: "c" },
+      tokens: { text: [token("a"), token(" b")] },
+      stacks: {
+        decoder: {
+          layers: 1,
+          heads: 4,
+          kv_heads: 4,
+          head_dim: 8,
+          causal: true,
+          query: "text",
+          key: "text",
+          shapes: [shape],
+        },
+      },
+      next: null,
+    } as TraceMessage;
+    let state = reduce(EMPTY, { type: "traced", trace });
+    state = reduce(state, { type: "isolate-head", head: 2 });
+    state = reduce(state, { type: "pin", place: { side: "query", index: 1 } });
+    expect(pythonOf(state, "head")).toContain('trace = model.trace("a b", pair="c")');
+    expect(pythonOf(state, "head")).toContain(
+      'attnscope.show(trace, view="head", layer=0, heads=[2], token=1)',
+    );
+    expect(pythonOf(state, "side")).toContain(
+      'attnscope.show(trace, view="neuron", layer=0, head=2, token=1)',
+    );
+    expect(pythonOf(state, "model")).toContain('attnscope.show(trace, view="model")');
+    const saved = reduce(EMPTY, {
+      type: "traced",
+      trace: { ...trace, model: { ...trace.model, name: null } },
+    });
+    expect(pythonOf(saved, "head")).toContain("attnscope.open(");
+  });
+});
