@@ -8,11 +8,12 @@ import time
 import numpy as np
 import pytest
 import torch
+from asking import ask, error
 
 from attnscope.errors import InputError, RefusedError, UnreachableError
 from attnscope.session import Example, HeldTrace, Limits, ModelEntry, Session
 from attnscope.session.fake import FakeModel
-from attnscope.wire import Message, decode, encode
+from attnscope.wire import Message, decode
 
 
 class Gate:
@@ -46,21 +47,6 @@ class Asked(threading.Thread):
         return self.responses[-1]
 
 
-def ask(session: Session, *, gone=lambda: False, **fields: object) -> list[Message]:
-    responses: list[Message] = []
-    body = {"type": "", "id": "1", **fields}
-    kind, ident = str(body.pop("type")), str(body.pop("id"))
-    session.respond(encode(Message(kind, ident, body)), lambda data: responses.append(decode(data)), gone=gone)
-    assert all(response.id == ident for response in responses)
-    assert [response.body["last"] for response in responses] == [False] * (len(responses) - 1) + [True]
-    return responses
-
-
-def error(responses: list[Message]) -> tuple[str, str]:
-    assert responses[-1].type == "error"
-    return responses[-1].body["code"], responses[-1].body["message"]
-
-
 def wait_until(true) -> None:
     until = time.monotonic() + 20
     while not true():
@@ -87,7 +73,7 @@ def test_hello_tells_what_there_is_to_ask():
     ]
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
-    assert hello.body["can"] == ["run", "trace", "overview", "layer", "tile", "values", "check", "cancel"]
+    assert hello.body["can"] == ["run", "trace", "overview", "layer", "tile", "values", "edge", "check", "cancel"]
     assert hello.body["trace"] is None
     assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000}
 
@@ -342,7 +328,7 @@ def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
     trace = FakeModel().trace("a b")
     session = Session(traces=[HeldTrace(trace, None, "a b", None)])
     hello = ask(session, type="hello")[0].body
-    assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "values", "cancel"])
+    assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "values", "edge", "cancel"])
     assert hello["trace"] == trace.id
     assert ask(session, type="trace", trace=trace.id)[0].body["model"]["name"] is None
     assert error(ask(session, type="run", text="a"))[0] == "refused"

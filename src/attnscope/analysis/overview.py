@@ -1,65 +1,101 @@
-"""Thumbnails of every head in one streaming pass that never holds more than a tile of rows of one layer.
-
-A thumbnail is the attention matrix, max-pooled to at most `size` × `size` cells so that lone lines survive, as the square
-root in a byte (`round(255·√α)`): a linear byte would lose most of a row that spreads over many keys.
-"""
+"""Thumbnails and measures of every head, in one streaming pass that never holds more than a tile of rows of one layer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from attnscope.analysis.layout import Layout, Part, mask_of
+from attnscope.analysis.repeats import Repeats
+from attnscope.analysis.sums import Sums
+from attnscope.analysis.thumbnails import Thumbnails
+from attnscope.attention import LayerRecord
 from attnscope.errors import CancelledError
 from attnscope.trace import Trace
 
 SIZE = 64
 
+_ROWS_AT_ONCE = 128
+_WEIGHTS_AT_ONCE = 4_000_000
+
 
 @dataclass(frozen=True, eq=False)
 class LayerOverview:
-    """The thumbnails of the heads of one layer. `pooled` is (queries, keys) in one cell, (1, 1) where nothing is pooled."""
+    """The heads of one layer.
+
+    `thumbnails` show `part`; `pooled` is (queries, keys) in one of their cells, (1, 1) where nothing is pooled. `measures` and
+    `measures_off_sink` have the measures of `attnscope.analysis.MEASURES` in their order, over the whole input.
+    """
 
     layer: int
     thumbnails: UInt8[Tensor, "heads rows columns"]
     pooled: tuple[int, int]
+    part: Part
+    measures: Float[Tensor, "measures heads"]
+    measures_off_sink: Float[Tensor, "measures heads"]
 
 
 def overview(
-    trace: Trace, stack: str | None = None, *, size: int = SIZE, cancelled: Callable[[], bool] = lambda: False
+    trace: Trace,
+    stack: str | None = None,
+    *,
+    size: int = SIZE,
+    filter: str | None = None,  # noqa: A002 - the word of the messages and the interface
+    measured: bool = True,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[LayerOverview]:
-    """The thumbnails of a stack, layer by layer; layers without attention are left out.
+    """Thumbnails and measures of a stack, layer by layer; layers without attention are left out.
 
-    `size` is the most cells on a side. Raises `CancelledError` once `cancelled()` says so (asked before every layer).
+    `size` is the most cells on a side. With `filter` (`AA`, `AB`, `BA`, `BB`: queries of the first sentence, keys of the
+    second) the thumbnails are of that part alone. Without `measured` there are no measures, and less is computed. Raises
+    `InputError` for a filter where there are no sentences, `CancelledError` once `cancelled()` says so (asked before every tile).
     """
-    records = trace.traced_stack(stack).records
-    for layer, record in enumerate(records):
-        if cancelled():
-            raise CancelledError("The overview was cancelled.")
+    layout = Layout.of(trace, stack)
+    part = layout.part(filter)
+    repeats = Repeats(layout)
+    for layer, record in enumerate(trace.traced_stack(stack).records):
         if record is None:
             continue
-        high, wide = -(-record.queries // size), -(-record.keys // size)
-        heads = torch.arange(record.shape.heads)
-        pooled = torch.zeros(len(heads), -(-record.queries // high), -(-record.keys // wide))
-        for rows, weights in record.tiles(heads):
-            cells = _pool_keys(weights, wide)
-            for cell, part in zip(*_cells_of(rows, high), strict=True):
-                pooled[:, cell] = torch.maximum(pooled[:, cell], cells[:, part].amax(1))
-        yield LayerOverview(layer, (pooled.clamp(0, 1).sqrt() * 255).round().to(torch.uint8), (high, wide))
+        fits = layout.fits(record)
+        own = layout if fits else layout.resized(record)
+        heads = record.shape.heads
+        thumbnails = Thumbnails(heads, part if fits else own.part(None), size)
+        sums = (
+            Sums(own, mask_of(record, causal=own.causal), record, repeats if fits else Repeats(own))
+            if measured
+            else None
+        )
+        for which, rows in _tiles(record, thumbnails):
+            if cancelled():
+                raise CancelledError("The overview was cancelled.")
+            tile = record.tile(which, rows)
+            chosen = slice(int(which[0]), int(which[-1]) + 1)
+            thumbnails.add(chosen, int(rows[0]), tile.span, tile.weights)
+            if sums is not None:
+                sums.add(chosen, tile)
+        unknown = torch.full((0, heads), torch.nan)
+        yield LayerOverview(
+            layer,
+            thumbnails.bytes(),
+            thumbnails.pooled,
+            thumbnails.part,
+            unknown if sums is None else sums.means(),
+            unknown if sums is None else sums.means_off_sink(),
+        )
 
 
-def _cells_of(rows: Tensor, high: int) -> tuple[list[int], list[slice]]:
-    """The thumbnail's rows that the consecutive `rows` fall into, and which of `rows` fall into each."""
-    first, end = int(rows[0]), int(rows[-1]) + 1
-    cells = list(range(first // high, (end - 1) // high + 1))
-    return cells, [slice(max(cell * high, first) - first, min((cell + 1) * high, end) - first) for cell in cells]
-
-
-def _pool_keys(weights: Float[Tensor, "heads rows keys"], wide: int) -> Float[Tensor, "heads rows cells"]:
-    if wide == 1:
-        return weights
-    padded = torch.nn.functional.pad(weights, (0, -weights.shape[-1] % wide))
-    return padded.unflatten(-1, (-1, wide)).amax(-1)
+def _tiles(record: LayerRecord, thumbnails: Thumbnails) -> Iterator[tuple[Tensor, Tensor]]:
+    """Heads and consecutive rows of each tile. Within the thumbnails' part a tile begins where a cell does."""
+    high = thumbnails.pooled[0]
+    step = high * max(1, _ROWS_AT_ONCE // high)
+    starts = [0, *range(thumbnails.part.queries[0] % step or step, record.queries, step), record.queries]
+    some = max(1, _WEIGHTS_AT_ONCE // (step * record.keys))
+    for which in torch.arange(record.shape.heads).split(some):
+        for start, end in pairwise(starts):
+            if end > start:
+                yield which, torch.arange(start, end)

@@ -2,6 +2,6 @@
 
 from attnscope.attention.bias import Bias
 from attnscope.attention.mask import Mask
-from attnscope.attention.record import LayerRecord, QKRecord, WeightsRecord
+from attnscope.attention.record import LayerRecord, QKRecord, Tile, WeightsRecord
 
-__all__ = ["Bias", "LayerRecord", "Mask", "QKRecord", "WeightsRecord"]
+__all__ = ["Bias", "LayerRecord", "Mask", "QKRecord", "Tile", "WeightsRecord"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Int32, UInt8
+from jaxtyping import Bool, Int, Int32, UInt8
 from torch import Tensor
 
 MaskKind = Literal["full", "causal", "window", "interval", "dense"]
@@ -96,9 +96,38 @@ class Mask:
             return slice(0, self.keys)
         return slice(int(self.lo[rows].min()), max(int(self.hi[rows].max()), int(self.lo[rows].min())))
 
+    def open_to_all(self, rows: Tensor) -> slice:
+        """Keys that each of the queries `rows` may look at, as far as the intervals tell; possibly none."""
+        if self.bits is not None or self.valid is not None or not len(rows):
+            return slice(0, 0)
+        start = min(int(self.lo[rows].max()), self.span(rows).stop)
+        return slice(start, max(start, int(self.hi[rows].min())))
+
+    def count(self, rows: Tensor, among: Bool[Tensor, "keys"] | None = None) -> Int[Tensor, "heads rows"]:
+        """How many keys (of those `among`) each of the queries `rows` may look at."""
+        if self.bits is not None:
+            parts = [self.allowed(part) for part in rows.split(_ROWS_AT_ONCE)]
+            return torch.cat([(part if among is None else part & among).sum(-1) for part in parts], dim=1)
+        counted = [mask for mask in (self.valid, among) if mask is not None]
+        if not counted:
+            return (self.hi[rows] - self.lo[rows]).clamp(min=0).long()[None]
+        before = torch.zeros(self.keys + 1, dtype=torch.int64)
+        before[1:] = torch.stack(counted).all(0).cumsum(0)
+        lo = self.lo[rows].long()
+        return (before[torch.maximum(self.hi[rows].long(), lo)] - before[lo])[None]
+
+    def allows(self, rows: Tensor, keys: Tensor) -> Bool[Tensor, "heads pairs"]:
+        """Whether query `rows[n]` may look at key `keys[n]`, for every pair n."""
+        if self.bits is not None:
+            return ((self.bits[:, rows, keys >> 3] >> (keys & 7)) & 1).bool()
+        open_ = (keys >= self.lo[rows]) & (keys < self.hi[rows])
+        if self.valid is not None:
+            open_ &= self.valid[keys]
+        return open_[None]
+
     def has_keys(self, rows: Tensor) -> Bool[Tensor, "rows"]:
         """Whether the queries `rows` (indices) have any key to look at (for masks that differ by head: in every head)."""
-        return self.allowed(rows).any(-1).all(0)
+        return (self.count(rows) > 0).all(0)
 
 
 def _fit_intervals(allowed: Bool[Tensor, "queries keys"]) -> Mask | None:

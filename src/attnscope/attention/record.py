@@ -24,6 +24,23 @@ from attnscope.types import LayerShape
 
 ROWS_AT_ONCE = 128
 
+_CLOSED = -1e30
+"""Stands for a score of -inf where 0 × score has to be 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """A few rows of α with their logarithms: what entropies are computed from. Whoever asked for it may write to it.
+
+    Only the keys in `span` are there; outside it every weight is 0. `logs` is ln α plus one unknown number in each row; where
+    α is 0 it is some finite number.
+    """
+
+    rows: Tensor
+    span: slice
+    weights: Float[Tensor, "heads rows span"]
+    logs: Float[Tensor, "heads rows span"]
+
 
 class LayerRecord(ABC):
     """The attention of one layer. Heads, rows and keys are indices; every result is float32 on the CPU."""
@@ -51,6 +68,10 @@ class LayerRecord(ABC):
     @abstractmethod
     def attention(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
         """Attention weights α. A row sums to 1, to less with a learned sink, and to 0 where no key is allowed."""
+
+    @abstractmethod
+    def tile(self, heads: Tensor, rows: Tensor) -> Tile:
+        """The rows of α without the keys that none of them may look at, and their logarithms."""
 
     def tiles(self, heads: Tensor) -> Iterator[tuple[Tensor, Float[Tensor, "heads rows keys"]]]:
         """All rows of α in order, a few at a time: pairs of (rows, α of these rows)."""
@@ -113,36 +134,64 @@ class QKRecord(LayerRecord):
     def attention(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
         """Attention weights α."""
         span = self.mask.span(rows)
-        scores = self._scores(heads, rows, span)
-        if self.sinks is None:
-            weights = torch.softmax(scores, dim=-1)
-            without = ~self.mask.has_keys(rows)
-            if bool(without.any()):
-                weights = weights.nan_to_num(0.0)
-        else:
-            sink = self.sinks[heads].float().cpu()[:, None, None].expand(-1, len(rows), 1)
-            weights = torch.softmax(torch.cat([scores, sink], dim=-1), dim=-1)[..., :-1]
+        weights = self._softmax(self._scores(heads, rows, span), heads, rows)
         if span == slice(0, self.keys):
             return weights
         return pad(weights, (span.start, self.keys - span.stop))
 
+    def tile(self, heads: Tensor, rows: Tensor) -> Tile:
+        """Attention weights α, and the scores as their logarithms."""
+        span = self.mask.span(rows)
+        every = torch.equal(heads, torch.arange(self.q.shape[0]))
+        products = self._products_by_group(rows, span) if every else self._products(heads, rows, span, self.scaling)
+        scores = self._finished(products, heads, rows, span, _CLOSED)
+        if self.bias is not None:
+            scores.clamp_(min=_CLOSED)
+        return Tile(rows, span, self._softmax(scores, heads, rows).contiguous(), scores)
+
+    def _softmax(self, scores: Tensor, heads: Tensor, rows: Tensor) -> Tensor:
+        """α of these scores: the softmax, with the learned sink if there is one; 0 where no key is allowed."""
+        if self.sinks is not None:
+            sink = self.sinks[heads].float().cpu()[:, None, None].expand(-1, len(rows), 1)
+            return torch.softmax(torch.cat([scores, sink], dim=-1), dim=-1)[..., :-1]
+        weights = torch.softmax(scores, dim=-1)
+        without = self.mask.count(rows) == 0
+        if bool(without.any()):
+            weights.masked_fill_((without[heads] if without.shape[0] > 1 else without)[..., None], 0.0)
+        return weights
+
     def _scores(self, heads: Tensor, rows: Tensor, span: slice) -> Float[Tensor, "heads rows span"]:
         """The scores of the keys in `span` alone: keys outside it are allowed to none of the rows."""
-        scores = self._products(heads, rows, span, self.scaling)
+        return self._finished(self._products(heads, rows, span, self.scaling), heads, rows, span, -torch.inf)
+
+    def _finished(self, scores: Tensor, heads: Tensor, rows: Tensor, span: slice, closed: float) -> Tensor:
+        """Scaled products with cap, bias and mask applied: `closed` where a key is not allowed."""
         if self.softcap is not None:
             scores = torch.tanh(scores / self.softcap) * self.softcap
         if self.bias is not None:
             bias = self.bias.rows(rows)[..., span]
             scores = scores + (bias[heads] if bias.shape[0] > 1 else bias)
-        allowed = self.mask.allowed(rows, span)
-        if bool(allowed.all()):
-            return scores
-        return scores.masked_fill_(~(allowed[heads] if allowed.shape[0] > 1 else allowed), -torch.inf)
+        shared = self.mask.open_to_all(rows)  # filling a whole tile would take longer than computing it
+        if shared.start == shared.stop:
+            shared = slice(span.stop, span.stop)
+        for part in (slice(span.start, shared.start), slice(shared.stop, span.stop)):
+            if part.stop > part.start:
+                allowed = self.mask.allowed(rows, part)
+                forbidden = ~(allowed[heads] if allowed.shape[0] > 1 else allowed)
+                scores[..., part.start - span.start : part.stop - span.start].masked_fill_(forbidden, closed)
+        return scores
 
     def _products(self, heads: Tensor, rows: Tensor, span: slice, scaling: float) -> Tensor:
-        q = self.q[heads][:, rows].float() * scaling
+        q = self.q[heads[:, None], rows].float() * scaling
         k = self.k[:, span][self.key_head(heads)].float()
         return (q @ k.transpose(1, 2)).cpu()
+
+    def _products_by_group(self, rows: Tensor, span: slice) -> Tensor:
+        """Scaled products of all heads: those of a group in one product, so that no key is copied for each of its heads."""
+        q = self.q[:, rows].float() * self.scaling
+        k = self.k[:, span].float()
+        by_group = q.reshape(k.shape[0], -1, q.shape[2]) @ k.transpose(1, 2)
+        return by_group.reshape(q.shape[0], len(rows), -1).cpu()
 
     def output(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows v_dim"]:
         """Σ_j α_ij v_j: what each head passes on, before the output projection."""
@@ -180,3 +229,8 @@ class WeightsRecord(LayerRecord):
     def attention(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
         """Attention weights α, as they were given."""
         return self.weights[heads][:, rows].float().cpu()
+
+    def tile(self, heads: Tensor, rows: Tensor) -> Tile:
+        """Attention weights α, as they were given, and their logarithms."""
+        weights = self.attention(heads, rows)
+        return Tile(rows, slice(0, self.keys), weights, weights.clamp(min=torch.finfo(torch.float32).tiny).log())

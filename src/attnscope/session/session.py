@@ -8,8 +8,9 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from attnscope.analysis import overview
+from attnscope.analysis import edge_of, overview
 from attnscope.errors import DamagedError, InputError, RefusedError
+from attnscope.session.analyses import edge_arrays, measure_fields, overview_message
 from attnscope.session.asked import index_of, indices_of, optional_text_of, text_of
 from attnscope.session.catalogue import Catalogue, ModelEntry
 from attnscope.session.described import Example, certificate_fields, trace_bytes, trace_fields
@@ -82,6 +83,7 @@ class Session:
             "layer": self._layer,
             "tile": self._tile,
             "values": self._values,
+            "edge": self._edge,
             "check": self._check,
             "cancel": self._cancel,
         }
@@ -158,6 +160,7 @@ class Session:
             "trace": self._shown,
             "examples": [asdict(example) for example in self._examples],
             "can": self._can(),
+            "measures": measure_fields(),
             "limits": {"tokens": self.limits.tokens, "characters": self.limits.characters},
         }
         return "hello", fields, {}
@@ -185,11 +188,11 @@ class Session:
         trace_id, stack, held = self._stack(body)
         if all(shape is None for shape in held.trace.stacks[stack].shapes):
             raise InputError(f"No layer of the stack {stack!r} has attention, so there is no overview of it.")
+        chosen = optional_text_of(body, "filter")
         job.stage = "overview"
-        for one in overview(held.trace, stack, cancelled=job.cancelled):
-            heads, rows, columns = one.thumbnails.shape
-            fields = {"layer": one.layer, "heads": heads, "rows": rows, "columns": columns, "pooled": list(one.pooled)}
-            yield "overview", {"trace": trace_id, "stack": stack, **fields}, {"thumbnails": one.thumbnails.numpy()}
+        for one in overview(held.trace, stack, filter=chosen, cancelled=job.cancelled):
+            fields, arrays = overview_message(one)
+            yield "overview", {"trace": trace_id, "stack": stack, **fields}, arrays
 
     def _layer(self, body: Mapping[str, Any], _job: Job) -> Answer:
         trace_id, stack, layer, held = self._place(body)
@@ -216,6 +219,14 @@ class Session:
             cancelled=job.cancelled,
         )
         return "values", {"trace": trace_id, "stack": stack, "layer": layer, **fields}, arrays
+
+    def _edge(self, body: Mapping[str, Any], _job: Job) -> Answer:
+        trace_id, stack, held = self._stack(body)
+        query_tokens, key_tokens = held.trace.tokens_for(stack)
+        query = index_of(body, "query", len(query_tokens), "query")
+        key = index_of(body, "key", len(key_tokens), "key")
+        arrays = edge_arrays(edge_of(held.trace, query, key, stack))
+        return "edge", {"trace": trace_id, "stack": stack, "query": query, "key": key}, arrays
 
     def _check(self, body: Mapping[str, Any], job: Job) -> Answer:
         held = self._held.get(text_of(body, "trace"))

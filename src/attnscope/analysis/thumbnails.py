@@ -1,0 +1,55 @@
+"""Thumbnails: attention pooled to a few cells, filled tile by tile.
+
+A thumbnail is a part of the attention matrix, max-pooled to at most `size` × `size` cells so that lone lines survive, as the
+square root in a byte (`round(255·√α)`): a linear byte would lose most of a row that spreads over many keys.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import pad
+
+from attnscope.analysis.layout import Part
+
+
+class Thumbnails:
+    """The thumbnails of the heads of a layer. `pooled` is (queries, keys) in one cell, (1, 1) where nothing is pooled."""
+
+    def __init__(self, heads: int, part: Part, size: int) -> None:
+        (first_query, end_query), (first_key, end_key) = part.queries, part.keys
+        self.part = part
+        self.pooled = (-(-(end_query - first_query) // size), -(-(end_key - first_key) // size))
+        high, wide = self.pooled
+        self._cells = torch.zeros(heads, -(-(end_query - first_query) // high), -(-(end_key - first_key) // wide))
+
+    def add(self, heads: slice, first_row: int, span: slice, weights: Float[Tensor, "heads rows span"]) -> None:
+        """Take in the weights of consecutive rows, of which only the keys in `span` are there.
+
+        A tile that begins within the part begins at a multiple of `pooled[0]` from the part's first query.
+        """
+        (first_query, end_query), (first_key, end_key), (high, wide) = self.part.queries, self.part.keys, self.pooled
+        start, end = max(first_row, first_query), min(first_row + weights.shape[1], end_query)
+        left, right = max(span.start, first_key), min(span.stop, end_key)
+        if start >= end or left >= right:
+            return
+        inside = weights[:, start - first_row : end - first_row, left - span.start : right - span.start]
+        by_row = _largest(inside, 1, high)
+        placed = pad(by_row, (left - first_key, end_key - right))
+        cell = (start - first_query) // high
+        self._cells[heads, cell : cell + by_row.shape[1]] = _largest(placed, 2, wide)
+
+    def bytes(self) -> UInt8[Tensor, "heads rows columns"]:
+        """The thumbnails as they are sent."""
+        return (self._cells.clamp(0, 1).sqrt() * 255).round().to(torch.uint8)
+
+
+def _largest(values: Tensor, dim: int, step: int) -> Tensor:
+    """The largest of every `step` values along a dimension."""
+    if step == 1:
+        return values
+    over = -values.shape[dim] % step
+    if over:
+        values = pad(values, (0, over) if dim == 2 else (0, 0, 0, over))
+    return values.unflatten(dim, (-1, step)).amax(dim + 1)

@@ -1,0 +1,43 @@
+"""The measures, thumbnails and edges of a trace as fields and tensors of responses (docs/wire.md)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from attnscope.analysis import MEASURES, Edge, LayerOverview
+from attnscope.session.layer_message import Arrays
+
+EDGE_COLUMNS = (
+    "layer", "head", "weight", "weight_off_sink", "score", "rank", "rank_off_sink", "among", "among_off_sink"
+)  # fmt: skip
+
+
+def measure_fields() -> list[dict[str, Any]]:
+    """What a page is told of every measure."""
+    return [{**asdict(measure), "range": list(measure.range)} for measure in MEASURES]
+
+
+def overview_message(one: LayerOverview) -> tuple[dict[str, Any], Arrays]:
+    """The fields and tensors of an `overview` response."""
+    heads, rows, columns = one.thumbnails.shape
+    fields = {
+        "layer": one.layer,
+        "heads": heads,
+        "rows": rows,
+        "columns": columns,
+        "pooled": list(one.pooled),
+        "part": {"queries": list(one.part.queries), "keys": list(one.part.keys)},
+        "measures": [measure.name for measure in MEASURES],
+    }
+    arrays = {
+        "thumbnails": one.thumbnails.numpy(),
+        "measures": one.measures.numpy(),
+        "measures_off_sink": one.measures_off_sink.numpy(),
+    }
+    return fields, arrays
+
+
+def edge_arrays(edge: Edge) -> Arrays:
+    """The tensors of an `edge` response."""
+    return {name: getattr(edge, name).numpy() for name in EDGE_COLUMNS}
