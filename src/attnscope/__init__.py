@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from attnscope.errors import AttnscopeError
     from attnscope.model.model import Model, load
     from attnscope.model.opened import open  # noqa: A004 - the public name is attnscope.open
+    from attnscope.offline import export
     from attnscope.trace import Trace
 
 _HOME = {
     "AttnscopeError": "attnscope.errors",
     "Model": "attnscope.model.model",
     "Trace": "attnscope.trace",
+    "export": "attnscope.offline",
     "load": "attnscope.model.model",
     "open": "attnscope.model.opened",
 }
 
-__all__ = ["AttnscopeError", "Model", "Trace", "load", "open"]
+__all__ = ["AttnscopeError", "Model", "Trace", "export", "load", "open"]
 __version__ = version("attnscope")
 
 

@@ -47,8 +47,11 @@ export function writeHash(state: AppState): string {
   };
   if (trace !== null) {
     put("model", trace.model.name);
-    put("text", trace.input.text);
-    put("pair", trace.input.pair);
+    // What came without its model cannot be run again: its text would only make the address long.
+    if (trace.model.name !== null) {
+      put("text", trace.input.text);
+      put("pair", trace.input.pair);
+    }
     put("trace", trace.trace);
     if (Object.keys(trace.stacks).length > 1) put("stack", selection.stack);
     put("layer", String(selection.layer));

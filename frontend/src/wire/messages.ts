@@ -187,6 +187,12 @@ export interface LayerMessage extends Base {
   readonly mask: { readonly kind: string; readonly window?: number };
   readonly error: number;
   readonly sinks: boolean;
+  /** The largest difference of a q · k from the exact one, where it was measured. */
+  readonly dot_error?: number;
+  /** In an exported file: the tensors that lie packed (wire/packed.ts). */
+  readonly packed?: readonly string[];
+  /** Packed weights: only those on and under the diagonal are there. */
+  readonly triangle?: boolean;
 }
 
 export interface TileMessage extends Base {

@@ -32,7 +32,4 @@ def saved_trace(name: str) -> HeldTrace | None:
     path = Path(name).expanduser()
     if path.suffix.lower() != ".trace" or path.is_dir():
         return None
-    trace = attnscope.open(path)
-    given = trace.provenance.get("text")
-    text = given if isinstance(given, str) else " ".join(token.text.strip() for token in trace.tokens)
-    return HeldTrace(trace, None, text, trace.provenance.get("pair"))
+    return HeldTrace.alone(attnscope.open(path))

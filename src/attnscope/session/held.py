@@ -20,6 +20,13 @@ class HeldTrace:
     text: str
     pair: str | None
 
+    @classmethod
+    def alone(cls, trace: Trace) -> HeldTrace:
+        """A trace without its model. Its text is the one it was made from, as far as that is known."""
+        text, pair = trace.provenance.get("text"), trace.provenance.get("pair")
+        words = " ".join(token.text.strip() for token in trace.tokens)
+        return cls(trace, None, text if isinstance(text, str) else words, pair if isinstance(pair, str) else None)
+
 
 class HeldTraces:
     """Traces by id. The one not looked at for longest goes first; the newest always stays. Safe between threads."""

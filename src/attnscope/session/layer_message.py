@@ -38,8 +38,14 @@ def _qk_message(record: QKRecord, limits: Limits) -> tuple[dict[str, Any], Array
     arrays, error = _half(record)
     if not error <= LARGEST_ERROR:  # also where float16 overflowed and the error is no number
         arrays, error = {"q": _float32(record.q), "k": _float32(record.k)}, 0.0
-    mask, mask_arrays = _mask(record.mask)
-    arrays |= mask_arrays
+    fields, others = qk_facts(record)
+    return {**fields, "error": error}, arrays | others
+
+
+def qk_facts(record: QKRecord) -> tuple[dict[str, Any], Arrays]:
+    """What a `layer` response of the form `qk` says besides q and k, and its other tensors: mask, bias, sinks."""
+    shape = record.shape
+    mask, arrays = _mask(record.mask)
     bias = None
     if record.bias is not None:
         bias = {"kind": record.bias.kind}
@@ -60,7 +66,6 @@ def _qk_message(record: QKRecord, limits: Limits) -> tuple[dict[str, Any], Array
         "bias": bias,
         "mask": mask,
         "sinks": record.sinks is not None,
-        "error": error,
     }
     return fields, arrays
 
@@ -112,21 +117,24 @@ def _weights_message(record: WeightsRecord, limits: Limits) -> tuple[dict[str, A
             root = (weights[0].sqrt() * 255).round()
             packed[head, rows[0] : rows[-1] + 1] = root.to(torch.uint8).numpy()
             error = max(error, ((root / 255) ** 2 - weights[0]).abs().max().item())
-    fields = {
+    return {**weights_facts(record), "error": error}, {"attention": packed}
+
+
+def weights_facts(record: LayerRecord) -> dict[str, Any]:
+    """What a `layer` response of the form `weights` says besides its error."""
+    return {
         "form": "weights",
-        "heads": heads,
-        "kv_heads": heads,
-        "queries": queries,
-        "keys": keys,
+        "heads": record.shape.heads,
+        "kv_heads": record.shape.heads,
+        "queries": record.queries,
+        "keys": record.keys,
         "qk_dim": 0,
         "scaling": None,
         "softcap": None,
         "bias": None,
-        "mask": {"kind": "unknown"},
+        "mask": {"kind": record.mask.kind if isinstance(record, QKRecord) else "unknown"},
         "sinks": False,
-        "error": error,
     }
-    return fields, {"attention": packed}
 
 
 def tile_arrays(record: LayerRecord, heads: list[int], rows: list[int], limits: Limits) -> Arrays:

@@ -1,0 +1,47 @@
+"""What a page shows at first, as the fields of its address (frontend/src/state/hash.ts)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attnscope.errors import InputError
+from attnscope.offline.blocks import Choice
+from attnscope.trace import Trace
+
+_VIEWS = {"model": {"at": "model"}, "head": {"at": "head"}, "neuron": {"at": "side", "side": "neurons"}}
+
+
+def start_address(
+    trace: Trace,
+    chosen: Choice,
+    *,
+    view: str | None,
+    layer: int | None,
+    heads: Sequence[int] | None,
+    token: int | None,
+    stack: str | None,
+) -> dict[str, str]:
+    """The fields, checked. Raises `InputError` for a view, layer, head, token or stack that is not in the page."""
+    if view is not None and view not in _VIEWS:
+        raise InputError(f"`view` is one of {', '.join(map(repr, _VIEWS))}, or None for all three; got {view!r}.")
+    name = stack if stack is not None else next(iter(trace.stacks))
+    records = trace.traced_stack(name).records
+    present = [index for index, record in enumerate(records) if record is not None and chosen.has(index)]
+    if layer is not None and layer not in present:
+        trace.layer_record(layer, name)
+        raise InputError(f"Layer {layer} is not among the `layers` to export, so the page cannot start there.")
+    start = layer if layer is not None else next(iter(present), 0)
+    record = records[start]
+    fields = {"stack": name} if len(trace.stacks) > 1 else {}
+    fields["layer"] = str(start)
+    if heads is not None:
+        count = 0 if record is None else record.shape.heads
+        if not heads or not all(0 <= head < count for head in heads):
+            raise InputError(f"`heads` are some of 0 to {count - 1} in layer {start}; got {list(heads)!r}.")
+        fields["heads"] = ",".join(str(int(head)) for head in heads)
+    if token is not None:
+        count = 0 if record is None else record.queries
+        if not 0 <= token < count:
+            raise InputError(f"`token` is the position of a query, from 0 to {count - 1}; got {token!r}.")
+        fields["token"] = f"q{int(token)}"
+    return fields | ({"whole": "one", **_VIEWS[view]} if view is not None else {})
