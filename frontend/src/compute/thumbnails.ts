@@ -22,6 +22,8 @@ export class Thumbnails {
   readonly columns: number;
   /** Queries and keys in one cell. */
   readonly pooled: readonly [number, number];
+  /** The queries and keys they are of; null for all. */
+  readonly part: OverviewMessage["part"] | null;
   readonly #bytes: Uint8Array;
 
   constructor(message: OverviewMessage) {
@@ -32,6 +34,7 @@ export class Thumbnails {
       columns: this.columns,
       pooled: this.pooled,
     } = message);
+    this.part = message.part ?? null;
     const tensor = message.tensors.get("thumbnails");
     const wanted = [this.heads, this.rows, this.columns].join(" × ");
     if (!(tensor?.data instanceof Uint8Array) || tensor.shape.join(" × ") !== wanted) {

@@ -33,18 +33,25 @@ export function inks(stops: readonly Rgb[]): Uint32Array {
 }
 
 /**
- * A heat map in a box that lies inside the picture: `words[byte]` for each pixel. A pixel that stands for several cells
- * shows the largest of them, every cell belonging to one pixel.
+ * A heat map in a box: `words[byte]` for each pixel of it that lies inside the picture. A pixel that stands for several
+ * cells shows the largest of them, every cell belonging to one pixel.
  */
 export function composeMap(picture: Picture, box: Box, pyramid: Pyramid, words: Uint32Array): void {
   const { rows, columns, cells } = pyramid.level(box.height, box.width);
-  const across = edges(columns, box.width);
-  const down = edges(rows, box.height);
-  for (let y = 0; y < box.height; y++) {
-    let at = (box.y + y) * picture.width + box.x;
-    for (let x = 0; x < box.width; x++, at++) {
+  const [left, right] = inside(box.x, box.width, picture.width);
+  const [top, bottom] = inside(box.y, box.height, picture.height);
+  const across = edges(columns, box.width, left, right);
+  const down = edges(rows, box.height, top, bottom);
+  const wide = right - left;
+  for (let y = top, d = 0; y < bottom; y++, d += 2) {
+    const begin = (box.y + y) * picture.width + box.x + left;
+    if (d > 0 && down[d] === down[d - 2] && down[d + 1] === down[d - 1]) {
+      picture.words.copyWithin(begin, begin - picture.width, begin - picture.width + wide);
+      continue;
+    }
+    for (let x = 0, at = begin; x < wide; x++, at++) {
       let most = 0;
-      for (let row = down[2 * y]; row < down[2 * y + 1]; row++) {
+      for (let row = down[d]; row < down[d + 1]; row++) {
         const line = row * columns;
         for (let column = across[2 * x]; column < across[2 * x + 1]; column++) {
           if (cells[line + column] > most) most = cells[line + column];
@@ -55,26 +62,48 @@ export function composeMap(picture: Picture, box: Box, pyramid: Pyramid, words: 
   }
 }
 
-/** A density in a box that lies inside the picture: darker towards 1 − e^−density. */
+/** A density of the size of the box, as far as that lies inside the picture: darker towards 1 − e^−density. */
 export function composeDensity(picture: Picture, box: Box, density: Float32Array, words: Uint32Array): void {
-  for (let y = 0, from = 0; y < box.height; y++) {
-    let at = (box.y + y) * picture.width + box.x;
-    for (let x = 0; x < box.width; x++, at++, from++) {
+  const [left, right] = inside(box.x, box.width, picture.width);
+  const [top, bottom] = inside(box.y, box.height, picture.height);
+  for (let y = top; y < bottom; y++) {
+    let at = (box.y + y) * picture.width + box.x + left;
+    let from = y * box.width + left;
+    for (let x = left; x < right; x++, at++, from++) {
       picture.words[at] = words[density[from] === 0 ? 0 : (255 * (1 - Math.exp(-density[from]))) | 0];
     }
   }
 }
 
-/** For each pixel the cells it shows, first and one after the last: shares of them all, or the one under its middle. */
-export function edges(cells: number, pixels: number): Int32Array {
-  const found = new Int32Array(2 * pixels);
-  for (let pixel = 0; pixel < pixels; pixel++) {
+/** One colour in a box, as far as that lies inside the picture; with `stripe`, every other diagonal of it in that. */
+export function composePlain(picture: Picture, box: Box, word: number, stripe: number = word): void {
+  const [left, right] = inside(box.x, box.width, picture.width);
+  const [top, bottom] = inside(box.y, box.height, picture.height);
+  for (let y = top; y < bottom; y++) {
+    const line = (box.y + y) * picture.width + box.x;
+    for (let x = left; x < right; x++) picture.words[line + x] = (x + y) % 7 < 2 ? stripe : word;
+  }
+}
+
+/** The pixels of a side that lie inside the picture: first and one after the last. */
+function inside(from: number, length: number, room: number): readonly [number, number] {
+  const first = Math.max(0, -from);
+  return [first, Math.max(first, Math.min(length, room - from))];
+}
+
+/**
+ * For pixels `first` ≤ pixel < `end` of a side the cells that each shows, first and one after the last: shares of them
+ * all, or the one under its middle.
+ */
+export function edges(cells: number, pixels: number, first = 0, end = pixels): Int32Array {
+  const found = new Int32Array(2 * (end - first));
+  for (let pixel = first, at = 0; pixel < end; pixel++, at += 2) {
     if (cells >= pixels) {
-      found[2 * pixel] = Math.ceil((pixel * cells) / pixels);
-      found[2 * pixel + 1] = Math.ceil(((pixel + 1) * cells) / pixels);
+      found[at] = Math.ceil((pixel * cells) / pixels);
+      found[at + 1] = Math.ceil(((pixel + 1) * cells) / pixels);
     } else {
-      found[2 * pixel] = Math.floor(((pixel + 0.5) * cells) / pixels);
-      found[2 * pixel + 1] = found[2 * pixel] + 1;
+      found[at] = Math.floor(((pixel + 0.5) * cells) / pixels);
+      found[at + 1] = found[at] + 1;
     }
   }
   return found;

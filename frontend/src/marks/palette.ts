@@ -31,6 +31,69 @@ const DARK: readonly Rgb[] = [
   [168, 178, 194],
 ];
 
+/** From no weight to a full one. Lightness falls (rises in the dark) all the way, so they read without hue too. */
+const WEIGHTS = {
+  light: {
+    blue: [
+      [241, 243, 249],
+      [122, 154, 228],
+      [47, 91, 208],
+      [17, 33, 92],
+    ],
+    cividis: [
+      [250, 246, 226],
+      [214, 196, 112],
+      [118, 119, 121],
+      [0, 32, 77],
+    ],
+    grey: [
+      [244, 244, 245],
+      [160, 162, 166],
+      [84, 87, 92],
+      [18, 20, 24],
+    ],
+  },
+  dark: {
+    blue: [
+      [27, 31, 40],
+      [52, 82, 168],
+      [134, 168, 255],
+      [236, 242, 255],
+    ],
+    cividis: [
+      [20, 28, 46],
+      [63, 76, 107],
+      [158, 150, 118],
+      [255, 234, 70],
+    ],
+    grey: [
+      [30, 32, 37],
+      [92, 96, 104],
+      [164, 168, 176],
+      [246, 247, 250],
+    ],
+  },
+} as const satisfies Record<"light" | "dark", Record<string, readonly Rgb[]>>;
+
+export type WeightPalette = keyof (typeof WEIGHTS)["light"];
+
+/** The colours of weights and of measures, evenly spread from nothing to the most. */
+export function weightStops(palette: WeightPalette, dark: boolean): readonly Rgb[] {
+  return WEIGHTS[dark ? "dark" : "light"][palette];
+}
+
+/** What is between two colours, `share` of the way. */
+export function between(from: Rgb, to: Rgb, share: number): Rgb {
+  return [0, 1, 2].map((part) => Math.round(from[part] + (to[part] - from[part]) * share)) as unknown as Rgb;
+}
+
+/** The colour at a share of some stops that are spread evenly. */
+export function colourAt(stops: readonly Rgb[], share: number): Rgb {
+  const place = Math.max(0, Math.min(1, share)) * (stops.length - 1);
+  const below = Math.min(stops.length - 2, Math.floor(place));
+  return between(stops[below], stops[below + 1], place - below);
+}
+
 export function headColour(head: number, dark: boolean): Rgb {
   const named = dark ? DARK : LIGHT;
   if (head < named.length) return named[head];

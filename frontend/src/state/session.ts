@@ -156,6 +156,25 @@ export function createSession(source: Source) {
     setLayer(message);
   }
 
+  /** Another layer of the trace on show, the selection staying as it is; null where it cannot be had. */
+  async function layerOf(stack: string, index: number): Promise<LayerMessage | null> {
+    const trace = currentTrace(state());
+    if (trace === null || trace.stacks[stack]?.shapes[index] == null) return null;
+    const key = `${trace.trace} ${stack} ${index}`;
+    const kept = layers.get(key);
+    if (kept !== undefined) return kept;
+    const request: Request = { type: "layer", trace: trace.trace, stack, layer: index };
+    const control = new AbortController();
+    try {
+      for await (const message of source.request(request, { signal: control.signal })) {
+        if (message.type === "layer") return message;
+      }
+    } catch (error) {
+      setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+    }
+    return null;
+  }
+
   /** Exact rows of the selected layer, for pinned tokens. Fails silently only when it was overtaken. */
   async function tile(heads: readonly number[], rows: readonly number[]): Promise<TileMessage | null> {
     const trace = state().trace;
@@ -249,6 +268,7 @@ export function createSession(source: Source) {
     layer,
     dispatch,
     run,
+    layerOf,
     tile,
     check,
     start,

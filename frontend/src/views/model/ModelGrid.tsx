@@ -1,9 +1,25 @@
-import { createEffect, createMemo, createSignal, on, onCleanup, onMount } from "solid-js";
+import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show } from "solid-js";
+import type { LayerField } from "../../compute/field";
+import type { Matrix, Part } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
-import { gridOf, placeAt, revealing, type Scroll } from "./grid";
+import { longestToken } from "../../marks/format";
+import type { Camera, Palette, Scale, ViewSettings } from "../../state/state";
+import { paintCells } from "./cells";
+import { type Filling, fillingZoom, framing, moved, type Rect, rectOf, viewOf, worldAt, zoomedAbout } from "./camera";
+import type { Look as Closeness } from "./details";
+import { followGestures } from "./gestures";
+import { BAND, gridOf, roomOf } from "./grid";
+import { gridKeys } from "./gridKeys";
 import type { Look, Rules } from "./look";
-import { type HeadPlace, paintOverlay } from "./overlay";
-import { GridPainter } from "./painter";
+import { MatrixMargins } from "./MatrixMargins";
+import { type CellPlace, cellAt, type MatrixFrame, matrixOf } from "./matrix";
+import { createMotion } from "./motion";
+import { type HeadPlace, overlayContext, paintOverlay } from "./overlay";
+import { GridPainter, type Tint } from "./painter";
+import { acrossFor, blocksFor, placementOf } from "./placement";
+
+/** A cell of a head's matrix. */
+export interface HeadCell extends HeadPlace, CellPlace {}
 
 export interface ModelGridProps {
   readonly layers: ReadonlyMap<number, Thumbnails>;
@@ -11,19 +27,42 @@ export interface ModelGridProps {
   readonly heads: readonly number[];
   readonly rules: Rules;
   readonly look: Look;
+  readonly palette: Palette;
+  readonly scale: Scale;
   readonly dark: boolean;
-  readonly fit: "height" | "width";
+  readonly causal: boolean;
+  readonly sort: ViewSettings["sort"];
+  /** What heads are sorted by; null for nothing. */
+  readonly value: ((place: HeadPlace) => number) | null;
+  readonly tint: Tint;
+  readonly within: (place: HeadPlace) => boolean;
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
-  /** The head under the pointer, else the one in focus. */
-  readonly over: HeadPlace | null;
+  /** The edge that is pinned. */
+  readonly edge: CellPlace | null;
+  readonly camera: Camera | null;
+  /** Changes whenever more numbers are there. */
+  readonly version: number;
+  readonly field: (layer: number) => LayerField | null;
+  readonly matrix: (look: Omit<Closeness, "trace" | "stack">, place: HeadPlace) => Matrix | null;
+  readonly onLook: (look: Omit<Closeness, "trace" | "stack">) => void;
   /** What a head is called and holds, for those who hear it. */
   readonly spoken: (place: HeadPlace) => string;
-  readonly onOver: (place: HeadPlace | null) => void;
+  readonly spokenCell: (cell: HeadCell) => string;
+  readonly onCamera: (camera: Camera | null) => void;
+  /** The head pointed at, where on the page, and by what. */
+  readonly onOver: (place: HeadPlace | null, spot: { readonly x: number; readonly y: number } | null) => void;
+  readonly onCell: (cell: HeadCell | null) => void;
   readonly onSelect: (place: HeadPlace) => void;
   readonly onAdd: (place: HeadPlace) => void;
+  readonly onEdge: (cell: HeadCell) => void;
+  /** A second click on the same cell takes back what the first did. */
+  readonly onTakeBack: () => void;
   /** Into the head view. */
   readonly onEnter: () => void;
 }
+
+/** Frames that cost more than this, milliseconds, are only stretched while the camera moves. */
+const DEAR = 11;
 
 /** A thumbnail for each head: rows are layers, columns heads. One thing to focus, in which arrows move from head to head. */
 export function ModelGrid(props: ModelGridProps) {
@@ -32,25 +71,73 @@ export function ModelGrid(props: ModelGridProps) {
   let overlay!: HTMLCanvasElement;
   let painter: GridPainter | null = null;
   const [size, setSize] = createSignal({ width: 0, height: 0 });
-  const [scroll, setScroll] = createSignal<Scroll>({ x: 0, y: 0 });
   const [hovered, setHovered] = createSignal<HeadPlace | null>(null);
+  const [cell, setCell] = createSignal<HeadCell | null>(null);
+  const [dragging, setDragging] = createSignal(false);
   const [inside, setInside] = createSignal<"keyboard" | "pointer" | null>(null);
   const [at, setAt] = createSignal<HeadPlace | null>(null);
 
+  const ranking = () => props.sort === "ranking" && props.value !== null;
+  const placement = createMemo(() => {
+    const { heads, sort, value, within } = props;
+    const room = roomOf(size().width, size().height);
+    const count = heads.reduce((sum, each) => sum + each, 0);
+    return placementOf({
+      ...{ heads, sort, value, within },
+      blocks: ranking() ? 1 : blocksFor(room.width, room.height, heads.length, Math.max(1, ...heads)),
+      across: ranking() ? acrossFor(room.width, room.height, Math.max(1, count), BAND) : 1,
+    });
+  });
   const grid = createMemo(() =>
     gridOf({
       ...size(),
-      layers: props.heads.length,
-      heads: Math.max(1, ...props.heads),
+      columns: placement().columns,
+      rows: placement().rows,
       look: props.look,
-      fit: props.fit,
+      band: placement().labels === "full" ? BAND : 0,
     }),
   );
+  const longest = createMemo(() => {
+    const { queries, keys } = props.rules;
+    return { query: longestToken(queries), key: longestToken(keys) };
+  });
+  const partOf = (place: HeadPlace): Part =>
+    props.layers.get(place.layer)?.part ?? {
+      queries: [0, Math.max(1, props.rules.queries.length)],
+      keys: [0, Math.max(1, props.rules.keys.length)],
+    };
+  const part = createMemo(() => partOf({ layer: props.layers.keys().next().value ?? 0, head: 0 }));
+  const filling = createMemo((): Filling => {
+    const { queries, keys } = part();
+    const share = size().width * 0.26;
+    const room = (letters: number, least: number, most: number) =>
+      Math.round(Math.max(least, Math.min(most, 7 * letters + 16)));
+    return {
+      left: room(longest().query, 66, Math.max(70, Math.min(120, share))),
+      top: room(longest().key, 58, 92),
+      queries: queries[1] - queries[0],
+      keys: keys[1] - keys[0],
+    };
+  });
+  const motion = createMotion({
+    grid,
+    filling,
+    told: () => props.camera,
+    onTell: (camera) => props.onCamera(camera),
+  });
+  const view = createMemo(() => viewOf(grid(), filling(), motion.camera()));
+  const frame = createMemo((): MatrixFrame | null =>
+    size().width === 0 ? null : matrixOf(grid(), filling(), view(), placement(), partOf),
+  );
+  const slots = () => placement().lines.flat();
+  const exists = (place: HeadPlace) => placement().of(place) !== null;
+
   /** Where the keyboard is: where it was last, else on what is selected. */
   const active = createMemo<HeadPlace>(() => {
     const now = at();
-    if (now !== null && now.head < (props.heads[now.layer] ?? 0)) return now;
-    return { layer: props.selected.layer, head: props.selected.heads[0] ?? 0 };
+    if (now !== null && exists(now)) return now;
+    const selected = { layer: props.selected.layer, head: props.selected.heads[0] ?? 0 };
+    return exists(selected) ? selected : (slots()[0] ?? selected);
   });
   const focused = () => (inside() === "keyboard" ? active() : null);
   createEffect(
@@ -60,180 +147,275 @@ export function ModelGrid(props: ModelGridProps) {
       if (inside() === null) setAt(null);
     }),
   );
-  createEffect(on([hovered, focused], ([over, focus]) => props.onOver(over ?? focus), { defer: true }));
+  createEffect(
+    on(
+      [hovered, focused],
+      ([over, focus]) => {
+        const place = over ?? focus;
+        const slot = place === null ? null : placement().of(place);
+        const rect = slot === null ? null : rectOf(grid(), view(), slot);
+        const box = stage.getBoundingClientRect();
+        const spot = rect === null ? null : { x: box.x + rect.x + rect.width, y: box.y + rect.y };
+        props.onOver(place, frame() === null ? spot : null);
+      },
+      { defer: true },
+    ),
+  );
+  createEffect(on(cell, (now) => props.onCell(now), { defer: true }));
+  createEffect(() => {
+    // A cell is pointed at as long as its head is the matrix on show.
+    const now = cell();
+    const shown = frame()?.slot;
+    if (now !== null && (shown?.layer !== now.layer || shown.head !== now.head)) setCell(null);
+  });
 
-  let frame = 0;
+  const closeness = () => ({
+    ...{ grid: grid(), view: view(), placement: placement(), layers: props.layers, partOf },
+    reads: frame()?.slot ?? null,
+  });
+  createEffect(
+    on([view, placement, frame, motion.moving, () => props.layers, () => props.version], () => {
+      if (!motion.moving() && size().width > 0 && motion.camera() !== null) props.onLook(closeness());
+    }),
+  );
+
+  let request = 0;
   const schedule = (): void => {
-    if (frame !== 0) return;
-    frame = requestAnimationFrame(() => {
-      frame = 0;
-      if (size().width === 0 || size().height === 0) return;
-      const { layers, rules, look, dark } = props;
-      const begun = performance.now();
-      painter?.paint({ layers, rules, look, dark, grid: grid() }, scroll());
-      performance.measure("attnscope thumbnails", { start: begun, detail: layers.size });
-      const style = getComputedStyle(stage);
-      paintOverlay(
-        overlay,
-        grid(),
-        scroll(),
-        { selected: props.selected, hovered: hovered(), focused: focused(), heads: props.heads },
-        {
-          ink: style.getPropertyValue("--ink"),
-          quiet: style.getPropertyValue("--ink2"),
-          accent: style.getPropertyValue("--accent"),
-          panel: style.getPropertyValue("--panel"),
-          font: `12px ${style.fontFamily}`,
-        },
-      );
+    if (request !== 0) return;
+    request = requestAnimationFrame(() => {
+      request = 0;
+      if (size().width > 0 && size().height > 0) draw();
     });
   };
-  onCleanup(() => cancelAnimationFrame(frame));
+  const draw = (): void => {
+    const { layers, rules, palette, scale, dark, tint, within } = props;
+    const begun = performance.now();
+    const matrix = frame();
+    const plain = matrix !== null;
+    const look = plain ? "map" : props.look;
+    const moving = motion.moving();
+    const content = {
+      ...{ layers, rules, look, palette, scale, dark, within },
+      ...{ grid: grid(), placement: placement(), tint: plain ? untinted : tint },
+    } as const;
+    const near = closeness();
+    if (painter !== null) {
+      if (moving && painter.cost > DEAR) painter.stretch(grid(), view());
+      else painter.paint(content, view(), motion.camera() === null ? null : (place) => props.matrix(near, place));
+    }
+    paintOver(matrix);
+    performance.measure(moving ? "attnscope zoom" : "attnscope thumbnails", { start: begun, detail: layers.size });
+  };
+  const paintOver = (matrix: MatrixFrame | null): void => {
+    const style = getComputedStyle(stage);
+    const inks = {
+      ink: style.getPropertyValue("--ink"),
+      quiet: style.getPropertyValue("--ink2"),
+      accent: style.getPropertyValue("--accent"),
+      panel: style.getPropertyValue("--panel"),
+      font: `12px ${style.fontFamily}`,
+    };
+    const context = overlayContext(overlay, grid());
+    const { selected } = props;
+    const pointing = matrix === null ? { hovered: hovered(), focused: focused() } : { hovered: null, focused: null };
+    paintOverlay(context, grid(), view(), placement(), { selected, ...pointing }, inks, matrix === null);
+    if (matrix === null) return;
+    const { queries, keys } = props.rules;
+    const room: Rect = {
+      x: filling().left,
+      y: filling().top,
+      width: grid().width - filling().left,
+      height: grid().height - filling().top,
+    };
+    const { causal, edge: pinned } = props;
+    const marks = { queries, keys, causal, pinned, field: props.field(matrix.slot.layer), pointed: cell() };
+    paintCells(context, matrix, room, marks, inks);
+  };
+  onCleanup(() => cancelAnimationFrame(request));
   createEffect(
     on(
       [
-        () => props.layers,
-        () => props.rules,
-        () => props.look,
-        () => props.dark,
-        () => props.selected,
-        () => props.heads,
-        grid,
-        scroll,
+        () => [props.layers, props.rules, props.look, props.dark, props.palette, props.scale, props.selected],
+        () => [props.tint, props.within, props.edge, props.version, props.causal],
+        placement,
+        view,
+        motion.moving,
         hovered,
         focused,
+        cell,
       ],
       schedule,
     ),
   );
 
-  onMount(() => {
-    painter = new GridPainter(picture);
-    const watch = new ResizeObserver(() => setSize({ width: stage.clientWidth, height: stage.clientHeight }));
-    watch.observe(stage);
-    onCleanup(() => watch.disconnect());
-  });
-
-  const placeOf = (event: MouseEvent): HeadPlace | null => {
+  const here = (event: MouseEvent): { readonly x: number; readonly y: number } => {
     const box = stage.getBoundingClientRect();
-    const place = placeAt(grid(), scroll(), event.clientX - box.left, event.clientY - box.top);
-    return place !== null && place.head < (props.heads[place.layer] ?? 0) ? place : null;
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  };
+  const placeOf = (event: MouseEvent): HeadPlace | null => {
+    const { x, y } = here(event);
+    if (frame() === null && (x < grid().left || y < grid().top)) return null;
+    const world = worldAt(view(), x, y);
+    return placement().at(world.column, world.row);
+  };
+  const cellOf = (event: MouseEvent): HeadCell | null => {
+    const matrix = frame();
+    const { x, y } = here(event);
+    if (matrix === null || x < filling().left || y < filling().top) return null;
+    const found = cellAt(matrix, x, y);
+    return found === null ? null : { layer: matrix.slot.layer, head: matrix.slot.head, ...found };
   };
   const hover = (place: HeadPlace | null): void => {
     const now = hovered();
     if (now?.layer !== place?.layer || now?.head !== place?.head) setHovered(place);
   };
-  const go = (place: HeadPlace): void => {
-    setAt(place);
-    const next = revealing(grid(), scroll(), place.layer, place.head);
-    stage.scrollTo(next.x, next.y);
+  const point = (event: MouseEvent): void => {
+    if (dragging()) return;
+    hover(placeOf(event));
+    const [now, next] = [cell(), cellOf(event)];
+    if (now?.query !== next?.query || now?.key !== next?.key || now?.head !== next?.head) setCell(next);
   };
 
-  const onKey = (event: KeyboardEvent): void => {
-    const { layer, head } = active();
-    const command = event.ctrlKey || event.metaKey;
-    const present = props.heads.flatMap((heads, each) => (heads > 0 ? [each] : []));
-    const row = Math.max(0, present.indexOf(layer));
-    const toRow = (to: number): HeadPlace => {
-      const found = present[Math.max(0, Math.min(present.length - 1, to))] ?? layer;
-      return { layer: found, head: Math.min(head, props.heads[found] - 1) };
-    };
-    const last = (props.heads[layer] ?? 1) - 1;
-    const moves: Readonly<Record<string, () => HeadPlace>> = {
-      ArrowRight: () => ({ layer, head: Math.min(last, head + 1) }),
-      ArrowLeft: () => ({ layer, head: Math.max(0, head - 1) }),
-      ArrowDown: () => toRow(row + 1),
-      ArrowUp: () => toRow(row - 1),
-      PageDown: () => toRow(row + 5),
-      PageUp: () => toRow(row - 5),
-      Home: () => ({ ...(command ? toRow(0) : { layer }), head: 0 }),
-      End: () => (command ? { ...toRow(present.length), head: last } : { layer, head: last }),
-    };
-    const move = moves[event.key];
-    if (event.altKey || (command && event.key !== "Home" && event.key !== "End")) return;
-    if (move !== undefined) {
-      setInside("keyboard");
-      setHovered(null);
-      go(move());
-    } else if (event.key === "Enter" || event.key === " ") {
-      setInside("keyboard");
-      if (event.shiftKey) props.onAdd({ layer, head });
-      else props.onSelect({ layer, head });
-      if (event.key === "Enter" && !event.shiftKey) props.onEnter();
-    } else {
+  const zoomTo = (place: HeadPlace): void => {
+    const slot = placement().of(place);
+    if (slot !== null) motion.glide(framing(grid(), filling(), slot));
+  };
+  let justDragged: () => boolean = () => false;
+  onMount(() => {
+    painter = new GridPainter(picture);
+    const watch = new ResizeObserver(() => setSize({ width: stage.clientWidth, height: stage.clientHeight }));
+    watch.observe(stage);
+    onCleanup(() => watch.disconnect());
+    justDragged = followGestures(stage, {
+      onZoom: (factor, x, y) => motion.jump(zoomedAbout(grid(), filling(), motion.camera(), factor, x, y)),
+      onPan: (dx, dy) => motion.jump(moved(grid(), filling(), motion.camera(), dx, dy)),
+      movable: () => motion.camera() !== null,
+      onDragging: setDragging,
+    });
+  });
+  const click = (event: MouseEvent): void => {
+    if (justDragged() || event.detail > 1) return;
+    const pointed = cellOf(event);
+    const place = pointed ?? placeOf(event);
+    if (place === null) return;
+    setAt({ layer: place.layer, head: place.head });
+    if (event.shiftKey) props.onAdd({ layer: place.layer, head: place.head });
+    else if (pointed !== null) props.onEdge(pointed);
+    else props.onSelect({ layer: place.layer, head: place.head });
+  };
+  const doubleClick = (event: MouseEvent): void => {
+    if (justDragged()) return;
+    if (cellOf(event) !== null) {
+      props.onTakeBack();
+      motion.glide(null);
       return;
     }
-    event.preventDefault();
-    event.stopPropagation();
+    const place = placeOf(event);
+    if (place !== null) zoomTo(place);
+  };
+  const onKey = gridKeys({
+    ...{ grid, filling, view, placement, frame, motion, active, cell },
+    go: (place) => {
+      setInside("keyboard");
+      setHovered(null);
+      setAt(place);
+    },
+    onCell: (now) => {
+      setInside("keyboard");
+      setCell(now);
+    },
+    onSelect: props.onSelect,
+    onAdd: props.onAdd,
+    onEdge: props.onEdge,
+    onEnter: props.onEnter,
+  });
+
+  const line = () => placement().lines.findIndex((each) => each.some((slot) => same(slot, active())));
+  const matrixName = () => {
+    const now = frame();
+    if (now === null) return undefined;
+    const { slot, rect, part: of, cellWidth, cellHeight } = now;
+    return [`${slot.layer}.${slot.head}`, rect.x, rect.y, cellWidth, cellHeight, ...of.queries, ...of.keys].join(" ");
   };
 
   return (
     <div
       class="thumbnails"
+      classList={{ near: motion.camera() !== null, dragging: dragging(), cells: frame() !== null }}
       ref={stage}
       data-testid="model-grid"
       data-look={props.look}
       data-layers={props.layers.size}
-      data-pitch={`${grid().pitchX} ${grid().pitchY} ${grid().left} ${grid().top}`}
+      data-pitch={`${view().pitchX} ${view().pitchY} ${view().x} ${view().y}`}
+      data-zoom={view().zoom.toFixed(3)}
+      data-filling={fillingZoom(grid(), filling()).toFixed(3)}
+      data-moving={motion.moving()}
+      data-matrix={matrixName()}
+      data-order={props.sort}
       role="grid"
       tabindex="0"
       aria-label="Heads of all layers"
-      aria-rowcount={grid().layers}
-      aria-colcount={grid().heads}
+      aria-rowcount={placement().lines.length}
+      aria-colcount={Math.max(0, ...placement().lines.map((each) => each.length))}
       aria-multiselectable="true"
       aria-activedescendant="model-active"
-      on:scroll={() => setScroll({ x: stage.scrollLeft, y: stage.scrollTop })}
-      on:pointermove={(event) => hover(placeOf(event))}
-      on:pointerleave={() => hover(null)}
+      on:pointermove={point}
+      on:pointerleave={() => {
+        hover(null);
+        if (inside() !== "keyboard") setCell(null);
+      }}
       on:pointerdown={() => setInside("pointer")}
       on:focus={() => {
         if (inside() === null) setInside(stage.matches(":focus-visible") ? "keyboard" : "pointer");
       }}
       on:blur={() => setInside(null)}
-      on:click={(event) => {
-        const place = placeOf(event);
-        if (place === null) return;
-        setAt(place);
-        if (event.shiftKey) props.onAdd(place);
-        else props.onSelect(place);
-      }}
+      on:click={click}
+      on:dblclick={doubleClick}
       on:keydown={onKey}
     >
-      <div
-        class="extent"
+      <canvas
+        class="picture"
+        ref={picture}
+        aria-hidden="true"
+        data-testid="model-picture"
         style={{
-          width: `${Math.max(grid().extentX, size().width) - (grid().extentX > size().width ? 0 : 1)}px`,
-          height: `${Math.max(grid().extentY, size().height)}px`,
+          left: `${grid().left}px`,
+          top: `${grid().top}px`,
+          width: `${Math.max(0, size().width - grid().left)}px`,
+          height: `${Math.max(0, size().height - grid().top)}px`,
         }}
-      >
-        <div class="window" style={{ width: `${size().width}px`, height: `${size().height}px` }}>
-          <canvas
-            class="picture"
-            ref={picture}
-            aria-hidden="true"
-            data-testid="model-picture"
-            style={{
-              left: `${grid().left}px`,
-              top: `${grid().top}px`,
-              width: `${Math.max(0, size().width - grid().left)}px`,
-              height: `${Math.max(0, size().height - grid().top)}px`,
-            }}
+      />
+      <canvas class="overlay" ref={overlay} aria-hidden="true" />
+      <Show when={frame()}>
+        {(now) => (
+          <MatrixMargins
+            frame={now()}
+            grid={grid()}
+            filling={filling()}
+            queries={props.rules.queries}
+            keys={props.rules.keys}
+            pointed={cell()}
           />
-          <canvas class="overlay" ref={overlay} aria-hidden="true" />
-          <div role="row" class="heard" aria-rowindex={active().layer + 1}>
-            <div
-              id="model-active"
-              role="gridcell"
-              aria-colindex={active().head + 1}
-              aria-selected={
-                active().layer === props.selected.layer && props.selected.heads.includes(active().head)
-              }
-            >
-              {props.spoken(active())}
-            </div>
-          </div>
+        )}
+      </Show>
+      <div role="row" class="heard" aria-rowindex={line() + 1}>
+        <div
+          id="model-active"
+          role="gridcell"
+          aria-colindex={(placement().lines[line()]?.findIndex((slot) => same(slot, active())) ?? 0) + 1}
+          aria-selected={active().layer === props.selected.layer && props.selected.heads.includes(active().head)}
+        >
+          <Show when={cell()} fallback={props.spoken(active())}>
+            {(now) => props.spokenCell(now())}
+          </Show>
         </div>
       </div>
     </div>
   );
+}
+
+const untinted: Tint = () => null;
+
+function same(a: HeadPlace, b: HeadPlace): boolean {
+  return a.layer === b.layer && a.head === b.head;
 }

@@ -2,8 +2,9 @@
 
 import type { Hidden, Thumbnails } from "../../compute/thumbnails";
 import { inks } from "../../marks/composite";
-import type { Rgb } from "../../marks/palette";
-import type { SentenceFilter, ViewSettings } from "../../state/state";
+import { between, colourAt, inkOn, type Rgb, weightStops } from "../../marks/palette";
+import { darkness } from "../../marks/scale";
+import type { Palette, Scale, SentenceFilter, ViewSettings } from "../../state/state";
 import type { Token } from "../../wire/messages";
 
 export type Look = "lines" | "map";
@@ -14,6 +15,8 @@ const LINES_UP_TO = 32;
 const FAINTEST_PEAK = 0.3 * 255;
 /** Density of a line of full weight; colour is 1 − e^−density of the way from ground to ink. */
 const HEAVIEST_LINE = 1.1;
+/** Lines less dark than this share of the head's heaviest are not drawn. */
+const FAINTEST_LINE = 0.0225;
 /** How dark lines to a sink are, beside others of their weight. */
 const SINK_SHARE = 0.3;
 
@@ -22,35 +25,44 @@ export function lookOf(wish: ViewSettings["thumbnails"], tokens: number): Look {
   return tokens <= LINES_UP_TO ? "lines" : "map";
 }
 
+const PANEL = { light: [255, 255, 255], dark: [20, 23, 29] } as const satisfies Record<string, Rgb>;
+/** How strongly the ground of the head with the largest value is tinted, and that of the smallest. */
+const TINTED = { least: 0.03, most: 0.86 };
+/** How much of a head is left that a filter dims. */
+const DIMMED = 0.16;
+
+export interface Colouring {
+  readonly look: Look;
+  readonly palette: Palette;
+  readonly dark: boolean;
+  /** Where a head stands between the smallest and the largest value of the measure; null without a tint. */
+  readonly tint: number | null;
+  readonly dimmed: boolean;
+}
+
 /** From nothing to a full weight. */
-export function groundAndInk(dark: boolean, look: Look): Uint32Array {
-  const light: readonly Rgb[] =
-    look === "lines"
-      ? [
-          [255, 255, 255],
-          [47, 91, 208],
-          [28, 58, 152],
-        ]
-      : [
-          [241, 243, 249],
-          [122, 154, 228],
-          [47, 91, 208],
-          [17, 33, 92],
-        ];
-  const night: readonly Rgb[] =
-    look === "lines"
-      ? [
-          [20, 23, 29],
-          [110, 146, 240],
-          [190, 208, 255],
-        ]
-      : [
-          [27, 31, 40],
-          [52, 82, 168],
-          [134, 168, 255],
-          [236, 242, 255],
-        ];
-  return inks(dark ? night : light);
+export function groundAndInk({ look, palette, dark, tint, dimmed }: Colouring): Uint32Array {
+  const panel = PANEL[dark ? "dark" : "light"];
+  const stops = weightStops(palette, dark);
+  const plain = look === "lines" ? [panel, stops[2], stops[3]] : stops;
+  const found = tint === null ? plain : tinted(tintColour(palette, dark, tint), look);
+  return inks(dimmed ? found.map((stop) => between(panel, stop, DIMMED)) : found);
+}
+
+/** The ground of a head at a share of the measure's range. */
+export function tintColour(palette: Palette, dark: boolean, share: number): Rgb {
+  const { least, most } = TINTED;
+  return colourAt(weightStops(palette, dark), least + (most - least) * share);
+}
+
+/** On a tinted ground weights are black or white, whichever reads better. */
+function tinted(ground: Rgb, look: Look): readonly Rgb[] {
+  const ink: Rgb = inkOn(ground) === "#ffffff" ? [255, 255, 255] : [16, 18, 22];
+  return look === "lines" ? [ground, between(ground, ink, 0.8), ink] : [ground, ink];
+}
+
+export function panelColour(dark: boolean): Rgb {
+  return PANEL[dark ? "dark" : "light"];
 }
 
 /** The cells that a thumbnail leaves out, and the columns where a sink is. */
@@ -67,19 +79,23 @@ export interface Rules {
   readonly keys: readonly Token[];
 }
 
-/** The rules for tokens, as rules for cells that hold `pooled` of them. */
-export function cellRules(rules: Rules, pooled: readonly [number, number]): CellRules {
+/** The rules for tokens, as rules for the cells of some thumbnails. */
+export function cellRules(rules: Rules, { pooled, part }: Pick<Thumbnails, "pooled" | "part">): CellRules {
   const [high, wide] = pooled;
   const { filter, queries, keys } = rules;
-  const sinkCells = new Set([...rules.sinks].map((key) => Math.floor(key / wide)));
-  // A cell of several tokens is left out only where none of them is to be seen.
-  const gone = (tokens: readonly Token[], cell: number, size: number, sentence: string) =>
+  const [top, left] = [part?.queries[0] ?? 0, part?.keys[0] ?? 0];
+  const sinkCells = new Set([...rules.sinks].map((key) => Math.floor((key - left) / wide)));
+  // A part is of the tokens that are asked for. Of everything, a cell of several tokens is left out only where none of
+  // them is to be seen.
+  const gone = (tokens: readonly Token[], from: number, size: number, sentence: string) =>
     filter !== "all" &&
-    !tokens.slice(cell * size, (cell + 1) * size).some((token) => token.sentence === sentence);
+    part === null &&
+    !tokens.slice(from, from + size).some((token) => token.sentence === sentence);
   return {
     hidden: {
-      row: (row) => gone(queries, row, high, filter[0]),
-      column: (column) => gone(keys, column, wide, filter[1]) || (rules.sinksHidden && sinkCells.has(column)),
+      row: (row) => gone(queries, top + row * high, high, filter[0]),
+      column: (column) =>
+        gone(keys, left + column * wide, wide, filter[1]) || (rules.sinksHidden && sinkCells.has(column)),
     },
     sink: (column) => sinkCells.has(column),
   };
@@ -92,20 +108,31 @@ export function fullByte(thumbnails: Thumbnails, head: number, { hidden, sink }:
 }
 
 /** The colour of each byte of a heat map. */
-export function mapWords(colours: Uint32Array, full: number): Uint32Array {
+export function mapWords(colours: Uint32Array, full: number, scale: Scale): Uint32Array {
   return Uint32Array.from(
     { length: 256 },
-    (_, byte) => colours[Math.min(255, Math.round((255 * byte) / full))],
+    (_, byte) => colours[Math.round(255 * darkness(relative(byte, full), scale))],
   );
 }
 
+/** The weight of a byte beside that of the full one. */
+function relative(byte: number, full: number): number {
+  return Math.min(1, (byte / full) ** 2);
+}
+
 /** How dark a line of each byte is, for thumbnails of `rows` rows drawn `height` pixels high. */
-export function lineAmounts(full: number, rows: number, height: number, ratio: number): Float32Array {
+export function lineAmounts(
+  full: number,
+  rows: number,
+  height: number,
+  ratio: number,
+  scale: Scale,
+): Float32Array {
   // Where lines lie closer than pixels, each is fainter, or all would be one wall.
   const room = Math.min(1, (0.25 * height) / (rows * ratio)) ** 0.75;
   return Float32Array.from({ length: 256 }, (_, byte) => {
-    const strength = Math.min(1, byte / full);
-    return strength < 0.15 ? 0 : HEAVIEST_LINE * strength ** 2 * ratio * room;
+    const strength = darkness(relative(byte, full), scale);
+    return strength < FAINTEST_LINE ? 0 : HEAVIEST_LINE * strength * ratio * room;
   });
 }
 

@@ -1,7 +1,9 @@
 /** What lies over the thumbnails: numbers of layers and heads, and what is selected, pointed at or in focus. */
 
 import { prepare } from "../paint";
-import { type Grid, inWindow, type Scroll } from "./grid";
+import { type Rect, rectOf, type View } from "./camera";
+import type { Grid } from "./grid";
+import type { Block, Placement, Slot } from "./placement";
 
 export interface HeadPlace {
   readonly layer: number;
@@ -13,8 +15,6 @@ export interface Marks {
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
   readonly hovered: HeadPlace | null;
   readonly focused: HeadPlace | null;
-  /** Heads of each layer; 0 for a layer without attention. */
-  readonly heads: readonly number[];
 }
 
 export interface OverlayInks {
@@ -25,130 +25,205 @@ export interface OverlayInks {
   readonly font: string;
 }
 
+/** Thumbnails narrower than this carry no name. */
+const NAMED_FROM = 22;
+
 export function paintOverlay(
-  canvas: HTMLCanvasElement,
+  context: CanvasRenderingContext2D,
   grid: Grid,
-  scroll: Scroll,
+  view: View,
+  placement: Placement,
   marks: Marks,
   inks: OverlayInks,
+  gutters: boolean,
 ): void {
-  const context = prepare(canvas, grid.width, grid.height);
-  const seen = inWindow(grid, scroll);
   context.save();
   context.beginPath();
-  context.rect(grid.left - 4, grid.top - 4, grid.width, grid.height);
+  const [left, top] = gutters ? [grid.left - 4, grid.top - 4] : [0, 0];
+  context.rect(left, top, grid.width, grid.height);
   context.clip();
-  const around = (
-    layer: number,
-    from: number,
-    to: number,
-    out: number,
-  ): readonly [number, number, number, number] => [
-    grid.left + from * grid.pitchX - scroll.x - out,
-    grid.top + layer * grid.pitchY - scroll.y - out,
-    (to - from - 1) * grid.pitchX + grid.cellWidth + 2 * out,
-    grid.cellHeight + 2 * out,
-  ];
-  const ring = (box: readonly [number, number, number, number], colour: string, width: number): void => {
-    context.strokeStyle = colour;
-    context.lineWidth = width;
-    context.beginPath();
-    context.roundRect(...box, 4);
-    context.stroke();
-  };
-  for (const [from, to] of runs(marks.selected.heads)) {
-    const box = around(marks.selected.layer, from, to, 1.5);
-    ring(box, inks.panel, 4);
-    ring(box, inks.ink, 2);
+  names(context, grid, view, placement, marks, inks);
+  const selected = marks.selected.heads.flatMap((head) => placement.of({ layer: marks.selected.layer, head }) ?? []);
+  for (const run of runs(selected)) {
+    const box = grown(around(grid, view, run), 1.5);
+    ring(context, box, inks.panel, 4);
+    ring(context, box, inks.ink, 2);
   }
-  const { hovered, focused } = marks;
-  if (hovered !== null) ring(around(hovered.layer, hovered.head, hovered.head + 1, 1), inks.accent, 1.5);
+  const slotOf = (place: HeadPlace | null) => (place === null ? null : placement.of(place));
+  const hovered = slotOf(marks.hovered);
+  if (hovered !== null) ring(context, grown(rectOf(grid, view, hovered), 1), inks.accent, 1.5);
+  const focused = slotOf(marks.focused);
   if (focused !== null) {
-    const box = around(focused.layer, focused.head, focused.head + 1, 3);
-    ring(box, inks.panel, 4);
-    ring(box, inks.accent, 2);
+    const box = grown(rectOf(grid, view, focused), 3);
+    ring(context, box, inks.panel, 4);
+    ring(context, box, inks.accent, 2);
   }
   context.font = inks.font;
   context.textBaseline = "middle";
   context.textAlign = "left";
-  for (let layer = seen.layers[0]; layer < seen.layers[1]; layer++) {
-    if (marks.heads[layer] > 0) continue;
-    context.fillStyle = inks.quiet;
-    context.fillText(
-      "no attention",
-      grid.left + 4,
-      grid.top + layer * grid.pitchY - scroll.y + grid.cellHeight / 2,
-    );
+  context.fillStyle = inks.quiet;
+  for (const place of placement.absent) {
+    const { x, y, height } = rectOf(grid, view, place);
+    if (height >= 12) context.fillText("no attention", x + 4, y + height / 2);
   }
   context.restore();
-  numbers(context, grid, scroll, marks, inks);
+  if (!gutters) return;
+  for (const block of placement.blocks) {
+    rowNumbers(context, grid, view, block, marks, inks);
+    columnNumbers(context, grid, view, block, marks, inks);
+  }
 }
 
-/** The numbers in the gutters. That of the head or layer pointed at is written also where it would be left out. */
-function numbers(
+/** The names of thumbnails that stand in no row or column of their own. */
+function names(
   context: CanvasRenderingContext2D,
   grid: Grid,
-  scroll: Scroll,
+  view: View,
+  { lines, labels }: Placement,
+  { selected }: Marks,
+  inks: OverlayInks,
+): void {
+  if (labels === "none" || (labels === "full" && view.pitchX < NAMED_FROM)) return;
+  for (const slot of lines.flat()) {
+    const { x, y, width, height } = rectOf(grid, view, slot);
+    if (y > grid.height || y + height < 0 || x > grid.width || x + width < 0) continue;
+    const on = slot.layer === selected.layer && selected.heads.includes(slot.head);
+    context.font = on ? `bold ${inks.font}` : inks.font;
+    if (labels === "full") {
+      context.textAlign = "left";
+      context.textBaseline = "alphabetic";
+      context.fillStyle = on ? inks.ink : inks.quiet;
+      context.fillText(`${slot.layer}.${slot.head}`, x, y - 3);
+      continue;
+    }
+    const text = String(slot.head);
+    const wide = context.measureText(text).width + 4;
+    context.globalAlpha = 0.85;
+    context.fillStyle = inks.panel;
+    context.fillRect(x + width - wide, y, wide, 13);
+    context.globalAlpha = 1;
+    context.fillStyle = on ? inks.ink : inks.quiet;
+    context.textAlign = "right";
+    context.textBaseline = "top";
+    context.fillText(text, x + width - 2, y + 1);
+  }
+}
+
+/** Around slots that lie beside each other. */
+function around(grid: Grid, view: View, run: readonly Slot[]): Rect {
+  const first = rectOf(grid, view, run[0]);
+  const last = rectOf(grid, view, run[run.length - 1]);
+  return { ...first, width: last.x + last.width - first.x };
+}
+
+function grown({ x, y, width, height }: Rect, by: number): Rect {
+  return { x: x - by, y: y - by, width: width + 2 * by, height: height + 2 * by };
+}
+
+export function ring(context: CanvasRenderingContext2D, box: Rect, colour: string, width: number): void {
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.beginPath();
+  context.roundRect(box.x, box.y, box.width, box.height, Math.min(4, box.width / 3, box.height / 3));
+  context.stroke();
+}
+
+interface Written {
+  readonly index: number;
+  readonly text: string;
+  readonly at: number;
+  readonly bold: boolean;
+}
+
+/** The numbers at a side that have room. Those pointed at are written first, and others beside them left out. */
+export function written(
+  numbers: readonly Written[],
+  room: number,
+  [from, to]: readonly [number, number],
+): readonly Written[] {
+  const seen = numbers.filter(({ at }) => at >= from && at <= to);
+  const pitch = seen.length > 1 ? Math.abs(seen[1].at - seen[0].at) : room;
+  const step = [1, 2, 5, 10, 20, 50].find((each) => each * pitch >= room) ?? 100;
+  if (step === 1) return seen;
+  const special = seen.filter(({ bold }) => bold);
+  return seen.filter(({ index, at, bold }) => {
+    if (bold) return true;
+    return index % step === 0 && special.every((other) => Math.abs(other.at - at) >= room);
+  });
+}
+
+/** The numbers of a block's rows, at its left. */
+function rowNumbers(
+  context: CanvasRenderingContext2D,
+  grid: Grid,
+  view: View,
+  block: Block,
   { selected, hovered, focused }: Marks,
   inks: OverlayInks,
 ): void {
-  const seen = inWindow(grid, scroll);
-  const now = hovered ?? focused;
-  const write = (
-    index: number,
-    [first, end]: readonly [number, number],
-    step: number,
-    special: readonly number[],
-    bold: boolean,
-    put: (text: string) => void,
-  ): void => {
-    if (index < first || index >= end) return;
-    const near = special.some((other) => other !== index && Math.abs(other - index) < step);
-    if (!special.includes(index) && (index % step !== 0 || near)) return;
-    context.fillStyle = bold ? inks.ink : inks.quiet;
-    context.font = bold ? `bold ${inks.font}` : inks.font;
-    put(String(index));
-  };
+  const now = [selected.layer, (hovered ?? focused)?.layer];
+  const numbers = block.rowNumbers.map(({ at, text, layer }, index) => {
+    const { y, height } = rectOf(grid, view, { column: block.column, row: at });
+    return { index, text, at: y + height / 2 + 0.5, bold: layer !== null && now.includes(layer) };
+  });
+  const x = Math.max(block.column === 0 ? grid.left : -1, view.x + block.column * view.pitchX) - 8;
+  if (x < 0) return;
   context.save();
+  context.beginPath();
+  context.rect(0, grid.top - 4, block.column === 0 ? grid.left : grid.width, grid.height);
+  context.clip();
   context.textBaseline = "middle";
   context.textAlign = "right";
-  context.beginPath();
-  context.rect(0, grid.top - 4, grid.left, grid.height);
-  context.clip();
-  const layersNow = now === null ? [selected.layer] : [selected.layer, now.layer];
-  for (let layer = seen.layers[0]; layer < seen.layers[1]; layer++) {
-    const y = grid.top + layer * grid.pitchY - scroll.y + grid.cellHeight / 2 + 0.5;
-    const special = grid.rowStep > 1 ? layersNow : [];
-    write(layer, seen.layers, grid.rowStep, special, layersNow.includes(layer), (text) =>
-      context.fillText(text, grid.left - 8, y),
-    );
-  }
-  context.restore();
-  context.save();
-  context.textBaseline = "middle";
-  context.textAlign = "center";
-  context.beginPath();
-  context.rect(grid.left - 4, 0, grid.width, grid.top);
-  context.clip();
-  const alone = selected.heads.length === 1 ? selected.heads : [];
-  const headsNow = now === null ? alone : [...alone, now.head];
-  for (let head = seen.heads[0]; head < seen.heads[1]; head++) {
-    const x = grid.left + head * grid.pitchX - scroll.x + grid.cellWidth / 2;
-    const special = grid.columnStep > 1 ? headsNow : [];
-    write(head, seen.heads, grid.columnStep, special, headsNow.includes(head), (text) =>
-      context.fillText(text, x, grid.top / 2 - 1),
-    );
+  for (const { text, at, bold } of written(numbers, 14, [grid.top - 8, grid.height + 8])) {
+    context.fillStyle = bold ? inks.ink : inks.quiet;
+    context.font = bold ? `bold ${inks.font}` : inks.font;
+    context.fillText(text, block.column === 0 ? grid.left - 8 : x, at);
   }
   context.restore();
 }
 
-/** Numbers that follow each other, as first and one after the last. */
-export function runs(heads: readonly number[]): readonly (readonly [number, number])[] {
-  const found: [number, number][] = [];
-  for (const head of heads) {
-    const last = found.at(-1);
-    if (last !== undefined && last[1] === head) last[1] = head + 1;
-    else found.push([head, head + 1]);
+/** The numbers of a block's columns, above it. */
+function columnNumbers(
+  context: CanvasRenderingContext2D,
+  grid: Grid,
+  view: View,
+  block: Block,
+  { selected, hovered, focused }: Marks,
+  inks: OverlayInks,
+): void {
+  const alone = selected.heads.length === 1 ? selected.heads[0] : null;
+  const now = [alone, (hovered ?? focused)?.head];
+  const numbers = block.columnNumbers.map(({ at, text, head }, index) => {
+    const { x, width } = rectOf(grid, view, { column: block.column + at, row: 0 });
+    return { index, text, at: x + width / 2, bold: now.includes(head) };
+  });
+  context.save();
+  context.beginPath();
+  context.rect(grid.left - 4, 0, grid.width, grid.top);
+  context.clip();
+  context.textBaseline = "middle";
+  context.textAlign = "center";
+  const room = block.columns > 10 ? 18 : 10;
+  for (const { text, at, bold } of written(numbers, room, [grid.left - 8, grid.width + 8])) {
+    context.fillStyle = bold ? inks.ink : inks.quiet;
+    context.font = bold ? `bold ${inks.font}` : inks.font;
+    context.fillText(text, at, grid.top / 2 - 1);
+  }
+  context.restore();
+}
+
+/** Slots that stand beside each other in a row. */
+export function runs(slots: readonly Slot[]): readonly (readonly Slot[])[] {
+  const ordered = [...slots].sort((a, b) => a.row - b.row || a.column - b.column);
+  const found: Slot[][] = [];
+  for (const slot of ordered) {
+    const last = found.at(-1)?.at(-1);
+    if (last !== undefined && last.row === slot.row && last.column + 1 === slot.column) found.at(-1)?.push(slot);
+    else found.push([slot]);
   }
   return found;
+}
+
+export function overlayContext(canvas: HTMLCanvasElement, grid: Grid): CanvasRenderingContext2D {
+  return prepare(canvas, grid.width, grid.height);
 }

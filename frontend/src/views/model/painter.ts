@@ -1,11 +1,15 @@
-/** Composes all thumbnails of the window into one ImageData; those that arrive later are added to it. */
+/** Composes the thumbnails in the window into one ImageData; those that arrive later are added to it. */
 
+import { type Matrix, TILE, type Tile } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
-import { type Box, composeDensity, composeMap, type Picture } from "../../marks/composite";
+import { type Box, composeDensity, composeMap, composePlain, type Picture } from "../../marks/composite";
+import type { Rgb } from "../../marks/palette";
 import { Pyramid } from "../../marks/pyramid";
 import { strandDensity } from "../../marks/strands";
+import type { Palette, Scale } from "../../state/state";
 import { pixelRatio } from "../paint";
-import { type Grid, inWindow, type Scroll } from "./grid";
+import { rectOf, type View } from "./camera";
+import type { Grid } from "./grid";
 import {
   type CellRules,
   cellRules,
@@ -15,44 +19,75 @@ import {
   lineAmounts,
   lineShares,
   mapWords,
+  panelColour,
   type Rules,
 } from "./look";
+import type { HeadPlace } from "./overlay";
+import type { Placement, Slot } from "./placement";
+
+/** What a thumbnail's ground says: a share of the measure's range, NaN where it is not defined, null for nothing. */
+export type Tint = (place: HeadPlace) => number | null;
 
 export interface GridContent {
   readonly layers: ReadonlyMap<number, Thumbnails>;
   readonly rules: Rules;
   readonly look: Look;
+  readonly palette: Palette;
+  readonly scale: Scale;
   readonly dark: boolean;
   readonly grid: Grid;
+  readonly placement: Placement;
+  readonly tint: Tint;
+  readonly within: (place: HeadPlace) => boolean;
 }
 
 /** One head, ready to be drawn at any size. */
 interface Ready {
   readonly pyramid: Pyramid;
   readonly full: number;
+  words: { readonly colours: Uint32Array; readonly scale: Scale; readonly words: Uint32Array } | null;
 }
+
+/** Shades of tint that are told apart. */
+const SHADES = 48;
 
 export class GridPainter {
   #content: GridContent | null = null;
-  #scroll: Scroll = { x: 0, y: 0 };
+  #view: View | null = null;
+  #composed: View | null = null;
+  #still: HTMLCanvasElement | null = null;
+  #stillOf: ImageData | null = null;
+  #stillView: View | null = null;
   #image: ImageData | null = null;
   readonly #painted = new Set<number>();
   #ready = new WeakMap<Thumbnails, { readonly rules: CellRules; readonly heads: Map<number, Ready> }>();
+  #pyramids = new WeakMap<Tile, Pyramid>();
+  #colours = new Map<string, Uint32Array>();
   #scratch = new Float32Array(0);
+  /** Milliseconds that the last picture took that was composed anew. */
+  cost = 0;
 
   constructor(private readonly canvas: HTMLCanvasElement) {}
 
-  /** Paints what is not painted yet; everything anew where the picture itself is another one. */
-  paint(content: GridContent, scroll: Scroll): void {
+  /**
+   * Paints what is not painted yet; everything anew where the picture itself is another one. `detail` gives the matrix
+   * of a head in full, as far as it is there, for heads that are drawn larger than their thumbnails.
+   */
+  paint(content: GridContent, view: View, detail: ((place: HeadPlace) => Matrix | null) | null): void {
     const before = this.#content;
-    const same = before !== null && sameLook(before, content) && sameScroll(scroll, this.#scroll);
+    const same = before !== null && sameLook(before, content) && this.#view === view && detail === null;
     // Layers that were there are still there: another stack or trace comes with a map that lacks them.
     const grown =
       same && [...this.#painted].every((layer) => content.layers.get(layer) === before.layers.get(layer));
-    if (before !== null && before.rules !== content.rules) this.#ready = new WeakMap();
+    if (before !== null && before.rules !== content.rules) {
+      this.#ready = new WeakMap();
+      this.#pyramids = new WeakMap();
+    }
+    if (before !== null && (before.palette !== content.palette || before.dark !== content.dark))
+      this.#colours.clear();
     this.#content = content;
-    this.#scroll = scroll;
-    const { grid } = content;
+    this.#view = view;
+    const { grid, placement } = content;
     const ratio = pixelRatio();
     const width = Math.max(1, Math.round((grid.width - grid.left) * ratio));
     const height = Math.max(1, Math.round((grid.height - grid.top) * ratio));
@@ -61,64 +96,91 @@ export class GridPainter {
         this.canvas.width = width;
         this.canvas.height = height;
       }
-      // Rows and columns are composed whole, also where the window cuts them.
-      const beyondX = Math.ceil(grid.pitchX * ratio);
-      const beyondY = Math.ceil(grid.pitchY * ratio);
-      const [w, h] = [width + 2 * beyondX, height + 2 * beyondY];
-      if (this.#image?.width === w && this.#image.height === h) this.#image.data.fill(0);
-      else this.#image = new ImageData(w, h);
+      if (this.#image?.width === width && this.#image.height === height) this.#image.data.fill(0);
+      else this.#image = new ImageData(width, height);
       this.#painted.clear();
     }
     const image = this.#image;
-    const origin = {
-      x: Math.ceil(grid.pitchX * ratio) - Math.round(scroll.x * ratio),
-      y: Math.ceil(grid.pitchY * ratio) - Math.round(scroll.y * ratio),
-    };
-    const picture = { width: image.width, height: image.height, words: new Uint32Array(image.data.buffer) };
-    const colours = groundAndInk(content.dark, content.look);
-    const seen = inWindow(grid, scroll);
+    const picture = { width, height, words: new Uint32Array(image.data.buffer) };
+    const begun = performance.now();
     let changed = !grown;
-    for (let layer = seen.layers[0]; layer < seen.layers[1]; layer++) {
-      const thumbnails = content.layers.get(layer);
-      if (thumbnails === undefined || this.#painted.has(layer)) continue;
-      for (let head = seen.heads[0]; head < Math.min(seen.heads[1], thumbnails.heads); head++) {
-        const x = Math.round(head * grid.pitchX * ratio) + origin.x;
-        const y = Math.round(layer * grid.pitchY * ratio) + origin.y;
-        const box = {
-          x,
-          y,
-          width: Math.max(1, Math.round(grid.cellWidth * ratio)),
-          height: Math.max(1, Math.round(grid.cellHeight * ratio)),
-        };
-        this.#compose(picture, box, thumbnails, head, colours, content, ratio);
+    const arrived = new Set<number>();
+    for (const line of placement.lines) {
+      for (const slot of line) {
+        const thumbnails = content.layers.get(slot.layer);
+        if (thumbnails === undefined || this.#painted.has(slot.layer) || slot.head >= thumbnails.heads) continue;
+        arrived.add(slot.layer);
+        const box = deviceBox(grid, view, slot, ratio);
+        const seen = box.x < width && box.y < height && box.x + box.width > 0 && box.y + box.height > 0;
+        if (!seen) continue;
+        this.#compose(picture, box, thumbnails, slot, content, ratio, detail);
       }
-      this.#painted.add(layer);
-      changed = true;
     }
+    for (const layer of arrived) this.#painted.add(layer);
+    changed ||= arrived.size > 0;
     if (!changed) return;
     const context = this.canvas.getContext("2d");
     if (context === null) throw new Error("This browser gives no 2d canvas.");
-    context.putImageData(image, -Math.ceil(grid.pitchX * ratio), -Math.ceil(grid.pitchY * ratio));
+    context.putImageData(image, 0, 0);
+    if (!grown) this.cost = performance.now() - begun;
+    this.#composed = view;
+  }
+
+  /** Shows the last picture moved and scaled to where its heads are now: for frames on the way. */
+  stretch(grid: Grid, view: View): void {
+    const from = this.#composed;
+    const context = this.canvas.getContext("2d");
+    if (context === null || this.#image === null || from === null) return;
+    this.#still ??= document.createElement("canvas");
+    if (this.#stillOf !== this.#image || this.#stillView !== from) {
+      this.#still.width = this.#image.width;
+      this.#still.height = this.#image.height;
+      this.#still.getContext("2d")?.putImageData(this.#image, 0, 0);
+      this.#stillOf = this.#image;
+      this.#stillView = from;
+    }
+    const ratio = pixelRatio();
+    const [across, down] = [view.pitchX / from.pitchX, view.pitchY / from.pitchY];
+    const x = (view.x - grid.left - (from.x - grid.left) * across) * ratio;
+    const y = (view.y - grid.top - (from.y - grid.top) * down) * ratio;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.#still, x, y, this.#image.width * across, this.#image.height * down);
+    this.#view = null;
   }
 
   #compose(
     picture: Picture,
     box: Box,
     thumbnails: Thumbnails,
-    head: number,
-    colours: Uint32Array,
+    slot: Slot,
     content: GridContent,
     ratio: number,
+    detail: ((place: HeadPlace) => Matrix | null) | null,
   ): void {
-    const { rules, ready } = this.#readied(thumbnails, head, content.rules);
+    const { rules, ready } = this.#readied(thumbnails, slot.head, content.rules);
+    const tint = content.tint(slot);
+    const dimmed = !content.within(slot);
+    const colours = this.#coloursFor(content, tint, dimmed);
+    if (tint !== null && Number.isNaN(tint)) {
+      composePlain(picture, box, word(panelColour(content.dark)), colours[20]);
+      return;
+    }
     if (content.look === "map") {
-      composeMap(picture, box, ready.pyramid, mapWords(colours, ready.full));
+      if (ready.words?.colours !== colours || ready.words.scale !== content.scale) {
+        const words = mapWords(colours, ready.full, content.scale);
+        ready.words = { colours, scale: content.scale, words };
+      }
+      composeMap(picture, box, ready.pyramid, ready.words.words);
+      const matrix = detail?.(slot) ?? null;
+      if (matrix !== null) this.#composeTiles(picture, box, matrix, ready.words.words, content.rules);
       return;
     }
     const plane = ready.pyramid.level(thumbnails.rows, thumbnails.columns);
     const size = box.width * box.height;
     if (this.#scratch.length < size) this.#scratch = new Float32Array(size);
-    const amounts = lineAmounts(ready.full, plane.rows, box.height, ratio);
+    const amounts = lineAmounts(ready.full, plane.rows, box.height, ratio, content.scale);
     const shares = lineShares(plane.columns, rules);
     composeDensity(
       picture,
@@ -128,6 +190,35 @@ export class GridPainter {
     );
   }
 
+  /** The tiles of a matrix that are there, each over its rows of the thumbnail. */
+  #composeTiles(picture: Picture, box: Box, matrix: Matrix, words: Uint32Array, rules: Rules): void {
+    const [first, end] = matrix.part.queries;
+    const edge = (query: number) => box.y + Math.round(((query - first) / (end - first)) * box.height);
+    matrix.tiles.forEach((tile, at) => {
+      if (tile === undefined) return;
+      const top = edge(first + at * TILE);
+      const bottom = edge(Math.min(end, first + (at + 1) * TILE));
+      if (bottom <= Math.max(0, top) || top >= picture.height) return;
+      let pyramid = this.#pyramids.get(tile);
+      if (pyramid === undefined) {
+        pyramid = new Pyramid(shownTile(tile, matrix, rules));
+        this.#pyramids.set(tile, pyramid);
+      }
+      composeMap(picture, { ...box, y: top, height: bottom - top }, pyramid, words);
+    });
+  }
+
+  #coloursFor({ look, palette, dark }: GridContent, tint: number | null, dimmed: boolean): Uint32Array {
+    const shade = tint === null || Number.isNaN(tint) ? null : Math.round(tint * SHADES) / SHADES;
+    const name = `${look} ${shade} ${dimmed}`;
+    let colours = this.#colours.get(name);
+    if (colours === undefined) {
+      colours = groundAndInk({ look, palette, dark, tint: shade, dimmed });
+      this.#colours.set(name, colours);
+    }
+    return colours;
+  }
+
   #readied(
     thumbnails: Thumbnails,
     head: number,
@@ -135,7 +226,7 @@ export class GridPainter {
   ): { readonly rules: CellRules; readonly ready: Ready } {
     let kept = this.#ready.get(thumbnails);
     if (kept === undefined) {
-      kept = { rules: cellRules(all, thumbnails.pooled), heads: new Map() };
+      kept = { rules: cellRules(all, thumbnails), heads: new Map() };
       this.#ready.set(thumbnails, kept);
     }
     let ready = kept.heads.get(head);
@@ -144,6 +235,7 @@ export class GridPainter {
       ready = {
         pyramid: new Pyramid({ rows, columns, cells: thumbnails.shownCells(head, kept.rules.hidden) }),
         full: fullByte(thumbnails, head, kept.rules),
+        words: null,
       };
       kept.heads.set(head, ready);
     }
@@ -151,10 +243,41 @@ export class GridPainter {
   }
 }
 
-function sameLook(a: GridContent, b: GridContent): boolean {
-  return a.rules === b.rules && a.look === b.look && a.dark === b.dark && a.grid === b.grid;
+/** A tile without what is hidden: sinks, and tokens that a filter drops where the part is everything. */
+function shownTile(tile: Tile, matrix: Matrix, rules: Rules): Tile {
+  const { filter, queries, keys, sinks, sinksHidden } = rules;
+  const [top, left] = [matrix.part.queries[0], matrix.part.keys[0]];
+  const whole = matrix.part.keys[1] - left === keys.length && matrix.part.queries[1] - top === queries.length;
+  const filtered = filter !== "all" && whole;
+  if (!sinksHidden && !filtered) return tile;
+  const cells = tile.cells.slice();
+  const first = top + matrix.tiles.indexOf(tile) * TILE;
+  for (let row = 0, at = 0; row < tile.rows; row++) {
+    const gone = filtered && queries[first + row]?.sentence !== filter[0];
+    for (let column = 0; column < tile.columns; column++, at++) {
+      const key = left + column;
+      if (gone || (sinksHidden && sinks.has(key)) || (filtered && keys[key]?.sentence !== filter[1])) cells[at] = 0;
+    }
+  }
+  return { ...tile, cells };
 }
 
-function sameScroll(a: Scroll, b: Scroll): boolean {
-  return a.x === b.x && a.y === b.y;
+function deviceBox(grid: Grid, view: View, slot: Slot, ratio: number): Box {
+  const rect = rectOf(grid, view, slot);
+  const x = Math.round((rect.x - grid.left) * ratio);
+  const y = Math.round((rect.y - grid.top) * ratio);
+  return {
+    x,
+    y,
+    width: Math.max(1, Math.round(rect.width * ratio)),
+    height: Math.max(1, Math.round(rect.height * ratio)),
+  };
+}
+
+function word([red, green, blue]: Rgb): number {
+  return new Uint32Array(new Uint8Array([red, green, blue, 255]).buffer)[0];
+}
+
+function sameLook(a: GridContent, b: GridContent): boolean {
+  return (Object.keys(a) as (keyof GridContent)[]).every((part) => part === "layers" || a[part] === b[part]);
 }

@@ -19,7 +19,7 @@ export function readHead(
   sinkName: string,
 ): HeadReading {
   if (thumbnails === null) return { ...place, largest: null, note: "not here yet" };
-  const { hidden, sink } = cellRules(rules, thumbnails.pooled);
+  const { hidden, sink } = cellRules(rules, thumbnails);
   const off = { row: hidden.row, column: (column: number) => hidden.column(column) || sink(column) };
   const peak = thumbnails.peak(place.head, off) ?? thumbnails.peak(place.head, hidden);
   if (peak === null) return { ...place, largest: null, note: "nothing on show" };
@@ -27,8 +27,8 @@ export function readHead(
   return {
     ...place,
     largest: {
-      from: named(rules.queries, peak.row, high),
-      to: named(rules.keys, peak.column, wide),
+      from: named(rules.queries, thumbnails.part?.queries[0] ?? 0, peak.row, high),
+      to: named(rules.keys, thumbnails.part?.keys[0] ?? 0, peak.column, wide),
       weight: weightOf(peak.byte).toFixed(2),
     },
     note: sink(peak.column) ? "" : rules.sinks.size > 0 ? `largest off the ${sinkName}` : "largest",
@@ -41,8 +41,8 @@ export function spokenHead({ layer, head, largest, note }: HeadReading): string 
 }
 
 /** A token by its word and position, or the span of positions in one cell. */
-function named(tokens: readonly Token[], cell: number, size: number): string {
-  const from = cell * size;
+function named(tokens: readonly Token[], first: number, cell: number, size: number): string {
+  const from = first + cell * size;
   const to = Math.min(tokens.length, from + size) - 1;
   if (to > from) return `tokens ${from}–${to}`;
   const token = tokens[from];

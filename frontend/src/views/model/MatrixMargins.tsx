@@ -1,0 +1,85 @@
+import { createMemo, Index } from "solid-js";
+import { word } from "../../marks/format";
+import type { Token } from "../../wire/messages";
+import type { Filling } from "./camera";
+import type { Grid } from "./grid";
+import { type CellPlace, type MatrixFrame, marginLabels } from "./matrix";
+
+export interface MarginsProps {
+  readonly frame: MatrixFrame;
+  readonly grid: Grid;
+  readonly filling: Filling;
+  readonly queries: readonly Token[];
+  readonly keys: readonly Token[];
+  readonly pointed: CellPlace | null;
+}
+
+/** The tokens beside a matrix, as far as they are in sight: queries at the left, keys above. */
+export function MatrixMargins(props: MarginsProps) {
+  const rows = createMemo(() => {
+    const { rect, part, cellHeight } = props.frame;
+    return marginLabels(part.queries, rect.y, cellHeight, props.filling.top, props.grid.height);
+  });
+  const columns = createMemo(() => {
+    const { rect, part, cellWidth } = props.frame;
+    return marginLabels(part.keys, rect.x, cellWidth, props.filling.left, props.grid.width);
+  });
+  /** Words stand upright where columns are narrower than they are long. */
+  const level = () => columns()[0]?.kind !== "token" || props.frame.cellWidth >= props.filling.left - 8;
+  const text = (tokens: readonly Token[], index: number, kind: "token" | "position") =>
+    kind === "token" && tokens[index] !== undefined ? word(tokens[index]) : String(index);
+  return (
+    <div class="margins" aria-hidden="true" data-testid="matrix-margins">
+      <div class="rows-margin" style={{ width: `${props.filling.left}px`, top: `${props.filling.top}px` }}>
+        <Index each={rows()}>
+          {(label) => (
+            <bdi
+              class="margin-label"
+              classList={{
+                now: props.pointed?.query === label().index,
+                position: label().kind === "position",
+              }}
+              data-query={label().index}
+              style={{ transform: `translate(0, ${label().at - props.filling.top}px) translate(0, -50%)` }}
+            >
+              {text(props.queries, label().index, label().kind)}
+            </bdi>
+          )}
+        </Index>
+      </div>
+      <div class="columns-margin" style={{ height: `${props.filling.top}px`, left: `${props.filling.left}px` }}>
+        <Index each={columns()}>
+          {(label) => (
+            <bdi
+              class="margin-label"
+              classList={{
+                now: props.pointed?.key === label().index,
+                position: label().kind === "position",
+                level: level(),
+              }}
+              data-key={label().index}
+              style={{
+                "max-width": level() ? undefined : `${props.filling.top - 10}px`,
+                transform: level()
+                  ? `translate(${label().at - props.filling.left}px, ${props.filling.top - 20}px) translate(-50%, 0)`
+                  : `translate(${label().at - props.filling.left}px, ${props.filling.top - 5}px) rotate(-90deg) translate(0, -50%)`,
+              }}
+            >
+              {text(props.keys, label().index, label().kind)}
+            </bdi>
+          )}
+        </Index>
+      </div>
+      <div
+        class="margin-corner num"
+        style={{ width: `${props.filling.left}px`, height: `${props.filling.top}px` }}
+      >
+        <span class="keys-name">keys →</span>
+        <b>
+          {props.frame.slot.layer}.{props.frame.slot.head}
+        </b>
+        <span>queries ↓</span>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,121 @@
+/** What lies over the cells of a matrix: what a query may not look at, hair lines, sentences, and the cell pointed at. */
+
+import type { LayerField } from "../../compute/field";
+import type { Token } from "../../wire/messages";
+import type { Rect } from "./camera";
+import { type CellPlace, linesInSight, type MatrixFrame, rectOfCell } from "./matrix";
+import { type OverlayInks, ring } from "./overlay";
+
+/** From this size on cells are told apart by hair lines. */
+const LINED_FROM = 9;
+/** Cells in sight that are asked one by one whether they are allowed. */
+const MOST_ASKED = 40_000;
+
+export interface CellMarks {
+  readonly queries: readonly Token[];
+  readonly keys: readonly Token[];
+  /** Says which cells the model may fill; null while nobody knows. */
+  readonly field: LayerField | null;
+  /** Whether queries look back only: known before the field is. */
+  readonly causal: boolean;
+  readonly pointed: CellPlace | null;
+  readonly pinned: CellPlace | null;
+}
+
+export function paintCells(
+  context: CanvasRenderingContext2D,
+  frame: MatrixFrame,
+  room: Rect,
+  marks: CellMarks,
+  inks: OverlayInks,
+): void {
+  const { rect, part, cellWidth, cellHeight } = frame;
+  const left = Math.max(rect.x, room.x);
+  const right = Math.min(rect.x + rect.width, room.x + room.width);
+  const top = Math.max(rect.y, room.y);
+  const bottom = Math.min(rect.y + rect.height, room.y + room.height);
+  if (right <= left || bottom <= top) return;
+  const rows = linesInSight(part.queries, rect.y, cellHeight, top, bottom);
+  const columns = linesInSight(part.keys, rect.x, cellWidth, left, right);
+  context.save();
+  context.beginPath();
+  context.rect(left, top, right - left, bottom - top);
+  context.clip();
+  notAllowed(context, frame, rows, columns, marks, inks);
+  const line = (x: number, y: number, width: number, height: number) => context.fillRect(x, y, width, height);
+  const atX = (key: number) => Math.round(rect.x + (key - part.keys[0]) * cellWidth);
+  const atY = (query: number) => Math.round(rect.y + (query - part.queries[0]) * cellHeight);
+  if (Math.min(cellWidth, cellHeight) >= LINED_FROM) {
+    context.fillStyle = inks.panel;
+    context.globalAlpha = 0.65;
+    for (let key = columns[0]; key <= columns[1]; key++) line(atX(key) - 0.5, top, 1, bottom - top);
+    for (let query = rows[0]; query <= rows[1]; query++) line(left, atY(query) - 0.5, right - left, 1);
+    context.globalAlpha = 1;
+  }
+  context.fillStyle = inks.quiet;
+  for (let key = Math.max(1, columns[0]); key < columns[1]; key++)
+    if (bounds(marks.keys, key)) line(atX(key) - 0.5, top, 1, bottom - top);
+  for (let query = Math.max(1, rows[0]); query < rows[1]; query++)
+    if (bounds(marks.queries, query)) line(left, atY(query) - 0.5, right - left, 1);
+  context.restore();
+  context.save();
+  context.beginPath();
+  context.rect(left - 3, top - 3, right - left + 6, bottom - top + 6);
+  context.clip();
+  for (const [place, colour, width] of [
+    [marks.pinned, inks.ink, 2],
+    [marks.pointed, inks.accent, 2],
+  ] as const) {
+    if (place === null) continue;
+    const box = rectOfCell(frame, place);
+    const least = 5;
+    const x = box.x - Math.max(0, (least - box.width) / 2);
+    const y = box.y - Math.max(0, (least - box.height) / 2);
+    const cell = { x, y, width: Math.max(least, box.width), height: Math.max(least, box.height) };
+    ring(context, cell, inks.panel, width + 2);
+    ring(context, cell, colour, width);
+  }
+  context.restore();
+}
+
+/** Whether another sentence begins at a token. */
+function bounds(tokens: readonly Token[], index: number): boolean {
+  const [before, after] = [tokens[index - 1]?.sentence, tokens[index]?.sentence];
+  return before != null && after != null && before !== after;
+}
+
+/** Cells that a query may not look at show the panel: they are no weight of 0. */
+function notAllowed(
+  context: CanvasRenderingContext2D,
+  frame: MatrixFrame,
+  [firstRow, endRow]: readonly [number, number],
+  [firstColumn, endColumn]: readonly [number, number],
+  { field, causal, queries, keys }: CellMarks,
+  inks: OverlayInks,
+): void {
+  const { rect, part, cellWidth, cellHeight } = frame;
+  const back = keys.length - queries.length;
+  const looksBack = field === null ? causal && back === 0 : field.mask === "causal";
+  context.fillStyle = inks.panel;
+  const close = (query: number, from: number, until: number): void => {
+    if (until <= from) return;
+    const x = rect.x + (from - part.keys[0]) * cellWidth;
+    const y = rect.y + (query - part.queries[0]) * cellHeight;
+    context.fillRect(x, y, (until - from) * cellWidth, cellHeight + 0.3);
+  };
+  for (let query = firstRow; query < endRow; query++) {
+    if (looksBack) {
+      close(query, Math.max(firstColumn, query + back + 1), endColumn);
+      continue;
+    }
+    // Other masks are asked cell by cell, as long as these can be told apart.
+    if (field === null || (endRow - firstRow) * (endColumn - firstColumn) > MOST_ASKED) return;
+    let from = firstColumn;
+    for (let key = firstColumn; key < endColumn; key++) {
+      if (!field.allowed(frame.slot.head, query, key)) continue;
+      close(query, from, key);
+      from = key + 1;
+    }
+    close(query, from, endColumn);
+  }
+}

@@ -1,0 +1,89 @@
+/** Wheel, drag and pinch on the model view, as changes of its camera. */
+
+import { onCleanup } from "solid-js";
+
+export interface GestureTargets {
+  /** `factor` times nearer about a point of the element. */
+  readonly onZoom: (factor: number, x: number, y: number) => void;
+  readonly onPan: (dx: number, dy: number) => void;
+  /** Whether there is anything to move. */
+  readonly movable: () => boolean;
+  readonly onDragging: (dragging: boolean) => void;
+}
+
+/** Zoom for one pixel of the wheel; a pinch on a touch pad comes as a wheel with Ctrl, in smaller steps. */
+const WHEEL = 0.0022;
+const PINCH = 0.011;
+const LINE_PIXELS = 30;
+/** A pointer that moves less than this has clicked. */
+const STILL = 4;
+
+/** Listens on an element; gives a function that says whether a click just ended a drag. */
+export function followGestures(element: HTMLElement, targets: GestureTargets): () => boolean {
+  const down = new Map<number, { x: number; y: number }>();
+  let dragged = false;
+  const here = (event: MouseEvent): { x: number; y: number } => {
+    const box = element.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  };
+
+  const wheel = (event: WheelEvent): void => {
+    event.preventDefault();
+    const unit = event.deltaMode === 1 ? LINE_PIXELS : event.deltaMode === 2 ? 400 : 1;
+    const { x, y } = here(event);
+    if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+      if (targets.movable()) targets.onPan(-event.deltaX * unit, 0);
+      return;
+    }
+    const far = Math.max(-240, Math.min(240, event.deltaY * unit));
+    targets.onZoom(Math.exp(-far * (event.ctrlKey ? PINCH : WHEEL)), x, y);
+  };
+
+  const press = (event: PointerEvent): void => {
+    if (event.button !== 0) return;
+    dragged = false;
+    down.set(event.pointerId, here(event));
+  };
+
+  const move = (event: PointerEvent): void => {
+    const before = down.get(event.pointerId);
+    if (before === undefined) return;
+    const now = here(event);
+    if (down.size === 2) {
+      const other = [...down].find(([id]) => id !== event.pointerId)?.[1] ?? before;
+      const apart = (point: { x: number; y: number }) => Math.max(10, Math.hypot(point.x - other.x, point.y - other.y));
+      dragged = true;
+      targets.onZoom(apart(now) / apart(before), (now.x + other.x) / 2, (now.y + other.y) / 2);
+      targets.onPan((now.x - before.x) / 2, (now.y - before.y) / 2);
+      down.set(event.pointerId, now);
+      return;
+    }
+    if (!dragged) {
+      if (Math.hypot(now.x - before.x, now.y - before.y) < STILL || !targets.movable()) return;
+      dragged = true;
+      element.setPointerCapture(event.pointerId);
+      targets.onDragging(true);
+    }
+    targets.onPan(now.x - before.x, now.y - before.y);
+    down.set(event.pointerId, now);
+  };
+
+  const release = (event: PointerEvent): void => {
+    down.delete(event.pointerId);
+    if (down.size === 0) targets.onDragging(false);
+  };
+
+  element.addEventListener("wheel", wheel, { passive: false });
+  element.addEventListener("pointerdown", press);
+  element.addEventListener("pointermove", move);
+  element.addEventListener("pointerup", release);
+  element.addEventListener("pointercancel", release);
+  onCleanup(() => {
+    element.removeEventListener("wheel", wheel);
+    element.removeEventListener("pointerdown", press);
+    element.removeEventListener("pointermove", move);
+    element.removeEventListener("pointerup", release);
+    element.removeEventListener("pointercancel", release);
+  });
+  return () => dragged;
+}

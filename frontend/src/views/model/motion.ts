@@ -1,0 +1,87 @@
+/** The camera as it moves: at once with the pointer, in a short glide for keys; told to the state once it rests. */
+
+import { createEffect, createSignal, on, onCleanup } from "solid-js";
+import type { Camera } from "../../state/state";
+import { type Filling, kept, restOf, underway } from "./camera";
+import type { Grid } from "./grid";
+
+const GLIDE_MS = 170;
+const REST_MS = 160;
+
+export interface MotionProps {
+  readonly grid: () => Grid;
+  readonly filling: () => Filling;
+  /** Where the state says that it is. */
+  readonly told: () => Camera | null;
+  readonly onTell: (camera: Camera | null) => void;
+}
+
+export interface Motion {
+  /** Null for all heads. */
+  readonly camera: () => Camera | null;
+  readonly moving: () => boolean;
+  readonly jump: (camera: Camera | null) => void;
+  readonly glide: (camera: Camera | null) => void;
+}
+
+export function createMotion(props: MotionProps): Motion {
+  const [camera, setCamera] = createSignal<Camera | null>(props.told());
+  const [moving, setMoving] = createSignal(false);
+  let rest: ReturnType<typeof setTimeout> | undefined;
+  let frame = 0;
+  let told = props.told();
+
+  const settle = (): void => {
+    setMoving(false);
+    told = camera();
+    props.onTell(told);
+  };
+  const moved = (): void => {
+    setMoving(true);
+    clearTimeout(rest);
+    rest = setTimeout(settle, REST_MS);
+  };
+  const jump = (to: Camera | null): void => {
+    cancelAnimationFrame(frame);
+    setCamera(to);
+    moved();
+  };
+  const glide = (to: Camera | null): void => {
+    cancelAnimationFrame(frame);
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const from = camera() ?? restOf(props.grid());
+    const end = to ?? restOf(props.grid());
+    if (still) return jump(to);
+    const begun = performance.now();
+    const step = (): void => {
+      const share = Math.min(1, (performance.now() - begun) / GLIDE_MS);
+      moved();
+      if (share === 1) {
+        setCamera(to);
+        return;
+      }
+      setCamera(underway(from, end, 1 - (1 - share) ** 3));
+      frame = requestAnimationFrame(step);
+    };
+    step();
+  };
+  createEffect(
+    on(props.told, (now) => {
+      if (now === told) return;
+      told = now;
+      cancelAnimationFrame(frame);
+      clearTimeout(rest);
+      setMoving(false);
+      setCamera(now);
+    }),
+  );
+  onCleanup(() => {
+    cancelAnimationFrame(frame);
+    clearTimeout(rest);
+  });
+  const within = (): Camera | null => {
+    const now = camera();
+    return now === null ? null : kept(props.grid(), props.filling(), now);
+  };
+  return { camera: within, moving, jump, glide };
+}
