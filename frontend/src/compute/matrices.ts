@@ -96,7 +96,9 @@ export class Matrices {
     const ready = this.#wanted.filter(({ matrix }) => matrix.message.form === "weights");
     for (const job of ready) this.#arrive(job, packedTile(job));
     if (ready.length > 0) this.onTile();
-    const busy = new Set([...this.#asked.values()].map(({ matrix, tile }) => `${tile} ${this.#nameOf(matrix)}`));
+    const busy = new Set(
+      [...this.#asked.values()].map(({ matrix, tile }) => `${tile} ${this.#nameOf(matrix)}`),
+    );
     for (const job of this.#wanted) {
       if (this.#asked.size >= UNDER_WAY) break;
       if (!busy.has(`${job.tile} ${this.#nameOf(job.matrix)}`)) this.#ask(job);

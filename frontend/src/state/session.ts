@@ -3,10 +3,20 @@
 import { createSignal } from "solid-js";
 import { DisconnectedError, RefusedError, type Source } from "../source/source";
 import type { Example, HelloMessage, LayerMessage, Message, Request, TileMessage } from "../wire/messages";
+import { createEdges } from "./edges";
 import { applyAddress, readHash } from "./hash";
 import { begin, type History, redo, replace, step, undo } from "./history";
 import { createOverviews } from "./overviews";
-import { type Action, type AppState, currentTrace, EMPTY, reduce, type Selection, undoable } from "./state";
+import {
+  type Action,
+  type AppState,
+  currentTrace,
+  EMPTY,
+  reduce,
+  type Selection,
+  selectedEdge,
+  undoable,
+} from "./state";
 
 export interface Work {
   readonly what: "run" | "layer" | "check" | "hello";
@@ -50,11 +60,19 @@ export function createSession(source: Source) {
     setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
   });
 
+  const edges = createEdges(source, (error) => {
+    retry = showEdge;
+    setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+  });
+
   const state = (): AppState => history().present;
 
   function dispatch(action: Action): void {
-    const next = reduce(state(), action);
+    const before = state();
+    const next = reduce(before, action);
     setHistory(undoable(action) ? step(history(), next) : replace(history(), next));
+    if (next.pins !== before.pins) showEdge();
+    if (next.view.filter !== before.view.filter) showOverview();
     if (MOVES.includes(action.type)) void showLayer();
   }
 
@@ -125,12 +143,26 @@ export function createSession(source: Source) {
     }
   }
 
+  function showOverview(): void {
+    const trace = currentTrace(state());
+    if (trace === null || !hello()?.can.includes("overview")) return;
+    void overviews.show(trace.trace, state().selection.stack, state().view.filter);
+  }
+
+  /** Brings the pinned edge in all heads, where one is pinned and this host knows it. */
+  function showEdge(): void {
+    const trace = currentTrace(state());
+    if (trace === null || !hello()?.can.includes("edge")) return;
+    void edges.show(trace.trace, state().selection.stack, selectedEdge(state()));
+  }
+
   /** Brings the selected layer, from what is kept or from the source. The old picture stays until it is there. */
   async function showLayer(): Promise<void> {
     const trace = currentTrace(state());
     if (trace === null) return;
     const { stack, layer: index } = state().selection;
-    if (hello()?.can.includes("overview")) void overviews.show(trace.trace, stack);
+    showOverview();
+    showEdge();
     const key = `${trace.trace} ${stack} ${index}`;
     const kept = layers.get(key);
     if (kept !== undefined) {
@@ -257,11 +289,13 @@ export function createSession(source: Source) {
   function close(): void {
     for (const control of running.values()) control.abort();
     overviews.close();
+    edges.close();
   }
 
   return {
     state,
     overview: overviews.overview,
+    edge: edges.edge,
     hello,
     work,
     failure,

@@ -84,7 +84,7 @@ export function App(props: AppProps) {
             titles={{
               model: "Model",
               head: "Head",
-              side: state().frame.side === "weights" ? "Weights" : "Neurons",
+              side: { neurons: "Neurons", weights: "Weights", edges: "Edges" }[state().frame.side],
             }}
             model={(wide) => (
               <ModelPanel
@@ -94,6 +94,7 @@ export function App(props: AppProps) {
                 over={page.overHead()}
                 onOver={page.setOverHead}
                 onReading={page.setHeadReading}
+                onCell={page.setOverCell}
                 onEnter={() => go("head")}
               />
             )}
@@ -114,13 +115,13 @@ export function App(props: AppProps) {
           />
         </Show>
         <Footer
-          field={page.field()}
+          field={page.overCell()?.field ?? page.field()}
           version={page.version()}
           shown={page.shown()}
-          edge={page.edge()}
+          edge={page.overCell()?.edge ?? page.edge()}
           detail={page.detail()}
           trace={page.trace()}
-          head={page.headReading()}
+          head={page.overCell() === null ? page.headReading() : null}
         />
         <CopyBox />
       </div>

@@ -28,6 +28,10 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const [version, setVersion] = createSignal(0);
   const known = (): void => void setVersion((count) => count + 1);
   const [overHead, setOverHead] = createSignal<HeadPlace | null>(null);
+  /** The cell of a matrix in the model view that is pointed at, with the layer it is of. */
+  const [overCell, setOverCell] = createSignal<{ readonly field: LayerField; readonly edge: Edge } | null>(
+    null,
+  );
   const [headReading, setHeadReading] = createSignal<HeadReading | null>(null);
 
   const browserDark = followBrowser();
@@ -112,6 +116,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ session, state, dark, trace, stack, field, shown, version, known, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReading, setHeadReading },
     ...{ said, say, toCopy, setToCopy, copy },
+    ...{ overCell, setOverCell },
   };
 }
 

@@ -6,6 +6,7 @@ import { matrixFigure } from "../../figures/matrix";
 import { modelFigure } from "../../figures/model";
 import { neuronFigure } from "../../figures/neuron";
 import type { Figure, Subject } from "../../figures/sheet";
+import { SCALE_TITLES } from "../../marks/scale";
 import { headsOn, type Place } from "../../state/state";
 import type { Surroundings } from "../context";
 import { groundAndInk, lookOf, type Rules } from "../model/look";
@@ -64,7 +65,11 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
   if (field === null) throw new Error("The layer is not here yet.");
   const common = { subject: subjectOf(page), field, queries, keys, view, dark };
   if (kind === "matrix")
-    return matrixFigure({ ...common, head: heads[0] ?? 0, colours: groundAndInk(dark, "map") });
+    return matrixFigure({
+      ...common,
+      head: heads[0] ?? 0,
+      colours: groundAndInk({ look: "map", palette: view.palette, dark, tint: null, dimmed: false }),
+    });
   const { token } = selection;
   const pinned = token !== null && pins.some((pin) => pin.side === token.side && pin.index === token.index);
   const places: readonly Place[] = token === null || pinned ? pins : [...pins, token];
@@ -80,7 +85,7 @@ function modelOf(page: Page, dark: boolean): Promise<Figure> {
   const fits = overview?.trace === page.trace()?.trace && overview?.stack === selection.stack;
   const layers = new Map<number, Thumbnails>();
   if (fits) for (const [layer, message] of overview?.layers ?? []) layers.set(layer, new Thumbnails(message));
-  const rules: Rules = { filter: view.filter, sinksHidden: view.sinks === "hidden", sinks, queries, keys };
+  const rules: Rules = { filter: view.filter, sinksHidden: view.sinks !== "shown", sinks, queries, keys };
   const look = lookOf(view.thumbnails, Math.max(queries.length, keys.length));
   const shapes = stack?.shapes ?? [];
   const cells = shapes.flatMap((shape, layer) =>
@@ -90,10 +95,10 @@ function modelOf(page: Page, dark: boolean): Promise<Figure> {
   const notes = [
     look === "lines"
       ? "Thumbnails: tokens that attend at the left, tokens attended to at the right, darker lines are heavier"
-      : "Thumbnails: a row is a query, a column a key, darker is the square root of the weight",
+      : `Thumbnails: a row is a query, a column a key, ${dark ? "lighter" : "darker"} is heavier (${SCALE_TITLES[view.scale]} scale)`,
     `Each head is scaled to its own largest weight${sinks.size > 0 ? ` off the ${name}` : ""}`,
   ];
-  if (view.sinks === "hidden" && sinks.size > 0) notes.push(`Without the ${name}`);
+  if (view.sinks !== "shown" && sinks.size > 0) notes.push(`Without the ${name}`);
   if (view.filter !== "all") notes.push(`Only ${view.filter[0]} to ${view.filter[1]}`);
   if (pooled[0] > 1 || pooled[1] > 1) notes.push(`A cell is the largest of ${pooled[0]} × ${pooled[1]}`);
   return modelFigure({
@@ -101,13 +106,15 @@ function modelOf(page: Page, dark: boolean): Promise<Figure> {
     cells,
     rowNames: shapes.map((_, layer) => String(layer)),
     columnNames: Array.from({ length: stack?.heads ?? 0 }, (_, head) => String(head)),
-    compose: thumbnailPainter(layers, rules, look, dark),
+    compose: thumbnailPainter(layers, rules, look, { palette: view.palette, scale: view.scale, dark }),
     selected: { layer: selection.layer, heads: headsOn(page.state()) },
     look,
     notes,
     settings: {
       look,
       filter: view.filter,
+      scale: view.scale,
+      palette: view.palette,
       sinks: view.sinks,
       pooled,
       selected: [selection.layer, headsOn(page.state())],

@@ -4,6 +4,7 @@ import type { Thumbnails } from "../../compute/thumbnails";
 import { type Box, composeDensity, composeMap, type Picture } from "../../marks/composite";
 import { Pyramid } from "../../marks/pyramid";
 import { strandDensity } from "../../marks/strands";
+import type { Palette, Scale } from "../../state/state";
 import {
   cellRules,
   fullByte,
@@ -20,27 +21,27 @@ export function thumbnailPainter(
   layers: ReadonlyMap<number, Thumbnails>,
   rules: Rules,
   look: Look,
-  dark: boolean,
+  { palette, scale, dark }: { readonly palette: Palette; readonly scale: Scale; readonly dark: boolean },
 ): (
   picture: Picture,
   box: Box,
   place: { readonly layer: number; readonly head: number },
   ratio: number,
 ) => boolean {
-  const colours = groundAndInk(dark, look);
+  const colours = groundAndInk({ look, palette, dark, tint: null, dimmed: false });
   return (picture, box, { layer, head }, ratio) => {
     const thumbnails = layers.get(layer);
     if (thumbnails === undefined || head >= thumbnails.heads) return false;
     const { rows, columns } = thumbnails;
-    const own = cellRules(rules, thumbnails.pooled);
+    const own = cellRules(rules, thumbnails);
     const pyramid = new Pyramid({ rows, columns, cells: thumbnails.shownCells(head, own.hidden) });
     const full = fullByte(thumbnails, head, own);
     if (look === "map") {
-      composeMap(picture, box, pyramid, mapWords(colours, full));
+      composeMap(picture, box, pyramid, mapWords(colours, full, scale));
       return true;
     }
     const plane = pyramid.level(rows, columns);
-    const amounts = lineAmounts(full, plane.rows, box.height, ratio);
+    const amounts = lineAmounts(full, plane.rows, box.height, ratio, scale);
     const density = strandDensity(plane, box.width, box.height, amounts, lineShares(columns, own));
     composeDensity(picture, box, density, colours);
     return true;

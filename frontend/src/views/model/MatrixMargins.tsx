@@ -47,7 +47,10 @@ export function MatrixMargins(props: MarginsProps) {
           )}
         </Index>
       </div>
-      <div class="columns-margin" style={{ height: `${props.filling.top}px`, left: `${props.filling.left}px` }}>
+      <div
+        class="columns-margin"
+        style={{ height: `${props.filling.top}px`, left: `${props.filling.left}px` }}
+      >
         <Index each={columns()}>
           {(label) => (
             <bdi

@@ -4,13 +4,23 @@ import type { Matrix, Part } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
 import { longestToken } from "../../marks/format";
 import type { Camera, Palette, Scale, ViewSettings } from "../../state/state";
+import {
+  type Filling,
+  fillingZoom,
+  framing,
+  moved,
+  type Rect,
+  rectOf,
+  viewOf,
+  worldAt,
+  zoomedAbout,
+} from "./camera";
 import { paintCells } from "./cells";
-import { type Filling, fillingZoom, framing, moved, type Rect, rectOf, viewOf, worldAt, zoomedAbout } from "./camera";
 import type { Look as Closeness } from "./details";
 import { followGestures } from "./gestures";
 import { BAND, gridOf, roomOf } from "./grid";
 import { gridKeys } from "./gridKeys";
-import type { Look, Rules } from "./look";
+import { type Look, largestWeight, type Rules } from "./look";
 import { MatrixMargins } from "./MatrixMargins";
 import { type CellPlace, cellAt, type MatrixFrame, matrixOf } from "./matrix";
 import { createMotion } from "./motion";
@@ -52,6 +62,8 @@ export interface ModelGridProps {
   /** The head pointed at, where on the page, and by what. */
   readonly onOver: (place: HeadPlace | null, spot: { readonly x: number; readonly y: number } | null) => void;
   readonly onCell: (cell: HeadCell | null) => void;
+  /** The head that is shown as a matrix. */
+  readonly onMatrix: (place: HeadPlace | null) => void;
   readonly onSelect: (place: HeadPlace) => void;
   readonly onAdd: (place: HeadPlace) => void;
   readonly onEdge: (cell: HeadCell) => void;
@@ -161,6 +173,8 @@ export function ModelGrid(props: ModelGridProps) {
       { defer: true },
     ),
   );
+  const matrixPlace = createMemo(() => frame()?.slot ?? null, undefined, { equals: sameOrNone });
+  createEffect(on(matrixPlace, (now) => props.onMatrix(now)));
   createEffect(on(cell, (now) => props.onCell(now), { defer: true }));
   createEffect(() => {
     // A cell is pointed at as long as its head is the matrix on show.
@@ -195,16 +209,26 @@ export function ModelGrid(props: ModelGridProps) {
     const look = plain ? "map" : props.look;
     const moving = motion.moving();
     const content = {
-      ...{ layers, rules, look, palette, scale, dark, within },
+      ...{ layers, rules, look, palette, scale, dark },
+      // Beside a matrix its neighbours step back.
+      within: matrix === null ? within : (place: HeadPlace) => same(place, matrix.slot),
       ...{ grid: grid(), placement: placement(), tint: plain ? untinted : tint },
     } as const;
     const near = closeness();
     if (painter !== null) {
       if (moving && painter.cost > DEAR) painter.stretch(grid(), view());
-      else painter.paint(content, view(), motion.camera() === null ? null : (place) => props.matrix(near, place));
+      else
+        painter.paint(
+          content,
+          view(),
+          motion.camera() === null ? null : (place) => props.matrix(near, place),
+        );
     }
     paintOver(matrix);
-    performance.measure(moving ? "attnscope zoom" : "attnscope thumbnails", { start: begun, detail: layers.size });
+    performance.measure(moving ? "attnscope zoom" : "attnscope thumbnails", {
+      start: begun,
+      detail: layers.size,
+    });
   };
   const paintOver = (matrix: MatrixFrame | null): void => {
     const style = getComputedStyle(stage);
@@ -217,7 +241,8 @@ export function ModelGrid(props: ModelGridProps) {
     };
     const context = overlayContext(overlay, grid());
     const { selected } = props;
-    const pointing = matrix === null ? { hovered: hovered(), focused: focused() } : { hovered: null, focused: null };
+    const pointing =
+      matrix === null ? { hovered: hovered(), focused: focused() } : { hovered: null, focused: null };
     paintOverlay(context, grid(), view(), placement(), { selected, ...pointing }, inks, matrix === null);
     if (matrix === null) return;
     const { queries, keys } = props.rules;
@@ -228,7 +253,20 @@ export function ModelGrid(props: ModelGridProps) {
       height: grid().height - filling().top,
     };
     const { causal, edge: pinned } = props;
-    const marks = { queries, keys, causal, pinned, field: props.field(matrix.slot.layer), pointed: cell() };
+    const { scale, dark } = props;
+    const full = props.layers.get(matrix.slot.layer);
+    const largest = full === undefined ? 1 : largestWeight(full, matrix.slot.head, props.rules);
+    const marks = {
+      queries,
+      keys,
+      causal,
+      pinned,
+      scale,
+      dark,
+      largest,
+      field: props.field(matrix.slot.layer),
+      pointed: cell(),
+    };
     paintCells(context, matrix, room, marks, inks);
   };
   onCleanup(() => cancelAnimationFrame(request));
@@ -335,7 +373,15 @@ export function ModelGrid(props: ModelGridProps) {
     const now = frame();
     if (now === null) return undefined;
     const { slot, rect, part: of, cellWidth, cellHeight } = now;
-    return [`${slot.layer}.${slot.head}`, rect.x, rect.y, cellWidth, cellHeight, ...of.queries, ...of.keys].join(" ");
+    return [
+      `${slot.layer}.${slot.head}`,
+      rect.x,
+      rect.y,
+      cellWidth,
+      cellHeight,
+      ...of.queries,
+      ...of.keys,
+    ].join(" ");
   };
 
   return (
@@ -403,7 +449,9 @@ export function ModelGrid(props: ModelGridProps) {
           id="model-active"
           role="gridcell"
           aria-colindex={(placement().lines[line()]?.findIndex((slot) => same(slot, active())) ?? 0) + 1}
-          aria-selected={active().layer === props.selected.layer && props.selected.heads.includes(active().head)}
+          aria-selected={
+            active().layer === props.selected.layer && props.selected.heads.includes(active().head)
+          }
         >
           <Show when={cell()} fallback={props.spoken(active())}>
             {(now) => props.spokenCell(now())}
@@ -415,6 +463,10 @@ export function ModelGrid(props: ModelGridProps) {
 }
 
 const untinted: Tint = () => null;
+
+function sameOrNone(a: HeadPlace | null, b: HeadPlace | null): boolean {
+  return a === b || (a !== null && b !== null && same(a, b));
+}
 
 function same(a: HeadPlace, b: HeadPlace): boolean {
   return a.layer === b.layer && a.head === b.head;

@@ -1,15 +1,22 @@
-import { createEffect, createMemo, Show } from "solid-js";
-import { Thumbnails } from "../../compute/thumbnails";
+import { createEffect, createMemo, createSignal, onCleanup, Show } from "solid-js";
+import type { LayerField } from "../../compute/field";
+import { decimals, weightText } from "../../marks/format";
+import { SCALE_TITLES } from "../../marks/scale";
 import type { Session } from "../../state/session";
-import { currentTrace, headsOn } from "../../state/state";
-import type { OverviewMessage } from "../../wire/messages";
-import { sinkKeys, sinkName } from "../reading";
+import { type AppState, currentTrace } from "../../state/state";
+import { type Edge, readEdge } from "../reading";
 import { Segments } from "../Segments";
 import { WholeButton } from "../WholeButton";
-import { groundAndInk, type Look, lookOf, type Rules } from "./look";
-import { ModelGrid } from "./ModelGrid";
+import { Details } from "./details";
+import { HeadCard } from "./HeadCard";
+import { groundAndInk, type Look } from "./look";
+import { MeasureLegend } from "./MeasureLegend";
+import { MeasureMenu } from "./MeasureMenu";
+import { type HeadCell, ModelGrid } from "./ModelGrid";
+import { edgeMeasure, named, tellingFacts } from "./measures";
 import type { HeadPlace } from "./overlay";
-import { type HeadReading, readHead, spokenHead } from "./reading";
+import { type HeadReading, spokenHead } from "./reading";
+import { readModel } from "./readModel";
 
 const LOOKS: readonly (readonly [Look, string])[] = [
   ["lines", "lines"],
@@ -24,84 +31,116 @@ export interface ModelPanelProps {
   readonly onOver: (place: HeadPlace | null) => void;
   /** What the readout should say of the head pointed at. */
   readonly onReading: (reading: HeadReading | null) => void;
+  /** The cell of a matrix that is pointed at. */
+  readonly onCell: (cell: { readonly field: LayerField; readonly edge: Edge } | null) => void;
   readonly onEnter: () => void;
 }
 
-/** All heads of the model at a glance, and the way to each of them. */
+/** All heads of the model at a glance, and the way to each of them and into its weights. */
 export function ModelPanel(props: ModelPanelProps) {
   const { session } = props;
   const state = session.state;
-  const trace = () => currentTrace(state());
-  const stack = () => trace()?.stacks[state().selection.stack];
-  const queries = () => trace()?.tokens[stack()?.query ?? ""] ?? [];
-  const keys = () => trace()?.tokens[stack()?.key ?? ""] ?? [];
-  const causal = () => stack()?.causal ?? false;
+  const model = readModel(session);
+  const { layers, heads, rules, queries, keys, look, measure, reading } = model;
+  let section!: HTMLElement;
+  const [spot, setSpot] = createSignal<{ readonly x: number; readonly y: number } | null>(null);
+  const [version, setVersion] = createSignal(0);
+  const details = new Details(session, () => setVersion((count) => count + 1));
+  onCleanup(() => details.close());
 
-  const read = new WeakMap<OverviewMessage, Thumbnails>();
-  const overview = () => {
-    const now = session.overview();
-    return now?.trace === trace()?.trace && now?.stack === state().selection.stack ? now : null;
-  };
-  const layers = createMemo((): ReadonlyMap<number, Thumbnails> => {
-    const found = new Map<number, Thumbnails>();
-    try {
-      for (const [layer, message] of overview()?.layers ?? []) {
-        const thumbnails = read.get(message) ?? new Thumbnails(message);
-        read.set(message, thumbnails);
-        found.set(layer, thumbnails);
-      }
-    } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
-    }
-    return found;
-  });
-  const rules = createMemo(
-    (): Rules => ({
-      filter: state().view.filter,
-      sinksHidden: state().view.sinks === "hidden",
-      sinks: sinkKeys(keys(), causal()),
-      queries: queries(),
-      keys: keys(),
-    }),
-    undefined,
-    {
-      equals: (a, b) =>
-        a.filter === b.filter &&
-        a.sinksHidden === b.sinksHidden &&
-        a.queries === b.queries &&
-        a.keys === b.keys,
-    },
-  );
-  const heads = createMemo(() => (stack()?.shapes ?? []).map((shape) => shape?.heads ?? 0));
-  const selected = createMemo(() => ({ layer: state().selection.layer, heads: headsOn(state()) }));
-  const look = () => lookOf(state().view.thumbnails, Math.max(queries().length, keys().length));
-  const reading = (place: HeadPlace): HeadReading =>
-    readHead(place, layers().get(place.layer) ?? null, rules(), sinkName(keys(), causal()));
   createEffect(() => props.onReading(props.over === null ? null : reading(props.over)));
+  const over = (place: HeadPlace | null, at: { readonly x: number; readonly y: number } | null): void => {
+    const box = section.getBoundingClientRect();
+    setSpot(at === null ? null : { x: at.x - box.x, y: at.y - box.y });
+    props.onOver(place);
+  };
+
+  const of = () => ({ trace: model.trace()?.trace ?? "", stack: state().selection.stack });
+  const fieldOf = (layer: number): LayerField | null => {
+    void version();
+    return details.field(of().trace, of().stack, layer);
+  };
+  const [cell, setCell] = createSignal<HeadCell | null>(null);
+  const [matrix, setMatrix] = createSignal<HeadPlace | null>(null);
+  const drawn = (): Look => (matrix() === null ? look() : "map");
+  createEffect(() => {
+    const now = cell();
+    const field = now === null ? null : fieldOf(now.layer);
+    props.onCell(now === null || field === null ? null : { field, edge: now });
+  });
+  onCleanup(() => props.onCell(null));
+  const spokenCell = (now: HeadCell): string => {
+    const from = named(queries(), now.query);
+    const to = named(keys(), now.key);
+    const field = fieldOf(now.layer);
+    if (field === null) return `Head ${now.layer}.${now.head}: ${from} to ${to}`;
+    if (!field.allowed(now.head, now.query, now.key)) return `${from} to ${to}: not allowed`;
+    const { weight, rank, among } = readEdge(field, now);
+    return `${from} to ${to}: ${weightText(weight, decimals(field.error))}, rank ${rank} of ${among}`;
+  };
+
+  /** What was pinned before the last click on a cell: a second click takes the first back. */
+  let before: Pick<AppState, "pins" | "selection" | "frame"> | null = null;
+  const chooseEdge = ({ layer, head, query, key }: HeadCell): void => {
+    const { pins, selection, frame } = state();
+    before = { pins, selection, frame };
+    const on = model.selected();
+    if (on.layer !== layer || !on.heads.includes(head)) session.dispatch({ type: "head", layer, head });
+    session.dispatch({ type: "edge", query, key });
+    session.dispatch({ type: "frame", frame: { side: "edges" } });
+  };
+  const takeBack = (): void => {
+    if (before === null) return;
+    session.dispatch({ type: "pins", pins: before.pins });
+    session.dispatch({ type: "token", token: before.selection.token });
+    session.dispatch({ type: "frame", frame: { side: before.frame.side } });
+    before = null;
+  };
 
   const pooled = () => layers().values().next().value?.pooled ?? [1, 1];
   const notes = () => {
-    const parts = [`${look() === "lines" ? "weight" : "√ weight"}, each head to its own largest`];
+    void version();
+    const now = matrix();
+    const to = now === null ? "each head to its own largest" : `head ${now.layer}.${now.head} to its largest`;
+    const parts = [`${SCALE_TITLES[state().view.scale]} weight, ${to}`];
     if (rules().sinks.size > 0) {
-      const name = sinkName(keys(), causal());
-      const treated = rules().sinksHidden ? " (hidden)" : look() === "lines" ? " (faint)" : "";
-      parts[0] += ` off the ${name}${treated}`;
+      const treated = rules().sinksHidden ? " (hidden)" : drawn() === "lines" ? " (faint)" : "";
+      parts[0] += ` off the ${model.sinkName()}${treated}`;
     }
     const { filter } = rules();
     if (filter !== "all") parts.push(`only ${filter[0]} → ${filter[1]}`);
-    if (pooled()[0] > 1 || pooled()[1] > 1) parts.push(`max of ${pooled()[0]} × ${pooled()[1]}`);
+    if (pooled()[0] > 1 || pooled()[1] > 1) {
+      const missing = state().frame.camera === null || details.missing > 0;
+      if (missing) parts.push(`max of ${pooled()[0]} × ${pooled()[1]}`);
+    }
     return parts.join(" · ");
   };
   const arrival = () => {
-    const now = overview();
+    const now = model.overview();
     if (!session.hello()?.can.includes("overview")) return "This host sends no thumbnails.";
     if (now?.arrival === "broken") return "The thumbnails did not all arrive.";
     const all = heads().filter((count) => count > 0).length;
     return now?.arrival === "whole" ? "" : `${now?.layers.size ?? 0} of ${all} layers`;
   };
+  const edgeAs = createMemo(() => {
+    const edge = model.edge();
+    return edge === null ? null : edgeMeasure(edge, queries(), keys());
+  });
+  const facts = createMemo(() => {
+    const values = model.measured()?.values;
+    if (props.over === null || values === undefined || values.names.length === 0) return [];
+    return tellingFacts(props.over, model.measures(), values, model.offSink(), state().view.measure);
+  });
+  const room = () => {
+    const page = (section.getRootNode() as ShadowRoot).host.getBoundingClientRect();
+    const box = section.getBoundingClientRect();
+    return { width: page.right - box.x, height: box.height };
+  };
+  const cardAt = () => (props.over !== null && facts().length > 0 ? spot() : null);
+  const canRank = () => session.hello()?.can.includes("edge") && state().frame.side !== "edges" && edgeAs();
 
   return (
-    <section class="panel model-view" aria-label="Model view" data-testid="model-view">
+    <section class="panel model-view" aria-label="Model view" data-testid="model-view" ref={section}>
       <div class="bar">
         <h2>Model</h2>
         <Segments
@@ -110,10 +149,13 @@ export function ModelPanel(props: ModelPanelProps) {
           value={look()}
           onChange={(thumbnails) => session.dispatch({ type: "view", view: { thumbnails } })}
         />
-        <Show when={Object.keys(trace()?.stacks ?? {}).length > 1}>
+        <Show when={model.measures().length > 0 || edgeAs() !== null}>
+          <MeasureMenu session={session} measures={model.measures()} edge={edgeAs()} chosen={measure()} />
+        </Show>
+        <Show when={Object.keys(currentTrace(state())?.stacks ?? {}).length > 1}>
           <Segments
             label="Stack"
-            options={Object.keys(trace()?.stacks ?? {}).map((name) => [name, name] as const)}
+            options={Object.keys(currentTrace(state())?.stacks ?? {}).map((name) => [name, name] as const)}
             value={state().selection.stack}
             onChange={(name) => session.dispatch({ type: "stack", stack: name })}
           />
@@ -129,38 +171,87 @@ export function ModelPanel(props: ModelPanelProps) {
         heads={heads()}
         rules={rules()}
         look={look()}
+        palette={state().view.palette}
+        scale={state().view.scale}
         dark={props.dark}
-        fit={state().frame.whole === "one" && props.wide ? "width" : "height"}
-        selected={selected()}
-        over={props.over}
+        causal={model.causal()}
+        sort={measure() === null ? "none" : state().view.sort}
+        value={measure()?.value ?? null}
+        tint={model.tint()}
+        within={model.within()}
+        selected={model.selected()}
+        edge={model.edge()}
+        camera={state().frame.camera}
+        version={version()}
+        field={fieldOf}
+        matrix={(closeness, place) => details.matrix({ ...of(), ...closeness }, place)}
+        onLook={(closeness) => details.ask({ ...of(), ...closeness })}
         spoken={(place) => spokenHead(reading(place))}
-        onOver={props.onOver}
+        spokenCell={spokenCell}
+        onCamera={(camera) => session.dispatch({ type: "frame", frame: { camera } })}
+        onOver={over}
+        onCell={setCell}
+        onMatrix={setMatrix}
         onSelect={(place) => session.dispatch({ type: "head", ...place })}
         onAdd={(place) => session.dispatch({ type: "add-head", ...place })}
+        onEdge={chooseEdge}
+        onTakeBack={takeBack}
         onEnter={props.onEnter}
       />
+      <Show when={measure()}>
+        {(now) => <MeasureLegend session={session} measure={now()} dark={props.dark} count={model.count()} />}
+      </Show>
+      <Show when={canRank()}>
+        {(now) => (
+          <button
+            type="button"
+            class="offer"
+            data-testid="rank-edge"
+            on:click={() => session.dispatch({ type: "frame", frame: { side: "edges", at: "side" } })}
+          >
+            Rank all heads by <bdi>{now().title}</bdi>
+          </button>
+        )}
+      </Show>
       <div class="legend" data-testid="model-legend">
         <canvas
           class="ramp"
           width="64"
           height="8"
           aria-hidden="true"
-          ref={(canvas) => ramp(canvas, look, () => props.dark)}
+          ref={(canvas) =>
+            ramp(canvas, () => ({ look: drawn(), palette: state().view.palette, dark: props.dark }))
+          }
         />
         <span>{notes()}</span>
       </div>
+      <Show when={cardAt()}>
+        {(at) => (
+          <HeadCard
+            reading={reading(props.over as HeadPlace)}
+            facts={facts()}
+            chosen={state().view.measure}
+            offSink={model.offSink()}
+            spot={at()}
+            room={room()}
+          />
+        )}
+      </Show>
     </section>
   );
 }
 
 /** The legend's ramp, from no weight to the head's largest. */
-function ramp(canvas: HTMLCanvasElement, look: () => Look, dark: () => boolean): void {
+function ramp(
+  canvas: HTMLCanvasElement,
+  colouring: () => Pick<Parameters<typeof groundAndInk>[0], "look" | "palette" | "dark">,
+): void {
   createEffect(() => {
     const context = canvas.getContext("2d");
     if (context === null) return;
     const image = context.createImageData(canvas.width, canvas.height);
     const words = new Uint32Array(image.data.buffer);
-    const colours = groundAndInk(dark(), look());
+    const colours = groundAndInk({ ...colouring(), tint: null, dimmed: false });
     for (let at = 0; at < words.length; at++) {
       words[at] = colours[Math.round((255 * (at % canvas.width)) / (canvas.width - 1))];
     }

@@ -36,7 +36,10 @@ const LARGEST_CELL = 72;
 const STRETCH = 1.7;
 
 /** The room that one head fills, and how large its thumbnail is then. */
-function fillOf(grid: Grid, filling: Filling): { readonly room: Rect; readonly width: number; readonly height: number } {
+function fillOf(
+  grid: Grid,
+  filling: Filling,
+): { readonly room: Rect; readonly width: number; readonly height: number } {
   const room = {
     x: filling.left,
     y: filling.top,
@@ -68,11 +71,17 @@ function gapAt(grid: Grid, zoom: number): number {
 
 function pitches(grid: Grid, filling: Filling, zoom: number): { readonly x: number; readonly y: number } {
   const full = fillingZoom(grid, filling);
-  const { height } = fillOf(grid, filling);
+  const { width, height } = fillOf(grid, filling);
   // On the way to one head its shape turns from the thumbnail's into that of its matrix.
-  const turned = (height + gapAt(grid, 4)) / (full * (grid.pitchY - grid.band));
+  const turned = {
+    x: (width + gapAt(grid, 4)) / (full * grid.pitchX),
+    y: (height + gapAt(grid, 4)) / (full * (grid.pitchY - grid.band)),
+  };
   const way = Math.max(0, Math.min(1, Math.log(zoom) / Math.log(full)));
-  return { x: grid.pitchX * zoom, y: (grid.pitchY - grid.band) * zoom * turned ** way + grid.band };
+  return {
+    x: grid.pitchX * zoom * turned.x ** way,
+    y: (grid.pitchY - grid.band) * zoom * turned.y ** way + grid.band,
+  };
 }
 
 function middle(grid: Grid): { readonly x: number; readonly y: number } {
@@ -130,7 +139,13 @@ export function zoomedAbout(
 }
 
 /** Moved with the pointer by some pixels. */
-export function moved(grid: Grid, filling: Filling, camera: Camera | null, dx: number, dy: number): Camera | null {
+export function moved(
+  grid: Grid,
+  filling: Filling,
+  camera: Camera | null,
+  dx: number,
+  dy: number,
+): Camera | null {
   const { pitchX, pitchY } = viewOf(grid, filling, camera);
   const { x, y, zoom } = camera ?? restOf(grid);
   return kept(grid, filling, { x: x - dx / pitchX, y: y - dy / pitchY, zoom });
@@ -162,7 +177,11 @@ export function underway(from: Camera, to: Camera, share: number): Camera {
 }
 
 /** The thumbnail of a slot in the window. */
-export function rectOf(grid: Grid, view: View, { column, row }: { readonly column: number; readonly row: number }): Rect {
+export function rectOf(
+  grid: Grid,
+  view: View,
+  { column, row }: { readonly column: number; readonly row: number },
+): Rect {
   const gap = gapAt(grid, view.zoom);
   return {
     x: view.x + column * view.pitchX,
@@ -173,6 +192,10 @@ export function rectOf(grid: Grid, view: View, { column, row }: { readonly colum
 }
 
 /** Columns and rows under a point of the window. */
-export function worldAt(view: View, px: number, py: number): { readonly column: number; readonly row: number } {
+export function worldAt(
+  view: View,
+  px: number,
+  py: number,
+): { readonly column: number; readonly row: number } {
   return { column: (px - view.x) / view.pitchX, row: (py - view.y) / view.pitchY };
 }

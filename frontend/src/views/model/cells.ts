@@ -1,6 +1,9 @@
 /** What lies over the cells of a matrix: what a query may not look at, hair lines, sentences, and the cell pointed at. */
 
 import type { LayerField } from "../../compute/field";
+import { shortWeight } from "../../marks/format";
+import { darkness } from "../../marks/scale";
+import type { Scale } from "../../state/state";
 import type { Token } from "../../wire/messages";
 import type { Rect } from "./camera";
 import { type CellPlace, linesInSight, type MatrixFrame, rectOfCell } from "./matrix";
@@ -8,6 +11,8 @@ import { type OverlayInks, ring } from "./overlay";
 
 /** From this size on cells are told apart by hair lines. */
 const LINED_FROM = 9;
+/** From this size on they hold their weight as a number. */
+const NUMBERED = { wide: 30, high: 17 };
 /** Cells in sight that are asked one by one whether they are allowed. */
 const MOST_ASKED = 40_000;
 
@@ -18,6 +23,10 @@ export interface CellMarks {
   readonly field: LayerField | null;
   /** Whether queries look back only: known before the field is. */
   readonly causal: boolean;
+  /** How dark a weight is drawn, and which one is drawn darkest: numbers are written in black or white by it. */
+  readonly scale: Scale;
+  readonly largest: number;
+  readonly dark: boolean;
   readonly pointed: CellPlace | null;
   readonly pinned: CellPlace | null;
 }
@@ -52,6 +61,8 @@ export function paintCells(
     for (let query = rows[0]; query <= rows[1]; query++) line(left, atY(query) - 0.5, right - left, 1);
     context.globalAlpha = 1;
   }
+  if (marks.field !== null && cellWidth >= NUMBERED.wide && cellHeight >= NUMBERED.high)
+    numbers(context, frame, rows, columns, marks.field, marks, inks);
   context.fillStyle = inks.quiet;
   for (let key = Math.max(1, columns[0]); key < columns[1]; key++)
     if (bounds(marks.keys, key)) line(atX(key) - 0.5, top, 1, bottom - top);
@@ -76,6 +87,33 @@ export function paintCells(
     ring(context, cell, colour, width);
   }
   context.restore();
+}
+
+/** The weights, where a cell has room for one. */
+function numbers(
+  context: CanvasRenderingContext2D,
+  frame: MatrixFrame,
+  rows: readonly [number, number],
+  columns: readonly [number, number],
+  field: LayerField,
+  { scale, largest, dark }: CellMarks,
+  inks: OverlayInks,
+): void {
+  const { head } = frame.slot;
+  context.font = inks.font;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (let query = rows[0]; query < rows[1]; query++) {
+    const row = field.row(head, query);
+    for (let key = columns[0]; key < columns[1]; key++) {
+      const text = shortWeight(row[key]);
+      if (text === "" || !field.allowed(head, query, key)) continue;
+      const { x, y, width, height } = rectOfCell(frame, { query, key });
+      const strong = darkness(Math.min(1, row[key] / largest), scale) > 0.42;
+      context.fillStyle = strong ? (dark ? "#101216" : "#ffffff") : inks.ink;
+      context.fillText(text, x + width / 2, y + height / 2 + 0.5);
+    }
+  }
 }
 
 /** Whether another sentence begins at a token. */

@@ -60,7 +60,8 @@ export class Details {
   /** A head's matrix, as far as it is there; null where the thumbnail is as good. */
   matrix(look: Look, slot: HeadPlace): Matrix | null {
     const known = this.#layers.get(`${look.trace} ${look.stack} ${slot.layer}`);
-    if (known === undefined || typeof known === "string" || !isPooled(look.layers.get(slot.layer))) return null;
+    if (known === undefined || typeof known === "string" || !isPooled(look.layers.get(slot.layer)))
+      return null;
     const placed = look.placement.of(slot);
     if (placed === null || rectOf(look.grid, look.view, placed).width < CLOSE_FROM) return null;
     return this.#matrices.of(known.message, slot.head, look.partOf(slot));
@@ -69,7 +70,9 @@ export class Details {
   /** Asks for what is missing of what is in sight, its middle first. */
   ask(look: Look): void {
     const close = inSight(look).filter(({ layer }) => isPooled(look.layers.get(layer)));
-    const layers = [...new Set([...(look.reads === null ? [] : [look.reads.layer]), ...close.map((s) => s.layer)])];
+    const layers = [
+      ...new Set([...(look.reads === null ? [] : [look.reads.layer]), ...close.map((s) => s.layer)]),
+    ];
     for (const layer of layers.slice(0, MOST_LAYERS)) this.#bring(look, layer);
     const jobs = close.flatMap((slot) => {
       const matrix = this.matrix(look, slot);

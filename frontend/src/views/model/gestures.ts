@@ -51,7 +51,8 @@ export function followGestures(element: HTMLElement, targets: GestureTargets): (
     const now = here(event);
     if (down.size === 2) {
       const other = [...down].find(([id]) => id !== event.pointerId)?.[1] ?? before;
-      const apart = (point: { x: number; y: number }) => Math.max(10, Math.hypot(point.x - other.x, point.y - other.y));
+      const apart = (point: { x: number; y: number }) =>
+        Math.max(10, Math.hypot(point.x - other.x, point.y - other.y));
       dragged = true;
       targets.onZoom(apart(now) / apart(before), (now.x + other.x) / 2, (now.y + other.y) / 2);
       targets.onPan((now.x - before.x) / 2, (now.y - before.y) / 2);

@@ -1,10 +1,21 @@
 /** What the keyboard does in the model view. */
 
 import type { Camera } from "../../state/state";
-import { type Filling, farthestZoom, fillingZoom, framing, moved, rectOf, restOf, underway, type View, zoomedAbout } from "./camera";
+import {
+  type Filling,
+  farthestZoom,
+  fillingZoom,
+  framing,
+  moved,
+  rectOf,
+  restOf,
+  underway,
+  type View,
+  zoomedAbout,
+} from "./camera";
 import type { Grid } from "./grid";
-import type { CellPlace, MatrixFrame } from "./matrix";
 import type { HeadCell } from "./ModelGrid";
+import type { CellPlace, MatrixFrame } from "./matrix";
 import type { Motion } from "./motion";
 import type { HeadPlace } from "./overlay";
 import type { Placement } from "./placement";
@@ -92,7 +103,9 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
     if (slot === null) return;
     if (now.zoom * STEP >= full && now.zoom < full * 0.99) motion.glide(framing(grid(), filling(), slot));
     else if (now.zoom < full * 0.99)
-      motion.glide(underway(now, framing(grid(), filling(), slot), Math.log(STEP) / Math.log(full / now.zoom)));
+      motion.glide(
+        underway(now, framing(grid(), filling(), slot), Math.log(STEP) / Math.log(full / now.zoom)),
+      );
     else if (now.zoom < farthestZoom(grid(), filling())) motion.glide(about(STEP));
   };
   const farther = (): void => {
@@ -124,7 +137,10 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
     const before = targets.cell() ?? { query: part.queries[1] - 1 - query, key: part.keys[0] - key };
     const within = (value: number, [first, end]: readonly [number, number]) =>
       Math.max(first, Math.min(end - 1, value));
-    const next = { query: within(before.query + query, part.queries), key: within(before.key + key, part.keys) };
+    const next = {
+      query: within(before.query + query, part.queries),
+      key: within(before.key + key, part.keys),
+    };
     targets.onCell({ layer: slot.layer, head: slot.head, ...next });
     const x = rect.x + (next.key - part.keys[0]) * cellWidth;
     const y = rect.y + (next.query - part.queries[0]) * cellHeight;

@@ -1,6 +1,6 @@
 /** What a thumbnail shows of a head: which cells, how dark, in which colours. Pure. */
 
-import type { Hidden, Thumbnails } from "../../compute/thumbnails";
+import { type Hidden, type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { inks } from "../../marks/composite";
 import { between, colourAt, inkOn, type Rgb, weightStops } from "../../marks/palette";
 import { darkness } from "../../marks/scale";
@@ -105,6 +105,11 @@ export function cellRules(rules: Rules, { pooled, part }: Pick<Thumbnails, "pool
 export function fullByte(thumbnails: Thumbnails, head: number, { hidden, sink }: CellRules): number {
   const offSink = { row: hidden.row, column: (column: number) => hidden.column(column) || sink(column) };
   return Math.max(FAINTEST_PEAK, thumbnails.peak(head, offSink)?.byte ?? 255);
+}
+
+/** The weight that is drawn as dark as can be. */
+export function largestWeight(thumbnails: Thumbnails, head: number, rules: Rules): number {
+  return weightOf(fullByte(thumbnails, head, cellRules(rules, thumbnails)));
 }
 
 /** The colour of each byte of a heat map. */

@@ -67,10 +67,15 @@ export interface CellPlace {
 }
 
 /** The cell under a point of the window. */
-export function cellAt({ rect, part, cellWidth, cellHeight }: MatrixFrame, x: number, y: number): CellPlace | null {
+export function cellAt(
+  { rect, part, cellWidth, cellHeight }: MatrixFrame,
+  x: number,
+  y: number,
+): CellPlace | null {
   const key = part.keys[0] + Math.floor((x - rect.x) / cellWidth);
   const query = part.queries[0] + Math.floor((y - rect.y) / cellHeight);
-  const inside = key >= part.keys[0] && key < part.keys[1] && query >= part.queries[0] && query < part.queries[1];
+  const inside =
+    key >= part.keys[0] && key < part.keys[1] && query >= part.queries[0] && query < part.queries[1];
   return inside ? { query, key } : null;
 }
 

@@ -51,7 +51,10 @@ export function createMotion(props: MotionProps): Motion {
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const from = camera() ?? restOf(props.grid());
     const end = to ?? restOf(props.grid());
-    if (still) return jump(to);
+    if (still) {
+      jump(to);
+      return;
+    }
     const begun = performance.now();
     const step = (): void => {
       const share = Math.min(1, (performance.now() - begun) / GLIDE_MS);

@@ -43,7 +43,9 @@ export function paintOverlay(
   context.rect(left, top, grid.width, grid.height);
   context.clip();
   names(context, grid, view, placement, marks, inks);
-  const selected = marks.selected.heads.flatMap((head) => placement.of({ layer: marks.selected.layer, head }) ?? []);
+  const selected = marks.selected.heads.flatMap(
+    (head) => placement.of({ layer: marks.selected.layer, head }) ?? [],
+  );
   for (const run of runs(selected)) {
     const box = grown(around(grid, view, run), 1.5);
     ring(context, box, inks.panel, 4);
@@ -218,7 +220,8 @@ export function runs(slots: readonly Slot[]): readonly (readonly Slot[])[] {
   const found: Slot[][] = [];
   for (const slot of ordered) {
     const last = found.at(-1)?.at(-1);
-    if (last !== undefined && last.row === slot.row && last.column + 1 === slot.column) found.at(-1)?.push(slot);
+    if (last !== undefined && last.row === slot.row && last.column + 1 === slot.column)
+      found.at(-1)?.push(slot);
     else found.push([slot]);
   }
   return found;

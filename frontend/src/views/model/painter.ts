@@ -108,7 +108,8 @@ export class GridPainter {
     for (const line of placement.lines) {
       for (const slot of line) {
         const thumbnails = content.layers.get(slot.layer);
-        if (thumbnails === undefined || this.#painted.has(slot.layer) || slot.head >= thumbnails.heads) continue;
+        if (thumbnails === undefined || this.#painted.has(slot.layer) || slot.head >= thumbnails.heads)
+          continue;
         arrived.add(slot.layer);
         const box = deviceBox(grid, view, slot, ratio);
         const seen = box.x < width && box.y < height && box.x + box.width > 0 && box.y + box.height > 0;
@@ -256,7 +257,8 @@ function shownTile(tile: Tile, matrix: Matrix, rules: Rules): Tile {
     const gone = filtered && queries[first + row]?.sentence !== filter[0];
     for (let column = 0; column < tile.columns; column++, at++) {
       const key = left + column;
-      if (gone || (sinksHidden && sinks.has(key)) || (filtered && keys[key]?.sentence !== filter[1])) cells[at] = 0;
+      if (gone || (sinksHidden && sinks.has(key)) || (filtered && keys[key]?.sentence !== filter[1]))
+        cells[at] = 0;
     }
   }
   return { ...tile, cells };

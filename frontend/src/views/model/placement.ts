@@ -106,7 +106,14 @@ function ranked({ heads, within, across }: PlacementWish, value: (place: HeadPla
   });
   const rowNumbers = lines.map((_, row) => ({ at: row, text: String(row * across + 1), layer: null }));
   const rows = Math.max(1, Math.ceil(all.length / across));
-  return placed(across, rows, lines, [{ column: 0, columns: across, rowNumbers, columnNumbers: [] }], "full", []);
+  return placed(
+    across,
+    rows,
+    lines,
+    [{ column: 0, columns: across, rowNumbers, columnNumbers: [] }],
+    "full",
+    [],
+  );
 }
 
 function placed(
@@ -160,7 +167,9 @@ export function acrossFor(width: number, height: number, count: number, band: nu
 }
 
 function meanOf(count: number, value: (head: number) => number): number {
-  const values = Array.from({ length: count }, (_, head) => value(head)).filter((each) => !Number.isNaN(each));
+  const values = Array.from({ length: count }, (_, head) => value(head)).filter(
+    (each) => !Number.isNaN(each),
+  );
   return values.length === 0 ? Number.NaN : values.reduce((sum, each) => sum + each, 0) / values.length;
 }
 

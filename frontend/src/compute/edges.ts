@@ -1,0 +1,38 @@
+/** One edge in every head of a stack, as a table that can be put in order. */
+
+import type { EdgeMessage } from "../wire/messages";
+import { DamagedError } from "../wire/safetensors";
+
+/** The edge in one head. */
+export interface EdgeRow {
+  readonly layer: number;
+  readonly head: number;
+  readonly weight: number;
+  /** From 1 among the keys that the query may look at; 0 where the key is left out. */
+  readonly rank: number;
+  readonly among: number;
+  readonly score: number;
+}
+
+/** The edge in all heads, the heaviest first; heads in which it has no weight come last. */
+export function edgeRows(message: EdgeMessage, offSink: boolean): readonly EdgeRow[] {
+  const of = (name: string): Float32Array | Int32Array => {
+    const data = message.tensors.get(name)?.data;
+    if (!(data instanceof Float32Array || data instanceof Int32Array))
+      throw new DamagedError(`The edge came without its ${name}.`);
+    return data;
+  };
+  const ending = offSink ? "_off_sink" : "";
+  const [layer, head, score] = [of("layer"), of("head"), of("score")];
+  const [weight, rank, among] = [of(`weight${ending}`), of(`rank${ending}`), of(`among${ending}`)];
+  const rows = Array.from(layer, (_, at) => ({
+    layer: layer[at],
+    head: head[at],
+    weight: weight[at],
+    rank: rank[at],
+    among: among[at],
+    score: score[at],
+  }));
+  const heaviness = (row: EdgeRow) => (Number.isNaN(row.weight) ? -1 : row.weight);
+  return rows.sort((a, b) => heaviness(b) - heaviness(a) || a.layer - b.layer || a.head - b.head);
+}

@@ -1,0 +1,56 @@
+import { For, Show } from "solid-js";
+import { type HeadFact, rankText } from "./measures";
+import type { HeadReading } from "./reading";
+
+export interface HeadCardProps {
+  readonly reading: HeadReading;
+  readonly facts: readonly HeadFact[];
+  readonly chosen: string | null;
+  /** Whether the sinks are left out. */
+  readonly offSink: boolean;
+  /** The upper right corner of the head, from that of the panel, and how much room there is at the panel's right. */
+  readonly spot: { readonly x: number; readonly y: number };
+  readonly room: { readonly width: number; readonly height: number };
+}
+
+const WIDE = 252;
+
+/** What is known of the head under the pointer, beside it. The readout and the grid say the same aloud. */
+export function HeadCard(props: HeadCardProps) {
+  const tall = () => 44 + 21 * props.facts.length;
+  const left = () => Math.max(4, Math.min(props.spot.x + 12, props.room.width - WIDE - 4));
+  const top = () => Math.max(4, Math.min(props.spot.y, props.room.height - tall() - 8));
+  return (
+    <div
+      class="head-card num"
+      data-testid="head-card"
+      aria-hidden="true"
+      style={{ transform: `translate(${left()}px, ${top()}px)` }}
+    >
+      <b>
+        Head {props.reading.layer}.{props.reading.head}
+      </b>
+      <Show when={props.offSink}>
+        <span class="quiet"> without sinks</span>
+      </Show>
+      <Show when={props.reading.largest}>
+        {(largest) => (
+          <p class="quiet">
+            <bdi>{largest().from}</bdi> → <bdi>{largest().to}</bdi> {largest().weight}
+          </p>
+        )}
+      </Show>
+      <dl>
+        <For each={props.facts}>
+          {(fact) => (
+            <>
+              <dt classList={{ now: fact.name === props.chosen }}>{fact.title}</dt>
+              <dd>{fact.value}</dd>
+              <dd class="quiet">{rankText(fact)}</dd>
+            </>
+          )}
+        </For>
+      </dl>
+    </div>
+  );
+}

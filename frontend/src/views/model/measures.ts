@@ -1,0 +1,104 @@
+/** Measures of heads in words. Pure. */
+
+import type { HeadValue, Measured } from "../../compute/measures";
+import { repeatedWords, word } from "../../marks/format";
+import type { Measure, Token } from "../../wire/messages";
+import type { HeadPlace } from "./overlay";
+
+/** A measure with its value of every head. */
+export interface ShownMeasure extends Measure {
+  readonly value: HeadValue;
+  /** The values that are defined. */
+  readonly values: readonly number[];
+  /** The smallest and the largest of them; null where none is. */
+  readonly bounds: readonly [number, number] | null;
+}
+
+/** The measures whose values came, described as `hello` does. */
+export function measuresOf(described: readonly Measure[], measured: Measured | null): readonly Measure[] {
+  if (measured === null) return described;
+  const plain = (name: string): Measure => ({
+    name,
+    title: name,
+    unit: "",
+    range: [null, null],
+    sentence: "",
+  });
+  return measured.names.map((name) => described.find((each) => each.name === name) ?? plain(name));
+}
+
+/** The weight of one edge as a measure of heads. */
+export function edgeMeasure(
+  { query, key }: { readonly query: number; readonly key: number },
+  queries: readonly Token[],
+  keys: readonly Token[],
+): Measure {
+  return {
+    name: "edge",
+    title: `${named(queries, query)} → ${named(keys, key)}`,
+    unit: "",
+    range: [0, 1],
+    sentence: "How much of the attention of one token goes to another: the two that are pinned.",
+  };
+}
+
+/** A token by its word, and by its position where the word is not alone. */
+export function named(tokens: readonly Token[], index: number): string {
+  const token = tokens[index];
+  if (token === undefined) return String(index);
+  return repeatedWords(tokens).has(word(token)) ? `${word(token)}\u00a0${index}` : word(token);
+}
+
+/** A value with as many digits as tell heads apart: `0.347`, `12.5`, `128`. */
+export function valueText(value: number): string {
+  if (Number.isNaN(value)) return "–";
+  const size = Math.abs(value);
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  return value.toFixed(digits).replace("-", "−");
+}
+
+export function withUnit(value: number, unit: string): string {
+  return unit === "" || Number.isNaN(value) ? valueText(value) : `${valueText(value)} ${unit}`;
+}
+
+export function describedMeasure(measure: Measure, value: number): string {
+  const said = Number.isNaN(value) ? "not defined" : withUnit(value, measure.unit);
+  return `${measure.title} ${said}`;
+}
+
+/** One line of what is known of a head. */
+export interface HeadFact {
+  readonly name: string;
+  readonly title: string;
+  readonly value: string;
+  /** Its place among all heads, the largest first. */
+  readonly rank: number;
+  readonly among: number;
+}
+
+const TELLING = 5;
+
+/** The measures in which a head stands out most, and the one chosen first of all. */
+export function tellingFacts(
+  place: HeadPlace,
+  measures: readonly Measure[],
+  measured: Measured,
+  offSink: boolean,
+  chosen: string | null,
+): readonly HeadFact[] {
+  const facts = measures.flatMap(({ name, title, unit }) => {
+    const value = measured.value(name, offSink)(place);
+    if (Number.isNaN(value)) return [];
+    const { rank, among } = measured.rank(name, offSink, value);
+    return [{ name, title, value: withUnit(value, unit), rank, among }];
+  });
+  const ordinary = ({ rank, among }: HeadFact) => Math.min(rank - 1, (among - rank) * 1.5);
+  const first = facts.filter(({ name }) => name === chosen);
+  const others = facts.filter(({ name }) => name !== chosen).sort((a, b) => ordinary(a) - ordinary(b));
+  return [...first, ...others.slice(0, TELLING)];
+}
+
+export function rankText({ rank, among }: HeadFact): string {
+  if (rank <= among / 2 || among < 3) return `${rank} of ${among}`;
+  return rank === among ? `lowest of ${among}` : `${rank} of ${among}`;
+}

@@ -1,0 +1,176 @@
+/** What the model view shows, from the state and what arrived for it. */
+
+import { createMemo } from "solid-js";
+import { edgeRows } from "../../compute/edges";
+import { type HeadValue, known, Measured } from "../../compute/measures";
+import { Thumbnails } from "../../compute/thumbnails";
+import type { Session } from "../../state/session";
+import { currentTrace, headsOn, selectedEdge } from "../../state/state";
+import type { Measure, OverviewMessage } from "../../wire/messages";
+import { sinkKeys, sinkName } from "../reading";
+import { lookOf, type Rules } from "./look";
+import { describedMeasure, edgeMeasure, measuresOf, type ShownMeasure } from "./measures";
+import type { HeadPlace } from "./overlay";
+import { type HeadReading, readHead } from "./reading";
+
+export type ModelReading = ReturnType<typeof readModel>;
+
+export function readModel(session: Session) {
+  const state = session.state;
+  const trace = createMemo(() => currentTrace(state()));
+  const stack = createMemo(() => trace()?.stacks[state().selection.stack]);
+  const queries = createMemo(() => trace()?.tokens[stack()?.query ?? ""] ?? []);
+  const keys = createMemo(() => trace()?.tokens[stack()?.key ?? ""] ?? []);
+  const causal = () => stack()?.causal ?? false;
+  const sinks = createMemo(() => sinkKeys(keys(), causal()));
+  const overview = createMemo(() => {
+    const now = session.overview();
+    const same = now?.trace === trace()?.trace && now?.stack === state().selection.stack;
+    return same && now?.filter === state().view.filter ? now : null;
+  });
+
+  const read = new WeakMap<OverviewMessage, Thumbnails>();
+  const layers = createMemo((): ReadonlyMap<number, Thumbnails> => {
+    const found = new Map<number, Thumbnails>();
+    try {
+      for (const [layer, message] of overview()?.layers ?? []) {
+        const thumbnails = read.get(message) ?? new Thumbnails(message);
+        read.set(message, thumbnails);
+        found.set(layer, thumbnails);
+      }
+    } catch (error) {
+      session.fail(error instanceof Error ? error.message : String(error));
+    }
+    return found;
+  });
+  const rules = createMemo(
+    (): Rules => ({
+      filter: state().view.filter,
+      // A thumbnail holds the largest weights of cells, not rows that could be brought back to a sum of 1.
+      sinksHidden: state().view.sinks !== "shown",
+      ...{ sinks: sinks(), queries: queries(), keys: keys() },
+    }),
+    undefined,
+    {
+      equals: (a, b) =>
+        a.filter === b.filter &&
+        a.sinksHidden === b.sinksHidden &&
+        a.queries === b.queries &&
+        a.keys === b.keys,
+    },
+  );
+  const heads = createMemo(() => (stack()?.shapes ?? []).map((shape) => shape?.heads ?? 0));
+  const selected = createMemo(
+    () => ({ layer: state().selection.layer, heads: headsOn(state()) }),
+    undefined,
+    {
+      equals: (a, b) => a.layer === b.layer && String(a.heads) === String(b.heads),
+    },
+  );
+  const look = () => lookOf(state().view.thumbnails, Math.max(queries().length, keys().length));
+
+  /** The measures once all layers are there; meanwhile those of the same stack from before, as a filter changes nothing. */
+  const measured = createMemo((before: { readonly of: string; readonly values: Measured } | null) => {
+    const now = overview();
+    const of = `${trace()?.trace} ${state().selection.stack}`;
+    if (now?.arrival !== "whole") return before?.of === of ? before : null;
+    if (before?.of === of) return before;
+    try {
+      return { of, values: new Measured(now.layers.values()) };
+    } catch (error) {
+      session.fail(error instanceof Error ? error.message : String(error));
+      return null;
+    }
+  }, null);
+  const measures = createMemo(() => measuresOf(session.hello()?.measures ?? [], measured()?.values ?? null));
+  const offSink = () => state().view.measured === "off-sink";
+
+  const edge = createMemo(() => selectedEdge(state()), undefined, {
+    equals: (a, b) => a?.query === b?.query && a?.key === b?.key,
+  });
+  const edgeTable = createMemo(() => {
+    const message = session.edge();
+    const now = edge();
+    const fits = message?.trace === trace()?.trace && message?.stack === state().selection.stack;
+    if (message === null || now === null || !fits) return null;
+    if (message.query !== now.query || message.key !== now.key) return null;
+    try {
+      return edgeRows(message, offSink());
+    } catch (error) {
+      session.fail(error instanceof Error ? error.message : String(error));
+      return null;
+    }
+  });
+  const edgeValue = createMemo((): HeadValue | null => {
+    const rows = edgeTable();
+    if (rows === null) return null;
+    const weights = new Map(rows.map(({ layer, head, weight }) => [layer * 4096 + head, weight]));
+    return ({ layer, head }) => weights.get(layer * 4096 + head) ?? Number.NaN;
+  });
+
+  /** What heads are tinted, sorted and filtered by: what was chosen, else the edge whose ranking is on show. */
+  const measure = createMemo((): ShownMeasure | null => {
+    const chosen =
+      state().view.measure ?? (state().frame.side === "edges" && edge() !== null ? "edge" : null);
+    if (chosen === "edge") {
+      const value = edgeValue();
+      const now = edge();
+      if (value === null || now === null) return null;
+      return shownAs(edgeMeasure(now, queries(), keys()), value);
+    }
+    const found = measures().find(({ name }) => name === chosen);
+    const values = measured()?.values;
+    if (found === undefined || values === undefined) return null;
+    return shownAs(found, values.value(found.name, offSink()));
+  });
+  const shownAs = (of: Measure, value: HeadValue): ShownMeasure => {
+    const values = known(value, heads().entries());
+    const bounds = values.length === 0 ? null : ([Math.min(...values), Math.max(...values)] as const);
+    return { ...of, value, values, bounds };
+  };
+  const within = createMemo(() => {
+    const now = measure();
+    const [least, most] = state().view.range;
+    if (now === null || (least === null && most === null)) return everyHead;
+    return (place: HeadPlace) => {
+      const value = now.value(place);
+      return value >= (least ?? Number.NEGATIVE_INFINITY) && value <= (most ?? Number.POSITIVE_INFINITY);
+    };
+  });
+  const tint = createMemo(() => {
+    const now = measure();
+    if (now?.bounds == null || state().view.tint === "off") return noTint;
+    const [least, most] = now.bounds;
+    return (place: HeadPlace) => (most === least ? 0.5 : (now.value(place) - least) / (most - least));
+  });
+  const count = createMemo(() => {
+    const all = heads().reduce((sum, each) => sum + each, 0);
+    let inside = 0;
+    heads().forEach((each, layer) => {
+      for (let head = 0; head < each; head++) if (within()({ layer, head })) inside += 1;
+    });
+    return { all, inside };
+  });
+
+  const name = () => sinkName(keys(), causal());
+  const reading = (place: HeadPlace): HeadReading => {
+    const found = readHead(place, layers().get(place.layer) ?? null, rules(), name());
+    const now = measure();
+    if (now === null) return found;
+    const said = describedMeasure(now, now.value(place));
+    return { ...found, note: found.note === "" ? said : `${found.note} · ${said}` };
+  };
+
+  return {
+    ...{ trace, stack, queries, keys, causal, overview, layers, rules, heads, selected, look, reading },
+    ...{ measures, measured, measure, offSink, within, tint, count, edge, edgeTable, sinkName: name },
+  };
+}
+
+function everyHead(): boolean {
+  return true;
+}
+
+function noTint(): null {
+  return null;
+}
