@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import socket
 import subprocess
 import sys
 import threading
@@ -41,6 +42,13 @@ def serving(*arguments: str, program: Path | None = None, path: str | None = Non
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _address(command: list[str], lines: queue.Queue[str | None]) -> str:

@@ -11,12 +11,15 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from attnscope.display import display_with
+
 if TYPE_CHECKING:
     from attnscope.errors import AttnscopeError
     from attnscope.model.model import Model, load
     from attnscope.model.opened import open  # noqa: A004 - the public name is attnscope.open
     from attnscope.offline import export
     from attnscope.trace import Trace
+    from attnscope.widget.show import show
 
 _HOME = {
     "AttnscopeError": "attnscope.errors",
@@ -25,9 +28,10 @@ _HOME = {
     "export": "attnscope.offline",
     "load": "attnscope.model.model",
     "open": "attnscope.model.opened",
+    "show": "attnscope.widget.show",
 }
 
-__all__ = ["AttnscopeError", "Model", "Trace", "export", "load", "open"]
+__all__ = ["AttnscopeError", "Model", "Trace", "export", "load", "open", "show"]
 __version__ = version("attnscope")
 
 
@@ -37,6 +41,13 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
+
+
+def _widget_of(shown: Any) -> Any:
+    return __getattr__("show")(shown)
+
+
+display_with(_widget_of)
 
 
 def __dir__() -> list[str]:

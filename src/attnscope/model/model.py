@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
+from attnscope.display import Displayed
 from attnscope.errors import InputError, RefusedError
 from attnscope.model.anatomy import (
     Anatomy,
@@ -42,7 +43,7 @@ from attnscope.trace.trace import TracedStack
 from attnscope.types import Observer, Stack
 
 
-class Model:
+class Model(Displayed):
     """A model that can be traced.
 
     `hf_model` is any transformers model for text, `tokenizer` its tokenizer (or None: then texts are given as token ids).

@@ -20,6 +20,7 @@ from attnscope.session.jobs import Job, Jobs
 from attnscope.session.layer_message import Arrays, layer_message, tile_arrays
 from attnscope.session.limits import Limits
 from attnscope.session.values_message import values_message
+from attnscope.trace import Trace
 from attnscope.wire import Message, decode, encode
 
 Send = Callable[[bytes], None]
@@ -130,6 +131,10 @@ class Session:
         chosen = name or self._model
         if chosen is not None:
             self._catalogue.start(chosen)
+
+    def trace(self, trace_id: str) -> Trace:
+        """A trace that this session holds. Raises `MissingError` where it does not, or not any more."""
+        return self._held.get(trace_id).trace
 
     def close(self, within_s: float = 0.0) -> bool:
         """Stop all work and take no more. Whether nothing is in work any more after at most `within_s` seconds."""

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attnscope.attention import LayerRecord, QKRecord
+from attnscope.display import Displayed
 from attnscope.errors import InputError, RefusedError
 from attnscope.trace.certificate import Certificate
 from attnscope.trace.content import content_hash
@@ -45,7 +46,7 @@ class TracedStack:
         return self.rotary[layer] if layer < len(self.rotary) else None
 
 
-class Trace:
+class Trace(Displayed):
     """One forward pass of a model over one input.
 
     Layers and heads count from 0. `stack` is `"encoder"`, `"decoder"` or `"cross"`, and may be left out where the trace has

@@ -1,0 +1,156 @@
+"""The picture that stays in a saved notebook: the model view's thumbnails, and the head that is selected, as SVG.
+
+It is drawn when the cell runs, in Python, so that the notebook shows something where no kernel and no script runs:
+on GitHub, in nbviewer, or opened again tomorrow. As an `<img>` it cannot run anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from html import escape
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from attnscope.attention import LayerRecord
+from attnscope.trace import Trace
+from attnscope.types import Token
+
+_HEIGHT = 400
+_CELLS = 24
+_LISTED = 32
+_LINES = 400
+_FAINT = 0.03
+_INK, _QUIET, _LINE, _ACCENT = "#1b1e24", "#5a616e", "#e3e4e7", "#2f5bd0"
+_HEADS = ("#0072b2", "#d55e00", "#00926e", "#c45c98", "#d19000", "#349ed6", "#6a4ca8", "#807600", "#8c4e32", "#5c6778")
+_DARKEST = np.array([47, 91, 208])
+_FONT = 'font-family="system-ui, Segoe UI, Helvetica Neue, sans-serif" font-size="12"'
+
+
+def picture(trace: Trace, stack: str, layer: int, heads: list[int], *, title: str) -> str:
+    """An SVG: all heads of a stack at the left, `heads` of one layer over the tokens at the right."""
+    grid, width, high = _grid(trace, stack, layer, heads)
+    right, right_width, right_high = _heads_view(trace, stack, layer, heads)
+    total, height = max(52 + width + right_width, 360), max(high, right_high) + 74
+    named = f"{layer}.{heads[0]}" if len(heads) == 1 else f"layer {layer}, heads {', '.join(map(str, heads))}"
+    caption = f"{len(trace.tokens)} tokens · {named}" if heads else f"{len(trace.tokens)} tokens"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{height}" viewBox="0 0 {total} {height}" {_FONT}>'
+        f'<rect x=".5" y=".5" width="{total - 1}" height="{height - 1}" rx="8" fill="#fff" stroke="{_LINE}"/>'
+        f'<text x="12" y="24" fill="{_INK}" font-size="13" font-weight="600">{_text(title)}</text>'
+        f'<text x="12" y="42" fill="{_QUIET}">{_text(caption)}</text>'
+        f'<g transform="translate(12 62)">{grid}</g><g transform="translate({40 + width} 62)">{right}</g></svg>'
+    )
+
+
+def picture_html(svg: str, *, key: str, alt: str) -> str:
+    """The picture as HTML; the live page finds it by `key` and hides it."""
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<div data-attnscope-picture="{key}"><img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}"></div>'
+
+
+def _grid(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, int, int]:
+    """The thumbnails: a row for each layer, a column for each head. Returns the SVG, its width and its height."""
+    sizes = trace.stacks[stack]
+    side = max(4, min(_CELLS, _HEIGHT // sizes.layers - 2))
+    step = side + 2
+    pixels = np.full((sizes.layers * step, max(sizes.heads, 1) * step, 3), 255, dtype=np.uint8)
+    for row, record in enumerate(trace.traced_stack(stack).records):
+        for column, cells in enumerate(() if record is None else _thumbnails(record, side)):
+            pixels[row * step : row * step + side, column * step : column * step + side] = _shaded(_fitted(cells, side))
+    marks = "".join(
+        f'<rect x="{head * step - 1}" y="{layer * step - 1}" width="{step}" height="{step}"/>' for head in heads
+    )
+    marks = f'<g fill="none" stroke="{_INK}" stroke-width="1.5">{marks}</g>'
+    high, wide, _ = pixels.shape
+    return _image(pixels, wide, high) + marks, wide, high
+
+
+def _thumbnails(record: LayerRecord, side: int) -> np.ndarray:
+    """α of every head, [heads, rows, columns]: at most `side` evenly spaced rows, keys pooled by their largest weight."""
+    rows = torch.linspace(0, record.queries - 1, min(side, record.queries)).round().long()
+    weights = record.attention(torch.arange(record.shape.heads), rows)
+    wide = -(-record.keys // side)
+    padded = torch.nn.functional.pad(weights, (0, -record.keys % wide))
+    return padded.unflatten(-1, (-1, wide)).amax(-1).numpy()
+
+
+def _fitted(cells: np.ndarray, side: int) -> np.ndarray:
+    """Cells drawn over a square of `side` pixels."""
+    rows, columns = (np.arange(side) * size // side for size in cells.shape)
+    return cells[rows][:, columns]
+
+
+def _shaded(weights: np.ndarray) -> UInt8[np.ndarray, "rows columns 3"]:
+    """Weights as colours from near white to the accent, by their square root."""
+    share = np.sqrt(np.clip(weights, 0, 1))[..., None]
+    return (np.array([244, 245, 247]) * (1 - share) + _DARKEST * share).round().astype(np.uint8)
+
+
+def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, int, int]:
+    """The selected heads over the tokens; of a long input the matrix of the first of them. With its width and height."""
+    record = trace.traced_stack(stack).records[layer]
+    if record is None or not heads:
+        return "", 0, 0
+    queries, keys = trace.tokens_for(stack)
+    if max(len(queries), len(keys)) > _LISTED:
+        cells = _thumbnails(record, _HEIGHT)[heads[0]]
+        return _image(_shaded(_fitted(cells, _HEIGHT)), _HEIGHT, _HEIGHT), _HEIGHT, _HEIGHT
+    weights = record.attention(torch.tensor(heads), torch.arange(record.queries)).numpy()
+    most = max(len(queries), len(keys))
+    step, gap = min(30.0, _HEIGHT / most), 220
+    column = 12 + 7 * min(18, max(len(token.text) for token in (*queries, *keys)))
+    order = np.argsort(weights, axis=None)[::-1][:_LINES]
+    lines: list[str] = []
+    for flat in order:
+        head, query, key = (int(part) for part in np.unravel_index(flat, weights.shape))
+        weight = float(weights[head, query, key])
+        if weight < _FAINT:
+            break
+        colour = _ACCENT if len(heads) == 1 else _HEADS[heads[head] % len(_HEADS)]
+        y0, y1 = (query + 0.5) * step, (key + 0.5) * step
+        lines.append(
+            f'<path d="M{column + 6} {y0:.1f}C{column + gap / 2:.0f} {y0:.1f} {column + gap / 2:.0f} {y1:.1f} '
+            f'{column + gap - 6} {y1:.1f}" stroke="{colour}" stroke-opacity="{weight:.2f}"/>'
+        )
+    drawn = f'<g fill="none" stroke-width="1.5">{"".join(lines)}</g>'
+    left = _words(queries, step, x=column, anchor="end")
+    return drawn + left + _words(keys, step, x=column + gap, anchor="start"), 2 * column + gap, round(most * step)
+
+
+def _words(tokens: list[Token], step: float, *, x: int, anchor: str) -> str:
+    return "".join(
+        f'<text x="{x}" y="{(index + 0.5) * step + 4:.1f}" text-anchor="{anchor}" fill="{_INK}">{_text(token.text, 18)}</text>'
+        for index, token in enumerate(tokens)
+    )
+
+
+def _text(text: str, most: int = 90) -> str:
+    """Text as data: control characters and lone surrogates are no XML, so they are shown as a mark."""
+    shown = "".join(one if one.isprintable() else "�" for one in text.strip() or "␣")
+    return escape(shown if len(shown) <= most else f"{shown[: most - 1]}…")
+
+
+def _image(pixels: UInt8[np.ndarray, "rows columns 3"], width: int, height: int) -> str:
+    data = base64.b64encode(_png(pixels)).decode()
+    return f'<image width="{width}" height="{height}" href="data:image/png;base64,{data}"/>'
+
+
+def _png(pixels: UInt8[np.ndarray, "rows columns 3"]) -> bytes:
+    """An RGB picture as PNG."""
+    rows, columns, _ = pixels.shape
+    lines = np.concatenate([np.zeros((rows, 1), np.uint8), pixels.reshape(rows, -1)], axis=1)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(lines.tobytes(), 9))
+        + chunk(b"IEND", b"")
+    )
