@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 from serving import free_port
+from surfing import PATIENCE_MS, watch
 
 TOKEN = "for-this-test-only"
 START_SECONDS = 120.0
@@ -47,9 +50,14 @@ def jupyterlab(folder: Path) -> Generator[str]:
     environment = {**os.environ, **{name: str(home / part) for name, part in places.items()}, "HF_HUB_OFFLINE": "1"}
     log = folder / "lab.log"
     address = f"http://127.0.0.1:{port}/"
-    with log.open("w") as output, _stopped(
-        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-    ) as process:
+    with (
+        log.open("w") as output,
+        _stopped(
+            subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+        ) as process,
+    ):
         wait_for(f"{address}api/status?token={TOKEN}", process, log)
         yield address
 
@@ -84,8 +92,81 @@ def _stopped(process: subprocess.Popen[bytes]) -> Generator[subprocess.Popen[byt
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
     """A notebook of code cells that were never run."""
     made = [
-        {"cell_type": "code", "id": f"cell-{number}", "metadata": {}, "execution_count": None, "outputs": [], "source": cell}
+        {
+            "cell_type": "code",
+            "id": f"cell-{number}",
+            "metadata": {},
+            "execution_count": None,
+            "outputs": [],
+            "source": cell,
+        }
         for number, cell in enumerate(cells)
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     path.write_text(json.dumps({"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}))
+
+
+_KERNEL_ANSWERS = """async () => {
+    const { sessionContext } = window.jupyterapp.shell.currentWidget;
+    await sessionContext.ready;
+    await sessionContext.session.kernel.info;
+}"""
+
+
+class Notebook:
+    """A notebook in JupyterLab, used with the keyboard."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._cells = page.locator(".jp-Notebook .jp-CodeCell")
+        self._ran = ""
+
+    @classmethod
+    @contextmanager
+    def opened(cls, browser: Browser, lab: str, name: str) -> Generator[Notebook]:
+        """Opens a notebook whose kernel is ready. At the end nothing may have complained."""
+        context = browser.new_context(viewport={"width": 1400, "height": 1000})
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        complaints: list[str] = []
+        watch(page, complaints, console=False)  # the console is JupyterLab's
+        page.goto(f"{lab}lab/tree/{name}?token={TOKEN}&reset")
+        page.locator(".jp-Notebook .jp-Cell").first.click()
+        page.evaluate(_KERNEL_ANSWERS)
+        yield cls(page)
+        context.close()
+        assert not complaints, "\n".join(complaints)
+
+    def widget(self, number: int) -> Locator:
+        """A widget of the notebook, counted from the top."""
+        return self.page.locator(".attnscope").nth(number)
+
+    def run_next(self) -> None:
+        """Runs the selected cell and goes to the next, as Shift+Enter does."""
+        self.page.keyboard.press("Shift+Enter")
+
+    def start(self, code: str) -> None:
+        """Types code into the last cell and runs it."""
+        cell = self._cells.last
+        cell.scroll_into_view_if_needed()
+        cell.locator(".cm-content").click()
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.insert_text(code)
+        self._ran = cell.locator(".jp-InputArea-prompt").text_content() or ""
+        self.page.keyboard.press("Control+Enter")
+
+    def output(self) -> str:
+        """The text below the last cell, once it has run."""
+        prompt = self._cells.last.locator(".jp-InputArea-prompt")
+        expect(prompt).to_have_text(re.compile(r"\[\d+\]:"))
+        expect(prompt).not_to_have_text(self._ran)
+        return "\n".join(self._cells.last.locator(".jp-OutputArea-output").all_inner_texts()).strip()
+
+    def run(self, code: str) -> str:
+        """Runs code in the last cell; what it printed."""
+        self.start(code)
+        return self.output()
+
+    def command(self, name: str, **arguments: str) -> None:
+        """One of JupyterLab's commands, as its menus run them."""
+        self.page.evaluate("([name, given]) => window.jupyterapp.commands.execute(name, given)", [name, arguments])

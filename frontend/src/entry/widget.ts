@@ -23,8 +23,11 @@ function render({ model, el }: View): () => void {
   const source = new WidgetSource(model, gone);
   const session = createSession(source);
   const host = document.createElement("div");
-  host.style.cssText = "resize: vertical; overflow: hidden; min-height: 320px";
+  host.style.cssText =
+    "resize: vertical; overflow: hidden; min-height: 320px; border-radius: 8px; " +
+    "border: 1px solid color-mix(in srgb, currentColor 20%, transparent)";
   el.append(host);
+  const showPicture = hidePicture(String(model.get("_key")));
   const { theme, stop } = followNotebookTheme();
   const unmount = mount(host, session, { height: `${model.get("height")}px`, theme });
   for (const name of ["keydown", "keyup", "keypress"]) {
@@ -90,8 +93,20 @@ function render({ model, el }: View): () => void {
     source.close();
     forget();
     stop();
+    showPicture();
     unmount();
     host.remove();
+  };
+}
+
+/** The picture that a saved notebook keeps of this widget makes room for the page, until the page is taken away. */
+function hidePicture(key: string): () => void {
+  const picture = `[data-attnscope-picture="${CSS.escape(key)}"]`;
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(`${picture}, .jp-OutputArea-child:has(${picture}) { display: none; }`);
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+  return () => {
+    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((other) => other !== sheet);
   };
 }
 

@@ -234,7 +234,7 @@ function GivenText(props: { readonly text: string; readonly pair: string | null 
           <bdi>{props.pair}</bdi>
         </Show>
       </p>
-      <p class="quiet">A saved trace without its model: no other text can be run here, and no check.</p>
+      <p class="quiet">A trace without its model: no other text can be run here, and no check.</p>
     </div>
   );
 }

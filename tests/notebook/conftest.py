@@ -1,0 +1,31 @@
+"""One Chromium and one JupyterLab for the tests of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import jupyterlab
+from playwright.sync_api import Browser
+from surfing import surfing
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the tests of a file (Playwright keeps an event loop running, which other files must not see)."""
+    with surfing() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the notebooks lie."""
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest.fixture(scope="module")
+def lab(folder: Path) -> Iterator[str]:
+    """The address of a JupyterLab on `folder`."""
+    with jupyterlab(folder) as url:
+        yield url

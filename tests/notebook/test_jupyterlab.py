@@ -1,0 +1,126 @@
+"""The widget in a real JupyterLab: it moves with Python, leaves the notebook its keys, and outlives its kernel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import Notebook, write_notebook
+from playwright.sync_api import Browser, expect
+
+TRACE = """
+import ctypes, time
+import torch, attnscope
+
+torch.set_num_threads(1)
+model = attnscope.load("minilm")
+trace = model.trace("the cat sat on the mat", pair="the cat lay on the rug")
+trace
+"""
+WIDGET = """
+widget = attnscope.show(trace, view="head", layer=2, head=9)
+seen = []
+widget.observe(lambda change: seen.append((change.name, change.new)), ["layer", "heads", "token"])
+widget
+"""
+BUSY = "Kernel busy: this goes on when the running cell is done."
+
+
+@pytest.fixture(scope="module")
+def notebook(browser: Browser, lab: str, folder: Path) -> Iterator[Notebook]:
+    """A notebook with three cells that have run: a trace as the last value, a widget by name, and an empty one."""
+    write_notebook(folder / "cats.ipynb", [TRACE, WIDGET, ""])
+    with Notebook.opened(browser, lab, "cats.ipynb") as notebook:
+        notebook.run_next()
+        notebook.run_next()
+        yield notebook
+
+
+def test_a_click_moves_python_and_python_moves_the_page(notebook: Notebook) -> None:
+    first, second = notebook.widget(0), notebook.widget(1)
+    expect(first.get_by_test_id("model-grid")).to_have_attribute("data-layers", "6")
+    expect(second.get_by_test_id("layer")).to_have_value("2")
+    expect(second.get_by_test_id("head-9")).to_have_attribute("aria-pressed", "true")
+    expect(notebook.page.locator("[data-attnscope-picture]").first).to_be_hidden()
+
+    notebook.run("widget.layer = 4; widget.heads = [1, 3]; seen.clear()")
+    expect(second.get_by_test_id("layer")).to_have_value("4")
+    expect(second.get_by_test_id("head-3")).to_have_attribute("aria-pressed", "true")
+    expect(second.get_by_test_id("head-9")).to_have_attribute("aria-pressed", "false")
+
+    second.get_by_test_id("head-5").click()
+    second.get_by_test_id("query-2").click()
+    expect(second.get_by_test_id("readout")).to_contain_text("cat 2 →")
+    assert notebook.run("print(sorted(seen, key=str))") == "[('heads', [1, 3, 5]), ('token', 2)]"
+    assert notebook.run("print(widget.layer, widget.heads, widget.token, widget.view)") == "4 [1, 3, 5] 2 head"
+    assert "There is no layer 6: they go from 0 to 5." in notebook.run("widget.layer = 6")
+    expect(first.get_by_test_id("layer")).to_have_value("0")  # a page of its own
+
+
+def test_keys_typed_in_a_widget_reach_no_cell_and_the_theme_follows_the_notebook(notebook: Notebook) -> None:
+    widget, cells = notebook.widget(1), notebook.page.locator(".jp-Notebook .jp-Cell")
+    notebook.run("widget.layer = 1; widget.heads = [2]")
+    expect(widget.get_by_test_id("head-2")).to_have_attribute("aria-pressed", "true")
+    before = cells.count()
+    widget.get_by_test_id("query-3").click()
+    for key in ("a", "x", "b", "d", "d", "x"):
+        notebook.page.keyboard.press(key)
+    expect(widget.get_by_test_id("head-11")).to_have_attribute("aria-pressed", "true")
+    assert cells.count() == before
+
+    page = widget.locator(".app")
+    expect(page).to_have_attribute("data-theme", "light")
+    notebook.command("apputils:change-theme", theme="JupyterLab Dark")
+    expect(page).to_have_attribute("data-theme", "dark")
+    notebook.command("apputils:change-theme", theme="JupyterLab Light")
+    expect(page).to_have_attribute("data-theme", "light")
+
+
+def test_a_widget_answers_while_a_cell_runs_and_says_so_where_it_cannot(notebook: Notebook) -> None:
+    widget = notebook.widget(0)
+    layer, arrived = widget.get_by_test_id("layer"), widget.get_by_test_id("query-tokens")
+    notebook.start("while widget.layer != 5: time.sleep(0.05)\nprint('the click arrived')")
+    notebook.widget(1).get_by_test_id("layer").select_option("5")
+    assert notebook.output() == "the click arrived"
+
+    notebook.start("ctypes.PyDLL(None).sleep(8)")  # holds the interpreter, so that nothing of the kernel can answer
+    layer.select_option("3")
+    expect(widget.get_by_test_id("working")).to_contain_text(BUSY)
+    notebook.output()
+    expect(widget.get_by_test_id("working")).to_have_count(0)
+    expect(arrived).to_be_visible()
+    widget.get_by_test_id("query-3").hover()
+    expect(widget.get_by_test_id("readout")).to_contain_text(re.compile(r"sat → .*\d\.\d+.*head 3\."))
+
+
+def test_a_model_has_a_box_for_a_prompt_and_python_gets_the_trace(notebook: Notebook) -> None:
+    notebook.start("live = attnscope.show(model, layer=2, heads=[9])\nlive")
+    widget = notebook.widget(2)
+    widget.get_by_test_id("prompt").fill("a dog and a cat")
+    widget.get_by_test_id("prompt").press("Enter")
+    expect(widget.get_by_test_id("query-5")).to_contain_text("cat")
+    expect(widget.get_by_test_id("layer")).to_have_value("2")
+    printed = "print([token.text for token in live.trace.tokens][1:3], live.stack, live.heads)\nlive.close()"
+    assert notebook.run(printed) == "['a', 'dog'] encoder [9]"
+    expect(notebook.page.locator(".attnscope")).to_have_count(2)
+
+
+def test_a_page_outlives_its_kernel_and_a_saved_notebook_keeps_a_picture(
+    browser: Browser, lab: str, folder: Path
+) -> None:
+    write_notebook(folder / "saved.ipynb", [TRACE])
+    with Notebook.opened(browser, lab, "saved.ipynb") as notebook:
+        notebook.run_next()
+        widget = notebook.widget(0)
+        expect(widget.get_by_test_id("query-3")).to_be_visible()
+        notebook.command("docmanager:save")
+        notebook.command("kernelmenu:shutdown")
+        expect(widget.get_by_test_id("failure")).to_contain_text("Disconnected.")
+        widget.get_by_test_id("query-3").hover()
+        expect(widget.get_by_test_id("readout")).to_contain_text("sat →")
+    with Notebook.opened(browser, lab, "saved.ipynb") as notebook:
+        picture = notebook.page.locator("[data-attnscope-picture] img")
+        expect(picture).to_be_visible()
+        assert picture.evaluate("image => image.naturalWidth") > 300

@@ -1,0 +1,167 @@
+"""`attnscope.show` and its traits, without a page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import torch
+
+import attnscope
+from attnscope import wire
+from attnscope.session import ModelEntry, Session
+from attnscope.session.fake import FakeModel
+from attnscope.widget import AttentionWidget
+from attnscope.widget.requests import Requests
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+HOSTILE = "</script><script>alert(1)</script>\x00\u202e"
+
+
+@pytest.fixture
+def trace() -> attnscope.Trace:
+    return FakeModel(layers=3, heads=4).trace("one two three four five")
+
+
+def test_a_widget_shows_what_was_asked_for_and_every_head_where_nothing_was(trace: attnscope.Trace) -> None:
+    widget = attnscope.show(trace, view="neuron", layer=2, heads=(3, 1), head=1, token=4)
+    got = (widget.view, widget.stack, widget.layer, widget.heads, widget.head, widget.token)
+    assert got == ("neuron", "decoder", 2, [1, 3], 1, 4)
+    assert widget.trace is trace
+    assert attnscope.show(trace).heads == [0, 1, 2, 3]
+    assert attnscope.show(trace, head=2).heads == [2]
+
+
+def test_traits_keep_to_the_trace_and_to_each_other(trace: attnscope.Trace) -> None:
+    widget, seen = attnscope.show(trace, heads=[1]), []
+    widget.observe(lambda change: seen.append(change.new), "heads")
+    widget.head = 3
+    assert seen == [[1, 3]]
+    widget.heads = [2]
+    assert widget.head == 2
+    widget.heads = None
+    assert widget.heads == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("layer", 3, "There is no layer 3: they go from 0 to 2."),
+        ("layer", None, "A layer is a whole number; got None."),
+        ("heads", [0, 9], "There is no head 9: they go from 0 to 3."),
+        ("heads", 2, "`heads` is a list of heads, or None for all; got 2."),
+        ("token", -1, "There is no token -1: they go from 0 to 4."),
+        ("neuron", 8, "There is no neuron 8: they go from 0 to 7."),
+        ("view", "tokens", "There is no view 'tokens': `view` is 'model', 'head' or 'neuron'."),
+        ("stack", "cross", "There is no stack 'cross': this trace has 'decoder'."),
+    ],
+)
+def test_a_selection_that_is_not_there_is_one_sentence(
+    trace: attnscope.Trace, name: str, value: object, sentence: str
+) -> None:
+    widget = attnscope.show(trace)
+    before = getattr(widget, name)
+    with pytest.raises(attnscope.AttnscopeError) as caught:
+        setattr(widget, name, value)
+    assert str(caught.value) == sentence and isinstance(caught.value, ValueError)
+    assert getattr(widget, name) == before
+
+
+def test_what_is_no_trace_is_refused() -> None:
+    with pytest.raises(attnscope.AttnscopeError, match="takes a Trace or a Model; got str"):
+        attnscope.show("the cat")  # type: ignore[arg-type]
+
+
+def test_a_saved_cell_has_a_picture_and_words_beside_the_widget(trace: attnscope.Trace) -> None:
+    weights = torch.full((1, 2, 3, 3), 1 / 3)
+    given = attnscope.Trace.from_attention(list(weights), ["a", HOSTILE, "b"])
+    for shown in (trace, given, FakeModel(layers=2).trace("word " * 90)):
+        bundle, _ = attnscope.show(shown)._repr_mimebundle_()
+        assert WIDGET in bundle and "AttentionWidget of <Trace" in bundle["text/plain"]
+        ElementTree.fromstring(bundle["image/svg+xml"])
+        assert "<script" not in bundle["image/svg+xml"] and len(bundle["image/svg+xml"]) < 200_000
+
+
+def test_in_a_terminal_a_trace_is_text(trace: attnscope.Trace) -> None:
+    assert trace._repr_mimebundle_() is None
+    with pytest.raises(NotImplementedError):  # IPython then asks for the text
+        trace._ipython_display_()
+
+
+def test_importing_attnscope_waits_for_no_notebook() -> None:
+    code = "import sys, attnscope; print([name for name in ('torch', 'anywidget', 'IPython') if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
+class Page:
+    """What a page hears of its requests."""
+
+    def __init__(self, model: FakeModel) -> None:
+        self.heard: list[tuple[str, str, wire.Message | None]] = []
+        self.answered = threading.Event()
+        self.requests = Requests(Session([ModelEntry.loaded(model)]), self._hear, on_trace=lambda _: None)
+
+    def ask(self, **fields: object) -> None:
+        self.requests.receive({"request": {"v": wire.VERSION, **fields}})
+
+    def _hear(self, content: dict[str, str], buffers: list[bytes]) -> None:
+        ((kind, ident),) = content.items()
+        message = wire.decode(buffers[0]) if buffers else None
+        self.heard.append((kind, ident, message))
+        if message is not None and message.body.get("last"):
+            self.answered.set()
+
+
+def test_a_request_is_acknowledged_at_once_and_cancelled_before_its_work_began() -> None:
+    hold = threading.Event()
+
+    def held(_layer: int) -> None:
+        hold.wait(20)
+
+    page = Page(FakeModel(on_layer=held))
+    page.ask(id="1", type="run", text="a b c")
+    assert page.heard[0] == ("received", "1", None)
+    page.ask(id="2", type="cancel", target="1")
+    page.answered.clear()
+    hold.set()
+    assert page.answered.wait(20)
+    codes = [
+        message.body["code"]
+        for kind, ident, message in page.heard
+        if message and ident == "1" and "code" in message.body
+    ]
+    assert codes == ["cancelled"]
+
+
+@pytest.mark.parametrize("content", [None, "x", {}, {"request": None}, {"kind": "anywidget-command"}])
+def test_what_is_no_request_is_left_to_others(content: object) -> None:
+    page = Page(FakeModel())
+    page.requests.receive(content)
+    assert page.heard == []
+
+
+def test_a_damaged_request_is_answered_with_an_error() -> None:
+    page = Page(FakeModel())
+    page.requests.receive({"request": {"v": 7, "id": "1", "type": "hello"}})
+    ((kind, ident, message),) = page.heard
+    assert (kind, ident) == ("answer", "1")
+    assert message is not None and message.body["code"] == "bad_request"
+
+
+def test_closing_a_widget_ends_its_work(trace: attnscope.Trace) -> None:
+    widget: AttentionWidget = attnscope.show(trace)
+    widget.close()
+    assert widget.trace is None
+
+
+def test_a_copy_without_its_page_says_what_to_do(
+    trace: attnscope.Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attnscope.widget.widget._MODULE", tmp_path / "widget.js")
+    with pytest.raises(attnscope.AttnscopeError, match="no page in it"):
+        attnscope.show(trace)
