@@ -15,6 +15,7 @@ from attnscope.display import display_with
 
 if TYPE_CHECKING:
     from attnscope.errors import AttnscopeError
+    from attnscope.figures import figure
     from attnscope.model.model import Model, load
     from attnscope.model.opened import open  # noqa: A004 - the public name is attnscope.open
     from attnscope.offline import export
@@ -26,12 +27,13 @@ _HOME = {
     "Model": "attnscope.model.model",
     "Trace": "attnscope.trace",
     "export": "attnscope.offline",
+    "figure": "attnscope.figures",
     "load": "attnscope.model.model",
     "open": "attnscope.model.opened",
     "show": "attnscope.widget.show",
 }
 
-__all__ = ["AttnscopeError", "Model", "Trace", "export", "load", "open", "show"]
+__all__ = ["AttnscopeError", "Model", "Trace", "export", "figure", "load", "open", "show"]
 __version__ = version("attnscope")
 
 

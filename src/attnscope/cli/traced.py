@@ -1,0 +1,40 @@
+"""The trace that a command is about: a saved one, or that of a text through a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attnscope.errors import InputError
+
+if TYPE_CHECKING:
+    from attnscope.trace import Trace
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A saved trace (a .trace file), or with --text a hub id, local folder, .gguf file, or an embedded model: "
+        "smollm2, minilm.",
+    ),
+]
+Text = Annotated[str | None, typer.Option(help="The text to run the model on.")]
+Pair = Annotated[str | None, typer.Option(help="A second sentence.")]
+
+
+def trace_of(source: str, text: str | None, pair: str | None) -> Trace:
+    """The trace. Raises `InputError` for a model without a text, or a saved trace with one."""
+    from rich.console import Console
+
+    from attnscope.cli.sources import model_entry, saved_trace
+
+    held = saved_trace(source)
+    if held is not None:
+        if text is not None or pair is not None:
+            raise InputError(f"{source!r} is a saved trace and has its text; leave out --text and --pair.")
+        return held.trace
+    if text is None:
+        raise InputError(f"Pass the text to run {source} on: --text 'The quick, brown fox jumps over the lazy'.")
+    entry = model_entry(source)
+    with Console(stderr=True).status(f"Tracing {entry.title}"):
+        return entry.load().trace(text, pair)

@@ -1,0 +1,145 @@
+"""`attnscope.figure`: a trace as a figure for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from attnscope.errors import InputError
+from attnscope.figures.caption import caption
+from attnscope.figures.head_view import MOST_TOKENS, HeadView
+from attnscope.figures.matrix_view import MatrixView
+from attnscope.figures.model_view import ModelView
+from attnscope.figures.neuron_view import NeuronView
+from attnscope.figures.paper import POINTS, WIDTHS, PaperFigure, add_caption
+from attnscope.figures.request import (
+    VIEWS,
+    Palette,
+    Request,
+    Thumbnails,
+    View,
+    one_of,
+    the_heads,
+    the_layer,
+    the_layers,
+    the_scale,
+    the_stack,
+    the_token,
+)
+from attnscope.figures.sheet import Sheet
+from attnscope.figures.text import Fonts
+from attnscope.figures.view import PaperView
+from attnscope.figures.weights import SCALE_SAID, Filter, Rules, Scale
+from attnscope.trace import Trace
+
+_VIEWS: dict[str, type[PaperView]] = {
+    "head": HeadView,
+    "model": ModelView,
+    "neuron": NeuronView,
+    "matrix": MatrixView,
+}
+
+
+def figure(
+    trace: Trace,
+    view: View = "head",
+    layer: int = 0,
+    heads: Sequence[int] | int | None = None,
+    token: int | str | None = None,
+    ax: Axes | None = None,
+    *,
+    head: int | None = None,
+    stack: str | None = None,
+    layers: Sequence[int] | None = None,
+    width: str | float = "column",
+    figsize: tuple[float, float] | None = None,
+    scale: Scale | None = None,
+    filter: Filter | None = None,  # noqa: A002 - what the page calls it
+    hide_sinks: bool | str = False,
+    threshold: float = 0.0,
+    top: int | None = None,
+    palette: Palette = "blue",
+    thumbnails: Thumbnails = "auto",
+    font: str | None = None,
+) -> Figure:
+    """A vector figure of a trace, after the figures of Vig 2019; `.savefig("x.pdf")`, `".svg"` or `".png"` writes it.
+
+    `view` is `"head"` (figures 1 and 2: `layer`, `heads`, all of them by default), `"model"` (figure 5: `layers`, `heads`),
+    `"neuron"` (figures 6 and 7: `layer`, `head`) or `"matrix"` (`layer`, `head`). `token` selects a query by its position, or by
+    its text where that is unique; the neuron view selects the last one by default. `stack` is needed where a trace has several.
+
+    With `ax` it is drawn there, and the figure of these axes is returned. Else `width` is `"column"` (3.25 in), `"page"`
+    (6.75 in) or inches, and the height what the view needs; `figsize` (inches) sets both.
+
+    `scale` is how a weight becomes darkness: `"linear"`, `"root"` or `"log"`; linear by default, in heat maps of the model
+    view the root. `filter` shows only the attention from one sentence to another (`"AB"`); `hide_sinks` leaves out attention
+    to the first token of a decoder and to special tokens (`"renormalised"`: and divides what remains by its sum); `threshold`
+    and `top` leave out light weights, and all but the heaviest keys of each row. `palette` is that of heat maps; `thumbnails`
+    are `"lines"` or a `"map"`; `font` is a family to be used before the usual ones.
+
+    Text stays text in SVG and PDF. What a caption must say (model, input, head, scale, what is left out) is in the file's
+    metadata and in the figure's `attnscope_caption`. Raises `InputError` for what is not in the trace, `TooLongError` (one of
+    them) for what does not fit a page, `RefusedError` for a neuron view without queries and keys.
+    """
+    if not isinstance(trace, Trace):
+        raise InputError(f"A figure is drawn of a trace; got {type(trace).__name__}. `model.trace(text)` makes one.")
+    one_of("view", view, VIEWS)
+    fonts = Fonts(font)
+    if fonts.missing:
+        raise InputError(f"There is no font {font!r} on this machine that matplotlib knows.")
+    name = the_stack(trace, stack)
+    request = Request(
+        trace=trace,
+        stack=name,
+        layer=0 if view == "model" else the_layer(trace, name, layer),
+        heads=_heads(trace, view, name, layer, heads, head),
+        layers=the_layers(trace, name, layers),
+        token=the_token(trace, name, token),
+        scale=None if scale is None else the_scale(scale),
+        palette=one_of("palette", palette, ("blue", "cividis", "grey")),
+        thumbnails=one_of("thumbnails", thumbnails, ("auto", "lines", "map")),
+        rules=Rules(filter, hide_sinks, threshold, top),  # pyright: ignore[reportArgumentType] - checked there
+    )
+    drawn = _VIEWS[view](request, fonts)
+    if view == "head" and drawn.rows > MOST_TOKENS:
+        raise InputError(
+            f"The head view is drawn for up to {MOST_TOKENS:,} tokens, and there are {drawn.rows:,}. Use `view='matrix'`."
+        )
+    sheet = Sheet(_own_axes(drawn, width, figsize) if ax is None else ax, fonts)
+    drawn.draw(sheet)
+    figure = sheet.ax.get_figure(root=True)
+    assert figure is not None
+    facts = [f"Scale: {SCALE_SAID[drawn.scale]}.", *drawn.facts]
+    add_caption(figure, caption(trace, name, drawn.what, drawn.where, facts))
+    return figure
+
+
+def _heads(trace: Trace, view: str, stack: str, layer: Any, heads: Any, head: Any) -> tuple[int, ...]:
+    if view == "model":
+        count = trace.stacks[stack].heads
+        return the_heads(heads, head, count) or tuple(range(count))
+    count = trace.layer_record(layer, stack).shape.heads
+    found = the_heads(heads, head, count)
+    if view == "head":
+        return found or tuple(range(count))
+    if found is not None and len(found) > 1:
+        raise InputError(
+            f"The {view} view shows one head; got {len(found)}. Draw the others into axes of their own (`ax=`)."
+        )
+    return found or (0,)
+
+
+def _own_axes(view: PaperView, width: str | float, figsize: tuple[float, float] | None) -> Axes:
+    if figsize is None:
+        wide = WIDTHS.get(width) if isinstance(width, str) else width
+        if isinstance(wide, bool) or not isinstance(wide, (int, float)) or not 1 <= wide <= 100:
+            raise InputError(f"`width` is 'column', 'page' or a number of inches from 1 to 100; got {width!r}.")
+        figsize = (wide, view.height(wide * POINTS) / POINTS)
+    elif len(figsize) != 2 or not all(1 <= side <= 200 for side in figsize):
+        raise InputError(f"`figsize` is a width and a height from 1 to 200 inches; got {figsize!r}.")
+    figure = PaperFigure(figsize=figsize, dpi=150, facecolor="white")
+    figure.set_layout_engine("none")
+    return figure.add_axes((0.0, 0.0, 1.0, 1.0))

@@ -1,0 +1,157 @@
+"""The attention-head view (Vig 2019, figures 1 and 2): tokens in two columns, a line for every weight."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnscope.figures.palette import FAINT, INK, QUIET, RULE, SELECTED, dash_style, head_colour, ink_on, mixed
+from attnscope.figures.sheet import Sheet, widest
+from attnscope.figures.view import SMALL, TEXT, PaperView
+from attnscope.figures.weights import Array, Picker, darkness, short
+
+HEADING = 18.0
+SQUARE = 10.0
+PAD = 4.0
+WIDEST_GAP = 190.0
+FAINTEST = 0.002
+"""Lines of less opacity could not be seen."""
+MOST_LINES = 20_000
+MOST_TOKENS = 2_048
+
+
+class HeadView(PaperView):
+    """One or several heads of a layer. Lines of one head have its colour; opacity is the weight on the scale asked for."""
+
+    what = "Attention"
+
+    @property
+    def where(self) -> str:
+        """`head 11.0`, `layer 2, heads 0, 9`."""
+        layer, heads = self.request.layer, self.request.heads
+        named = f"head {layer}.{heads[0]}" if len(heads) == 1 else f"layer {layer}, heads {', '.join(map(str, heads))}"
+        token = self.request.token
+        return named if token is None else f"{named}, from token {token} ({self.fonts.written(self.queries[token])})"
+
+    def height(self, width: float) -> float:
+        """Rows of 13 points; down to 7 where there are many."""
+        top = self._heading(width)
+        return top + 2 + self.rows * self.fitting_row(13.0, top + 2)
+
+    def draw(self, sheet: Sheet) -> None:
+        """Draw the heads' squares, the two columns and the lines."""
+        top = self._heading(sheet.width)
+        row = min(16.0, (sheet.height - top - 2) / self.rows)
+        size, step = self.label_step(row)
+        numbers = 16.0 if self.request.token is not None and len(self.request.heads) == 1 else 0.0
+        most = 0.34 * sheet.width
+        left = min(most, self._widest_query(size)) + 2 * PAD
+        right = min(most, widest(self.fonts, self.keys, size)) + 2 * PAD + numbers
+        gap = min(WIDEST_GAP, sheet.width - left - right)
+        start = (sheet.width - left - gap - right) / 2
+        x0, x1 = start + left, start + left + gap
+        picker = Picker(self.request.trace, self.request.stack, self.request.rules)
+        weights = picker.whole(self.request.layer, self.request.heads)
+        if self.request.token is not None:
+            weights = np.where((np.arange(weights.shape[1]) == self.request.token)[None, :, None], weights, 0)
+            self._shade(sheet, weights[:, self.request.token], x1, right, top, row)
+            sheet.box(start, top + self.request.token * row, left, row, fill=SELECTED)
+        self._squares(sheet, start, left + gap + right)
+        self._lines(sheet, weights, x0, x1, top, row)
+        for at in range(0, len(self.queries), step):
+            y, bold = top + (at + 0.5) * row, at == self.request.token
+            colour = INK if picker.queries[at] else FAINT
+            sheet.text(x0 - PAD, y, self.queries[at], size, ha="right", colour=colour, bold=bold, room=most)
+        for at in range(0, len(self.keys), step):
+            shown = picker.keys[at] and not (self.request.rules.hide_sinks and picker.sinks[at])
+            y, colour = top + (at + 0.5) * row, INK if shown else FAINT
+            if shown and numbers:
+                colour = ink_on(self._mark(float(weights[0, self.request.token or 0, at])))
+                sheet.text(
+                    x1 + right - PAD,
+                    y,
+                    short(float(weights[0, self.request.token or 0, at])),
+                    size * 0.85,
+                    ha="right",
+                    colour=colour,
+                )
+            sheet.text(x1 + PAD, y, self.keys[at], size, colour=colour, room=most)
+        border = self.sentence_border()
+        if border is not None:
+            for a, b in ((start, x0), (x1, x1 + right)):
+                sheet.rule(a, b, top + border * row, RULE)
+        self.facts = [*self.facts, *picker.sentences()]
+
+    def _widest_query(self, size: float) -> float:
+        token = self.request.token
+        bold = 0.0 if token is None else self.fonts.width(self.fonts.written(self.queries[token]), size, bold=True)
+        return max(bold, widest(self.fonts, self.queries, size))
+
+    def _heading(self, width: float) -> float:
+        """Height of the lines of squares above the tokens."""
+        if len(self.request.heads) == 1:
+            return HEADING
+        beside = self.fonts.width(f"layer {self.request.layer}", SMALL + 0.5) + PAD
+        self._beside, self._in_line = beside, max(1, int((width - beside) // (SQUARE + 2)))
+        return HEADING + (-(-len(self.request.heads) // self._in_line) - 1) * (SQUARE + 2)
+
+    def _squares(self, sheet: Sheet, start: float, width: float) -> None:
+        """Which head has which colour."""
+        layer, heads = self.request.layer, self.request.heads
+        if len(heads) == 1:
+            name = f"{layer}.{heads[0]}"
+            x = start + (width - SQUARE * 0.7 - 3 - self.fonts.width(name, TEXT)) / 2
+            sheet.box(x, 3.5, SQUARE * 0.7, SQUARE * 0.7, fill=head_colour(heads[0]))
+            sheet.text(x + SQUARE * 0.7 + 3, 7, name, TEXT, bold=True)
+            return
+        used = self._beside + min(len(heads), self._in_line) * (SQUARE + 2)
+        x = max(0.0, (sheet.width - used) / 2)
+        sheet.text(x, 7, f"layer {layer}", SMALL + 0.5, colour=QUIET)
+        for index, head in enumerate(heads):
+            line, column = divmod(index, self._in_line)
+            at, y = x + self._beside + column * (SQUARE + 2), 2 + line * (SQUARE + 2)
+            sheet.box(at, y, SQUARE, SQUARE, fill=head_colour(head))
+            sheet.text(at + SQUARE / 2, y + SQUARE / 2, str(head), SMALL, ha="center", colour=ink_on(head_colour(head)))
+
+    def _mark(self, weight: float) -> tuple[float, float, float]:
+        return mixed(head_colour(self.request.heads[0]), 0.85 * float(darkness(weight, self.scale)))
+
+    def _shade(self, sheet: Sheet, weights: Array, x: float, width: float, top: float, row: float) -> None:
+        """The keys of the selected query, a band for each head, shaded by weight."""
+        band = width / len(weights)
+        for index, (head, own) in enumerate(zip(self.request.heads, weights, strict=True)):
+            for key in np.flatnonzero(own):
+                share = 0.85 * float(darkness(own[key], self.scale))
+                fill = mixed(head_colour(head), share)
+                sheet.box(x + index * band, top + key * row + 0.4, band, row - 0.8, fill=fill)
+
+    def _lines(self, sheet: Sheet, weights: Array, x0: float, x1: float, top: float, row: float) -> None:
+        opacity = darkness(weights, self.scale)
+        least = self._least(opacity)
+        heads = self.request.heads
+        spread = min(0.5 * row, 1.1 * (len(heads) - 1))
+        for index, head in enumerate(heads):
+            query, key = np.nonzero(opacity[index] >= least)
+            strand = spread * (index / max(1, len(heads) - 1) - 0.5)
+            ys = top + row * (np.stack([query, key]) + 0.5) + strand
+            ends: NDArray[np.float64] = np.stack(
+                [np.full(len(query), x0), ys[0], np.full(len(query), x1), ys[1]], axis=1
+            )
+            own = opacity[index, query, key]
+            sheet.curves(
+                ends,
+                head_colour(head),
+                own,
+                0.6 + 0.9 * own,
+                dash_style(head),
+                f"attention-{self.request.layer}.{head}",
+            )
+
+    def _least(self, opacity: Array) -> float:
+        """The opacity from which lines are drawn, so that no file holds more of them than a reader opens."""
+        seen = opacity[opacity >= FAINTEST]
+        if len(seen) <= MOST_LINES:
+            return FAINTEST
+        least = float(np.partition(seen, -MOST_LINES)[-MOST_LINES])
+        self.facts.append(f"Of {len(seen):,} lines only the {MOST_LINES:,} heaviest are drawn.")
+        return least

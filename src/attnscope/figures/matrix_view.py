@@ -1,0 +1,105 @@
+"""One head as a heat map: a row for every query, a column for every key."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attnscope.figures.palette import QUIET, RULE, ink_on, weight_colours
+from attnscope.figures.paper import PAGE_HEIGHT, POINTS
+from attnscope.figures.sheet import Sheet, widest
+from attnscope.figures.view import SMALL, SMALLEST, TEXT, PaperView
+from attnscope.figures.weights import Array, Picker, darkness, short
+
+LEGEND = 20.0
+HEADING = 14.0
+MOST_CELLS = 1_024
+"""More queries or keys than these are pooled: a cell is then the largest of several weights."""
+LEAST_CELL_WITH_NUMBER = 13.0
+LARGEST_CELL = 24.0
+
+
+class MatrixView(PaperView):
+    """One head, exact to the cell up to 1,024 tokens."""
+
+    what = "Attention"
+    least_row = 0.0
+
+    @property
+    def where(self) -> str:
+        """`head 11.0`."""
+        return f"head {self.request.layer}.{self.request.heads[0]}"
+
+    def height(self, width: float) -> float:
+        """Square cells over the width, less where a page is not high enough."""
+        left, top = self._margins(self._cell(width, PAGE_HEIGHT * POINTS))
+        return top + len(self.queries) * self._cell(width, PAGE_HEIGHT * POINTS) + LEGEND + 0 * left
+
+    def draw(self, sheet: Sheet) -> None:
+        """Draw the cells, the tokens on two sides, and what the colours mean."""
+        cell = self._cell(sheet.width, sheet.height)
+        left, top = self._margins(cell)
+        queries, keys = len(self.queries), len(self.keys)
+        wide, high = keys * cell, queries * cell
+        x = max(left, (sheet.width + left - wide) / 2)
+        picker = Picker(self.request.trace, self.request.stack, self.request.rules)
+        weights, by = self._weights(picker)
+        colours = weight_colours(self.request.palette)
+        cells = colours(darkness(weights, self.scale))[..., :3]
+        layer, head = self.request.layer, self.request.heads[0]
+        sheet.cells(cells, x, top, wide, high, f"attention-{layer}.{head}")
+        sheet.box(x, top, wide, high, edge=RULE)
+        sheet.text(x + wide / 2, 6, f"{layer}.{head}", TEXT, ha="center", bold=True)
+        size, step = self._labels(cell)
+        for at in range(0, queries, step):
+            sheet.text(x - 3, top + (at + 0.5) * cell, self.queries[at], size, ha="right", room=0.3 * sheet.width)
+        for at in range(0, keys, step):
+            sheet.text(x + (at + 0.5) * cell, top - 3, self.keys[at], size, turned=True, room=0.3 * sheet.width)
+        if cell >= LEAST_CELL_WITH_NUMBER:
+            for row, column in zip(*np.nonzero(weights >= 0.005), strict=True):
+                number = short(float(weights[row, column]))
+                red, green, blue = cells[row, column]
+                middle = (x + (column + 0.5) * cell, top + (row + 0.5) * cell)
+                sheet.text(*middle, number, SMALLEST + 0.5, ha="center", colour=ink_on((red, green, blue)))
+        self._legend(sheet, x, top + high + 7)
+        if by > 1:
+            self.facts.append(f"A cell is the largest of {by}×{by} weights.")
+        self.facts = [*self.facts, "Rows are queries, columns keys.", *picker.sentences()]
+
+    def _weights(self, picker: Picker) -> tuple[Array, int]:
+        queries, keys = len(self.queries), len(self.keys)
+        by = -(-max(queries, keys) // MOST_CELLS)
+        pooled = np.zeros((-(-queries // by), -(-keys // by)), dtype=np.float32)
+        for rows, weights in picker.tiles(self.request.layer, self.request.heads):
+            cells = np.maximum.reduceat(weights[0], np.arange(0, keys, by), axis=-1)
+            for offset in range(len(cells)):
+                at = (rows.start + offset) // by
+                pooled[at] = np.maximum(pooled[at], cells[offset])
+        return pooled, by
+
+    def _labels(self, cell: float) -> tuple[float, int]:
+        return self.label_step(max(cell, 0.05))
+
+    def _margins(self, cell: float) -> tuple[float, float]:
+        size = max(SMALLEST, min(TEXT, 0.78 * cell))
+        longest = self._room
+        left = min(longest, widest(self.fonts, self.queries, size)) + 5
+        return left, min(longest, widest(self.fonts, self.keys, size)) + 5 + HEADING
+
+    def _cell(self, width: float, height: float) -> float:
+        self._room = 0.3 * width
+        cell = LARGEST_CELL
+        for _ in range(3):  # labels shrink with the cells, and make room for them
+            left, top = self._margins(cell)
+            cell = min(LARGEST_CELL, (width - left - 1) / len(self.keys), (height - top - LEGEND) / len(self.queries))
+        return max(cell, 0.01)
+
+    def _legend(self, sheet: Sheet, x: float, y: float) -> None:
+        """A ramp from 0 to 1 on the scale of the cells."""
+        steps = np.linspace(0, 1, 33)
+        colours = weight_colours(self.request.palette)(darkness(steps, self.scale))[None, :, :3]
+        wide = 60.0
+        sheet.text(x, y + 3, "0", SMALL, colour=QUIET)
+        sheet.cells(colours, x + 6, y, wide, 6, "scale")
+        sheet.box(x + 6, y, wide, 6, edge=RULE)
+        named = {"linear": "", "root": ", √ scale", "log": ", log scale"}[self.scale]
+        sheet.text(x + wide + 9, y + 3, f"1  attention{named}", SMALL, colour=QUIET)

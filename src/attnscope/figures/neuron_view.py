@@ -1,0 +1,254 @@
+"""The neuron view (Vig 2019, figures 6 and 7): from a query and the keys, dimension by dimension, to the attention."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnscope.attention import QKRecord
+from attnscope.figures.palette import (
+    ACCENT,
+    FAINT,
+    INK,
+    NOT_ALLOWED,
+    QUIET,
+    RULE,
+    SELECTED,
+    ink_on,
+    mixed,
+    sign_colours,
+)
+from attnscope.figures.sheet import Sheet, widest
+from attnscope.figures.view import SMALL, SMALLEST, PaperView
+from attnscope.figures.weights import Picker, darkness, short
+
+HEADING = 32.0
+LEGEND = 16.0
+PAD = 3.0
+GAP = 6.0
+DOT = 20.0
+SOFTMAX = 30.0
+BAR = 13.0
+LEAST_CELL = 1.0
+FOLDED = 3.4
+"""Points that each line of a folded vector needs."""
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where everything stands, in points: widths of labels and vectors, the height of a row, lines of a folded vector."""
+
+    left: float
+    vector: float
+    gap: float
+    right: float
+    folds: int
+    row: float = 0.0
+    size: float = 0.0
+
+    @property
+    def query(self) -> float:
+        """Left edge of the query vectors."""
+        return self.left + PAD
+
+    @property
+    def key(self) -> float:
+        """Left edge of the key vectors."""
+        return self.query + self.vector + self.gap
+
+    @property
+    def product(self) -> float:
+        """Left edge of q × k."""
+        return self.key + self.vector + GAP
+
+    @property
+    def dot(self) -> float:
+        """Left edge of q · k."""
+        return self.product + self.vector + GAP
+
+    @property
+    def softmax(self) -> float:
+        """Left edge of the attention's bars."""
+        return self.dot + DOT + GAP
+
+    @property
+    def names(self) -> float:
+        """Left edge of the keys' tokens."""
+        return self.softmax + SOFTMAX
+
+    def top(self, index: int) -> float:
+        """Upper edge of a row."""
+        return HEADING + index * self.row
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """What is drawn of one query: q [query, dim], k and q × k [key, dim], the rest [key]."""
+
+    q: Values
+    k: Values
+    product: Values
+    dot: Values
+    weights: Values
+    opacity: Values
+    allowed: NDArray[np.bool_]
+
+
+class NeuronView(PaperView):
+    """One head and one query. Blue is positive, orange negative; each column's colours are full at its largest magnitude."""
+
+    what = "Neuron view"
+    least_row = 8.0
+
+    @property
+    def where(self) -> str:
+        """Head and selected token."""
+        token = self.fonts.written(self.queries[self._token])
+        return f"head {self.request.layer}.{self.request.heads[0]}, token {self._token} ({token})"
+
+    @property
+    def _token(self) -> int:
+        return len(self.queries) - 1 if self.request.token is None else self.request.token
+
+    @cached_property
+    def _picker(self) -> Picker:
+        return Picker(self.request.trace, self.request.stack, self.request.rules)
+
+    def height(self, width: float) -> float:
+        """Rows of 12 points, higher where vectors are folded."""
+        folds = self._columns(width, 8.0).folds
+        return HEADING + LEGEND + self.rows * self.fitting_row(max(12.0, folds * FOLDED + 3), HEADING + LEGEND)
+
+    def draw(self, sheet: Sheet) -> None:
+        """Draw the five columns, and the lines from the selected query to its keys."""
+        row = min(20.0, (sheet.height - HEADING - LEGEND) / self.rows)
+        size, step = self.label_step(row)
+        at, numbers = self._columns(sheet.width, size, row), self._numbers()
+        sheet.box(0, at.top(self._token), at.left, row, fill=SELECTED)
+        self._connect(sheet, at, numbers.opacity)
+        every = np.ones(len(self.queries), dtype=bool)
+        for name, title, values, shown, x in (
+            ("q", "query q", numbers.q, every, at.query),
+            ("k", "key k", numbers.k, numbers.allowed, at.key),
+            ("qxk", "q × k", numbers.product, numbers.allowed, at.product),
+        ):
+            full = float(np.abs(values[shown]).max(initial=0.0))
+            _heading(sheet, x + at.vector / 2, title, full)
+            self._vectors(sheet, at, name, values, shown, x, full)
+        sheet.box(at.query, at.top(self._token) + 1.5, at.vector, row - 3, edge=INK, weight=1.0)
+        self._results(sheet, at, numbers)
+        sheet.text(at.softmax + SOFTMAX / 2, 14, "softmax", SMALL + 0.5, ha="center")
+        sheet.text(PAD, 5, f"{self.request.layer}.{self.request.heads[0]}", SMALL + 1.5, bold=True)
+        for index in range(0, len(self.queries), step):
+            middle, bold = at.top(index) + row / 2, index == self._token
+            sheet.text(at.left - PAD, middle, self.queries[index], size, ha="right", bold=bold, room=at.left - 2 * PAD)
+        for index in range(0, len(self.keys), step):
+            colour = INK if numbers.allowed[index] else FAINT
+            middle, room = at.top(index) + row / 2, at.right - 2 * PAD
+            sheet.text(at.names + PAD, middle, self.keys[index], size, colour=colour, room=room)
+        self._legend(sheet, at.query, at.top(self.rows) + 6)
+        self.facts = [*self.facts, *self._computed(at.folds, numbers.q.shape[-1]), *self._picker.sentences()]
+
+    def _columns(self, width: float, size: float, row: float = 0.0) -> Columns:
+        most = 0.2 * width
+        selected = self.fonts.width(self.fonts.written(self.queries[self._token]), size, bold=True)
+        left = min(most, max(selected, widest(self.fonts, self.queries, size))) + 2 * PAD
+        right = min(most, widest(self.fonts, self.keys, size)) + 2 * PAD
+        gap = max(16.0, 0.06 * width)
+        vector = max(6.0, (width - left - right - PAD - gap - 3 * GAP - DOT - SOFTMAX) / 3)
+        record = self.request.trace.layer_record(self.request.layer, self.request.stack)
+        folds = max(1, math.ceil(LEAST_CELL * record.shape.qk_dim / vector))
+        return Columns(left, vector, gap, right, folds, row, size)
+
+    def _numbers(self) -> Numbers:
+        place = (self.request.layer, self.request.heads[0], self.request.stack)
+        trace, token = self.request.trace, self._token
+        q, k = trace.q(*place).numpy(), trace.k(*place).numpy()
+        allowed = np.isfinite(trace.scores(*place, rows=[token])[0].numpy())
+        tiles = self._picker.tiles(self.request.layer, self.request.heads)
+        weights = next(weights[0, token - rows.start] for rows, weights in tiles if rows.start <= token < rows.stop)
+        product = q[token] * k
+        return Numbers(q, k, product, product.sum(-1), weights, darkness(weights, self.scale), allowed)
+
+    def _vectors(
+        self, sheet: Sheet, at: Columns, name: str, values: Values, shown: NDArray[np.bool_], x: float, full: float
+    ) -> None:
+        """One vector a row, as cells; a vector that is too long for the width goes on in the next line of its row."""
+        per_line = math.ceil(values.shape[-1] / at.folds)
+        for index, own in enumerate(values):
+            y, high = at.top(index) + 1.5, at.row - 3
+            if not shown[index]:
+                sheet.box(x, y, at.vector, high, fill=NOT_ALLOWED)
+                continue
+            cells = np.zeros(at.folds * per_line, dtype=np.float32)
+            cells[: len(own)] = own
+            sheet.cells(self._signed(cells.reshape(at.folds, per_line), full), x, y, at.vector, high, f"{name}-{index}")
+            sheet.box(x, y, at.vector, high, edge=RULE)
+
+    def _signed(self, values: Any, full: float) -> NDArray[Any]:
+        share = np.asarray(values) / full if full else np.zeros_like(values)
+        return sign_colours()(0.5 + 0.5 * np.sign(share) * darkness(np.abs(share), self.scale))[..., :3]
+
+    def _results(self, sheet: Sheet, at: Columns, numbers: Numbers) -> None:
+        """What is right of the vectors: dot product, softmax, the shade of the key's token."""
+        full = float(np.abs(numbers.dot[numbers.allowed]).max(initial=0.0))
+        _heading(sheet, at.dot + DOT / 2, "q · k", full)
+        for key, dot in enumerate(numbers.dot):
+            y, high, middle = at.top(key) + 1, at.row - 2, at.top(key) + at.row / 2
+            if not numbers.allowed[key]:
+                sheet.box(at.dot, y, DOT, high, fill=NOT_ALLOWED)
+                sheet.text(at.names - PAD, middle, "–", at.size * 0.85, ha="right", colour=FAINT)
+                continue
+            red, green, blue = self._signed([float(dot)], full)[0]
+            sheet.box(at.dot, y, DOT, high, fill=(red, green, blue), edge=RULE)
+            if at.row >= self.least_row:
+                said, ink = f"{dot:.1f}".replace("-", "−"), ink_on((red, green, blue))
+                sheet.text(at.dot + DOT / 2, middle, said, SMALLEST + 0.5, ha="center", colour=ink, room=DOT + 2)
+            sheet.box(at.softmax, middle - 2, BAR * float(numbers.weights[key]), 4, fill=ACCENT)
+            sheet.text(at.names - PAD, middle, short(float(numbers.weights[key])), at.size * 0.85, ha="right")
+            if numbers.opacity[key] > 0:
+                fill = mixed(ACCENT, 0.45 * float(numbers.opacity[key]))
+                sheet.box(at.names, y - 0.6, at.right, high + 1.2, fill=fill)
+
+    def _connect(self, sheet: Sheet, at: Columns, opacity: Values) -> None:
+        """Lines from the selected query's vector through the columns, as dark as the weight."""
+        keys = np.flatnonzero(opacity > 0)
+        to, own = HEADING + (keys + 0.5) * at.row, opacity[keys]
+        names = (f"attention-{self.request.layer}.{self.request.heads[0]}", "to-product", "to-dot")
+        spans = ((at.query, at.key), (at.key, at.product), (at.product, at.dot))
+        for name, (left, x1) in zip(names, spans, strict=True):
+            start = np.full(len(keys), at.top(self._token) + at.row / 2) if left == at.query else to
+            ends = np.stack([np.full(len(keys), left + at.vector), start, np.full(len(keys), x1), to], axis=1)
+            sheet.curves(ends, ACCENT, own, 0.6 + 0.9 * own, "solid", name)
+
+    def _legend(self, sheet: Sheet, x: float, y: float) -> None:
+        sheet.text(x, y + 2, "−", SMALL, colour=QUIET)
+        sheet.cells(self._signed(np.linspace(-1, 1, 33)[None], 1.0), x + 6, y - 1, 50, 6, "scale")
+        sheet.box(x + 6, y - 1, 50, 6, edge=RULE)
+        sheet.text(x + 59, y + 2, "+  full at ± of each column", SMALL, colour=QUIET)
+
+    def _computed(self, folds: int, dims: int) -> list[str]:
+        """How the last column comes from the one before."""
+        record = self.request.trace.layer_record(self.request.layer, self.request.stack)
+        assert isinstance(record, QKRecord)
+        more = [f"a soft cap of {record.softcap:g}"] if record.softcap is not None else []
+        more += ["a bias on the scores"] if record.bias is not None else []
+        more += ["a learned sink"] if record.sinks is not None else []
+        said = [f"Softmax is of q · k times {record.scaling:.4g}{', with ' + ' and '.join(more) if more else ''}."]
+        if folds > 1:
+            said.append(f"The {dims} dimensions of a vector stand in {folds} lines.")
+        return said
+
+
+def _heading(sheet: Sheet, middle: float, title: str, full: float) -> None:
+    """A column's title, and the magnitude at which its colours are full, with three digits that mean something."""
+    sheet.text(middle, 14, title, SMALL + 0.5, ha="center")
+    said = f"±{full:.{2 if full < 10 else 1 if full < 100 else 0}f}"
+    sheet.text(middle, 23.5, said, SMALLEST + 0.5, ha="center", colour=QUIET)

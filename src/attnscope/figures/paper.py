@@ -1,0 +1,61 @@
+"""matplotlib figures that are saved as papers want them: real text in SVG and PDF, what they show in the metadata."""
+
+from __future__ import annotations
+
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from attnscope.figures.caption import Caption, metadata
+
+POINTS = 72
+WIDTHS = {"column": 3.25, "page": 6.75}
+"""Inches of one and of two columns (ACL, NeurIPS, IEEE and their like differ by less than 0.3)."""
+
+PAGE_HEIGHT = 9.0
+
+_AS_TEXT: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "attnscope"}
+_CAPTIONS = "_attnscope_captions"
+
+
+class PaperFigure(Figure):
+    """A figure of a given width. It belongs to no window of pyplot: it lives as long as it is used."""
+
+    def savefig(self, fname: Any, **options: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """As matplotlib's, with text as text, captions in the metadata, and 300 dots an inch where it becomes pixels."""
+        options.setdefault("dpi", 300)
+        _save(super().savefig, self, fname, **options)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, float]]:
+        """What a notebook shows as the value of a cell."""
+        file = BytesIO()
+        self.savefig(file, format="png", dpi=200)
+        wide, high = self.get_size_inches() * 1.5 * POINTS
+        return file.getvalue(), {"width": float(wide), "height": float(high)}
+
+
+def add_caption(figure: Figure, caption: Caption) -> None:
+    """Keep a caption on a figure, as `attnscope_caption` too, and see to it that saving the figure writes it."""
+    kept: list[Caption] = [*getattr(figure, _CAPTIONS, []), caption]
+    setattr(figure, _CAPTIONS, kept)
+    figure.attnscope_caption = " ".join(map(str, kept))  # pyright: ignore[reportAttributeAccessIssue]
+    if len(kept) == 1 and not isinstance(figure, PaperFigure):
+        figure.savefig = partial(_save, partial(type(figure).savefig, figure), figure)
+
+
+def _save(plainly: Any, figure: Figure, fname: Any, **options: Any) -> None:
+    kind = options.get("format") or _kind(fname)
+    kept: list[Caption] = getattr(figure, _CAPTIONS, [])
+    own = metadata(kind, "; ".join(one.title for one in kept), " ".join(map(str, kept))) if kept else {}
+    asked = {**own, **(options.pop("metadata", None) or {})}
+    with mpl.rc_context(_AS_TEXT):
+        plainly(fname, **options, **({"metadata": asked} if asked else {}))
+
+
+def _kind(fname: Any) -> str:
+    suffix = Path(fname).suffix if isinstance(fname, (str, Path)) else ""
+    return suffix.removeprefix(".").lower() or str(mpl.rcParams["savefig.format"])

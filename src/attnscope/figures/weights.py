@@ -1,0 +1,163 @@
+"""Which weights a figure draws, what it leaves out, and how dark a weight is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from attnscope.errors import InputError
+from attnscope.trace import Trace
+from attnscope.types import Token
+
+Scale = Literal["linear", "root", "log"]
+Filter = Literal["AA", "AB", "BA", "BB"]
+Array = NDArray[np.float32]
+
+DECADES = 3
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is drawn: `filter` a pair of sentences, `hide_sinks`, weights from `threshold` on, the `top` keys of each row."""
+
+    filter: Filter | None = None
+    hide_sinks: bool | Literal["renormalised"] = False
+    threshold: float = 0.0
+    top: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.filter not in (None, "AA", "AB", "BA", "BB"):
+            raise InputError(f"`filter` is 'AA', 'AB', 'BA', 'BB' or None; got {self.filter!r}.")
+        if self.hide_sinks not in (False, True, "renormalised"):
+            raise InputError(f"`hide_sinks` is False, True or 'renormalised'; got {self.hide_sinks!r}.")
+        if not isinstance(self.threshold, (int, float)) or not 0 <= self.threshold <= 1:
+            raise InputError(f"`threshold` is a weight between 0 and 1; got {self.threshold!r}.")
+        if self.top is not None and (isinstance(self.top, bool) or not isinstance(self.top, int) or self.top < 1):
+            raise InputError(f"`top` is how many keys of each row are drawn, 1 or more; got {self.top!r}.")
+
+
+@dataclass
+class LeftOut:
+    """How much weight each rule took away, of how much there was in the rows shown."""
+
+    total: float = 0.0
+    by: dict[str, float] = field(default_factory=dict[str, float])
+
+    def add(self, rule: str, weight: float) -> None:
+        """Weight that a rule took away."""
+        self.by[rule] = self.by.get(rule, 0.0) + weight
+
+    def share(self, rule: str) -> str:
+        """The part of the weight that a rule took away, as a person says it."""
+        part = self.by.get(rule, 0.0) / self.total if self.total else 0.0
+        return "less than 0.1%" if 0 < part < 0.001 else f"{100 * part:.1f}%"
+
+
+class Picker:
+    """Reads heads of one layer after another by the rules, and keeps account of what they leave out."""
+
+    def __init__(self, trace: Trace, stack: str | None, rules: Rules) -> None:
+        self._trace, self._stack, self._rules = trace, stack, rules
+        queries, keys = trace.tokens_for(stack)
+        causal = trace.traced_stack(stack).causal
+        self.queries = _of_sentence(queries, rules.filter[0] if rules.filter else None)
+        self.keys = _of_sentence(keys, rules.filter[1] if rules.filter else None)
+        self.sinks = np.array([token.special or (causal and at == 0) for at, token in enumerate(keys)], dtype=bool)
+        self.sink_name = "special tokens"
+        if causal:
+            self.sink_name = "first and special tokens" if self.sinks[1:].any() else "first token"
+        self.left_out = LeftOut()
+
+    def tiles(self, layer: int, heads: Sequence[int]) -> Iterator[tuple[slice, Array]]:
+        """All rows of some heads, a few at a time: (rows, weights [head, row, key]); what is left out is 0."""
+        record = self._trace.layer_record(layer, self._stack)
+        for rows, weights in record.tiles(torch.tensor(list(heads))):
+            at = slice(int(rows[0]), int(rows[-1]) + 1)
+            yield at, self._picked(weights.numpy().copy(), self.queries[at])
+
+    def whole(self, layer: int, heads: Sequence[int]) -> Array:
+        """[head, query, key]."""
+        return np.concatenate([weights for _, weights in self.tiles(layer, heads)], axis=1)
+
+    def sentences(self) -> list[str]:
+        """What is not drawn, one sentence a rule. Complete once everything was read."""
+        rules, said = self._rules, []
+        if rules.filter is not None:
+            away = self.left_out.share("filter")
+            said.append(
+                f"Only {rules.filter[0]} → {rules.filter[1]}; {away} of the weight of {rules.filter[0]} goes elsewhere."
+            )
+        if rules.hide_sinks:
+            then = "; the rest is renormalised" if rules.hide_sinks == "renormalised" else ""
+            said.append(f"Attention to {self.sink_name} is hidden, {self.left_out.share('sinks')} of the weight{then}.")
+        if rules.threshold > 0:
+            said.append(
+                f"Weights below {rules.threshold:g} are not drawn, {self.left_out.share('threshold')} of the weight."
+            )
+        if rules.top is not None:
+            said.append(
+                f"Only the {rules.top} heaviest keys of each row are drawn; {self.left_out.share('top')} of the weight is not."
+            )
+        return said
+
+    def _picked(self, weights: Array, queries: NDArray[np.bool_]) -> Array:
+        weights[:, ~queries] = 0
+        self.left_out.total += float(weights.sum())
+        weights = self._without("filter", weights, ~self.keys)
+        if self._rules.hide_sinks:
+            weights = self._without("sinks", weights, self.sinks)
+            if self._rules.hide_sinks == "renormalised":
+                sums = weights.sum(-1, keepdims=True)
+                weights = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+        if self._rules.threshold > 0:
+            weights = self._without("threshold", weights, weights < self._rules.threshold)
+        if self._rules.top is not None and self._rules.top < weights.shape[-1]:
+            order = np.argsort(-weights, axis=-1, kind="stable")[..., self._rules.top :]
+            beyond = np.zeros(weights.shape, dtype=bool)
+            np.put_along_axis(beyond, order, values=True, axis=-1)
+            weights = self._without("top", weights, beyond)
+        return weights
+
+    def _without(self, rule: str, weights: Array, gone: NDArray[np.bool_]) -> Array:
+        kept = np.where(gone, np.float32(0), weights)
+        self.left_out.add(rule, float(weights.sum() - kept.sum()))
+        return kept
+
+
+def _of_sentence(tokens: Sequence[Token], sentence: str | None) -> NDArray[np.bool_]:
+    if sentence is None:
+        return np.ones(len(tokens), dtype=bool)
+    found = np.array([token.sentence == sentence for token in tokens], dtype=bool)
+    if not found.any():
+        raise InputError("`filter` needs an input of two sentences; this one has a single text.")
+    return found
+
+
+def darkness(weights: Any, scale: Scale) -> Array:
+    """How dark weights are, 0 to 1: the weight itself, its square root, or its logarithm over three decades."""
+    given = np.clip(np.asarray(weights, dtype=np.float32), 0, 1)
+    if scale == "linear":
+        return given
+    if scale == "root":
+        return np.sqrt(given)
+    with np.errstate(divide="ignore"):
+        return np.clip(1 + np.log10(given) / DECADES, 0, 1).astype(np.float32)
+
+
+SCALE_SAID = {
+    "linear": "linear (darkness = weight)",
+    "root": "square root (darkness = √weight)",
+    "log": f"logarithmic (the last {DECADES} decades)",
+}
+
+
+def short(weight: float) -> str:
+    """A weight for a narrow column: `.35`, `1.0`; nothing below .005."""
+    if weight >= 0.995:
+        return "1.0"
+    return "" if weight < 0.005 else f"{weight:.2f}"[1:]

@@ -1,0 +1,19 @@
+"""Traces of the paper's sentences, made once."""
+
+from __future__ import annotations
+
+import pytest
+
+import attnscope
+
+
+@pytest.fixture(scope="session")
+def fox(smollm2: attnscope.Model) -> attnscope.Trace:
+    """Figure 1's sentence through a decoder."""
+    return smollm2.trace("The quick, brown fox jumps over the lazy")
+
+
+@pytest.fixture(scope="session")
+def cats(minilm: attnscope.Model) -> attnscope.Trace:
+    """Figure 2's sentences through an encoder."""
+    return minilm.trace("the cat sat on the mat", pair="the cat lay on the rug")

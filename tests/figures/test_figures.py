@@ -1,0 +1,282 @@
+"""Figures for papers: what is drawn is what the trace says, text is text, and the file knows what it shows."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+import zlib
+from collections import Counter
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from drawn import given, saved
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+import attnscope
+from attnscope.errors import InputError, RefusedError, TooLongError
+
+FOX = ["The", "quick", ",", "brown", "fox", "jumps", "over", "the", "lazy"]
+CATS = ["[CLS]", *["the", "cat", "sat", "on", "the", "mat", "[SEP]", "the", "cat", "lay", "on", "the", "rug", "[SEP]"]]
+
+
+def collection(figure, name) -> Any:
+    return next(one for one in figure.axes[0].collections if one.get_gid() == name)
+
+
+def test_the_first_arguments_are_the_documented_ones():
+    names = list(inspect.signature(attnscope.figure).parameters)
+    assert names[:6] == ["trace", "view", "layer", "heads", "token", "ax"]
+
+
+def test_every_line_is_a_weight_and_as_opaque_as_it(fox):
+    lines = collection(attnscope.figure(fox, view="head", layer=3, heads=[0]), "attention-3.0")
+    expected = fox.attention(3, 0).numpy()
+    drawn = np.zeros_like(expected)
+    for path, (*_, opacity) in zip(lines.get_paths(), lines.get_edgecolors(), strict=True):
+        (x0, y0), (x1, y1) = path.vertices[0], path.vertices[-1]
+        assert x0 < x1
+        drawn[round((y0 - 18) / 13 - 0.5), round((y1 - 18) / 13 - 0.5)] = opacity
+    np.testing.assert_allclose(drawn, np.where(expected < 0.002, 0, expected), atol=6e-4)
+
+
+def test_a_head_view_in_svg_has_the_tokens_as_text_and_the_caption_as_metadata(fox, tmp_path):
+    svg = saved(attnscope.figure(fox, "head", 11, [0]), tmp_path / "head.svg")
+    assert svg.texts == ["11.0", *FOX, *FOX]
+    weights = fox.attention(11, 0).flatten().numpy()
+    np.testing.assert_allclose(svg.opacities("attention-11.0"), sorted(weights[weights >= 0.002]), atol=6e-4)
+    for part in ("SmolLM2-135M-Instruct", "weights 3c", "The quick, brown fox", "head 11.0", "Scale: linear"):
+        assert part in svg.description
+
+
+def test_a_selected_token_leaves_its_lines_and_writes_its_weights(fox, tmp_path):
+    svg = saved(attnscope.figure(fox, "head", 11, [0], token="lazy"), tmp_path / "head.svg")
+    row = fox.attention(11, 0, rows=[8])[0].tolist()
+    assert len(svg.opacities("attention-11.0")) == 9
+    written = [text for text in svg.texts if re.fullmatch(r"\.\d\d", text)]
+    assert written == [f"{weight:.2f}"[1:] for weight in row]
+
+
+def test_heads_have_their_own_colours_and_a_square_each(cats, tmp_path):
+    figure = attnscope.figure(cats, "head", 2)
+    svg = saved(figure, tmp_path / "head.svg")
+    assert svg.texts[:13] == ["layer 2", *map(str, range(12))]
+    colours = {tuple(collection(figure, f"attention-2.{head}").get_edgecolors()[0][:3].round(3)) for head in range(12)}
+    assert len(colours) == 12
+
+
+def test_what_is_left_out_is_left_out_and_said(cats):
+    weights = cats.attention(2, 9).numpy()
+    figure = attnscope.figure(cats, "head", 2, 9, filter="AB", threshold=0.05)
+    away = 1 - weights[:8, 8:].sum() / weights[:8].sum()
+    assert f"Only A → B; {100 * away:.1f}% of the weight of A goes elsewhere." in figure.attnscope_caption
+    assert "Weights below 0.05 are not drawn" in figure.attnscope_caption
+    drawn = collection(figure, "attention-2.9").get_edgecolors()[:, 3]
+    kept = weights[:8, 8:]
+    np.testing.assert_allclose(sorted(drawn), sorted(kept[kept >= 0.05]), atol=6e-4)
+
+
+def test_sinks_can_be_hidden_and_the_rest_renormalised(fox):
+    weights = fox.attention(5, 1).numpy()
+    weights[:, 0] = 0
+    share = f"{100 * (1 - weights.sum() / 9):.1f}%"
+    hidden = attnscope.figure(fox, "head", 5, [1], hide_sinks=True)
+    assert f"Attention to first token is hidden, {share} of the weight." in hidden.attnscope_caption
+    rest = attnscope.figure(fox, "head", 5, [1], token=8, hide_sinks="renormalised")
+    expected = weights[8] / weights[8].sum()
+    drawn = collection(rest, "attention-5.1").get_edgecolors()[:, 3]
+    np.testing.assert_allclose(sorted(drawn), sorted(expected[expected >= 0.002]), atol=6e-4)
+
+
+def test_top_draws_the_heaviest_of_each_row(fox):
+    drawn = collection(attnscope.figure(fox, "head", 11, [0], top=1), "attention-11.0").get_edgecolors()[:, 3]
+    np.testing.assert_allclose(sorted(drawn), sorted(fox.attention(11, 0).amax(1).tolist()), atol=6e-4)
+
+
+def test_the_model_view_has_a_thumbnail_for_every_head_under_its_own_number(cats, tmp_path):
+    figure = attnscope.figure(cats, "model", layers=[0, 4, 5], heads=[1, 9])
+    svg = saved(figure, tmp_path / "model.svg")
+    assert Counter(svg.texts) == Counter(["1", "9", "0", "4", "5"])
+    assert "layers 0, 4–5, heads 1, 9" in figure.attnscope_caption
+    weights = cats.attention(4, 9).flatten().numpy()
+    np.testing.assert_allclose(svg.opacities("attention-4.9"), sorted(weights[weights >= 0.02]), atol=6e-4)
+
+
+def test_the_matrix_view_colours_every_cell_by_its_weight(cats):
+    figure = attnscope.figure(cats, "matrix", 2, head=9, palette="grey")
+    cells = collection(figure, "attention-2.9").get_array()[..., 0]
+    np.testing.assert_allclose(1 - cells, cats.attention(2, 9).numpy(), atol=1 / 255)
+
+
+def test_the_neuron_view_writes_the_products_and_weights_of_the_selected_query(cats, tmp_path):
+    figure = attnscope.figure(cats, "neuron", 0, head=2, token=2, width="page")
+    svg = saved(figure, tmp_path / "neuron.svg")
+    q, k = cats.q(0, 2)[2], cats.k(0, 2)
+    dots = [f"{float(q @ one):.1f}".replace("-", "−") for one in k]
+    weights = cats.attention(0, 2, rows=[2])[0].tolist()
+    for expected in (dots, [f"{weight:.2f}"[1:] if weight < 0.995 else "1.0" for weight in weights if weight >= 0.005]):
+        assert not Counter(expected) - Counter(svg.texts)
+    for heading in ("query q", "key k", "q × k", "q · k", "softmax", "0.2"):
+        assert heading in svg.texts
+    assert [text for text in svg.texts if text in CATS] == [*CATS, *CATS]
+    products = collection(figure, "qxk-1").get_array()[0]
+    sign = np.sign(products[:, 2] - products[:, 0])
+    expected = (q * k[1]).numpy()
+    large = np.abs(expected) > 0.02 * float((q * k).abs().max())
+    assert np.array_equal(sign[large], np.sign(expected)[large])
+
+
+def test_keys_that_are_not_allowed_have_no_numbers(fox, tmp_path):
+    svg = saved(attnscope.figure(fox, "neuron", 11, head=0, token="jumps"), tmp_path / "neuron.svg")
+    assert svg.texts.count("–") == 3
+    assert "k-5" in svg.source and "k-6" not in svg.source
+
+
+def test_a_pdf_has_truetype_fonts_its_tokens_and_its_caption(fox, tmp_path):
+    attnscope.figure(fox, "head", 11, [0]).savefig(tmp_path / "head.pdf")
+    data = (tmp_path / "head.pdf").read_bytes()
+    assert b"/CIDFontType2" in data and b"/Type3" not in data
+    assert b"/Title (Attention of SmolLM2-135M-Instruct, head 11.0)" in data
+    subject = re.findall(rb"/Subject \((.*?)(?<!\\)\)", data, re.DOTALL)[0]
+    assert "The quick, brown fox".encode("utf-16-be") in subject or b"The quick, brown fox" in subject
+    streams = [one for one in re.findall(rb"stream\r?\n(.*?)endstream", data, re.DOTALL) if one[:1] == b"x"]
+    assert any(re.search(rb"T[jJ]", zlib.decompressobj().decompress(one)) for one in streams)
+    assert any(b"begincmap" in zlib.decompressobj().decompress(one) for one in streams)
+
+
+def test_a_png_says_what_it_shows(fox, tmp_path):
+    figure = attnscope.figure(fox, "matrix", 11, head=0)
+    figure.savefig(tmp_path / "matrix.png")
+    with Image.open(tmp_path / "matrix.png") as image:
+        assert image.text["Description"] == figure.attnscope_caption
+        assert abs(image.width - 3.25 * 300) <= 1
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf", "png"])
+def test_the_same_figure_is_the_same_file(fox, tmp_path, kind):
+    for name in ("a", "b"):
+        attnscope.figure(fox, "head", 11, [0]).savefig(tmp_path / f"{name}.{kind}")
+    assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+@pytest.mark.parametrize(("width", "inches"), [("column", 3.25), ("page", 6.75), (5, 5)])
+@pytest.mark.parametrize("view", ["head", "model", "neuron", "matrix"])
+def test_nothing_is_cut_off_at_any_width(cats, view, width, inches):
+    figure = attnscope.figure(cats, view, 2, head=None if view == "model" else 9, width=width)
+    assert figure.get_size_inches()[0] == inches
+    figure.set_dpi(144)
+    figure.draw_without_rendering()
+    page = figure.bbox
+    for text in figure.axes[0].texts:
+        box = text.get_window_extent()
+        assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1, text.get_text()
+        assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1, text.get_text()
+        assert float(text.get_fontsize()) >= 5
+
+
+def test_axes_of_ones_own_are_drawn_into_and_their_figure_saves_the_captions(fox, cats, tmp_path):
+    figure = Figure(figsize=(6.75, 2.5))
+    left, right = figure.subplots(1, 2)
+    assert attnscope.figure(fox, "head", 16, [0], ax=left) is figure
+    attnscope.figure(cats, "matrix", 2, head=9, ax=right)
+    svg = saved(figure, tmp_path / "both.svg")
+    assert svg.texts[:10] == ["16.0", *FOX]
+    assert "head 16.0" in svg.description and "head 2.9" in svg.description
+    figure.savefig(tmp_path / "both.pdf")
+    assert b"/Type3" not in (tmp_path / "both.pdf").read_bytes()
+    assert "head 2.9" in saved(pickle.loads(pickle.dumps(figure)), tmp_path / "again.svg").description
+    assert mpl.rcParams["svg.fonttype"] == "path"
+
+
+def test_tokens_read_as_a_person_reads_them_and_nothing_runs(tmp_path):
+    tokens = [
+        " The",
+        " wal",
+        "king",
+        "a$b$c",
+        "\n",
+        "",
+        "x\u202ey",
+        "\x00",
+        "</script><script>",
+        "\ud800",
+        "\U000e0041",
+    ]
+    svg = saved(attnscope.figure(given(tokens), "head", 0, [0]), tmp_path / "odd.svg")
+    shown = [
+        "The",
+        "wal",
+        "##king",
+        "a$b$c",
+        "↵",
+        "␣",
+        "x\\u202ey",
+        "\\x00",
+        "</script><script>",
+        "\\ud800",
+        "\\U000e0041",
+    ]
+    shown[3] = "##a$b$c"
+    assert svg.texts == ["0.0", *shown, *shown]
+    assert "\u202e" not in svg.source and "<script" not in svg.source
+
+
+def test_a_notebook_shows_it_at_its_size(fox):
+    data, size = attnscope.figure(fox, "head", 11, [0])._repr_png_()
+    assert data.startswith(b"\x89PNG") and size["width"] == 3.25 * 72 * 1.5
+
+
+def test_long_inputs_fit_a_page_or_get_a_sentence(tmp_path):
+    figure = attnscope.figure(given([f"w{at}" for at in range(89)]), "head")
+    assert figure.get_size_inches()[1] <= 9
+    long = given([f"w{at}" for at in range(300)])
+    with pytest.raises(TooLongError, match="300 tokens do not fit a page in this view"):
+        attnscope.figure(long, "head")
+    assert "One token in 9 is named." in attnscope.figure(long, "matrix").attnscope_caption
+    assert "A cell is the largest of 5×5 weights." in attnscope.figure(long, "model").attnscope_caption
+    assert "only the 20,000 heaviest" in attnscope.figure(long, "head", figsize=(4, 30), scale="root").attnscope_caption
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"view": "heads"}, "`view` is 'head', 'model', 'neuron' or 'matrix'; got 'heads'"),
+        ({"layer": 30}, "layers go from 0 to 29"),
+        ({"heads": [9]}, "whole numbers from 0 to 8, at least one; got 9"),
+        ({"heads": []}, "got none"),
+        ({"heads": [0], "head": 0}, "not both"),
+        ({"view": "matrix", "heads": [0, 1]}, "shows one head; got 2"),
+        ({"token": 9}, "a position from 0 to 8"),
+        ({"token": "dog"}, "There is no token 'dog'; the tokens are 'The', 'quick'"),
+        ({"width": "wide"}, "'column', 'page' or a number of inches"),
+        ({"scale": "cubic"}, "'linear', 'root' or 'log'; got 'cubic'"),
+        ({"filter": "AB"}, "needs an input of two sentences"),
+        ({"threshold": 2}, "between 0 and 1; got 2"),
+        ({"top": 0}, "1 or more; got 0"),
+        ({"font": "No Such Font"}, "no font 'No Such Font'"),
+        ({"stack": "cross"}, "no stack 'cross'"),
+    ],
+)
+def test_what_cannot_be_drawn_gets_a_sentence(fox, arguments, message):
+    with pytest.raises(InputError, match=message):
+        attnscope.figure(fox, **arguments)
+
+
+def test_a_neuron_view_needs_queries_and_keys():
+    with pytest.raises(RefusedError, match="only attention weights are there"):
+        attnscope.figure(given(["a", "b"]), "neuron")
+
+
+def test_a_repeated_word_is_meant_by_its_position(cats):
+    with pytest.raises(InputError, match="'cat' stands at 2, 9"):
+        attnscope.figure(cats, "head", 2, [9], token="cat")
+    assert "from token 9 (cat)" in attnscope.figure(cats, "head", 2, [9], token=9).attnscope_caption
+
+
+def test_the_first_head_has_the_colour_of_the_page(fox):
+    lines = collection(attnscope.figure(fox, "head", 0, [0]), "attention-0.0")
+    np.testing.assert_allclose(lines.get_edgecolors()[0][:3], to_rgb("#0072b2"), atol=1e-3)
