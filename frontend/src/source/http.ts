@@ -59,15 +59,40 @@ async function refusal(response: Response): Promise<Error> {
     }
   }
   const text = (await response.text()).trim();
-  const sentence = type.startsWith("application/json") ? fromJson(text) : text;
+  const { code, message } = type.startsWith("application/json")
+    ? fromJson(text)
+    : { code: null, message: text };
   return new RefusedError(
-    "refused",
-    sentence?.slice(0, 300) || `attnscope answered with status ${response.status}.`,
+    code ?? CODES[response.status] ?? "refused",
+    message?.slice(0, MOST_LETTERS) || `attnscope answered with status ${response.status}.`,
   );
 }
 
-function fromJson(text: string): string | undefined {
-  const value: unknown = JSON.parse(text);
-  if (typeof value === "object" && value !== null && "message" in value) return String(value.message);
-  return undefined;
+const MOST_LETTERS = 300;
+/** Codes of answers that carry none: something between the page and attnscope gave them. */
+const CODES: Readonly<Record<number, string>> = {
+  401: "forbidden",
+  403: "forbidden",
+  413: "too_large",
+  503: "busy",
+};
+
+interface Said {
+  readonly code: string | null;
+  readonly message: string | null;
+}
+
+function fromJson(text: string): Said {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null) return { code: null, message: text };
+    const { code, message } = value as Record<string, unknown>;
+    return {
+      code: typeof code === "string" ? code : null,
+      message: typeof message === "string" ? message : null,
+    };
+  } catch {
+    // No JSON after all: what stands there may still be a sentence.
+    return { code: null, message: text };
+  }
 }

@@ -6,12 +6,14 @@ import type { Example, HelloMessage, LayerMessage, Message, Request, TileMessage
 import { createEdges } from "./edges";
 import { applyAddress, readHash } from "./hash";
 import { begin, type History, redo, replace, step, undo } from "./history";
+import { dragOf, stepName } from "./names";
 import { createOverviews } from "./overviews";
 import {
   type Action,
   type AppState,
   currentTrace,
   EMPTY,
+  fitted,
   reduce,
   type Selection,
   selectedEdge,
@@ -30,6 +32,8 @@ export interface Work {
 export interface Failure {
   readonly sentence: string;
   readonly disconnected: boolean;
+  /** Why the host refused, as docs/wire.md names it; null where it did not. */
+  readonly code: string | null;
 }
 
 export interface Input {
@@ -43,6 +47,8 @@ export interface Input {
 /** Steps after which another layer is on show. */
 const MOVES: readonly Action["type"][] = ["layer", "stack", "head", "add-head"];
 const KEPT_LAYERS = 6;
+/** Steps of a slider that follow each other this quickly are one step. */
+const DRAG_MS = 1000;
 
 export type Session = ReturnType<typeof createSession>;
 
@@ -57,20 +63,28 @@ export function createSession(source: Source) {
   let retry: () => void = () => undefined;
   const overviews = createOverviews(source, (error) => {
     retry = () => void showLayer();
-    setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+    setFailure(failureOf(error));
   });
 
   const edges = createEdges(source, (error) => {
     retry = showEdge;
-    setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+    setFailure(failureOf(error));
   });
 
   const state = (): AppState => history().present;
 
+  /** What is being dragged, and when it last moved. */
+  let dragged: { readonly what: string; readonly at: number } | null = null;
+
   function dispatch(action: Action): void {
     const before = state();
     const next = reduce(before, action);
-    setHistory(undoable(action) ? step(history(), next) : replace(history(), next));
+    const drag = dragOf(action);
+    const now = performance.now();
+    const goesOn = drag !== null && dragged?.what === drag && now - dragged.at < DRAG_MS;
+    dragged = drag === null ? null : { what: drag, at: now };
+    const apart = undoable(action) && !goesOn;
+    setHistory(apart ? step(history(), next, stepName(action)) : replace(history(), next));
     if (next.pins !== before.pins) showEdge();
     if (next.view.filter !== before.view.filter) showOverview();
     if (MOVES.includes(action.type)) void showLayer();
@@ -80,15 +94,9 @@ export function createSession(source: Source) {
     const { traces, trace, view, frame } = state();
     const moved = to(history());
     // A step back is a step of the view: what was loaded meanwhile, the theme and the panels stay.
-    setHistory(
-      replace(moved, {
-        ...moved.present,
-        traces,
-        trace,
-        frame,
-        view: { ...moved.present.view, theme: view.theme },
-      }),
-    );
+    const kept = { traces, trace, frame, view: { ...moved.present.view, theme: view.theme } };
+    setHistory(replace(moved, fitted({ ...moved.present, ...kept })));
+    dragged = null;
     void showLayer();
   }
 
@@ -118,7 +126,7 @@ export function createSession(source: Source) {
     } catch (error) {
       if (control.signal.aborted) return null;
       if (error instanceof RefusedError && error.code === "cancelled") return null;
-      setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+      setFailure(failureOf(error));
       return null;
     } finally {
       if (running.get(what) === control) {
@@ -202,7 +210,7 @@ export function createSession(source: Source) {
         if (message.type === "layer") return message;
       }
     } catch (error) {
-      setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+      setFailure(failureOf(error));
     }
     return null;
   }
@@ -222,7 +230,7 @@ export function createSession(source: Source) {
       }
     } catch (error) {
       if (control.signal.aborted) return null;
-      setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+      setFailure(failureOf(error));
     }
     return null;
   }
@@ -273,16 +281,21 @@ export function createSession(source: Source) {
     } catch (error) {
       // Not held any more: the caller runs the text again. Anything else is a failure to tell.
       if (!(error instanceof RefusedError)) {
-        setFailure({ sentence: sentenceOf(error), disconnected: error instanceof DisconnectedError });
+        setFailure(failureOf(error));
       }
     }
     return false;
   }
 
   function cancel(): void {
-    const what = work()?.what;
-    if (what !== undefined) running.get(what)?.abort();
+    const now = work();
+    if (now === null) return;
+    running.get(now.what)?.abort();
     setWork(null);
+    if (now.what === "layer") {
+      retry = () => void showLayer();
+      setFailure({ sentence: `You stopped ${now.text} on its way.`, disconnected: false, code: "cancelled" });
+    }
   }
 
   /** Stops all that runs: nobody looks any more. */
@@ -311,9 +324,15 @@ export function createSession(source: Source) {
     close,
     undo: () => travel(undo),
     redo: () => travel(redo),
-    retry: () => retry(),
-    fail: (sentence: string) => setFailure({ sentence, disconnected: false }),
-    lose: (sentence: string) => setFailure({ sentence, disconnected: true }),
+    /** What undo and redo would do; null where there is nothing. */
+    undoes: () => history().past.at(-1)?.name ?? null,
+    redoes: () => history().future[0]?.name ?? null,
+    retry: () => {
+      setFailure(null);
+      retry();
+    },
+    fail: (sentence: string) => setFailure({ sentence, disconnected: false, code: null }),
+    lose: (sentence: string) => setFailure({ sentence, disconnected: true, code: null }),
     dismiss: () => setFailure(null),
   };
 }
@@ -325,6 +344,10 @@ export function inputOf(example: Example): Input {
   return { text, pair, model, select: { layer: layer ?? 0, heads: heads ?? [], token: null } };
 }
 
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function failureOf(error: unknown): Failure {
+  return {
+    sentence: error instanceof Error ? error.message : String(error),
+    disconnected: error instanceof DisconnectedError,
+    code: error instanceof RefusedError ? error.code : null,
+  };
 }

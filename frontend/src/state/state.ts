@@ -280,7 +280,15 @@ function traced(state: AppState, trace: TraceMessage, anew: Partial<Selection>):
       ...anew,
     },
   };
-  const { token } = next.selection;
+  return fitted(next);
+}
+
+/** The state with what is selected kept within its trace: an earlier step may have been of a longer text. */
+export function fitted(state: AppState): AppState {
+  const stacks = Object.keys(currentTrace(state)?.stacks ?? {});
+  const { stack, token } = state.selection;
+  const known = stacks.includes(stack) || stacks.length === 0 ? stack : stacks[0];
+  const next = { ...state, selection: { ...state.selection, stack: known } };
   return {
     ...select(next, { token: token !== null && withinTokens(next, token) ? token : null }),
     pins: next.pins.filter((pin) => withinTokens(next, pin)),

@@ -12,7 +12,9 @@ import { createPage, type HostTheme } from "./page";
 import { SidePanel } from "./SidePanel";
 import { StatusLine } from "./Status";
 import { sideViews } from "./sides";
-import { TopBar } from "./TopBar";
+import { Help } from "./top/Help";
+import { TopBar } from "./top/TopBar";
+import { Welcome } from "./Welcome";
 import { Workspace } from "./Workspace";
 
 export interface AppProps {
@@ -52,12 +54,15 @@ export function App(props: AppProps) {
   onMount(() => {
     const onKey = globalKeys(session, {
       prompt: () => prompt,
-      help: () => root.querySelector<HTMLElement>("[data-testid=help]"),
+      help: () => page.setHelp(true),
       panel: panelOfKeyboard,
       go,
     });
     root.addEventListener("keydown", onKey);
     onCleanup(() => root.removeEventListener("keydown", onKey));
+    const measure = new ResizeObserver(() => page.setWidth(root.clientWidth));
+    measure.observe(root);
+    onCleanup(() => measure.disconnect());
     if (props.alone) root.focus({ preventScroll: true });
   });
 
@@ -71,13 +76,13 @@ export function App(props: AppProps) {
         data-heads={headCount(state())}
       >
         <TopBar
-          session={session}
+          page={page}
           promptRef={(box) => {
             prompt = box;
           }}
         />
-        <StatusLine session={session} said={page.said()} />
-        <Show when={page.trace()} fallback={<Welcome session={session} />}>
+        <StatusLine session={session} said={page.said()} onPrompt={() => prompt?.select()} />
+        <Show when={page.trace()} fallback={<Welcome session={session} onPrompt={() => prompt?.focus()} />}>
           <Workspace
             session={session}
             modelWidth={comfortableWidth(page.stack()?.heads ?? 1)}
@@ -124,26 +129,8 @@ export function App(props: AppProps) {
           head={page.overCell() === null ? page.headReading() : null}
         />
         <CopyBox />
+        <Help page={page} />
       </div>
     </PageContext.Provider>
-  );
-}
-
-function Welcome(props: { readonly session: Session }) {
-  return (
-    <main class="alone">
-      <section class="panel welcome">
-        <Show
-          when={props.session.work()}
-          fallback={<p>Type a sentence above and press Enter: its attention is drawn here.</p>}
-        >
-          {(work) => (
-            <p>
-              {work().what === "hello" ? "Connecting to attnscope…" : "Running the model for the first time…"}
-            </p>
-          )}
-        </Show>
-      </section>
-    </main>
   );
 }

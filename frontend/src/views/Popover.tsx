@@ -1,5 +1,9 @@
 import { createSignal, type JSX, onCleanup, Show } from "solid-js";
 
+/** Room between a box and the edge of the page. */
+const EDGE = 8;
+const LEAST_HEIGHT = 120;
+
 export interface PopoverProps {
   readonly label: string;
   readonly face: JSX.Element;
@@ -31,7 +35,10 @@ export function Popover(props: PopoverProps) {
     }
     setOpen(true);
     document.addEventListener("pointerdown", outside, true);
-    queueMicrotask(() => items()[0]?.focus());
+    queueMicrotask(() => {
+      keepInside(frame);
+      items()[0]?.focus({ preventScroll: true });
+    });
   };
   onCleanup(() => document.removeEventListener("pointerdown", outside, true));
 
@@ -88,4 +95,16 @@ export function Popover(props: PopoverProps) {
       </Show>
     </span>
   );
+}
+
+/** Moves an open box sideways until it lies within the page, and lets it scroll where the page ends below it. */
+function keepInside(frame: HTMLElement): void {
+  const box = frame.querySelector<HTMLElement>(".box");
+  const page = frame.closest(".app")?.getBoundingClientRect();
+  if (box === null || page === undefined) return;
+  const { left, right, top } = box.getBoundingClientRect();
+  box.style.maxHeight = `${Math.max(LEAST_HEIGHT, page.bottom - EDGE - top)}px`;
+  const over = Math.max(0, right - (page.right - EDGE));
+  const short = Math.max(0, page.left + EDGE - (left - over));
+  if (over !== short) box.style.translate = `${short - over}px`;
 }

@@ -3,7 +3,7 @@ import { allHeads, type PanelName, SCALES, type Theme } from "../state/state";
 
 export interface KeyTargets {
   readonly prompt: () => HTMLElement | undefined;
-  readonly help: () => HTMLElement | null;
+  readonly help: () => void;
   /** The panel that the keyboard is in. */
   readonly panel: () => PanelName | null;
   /** Puts the keyboard into a panel. */
@@ -18,7 +18,7 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
 
   const plain: Readonly<Record<string, () => void>> = {
     "/": () => targets.prompt()?.focus(),
-    "?": () => targets.help()?.click(),
+    "?": () => targets.help(),
     "[": () => session.dispatch({ type: "layer", layer: session.state().selection.layer - 1 }),
     "]": () => session.dispatch({ type: "layer", layer: session.state().selection.layer + 1 }),
     a: () => session.dispatch({ type: "heads", heads: allHeads(session.state()) }),

@@ -13,6 +13,8 @@ import { type Edge, type Focus, heaviestEdges, type Shown, sinkKeys } from "./re
 /** How long the pointer rests on a token before its numbers are listed. */
 const REST_MS = 60;
 
+/** The width below which the tools of the bar are one menu, CSS pixels. */
+const FOLDED_BELOW = 900;
 /** How long a word about what was done stays. */
 const SAID_MS = 4000;
 
@@ -96,6 +98,9 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
 
   followExactRows(session, field, known);
 
+  const [width, setWidth] = createSignal(1400);
+  const narrow = createMemo(() => width() < FOLDED_BELOW);
+  const [help, setHelp] = createSignal(false);
   const [said, setSaid] = createSignal<string | null>(null);
   let saying: ReturnType<typeof setTimeout> | undefined;
   /** Tells what was done, for a moment. */
@@ -115,7 +120,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   return {
     ...{ session, state, dark, trace, stack, field, shown, version, known, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReading, setHeadReading },
-    ...{ said, say, toCopy, setToCopy, copy },
+    ...{ said, say, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
     ...{ overCell, setOverCell },
   };
 }

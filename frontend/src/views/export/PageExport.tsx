@@ -1,0 +1,63 @@
+import { For, Show } from "solid-js";
+import { pythonOf } from "../../figures/python";
+import { usePage } from "../context";
+import { type FigureKind, figureOf, obstacle } from "./figures";
+import { type Format, saveFigure } from "./save";
+
+const FIGURES: readonly (readonly [FigureKind, string])[] = [
+  ["model", "Model view"],
+  ["head", "Head view"],
+  ["neurons", "Neuron view"],
+];
+const FORMATS: readonly Format[] = ["svg", "png"];
+
+/** Everything on the page as files, its Python and its address: the items of a menu. */
+export function PageExportItems(props: { readonly close: () => void }) {
+  const around = usePage();
+  const { page } = around;
+  const item = (text: string, does: () => void, off: string | null = null) => (
+    <button
+      type="button"
+      role="menuitem"
+      disabled={off !== null}
+      title={off ?? undefined}
+      on:click={() => {
+        props.close();
+        does();
+      }}
+    >
+      {text}
+    </button>
+  );
+  const saveAll = async (format: Format): Promise<void> => {
+    page.say("Drawing the figures…");
+    try {
+      const names: string[] = [];
+      for (const [kind] of FIGURES) {
+        if (obstacle(around, kind) === null) {
+          names.push(await saveFigure(await figureOf(around, kind, false), format));
+        }
+      }
+      page.say(`Saved ${names.length} figures`);
+    } catch (error) {
+      page.say(null);
+      page.session.fail(error instanceof Error ? error.message : String(error));
+    }
+  };
+  return (
+    <>
+      <For each={FORMATS}>
+        {(format) =>
+          item(
+            `All views as ${format.toUpperCase()}`,
+            () => void saveAll(format),
+            page.trace() === null ? "Nothing is shown yet." : null,
+          )
+        }
+      </For>
+      <hr />
+      {item("Copy as Python", () => void page.copy("Python", pythonOf(page.state(), page.state().frame.at)))}
+      <Show when={around.alone}>{item("Copy link", () => void page.copy("Link", location.href))}</Show>
+    </>
+  );
+}

@@ -1,0 +1,67 @@
+import { For, Show } from "solid-js";
+import { Popover } from "../Popover";
+import type { Page } from "../page";
+import { CertificateBadge } from "./Certificate";
+import type { Prompt } from "./Prompt";
+
+/** The model with its facts, the way to others, and the badge of exactness. */
+export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prompt: Prompt }) {
+  const { session, trace } = page;
+  const title = () => trace()?.model.title ?? (trace() === null ? "No model yet" : "Saved trace");
+  const facts = () => {
+    const stack = page.stack();
+    if (!stack) return "";
+    const parts = [`${stack.layers} × ${stack.heads} heads`];
+    const quantisation = trace()?.model.quantisation;
+    if (quantisation) parts.push(quantisation);
+    return parts.join(" · ");
+  };
+  const choice = () => prompt.canRun() && (session.hello()?.models.length ?? 0) > 0;
+  return (
+    <span class="model">
+      <Show when={choice()} fallback={<b class="name">{title()}</b>}>
+        <Popover
+          kind="menu"
+          label={`Model: ${title()}`}
+          class="plain"
+          testid="model-menu"
+          face={
+            <>
+              <b>{title()}</b> <span class="caret">▾</span>
+            </>
+          }
+        >
+          {(close) => (
+            <For each={session.hello()?.models ?? []}>
+              {(entry) => (
+                <button
+                  type="button"
+                  role="menuitemradio"
+                  aria-checked={entry.name === prompt.model()}
+                  on:click={() => {
+                    close();
+                    prompt.run({ model: entry.name });
+                  }}
+                >
+                  <b>{entry.title}</b>
+                  <span class="quiet">{entry.kind}</span>
+                </button>
+              )}
+            </For>
+          )}
+        </Popover>
+      </Show>
+      <span class="quiet facts num">{facts()}</span>
+      <Show when={trace()}>
+        {(now) => (
+          <CertificateBadge
+            certificate={now().certificate}
+            canCheck={session.hello()?.can.includes("check") ?? false}
+            checking={session.work()?.what === "check"}
+            onCheck={() => void session.check()}
+          />
+        )}
+      </Show>
+    </span>
+  );
+}

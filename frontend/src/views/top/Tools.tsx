@@ -1,0 +1,125 @@
+import { Show } from "solid-js";
+import { SCALE_TITLES } from "../../marks/scale";
+import type { Theme } from "../../state/state";
+import { PageExportItems } from "../export/PageExport";
+import { Popover } from "../Popover";
+import type { Page } from "../page";
+import { ExampleList, HistoryButtons, LookControls, THEMES } from "./controls";
+import type { Prompt } from "./Prompt";
+
+const THEME_SIGN: Readonly<Record<Theme, string>> = { auto: "◐", light: "○", dark: "●" };
+
+interface ToolsProps {
+  readonly page: Page;
+  readonly prompt: Prompt;
+}
+
+/** What belongs to the whole page: examples, the look of weights, undo, export, help; one menu where there is no room. */
+export function Tools(props: ToolsProps) {
+  return (
+    <div class="tools" role="toolbar" aria-label="Page">
+      <Show when={props.page.narrow()} fallback={<WideTools {...props} />}>
+        <FoldedTools {...props} />
+      </Show>
+    </div>
+  );
+}
+
+function WideTools({ page, prompt }: ToolsProps) {
+  const { session, state } = page;
+  const theme = () => state().view.theme;
+  const nextTheme = () => THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length];
+  const scale = () => (state().view.scale === "log" ? "log" : SCALE_TITLES[state().view.scale]);
+  return (
+    <>
+      <Show when={prompt.canRun() && (session.hello()?.examples.length ?? 0) > 0}>
+        <Popover kind="menu" label="Examples" testid="examples" align="end" face={<>Examples ▾</>}>
+          {(close) => <ExampleList page={page} prompt={prompt} close={close} />}
+        </Popover>
+      </Show>
+      <Popover
+        kind="dialog"
+        label={`Look: ${scale()} scale`}
+        testid="look"
+        align="end"
+        face={<>{scale()} scale ▾</>}
+      >
+        {() => <LookControls page={page} />}
+      </Popover>
+      <HistoryButtons page={page} />
+      <button
+        type="button"
+        class="ghost icon"
+        data-testid="theme"
+        aria-label={`Theme: ${theme()}`}
+        title={`Theme: ${theme()}; click for ${nextTheme()} (t)`}
+        on:click={() => session.dispatch({ type: "view", view: { theme: nextTheme() } })}
+      >
+        {THEME_SIGN[theme()]}
+      </button>
+      <Popover
+        kind="menu"
+        label="Export"
+        class="ghost icon"
+        testid="export-page"
+        align="end"
+        face={<ExportSign />}
+      >
+        {(close) => <PageExportItems close={close} />}
+      </Popover>
+      <button
+        type="button"
+        class="ghost icon"
+        data-testid="help"
+        aria-label="Help"
+        title="Help with all keys (?)"
+        on:click={() => page.setHelp(true)}
+      >
+        ?
+      </button>
+    </>
+  );
+}
+
+function FoldedTools({ page, prompt }: ToolsProps) {
+  return (
+    <Popover kind="dialog" label="Tools" class="ghost icon" testid="tools" align="end" face={<>⋯</>}>
+      {(close) => (
+        <div class="folded">
+          <LookControls page={page} />
+          <div class="folded-row">
+            <HistoryButtons page={page} />
+            <button
+              type="button"
+              class="ghost"
+              on:click={() => {
+                close();
+                page.setHelp(true);
+              }}
+            >
+              Help and keys
+            </button>
+          </div>
+          <Show when={prompt.canRun() && (page.session.hello()?.examples.length ?? 0) > 0}>
+            <h3>Examples</h3>
+            <div class="menu" role="menu" aria-label="Examples">
+              <ExampleList page={page} prompt={prompt} close={close} />
+            </div>
+          </Show>
+          <h3>Export</h3>
+          <div class="menu" role="menu" aria-label="Export">
+            <PageExportItems close={close} />
+          </div>
+        </div>
+      )}
+    </Popover>
+  );
+}
+
+function ExportSign() {
+  return (
+    <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
+      <path d="M7 1.5V9M4 6.2 7 9.2 10 6.2M1.8 10.5V12.5H12.2V10.5" />
+    </svg>
+  );
+}
