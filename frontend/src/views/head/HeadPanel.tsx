@@ -5,7 +5,7 @@ import { percent } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import { darkness, SCALE_TITLES } from "../../marks/scale";
 import type { Session } from "../../state/session";
-import { currentTrace, headCount, headsOn, type Scale, type SentenceFilter } from "../../state/state";
+import { currentTrace, headCount, headsOn, type SentenceFilter } from "../../state/state";
 import type { Focus, Shown } from "../reading";
 import { massOn, sinkKeys, sinkName } from "../reading";
 import { Segments } from "../Segments";
@@ -19,11 +19,6 @@ const FILTERS: readonly (readonly [SentenceFilter, string])[] = [
   ["AB", "A → B"],
   ["BA", "B → A"],
   ["BB", "B → B"],
-];
-const SCALES: readonly (readonly [Scale, string])[] = [
-  ["linear", "linear"],
-  ["root", "√"],
-  ["log", "log"],
 ];
 
 export interface HeadPanelProps {
@@ -156,12 +151,6 @@ export function HeadPanel(props: HeadPanelProps) {
             />
           </div>
         </Show>
-        <Segments
-          label="Scale"
-          options={SCALES}
-          value={state().view.scale}
-          onChange={(scale) => session.dispatch({ type: "view", view: { scale } })}
-        />
         <button
           type="button"
           class="toggle"
