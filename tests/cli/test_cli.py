@@ -34,7 +34,7 @@ def test_the_version_is_the_packages():
     assert attnscope("--version").stdout == f"attnscope {version('attnscope')}\n"
 
 
-@pytest.mark.parametrize("command", [(), ("demo",), ("serve",), ("check",), ("trace",), ("models",)])
+@pytest.mark.parametrize("command", [(), ("demo",), ("serve",), ("check",), ("trace",), ("export",), ("models",)])
 def test_help_needs_no_torch(command):
     program = f"import sys; sys.argv = ['attnscope', *{command!r}, '--help']\nfrom attnscope.cli import main\n"
     program += "try: main()\nexcept SystemExit as end: assert not end.code\nassert 'torch' not in sys.modules"
@@ -110,3 +110,18 @@ def test_serving_a_file_that_is_no_trace_is_one_sentence(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     assert "trace" in one_sentence(attnscope("serve", str(path), "--no-browser"))
+
+
+def test_export_says_the_size_and_writes_a_model_s_text_or_a_saved_trace(tmp_path):
+    page, trace, again = tmp_path / "fox.html", tmp_path / "fox.trace", tmp_path / "again.html"
+    done = attnscope(
+        "export", "minilm", "--text", "the quick fox", "-o", str(page), "--layers", "0-1,4", "--layer", "4"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{page}: ")
+    assert " MB, all views, no weight more than " in done.stdout
+    assert attnscope("trace", "minilm", "--text", "the quick fox", "-o", str(trace)).returncode == 0
+    assert attnscope("export", str(trace), "-o", str(again)).returncode == 0
+    assert again.stat().st_size > page.stat().st_size
+    said = one_sentence(attnscope("export", str(trace), "-o", str(again), "--max-mb", "0.1"))
+    assert "0 MB are written" in said

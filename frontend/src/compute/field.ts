@@ -161,32 +161,39 @@ export class ComputedLayer extends LayerOf {
   }
 }
 
-/** Attention that came as bytes, round(255·√α); nobody knows the scores. */
+/** Attention that came as bytes, round(255·√α), or in a file as words, round(65535·√α); nobody knows the scores. */
 export class PackedLayer extends LayerOf {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Uint8Array | Uint16Array;
+  readonly #full: number;
 
   constructor(message: LayerMessage) {
     super(message);
     const tensor = message.tensors.get("attention");
     const wanted = `${this.heads},${this.queries},${this.keys}`;
-    if (!(tensor?.data instanceof Uint8Array) || String(tensor.shape) !== wanted) {
+    const whole = tensor?.data instanceof Uint8Array || tensor?.data instanceof Uint16Array;
+    if (!whole || String(tensor.shape) !== wanted) {
       throw new RangeError(
         `The layer's attention should be ${wanted}; got ${String(tensor?.shape ?? "none")}.`,
       );
     }
-    this.#bytes = tensor.data;
+    this.#bytes = tensor.data as Uint8Array | Uint16Array;
+    this.#full = tensor.data instanceof Uint8Array ? 255 : 65535;
   }
 
   protected override computeRow(head: number, query: number): Float32Array {
     const from = (head * this.queries + query) * this.keys;
-    return Float32Array.from(this.#bytes.subarray(from, from + this.keys), unpack);
+    return Float32Array.from(this.#bytes.subarray(from, from + this.keys), (value) => this.#unpacked(value));
   }
 
   protected override computeColumn(head: number, key: number): Float32Array {
     const from = head * this.queries * this.keys + key;
     return Float32Array.from({ length: this.queries }, (_, query) =>
-      unpack(this.#bytes[from + query * this.keys]),
+      this.#unpacked(this.#bytes[from + query * this.keys]),
     );
+  }
+
+  #unpacked(value: number): number {
+    return (value / this.#full) ** 2;
   }
 
   protected override computeScore(): null {
@@ -199,10 +206,6 @@ export class PackedLayer extends LayerOf {
       written || this.mask === "full" || (this.mask === "causal" && key <= query + this.keys - this.queries)
     );
   }
-}
-
-function unpack(byte: number): number {
-  return (byte / 255) ** 2;
 }
 
 /** The field of a layer as the host sent it. */

@@ -27,6 +27,8 @@ export interface LayerData {
   readonly bias: Float32Array | null;
   readonly biasPerHead: boolean;
   readonly sink: Float32Array | null;
+  /** The largest difference of a q · k from the exact one, where whoever sent q and k measured it. */
+  readonly dotError?: number;
 }
 
 /** The tensors of a `layer` message of the form `qk`, with every shape checked against what the message says. */
@@ -79,6 +81,7 @@ export function layerData(message: LayerMessage): LayerData {
     bias,
     biasPerHead: biasKind !== "dense" || message.tensors.get("bias")?.shape[0] === heads,
     sink: message.sinks ? expect(Float32Array, "sink", [heads]) : null,
+    dotError: message.dot_error,
   };
 }
 

@@ -150,8 +150,9 @@ export function strongestKey(trace: QueryTrace, weights: ArrayLike<number>): num
   return best;
 }
 
-/** How far q · k of a key may be off because q and k came rounded: three standard deviations of the sum. */
+/** How far q · k of a key may be off because q and k came rounded: as measured, else three standard deviations of the sum. */
 export function dotError(vectors: HeadVectors, trace: QueryTrace, key: number): number {
+  if (vectors.data.dotError !== undefined) return vectors.data.dotError;
   const from = key * trace.dim;
   let squares = 0;
   for (let n = 0; n < trace.dim; n++) squares += trace.products[from + n] ** 2;

@@ -1,8 +1,9 @@
 /** The page inside an exported file: what it shows lies in blocks of the file itself; nothing is asked of anybody. */
 
+import { EdgeTable } from "../compute/edge";
 import { EmbeddedSource } from "../source/embedded";
 import { createSession } from "../state/session";
-import { followAddress } from "./address";
+import { sinkKeys } from "../views/reading";
 import { mount } from "./mount";
 import page from "./page.css?inline";
 
@@ -10,19 +11,20 @@ const sheet = new CSSStyleSheet();
 sheet.replaceSync(page);
 document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
 
-const block = (name: string): string | null =>
-  document.querySelector(`script[data-block="${CSS.escape(name)}"]`)?.textContent ?? null;
-
-const session = createSession(new EmbeddedSource(block));
+const source = new EmbeddedSource(
+  (name) => document.querySelector(`script[data-block="${CSS.escape(name)}"]`)?.textContent ?? null,
+  (query, key, trace, stack) => {
+    const { key: side, causal } = trace.stacks[stack];
+    return new EdgeTable(query, key, sinkKeys(trace.tokens[side], causal));
+  },
+);
+const session = createSession(source);
 const host = document.createElement("div");
 document.body.append(host);
-mount(host, session);
 
 const start = `#${document.documentElement.dataset.start ?? ""}`;
-// A page inside another one (srcdoc) has no address of its own to write to.
-if (location.protocol === "about:") {
-  void session.start(start);
-} else {
-  if (location.hash.length < 2) history.replaceState(null, "", start);
-  followAddress(session);
-}
+// A page inside another one (srcdoc) has no address of its own that it could write to.
+const alone = location.protocol !== "about:";
+if (alone && location.hash.length < 2) history.replaceState(null, "", start);
+mount(host, session, { hash: alone });
+if (!alone) void session.start(start);

@@ -1,54 +1,111 @@
 import { frames } from "../wire/frames";
-import { type Message, type Request, readMessage } from "../wire/messages";
+import { type Message, type Request, readMessage, type TraceMessage, VERSION } from "../wire/messages";
 import { unpacked } from "../wire/packed";
+import type { Tensor } from "../wire/safetensors";
 import { RefusedError, type Source } from "./source";
+
+type LayerMessage = Extract<Message, { type: "layer" }>;
+
+/** One edge in every head, computed here: it takes in a stack's layers one after another. */
+export interface EdgeCollector {
+  add(layer: LayerMessage): void;
+  tensors(): Map<string, Tensor>;
+}
+export type CollectEdge = (query: number, key: number, trace: TraceMessage, stack: string) => EdgeCollector;
+
+/** Bytes of layers kept decoded. */
+const KEPT_BYTES = 128 * 2 ** 20;
 
 /**
  * The blocks inside an exported file. A block holds, as base64 of gzip, the very stream of messages that a server would
  * have answered a request with; it is decoded when somebody asks.
  */
 export class EmbeddedSource implements Source {
-  constructor(private readonly block: (name: string) => string | null) {}
+  readonly #layers = new Map<string, LayerMessage>();
+  #bytes = 0;
+
+  constructor(
+    private readonly block: (name: string) => string | null,
+    private readonly collectEdge: CollectEdge,
+  ) {}
 
   async *request(request: Request, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Message> {
-    const name = nameOf(request);
-    const text = name === null ? null : this.block(name);
-    if (text === null) throw new RefusedError("refused", refusal(request));
-    for await (const message of messages(text)) {
+    for await (const message of this.#answers(request)) {
       signal.throwIfAborted();
-      if (message.type === "trace" && message.trace !== request.trace) {
-        throw new RefusedError("unknown", "This file holds another trace than the address names.");
-      }
-      yield message.type === "layer" ? unpacked(message) : message;
+      yield message;
     }
   }
-}
 
-/** The block that answers a request; null where none does. */
-function nameOf({ type, stack, layer, filter }: Request): string | null {
-  switch (type) {
-    case "hello":
-    case "trace":
-      return type;
-    case "overview":
-      return filter === undefined || filter === "all" ? `${type} ${stack}` : `${type} ${stack} ${filter}`;
-    case "layer":
-    case "values":
-      return `${type} ${stack} ${layer}`;
-    default:
-      return null;
+  async *#answers(request: Request): AsyncGenerator<Message> {
+    const { type, stack, layer, filter } = request;
+    if (type === "edge") yield* this.#edge(request);
+    else if (type === "layer") yield await this.#layer(`layer ${stack} ${layer}`, String(layer));
+    else if (type === "hello") yield* this.#messages("hello");
+    else if (type === "trace") yield* this.#trace(request.trace);
+    else if (type === "values") yield* this.#messages(`values ${stack} ${layer}`);
+    else if (type === "overview") {
+      yield* this.#messages(
+        `overview ${stack}${filter === undefined || filter === "all" ? "" : ` ${filter}`}`,
+      );
+    } else {
+      throw new RefusedError("refused", "This file cannot run anything: it shows what it was written with.");
+    }
   }
-}
 
-function refusal({ type, layer }: Request): string {
-  if (type === "layer" || type === "values") return `Layer ${String(layer)} was left out of this file.`;
-  return "This file holds what was computed when it was written; nothing else can be computed here.";
-}
+  async *#trace(wanted: unknown): AsyncGenerator<Message> {
+    for await (const message of this.#messages("trace")) {
+      if (message.type === "trace" && message.trace !== wanted) {
+        throw new RefusedError(
+          "unknown",
+          "The address is one of another file: this one holds another trace.",
+        );
+      }
+      yield message;
+    }
+  }
 
-async function* messages(block: string): AsyncGenerator<Message> {
-  const packed = new Blob([fromBase64(block)]).stream();
-  for await (const bytes of frames(packed.pipeThrough(new DecompressionStream("gzip")))) {
-    yield readMessage(bytes);
+  async #layer(name: string, layer: string): Promise<LayerMessage> {
+    const kept = this.#layers.get(name);
+    if (kept !== undefined) return kept;
+    for await (const message of this.#messages(name, `Layer ${layer} was left out of this file.`)) {
+      if (message.type === "layer") return this.#keep(name, unpacked(message));
+    }
+    throw new RefusedError("refused", `Layer ${layer} was left out of this file.`);
+  }
+
+  #keep(name: string, layer: LayerMessage): LayerMessage {
+    const size = (one: LayerMessage) =>
+      [...one.tensors.values()].reduce((sum, t) => sum + t.data.byteLength, 0);
+    this.#layers.set(name, layer);
+    this.#bytes += size(layer);
+    for (const [oldest, one] of this.#layers) {
+      if (this.#bytes <= KEPT_BYTES) break;
+      this.#layers.delete(oldest);
+      this.#bytes -= size(one);
+    }
+    return layer;
+  }
+
+  async *#edge(request: Request): AsyncGenerator<Message> {
+    const [query, key, stack] = [Number(request.query), Number(request.key), String(request.stack)];
+    for await (const trace of this.#trace(request.trace)) {
+      if (trace.type !== "trace") continue;
+      const collected = this.collectEdge(query, key, trace, stack);
+      for (const [layer, shape] of (trace.stacks[stack]?.shapes ?? []).entries()) {
+        if (shape !== null) collected.add(await this.#layer(`layer ${stack} ${layer}`, String(layer)));
+      }
+      const place = { trace: trace.trace, stack, query, key, tensors: collected.tensors() };
+      yield { v: VERSION, id: "edge", type: "edge", last: true, ...place };
+    }
+  }
+
+  async *#messages(name: string, missing = "That was left out of this file."): AsyncGenerator<Message> {
+    const text = this.block(name);
+    if (text === null) throw new RefusedError("refused", missing);
+    const packed = new Blob([fromBase64(text)]).stream();
+    for await (const bytes of frames(packed.pipeThrough(new DecompressionStream("gzip")))) {
+      yield readMessage(bytes);
+    }
   }
 }
 

@@ -73,6 +73,8 @@ export interface Stack {
   readonly query: string;
   readonly key: string;
   readonly shapes: readonly (LayerShape | null)[];
+  /** Layers with attention that an exported file lacks; their shapes are null. */
+  readonly left_out?: readonly number[];
   /** How q and k are turned by position, by layer where layers differ; null where they are not, or nobody knows how. */
   readonly rotary?: Rotary | readonly (Rotary | null)[] | null;
 }
@@ -120,6 +122,8 @@ export interface HelloMessage extends Base {
   readonly examples: readonly Example[];
   readonly can: readonly string[];
   readonly limits: { readonly tokens: number; readonly characters: number };
+  /** In an exported file: the largest difference of a weight in it from the exact one. */
+  readonly file?: { readonly error: number };
   /** The measures whose values come with `overview`. */
   readonly measures?: readonly Measure[];
 }

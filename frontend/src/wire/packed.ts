@@ -15,7 +15,7 @@ export function unpacked(message: LayerMessage): LayerMessage {
       name,
       name === "attention" ? weights(message, shape, data) : vectors(message, name, shape, data),
     );
-    tensors.delete(`${name}_planes`);
+    for (const part of ["planes", "unit", "size", "mean"]) tensors.delete(`${name}_${part}`);
   }
   return { ...message, tensors };
 }

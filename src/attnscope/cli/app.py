@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.check import check
+from attnscope.cli.export import export
 from attnscope.cli.figure import figure
 from attnscope.cli.models import app as models_app
 from attnscope.cli.serving import demo, serve
@@ -25,6 +26,7 @@ app.command()(demo)
 app.command()(serve)
 app.command()(check)
 app.command()(trace)
+app.command()(export)
 app.command()(figure)
 app.add_typer(models_app, name="models")
 

@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import AttnscopeError, InputError
-from attnscope.offline.packing import Packed, pack_vectors, pack_weights
+from attnscope.offline.packing import BYTE_ERROR, Packed, pack_vectors, pack_weights
 from attnscope.session import HeldTrace, Session
 from attnscope.session.layer_message import qk_facts, weights_facts
 from attnscope.trace import Trace
 from attnscope.wire import Message, decode, encode, frame
 
 Form = Literal["auto", "qk", "attention"]
+FILTERS = ("AA", "AB", "BA", "BB")
 FORMS: tuple[Form, ...] = ("auto", "qk", "attention")
 
 ERRORS = ((1_000_000, 5e-5), (2_000_000, 5e-4))
@@ -29,7 +30,7 @@ LARGEST_ERROR = 3e-3
 
 _BITS = {"qk": 11.5, "attention": 4.5}
 """What a number of q or k, and a weight, about take once compressed."""
-_CAN = ("overview", "layer")
+_CAN = ("trace", "overview", "layer", "edge")
 
 
 @dataclass(frozen=True)
@@ -44,54 +45,77 @@ class Block:
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a trace is written, and how: `layers` None for all, `error` None for what the size suggests."""
+    """What of a trace is written, and how: `layers` None for all; `values`: v, and what W_O makes of it, too.
+
+    `error` is how far off weights made from q and k may be, `error_of_weights` where the weights themselves are written.
+    """
 
     layers: frozenset[int] | None = None
     form: Form = "auto"
     neurons: bool = True
-    error: float | None = None
+    values: bool = False
+    error: float = LARGEST_ERROR
+    error_of_weights: float = BYTE_ERROR
 
     def has(self, layer: int) -> bool:
         """Whether a layer is in the file."""
         return self.layers is None or layer in self.layers
 
 
-def choice(trace: Trace, layers: Iterable[int] | None, form: str, error: float | None, *, neurons: bool) -> Choice:
+def choice(
+    trace: Trace, layers: Iterable[int] | None, form: str, error: float | None, *, neurons: bool, values: bool | None
+) -> Choice:
     """A choice that fits the trace. Raises `InputError` for layers, a form or an error that do not."""
     if form not in FORMS:
         raise InputError(f"`form` is one of {', '.join(map(repr, FORMS))}; got {form!r}.")
     if error is not None and not 1e-7 <= error <= 0.1:
         raise InputError(f"`error` is how far off a weight may be, from 1e-7 to 0.1; got {error!r}.")
     chosen = None if layers is None else _layers(trace, layers)
-    given = Choice(chosen, form, neurons and form != "attention", error)
-    return given if error is not None else replace(given, error=_error(trace, given))
+    given = Choice(chosen, form, neurons and form != "attention")
+    numbers = _numbers(trace, given)
+    fine = next((one for most, one in ERRORS if numbers <= most), None)
+    small = numbers <= ERRORS[0][0] and form != "attention"
+    return replace(
+        given,
+        error=error or fine or LARGEST_ERROR,
+        error_of_weights=error or fine or BYTE_ERROR,
+        values=small if values is None else values,
+    )
 
 
 def blocks(trace: Trace, chosen: Choice) -> Iterator[Block]:
     """The blocks of a file, one after another: what it needs at first comes first."""
-    held = HeldTrace.alone(trace)
-    session = Session(traces=[held])
-    [hello] = _answers(session, "hello")
-    yield _block("hello", [_changed(hello, can=[name for name in _CAN if name in hello.body["can"]], examples=[])])
+    session = Session(traces=[HeldTrace.alone(trace)])
     [traced] = _answers(session, "trace", trace=trace.id)
     yield _block("trace", [_without_layers(traced, chosen)])
+    error, with_values = 0.0, False
     for stack in trace.stacks:
         records = trace.traced_stack(stack).records
         present = [index for index, record in enumerate(records) if record is not None and chosen.has(index)]
-        if present:
-            yield _block(f"overview {stack}", list(_overview(session, trace.id, stack, present)))
+        if not present:
+            continue
+        yield from _overviews(session, trace, stack, present)
         for index in present:
             record = records[index]
             assert record is not None
-            yield _layer(trace.id, stack, index, record, chosen)
+            block = _layer(trace.id, stack, index, record, chosen)
+            error = max(error, block.error)
+            yield block
+            if block.vectors and chosen.values:
+                with_values = True
+                yield _block(
+                    f"values {stack} {index}", _answers(session, "values", trace=trace.id, stack=stack, layer=index)
+                )
+    [hello] = _answers(session, "hello")
+    can = [*_CAN, *(["values"] if with_values else [])]
+    yield _block("hello", [_changed(hello, can=can, examples=[], file={"error": error})])
 
 
 def _layer(trace_id: str, stack: str, index: int, record: LayerRecord, chosen: Choice) -> Block:
-    assert chosen.error is not None
     if isinstance(record, QKRecord) and _as_vectors(record, chosen):
         (facts, others), packed = qk_facts(record), pack_vectors(record, chosen.error)
     else:
-        facts, others, packed = weights_facts(record), {}, pack_weights(record, chosen.error)
+        facts, others, packed = weights_facts(record), {}, pack_weights(record, chosen.error_of_weights)
     where = {"last": True, "trace": trace_id, "stack": stack, "layer": index}
     body = {**where, **facts, "error": packed.error, **_packed_facts(packed)}
     message = Message("layer", f"layer {stack} {index}", body, {**packed.arrays, **others})
@@ -117,8 +141,8 @@ def _as_vectors(record: QKRecord, chosen: Choice) -> bool:
     return vectors * _BITS["qk"] <= weights * _BITS["attention"]
 
 
-def _error(trace: Trace, chosen: Choice) -> float:
-    """How far off a weight may be: little where that costs little."""
+def _numbers(trace: Trace, chosen: Choice) -> int:
+    """How many numbers of q and k, or weights where these are not known, the layers hold."""
     numbers = 0
     for stack in trace.stacks:
         for index, record in enumerate(trace.traced_stack(stack).records):
@@ -127,7 +151,7 @@ def _error(trace: Trace, chosen: Choice) -> float:
             shape = record.shape
             vectors = (shape.heads * record.queries + shape.kv_heads * record.keys) * shape.qk_dim
             numbers += vectors if isinstance(record, QKRecord) else shape.heads * record.queries * record.keys
-    return next((error for most, error in ERRORS if numbers <= most), LARGEST_ERROR)
+    return numbers
 
 
 def _layers(trace: Trace, layers: Iterable[int]) -> frozenset[int]:
@@ -150,13 +174,35 @@ def _without_layers(traced: Message, chosen: Choice) -> Message:
         left_out = [index for index, shape in enumerate(shapes) if shape is not None and not chosen.has(index)]
         kept = [None if index in left_out else shape for index, shape in enumerate(shapes)]
         stacks[name] = {**stack, "shapes": kept, "left_out": left_out} if left_out else stack
-    return _changed(traced, stacks=stacks)
+    given = chosen.layers
+    if given is None:
+        return traced
+    said = f"Only {'layer' if len(given) == 1 else 'layers'} {_ranges(sorted(given))} are in this file; the others were left out."
+    return _changed(traced, stacks=stacks, warnings=[*traced.body["warnings"], said])
 
 
-def _overview(session: Session, trace_id: str, stack: str, present: Sequence[int]) -> Iterator[Message]:
-    for message in _answers(session, "overview", trace=trace_id, stack=stack):
-        if message.body["layer"] in present:
-            yield _changed(message, last=message.body["layer"] == present[-1])
+def _ranges(layers: Sequence[int]) -> str:
+    """Ascending numbers for a person: `0–5, 7`."""
+    parts: list[list[int]] = []
+    for layer in layers:
+        if parts and layer == parts[-1][-1] + 1:
+            parts[-1].append(layer)
+        else:
+            parts.append([layer])
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}–{part[-1]}" for part in parts)
+
+
+def _overviews(session: Session, trace: Trace, stack: str, present: Sequence[int]) -> Iterator[Block]:
+    """The thumbnails of a stack, and of the parts of it between two sentences."""
+    pair = all(any(token.sentence == "B" for token in side) for side in trace.tokens_for(stack))
+    for part in ("", *(FILTERS if pair else ())):
+        asked = {"filter": part} if part else {}
+        kept = [
+            _changed(one, last=one.body["layer"] == present[-1])
+            for one in _answers(session, "overview", trace=trace.id, stack=stack, **asked)
+            if one.body["layer"] in present
+        ]
+        yield _block(f"overview {stack} {part}".strip(), kept)
 
 
 def _answers(session: Session, kind: str, **body: Any) -> list[Message]:

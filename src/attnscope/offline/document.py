@@ -78,6 +78,7 @@ def page(
     layers: Iterable[int] | None = None,
     form: str = "auto",
     neurons: bool = True,
+    values: bool | None = None,
     error: float | None = None,
     title: str | None = None,
     max_bytes: int = MAX_BYTES,
@@ -85,10 +86,15 @@ def page(
     """The HTML of one self-contained page that shows a trace: ASCII, no byte of it from anywhere else.
 
     What is shown at first: `view` (`"model"`, `"head"` or `"neuron"` takes the whole page, None shows all three), `layer`,
-    `heads`, `token` (a query's position) and `stack`. What is in it: `layers` (None: all; others are said to be left out),
-    `form` (`"qk"`: queries and keys, so that neurons and scores can be shown; `"attention"`: weights alone; `"auto"`: q and k,
-    or with `neurons=False` whichever is smaller), and `error`, how far off an attention weight may be (None: between 5e-5
-    and 3e-3, by size; the page says what it is). Raises `InputError`, and `TooLongError` above `max_bytes`.
+    `heads`, `token` (a query's position) and `stack`. What is in it:
+
+    - `layers`: None for all; others are said to be left out.
+    - `form`: `"qk"` (queries and keys, so that neurons and scores can be shown), `"attention"` (weights alone) or `"auto"`: q and
+      k, or with `neurons=False` whichever is smaller.
+    - `values`: v, and what W_O makes of it; None for where the page stays small.
+    - `error`: how far off an attention weight may be; None for 5e-5 to 3e-3, by size. The page says what it is.
+
+    Raises `InputError`, and `TooLongError` above `max_bytes`.
     """
     given = document(
         trace,
@@ -100,6 +106,7 @@ def page(
         layers=layers,
         form=form,
         neurons=neurons,
+        values=values,
         error=error,
         title=title,
         max_bytes=max_bytes,
@@ -118,6 +125,7 @@ def document(
     layers: Iterable[int] | None = None,
     form: str = "auto",
     neurons: bool = True,
+    values: bool | None = None,
     error: float | None = None,
     title: str | None = None,
     max_bytes: int = MAX_BYTES,
@@ -125,7 +133,7 @@ def document(
     """Like `page`, with what there is to say of it."""
     if not isinstance(trace, Trace):
         raise InputError(f"A trace is exported; got {type(trace).__name__}. `model.trace(text)` makes one.")
-    chosen = choice(trace, layers, form, error, neurons=neurons)
+    chosen = choice(trace, layers, form, error, neurons=neurons, values=values)
     start = start_address(trace, chosen, view=view, layer=layer, heads=heads, token=token, stack=stack)
     program, loader = _program(), _LOADER.read_text(encoding="ascii")
     parts = [_element('id="program"', _compressed(program))]

@@ -27,6 +27,7 @@ def export(
     stack: str | None = None,
     form: str = "auto",
     neurons: bool = True,
+    values: bool | None = None,
     error: float | None = None,
     title: str | None = None,
     max_bytes: int = MAX_BYTES,
@@ -34,9 +35,10 @@ def export(
     """Write one self-contained HTML file that shows a trace in any browser, from `file://` and without a network.
 
     `layers` are those to write (all); the page says which are left out. `view`, `layer`, `heads`, `token` and `stack` are what
-    it shows at first; `form`, `neurons` and `error` choose what is in it (see `attnscope.offline.page`). The file's size
-    is logged (level info) before it is written; above `max_bytes` nothing is, and `TooLongError` says what to do. The same trace
-    gives the same bytes. Returns the path.
+    it shows at first; `form`, `neurons`, `values` and `error` choose what is in it (see `attnscope.offline.page`).
+
+    The file's size is logged (level info) before it is written; above `max_bytes` nothing is, and `TooLongError` says what
+    to do. The same trace gives the same bytes. Returns the path.
     """
     check_place(Path(path))
     made = document(
@@ -49,6 +51,7 @@ def export(
         layers=layers,
         form=form,
         neurons=neurons,
+        values=values,
         error=error,
         title=title,
         max_bytes=max_bytes,

@@ -23,11 +23,13 @@ Arrays = dict[str, np.ndarray]
 SCORE_ERRORS = 1.5
 """Scores are typically off by at most so many times what weights may be, even where their weights would not notice more."""
 
+BYTE_ERROR = 1 / 255
+"""How far off a weight is at most whose square root is kept in a byte."""
+
 _ROUNDS = 8
 _ROOM = 0.93
 _K_SHARE = 0.75
 _BYTE, _WORD = 255, 65535
-_BYTE_ERROR = 1 / _BYTE
 _KEPT_BYTES = 2**28
 
 
@@ -100,7 +102,7 @@ def pack_weights(record: LayerRecord, error: float) -> Packed:
 
     What lies above the diagonal is left out where it is nothing.
     """
-    full = _BYTE if error >= _BYTE_ERROR else _WORD
+    full = _BYTE if error >= BYTE_ERROR else _WORD
     shape = (record.shape.heads, record.queries, record.keys)
     roots = np.empty(shape, np.uint8 if full == _BYTE else np.uint16)
     most = 0.0

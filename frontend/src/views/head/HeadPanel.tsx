@@ -126,7 +126,11 @@ export function HeadPanel(props: HeadPanelProps) {
                   selected={layer() === state().selection.layer}
                 >
                   layer {layer()}
-                  {shape === null ? " (no attention)" : ""}
+                  {shape !== null
+                    ? ""
+                    : stack()?.left_out?.includes(layer())
+                      ? " (left out)"
+                      : " (no attention)"}
                 </option>
               )}
             </For>

@@ -7,6 +7,8 @@ export interface CertificateBadgeProps {
   readonly certificate: Certificate | null;
   readonly canCheck: boolean;
   readonly checking: boolean;
+  /** How far weights shown here may be off because they were rounded to be kept; 0 where they were not. */
+  readonly rounding: number;
   readonly onCheck: () => void;
 }
 
@@ -81,6 +83,12 @@ export function CertificateBadge(props: CertificateBadgeProps) {
                 </Show>
               </>
             )}
+          </Show>
+          <Show when={props.rounding > 0}>
+            <p class="num" data-testid="rounding">
+              To keep this file small its numbers are rounded: no attention weight here is more than{" "}
+              {roundedUp(props.rounding)} from the exact one.
+            </p>
           </Show>
           <Show when={props.canCheck}>
             <button type="button" class="ghost" disabled={props.checking} on:click={props.onCheck}>

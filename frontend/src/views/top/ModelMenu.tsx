@@ -58,6 +58,7 @@ export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prom
             certificate={now().certificate}
             canCheck={session.hello()?.can.includes("check") ?? false}
             checking={session.work()?.what === "check"}
+            rounding={session.hello()?.file?.error ?? 0}
             onCheck={() => void session.check()}
           />
         )}

@@ -1,6 +1,7 @@
 import { createEffect, createMemo, createSignal, on, Show } from "solid-js";
+import { roundedUp } from "../../marks/format";
 import { type Input, inputOf } from "../../state/session";
-import type { Example } from "../../wire/messages";
+import type { Example, HelloMessage } from "../../wire/messages";
 import type { Page } from "../page";
 
 export type Prompt = ReturnType<typeof createPrompt>;
@@ -118,7 +119,16 @@ export function PromptForm(props: {
 }
 
 /** The text of a trace that no model is there for. */
-export function GivenText(props: { readonly text: string; readonly pair: string | null }) {
+export function GivenText(props: {
+  readonly text: string;
+  readonly pair: string | null;
+  /** The exported file that it is in. */
+  readonly file: HelloMessage["file"] | null;
+}) {
+  const without = () =>
+    props.file
+      ? `A file by itself: no other text can be run here. Its weights are right to ${roundedUp(props.file.error)}.`
+      : "A trace without its model: no other text can be run here, and no check.";
   return (
     <div class="given" data-testid="given-text">
       <p class="said" tabindex="0">
@@ -128,7 +138,7 @@ export function GivenText(props: { readonly text: string; readonly pair: string 
           <bdi>{props.pair}</bdi>
         </Show>
       </p>
-      <p class="quiet">A trace without its model: no other text can be run here, and no check.</p>
+      <p class="quiet num">{without()}</p>
     </div>
   );
 }

@@ -17,7 +17,16 @@ export function TopBar(props: {
         <b>attnscope</b>
       </h1>
       <ModelMenu page={props.page} prompt={prompt} />
-      <Show when={prompt.canRun()} fallback={<GivenText text={prompt.text()} pair={prompt.pair()} />}>
+      <Show
+        when={prompt.canRun()}
+        fallback={
+          <GivenText
+            text={prompt.text()}
+            pair={prompt.pair()}
+            file={props.page.session.hello()?.file ?? null}
+          />
+        }
+      >
         <PromptForm prompt={prompt} boxRef={props.promptRef} />
       </Show>
       <Tools page={props.page} prompt={prompt} />

@@ -1,0 +1,88 @@
+"""`attnscope export`: one trace as one HTML file that opens anywhere, without a server or a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from attnscope.trace import Trace
+
+
+def export(
+    source: Annotated[
+        str, typer.Argument(metavar="MODEL | FILE.trace", help="A model, run on --text, or a saved trace.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, for example fox.html.")],
+    text: Annotated[str | None, typer.Option(help="The text to run the model on.")] = None,
+    pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,
+    layers: Annotated[str | None, typer.Option(help="The layers to write, as 0-5,9. Default: all.")] = None,
+    view: Annotated[str | None, typer.Option(help="model, head or neuron: that view over the whole page.")] = None,
+    layer: Annotated[int | None, typer.Option(help="The layer that is shown at first.")] = None,
+    heads: Annotated[str | None, typer.Option(help="The heads that are shown at first, as 0,3.")] = None,
+    token: Annotated[int | None, typer.Option(help="The position of the token that is selected at first.")] = None,
+    form: Annotated[str, typer.Option(help="auto, qk or attention: what weights are made from in the file.")] = "auto",
+    neurons: Annotated[  # noqa: FBT002 - typer makes two flags of it
+        bool, typer.Option("--neurons/--no-neurons", help="Whether the file has the neurons, or is smaller.")
+    ] = True,
+    error: Annotated[float | None, typer.Option(help="How far off a weight may be. Default: by size.")] = None,
+    max_mb: Annotated[float, typer.Option(help="The most megabytes to write.")] = 200.0,
+) -> None:
+    """Write one trace as one self-contained HTML file: it opens from disk, offline, with all views."""
+    from rich.console import Console
+
+    from attnscope.offline import document
+    from attnscope.offline.file import check_place, write
+
+    check_place(output)
+    chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
+    console = Console(stderr=True)
+    with console.status("Tracing"):
+        trace = _trace(source, text, pair)
+    with console.status("Writing the page"):
+        made = document(
+            trace,
+            view=view,
+            layer=layer,
+            heads=on,
+            token=token,
+            layers=chosen,
+            form=form,
+            neurons=neurons,
+            error=error,
+            max_bytes=round(max_mb * 1e6),
+        )
+    for warning in trace.warnings:
+        typer.echo(warning, err=True)
+    what = "all views" if made.neurons else "no neurons"
+    typer.echo(f"{output}: {made.size / 1e6:.1f} MB, {what}, no weight more than {made.error:.0e} off.")
+    write(made, output)
+
+
+def _trace(source: str, text: str | None, pair: str | None) -> Trace:
+    from attnscope.cli.sources import model_entry, saved_trace
+
+    saved = saved_trace(source)
+    if saved is not None:
+        if text is not None or pair is not None:
+            raise typer.BadParameter("A saved trace has its text: leave out --text and --pair.")
+        return saved.trace
+    if text is None:
+        raise typer.BadParameter("A model needs --text to run on.", param_hint="--text")
+    return model_entry(source).load().trace(text, pair)
+
+
+def _numbers(given: str | None, option: str) -> list[int] | None:
+    """`0-5,9` as numbers; None for none given."""
+    if given is None:
+        return None
+    numbers: list[int] = []
+    try:
+        for part in given.split(","):
+            first, _, last = part.strip().partition("-")
+            numbers += range(int(first), int(last or first) + 1)
+    except ValueError as error:
+        raise typer.BadParameter(f"Numbers and ranges, as 0-5,9; got {given!r}.", param_hint=option) from error
+    return numbers
