@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from attnscope.analysis.ground import Grounds
 from attnscope.analysis.layout import Layout, Part, mask_of
-from attnscope.analysis.repeats import Repeats
 from attnscope.analysis.sums import Sums
 from attnscope.analysis.thumbnails import Thumbnails
 from attnscope.attention import LayerRecord
@@ -57,7 +57,7 @@ def overview(
     """
     layout = Layout.of(trace, stack)
     part = layout.part(filter)
-    repeats = Repeats(layout)
+    known: list[Grounds] = []
     for layer, record in enumerate(trace.traced_stack(stack).records):
         if record is None:
             continue
@@ -65,11 +65,7 @@ def overview(
         own = layout if fits else layout.resized(record)
         heads = record.shape.heads
         thumbnails = Thumbnails(heads, part if fits else own.part(None), size)
-        sums = (
-            Sums(own, mask_of(record, causal=own.causal), record, repeats if fits else Repeats(own))
-            if measured
-            else None
-        )
+        sums = Sums(_grounds(known, own, record), record) if measured else None
         for which, rows in _tiles(record, thumbnails):
             if cancelled():
                 raise CancelledError("The overview was cancelled.")
@@ -87,6 +83,16 @@ def overview(
             unknown if sums is None else sums.means(),
             unknown if sums is None else sums.means_off_sink(),
         )
+
+
+def _grounds(known: list[Grounds], layout: Layout, record: LayerRecord) -> Grounds:
+    """What a layer shares with others of the same mask, of which `known` keeps the ones seen so far."""
+    mask = mask_of(record, causal=layout.causal)
+    for grounds in known:
+        if grounds.serve(layout, mask):
+            return grounds
+    known.append(Grounds(layout, mask))
+    return known[-1]
 
 
 def _tiles(record: LayerRecord, thumbnails: Thumbnails) -> Iterator[tuple[Tensor, Tensor]]:
