@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attnscope.display import display_with
 
 if TYPE_CHECKING:
+    from attnscope import analysis
     from attnscope.errors import AttnscopeError
     from attnscope.figures import figure
     from attnscope.model.model import Model, load
@@ -26,6 +27,7 @@ _HOME = {
     "AttnscopeError": "attnscope.errors",
     "Model": "attnscope.model.model",
     "Trace": "attnscope.trace",
+    "analysis": "attnscope.analysis",
     "export": "attnscope.offline",
     "figure": "attnscope.figures",
     "load": "attnscope.model.model",
@@ -33,14 +35,15 @@ _HOME = {
     "show": "attnscope.widget.show",
 }
 
-__all__ = ["AttnscopeError", "Model", "Trace", "export", "figure", "load", "open", "show"]
+__all__ = ["AttnscopeError", "Model", "Trace", "analysis", "export", "figure", "load", "open", "show"]
 __version__ = version("attnscope")
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'attnscope' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    module = import_module(_HOME[name])
+    value = module if _HOME[name] == f"attnscope.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 

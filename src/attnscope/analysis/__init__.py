@@ -1,7 +1,30 @@
-"""What is computed over whole traces: thumbnails and measures of every head, one edge in every head."""
+"""What is computed over whole traces (formulas, sources and caveats: docs/measures.md).
 
+analysis.heads(trace)                   # every measure of every head, a pandas DataFrame
+analysis.edge(trace, query=5, key=2)    # all heads by one edge
+analysis.similarity(trace)              # Jensen–Shannon divergence between heads
+analysis.value_weighted(trace, 5, 3)    # ‖α f(x)‖ of one head, [query, key]
+analysis.rollout(trace)                 # attention through all layers, [query, key]
+"""
+
+from attnscope.analysis.divergence import similarity
 from attnscope.analysis.edges import Edge, edge_of
-from attnscope.analysis.measures import MEASURES, Measure
+from attnscope.analysis.flow import rollout, value_weighted
+from attnscope.analysis.measure import MEASURES, Measure
 from attnscope.analysis.overview import LayerOverview, overview
+from attnscope.analysis.tables import edge, heads, measures
 
-__all__ = ["MEASURES", "Edge", "LayerOverview", "Measure", "edge_of", "overview"]
+__all__ = [
+    "MEASURES",
+    "Edge",
+    "LayerOverview",
+    "Measure",
+    "edge",
+    "edge_of",
+    "heads",
+    "measures",
+    "overview",
+    "rollout",
+    "similarity",
+    "value_weighted",
+]

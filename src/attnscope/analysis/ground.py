@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attnscope.analysis.layout import Layout
-from attnscope.analysis.measures import NAMES, OFFSETS, SENTENCES
+from attnscope.analysis.measure import NAMES, OFFSETS, SENTENCES
 from attnscope.analysis.repeats import Pairs, Repeats
 from attnscope.attention import Mask
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attnscope.analysis.ground import LINES, Ground, Grounds
-from attnscope.analysis.measures import NAMES
+from attnscope.analysis.measure import NAMES
 from attnscope.attention import LayerRecord, QKRecord, Tile
 
 _TINY = torch.finfo(torch.float32).tiny
