@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
+from commands import attnscope, one_sentence
 
 from attnscope.model.opened import open as attnscope_open
-
-ATTNSCOPE = Path(sys.executable).with_name("attnscope")
-
-
-def attnscope(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "120", **environment}
-    return subprocess.run([ATTNSCOPE, *arguments], env=env, capture_output=True, text=True, timeout=120)
-
-
-def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("attnscope: ")
-    return lines[0]
 
 
 def test_the_version_is_the_packages():
     assert attnscope("--version").stdout == f"attnscope {version('attnscope')}\n"
 
 
-@pytest.mark.parametrize("command", [(), ("demo",), ("serve",), ("check",), ("trace",), ("export",), ("models",)])
+@pytest.mark.parametrize(
+    "command", [(), ("demo",), ("serve",), ("check",), ("trace",), ("export",), ("heads",), ("models",)]
+)
 def test_help_needs_no_torch(command):
     program = f"import sys; sys.argv = ['attnscope', *{command!r}, '--help']\nfrom attnscope.cli import main\n"
     program += "try: main()\nexcept SystemExit as end: assert not end.code\nassert 'torch' not in sys.modules"

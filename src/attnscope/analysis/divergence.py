@@ -60,7 +60,9 @@ def _distributions(weights: Tensor, layout: Layout, *, off_sink: bool) -> tuple[
     return weights / left.clamp(min=torch.finfo(torch.float32).tiny)[..., None], left > 0
 
 
-def _divergences(rows: Float[Tensor, "heads rows keys"], known: Bool[Tensor, "heads rows"]) -> Float[Tensor, "heads heads"]:
+def _divergences(
+    rows: Float[Tensor, "heads rows keys"], known: Bool[Tensor, "heads rows"]
+) -> Float[Tensor, "heads heads"]:
     """JS(p, q) = H((p + q) / 2) - (H(p) + H(q)) / 2, mean over the rows that both heads have."""
     heads, count, keys = rows.shape
     sums, counts = torch.zeros(2, heads, heads, dtype=torch.float64)

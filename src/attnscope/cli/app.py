@@ -10,6 +10,7 @@ import typer
 from attnscope.cli.check import check
 from attnscope.cli.export import export
 from attnscope.cli.figure import figure
+from attnscope.cli.heads import heads
 from attnscope.cli.models import app as models_app
 from attnscope.cli.serving import demo, serve
 from attnscope.cli.trace import trace
@@ -28,6 +29,7 @@ app.command()(check)
 app.command()(trace)
 app.command()(export)
 app.command()(figure)
+app.command()(heads)
 app.add_typer(models_app, name="models")
 
 
