@@ -52,7 +52,7 @@ def jupyterlab(folder: Path) -> Generator[str]:
     address = f"http://127.0.0.1:{port}/"
     with (
         log.open("w") as output,
-        _stopped(
+        stopped(
             subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
@@ -76,7 +76,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def _stopped(process: subprocess.Popen[bytes]) -> Generator[subprocess.Popen[bytes]]:
+def stopped(process: subprocess.Popen[bytes]) -> Generator[subprocess.Popen[bytes]]:
     """Ends the process, and with it what it started, at the end of the block."""
     try:
         yield process

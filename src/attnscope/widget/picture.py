@@ -47,9 +47,18 @@ def picture(trace: Trace, stack: str, layer: int, heads: list[int], *, title: st
 
 
 def picture_html(svg: str, *, key: str, alt: str) -> str:
-    """The picture as HTML; the live page finds it by `key` and hides it."""
+    """The picture as HTML; the live page finds it by `key` and hides it.
+
+    The style takes away what JupyterLab says of the widget below it, where no kernel has it any more.
+    """
     data = base64.b64encode(svg.encode()).decode()
-    return f'<div data-attnscope-picture="{key}"><img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}"></div>'
+    mark = f'data-attnscope-picture="{key}"'
+    gone = f".jp-OutputArea-child:has([{mark}]) + .jp-OutputArea-child .jupyter-widgets:not(:has(*))"
+    return (
+        f"<div {mark}><style>{gone} {{ display: none }}</style>"
+        f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
+        "<p><small>A picture from when this cell ran. Run the cell again for the live page.</small></p></div>"
+    )
 
 
 def _grid(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, int, int]:
