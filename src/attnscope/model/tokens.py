@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from attnscope.errors import InputError, MissingError
+from attnscope.trace.byte_level import BYTE_OF
 from attnscope.types import Sentence, Token
 
 Text = str | Sequence[int] | Mapping[str, Any]
@@ -197,8 +198,8 @@ def _style(tokenizer: Any) -> _Style:
 
 
 def _read_piece(piece: str, ident: int, style: _Style) -> Token:
-    if style.byte_level and all(char in _BYTE_OF for char in piece):
-        return _from_bytes(bytes(_BYTE_OF[char] for char in piece), ident)
+    if style.byte_level and all(char in BYTE_OF for char in piece):
+        return _from_bytes(bytes(BYTE_OF[char] for char in piece), ident)
     if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
         return _from_bytes(bytes([int(piece[3:5], 16)]), ident)
     if style.word_prefix and piece.startswith(style.word_prefix) and len(piece) > len(style.word_prefix):
@@ -209,13 +210,3 @@ def _read_piece(piece: str, ident: int, style: _Style) -> Token:
 def _from_bytes(data: bytes, ident: int) -> Token:
     text = data.decode("utf-8", errors="backslashreplace")
     return Token(text=text, id=ident, raw=text.encode("utf-8") != data)
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """The byte-level alphabet of GPT-2's tokenizer: printable Latin-1 stands for itself, other bytes follow from U+0100."""
-    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in set(plain)]
-    return {chr(byte): byte for byte in plain} | {chr(256 + n): byte for n, byte in enumerate(others)}
-
-
-_BYTE_OF = _byte_alphabet()

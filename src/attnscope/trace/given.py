@@ -2,49 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.errors import InputError
+from attnscope.trace.byte_level import prettified
 from attnscope.trace.certificate import Certificate
+from attnscope.trace.given_weights import Rows, layers_of
 from attnscope.trace.trace import Trace, TracedStack
 from attnscope.types import Token
 
 SENTENCE = "These weights were given as they are; there was no model to check them against."
 
+_SPECIAL = re.compile(r"\[(CLS|SEP|PAD|MASK|UNK|BOS|EOS)\]|</?s>|<(pad|bos|eos|unk|mask|cls|sep)>|<\|[^|]+\|>")
+
 
 def from_attention(
-    attentions: Sequence[Any], tokens: Sequence[str], sentence_b_start: int | None, *, partial_rows: bool
+    attentions: Any,
+    tokens: Sequence[str],
+    sentence_b_start: int | None = None,
+    *,
+    key_tokens: Sequence[str] | None = None,
+    rows: Rows = "whole",
+    prettify_tokens: bool = False,
+    name: str = "attentions",
 ) -> Trace:
-    """See `Trace.from_attention`."""
-    texts = list(tokens)
+    """See `Trace.from_attention`. `name` is what the caller calls the weights."""
+    texts = _texts("tokens", tokens)
+    keys = texts if key_tokens is None else _texts("key_tokens", key_tokens)
+    if sentence_b_start is not None and (key_tokens is not None or not 0 < sentence_b_start < len(texts)):
+        between = f"lies between 1 and {len(texts) - 1}" if key_tokens is None else "goes with one list of tokens"
+        raise InputError(f"`sentence_b_start` {between}; got {sentence_b_start}.")
+    layers = layers_of(name, attentions, len(texts), len(keys), rows)
+    shown = _tokens(texts, sentence_b_start, prettify_tokens=prettify_tokens)
+    if key_tokens is not None:
+        sides = {"source": _tokens(keys, None, prettify_tokens=prettify_tokens), "target": shown}
+        return _trace(sides, {"cross": _stack(layers, causal=False, query="target", key="source")})
+    causal = len(texts) > 1 and all(not bool(one.triu(1).any()) for one in layers if one is not None)
+    return _trace({"text": shown}, {"decoder" if causal else "encoder": _stack(layers, causal=causal)})
+
+
+def from_encoder_decoder(
+    *,
+    encoder: Any = None,
+    decoder: Any = None,
+    cross: Any = None,
+    encoder_tokens: Sequence[str] | None = None,
+    decoder_tokens: Sequence[str] | None = None,
+    rows: Rows = "whole",
+    prettify_tokens: bool = False,
+    plural: str = "s",
+) -> Trace:
+    """See `Trace.from_attention`. `plural` ends the names of the caller's arguments (`encoder_attention` + `s`)."""
+    needed = {"encoder": encoder is not None or cross is not None, "decoder": decoder is not None or cross is not None}
+    given = {"encoder": encoder_tokens, "decoder": decoder_tokens}
+    texts: dict[str, list[str]] = {}
+    for side, tokens in given.items():
+        if needed[side]:
+            if tokens is None:
+                what = f"cross_attention{plural}" if cross is not None else f"{side}_attention{plural}"
+                raise InputError(f"`{side}_tokens` are needed with `{what}`: one text for each position.")
+            texts[side] = _texts(f"{side}_tokens", tokens)
+    if not texts:
+        raise InputError("There is no attention: pass that of the encoder, of the decoder, or across.")
+    names = {"encoder": "source", "decoder": "target"} if len(texts) == 2 else dict.fromkeys(texts, "text")
+    wanted = {"encoder": (encoder, "encoder", "encoder"), "decoder": (decoder, "decoder", "decoder")}
+    wanted["cross"] = (cross, "decoder", "encoder")
+    stacks: dict[str, TracedStack] = {}
+    for stack, (weights, query, key) in wanted.items():
+        if weights is not None:
+            layers = layers_of(f"{stack}_attention{plural}", weights, len(texts[query]), len(texts[key]), rows)
+            stacks[stack] = _stack(layers, causal=stack == "decoder", query=names[query], key=names[key])
+    sides = {names[side]: _tokens(one, None, prettify_tokens=prettify_tokens) for side, one in texts.items()}
+    return _trace(sides, stacks)
+
+
+def _texts(name: str, tokens: Any) -> list[str]:
+    texts = [] if isinstance(tokens, str) or not hasattr(tokens, "__iter__") else list(tokens)
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise InputError("`tokens` is a list of the tokens' texts, one for each position, and not empty.")
-    if isinstance(attentions, (Tensor, np.ndarray)) and attentions.ndim < 4:
-        raise InputError("`attentions` holds one array for each layer; got a single array. Put it into a list.")
-    layers = list(attentions)
-    if not layers or all(layer is None for layer in layers):
         raise InputError(
-            "There is no attention in `attentions`. With transformers, call the model with `output_attentions=True` and its "
-            "eager attention implementation, and pass `outputs.attentions`."
+            f"`{name}` is a list of the tokens' texts, one for each position, and not empty; a tokenizer's "
+            "`convert_ids_to_tokens` gives them."
         )
-    if sentence_b_start is not None and not 0 < sentence_b_start < len(texts):
-        raise InputError(f"`sentence_b_start` lies between 1 and {len(texts) - 1}; got {sentence_b_start}.")
-    records = [
-        None if layer is None else WeightsRecord(_weights(layer, index, len(texts), partial_rows=partial_rows))
-        for index, layer in enumerate(layers)
-    ]
-    present = [record.weights for record in records if record is not None]
-    causal = len(texts) > 1 and all(not bool(one.triu(1).any()) for one in present)
+    return texts
+
+
+def _tokens(texts: list[str], sentence_b_start: int | None, *, prettify_tokens: bool) -> list[Token]:
+    shown = prettified(texts) if prettify_tokens else texts
+    made: list[Token] = []
+    for position, (raw, text) in enumerate(zip(texts, shown, strict=True)):
+        sentence = None if sentence_b_start is None else "B" if position >= sentence_b_start else "A"
+        made.append(Token(text=text, id=-1, special=_SPECIAL.fullmatch(raw) is not None, sentence=sentence))
+    return made
+
+
+def _stack(layers: Sequence[Tensor | None], *, causal: bool, query: str = "text", key: str = "text") -> TracedStack:
+    records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in layers]
+    return TracedStack(records, causal=causal, query_side=query, key_side=key)
+
+
+def _trace(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack]) -> Trace:
     return Trace(
-        sides={"text": [_token(text, i, sentence_b_start) for i, text in enumerate(texts)]},
-        stacks={"decoder" if causal else "encoder": TracedStack(list[LayerRecord | None](records), causal=causal)},
+        sides=sides,
+        stacks=stacks,
         certificate=Certificate(ok=False, max_error=0.0, tolerance=0.0, scope="sampled", sentence=SENTENCE, stacks={}),
         provenance={
             "model": None,
@@ -55,43 +120,3 @@ def from_attention(
         },
         warnings=[SENTENCE],
     )
-
-
-def _token(text: str, position: int, sentence_b_start: int | None) -> Token:
-    if sentence_b_start is None:
-        return Token(text=text, id=-1)
-    return Token(text=text, id=-1, sentence="B" if position >= sentence_b_start else "A")
-
-
-def _weights(layer: Any, index: int, tokens: int, *, partial_rows: bool) -> Tensor:
-    try:
-        given = layer.detach() if isinstance(layer, Tensor) else torch.as_tensor(np.asarray(layer))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"Layer {index} of `attentions` is no array of numbers ({type(layer).__name__}).") from error
-    if given.ndim == 4 and given.shape[0] != 1:
-        raise InputError(f"Layer {index} of `attentions` is a batch of {given.shape[0]}; a trace is of one input.")
-    weights = given[0] if given.ndim == 4 else given
-    if weights.ndim != 3 or not weights.is_floating_point():
-        raise InputError(
-            f"Layer {index} of `attentions` has shape {tuple(given.shape)} and type {given.dtype}; expected floats of shape "
-            "[1, heads, tokens, tokens] or [heads, tokens, tokens]."
-        )
-    if weights.shape[0] == 0 or tuple(weights.shape[1:]) != (tokens, tokens):
-        raise InputError(
-            f"Layer {index} of `attentions` has shape {tuple(given.shape)}, and there are {tokens} tokens: the last two sizes "
-            f"must both be {tokens}, one for each token."
-        )
-    tolerance = 1e-3 if weights.dtype in (torch.float32, torch.float64) else 3e-2
-    weights = weights.float().cpu().contiguous()
-    if not bool(weights.isfinite().all()):
-        raise InputError(f"Layer {index} of `attentions` holds NaN or infinity, so it cannot be attention weights.")
-    sums = weights.sum(-1)
-    below = bool(((sums < 1 - tolerance) & (sums.abs() > 0)).any())
-    if float(weights.min()) < -tolerance or float(sums.max()) > 1 + tolerance or (below and not partial_rows):
-        head, row = divmod(int((sums - 1).abs().argmax()), tokens)
-        raise InputError(
-            f"Rows of attention are distributions, and in layer {index}, head {head}, row {row} sums to "
-            f"{float(sums[head, row]):.4g}. Pass the weights after the softmax, from a model in eval mode (no dropout); for a "
-            "model with learned sinks pass `partial_rows=True`."
-        )
-    return weights.clamp(0, 1)

@@ -210,22 +210,55 @@ class Trace(Displayed):
 
     @staticmethod
     def from_attention(
-        attentions: Sequence[Any],
-        tokens: Sequence[str],
+        attentions: Any = None,
+        tokens: Sequence[str] | None = None,
         sentence_b_start: int | None = None,
         *,
+        key_tokens: Sequence[str] | None = None,
+        encoder_attentions: Any = None,
+        decoder_attentions: Any = None,
+        cross_attentions: Any = None,
+        encoder_tokens: Sequence[str] | None = None,
+        decoder_tokens: Sequence[str] | None = None,
+        prettify_tokens: bool = False,
         partial_rows: bool = False,
     ) -> Trace:
-        """A trace of attention weights from anywhere.
+        """A trace of attention weights from anywhere: torch, numpy, JAX or whatever numpy reads.
 
-        `attentions` holds, for each layer, a torch or numpy array [1, heads, tokens, tokens] or [heads, tokens, tokens], or
-        None for a layer without. `tokens` are their texts; those from `sentence_b_start` on belong to sentence B.
-        Raises `InputError` where shapes, token count or values do not fit: every row must be a distribution, or, with
-        `partial_rows` (models with learned sinks), sum to at most 1.
+        `attentions` holds, for each layer, an array [1, heads, tokens, tokens] or [heads, tokens, tokens] (heads may differ
+        from layer to layer), or None for a layer without; or is one array of all layers, or a mapping from layers' numbers.
+        `tokens` are their texts; those from `sentence_b_start` on belong to sentence B. With `key_tokens` queries (`tokens`)
+        look at other tokens: [heads, tokens, key tokens].
+
+        An encoder-decoder model's three kinds are passed by name instead, as its outputs call them, with `encoder_tokens` and
+        `decoder_tokens`: they become the stacks `encoder`, `decoder` and `cross`.
+
+        `prettify_tokens` makes tokenizers' marks readable (`Ġthe` is ` the`); else tokens stay as they are. Raises `InputError`
+        where shapes, token count or values do not fit: every row must be a distribution, or, with `partial_rows` (models with
+        learned sinks), sum to at most 1.
         """
-        from attnscope.trace.given import from_attention
+        from attnscope.trace.given import from_attention, from_encoder_decoder
 
-        return from_attention(attentions, tokens, sentence_b_start, partial_rows=partial_rows)
+        rows = "partial" if partial_rows else "whole"
+        apart = (encoder_attentions, decoder_attentions, cross_attentions, encoder_tokens, decoder_tokens)
+        if attentions is None and tokens is None:
+            return from_encoder_decoder(
+                encoder=encoder_attentions,
+                decoder=decoder_attentions,
+                cross=cross_attentions,
+                encoder_tokens=encoder_tokens,
+                decoder_tokens=decoder_tokens,
+                rows=rows,
+                prettify_tokens=prettify_tokens,
+            )
+        if attentions is None or tokens is None or any(one is not None for one in apart):
+            raise InputError(
+                "Pass `attentions` with `tokens`, or the attention of encoder, decoder and across with `encoder_tokens` and "
+                "`decoder_tokens`; not a part of one, nor both."
+            )
+        return from_attention(
+            attentions, tokens, sentence_b_start, key_tokens=key_tokens, rows=rows, prettify_tokens=prettify_tokens
+        )
 
     def _qk(self, layer: int, stack: str | None, what: str) -> QKRecord:
         record = self.layer_record(layer, stack)

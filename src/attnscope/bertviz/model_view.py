@@ -1,0 +1,49 @@
+"""`model_view`, as BertViz has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attnscope.bertviz.given import Given, included, with_heads
+from attnscope.bertviz.html import check_action, check_mode, delivered
+from attnscope.offline import page
+
+
+def model_view(
+    attention: Any = None,
+    tokens: Any = None,
+    sentence_b_start: Any = None,
+    prettify_tokens: Any = True,  # noqa: FBT002 - BertViz's signature
+    display_mode: Any = "dark",
+    encoder_attention: Any = None,
+    decoder_attention: Any = None,
+    cross_attention: Any = None,
+    encoder_tokens: Any = None,
+    decoder_tokens: Any = None,
+    include_layers: Any = None,
+    include_heads: Any = None,
+    html_action: Any = "view",
+) -> Any:
+    """The model view, a thumbnail of every head, of weights that a model returned.
+
+    The arguments are those of `head_view`, and: `display_mode` is `'dark'` or `'light'`; `include_heads` are the heads in the
+    page, under their own numbers (the places of the others are empty). Raises `InputError`, a ValueError.
+    """
+    check_action(html_action)
+    check_mode(display_mode)
+    given = Given(
+        attention,
+        tokens,
+        sentence_b_start,
+        encoder_attention,
+        decoder_attention,
+        cross_attention,
+        encoder_tokens,
+        decoder_tokens,
+    )
+    trace = given.trace(prettify_tokens=bool(prettify_tokens))
+    stacks = trace.stacks.values()
+    layers = included("include_layers", include_layers, max(stack.layers for stack in stacks))
+    heads = included("include_heads", include_heads, max(stack.heads for stack in stacks))
+    made = page(with_heads(trace, heads), view="model", heads=heads and heads[:1], layers=layers, theme=display_mode)
+    return delivered(made, html_action)

@@ -1,0 +1,13 @@
+"""The names that BertViz's neuron view had to be given, as transformers' own: `from … import GPT2Model, GPT2Tokenizer`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    import transformers
+
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(transformers, name)
