@@ -77,7 +77,9 @@ def included(name: str, numbers: Sequence[int] | None, count: int) -> list[int] 
         return None
     what = name.removeprefix("include_")
     listed = list(numbers) if hasattr(numbers, "__iter__") else [numbers]
-    wrong = [one for one in listed if isinstance(one, bool) or not hasattr(one, "__index__") or not -count <= one < count]
+    wrong = [
+        one for one in listed if isinstance(one, bool) or not hasattr(one, "__index__") or not -count <= one < count
+    ]
     if wrong or not listed:
         got = f"got {wrong[0]!r}" if wrong else "got none"
         raise InputError(f"'{name}' names {what} from 0 to {count - 1}, at least one; {got}.")
@@ -123,4 +125,6 @@ def first_stack(trace: Trace, layers: Sequence[int] | None, layer: int | None) -
         if layer in (range(stack.layers) if layers is None else layers) and layer < stack.layers:
             return name, int(layer)
     deepest = max(stack.layers for stack in trace.stacks.values())
-    raise InputError(f"Layer {layer} is not in include_layers: {list(range(deepest)) if layers is None else list(layers)}")
+    raise InputError(
+        f"Layer {layer} is not in include_layers: {list(range(deepest)) if layers is None else list(layers)}"
+    )

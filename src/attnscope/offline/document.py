@@ -81,12 +81,13 @@ def page(
     values: bool | None = None,
     error: float | None = None,
     title: str | None = None,
+    theme: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> str:
     """The HTML of one self-contained page that shows a trace: ASCII, no byte of it from anywhere else.
 
     What is shown at first: `view` (`"model"`, `"head"` or `"neuron"` takes the whole page, None shows all three), `layer`,
-    `heads`, `token` (a query's position) and `stack`. What is in it:
+    `heads`, `token` (a query's position), `stack` and `theme` (`"light"`, `"dark"`, or None for the reader's own). What is in it:
 
     - `layers`: None for all; others are said to be left out.
     - `form`: `"qk"` (queries and keys, so that neurons and scores can be shown), `"attention"` (weights alone) or `"auto"`: q and
@@ -109,6 +110,7 @@ def page(
         values=values,
         error=error,
         title=title,
+        theme=theme,
         max_bytes=max_bytes,
     )
     return given.html
@@ -128,13 +130,14 @@ def document(
     values: bool | None = None,
     error: float | None = None,
     title: str | None = None,
+    theme: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Document:
     """Like `page`, with what there is to say of it."""
     if not isinstance(trace, Trace):
         raise InputError(f"A trace is exported; got {type(trace).__name__}. `model.trace(text)` makes one.")
     chosen = choice(trace, layers, form, error, neurons=neurons, values=values)
-    start = start_address(trace, chosen, view=view, layer=layer, heads=heads, token=token, stack=stack)
+    start = start_address(trace, chosen, view=view, layer=layer, heads=heads, token=token, stack=stack, theme=theme)
     program, loader = _program(), _LOADER.read_text(encoding="ascii")
     parts = [_element('id="program"', _compressed(program))]
     size, error_found, has_neurons = len(parts[0]), 0.0, False

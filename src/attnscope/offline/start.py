@@ -20,10 +20,13 @@ def start_address(
     heads: Sequence[int] | None,
     token: int | None,
     stack: str | None,
+    theme: str | None = None,
 ) -> dict[str, str]:
     """The fields, checked. Raises `InputError` for a view, layer, head, token or stack that is not in the page."""
     if view is not None and view not in _VIEWS:
         raise InputError(f"`view` is one of {', '.join(map(repr, _VIEWS))}, or None for all three; got {view!r}.")
+    if theme not in (None, "auto", "light", "dark"):
+        raise InputError(f"`theme` is 'light', 'dark', or None for the reader's own; got {theme!r}.")
     name = stack if stack is not None else next(iter(trace.stacks))
     records = trace.traced_stack(name).records
     present = [index for index, record in enumerate(records) if record is not None and chosen.has(index)]
@@ -44,4 +47,6 @@ def start_address(
         if not 0 <= token < count:
             raise InputError(f"`token` is the position of a query, from 0 to {count - 1}; got {token!r}.")
         fields["token"] = f"q{int(token)}"
+    if theme is not None:
+        fields["theme"] = theme
     return fields | ({"whole": "one", **_VIEWS[view]} if view is not None else {})
