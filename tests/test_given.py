@@ -73,6 +73,13 @@ def test_a_given_trace_saves_and_opens(tmp_path) -> None:
     ("attentions", "tokens", "message"),
     [
         ([], TOKENS, "no attention in `attentions`"),
+        ((), TOKENS, "pass `outputs.attentions`"),
+        ({}, TOKENS, "no attention in `attentions`"),
+        ({"0": uniform(2, 4, 4)}, TOKENS, "layers' numbers, from 0 on; got '0'"),
+        (uniform(1, 4, 8), TOKENS, "pass `outputs.attentions`"),
+        ("weights", TOKENS, "got str"),
+        (None, TOKENS, "Pass `attentions` with `tokens`"),
+        ([uniform(2, 4, 4)], "abcd", "list of the tokens' texts"),
         ([None, None], TOKENS, "no attention in `attentions`"),
         ([uniform(2, 4, 4)], [], "one for each position"),
         ([uniform(2, 4, 4)], [1, 2, 3, 4], "one for each position"),
@@ -115,3 +122,102 @@ def test_weights_beyond_0_and_1_by_rounding_are_0_and_1() -> None:
     assert torch.equal(trace.attention(0, 0), torch.eye(4))
     fields, arrays = layer_message(trace.layer_record(0), Limits())
     assert arrays["attention"][0, 0].tolist() == [255, 0, 0, 0] and fields["error"] == 0
+
+
+class Foreign:
+    """An array of a library that numpy can read."""
+
+    def __array__(self, dtype=None, copy=None):
+        return uniform(2, 4, 4).numpy()
+
+
+@pytest.mark.parametrize(
+    "attentions",
+    [[Foreign()], {0: uniform(2, 4, 4)}, [uniform(2, 4, 4).tolist()], [uniform(2, 4, 4).double().requires_grad_()]],
+    ids=["foreign", "mapping", "lists", "with gradient"],
+)
+def test_arrays_of_other_kinds_are_taken(attentions) -> None:
+    trace = attnscope.Trace.from_attention(attentions, TOKENS)
+    assert torch.equal(trace.attention(0, 1), uniform(4, 4))
+
+
+def test_a_mapping_names_its_layers() -> None:
+    trace = attnscope.Trace.from_attention({2: uniform(2, 4, 4), 5: uniform(3, 4, 4)}, TOKENS)
+    stack = trace.stacks["encoder"]
+    assert stack.layers == 6 and [stack.layer(i) is not None for i in range(6)] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert (stack.layer(2).heads, stack.layer(5).heads) == (2, 3)
+
+
+def test_queries_may_look_at_other_tokens() -> None:
+    weights = torch.softmax(torch.randn(2, 3, 4), -1)
+    trace = attnscope.Trace.from_attention([weights], ["x", "y", "z"], key_tokens=TOKENS)
+    queries, keys = trace.tokens_for("cross")
+    assert ([one.text for one in queries], [one.text for one in keys]) == (["x", "y", "z"], TOKENS)
+    assert torch.equal(trace.attention(0, 1), weights[1]) and [one.text for one in trace.tokens] == ["x", "y", "z"]
+    with pytest.raises(InputError, match="there are 3 queries and 4 keys: the last two sizes must be 3 and 4"):
+        attnscope.Trace.from_attention([weights.mT], ["x", "y", "z"], key_tokens=TOKENS)
+    with pytest.raises(InputError, match="goes with one list of tokens"):
+        attnscope.Trace.from_attention([weights], ["x", "y", "z"], 1, key_tokens=TOKENS)
+
+
+def test_encoder_decoder_and_across_are_three_stacks_that_save_and_open(tmp_path) -> None:
+    encoder, decoder, cross = uniform(1, 4, 4, 4), torch.softmax(torch.randn(3, 2, 2), -1), uniform(2, 2, 4)
+    trace = attnscope.Trace.from_attention(
+        encoder_attentions=[encoder, encoder],
+        decoder_attentions=[decoder] * 3,
+        cross_attentions=[None, cross],
+        encoder_tokens=TOKENS,
+        decoder_tokens=["x", "y"],
+    )
+    assert {name: (stack.layers, stack.heads) for name, stack in trace.stacks.items()} == {
+        "encoder": (2, 4),
+        "decoder": (3, 3),
+        "cross": (2, 2),
+    }
+    trace.save(tmp_path / "a.trace")
+    opened = attnscope.open(tmp_path / "a.trace")
+    assert opened.id == trace.id and torch.equal(opened.attention(1, 1, "cross"), cross[1])
+    assert [len(one) for one in opened.tokens_for("cross")] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "There is no attention"),
+        ({"encoder_attentions": [uniform(2, 4, 4)]}, "`encoder_tokens` are needed with `encoder_attentions`"),
+        (
+            {"cross_attentions": [uniform(2, 2, 4)], "decoder_tokens": ["x", "y"]},
+            "`encoder_tokens` are needed with `cross",
+        ),
+        ({"encoder_attentions": (), "encoder_tokens": TOKENS}, "pass `outputs.encoder_attentions`"),
+        ({"attentions": [uniform(2, 4, 4)], "tokens": TOKENS, "encoder_tokens": TOKENS}, "nor both"),
+    ],
+)
+def test_parts_that_do_not_go_together_get_a_sentence(arguments, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        attnscope.Trace.from_attention(**arguments)
+
+
+def test_a_whole_output_gets_a_sentence(minilm: attnscope.Model) -> None:
+    with torch.no_grad():
+        output = minilm.hf_model(**minilm.tokenizer("the cat", return_tensors="pt"))
+    with pytest.raises(InputError, match=r"the whole output of a model; pass `outputs\.attentions`"):
+        attnscope.Trace.from_attention(output, TOKENS)
+
+
+def test_tokenizers_marks_become_text_when_asked() -> None:
+    tokens = ["Ġthe", "cafÃ©", "ĠðŁĺ", "Ċ"]
+    trace = attnscope.Trace.from_attention([uniform(2, 4, 4)], tokens, prettify_tokens=True)
+    assert [one.text for one in trace.tokens] == [" the", "café", " ðŁĺ", "\n"]
+    trace = attnscope.Trace.from_attention(
+        [uniform(2, 4, 4)], ["▁the", "cat</w>", "[SEP]", "##s"], prettify_tokens=True
+    )
+    assert [one.text for one in trace.tokens] == [" the", "cat", "[SEP]", "##s"]
+    assert [one.special for one in trace.tokens] == [False, False, True, False]

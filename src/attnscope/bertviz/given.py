@@ -43,8 +43,8 @@ class Given:
                 raise InputError("'tokens' is required with 'attention': one text for each position.")
             if passed:
                 raise InputError(
-                    f"'attention' is of a model with one stack, so it does not go with {passed[0]!r}. Pass 'attention' and 'tokens', "
-                    "or the arguments of an encoder-decoder model."
+                    f"'attention' is of a model with one stack, so it does not go with {passed[0]!r}. Pass 'attention' and "
+                    "'tokens', or the arguments of an encoder-decoder model."
                 )
             return from_attention(
                 self.attention,
@@ -128,3 +128,12 @@ def first_stack(trace: Trace, layers: Sequence[int] | None, layer: int | None) -
     raise InputError(
         f"Layer {layer} is not in include_layers: {list(range(deepest)) if layers is None else list(layers)}"
     )
+
+
+def first_heads(trace: Trace, layers: Sequence[int] | None, heads: Sequence[int] | None) -> list[int] | None:
+    """The heads that are selected first: of those included, the first that the first layer shown has."""
+    stack = trace.traced_stack(next(iter(trace.stacks)))
+    for index, record in enumerate(stack.records):
+        if record is not None and (layers is None or index in layers):
+            return [head for head in heads or () if head < record.shape.heads][:1] or None
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attnscope.bertviz.given import Given, included, with_heads
+from attnscope.bertviz.given import Given, first_heads, included, with_heads
 from attnscope.bertviz.html import check_action, check_mode, delivered
 from attnscope.offline import page
 
@@ -45,5 +45,6 @@ def model_view(
     stacks = trace.stacks.values()
     layers = included("include_layers", include_layers, max(stack.layers for stack in stacks))
     heads = included("include_heads", include_heads, max(stack.heads for stack in stacks))
-    made = page(with_heads(trace, heads), view="model", heads=heads and heads[:1], layers=layers, theme=display_mode)
+    shown = with_heads(trace, heads)
+    made = page(shown, view="model", heads=first_heads(shown, layers, heads), layers=layers, theme=display_mode)
     return delivered(made, html_action)

@@ -102,7 +102,8 @@ def _trace(model: Any, model_type: Any, tokenizer: Any, sentence_a: Any, sentenc
         raise InputError(f"Sentence B is a text or None; got {sentence_b!r}.")
     if sentence_b and model_type == "gpt2":
         raise InputError(
-            "Model gpt2 does not support sentence pairs: it has no format for them. Pass one text, or the type of a model that has."
+            "Model gpt2 does not support sentence pairs: it has no format for them. Pass one text, or the type of a model "
+            "that has."
         )
     made = model if ready else Model(model, tokenizer)
     return made.trace(sentence_a, pair=sentence_b or None)
