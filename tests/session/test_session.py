@@ -384,3 +384,20 @@ def test_an_overview_stops_when_whoever_asked_has_gone(session):
     trace = traced(session)
     stack = next(iter(ask(session, type="trace", trace=trace)[-1].body["stacks"]))
     assert error(ask(session, type="overview", trace=trace, stack=stack, gone=lambda: True))[0] == "cancelled"
+
+
+def test_only_a_session_with_an_exporter_makes_files_and_says_so():
+    asked = {}
+
+    def exporter(trace, **how):
+        asked.update(how)
+        return f"<html>{trace.id}"
+
+    [hello] = ask(Session([ModelEntry.loaded(FakeModel())]), type="hello")
+    assert "export" not in hello.body["can"]
+    session = Session([ModelEntry.loaded(FakeModel())], exporter=exporter)
+    trace = ask(session, type="run", text="a b c")[-1].body["trace"]
+    stack = next(iter(ask(session, type="trace", trace=trace)[-1].body["stacks"]))
+    [answer] = ask(session, type="export", trace=trace, stack=stack, layer=0, heads=[0])
+    assert bytes(answer.tensors["html"]).decode() == f"<html>{trace}"
+    assert asked == {"stack": stack, "layer": 0, "heads": [0], "max_bytes": session.limits.answer_bytes}

@@ -14,6 +14,7 @@ import {
   currentTrace,
   EMPTY,
   fitted,
+  headsOn,
   reduce,
   type Selection,
   selectedEdge,
@@ -21,7 +22,7 @@ import {
 } from "./state";
 
 export interface Work {
-  readonly what: "run" | "layer" | "check" | "hello";
+  readonly what: "run" | "layer" | "check" | "export" | "hello";
   readonly text: string;
   readonly done: number;
   readonly total: number;
@@ -243,6 +244,18 @@ export function createSession(source: Source) {
     if (message !== null) dispatch({ type: "certified", trace, certificate: message.certificate });
   }
 
+  /** The trace on show as a page of its own, which starts with what is selected; null where that failed or was cancelled. */
+  async function exported(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
+    const { trace, selection } = state();
+    if (trace === null) return null;
+    retry = again;
+    const { stack, layer: index } = selection;
+    const request: Request = { type: "export", trace, stack, layer: index, heads: headsOn(state()) };
+    const message = await ask("export", request, "export", "writing the file");
+    const html = message?.tensors.get("html")?.data;
+    return html instanceof Uint8Array ? html.slice() : null;
+  }
+
   /** Greets the source and shows what the address asks for, else the first example. */
   async function start(hash: string): Promise<void> {
     retry = () => void start(hash);
@@ -318,6 +331,7 @@ export function createSession(source: Source) {
     layerOf,
     tile,
     check,
+    exported,
     start,
     visit,
     cancel,

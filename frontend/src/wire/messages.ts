@@ -15,6 +15,7 @@ export interface Request {
     | "values"
     | "edge"
     | "check"
+    | "export"
     | "cancel";
   readonly [field: string]: unknown;
 }
@@ -240,6 +241,12 @@ export interface CheckMessage extends Base {
   readonly certificate: Certificate;
 }
 
+/** A page of its own of a trace: the tensor `html`, its bytes. */
+export interface ExportMessage extends Base {
+  readonly type: "export";
+  readonly trace: string;
+}
+
 export interface CancelMessage extends Base {
   readonly type: "cancel";
   readonly found: boolean;
@@ -261,6 +268,7 @@ export type Message =
   | ValuesMessage
   | EdgeMessage
   | CheckMessage
+  | ExportMessage
   | CancelMessage
   | ErrorMessage;
 
@@ -274,6 +282,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   values: ["trace", "stack", "layer", "heads", "kv_heads", "queries", "keys", "v_dim", "error"],
   edge: ["trace", "stack", "query", "key"],
   check: ["certificate"],
+  export: ["trace"],
   cancel: ["found"],
   error: ["code", "message"],
 };

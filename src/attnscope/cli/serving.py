@@ -45,13 +45,14 @@ def serve(
     listener = _listen(host, port, token, allow_host)
     from attnscope.cli.examples import EXAMPLES
     from attnscope.cli.sources import model_entry, saved_trace
+    from attnscope.offline import page
     from attnscope.session import Session
 
     held = saved_trace(model)
     if held is not None:
-        _serve(Session(traces=[held]), listener, f"the trace {model}", open_browser=browser)
+        _serve(Session(traces=[held], exporter=page), listener, f"the trace {model}", open_browser=browser)
     entry = model_entry(model)
-    _serve(Session([entry], examples=EXAMPLES), listener, entry.title, open_browser=browser)
+    _serve(Session([entry], examples=EXAMPLES, exporter=page), listener, entry.title, open_browser=browser)
 
 
 def demo(
@@ -65,11 +66,12 @@ def demo(
     listener = _listen(host, port, token, allow_host)
     from attnscope.cli.examples import EXAMPLES
     from attnscope.cli.sources import model_entry
+    from attnscope.offline import page
     from attnscope.session import Session
 
     entries = [model_entry(name) for name in ("smollm2", "minilm")]
     titles = " and ".join(entry.title for entry in entries)
-    _serve(Session(entries, examples=EXAMPLES), listener, titles, open_browser=browser)
+    _serve(Session(entries, examples=EXAMPLES, exporter=page), listener, titles, open_browser=browser)
 
 
 def _listen(host: str, port: int | None, token: str | None, allow_host: list[str] | None) -> Listener:

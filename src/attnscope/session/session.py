@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from attnscope.analysis import edge_of, overview
 from attnscope.errors import DamagedError, InputError, RefusedError
@@ -43,11 +45,20 @@ def _never() -> bool:
     return False
 
 
+class Exporter(Protocol):
+    """Makes a page of its own of a trace: it lies in a layer above."""
+
+    def __call__(self, trace: Trace, *, stack: str, layer: int, heads: Sequence[int], max_bytes: int) -> str:
+        """The HTML of the page, which starts at these heads. Raises `TooLongError` above `max_bytes`."""
+        ...
+
+
 class Session:
     """Models and traces, and the only place where requests about them are answered.
 
     `models` are offered in their order and loaded when first needed; `model` names the one that `run` takes when a
-    request names none (the first, if left out). `traces` are shown besides. Requests may come from any number of
+    request names none (the first, if left out). `traces` are shown besides. `exporter` makes files of them.
+    Requests may come from any number of
     threads; one pass through a model runs at a time.
     """
 
@@ -59,8 +70,10 @@ class Session:
         examples: Iterable[Example] = (),
         traces: Iterable[HeldTrace] = (),
         limits: Limits | None = None,
+        exporter: Exporter | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        self._exporter = exporter
         self._held = HeldTraces(self.limits.trace_bytes)
         self._shown: str | None = None
         for held in traces:
@@ -86,6 +99,7 @@ class Session:
             "values": self._values,
             "edge": self._edge,
             "check": self._check,
+            "export": self._export,
             "cancel": self._cancel,
         }
 
@@ -154,8 +168,12 @@ class Session:
             yield from _one_by_one(answer(request.body, job))
 
     def _can(self) -> list[str]:
-        without_model = not self._catalogue.names
-        return [name for name in self._answers if name != "hello" and not (without_model and name in _NEED_A_MODEL)]
+        missing = {"hello"}
+        if not self._catalogue.names:
+            missing |= set(_NEED_A_MODEL)
+        if self._exporter is None:
+            missing.add("export")
+        return [name for name in self._answers if name not in missing]
 
     def _hello(self, _body: Mapping[str, Any], _job: Job) -> Answer:
         fields = {
@@ -241,6 +259,14 @@ class Session:
         with job.holding(self._pass, "waiting for another pass"):
             certificate = held.model.check_trace(held.trace, observer=job)
         return "check", {"trace": held.trace.id, "certificate": certificate_fields(certificate)}, {}
+
+    def _export(self, body: Mapping[str, Any], _job: Job) -> Answer:
+        if self._exporter is None:
+            raise RefusedError("This session writes no files: `attnscope.export(trace, path)` does.")
+        trace_id, stack, layer, held = self._place(body)
+        heads = indices_of(body, "heads", held.trace.layer_record(layer, stack).shape.heads, "head")
+        page = self._exporter(held.trace, stack=stack, layer=layer, heads=heads, max_bytes=self.limits.answer_bytes)
+        return "export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)}
 
     def _cancel(self, body: Mapping[str, Any], job: Job) -> Answer:
         return "cancel", {"found": self._jobs.stop(text_of(body, "target"), job.page)}, {}

@@ -2,7 +2,7 @@ import { For, Show } from "solid-js";
 import { pythonOf } from "../../figures/python";
 import { usePage } from "../context";
 import { type FigureKind, figureOf, obstacle } from "./figures";
-import { type Format, saveFigure } from "./save";
+import { download, type Format, saveFigure } from "./save";
 
 const FIGURES: readonly (readonly [FigureKind, string])[] = [
   ["model", "Model view"],
@@ -44,6 +44,13 @@ export function PageExportItems(props: { readonly close: () => void }) {
       page.session.fail(error instanceof Error ? error.message : String(error));
     }
   };
+  const savePage = async (): Promise<void> => {
+    page.say("Writing the file…");
+    const html = await page.session.exported(() => void savePage());
+    if (html === null) return page.say(null);
+    download(new Blob([html], { type: "text/html" }), "attnscope.html");
+    page.say(`Saved attnscope.html, ${(html.byteLength / 1e6).toFixed(1)} MB`);
+  };
   return (
     <>
       <For each={FORMATS}>
@@ -55,6 +62,13 @@ export function PageExportItems(props: { readonly close: () => void }) {
           )
         }
       </For>
+      <Show when={page.session.hello()?.can.includes("export")}>
+        {item(
+          "Self-contained HTML",
+          () => void savePage(),
+          page.trace() === null ? "Nothing is shown yet." : null,
+        )}
+      </Show>
       <hr />
       {item("Copy as Python", () => void page.copy("Python", pythonOf(page.state(), page.state().frame.at)))}
       <Show when={around.alone}>{item("Copy link", () => void page.copy("Link", location.href))}</Show>

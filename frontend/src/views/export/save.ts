@@ -18,7 +18,8 @@ export async function saveFigure(figure: Figure, format: Format): Promise<string
   return name;
 }
 
-function download(blob: Blob, name: string): void {
+/** Hands a file to the browser. */
+export function download(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
