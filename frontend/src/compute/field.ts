@@ -4,7 +4,7 @@
  */
 
 import type { LayerMessage } from "../wire/messages";
-import { Kernel, type LayerData, layerData } from "./kernel";
+import { Kernel, type LayerData, layerData, withoutKeys } from "./kernel";
 
 export interface Field {
   readonly name: string;
@@ -22,6 +22,8 @@ export interface LayerField {
   readonly error: number;
   /** What a key's absence from a row means: "causal", "window", … */
   readonly mask: string;
+  /** Keys taken out before the rows were brought back to a sum of 1; empty for the attention itself. */
+  readonly without: ReadonlySet<number>;
   /** Values of one query over all keys, kept. */
   row(head: number, query: number): Float32Array;
   /** Values of one key over all queries; null until the head's normalisers are known. */
@@ -32,6 +34,10 @@ export interface LayerField {
   allowed(head: number, query: number, key: number): boolean;
   /** Whether this row holds exact numbers from the host. */
   exact(head: number, query: number): boolean;
+  /** Writes a row into `out` without keeping it; gives its normaliser where there is one. */
+  fill(head: number, query: number, out: Float32Array): number | null;
+  /** The same field renormalised over the other keys. */
+  renormalised(without: ReadonlySet<number>): LayerField;
   /** Takes in exact rows from the host. */
   correct(head: number, query: number, values: Float32Array, scores: Float32Array | null): void;
 }
@@ -65,6 +71,18 @@ interface ExactRow {
   readonly scores: Float32Array | null;
 }
 
+/** What is known of a layer beside its numbers; can be copied to a worker. */
+export interface LayerHeader {
+  readonly stack: string;
+  readonly layer: number;
+  readonly heads: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly error: number;
+  readonly mask: string;
+  readonly without: ReadonlySet<number>;
+}
+
 abstract class LayerOf implements LayerField {
   readonly stack: string;
   readonly layer: number;
@@ -73,11 +91,12 @@ abstract class LayerOf implements LayerField {
   readonly keys: number;
   readonly error: number;
   readonly mask: string;
+  readonly without: ReadonlySet<number>;
   readonly #exact = new Map<number, ExactRow>();
   readonly #rows = new Kept();
   readonly #columns = new Kept();
 
-  constructor(message: LayerMessage) {
+  constructor(readonly header: LayerHeader) {
     ({
       stack: this.stack,
       layer: this.layer,
@@ -85,14 +104,17 @@ abstract class LayerOf implements LayerField {
       queries: this.queries,
       keys: this.keys,
       error: this.error,
-    } = message);
-    this.mask = message.mask.kind;
+      mask: this.mask,
+      without: this.without,
+    } = header);
   }
 
   protected abstract computeRow(head: number, query: number): Float32Array;
   protected abstract computeColumn(head: number, key: number): Float32Array | null;
   protected abstract computeScore(head: number, query: number, key: number): number | null;
   abstract allowed(head: number, query: number, key: number): boolean;
+  abstract fill(head: number, query: number, out: Float32Array): number | null;
+  abstract renormalised(without: ReadonlySet<number>): LayerField;
 
   row(head: number, query: number): Float32Array {
     const at = head * this.queries + query;
@@ -119,20 +141,31 @@ abstract class LayerOf implements LayerField {
   }
 
   correct(head: number, query: number, values: Float32Array, scores: Float32Array | null): void {
-    this.#exact.set(head * this.queries + query, { values, scores });
+    const own = this.without.size === 0 ? values : renormalise(values.slice(), this.without);
+    this.#exact.set(head * this.queries + query, { values: own, scores });
   }
+}
+
+/** Takes keys out of a row and brings the rest to a sum of 1; all zeros where nothing is left. */
+function renormalise(row: Float32Array, without: ReadonlySet<number>): Float32Array {
+  for (const key of without) row[key] = 0;
+  let sum = 0;
+  for (let key = 0; key < row.length; key++) sum += row[key];
+  if (sum > 0) for (let key = 0; key < row.length; key++) row[key] /= sum;
+  return row;
 }
 
 /** Attention computed here from q and k. Columns need `normalisers` of the head, which a worker finds. */
 export class ComputedLayer extends LayerOf {
-  readonly data: LayerData;
   readonly #kernel: Kernel;
   readonly #normalisers = new Map<number, Float32Array>();
 
-  constructor(message: LayerMessage) {
-    super(message);
-    this.data = layerData(message);
-    this.#kernel = new Kernel(this.data);
+  constructor(
+    header: LayerHeader,
+    readonly data: LayerData,
+  ) {
+    super(header);
+    this.#kernel = new Kernel(data);
   }
 
   hasNormalisers(head: number): boolean {
@@ -141,6 +174,14 @@ export class ComputedLayer extends LayerOf {
 
   setNormalisers(head: number, values: Float32Array): void {
     this.#normalisers.set(head, values);
+  }
+
+  override fill(head: number, query: number, out: Float32Array): number {
+    return this.#kernel.attend(head, query, out);
+  }
+
+  override renormalised(without: ReadonlySet<number>): ComputedLayer {
+    return new ComputedLayer({ ...this.header, without }, withoutKeys(this.data, without));
   }
 
   protected override computeRow(head: number, query: number): Float32Array {
@@ -163,37 +204,46 @@ export class ComputedLayer extends LayerOf {
 
 /** Attention that came as bytes, round(255·√α), or in a file as words, round(65535·√α); nobody knows the scores. */
 export class PackedLayer extends LayerOf {
-  readonly #bytes: Uint8Array | Uint16Array;
-  readonly #full: number;
+  /** The weight that each byte or word stands for. */
+  readonly #unpacked: Float32Array;
+  /** What a row's weights are divided by, for each query of each head; NaN where it is not known yet. */
+  readonly #sums: Float64Array | null;
 
-  constructor(message: LayerMessage) {
-    super(message);
-    const tensor = message.tensors.get("attention");
-    const wanted = `${this.heads},${this.queries},${this.keys}`;
-    const whole = tensor?.data instanceof Uint8Array || tensor?.data instanceof Uint16Array;
-    if (!whole || String(tensor.shape) !== wanted) {
-      throw new RangeError(
-        `The layer's attention should be ${wanted}; got ${String(tensor?.shape ?? "none")}.`,
-      );
-    }
-    this.#bytes = tensor.data as Uint8Array | Uint16Array;
-    this.#full = tensor.data instanceof Uint8Array ? 255 : 65535;
+  constructor(
+    header: LayerHeader,
+    readonly bytes: Uint8Array | Uint16Array,
+  ) {
+    super(header);
+    this.#unpacked = tableFor(bytes instanceof Uint8Array ? 255 : 65535);
+    this.#sums = header.without.size === 0 ? null : new Float64Array(this.heads * this.queries).fill(NaN);
+  }
+
+  override fill(head: number, query: number, out: Float32Array): null {
+    const from = (head * this.queries + query) * this.keys;
+    for (let key = 0; key < this.keys; key++) out[key] = this.#unpacked[this.bytes[from + key]];
+    if (this.#sums !== null) renormalise(out, this.without);
+    return null;
+  }
+
+  override renormalised(without: ReadonlySet<number>): PackedLayer {
+    return new PackedLayer({ ...this.header, without }, this.bytes);
   }
 
   protected override computeRow(head: number, query: number): Float32Array {
-    const from = (head * this.queries + query) * this.keys;
-    return Float32Array.from(this.#bytes.subarray(from, from + this.keys), (value) => this.#unpacked(value));
+    const out = new Float32Array(this.keys);
+    this.fill(head, query, out);
+    return out;
   }
 
   protected override computeColumn(head: number, key: number): Float32Array {
+    const out = new Float32Array(this.queries);
+    if (this.without.has(key)) return out;
     const from = head * this.queries * this.keys + key;
-    return Float32Array.from({ length: this.queries }, (_, query) =>
-      this.#unpacked(this.#bytes[from + query * this.keys]),
-    );
-  }
-
-  #unpacked(value: number): number {
-    return (value / this.#full) ** 2;
+    for (let query = 0; query < this.queries; query++) {
+      const weight = this.#unpacked[this.bytes[from + query * this.keys]];
+      out[query] = weight === 0 ? 0 : weight / this.#sum(head, query);
+    }
+    return out;
   }
 
   protected override computeScore(): null {
@@ -201,14 +251,58 @@ export class PackedLayer extends LayerOf {
   }
 
   override allowed(head: number, query: number, key: number): boolean {
-    const written = this.#bytes[(head * this.queries + query) * this.keys + key] > 0;
+    if (this.without.has(key)) return false;
+    const written = this.bytes[(head * this.queries + query) * this.keys + key] > 0;
     return (
       written || this.mask === "full" || (this.mask === "causal" && key <= query + this.keys - this.queries)
     );
   }
+
+  #sum(head: number, query: number): number {
+    if (this.#sums === null) return 1;
+    const at = head * this.queries + query;
+    if (Number.isNaN(this.#sums[at])) {
+      let sum = 0;
+      for (let key = 0; key < this.keys; key++) {
+        if (!this.without.has(key)) sum += this.#unpacked[this.bytes[at * this.keys + key]];
+      }
+      this.#sums[at] = sum;
+    }
+    return this.#sums[at];
+  }
+}
+
+const tables = new Map<number, Float32Array>();
+
+function tableFor(full: number): Float32Array {
+  const known = tables.get(full);
+  if (known !== undefined) return known;
+  const table = Float32Array.from({ length: full + 1 }, (_, value) => (value / full) ** 2);
+  tables.set(full, table);
+  return table;
 }
 
 /** The field of a layer as the host sent it. */
 export function layerField(message: LayerMessage): ComputedLayer | PackedLayer {
-  return message.form === "qk" ? new ComputedLayer(message) : new PackedLayer(message);
+  const { stack, layer, heads, queries, keys, error } = message;
+  const header = {
+    stack,
+    layer,
+    heads,
+    queries,
+    keys,
+    error,
+    mask: message.mask.kind,
+    without: new Set<number>(),
+  };
+  if (message.form === "qk") return new ComputedLayer(header, layerData(message));
+  const tensor = message.tensors.get("attention");
+  const wanted = `${heads},${queries},${keys}`;
+  const packed = tensor?.data instanceof Uint8Array || tensor?.data instanceof Uint16Array;
+  if (!packed || String(tensor?.shape) !== wanted) {
+    throw new RangeError(
+      `The layer's attention should be ${wanted}; got ${String(tensor?.shape ?? "none")}.`,
+    );
+  }
+  return new PackedLayer(header, tensor.data as Uint8Array | Uint16Array);
 }

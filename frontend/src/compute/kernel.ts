@@ -121,8 +121,12 @@ export class Kernel {
     out.fill(Number.NEGATIVE_INFINITY);
     this.#products(head, query, begin, end, out);
     const plain = this.layer.softcap === null && this.layer.biasKind === null;
-    const open = this.layer.valid === null && bits === null;
-    if (plain && open) return out;
+    const { valid } = this.layer;
+    if (plain && bits === null) {
+      if (valid === null) return out;
+      for (let key = begin; key < end; key++) if (valid[key] === 0) out[key] = Number.NEGATIVE_INFINITY;
+      return out;
+    }
     for (let key = begin; key < end; key++) out[key] = this.#finished(head, query, key, out[key]);
     return out;
   }
@@ -133,11 +137,23 @@ export class Kernel {
     query: number,
     out: Float32Array = new Float32Array(this.layer.keys),
   ): Float32Array {
+    this.attend(head, query, out);
+    return out;
+  }
+
+  /** Writes the attention of one query into `out` and gives its normaliser, −∞ where no key is allowed. */
+  attend(head: number, query: number, out: Float32Array): number {
     this.scores(head, query, out);
     const normaliser = this.#logSum(head, out);
-    if (normaliser === Number.NEGATIVE_INFINITY) return out.fill(0);
-    for (let key = 0; key < out.length; key++) out[key] = Math.exp(out[key] - normaliser);
-    return out;
+    if (normaliser === Number.NEGATIVE_INFINITY) {
+      out.fill(0);
+      return normaliser;
+    }
+    for (let key = 0; key < out.length; key++) {
+      const score = out[key];
+      out[key] = score === Number.NEGATIVE_INFINITY ? 0 : Math.exp(score - normaliser);
+    }
+    return normaliser;
   }
 
   /** The logarithm of a row's softmax denominator, the sink included: attention = exp(score − normaliser). */
@@ -233,9 +249,18 @@ export class Kernel {
     if (top === Number.NEGATIVE_INFINITY) return top;
     if (sink !== null) top = Math.max(top, sink[head]);
     let sum = sink === null ? 0 : Math.exp(sink[head] - top);
-    for (let key = 0; key < scores.length; key++) sum += Math.exp(scores[key] - top);
+    for (let key = 0; key < scores.length; key++) {
+      if (scores[key] !== Number.NEGATIVE_INFINITY) sum += Math.exp(scores[key] - top);
+    }
     return top + Math.log(sum);
   }
+}
+
+/** The layer as if nobody could look at some keys, nor at a learned sink: the other weights of a row then sum to 1. */
+export function withoutKeys(layer: LayerData, hidden: ReadonlySet<number>): LayerData {
+  const valid = layer.valid?.slice() ?? new Uint8Array(layer.keys).fill(1);
+  for (const key of hidden) valid[key] = 0;
+  return { ...layer, valid, sink: null };
 }
 
 /** What a layer adds to one score; 0 where it has no bias. */

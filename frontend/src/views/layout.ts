@@ -1,20 +1,37 @@
-/** Where rows and columns of the head view stand. Pure. */
+/**
+ * Where the tokens of the head view stand. Pure. Lengths run *across*, from the query side to the key side, and *along*
+ * the tokens: x and y where tokens stand in columns, y and x where the view is turned and they stand in rows.
+ */
+
+import type { Side } from "../state/state";
 
 export interface Layout {
+  /** Size of the window across and along. */
   readonly width: number;
   readonly height: number;
+  /** Height of a row of tokens; where the view is turned, what strands and shading go by. */
   readonly rowHeight: number;
   readonly fontSize: number;
-  /** Space above the first row. */
+  /** Space before the first token. */
   readonly top: number;
-  /** Left edge and width of the query column, the lines, and the key column. */
+  /** Near edge and size of the queries' band, the lines, and the keys' band, across. */
   readonly queryX: number;
   readonly keyX: number;
   readonly column: number;
   readonly lineX0: number;
   readonly lineX1: number;
-  /** Height of all rows together. */
+  /** Length of all tokens together. */
   readonly extent: number;
+  /** Cells of tokens that are not all of one size; absent where they are. */
+  readonly cells?: Readonly<Record<Side, Cells>>;
+}
+
+/** Cells of a turned view, one beside the other. */
+export interface Cells {
+  /** Where each token's cell begins, counted from where reading begins, and after the last where it ends. */
+  readonly starts: Float64Array;
+  /** The length that is mirrored where reading begins at the right; 0 where it begins at the left. */
+  readonly mirror: number;
 }
 
 const WIDEST = 900;
@@ -47,24 +64,108 @@ export function layOut(width: number, height: number, rows: number, longestToken
   };
 }
 
-/** Middle of a row, in the window scrolled by `scroll`. */
-export function rowY(layout: Layout, index: number, scroll: number): number {
-  return layout.top + (index + 0.5) * layout.rowHeight - scroll;
+/** Band of a turned view's tokens: a line of text and a number. */
+const BAND = 46;
+const TALLEST = 560;
+
+/** The turned view: queries in a row at the top, keys in a row at the bottom, each as wide as its text. */
+export function layOutTurned(
+  size: { readonly width: number; readonly height: number },
+  widths: Readonly<Record<Side, Float64Array>>,
+  rightToLeft: boolean,
+): Layout {
+  const across = Math.min(size.height - 12, TALLEST);
+  const near = Math.round((size.height - across) / 2);
+  const room = size.width - 24;
+  const natural = { query: sum(widths.query), key: sum(widths.key) };
+  const longest = Math.max(natural.query, natural.key);
+  // Short inputs spread over the width, up to twice what they need.
+  const stretch = Math.max(1, Math.min(2, room / Math.max(1, longest)));
+  const length = Math.max(longest * stretch, rightToLeft ? room : 0);
+  const lead = rightToLeft ? 0 : Math.max(0, Math.min(40, (room - length) / 2));
+  const cells = (side: Side): Cells => {
+    const starts = new Float64Array(widths[side].length + 1);
+    for (let at = 0; at < widths[side].length; at++)
+      starts[at + 1] = starts[at] + Math.round(widths[side][at] * stretch);
+    return { starts, mirror: rightToLeft ? length : 0 };
+  };
+  return {
+    width: size.height,
+    height: size.width,
+    rowHeight: 26,
+    fontSize: 14,
+    top: 12 + lead,
+    queryX: near,
+    keyX: near + across - BAND,
+    column: BAND,
+    lineX0: near + BAND + 4,
+    lineX1: near + across - BAND - 4,
+    extent: length + 24 + lead,
+    cells: { query: cells("query"), key: cells("key") },
+  };
 }
 
-export function rowAt(layout: Layout, y: number, scroll: number, rows: number): number | null {
-  const index = Math.floor((y + scroll - layout.top) / layout.rowHeight);
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** Middle of a token, in the window scrolled by `scroll`. */
+export function rowY(layout: Layout, index: number, scroll: number, side: Side = "query"): number {
+  if (layout.cells === undefined) return layout.top + (index + 0.5) * layout.rowHeight - scroll;
+  const { starts, mirror } = layout.cells[side];
+  const middle = (starts[index] + starts[index + 1]) / 2;
+  return layout.top + (mirror > 0 ? mirror - middle : middle) - scroll;
+}
+
+/** Size of a token's cell along. */
+export function rowSize(layout: Layout, index: number, side: Side): number {
+  const starts = layout.cells?.[side].starts;
+  return starts === undefined ? layout.rowHeight : starts[index + 1] - starts[index];
+}
+
+export function rowAt(
+  layout: Layout,
+  y: number,
+  scroll: number,
+  rows: number,
+  side: Side = "query",
+): number | null {
+  const along = y + scroll - layout.top;
+  const index = layout.cells === undefined ? Math.floor(along / layout.rowHeight) : cellAt(layout.cells[side], along);
   return index >= 0 && index < rows ? index : null;
 }
 
-/** Rows that touch the window, with `margin` more on both sides: first, and one after the last. */
+/** Tokens that touch the window, with `margin` more on both sides: first, and one after the last. */
 export function visibleRows(
   layout: Layout,
   scroll: number,
   rows: number,
   margin = 0,
+  side: Side = "query",
 ): readonly [number, number] {
-  const first = Math.floor((scroll - layout.top) / layout.rowHeight) - margin;
-  const last = Math.ceil((scroll + layout.height - layout.top) / layout.rowHeight) + margin;
+  let first: number;
+  let last: number;
+  const [from, to] = [scroll - layout.top, scroll + layout.height - layout.top];
+  if (layout.cells === undefined) {
+    first = Math.floor(from / layout.rowHeight) - margin;
+    last = Math.ceil(to / layout.rowHeight) + margin;
+  } else {
+    const cells = layout.cells[side];
+    const ends = [cellAt(cells, from), cellAt(cells, to)];
+    first = Math.min(...ends) - margin;
+    last = Math.max(...ends) + 1 + margin;
+  }
   return [Math.max(0, Math.min(rows, first)), Math.max(0, Math.min(rows, last))];
+}
+
+/** The cell at a place; −1 before the first, their number after the last. */
+function cellAt({ starts, mirror }: Cells, along: number): number {
+  const place = mirror > 0 ? mirror - along : along;
+  let [low, high] = [0, starts.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (starts[middle] <= place) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }
