@@ -36,6 +36,8 @@ export interface LayerField {
   exact(head: number, query: number): boolean;
   /** Writes a row into `out` without keeping it; gives its normaliser where there is one. */
   fill(head: number, query: number, out: Float32Array): number | null;
+  /** The attention of a row that rests on the keys taken out; `normaliser` is the row's own, as `fill` gives it. */
+  taken(head: number, query: number, normaliser: number | null): number;
   /** The same field renormalised over the other keys. */
   renormalised(without: ReadonlySet<number>): LayerField;
   /** Takes in exact rows from the host. */
@@ -114,6 +116,7 @@ abstract class LayerOf implements LayerField {
   protected abstract computeScore(head: number, query: number, key: number): number | null;
   abstract allowed(head: number, query: number, key: number): boolean;
   abstract fill(head: number, query: number, out: Float32Array): number | null;
+  abstract taken(head: number, query: number, normaliser: number | null): number;
   abstract renormalised(without: ReadonlySet<number>): LayerField;
 
   row(head: number, query: number): Float32Array {
@@ -160,9 +163,11 @@ export class ComputedLayer extends LayerOf {
   readonly #kernel: Kernel;
   readonly #normalisers = new Map<number, Float32Array>();
 
+  /** `whole` is the layer that this one was made of by taking keys out. */
   constructor(
     header: LayerHeader,
     readonly data: LayerData,
+    readonly whole: ComputedLayer | null = null,
   ) {
     super(header);
     this.#kernel = new Kernel(data);
@@ -181,7 +186,18 @@ export class ComputedLayer extends LayerOf {
   }
 
   override renormalised(without: ReadonlySet<number>): ComputedLayer {
-    return new ComputedLayer({ ...this.header, without }, withoutKeys(this.data, without));
+    return new ComputedLayer({ ...this.header, without }, withoutKeys(this.data, without), this);
+  }
+
+  override taken(head: number, query: number, normaliser: number): number {
+    const { whole } = this;
+    if (whole === null) return 0;
+    const scores = [...this.without].map((key) => whole.computeScore(head, query, key));
+    const sink = whole.data.sink?.[head] ?? Number.NEGATIVE_INFINITY;
+    const top = Math.max(normaliser, sink, ...scores);
+    if (top === Number.NEGATIVE_INFINITY) return 0;
+    const hidden = scores.reduce((sum, score) => sum + Math.exp(score - top), 0);
+    return hidden / (hidden + Math.exp(normaliser - top) + Math.exp(sink - top));
   }
 
   protected override computeRow(head: number, query: number): Float32Array {
@@ -223,6 +239,13 @@ export class PackedLayer extends LayerOf {
     for (let key = 0; key < this.keys; key++) out[key] = this.#unpacked[this.bytes[from + key]];
     if (this.#sums !== null) renormalise(out, this.without);
     return null;
+  }
+
+  override taken(head: number, query: number): number {
+    const from = (head * this.queries + query) * this.keys;
+    let sum = 0;
+    for (const key of this.without) sum += this.#unpacked[this.bytes[from + key]];
+    return sum;
   }
 
   override renormalised(without: ReadonlySet<number>): PackedLayer {

@@ -10,6 +10,8 @@ export interface RowRules {
   readonly least: number;
   /** How many of a row's heaviest weights over the keys on show; null for all. */
   readonly top: number | null;
+  /** Keys that are left out of rows, whose share is to be told. */
+  readonly hidden: readonly number[];
 }
 
 export interface HeadSummary {
@@ -20,6 +22,8 @@ export interface HeadSummary {
   /** Attention on keys on show that is not drawn, and how many rows are on show: the mean is their quotient. */
   readonly dropped: number;
   readonly rows: number;
+  /** Attention on keys that are hidden, before any renormalising. */
+  readonly hidden: number;
   /** Attention drawn from each query, and to each key. */
   readonly sent: Float32Array;
   readonly received: Float32Array;
@@ -37,6 +41,7 @@ export function summarise(field: LayerField, head: number, rules: RowRules): Hea
   let computed = true;
   let dropped = 0;
   let rows = 0;
+  let hidden = 0;
   for (let query = 0; query < field.queries; query++) {
     const normaliser = field.fill(head, query, row);
     if (normaliser === null) computed = false;
@@ -45,6 +50,8 @@ export function summarise(field: LayerField, head: number, rules: RowRules): Hea
     const least = cutoffOf(row, rules);
     cutoffs[query] = least;
     rows += 1;
+    if (field.without.size > 0) hidden += field.taken(head, query, normaliser);
+    else for (const key of rules.hidden) hidden += row[key];
     let drawn = 0;
     for (let key = 0; key < row.length; key++) {
       if (rules.keys[key] === 0) continue;
@@ -56,7 +63,7 @@ export function summarise(field: LayerField, head: number, rules: RowRules): Hea
     }
     sent[query] = drawn;
   }
-  return { head, normalisers: computed ? normalisers : null, cutoffs, dropped, rows, sent, received };
+  return { head, normalisers: computed ? normalisers : null, cutoffs, dropped, rows, hidden, sent, received };
 }
 
 /** The lightest weight of a row that is drawn. */

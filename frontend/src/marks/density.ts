@@ -5,16 +5,27 @@
 
 import { rise } from "./curve";
 import type { LineScales, Lines } from "./lines";
-import { headDash } from "./palette";
+import { headDash, type Rgb } from "./palette";
 
-/** A picture that lines are added to, some at a time, and that is then developed into pixels, some rows at a time. */
+export interface CurveLook {
+  readonly head: number;
+  /** How much it darkens: see `amountOf`. */
+  readonly amount: number;
+  readonly colour: Rgb;
+  readonly fades: boolean;
+}
+
+/** How much a line darkens what it crosses; of lines over each other the amounts add up. */
+export function amountOf(weight: number, scales: LineScales): number {
+  return -Math.log(1 - Math.min(0.995, scales.opacity(weight))) * scales.width(weight);
+}
+
+/** A picture that lines are added to, and that is then developed into RGBA pixels as an ImageData holds them. */
 export class Density {
   readonly #depth: Float32Array;
   readonly #rises: Float32Array;
   readonly #whole: Float32Array;
   readonly #fading: Float32Array;
-  /** RGBA, not premultiplied, as an ImageData holds it. */
-  readonly pixels: Uint8ClampedArray<ArrayBuffer>;
 
   /** `width` × `height` device pixels, from the left to the right end of every line. */
   constructor(
@@ -23,49 +34,67 @@ export class Density {
     readonly ratio: number,
   ) {
     this.#depth = new Float32Array(width * height * 4);
-    this.pixels = new Uint8ClampedArray(width * height * 4);
     this.#rises = Float32Array.from({ length: width + 1 }, (_, column) => rise(column / width));
     this.#whole = new Float32Array(width).fill(1);
     this.#fading = Float32Array.from({ length: width }, (_, column) => fade(column / width));
   }
 
-  /** Adds lines `from` ≤ at < `to`. The y of the scales is CSS pixels from the top of this picture. */
-  add(lines: Lines, scales: LineScales, from = 0, to = lines.count): void {
-    const { ratio, height } = this;
-    for (let at = from; at < to; at++) {
+  /** Takes all lines away. */
+  clear(): void {
+    this.#depth.fill(0);
+  }
+
+  /** Adds lines. The y of the scales is CSS pixels from the top of this picture. */
+  add(lines: Lines, scales: LineScales): void {
+    for (let at = 0; at < lines.count; at++) {
       const head = lines.head[at];
-      const weight = lines.weight[at];
       const strand = scales.strand(head);
-      const y0 = (scales.queryY(lines.query[at]) + strand) * ratio;
-      const y1 = (scales.keyY(lines.key[at]) + strand) * ratio;
-      if ((y0 < 0 && y1 < 0) || (y0 >= height && y1 >= height)) continue;
-      const amount = -Math.log(1 - Math.min(0.995, scales.opacity(weight))) * scales.width(weight) * ratio;
-      trace(
-        this.#depth,
-        this.width,
-        height,
-        this.#rises,
-        Math.abs(y1 - y0) > scales.reach * ratio ? this.#fading : this.#whole,
-        y0,
-        y1,
-        amount,
-        scales.colour(head),
-        dashes(head, ratio),
-      );
+      const y0 = scales.queryY(lines.query[at]) + strand;
+      const y1 = scales.keyY(lines.key[at]) + strand;
+      const fades = Math.abs(y1 - y0) > scales.reach;
+      this.curve(y0, y1, {
+        head,
+        amount: amountOf(lines.weight[at], scales),
+        colour: scales.colour(head),
+        fades,
+      });
     }
   }
 
-  /** Turns rows `from` ≤ y < `to` into pixels. */
-  develop(from = 0, to = this.height): void {
+  /** Adds one line from y0 to y1, CSS pixels, or several that run together: amounts add up. */
+  curve(y0: number, y1: number, { head, amount, colour, fades }: CurveLook): void {
+    const { ratio, height } = this;
+    if ((y0 < 0 && y1 < 0) || (y0 * ratio >= height && y1 * ratio >= height)) return;
+    trace(
+      this.#depth,
+      this.width,
+      height,
+      this.#rises,
+      fades ? this.#fading : this.#whole,
+      y0 * ratio,
+      y1 * ratio,
+      amount * ratio,
+      colour,
+      dashes(head, ratio),
+    );
+  }
+
+  /** Turns all into pixels, row by row; with `turned` column by column: the picture mirrored in its diagonal. */
+  develop(turned: boolean): Uint8ClampedArray<ArrayBuffer> {
+    const { width, height } = this;
     const depth = this.#depth;
-    for (let at = from * this.width * 4; at < to * this.width * 4; at += 4) {
-      const total = depth[at + 3];
+    const pixels = new Uint8ClampedArray(width * height * 4);
+    for (let cell = 0; cell < width * height; cell++) {
+      const total = depth[cell * 4 + 3];
       if (total === 0) continue;
-      this.pixels[at] = depth[at] / total;
-      this.pixels[at + 1] = depth[at + 1] / total;
-      this.pixels[at + 2] = depth[at + 2] / total;
-      this.pixels[at + 3] = 255 * (1 - Math.exp(-total));
+      const x = cell % width;
+      const at = 4 * (turned ? x * height + (cell - x) / width : cell);
+      pixels[at] = depth[cell * 4] / total;
+      pixels[at + 1] = depth[cell * 4 + 1] / total;
+      pixels[at + 2] = depth[cell * 4 + 2] / total;
+      pixels[at + 3] = 255 * (1 - Math.exp(-total));
     }
+    return pixels;
   }
 }
 

@@ -55,6 +55,7 @@ export function App(props: AppProps) {
     const onKey = globalKeys(session, {
       prompt: () => prompt,
       help: () => page.setHelp(true),
+      find: () => root.querySelector<HTMLElement>("[data-testid=find]"),
       panel: panelOfKeyboard,
       go,
     });

@@ -1,8 +1,8 @@
-import { createMemo, Index, Show } from "solid-js";
-import { face, shortWeight, spoken } from "../marks/format";
+import { createMemo, For, Show } from "solid-js";
+import { face, spoken } from "../marks/format";
 import type { Place, Side } from "../state/state";
 import type { Token } from "../wire/messages";
-import { type Layout, rowY, visibleRows } from "./layout";
+import { type Layout, rowSize, rowY, visibleRows } from "./layout";
 import type { Edge } from "./reading";
 
 export interface TokenColumnProps {
@@ -12,24 +12,46 @@ export interface TokenColumnProps {
   readonly tokens: readonly Token[];
   readonly layout: Layout;
   readonly scroll: number;
+  /** Whether the column itself is scrolled, so that its tokens stay where they are in it. */
+  readonly scrolled?: boolean;
   readonly active: Place | null;
   readonly edge: Edge | null;
   readonly pins: readonly Place[];
   readonly muted: (index: number) => boolean;
-  /** The weight written beside a token, where there is one. */
-  readonly number: (index: number) => number | null;
+  /** Whether a token was searched for, and found. */
+  readonly found?: (index: number) => boolean;
+  /** What is said of a token beside its name. */
+  readonly remark?: (index: number) => string | null;
   readonly onMove: (index: number) => void;
   readonly onPin: (index: number) => void;
   /** Into the neurons of the token. */
   readonly onEnter: () => void;
 }
 
+/** Tokens before and after the window that are in the page as well. */
+const MARGIN = 4;
+
 /** One column of tokens, of which only those in the window are in the page. */
 export function TokenColumn(props: TokenColumnProps) {
-  const inWindow = createMemo(() => {
-    const [first, last] = visibleRows(props.layout, props.scroll, props.tokens.length, 1);
-    return Array.from({ length: last - first }, (_, at) => first + at);
-  });
+  const turned = () => props.layout.cells !== undefined;
+  const range = createMemo(
+    () => visibleRows(props.layout, props.scroll, props.tokens.length, MARGIN, props.side),
+    undefined,
+    { equals: (a, b) => a[0] === b[0] && a[1] === b[1] },
+  );
+  // Each element stands for every so-manyth token: scrolling by one changes one element only.
+  const slots = createMemo<readonly number[]>((before) => {
+    const count = Math.min(range()[1] - range()[0], props.tokens.length);
+    return count <= before.length && count > before.length - 12
+      ? before
+      : Array.from({ length: count + 4 }, (_, slot) => slot);
+  }, []);
+  const indexIn = (slot: number): number => {
+    const [first, last] = range();
+    const count = slots().length;
+    const index = first + ((((slot - first) % count) + count) % count);
+    return index < last ? index : -1;
+  };
   const activeIndex = () => (props.active?.side === props.side ? props.active.index : null);
   const pinned = (index: number) => props.pins.some((pin) => pin.side === props.side && pin.index === index);
   const onEdge = (index: number) => (props.side === "query" ? props.edge?.query : props.edge?.key) === index;
@@ -38,11 +60,17 @@ export function TokenColumn(props: TokenColumnProps) {
   const onKey = (event: KeyboardEvent): void => {
     const now = activeIndex();
     const last = props.tokens.length - 1;
-    const page = Math.max(1, Math.floor(props.layout.height / props.layout.rowHeight) - 1);
+    const [first, end] = range();
+    const page = Math.max(1, end - first - 2 * MARGIN - 1);
     const from = now ?? -1;
+    const back = now === null ? last : from - 1;
+    const mirrored = (props.layout.cells?.[props.side].mirror ?? 0) > 0;
+    const [next, previous, toQueries, toKeys] = turned()
+      ? [mirrored ? "ArrowLeft" : "ArrowRight", mirrored ? "ArrowRight" : "ArrowLeft", "ArrowUp", "ArrowDown"]
+      : ["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight"];
     const targets: Readonly<Record<string, number>> = {
-      ArrowDown: from + 1,
-      ArrowUp: now === null ? last : from - 1,
+      [next]: from + 1,
+      [previous]: back,
       Home: 0,
       End: last,
       PageDown: from + page,
@@ -54,11 +82,11 @@ export function TokenColumn(props: TokenColumnProps) {
       props.onPin(now);
     } else if (event.key === "Enter" && now !== null) {
       props.onEnter();
-    } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+    } else if (event.key === toQueries || event.key === toKeys) {
       const other = (event.currentTarget as HTMLElement).parentElement?.querySelector<HTMLElement>(
-        `.tokens.${event.key === "ArrowLeft" ? "query" : "key"}`,
+        `.tokens.${event.key === toQueries ? "query" : "key"}`,
       );
-      other?.focus();
+      other?.focus({ preventScroll: true });
     } else {
       return;
     }
@@ -66,20 +94,34 @@ export function TokenColumn(props: TokenColumnProps) {
     event.stopPropagation();
   };
 
+  /** Where the column stands across, and where a token stands in it. */
+  const band = () => {
+    const { layout, side } = props;
+    const at = side === "query" ? layout.queryX : layout.keyX;
+    return turned()
+      ? { top: `${at}px`, height: `${layout.column}px`, left: "0", right: "0" }
+      : { left: `${at}px`, width: `${layout.column}px` };
+  };
+  const spot = (index: number) => {
+    const size = rowSize(props.layout, index, props.side);
+    const from = rowY(props.layout, index, props.scrolled ? 0 : props.scroll, props.side) - size / 2;
+    return turned()
+      ? { width: `${size}px`, transform: `translateX(${from}px)` }
+      : { height: `${size}px`, transform: `translateY(${from}px)` };
+  };
+
   return (
     <div
       class={`tokens ${props.side}`}
+      classList={{ turned: turned() }}
       role="listbox"
       tabindex="0"
       aria-label={props.side === "query" ? "Query tokens" : "Key tokens"}
       aria-multiselectable="true"
+      aria-orientation={turned() ? "horizontal" : "vertical"}
       aria-activedescendant={activeIndex() === null ? undefined : `${name()}-${activeIndex()}`}
       data-testid={`${name()}-tokens`}
-      style={{
-        left: `${props.side === "query" ? props.layout.queryX : props.layout.keyX}px`,
-        width: `${props.layout.column}px`,
-        "font-size": `${props.layout.fontSize}px`,
-      }}
+      style={{ ...band(), "font-size": `${props.layout.fontSize}px` }}
       on:keydown={onKey}
       on:focus={(event) => {
         // A pointer that focuses the list also chooses a token; the keyboard starts at the first one.
@@ -87,47 +129,47 @@ export function TokenColumn(props: TokenColumnProps) {
           props.onMove(0);
       }}
     >
-      <Index each={inWindow()}>
-        {(index) => {
+      <For each={slots()}>
+        {(slot) => {
+          const index = createMemo(() => indexIn(slot));
           const token = () => props.tokens[index()];
-          const look = createMemo(() => face(token()));
-          const number = () => props.number(index());
-          const opensB = () => token().sentence === "B" && props.tokens[index() - 1]?.sentence !== "B";
+          const look = createMemo(() => {
+            const now = token();
+            return now === undefined ? null : face(now);
+          });
+          const opensB = () => token()?.sentence === "B" && props.tokens[index() - 1]?.sentence !== "B";
           return (
-            <div
-              id={`${name()}-${index()}`}
-              role="option"
-              class="token"
-              classList={{
-                active: activeIndex() === index() || onEdge(index()),
-                pinned: pinned(index()),
-                muted: props.muted(index()),
-                [look().kind]: true,
-                "opens-b": opensB(),
-              }}
-              aria-label={spoken(token(), index())}
-              aria-selected={pinned(index())}
-              aria-setsize={props.tokens.length}
-              aria-posinset={index() + 1}
-              data-testid={`${name()}-${index()}`}
-              style={{
-                height: `${props.layout.rowHeight}px`,
-                transform: `translateY(${rowY(props.layout, index(), props.scroll) - props.layout.rowHeight / 2}px)`,
-              }}
-            >
-              <span class="word">
-                <Show when={look().before}>
-                  <i class="mark">{look().before}</i>
-                </Show>
-                <bdi>{look().text}</bdi>
-              </span>
-              <Show when={number() !== null}>
-                <span class="number">{shortWeight(number() as number)}</span>
-              </Show>
-            </div>
+            <Show when={look() !== null}>
+              <div
+                id={`${name()}-${index()}`}
+                role="option"
+                class="token"
+                classList={{
+                  active: activeIndex() === index() || onEdge(index()),
+                  pinned: pinned(index()),
+                  muted: props.muted(index()),
+                  found: props.found?.(index()) ?? false,
+                  special: look()?.kind === "special",
+                  raw: look()?.kind === "raw",
+                  space: look()?.kind === "space",
+                  "opens-b": opensB(),
+                }}
+                aria-label={`${spoken(token(), index())}${props.remark?.(index()) ?? ""}`}
+                aria-selected={pinned(index())}
+                aria-setsize={props.tokens.length}
+                aria-posinset={index() + 1}
+                data-testid={`${name()}-${index()}`}
+                style={spot(index())}
+              >
+                <span class="word">
+                  <i class="mark">{look()?.before}</i>
+                  <bdi>{look()?.text}</bdi>
+                </span>
+              </div>
+            </Show>
           );
         }}
-      </Index>
+      </For>
     </div>
   );
 }

@@ -1,9 +1,11 @@
 import type { Session } from "../state/session";
-import { allHeads, type PanelName, SCALES, type Theme } from "../state/state";
+import { allHeads, type PanelName, SCALES, SINKS, type Theme } from "../state/state";
 
 export interface KeyTargets {
   readonly prompt: () => HTMLElement | undefined;
   readonly help: () => void;
+  /** Opens the search for tokens. */
+  readonly find: () => HTMLElement | null;
   /** The panel that the keyboard is in. */
   readonly panel: () => PanelName | null;
   /** Puts the keyboard into a panel. */
@@ -23,11 +25,8 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
     "]": () => session.dispatch({ type: "layer", layer: session.state().selection.layer + 1 }),
     a: () => session.dispatch({ type: "heads", heads: allHeads(session.state()) }),
     s: () => session.dispatch({ type: "view", view: { scale: after(SCALES, session.state().view.scale) } }),
-    x: () =>
-      session.dispatch({
-        type: "view",
-        view: { sinks: session.state().view.sinks === "shown" ? "hidden" : "shown" },
-      }),
+    x: () => session.dispatch({ type: "view", view: { sinks: after(SINKS, session.state().view.sinks) } }),
+    f: () => targets.find()?.click(),
     t: () => session.dispatch({ type: "view", view: { theme: after(THEMES, session.state().view.theme) } }),
     Escape: () => out(),
   };
@@ -56,7 +55,10 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
 
   return (event) => {
     const target = event.composedPath()[0];
-    const typing = target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+    const typing =
+      target instanceof HTMLTextAreaElement ||
+      target instanceof HTMLSelectElement ||
+      (target instanceof HTMLInputElement && target.type !== "range");
     if (typing || event.defaultPrevented) return;
     const command = event.ctrlKey || event.metaKey;
     if (command && event.key.toLowerCase() === "z") {

@@ -131,7 +131,8 @@ export function rowAt(
   side: Side = "query",
 ): number | null {
   const along = y + scroll - layout.top;
-  const index = layout.cells === undefined ? Math.floor(along / layout.rowHeight) : cellAt(layout.cells[side], along);
+  const index =
+    layout.cells === undefined ? Math.floor(along / layout.rowHeight) : cellAt(layout.cells[side], along);
   return index >= 0 && index < rows ? index : null;
 }
 

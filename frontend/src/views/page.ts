@@ -63,8 +63,9 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
       return {
         heads: headsOn(state()).filter((head) => head < (loaded()?.heads ?? 0)),
         filter: state().view.filter,
-        hiddenKeys:
-          state().view.sinks === "hidden" ? sinkKeys(keys, now?.causal ?? false) : new Set<number>(),
+        hiddenKeys: state().view.sinks === "shown" ? new Set<number>() : sinkKeys(keys, now?.causal ?? false),
+        threshold: state().view.threshold,
+        top: state().view.top,
         queries: now ? (trace()?.tokens[now.query] ?? []) : [],
         keys,
       };
@@ -72,11 +73,14 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     undefined,
     { equals: sameShown },
   );
+  const renormalised = createMemo(() => state().view.sinks === "renormalised");
+  const hiddenKeys = createMemo(() => shown().hiddenKeys, undefined, { equals: sameKeys });
   /** A layer of another trace is no picture of this one: until its own comes, nothing is drawn. */
   const field = createMemo((): LayerField | null => {
     const now = loaded();
     const fits = now !== null && now.queries === shown().queries.length && now.keys === shown().keys.length;
-    return fits && session.layer()?.trace === trace()?.trace ? now : null;
+    if (!fits || session.layer()?.trace !== trace()?.trace) return null;
+    return renormalised() && hiddenKeys().size > 0 ? now.renormalised(hiddenKeys()) : now;
   });
 
   /** The token under the pointer or the keyboard, else the one pinned last. */
@@ -165,7 +169,13 @@ function sameShown(a: Shown, b: Shown): boolean {
     a.queries === b.queries &&
     a.keys === b.keys &&
     a.filter === b.filter &&
+    a.threshold === b.threshold &&
+    a.top === b.top &&
     String(a.heads) === String(b.heads) &&
-    String([...a.hiddenKeys]) === String([...b.hiddenKeys])
+    sameKeys(a.hiddenKeys, b.hiddenKeys)
   );
+}
+
+function sameKeys(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
+  return String([...a]) === String([...b]);
 }

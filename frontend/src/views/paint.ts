@@ -1,10 +1,10 @@
-/** What the canvases of the head view share: scales of the lines, and the shading of tokens. */
+/** What canvases of the views share: their size in device pixels, and the scales of lines between tokens. */
 
 import type { LineScales } from "../marks/lines";
-import { css, headColour } from "../marks/palette";
+import { headColour } from "../marks/palette";
 import { darkness, weightAt } from "../marks/scale";
-import type { Place, Scale } from "../state/state";
-import { type Layout, rowY, visibleRows } from "./layout";
+import type { Scale } from "../state/state";
+import { type Layout, rowY } from "./layout";
 
 export interface Painting {
   readonly layout: Layout;
@@ -14,9 +14,6 @@ export interface Painting {
   /** Heads on show: each has its own strand of a row. */
   readonly heads: readonly number[];
 }
-
-/** Width at the outer end of a token's cell that a number takes. */
-const NUMBER_ROOM = 40;
 
 /** How far apart the strands of two heads run, CSS pixels. */
 const STRAND = { most: 3.4, share: 0.62 };
@@ -40,7 +37,7 @@ export function scalesOf({ layout, scroll, scale, dark, heads }: Painting): Line
     x0: layout.lineX0,
     x1: layout.lineX1,
     queryY: (query) => rowY(layout, query, scroll),
-    keyY: (key) => rowY(layout, key, scroll),
+    keyY: (key) => rowY(layout, key, scroll, "key"),
     opacity: (weight) => 0.96 * opacityOf(weight, scale),
     width: (weight) => 1.1 + 1.7 * weight,
     colour: (head) => headColour(head, dark),
@@ -60,38 +57,6 @@ export function prepare(canvas: HTMLCanvasElement, width: number, height: number
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   return context;
-}
-
-/** Shades the tokens opposite to `place`, one stripe for each head, as opaque as its weight. */
-export function shadeTokens(
-  context: CanvasRenderingContext2D,
-  place: Place,
-  stripes: readonly { readonly head: number; readonly weights: Float32Array }[],
-  isShown: (other: number) => boolean,
-  { layout, scroll, scale, dark }: Painting,
-): void {
-  const x = place.side === "query" ? layout.keyX : layout.queryX;
-  // One head fills the whole cell; of several, the stripes leave room for the number at the outer end.
-  const room = stripes.length > 1 ? NUMBER_ROOM : 0;
-  const stripe = (layout.column - room) / Math.max(1, stripes.length);
-  const left = place.side === "query" ? x : x + room;
-  const gap = layout.rowHeight > 30 ? 3 : 1;
-  const height = layout.rowHeight - 2 * gap;
-  const rows = stripes[0]?.weights.length ?? 0;
-  const [first, last] = visibleRows(layout, scroll, rows);
-  for (let other = first; other < last; other++) {
-    if (!isShown(other)) continue;
-    const y = rowY(layout, other, scroll) - layout.rowHeight / 2 + gap;
-    context.save();
-    context.beginPath();
-    context.roundRect(left, y, layout.column - room, height, Math.min(8, height / 4));
-    context.clip();
-    stripes.forEach(({ head, weights }, at) => {
-      context.fillStyle = css(headColour(head, dark), 0.68 * opacityOf(weights[other], scale));
-      context.fillRect(left + at * stripe, y, stripe, height);
-    });
-    context.restore();
-  }
 }
 
 export function pixelRatio(): number {

@@ -1,6 +1,7 @@
 /** What a view says about a field: single weights, ranks, and the largest of a row or column. Pure. */
 
 import type { LayerField } from "../compute/field";
+import type { RowRules } from "../compute/summary";
 import type { Place, SentenceFilter } from "../state/state";
 import type { Token } from "../wire/messages";
 
@@ -24,6 +25,10 @@ export interface Shown {
   readonly heads: readonly number[];
   readonly filter: SentenceFilter;
   readonly hiddenKeys: ReadonlySet<number>;
+  /** Weights below it are left out. */
+  readonly threshold: number;
+  /** How many of the heaviest keys of each row are shown; null for all. */
+  readonly top: number | null;
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
 }
@@ -35,6 +40,17 @@ export function queryShown(shown: Shown, query: number): boolean {
 export function keyShown(shown: Shown, key: number): boolean {
   if (shown.hiddenKeys.has(key)) return false;
   return shown.filter === "all" || shown.keys[key]?.sentence === shown.filter[1];
+}
+
+/** What is shown of each row; `visible` is the lightest weight that anybody can see. */
+export function rowRules(shown: Shown, visible: number): RowRules {
+  return {
+    queries: Uint8Array.from(shown.queries, (_, query) => (queryShown(shown, query) ? 1 : 0)),
+    keys: Uint8Array.from(shown.keys, (_, key) => (keyShown(shown, key) ? 1 : 0)),
+    least: Math.max(shown.threshold, visible),
+    top: shown.top,
+    hidden: [...shown.hiddenKeys],
+  };
 }
 
 /** The weights between a place and every token of the other side; null while a column is not known. */
@@ -116,21 +132,4 @@ export function sinkName(tokens: readonly Token[], causal: boolean): string {
   if (!causal) return "special tokens";
   const special = tokens.some((token, index) => token.special && index > 0);
   return special ? "first and special tokens" : "first token";
-}
-
-/** Mean over heads and queries of the attention that rests on some keys; null while columns are not known. */
-export function massOn(
-  field: LayerField,
-  heads: readonly number[],
-  keys: ReadonlySet<number>,
-): number | null {
-  let total = 0;
-  for (const head of heads) {
-    for (const key of keys) {
-      const column = field.column(head, key);
-      if (column === null) return null;
-      for (let query = 0; query < column.length; query++) total += column[query];
-    }
-  }
-  return total / Math.max(1, heads.length * field.queries);
 }

@@ -1,15 +1,34 @@
-import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount } from "solid-js";
+import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, untrack } from "solid-js";
 import type { LayerField } from "../../compute/field";
-import { rise } from "../../marks/curve";
-import { longestToken } from "../../marks/format";
-import { LineList, strokeLines } from "../../marks/lines";
+import type { HeadSummary } from "../../compute/summary";
+import { longestToken, shortWeight } from "../../marks/format";
+import { LineList, type Lines } from "../../marks/lines";
 import type { Place, Scale, Side } from "../../state/state";
-import { layOut, rowAt, rowY } from "../layout";
-import { leastVisible, opacityOf, type Painting, prepare, scalesOf, shadeTokens } from "../paint";
-import { type Edge, type Focus, keyShown, queryShown, type Shown, weightsAt } from "../reading";
+import { type Layout, layOut, layOutTurned, rowAt, rowSize, rowY } from "../layout";
+import { leastVisible, type Painting, pixelRatio } from "../paint";
+import { type Edge, type Focus, keyShown, queryShown, rowRules, type Shown } from "../reading";
 import { TokenColumn } from "../TokenColumn";
-import { BandPainter, type Drawn } from "./band";
-import { linesAt } from "./collect";
+import { type Band, type BandRequest, bandAround, covers } from "./band";
+import { drawnAt, linesAt } from "./collect";
+import { Minimap } from "./Minimap";
+import { nearestLine } from "./nearest";
+import { paintOverlay, readTheme, type Shading, type Theme } from "./overlay";
+import { paintBand } from "./paintBand";
+import { mostlyRightToLeft, widthsOf } from "./words";
+import { joinWork, type WorkClient } from "./work";
+
+/** What there is to say of a picture: what it leaves out. */
+export interface Drawn {
+  /** The lightest weight drawn where that is a matter of the eye, or of too many lines. */
+  readonly least: number;
+  readonly crowded: number;
+  /** Mean attention of a row that is not drawn; null while not all rows were looked at. */
+  readonly dropped: number | null;
+  /** Mean attention of a row on hidden keys; null while not known. */
+  readonly hidden: number | null;
+  readonly complete: boolean;
+  readonly fading: boolean;
+}
 
 export interface HeadLinesProps {
   /** What tells the ids of its tokens from those of another view. */
@@ -23,29 +42,139 @@ export interface HeadLinesProps {
   readonly pins: readonly Place[];
   readonly token: Place | null;
   readonly focus: Focus | null;
+  /** The edge that was selected. */
+  readonly selected?: Edge | null;
+  readonly turned?: boolean;
+  readonly found?: (place: Place) => boolean;
   readonly onFocus: (focus: Focus | null) => void;
   readonly onToken: (place: Place | null) => void;
   readonly onPin: (place: Place) => void;
+  readonly onEdge?: (edge: Edge) => void;
   readonly onDrawn: (drawn: Drawn) => void;
+  /** The field knows more than before. */
+  readonly onKnown?: () => void;
+  readonly onFailure?: (sentence: string) => void;
   readonly onEnter: () => void;
+  /** Gives the way to bring a token into the window. */
+  readonly reveal?: (reveal: (place: Place) => void) => void;
 }
 
-/** Tokens that attend on the left, tokens attended to on the right, a line for each weight. */
+/** How long the pointer rests before what is written on canvases is said as well. */
+const REST_MS = 120;
+
+/** Tokens that attend on the one side, tokens attended to on the other, a line for each weight. */
 export function HeadLines(props: HeadLinesProps) {
   let stage!: HTMLDivElement;
   let base!: HTMLCanvasElement;
   let above!: HTMLCanvasElement;
   const [size, setSize] = createSignal({ width: 0, height: 0 });
   const [scroll, setScroll] = createSignal(0);
-  const band = new BandPainter(
-    () => base,
-    (drawn) => props.onDrawn(drawn),
-  );
-  onCleanup(() => band.close());
+  const [band, setBand] = createSignal<Band | null>(null);
+  const [known, setKnown] = createSignal(0);
 
+  const tokens = (side: Side) => (side === "query" ? props.shown.queries : props.shown.keys);
   const rows = () => Math.max(props.field.queries, props.field.keys);
   const longest = createMemo(() => longestToken([...props.shown.queries, ...props.shown.keys]));
-  const layout = createMemo(() => layOut(size().width, size().height, rows(), longest()));
+  const rightToLeft = createMemo(() => mostlyRightToLeft(props.shown.queries));
+  const turned = () => props.turned ?? false;
+  const layout = createMemo<Layout>(() => {
+    const { width, height } = size();
+    if (!turned()) return layOut(width, height, rows(), longest());
+    const widths = { query: widthsOf(tokens("query")), key: widthsOf(tokens("key")) };
+    return layOutTurned({ width, height }, widths, rightToLeft());
+  });
+  const scrollable = () => layout().extent > layout().height + 1;
+
+  const rules = createMemo(() => rowRules(props.shown, leastVisible(props.scale)));
+  /** Names the rules, so that what was found under them is found again. */
+  const key = createMemo(() => {
+    const { filter, hiddenKeys } = props.shown;
+    const { least, top } = rules();
+    return `${filter} ${[...hiddenKeys].join(",")} ${least} ${top}`;
+  });
+
+  const client = createMemo<WorkClient>(() => {
+    const one = joinWork(props.field, {
+      onSummary: () => {
+        setKnown((count) => count + 1);
+        props.onKnown?.();
+      },
+      onBand: (arrived) => {
+        if (arrived.request.id === wanted?.id) setBand({ ...arrived, request: wanted });
+      },
+      onFailure: (sentence) => props.onFailure?.(sentence),
+    });
+    onCleanup(() => one.close());
+    return one;
+  });
+  createEffect(
+    on([client, key, () => props.shown], ([one, name, shown]) => one.summarise(name, rules(), shown.heads)),
+  );
+  const summaries = createMemo<readonly HeadSummary[]>(() => {
+    known();
+    return props.shown.heads.flatMap((head) => client().summary(key(), head) ?? []);
+  });
+  const allKnown = createMemo(() => summaries().length === props.shown.heads.length);
+  const cutoffs = (head: number) => client().summary(key(), head)?.cutoffs ?? null;
+
+  // The picture of all lines: asked for anew where it would be another, or where the window leaves it.
+  let wanted: BandRequest | null = null;
+  let wantedKey = "";
+  let ids = 0;
+  const ask = (): void => {
+    const now = layout();
+    if (now.width === 0 || now.height === 0) return;
+    const { heads } = props.shown;
+    const [scale, dark] = [props.scale, props.dark];
+    wanted = {
+      id: ++ids,
+      heads,
+      rules: rules(),
+      layout: now,
+      scale,
+      dark,
+      ratio: pixelRatio(),
+      ...bandAround(now, scroll()),
+    };
+    wantedKey = key();
+    client().band(wantedKey, wanted);
+  };
+  createEffect(
+    on([client, key, () => props.shown, () => props.scale, () => props.dark, layout, allKnown], () => {
+      if (band()?.request.layout.cells !== layout().cells) setBand(null);
+      ask();
+    }),
+  );
+  createEffect(
+    on(scroll, (now) => {
+      if (wanted !== null && !covers(wanted, layout(), now, 0.5)) ask();
+    }),
+  );
+  createEffect(
+    on(band, (now) => {
+      if (now !== null) paintBand(base, now);
+    }),
+  );
+  createEffect(() => {
+    const now = band();
+    if (now === null) return;
+    const all = summaries();
+    let [dropped, hidden, seen] = [0, 0, 0];
+    for (const summary of all) {
+      dropped += summary.dropped;
+      hidden += summary.hidden;
+      seen += summary.rows;
+    }
+    props.onDrawn({
+      least: rules().least,
+      crowded: now.threshold,
+      dropped: allKnown() && seen > 0 ? dropped / seen : null,
+      hidden: allKnown() && seen > 0 ? hidden / seen : null,
+      complete: now.complete,
+      fading: now.pixels !== null && layout().extent > 1.5 * layout().height,
+    });
+  });
+
   const painting = (): Painting => ({
     layout: layout(),
     scroll: scroll(),
@@ -53,87 +182,97 @@ export function HeadLines(props: HeadLinesProps) {
     dark: props.dark,
     heads: props.shown.heads,
   });
-
-  /** Places whose lines stand out: pins, then what the keyboard or the pointer is on. */
+  /** Places whose lines stand out: pins, then what the pointer or the keyboard is on. */
   const places = createMemo<readonly Place[]>(() => {
-    const extra =
-      props.focus?.kind === "token" ? props.focus.place : props.focus === null ? props.token : null;
+    const { focus } = props;
+    const extra = focus?.kind === "token" ? focus.place : focus === null ? props.token : null;
     return [...props.pins, ...(extra === null ? [] : [extra])];
   });
   /** The one whose opposite tokens are shaded. */
   const shaded = createMemo<Place | null>(() => {
-    const focus = props.focus;
+    const { focus } = props;
     if (focus?.kind === "token") return focus.place;
     if (focus?.kind === "edge" && props.pins.length === 0) return { side: "query", index: focus.edge.query };
     return props.token ?? props.pins.at(-1) ?? null;
   });
+  const shading = createMemo<Shading | null>(() => {
+    void props.version;
+    known();
+    const place = shaded();
+    if (place === null || place.index >= (place.side === "query" ? props.field.queries : props.field.keys))
+      return null;
+    const stripes = props.shown.heads.flatMap((head) => {
+      const weights = drawnAt(props.field, head, place, rules(), cutoffs);
+      return weights === null ? [] : [{ head, weights }];
+    });
+    return stripes.length === 0 ? null : { place, stripes };
+  });
+  const lines = createMemo<Lines>(() => {
+    void props.version;
+    known();
+    return props.field === null
+      ? new LineList()
+      : linesAt(props.field, props.shown.heads, places(), rules(), cutoffs);
+  });
 
-  const paintBase = (): void => {
-    const { width, height } = size();
-    if (width === 0 || height === 0) return;
-    const { field, version, shown, scale, dark } = props;
-    band.show({ field, version, shown, scale, dark, layout: layout() }, scroll());
-  };
-
+  let theme: Theme | null = null;
+  let frame = 0;
   const paintAbove = (): void => {
     if (size().width === 0) return;
-    const now = painting();
-    const context = prepare(above, now.layout.width, now.layout.height);
-    const place = shaded();
-    if (place !== null && props.focus?.kind !== "edge") {
-      const stripes = props.shown.heads.flatMap((head) => {
-        const weights = weightsAt(props.field, head, place);
-        return weights === null ? [] : [{ head, weights }];
-      });
-      const isShown = (other: number) =>
-        place.side === "query"
-          ? queryShown(props.shown, place.index) && keyShown(props.shown, other)
-          : keyShown(props.shown, place.index) && queryShown(props.shown, other);
-      shadeTokens(context, place, stripes, isShown, now);
-    }
-    const scales = scalesOf(now);
-    strokeLines(context, linesAt(props.field, props.shown, places(), leastVisible(props.scale)), {
-      ...scales,
-      width: (weight) => 1.4 + 2.4 * weight,
+    if (theme?.dark !== props.dark) theme = readTheme(stage, props.dark);
+    const { focus } = props;
+    const edge = focus?.kind === "edge" ? focus.edge : null;
+    const at = layout().cells === undefined ? "translateY" : "translateX";
+    above.style.transform = `${at}(${scroll()}px)`;
+    paintOverlay(above, {
+      painting: painting(),
+      theme,
+      hovered: focus?.kind === "token" ? focus.place : null,
+      shading: edge === null || props.pins.length === 0 ? shading() : null,
+      lines: lines(),
+      edge: edge ?? (focus === null ? (props.selected ?? null) : null),
     });
-    if (props.focus?.kind === "edge") {
-      const { head, query, key } = props.focus.edge;
-      const one = new LineList();
-      one.add(head, query, key, 1);
-      strokeLines(context, one, { ...scales, opacity: () => 1, width: () => 2.5 });
-    }
   };
-
-  let frame = 0;
-  let [baseStale, aboveStale] = [false, false];
-  const schedule = (which: "base" | "above"): void => {
-    if (which === "base") baseStale = true;
-    aboveStale = true;
+  const schedule = (): void => {
     if (frame !== 0) return;
     frame = requestAnimationFrame(() => {
       frame = 0;
-      if (baseStale) paintBase();
-      if (aboveStale) paintAbove();
-      [baseStale, aboveStale] = [false, false];
+      paintAbove();
     });
   };
   onCleanup(() => cancelAnimationFrame(frame));
-
   createEffect(
     on(
       [
-        () => props.field,
-        () => props.version,
-        () => props.shown,
-        () => props.scale,
-        () => props.dark,
-        size,
+        shading,
+        lines,
         scroll,
+        layout,
+        () => props.focus,
+        () => props.selected,
+        () => props.dark,
+        () => props.scale,
       ],
-      () => schedule("base"),
+      schedule,
     ),
   );
-  createEffect(on([places, shaded, () => props.focus], () => schedule("above")));
+
+  /** What is written beside the tokens, for who cannot see it: once the pointer rests. */
+  const [said, setSaid] = createSignal<Shading | null>(null);
+  createEffect(
+    on(shading, (now) => {
+      const timer = setTimeout(() => setSaid(now), REST_MS);
+      onCleanup(() => clearTimeout(timer));
+    }),
+  );
+  const remark = (side: Side, index: number): string | null => {
+    const now = said();
+    if (now === null || now.place.side === side) return null;
+    let most = 0;
+    for (const { weights } of now.stripes) most = Math.max(most, weights[index] ?? 0);
+    const text = shortWeight(most);
+    return text === "" ? null : `, ${text.startsWith(".") ? `0${text}` : text}`;
+  };
 
   onMount(() => {
     const watch = new ResizeObserver(() => setSize({ width: stage.clientWidth, height: stage.clientHeight }));
@@ -141,73 +280,133 @@ export function HeadLines(props: HeadLinesProps) {
     onCleanup(() => watch.disconnect());
   });
 
+  const moveTo = (along: number): void => {
+    if (layout().cells === undefined) stage.scrollTop = along;
+    else stage.scrollLeft = along;
+  };
+  /** Where reading begins: at the right for a turned view of text that runs from right to left. */
+  createEffect(
+    on([() => props.shown.queries, turned, () => size().width === 0], () => {
+      moveTo(turned() && rightToLeft() ? untrack(layout).extent : 0);
+      followScroll();
+    }),
+  );
+  let rested: ReturnType<typeof setTimeout> | undefined;
+  let pointer: PointerEvent | null = null;
+  const onScroll = (): void => {
+    followScroll();
+    // What was under the pointer has moved away; what is there now is read once the view rests.
+    if (pointer === null) return;
+    if (props.focus !== null) props.onFocus(null);
+    clearTimeout(rested);
+    rested = setTimeout(() => pointer !== null && follow(pointer), REST_MS);
+  };
+  onCleanup(() => clearTimeout(rested));
+  const followScroll = (): void => {
+    setScroll(layout().cells === undefined ? stage.scrollTop : stage.scrollLeft);
+  };
+  const reveal = ({ side, index }: Place): void => {
+    const now = layout();
+    const half = rowSize(now, index, side);
+    const y = rowY(now, index, scroll(), side);
+    if (y < half || y > now.height - half) moveTo(scroll() + y - now.height / 2);
+    followScroll();
+  };
+  props.reveal?.(reveal);
+
   const focusAt = (event: MouseEvent): Focus | null => {
     const box = stage.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const now = layout();
-    const side: Side | null = x < now.lineX0 - 2 ? "query" : x > now.lineX1 + 2 ? "key" : null;
+    const [across, along] =
+      now.cells === undefined
+        ? [event.clientX - box.left, event.clientY - box.top]
+        : [event.clientY - box.top, event.clientX - box.left];
+    const side: Side | null = across < now.lineX0 - 2 ? "query" : across > now.lineX1 + 2 ? "key" : null;
     if (side !== null) {
-      if (x < now.queryX - 8 || x > now.keyX + now.column + 8) return null;
-      const index = rowAt(now, y, scroll(), side === "query" ? props.field.queries : props.field.keys);
+      if (across < now.queryX - 8 || across > now.keyX + now.column + 8) return null;
+      const index = rowAt(now, along, scroll(), tokens(side).length, side);
       return index === null ? null : { kind: "token", place: { side, index } };
     }
-    const pool =
-      props.pins.length > 0
-        ? linesAt(props.field, props.shown, props.pins, leastVisible(props.scale))
-        : band.lines;
-    const edge = pool && nearestLine(pool, painting(), x, y);
-    return edge === null ? null : { kind: "edge", edge };
+    const pool = props.pins.length > 0 ? lines() : band()?.lines;
+    const edge = pool && nearestLine(pool, painting(), across, along);
+    return edge ? { kind: "edge", edge } : null;
   };
-
   const follow = (event: PointerEvent): void => {
+    pointer = event;
     const next = focusAt(event);
-    if (!sameFocus(next, props.focus)) props.onFocus(next);
+    if (JSON.stringify(next) !== JSON.stringify(props.focus)) props.onFocus(next);
+  };
+  /** How far the wheel turns a view that scrolls sideways. */
+  const wheel = (event: WheelEvent): void => {
+    if (!turned() || event.deltaX !== 0 || event.shiftKey || event.ctrlKey) return;
+    stage.scrollLeft += event.deltaY;
+    event.preventDefault();
   };
 
-  const reveal = (index: number): void => {
-    const now = layout();
-    const y = rowY(now, index, scroll());
-    if (y < now.rowHeight) stage.scrollTop -= now.rowHeight - y;
-    else if (y > now.height - now.rowHeight) stage.scrollTop += y - now.height + now.rowHeight;
+  const spot = () => {
+    const now = band();
+    if (now === null) return { display: "none" };
+    const { layout: drawn, top, length } = now.request;
+    const [from, to] = [`${drawn.lineX0}px`, `${drawn.lineX1 - drawn.lineX0}px`];
+    return drawn.cells === undefined
+      ? { left: from, width: to, top: `${top}px`, height: `${length}px` }
+      : { top: from, height: to, left: `${top}px`, width: `${length}px` };
   };
-
-  const bold = createMemo(() => strongest(props.field, props.shown, shaded(), props.version));
+  const length = () => `${Math.max(layout().extent, layout().height)}px`;
 
   return (
-    <div
-      class="stage"
-      ref={stage}
-      classList={{ dimmed: places().length > 0 || props.focus !== null }}
-      on:scroll={() => setScroll(stage.scrollTop)}
-      on:pointermove={follow}
-      on:pointerleave={() => props.onFocus(null)}
-      on:click={(event) => {
-        const focus = focusAt(event);
-        if (focus?.kind === "token") props.onPin(focus.place);
-      }}
-    >
-      <div class="extent" style={{ height: `${Math.max(layout().extent, size().height)}px` }}>
-        <div class="window" style={{ height: `${size().height}px` }}>
-          <canvas class="base" aria-hidden="true" ref={base} />
-          <canvas class="above" aria-hidden="true" ref={above} />
+    <div class="lines" classList={{ turned: turned() }}>
+      <div
+        class="stage"
+        ref={stage}
+        classList={{ dimmed: places().length > 0 || props.focus !== null || props.selected != null }}
+        on:scroll={onScroll}
+        on:wheel={{ handleEvent: wheel, passive: false }}
+        on:pointermove={follow}
+        on:pointerleave={() => {
+          pointer = null;
+          props.onFocus(null);
+        }}
+        on:click={(event) => {
+          const focus = focusAt(event);
+          if (focus?.kind === "token") props.onPin(focus.place);
+          else if (focus?.kind === "edge") props.onEdge?.(focus.edge);
+        }}
+      >
+        <div class="extent" style={turned() ? { width: length(), height: "100%" } : { height: length() }}>
+          <canvas
+            class="base"
+            aria-hidden="true"
+            data-testid={`${props.prefix ?? ""}lines`}
+            ref={base}
+            style={spot()}
+          />
+          <canvas
+            class="above"
+            aria-hidden="true"
+            ref={above}
+            style={{ width: `${size().width}px`, height: `${size().height}px` }}
+          />
           <For each={["query", "key"] as const}>
             {(side) => (
               <TokenColumn
                 side={side}
                 prefix={props.prefix}
-                tokens={side === "query" ? props.shown.queries : props.shown.keys}
+                tokens={tokens(side)}
                 layout={layout()}
                 scroll={scroll()}
-                active={props.focus?.kind === "token" ? props.focus.place : props.token}
-                edge={props.focus?.kind === "edge" ? props.focus.edge : null}
+                scrolled
+                active={props.token}
+                edge={null}
                 pins={props.pins}
                 muted={(index) =>
                   side === "query" ? !queryShown(props.shown, index) : !keyShown(props.shown, index)
                 }
-                number={(index) => (shaded()?.side === side ? null : (bold()?.[index] ?? null))}
+                found={(index) => props.found?.({ side, index }) ?? false}
+                remark={(index) => remark(side, index)}
                 onMove={(index) => {
                   props.onToken({ side, index });
-                  reveal(index);
+                  reveal({ side, index });
                 }}
                 onPin={(index) => props.onPin({ side, index })}
                 onEnter={props.onEnter}
@@ -216,54 +415,17 @@ export function HeadLines(props: HeadLinesProps) {
           </For>
         </div>
       </div>
+      <Show when={scrollable()}>
+        <Minimap
+          layout={layout()}
+          scroll={scroll()}
+          summaries={summaries()}
+          shading={said()}
+          pins={props.pins}
+          dark={props.dark}
+          onMove={moveTo}
+        />
+      </Show>
     </div>
   );
-}
-
-/** For each token opposite to a place, the largest weight over the heads on show. */
-function strongest(
-  field: LayerField,
-  shown: Shown,
-  place: Place | null,
-  _version: number,
-): Float32Array | null {
-  if (place === null) return null;
-  let most: Float32Array | null = null;
-  if (place.side === "query" ? !queryShown(shown, place.index) : !keyShown(shown, place.index)) return null;
-  for (const head of shown.heads) {
-    const weights = weightsAt(field, head, place);
-    if (weights === null) continue;
-    most ??= new Float32Array(weights.length);
-    for (let other = 0; other < weights.length; other++) {
-      const visible = place.side === "query" ? keyShown(shown, other) : queryShown(shown, other);
-      if (visible && weights[other] > most[other]) most[other] = weights[other];
-    }
-  }
-  return most;
-}
-
-/** The line under the pointer: the most opaque of those that pass within a few pixels. */
-function nearestLine(lines: LineList, now: Painting, x: number, y: number): Edge | null {
-  const { layout, scale } = now;
-  const scales = scalesOf(now);
-  const share = rise((x - layout.lineX0) / (layout.lineX1 - layout.lineX0));
-  let best: Edge | null = null;
-  let bestValue = 0;
-  for (let at = 0; at < lines.count; at++) {
-    const strand = scales.strand(lines.head[at]);
-    const y0 = scales.queryY(lines.query[at]) + strand;
-    const y1 = scales.keyY(lines.key[at]) + strand;
-    const away = Math.abs(y0 + (y1 - y0) * share - y);
-    if (away > 6) continue;
-    const value = opacityOf(lines.weight[at], scale) * (1 - away / 8);
-    if (value > bestValue && value > 0.02) {
-      bestValue = value;
-      best = { head: lines.head[at], query: lines.query[at], key: lines.key[at] };
-    }
-  }
-  return best;
-}
-
-function sameFocus(a: Focus | null, b: Focus | null): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

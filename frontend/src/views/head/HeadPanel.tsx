@@ -1,17 +1,24 @@
-import { createEffect, createMemo, createSignal, For, on, onCleanup, Show } from "solid-js";
-import { ComputedLayer, type LayerField } from "../../compute/field";
-import { Normaliser } from "../../compute/normaliser";
-import { percent } from "../../marks/format";
-import { css, headColour } from "../../marks/palette";
-import { darkness, SCALE_TITLES } from "../../marks/scale";
+import { createMemo, createSignal, Show } from "solid-js";
+import type { LayerField } from "../../compute/field";
 import type { Session } from "../../state/session";
-import { currentTrace, headCount, headsOn, type SentenceFilter } from "../../state/state";
-import type { Focus, Shown } from "../reading";
-import { massOn, sinkKeys, sinkName } from "../reading";
+import {
+  currentTrace,
+  headCount,
+  headsOn,
+  type Place,
+  type SentenceFilter,
+  selectedEdge,
+} from "../../state/state";
+import { type Edge, type Focus, type Shown, sinkName } from "../reading";
 import { Segments } from "../Segments";
 import { WholeButton } from "../WholeButton";
-import { HeadLines } from "./HeadLines";
+import { HeadControls } from "./HeadControls";
+import { HeadLegend } from "./HeadLegend";
+import { type Drawn, HeadLines } from "./HeadLines";
 import { HeadSquares } from "./HeadSquares";
+import { LayerStepper } from "./LayerStepper";
+import { Search } from "./Search";
+import type { Match } from "./search";
 
 const FILTERS: readonly (readonly [SentenceFilter, string])[] = [
   ["all", "All"],
@@ -40,111 +47,52 @@ export function HeadPanel(props: HeadPanelProps) {
   const state = session.state;
   const trace = () => currentTrace(state());
   const stack = () => trace()?.stacks[state().selection.stack];
-  const [drawing, setDrawing] = createSignal({ threshold: 0, complete: true, fading: false });
   const heads = () => headsOn(state());
+  const [drawn, setDrawn] = createSignal<Drawn | null>(null);
+  const [finding, setFinding] = createSignal(false);
+  const [matches, setMatches] = createSignal<readonly Match[]>([]);
+  let panel!: HTMLElement;
+  let reveal: (place: Place) => void = () => undefined;
 
-  const normaliser = createMemo(() => {
-    const field = props.field;
-    if (!(field instanceof ComputedLayer)) return null;
-    const one = new Normaliser(field, props.onKnown, session.fail);
-    onCleanup(() => one.close());
-    return one;
-  });
-  createEffect(
-    on([normaliser, heads], ([one, on]) => {
-      one?.ask(on);
-      props.onKnown();
-    }),
-  );
-
-  const sinks = createMemo(() => sinkKeys(props.shown.keys, stack()?.causal ?? false));
-  const mass = createMemo(() => {
-    void props.version;
-    return props.field === null ? null : massOn(props.field, props.shown.heads, sinks());
-  });
-  const sinkTitle = () => sinkName(props.shown.keys, stack()?.causal ?? false);
+  const sinkTitle = createMemo(() => sinkName(props.shown.keys, stack()?.causal ?? false));
   const hasPair = () => props.shown.keys.some((token) => token.sentence === "B");
-  const notes = () => {
-    const all: string[] = [];
-    const { layer } = state().selection;
-    if (props.field !== null && props.field.layer !== layer) {
-      all.push(`still layer ${props.field.layer}: layer ${layer} is not here yet`);
+  const turned = () => state().view.orientation === "rows";
+  const found = createMemo(() => {
+    const places = new Set<string>();
+    const both = !matches().some((match) => match.side === "key");
+    for (const { side, from, to } of matches()) {
+      for (let index = from; index < to; index++) {
+        places.add(`${side} ${index}`);
+        if (both && props.shown.keys.length === props.shown.queries.length) places.add(`key ${index}`);
+      }
     }
-    if (state().view.sinks === "hidden" && sinks().size > 0) {
-      const share = mass();
-      all.push(`hidden: ${sinkTitle()}${share === null ? "" : `, ${percent(share)} of the mass`}`);
+    return places;
+  });
+  /** The selected edge, in the head on show that it is heaviest in. */
+  const selected = createMemo<Edge | null>(() => {
+    void props.version;
+    const edge = selectedEdge(state());
+    const { field } = props;
+    if (edge === null || field === null || edge.query >= field.queries || edge.key >= field.keys) return null;
+    let best: { readonly head: number; readonly weight: number } | null = null;
+    for (const head of props.shown.heads) {
+      const weight = field.row(head, edge.query)[edge.key];
+      if (best === null || weight > best.weight) best = { head, weight };
     }
-    if (state().view.filter !== "all") {
-      all.push(`only ${FILTERS.find(([value]) => value === state().view.filter)?.[1]}`);
-    }
-    if (props.shown.heads.length > 1 && (props.focus !== null || state().pins.length > 0)) {
-      all.push(`numbers: the largest of ${props.shown.heads.length} heads`);
-    }
-    if (drawing().threshold > 0) all.push(`weights under ${drawing().threshold.toFixed(4)} not drawn`);
-    if (drawing().fading) all.push("lines to tokens out of view fade");
-    if (!drawing().complete) all.push("lines from above and below still coming…");
-    if (props.field?.mask === "window") all.push("outside the window: not allowed");
-    return all.join(" · ");
+    return best === null ? null : { head: best.head, ...edge };
+  });
+  const leaveSearch = (): void => {
+    setFinding(false);
+    setMatches([]);
+    const side = state().selection.token?.side ?? "query";
+    panel.querySelector<HTMLElement>(`.tokens.${side}`)?.focus({ preventScroll: true });
   };
 
   return (
-    <section class="panel head" aria-label="Head view" data-testid="head-view">
+    <section class="panel head" aria-label="Head view" data-testid="head-view" ref={panel}>
       <div class="bar">
         <h2>Head</h2>
-        <Show when={Object.keys(trace()?.stacks ?? {}).length > 1}>
-          <select
-            aria-label="Stack"
-            value={state().selection.stack}
-            on:change={(event) => session.dispatch({ type: "stack", stack: event.currentTarget.value })}
-          >
-            <For each={Object.keys(trace()?.stacks ?? {})}>
-              {(name) => <option value={name}>{name}</option>}
-            </For>
-          </select>
-        </Show>
-        <span class="stepper">
-          <button
-            type="button"
-            aria-label="Layer before"
-            disabled={state().selection.layer === 0}
-            on:click={() => session.dispatch({ type: "layer", layer: state().selection.layer - 1 })}
-          >
-            ‹
-          </button>
-          <select
-            aria-label="Layer"
-            data-testid="layer"
-            on:change={(event) =>
-              session.dispatch({ type: "layer", layer: Number(event.currentTarget.value) })
-            }
-          >
-            <For each={stack()?.shapes ?? []}>
-              {(shape, layer) => (
-                <option
-                  value={layer()}
-                  disabled={shape === null}
-                  selected={layer() === state().selection.layer}
-                >
-                  layer {layer()}
-                  {shape !== null
-                    ? ""
-                    : stack()?.left_out?.includes(layer())
-                      ? " (left out)"
-                      : " (no attention)"}
-                </option>
-              )}
-            </For>
-          </select>
-          <button
-            type="button"
-            aria-label="Layer after"
-            disabled={state().selection.layer >= (stack()?.layers ?? 1) - 1}
-            on:click={() => session.dispatch({ type: "layer", layer: state().selection.layer + 1 })}
-          >
-            ›
-          </button>
-        </span>
-        <span class="space" />
+        <LayerStepper session={session} />
         <Show when={hasPair()}>
           <div class="filter">
             <Segments
@@ -155,20 +103,38 @@ export function HeadPanel(props: HeadPanelProps) {
             />
           </div>
         </Show>
+        <span class="space" />
         <button
           type="button"
-          class="toggle"
-          aria-pressed={state().view.sinks === "hidden"}
-          data-testid="hide-sink"
-          title={`The ${sinkTitle()}: where attention rests that nothing else needs`}
+          class="tool"
+          aria-pressed={finding()}
+          aria-label="Find tokens"
+          title="Find tokens (f)"
+          data-testid="find"
+          on:click={() => (finding() ? leaveSearch() : setFinding(true))}
+        >
+          <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
+            <path d="M9.2 9.2L12.5 12.5M10.5 6A4.5 4.5 0 1 1 1.5 6A4.5 4.5 0 0 1 10.5 6Z" />
+          </svg>
+        </button>
+        <button
+          type="button"
+          class="tool"
+          aria-pressed={turned()}
+          aria-label="Tokens in rows, for scripts read across"
+          title={turned() ? "Tokens in columns" : "Tokens in rows, read across"}
+          data-testid="turn"
           on:click={() =>
-            session.dispatch({
-              type: "view",
-              view: { sinks: state().view.sinks === "shown" ? "hidden" : "shown" },
-            })
+            session.dispatch({ type: "view", view: { orientation: turned() ? "columns" : "rows" } })
           }
         >
-          hide sink
+          <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
+            {turned() ? (
+              <path d="M1.5 2.5H12.5M1.5 11.5H12.5M4 4.5L7 9.5L10 4.5" />
+            ) : (
+              <path d="M2.5 1.5V12.5M11.5 1.5V12.5M4.5 4L9.5 7L4.5 10" />
+            )}
+          </svg>
         </button>
         <WholeButton session={session} panel="head" name="Head view" />
       </div>
@@ -181,6 +147,19 @@ export function HeadPanel(props: HeadPanelProps) {
         onIsolate={(head) => session.dispatch({ type: "isolate-head", head })}
         onSet={(all) => session.dispatch({ type: "heads", heads: all })}
       />
+      <HeadControls session={session} sinkTitle={sinkTitle()} />
+      <Show when={finding()}>
+        <Search
+          queries={props.shown.queries}
+          keys={props.shown.keys}
+          onMatches={setMatches}
+          onGo={(token) => {
+            session.dispatch({ type: "token", token });
+            reveal(token);
+          }}
+          onClose={leaveSearch}
+        />
+      </Show>
       <Show when={props.field} fallback={<div class="stage empty" />}>
         {(field) => (
           <HeadLines
@@ -192,6 +171,9 @@ export function HeadPanel(props: HeadPanelProps) {
             pins={state().pins}
             token={state().selection.token}
             focus={props.focus}
+            selected={selected()}
+            turned={turned()}
+            found={({ side, index }) => found().has(`${side} ${index}`)}
             onFocus={props.onFocus}
             onToken={(token) => session.dispatch({ type: "token", token })}
             onPin={(place) => {
@@ -199,36 +181,27 @@ export function HeadPanel(props: HeadPanelProps) {
               const pinned = state().pins.some((pin) => pin.side === place.side && pin.index === place.index);
               session.dispatch({ type: "token", token: pinned ? place : null });
             }}
-            onDrawn={setDrawing}
+            onEdge={({ query, key }) => session.dispatch({ type: "edge", query, key })}
+            onDrawn={setDrawn}
+            onKnown={props.onKnown}
+            onFailure={session.fail}
             onEnter={props.onEnter}
+            reveal={(way) => {
+              reveal = way;
+            }}
           />
         )}
       </Show>
-      <div class="legend">
-        <canvas class="ramp" width="96" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
-        <span>attention 0 – 1, {SCALE_TITLES[state().view.scale]} scale</span>
-        <span class="space" />
-        <span class="num" data-testid="legend-notes">
-          {notes()}
-        </span>
-      </div>
+      <HeadLegend
+        field={props.field}
+        layer={state().selection.layer}
+        shown={props.shown}
+        view={state().view}
+        dark={props.dark}
+        drawn={drawn()}
+        sinkTitle={sinkTitle()}
+        numbers={props.focus !== null || state().pins.length > 0}
+      />
     </section>
   );
-}
-
-/** The legend's ramp: the colour of the head that is alone, grey where there are several. */
-function ramp(canvas: HTMLCanvasElement, props: HeadPanelProps): void {
-  createEffect(() => {
-    const context = canvas.getContext("2d");
-    if (context === null) return;
-    const { heads } = props.shown;
-    const colour = heads.length === 1 ? headColour(heads[0], props.dark) : ([128, 134, 146] as const);
-    const { scale } = props.session.state().view;
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    for (let x = 0; x < canvas.width; x++) {
-      const weight = x / (canvas.width - 1);
-      context.fillStyle = css(colour, darkness(weight, scale));
-      context.fillRect(x, 0, 1, canvas.height);
-    }
-  });
 }

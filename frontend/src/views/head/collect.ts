@@ -1,12 +1,13 @@
 /** Which lines of a field the head view draws. Pure. */
 
 import type { LayerField } from "../../compute/field";
+import { cutoffOf, type RowRules } from "../../compute/summary";
 import { LineList } from "../../marks/lines";
 import type { Place } from "../../state/state";
-import { keyShown, queryShown, type Shown, weightsAt } from "../reading";
+import { weightsAt } from "../reading";
 
 /** Lines that one picture holds at most; above it the lightest are left out, and the legend says so. */
-const MOST_LINES = 24000;
+const MOST_LINES = 60_000;
 
 export interface Collected {
   readonly lines: LineList;
@@ -16,58 +17,88 @@ export interface Collected {
   readonly complete: boolean;
 }
 
-/** Every line with an end among some rows that is heavy enough to be seen. Yields now and then, so that work can pause. */
-export function* linesAmong(
+/** The lightest weight drawn of each row of a head, where all rows were looked at; null before. */
+export type Cutoffs = (head: number) => Float32Array | null;
+
+/** Every line with an end among some tokens. Where the rows' cutoffs are not known yet, arriving lines are left out. */
+export function linesAmong(
   field: LayerField,
-  shown: Shown,
-  queries: readonly [number, number],
-  keys: readonly [number, number],
-  least: number,
-): Generator<void, Collected> {
+  heads: readonly number[],
+  rules: RowRules,
+  cutoffs: Cutoffs,
+  among: { readonly queries: readonly [number, number]; readonly keys: readonly [number, number] },
+): Collected {
   const list = new LineList();
   let complete = true;
-  const wholeQueries = queries[0] === 0 && queries[1] === field.queries;
-  const seenKeys = Array.from({ length: field.keys }, (_, key) => keyShown(shown, key));
-  for (const head of shown.heads) {
-    for (let query = queries[0]; query < queries[1]; query++) {
-      if (!queryShown(shown, query)) continue;
+  const [firstQuery, lastQuery] = among.queries;
+  const whole = firstQuery === 0 && lastQuery === field.queries;
+  for (const head of heads) {
+    for (let query = firstQuery; query < lastQuery; query++) {
+      if (rules.queries[query] === 0) continue;
       const row = field.row(head, query);
+      const least = cutoffOf(row, rules);
       for (let key = 0; key < row.length; key++) {
-        if (row[key] >= least && seenKeys[key]) list.add(head, query, key, row[key]);
+        if (row[key] >= least && rules.keys[key] === 1) list.add(head, query, key, row[key]);
       }
-      yield;
     }
-    for (let key = keys[0]; key < keys[1] && !wholeQueries; key++) {
-      if (!seenKeys[key]) continue;
-      const column = field.column(head, key);
-      if (column === null) {
+    if (whole) continue;
+    const bounds = cutoffs(head);
+    for (let key = among.keys[0]; key < among.keys[1]; key++) {
+      if (rules.keys[key] === 0) continue;
+      const column = bounds === null ? null : field.column(head, key);
+      if (column === null || bounds === null) {
         complete = false;
         break;
       }
       for (let query = 0; query < column.length; query++) {
         // Lines of these queries are there already.
-        if (query >= queries[0] && query < queries[1]) continue;
-        if (column[query] >= least && queryShown(shown, query)) list.add(head, query, key, column[query]);
+        if (query >= firstQuery && query < lastQuery) continue;
+        if (column[query] >= bounds[query] && rules.queries[query] === 1)
+          list.add(head, query, key, column[query]);
       }
-      yield;
     }
   }
   const { lines, threshold } = list.heaviest(MOST_LINES);
   return { lines, threshold, complete };
 }
 
+/** The weights drawn between a place and each token of the other side, 0 where none is; null while not known. */
+export function drawnAt(
+  field: LayerField,
+  head: number,
+  place: Place,
+  rules: RowRules,
+  cutoffs: Cutoffs,
+): Float32Array | null {
+  const own = place.side === "query" ? rules.queries : rules.keys;
+  const opposite = place.side === "query" ? rules.keys : rules.queries;
+  const weights = weightsAt(field, head, place);
+  if (weights === null || own[place.index] !== 1) return null;
+  const bounds = place.side === "key" ? cutoffs(head) : null;
+  if (place.side === "key" && bounds === null && rules.top !== null) return null;
+  const least = place.side === "query" ? cutoffOf(weights, rules) : rules.least;
+  return weights.map((weight, other) =>
+    opposite[other] === 1 && weight >= (bounds?.[other] ?? least) ? weight : 0,
+  );
+}
+
 /** The lines that leave or reach some places. */
-export function linesAt(field: LayerField, shown: Shown, places: readonly Place[], least: number): LineList {
+export function linesAt(
+  field: LayerField,
+  heads: readonly number[],
+  places: readonly Place[],
+  rules: RowRules,
+  cutoffs: Cutoffs,
+): LineList {
   const list = new LineList();
-  for (const head of shown.heads) {
-    for (const { side, index } of places) {
-      const weights = weightsAt(field, head, { side, index });
-      if (weights === null || (side === "query" ? !queryShown(shown, index) : !keyShown(shown, index)))
-        continue;
-      for (let other = 0; other < weights.length; other++) {
-        if (weights[other] < least) continue;
-        if (side === "query" && keyShown(shown, other)) list.add(head, index, other, weights[other]);
-        if (side === "key" && queryShown(shown, other)) list.add(head, other, index, weights[other]);
+  for (const head of heads) {
+    for (const place of places) {
+      const weights = drawnAt(field, head, place, rules, cutoffs);
+      for (let other = 0; other < (weights?.length ?? 0); other++) {
+        const weight = (weights as Float32Array)[other];
+        if (weight === 0) continue;
+        if (place.side === "query") list.add(head, place.index, other, weight);
+        else list.add(head, other, place.index, weight);
       }
     }
   }

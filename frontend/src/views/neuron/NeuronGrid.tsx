@@ -335,7 +335,6 @@ export function NeuronGrid(props: NeuronGridProps) {
                         ? !queryShown(props.shown, index)
                         : !keyShown(props.shown, index) || props.trace.allowed[index] === 0
                     }
-                    number={() => null}
                     onMove={(index) => {
                       if (side === "query") props.onQuery(index);
                       else point({ zone: "row", row: index, place: null });

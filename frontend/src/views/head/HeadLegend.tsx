@@ -1,0 +1,92 @@
+import { createEffect } from "solid-js";
+import type { LayerField } from "../../compute/field";
+import { percent } from "../../marks/format";
+import { css, headColour } from "../../marks/palette";
+import { darkness, SCALE_TITLES } from "../../marks/scale";
+import type { SentenceFilter, ViewSettings } from "../../state/state";
+import type { Shown } from "../reading";
+import type { Drawn } from "./HeadLines";
+import { thresholdText } from "./steps";
+
+export interface HeadLegendProps {
+  readonly field: LayerField | null;
+  /** The layer that was asked for. */
+  readonly layer: number;
+  readonly shown: Shown;
+  readonly view: ViewSettings;
+  readonly dark: boolean;
+  readonly drawn: Drawn | null;
+  readonly sinkTitle: string;
+  /** Whether numbers stand beside the tokens. */
+  readonly numbers: boolean;
+}
+
+const FILTERS: Readonly<Record<SentenceFilter, string>> = {
+  all: "",
+  AA: "A → A",
+  AB: "A → B",
+  BA: "B → A",
+  BB: "B → B",
+};
+
+/** What the head view's colours mean, and what it does not show. */
+export function HeadLegend(props: HeadLegendProps) {
+  const notes = () => {
+    const { field, layer, shown, view, drawn } = props;
+    const all: string[] = [];
+    if (field !== null && field.layer !== layer) {
+      all.push(`still layer ${field.layer}: layer ${layer} is not here yet`);
+    }
+    if (view.sinks !== "shown" && shown.hiddenKeys.size > 0) {
+      const share = drawn?.hidden == null ? "" : `, ${percent(drawn.hidden)} of the attention`;
+      const verb = view.sinks === "hidden" ? "hidden:" : "renormalised without the";
+      all.push(`${verb} ${props.sinkTitle}${share}`);
+    }
+    if (view.filter !== "all") all.push(`only ${FILTERS[view.filter]}`);
+    if (drawn !== null) all.push(...leftOut(drawn, shown));
+    if (shown.heads.length > 1 && props.numbers)
+      all.push(`numbers: the largest of ${shown.heads.length} heads`);
+    if (drawn?.fading) all.push("lines to tokens out of view fade");
+    if (drawn?.complete === false) all.push("lines from elsewhere still coming…");
+    if (field?.mask === "window") all.push("outside the window: not allowed");
+    return all.join(" · ");
+  };
+  return (
+    <div class="legend">
+      <canvas class="ramp" width="96" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
+      <span>attention 0 – 1, {SCALE_TITLES[props.view.scale]} scale</span>
+      <span class="space" />
+      <span class="num" data-testid="legend-notes">
+        {notes()}
+      </span>
+    </div>
+  );
+}
+
+/** What threshold, top and the eye leave out, and how much attention that is. */
+function leftOut({ dropped, least, crowded }: Drawn, { threshold, top }: Shown): readonly string[] {
+  const chosen = threshold > 0 || top !== null;
+  if (!chosen && crowded === 0 && (dropped === null || dropped < 0.0005)) return [];
+  const under = Math.max(least, crowded);
+  const parts = [
+    ...(under > 0 ? [`weights under ${thresholdText(under)}`] : []),
+    ...(top === null ? [] : [`what is not in a row’s top ${top}`]),
+  ];
+  const share = dropped === null ? "…" : `${percent(dropped)} of the attention`;
+  return [`not drawn: ${parts.join(" and ")}, ${share}`];
+}
+
+/** The legend's ramp: the colour of the head that is alone, grey where there are several. */
+function ramp(canvas: HTMLCanvasElement, props: HeadLegendProps): void {
+  createEffect(() => {
+    const context = canvas.getContext("2d");
+    if (context === null) return;
+    const { heads } = props.shown;
+    const colour = heads.length === 1 ? headColour(heads[0], props.dark) : ([128, 134, 146] as const);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    for (let x = 0; x < canvas.width; x++) {
+      context.fillStyle = css(colour, darkness(x / (canvas.width - 1), props.view.scale));
+      context.fillRect(x, 0, 1, canvas.height);
+    }
+  });
+}

@@ -1,0 +1,83 @@
+import { createEffect, createMemo, createSignal, on, onMount } from "solid-js";
+import type { Place } from "../../state/state";
+import type { Token } from "../../wire/messages";
+import { findText, type Match } from "./search";
+
+export interface SearchProps {
+  readonly queries: readonly Token[];
+  readonly keys: readonly Token[];
+  readonly onMatches: (matches: readonly Match[]) => void;
+  /** Goes to a token that was found. */
+  readonly onGo: (place: Place) => void;
+  readonly onClose: () => void;
+}
+
+/** A field to find tokens with, as a browser finds text: Enter goes on, shift and Enter back, Escape leaves. */
+export function Search(props: SearchProps) {
+  let field!: HTMLInputElement;
+  const [text, setText] = createSignal("");
+  const [at, setAt] = createSignal(0);
+  const matches = createMemo(() => findText(props.queries, props.keys, text()));
+  onMount(() => field.focus());
+  createEffect(
+    on(matches, (found) => {
+      props.onMatches(found);
+      setAt(0);
+      if (found.length > 0) props.onGo({ side: found[0].side, index: found[0].from });
+    }),
+  );
+  const step = (by: number): void => {
+    const found = matches();
+    if (found.length === 0) return;
+    const next = (at() + by + found.length) % found.length;
+    setAt(next);
+    props.onGo({ side: found[next].side, index: found[next].from });
+  };
+  const count = () => {
+    if (text() === "") return "";
+    return matches().length === 0 ? "not found" : `${at() + 1} of ${matches().length}`;
+  };
+  const key = (event: KeyboardEvent): void => {
+    event.stopPropagation();
+    if (event.key === "Enter") step(event.shiftKey ? -1 : 1);
+    else if (event.key === "Escape") props.onClose();
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <search class="find" on:keydown={key}>
+      <input
+        ref={field}
+        type="text"
+        spellcheck={false}
+        placeholder="Find tokens"
+        aria-label="Find tokens"
+        data-testid="find-text"
+        value={text()}
+        on:input={(event) => setText(event.currentTarget.value)}
+      />
+      <output class="num quiet" data-testid="find-count" aria-live="polite">
+        {count()}
+      </output>
+      <button
+        type="button"
+        aria-label="Match before"
+        title="Match before (⇧ Enter)"
+        on:click={() => step(-1)}
+      >
+        ↑
+      </button>
+      <button type="button" aria-label="Next match" title="Next match (Enter)" on:click={() => step(1)}>
+        ↓
+      </button>
+      <button
+        type="button"
+        aria-label="Leave the search"
+        title="Leave (Esc)"
+        on:click={() => props.onClose()}
+      >
+        ×
+      </button>
+    </search>
+  );
+}

@@ -1,0 +1,102 @@
+/** Looks at all rows of a layer's heads, and draws bands of lines, beside the main thread. */
+
+import { ComputedLayer, type LayerHeader, PackedLayer } from "../../compute/field";
+import type { LayerData } from "../../compute/kernel";
+import { type HeadSummary, type RowRules, summarise } from "../../compute/summary";
+import { type Band, type BandRequest, drawBand } from "./band";
+
+export type ToWorker =
+  /** The layer before keys were taken out of it; the header says which. */
+  | { readonly type: "layer"; readonly header: LayerHeader; readonly data: LayerData | Uint8Array }
+  | {
+      readonly type: "summarise";
+      readonly client: number;
+      readonly key: string;
+      readonly rules: RowRules;
+      readonly heads: readonly number[];
+    }
+  | { readonly type: "band"; readonly client: number; readonly key: string; readonly request: BandRequest }
+  | { readonly type: "leave"; readonly client: number };
+
+export type FromWorker =
+  | {
+      readonly type: "summary";
+      readonly client: number;
+      readonly key: string;
+      readonly summary: HeadSummary;
+    }
+  | { readonly type: "band"; readonly client: number; readonly band: Band };
+
+interface Jobs {
+  band: Extract<ToWorker, { type: "band" }> | null;
+  summaries: { readonly key: string; readonly rules: RowRules; readonly heads: number[] } | null;
+}
+
+let field: ComputedLayer | PackedLayer | undefined;
+/** Of each client only what it asked for last. */
+const jobs = new Map<number, Jobs>();
+const cutoffs = new Map<string, Float32Array>();
+let going = false;
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.type === "layer") {
+    const { without, ...header } = data.header;
+    const whole = { ...header, without: new Set<number>() };
+    field =
+      data.data instanceof Uint8Array
+        ? new PackedLayer(whole, data.data)
+        : new ComputedLayer(whole, data.data);
+    if (without.size > 0) field = field.renormalised(without);
+    return;
+  }
+  if (data.type === "leave") {
+    jobs.delete(data.client);
+    return;
+  }
+  const own = jobs.get(data.client) ?? { band: null, summaries: null };
+  jobs.set(data.client, own);
+  if (data.type === "band") own.band = data;
+  else own.summaries = { key: data.key, rules: data.rules, heads: [...data.heads] };
+  if (!going) {
+    going = true;
+    setTimeout(step);
+  }
+};
+
+/** One piece of work: bands before summaries, since somebody waits for them. Between pieces messages come in. */
+function step(): void {
+  going = work();
+  if (going) setTimeout(step);
+}
+
+function work(): boolean {
+  if (field === undefined) throw new Error("Work was asked for before its layer came.");
+  for (const own of jobs.values()) {
+    if (own.band === null) continue;
+    const { client, key, request } = own.band;
+    own.band = null;
+    const band = drawBand(field, request, (head) => cutoffs.get(`${key} ${head}`) ?? null);
+    const { lines } = band;
+    const buffers = [lines.head.buffer, lines.query.buffer, lines.key.buffer, lines.weight.buffer];
+    if (band.pixels !== null) buffers.push(band.pixels.buffer);
+    answer({ type: "band", client, band }, buffers as ArrayBuffer[]);
+    return true;
+  }
+  for (const [client, own] of jobs) {
+    const head = own.summaries?.heads.shift();
+    if (head === undefined || own.summaries === null) continue;
+    const { key, rules } = own.summaries;
+    const summary = summarise(field, head, rules);
+    if (field instanceof ComputedLayer && summary.normalisers !== null && !field.hasNormalisers(head))
+      field.setNormalisers(head, summary.normalisers);
+    cutoffs.set(`${key} ${head}`, summary.cutoffs);
+    // Copied: the worker goes on using them.
+    answer({ type: "summary", client, key, summary }, []);
+    return true;
+  }
+  return false;
+}
+
+function answer(message: FromWorker, transfer: ArrayBuffer[]): void {
+  self.postMessage(message, { transfer });
+}

@@ -1,0 +1,272 @@
+/** What lies over the picture of all lines: the token pointed at, its targets' shading and numbers, its lines. */
+
+import { Density } from "../../marks/density";
+import { shortWeight } from "../../marks/format";
+import { LineList, type LineScales, type Lines, strokeLines } from "../../marks/lines";
+import { css, headColour } from "../../marks/palette";
+import type { Place, Side } from "../../state/state";
+import { type Layout, rowSize, rowY, visibleRows } from "../layout";
+import { opacityOf, type Painting, pixelRatio, scalesOf } from "../paint";
+import type { Edge } from "../reading";
+import { bundled } from "./bundle";
+
+/** Colours of the page that a canvas cannot inherit. */
+export interface Theme {
+  readonly dark: boolean;
+  readonly ink: string;
+  readonly panel: string;
+  readonly accent: string;
+  readonly soft: string;
+  readonly font: string;
+}
+
+/** The weights drawn between a place and the tokens opposite, for each head. */
+export interface Shading {
+  readonly place: Place;
+  readonly stripes: readonly { readonly head: number; readonly weights: Float32Array }[];
+}
+
+export interface Overlay {
+  readonly painting: Painting;
+  readonly theme: Theme;
+  /** The token under the pointer. */
+  readonly hovered: Place | null;
+  readonly shading: Shading | null;
+  readonly lines: Lines;
+  /** The line that is read or selected. */
+  readonly edge: Edge | null;
+}
+
+/** Lines that are quicker stroked one by one than as a density. */
+const MOST_STROKES = 250;
+
+/** Width at the outer end of a token's cell that a number takes. */
+const NUMBER_ROOM = 40;
+
+export function readTheme(element: Element, dark: boolean): Theme {
+  const style = getComputedStyle(element);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  return {
+    dark,
+    ink: colour("--ink"),
+    panel: colour("--panel"),
+    accent: colour("--accent"),
+    soft: colour("--accent-soft"),
+    font: style.fontFamily,
+  };
+}
+
+export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
+  const context = opened(canvas, scene.painting.layout, scene.theme.font);
+  const { painting, theme, hovered, shading, lines, edge } = scene;
+  if (hovered !== null) highlight(context, hovered, painting, theme);
+  if (shading !== null) shade(context, shading, painting);
+  const scales = { ...scalesOf(painting), width: (weight: number) => 1.4 + 2.4 * weight };
+  if (lines.count <= MOST_STROKES) strokeLines(context, lines, scales);
+  else rasterise(context, lines, scales, painting.layout);
+  if (edge !== null) {
+    const one = new LineList();
+    one.add(edge.head, edge.query, edge.key, 1);
+    strokeLines(context, one, { ...scales, reach: Infinity, opacity: () => 1, width: () => 3 });
+  }
+  if (shading !== null) {
+    writeNumbers(context, shading, painting, theme);
+    writeHints(context, shading, painting, theme);
+  }
+}
+
+/** The context of a canvas of the window's size, cleared; its coordinates are across and along. */
+function opened(canvas: HTMLCanvasElement, layout: Layout, family: string): CanvasRenderingContext2D {
+  const ratio = pixelRatio();
+  const turned = layout.cells !== undefined;
+  const [across, along] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
+  const [width, height] = turned ? [along, across] : [across, along];
+  const context = canvas.getContext("2d");
+  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = Math.max(1, width);
+    canvas.height = Math.max(1, height);
+    // Kept as long as the size: a font that is set anew makes the page lay itself out.
+    context.font = `12px ${family}`;
+  }
+  orient(context, turned, ratio);
+  context.clearRect(0, 0, layout.width, layout.height);
+  return context;
+}
+
+/** Makes x run across and y along; in a turned view these are the screen's y and x. */
+export function orient(context: CanvasRenderingContext2D, turned: boolean, ratio: number): void {
+  if (turned) context.setTransform(0, ratio, ratio, 0, 0, 0);
+  else context.setTransform(ratio, 0, 0, ratio, 0, 0);
+}
+
+/** Kept: there is one to fill with every move of the pointer. */
+let density: Density | null = null;
+
+function rasterise(
+  context: CanvasRenderingContext2D,
+  lines: Lines,
+  scales: LineScales,
+  layout: Layout,
+): void {
+  const ratio = pixelRatio();
+  const turned = layout.cells !== undefined;
+  const across = Math.max(1, Math.round((layout.lineX1 - layout.lineX0) * ratio));
+  const along = Math.max(1, Math.round(layout.height * ratio));
+  if (density?.width !== across || density.height !== along) density = new Density(across, along, ratio);
+  else density.clear();
+  for (const { head, y0, y1, amount } of bundled(lines, scales, layout.height))
+    density.curve(y0, y1, { head, amount, colour: scales.colour(head), fades: false });
+  const [width, height] = turned ? [along, across] : [across, along];
+  const from = Math.round(layout.lineX0 * ratio);
+  const image = new ImageData(density.develop(turned), width, height);
+  context.putImageData(image, turned ? 0 : from, turned ? from : 0);
+}
+
+interface Cell {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+function cellOf({ layout, scroll }: Painting, side: Side, index: number): Cell {
+  const size = rowSize(layout, index, side);
+  const gap = layout.rowHeight > 30 ? 3 : 1;
+  const x = side === "query" ? layout.queryX : layout.keyX;
+  const y = rowY(layout, index, scroll, side) - size / 2 + gap;
+  return { x, y, width: layout.column, height: size - 2 * gap };
+}
+
+function highlight(
+  context: CanvasRenderingContext2D,
+  { side, index }: Place,
+  painting: Painting,
+  theme: Theme,
+): void {
+  const { x, y, width, height } = cellOf(painting, side, index);
+  context.fillStyle = theme.soft;
+  context.beginPath();
+  context.roundRect(x, y, width, height, 8);
+  context.fill();
+}
+
+/** Shades the tokens opposite, one stripe for each head, as opaque as its weight. */
+function shade(context: CanvasRenderingContext2D, { place, stripes }: Shading, painting: Painting): void {
+  const { layout, scroll, scale, dark } = painting;
+  const side = opposite(place.side);
+  const turned = layout.cells !== undefined;
+  const rows = stripes[0]?.weights.length ?? 0;
+  const [first, last] = visibleRows(layout, scroll, rows, 0, side);
+  // One head fills the whole cell; of several, the stripes leave room for the number at the outer end.
+  const room = stripes.length > 1 ? (turned ? 16 : NUMBER_ROOM) : 0;
+  const stripe = (layout.column - room) / Math.max(1, stripes.length);
+  for (let other = first; other < last; other++) {
+    if (!stripes.some(({ weights }) => weights[other] > 0)) continue;
+    const cell = cellOf(painting, side, other);
+    const left = side === "query" ? cell.x + room : cell.x;
+    const single = stripes.length === 1;
+    stripes.forEach(({ head, weights }, at) => {
+      if (weights[other] === 0) return;
+      context.fillStyle = css(headColour(head, dark), 0.68 * opacityOf(weights[other], scale));
+      context.beginPath();
+      if (single) context.roundRect(left, cell.y, stripe, cell.height, Math.min(8, cell.height / 4));
+      else context.roundRect(left + at * stripe, cell.y, stripe, cell.height, corners(at, stripes.length));
+      context.fill();
+    });
+  }
+}
+
+/** Radii of the stripes of a cell: only its own corners are round. */
+function corners(at: number, count: number): number[] {
+  const [begin, end] = [at === 0 ? 6 : 0, at === count - 1 ? 6 : 0];
+  return [begin, end, end, begin];
+}
+
+/** The largest weight over the heads beside each token opposite. */
+function writeNumbers(
+  context: CanvasRenderingContext2D,
+  { place, stripes }: Shading,
+  painting: Painting,
+  theme: Theme,
+): void {
+  const { layout, scroll } = painting;
+  const side = opposite(place.side);
+  const rows = stripes[0]?.weights.length ?? 0;
+  const [first, last] = visibleRows(layout, scroll, rows, 0, side);
+  const ratio = pixelRatio();
+  const turned = layout.cells !== undefined;
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.fillStyle = theme.ink;
+  context.textBaseline = "middle";
+  context.textAlign = turned ? "center" : side === "key" ? "right" : "left";
+  const across = side === "key" ? layout.keyX + layout.column - 10 : layout.queryX + 10;
+  for (let other = first; other < last; other++) {
+    let most = 0;
+    for (const { weights } of stripes) most = Math.max(most, weights[other]);
+    const text = shortWeight(most);
+    if (text === "") continue;
+    const along = rowY(layout, other, scroll, side);
+    if (turned) context.fillText(text, along, across);
+    else context.fillText(text, across, along + 0.5);
+  }
+  orient(context, turned, ratio);
+}
+
+/** How many lines lead to tokens before and after the window, and what they weigh together. */
+function writeHints(
+  context: CanvasRenderingContext2D,
+  { place, stripes }: Shading,
+  painting: Painting,
+  theme: Theme,
+): void {
+  const { layout, scroll } = painting;
+  const side = opposite(place.side);
+  const rows = stripes[0]?.weights.length ?? 0;
+  const [first, last] = visibleRows(layout, scroll, rows, 0, side);
+  if (first === 0 && last === rows) return;
+  const beyond = (from: number, to: number) => {
+    let [count, mass] = [0, 0];
+    for (const { weights } of stripes) {
+      for (let other = from; other < to; other++) {
+        if (weights[other] > 0) {
+          count += 1;
+          mass += weights[other];
+        }
+      }
+    }
+    return { count, share: mass / Math.max(1, stripes.length) };
+  };
+  const turned = layout.cells !== undefined;
+  const mirrored = (layout.cells?.[side].mirror ?? 0) > 0;
+  const before = beyond(0, first);
+  const after = beyond(last, rows);
+  const ratio = pixelRatio();
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.textBaseline = "middle";
+  context.textAlign = "center";
+  for (const [{ count, share }, atStart] of [
+    [before, !mirrored],
+    [after, mirrored],
+  ] as const) {
+    if (count === 0) continue;
+    const lines = count === 1 ? "1 line" : `${count.toLocaleString("en")} lines`;
+    const arrow = turned ? (atStart ? "←" : "→") : atStart ? "↑" : "↓";
+    const mass = place.side === "query" && share >= 0.005 ? `, ${shortWeight(share)}` : "";
+    const text = `${arrow} ${lines}${mass}`;
+    const near = side === "key" ? layout.keyX : layout.queryX;
+    const wide = turned ? context.measureText(text).width + 20 : layout.column;
+    const x = turned ? (atStart ? wide / 2 : layout.height - wide / 2) : near + wide / 2;
+    const y = turned ? near + layout.column / 2 : atStart ? 12 : layout.height - 12;
+    const high = turned ? layout.column : 24;
+    context.fillStyle = theme.panel;
+    context.fillRect(x - wide / 2, y - high / 2, wide, high);
+    context.fillStyle = theme.accent;
+    context.fillText(text, x, y + 0.5);
+  }
+  orient(context, turned, ratio);
+}
+
+function opposite(side: Side): Side {
+  return side === "query" ? "key" : "query";
+}

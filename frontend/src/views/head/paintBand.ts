@@ -1,0 +1,20 @@
+import { strokeLines } from "../../marks/lines";
+import { scalesOf } from "../paint";
+import type { Band } from "./band";
+import { orient } from "./overlay";
+
+/** Puts a band into its canvas: the pixels that were drawn elsewhere, or the lines one by one. */
+export function paintBand(canvas: HTMLCanvasElement, { request, lines, pixels, width, height }: Band): void {
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  if (pixels !== null) {
+    context.putImageData(new ImageData(pixels, width, height), 0, 0);
+    return;
+  }
+  const { layout, top, scale, dark, heads, ratio } = request;
+  orient(context, layout.cells !== undefined, ratio);
+  const scales = scalesOf({ layout, scroll: top, scale, dark, heads });
+  strokeLines(context, lines, { ...scales, x0: 0, x1: layout.lineX1 - layout.lineX0 });
+}

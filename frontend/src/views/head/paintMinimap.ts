@@ -1,0 +1,80 @@
+/** Where attention comes from and goes over the whole input, in a strip a few pixels wide. */
+
+import type { HeadSummary } from "../../compute/summary";
+import { css, headColour } from "../../marks/palette";
+import type { Place, Side } from "../../state/state";
+import { type Layout, rowY } from "../layout";
+import { pixelRatio } from "../paint";
+import { orient, type Shading, type Theme } from "./overlay";
+
+export interface MinimapScene {
+  readonly layout: Layout;
+  readonly summaries: readonly HeadSummary[];
+  readonly shading: Shading | null;
+  readonly pins: readonly Place[];
+  readonly theme: Theme;
+}
+
+/** Bars grow from the middle: attention sent to the queries' side, received to the keys' side. */
+export function paintMinimap(canvas: HTMLCanvasElement, scene: MinimapScene): void {
+  const { layout, summaries, shading, pins, theme } = scene;
+  const ratio = pixelRatio();
+  const turned = layout.cells !== undefined;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  canvas.width = Math.max(1, Math.round(width * ratio));
+  canvas.height = Math.max(1, Math.round(height * ratio));
+  const context = canvas.getContext("2d");
+  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  orient(context, turned, ratio);
+  const [across, along] = turned ? [height, width] : [width, height];
+  const pixel = 1 / ratio;
+  const at = (index: number, side: Side) => (rowY(layout, index, 0, side) / layout.extent) * along;
+  const middle = across / 2;
+  const bars = (side: Side, all: readonly { readonly head: number; readonly values: Float32Array }[]) => {
+    const bins = Math.max(1, Math.round(along / pixel));
+    const colour = all.length === 1 ? headColour(all[0].head, theme.dark) : ([128, 134, 146] as const);
+    const heaviest = new Float32Array(bins);
+    const count = all[0]?.values.length ?? 0;
+    let most = 0;
+    for (let index = 0; index < count; index++) {
+      let value = 0;
+      for (const { values } of all) value += values[index];
+      const bin = Math.max(0, Math.min(bins - 1, Math.floor(at(index, side) / pixel)));
+      heaviest[bin] = Math.max(heaviest[bin], value);
+      most = Math.max(most, value);
+    }
+    if (most === 0) return;
+    context.fillStyle = css(colour, 0.9);
+    for (let bin = 0; bin < bins; bin++) {
+      if (heaviest[bin] === 0) continue;
+      const long = Math.sqrt(heaviest[bin] / most) * (middle - 1.5);
+      context.fillRect(
+        side === "query" ? middle - 0.5 - long : middle + 0.5,
+        bin * pixel,
+        long,
+        Math.max(1, pixel),
+      );
+    }
+  };
+  if (shading === null) {
+    bars(
+      "query",
+      summaries.map(({ head, sent }) => ({ head, values: sent })),
+    );
+    bars(
+      "key",
+      summaries.map(({ head, received }) => ({ head, values: received })),
+    );
+  } else {
+    const side = shading.place.side === "query" ? "key" : "query";
+    bars(
+      side,
+      shading.stripes.map(({ head, weights }) => ({ head, values: weights })),
+    );
+  }
+  context.fillStyle = theme.accent;
+  const marked = shading === null ? pins : [...pins, shading.place];
+  for (const { side, index } of marked) {
+    context.fillRect(side === "query" ? 0 : middle, at(index, side) - 1, middle, 2);
+  }
+}

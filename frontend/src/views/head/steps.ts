@@ -1,0 +1,22 @@
+/** The thresholds that the slider offers: none, then logarithmic steps from a thousandth to nine tenths. Pure. */
+
+export const STEPS: readonly number[] = [
+  0,
+  ...[0.001, 0.0015, 0.002, 0.003, 0.005, 0.007],
+  ...[0.01, 0.015, 0.02, 0.03, 0.05, 0.07],
+  ...[0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.9],
+];
+
+/** The step nearest to a threshold. */
+export function nearestStep(threshold: number): number {
+  let best = 0;
+  STEPS.forEach((step, at) => {
+    if (Math.abs(step - threshold) < Math.abs(STEPS[best] - threshold)) best = at;
+  });
+  return best;
+}
+
+/** A threshold as text: as many digits as it has, at most four. */
+export function thresholdText(threshold: number): string {
+  return String(Number(threshold.toFixed(4)));
+}

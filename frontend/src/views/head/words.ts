@@ -1,0 +1,44 @@
+/** How tokens stand beside each other in a turned view. */
+
+import { face } from "../../marks/format";
+import type { Token } from "../../wire/messages";
+
+const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+const LETTER = /\p{L}/u;
+const FONT = '14px system-ui, "Segoe UI", "Helvetica Neue", sans-serif';
+const CELL = { least: 30, most: 180, padding: 14 };
+
+/** Whether most tokens that have letters are written from right to left. */
+export function mostlyRightToLeft(tokens: readonly Token[]): boolean {
+  let balance = 0;
+  for (const { text } of tokens) {
+    if (RIGHT_TO_LEFT.test(text)) balance += 1;
+    else if (LETTER.test(text)) balance -= 1;
+  }
+  return balance > 0;
+}
+
+const measured = new Map<string, number>();
+let ruler: CanvasRenderingContext2D | null | undefined;
+
+/** How wide each token's cell is, CSS pixels. */
+export function widthsOf(tokens: readonly Token[]): Float64Array {
+  return Float64Array.from(tokens, (token) => {
+    const { before, text } = face(token);
+    const wide = widthOf(before + text) + CELL.padding;
+    return Math.ceil(Math.max(CELL.least, Math.min(CELL.most, wide)));
+  });
+}
+
+function widthOf(text: string): number {
+  const known = measured.get(text);
+  if (known !== undefined) return known;
+  if (ruler === undefined) {
+    ruler = document.createElement("canvas").getContext("2d");
+    if (ruler !== null) ruler.font = FONT;
+  }
+  const wide = ruler?.measureText(text).width ?? 8 * text.length;
+  if (measured.size > 20_000) measured.clear();
+  measured.set(text, wide);
+  return wide;
+}

@@ -1,0 +1,129 @@
+/** The work on a layer that takes longer than a frame: at once where it is little, else in a worker. */
+
+import { ComputedLayer, type LayerField, PackedLayer } from "../../compute/field";
+import { type HeadSummary, type RowRules, summarise } from "../../compute/summary";
+import { type Band, type BandRequest, drawBand } from "./band";
+import type { FromWorker, ToWorker } from "./layer.worker";
+import LayerWorker from "./layer.worker?worker&inline";
+
+/** Weights that the main thread looks at without a pause that anybody sees. */
+const AT_ONCE = 12_000;
+
+/** A view's share of the work: only its newest requests matter. */
+export interface WorkClient {
+  /** The summaries of some heads under rules that `key` names; `onSummary` is called for each that was not known. */
+  summarise(key: string, rules: RowRules, heads: readonly number[]): void;
+  summary(key: string, head: number): HeadSummary | null;
+  band(key: string, request: BandRequest): void;
+  close(): void;
+}
+
+export interface WorkListener {
+  readonly onSummary: () => void;
+  readonly onBand: (band: Band) => void;
+  readonly onFailure: (sentence: string) => void;
+}
+
+/** Summaries kept of one layer. */
+const KEPT = 256;
+
+class LayerWork {
+  #worker: Worker | undefined;
+  #clients = new Map<number, WorkListener>();
+  #next = 0;
+  readonly #summaries = new Map<string, HeadSummary>();
+
+  constructor(
+    private readonly field: LayerField,
+    private readonly onEmpty: () => void,
+  ) {}
+
+  join(listener: WorkListener): WorkClient {
+    const client = this.#next++;
+    this.#clients.set(client, listener);
+    return {
+      summarise: (key, rules, heads) => this.#summarise(client, key, rules, heads),
+      summary: (key, head) => this.#summaries.get(`${key} ${head}`) ?? null,
+      band: (key, request) => this.#band(client, key, request),
+      close: () => this.#leave(client),
+    };
+  }
+
+  #summarise(client: number, key: string, rules: RowRules, heads: readonly number[]): void {
+    const missing = heads.filter((head) => !this.#summaries.has(`${key} ${head}`));
+    if (missing.length === 0) return;
+    if (this.#little(heads.length)) {
+      for (const head of missing) this.#keep(key, summarise(this.field, head, rules));
+      this.#clients.get(client)?.onSummary();
+    } else this.#post({ type: "summarise", client, key, rules, heads: missing });
+  }
+
+  #band(client: number, key: string, request: BandRequest): void {
+    if (this.#little(request.heads.length)) {
+      const band = drawBand(
+        this.field,
+        request,
+        (head) => this.#summaries.get(`${key} ${head}`)?.cutoffs ?? null,
+      );
+      this.#clients.get(client)?.onBand(band);
+    } else this.#post({ type: "band", client, key, request });
+  }
+
+  #leave(client: number): void {
+    this.#clients.delete(client);
+    if (this.#clients.size > 0) {
+      if (this.#worker !== undefined) this.#post({ type: "leave", client });
+      return;
+    }
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.onEmpty();
+  }
+
+  #little(heads: number): boolean {
+    return heads * this.field.queries * this.field.keys <= AT_ONCE;
+  }
+
+  #keep(key: string, summary: HeadSummary): void {
+    const { field } = this;
+    const { head, normalisers } = summary;
+    if (field instanceof ComputedLayer && normalisers !== null && !field.hasNormalisers(head))
+      field.setNormalisers(head, normalisers);
+    this.#summaries.set(`${key} ${head}`, summary);
+    for (const oldest of this.#summaries.keys()) {
+      if (this.#summaries.size <= KEPT) break;
+      this.#summaries.delete(oldest);
+    }
+  }
+
+  #post(message: ToWorker): void {
+    if (this.#worker === undefined) {
+      this.#worker = new LayerWorker();
+      this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+        if (data.type === "summary") this.#keep(data.key, data.summary);
+        const listener = this.#clients.get(data.client);
+        if (data.type === "band") listener?.onBand(data.band);
+        else listener?.onSummary();
+      };
+      this.#worker.onerror = (event) => {
+        const sentence = `The background computation failed: ${event.message}.`;
+        for (const listener of this.#clients.values()) listener.onFailure(sentence);
+      };
+      const { field } = this;
+      if (!(field instanceof ComputedLayer || field instanceof PackedLayer))
+        throw new TypeError("Only a layer as its host sent it, or renormalised, can be worked on elsewhere.");
+      const data = field instanceof PackedLayer ? field.bytes : (field.whole ?? field).data;
+      this.#worker.postMessage({ type: "layer", header: field.header, data } satisfies ToWorker);
+    }
+    this.#worker.postMessage(message);
+  }
+}
+
+const works = new WeakMap<LayerField, LayerWork>();
+
+/** Joins the work on a layer; views of one layer share it. */
+export function joinWork(field: LayerField, listener: WorkListener): WorkClient {
+  const work = works.get(field) ?? new LayerWork(field, () => works.delete(field));
+  works.set(field, work);
+  return work.join(listener);
+}
