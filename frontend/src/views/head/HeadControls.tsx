@@ -10,8 +10,8 @@ export interface HeadControlsProps {
 }
 
 const SINKS: readonly (readonly [Sinks, string])[] = [
-  ["shown", "shown"],
-  ["hidden", "hidden"],
+  ["shown", "sink shown"],
+  ["hidden", "sink hidden"],
   ["renormalised", "renormalised"],
 ];
 const TOPS: readonly (number | null)[] = [null, 1, 2, 3, 5, 8, 16, 32];
@@ -48,22 +48,21 @@ export function HeadControls(props: HeadControlsProps) {
 
   return (
     <div class="controls" role="group" aria-label="What is left out">
-      <label title={`The ${props.sinkTitle}: where attention rests that nothing else needs (x)`}>
-        sink
-        <select
-          data-testid="sinks"
-          classList={{ active: view().sinks !== "shown" }}
-          on:change={(event) => change({ sinks: event.currentTarget.value as Sinks })}
-        >
-          <For each={SINKS}>
-            {([value, text]) => (
-              <option value={value} selected={view().sinks === value}>
-                {text}
-              </option>
-            )}
-          </For>
-        </select>
-      </label>
+      <select
+        aria-label="Sink"
+        title={`The ${props.sinkTitle}: where attention rests that nothing else needs. Hidden, or hidden with the other weights of a row brought to a sum of 1 (x)`}
+        data-testid="sinks"
+        classList={{ active: view().sinks !== "shown" }}
+        on:change={(event) => change({ sinks: event.currentTarget.value as Sinks })}
+      >
+        <For each={SINKS}>
+          {([value, text]) => (
+            <option value={value} selected={view().sinks === value}>
+              {text}
+            </option>
+          )}
+        </For>
+      </select>
       <label title="Weights below it are not drawn">
         ≥
         <input

@@ -285,8 +285,11 @@ export function HeadLines(props: HeadLinesProps) {
     else stage.scrollLeft = along;
   };
   /** Where reading begins: at the right for a turned view of text that runs from right to left. */
+  const start = createMemo(() => props.shown.queries);
+  const across = createMemo(turned);
+  const hasSize = createMemo(() => size().width > 0);
   createEffect(
-    on([() => props.shown.queries, turned, () => size().width === 0], () => {
+    on([start, across, hasSize], () => {
       moveTo(turned() && rightToLeft() ? untrack(layout).extent : 0);
       followScroll();
     }),

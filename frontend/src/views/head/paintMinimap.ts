@@ -44,15 +44,17 @@ export function paintMinimap(canvas: HTMLCanvasElement, scene: MinimapScene): vo
       most = Math.max(most, value);
     }
     if (most === 0) return;
+    // Of a short input a bar is nearly as thick as its token is long.
+    const thick = Math.max(1, pixel, (0.6 * along) / Math.max(1, count));
     context.fillStyle = css(colour, 0.9);
     for (let bin = 0; bin < bins; bin++) {
       if (heaviest[bin] === 0) continue;
       const long = Math.sqrt(heaviest[bin] / most) * (middle - 1.5);
       context.fillRect(
         side === "query" ? middle - 0.5 - long : middle + 0.5,
-        bin * pixel,
+        bin * pixel - thick / 2,
         long,
-        Math.max(1, pixel),
+        thick,
       );
     }
   };

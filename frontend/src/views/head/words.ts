@@ -11,7 +11,8 @@ const CELL = { least: 30, most: 180, padding: 14 };
 /** Whether most tokens that have letters are written from right to left. */
 export function mostlyRightToLeft(tokens: readonly Token[]): boolean {
   let balance = 0;
-  for (const { text } of tokens) {
+  for (const { text, raw, special } of tokens) {
+    if (raw || special) continue;
     if (RIGHT_TO_LEFT.test(text)) balance += 1;
     else if (LETTER.test(text)) balance -= 1;
   }
