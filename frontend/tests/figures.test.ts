@@ -25,7 +25,13 @@ function even(tokens: number): LayerField {
     allowed: (_, query, key) => key <= query,
     exact: () => true,
     correct: () => undefined,
-  } as LayerField;
+    ...{ without: new Set<number>(), taken: () => 0 },
+    fill: (_, query, out) => {
+      out.set(row(_, query));
+      return null;
+    },
+    renormalised: () => even(tokens),
+  };
 }
 
 function wanted(words: readonly string[], more: Partial<HeadFigure> = {}): HeadFigure {

@@ -290,9 +290,8 @@ async function rastered(
   const density = new Density(Math.round(length * ratio), Math.round(extent * ratio), ratio);
   const some = subset(lines, chosen);
   density.add(some, scales);
-  density.develop();
-  const { width, height, pixels } = density;
-  const data = new Uint8Array(pixels.buffer);
+  const { width, height } = density;
+  const data = new Uint8Array(density.develop(false).buffer);
   const drawn = turned
     ? await image(
         { width: height, height: width, data: transposed(data, width, height) },

@@ -7,7 +7,11 @@ import { type Band, type BandRequest, drawBand } from "./band";
 
 export type ToWorker =
   /** The layer before keys were taken out of it; the header says which. */
-  | { readonly type: "layer"; readonly header: LayerHeader; readonly data: LayerData | Uint8Array }
+  | {
+      readonly type: "layer";
+      readonly header: LayerHeader;
+      readonly data: LayerData | Uint8Array | Uint16Array;
+    }
   | {
       readonly type: "summarise";
       readonly client: number;
@@ -42,10 +46,9 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === "layer") {
     const { without, ...header } = data.header;
     const whole = { ...header, without: new Set<number>() };
-    field =
-      data.data instanceof Uint8Array
-        ? new PackedLayer(whole, data.data)
-        : new ComputedLayer(whole, data.data);
+    const { data: numbers } = data;
+    const packed = numbers instanceof Uint8Array || numbers instanceof Uint16Array;
+    field = packed ? new PackedLayer(whole, numbers) : new ComputedLayer(whole, numbers);
     if (without.size > 0) field = field.renormalised(without);
     return;
   }
