@@ -131,9 +131,7 @@ def test_a_request_is_acknowledged_at_once_and_cancelled_before_its_work_began()
     hold.set()
     assert page.answered.wait(20)
     codes = [
-        message.body["code"]
-        for kind, ident, message in page.heard
-        if message and ident == "1" and "code" in message.body
+        message.body["code"] for _, ident, message in page.heard if message and ident == "1" and "code" in message.body
     ]
     assert codes == ["cancelled"]
 
