@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applyAddress, readHash, writeHash } from "../src/state/hash";
 import { begin, redo, step, undo } from "../src/state/history";
-import { type AppState, EMPTY, headsOn, reduce } from "../src/state/state";
+import { type AppState, EMPTY, type Frame, headsOn, reduce, type ViewSettings } from "../src/state/state";
 import type { Token, TraceMessage } from "../src/wire/messages";
 
 function token(text: string, sentence: Token["sentence"] = null): Token {
@@ -123,6 +123,28 @@ describe("the address", () => {
     expect(again.view).toEqual(state.view);
     expect(again.frame).toEqual(state.frame);
     expect([address.text, address.model, address.trace]).toEqual(["a bb ccc", "m", "hash-m-3"]);
+  });
+
+  it("carries every setting", () => {
+    const view: ViewSettings = {
+      ...{ filter: "AB", scale: "log", sinks: "renormalised", palette: "cividis", theme: "dark" },
+      ...{ thumbnails: "lines", neurons: "closed", order: "wavelength", values: "shown" },
+      ...{ orientation: "rows", threshold: 0.25, top: 3 },
+      ...{ measure: "entropy", measured: "off-sink", tint: "off", sort: "layers", range: [null, 0.5] },
+    };
+    for (const name of Object.keys(EMPTY.view) as (keyof ViewSettings)[]) {
+      expect(view[name], name).not.toEqual(EMPTY.view[name]);
+    }
+    const frame: Frame = {
+      widths: { model: 210, head: 300 },
+      at: "model",
+      whole: "one",
+      side: "edges",
+      camera: { x: 2.5, y: 1, zoom: 8 },
+    };
+    const address = readHash(writeHash({ ...traced("a"), view, frame }));
+    expect(address.view).toEqual(view);
+    expect(address.frame).toEqual(frame);
   });
 
   it("is readable", () => {

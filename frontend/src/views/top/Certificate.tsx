@@ -55,7 +55,7 @@ export function CertificateBadge(props: CertificateBadgeProps) {
                           <th>weights × values</th>
                           <th>hidden states</th>
                           <th>eager weights</th>
-                          <th />
+                          <th>exact</th>
                         </tr>
                       </thead>
                       <tbody>

@@ -17,7 +17,7 @@ interface ToolsProps {
 /** What belongs to the whole page: examples, the look of weights, undo, export, help; one menu where there is no room. */
 export function Tools(props: ToolsProps) {
   return (
-    <div class="tools" role="toolbar" aria-label="Page">
+    <div class="tools" role="group" aria-label="Page">
       <Show when={props.page.narrow()} fallback={<WideTools {...props} />}>
         <FoldedTools {...props} />
       </Show>
@@ -101,12 +101,12 @@ function FoldedTools({ page, prompt }: ToolsProps) {
             </button>
           </div>
           <Show when={prompt.canRun() && (page.session.hello()?.examples.length ?? 0) > 0}>
-            <h3>Examples</h3>
+            <h2>Examples</h2>
             <div class="menu" role="menu" aria-label="Examples">
               <ExampleList page={page} prompt={prompt} close={close} />
             </div>
           </Show>
-          <h3>Export</h3>
+          <h2>Export</h2>
           <div class="menu" role="menu" aria-label="Export">
             <PageExportItems close={close} />
           </div>

@@ -14,7 +14,7 @@ export function TopBar(props: {
     <header class="top">
       <h1 class="logo">
         <Logo />
-        <b>attnscope</b>
+        <b class="logo-word">attnscope</b>
       </h1>
       <ModelMenu page={props.page} prompt={prompt} />
       <Show

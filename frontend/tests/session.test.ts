@@ -1,0 +1,122 @@
+import { describe, expect, it } from "vitest";
+import { DisconnectedError, RefusedError, type Source } from "../src/source/source";
+import { createSession } from "../src/state/session";
+import type { Message, Request, Token, TraceMessage } from "../src/wire/messages";
+
+function trace(name: string, tokens: number): TraceMessage {
+  const shape = { heads: 4, kv_heads: 4, qk_dim: 8, v_dim: 8 };
+  const token: Token = {
+    text: "a",
+    id: tokens,
+    special: false,
+    sentence: null,
+    continues: false,
+    raw: false,
+  };
+  return {
+    ...{ v: 1, id: "1", last: true, type: "trace", trace: name, tensors: new Map() },
+    model: { name: "m", title: "M", kind: "decoder", dtype: null, quantisation: null, parameters: null },
+    input: { text: name, pair: null },
+    tokens: { text: Array.from({ length: tokens }, () => token) },
+    stacks: {
+      decoder: {
+        ...{ layers: 2, heads: 4, kv_heads: 4, head_dim: 8, causal: true, query: "text", key: "text" },
+        shapes: [shape, shape],
+      },
+    },
+    ...{ warnings: [], certificate: null, next: null },
+  };
+}
+
+/** Answers every request with what `answer` gives; never, where that is null. */
+function sourceOf(answer: (request: Request) => Message | Error | null): Source {
+  return {
+    async *request(request, { signal }) {
+      const now = answer(request);
+      if (now instanceof Error) throw now;
+      if (now !== null) yield now;
+      else await new Promise((_, stop) => signal.addEventListener("abort", () => stop(new Error("aborted"))));
+    },
+  };
+}
+
+function shown(tokens: number) {
+  const session = createSession(sourceOf(() => null));
+  session.dispatch({ type: "traced", trace: trace("first", tokens) });
+  return session;
+}
+
+describe("undo", () => {
+  it("says what it would take back, and redo what it would bring back", () => {
+    const session = shown(3);
+    expect([session.undoes(), session.redoes()]).toEqual([null, null]);
+    session.dispatch({ type: "isolate-head", head: 2 });
+    session.dispatch({ type: "view", view: { scale: "log" } });
+    expect(session.undoes()).toBe("scale");
+    session.undo();
+    expect([session.undoes(), session.redoes()]).toEqual(["head 2 alone", "scale"]);
+    expect(session.state().view.scale).toBe("linear");
+    session.redo();
+    expect(session.state().view.scale).toBe("log");
+  });
+
+  it("passes over the theme and the panels", () => {
+    const session = shown(3);
+    session.dispatch({ type: "pin", place: { side: "query", index: 1 } });
+    session.dispatch({ type: "view", view: { theme: "dark" } });
+    session.dispatch({ type: "frame", frame: { at: "side", whole: "one" } });
+    session.undo();
+    expect(session.state().pins).toEqual([]);
+    expect(session.state().view.theme).toBe("dark");
+    expect(session.state().frame.whole).toBe("one");
+  });
+
+  it("takes a drag back as one step", () => {
+    const session = shown(3);
+    for (const threshold of [0.1, 0.2, 0.3]) session.dispatch({ type: "view", view: { threshold } });
+    session.undo();
+    expect(session.state().view.threshold).toBe(0);
+    expect(session.undoes()).toBe(null);
+  });
+
+  it("keeps what is selected within a shorter text", () => {
+    const session = shown(9);
+    session.dispatch({ type: "pin", place: { side: "query", index: 8 } });
+    session.dispatch({ type: "pins", pins: [] });
+    session.dispatch({ type: "traced", trace: trace("second", 2) });
+    session.undo();
+    expect(session.state().pins).toEqual([]);
+  });
+});
+
+describe("a failure", () => {
+  const about = async (error: Error) => {
+    const session = createSession(sourceOf(() => error));
+    await session.run({ text: "a", pair: null, model: null });
+    return session.failure();
+  };
+
+  it("keeps the code that the host refused with", async () => {
+    const failure = await about(new RefusedError("too_large", "At most 9 tokens."));
+    expect(failure).toEqual({ sentence: "At most 9 tokens.", disconnected: false, code: "too_large" });
+  });
+
+  it("tells a lost connection from a refusal", async () => {
+    expect(await about(new DisconnectedError("gone"))).toMatchObject({ disconnected: true, code: null });
+  });
+
+  it("offers a layer again that somebody stopped on its way", () => {
+    const session = shown(3);
+    session.dispatch({ type: "layer", layer: 1 });
+    expect(session.work()?.what).toBe("layer");
+    session.cancel();
+    expect(session.work()).toBe(null);
+    expect(session.failure()).toMatchObject({
+      code: "cancelled",
+      sentence: "You stopped layer 1 on its way.",
+    });
+    session.retry();
+    expect(session.failure()).toBe(null);
+    expect(session.work()?.what).toBe("layer");
+  });
+});
