@@ -98,7 +98,7 @@ describe("a head figure", () => {
     expect(count(svg, "<image ")).toBe(1);
     expect(count(svg, 'class="edge"')).toBe(10);
     expect(svg).toContain("drawn as an image");
-  });
+  }, 30_000);
 
   it("turns for scripts read across", async () => {
     const view = { ...EMPTY.view, orientation: "rows" as const };

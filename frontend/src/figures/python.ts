@@ -18,10 +18,15 @@ export function pythonOf(state: AppState, panel: PanelName): string {
   } else {
     lines.push('trace = attnscope.open("saved.trace")  # the file that this trace was saved as');
   }
-  lines.push(`# trace.id was ${pythonString(trace.trace)}`, "");
+  // Rounding depends on how work is shared between threads, and the id hashes every bit.
+  lines.push(
+    `# trace.id was ${pythonString(trace.trace)}, and is on the same machine with as many threads`,
+    "",
+  );
   const view = viewArguments(state, panel);
-  const drawn = `trace, ${view.arguments.join(", ")}`;
-  lines.push(`attnscope.show(${drawn})`);
+  const shown = ["trace", ...view.arguments];
+  lines.push(`attnscope.show(${shown.join(", ")})`);
+  const drawn = [...shown, ...settingsOf(state, panel)].join(", ");
   lines.push(`# attnscope.figure(${drawn}).savefig(${pythonString(`${view.file}.pdf`)})`);
   if (view.numbers !== null) lines.push(view.numbers);
   return `${lines.join("\n")}\n`;
@@ -37,24 +42,39 @@ function viewArguments(state: AppState, panel: PanelName): ViewCall {
   const { layer, token, stack } = state.selection;
   const { pins } = state;
   const several = Object.keys(currentTrace(state)?.stacks ?? {}).length > 1;
-  const inStack = several ? `, stack=${pythonString(stack)}` : "";
+  const ofStack = several ? [`stack=${pythonString(stack)}`] : [];
+  const inStack = ofStack.map((argument) => `, ${argument}`).join("");
   const place = token ?? pins.findLast((pin) => pin.side === "query") ?? null;
   const query = place?.side === "query" ? [`token=${place.index}`] : [];
-  if (panel === "model") return { arguments: ['view="model"'], file: "model", numbers: null };
+  if (panel === "model") return { arguments: ['view="model"', ...ofStack], file: "model", numbers: null };
   const head = neuronHead(state);
   if (panel === "side" && state.frame.side === "neurons") {
     return {
-      arguments: ['view="neuron"', `layer=${layer}`, `head=${head}`, ...query],
+      arguments: ['view="neuron"', `layer=${layer}`, `head=${head}`, ...query, ...ofStack],
       file: `neurons-${layer}.${head}`,
       numbers: `q, k = trace.q(${layer}, ${head}${inStack}), trace.k(${layer}, ${head}${inStack})`,
     };
   }
   const heads = headsOn(state);
   return {
-    arguments: ['view="head"', `layer=${layer}`, `heads=[${heads.join(", ")}]`, ...query],
+    arguments: ['view="head"', `layer=${layer}`, `heads=[${heads.join(", ")}]`, ...query, ...ofStack],
     file: heads.length === 1 ? `head-${layer}.${heads[0]}` : `layer-${layer}`,
     numbers: `attention = trace.attention(${layer}, ${heads[0] ?? 0}${inStack})  # [query, key]`,
   };
+}
+
+/** The settings of the page that a figure has too, where they are not the usual ones. */
+function settingsOf({ view }: AppState, panel: PanelName): readonly string[] {
+  const found = [`scale=${pythonString(view.scale)}`];
+  if (view.filter !== "all") found.push(`filter=${pythonString(view.filter)}`);
+  if (view.sinks !== "shown") found.push(`hide_sinks=${view.sinks === "hidden" ? "True" : '"renormalised"'}`);
+  if (panel === "head" && view.threshold > 0) found.push(`threshold=${view.threshold}`);
+  if (panel === "head" && view.top !== null) found.push(`top=${view.top}`);
+  if (panel === "model" && view.palette !== "blue") found.push(`palette=${pythonString(view.palette)}`);
+  if (panel === "model" && view.thumbnails !== "auto") {
+    found.push(`thumbnails=${pythonString(view.thumbnails)}`);
+  }
+  return found;
 }
 
 const SHORT: Readonly<Record<string, string>> = {
