@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("tracing.py", "painting.py")
+BENCHMARKS = ("tracing.py", "measuring.py", "painting.py")
 
 
 def main() -> int:

@@ -75,11 +75,17 @@ def _measured(trace: Trace, stack: str | None, by: str, *, off_sink: bool) -> pa
         raise InputError(f"Choose one of the stacks {', '.join(trace.stacks)} with --stack; got {stack or 'none'}.")
     names = [measure.name for measure in analysis.MEASURES]
     found = analysis.heads(trace, stack, off_sink=off_sink)
-    if found[by].isna().all():
-        known = ", ".join(name for name in names if not found[name].isna().all())
+    defined = _defined(found)
+    if by not in defined:
+        known = ", ".join(name for name in names if name in defined)
         without = " without the sinks" if off_sink else ""
         raise InputError(f"The measure {by!r} is not defined for this input{without}; there are {known or 'none'}.")
     return found
+
+
+def _defined(found: pandas.DataFrame) -> list[str]:
+    """The columns in which any head has a number."""
+    return [str(name) for name in found.dropna(axis=1, how="all").columns]
 
 
 def _table(found: pandas.DataFrame, by: str) -> Table:
@@ -89,7 +95,7 @@ def _table(found: pandas.DataFrame, by: str) -> Table:
     from attnscope.analysis import MEASURES
 
     titles = {measure.name: measure.title for measure in MEASURES}
-    columns = [by, *(name for name in ALWAYS if name != by and not found[name].isna().all())]
+    columns = [by, *(name for name in ALWAYS if name != by and name in _defined(found))]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Head", justify="right", no_wrap=True)
     for name in columns:
