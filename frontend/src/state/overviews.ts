@@ -51,7 +51,7 @@ export function createOverviews(source: Source, onFailure: (error: unknown) => v
         await ask(filter === "all" ? {} : { filter });
       } catch (error) {
         // A host that knows no parts shows all of it, and the view leaves out what the filter drops.
-        if (filter === "all" || !(error instanceof RefusedError) || error.code !== "refused") throw error;
+        if (filter === "all" || !(error instanceof RefusedError) || error.code === "cancelled") throw error;
         await ask({});
       }
       kept.set(key, building);

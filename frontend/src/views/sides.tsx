@@ -1,3 +1,6 @@
+import { EdgeHeading } from "./edges/EdgeHeading";
+import { EdgeTable } from "./edges/EdgeTable";
+import { readEdges } from "./edges/readEdges";
 import { NeuronBody } from "./neuron/NeuronBody";
 import { NeuronHeading } from "./neuron/NeuronHeading";
 import { type NeuronProps, type Neurons, readNeurons } from "./neuron/readNeurons";
@@ -10,6 +13,7 @@ export function sideViews(page: Page): { readonly views: readonly SideView[]; re
   const neuronProps = neuronsOf(page);
   const now = readNeurons(neuronProps);
   const rowProps = rowsOf(page);
+  const edges = readEdges(page);
   const views: readonly SideView[] = [
     {
       name: "neurons",
@@ -22,6 +26,12 @@ export function sideViews(page: Page): { readonly views: readonly SideView[]; re
       title: "Weights",
       heading: () => <RowHeading {...rowProps} />,
       body: () => <RowTable {...rowProps} />,
+    },
+    {
+      name: "edges",
+      title: "Edges",
+      heading: () => <EdgeHeading page={page} now={edges} />,
+      body: () => <EdgeTable page={page} now={edges} />,
     },
   ];
   return { views, neurons: now };

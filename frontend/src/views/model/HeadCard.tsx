@@ -13,7 +13,8 @@ export interface HeadCardProps {
   readonly room: { readonly width: number; readonly height: number };
 }
 
-const WIDE = 252;
+/** As in model.css. */
+const WIDE = 292;
 
 /** What is known of the head under the pointer, beside it. The readout and the grid say the same aloud. */
 export function HeadCard(props: HeadCardProps) {

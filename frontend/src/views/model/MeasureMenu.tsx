@@ -22,6 +22,8 @@ const SORT_TIPS: Readonly<Record<ViewSettings["sort"], string>> = {
 export interface MeasureMenuProps {
   readonly session: Session;
   readonly measures: readonly Measure[];
+  /** Those that are not defined for this input. */
+  readonly missing: readonly Measure[];
   /** The pinned edge as a measure; null where none is pinned. */
   readonly edge: Measure | null;
   readonly chosen: Measure | null;
@@ -82,6 +84,11 @@ export function MeasureMenu(props: MeasureMenuProps) {
               )}
             </For>
           </div>
+          <Show when={props.missing.length > 0}>
+            <p class="quiet tip-missing">
+              Not defined for this input: {props.missing.map(({ title }) => title).join(", ")}.
+            </p>
+          </Show>
           <p class="quiet tip">
             {told()?.sentence ?? "A number for each head: tint the heads by it, put them in order."}
           </p>

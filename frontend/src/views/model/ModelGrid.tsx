@@ -18,7 +18,7 @@ import {
 import { paintCells } from "./cells";
 import type { Look as Closeness } from "./details";
 import { followGestures } from "./gestures";
-import { BAND, gridOf, roomOf } from "./grid";
+import { gridOf, roomOf } from "./grid";
 import { gridKeys } from "./gridKeys";
 import { type Look, largestWeight, type Rules } from "./look";
 import { MatrixMargins } from "./MatrixMargins";
@@ -75,6 +75,8 @@ export interface ModelGridProps {
 
 /** Frames that cost more than this, milliseconds, are only stretched while the camera moves. */
 const DEAR = 11;
+/** Heads in sight that can always be composed anew. */
+const MANY = 40;
 
 /** A thumbnail for each head: rows are layers, columns heads. One thing to focus, in which arrows move from head to head. */
 export function ModelGrid(props: ModelGridProps) {
@@ -88,6 +90,8 @@ export function ModelGrid(props: ModelGridProps) {
   const [dragging, setDragging] = createSignal(false);
   const [inside, setInside] = createSignal<"keyboard" | "pointer" | null>(null);
   const [at, setAt] = createSignal<HeadPlace | null>(null);
+  /** Whether the keyboard just came to a head: then it is told about as if it were pointed at. */
+  const [arrived, setArrived] = createSignal(false);
 
   const ranking = () => props.sort === "ranking" && props.value !== null;
   const placement = createMemo(() => {
@@ -97,17 +101,19 @@ export function ModelGrid(props: ModelGridProps) {
     return placementOf({
       ...{ heads, sort, value, within },
       blocks: ranking() ? 1 : blocksFor(room.width, room.height, heads.length, Math.max(1, ...heads)),
-      across: ranking() ? acrossFor(room.width, room.height, Math.max(1, count), BAND) : 1,
+      across: ranking() ? acrossFor(room.width, room.height, Math.max(1, count)) : 1,
     });
   });
-  const grid = createMemo(() =>
-    gridOf({
-      ...size(),
-      columns: placement().columns,
-      rows: placement().rows,
-      look: props.look,
-      band: placement().labels === "full" ? BAND : 0,
-    }),
+  const grid = createMemo(
+    () =>
+      gridOf({
+        ...size(),
+        columns: placement().columns,
+        rows: placement().rows,
+        look: props.look,
+      }),
+    undefined,
+    { equals: sameFields },
   );
   const longest = createMemo(() => {
     const { queries, keys } = props.rules;
@@ -119,18 +125,22 @@ export function ModelGrid(props: ModelGridProps) {
       keys: [0, Math.max(1, props.rules.keys.length)],
     };
   const part = createMemo(() => partOf({ layer: props.layers.keys().next().value ?? 0, head: 0 }));
-  const filling = createMemo((): Filling => {
-    const { queries, keys } = part();
-    const share = size().width * 0.26;
-    const room = (letters: number, least: number, most: number) =>
-      Math.round(Math.max(least, Math.min(most, 7 * letters + 16)));
-    return {
-      left: room(longest().query, 66, Math.max(70, Math.min(120, share))),
-      top: room(longest().key, 58, 92),
-      queries: queries[1] - queries[0],
-      keys: keys[1] - keys[0],
-    };
-  });
+  const filling = createMemo(
+    (): Filling => {
+      const { queries, keys } = part();
+      const share = size().width * 0.26;
+      const room = (letters: number, least: number, most: number) =>
+        Math.round(Math.max(least, Math.min(most, 7 * letters + 16)));
+      return {
+        left: room(longest().query, 66, Math.max(70, Math.min(120, share))),
+        top: room(longest().key, 58, 92),
+        queries: queries[1] - queries[0],
+        keys: keys[1] - keys[0],
+      };
+    },
+    undefined,
+    { equals: sameFields },
+  );
   const motion = createMotion({
     grid,
     filling,
@@ -161,14 +171,14 @@ export function ModelGrid(props: ModelGridProps) {
   );
   createEffect(
     on(
-      [hovered, focused],
-      ([over, focus]) => {
+      [hovered, focused, arrived],
+      ([over, focus, told]) => {
         const place = over ?? focus;
         const slot = place === null ? null : placement().of(place);
         const rect = slot === null ? null : rectOf(grid(), view(), slot);
         const box = stage.getBoundingClientRect();
         const spot = rect === null ? null : { x: box.x + rect.x + rect.width, y: box.y + rect.y };
-        props.onOver(place, frame() === null ? spot : null);
+        props.onOver(place, frame() === null && (over !== null || told) ? spot : null);
       },
       { defer: true },
     ),
@@ -216,7 +226,9 @@ export function ModelGrid(props: ModelGridProps) {
     } as const;
     const near = closeness();
     if (painter !== null) {
-      if (moving && painter.cost > DEAR) painter.stretch(grid(), view());
+      const { pitchX, pitchY } = view();
+      const seen = (grid().width / pitchX) * (grid().height / pitchY);
+      if (moving && painter.cost > DEAR && seen > MANY) painter.stretch(grid(), view());
       else
         painter.paint(
           content,
@@ -316,8 +328,19 @@ export function ModelGrid(props: ModelGridProps) {
 
   const zoomTo = (place: HeadPlace): void => {
     const slot = placement().of(place);
-    if (slot !== null) motion.glide(framing(grid(), filling(), slot));
+    if (slot !== null) motion.glide(framing(grid(), filling(), slot), place);
   };
+  createEffect(
+    on(
+      [grid, filling],
+      ([now, of]) => {
+        const place = motion.framed();
+        const slot = place === null ? null : placement().of(place);
+        if (slot !== null && place !== null) motion.glide(framing(now, of, slot), place);
+      },
+      { defer: true },
+    ),
+  );
   let justDragged: () => boolean = () => false;
   onMount(() => {
     painter = new GridPainter(picture);
@@ -355,6 +378,7 @@ export function ModelGrid(props: ModelGridProps) {
     ...{ grid, filling, view, placement, frame, motion, active, cell },
     go: (place) => {
       setInside("keyboard");
+      setArrived(true);
       setHovered(null);
       setAt(place);
     },
@@ -410,11 +434,17 @@ export function ModelGrid(props: ModelGridProps) {
         hover(null);
         if (inside() !== "keyboard") setCell(null);
       }}
-      on:pointerdown={() => setInside("pointer")}
+      on:pointerdown={() => {
+        setInside("pointer");
+        setArrived(false);
+      }}
       on:focus={() => {
         if (inside() === null) setInside(stage.matches(":focus-visible") ? "keyboard" : "pointer");
       }}
-      on:blur={() => setInside(null)}
+      on:blur={() => {
+        setInside(null);
+        setArrived(false);
+      }}
       on:click={click}
       on:dblclick={doubleClick}
       on:keydown={onKey}
@@ -463,6 +493,10 @@ export function ModelGrid(props: ModelGridProps) {
 }
 
 const untinted: Tint = () => null;
+
+function sameFields<T extends object>(a: T, b: T): boolean {
+  return (Object.keys(a) as (keyof T)[]).every((name) => a[name] === b[name]);
+}
 
 function sameOrNone(a: HeadPlace | null, b: HeadPlace | null): boolean {
   return a === b || (a !== null && b !== null && same(a, b));

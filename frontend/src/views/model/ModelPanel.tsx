@@ -136,7 +136,7 @@ export function ModelPanel(props: ModelPanelProps) {
     const box = section.getBoundingClientRect();
     return { width: page.right - box.x, height: box.height };
   };
-  const cardAt = () => (props.over !== null && facts().length > 0 ? spot() : null);
+  const cardAt = () => (props.over !== null && matrix() === null && facts().length > 0 ? spot() : null);
   const canRank = () => session.hello()?.can.includes("edge") && state().frame.side !== "edges" && edgeAs();
 
   return (
@@ -150,7 +150,13 @@ export function ModelPanel(props: ModelPanelProps) {
           onChange={(thumbnails) => session.dispatch({ type: "view", view: { thumbnails } })}
         />
         <Show when={model.measures().length > 0 || edgeAs() !== null}>
-          <MeasureMenu session={session} measures={model.measures()} edge={edgeAs()} chosen={measure()} />
+          <MeasureMenu
+            session={session}
+            measures={model.offered().some}
+            missing={model.offered().none}
+            edge={edgeAs()}
+            chosen={measure()}
+          />
         </Show>
         <Show when={Object.keys(currentTrace(state())?.stacks ?? {}).length > 1}>
           <Segments
@@ -198,7 +204,7 @@ export function ModelPanel(props: ModelPanelProps) {
         onTakeBack={takeBack}
         onEnter={props.onEnter}
       />
-      <Show when={measure()}>
+      <Show when={matrix() === null && measure()}>
         {(now) => <MeasureLegend session={session} measure={now()} dark={props.dark} count={model.count()} />}
       </Show>
       <Show when={canRank()}>

@@ -44,7 +44,7 @@ function fillOf(
     x: filling.left,
     y: filling.top,
     width: Math.max(40, grid.width - filling.left - END),
-    height: Math.max(40, grid.height - filling.top - END - grid.band),
+    height: Math.max(40, grid.height - filling.top - END),
   };
   const unit = Math.min(room.width / filling.keys, room.height / filling.queries);
   return {
@@ -75,12 +75,12 @@ function pitches(grid: Grid, filling: Filling, zoom: number): { readonly x: numb
   // On the way to one head its shape turns from the thumbnail's into that of its matrix.
   const turned = {
     x: (width + gapAt(grid, 4)) / (full * grid.pitchX),
-    y: (height + gapAt(grid, 4)) / (full * (grid.pitchY - grid.band)),
+    y: (height + gapAt(grid, 4)) / (full * grid.pitchY),
   };
   const way = Math.max(0, Math.min(1, Math.log(zoom) / Math.log(full)));
   return {
     x: grid.pitchX * zoom * turned.x ** way,
-    y: (grid.pitchY - grid.band) * zoom * turned.y ** way + grid.band,
+    y: grid.pitchY * zoom * turned.y ** way,
   };
 }
 
@@ -160,7 +160,7 @@ export function framing(grid: Grid, filling: Filling, slot: Slot, zoom?: number)
   const at = middle(grid);
   // Where its thumbnail is to begin: in the middle of the room across, at its upper end down.
   const x = room.x + Math.max(0, (room.width - size.width) / 2);
-  const y = room.y - grid.band + Math.max(0, Math.min(8, (room.height - size.height) / 2));
+  const y = room.y + Math.max(0, Math.min(8, (room.height - size.height) / 2));
   return {
     x: slot.column + (at.x - x) / pitch.x,
     y: slot.row + (at.y - y) / pitch.y,
@@ -185,9 +185,9 @@ export function rectOf(
   const gap = gapAt(grid, view.zoom);
   return {
     x: view.x + column * view.pitchX,
-    y: view.y + row * view.pitchY + grid.band,
+    y: view.y + row * view.pitchY,
     width: Math.max(1, view.pitchX - gap),
-    height: Math.max(1, view.pitchY - gap - grid.band),
+    height: Math.max(1, view.pitchY - gap),
   };
 }
 

@@ -14,8 +14,6 @@ export interface Grid {
   readonly pitchY: number;
   /** The part of its pitch that a thumbnail leaves free at its right and at its foot. */
   readonly gap: number;
-  /** Height of the line above each thumbnail that names it; 0 where gutters do. */
-  readonly band: number;
 }
 
 /** How a thumbnail may be shaped: lines may be tall, a map is nearly a square. */
@@ -25,8 +23,6 @@ const MOST = 170;
 const LEFT = 30;
 const TOP = 20;
 const END = 8;
-/** Height of a thumbnail's name. */
-export const BAND = 15;
 
 export interface GridWish {
   readonly width: number;
@@ -34,21 +30,20 @@ export interface GridWish {
   readonly columns: number;
   readonly rows: number;
   readonly look: "lines" | "map";
-  readonly band: number;
 }
 
 /** All of it always fits: where thumbnails become too small to read, one zooms in. */
-export function gridOf({ width, height, columns, rows, look, band }: GridWish): Grid {
+export function gridOf({ width, height, columns, rows, look }: GridWish): Grid {
   const { wide, tall } = SHAPE[look];
   // One head alone takes what there is.
   const most = columns === 1 && rows === 1 ? 4 * MOST : MOST;
   let pitchX = clamp((width - LEFT - END) / Math.max(1, columns), LEAST, most);
-  let pitchY = Math.max(LEAST, (height - TOP - END) / Math.max(1, rows)) - band;
+  let pitchY = Math.max(LEAST, (height - TOP - END) / Math.max(1, rows));
   pitchX = Math.min(pitchX, Math.max(LEAST, pitchY * wide));
-  pitchY = Math.min(pitchY, Math.max(LEAST, pitchX * tall)) + band;
+  pitchY = Math.min(pitchY, Math.max(LEAST, pitchX * tall));
   const least = Math.min(pitchX, pitchY);
   const gap = least > 26 ? 5 : least > 16 ? 3 : least > 10 ? 2 : 1;
-  return { columns, rows, width, height, left: LEFT, top: TOP, pitchX, pitchY, gap, band };
+  return { columns, rows, width, height, left: LEFT, top: TOP, pitchX, pitchY, gap };
 }
 
 /** Room for the thumbnails in a window. */
@@ -58,7 +53,7 @@ export function roomOf(width: number, height: number): { readonly width: number;
 
 /** How wide the model view is where nobody said otherwise: wide enough for its heads. */
 export function comfortableWidth(heads: number): number {
-  return Math.round(clamp(LEFT + END + 2 + heads * 32.5, 260, 470));
+  return Math.round(clamp(LEFT + END + 2 + heads * 32.5, 352, 470));
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -85,7 +85,7 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
     const camera = motion.camera();
     if (slot === null || camera === null) return;
     if (frame() !== null) {
-      motion.glide(framing(grid(), filling(), slot, camera.zoom));
+      motion.glide(framing(grid(), filling(), slot, camera.zoom), place);
       return;
     }
     const rect = rectOf(grid(), view(), slot);
@@ -101,7 +101,8 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
     const now: Camera = motion.camera() ?? restOf(grid());
     const full = fillingZoom(grid(), filling());
     if (slot === null) return;
-    if (now.zoom * STEP >= full && now.zoom < full * 0.99) motion.glide(framing(grid(), filling(), slot));
+    if (now.zoom * STEP >= full && now.zoom < full * 0.99)
+      motion.glide(framing(grid(), filling(), slot), active());
     else if (now.zoom < full * 0.99)
       motion.glide(
         underway(now, framing(grid(), filling(), slot), Math.log(STEP) / Math.log(full / now.zoom)),
@@ -178,7 +179,7 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
       case "z": {
         const slot = placement().of(active());
         if (matrix !== null) motion.glide(null);
-        else if (slot !== null) motion.glide(framing(grid(), filling(), slot));
+        else if (slot !== null) motion.glide(framing(grid(), filling(), slot), active());
         return true;
       }
       case "0":

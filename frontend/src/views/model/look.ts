@@ -2,7 +2,7 @@
 
 import { type Hidden, type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { inks } from "../../marks/composite";
-import { between, colourAt, inkOn, type Rgb, weightStops } from "../../marks/palette";
+import { between, colourAt, type Rgb, weightStops } from "../../marks/palette";
 import { darkness } from "../../marks/scale";
 import type { Palette, Scale, SentenceFilter, ViewSettings } from "../../state/state";
 import type { Token } from "../../wire/messages";
@@ -26,8 +26,8 @@ export function lookOf(wish: ViewSettings["thumbnails"], tokens: number): Look {
 }
 
 const PANEL = { light: [255, 255, 255], dark: [20, 23, 29] } as const satisfies Record<string, Rgb>;
-/** How strongly the ground of the head with the largest value is tinted, and that of the smallest. */
-const TINTED = { least: 0.03, most: 0.86 };
+/** How strongly grounds are tinted, of the smallest and of the largest value: weights stay readable on all of them. */
+const TINTED = { least: 0.02, most: 0.56 };
 /** How much of a head is left that a filter dims. */
 const DIMMED = 0.16;
 
@@ -45,7 +45,7 @@ export function groundAndInk({ look, palette, dark, tint, dimmed }: Colouring): 
   const panel = PANEL[dark ? "dark" : "light"];
   const stops = weightStops(palette, dark);
   const plain = look === "lines" ? [panel, stops[2], stops[3]] : stops;
-  const found = tint === null ? plain : tinted(tintColour(palette, dark, tint), look);
+  const found = tint === null ? plain : tinted(tintColour(palette, dark, tint), look, dark);
   return inks(dimmed ? found.map((stop) => between(panel, stop, DIMMED)) : found);
 }
 
@@ -55,10 +55,14 @@ export function tintColour(palette: Palette, dark: boolean, share: number): Rgb 
   return colourAt(weightStops(palette, dark), least + (most - least) * share);
 }
 
-/** On a tinted ground weights are black or white, whichever reads better. */
-function tinted(ground: Rgb, look: Look): readonly Rgb[] {
-  const ink: Rgb = inkOn(ground) === "#ffffff" ? [255, 255, 255] : [16, 18, 22];
-  return look === "lines" ? [ground, between(ground, ink, 0.8), ink] : [ground, ink];
+/** On a tinted ground weights have one colour, whatever the tint. */
+function tinted(ground: Rgb, look: Look, dark: boolean): readonly Rgb[] {
+  const ink = inkColour(dark);
+  return [ground, between(ground, ink, look === "lines" ? 0.4 : 0.46), between(ground, ink, 0.82)];
+}
+
+export function inkColour(dark: boolean): Rgb {
+  return dark ? [255, 255, 255] : [16, 18, 22];
 }
 
 export function panelColour(dark: boolean): Rgb {

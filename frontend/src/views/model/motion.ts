@@ -4,6 +4,7 @@ import { createEffect, createSignal, on, onCleanup } from "solid-js";
 import type { Camera } from "../../state/state";
 import { type Filling, kept, restOf, underway } from "./camera";
 import type { Grid } from "./grid";
+import type { HeadPlace } from "./overlay";
 
 const GLIDE_MS = 170;
 const REST_MS = 160;
@@ -21,7 +22,9 @@ export interface Motion {
   readonly camera: () => Camera | null;
   readonly moving: () => boolean;
   readonly jump: (camera: Camera | null) => void;
-  readonly glide: (camera: Camera | null) => void;
+  /** `framed` is the head that it goes to: it stays framed when the window changes. */
+  readonly glide: (camera: Camera | null, framed?: HeadPlace) => void;
+  readonly framed: () => HeadPlace | null;
 }
 
 export function createMotion(props: MotionProps): Motion {
@@ -30,6 +33,7 @@ export function createMotion(props: MotionProps): Motion {
   let rest: ReturnType<typeof setTimeout> | undefined;
   let frame = 0;
   let told = props.told();
+  let framed: HeadPlace | null = null;
 
   const settle = (): void => {
     setMoving(false);
@@ -42,19 +46,22 @@ export function createMotion(props: MotionProps): Motion {
     rest = setTimeout(settle, REST_MS);
   };
   const jump = (to: Camera | null): void => {
+    framed = null;
     cancelAnimationFrame(frame);
     setCamera(to);
     moved();
   };
-  const glide = (to: Camera | null): void => {
+  const glide = (to: Camera | null, place?: HeadPlace): void => {
     cancelAnimationFrame(frame);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const from = camera() ?? restOf(props.grid());
     const end = to ?? restOf(props.grid());
     if (still) {
       jump(to);
+      framed = place ?? null;
       return;
     }
+    framed = place ?? null;
     const begun = performance.now();
     const step = (): void => {
       const share = Math.min(1, (performance.now() - begun) / GLIDE_MS);
@@ -72,6 +79,7 @@ export function createMotion(props: MotionProps): Motion {
     on(props.told, (now) => {
       if (now === told) return;
       told = now;
+      framed = null;
       cancelAnimationFrame(frame);
       clearTimeout(rest);
       setMoving(false);
@@ -86,5 +94,5 @@ export function createMotion(props: MotionProps): Motion {
     const now = camera();
     return now === null ? null : kept(props.grid(), props.filling(), now);
   };
-  return { camera: within, moving, jump, glide };
+  return { camera: within, moving, jump, glide, framed: () => framed };
 }

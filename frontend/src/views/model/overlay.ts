@@ -26,7 +26,9 @@ export interface OverlayInks {
 }
 
 /** Thumbnails narrower than this carry no name. */
-const NAMED_FROM = 22;
+const NAMED_FROM = 27;
+/** Thumbnails smaller than this show their name and no pattern. */
+const CHIP = { wide: 36, high: 30 };
 
 export function paintOverlay(
   context: CanvasRenderingContext2D,
@@ -85,22 +87,25 @@ function names(
   { selected }: Marks,
   inks: OverlayInks,
 ): void {
-  if (labels === "none" || (labels === "full" && view.pitchX < NAMED_FROM)) return;
+  const first = lines[0]?.[0];
+  if (labels === "none" || first === undefined) return;
+  const chips = isChip(labels, rectOf(grid, view, first));
+  if (labels === "full" && view.pitchX < NAMED_FROM) return;
   for (const slot of lines.flat()) {
     const { x, y, width, height } = rectOf(grid, view, slot);
     if (y > grid.height || y + height < 0 || x > grid.width || x + width < 0) continue;
     const on = slot.layer === selected.layer && selected.heads.includes(slot.head);
     context.font = on ? `bold ${inks.font}` : inks.font;
-    if (labels === "full") {
-      context.textAlign = "left";
-      context.textBaseline = "alphabetic";
-      context.fillStyle = on ? inks.ink : inks.quiet;
-      context.fillText(`${slot.layer}.${slot.head}`, x, y - 3);
+    if (chips) {
+      context.textAlign = "center";
+      context.textBaseline = "middle";
+      context.fillStyle = inks.ink;
+      context.fillText(`${slot.layer}.${slot.head}`, x + width / 2, y + height / 2 + 0.5);
       continue;
     }
-    const text = String(slot.head);
-    const wide = context.measureText(text).width + 4;
-    context.globalAlpha = 0.85;
+    const text = labels === "full" ? `${slot.layer}.${slot.head}` : String(slot.head);
+    const wide = context.measureText(text).width + 5;
+    context.globalAlpha = 0.88;
     context.fillStyle = inks.panel;
     context.fillRect(x + width - wide, y, wide, 13);
     context.globalAlpha = 1;
@@ -109,6 +114,11 @@ function names(
     context.textBaseline = "top";
     context.fillText(text, x + width - 2, y + 1);
   }
+}
+
+/** Whether a thumbnail is so small that its name takes its place. */
+export function isChip(labels: Placement["labels"], { height, width }: Rect): boolean {
+  return labels === "full" && (height < CHIP.high || width < CHIP.wide);
 }
 
 /** Around slots that lie beside each other. */

@@ -22,7 +22,7 @@ import {
   panelColour,
   type Rules,
 } from "./look";
-import type { HeadPlace } from "./overlay";
+import { type HeadPlace, isChip } from "./overlay";
 import type { Placement, Slot } from "./placement";
 
 /** What a thumbnail's ground says: a share of the measure's range, NaN where it is not defined, null for nothing. */
@@ -114,7 +114,7 @@ export class GridPainter {
         const box = deviceBox(grid, view, slot, ratio);
         const seen = box.x < width && box.y < height && box.x + box.width > 0 && box.y + box.height > 0;
         if (!seen) continue;
-        this.#compose(picture, box, thumbnails, slot, content, ratio, detail);
+        this.#compose(picture, box, thumbnails, slot, { ...content, view }, ratio, detail);
       }
     }
     for (const layer of arrived) this.#painted.add(layer);
@@ -156,7 +156,7 @@ export class GridPainter {
     box: Box,
     thumbnails: Thumbnails,
     slot: Slot,
-    content: GridContent,
+    content: GridContent & { readonly view: View },
     ratio: number,
     detail: ((place: HeadPlace) => Matrix | null) | null,
   ): void {
@@ -166,6 +166,10 @@ export class GridPainter {
     const colours = this.#coloursFor(content, tint, dimmed);
     if (tint !== null && Number.isNaN(tint)) {
       composePlain(picture, box, word(panelColour(content.dark)), colours[20]);
+      return;
+    }
+    if (isChip(content.placement.labels, rectOf(content.grid, content.view, slot))) {
+      composePlain(picture, box, colours[0]);
       return;
     }
     if (content.look === "map") {

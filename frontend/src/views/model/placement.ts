@@ -51,6 +51,8 @@ export interface PlacementWish {
 
 /** Room between blocks, for the numbers of the layers. */
 export const GUTTER = 0.9;
+/** Width of the name of a head, `29.8`, with its gap. */
+const NAME_WIDTH = 33;
 
 export function placementOf(wish: PlacementWish): Placement {
   const { heads, sort, value } = wish;
@@ -153,14 +155,14 @@ export function blocksFor(width: number, height: number, layers: number, heads: 
   return best;
 }
 
-/** How many thumbnails stand in a row of a ranking, so that they are nearly squares under their names. */
-export function acrossFor(width: number, height: number, count: number, band: number): number {
+/** How many thumbnails stand in a row of a ranking: nearly squares, but wide enough for their names. */
+export function acrossFor(width: number, height: number, count: number): number {
   let best = 1;
   let largest = 0;
   for (let across = 1; across <= count; across++) {
     const wide = Math.min(width / across, 120);
-    const high = height / Math.ceil(count / across) - band;
-    const size = Math.min(wide, 1.4 * high);
+    if (wide < NAME_WIDTH && best > 1) break;
+    const size = Math.min(wide, 1.5 * (height / Math.ceil(count / across)));
     if (size > largest) [best, largest] = [across, size];
   }
   return best;

@@ -83,6 +83,15 @@ export function readModel(session: Session) {
     }
   }, null);
   const measures = createMemo(() => measuresOf(session.hello()?.measures ?? [], measured()?.values ?? null));
+  /** The measures that are defined for some head of this input, and those that are not. */
+  const offered = createMemo(() => {
+    const values = measured()?.values;
+    const isKnown = ({ name }: Measure) => {
+      const of = values?.value(name, false);
+      return of !== undefined && known(of, heads().entries()).length > 0;
+    };
+    return { some: measures().filter(isKnown), none: measures().filter((measure) => !isKnown(measure)) };
+  });
   const offSink = () => state().view.measured === "off-sink";
 
   const edge = createMemo(() => selectedEdge(state()), undefined, {
@@ -163,7 +172,19 @@ export function readModel(session: Session) {
 
   return {
     ...{ trace, stack, queries, keys, causal, overview, layers, rules, heads, selected, look, reading },
-    ...{ measures, measured, measure, offSink, within, tint, count, edge, edgeTable, sinkName: name },
+    ...{
+      measures,
+      offered,
+      measured,
+      measure,
+      offSink,
+      within,
+      tint,
+      count,
+      edge,
+      edgeTable,
+      sinkName: name,
+    },
   };
 }
 

@@ -2,6 +2,7 @@
 
 import neuron from "../neuron/neuron.css?inline";
 import base from "./base.css?inline";
+import edges from "./edges.css?inline";
 import foot from "./foot.css?inline";
 import head from "./head.css?inline";
 import model from "./model.css?inline";
@@ -10,4 +11,4 @@ import panels from "./panels.css?inline";
 import top from "./top.css?inline";
 import weights from "./weights.css?inline";
 
-export const styles = [base, top, overlays, panels, head, model, weights, foot, neuron].join("\n");
+export const styles = [base, top, overlays, panels, head, model, weights, edges, foot, neuron].join("\n");

@@ -1,0 +1,46 @@
+import { Show } from "solid-js";
+import type { Page } from "../page";
+import { Word } from "../Word";
+import type { EdgeReading } from "./readEdges";
+
+export interface EdgeProps {
+  readonly page: Page;
+  readonly now: EdgeReading;
+}
+
+/** Which edge heads are ranked by, and whether sinks count. */
+export function EdgeHeading(props: EdgeProps) {
+  const { session, shown } = props.page;
+  return (
+    <>
+      <Show when={props.now.edge()}>
+        {(edge) => (
+          <span class="title">
+            <b>
+              <Word tokens={shown().queries} index={edge().query} /> →{" "}
+              <Word tokens={shown().keys} index={edge().key} />
+            </b>
+          </span>
+        )}
+      </Show>
+      <span class="space" />
+      <Show when={props.now.edge()}>
+        <button
+          type="button"
+          class="toggle"
+          aria-pressed={props.now.offSink()}
+          data-testid="edges-off-sink"
+          title="Leave the sinks out and bring the rest of each row back to a sum of 1"
+          on:click={() =>
+            session.dispatch({
+              type: "view",
+              view: { measured: props.now.offSink() ? "all" : "off-sink", range: [null, null] },
+            })
+          }
+        >
+          without sinks
+        </button>
+      </Show>
+    </>
+  );
+}

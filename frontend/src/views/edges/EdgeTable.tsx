@@ -1,0 +1,170 @@
+import { createEffect, createMemo, createSignal, Index, on, onCleanup, onMount, Show } from "solid-js";
+import type { EdgeRow } from "../../compute/edges";
+import { scoreText, weightText } from "../../marks/format";
+import { css, headColour } from "../../marks/palette";
+import type { EdgeProps } from "./EdgeHeading";
+
+const ROW = 26;
+const MORE = 6;
+
+/** All heads by the weight of one edge, the heaviest first. One thing to focus, in which arrows move from head to head. */
+export function EdgeTable(props: EdgeProps) {
+  const { session, state } = props.page;
+  const [active, setActive] = createSignal(0);
+  createEffect(on(props.now.rows, () => setActive(0), { defer: true }));
+  const rows = () => props.now.rows() ?? [];
+  const pinned = (side: "query" | "key") => state().pins.some((pin) => pin.side === side);
+  const can = () => session.hello()?.can.includes("edge") ?? false;
+  const hint = () => {
+    if (!can()) return "This host cannot rank heads by an edge.";
+    if (pinned("query"))
+      return "Pin a token on the right too: all heads are then ranked by how much goes there.";
+    if (pinned("key"))
+      return "Pin a token on the left too: all heads are then ranked by how much comes from there.";
+    return "Pin a token on each side of the head view, or click a cell of a head that fills the model view: all heads are then ranked by how much the one attends to the other.";
+  };
+
+  let scroller: HTMLDivElement | undefined;
+  const [scroll, setScroll] = createSignal(0);
+  const [height, setHeight] = createSignal(600);
+  const first = () => Math.max(0, Math.floor(scroll() / ROW) - MORE);
+  const seen = createMemo(() => rows().slice(first(), first() + Math.ceil(height() / ROW) + 2 * MORE));
+  const isOn = ({ layer, head }: EdgeRow) =>
+    state().selection.layer === layer &&
+    props.page.shown().heads.length === 1 &&
+    props.page.shown().heads[0] === head;
+
+  const go = (at: number): void => {
+    const next = Math.max(0, Math.min(rows().length - 1, at));
+    setActive(next);
+    const row = rows()[next];
+    if (row !== undefined) props.page.setOverHead({ layer: row.layer, head: row.head });
+    if (scroller === undefined) return;
+    const room = scroller.clientHeight - ROW;
+    if (next * ROW < scroller.scrollTop) scroller.scrollTop = next * ROW;
+    else if ((next + 1) * ROW > scroller.scrollTop + room) scroller.scrollTop = (next + 1) * ROW - room;
+  };
+  const choose = (row: EdgeRow | undefined): void => {
+    if (row !== undefined) session.dispatch({ type: "head", layer: row.layer, head: row.head });
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    const page = Math.max(1, Math.floor(height() / ROW) - 2);
+    const moves: Readonly<Record<string, () => void>> = {
+      ArrowDown: () => go(active() + 1),
+      ArrowUp: () => go(active() - 1),
+      PageDown: () => go(active() + page),
+      PageUp: () => go(active() - page),
+      Home: () => go(0),
+      End: () => go(rows().length - 1),
+      Enter: () => choose(rows()[active()]),
+      " ": () => choose(rows()[active()]),
+    };
+    const move = moves[event.key];
+    if (move === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    move();
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  onCleanup(() => props.page.setOverHead(null));
+
+  return (
+    <Show
+      when={props.now.edge() !== null && can()}
+      fallback={
+        <p class="hint" tabindex="0" data-testid="edges-hint">
+          {hint()}
+        </p>
+      }
+    >
+      <Show when={props.now.rows()} fallback={<p class="hint">Ranking all heads…</p>}>
+        <div
+          class="edges"
+          ref={(element) => {
+            scroller = element;
+            onMount(() => {
+              const watch = new ResizeObserver(() => setHeight(element.clientHeight));
+              watch.observe(element);
+              onCleanup(() => watch.disconnect());
+            });
+          }}
+          role="grid"
+          tabindex="0"
+          aria-label="Heads by this edge, the heaviest first"
+          aria-rowcount={rows().length + 1}
+          aria-activedescendant="edge-active"
+          data-testid="edges"
+          on:scroll={(event) => setScroll(event.currentTarget.scrollTop)}
+          on:keydown={onKey}
+          on:blur={() => props.page.setOverHead(null)}
+          on:pointerleave={() => props.page.setOverHead(null)}
+        >
+          <div class="edge-row edge-head" role="row">
+            <span role="columnheader">#</span>
+            <span role="columnheader" class="left">
+              head
+            </span>
+            <span role="columnheader" />
+            <span role="columnheader">weight</span>
+            <span role="columnheader">rank</span>
+            <span role="columnheader">score</span>
+          </div>
+          <div class="edge-body" style={{ height: `${rows().length * ROW}px` }}>
+            <Index each={seen()}>
+              {(row, at) => {
+                const index = () => first() + at;
+                const text = () => (Number.isNaN(row().weight) ? "–" : weightText(row().weight, 4));
+                return (
+                  <div
+                    class="edge-row num"
+                    classList={{ now: index() === active(), on: isOn(row()) }}
+                    id={index() === active() ? "edge-active" : undefined}
+                    role="row"
+                    aria-rowindex={index() + 2}
+                    aria-selected={isOn(row())}
+                    data-testid={`edge-${index()}`}
+                    data-head={`${row().layer}.${row().head}`}
+                    style={{ transform: `translateY(${index() * ROW}px)` }}
+                    on:click={() => {
+                      setActive(index());
+                      choose(row());
+                    }}
+                    on:pointerenter={() => props.page.setOverHead({ layer: row().layer, head: row().head })}
+                  >
+                    <span role="gridcell" class="quiet">
+                      {index() + 1}
+                    </span>
+                    <span role="gridcell" class="left">
+                      <i class="dot" style={{ background: css(headColour(row().head, props.page.dark())) }} />
+                      {row().layer}.{row().head}
+                    </span>
+                    <span role="gridcell" aria-hidden="true" class="edge-bar">
+                      <i
+                        class="weight-bar"
+                        style={{
+                          width: `${Number.isNaN(row().weight) ? 0 : Math.max(0.5, row().weight * 100)}%`,
+                          background: css(headColour(row().head, props.page.dark())),
+                        }}
+                      />
+                    </span>
+                    <span role="gridcell">{text()}</span>
+                    <span role="gridcell" class="quiet">
+                      {row().rank === 0 ? "–" : `${row().rank} of ${row().among}`}
+                    </span>
+                    <span role="gridcell" class="quiet">
+                      {Number.isNaN(row().score) ? "–" : scoreText(row().score)}
+                    </span>
+                  </div>
+                );
+              }}
+            </Index>
+          </div>
+        </div>
+        <p class="legend">
+          Weight of this edge in each of the {rows().length} heads
+          {props.now.offSink() ? ", the sinks left out and the rest brought back to 1" : ""}; rank among the
+          keys that the query may look at.
+        </p>
+      </Show>
+    </Show>
+  );
+}
