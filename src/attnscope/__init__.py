@@ -28,6 +28,7 @@ _HOME = {
     "Model": "attnscope.model.model",
     "Trace": "attnscope.trace",
     "analysis": "attnscope.analysis",
+    "bertviz": "attnscope.bertviz",
     "export": "attnscope.offline",
     "figure": "attnscope.figures",
     "load": "attnscope.model.model",
@@ -35,7 +36,7 @@ _HOME = {
     "show": "attnscope.widget.show",
 }
 
-__all__ = ["AttnscopeError", "Model", "Trace", "analysis", "export", "figure", "load", "open", "show"]
+__all__ = ["AttnscopeError", "Model", "Trace", "analysis", "bertviz", "export", "figure", "load", "open", "show"]
 __version__ = version("attnscope")
 
 

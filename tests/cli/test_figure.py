@@ -1,0 +1,78 @@
+"""`attnscope figure` as a person meets it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from drawn import Svg, given
+
+ATTNSCOPE = Path(sys.executable).with_name("attnscope")
+
+
+def attnscope(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "120"}
+    return subprocess.run([ATTNSCOPE, *arguments], env=env, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("traces") / "given.trace"
+    given(["the", "cat", "sat"], layers=3, heads=4).save(path)
+    return path
+
+
+def test_a_saved_trace_becomes_a_figure_and_its_caption_is_printed(saved, tmp_path):
+    out = tmp_path / "figure.svg"
+    done = attnscope("figure", saved, "--view", "model", "--layers", "0,2", "--heads", "1-3", "-o", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Model view of given attention, layers 0, 2, heads 1–3.")
+    assert sorted(Svg(out).texts) == ["0", "1", "2", "2", "3"]
+    assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
+
+
+def test_a_model_on_a_text_becomes_a_figure(tmp_path):
+    out = tmp_path / "figure.pdf"
+    arguments = (
+        "--text",
+        "the cat sat",
+        "--pair",
+        "a cat lay",
+        "--layer",
+        "2",
+        "--heads",
+        "9",
+        "--token",
+        "cat ",
+        "--filter",
+        "AB",
+    )
+    done = attnscope("figure", "minilm", *arguments, "-o", out)
+    assert done.returncode == 1 and "'cat ' stands at 2, 6" in done.stderr
+    done = attnscope("figure", "minilm", *arguments[:-4], "--token", "2", "--filter", "AB", "-o", out)
+    assert done.returncode == 0 and "from token 2 (cat)" in done.stdout and "Only A → B" in done.stdout
+    assert out.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "a.gif"), ".pdf, .svg, .png; got 'a.gif'"),
+        (("-o", "no-folder/a.pdf"), "lies in a folder that does not exist"),
+        (("-o", "a.pdf", "--heads", "1-x"), "numbers and ranges such as 0,3,5-7; got '1-x'"),
+        (("-o", "a.pdf", "--text", "the cat"), "is a saved trace and has its text"),
+        (("-o", "a.pdf", "--layer", "7"), "layers go from 0 to 2"),
+        (("-o", "a.pdf", "--view", "neuron"), "only attention weights are there"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_sentence(saved, arguments, message):
+    done = attnscope("figure", saved, *arguments)
+    assert done.returncode == 1 and message in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
+
+
+def test_a_model_needs_a_text():
+    assert "Pass the text to run minilm on" in attnscope("figure", "minilm", "-o", "a.pdf").stderr
