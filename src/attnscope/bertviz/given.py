@@ -71,7 +71,7 @@ class Given:
         )
 
 
-def included(name: str, numbers: Sequence[int] | None, count: int) -> list[int] | None:
+def included(name: str, numbers: Any, count: int) -> list[int] | None:
     """Numbers of layers or heads to include, ascending; None for all. Negative ones count from the end, as in a list."""
     if numbers is None:
         return None
