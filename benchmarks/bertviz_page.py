@@ -74,6 +74,10 @@ class Pages:
         """The heads of one layer; the weights of the others are left out of the page."""
         return self._write(self._bertviz.head_view, trace, [layer])
 
+    def head_view_of(self, trace: attnscope.Trace, layers: range) -> Path:
+        """The heads of several layers in one page."""
+        return self._write(self._bertviz.head_view, trace, layers)
+
     def _write(self, view: Any, trace: attnscope.Trace, layers: Any) -> Path:
         tokens = [token.text for token in trace.tokens]
         attention = [_attention(trace, layer) for layer in layers]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("tracing.py", "measuring.py", "painting.py")
+BENCHMARKS = ("tracing.py", "measuring.py", "painting.py", "exporting.py")
 
 
 def main() -> int:

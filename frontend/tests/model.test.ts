@@ -382,6 +382,9 @@ describe("the order of heads", () => {
   it("is that of the model, unless somebody sorts", () => {
     expect(names("none")).toEqual([["0.0", "0.1", "0.2"], [], ["2.0", "2.1", "2.2"]]);
     expect(placementOf({ ...plain, heads, blocks: 1 }).absent).toEqual([{ column: 0, row: 1 }]);
+    const without = placementOf({ ...plain, heads, leftOut: [1], blocks: 1 });
+    expect(without.absent).toEqual([]);
+    expect(without.blocks[0].rowNumbers.map(({ text }) => text)).toEqual(["0", "2"]);
   });
 
   it("within layers is by value, what is not defined last, and each head keeps its name", () => {

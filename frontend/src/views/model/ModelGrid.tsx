@@ -35,6 +35,8 @@ export interface ModelGridProps {
   readonly layers: ReadonlyMap<number, Thumbnails>;
   /** Heads of each layer of the model; 0 for a layer without attention. */
   readonly heads: readonly number[];
+  /** Layers that an exported file lacks. */
+  readonly leftOut: readonly number[];
   readonly rules: Rules;
   readonly look: Look;
   readonly palette: Palette;
@@ -95,12 +97,13 @@ export function ModelGrid(props: ModelGridProps) {
 
   const ranking = () => props.sort === "ranking" && props.value !== null;
   const placement = createMemo(() => {
-    const { heads, sort, value, within } = props;
+    const { heads, leftOut, sort, value, within } = props;
     const room = roomOf(size().width, size().height);
+    const rows = heads.length - leftOut.length;
     const count = heads.reduce((sum, each) => sum + each, 0);
     return placementOf({
-      ...{ heads, sort, value, within },
-      blocks: ranking() ? 1 : blocksFor(room.width, room.height, heads.length, Math.max(1, ...heads)),
+      ...{ heads, leftOut, sort, value, within },
+      blocks: ranking() ? 1 : blocksFor(room.width, room.height, rows, Math.max(1, ...heads)),
       across: ranking() ? acrossFor(room.width, room.height, Math.max(1, count)) : 1,
     });
   });

@@ -175,6 +175,7 @@ export function ModelPanel(props: ModelPanelProps) {
       <ModelGrid
         layers={layers()}
         heads={heads()}
+        leftOut={model.stack()?.left_out ?? []}
         rules={rules()}
         look={look()}
         palette={state().view.palette}

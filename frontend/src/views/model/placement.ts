@@ -38,6 +38,8 @@ export interface Placement {
 export interface PlacementWish {
   /** Heads of each layer; 0 for a layer without attention. */
   readonly heads: readonly number[];
+  /** Layers that an exported file lacks: they get no row. */
+  readonly leftOut?: readonly number[];
   readonly sort: "none" | "heads" | "layers" | "ranking";
   /** What is sorted by; null while nothing is. */
   readonly value: ((place: HeadPlace) => number) | null;
@@ -58,16 +60,16 @@ export function placementOf(wish: PlacementWish): Placement {
   const { heads, sort, value } = wish;
   if (value !== null && sort === "ranking") return ranked(wish, value);
   const widest = Math.max(1, ...heads);
-  const order = heads.map((_, layer) => layer);
+  const order = heads.map((_, layer) => layer).filter((layer) => !wish.leftOut?.includes(layer));
   if (value !== null && sort === "layers") {
     const means = heads.map((count, layer) => meanOf(count, (head) => value({ layer, head })));
     order.sort((a, b) => descending(means[a], means[b]) || a - b);
   }
-  const high = Math.ceil(heads.length / wish.blocks);
+  const high = Math.max(1, Math.ceil(order.length / wish.blocks));
   const lines: Slot[][] = [];
   const absent: { column: number; row: number }[] = [];
   const blocks: Block[] = [];
-  for (let block = 0; block * high < heads.length; block++) {
+  for (let block = 0; block * high < order.length; block++) {
     const column = block * (widest + GUTTER);
     const mine = order.slice(block * high, (block + 1) * high);
     mine.forEach((layer, row) => {
