@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Kernel, type LayerData, layerData } from "../src/compute/kernel";
 import {
-  byContribution,
   contribution,
   disagreement,
   dotError,
@@ -9,9 +8,12 @@ import {
   sinkMass,
   spanOf,
   strongestKey,
+  together,
   traceQuery,
 } from "../src/compute/neuron";
-import { readMessage } from "../src/wire/messages";
+import { byContribution, pairingOf } from "../src/compute/pairs";
+import { headValues, weighted } from "../src/compute/values";
+import { readMessage, type ValuesMessage } from "../src/wire/messages";
 import { golden, goldenBytes, NAMES } from "./golden";
 
 const LAYERS = NAMES.filter((name) => name !== "progress" && name !== "packed");
@@ -118,6 +120,22 @@ describe("contributions", () => {
     }
   });
 
+  it("of pairs are those of both, and pairs stay together in their order", () => {
+    const half = layer.dim / 2;
+    const pairs = Array.from({ length: half }, (_, n) => [n, n + half] as const);
+    const pairing = pairingOf({ pairs, wavelengths: pairs.map((_, n) => n + 6) }, 0, layer.dim);
+    const order = byContribution(trace, 2, pairing);
+    const sums: number[] = [];
+    for (let at = 0; at < order.length; at += 2) {
+      expect(order[at + 1]).toBe(order[at] + half);
+      const both = together(vectors, trace, 2, [order[at], order[at + 1]]);
+      const each = [order[at], order[at + 1]].map((n) => contribution(vectors, trace, 2, n).scaled);
+      expect(both.scaled).toBeCloseTo(each[0] + each[1], 6);
+      sums.push(both.product);
+    }
+    expect(sums).toEqual([...sums].sort((a, b) => b - a));
+  });
+
   it("have no share of a sum that is nothing", () => {
     const empty = { ...trace, dots: new Float64Array(trace.keys) };
     expect(contribution(vectors, empty, 0, 0).share).toBeNull();
@@ -161,5 +179,40 @@ describe("a span", () => {
 
   it("of zeros is nothing", () => {
     expect(spanOf(new Float32Array(8), 0.9)).toEqual({ largest: 0, usual: 0 });
+  });
+});
+
+describe("the value side", () => {
+  const tensor = (shape: readonly number[], from: number) => ({
+    shape,
+    data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, at) => from + at),
+  });
+  const message = {
+    ...{ v: 1, id: "r", type: "values", last: true, trace: "t", stack: "decoder", layer: 0 },
+    ...{ heads: 4, kv_heads: 2, queries: 3, keys: 3, v_dim: 2, error: 0, note: null },
+    tensors: new Map([
+      ["v", tensor([2, 3, 2], 0)],
+      ["output_norm", tensor([4, 3], 100)],
+      ["transformed_norm", tensor([4, 3], 200)],
+    ]),
+  } as unknown as ValuesMessage;
+
+  it("of a head are its group's values and its own lengths", () => {
+    const values = headValues(message, 3);
+    expect([...values.v]).toEqual([6, 7, 8, 9, 10, 11]);
+    expect([...(values.outputs ?? [])]).toEqual([109, 110, 111]);
+    expect([...(values.transformed ?? [])]).toEqual([209, 210, 211]);
+    expect([...weighted([0.5, 0, 0.25], Float32Array.of(2, 9, 4))]).toEqual([1, 0, 1]);
+  });
+
+  it("has no lengths where none came, and what does not fit is refused", () => {
+    const bare = {
+      ...message,
+      note: "why",
+      tensors: new Map([["v", tensor([2, 3, 2], 0)]]),
+    } as ValuesMessage;
+    expect(headValues(bare, 0)).toMatchObject({ transformed: null, outputs: null, note: "why" });
+    const cut = { ...message, tensors: new Map([["v", tensor([2, 3], 0)]]) } as ValuesMessage;
+    expect(() => headValues(cut, 0)).toThrow("2 × 6");
   });
 });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ import attnscope
 
 FOX = "The quick, brown fox jumps over the lazy"
 LAYER, HEAD, QUERY, KEY = 9, 4, 8, 4
+BASE = 100_000  # SmolLM2's rope_theta
 
 
 @pytest.fixture
@@ -46,14 +48,14 @@ def point(page: Page, column: str, key: int, dimension: int, dim: int = 64) -> N
     assert said and box and row
     k, product, span, fold = map(float, said.split())
     across = dim / fold
-    tall = min(40, row["height"] - (8 if row["height"] > 30 else 5))
+    tall = min(40, row["height"] - (8 if row["height"] > 30 else 4))
     x = {"q": 0.0, "k": k, "product": product}[column] + (dimension % across + 0.5) * span / across
     y = row["height"] / 2 - tall / 2 + (dimension // across + 0.5) * tall / fold
     page.mouse.move(box["x"] + x, row["y"] + y)
 
 
 def numbers(text: str) -> list[float]:
-    return [float(found.replace("−", "-")) for found in re.findall(r"[−]?\d+(?:\.\d+)?", text)]
+    return [float(found.replace("−", "-")) for found in re.findall(r"[−]?\d+(?:\.\d+)?(?:e\d)?", text)]
 
 
 def test_a_cell_says_the_models_own_query_key_and_product(app: Page, trace: attnscope.Trace):
@@ -62,13 +64,21 @@ def test_a_cell_says_the_models_own_query_key_and_product(app: Page, trace: attn
     for dimension in (0, 21, 46, 63):
         point(app, "product", KEY, dimension)
         expect(readout).to_contain_text(f"dimension {dimension}:")
-        said = readout.inner_text().split(f"dimension {dimension}:")[1]
+        said, pair = readout.inner_text().split(f"dimension {dimension}:")[1].split(" · with ")
         product = q[dimension] * k[dimension]
         *shown, percent = numbers(said)
         expected = [q[dimension], k[dimension], product, product / 8]
         np.testing.assert_allclose(shown, expected, rtol=2e-3, atol=2e-3 * max(1, abs(product)))
         assert percent == pytest.approx(100 * product / float(q @ k), rel=0.05, abs=0.06)
         expect(app.get_by_test_id("neuron-tip")).to_contain_text(f"dimension {dimension}")
+        # What it turns with, in how many tokens, and what both add: base and size are the config's.
+        other, first = (dimension + 32) % 64, dimension % 32
+        both = product + q[other] * k[other]
+        partner, turn, together, share = numbers(pair.replace("k tokens", "e3 tokens"))
+        assert partner == other
+        assert turn == pytest.approx(2 * math.pi * BASE ** (first / 32), rel=0.09)
+        assert together == pytest.approx(float(both) / 8, abs=2e-3 * max(1.0, abs(float(product))))
+        assert share == pytest.approx(100 * float(both) / float(q @ k), rel=0.06, abs=0.06)
 
 
 def test_the_cells_add_up_to_the_models_scores(app: Page):
@@ -87,16 +97,18 @@ def test_the_table_for_those_who_do_not_see_it_has_the_models_numbers(app: Page,
         assert numbers(said[2])[0] == pytest.approx(scores[key], abs=2e-2)
 
 
-def test_a_click_on_a_dimension_keeps_it_and_the_address_carries_it(app: Page):
+def test_a_click_on_a_dimension_keeps_its_pair_and_the_address_carries_it(app: Page):
     point(app, "k", KEY, 21)
     app.mouse.down()
     app.mouse.up()
-    expect(cells(app)).to_have_attribute("data-marked", "21")
+    expect(cells(app)).to_have_attribute("data-marked", "21 53")
     expect(app).to_have_url(re.compile("neuron=21"))
     app.reload()
-    expect(cells(app)).to_have_attribute("data-marked", "21")
+    expect(cells(app)).to_have_attribute("data-marked", "21 53")
+    point(app, "k", KEY, 53)
+    expect(app.get_by_test_id("neuron-tip")).to_contain_text("dimension 53 (marked)")
     app.get_by_test_id("head-5").click()
-    expect(cells(app)).to_have_attribute("data-marked", "21")
+    expect(cells(app)).to_have_attribute("data-marked", "21 53")
     app.get_by_test_id("neuron-head").select_option("5")
     expect(cells(app)).to_have_attribute("data-marked", "")
 
@@ -120,27 +132,103 @@ def test_keys_that_a_query_may_not_look_at_are_said_to_be_so(app: Page):
     expect(app.get_by_test_id("neuron-key-6")).to_have_class(re.compile(r"\bmuted\b"))
 
 
-def test_the_order_by_contribution_is_that_of_the_strongest_key(app: Page, trace: attnscope.Trace):
+def test_the_order_by_contribution_is_that_of_the_strongest_key_pair_by_pair(app: Page, trace: attnscope.Trace):
     app.get_by_role("radio", name="contribution").click()
     attention = np.asarray(trace.attention(LAYER, HEAD, rows=[QUERY]))[0]
     products = np.asarray(trace.q(LAYER, HEAD))[QUERY] * np.asarray(trace.k(LAYER, HEAD))[int(attention.argmax())]
+    pairs = products[:32] + products[32:]
     expect(cells(app)).to_have_attribute("data-order", re.compile(r"\d"))
-    order = [int(found) for found in (cells(app).get_attribute("data-order") or "").split()]
-    assert sorted(order) == list(range(64))
-    assert order[:3] == list(np.argsort(-products)[:3])
-    assert (np.diff(products[order]) < 0.02).all()
+    order = standing(app)
+    assert sorted(n for pair in order for n in pair) == list(range(64))
+    assert all(b == a + 32 for a, b in order)
+    assert [a for a, _ in order][:3] == list(np.argsort(-pairs)[:3])
+    assert (np.diff(pairs[[a for a, _ in order]]) < 0.02).all()
+
+
+def standing(page: Page) -> list[tuple[int, int]]:
+    """The pairs of dimensions as they stand: one above the other where vectors are folded, else side by side."""
+    order = [int(found) for found in (cells(page).get_attribute("data-order") or "").split()]
+    fold = int(float((cells(page).get_attribute("data-columns") or "").split()[3]))
+    if fold == 1:
+        return list(zip(order[::2], order[1::2], strict=True))
+    across = len(order) // fold
+    lines = [order[at : at + across] for at in range(0, len(order), across)]
+    return [
+        pair for upper, lower in zip(lines[::2], lines[1::2], strict=True) for pair in zip(upper, lower, strict=True)
+    ]
+
+
+def test_sorted_by_wavelength_pairs_stand_together_from_fast_to_slow(app: Page, trace: attnscope.Trace):
+    app.get_by_role("radio", name="wavelength").click()
+    expect(app).to_have_url(re.compile("order=wavelength"))
+    expect(app.get_by_test_id("neuron-turns").first).to_contain_text("1k")
+    rotary = trace.rotary(LAYER)
+    assert rotary is not None
+    turns = dict(zip(rotary.pairs, rotary.wavelengths, strict=True))
+    assert standing(app) == sorted(turns, key=lambda pair: turns[pair])
+    expect(app.get_by_test_id("neuron-check")).to_contain_text("✓")
+
+
+def test_a_model_that_turns_nothing_offers_no_wavelengths_and_marks_single_dimensions(page: Page, app_server: str):
+    more = {"model": "minilm", "text": "the cat sat on the mat", "pair": "the cat lay on the rug"}
+    visit(page, app_server, **more, layer="2", heads="0", token="q3", order="wavelength")
+    expect(page.get_by_role("radio", name="contribution")).to_be_visible()
+    expect(page.get_by_role("radio", name="wavelength")).to_have_count(0)
+    point(page, "product", 2, 7, dim=32)
+    page.mouse.down()
+    page.mouse.up()
+    expect(cells(page)).to_have_attribute("data-marked", "7")
+    expect(page.get_by_test_id("readout")).not_to_contain_text("turn")
+
+
+def test_the_value_side_has_the_lengths_of_the_models_own_outputs(app: Page, trace: attnscope.Trace):
+    app.get_by_test_id("neuron-values").click()
+    expect(app).to_have_url(re.compile("values=shown"))
+    table = app.get_by_test_id("neuron-table")
+    expect(table).to_contain_text("α‖f(x)‖")
+    expect(app.get_by_test_id("neuron-output")).to_be_in_viewport()
+    attention = np.asarray(trace.attention(LAYER, HEAD, rows=[QUERY]))[0]
+    projection = trace.traced_stack().projections[LAYER]
+    assert projection is not None
+    matrix = np.asarray(projection.weight.detach())[:, HEAD * 64 : (HEAD + 1) * 64]
+    lengths = np.linalg.norm(np.asarray(trace.v(LAYER, HEAD)) @ matrix.T, axis=1)
+    for row, key in enumerate(np.argsort(-attention)[:4]):
+        said = table.locator("tbody tr").nth(row).locator("td").all_inner_texts()
+        assert float(said[5]) == pytest.approx(lengths[key], rel=1e-3, abs=1e-3)
+        assert float(said[6]) == pytest.approx(attention[key] * lengths[key], rel=1e-2, abs=2e-3)
+    length, whole = numbers(app.get_by_test_id("neuron-output").inner_text())
+    assert length == pytest.approx(float(trace.head_output(LAYER, HEAD)[QUERY].norm()), abs=0.06)
+    assert whole == pytest.approx(float(attention @ lengths), abs=0.06)
+    app.get_by_test_id("neuron-values").click()
+    expect(app.get_by_test_id("neuron-output")).to_have_count(0)
+
+
+def test_the_score_is_in_sight_in_a_panel_of_usual_width(app: Page):
+    names = app.get_by_test_id("neuron-columns").locator("> span")
+    expect(names).to_have_count(6)
+    said = [text.split("\n")[0] for text in names.all_inner_texts()]
+    assert said == ["query q", "key k", "q × k", "q · k", "score", "softmax"]
+    for at in range(6):
+        expect(names.nth(at)).to_be_in_viewport(ratio=1)
 
 
 def test_collapsed_it_shows_lines_and_a_click_on_a_token_opens_its_neurons(app: Page):
-    toggle = app.get_by_test_id("neuron-expand")
-    expect(toggle).to_have_attribute("aria-expanded", "true")
+    collapsed, expanded = (app.get_by_role("radio", name=name) for name in ("collapsed", "expanded"))
+    expect(expanded).to_be_checked()
     app.get_by_test_id("neuron-collapse").click()
-    expect(toggle).to_have_attribute("aria-expanded", "false")
+    expect(collapsed).to_be_checked()
     expect(cells(app)).to_have_count(0)
     expect(app).to_have_url(re.compile("neurons=closed"))
     app.get_by_test_id("neuron-query-6").click()
-    expect(toggle).to_have_attribute("aria-expanded", "true")
+    expect(expanded).to_be_checked()
     expect(app.get_by_test_id("neuron-query-6")).to_have_attribute("aria-selected", "true")
+    collapsed.click()
+    app.get_by_test_id("neuron-query-tokens").focus()
+    app.keyboard.press("+")
+    expect(cells(app)).to_be_visible()
+    cells(app).focus()
+    app.keyboard.press("-")
+    expect(cells(app)).to_have_count(0)
 
 
 def test_everything_can_be_done_with_the_keyboard(app: Page):
@@ -155,7 +243,7 @@ def test_everything_can_be_done_with_the_keyboard(app: Page):
     expect(readout).to_contain_text("dimension 2:")
     expect(readout).to_contain_text("the → over")
     app.keyboard.press("Enter")
-    expect(cells(app)).to_have_attribute("data-marked", "2")
+    expect(cells(app)).to_have_attribute("data-marked", "2 34")
     app.keyboard.press("Escape")
     expect(cells(app)).to_have_attribute("data-marked", "")
 
@@ -186,5 +274,5 @@ def test_weights_alone_have_no_neurons_and_it_says_why(page: Page, tmp_path: Pat
     with serving("serve", str(tmp_path / "given.trace")) as url:
         page.goto(url)
         expect(page.get_by_test_id("neuron-unknown")).to_contain_text("no neurons to show")
-        page.get_by_test_id("neuron-expand").click()
+        page.get_by_role("radio", name="collapsed").click()
         expect(page.get_by_test_id("neuron-query-2")).to_be_visible()

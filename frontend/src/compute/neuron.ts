@@ -134,11 +134,20 @@ export function contribution(vectors: HeadVectors, trace: QueryTrace, key: numbe
   };
 }
 
-/** Dimensions by what they add to q · k of one key: the largest first, the most opposed last. */
-export function byContribution(trace: QueryTrace, key: number): Uint16Array {
-  const from = key * trace.dim;
-  const order = Uint16Array.from({ length: trace.dim }, (_, n) => n);
-  return order.sort((a, b) => trace.products[from + b] - trace.products[from + a] || a - b);
+/** What some dimensions together (a pair, say) have to do with the score of `key`: product, scaled product, share of q · k. */
+export function together(
+  vectors: HeadVectors,
+  trace: QueryTrace,
+  key: number,
+  dimensions: readonly number[],
+): Pick<Contribution, "product" | "scaled" | "share"> {
+  const product = dimensions.reduce((sum, n) => sum + trace.products[key * trace.dim + n], 0);
+  const whole = trace.dots[key];
+  return {
+    product,
+    scaled: product * vectors.data.scaling,
+    share: Math.abs(whole) < 1e-9 ? null : product / whole,
+  };
 }
 
 /** The allowed key with the largest number in `weights`; null where none is allowed. */

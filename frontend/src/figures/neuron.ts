@@ -27,8 +27,8 @@ export interface NeuronFigure {
   readonly fulls: { readonly q: number; readonly k: number; readonly product: number; readonly dot: number };
   /** Decimals of q · k that mean something. */
   readonly dotDigits: number;
-  /** The dimension that is marked. */
-  readonly marked: number | null;
+  /** The dimensions that are marked: one, or a pair. */
+  readonly marked: readonly number[];
   readonly dark: boolean;
 }
 
@@ -129,8 +129,8 @@ export async function neuronFigure(wanted: NeuronFigure): Promise<Figure> {
       tokenText(keys[key], { x: keyX + 8, y: y(key), size, room: token - 10, anchor: "start", inks }),
     );
   }
-  if (wanted.marked !== null) {
-    const place = wanted.order === null ? wanted.marked : wanted.order.indexOf(wanted.marked);
+  for (const dimension of wanted.marked) {
+    const place = wanted.order === null ? dimension : wanted.order.indexOf(dimension);
     const mark = (x: number) =>
       element("rect", {
         ...{ x: x + place * cell - 0.5, y: TOP, width: cell + 1, height: (last - first) * rowHeight },
@@ -169,7 +169,7 @@ export async function neuronFigure(wanted: NeuronFigure): Promise<Figure> {
     notes: notesOf(wanted, [first, last]),
     settings: {
       ...{ layer: wanted.stackLayer, heads: [vectors.head], token: trace.query, scale: wanted.view.scale },
-      ...{ order: wanted.view.order, dimension: wanted.marked },
+      ...{ order: wanted.view.order, dimension: wanted.marked[0] ?? null },
     },
     width: keyX + token,
     height: TOP + (last - first) * rowHeight + 4,

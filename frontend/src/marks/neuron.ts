@@ -101,26 +101,117 @@ export function colourCells(
   }
 }
 
-/** The hatching of what a query may not look at. */
-export function hatch(
-  context: CanvasRenderingContext2D,
-  x: number,
-  y: number,
-  width: number,
-  height: number,
-  colour: string,
-): void {
-  context.save();
-  context.beginPath();
-  context.rect(x, y, width, height);
-  context.clip();
-  context.strokeStyle = colour;
-  context.lineWidth = 1;
-  context.beginPath();
-  for (let start = x - height - (x % 7); start < x + width; start += 7) {
-    context.moveTo(start, y + height);
-    context.lineTo(start + height, y);
+/** Pixels that vectors are painted into, one number each, in the byte order of this machine. */
+export interface Field {
+  readonly pixels: Uint32Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** How vectors look, in device pixels. */
+export interface StripLook {
+  readonly dark: boolean;
+  /** Dimensions by their places; null for their own order. */
+  readonly order: Uint16Array | null;
+  /** The magnitude at which the colour is full. */
+  readonly full: number;
+  readonly scale: SignScale;
+  readonly dim: number;
+  /** Lines of one vector. */
+  readonly fold: number;
+  readonly width: number;
+  readonly height: number;
+  /** Places between which no gap is left: 2 keeps pairs together; 0 leaves no gaps. */
+  readonly group: number;
+}
+
+/** Paints vectors one pixel line at a time: each column of pixels shows one place of its line. */
+export class StripPainter {
+  readonly #places: Int32Array;
+  readonly #colours: Uint32Array;
+  readonly #line: Uint32Array;
+
+  constructor(readonly look: StripLook) {
+    const { dark, dim, fold, width, group } = look;
+    const across = dim / fold;
+    this.#colours = table(dark);
+    this.#line = new Uint32Array(width);
+    // A gap of one pixel after each group, where its cells are wide enough to spare it.
+    const roomy = group > 0 && width / across >= (group === 1 ? 4 : 3);
+    this.#places = Int32Array.from({ length: width }, (_, x) => {
+      const place = Math.floor((x * across) / width);
+      const next = Math.floor(((x + 1) * across) / width);
+      const ends = roomy && next !== place && next % group === 0 && x + 1 < width;
+      return ends ? -1 : Math.min(across - 1, place);
+    });
   }
-  context.stroke();
-  context.restore();
+
+  /** Paints `values[from … from + dim)` with its upper left corner at (x, y), as opaque as `opacity` (0 … 255). */
+  paint(field: Field, values: Float32Array, from: number, x: number, y: number, opacity = 255): void {
+    const { dim, fold, width, height, order, full, scale } = this.look;
+    const across = dim / fold;
+    const left = Math.max(0, -x);
+    const right = Math.min(width, field.width - x);
+    if (right <= left) return;
+    for (let line = 0; line < fold; line++) {
+      let [top, bottom] = [Math.round((line * height) / fold), Math.round(((line + 1) * height) / fold)];
+      // Lines are told apart by a gap; the two lines of a pair stand close.
+      if (line + 1 < fold && !(this.look.group === 1 && line % 2 === 0)) bottom -= 1;
+      top = Math.max(top, -y);
+      bottom = Math.min(bottom, field.height - y);
+      if (bottom <= top) continue;
+      let known = -1;
+      let colour = 0;
+      for (let at = left; at < right; at++) {
+        const place = this.#places[at];
+        if (place === -1) {
+          this.#line[at] = 0;
+          continue;
+        }
+        if (place !== known) {
+          known = place;
+          const n = line * across + place;
+          const share = signShare(values[from + (order === null ? n : order[n])], full, scale);
+          colour = faded(this.#colours[ZERO + Math.round(share * ZERO)], opacity);
+        }
+        this.#line[at] = colour;
+      }
+      const start = (y + top) * field.width + x;
+      field.pixels.set(this.#line.subarray(left, right), start + left);
+      for (let row = top + 1; row < bottom; row++) {
+        field.pixels.copyWithin(start + (row - top) * field.width + left, start + left, start + right);
+      }
+    }
+  }
+}
+
+const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+
+/** A pixel with another opacity. */
+function faded(pixel: number, opacity: number): number {
+  return LITTLE_ENDIAN
+    ? ((pixel & 0xffffff) | (opacity << 24)) >>> 0
+    : ((pixel & 0xffffff00) | opacity) >>> 0;
+}
+
+const HATCH = 7;
+const hatches = new Map<string, OffscreenCanvas>();
+
+/** The hatching of what a query may not look at, as a pattern to fill with. */
+export function hatching(context: CanvasRenderingContext2D, colour: string): CanvasPattern | string {
+  let tile = hatches.get(colour);
+  if (tile === undefined) {
+    tile = new OffscreenCanvas(HATCH, HATCH);
+    const drawn = tile.getContext("2d");
+    if (drawn === null) return colour;
+    drawn.strokeStyle = colour;
+    drawn.beginPath();
+    for (const start of [-HATCH, 0, HATCH]) {
+      drawn.moveTo(start, HATCH);
+      drawn.lineTo(start + HATCH, 0);
+    }
+    drawn.stroke();
+    hatches.set(colour, tile);
+  }
+  return context.createPattern(tile, "repeat") ?? colour;
 }

@@ -20,6 +20,7 @@ import {
   selectedEdge,
   undoable,
 } from "./state";
+import { createValues } from "./values";
 
 export interface Work {
   readonly what: "run" | "layer" | "check" | "export" | "hello";
@@ -71,6 +72,8 @@ export function createSession(source: Source) {
     retry = showEdge;
     setFailure(failureOf(error));
   });
+
+  const values = createValues(source, (error) => setFailure(failureOf(error)));
 
   const state = (): AppState => history().present;
 
@@ -316,12 +319,15 @@ export function createSession(source: Source) {
     for (const control of running.values()) control.abort();
     overviews.close();
     edges.close();
+    values.close();
   }
 
   return {
     state,
     overview: overviews.overview,
     edge: edges.edge,
+    values: values.values,
+    showValues: values.show,
     hello,
     work,
     failure,

@@ -1,5 +1,6 @@
 /** A view as it stands, as a figure. */
 
+import { unitOf } from "../../compute/pairs";
 import { Thumbnails } from "../../compute/thumbnails";
 import { headFigure } from "../../figures/head";
 import { matrixFigure } from "../../figures/matrix";
@@ -137,8 +138,9 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
       vectors: traced.vectors,
       trace: traced.trace,
     },
-    ...{ weights, queries, keys, view, order: neurons.order(), fulls, dark },
+    ...{ weights, queries, keys, order: neurons.order(), fulls, dark },
+    view: { ...view, order: neurons.orderName() },
     dotDigits: meant(neurons.error()),
-    marked: selection.neuron,
+    marked: selection.neuron === null ? [] : unitOf(neurons.pairing(), selection.neuron),
   });
 }

@@ -1,5 +1,6 @@
 import { createMemo, Match, Switch } from "solid-js";
 import { HeadLines } from "../head/HeadLines";
+import { NeuronControls } from "./NeuronControls";
 import { NeuronGrid } from "./NeuronGrid";
 import { NeuronLegend } from "./NeuronLegend";
 import { NeuronTable } from "./NeuronTable";
@@ -17,9 +18,17 @@ export function NeuronBody(props: NeuronProps & { readonly now: Neurons }) {
     const [traced, weights, fulls] = [now.traced(), now.weights(), now.fulls()];
     return traced && weights && fulls && { ...traced, weights, fulls };
   });
+  const onKey = (event: KeyboardEvent): void => {
+    const neurons = ({ "+": "open", "=": "open", "-": "closed", "−": "closed" } as const)[event.key];
+    if (neurons === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    show(neurons);
+    event.preventDefault();
+    event.stopPropagation();
+  };
 
   return (
-    <div class="neuron" data-testid="neuron-view">
+    <div class="neuron" data-testid="neuron-view" on:keydown={onKey}>
+      <NeuronControls {...props} />
       <Switch fallback={<div class="stage empty" />}>
         <Match when={open() && props.field !== null && now.layer() === null}>
           <p class="hint" data-testid="neuron-unknown">
@@ -34,7 +43,11 @@ export function NeuronBody(props: NeuronProps & { readonly now: Neurons }) {
                 {...shown()}
                 shown={props.shown}
                 dotError={now.error()}
-                order={now.order()}
+                sequence={now.order()}
+                pairing={now.pairing()}
+                valuesShown={state().view.values === "shown"}
+                byTurn={now.orderName() === "wavelength"}
+                side={now.side()}
                 neuron={state().selection.neuron}
                 pins={state().pins}
                 scale={state().view.scale}
@@ -47,7 +60,13 @@ export function NeuronBody(props: NeuronProps & { readonly now: Neurons }) {
                 onDetail={props.onDetail}
                 onCollapse={() => show("closed")}
               />
-              <NeuronTable {...shown()} queries={props.shown.queries} keys={props.shown.keys} />
+              <NeuronTable
+                {...shown()}
+                pairing={now.pairing()}
+                side={now.side()}
+                queries={props.shown.queries}
+                keys={props.shown.keys}
+              />
             </>
           )}
         </Match>

@@ -1,5 +1,6 @@
-import { createEffect, createMemo, createSignal, For, Index, on, onCleanup, onMount, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show } from "solid-js";
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
+import { type Pairing, stacked, unitOf, unitsOf } from "../../compute/pairs";
 import { face, longestToken } from "../../marks/format";
 import type { Place, Scale } from "../../state/state";
 import { type Layout, layOut, rowY } from "../layout";
@@ -7,12 +8,15 @@ import { pixelRatio, prepare } from "../paint";
 import { type Focus, keyShown, queryShown, type Shown } from "../reading";
 import { TokenColumn } from "../TokenColumn";
 import { type Padding, paddingBeside, samePadding } from "./align";
+import { ColumnHeads } from "./ColumnHeads";
 import { boxOf, columnsFor, stripHeight } from "./columns";
-import { headingsOf } from "./headings";
-import { type Fulls, paintMarks, paintScene, queryY, readTheme, type Scene, type Theme } from "./paint";
+import { paintScene } from "./paint";
+import { paintMarks } from "./paintMarks";
 import { type At, focusOf, hitAt, moved, sameAt } from "./pointing";
 import { SelectedQuery } from "./SelectedQuery";
-import { cellSentence, cellWords, meant, rowSentence, signed } from "./say";
+import { meant } from "./say";
+import { type Fulls, groupOf, queryY, readTheme, type Scene, type Theme, type ValueSide } from "./scene";
+import { detailOf, wordsOf } from "./spotted";
 import { Tip } from "./Tip";
 
 export interface NeuronGridProps {
@@ -23,8 +27,15 @@ export interface NeuronGridProps {
   readonly fulls: Fulls;
   /** How far q · k may be off. */
   readonly dotError: number;
-  /** Dimensions from left to right; null for their own order. */
-  readonly order: Uint16Array | null;
+  /** Dimensions one after another, pairs kept together; null for their own order. */
+  readonly sequence: Uint16Array | null;
+  readonly pairing: Pairing | null;
+  /** Whether they are sorted by wavelength. */
+  readonly byTurn: boolean;
+  /** Whether the value side is asked for. */
+  readonly valuesShown: boolean;
+  /** The value side; null while it is hidden or not here. */
+  readonly side: ValueSide | null;
   /** The dimension that is kept marked. */
   readonly neuron: number | null;
   readonly pins: readonly Place[];
@@ -52,6 +63,8 @@ export function NeuronGrid(props: NeuronGridProps) {
   const [room, setRoom] = createSignal(0);
   const [height, setHeight] = createSignal(0);
   const [scroll, setScroll] = createSignal(0);
+  /** How far the view is scrolled sideways. */
+  const [aside, setAside] = createSignal(0);
   const [at, setAt] = createSignal<At | null>(null, { equals: sameAt });
 
   const [padding, setPadding] = createSignal<Padding>({ above: 0, below: 0 }, { equals: samePadding });
@@ -79,8 +92,20 @@ export function NeuronGrid(props: NeuronGridProps) {
       fontSize: rough().fontSize,
       longest: longest(),
       extras: extras(),
+      values: props.side && {
+        dim: props.side.values.dim,
+        norms: props.side.values.transformed !== null,
+      },
     }),
   );
+  /** The dimension at each place; null where they stand by index. */
+  const order = createMemo(() =>
+    props.sequence === null || props.pairing === null
+      ? props.sequence
+      : stacked(props.sequence, columns().fold),
+  );
+  const placeOf = (dimension: number): number => order()?.indexOf(dimension) ?? dimension;
+  const group = createMemo(() => groupOf(unitsOf(props.pairing, dim()), placeOf, dim(), columns().fold));
   const layout = createMemo<Layout>(() => ({
     ...rough(),
     width: columns().width,
@@ -88,6 +113,25 @@ export function NeuronGrid(props: NeuronGridProps) {
     keyX: columns().keyX,
     column: columns().token,
   }));
+  /** The query's tokens stay in sight when the view is scrolled sideways. */
+  const stuck = createMemo<Layout>(() => ({ ...layout(), queryX: Math.max(columns().queryX, aside()) }));
+  // Values that were just asked for come into sight, where there is no room for everything.
+  let revealValues = false;
+  createEffect(
+    on(
+      () => props.valuesShown,
+      (shown) => {
+        revealValues = shown;
+      },
+      { defer: true },
+    ),
+  );
+  createEffect(() => {
+    const { values, width } = columns();
+    if (values === null || !revealValues) return;
+    revealValues = false;
+    requestAnimationFrame(() => box.scrollTo({ left: width }));
+  });
   let painted: Theme | null = null;
   /** Read once for each theme: to ask the page for its style makes it lay itself out. */
   const theme = (): Theme => {
@@ -101,7 +145,9 @@ export function NeuronGrid(props: NeuronGridProps) {
     vectors: props.vectors,
     trace: props.trace,
     weights: props.weights,
-    order: props.order,
+    order: order(),
+    group: group(),
+    side: props.side,
     fulls: props.fulls,
     dotDigits: Math.min(2, meant(props.dotError)),
     scale: props.scale,
@@ -109,10 +155,11 @@ export function NeuronGrid(props: NeuronGridProps) {
     ratio: pixelRatio(),
   });
 
-  const dimensionAt = (place: number): number => (props.order === null ? place : props.order[place]);
-  const placeOf = (dimension: number): number =>
-    props.order === null ? dimension : props.order.indexOf(dimension);
-  const keptPlace = () => (props.neuron === null || props.neuron >= dim() ? null : placeOf(props.neuron));
+  const dimensionAt = (place: number): number => order()?.[place] ?? place;
+  /** The places of a dimension and of what it turns with. */
+  const placesOf = (dimension: number | null): readonly number[] =>
+    dimension === null || dimension >= dim() ? [] : unitOf(props.pairing, dimension).map(placeOf);
+  const keptPlaces = createMemo(() => placesOf(props.neuron));
   /** The key row that is marked, here or by another view. */
   const markedKey = createMemo(() => {
     const now = at();
@@ -126,32 +173,8 @@ export function NeuronGrid(props: NeuronGridProps) {
     const token = (side === "query" ? props.shown.queries : props.shown.keys)[index];
     return token === undefined ? String(index) : face(token).text;
   };
-  const words = createMemo(() => {
-    const now = at();
-    if (now?.place == null || now.place >= dim()) return null;
-    // Over a query's vector the key is the one that the order is about, or the query's own row.
-    const key = now.zone === "q" ? null : now.row;
-    if (key !== null && key >= props.trace.keys) return null;
-    const dimension = dimensionAt(now.place);
-    if (key === null) {
-      const value = props.vectors.q[now.row * dim() + dimension];
-      const text = signed(value, meant(Math.abs(value) * props.vectors.rounding));
-      return { kind: "q" as const, dimension, row: now.row, q: text };
-    }
-    const names = { query: name("query", props.trace.query), key: name("key", key) };
-    const cell = cellWords(props.vectors, props.trace, key, dimension, names);
-    return { kind: "cell" as const, dimension, row: key, cell, allowed: props.trace.allowed[key] === 1 };
-  });
-  createEffect(() => {
-    const now = at();
-    const said = words();
-    if (said?.kind === "cell") props.onDetail(cellSentence(said.cell, said.allowed));
-    else if (said?.kind === "q") {
-      props.onDetail(`dimension ${said.dimension} of ${name("query", said.row)}: q ${said.q}`);
-    } else if (now !== null && now.zone !== "query" && now.row < props.trace.keys) {
-      props.onDetail(rowSentence(props.trace, now.row, props.dotError));
-    } else props.onDetail(null);
-  });
+  const words = createMemo(() => wordsOf(at(), props, dimensionAt, name));
+  createEffect(() => props.onDetail(detailOf(at(), words(), props, name)));
   onCleanup(() => props.onDetail(null));
 
   const point = (now: At | null): void => {
@@ -168,11 +191,13 @@ export function NeuronGrid(props: NeuronGridProps) {
     const now = scene();
     if (baseStale) paintScene(prepare(base, now.layout.width, now.layout.height), now);
     if (aboveStale) {
-      const place = at()?.place ?? null;
+      const spot = at();
+      const over = spot?.place ?? null;
       paintMarks(prepare(above, now.layout.width, now.layout.height), now, {
         key: markedKey(),
-        hovered: place,
-        kept: keptPlace(),
+        hovered: over === null || spot?.zone === "value" ? [] : placesOf(dimensionAt(over)),
+        kept: keptPlaces(),
+        value: spot?.zone === "value" ? over : null,
       });
     }
     [baseStale, aboveStale] = [false, false];
@@ -188,7 +213,8 @@ export function NeuronGrid(props: NeuronGridProps) {
       [
         () => props.trace,
         () => props.weights,
-        () => props.order,
+        order,
+        () => props.side,
         () => props.fulls,
         () => props.dotError,
         () => props.scale,
@@ -200,7 +226,7 @@ export function NeuronGrid(props: NeuronGridProps) {
       () => schedule(true),
     ),
   );
-  createEffect(on([at, markedKey, keptPlace], () => schedule(false)));
+  createEffect(on([at, markedKey, keptPlaces], () => schedule(false)));
 
   onMount(() => {
     const measure = (): void => {
@@ -222,17 +248,19 @@ export function NeuronGrid(props: NeuronGridProps) {
   const hit = (event: MouseEvent): At | null => {
     const edge = stage.getBoundingClientRect();
     const spot = { x: event.clientX - edge.left, y: event.clientY - edge.top };
-    const { vectors, trace } = props;
-    return hitAt(spot, { columns: columns(), layout: layout(), scroll: scroll(), vectors, trace });
+    const { vectors, trace, side } = props;
+    const valueDim = side?.values.dim ?? 0;
+    return hitAt(spot, { columns: columns(), layout: layout(), scroll: scroll(), vectors, trace, valueDim });
   };
 
   const choose = (now: At | null): void => {
     if (now === null) return;
     if (now.zone === "query") props.onQuery(now.row);
-    else if (now.place === null) props.onKey(now.row);
+    else if (now.place === null || now.zone === "value") props.onKey(now.row);
     else {
       const dimension = dimensionAt(now.place);
-      props.onNeuron(props.neuron === dimension ? null : dimension);
+      const marked = props.neuron !== null && unitOf(props.pairing, props.neuron).includes(dimension);
+      props.onNeuron(marked ? null : dimension);
     }
   };
 
@@ -267,14 +295,17 @@ export function NeuronGrid(props: NeuronGridProps) {
   const tipSpot = () => {
     const now = at();
     if (now?.place == null) return null;
-    const mark = boxOf(columns(), dim(), stripHeight(layout().rowHeight), now.place);
-    const from = { q: columns().q, k: columns().k, product: columns().product, query: 0, row: 0 }[now.zone];
+    const { q, k, product, values, fold } = columns();
+    const [shape, size] =
+      now.zone === "value" && values !== null && props.side !== null
+        ? [{ span: values.span, fold }, props.side.values.dim]
+        : [columns(), dim()];
+    const mark = boxOf(shape, size, stripHeight(layout().rowHeight), now.place);
+    const from = { q, k, product, value: values?.x ?? 0, query: 0, row: 0 }[now.zone];
     const y =
       now.zone === "q" && now.row === props.trace.query ? selectedY() : rowY(layout(), now.row, scroll());
     return { x: from + mark.x + mark.width / 2, y };
   };
-
-  const headings = createMemo(() => headingsOf(columns(), props.fulls, props.vectors));
 
   const queryPlace = (): Place => ({ side: "query", index: props.trace.query });
   const active = (): Place | null => {
@@ -290,21 +321,28 @@ export function NeuronGrid(props: NeuronGridProps) {
   const selectedY = () => queryY({ layout: layout(), scroll: scroll(), trace: props.trace });
 
   return (
-    <div class="neuron-scroll" ref={box}>
+    <div
+      class="neuron-scroll"
+      classList={{ aside: aside() > columns().queryX }}
+      ref={box}
+      on:scroll={() => setAside(box.scrollLeft)}
+    >
       <div class="neuron-inner" style={{ width: `${columns().width}px` }}>
-        <div class="neuron-heads" aria-hidden="true" style={{ "margin-top": `${padding().above}px` }}>
-          <Index each={headings()}>
-            {(now) => (
-              <span
-                title={now().title}
-                style={{ left: `${now().x + now().width / 2}px`, "min-width": `${now().width}px` }}
-              >
-                {now().text}
-                <i class="num">{now().below}</i>
-              </span>
-            )}
-          </Index>
-        </div>
+        <ColumnHeads
+          columns={columns()}
+          vectors={props.vectors}
+          fulls={props.fulls}
+          side={props.side}
+          turns={
+            props.byTurn && props.pairing !== null && order() !== null
+              ? { pairing: props.pairing, order: order()! }
+              : null
+          }
+          group={group()}
+          query={props.trace.query}
+          queryName={name("query", props.trace.query)}
+          above={padding().above}
+        />
         <div
           class="stage"
           ref={stage}
@@ -325,7 +363,7 @@ export function NeuronGrid(props: NeuronGridProps) {
                     side={side}
                     prefix="neuron-"
                     tokens={side === "query" ? props.shown.queries : props.shown.keys}
-                    layout={layout()}
+                    layout={side === "query" ? stuck() : layout()}
                     scroll={scroll()}
                     active={active()}
                     edge={null}
@@ -353,8 +391,8 @@ export function NeuronGrid(props: NeuronGridProps) {
                 aria-label="Neurons: up and down for keys, left and right for dimensions, Enter marks a dimension"
                 data-testid="neuron-cells"
                 data-columns={`${columns().k - columns().q} ${columns().product - columns().q} ${columns().span} ${columns().fold}`}
-                data-order={props.order === null ? "" : props.order.join(" ")}
-                data-marked={props.neuron ?? ""}
+                data-order={order()?.join(" ") ?? ""}
+                data-marked={props.neuron === null ? "" : unitOf(props.pairing, props.neuron).join(" ")}
                 style={{
                   left: `${columns().q}px`,
                   width: `${columns().product + columns().span - columns().q}px`,
@@ -368,7 +406,7 @@ export function NeuronGrid(props: NeuronGridProps) {
               <SelectedQuery
                 tokens={props.shown.queries}
                 index={props.trace.query}
-                columns={columns()}
+                columns={{ ...columns(), queryX: stuck().queryX }}
                 layout={layout()}
                 scroll={scroll()}
                 y={selectedY()}
@@ -381,10 +419,13 @@ export function NeuronGrid(props: NeuronGridProps) {
                     width={columns().width}
                     height={height()}
                     words={words()!}
-                    scaling={props.vectors.data.scaling}
                     queryName={name("query", props.trace.query)}
                     rowName={name(words()!.kind === "q" ? "query" : "key", words()!.row)}
-                    kept={props.neuron === words()!.dimension}
+                    kept={
+                      words()!.kind !== "v" &&
+                      props.neuron !== null &&
+                      unitOf(props.pairing, props.neuron).includes(words()!.dimension)
+                    }
                   />
                 )}
               </Show>

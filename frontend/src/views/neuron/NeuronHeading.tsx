@@ -1,14 +1,9 @@
 import { For, Show } from "solid-js";
-import { headsOn, type Order } from "../../state/state";
-import { Segments } from "../Segments";
+import { headsOn } from "../../state/state";
 import { Word } from "../Word";
 import type { NeuronProps, Neurons } from "./readNeurons";
 
-const ORDERS: readonly (readonly [Order, string])[] = [
-  ["index", "index"],
-  ["contribution", "contribution"],
-];
-/** Whose neurons are shown, in which order, and whether they are open. */
+/** Whose neurons are shown. */
 export function NeuronHeading(props: NeuronProps & { readonly now: Neurons }) {
   const { session } = props;
   const state = session.state;
@@ -44,31 +39,6 @@ export function NeuronHeading(props: NeuronProps & { readonly now: Neurons }) {
         </Show>
       </Show>
       <span class="space" />
-      <Show when={props.now.traced()}>
-        <Segments
-          label="Order of dimensions"
-          options={ORDERS}
-          value={state().view.order}
-          onChange={(order) => session.dispatch({ type: "view", view: { order } })}
-        />
-      </Show>
-      <button
-        type="button"
-        class="toggle"
-        aria-expanded={state().view.neurons === "open"}
-        aria-label="Neurons of the selected token"
-        title="Expanded: the neurons of the selected token. Collapsed: only the lines of every token."
-        data-testid="neuron-expand"
-        on:click={() =>
-          session.dispatch({
-            type: "view",
-            view: { neurons: state().view.neurons === "open" ? "closed" : "open" },
-          })
-        }
-      >
-        {state().view.neurons === "open" ? "−" : "+"}
-        <span class="wordy">{state().view.neurons === "open" ? " collapse" : " expand"}</span>
-      </button>
     </>
   );
 }

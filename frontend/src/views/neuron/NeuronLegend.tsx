@@ -33,6 +33,8 @@ export function NeuronLegend(props: NeuronLegendProps) {
     if (sink !== null) all.push(`the head's sink takes ${percent(sink)}`);
     if (!now.trace.allowed.includes(1)) all.push("this query may look at no key");
     else if (now.trace.allowed.includes(0)) all.push("hatched: not allowed");
+    const about = props.now.valuesNote();
+    if (about !== null) all.push(about);
     const { softcap, bias } = now.vectors.data;
     if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);
     return all.join(" · ");
@@ -45,9 +47,10 @@ export function NeuronLegend(props: NeuronLegendProps) {
           negative – positive
           {props.view.scale === "linear" ? "" : `, ${SCALE_TITLES[props.view.scale]} scale`}
         </span>
-        <Show when={props.view.order === "contribution" && props.now.reference() !== null}>
+        <Show when={props.now.orderName() === "contribution" && props.now.reference() !== null}>
           <span class="cut">
-            sorted for <Word tokens={props.shown.keys} index={props.now.reference()!} />
+            sorted by what {props.now.pairing() === null ? "dimensions" : "pairs"} add to{" "}
+            <Word tokens={props.shown.keys} index={props.now.reference()!} />
           </span>
         </Show>
       </Show>

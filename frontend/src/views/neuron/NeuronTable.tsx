@@ -1,8 +1,10 @@
-import { createMemo, For } from "solid-js";
-import { byContribution, contribution, type HeadVectors, type QueryTrace } from "../../compute/neuron";
+import { createMemo, Index, Show } from "solid-js";
+import { type HeadVectors, type QueryTrace, together } from "../../compute/neuron";
+import { byContribution, type Pairing, unitOf } from "../../compute/pairs";
 import { word } from "../../marks/format";
 import type { Token } from "../../wire/messages";
 import { signed } from "./say";
+import type { ValueSide } from "./scene";
 
 const KEYS = 20;
 const DIMENSIONS = 3;
@@ -11,6 +13,8 @@ export interface NeuronTableProps {
   readonly vectors: HeadVectors;
   readonly trace: QueryTrace;
   readonly weights: Float32Array;
+  readonly pairing: Pairing | null;
+  readonly side: ValueSide | null;
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
 }
@@ -18,10 +22,22 @@ export interface NeuronTableProps {
 /** The picture as text, for those who don't see it: the strongest keys and the dimensions that make them so. */
 export function NeuronTable(props: NeuronTableProps) {
   const rows = createMemo(() => {
-    const { trace, weights, vectors } = props;
+    const { trace, weights, vectors, pairing, side } = props;
     const keys = Array.from({ length: trace.keys }, (_, key) => key).filter(
       (key) => trace.allowed[key] === 1,
     );
+    const most = (key: number): string => {
+      const units: string[] = [];
+      const seen = new Set<number>();
+      for (const n of byContribution(trace, key, pairing)) {
+        const unit = unitOf(pairing, n);
+        if (seen.has(unit[0])) continue;
+        seen.add(unit[0]);
+        units.push(`${unit.join(" + ")} (${signed(together(vectors, trace, key, unit).scaled, 2)})`);
+        if (units.length === DIMENSIONS) break;
+      }
+      return units.join(", ");
+    };
     return keys
       .sort((a, b) => weights[b] - weights[a])
       .slice(0, KEYS)
@@ -30,9 +46,9 @@ export function NeuronTable(props: NeuronTableProps) {
         weight: weights[key].toFixed(3),
         score: signed(trace.scores[key], 2),
         dot: signed(trace.dots[key], 2),
-        most: [...byContribution(trace, key).subarray(0, DIMENSIONS)]
-          .map((n) => `${n} (${signed(contribution(vectors, trace, key, n).scaled, 2)})`)
-          .join(", "),
+        most: most(key),
+        transformed: side?.values.transformed?.[key].toFixed(3) ?? "",
+        adds: side?.weighted?.[key].toFixed(3) ?? "",
       }));
   });
   const query = () => {
@@ -51,20 +67,28 @@ export function NeuronTable(props: NeuronTableProps) {
           <th>score</th>
           <th>q·k</th>
           <th>dimensions that add most to the score</th>
+          <Show when={props.side}>
+            <th>‖f(x)‖</th>
+            <th>α‖f(x)‖</th>
+          </Show>
         </tr>
       </thead>
       <tbody>
-        <For each={rows()}>
+        <Index each={rows()}>
           {(row) => (
             <tr>
-              <td>{row.name}</td>
-              <td>{row.weight}</td>
-              <td>{row.score}</td>
-              <td>{row.dot}</td>
-              <td>{row.most}</td>
+              <td>{row().name}</td>
+              <td>{row().weight}</td>
+              <td>{row().score}</td>
+              <td>{row().dot}</td>
+              <td>{row().most}</td>
+              <Show when={props.side}>
+                <td>{row().transformed}</td>
+                <td>{row().adds}</td>
+              </Show>
             </tr>
           )}
-        </For>
+        </Index>
       </tbody>
     </table>
   );

@@ -1,8 +1,23 @@
 import { Show } from "solid-js";
-import type { CellWords } from "./say";
+import type { CellWords, PairWords } from "./say";
 
+/** The numbers of a cell: the dimension, what it is called, and each number with its name. */
 export type TipWords =
-  | { readonly kind: "q"; readonly dimension: number; readonly row: number; readonly q: string }
+  | {
+      readonly kind: "q";
+      readonly dimension: number;
+      readonly row: number;
+      readonly q: string;
+      /** The other dimension of its pair, and the tokens in one turn; null where it stands still. */
+      readonly pair: Pick<PairWords, "partner" | "wavelength"> | null;
+    }
+  | {
+      readonly kind: "v";
+      readonly dimension: number;
+      readonly row: number;
+      readonly v: string;
+      readonly weighted: string;
+    }
   | {
       readonly kind: "cell";
       readonly dimension: number;
@@ -17,15 +32,14 @@ export interface TipProps {
   readonly width: number;
   readonly height: number;
   readonly words: TipWords;
-  readonly scaling: number;
   readonly queryName: string;
   readonly rowName: string;
   readonly kept: boolean;
 }
 
 /** As in neuron.css. */
-const WIDE = 216;
-const TALL = 124;
+const WIDE = 228;
+const TALL = 178;
 
 /** The numbers of the cell under the pointer, beside it. The readout says the same aloud. */
 export function Tip(props: TipProps) {
@@ -35,6 +49,18 @@ export function Tip(props: TipProps) {
     return below + TALL < props.height ? below : Math.max(4, props.spot.y - TALL - 22);
   };
   const cell = () => (props.words.kind === "cell" ? props.words : null);
+  const pair = (): PairWords | null => cell()?.cell.pair ?? null;
+  const turn = () => pair() ?? (props.words.kind === "q" ? props.words.pair : null);
+  const single = (): readonly (readonly [string, string])[] => {
+    const { words } = props;
+    if (words.kind === "q") return [["q", words.q]];
+    return words.kind === "v"
+      ? [
+          ["v", words.v],
+          ["attention × v", words.weighted],
+        ]
+      : [];
+  };
   return (
     <div
       class="neuron-tip num"
@@ -43,17 +69,28 @@ export function Tip(props: TipProps) {
       style={{ transform: `translate(${left()}px, ${top()}px)` }}
     >
       <b>
-        dimension {props.words.dimension}
+        {props.words.kind === "v" ? "value dimension" : "dimension"} {props.words.dimension}
         {props.kept ? " (marked)" : ""}
       </b>
+      <Show when={turn()}>
+        {(other) => (
+          <p>
+            pairs with {other().partner}, one turn in {other().wavelength} tokens
+          </p>
+        )}
+      </Show>
       <Show
         when={cell()}
         fallback={
           <dl>
-            <dt>
-              q <bdi>{props.rowName}</bdi>
-            </dt>
-            <dd>{props.words.kind === "q" ? props.words.q : ""}</dd>
+            {single().map(([name, value]) => (
+              <>
+                <dt>
+                  {name} <bdi>{props.rowName}</bdi>
+                </dt>
+                <dd>{value}</dd>
+              </>
+            ))}
           </dl>
         }
       >
@@ -74,6 +111,16 @@ export function Tip(props: TipProps) {
               <dd>{now().cell.scaled}</dd>
               <dt>share of q·k</dt>
               <dd>{now().cell.share}</dd>
+              <Show when={pair()}>
+                {(both) => (
+                  <>
+                    <dt class="pair">both add</dt>
+                    <dd class="pair">{both().scaled}</dd>
+                    <dt>their share</dt>
+                    <dd>{both().share}</dd>
+                  </>
+                )}
+              </Show>
             </Show>
           </dl>
         )}

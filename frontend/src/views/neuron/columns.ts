@@ -6,6 +6,14 @@ export interface NumberColumn {
   readonly width: number;
 }
 
+/** The columns at the right of the keys' tokens: what each key has to give. */
+export interface ValueColumns {
+  readonly x: number;
+  readonly span: number;
+  /** Left edges of ‖f(x)‖ and α‖f(x)‖, and the width of each; null where lengths are not known. */
+  readonly norms: { readonly f: number; readonly weighted: number; readonly width: number } | null;
+}
+
 export interface Columns {
   /** What all of it takes, never less than the room given. */
   readonly width: number;
@@ -23,8 +31,7 @@ export interface Columns {
   /** Lines that a vector is folded into. */
   readonly fold: number;
   readonly numbers: readonly NumberColumn[];
-  /** Whether there was no room for every number. */
-  readonly compact: boolean;
+  readonly values: ValueColumns | null;
 }
 
 export interface Wanted {
@@ -35,14 +42,17 @@ export interface Wanted {
   /** Letters of the longest token. */
   readonly longest: number;
   readonly extras: readonly ("cap" | "bias" | "score")[];
+  /** The value side: how many dimensions, and whether lengths are known; null while it is hidden. */
+  readonly values: { readonly dim: number; readonly norms: boolean } | null;
 }
 
 const BUTTON = 26;
 const MARGIN = 10;
+const BETWEEN = 6;
 /** Pixels of a dimension. */
 const CELL = { least: 1, enough: 2, most: 9 };
 /** A vector narrower than this is no picture, however few its dimensions are. */
-const ENOUGH_SPAN = 80;
+const SPAN = { least: 48, enough: 80 };
 
 interface Sizes {
   readonly lines: number;
@@ -50,118 +60,159 @@ interface Sizes {
   readonly number: number;
   readonly softmax: number;
   readonly token: number;
-  /** Which numbers have a column of their own: all, all but a score that is only q·k scaled, or q·k as a colour. */
-  readonly numbers: "all" | "own" | "coloured";
 }
 
-const ROOMY: Sizes = { lines: 60, gap: 16, number: 56, softmax: 104, token: 150, numbers: "all" };
-const SNUG: Sizes = { lines: 34, gap: 10, number: 44, softmax: 68, token: 116, numbers: "all" };
-const TIGHT: Sizes = { lines: 30, gap: 8, number: 42, softmax: 56, token: 104, numbers: "own" };
-const COMPACT: Sizes = { lines: 26, gap: 8, number: 38, softmax: 56, token: 92, numbers: "coloured" };
+const ROOMY: Sizes = { lines: 60, gap: 16, number: 54, softmax: 104, token: 150 };
+const SNUG: Sizes = { lines: 36, gap: 10, number: 46, softmax: 72, token: 112 };
+const TIGHT: Sizes = { lines: 26, gap: 8, number: 40, softmax: 56, token: 92 };
+const COMPACT: Sizes = { lines: 22, gap: 6, number: 36, softmax: 48, token: 76 };
+const FOLDS = [1, 2, 4] as const;
 
 /**
- * The columns for the room there is. Each dimension should get two pixels: first the gaps shrink for that, then vectors
- * fold into several lines where rows are tall enough, then only the paper's own columns are left, their numbers said by
- * the readout alone. In the end the view is wider than its room rather than a dimension thinner than a pixel.
+ * The columns for the room there is. No column is left out: first the gaps shrink and vectors fold into several lines,
+ * so that each dimension keeps two pixels, then dimensions get thinner. In the end the view is wider than its room, and
+ * scrolls.
  */
 export function columnsFor(wanted: Wanted): Columns {
-  const tries = [
-    [ROOMY, 1],
-    [SNUG, 1],
-    [SNUG, 2],
-    [TIGHT, 1],
-    [TIGHT, 2],
-    [COMPACT, 1],
-    [COMPACT, 2],
-    [COMPACT, 4],
-  ] as const;
-  const least = Math.min(ENOUGH_SPAN, CELL.enough * wanted.dim);
-  for (const [sizes, fold] of tries) {
-    if (!folds(wanted, fold)) continue;
-    const columns = placed(wanted, sizes, fold);
-    const enough = columns.cell >= CELL.enough && columns.span >= least;
-    if (enough && columns.width <= wanted.room) return columns;
+  const folds = FOLDS.filter((fold) => canFold(wanted, fold));
+  const fits = (columns: Columns, cell: number, span: number): boolean =>
+    columns.width <= wanted.room &&
+    columns.cell >= cell &&
+    columns.span >= Math.min(span, CELL.enough * wanted.dim);
+  for (const sizes of [ROOMY, SNUG, TIGHT, COMPACT]) {
+    for (const fold of folds) {
+      const columns = placed(wanted, sizes, fold, CELL.least);
+      if (fits(columns, CELL.enough, SPAN.enough)) return columns;
+    }
   }
-  return placed(wanted, COMPACT, folds(wanted, 2) ? 2 : 1);
+  for (const fold of folds) {
+    const columns = placed(wanted, COMPACT, fold, CELL.least);
+    if (fits(columns, fold === folds.at(-1) ? CELL.least : CELL.enough, SPAN.least)) return columns;
+  }
+  // It scrolls in any case: then each dimension gets its two pixels.
+  const fold = folds.includes(2) ? 2 : 1;
+  return placed(wanted, TIGHT, fold, Math.max(CELL.enough, (SPAN.enough * fold) / wanted.dim));
 }
 
 /** Whether rows are tall enough for `fold` lines. */
-function folds({ dim, rowHeight }: Wanted, fold: 1 | 2 | 4): boolean {
-  return dim % fold === 0 && rowHeight >= { 1: 0, 2: 30, 4: 56 }[fold];
+function canFold({ dim, rowHeight, values }: Wanted, fold: (typeof FOLDS)[number]): boolean {
+  const even = dim % fold === 0 && (values === null || values.dim % fold === 0);
+  return even && rowHeight >= { 1: 0, 2: 22, 4: 44 }[fold];
 }
 
-function placed(wanted: Wanted, sizes: Sizes, fold: number): Columns {
-  const { room, dim, fontSize, longest } = wanted;
+function placed(wanted: Wanted, sizes: Sizes, fold: number, least: number): Columns {
+  const { room, dim, fontSize, longest, extras, values } = wanted;
   const token = Math.round(Math.max(52, Math.min(sizes.token, longest * fontSize * 0.57 + 20)));
-  const own = wanted.extras.length > 1 ? wanted.extras : [];
-  const extras = { all: wanted.extras, own, coloured: [] }[sizes.numbers];
+  const norm = values?.norms ? sizes.number + 26 : 0;
+  const beside = values === null ? 0 : 2 * sizes.gap + 2 * (norm === 0 ? 0 : norm + BETWEEN);
   const fixed =
     BUTTON +
     2 * token +
     8 +
     sizes.lines +
     2 * sizes.gap +
-    (1 + extras.length) * (sizes.number + 6) +
+    (1 + extras.length) * (sizes.number + BETWEEN) +
     sizes.gap +
     sizes.softmax +
-    MARGIN;
+    MARGIN +
+    beside;
   const across = dim / fold;
+  const valuesAcross = (values?.dim ?? 0) / fold;
   // Whole and half pixels only: dimensions of one width, or of two in turn.
-  const fitting = Math.floor(((room - fixed) / 3 / across) * 2) / 2;
-  const cell = Math.max(CELL.least, Math.min(CELL.most, fitting));
+  const fitting = Math.floor(((room - fixed) / (3 * across + valuesAcross)) * 2) / 2;
+  const cell = Math.max(least, Math.min(CELL.most, fitting));
   const span = Math.round(cell * across);
-  const width = Math.max(room, fixed + 3 * span);
-  // What is left over widens the room for the lines, up to a point; the rest stays at the sides.
-  const spare = width - fixed - 3 * span;
-  const wider = Math.min(spare, 90);
+  const valueSpan = Math.round(cell * valuesAcross);
+  const width = Math.max(room, fixed + 3 * span + valueSpan);
+  // What is left over widens first the bars, then the room for the lines, up to a point; the rest stays at the sides.
+  let spare = width - fixed - 3 * span - valueSpan;
+  const longer = Math.max(0, Math.min(spare, ROOMY.softmax - sizes.softmax));
+  spare -= longer;
+  const wider = Math.min(spare, 70);
   let x = Math.floor((spare - wider) / 2) + BUTTON;
-  const queryX = x;
-  x += token + 8;
-  const q = x;
-  x += span + sizes.lines + wider;
-  const k = x;
-  x += span + sizes.gap;
-  const product = x;
-  x += span + sizes.gap;
-  const numbers: NumberColumn[] = [];
-  for (const name of ["q·k", ...extras] as const) {
-    numbers.push({ name, x, width: sizes.number });
-    x += sizes.number + 6;
-  }
-  x += sizes.gap - 6;
-  numbers.push({ name: "softmax", x, width: sizes.softmax });
-  x += sizes.softmax + 6;
-  const compact = extras.length < wanted.extras.length;
-  return { width, token, queryX, keyX: x, q, k, product, span, cell, fold, numbers, compact };
+  const next = (size: number, after: number): number => {
+    const at = x;
+    x += size + after;
+    return at;
+  };
+  const queryX = next(token, 8);
+  const q = next(span, sizes.lines + wider);
+  const k = next(span, sizes.gap);
+  const product = next(span, sizes.gap);
+  const numbers: NumberColumn[] = (["q·k", ...extras] as const).map((name) => ({
+    ...{ name, width: sizes.number },
+    x: next(sizes.number, BETWEEN),
+  }));
+  x += sizes.gap - BETWEEN;
+  const softmax = sizes.softmax + longer;
+  numbers.push({ name: "softmax", width: softmax, x: next(softmax, BETWEEN) });
+  const keyX = next(token, 2 * sizes.gap - BETWEEN);
+  const side = values && {
+    x: next(valueSpan, sizes.gap),
+    span: valueSpan,
+    norms: norm === 0 ? null : { f: next(norm, BETWEEN), weighted: next(norm, BETWEEN), width: norm },
+  };
+  return { ...{ width, token, queryX, keyX, q, k, product, span, cell, fold, numbers }, values: side };
 }
 
 /** Height of a vector in its row. */
 export function stripHeight(rowHeight: number): number {
-  return Math.min(40, rowHeight - (rowHeight > 30 ? 8 : 5));
+  return Math.min(40, rowHeight - (rowHeight > 30 ? 8 : 4));
 }
 
 /** Which of a vector's places is at a point, measured from its left and upper edge; null beside it. */
-export function placeAt(columns: Columns, dim: number, height: number, x: number, y: number): number | null {
-  if (x < 0 || x >= columns.span) return null;
-  const across = dim / columns.fold;
-  const line = Math.max(0, Math.min(columns.fold - 1, Math.floor((y / height) * columns.fold)));
-  return line * across + Math.min(across - 1, Math.floor((x / columns.span) * across));
+export function placeAt(
+  { span, fold }: Pick<Columns, "span" | "fold">,
+  dim: number,
+  height: number,
+  x: number,
+  y: number,
+): number | null {
+  if (x < 0 || x >= span) return null;
+  const across = dim / fold;
+  const line = Math.max(0, Math.min(fold - 1, Math.floor((y / height) * fold)));
+  return line * across + Math.min(across - 1, Math.floor((x / span) * across));
+}
+
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
 }
 
 /** The rectangle of a place, from the left and upper edge of its vector. */
 export function boxOf(
-  columns: Columns,
+  { span, fold }: Pick<Columns, "span" | "fold">,
   dim: number,
   height: number,
   place: number,
-): { readonly x: number; readonly y: number; readonly width: number; readonly height: number } {
-  const across = dim / columns.fold;
-  const width = columns.span / across;
+): Box {
+  const across = dim / fold;
+  const width = span / across;
   const line = Math.floor(place / across);
   return {
     x: (place % across) * width,
-    y: (line * height) / columns.fold,
+    y: (line * height) / fold,
     width,
-    height: height / columns.fold,
+    height: height / fold,
   };
+}
+
+/** The rectangles of some places; those that touch, side by side or one above the other, are one. */
+export function boxesOf(
+  columns: Pick<Columns, "span" | "fold">,
+  dim: number,
+  height: number,
+  places: readonly number[],
+): readonly Box[] {
+  const boxes = places
+    .map((place) => boxOf(columns, dim, height, place))
+    .sort((a, b) => a.y - b.y || a.x - b.x);
+  if (boxes.length !== 2) return boxes;
+  const [a, b] = boxes;
+  const beside = a.y === b.y && Math.abs(a.x + a.width - b.x) < 1e-6;
+  const above = a.x === b.x && Math.abs(a.y + a.height - b.y) < 1e-6;
+  if (beside) return [{ ...a, width: a.width + b.width }];
+  return above ? [{ ...a, height: a.height + b.height }] : boxes;
 }

@@ -1,9 +1,10 @@
 /** What stands over the columns of the neuron view. Pure. */
 
 import type { HeadVectors } from "../../compute/neuron";
+import type { Pairing } from "../../compute/pairs";
 import type { Columns, NumberColumn } from "./columns";
-import type { Fulls } from "./paint";
-import { roughly, scoreFormula } from "./say";
+import { roughly, scoreFormula, turnText } from "./say";
+import type { Fulls, ValueSide } from "./scene";
 
 export interface Heading {
   readonly text: string;
@@ -14,27 +15,47 @@ export interface Heading {
   readonly width: number;
 }
 
-export function headingsOf(columns: Columns, fulls: Fulls, vectors: HeadVectors): readonly Heading[] {
+const ROOM_FOR_BOTH = 104;
+/** Columns of numbers that have no room for three digits, and bars that have none for a word. */
+const NARROW = 46;
+const NARROW_BARS = 66;
+
+export function headingsOf(
+  columns: Columns,
+  fulls: Fulls,
+  vectors: HeadVectors,
+  side: ValueSide | null,
+  axis: "axis" | "range",
+): readonly Heading[] {
   const { span, fold } = columns;
   const across = vectors.dim / fold;
   const folded = fold === 1 ? "" : ` Folded into ${fold} lines of ${across} dimensions.`;
   const { scaling, softcap, biasKind } = vectors.data;
   const range = (full: number) => `±${roughly(full)}`;
   const formula = scoreFormula(vectors);
+  const softmax = columns.numbers[columns.numbers.length - 1];
+  const [narrow] = columns.numbers.map(({ width }) => width < NARROW);
+  const short = (full: number) => `±${narrow && full >= 10 ? full.toFixed(0) : roughly(full)}`;
   const numbers: Readonly<Record<NumberColumn["name"], readonly [string, string | null, string]>> = {
-    q·k: ["q · k", range(fulls.dot), "The sum of a row's q × k"],
+    q·k: ["q · k", short(fulls.dot), "The sum of a row's q × k"],
     cap: ["capped", null, `The scaled product after the soft cap: ${formula}`],
-    bias: ["bias", range(fulls.bias), "What the model adds to the score for this pair of positions"],
+    bias: ["bias", short(fulls.bias), "What the model adds to the score for this pair of positions"],
     score: [
       "score",
-      softcap === null && biasKind === null ? `×${Number(scaling.toPrecision(3))}` : null,
+      softcap === null && biasKind === null ? `×${Number(scaling.toPrecision(narrow ? 2 : 3))}` : null,
       `What the softmax gets: ${formula}`,
     ],
-    softmax: ["softmax", "attention", "The softmax of the score over the allowed keys"],
+    softmax: [
+      "softmax",
+      softmax.width < NARROW_BARS ? "α" : "attention",
+      "The softmax of the score over the allowed keys",
+    ],
   };
+  // Where an axis stands below the name, the range stands beside it, if there is room.
+  const beside = (full: number) => (axis === "axis" && span >= ROOM_FOR_BOTH ? ` ${range(full)}` : "");
   const vector = (text: string, x: number, full: number, title: string): Heading => ({
-    text,
-    below: range(full),
+    text: `${text}${beside(full)}`,
+    below: axis === "axis" ? null : range(full),
     title: `${title} The colour is full from ${range(full)} on.${folded}`,
     x,
     width: span,
@@ -52,5 +73,82 @@ export function headingsOf(columns: Columns, fulls: Fulls, vectors: HeadVectors)
       const [text, below, title] = numbers[name];
       return { text, below, title, x, width };
     }),
+    ...valueHeadings(columns, side),
   ];
+}
+
+function valueHeadings({ values }: Columns, side: ValueSide | null): readonly Heading[] {
+  if (values === null || side === null) return [];
+  const { fulls } = side;
+  const v: Heading = {
+    text: "value v",
+    below: `±${roughly(fulls.v)}`,
+    title: `The value vector of each key: what the head takes from it. The colour is full from ±${roughly(fulls.v)} on.`,
+    x: values.x,
+    width: values.span,
+  };
+  if (values.norms === null) return [v];
+  const { f, weighted, width } = values.norms;
+  return [
+    v,
+    {
+      text: "‖f(x)‖",
+      below: null,
+      title:
+        "f(x) is the key's value after this head's part of the output projection (W_O): what the head would pass on if all its attention were on this key. Its length (Kobayashi 2020).",
+      x: f,
+      width,
+    },
+    {
+      text: "α‖f(x)‖",
+      below: null,
+      title:
+        "The attention times that length: how much the key really adds to the head's output. A key with much attention may add little (Kobayashi 2020).",
+      x: weighted,
+      width,
+    },
+  ];
+}
+
+export interface Tick {
+  readonly text: string;
+  readonly x: number;
+}
+
+const LETTER = 7;
+
+/** Wavelengths along the (first line of a) vector whose pairs are sorted by them: round numbers, as many as have room. */
+export function ticksOf(
+  columns: Columns,
+  pairing: Pairing,
+  order: Uint16Array,
+  group: 0 | 1 | 2,
+): readonly Tick[] {
+  const { span, fold } = columns;
+  const across = order.length / fold;
+  const found: Tick[] = [];
+  let end = Number.NEGATIVE_INFINITY;
+  for (let power = 0; power < 9; power++) {
+    const wanted = 10 ** power;
+    let best = -1;
+    for (let column = 0; column < across; column++) {
+      const here = pairing.wavelength[order[column]];
+      const off = Math.abs(Math.log(here / wanted));
+      if (
+        Number.isFinite(here) &&
+        off < 0.6 &&
+        (best < 0 || off < Math.abs(Math.log(pairing.wavelength[order[best]] / wanted)))
+      ) {
+        best = column;
+      }
+    }
+    if (best < 0) continue;
+    const text = turnText(wanted).replace(".0", "");
+    const x = ((best + (group === 2 ? 1 : 0.5)) / across) * span;
+    const half = (text.length * LETTER) / 2;
+    if (x - half < Math.max(-8, end + 5) || x + half > span + 8) continue;
+    found.push({ text, x });
+    end = x + half;
+  }
+  return found;
 }

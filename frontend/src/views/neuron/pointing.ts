@@ -4,10 +4,10 @@ import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import { type Layout, rowAt, rowY } from "../layout";
 import type { Focus } from "../reading";
 import { type Columns, placeAt, stripHeight } from "./columns";
-import { queryY } from "./paint";
+import { queryY } from "./scene";
 
 export interface At {
-  readonly zone: "query" | "q" | "k" | "product" | "row";
+  readonly zone: "query" | "q" | "k" | "product" | "value" | "row";
   readonly row: number;
   /** Place along the vector, from the left; null beside the vectors. */
   readonly place: number | null;
@@ -19,6 +19,8 @@ export interface Ground {
   readonly scroll: number;
   readonly vectors: HeadVectors;
   readonly trace: QueryTrace;
+  /** Dimensions of a value; 0 while values are hidden. */
+  readonly valueDim: number;
 }
 
 export function sameAt(a: At | null, b: At | null): boolean {
@@ -27,8 +29,9 @@ export function sameAt(a: At | null, b: At | null): boolean {
 
 /** What is at a point of the window. */
 export function hitAt({ x, y }: { readonly x: number; readonly y: number }, ground: Ground): At | null {
-  const { columns, layout, scroll, vectors, trace } = ground;
-  if (x < columns.queryX - 26 || x > columns.keyX + columns.token + 8) return null;
+  const { columns, layout, scroll, vectors, trace, valueDim } = ground;
+  const end = columns.values === null ? columns.keyX + columns.token + 8 : columns.width;
+  if (x < columns.queryX - 26 || x > end) return null;
   const tall = stripHeight(layout.rowHeight);
   const left = x < columns.q + columns.span + 4;
   // The selected query's row stays in sight: where it lies over another row it is the one that is hit.
@@ -45,6 +48,12 @@ export function hitAt({ x, y }: { readonly x: number; readonly y: number }, grou
   for (const zone of ["k", "product"] as const) {
     const place = along(columns[zone]);
     if (place !== null) return { zone, row, place };
+  }
+  const { values } = columns;
+  if (values !== null && valueDim > 0) {
+    const shape = { span: values.span, fold: columns.fold };
+    const place = placeAt(shape, valueDim, tall, x - values.x, y - top);
+    if (place !== null) return { zone: "value", row, place };
   }
   return x < columns.k ? null : { zone: "row", row, place: null };
 }

@@ -1,9 +1,8 @@
 /** What the neuron view reads from the field: everything between the selected query and its attention. */
 
-import { createMemo } from "solid-js";
+import { createEffect, createMemo } from "solid-js";
 import { ComputedLayer, type LayerField } from "../../compute/field";
 import {
-  byContribution,
   disagreement,
   dotError,
   headVectors,
@@ -12,10 +11,12 @@ import {
   strongestKey,
   traceQuery,
 } from "../../compute/neuron";
+import { byContribution, byWavelength, pairingOf } from "../../compute/pairs";
+import { headValues, weighted } from "../../compute/values";
 import type { Session } from "../../state/session";
-import { neuronHead, type Place } from "../../state/state";
+import { currentTrace, neuronHead, type Order, type Place } from "../../state/state";
 import type { Focus, Shown } from "../reading";
-import type { Fulls } from "./paint";
+import type { Fulls, ValueSide } from "./scene";
 
 /** The share of a column's numbers that its colours tell apart; larger ones all have the full colour. */
 const TOLD_APART = 0.96;
@@ -78,12 +79,72 @@ export function readNeurons(props: NeuronProps) {
     const pin = state().pins.findLast((place) => place.side === "key")?.index;
     return pin !== undefined && now.trace.allowed[pin] === 1 ? pin : strongestKey(now.trace, row);
   });
+  /** How the dimensions of this layer turn with the position; null where they do not, or nobody knows. */
+  const pairing = createMemo(() => {
+    const now = vectors();
+    const field = layer();
+    const rotary = field && currentTrace(state())?.stacks[field.stack]?.rotary;
+    return now === null || field === null ? null : pairingOf(rotary, field.layer, now.dim);
+  });
+  /** The order that is on show: one that this layer does not have is as if none was asked for. */
+  const orderName = (): Order => {
+    const { order } = state().view;
+    return order === "wavelength" && pairing() === null ? "index" : order;
+  };
   const order = createMemo(() => {
+    const turning = pairing();
+    const name = orderName();
+    if (name === "wavelength" && turning !== null) return byWavelength(turning);
     const now = traced();
     const key = reference();
-    if (now === null || key === null || state().view.order !== "contribution") return null;
-    return byContribution(now.trace, key);
+    if (now === null || key === null || name !== "contribution") return null;
+    return byContribution(now.trace, key, turning);
   });
+
+  /** Whether anybody sees the value side. */
+  const valuesWanted = () => open() && state().view.values === "shown" && layer() !== null;
+  createEffect(() => {
+    const field = layer();
+    const trace = state().trace;
+    if (!valuesWanted() || field === null || trace === null) return;
+    if (props.session.hello()?.can.includes("values"))
+      void props.session.showValues(trace, field.stack, field.layer);
+  });
+  const asked = createMemo(() => {
+    const field = layer();
+    const now = props.session.values();
+    const here = field !== null && now?.key === `${state().trace} ${field.stack} ${field.layer}`;
+    return valuesWanted() && here ? now : null;
+  });
+  const ownValues = createMemo(() => {
+    const message = asked()?.message ?? null;
+    const field = layer();
+    if (message === null || field === null || message.keys !== field.keys || message.heads !== field.heads)
+      return null;
+    const values = headValues(message, head());
+    return { values, v: spanOf(values.v, TOLD_APART).usual };
+  });
+  const side = createMemo<ValueSide | null>(() => {
+    const now = ownValues();
+    const row = weights();
+    if (now === null || row === null) return null;
+    const { transformed } = now.values;
+    const adds = transformed && weighted(row, transformed);
+    const largest = (all: Float32Array | null) => (all === null ? 0 : spanOf(all, 1).largest);
+    return {
+      values: now.values,
+      weighted: adds,
+      fulls: { v: now.v, transformed: largest(transformed), weighted: largest(adds) },
+    };
+  });
+  /** What to say of the value side: that it is coming, or why it is not there. */
+  const valuesNote = (): string | null => {
+    if (!valuesWanted()) return null;
+    if (!props.session.hello()?.can.includes("values")) return "values are not part of this page";
+    const refused = asked()?.refused;
+    if (refused) return refused;
+    return asked()?.message?.note ?? (side() === null ? "values are coming…" : null);
+  };
 
   const headSpans = createMemo(() => {
     const now = vectors();
@@ -134,5 +195,8 @@ export function readNeurons(props: NeuronProps) {
     return now === null || row === null ? null : sinkMass(now.vectors, row);
   });
 
-  return { head, layer, traced, weights, reference, order, fulls, check, error, sink };
+  return {
+    ...{ head, layer, traced, weights, reference, pairing, orderName, order },
+    ...{ side, valuesNote, fulls, check, error, sink },
+  };
 }

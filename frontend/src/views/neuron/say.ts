@@ -1,6 +1,13 @@
 /** The neuron view's numbers as words. Pure. */
 
-import { type Contribution, contribution, type HeadVectors, type QueryTrace } from "../../compute/neuron";
+import {
+  type Contribution,
+  contribution,
+  type HeadVectors,
+  type QueryTrace,
+  together,
+} from "../../compute/neuron";
+import { type Pairing, unitOf } from "../../compute/pairs";
 import { percent } from "../../marks/format";
 
 /** Decimals of a number that may be off by `error`: none that mean nothing, at most four. */
@@ -22,10 +29,31 @@ export function roughly(value: number): string {
   return value.toFixed(digits);
 }
 
+/** A length beside others of which the largest is `full`: as many digits as that one deserves. */
+export function sized(value: number, full: number): string {
+  return value.toFixed(full >= 100 ? 0 : full >= 10 ? 1 : full >= 0.1 ? 2 : 4);
+}
+
+/** Tokens in one turn: `12`, `6.3`, `1.4k`, `54k`. */
+export function turnText(tokens: number): string {
+  if (!Number.isFinite(tokens)) return "∞";
+  const digits = (value: number) => (value < 9.95 ? value.toFixed(1) : value.toFixed(0));
+  if (tokens < 999.5) return digits(tokens);
+  return tokens < 999_500 ? `${digits(tokens / 1000)}k` : `${digits(tokens / 1e6)}M`;
+}
+
 export function shareText(share: number | null): string {
   if (share === null) return "–";
   const text = percent(Math.abs(share));
   return share < 0 ? `−${text}` : text;
+}
+
+export interface PairWords {
+  readonly partner: number;
+  readonly wavelength: string;
+  /** What both of the pair add to the score, and their share of q · k. */
+  readonly scaled: string;
+  readonly share: string;
 }
 
 export interface CellWords {
@@ -38,6 +66,8 @@ export interface CellWords {
   readonly product: string;
   readonly scaled: string;
   readonly share: string;
+  /** The pair that the dimension turns with; null where it stands still. */
+  readonly pair: PairWords | null;
 }
 
 /** What there is to say of one dimension of one query and key. */
@@ -47,6 +77,7 @@ export function cellWords(
   key: number,
   dimension: number,
   names: { readonly query: string; readonly key: string },
+  pairing: Pairing | null,
 ): CellWords {
   const numbers = contribution(vectors, trace, key, dimension);
   const off = (value: number) => meant(Math.abs(value) * vectors.rounding);
@@ -59,14 +90,37 @@ export function cellWords(
     product: signed(numbers.product, off(2 * numbers.product)),
     scaled: signed(numbers.scaled, off(2 * numbers.scaled)),
     share: shareText(numbers.share),
+    pair: pairWords(vectors, trace, key, dimension, pairing),
+  };
+}
+
+export function pairWords(
+  vectors: HeadVectors,
+  trace: QueryTrace,
+  key: number,
+  dimension: number,
+  pairing: Pairing | null,
+): PairWords | null {
+  const unit = unitOf(pairing, dimension);
+  if (pairing === null || unit.length < 2) return null;
+  const both = together(vectors, trace, key, unit);
+  const [product] = unit.map((n) => Math.abs(trace.products[key * trace.dim + n])).sort((a, b) => b - a);
+  return {
+    partner: unit[0] === dimension ? unit[1] : unit[0],
+    wavelength: turnText(pairing.wavelength[dimension]),
+    scaled: signed(both.scaled, meant(2 * product * vectors.data.scaling * vectors.rounding)),
+    share: shareText(both.share),
   };
 }
 
 /** The readout's part about a cell. */
 export function cellSentence(words: CellWords, allowed: boolean): string {
-  const { dimension, q, k, product, scaled, share } = words;
+  const { dimension, q, k, product, scaled, share, pair } = words;
   const tail = allowed ? `, adds ${scaled} to the score, ${share} of q·k` : "";
-  return `dimension ${dimension}: ${q} × ${k} = ${product}${tail}`;
+  const cell = `dimension ${dimension}: ${q} × ${k} = ${product}${tail}`;
+  if (pair === null) return cell;
+  const both = allowed ? `: together ${pair.scaled}, ${pair.share}` : "";
+  return `${cell} · with ${pair.partner}, one turn in ${pair.wavelength} tokens${both}`;
 }
 
 /** The readout's part about a row: its sum. */

@@ -1,0 +1,97 @@
+import { createMemo, For, Index, Show } from "solid-js";
+import type { HeadVectors } from "../../compute/neuron";
+import type { Pairing } from "../../compute/pairs";
+import type { Columns } from "./columns";
+import { headingsOf, ticksOf } from "./headings";
+import { sized } from "./say";
+import type { Fulls, ValueSide } from "./scene";
+
+export interface ColumnHeadsProps {
+  readonly columns: Columns;
+  readonly vectors: HeadVectors;
+  readonly fulls: Fulls;
+  readonly side: ValueSide | null;
+  /** What an axis of wavelengths is drawn from; null where dimensions are not sorted by them. */
+  readonly turns: { readonly pairing: Pairing; readonly order: Uint16Array } | null;
+  readonly group: 0 | 1 | 2;
+  readonly query: number;
+  readonly queryName: string;
+  /** Empty space above. */
+  readonly above: number;
+}
+
+/** The columns' names, where their colours are full, and below them an axis of wavelengths and the head's output. */
+export function ColumnHeads(props: ColumnHeadsProps) {
+  const headings = createMemo(() =>
+    headingsOf(
+      props.columns,
+      props.fulls,
+      props.vectors,
+      props.side,
+      props.turns === null ? "range" : "axis",
+    ),
+  );
+  const ticks = createMemo(() =>
+    props.turns === null ? [] : ticksOf(props.columns, props.turns.pairing, props.turns.order, props.group),
+  );
+  const output = () => {
+    const norms = props.columns.values?.norms;
+    const lengths = props.side?.values.outputs;
+    if (!norms || !lengths || props.side === null || props.side.weighted === null) return null;
+    const whole = props.side.weighted.reduce((sum, one) => sum + one, 0);
+    const length = lengths[props.query];
+    const full = Math.max(whole, length);
+    return {
+      x: norms.f,
+      width: norms.weighted + norms.width - norms.f,
+      text: `output ${sized(length, full)} of ${sized(whole, full)}`,
+      title: `The head's output for ${props.queryName} is ${sized(length, full)} long; what the keys add, α‖f(x)‖, sums to ${sized(whole, full)}. The less of it is left, the more they cancel.`,
+    };
+  };
+  return (
+    <div
+      class="neuron-heads"
+      data-testid="neuron-columns"
+      aria-hidden="true"
+      style={{ "margin-top": `${props.above}px` }}
+    >
+      <Index each={headings()}>
+        {(now) => (
+          <span
+            title={now().title}
+            style={{ left: `${now().x + now().width / 2}px`, "min-width": `${now().width}px` }}
+          >
+            {now().text}
+            <i class="num">{now().below}</i>
+          </span>
+        )}
+      </Index>
+      <Show when={ticks().length > 0}>
+        <For each={[props.columns.q, props.columns.k, props.columns.product]}>
+          {(x) => (
+            <div
+              class="turns num"
+              data-testid="neuron-turns"
+              title="Tokens in one full turn of each pair of dimensions (RoPE)"
+              style={{ left: `${x}px`, width: `${props.columns.span}px` }}
+            >
+              <For each={ticks()}>{(tick) => <span style={{ left: `${tick.x}px` }}>{tick.text}</span>}</For>
+            </div>
+          )}
+        </For>
+      </Show>
+      <Show when={output()}>
+        {(now) => (
+          <span
+            class="output num"
+            data-testid="neuron-output"
+            title={now().title}
+            style={{ left: `${now().x + now().width / 2}px` }}
+          >
+            {now().text}
+          </span>
+        )}
+      </Show>
+    </div>
+  );
+}

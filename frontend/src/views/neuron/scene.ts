@@ -1,0 +1,100 @@
+/** What the canvases of the neuron view are painted from. */
+
+import type { HeadVectors, QueryTrace } from "../../compute/neuron";
+import type { HeadValues } from "../../compute/values";
+import type { Scale } from "../../state/state";
+import { type Layout, rowY } from "../layout";
+import type { Columns } from "./columns";
+
+/** Where each column's colour, or bar, is full. */
+export interface Fulls {
+  readonly q: number;
+  readonly k: number;
+  readonly product: number;
+  readonly dot: number;
+  readonly bias: number;
+}
+
+export interface ValueFulls {
+  readonly v: number;
+  readonly transformed: number;
+  readonly weighted: number;
+}
+
+/** The value side of the selected query. */
+export interface ValueSide {
+  readonly values: HeadValues;
+  /** α‖f(x)‖ of every key; null where lengths are not known. */
+  readonly weighted: Float32Array | null;
+  readonly fulls: ValueFulls;
+}
+
+/** The page's own colours, as a canvas needs them. */
+export interface Theme {
+  readonly dark: boolean;
+  readonly ink: string;
+  readonly ink2: string;
+  readonly ink3: string;
+  readonly line: string;
+  readonly panel: string;
+  readonly accent: string;
+  readonly font: string;
+}
+
+export interface Scene {
+  readonly columns: Columns;
+  readonly layout: Layout;
+  readonly scroll: number;
+  readonly vectors: HeadVectors;
+  readonly trace: QueryTrace;
+  readonly weights: Float32Array;
+  /** The dimension at each place along a vector; null where they stand by index. */
+  readonly order: Uint16Array | null;
+  /** How pairs stand: 2 side by side, 1 one above the other, 0 apart, or there are none. */
+  readonly group: 0 | 1 | 2;
+  readonly side: ValueSide | null;
+  readonly fulls: Fulls;
+  /** Decimals of q · k that mean something. */
+  readonly dotDigits: number;
+  readonly scale: Scale;
+  readonly theme: Theme;
+  readonly ratio: number;
+}
+
+export function readTheme(element: Element, dark: boolean): Theme {
+  const style = getComputedStyle(element);
+  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    dark,
+    ink: colour("ink"),
+    ink2: colour("ink2"),
+    ink3: colour("ink3"),
+    line: colour("line"),
+    panel: colour("panel"),
+    accent: colour("accent"),
+    font: style.fontFamily,
+  };
+}
+
+/** Middle of the selected query's row: it stays in the window when its row is scrolled out. */
+export function queryY({ layout, scroll, trace }: Pick<Scene, "layout" | "scroll" | "trace">): number {
+  const half = layout.rowHeight / 2;
+  return Math.max(half, Math.min(layout.height - half, rowY(layout, trace.query, scroll)));
+}
+
+/** How the pairs of an order stand in vectors of `fold` lines. */
+export function groupOf(
+  units: readonly (readonly number[])[],
+  placeOf: (dimension: number) => number,
+  dim: number,
+  fold: number,
+): 0 | 1 | 2 {
+  const across = dim / fold;
+  const pairs = units
+    .filter((unit) => unit.length === 2)
+    .map((unit) => unit.map(placeOf).sort((a, b) => a - b));
+  if (pairs.length === 0) return 0;
+  if (pairs.every(([a, b]) => b === a + 1 && a % 2 === 0 && across % 2 === 0)) return 2;
+  const above = pairs.every(([a, b]) => b === a + across && Math.floor(a / across) % 2 === 0);
+  return above ? 1 : 0;
+}

@@ -1,0 +1,71 @@
+/** What there is to say of the spot that the pointer or the keyboard is on: beside it, and in the readout. Pure. */
+
+import type { HeadVectors, QueryTrace } from "../../compute/neuron";
+import type { Pairing } from "../../compute/pairs";
+import type { Side } from "../../state/state";
+import type { At } from "./pointing";
+import { cellSentence, cellWords, meant, rowSentence, signed, sized, turnText } from "./say";
+import type { ValueSide } from "./scene";
+import type { TipWords } from "./Tip";
+
+export interface Known {
+  readonly vectors: HeadVectors;
+  readonly trace: QueryTrace;
+  readonly weights: Float32Array;
+  readonly pairing: Pairing | null;
+  readonly side: ValueSide | null;
+  readonly dotError: number;
+}
+
+type Name = (side: Side, index: number) => string;
+
+/** The numbers of the cell at a spot; null where there is none. */
+export function wordsOf(
+  at: At | null,
+  known: Known,
+  dimensionAt: (place: number) => number,
+  name: Name,
+): TipWords | null {
+  const { vectors, trace, side, pairing } = known;
+  const { dim } = vectors;
+  if (at?.place == null) return null;
+  if (at.zone === "value") {
+    if (side === null || at.place >= side.values.dim) return null;
+    const value = side.values.v[at.row * side.values.dim + at.place];
+    const adds = signed(known.weights[at.row] * value, 3);
+    return { kind: "v", dimension: at.place, row: at.row, v: signed(value, 3), weighted: adds };
+  }
+  if (at.place >= dim) return null;
+  const dimension = dimensionAt(at.place);
+  if (at.zone === "q") {
+    const value = vectors.q[at.row * dim + dimension];
+    const q = signed(value, meant(Math.abs(value) * vectors.rounding));
+    const partner = pairing?.partner[dimension] ?? -1;
+    const wavelength = turnText(pairing?.wavelength[dimension] ?? 0);
+    return { kind: "q", dimension, row: at.row, q, pair: partner < 0 ? null : { partner, wavelength } };
+  }
+  if (at.row >= trace.keys) return null;
+  const names = { query: name("query", trace.query), key: name("key", at.row) };
+  const cell = cellWords(vectors, trace, at.row, dimension, names, pairing);
+  return { kind: "cell", dimension, row: at.row, cell, allowed: trace.allowed[at.row] === 1 };
+}
+
+/** The readout's sentence about a spot; null where there is nothing more than its edge. */
+export function detailOf(at: At | null, words: TipWords | null, known: Known, name: Name): string | null {
+  if (words?.kind === "cell") return cellSentence(words.cell, words.allowed);
+  if (words?.kind === "v")
+    return `value dimension ${words.dimension}: ${words.v}, weighted ${words.weighted}`;
+  if (words?.kind === "q") {
+    const turn = words.pair && `, turns with ${words.pair.partner} in ${words.pair.wavelength} tokens`;
+    return `dimension ${words.dimension} of ${name("query", words.row)}: q ${words.q}${turn ?? ""}`;
+  }
+  if (at === null || at.zone === "query" || at.zone === "q" || at.row >= known.trace.keys) return null;
+  return rowSentence(known.trace, at.row, known.dotError) + lengths(at.row, known);
+}
+
+function lengths(key: number, { side }: Known): string {
+  if (side?.values.transformed == null || side.weighted === null) return "";
+  const { transformed, weighted } = side.fulls;
+  const length = `‖f(x)‖ ${sized(side.values.transformed[key], transformed)}`;
+  return ` · ${length} · α‖f(x)‖ ${sized(side.weighted[key], weighted)}`;
+}
