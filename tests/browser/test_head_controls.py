@@ -182,3 +182,23 @@ def test_a_click_on_a_line_selects_its_edge(page: Page, app_server: str) -> None
     expect(page).to_have_url(re.compile("pins=q8,k4"))
     expect(page.get_by_test_id("query-8")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_test_id("key-4")).to_have_attribute("aria-selected", "true")
+
+
+def test_pins_are_compared_with_the_traces_numbers(page: Page, app_server: str, smollm2: attnscope.Model) -> None:
+    open_at(page, app_server, model="smollm2", text=NURSE, layer="9", heads="4", side="weights", pins="q8", token="q8")
+    exact = smollm2.trace(NURSE).attention(9, 4)
+    rows = page.get_by_role("grid", name="Heaviest weights").get_by_role("row")
+    expect(rows).to_have_count(10)
+    best = int(exact[8].argmax())
+    expect(rows.nth(1)).to_contain_text(f"{float(exact[8, best]):.4f}")
+    page.get_by_role("grid", name="Heaviest weights").press("ArrowDown")
+    expect(page.get_by_test_id("readout")).to_contain_text("She → nurse")
+    page.get_by_test_id("query-4").click()
+    compared = page.get_by_role("grid", name="Pinned tokens compared").get_by_role("row")
+    expect(compared.nth(0)).to_contain_text("nurse")
+    row = compared.filter(has_text=re.compile("^nurse")).nth(0)
+    values = [float(text) for text in re.findall(r"\d\.\d+", row.inner_text())]
+    assert values == pytest.approx([float(exact[8, 4]), float(exact[4, 4])], abs=0.006)
+    page.get_by_test_id("threshold").focus()
+    page.keyboard.press("End")
+    expect(page.get_by_test_id("weights-limits")).to_contain_text("0.9 and more")

@@ -84,6 +84,7 @@ function rowsOf(page: Page): RowProps {
       return page.trace();
     },
     onFocus: page.setFocus,
+    onEdge: ({ query, key }) => page.session.dispatch({ type: "edge", query, key }),
     onUnpin: (pin) => {
       page.session.dispatch({ type: "pin", place: pin });
       page.session.dispatch({ type: "token", token: null });

@@ -1,11 +1,14 @@
-import { createMemo, For, Index, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, For, on, Show } from "solid-js";
 import type { LayerField } from "../../compute/field";
 import { decimals, percent, scoreText, weightText, word } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import type { Place } from "../../state/state";
 import type { TraceMessage } from "../../wire/messages";
-import { type Focus, heaviestEdges, type Shown } from "../reading";
+import { thresholdText } from "../head/steps";
+import { type Focus, readEdge, type Shown, type WeightedEdge } from "../reading";
 import { Word } from "../Word";
+import { type Compared, comparedPlaces, comparedRows, listedEdges } from "./rows";
+import { VirtualTable } from "./VirtualTable";
 
 const MOST = 50;
 
@@ -19,6 +22,8 @@ export interface RowProps {
   readonly trace: TraceMessage | null;
   readonly onFocus: (focus: Focus | null) => void;
   readonly onUnpin: (place: Place) => void;
+  /** Selects an edge. */
+  readonly onEdge: (edge: { readonly query: number; readonly key: number }) => void;
 }
 
 /** The token whose numbers are listed, and the pins. */
@@ -65,80 +70,138 @@ export function RowHeading(props: RowProps) {
   );
 }
 
-/** The numbers behind the picture: the heaviest weights of that token, and what the model says next. */
+/** The numbers behind the picture: the heaviest weights of a token, or of pins side by side; what the model says next. */
 export function RowTable(props: RowProps) {
+  const [most, setMost] = createSignal(MOST);
+  const compared = createMemo(() => comparedPlaces(props.pins, props.place));
+  createEffect(
+    on([() => props.place, () => props.field, () => props.shown], () => {
+      setMost(MOST);
+    }),
+  );
+  const side = () => (compared()[0] ?? props.place)?.side ?? "query";
+  const others = () => (side() === "key" ? props.shown.queries : props.shown.keys);
   const edges = createMemo(() => {
     void props.version;
-    if (props.field === null || props.place === null) return [];
-    return heaviestEdges(props.field, props.shown, props.place, MOST);
+    if (props.field === null || props.place === null || compared().length > 0) return [];
+    return listedEdges(props.field, props.shown, props.place, most());
+  });
+  const table = createMemo(() => {
+    void props.version;
+    if (props.field === null || compared().length === 0) return [];
+    return comparedRows(props.field, props.shown, compared(), most());
   });
   const digits = (head: number, query: number) =>
     props.field?.exact(head, query) ? 4 : decimals(props.field?.error ?? 0);
+  const colour = (head: number) => css(headColour(head, props.dark));
+  const limits = () => {
+    const { threshold, top, hiddenKeys, filter } = props.shown;
+    const parts: string[] = [];
+    if (threshold > 0) parts.push(`of ${thresholdText(threshold)} and more`);
+    if (top !== null) parts.push(compared().length > 0 ? "" : `of a row’s top ${top}`);
+    if (hiddenKeys.size > 0) parts.push("off the sink");
+    if (filter !== "all") parts.push(`${filter[0]} → ${filter[1]}`);
+    const only = parts.filter((part) => part !== "").join(", ");
+    const { length } = props.shown.heads;
+    return [
+      ...(only === "" ? [] : [`only weights ${only}`]),
+      ...(compared().length > 0 && length > 1 ? [`each the largest of ${length} heads`] : []),
+    ].join(" · ");
+  };
+  const cells = (edge: () => WeightedEdge) => {
+    const read = createMemo(() => props.field && readEdge(props.field, edge()));
+    return [
+      <>
+        <i class="dot" style={{ background: colour(edge().head) }} />
+        {props.field?.layer}.{edge().head}
+      </>,
+      <Word tokens={others()} index={side() === "key" ? edge().query : edge().key} />,
+      <i
+        class="weight-bar"
+        style={{ width: `${Math.max(1, edge().weight * 100)}%`, background: colour(edge().head) }}
+      />,
+      <>{weightText(edge().weight, digits(edge().head, edge().query))}</>,
+      <>{read()?.rank ?? "–"}</>,
+      <>{read()?.score == null ? "–" : scoreText(read()?.score as number)}</>,
+    ];
+  };
+  const comparedText = (place: Place, { other, weights }: Compared, at: number): string => {
+    const [query, key] = place.side === "query" ? [place.index, other] : [other, place.index];
+    if (!props.field?.allowed(props.shown.heads[0] ?? 0, query, key)) return "–";
+    return weightText(weights[at] ?? 0, decimals(props.field.error));
+  };
+  const comparedCells = (row: () => Compared) => [
+    <Word tokens={others()} index={row().other} />,
+    ...compared().map((place, at) => (
+      <>
+        <i class="cell-bar" style={{ width: `${(row().weights[at] ?? 0) * 100}%` }} />
+        <b>{comparedText(place, row(), at)}</b>
+      </>
+    )),
+  ];
+  /** The edge of a compared row that is heaviest. */
+  const edgeOf = ({ other, weights }: Compared): WeightedEdge => {
+    const place = compared()[weights.indexOf(Math.max(...weights))];
+    const [query, key] = place.side === "query" ? [place.index, other] : [other, place.index];
+    let best: WeightedEdge = { head: props.shown.heads[0] ?? 0, query, key, weight: 0 };
+    for (const head of props.shown.heads) {
+      const weight = props.field?.row(head, query)[key] ?? 0;
+      if (weight > best.weight) best = { head, query, key, weight };
+    }
+    return best;
+  };
+  const point = (edge: WeightedEdge | null) =>
+    props.onFocus(
+      edge === null ? null : { kind: "edge", edge: { head: edge.head, query: edge.query, key: edge.key } },
+    );
 
   return (
     <>
+      <Show when={limits() !== ""}>
+        <p class="limits" data-testid="weights-limits">
+          {limits()}
+        </p>
+      </Show>
       <Show
         when={props.place !== null}
         fallback={<p class="hint">Point at a token to see where its attention goes.</p>}
       >
-        <div class="rows" role="region" tabindex="0" aria-label="Heaviest weights">
-          <table class="num">
-            <thead>
-              <tr>
-                <th>head</th>
-                <th class="left">{props.place?.side === "key" ? "from" : "to"}</th>
-                <th class="bar-cell" />
-                <th>weight</th>
-                <th>score</th>
-              </tr>
-            </thead>
-            <tbody>
-              <Index
-                each={edges()}
-                fallback={
-                  <tr>
-                    <td colspan="5" class="quiet">
-                      nothing on show here
-                    </td>
-                  </tr>
-                }
-              >
-                {(edge) => {
-                  const other = () =>
-                    props.place?.side === "key"
-                      ? { tokens: props.shown.queries, index: edge().query }
-                      : { tokens: props.shown.keys, index: edge().key };
-                  const score = () => props.field?.score(edge().head, edge().query, edge().key) ?? null;
-                  return (
-                    <tr
-                      on:pointerenter={() => props.onFocus({ kind: "edge", edge: edge() })}
-                      on:pointerleave={() => props.onFocus(null)}
-                    >
-                      <td>
-                        <i class="dot" style={{ background: css(headColour(edge().head, props.dark)) }} />
-                        {props.field?.layer}.{edge().head}
-                      </td>
-                      <td class="left word">
-                        <Word {...other()} />
-                      </td>
-                      <td class="bar-cell">
-                        <i
-                          class="weight-bar"
-                          style={{
-                            width: `${Math.max(1, edge().weight * 100)}%`,
-                            background: css(headColour(edge().head, props.dark)),
-                          }}
-                        />
-                      </td>
-                      <td>{weightText(edge().weight, digits(edge().head, edge().query))}</td>
-                      <td class="quiet">{score() === null ? "–" : scoreText(score()!)}</td>
-                    </tr>
-                  );
-                }}
-              </Index>
-            </tbody>
-          </table>
-        </div>
+        <Show
+          when={compared().length > 0}
+          fallback={
+            <VirtualTable
+              label="Heaviest weights"
+              columns={["head", side() === "key" ? "from" : "to", "", "weight", "rank", "score"]}
+              tracks="58px minmax(70px, 1.1fr) minmax(30px, 1.4fr) 56px 40px 58px"
+              rows={edges()}
+              cells={cells}
+              empty="nothing on show here"
+              onPoint={point}
+              onChoose={({ query, key }) => props.onEdge({ query, key })}
+              onEnd={() => edges().length >= most() && setMost(edges().length * 4)}
+            />
+          }
+        >
+          <VirtualTable
+            label="Pinned tokens compared"
+            columns={[
+              side() === "key" ? "from" : "to",
+              ...compared().map((place) => (
+                <Word
+                  tokens={side() === "key" ? props.shown.keys : props.shown.queries}
+                  index={place.index}
+                />
+              )),
+            ]}
+            tracks={`minmax(70px, 1.2fr) repeat(${compared().length}, minmax(64px, 1fr))`}
+            rows={table()}
+            cells={comparedCells}
+            empty="nothing on show here"
+            onPoint={(row) => point(row && edgeOf(row))}
+            onChoose={(row) => props.onEdge(edgeOf(row))}
+            onEnd={() => table().length >= most() && setMost(table().length * 4)}
+          />
+        </Show>
       </Show>
       <Show when={props.trace?.next}>
         {(next) => (

@@ -1,0 +1,129 @@
+import {
+  createEffect,
+  createMemo,
+  createSignal,
+  For,
+  Index,
+  type JSX,
+  on,
+  onCleanup,
+  onMount,
+} from "solid-js";
+
+export interface VirtualTableProps<T> {
+  readonly label: string;
+  readonly columns: readonly JSX.Element[];
+  /** Widths of the columns, as CSS grid tracks. */
+  readonly tracks: string;
+  readonly rows: readonly T[];
+  /** The cells of a row. */
+  readonly cells: (row: () => T) => readonly JSX.Element[];
+  /** Said where there is no row. */
+  readonly empty: string;
+  readonly onPoint: (row: T | null) => void;
+  readonly onChoose: (row: T) => void;
+  /** The last row came into sight. */
+  readonly onEnd: () => void;
+}
+
+const HEIGHT = 26;
+
+/** A table of which only the rows in sight are in the page. Arrows move along it, Enter chooses. */
+export function VirtualTable<T>(props: VirtualTableProps<T>) {
+  let box!: HTMLDivElement;
+  const [scroll, setScroll] = createSignal(0);
+  const [height, setHeight] = createSignal(0);
+  const [active, setActive] = createSignal<number | null>(null);
+  onMount(() => {
+    const watch = new ResizeObserver(() => setHeight(box.clientHeight));
+    watch.observe(box);
+    onCleanup(() => watch.disconnect());
+  });
+  const first = createMemo(() => Math.max(0, Math.floor(scroll() / HEIGHT) - 2));
+  const inSight = createMemo(() => {
+    const last = Math.min(props.rows.length, Math.ceil((scroll() + height()) / HEIGHT) + 2);
+    return props.rows.slice(first(), last);
+  });
+  createEffect(() => {
+    if (props.rows.length > 0 && first() + inSight().length >= props.rows.length) props.onEnd();
+  });
+  createEffect(
+    on(
+      () => props.rows[0],
+      () => setActive(null),
+    ),
+  );
+  const go = (index: number): void => {
+    const at = Math.max(0, Math.min(props.rows.length - 1, index));
+    setActive(at);
+    const top = at * HEIGHT;
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (top + 2 * HEIGHT > box.scrollTop + height()) box.scrollTop = top + 2 * HEIGHT - height();
+    props.onPoint(props.rows[at]);
+  };
+  const key = (event: KeyboardEvent): void => {
+    const at = active() ?? -1;
+    const page = Math.max(1, Math.floor(height() / HEIGHT) - 2);
+    const steps: Readonly<Record<string, number>> = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      Home: 0,
+      End: props.rows.length - 1,
+      PageDown: at + page,
+      PageUp: at - page,
+    };
+    if (event.key in steps) go(steps[event.key]);
+    else if (event.key === "Enter" && at >= 0) props.onChoose(props.rows[at]);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const rowAt = (event: Event): T | undefined => {
+    const row = (event.target as HTMLElement).closest<HTMLElement>("[aria-rowindex]");
+    return row === null ? undefined : props.rows[Number(row.getAttribute("aria-rowindex")) - 2];
+  };
+
+  return (
+    <div
+      class="rows num"
+      role="grid"
+      tabindex="0"
+      ref={box}
+      aria-label={props.label}
+      aria-rowcount={props.rows.length + 1}
+      aria-activedescendant={active() === null ? undefined : `weight-${active()}`}
+      data-testid="weights"
+      style={{ "--tracks": props.tracks }}
+      on:scroll={() => setScroll(box.scrollTop)}
+      on:keydown={key}
+      on:blur={() => props.onPoint(null)}
+      on:pointerover={(event) => props.onPoint(rowAt(event) ?? null)}
+      on:pointerleave={() => props.onPoint(null)}
+      on:click={(event) => {
+        const row = rowAt(event);
+        if (row !== undefined) props.onChoose(row);
+      }}
+    >
+      <div class="head" role="row" aria-rowindex="1">
+        <For each={props.columns}>{(column) => <span role="columnheader">{column}</span>}</For>
+      </div>
+      <div class="body" style={{ height: `${props.rows.length * HEIGHT}px` }}>
+        <Index each={inSight()} fallback={<p class="hint">{props.empty}</p>}>
+          {(row, at) => (
+            <div
+              class="weight-row"
+              classList={{ active: active() === first() + at }}
+              role="row"
+              id={`weight-${first() + at}`}
+              aria-rowindex={first() + at + 2}
+              aria-selected={active() === first() + at}
+              style={{ transform: `translateY(${(first() + at) * HEIGHT}px)` }}
+            >
+              <For each={props.cells(row)}>{(cell) => <span role="gridcell">{cell}</span>}</For>
+            </div>
+          )}
+        </Index>
+      </div>
+    </div>
+  );
+}

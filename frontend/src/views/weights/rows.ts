@@ -1,0 +1,71 @@
+/** The rows of the weights' table: of one token, or of several pinned ones side by side. Pure. */
+
+import type { LayerField } from "../../compute/field";
+import { cutoffOf } from "../../compute/summary";
+import type { Place } from "../../state/state";
+import { heaviestEdges, rowRules, type Shown, type WeightedEdge, weightsAt } from "../reading";
+
+/** A token opposite to the ones compared, with its weight to or from each of them. */
+export interface Compared {
+  readonly other: number;
+  readonly weights: readonly number[];
+}
+
+/** The heaviest edges at a place, heaviest first, under the threshold and top of the view. */
+export function listedEdges(
+  field: LayerField,
+  shown: Shown,
+  place: Place,
+  most: number,
+): readonly WeightedEdge[] {
+  const rules = rowRules(shown, 0);
+  const cutoffs = new Map<number, number>();
+  const drawn = ({ head, query, weight }: WeightedEdge): boolean => {
+    if (rules.top === null) return weight >= rules.least;
+    const at = head * field.queries + query;
+    const known = cutoffs.get(at) ?? cutoffOf(field.row(head, query), rules);
+    cutoffs.set(at, known);
+    return weight >= known;
+  };
+  const more = rules.top === null || place.side === "query" ? most : 4 * most;
+  return heaviestEdges(field, shown, place, more).filter(drawn).slice(0, most);
+}
+
+/** The pins that are compared: those of the side pinned last, and another token of that side where it is read now. */
+export function comparedPlaces(pins: readonly Place[], place: Place | null): readonly Place[] {
+  const side = pins.at(-1)?.side;
+  const same = pins.filter((pin) => pin.side === side);
+  if (same.length < 2) return [];
+  const extra = place?.side === side && !same.some((pin) => pin.index === place?.index);
+  return extra && place !== null ? [...same, place] : same;
+}
+
+/** Tokens opposite to some places, by the heaviest of their weights; of several heads each weight is the largest. */
+export function comparedRows(
+  field: LayerField,
+  shown: Shown,
+  places: readonly Place[],
+  most: number,
+): readonly Compared[] {
+  const side = places[0]?.side ?? "query";
+  const rules = rowRules(shown, 0);
+  const opposite = side === "query" ? rules.keys : rules.queries;
+  const columns = places.map((place) => {
+    const largest = new Float32Array(opposite.length);
+    for (const head of shown.heads) {
+      const weights = weightsAt(field, head, place);
+      for (let other = 0; other < (weights?.length ?? 0); other++) {
+        largest[other] = Math.max(largest[other], (weights as Float32Array)[other]);
+      }
+    }
+    return largest;
+  });
+  const rows: Compared[] = [];
+  for (let other = 0; other < opposite.length; other++) {
+    if (opposite[other] === 0) continue;
+    const weights = columns.map((column) => column[other]);
+    if (Math.max(...weights) > 0 && Math.max(...weights) >= rules.least) rows.push({ other, weights });
+  }
+  const heaviest = new Map(rows.map((row) => [row, Math.max(...row.weights)]));
+  return rows.sort((a, b) => (heaviest.get(b) ?? 0) - (heaviest.get(a) ?? 0)).slice(0, most);
+}
