@@ -42,7 +42,7 @@ def ink(page: Page) -> int:
     """How many pixels of the lines' picture have colour."""
     return page.get_by_test_id("lines").evaluate(
         """canvas => {
-            if (!canvas.width || !canvas.height) return 0;
+            if (!canvas?.width || !canvas.height) return 0;
             const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
             let coloured = 0;
             for (let at = 3; at < data.length; at += 4) if (data[at] > 0) coloured++;
@@ -56,7 +56,7 @@ def until_ink(page: Page, holds: str, than: int) -> None:
         f"""than => {{
             const root = document.querySelector(".attnscope").shadowRoot;
             const canvas = root.querySelector("[data-testid=lines]");
-            if (!canvas.width || !canvas.height) return false;
+            if (!canvas?.width || !canvas.height) return false;
             const {{ data }} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
             let coloured = 0;
             for (let at = 3; at < data.length; at += 4) if (data[at] > 0) coloured++;
