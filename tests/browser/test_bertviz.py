@@ -46,6 +46,7 @@ def test_a_model_view_keeps_the_numbers_of_its_layers_and_heads(page: Page, tmp_
     opened(page, made.data, tmp_path)
     expect(page.get_by_test_id("model-grid")).to_be_visible()
     expect(page.get_by_text("Only layers 1, 4 are in this file")).to_be_visible()
+    expect(page.get_by_test_id("model-grid")).to_have_attribute("data-layers", "2")
     expect(page.get_by_text("Only heads 2, 5 were included")).to_be_visible()
 
 
