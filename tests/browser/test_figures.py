@@ -25,7 +25,7 @@ FAINTEST = 0.006  # the lightest weight that a figure draws on a linear scale
 def nurse(page: Page, app_server: str) -> Page:
     """The app on the doctor and the nurse, with head 9.4 selected."""
     page.goto(f"{app_server}#{urlencode({'model': 'smollm2', 'text': NURSE, 'layer': '9', 'heads': '4'})}")
-    expect(page.get_by_test_id("query-8")).to_be_visible()
+    expect(page.get_by_test_id("query-8")).to_be_visible(timeout=240_000)
     expect(page.get_by_test_id("model-arrival")).to_have_text("")
     return page
 
@@ -120,7 +120,7 @@ def test_hostile_text_is_words_in_a_figure_and_a_string_in_python(page: Page, ap
     text = '</text><script>alert("1")</script> \u202eevil\u202c \\n & ]]>'
     page.on("dialog", lambda dialog: pytest.fail(f"something ran: {dialog.message}"))
     page.goto(f"{app_server}#{urlencode({'model': 'smollm2', 'text': text, 'layer': '0', 'heads': '0'})}")
-    expect(page.get_by_test_id("query-3")).to_be_visible()
+    expect(page.get_by_test_id("query-3")).to_be_visible(timeout=240_000)
     root = ElementTree.parse(save(page, tmp_path, "head", "head", "svg")).getroot()
     assert not list(root.iter(f"{SVG}script"))
     assert "".join(words(root, "token")).count("script") == 4

@@ -43,7 +43,7 @@ export function StatusLine(props: StatusProps) {
       <Show when={session.failure()}>
         {(failure) => (
           <div class="failure" role="alert" data-testid="failure" data-code={failure().code ?? undefined}>
-            <b>{kindOf(failure()).title}</b> <span>{failure().sentence}</span>
+            <b>{kindOf(failure()).title}</b> <span>{failure().sentence}</span>{" "}
             <Show when={failure().disconnected && trace()}>
               <span>What is shown stays.</span>
             </Show>
