@@ -87,6 +87,7 @@ export function ExampleList(props: {
   );
 }
 
+/** They are never truly disabled: a button that is takes the keys of the page with it while it has the keyboard. */
 export function HistoryButtons({ page }: { readonly page: Page }) {
   const { session } = page;
   const label = (does: string, name: string | null) =>
@@ -98,7 +99,7 @@ export function HistoryButtons({ page }: { readonly page: Page }) {
         type="button"
         class="ghost icon"
         data-testid="undo"
-        disabled={session.undoes() === null}
+        aria-disabled={session.undoes() === null}
         aria-label={capital(label("undo", session.undoes()))}
         title={`${capital(label("undo", session.undoes()))} (Ctrl Z)`}
         on:click={session.undo}
@@ -109,7 +110,7 @@ export function HistoryButtons({ page }: { readonly page: Page }) {
         type="button"
         class="ghost icon"
         data-testid="redo"
-        disabled={session.redoes() === null}
+        aria-disabled={session.redoes() === null}
         aria-label={capital(label("redo", session.redoes()))}
         title={`${capital(label("redo", session.redoes()))} (Ctrl ⇧ Z)`}
         on:click={session.redo}
