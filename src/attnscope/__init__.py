@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from attnscope.display import display_with
+from attnscope.display import display_with, export_with
 
 if TYPE_CHECKING:
     from attnscope import analysis
@@ -53,7 +53,12 @@ def _widget_of(shown: Any) -> Any:
     return __getattr__("show")(shown)
 
 
+def _page_of(trace: Any, **options: Any) -> str:
+    return import_module("attnscope.offline").page(trace, **options)
+
+
 display_with(_widget_of)
+export_with(_page_of)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,7 @@
 """How a trace or a model shows itself where a notebook asks: through whatever registered for it.
 
 Traces and models lie below the notebook's widget and do not know it. They are `Displayed`; `attnscope/__init__.py`
-registers what makes a widget of them.
+registers what makes a widget of them, and what makes a file of a trace for the widget's page.
 """
 
 from __future__ import annotations
@@ -11,11 +11,22 @@ from collections.abc import Callable
 from typing import Any
 
 _makers: list[Callable[[Any], Any]] = []
+_exporters: list[Callable[..., str]] = []
 
 
 def display_with(maker: Callable[[Any], Any]) -> None:
     """Register what makes a widget of something `Displayed`. The one registered last is asked."""
     _makers.append(maker)
+
+
+def export_with(exporter: Callable[..., str]) -> None:
+    """Register what makes the HTML of a page of a trace: a `session.Exporter`. The one registered last is asked."""
+    _exporters.append(exporter)
+
+
+def exporter() -> Callable[..., str] | None:
+    """What makes a page of a trace, where something registered for it."""
+    return _exporters[-1] if _exporters else None
 
 
 def in_notebook() -> bool:

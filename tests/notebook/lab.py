@@ -21,6 +21,7 @@ from surfing import PATIENCE_MS, watch
 TOKEN = "for-this-test-only"
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
+SPARING = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 QUIET = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/docmanager-extension/plugin": {"autosaveInterval": 3600},
@@ -47,7 +48,12 @@ def jupyterlab(folder: Path) -> Generator[str]:
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={TOKEN}", "--ServerApp.port_retries=0"]
     command += ["--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True"]
-    environment = {**os.environ, **{name: str(home / part) for name, part in places.items()}, "HF_HUB_OFFLINE": "1"}
+    environment = {
+        **os.environ,
+        **{name: str(home / part) for name, part in places.items()},
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     log = folder / "lab.log"
     address = f"http://127.0.0.1:{port}/"
     with (

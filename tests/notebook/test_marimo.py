@@ -55,7 +55,13 @@ def marimo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     (folder / "app.py").write_text(APP.lstrip())
     port = free_port()
     command = [sys.executable, "-m", "marimo", "run", "app.py", "--headless", "--no-token", "--host=127.0.0.1"]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "MARIMO_SKIP_UPDATE_CHECK": "1", "XDG_CONFIG_HOME": str(folder)}
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "MARIMO_SKIP_UPDATE_CHECK": "1",
+        "XDG_CONFIG_HOME": str(folder),
+    }
     log = folder / "log"
     with (
         log.open("w") as output,

@@ -151,6 +151,23 @@ def test_a_damaged_request_is_answered_with_an_error() -> None:
     assert message is not None and message.body["code"] == "bad_request"
 
 
+def test_a_widget_answers_what_a_server_answers(trace: attnscope.Trace) -> None:
+    heard: list[wire.Message] = []
+    answered = threading.Event()
+    widget = attnscope.show(trace)
+
+    def hear(content: dict[str, str], buffers: list[bytes]) -> None:
+        heard.extend(wire.decode(data) for data in buffers)
+        if buffers:
+            answered.set()
+
+    widget.send = hear  # what would go to the page
+    widget._receive(widget, {"request": {"v": 1, "id": "1", "type": "hello"}}, [])
+    assert answered.wait(20)
+    assert {"layer", "tile", "overview", "export"} <= set(heard[0].body["can"])
+    assert heard[0].body["trace"] == trace.id
+
+
 def test_closing_a_widget_ends_its_work(trace: attnscope.Trace) -> None:
     widget: AttentionWidget = attnscope.show(trace)
     widget.close()

@@ -10,7 +10,7 @@ import anywidget
 import traitlets as t
 from IPython.display import display
 
-from attnscope.display import in_notebook
+from attnscope.display import exporter, in_notebook
 from attnscope.errors import InputError
 from attnscope.model.model import Model
 from attnscope.session import HeldTrace, ModelEntry, Session
@@ -51,10 +51,10 @@ class AttentionWidget(anywidget.AnyWidget):
     def __init__(self, shown: Trace | Model, **selected: Any) -> None:
         if isinstance(shown, Trace):
             self._trace: Trace | None = shown
-            self._session = Session(traces=[_held(shown)])
+            self._session = Session(traces=[_held(shown)], exporter=exporter())
         elif isinstance(shown, Model):
             self._trace = None
-            self._session = Session([ModelEntry.loaded(shown)])
+            self._session = Session([ModelEntry.loaded(shown)], exporter=exporter())
         else:
             raise InputError(
                 f"`show` takes a Trace or a Model; got {type(shown).__name__}. Wrap a transformers model as "
