@@ -10,6 +10,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 import attnscope
+from attnscope.analysis.edges import edge_of
 
 NURSE = "The doctor asked the nurse a question. She"
 HOSTILE = [
@@ -67,6 +68,16 @@ def test_a_file_shows_all_views_from_disk_with_python_s_numbers_and_asks_nobody(
     expect(page.get_by_test_id("layer")).to_have_value("16")
     page.get_by_test_id("query-8").hover()
     assert weight_read(page, "head 16.4")[0] == pytest.approx(float(trace.attention(16, 4)[8].max()), abs=1e-4)
+
+    page.evaluate("location.hash = 'layer=9&heads=4&pins=q8,k4&side=edges'")
+    edge = edge_of(trace, 8, 4)
+    for at, head in enumerate(edge.weight.argsort(descending=True)[:3].tolist()):
+        row = page.get_by_test_id(f"edge-{at}")
+        expect(row).to_contain_text(f"{edge.layer[head]}.{edge.head[head]}")
+        shown = re.findall(r"0\.\d{3,4}", row.inner_text())
+        assert float(shown[0]) == pytest.approx(float(edge.weight[head]), abs=6e-4)
+        expect(row).to_contain_text(f"{edge.rank[head]} of 9")
+
     assert complaints == []
     assert page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', error => error.name)") == "TypeError"
     assert "Content Security Policy" in " ".join(complaints)

@@ -277,7 +277,7 @@ export function createSession(source: Source) {
     if (address.text !== null && hello()?.can.includes("run")) {
       return run({ text: address.text, pair: address.pair, model: address.model });
     }
-    if (state().trace !== null) return;
+    if (state().trace !== null) return showLayer();
     const given = hello()?.trace ?? null;
     if (given !== null && (await recall(given))) return showLayer();
     const example = hello()?.examples[0];
