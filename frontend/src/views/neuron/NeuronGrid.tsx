@@ -1,54 +1,23 @@
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show } from "solid-js";
-import type { HeadVectors, QueryTrace } from "../../compute/neuron";
-import { type Pairing, stacked, unitOf, unitsOf } from "../../compute/pairs";
+import { stacked, unitOf, unitsOf } from "../../compute/pairs";
 import { face, longestToken } from "../../marks/format";
-import type { Place, Scale } from "../../state/state";
+import type { Place } from "../../state/state";
 import { type Layout, layOut, rowY } from "../layout";
 import { pixelRatio, prepare } from "../paint";
-import { type Focus, keyShown, queryShown, type Shown } from "../reading";
+import { keyShown, queryShown } from "../reading";
 import { TokenColumn } from "../TokenColumn";
 import { type Padding, paddingBeside, samePadding } from "./align";
 import { ColumnHeads } from "./ColumnHeads";
-import { boxOf, columnsFor, stripHeight } from "./columns";
+import { columnsFor, extrasOf, stripHeight } from "./columns";
+import type { NeuronGridProps } from "./gridProps";
 import { paintScene } from "./paint";
 import { paintMarks } from "./paintMarks";
-import { type At, focusOf, hitAt, moved, sameAt } from "./pointing";
+import { type At, focusOf, hitAt, middleOf, moved, sameAt } from "./pointing";
 import { SelectedQuery } from "./SelectedQuery";
 import { meant } from "./say";
-import { type Fulls, groupOf, queryY, readTheme, type Scene, type Theme, type ValueSide } from "./scene";
+import { groupOf, queryY, readTheme, type Scene, type Theme } from "./scene";
 import { detailOf, wordsOf } from "./spotted";
 import { Tip } from "./Tip";
-
-export interface NeuronGridProps {
-  readonly vectors: HeadVectors;
-  readonly trace: QueryTrace;
-  readonly weights: Float32Array;
-  readonly shown: Shown;
-  readonly fulls: Fulls;
-  /** How far q · k may be off. */
-  readonly dotError: number;
-  /** Dimensions one after another, pairs kept together; null for their own order. */
-  readonly sequence: Uint16Array | null;
-  readonly pairing: Pairing | null;
-  /** Whether they are sorted by wavelength. */
-  readonly byTurn: boolean;
-  /** Whether the value side is asked for. */
-  readonly valuesShown: boolean;
-  /** The value side; null while it is hidden or not here. */
-  readonly side: ValueSide | null;
-  /** The dimension that is kept marked. */
-  readonly neuron: number | null;
-  readonly pins: readonly Place[];
-  readonly scale: Scale;
-  readonly dark: boolean;
-  readonly focus: Focus | null;
-  readonly onFocus: (focus: Focus | null) => void;
-  readonly onQuery: (query: number) => void;
-  readonly onKey: (key: number) => void;
-  readonly onNeuron: (dimension: number | null) => void;
-  readonly onDetail: (sentence: string | null) => void;
-  readonly onCollapse: () => void;
-}
 
 /** Height of the columns' names, as in neuron.css. */
 const HEADINGS = 32;
@@ -76,14 +45,6 @@ export function NeuronGrid(props: NeuronGridProps) {
   const rows = () => Math.max(props.vectors.queries, props.vectors.keys);
   const longest = createMemo(() => longestToken([...props.shown.queries, ...props.shown.keys]));
   const rough = createMemo(() => layOut(room(), height(), rows(), longest()));
-  const extras = (): readonly ("cap" | "bias" | "score")[] => {
-    const { softcap, biasKind, scaling } = props.vectors.data;
-    const all: ("cap" | "bias" | "score")[] = [];
-    if (softcap !== null) all.push("cap");
-    if (biasKind !== null) all.push("bias");
-    if (softcap !== null || biasKind !== null || scaling !== 1) all.push("score");
-    return all;
-  };
   const columns = createMemo(() =>
     columnsFor({
       room: room(),
@@ -91,7 +52,7 @@ export function NeuronGrid(props: NeuronGridProps) {
       rowHeight: rough().rowHeight,
       fontSize: rough().fontSize,
       longest: longest(),
-      extras: extras(),
+      extras: extrasOf(props.vectors),
       values: props.side && {
         dim: props.side.values.dim,
         norms: props.side.values.transformed !== null,
@@ -295,16 +256,10 @@ export function NeuronGrid(props: NeuronGridProps) {
   const tipSpot = () => {
     const now = at();
     if (now?.place == null) return null;
-    const { q, k, product, values, fold } = columns();
-    const [shape, size] =
-      now.zone === "value" && values !== null && props.side !== null
-        ? [{ span: values.span, fold }, props.side.values.dim]
-        : [columns(), dim()];
-    const mark = boxOf(shape, size, stripHeight(layout().rowHeight), now.place);
-    const from = { q, k, product, value: values?.x ?? 0, query: 0, row: 0 }[now.zone];
-    const y =
+    const top =
       now.zone === "q" && now.row === props.trace.query ? selectedY() : rowY(layout(), now.row, scroll());
-    return { x: from + mark.x + mark.width / 2, y };
+    const sizes = { dim: dim(), values: props.side?.values.dim ?? 0 };
+    return { x: middleOf(now, columns(), sizes, stripHeight(layout().rowHeight)), y: top };
   };
 
   const queryPlace = (): Place => ({ side: "query", index: props.trace.query });

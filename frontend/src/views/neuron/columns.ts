@@ -1,5 +1,7 @@
 /** Where the columns of the neuron view stand. Pure. */
 
+import type { HeadVectors } from "../../compute/neuron";
+
 export interface NumberColumn {
   readonly name: "q·k" | "cap" | "bias" | "score" | "softmax";
   readonly x: number;
@@ -44,6 +46,16 @@ export interface Wanted {
   readonly extras: readonly ("cap" | "bias" | "score")[];
   /** The value side: how many dimensions, and whether lengths are known; null while it is hidden. */
   readonly values: { readonly dim: number; readonly norms: boolean } | null;
+}
+
+/** The columns between q · k and the softmax that a layer has. */
+export function extrasOf({ data }: HeadVectors): Wanted["extras"] {
+  const { softcap, biasKind, scaling } = data;
+  const all: ("cap" | "bias" | "score")[] = [];
+  if (softcap !== null) all.push("cap");
+  if (biasKind !== null) all.push("bias");
+  if (softcap !== null || biasKind !== null || scaling !== 1) all.push("score");
+  return all;
 }
 
 const BUTTON = 26;

@@ -3,7 +3,7 @@
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import { type Layout, rowAt, rowY } from "../layout";
 import type { Focus } from "../reading";
-import { type Columns, placeAt, stripHeight } from "./columns";
+import { boxOf, type Columns, placeAt, stripHeight } from "./columns";
 import { queryY } from "./scene";
 
 export interface At {
@@ -83,4 +83,18 @@ export function focusOf(at: At | null, vectors: HeadVectors, query: number): Foc
   if (at.zone === "query" || at.zone === "q")
     return { kind: "token", place: { side: "query", index: at.row } };
   return { kind: "edge", edge: { head: vectors.head, query, key: at.row } };
+}
+
+/** Where the middle of a cell is, from the left edge of the view; `sizes` are the dimensions of keys and of values. */
+export function middleOf(
+  { zone, place }: At,
+  { q, k, product, values, span, fold }: Columns,
+  sizes: { readonly dim: number; readonly values: number },
+  height: number,
+): number {
+  const side = zone === "value" && values !== null;
+  const shape = { span: side ? values.span : span, fold };
+  const box = boxOf(shape, side ? sizes.values : sizes.dim, height, place ?? 0);
+  const from = { q, k, product, value: values?.x ?? 0, query: 0, row: 0 }[zone];
+  return from + box.x + box.width / 2;
 }
