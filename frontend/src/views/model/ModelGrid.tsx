@@ -1,35 +1,19 @@
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show } from "solid-js";
 import type { LayerField } from "../../compute/field";
-import type { Matrix, Part } from "../../compute/matrices";
+import type { Matrix } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
-import { longestToken } from "../../marks/format";
 import type { Camera, Palette, Scale, ViewSettings } from "../../state/state";
-import {
-  type Filling,
-  fillingZoom,
-  framing,
-  moved,
-  type Rect,
-  rectOf,
-  viewOf,
-  worldAt,
-  zoomedAbout,
-} from "./camera";
-import { paintCells } from "./cells";
+import { fillingZoom, framing, moved, rectOf, worldAt, zoomedAbout } from "./camera";
 import type { Look as Closeness } from "./details";
+import { drawGrid } from "./draw";
 import { followGestures } from "./gestures";
-import { gridOf, roomOf } from "./grid";
 import { gridKeys } from "./gridKeys";
-import { type Look, largestWeight, type Rules } from "./look";
+import { createLayout } from "./layout";
+import type { Look, Rules } from "./look";
 import { MatrixMargins } from "./MatrixMargins";
-import { type CellPlace, cellAt, type MatrixFrame, matrixOf } from "./matrix";
-import { createMotion } from "./motion";
-import { type HeadPlace, overlayContext, paintOverlay } from "./overlay";
+import { type CellPlace, cellAt, type HeadCell } from "./matrix";
+import type { HeadPlace } from "./overlay";
 import { GridPainter, type Tint } from "./painter";
-import { acrossFor, blocksFor, placementOf } from "./placement";
-
-/** A cell of a head's matrix. */
-export interface HeadCell extends HeadPlace, CellPlace {}
 
 export interface ModelGridProps {
   readonly layers: ReadonlyMap<number, Thumbnails>;
@@ -75,11 +59,6 @@ export interface ModelGridProps {
   readonly onEnter: () => void;
 }
 
-/** Frames that cost more than this, milliseconds, are only stretched while the camera moves. */
-const DEAR = 11;
-/** Heads in sight that can always be composed anew. */
-const MANY = 40;
-
 /** A thumbnail for each head: rows are layers, columns heads. One thing to focus, in which arrows move from head to head. */
 export function ModelGrid(props: ModelGridProps) {
   let stage!: HTMLDivElement;
@@ -95,65 +74,8 @@ export function ModelGrid(props: ModelGridProps) {
   /** Whether the keyboard just came to a head: then it is told about as if it were pointed at. */
   const [arrived, setArrived] = createSignal(false);
 
-  const ranking = () => props.sort === "ranking" && props.value !== null;
-  const placement = createMemo(() => {
-    const { heads, leftOut, sort, value, within } = props;
-    const room = roomOf(size().width, size().height);
-    const rows = heads.length - leftOut.length;
-    const count = heads.reduce((sum, each) => sum + each, 0);
-    return placementOf({
-      ...{ heads, leftOut, sort, value, within },
-      blocks: ranking() ? 1 : blocksFor(room.width, room.height, rows, Math.max(1, ...heads)),
-      across: ranking() ? acrossFor(room.width, room.height, Math.max(1, count)) : 1,
-    });
-  });
-  const grid = createMemo(
-    () =>
-      gridOf({
-        ...size(),
-        columns: placement().columns,
-        rows: placement().rows,
-        look: props.look,
-      }),
-    undefined,
-    { equals: sameFields },
-  );
-  const longest = createMemo(() => {
-    const { queries, keys } = props.rules;
-    return { query: longestToken(queries), key: longestToken(keys) };
-  });
-  const partOf = (place: HeadPlace): Part =>
-    props.layers.get(place.layer)?.part ?? {
-      queries: [0, Math.max(1, props.rules.queries.length)],
-      keys: [0, Math.max(1, props.rules.keys.length)],
-    };
-  const part = createMemo(() => partOf({ layer: props.layers.keys().next().value ?? 0, head: 0 }));
-  const filling = createMemo(
-    (): Filling => {
-      const { queries, keys } = part();
-      const share = size().width * 0.26;
-      const room = (letters: number, least: number, most: number) =>
-        Math.round(Math.max(least, Math.min(most, 7 * letters + 16)));
-      return {
-        left: room(longest().query, 66, Math.max(70, Math.min(120, share))),
-        top: room(longest().key, 58, 92),
-        queries: queries[1] - queries[0],
-        keys: keys[1] - keys[0],
-      };
-    },
-    undefined,
-    { equals: sameFields },
-  );
-  const motion = createMotion({
-    grid,
-    filling,
-    told: () => props.camera,
-    onTell: (camera) => props.onCamera(camera),
-  });
-  const view = createMemo(() => viewOf(grid(), filling(), motion.camera()));
-  const frame = createMemo((): MatrixFrame | null =>
-    size().width === 0 ? null : matrixOf(grid(), filling(), view(), placement(), partOf),
-  );
+  const layout = createLayout(props, size);
+  const { placement, grid, filling, partOf, motion, view, frame } = layout;
   const slots = () => placement().lines.flat();
   const exists = (place: HeadPlace) => placement().of(place) !== null;
 
@@ -196,6 +118,11 @@ export function ModelGrid(props: ModelGridProps) {
     if (now !== null && (shown?.layer !== now.layer || shown.head !== now.head)) setCell(null);
   });
 
+  /** Beside a matrix its neighbours step back. */
+  const within = createMemo(() => {
+    const now = matrixPlace();
+    return now === null ? props.within : (place: HeadPlace) => same(place, now);
+  });
   const closeness = () => ({
     ...{ grid: grid(), view: view(), placement: placement(), layers: props.layers, partOf },
     reads: frame()?.slot ?? null,
@@ -215,74 +142,10 @@ export function ModelGrid(props: ModelGridProps) {
     });
   };
   const draw = (): void => {
-    const { layers, rules, palette, scale, dark, tint, within } = props;
-    const begun = performance.now();
-    const matrix = frame();
-    const plain = matrix !== null;
-    const look = plain ? "map" : props.look;
-    const moving = motion.moving();
-    const content = {
-      ...{ layers, rules, look, palette, scale, dark },
-      // Beside a matrix its neighbours step back.
-      within: matrix === null ? within : (place: HeadPlace) => same(place, matrix.slot),
-      ...{ grid: grid(), placement: placement(), tint: plain ? untinted : tint },
-    } as const;
-    const near = closeness();
-    if (painter !== null) {
-      const { pitchX, pitchY } = view();
-      const seen = (grid().width / pitchX) * (grid().height / pitchY);
-      if (moving && painter.cost > DEAR && seen > MANY) painter.stretch(grid(), view());
-      else
-        painter.paint(
-          content,
-          view(),
-          motion.camera() === null ? null : (place) => props.matrix(near, place),
-        );
-    }
-    paintOver(matrix);
-    performance.measure(moving ? "attnscope zoom" : "attnscope thumbnails", {
-      start: begun,
-      detail: layers.size,
+    if (painter === null) return;
+    drawGrid({ stage, painter, overlay }, props, layout, closeness(), {
+      ...{ hovered: hovered(), focused: focused(), cell: cell(), within: within() },
     });
-  };
-  const paintOver = (matrix: MatrixFrame | null): void => {
-    const style = getComputedStyle(stage);
-    const inks = {
-      ink: style.getPropertyValue("--ink"),
-      quiet: style.getPropertyValue("--ink2"),
-      accent: style.getPropertyValue("--accent"),
-      panel: style.getPropertyValue("--panel"),
-      font: `12px ${style.fontFamily}`,
-    };
-    const context = overlayContext(overlay, grid());
-    const { selected } = props;
-    const pointing =
-      matrix === null ? { hovered: hovered(), focused: focused() } : { hovered: null, focused: null };
-    paintOverlay(context, grid(), view(), placement(), { selected, ...pointing }, inks, matrix === null);
-    if (matrix === null) return;
-    const { queries, keys } = props.rules;
-    const room: Rect = {
-      x: filling().left,
-      y: filling().top,
-      width: grid().width - filling().left,
-      height: grid().height - filling().top,
-    };
-    const { causal, edge: pinned } = props;
-    const { scale, dark } = props;
-    const full = props.layers.get(matrix.slot.layer);
-    const largest = full === undefined ? 1 : largestWeight(full, matrix.slot.head, props.rules);
-    const marks = {
-      queries,
-      keys,
-      causal,
-      pinned,
-      scale,
-      dark,
-      largest,
-      field: props.field(matrix.slot.layer),
-      pointed: cell(),
-    };
-    paintCells(context, matrix, room, marks, inks);
   };
   onCleanup(() => cancelAnimationFrame(request));
   createEffect(
@@ -333,17 +196,6 @@ export function ModelGrid(props: ModelGridProps) {
     const slot = placement().of(place);
     if (slot !== null) motion.glide(framing(grid(), filling(), slot), place);
   };
-  createEffect(
-    on(
-      [grid, filling],
-      ([now, of]) => {
-        const place = motion.framed();
-        const slot = place === null ? null : placement().of(place);
-        if (slot !== null && place !== null) motion.glide(framing(now, of, slot), place);
-      },
-      { defer: true },
-    ),
-  );
   let justDragged: () => boolean = () => false;
   onMount(() => {
     painter = new GridPainter(picture);
@@ -493,12 +345,6 @@ export function ModelGrid(props: ModelGridProps) {
       </div>
     </div>
   );
-}
-
-const untinted: Tint = () => null;
-
-function sameFields<T extends object>(a: T, b: T): boolean {
-  return (Object.keys(a) as (keyof T)[]).every((name) => a[name] === b[name]);
 }
 
 function sameOrNone(a: HeadPlace | null, b: HeadPlace | null): boolean {

@@ -14,8 +14,7 @@ import {
   zoomedAbout,
 } from "./camera";
 import type { Grid } from "./grid";
-import type { HeadCell } from "./ModelGrid";
-import type { CellPlace, MatrixFrame } from "./matrix";
+import type { CellPlace, HeadCell, MatrixFrame } from "./matrix";
 import type { Motion } from "./motion";
 import type { HeadPlace } from "./overlay";
 import type { Placement } from "./placement";

@@ -66,6 +66,9 @@ export interface CellPlace {
   readonly key: number;
 }
 
+/** A cell of a head's matrix. */
+export interface HeadCell extends HeadPlace, CellPlace {}
+
 /** The cell under a point of the window. */
 export function cellAt(
   { rect, part, cellWidth, cellHeight }: MatrixFrame,

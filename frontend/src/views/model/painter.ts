@@ -39,6 +39,8 @@ export interface GridContent {
   readonly placement: Placement;
   readonly tint: Tint;
   readonly within: (place: HeadPlace) => boolean;
+  /** Changes when more of the matrices is there. */
+  readonly version: number;
 }
 
 /** One head, ready to be drawn at any size. */
@@ -75,7 +77,7 @@ export class GridPainter {
    */
   paint(content: GridContent, view: View, detail: ((place: HeadPlace) => Matrix | null) | null): void {
     const before = this.#content;
-    const same = before !== null && sameLook(before, content) && this.#view === view && detail === null;
+    const same = before !== null && sameLook(before, content) && this.#view === view;
     // Layers that were there are still there: another stack or trace comes with a map that lacks them.
     const grown =
       same && [...this.#painted].every((layer) => content.layers.get(layer) === before.layers.get(layer));

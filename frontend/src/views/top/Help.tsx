@@ -20,6 +20,10 @@ const EVERYWHERE: Keys = [
 const MODEL: Keys = [
   ["↑ ↓ ← →", "head to head"],
   ["Space", "select the head"],
+  ["+  −", "nearer, farther; the wheel does it about the pointer"],
+  ["z", "one head in full, and back; so does a double click"],
+  ["⇧ ↑ ↓ ← →", "in a head in full: cell to cell; Space pins both tokens"],
+  ["0  Esc", "back to all heads"],
   ["⇧ Enter", "add the head to those on show"],
 ];
 const HEAD: Keys = [
