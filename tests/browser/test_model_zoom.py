@@ -157,6 +157,9 @@ def test_heads_are_ranked_tinted_and_filtered_by_a_measure(page: Page, app_serve
     app.reload()
     expect(shown).to_have_text(f"{sum(value >= bound for value in values.values())} of 270 heads")
     expect(grid(app)).to_have_attribute("data-order", "ranking")
+    app.set_viewport_size({"width": 700, "height": 900})
+    app.get_by_test_id("tab-model").click()
+    expect(shown).to_be_visible()
 
 
 def test_who_looks_from_she_to_nurse(page: Page, app_server: str, trace: Trace):

@@ -117,6 +117,11 @@ export function readModel(session: Session) {
     return ({ layer, head }) => weights.get(layer * 4096 + head) ?? Number.NaN;
   });
 
+  const shownAs = (of: Measure, value: HeadValue): ShownMeasure => {
+    const values = known(value, heads().entries());
+    const bounds = values.length === 0 ? null : ([Math.min(...values), Math.max(...values)] as const);
+    return { ...of, value, values, bounds };
+  };
   /** What heads are tinted, sorted and filtered by: what was chosen, else the edge whose ranking is on show. */
   const measure = createMemo((): ShownMeasure | null => {
     const chosen =
@@ -132,11 +137,6 @@ export function readModel(session: Session) {
     if (found === undefined || values === undefined) return null;
     return shownAs(found, values.value(found.name, offSink()));
   });
-  const shownAs = (of: Measure, value: HeadValue): ShownMeasure => {
-    const values = known(value, heads().entries());
-    const bounds = values.length === 0 ? null : ([Math.min(...values), Math.max(...values)] as const);
-    return { ...of, value, values, bounds };
-  };
   const within = createMemo(() => {
     const now = measure();
     const [least, most] = state().view.range;
