@@ -1,0 +1,51 @@
+"""The scenes of the gallery look as their pictures do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gallery
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser
+
+import attnscope
+
+SCENES = gallery.scenes()
+CHANGED = gallery.ROOT / ".test-output" / "gallery"
+MEAN, LARGEST = 0.012, 0.25
+"""Fonts and their hinting stay below these; a panel that is gone, empty or of another colour does not."""
+
+
+@pytest.fixture(scope="module")
+def urls(smollm2: attnscope.Model, minilm: attnscope.Model) -> Iterator[dict[str, str]]:
+    with gallery.shown(SCENES, {"smollm2": smollm2, "minilm": minilm}) as urls:
+        yield urls
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_a_scene_looks_as_its_picture_does(scene: gallery.Scene, urls: dict[str, str], browser: Browser) -> None:
+    drawn = gallery.draw(scene, urls[scene.name], browser)
+    mean, largest = gallery.difference(drawn, Image.open(scene.picture))
+    if mean > MEAN or largest > LARGEST:
+        kept = CHANGED / f"{scene.name}.png"
+        gallery.saved(drawn, kept)
+        pytest.fail(
+            f"The scene {scene.name!r} differs from its picture by {mean:.3f} on average and {largest:.2f} at most. "
+            f"Look at {kept.relative_to(gallery.ROOT)}; if it is right, run `make gallery ARGS={scene.name}`."
+        )
+
+
+def test_a_scene_without_its_lines_would_be_noticed(tmp_path: Path) -> None:
+    picture = Image.open(SCENES[0].picture).convert("RGB")
+    wiped = picture.copy()
+    wiped.paste((255, 255, 255), (picture.width // 3, picture.height // 3, 2 * picture.width // 3, picture.height))
+    mean, largest = gallery.difference(picture, wiped)
+    assert mean > MEAN or largest > LARGEST
+
+
+def test_every_picture_belongs_to_a_scene_and_the_page_shows_them_all() -> None:
+    assert {path.stem for path in gallery.PICTURES.glob("*.png")} == {scene.name for scene in SCENES}
+    text = gallery.PAGE.read_text(encoding="utf-8")
+    assert all(scene.picture.name in text and scene.title in text for scene in SCENES)
