@@ -12,7 +12,7 @@ import io
 import json
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +60,7 @@ def scenes() -> list[Scene]:
 
 
 @contextmanager
-def shown(wanted: list[Scene], models: Mapping[str, Model]) -> Iterator[dict[str, str]]:
+def shown(wanted: list[Scene], models: Mapping[str, Model]) -> Generator[dict[str, str]]:
     """Serves the traces of the scenes on loopback; gives the URL of each scene by its name."""
     from attnscope.server.address import listen
     from attnscope.server.serve import LocalServer
