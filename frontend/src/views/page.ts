@@ -8,7 +8,15 @@ import { followExactRows } from "./exact";
 import { copied } from "./export/save";
 import type { HeadPlace } from "./model/overlay";
 import type { HeadReading } from "./model/reading";
-import { type Edge, type Focus, heaviestEdges, type Shown, sinkKeys } from "./reading";
+import {
+  type Edge,
+  type Focus,
+  heaviestEdges,
+  placeShown,
+  queryShown,
+  type Shown,
+  sinkKeys,
+} from "./reading";
 
 /** How long the pointer rests on a token before its numbers are listed. */
 const REST_MS = 60;
@@ -152,10 +160,12 @@ function followAtRest(
     const { queries, keys } = shown();
     const count = (side: Place["side"]) => (side === "query" ? queries : keys).length;
     const settle = (): void => {
-      const last: Place = { side: "query", index: count("query") - 1 };
+      const seen = queries.findLastIndex((_, query) => queryShown(shown(), query));
+      const last: Place = { side: "query", index: seen < 0 ? count("query") - 1 : seen };
       setListed((before) => {
         if (count("query") === 0) return null;
-        return now ?? (before !== null && before.index < count(before.side) ? before : last);
+        const kept = before !== null && before.index < count(before.side) && placeShown(shown(), before);
+        return now ?? (kept ? before : last);
       });
     };
     const timer = setTimeout(settle, untrack(listed) === null ? 0 : REST_MS);

@@ -42,6 +42,11 @@ export function keyShown(shown: Shown, key: number): boolean {
   return shown.filter === "all" || shown.keys[key]?.sentence === shown.filter[1];
 }
 
+/** Whether a token is in the part on show. */
+export function placeShown(shown: Shown, place: Place): boolean {
+  return place.side === "query" ? queryShown(shown, place.index) : keyShown(shown, place.index);
+}
+
 /** What is shown of each row; `visible` is the lightest weight that anybody can see. */
 export function rowRules(shown: Shown, visible: number): RowRules {
   return {
