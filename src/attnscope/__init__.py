@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attnscope.display import display_with, export_with
 
 if TYPE_CHECKING:
-    from attnscope import analysis
+    from attnscope import analysis, bertviz
     from attnscope.errors import AttnscopeError
     from attnscope.figures import figure
     from attnscope.model.model import Model, load

@@ -31,7 +31,11 @@ const HEAD: Keys = [
   ["← →", "between queries and keys"],
   ["Space", "pin or unpin the token"],
 ];
-const NEURONS: Keys = [["↑ ↓ ← →", "key to key, dimension to dimension"]];
+const NEURONS: Keys = [
+  ["↑ ↓ ← →", "key to key, dimension to dimension"],
+  ["Enter", "mark the dimension, or its pair; on a token: select it"],
+  ["+  −", "expand, collapse"],
+];
 const DIVIDERS: Keys = [["← →", "on a divider: move it; Enter sets it back"]];
 
 const PARTS: readonly (readonly [string, Keys])[] = [
