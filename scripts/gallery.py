@@ -32,7 +32,7 @@ FOLDER = ROOT / "frontend" / "gallery"
 PICTURES = FOLDER / "pictures"
 PAGE = ROOT / "docs" / "gallery.md"
 HEIGHT = 780
-COLOURS = 96
+COLOURS = 128
 PATIENCE_MS = 90_000
 SAMPLED = (60, 40)
 """Pictures are compared as this many blocks: fonts differ a little between machines, shapes do not."""

@@ -35,9 +35,9 @@ class Svg:
         return ["".join(one.itertext()) for one in self.root.iter(f"{SVG}text")]
 
     @property
-    def description(self) -> str | None:
+    def description(self) -> str:
         """Dublin Core's description."""
-        return self.root.find(".//{http://purl.org/dc/elements/1.1/}description").text
+        return self.root.find(".//{http://purl.org/dc/elements/1.1/}description").text or ""
 
     def opacities(self, name: str) -> list[float]:
         """Of the strokes of a named group, ascending."""
