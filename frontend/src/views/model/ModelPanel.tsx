@@ -99,6 +99,8 @@ export function ModelPanel(props: ModelPanelProps) {
   };
 
   const pooled = () => layers().values().next().value?.pooled ?? [1, 1];
+  /** Whether weights are drawn on the grounds of a tint, in one ink. */
+  const tinted = () => matrix() === null && measure() !== null && state().view.tint === "on";
   const notes = () => {
     void version();
     const now = matrix();
@@ -228,7 +230,12 @@ export function ModelPanel(props: ModelPanelProps) {
           height="8"
           aria-hidden="true"
           ref={(canvas) =>
-            ramp(canvas, () => ({ look: drawn(), palette: state().view.palette, dark: props.dark }))
+            ramp(canvas, () => ({
+              look: drawn(),
+              tint: tinted() ? 0 : null,
+              palette: state().view.palette,
+              dark: props.dark,
+            }))
           }
         />
         <span>{notes()}</span>
@@ -252,14 +259,14 @@ export function ModelPanel(props: ModelPanelProps) {
 /** The legend's ramp, from no weight to the head's largest. */
 function ramp(
   canvas: HTMLCanvasElement,
-  colouring: () => Pick<Parameters<typeof groundAndInk>[0], "look" | "palette" | "dark">,
+  colouring: () => Omit<Parameters<typeof groundAndInk>[0], "dimmed">,
 ): void {
   createEffect(() => {
     const context = canvas.getContext("2d");
     if (context === null) return;
     const image = context.createImageData(canvas.width, canvas.height);
     const words = new Uint32Array(image.data.buffer);
-    const colours = groundAndInk({ ...colouring(), tint: null, dimmed: false });
+    const colours = groundAndInk({ ...colouring(), dimmed: false });
     for (let at = 0; at < words.length; at++) {
       words[at] = colours[Math.round((255 * (at % canvas.width)) / (canvas.width - 1))];
     }
