@@ -4,11 +4,13 @@ import type { LayerField } from "../src/compute/field";
 import { edgesBetween } from "../src/figures/edges";
 import { type HeadFigure, headFigure, MOST_PATHS } from "../src/figures/head";
 import { png } from "../src/figures/image";
+import { type MatrixFigure, matrixFigure } from "../src/figures/matrix";
 import { pythonOf, pythonString } from "../src/figures/python";
 import { fileName } from "../src/figures/sheet";
 import { element, escapeXml, wrapped } from "../src/figures/svg";
 import { EMPTY, reduce } from "../src/state/state";
-import type { Token, TraceMessage } from "../src/wire/messages";
+import { firstModel, modelTitle } from "../src/views/top/modelTitle";
+import type { ModelEntry, Token, TraceMessage } from "../src/wire/messages";
 
 function token(text: string): Token {
   return { text, id: 1, special: false, sentence: null, continues: false, raw: false };
@@ -105,6 +107,69 @@ describe("a head figure", () => {
     const { svg } = await headFigure(wanted(["a", "b"], { view }));
     expect(svg).toContain("from each token at the top to those at the bottom");
     expect(count(svg, 'class="edge"')).toBe(3);
+  });
+});
+
+/** The pixels of the first image in a figure, as ImageData words. */
+function pixelsOf(svg: string): Uint32Array {
+  const file = Buffer.from(svg.match(/base64,([^"]+)"/)?.[1] ?? "", "base64");
+  const at = file.indexOf("IDAT");
+  const [width, height] = [file.readUInt32BE(16), file.readUInt32BE(20)];
+  const lines = inflateSync(file.subarray(at + 4, at + 4 + file.readUInt32BE(at - 4)));
+  const bytes = new Uint8Array(width * height * 4);
+  for (let row = 0; row < height; row++)
+    bytes.set(lines.subarray(row * (4 * width + 1) + 1, (row + 1) * (4 * width + 1)), row * 4 * width);
+  return new Uint32Array(bytes.buffer);
+}
+
+describe("a matrix figure", () => {
+  /** Step n of darkness has the pixel n + 1: only a cell left out is 0. */
+  const colours = Uint32Array.from({ length: 256 }, (_, step) => step + 1);
+  const matrix = (words: readonly string[], more: Partial<MatrixFigure> = {}): MatrixFigure => ({
+    ...{ ...wanted(words), head: 1, colours },
+    ...more,
+  });
+  const weights = (svg: string) => [...pixelsOf(svg)].map((word) => (word === 0 ? null : (word - 1) / 255));
+
+  it("has every weight, and leaves the cells of a hidden sink blank", async () => {
+    const all = await matrixFigure(matrix(["a", "b"]));
+    expect(weights(all.svg)).toEqual([1, 0, expect.closeTo(0.5, 2), expect.closeTo(0.5, 2)]);
+    expect(all.svg).not.toContain("blank");
+    const { svg } = await matrixFigure(matrix(["a", "b"], { view: { ...EMPTY.view, sinks: "hidden" } }));
+    expect(weights(svg)).toEqual([null, 0, null, expect.closeTo(0.5, 2)]);
+    expect(svg).toContain("Without the first token (hidden). Cells left out are blank.");
+  });
+
+  it("shows rows renormalised without the sink", async () => {
+    const { svg } = await matrixFigure(
+      matrix(["a", "b", "c"], { view: { ...EMPTY.view, sinks: "renormalised" } }),
+    );
+    expect(weights(svg).slice(3)).toEqual([null, 1, 0, null, ...Array(2).fill(expect.closeTo(0.5, 2))]);
+    expect(svg).toContain("Renormalised without the first token");
+  });
+
+  it("keeps to a sentence filter, as the head figure does", async () => {
+    const tokens = ["A", "B"].map((sentence) => ({ ...token("x"), sentence: sentence as "A" | "B" }));
+    const more = { queries: tokens, keys: tokens, view: { ...EMPTY.view, filter: "BA" as const } };
+    const { svg } = await matrixFigure(matrix(["x", "x"], more));
+    expect(weights(svg)).toEqual([null, null, expect.closeTo(0.5, 2), null]);
+    expect(svg).toContain("Only B → A.");
+    expect((await headFigure(wanted(["x", "x"], more))).svg).toContain("Only B → A.");
+  });
+});
+
+describe("the model's name", () => {
+  const entry = (name: string): ModelEntry => ({ name, title: `The ${name}`, kind: "decoder" }) as ModelEntry;
+  const hello = (model: string | null, ...names: readonly string[]) => ({
+    ...{ model, models: names.map(entry), can: ["run"] },
+  });
+
+  it("is that of the model which the first run will be of", () => {
+    expect(modelTitle(null, hello(null, "one"))).toBe("The one");
+    expect(modelTitle(null, hello("two", "one", "two"))).toBe("The two");
+    expect(modelTitle(null, hello(null, "one", "two"))).toBe("No model yet");
+    expect(modelTitle(null, { ...hello(null, "one"), can: [] })).toBe("No model yet");
+    expect(firstModel(null)).toBeNull();
   });
 });
 

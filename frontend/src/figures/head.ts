@@ -10,6 +10,7 @@ import type { Place, ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
 import { type EdgeRules, edgesBetween, rowDrawn } from "./edges";
 import { image } from "./image";
+import { leftOutNotes, tokensShown } from "./leftOut";
 import { columnWidth, rowHeightOf, rowsAround, tokenText } from "./rows";
 import { type Figure, inksOf, type Subject, sheetOf } from "./sheet";
 import { element, number, type Piece, paint, together } from "./svg";
@@ -38,12 +39,11 @@ export async function headFigure(wanted: HeadFigure): Promise<Figure> {
   const middle = places.at(-1)?.index ?? null;
   const queryRange = rowsAround(queries.length, middle);
   const keyRange = rowsAround(keys.length, middle);
+  const shown = tokensShown(wanted, queries, keys);
   const rules: EdgeRules = {
     heads: wanted.heads,
-    queryShown: (query) => view.filter === "all" || queries[query]?.sentence === view.filter[0],
-    keyShown: (key) =>
-      (view.filter === "all" || keys[key]?.sentence === view.filter[1]) &&
-      (view.sinks === "shown" || !wanted.sinks.has(key)),
+    queryShown: shown.query,
+    keyShown: shown.key,
     sinks: wanted.sinks,
     treatment: view.sinks,
     threshold: view.threshold,
@@ -427,8 +427,6 @@ interface Left {
   readonly keyRange: readonly [number, number];
 }
 
-const FILTER_NAMES = { AA: "A to A", AB: "A to B", BA: "B to A", BB: "B to B" } as const;
-
 function notesOf(wanted: HeadFigure, left: Left): readonly string[] {
   const { view, places, subject, queries, keys } = wanted;
   const stack = subject.stack === "" ? "" : ` of the ${subject.stack}`;
@@ -436,12 +434,7 @@ function notesOf(wanted: HeadFigure, left: Left): readonly string[] {
     `Attention of ${titleOf(wanted).replace(/^(Head|Layer)/, (name) => name.toLowerCase())}${stack}, from each token at the ${view.orientation === "rows" ? "top to those at the bottom" : "left to those at the right"}`,
     `Opacity is the weight, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
   ];
-  if (view.filter !== "all") notes.push(`Only ${FILTER_NAMES[view.filter]}`);
-  if (view.sinks !== "shown" && wanted.sinks.size > 0) {
-    notes.push(
-      `Without the ${wanted.sinkName}${view.sinks === "renormalised" ? ", the other weights of each row brought back to a sum of 1" : ""}`,
-    );
-  }
+  notes.push(...leftOutNotes(wanted));
   const limits: string[] = [];
   if (view.threshold > 0) limits.push(`weights of ${Number(view.threshold.toPrecision(2))} and more`);
   if (view.top !== null) limits.push(`the ${view.top} heaviest keys of each query`);

@@ -4,7 +4,9 @@ import type { LayerField } from "../compute/field";
 import { darkness, SCALE_TITLES } from "../marks/scale";
 import type { ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
+import { type EdgeRules, rowDrawn } from "./edges";
 import { image } from "./image";
+import { leftOutNotes, tokensShown } from "./leftOut";
 import { columnWidth, tokenText } from "./rows";
 import { type Figure, type Inks, inksOf, type Subject, sheetOf } from "./sheet";
 import { element, type Piece, together } from "./svg";
@@ -16,6 +18,8 @@ export interface MatrixFigure {
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
   readonly view: ViewSettings;
+  readonly sinks: ReadonlySet<number>;
+  readonly sinkName: string;
   /** The pixel of each of 256 steps of darkness, as an ImageData holds it. */
   readonly colours: Uint32Array;
   readonly dark: boolean;
@@ -33,7 +37,8 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
   const pooled = Math.ceil(longest / MOST_CELLS);
   const [rows, columns] = [Math.ceil(field.queries / pooled), Math.ceil(field.keys / pooled)];
   const cell = Math.min(28, SIZE / Math.max(rows, columns));
-  const words = cells(field, head, pooled, rows, columns, view, colours);
+  const shown = tokensShown(wanted, queries, keys);
+  const words = cells(wanted, pooled, rows, columns);
   const labelled = cell >= LEAST_LABEL;
   const left = labelled ? columnWidth(queries, 12, 30, 130) : 34;
   const top = labelled ? columnWidth(keys, 12, 30, 130) : 20;
@@ -56,13 +61,17 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
           room: left - 10,
           anchor: "end",
           inks,
+          faint: !shown.query(row),
         }),
       );
     });
     keys.forEach((token, column) => {
       const x = left + (column + 0.5) * cell;
       body.push(
-        tokenText(token, { x, y: top - 8, size: 12, room: top - 10, anchor: "start", turned: -90, inks }),
+        tokenText(token, {
+          ...{ x, y: top - 8, size: 12, room: top - 10, anchor: "start", turned: -90, inks },
+          faint: !shown.key(column),
+        }),
       );
     });
   } else {
@@ -83,6 +92,9 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
   const notes = [
     `Attention of head ${field.layer}.${head}${stack}: a row is a query, a column a key, darker is more, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
   ];
+  const without = leftOutNotes(wanted);
+  notes.push(...without);
+  if (without.length > 0) notes.push("Cells left out are blank");
   if (pooled > 1) notes.push(`A cell is the largest of ${pooled} × ${pooled}`);
   return sheetOf({
     subject: wanted.subject,
@@ -90,7 +102,10 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
     name: `matrix-${field.layer}.${head}`,
     title: `Head ${field.layer}.${head}`,
     notes,
-    settings: { layer: field.layer, heads: [head], scale: view.scale, palette: view.palette, pooled },
+    settings: {
+      ...{ layer: field.layer, heads: [head], scale: view.scale, palette: view.palette, pooled },
+      ...{ filter: view.filter, sinks: view.sinks },
+    },
     width: left + width,
     height: top + height + 26,
     body,
@@ -123,23 +138,26 @@ async function ramp(
   ]);
 }
 
-function cells(
-  field: LayerField,
-  head: number,
-  pooled: number,
-  rows: number,
-  columns: number,
-  view: ViewSettings,
-  colours: Uint32Array,
-): Uint32Array {
-  const most = new Float32Array(rows * columns);
+/** The pixel of each cell: the largest weight in it that is drawn, nothing where none is. */
+function cells(wanted: MatrixFigure, pooled: number, rows: number, columns: number): Uint32Array {
+  const { field, head, view, colours, sinks, queries, keys } = wanted;
+  const shown = tokensShown(wanted, queries, keys);
+  const rules: EdgeRules = {
+    ...{ heads: [head], queryShown: shown.query, keyShown: shown.key, sinks, treatment: view.sinks },
+    ...{ threshold: 0, top: null, scale: view.scale },
+  };
+  const drawn = Uint8Array.from({ length: field.keys }, (_, key) => (shown.key(key) ? 1 : 0));
+  const most = new Float32Array(rows * columns).fill(-1);
   for (let query = 0; query < field.queries; query++) {
-    const row = field.row(head, query);
+    if (!shown.query(query)) continue;
+    const row = rowDrawn(field, head, query, rules);
     const from = Math.floor(query / pooled) * columns;
     for (let key = 0; key < row.length; key++) {
       const at = from + Math.floor(key / pooled);
-      if (row[key] > most[at]) most[at] = row[key];
+      if (drawn[key] === 1 && row[key] > most[at]) most[at] = row[key];
     }
   }
-  return Uint32Array.from(most, (weight) => colours[Math.round(255 * darkness(weight, view.scale))]);
+  return Uint32Array.from(most, (weight) =>
+    weight < 0 ? 0 : colours[Math.round(255 * darkness(weight, view.scale))],
+  );
 }

@@ -68,6 +68,7 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
   if (kind === "matrix")
     return matrixFigure({
       ...common,
+      ...sinksOf(page),
       head: heads[0] ?? 0,
       colours: groundAndInk({ look: "map", palette: view.palette, dark, tint: null, dimmed: false }),
     });

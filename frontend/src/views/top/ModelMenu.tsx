@@ -2,12 +2,14 @@ import { For, Show } from "solid-js";
 import { Popover } from "../Popover";
 import type { Page } from "../page";
 import { CertificateBadge } from "./Certificate";
+import { firstModel, modelTitle } from "./modelTitle";
 import type { Prompt } from "./Prompt";
 
 /** The model with its facts, the way to others, and the badge of exactness. */
 export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prompt: Prompt }) {
   const { session, trace } = page;
-  const title = () => trace()?.model.title ?? (trace() === null ? "No model yet" : "Saved trace");
+  const title = () => modelTitle(trace(), session.hello());
+  const chosen = () => prompt.model() ?? firstModel(session.hello())?.name;
   const facts = () => {
     const stack = page.stack();
     if (!stack) return "";
@@ -37,7 +39,7 @@ export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prom
                 <button
                   type="button"
                   role="menuitemradio"
-                  aria-checked={entry.name === prompt.model()}
+                  aria-checked={entry.name === chosen()}
                   on:click={() => {
                     close();
                     prompt.run({ model: entry.name });
