@@ -100,6 +100,15 @@ class MeteredPage:
             looks.append(self._work())
         return [after - before for before, after in pairwise(looks)]
 
+    def repeat(self, act: Callable[[], None], times: int, seconds: float) -> list[Work]:
+        """The work between one act and the next, which follow each other without waiting for the page."""
+        looks = [self._work()]
+        for _ in range(times):
+            act()
+            self.page.wait_for_timeout(1000 * seconds)
+            looks.append(self._work())
+        return [after - before for before, after in pairwise(looks)]
+
     def _settled(self, seconds: float) -> Work:
         """Asks now and then, which hardly disturbs the page, until it has done nothing in between."""
         end = time.monotonic() + self._limit

@@ -1,8 +1,8 @@
-"""Bytes and main-thread work in Chromium of the model view and of a hover in the head view, BertViz's beside ours.
+"""Bytes and main-thread work in Chromium of the model view, a hover and scrolling in the head view, BertViz beside.
 
 Same model, same text, same attention. Ours is the page as a user gets it: the app is loaded and all its views are
 drawn. BertViz's pages hold one view and nothing else. Arguments are token counts
-(16, 128, 512; all of them take about a quarter of an hour).
+(16, 128, 512, 2048; all of them take about a quarter of an hour).
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ BERTVIZ_MODEL_VIEW = (16, 128)
 HOVERED = (128, 512)
 HOVERS = 30
 SELECTIONS = 12
+SCROLLED = 2048
+STEPS = 60
+STEP_PIXELS = 240
+FRAME_SECONDS = 1 / 30
 LAYER = 5
 LAYERS = 30
 LIMIT_SECONDS = 240.0
@@ -141,6 +145,18 @@ def head_view(bench: Bench, tokens: int) -> None:
             print(hover_row("neuron view, selecting another token", select(ours), []))
 
 
+def scrolling(bench: Bench, tokens: int) -> None:
+    """Turns the wheel over the head view, all heads of one layer on, a step every thirtieth of a second."""
+    print(f"\nHead view, {tokens} tokens, the 9 heads of layer {LAYER}")
+    with bench.page() as page:
+        bench.open_ours(page, tokens)
+        page.page.get_by_test_id("query-0").hover()
+        page.page.mouse.wheel(0, STEP_PIXELS)
+        page.quiet()
+        costs = page.repeat(lambda: page.page.mouse.wheel(0, STEP_PIXELS), STEPS, FRAME_SECONDS)
+        print(hover_row(f"scrolling by {STEP_PIXELS} pixels", costs, []))
+
+
 def hover(ours: MeteredPage, theirs: MeteredPage | None) -> None:
     """Moves the pointer from token to token: on both pages in turn, resting; then on each without a rest."""
     places = [ours_in_sight(ours)]
@@ -209,7 +225,7 @@ def main() -> int:
     if program is None:
         print(chromium.ADVICE, file=sys.stderr)
         return 1
-    wanted = [int(argument) for argument in sys.argv[1:]] or list(PAIRS)
+    wanted = [int(argument) for argument in sys.argv[1:]] or [*PAIRS, SCROLLED]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         try:
@@ -227,6 +243,8 @@ def main() -> int:
             model_view(bench, tokens)
         for tokens in [count for count in HOVERED if count in wanted]:
             head_view(bench, tokens)
+        if SCROLLED in wanted:
+            scrolling(bench, SCROLLED)
     return 0
 
 

@@ -19,7 +19,7 @@ import {
 } from "./reading";
 
 /** How long the pointer rests on a token before its numbers are listed. */
-const REST_MS = 60;
+const REST_MS = 90;
 
 /** The width below which the tools of the bar are one menu, CSS pixels. */
 const FOLDED_BELOW = 900;
