@@ -24,8 +24,7 @@ export interface HeadSummary {
   readonly rows: number;
   /** Attention on keys that are hidden, before any renormalising. */
   readonly hidden: number;
-  /** Attention drawn from each query, and to each key. */
-  readonly sent: Float32Array;
+  /** Attention drawn to each key. */
   readonly received: Float32Array;
 }
 
@@ -36,7 +35,6 @@ export function summarise(field: LayerField, head: number, rules: RowRules): Hea
   const row = new Float32Array(field.keys);
   const normalisers = new Float32Array(field.queries);
   const cutoffs = new Float32Array(field.queries);
-  const sent = new Float32Array(field.queries);
   const received = new Float32Array(field.keys);
   let computed = true;
   let dropped = 0;
@@ -52,18 +50,15 @@ export function summarise(field: LayerField, head: number, rules: RowRules): Hea
     rows += 1;
     if (field.without.size > 0) hidden += field.taken(head, query, normaliser);
     else for (const key of rules.hidden) hidden += row[key];
-    let drawn = 0;
     for (let key = 0; key < row.length; key++) {
       if (rules.keys[key] === 0) continue;
       const weight = row[key];
       if (weight >= least) {
-        drawn += weight;
         received[key] += weight;
       } else dropped += weight;
     }
-    sent[query] = drawn;
   }
-  return { head, normalisers: computed ? normalisers : null, cutoffs, dropped, rows, hidden, sent, received };
+  return { head, normalisers: computed ? normalisers : null, cutoffs, dropped, rows, hidden, received };
 }
 
 /** The lightest weight of a row that is drawn. */

@@ -49,18 +49,20 @@ export function layOut(width: number, height: number, rows: number, longestToken
   );
   const left = Math.round((width - inner) / 2);
   const extent = rows * rowHeight;
+  // A few tokens do not cling to the upper edge.
+  const top = 12 + Math.max(0, Math.round((height - extent - 24) * 0.3 - 24));
   return {
     width,
     height,
     rowHeight,
     fontSize,
-    top: 12,
+    top,
     queryX: left,
     keyX: left + inner - column,
     column,
     lineX0: left + column + 6,
     lineX1: left + inner - column - 6,
-    extent: extent + 24,
+    extent: extent + 12 + top,
   };
 }
 

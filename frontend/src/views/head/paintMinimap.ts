@@ -1,4 +1,4 @@
-/** Where attention comes from and goes over the whole input, in a strip a few pixels wide. */
+/** Where attention goes over the whole input, in a strip a few pixels wide. */
 
 import type { HeadSummary } from "../../compute/summary";
 import { css, headColour } from "../../marks/palette";
@@ -15,7 +15,7 @@ export interface MinimapScene {
   readonly theme: Theme;
 }
 
-/** Bars grow from the middle: attention sent to the queries' side, received to the keys' side. */
+/** How much attention drawn each key receives; of a token that is read, what the tokens opposite have to do with it. */
 export function paintMinimap(canvas: HTMLCanvasElement, scene: MinimapScene): void {
   const { layout, summaries, shading, pins, theme } = scene;
   const ratio = pixelRatio();
@@ -49,20 +49,11 @@ export function paintMinimap(canvas: HTMLCanvasElement, scene: MinimapScene): vo
     context.fillStyle = css(colour, 0.9);
     for (let bin = 0; bin < bins; bin++) {
       if (heaviest[bin] === 0) continue;
-      const long = Math.sqrt(heaviest[bin] / most) * (middle - 1.5);
-      context.fillRect(
-        side === "query" ? middle - 0.5 - long : middle + 0.5,
-        bin * pixel - thick / 2,
-        long,
-        thick,
-      );
+      const long = Math.sqrt(heaviest[bin] / most) * (across - 4);
+      context.fillRect(side === "query" ? across - 2 - long : 2, bin * pixel - thick / 2, long, thick);
     }
   };
   if (shading === null) {
-    bars(
-      "query",
-      summaries.map(({ head, sent }) => ({ head, values: sent })),
-    );
     bars(
       "key",
       summaries.map(({ head, received }) => ({ head, values: received })),
