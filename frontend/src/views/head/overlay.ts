@@ -255,8 +255,10 @@ function writeHints(
     const mass = place.side === "query" && share >= 0.005 ? `, ${shortWeight(share)}` : "";
     const text = `${arrow} ${lines}${mass}`;
     const near = side === "key" ? layout.keyX : layout.queryX;
-    const wide = turned ? context.measureText(text).width + 20 : layout.column;
-    const x = turned ? (atStart ? wide / 2 : layout.height - wide / 2) : near + wide / 2;
+    const wide = context.measureText(text).width + 16;
+    // Among the lines, beside the tokens: those are written above this canvas.
+    const beside = side === "key" ? layout.lineX1 - wide / 2 : layout.lineX0 + wide / 2;
+    const x = turned ? (atStart ? wide / 2 : layout.height - wide / 2) : beside;
     const y = turned ? near + layout.column / 2 : atStart ? 12 : layout.height - 12;
     const high = turned ? layout.column : 24;
     context.fillStyle = theme.panel;
