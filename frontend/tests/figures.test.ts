@@ -1,14 +1,18 @@
 import { inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { LayerField } from "../src/compute/field";
+import type { HeadVectors } from "../src/compute/neuron";
 import { edgesBetween } from "../src/figures/edges";
 import { type HeadFigure, headFigure, MOST_PATHS } from "../src/figures/head";
 import { png } from "../src/figures/image";
 import { type MatrixFigure, matrixFigure } from "../src/figures/matrix";
+import { type NeuronFigure, neuronFigure } from "../src/figures/neuron";
 import { pythonOf, pythonString } from "../src/figures/python";
 import { fileName } from "../src/figures/sheet";
 import { element, escapeXml, wrapped } from "../src/figures/svg";
+import type { ValueSide } from "../src/figures/values";
 import { EMPTY, reduce } from "../src/state/state";
+import { orderNote } from "../src/views/export/notes";
 import { firstModel, modelTitle } from "../src/views/top/modelTitle";
 import type { ModelEntry, Token, TraceMessage } from "../src/wire/messages";
 
@@ -155,6 +159,62 @@ describe("a matrix figure", () => {
     expect(weights(svg)).toEqual([null, null, expect.closeTo(0.5, 2), null]);
     expect(svg).toContain("Only B → A.");
     expect((await headFigure(wanted(["x", "x"], more))).svg).toContain("Only B → A.");
+  });
+});
+
+describe("a neuron figure", () => {
+  const numbers = (...values: readonly number[]) => Float32Array.from(values);
+  const data = { softcap: null, biasKind: null, scaling: 0.5 };
+  const q = numbers(1, 2, 3, 4);
+  const neurons = (more: Partial<NeuronFigure> = {}): NeuronFigure => {
+    const { subject, queries, keys, view, dark } = wanted(["a", "b"]);
+    return {
+      ...{ subject, queries, keys, view, dark, stackLayer: 3, dotDigits: 2, marked: [], without: null },
+      vectors: { data, head: 1, queries: 2, keys: 2, dim: 2, q, k: q, rounding: 0 } as unknown as HeadVectors,
+      trace: {
+        ...{ query: 0, keys: 2, dim: 2, products: q, capped: null, bias: null },
+        ...{ dots: Float64Array.of(5, 11), scores: Float64Array.of(2.5, 5.5), allowed: Uint8Array.of(1, 0) },
+      },
+      ...{ weights: numbers(1, 0), order: null, orderNote: null, side: null },
+      fulls: { q: 4, k: 4, product: 4, dot: 11 },
+      ...more,
+    };
+  };
+  const side: ValueSide = {
+    values: {
+      ...{ head: 1, keys: 2, dim: 2, v: q, note: null },
+      ...{ transformed: numbers(3, 4), outputs: numbers(2.5, 0) },
+    },
+    weighted: numbers(3, 0),
+    fulls: { v: 4, transformed: 4, weighted: 3 },
+  };
+
+  it("has the value side where the page shows it, and the length of the head's output", async () => {
+    expect((await neuronFigure(neurons())).svg).not.toContain("value v");
+    const { svg } = await neuronFigure(neurons({ side }));
+    for (const part of ["value v", "‖f(x)‖", "α‖f(x)‖", ">4.00<", ">3.00<", ">–<"])
+      expect(svg).toContain(part);
+    expect(count(svg, 'class="value-vector"')).toBe(2);
+    // The whole sentence is in the description; the caption is broken into lines.
+    expect(svg).toContain("The head's output is 2.50 long, of 3.00 that the keys add up to.");
+  });
+
+  it("says why lengths are not known", async () => {
+    const bare = { ...side.values, transformed: null, outputs: null, note: "The model has no W_O." };
+    const { svg } = await neuronFigure(neurons({ side: { ...side, values: bare, weighted: null } }));
+    expect(svg).toContain("At the right the value v of each key. The model has no W_O.");
+    expect(svg).not.toContain("‖f(x)‖");
+  });
+
+  it("says how its dimensions stand", () => {
+    const pairing = { partner: Int16Array.of(1, 0, -1), wavelength: Float64Array.of(6.283, 62832, Infinity) };
+    expect(orderNote("wavelength", pairing, null)).toBe(
+      "q and k by wavelength, pairs together: one turn in 6.3 tokens at the left to 63k at the right, then 1 that do not turn",
+    );
+    expect(orderNote("contribution", null, "“b” (token 1)")).toBe(
+      "Dimensions by what they add to q · k of “b” (token 1), the largest first",
+    );
+    expect(orderNote("index", pairing, "“b”")).toBeNull();
   });
 });
 

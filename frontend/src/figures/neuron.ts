@@ -11,6 +11,7 @@ import { image } from "./image";
 import { columnWidth, rowHeightOf, rowsAround, tokenText } from "./rows";
 import { type Figure, type Inks, inksOf, type Subject, sheetOf } from "./sheet";
 import { element, type Piece, paint, together } from "./svg";
+import { type ValueSide, valueColumns, valueNotes } from "./values";
 
 export interface NeuronFigure {
   readonly subject: Subject;
@@ -23,6 +24,12 @@ export interface NeuronFigure {
   readonly view: ViewSettings;
   /** Dimensions from left to right; null for their own order. */
   readonly order: Uint16Array | null;
+  /** What the order is, as a sentence; null for their own. */
+  readonly orderNote: string | null;
+  /** The value side; null while it is hidden, or not here. */
+  readonly side: ValueSide | null;
+  /** Keys that the weights were renormalised without, in words; null where they were not. */
+  readonly without: string | null;
   /** Where each column's colour is full. */
   readonly fulls: { readonly q: number; readonly k: number; readonly product: number; readonly dot: number };
   /** Decimals of q · k that mean something. */
@@ -160,6 +167,15 @@ export async function neuronFigure(wanted: NeuronFigure): Promise<Figure> {
     heading("score", scoreHint(vectors), scores, NUMBER),
     heading("softmax", "attention", softmax, WEIGHT - 12),
   );
+  const allowed = (key: number) => trace.allowed[key] === 1;
+  const values =
+    wanted.side &&
+    (await valueColumns(wanted.side, {
+      ...{ x: keyX + token + GAP, cell, strip, y, keys: [first, lastKey], allowed },
+      ...{ scale: wanted.view.scale, dark, inks },
+    }));
+  for (const { text, below, x, width } of values?.headings ?? []) body.push(heading(text, below, x, width));
+  body.push(...(values?.body ?? []));
   const head = `${wanted.stackLayer}.${vectors.head}`;
   return sheetOf({
     subject: wanted.subject,
@@ -169,16 +185,16 @@ export async function neuronFigure(wanted: NeuronFigure): Promise<Figure> {
     notes: notesOf(wanted, [first, last]),
     settings: {
       ...{ layer: wanted.stackLayer, heads: [vectors.head], token: trace.query, scale: wanted.view.scale },
-      ...{ order: wanted.view.order, dimension: wanted.marked[0] ?? null },
+      ...{ order: wanted.view.order, dimension: wanted.marked[0] ?? null, values: values !== null },
     },
-    width: keyX + token,
+    width: keyX + token + (values === null ? 0 : GAP + values.width),
     height: TOP + (last - first) * rowHeight + 4,
     body,
   });
 }
 
 function notesOf(
-  { subject, stackLayer, vectors, trace, queries, keys, view }: NeuronFigure,
+  { subject, stackLayer, vectors, trace, queries, keys, view, orderNote, side, without }: NeuronFigure,
   [first, last]: readonly [number, number],
 ) {
   const word = queries[trace.query]?.text.trim() ?? "";
@@ -187,8 +203,9 @@ function notesOf(
     `How the query of “${word}” (token ${trace.query}) and the keys of head ${stackLayer}.${vectors.head}${stack} make its attention, dimension by dimension`,
     `Blue is positive, orange negative, full from the number above each column on, on a ${SCALE_TITLES[view.scale]} scale`,
   ];
-  if (view.order === "contribution") notes.push("Dimensions by their contribution to the strongest weight");
-  if (view.order === "wavelength") notes.push("Dimensions by their wavelength, pairs together");
+  if (orderNote !== null) notes.push(orderNote);
+  if (side !== null) notes.push(...valueNotes(side, trace.query));
+  if (without !== null) notes.push(`The attention is renormalised without the ${without}`);
   if (vectors.data.softcap !== null) notes.push("The score is capped");
   if (vectors.data.biasKind !== null) notes.push("The score has a bias by position");
   const all = Math.max(queries.length, keys.length);

@@ -7,6 +7,7 @@ import { matrixFigure } from "../../figures/matrix";
 import { modelFigure } from "../../figures/model";
 import { neuronFigure } from "../../figures/neuron";
 import type { Figure, Subject } from "../../figures/sheet";
+import { word } from "../../marks/format";
 import { SCALE_TITLES } from "../../marks/scale";
 import { headsOn, type Place } from "../../state/state";
 import type { Surroundings } from "../context";
@@ -14,6 +15,7 @@ import { groundAndInk, lookOf, type Rules } from "../model/look";
 import { meant } from "../neuron/say";
 import type { Page } from "../page";
 import { sinkKeys, sinkName } from "../reading";
+import { orderNote } from "./notes";
 import { thumbnailPainter } from "./thumbnails";
 
 export type FigureKind = "model" | "head" | "matrix" | "neurons";
@@ -132,6 +134,8 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
   if (traced === null || weights === null || fulls === null) throw new Error("There are no neurons on show.");
   const { queries, keys } = page.shown();
   const { view, selection } = page.state();
+  const key = neurons.reference();
+  const reference = key === null ? null : `“${word(keys[key])}” (token ${key})`;
   return neuronFigure({
     ...{
       subject: subjectOf(page),
@@ -141,6 +145,8 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
     },
     ...{ weights, queries, keys, order: neurons.order(), fulls, dark },
     view: { ...view, order: neurons.orderName() },
+    ...{ orderNote: orderNote(neurons.orderName(), neurons.pairing(), reference), side: neurons.side() },
+    without: traced.field.without.size > 0 ? sinkName(keys, page.stack()?.causal ?? false) : null,
     dotDigits: meant(neurons.error()),
     marked: selection.neuron === null ? [] : unitOf(neurons.pairing(), selection.neuron),
   });
