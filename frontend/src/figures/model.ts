@@ -2,8 +2,8 @@
 
 import type { Box, Picture } from "../marks/composite";
 import { image } from "./image";
-import { type Figure, inksOf, type Subject, sheetOf } from "./sheet";
-import { element, type Piece } from "./svg";
+import { type Figure, type Inks, inksOf, type Subject, sheetOf } from "./sheet";
+import { element, type Piece, textWidth } from "./svg";
 
 export interface HeadCell {
   readonly layer: number;
@@ -11,15 +11,31 @@ export interface HeadCell {
   /** Where it stands: the layer and the head, unless the heads are sorted. */
   readonly row: number;
   readonly column: number;
+  /** What is written on it where its place does not say it; null where it does. */
+  readonly label: string | null;
+}
+
+/** The colours of a tint, with the values at their ends. */
+export interface ModelLegend {
+  readonly title: string;
+  readonly least: string;
+  readonly most: string;
+  readonly colours: Uint32Array;
 }
 
 export interface ModelFigure {
   readonly subject: Subject;
   readonly cells: readonly HeadCell[];
-  /** What each row is called; `layer` where nobody sorted the rows. */
+  /** What each row is called: its layer, or the rank of its first head. */
   readonly rowNames: readonly string[];
   /** What each column is called; empty where heads are sorted within their rows. */
   readonly columnNames: readonly string[];
+  /** Rows of layers without attention. */
+  readonly absentRows: readonly number[];
+  /** `144 heads`, and what rows and columns are. */
+  readonly title: string;
+  readonly order: string;
+  readonly legend: ModelLegend | null;
   /** Composes the thumbnail of a head; false where it is not there. */
   readonly compose: (picture: Picture, box: Box, cell: HeadCell, ratio: number) => boolean;
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
@@ -38,7 +54,7 @@ const MOST_PIXELS = 24e6;
 export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
   const { cells, dark, rowNames } = wanted;
   const inks = inksOf(dark);
-  const rows = rowNames.length;
+  const rows = Math.max(1, rowNames.length);
   const columns = Math.max(1, ...cells.map((cell) => cell.column + 1));
   const wide = Math.max(18, Math.min(wanted.look === "lines" ? 64 : 48, Math.floor(900 / columns) - GAP));
   const high = wanted.look === "lines" ? Math.max(14, Math.round(wide * 0.66)) : wide;
@@ -89,22 +105,72 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
   rowNames.forEach((text, row) => {
     body.push(name(LEFT - 8, TOP + row * down + high / 2, "end", text));
   });
+  for (const cell of cells)
+    if (cell.label !== null) body.push(labelOf(cell.label, wanted, inks, cell, { across, down, wide }));
+  for (const row of wanted.absentRows)
+    body.push(name(LEFT + 4, TOP + row * down + high / 2, "start", "no attention"));
   const step = [1, 2, 5, 10].find((each) => each * across >= 22) ?? 20;
   wanted.columnNames.forEach((text, column) => {
     if (column % step === 0) body.push(name(LEFT + column * across + wide / 2, TOP - 10, "middle", text));
   });
   const stack = wanted.subject.stack === "" ? "the model" : `the ${wanted.subject.stack}`;
-  const notes = [`Attention of every head of ${stack}: a row is a layer, a column a head`, ...wanted.notes];
+  const legend = wanted.legend && (await legendPieces(wanted.legend, TOP + height + 12, inks));
+  body.push(...(legend ?? []));
+  const notes = [`Attention of every head of ${stack}: ${wanted.order}`, ...wanted.notes];
   if (missing > 0) notes.push(`${missing} of ${cells.length} thumbnails had not arrived`);
   return sheetOf({
     subject: wanted.subject,
     dark,
     name: "model",
-    title: `${cells.length} heads`,
+    title: wanted.title,
     notes,
     settings: wanted.settings,
     width: LEFT + width,
-    height: TOP + height,
+    height: TOP + height + (legend === null ? 0 : 28),
     body,
   });
+}
+
+/** A thumbnail's name in its corner. */
+function labelOf(
+  text: string,
+  { selected }: ModelFigure,
+  inks: Inks,
+  { layer, head, row, column }: HeadCell,
+  { across, down, wide }: { readonly across: number; readonly down: number; readonly wide: number },
+): Piece {
+  const on = layer === selected.layer && selected.heads.includes(head);
+  const room = Math.min(wide, textWidth(text, 12) + 5);
+  const [right, y] = [LEFT + column * across + wide, TOP + row * down];
+  return element(
+    "g",
+    { class: "label" },
+    element("rect", { x: right - room, y, width: room, height: 14, fill: inks.ground, "fill-opacity": 0.88 }),
+    element(
+      "text",
+      {
+        ...{ x: right - 2, y: y + 11, "text-anchor": "end", "font-size": 12 },
+        ...{ fill: on ? inks.ink : inks.quiet, "font-weight": on ? 650 : undefined },
+      },
+      text,
+    ),
+  );
+}
+
+const RAMP = 128;
+
+async function legendPieces(legend: ModelLegend, y: number, inks: Inks): Promise<readonly Piece[]> {
+  const words = (x: number, text: string, fill: string): Piece =>
+    element("text", { x, y: y + 9, "font-size": 12, fill }, text);
+  const least = LEFT + textWidth(legend.title, 12) + 12;
+  const x = least + textWidth(legend.least, 12) + 6;
+  const box = { x, y, width: RAMP, height: 10 };
+  const data = new Uint8Array(legend.colours.buffer);
+  return [
+    words(LEFT, legend.title, inks.ink),
+    words(least, legend.least, inks.quiet),
+    await image({ width: legend.colours.length, height: 1, data }, box, false),
+    element("rect", { ...box, fill: "none", stroke: inks.line }),
+    words(x + RAMP + 6, legend.most, inks.quiet),
+  ];
 }

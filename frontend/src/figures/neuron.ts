@@ -28,6 +28,8 @@ export interface NeuronFigure {
   readonly orderNote: string | null;
   /** The value side; null while it is hidden, or not here. */
   readonly side: ValueSide | null;
+  /** Why the value side is not drawn although it is wished for. */
+  readonly missing: string | null;
   /** Keys that the weights were renormalised without, in words; null where they were not. */
   readonly without: string | null;
   /** Where each column's colour is full. */
@@ -194,7 +196,19 @@ export async function neuronFigure(wanted: NeuronFigure): Promise<Figure> {
 }
 
 function notesOf(
-  { subject, stackLayer, vectors, trace, queries, keys, view, orderNote, side, without }: NeuronFigure,
+  {
+    subject,
+    stackLayer,
+    vectors,
+    trace,
+    queries,
+    keys,
+    view,
+    orderNote,
+    side,
+    missing,
+    without,
+  }: NeuronFigure,
   [first, last]: readonly [number, number],
 ) {
   const word = queries[trace.query]?.text.trim() ?? "";
@@ -205,6 +219,7 @@ function notesOf(
   ];
   if (orderNote !== null) notes.push(orderNote);
   if (side !== null) notes.push(...valueNotes(side, trace.query));
+  if (missing !== null) notes.push(`Without the value side: ${missing}`);
   if (without !== null) notes.push(`The attention is renormalised without the ${without}`);
   if (vectors.data.softcap !== null) notes.push("The score is capped");
   if (vectors.data.biasKind !== null) notes.push("The score has a bias by position");

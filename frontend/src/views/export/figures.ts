@@ -1,22 +1,19 @@
 /** A view as it stands, as a figure. */
 
 import { unitOf } from "../../compute/pairs";
-import { Thumbnails } from "../../compute/thumbnails";
 import { headFigure } from "../../figures/head";
 import { matrixFigure } from "../../figures/matrix";
-import { modelFigure } from "../../figures/model";
 import { neuronFigure } from "../../figures/neuron";
 import type { Figure, Subject } from "../../figures/sheet";
 import { word } from "../../marks/format";
-import { SCALE_TITLES } from "../../marks/scale";
-import { headsOn, type Place } from "../../state/state";
+import type { Place } from "../../state/state";
 import type { Surroundings } from "../context";
-import { groundAndInk, lookOf, type Rules } from "../model/look";
+import { groundAndInk } from "../model/look";
 import { meant } from "../neuron/say";
 import type { Page } from "../page";
 import { sinkKeys, sinkName } from "../reading";
+import { modelOf } from "./model";
 import { orderNote } from "./notes";
-import { thumbnailPainter } from "./thumbnails";
 
 export type FigureKind = "model" | "head" | "matrix" | "neurons";
 
@@ -35,7 +32,7 @@ export function obstacle({ page, neurons }: Surroundings, kind: FigureKind): str
 export async function figureOf(around: Surroundings, kind: FigureKind, dark: boolean): Promise<Figure> {
   const reason = obstacle(around, kind);
   if (reason !== null) throw new Error(reason);
-  if (kind === "model") return modelOf(around.page, dark);
+  if (kind === "model") return modelOf(around.page, subjectOf(around.page), dark);
   if (kind === "neurons") return neuronsOf(around, dark);
   return headOf(around.page, kind, dark);
 }
@@ -80,53 +77,6 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
   return headFigure({ ...common, heads, places, ...sinksOf(page) });
 }
 
-function modelOf(page: Page, dark: boolean): Promise<Figure> {
-  const { view, selection } = page.state();
-  const stack = page.stack();
-  const { queries, keys } = page.shown();
-  const { sinks, sinkName: name } = sinksOf(page);
-  const overview = page.session.overview();
-  const fits = overview?.trace === page.trace()?.trace && overview?.stack === selection.stack;
-  const layers = new Map<number, Thumbnails>();
-  if (fits) for (const [layer, message] of overview?.layers ?? []) layers.set(layer, new Thumbnails(message));
-  const rules: Rules = { filter: view.filter, sinksHidden: view.sinks !== "shown", sinks, queries, keys };
-  const look = lookOf(view.thumbnails, Math.max(queries.length, keys.length));
-  const shapes = stack?.shapes ?? [];
-  const cells = shapes.flatMap((shape, layer) =>
-    Array.from({ length: shape?.heads ?? 0 }, (_, head) => ({ layer, head, row: layer, column: head })),
-  );
-  const pooled = layers.values().next().value?.pooled ?? [1, 1];
-  const notes = [
-    look === "lines"
-      ? "Thumbnails: tokens that attend at the left, tokens attended to at the right, darker lines are heavier"
-      : `Thumbnails: a row is a query, a column a key, ${dark ? "lighter" : "darker"} is heavier (${SCALE_TITLES[view.scale]} scale)`,
-    `Each head is scaled to its own largest weight${sinks.size > 0 ? ` off the ${name}` : ""}`,
-  ];
-  if (view.sinks !== "shown" && sinks.size > 0) notes.push(`Without the ${name}`);
-  if (view.filter !== "all") notes.push(`Only ${view.filter[0]} to ${view.filter[1]}`);
-  if (pooled[0] > 1 || pooled[1] > 1) notes.push(`A cell is the largest of ${pooled[0]} × ${pooled[1]}`);
-  return modelFigure({
-    subject: subjectOf(page),
-    cells,
-    rowNames: shapes.map((_, layer) => String(layer)),
-    columnNames: Array.from({ length: stack?.heads ?? 0 }, (_, head) => String(head)),
-    compose: thumbnailPainter(layers, rules, look, { palette: view.palette, scale: view.scale, dark }),
-    selected: { layer: selection.layer, heads: headsOn(page.state()) },
-    look,
-    notes,
-    settings: {
-      look,
-      filter: view.filter,
-      scale: view.scale,
-      palette: view.palette,
-      sinks: view.sinks,
-      pooled,
-      selected: [selection.layer, headsOn(page.state())],
-    },
-    dark,
-  });
-}
-
 function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figure> {
   const traced = neurons.traced();
   const weights = neurons.weights();
@@ -147,6 +97,7 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
     view: { ...view, order: neurons.orderName() },
     ...{ orderNote: orderNote(neurons.orderName(), neurons.pairing(), reference), side: neurons.side() },
     without: traced.field.without.size > 0 ? sinkName(keys, page.stack()?.causal ?? false) : null,
+    missing: neurons.side() === null ? neurons.valuesNote() : null,
     dotDigits: meant(neurons.error()),
     marked: selection.neuron === null ? [] : unitOf(neurons.pairing(), selection.neuron),
   });

@@ -1,7 +1,7 @@
 /** The thumbnails of the model view, composed for a figure of any size and theme. */
 
 import type { Thumbnails } from "../../compute/thumbnails";
-import { type Box, composeDensity, composeMap, type Picture } from "../../marks/composite";
+import { type Box, composeDensity, composeMap, composePlain, type Picture } from "../../marks/composite";
 import { Pyramid } from "../../marks/pyramid";
 import { strandDensity } from "../../marks/strands";
 import type { Palette, Scale } from "../../state/state";
@@ -15,23 +15,41 @@ import {
   mapWords,
   type Rules,
 } from "../model/look";
+import type { HeadPlace } from "../model/overlay";
+
+export interface ThumbnailColours {
+  readonly palette: Palette;
+  readonly scale: Scale;
+  readonly dark: boolean;
+  /** Where a head stands between the ends of the measure: NaN where it is not defined, null without a tint. */
+  readonly tint: (place: HeadPlace) => number | null;
+  /** Heads that are not dimmed. */
+  readonly within: (place: HeadPlace) => boolean;
+}
 
 /** A function that draws one head into a box; it says false where its thumbnail is not there. */
 export function thumbnailPainter(
   layers: ReadonlyMap<number, Thumbnails>,
   rules: Rules,
   look: Look,
-  { palette, scale, dark }: { readonly palette: Palette; readonly scale: Scale; readonly dark: boolean },
+  { palette, scale, dark, tint, within }: ThumbnailColours,
 ): (
   picture: Picture,
   box: Box,
   place: { readonly layer: number; readonly head: number },
   ratio: number,
 ) => boolean {
-  const colours = groundAndInk({ look, palette, dark, tint: null, dimmed: false });
   return (picture, box, { layer, head }, ratio) => {
+    const share = tint({ layer, head });
+    const undefinedHere = share !== null && Number.isNaN(share);
+    const dimmed = !within({ layer, head });
+    const colours = groundAndInk({ look, palette, dark, tint: undefinedHere ? null : share, dimmed });
     const thumbnails = layers.get(layer);
     if (thumbnails === undefined || head >= thumbnails.heads) return false;
+    if (undefinedHere) {
+      composePlain(picture, box, colours[0], colours[20]);
+      return true;
+    }
     const { rows, columns } = thumbnails;
     const own = cellRules(rules, thumbnails);
     const pyramid = new Pyramid({ rows, columns, cells: thumbnails.shownCells(head, own.hidden) });
