@@ -2,24 +2,18 @@ import { inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { LayerField } from "../src/compute/field";
 import type { HeadVectors } from "../src/compute/neuron";
-import { Thumbnails } from "../src/compute/thumbnails";
 import { edgesBetween } from "../src/figures/edges";
 import { type HeadFigure, headFigure, MOST_PATHS } from "../src/figures/head";
 import { png } from "../src/figures/image";
 import { type MatrixFigure, matrixFigure } from "../src/figures/matrix";
-import { modelFigure } from "../src/figures/model";
 import { type NeuronFigure, neuronFigure } from "../src/figures/neuron";
 import { pythonOf, pythonString } from "../src/figures/python";
 import { fileName } from "../src/figures/sheet";
 import { element, escapeXml, wrapped } from "../src/figures/svg";
 import type { ValueSide } from "../src/figures/values";
 import { EMPTY, reduce } from "../src/state/state";
-import { type Arranged, arrangementOf, legendOf } from "../src/views/export/arrangement";
 import { orderNote } from "../src/views/export/notes";
-import { thumbnailPainter } from "../src/views/export/thumbnails";
-import type { ShownMeasure } from "../src/views/model/measures";
-import { firstModel, modelTitle } from "../src/views/top/modelTitle";
-import type { ModelEntry, OverviewMessage, Token, TraceMessage } from "../src/wire/messages";
+import type { Token, TraceMessage } from "../src/wire/messages";
 
 function token(text: string): Token {
   return { text, id: 1, special: false, sentence: null, continues: false, raw: false };
@@ -225,114 +219,12 @@ describe("a neuron figure", () => {
   it("says how its dimensions stand", () => {
     const pairing = { partner: Int16Array.of(1, 0, -1), wavelength: Float64Array.of(6.283, 62832, Infinity) };
     expect(orderNote("wavelength", pairing, null)).toBe(
-      "q and k by wavelength, pairs together: one turn in 6.3 tokens at the left to 63k at the right, then 1 that do not turn",
+      "Dimensions of q and k by wavelength, pairs together: one turn in 6.3 tokens at the left to 63k at the right, then 1 that do not turn",
     );
     expect(orderNote("contribution", null, "“b” (token 1)")).toBe(
       "Dimensions by what they add to q · k of “b” (token 1), the largest first",
     );
     expect(orderNote("index", pairing, "“b”")).toBeNull();
-  });
-});
-
-describe("a model figure", () => {
-  const value = ({ layer, head }: { readonly layer: number; readonly head: number }) => 10 * head - layer;
-  const measure: ShownMeasure = {
-    ...{ name: "m", title: "Entropy", unit: "nats", range: [null, null], sentence: "" },
-    ...{ value, values: [0, 10, -1, 9], bounds: [-1, 10] },
-  };
-  const arranged = (view: Partial<Arranged["view"]>, more: Partial<Arranged> = {}): Arranged => ({
-    ...{ heads: [2, 2], leftOut: [], measure, within: () => true, count: { all: 4, inside: 4 } },
-    ...{ sinkName: "first token", hasSinks: true, view: { ...EMPTY.view, measure: "m", ...view } },
-    ...more,
-  });
-  const figure = (now: Arranged) => {
-    const { subject, dark } = wanted(["a"]);
-    return modelFigure({
-      ...{ subject, dark, look: "map", settings: {}, selected: { layer: 0, heads: [0] } },
-      ...{ ...arrangementOf(now), compose: () => true },
-      legend: legendOf(now.measure, now.view.tint, "blue", false),
-    });
-  };
-  const names = (now: Arranged) => arrangementOf(now).cells.map(({ layer, head }) => `${layer}.${head}`);
-
-  it("ranks all heads, each by its name, and leaves out those outside the range", async () => {
-    const within = (place: { readonly layer: number; readonly head: number }) => value(place) >= 0;
-    const now = arranged({ sort: "ranking", range: [0, null] }, { within, count: { all: 4, inside: 3 } });
-    expect(names(now)).toEqual(["0.1", "1.1", "0.0"]);
-    const { svg } = await figure(now);
-    for (const name of ["0.1", "1.1", "0.0"]) expect(svg).toContain(`>${name}</text>`);
-    expect(svg).toContain("all heads by Entropy, the largest first, row by row.");
-    expect(svg).toContain("3 of 4 heads have Entropy from 0.000 to 10.0 nats; the others are left out.");
-    expect(svg).toContain("Entropy is over all keys, the first token among them.");
-    expect(svg).toContain("3 of 4 heads of A &lt;model&gt;");
-  });
-
-  it("sorts heads in their layers, and layers", async () => {
-    expect(names(arranged({ sort: "heads" }))).toEqual(["0.1", "0.0", "1.1", "1.0"]);
-    const upside = arranged({ sort: "layers" }, { measure: { ...measure, value: ({ layer }) => layer } });
-    expect(arrangementOf(upside).rowNames).toEqual(["1", "0"]);
-    const { svg } = await figure(upside);
-    expect(svg).toContain("the layers by their mean Entropy, the largest first");
-  });
-
-  it("has the tint's legend, and says where the measure is without the sinks or not defined", async () => {
-    const some = { ...measure, values: [0, 10, 9] };
-    const { svg } = await figure(arranged({ measured: "off-sink" }, { measure: some }));
-    expect(count(svg, "<image ")).toBe(2);
-    expect(svg).toContain(">10.0 nats</text>");
-    expect(svg).toContain("Grounds are tinted by Entropy, from −1.00 to 10.0 nats.");
-    expect(svg).toContain("Entropy is without the first token, the rest brought back to a sum of 1.");
-    expect(svg).toContain("Hatched: 1 heads");
-    const plain = await figure(arranged({ tint: "off" }));
-    expect(count(plain.svg, "<image ")).toBe(1);
-  });
-
-  it("says when the page's measure has not arrived", async () => {
-    const { svg } = await figure(arranged({ sort: "ranking" }, { measure: null }));
-    expect(svg).toContain("In the model's order, untinted");
-    expect(svg).toContain("a row is a layer, a column a head.");
-  });
-
-  it("colours a head by its value, fainter outside the range, hatched where it has none", () => {
-    const data = Uint8Array.of(0, 0, 0, 0);
-    const thumbnails = {
-      ...{ layer: 0, heads: 4, rows: 1, columns: 1, pooled: [1, 1] },
-      tensors: new Map([["thumbnails", { shape: [4, 1, 1], data }]]),
-    } as unknown as OverviewMessage;
-    const rules = {
-      ...({ filter: "all", sinksHidden: false, sinks: new Set<number>() } as const),
-      ...{ queries: [token("a")], keys: [token("a")] },
-    };
-    const paint = thumbnailPainter(new Map([[0, new Thumbnails(thumbnails)]]), rules, "map", {
-      ...{ palette: "blue", scale: "linear", dark: false },
-      tint: ({ head }) => [0, 1, 1, Number.NaN][head],
-      within: ({ head }) => head !== 2,
-    });
-    const pixels = [0, 1, 2, 3].map((head) => {
-      const picture = { width: 8, height: 1, words: new Uint32Array(8) };
-      expect(paint(picture, { x: 0, y: 0, width: 8, height: 1 }, { layer: 0, head }, 1)).toBe(true);
-      return picture.words;
-    });
-    const light = (head: number) => pixels[head][3] & 255;
-    expect(light(1)).toBeLessThan(light(2));
-    expect(light(2)).toBeLessThan(256);
-    expect(light(1)).toBeLessThan(light(0));
-    expect([0, 1, 2, 3].map((head) => new Set(pixels[head]).size)).toEqual([1, 1, 1, 2]);
-  });
-});
-
-describe("the model's name", () => {
-  const entry = (name: string): ModelEntry => ({ name, title: `The ${name}`, kind: "decoder" }) as ModelEntry;
-  const hello = (model: string | null, ...names: readonly string[]) => ({
-    ...{ model, models: names.map(entry), can: ["run"] },
-  });
-
-  it("is that of the model which the first run will be of", () => {
-    expect(modelTitle(null, hello(null, "one"))).toBe("The one");
-    expect(modelTitle(null, hello("two", "one", "two"))).toBe("The two");
-    expect(modelTitle(null, hello(null, "one", "two"))).toBe("No model yet");
-    expect(modelTitle(null, { ...hello(null, "one"), can: [] })).toBe("No model yet");
-    expect(firstModel(null)).toBeNull();
   });
 });
 

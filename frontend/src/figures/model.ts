@@ -47,7 +47,8 @@ export interface ModelFigure {
 
 const RATIO = 2;
 const LEFT = 34;
-const TOP = 22;
+const HEADINGS = 22;
+const BARE = 4;
 const GAP = 4;
 const MOST_PIXELS = 24e6;
 
@@ -66,6 +67,7 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
     height: Math.round(height * ratio),
     words: new Uint32Array(Math.round(width * ratio) * Math.round(height * ratio)),
   };
+  const top = wanted.columnNames.length > 0 ? HEADINGS : BARE;
   const frames: Piece[] = [];
   let missing = 0;
   for (const cell of cells) {
@@ -77,7 +79,7 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
     };
     if (!wanted.compose(picture, box, cell, ratio)) missing += 1;
     const chosen = cell.layer === wanted.selected.layer && wanted.selected.heads.includes(cell.head);
-    const [x, y] = [LEFT + cell.column * across, TOP + cell.row * down];
+    const [x, y] = [LEFT + cell.column * across, top + cell.row * down];
     frames.push(
       element("rect", {
         ...{ x: x - 0.5, y: y - 0.5, width: wide + 1, height: high + 1, rx: 2, fill: "none" },
@@ -91,7 +93,7 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
   const body: Piece[] = [
     await image(
       { width: picture.width, height: picture.height, data },
-      { x: LEFT, y: TOP, width, height },
+      { x: LEFT, y: top, width, height },
       false,
     ),
     ...frames,
@@ -103,18 +105,18 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
       text,
     );
   rowNames.forEach((text, row) => {
-    body.push(name(LEFT - 8, TOP + row * down + high / 2, "end", text));
+    body.push(name(LEFT - 8, top + row * down + high / 2, "end", text));
   });
   for (const cell of cells)
-    if (cell.label !== null) body.push(labelOf(cell.label, wanted, inks, cell, { across, down, wide }));
+    if (cell.label !== null) body.push(labelOf(cell.label, wanted, inks, cell, { across, down, wide, top }));
   for (const row of wanted.absentRows)
-    body.push(name(LEFT + 4, TOP + row * down + high / 2, "start", "no attention"));
+    body.push(name(LEFT + 4, top + row * down + high / 2, "start", "no attention"));
   const step = [1, 2, 5, 10].find((each) => each * across >= 22) ?? 20;
   wanted.columnNames.forEach((text, column) => {
-    if (column % step === 0) body.push(name(LEFT + column * across + wide / 2, TOP - 10, "middle", text));
+    if (column % step === 0) body.push(name(LEFT + column * across + wide / 2, top - 10, "middle", text));
   });
   const stack = wanted.subject.stack === "" ? "the model" : `the ${wanted.subject.stack}`;
-  const legend = wanted.legend && (await legendPieces(wanted.legend, TOP + height + 12, inks));
+  const legend = wanted.legend && (await legendPieces(wanted.legend, top + height + 12, inks));
   body.push(...(legend ?? []));
   const notes = [`Attention of every head of ${stack}: ${wanted.order}`, ...wanted.notes];
   if (missing > 0) notes.push(`${missing} of ${cells.length} thumbnails had not arrived`);
@@ -126,7 +128,7 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
     notes,
     settings: wanted.settings,
     width: LEFT + width,
-    height: TOP + height + (legend === null ? 0 : 28),
+    height: top + height + (legend === null ? 0 : 28),
     body,
   });
 }
@@ -137,11 +139,11 @@ function labelOf(
   { selected }: ModelFigure,
   inks: Inks,
   { layer, head, row, column }: HeadCell,
-  { across, down, wide }: { readonly across: number; readonly down: number; readonly wide: number },
+  { across, down, wide, top }: Readonly<Record<"across" | "down" | "wide" | "top", number>>,
 ): Piece {
   const on = layer === selected.layer && selected.heads.includes(head);
   const room = Math.min(wide, textWidth(text, 12) + 5);
-  const [right, y] = [LEFT + column * across + wide, TOP + row * down];
+  const [right, y] = [LEFT + column * across + wide, top + row * down];
   return element(
     "g",
     { class: "label" },

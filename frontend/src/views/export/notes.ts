@@ -14,5 +14,5 @@ export function orderNote(order: Order, pairing: Pairing | null, reference: stri
   const still = pairing.wavelength.length - turning.length;
   const [least, most] = [Math.min(...turning), Math.max(...turning)].map(turnText);
   const rest = still > 0 ? `, then ${still} that do not turn` : "";
-  return `q and k by wavelength, pairs together: one turn in ${least} tokens at the left to ${most} at the right${rest}`;
+  return `Dimensions of q and k by wavelength, pairs together: one turn in ${least} tokens at the left to ${most} at the right${rest}`;
 }
