@@ -209,6 +209,18 @@ describe("a neuron figure", () => {
     expect(svg).toContain("The head's output is 2.50 long, of 3.00 that the keys add up to.");
   });
 
+  it("tells a key that is left out from one not allowed, and compares no output with a part of the keys", async () => {
+    expect((await neuronFigure(neurons({ side }))).svg).toContain(">not allowed<");
+    const { svg } = await neuronFigure(
+      neurons({ side, without: { keys: new Set([1]), name: "first token" } }),
+    );
+    expect(svg).toContain(">left out<");
+    expect(svg).not.toContain("not allowed");
+    expect(svg).toContain(
+      "The head's output, of all keys, is 2.50 long. The attention is renormalised without",
+    );
+  });
+
   it("says why lengths are not known", async () => {
     const bare = { ...side.values, transformed: null, outputs: null, note: "The model has no W_O." };
     const { svg } = await neuronFigure(neurons({ side: { ...side, values: bare, weighted: null } }));

@@ -30,8 +30,8 @@ export interface NeuronFigure {
   readonly side: ValueSide | null;
   /** Why the value side is not drawn although it is wished for. */
   readonly missing: string | null;
-  /** Keys that the weights were renormalised without, in words; null where they were not. */
-  readonly without: string | null;
+  /** Keys that the weights were renormalised without, and their name; null where they were not. */
+  readonly without: { readonly keys: ReadonlySet<number>; readonly name: string } | null;
   /** Where each column's colour is full. */
   readonly fulls: { readonly q: number; readonly k: number; readonly product: number; readonly dot: number };
   /** Decimals of q · k that mean something. */
@@ -218,9 +218,9 @@ function notesOf(
     `Blue is positive, orange negative, full from the number above each column on, on a ${SCALE_TITLES[view.scale]} scale`,
   ];
   if (orderNote !== null) notes.push(orderNote);
-  if (side !== null) notes.push(...valueNotes(side, trace.query));
+  if (side !== null) notes.push(...valueNotes(side, trace.query, without === null ? "all" : "some"));
   if (missing !== null) notes.push(`Without the value side: ${missing}`);
-  if (without !== null) notes.push(`The attention is renormalised without the ${without}`);
+  if (without !== null) notes.push(`The attention is renormalised without the ${without.name}`);
   if (vectors.data.softcap !== null) notes.push("The score is capped");
   if (vectors.data.biasKind !== null) notes.push("The score has a bias by position");
   const all = Math.max(queries.length, keys.length);
@@ -255,7 +255,7 @@ function lines(
 
 /** The sum of a row's products, its score and its weight. */
 function numbers(
-  { trace, weights, fulls, view, dark, dotDigits }: NeuronFigure,
+  { trace, weights, fulls, view, dark, dotDigits, without }: NeuronFigure,
   inks: Inks,
   key: number,
   at: {
@@ -272,7 +272,8 @@ function numbers(
       { x, y: at.y, "text-anchor": anchor, "dominant-baseline": "central", "font-size": 12, fill },
       words,
     );
-  if (trace.allowed[key] === 0) return text(at.softmax, "start", "not allowed", inks.quiet);
+  if (trace.allowed[key] === 0)
+    return text(at.softmax, "start", without?.keys.has(key) ? "left out" : "not allowed", inks.quiet);
   const colour = signColour(signShare(trace.dots[key], fulls.dot, view.scale), dark);
   const most = WEIGHT - 56;
   return together([

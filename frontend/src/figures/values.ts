@@ -70,13 +70,21 @@ export async function valueColumns(side: ValueSide, place: ValuePlace): Promise<
   return { width: added + NORM - x, body, headings };
 }
 
-/** What a caption says of the value side. */
-export function valueNotes({ values, weighted }: ValueSide, query: number): readonly string[] {
+/** What a caption says of the value side. The output is of all keys, and no part of what some of them add up to. */
+export function valueNotes(
+  { values, weighted }: ValueSide,
+  query: number,
+  counted: "all" | "some",
+): readonly string[] {
   const notes = ["At the right the value v of each key"];
   if (values.transformed === null || weighted === null)
     return [...notes, values.note ?? "How long what the head passes on is, is not known"];
   notes[0] += ", the length ‖f(x)‖ of what the head would pass on of it, and α‖f(x)‖, what it adds";
   if (values.outputs === null) return notes;
+  if (counted === "some") {
+    const length = sized(values.outputs[query], values.outputs[query]);
+    return [...notes, `The head's output, of all keys, is ${length} long`];
+  }
   const whole = weighted.reduce((sum, one) => sum + one, 0);
   const own = values.outputs[query];
   const full = Math.max(whole, own);

@@ -96,7 +96,10 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
     ...{ weights, queries, keys, order: neurons.order(), fulls, dark },
     view: { ...view, order: neurons.orderName() },
     ...{ orderNote: orderNote(neurons.orderName(), neurons.pairing(), reference), side: neurons.side() },
-    without: traced.field.without.size > 0 ? sinkName(keys, page.stack()?.causal ?? false) : null,
+    without:
+      traced.field.without.size > 0
+        ? { keys: traced.field.without, name: sinkName(keys, page.stack()?.causal ?? false) }
+        : null,
     missing: neurons.side() === null ? neurons.valuesNote() : null,
     dotDigits: meant(neurons.error()),
     marked: selection.neuron === null ? [] : unitOf(neurons.pairing(), selection.neuron),
