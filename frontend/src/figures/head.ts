@@ -1,38 +1,18 @@
 /** The head view as a figure: tokens that attend at the left, tokens attended to at the right, a line for each weight. */
 
-import type { LayerField } from "../compute/field";
-import { Density } from "../marks/density";
-import { percent } from "../marks/format";
-import type { LineList, LineScales } from "../marks/lines";
 import { headColour, headDash } from "../marks/palette";
-import { darkness, SCALE_TITLES } from "../marks/scale";
-import type { Place, ViewSettings } from "../state/state";
+import { darkness } from "../marks/scale";
+import type { Place } from "../state/state";
 import type { Token } from "../wire/messages";
 import { type EdgeRules, edgesBetween, rowDrawn } from "./edges";
-import { image } from "./image";
-import { leftOutNotes, tokensShown } from "./leftOut";
+import { drawLines, type Placement } from "./headLines";
+import { type HeadFigure, nameOf, notesOf, settingsOf, titleOf } from "./headSubject";
+import { tokensShown } from "./leftOut";
 import { columnWidth, rowHeightOf, rowsAround, tokenText } from "./rows";
-import { type Figure, inksOf, type Subject, sheetOf } from "./sheet";
-import { element, number, type Piece, paint, together } from "./svg";
+import { type Figure, inksOf, sheetOf } from "./sheet";
+import { element, type Piece, paint, together } from "./svg";
 
-export interface HeadFigure {
-  readonly subject: Subject;
-  readonly field: LayerField;
-  readonly queries: readonly Token[];
-  readonly keys: readonly Token[];
-  readonly heads: readonly number[];
-  readonly view: ViewSettings;
-  readonly sinks: ReadonlySet<number>;
-  readonly sinkName: string;
-  /** Pinned and selected tokens: their lines stand out, and the tokens opposite to the last are shaded. */
-  readonly places: readonly Place[];
-  readonly dark: boolean;
-}
-
-/** Lines that stay lines; more are drawn as an image of them. */
-export const MOST_PATHS = 4000;
 const LINES = { columns: 300, turned: 150 };
-const FAINT = 0.12;
 
 export async function headFigure(wanted: HeadFigure): Promise<Figure> {
   const { view, places, queries, keys, field } = wanted;
@@ -68,21 +48,6 @@ export async function headFigure(wanted: HeadFigure): Promise<Figure> {
     height: place.height,
     body: [shading(wanted, rules, place, turned), picture.piece, ...place.tokens, ...squares(wanted, place)],
   });
-}
-
-/** Where the tokens stand: along the axis that they follow each other on, and across it from queries to keys. */
-interface Placement {
-  readonly width: number;
-  readonly height: number;
-  readonly from: number;
-  readonly to: number;
-  /** Middle of a token on the axis. */
-  readonly query: (index: number) => number;
-  readonly key: (index: number) => number;
-  readonly rowHeight: number;
-  /** Width of the column (or height of the row) of keys and of queries. */
-  readonly cells: { readonly query: number; readonly key: number };
-  readonly tokens: readonly Piece[];
 }
 
 /** Room for the names of several heads. */
@@ -187,144 +152,6 @@ function acrossTokens(
   };
 }
 
-async function drawLines(
-  lines: LineList,
-  wanted: HeadFigure,
-  place: Placement,
-  turned: boolean,
-): Promise<{ readonly piece: Piece; readonly raster: boolean }> {
-  const { heads, view, dark, places } = wanted;
-  const apart = Math.min(3.2, (0.6 * place.rowHeight) / Math.max(1, heads.length));
-  const strands = new Map(heads.map((head, at) => [head, (at - (heads.length - 1) / 2) * apart]));
-  const scales: LineScales = {
-    ...{ reach: Number.POSITIVE_INFINITY, x0: 0, x1: place.to - place.from },
-    strand: (head) => strands.get(head) ?? 0,
-    queryY: place.query,
-    keyY: place.key,
-    opacity: (weight) => 0.96 * darkness(weight, view.scale),
-    width: (weight) => 1.1 + 1.7 * weight,
-    colour: (head) => headColour(head, dark),
-  };
-  const chosen = (at: number): boolean =>
-    places.length === 0 ||
-    places.some(({ side, index }) => (side === "query" ? lines.query[at] : lines.key[at]) === index);
-  const strong: number[] = [];
-  const faint: number[] = [];
-  for (let at = 0; at < lines.count; at++) (chosen(at) ? strong : faint).push(at);
-  const raster = strong.length + faint.length > MOST_PATHS;
-  if (!raster) {
-    const pieces = [
-      paths(lines, faint, scales, place, turned, FAINT),
-      paths(lines, strong, scales, place, turned, 1),
-    ];
-    return { piece: together(pieces), raster };
-  }
-  // Where some stand out, these stay lines: only the rest is an image.
-  const [drawn, kept] =
-    places.length > 0 && strong.length <= MOST_PATHS ? [faint, strong] : [[...faint, ...strong], []];
-  const { piece } = await rastered(lines, drawn, scales, place, turned, places.length > 0 ? 0.3 : 1);
-  return { piece: together([piece, paths(lines, kept, scales, place, turned, 1)]), raster };
-}
-
-/** Lines as paths, those of a head in a group. */
-function paths(
-  lines: LineList,
-  chosen: readonly number[],
-  scales: LineScales,
-  place: Placement,
-  turned: boolean,
-  strength: number,
-): Piece {
-  const groups = new Map<number, Piece[]>();
-  const middle = (place.from + place.to) / 2;
-  for (const at of chosen) {
-    const head = lines.head[at];
-    const weight = lines.weight[at];
-    const a = number(scales.queryY(lines.query[at]) + scales.strand(head));
-    const b = number(scales.keyY(lines.key[at]) + scales.strand(head));
-    const d = turned
-      ? `M${a} ${place.from}C${a} ${middle} ${b} ${middle} ${b} ${place.to}`
-      : `M${place.from} ${a}C${middle} ${a} ${middle} ${b} ${place.to} ${b}`;
-    const group = groups.get(head) ?? [];
-    groups.set(head, group);
-    group.push(
-      element("path", {
-        d,
-        "stroke-opacity": (strength * scales.opacity(weight)).toFixed(3),
-        "stroke-width": scales.width(weight),
-        class: "edge",
-      }),
-    );
-  }
-  return together(
-    [...groups].map(([head, edges]) =>
-      element(
-        "g",
-        {
-          fill: "none",
-          stroke: paint(scales.colour(head)),
-          "stroke-dasharray": headDash(head).join(" ") || undefined,
-          class: `head-${head}`,
-        },
-        together(edges),
-      ),
-    ),
-  );
-}
-
-/** Pixels for each unit of the figure. */
-const RATIO = 2;
-const MOST_PIXELS = 6e6;
-
-async function rastered(
-  lines: LineList,
-  chosen: readonly number[],
-  scales: LineScales,
-  place: Placement,
-  turned: boolean,
-  opacity: number,
-): Promise<{ readonly piece: Piece }> {
-  const length = place.to - place.from;
-  const extent = turned ? place.width : place.height;
-  const ratio = Math.min(RATIO, Math.sqrt(MOST_PIXELS / (length * extent)));
-  const density = new Density(Math.round(length * ratio), Math.round(extent * ratio), ratio);
-  const some = subset(lines, chosen);
-  density.add(some, scales);
-  const { width, height } = density;
-  const data = new Uint8Array(density.develop(false).buffer);
-  const drawn = turned
-    ? await image(
-        { width: height, height: width, data: transposed(data, width, height) },
-        { x: 0, y: place.from, width: extent, height: length },
-        false,
-      )
-    : await image({ width, height, data }, { x: place.from, y: 0, width: length, height: extent }, false);
-  return { piece: opacity === 1 ? drawn : element("g", { opacity }, drawn) };
-}
-
-function subset(lines: LineList, chosen: readonly number[]) {
-  const pick = <T extends Uint16Array | Uint32Array | Float32Array>(into: T, from: T): T => {
-    chosen.forEach((at, to) => {
-      into[to] = from[at];
-    });
-    return into;
-  };
-  return {
-    count: chosen.length,
-    head: pick(new Uint16Array(chosen.length), lines.head),
-    query: pick(new Uint32Array(chosen.length), lines.query),
-    key: pick(new Uint32Array(chosen.length), lines.key),
-    weight: pick(new Float32Array(chosen.length), lines.weight),
-  };
-}
-
-function transposed(data: Uint8Array, width: number, height: number): Uint8Array {
-  const from = new Uint32Array(data.buffer, data.byteOffset, width * height);
-  const to = new Uint32Array(width * height);
-  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) to[x * height + y] = from[y * width + x];
-  return new Uint8Array(to.buffer);
-}
-
 /** The tokens opposite to the last place, shaded by the weight that they share with it: a stripe for each head. */
 function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned: boolean): Piece {
   const last = wanted.places.at(-1);
@@ -401,66 +228,4 @@ function squares({ heads, field, dark }: HeadFigure, { width }: Placement): read
         ]
       : [];
   return heads.length > 1 ? [...named, ...rest] : [];
-}
-
-function headsName({ field, heads }: HeadFigure): string {
-  return heads.length === 1 ? `${field.layer}.${heads[0]}` : `${field.layer}.${heads.join(",")}`;
-}
-
-function titleOf(wanted: HeadFigure): string {
-  const { field, heads } = wanted;
-  if (heads.length === 1) return `Head ${headsName(wanted)}`;
-  return heads.length === field.heads
-    ? `Layer ${field.layer}, all ${field.heads} heads`
-    : `Layer ${field.layer}, heads ${heads.join(", ")}`;
-}
-
-function nameOf(wanted: HeadFigure): string {
-  const { field, heads } = wanted;
-  return heads.length === 1 ? `head-${headsName(wanted)}` : `layer-${field.layer}`;
-}
-
-interface Left {
-  readonly dropped: number;
-  readonly raster: boolean;
-  readonly queryRange: readonly [number, number];
-  readonly keyRange: readonly [number, number];
-}
-
-function notesOf(wanted: HeadFigure, left: Left): readonly string[] {
-  const { view, places, subject, queries, keys } = wanted;
-  const stack = subject.stack === "" ? "" : ` of the ${subject.stack}`;
-  const notes = [
-    `Attention of ${titleOf(wanted).replace(/^(Head|Layer)/, (name) => name.toLowerCase())}${stack}, from each token at the ${view.orientation === "rows" ? "top to those at the bottom" : "left to those at the right"}`,
-    `Opacity is the weight, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
-  ];
-  notes.push(...leftOutNotes(wanted));
-  const limits: string[] = [];
-  if (view.threshold > 0) limits.push(`weights of ${Number(view.threshold.toPrecision(2))} and more`);
-  if (view.top !== null) limits.push(`the ${view.top} heaviest keys of each query`);
-  if (limits.length > 0) notes.push(`Only ${limits.join(" among ")}`);
-  const cut = [left.queryRange, left.keyRange].some(
-    ([first, last], at) => last - first < (at === 0 ? queries : keys).length,
-  );
-  if (cut) notes.push(`Only tokens ${left.queryRange[0]} to ${left.queryRange[1] - 1} of ${queries.length}`);
-  if (left.dropped >= 0.005) notes.push(`${percent(left.dropped)} of the attention is not drawn`);
-  if (places.length > 0) notes.push("Lines of the chosen tokens stand out");
-  if (left.raster) notes.push("The lines are many, and drawn as an image");
-  return notes;
-}
-
-function settingsOf({ view, field, heads, places }: HeadFigure, lines: number) {
-  const { scale, filter, sinks, threshold, top, orientation } = view;
-  return {
-    layer: field.layer,
-    heads,
-    scale,
-    filter,
-    sinks,
-    threshold,
-    top,
-    orientation,
-    tokens: places,
-    lines,
-  };
 }

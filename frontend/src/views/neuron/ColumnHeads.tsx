@@ -16,6 +16,8 @@ export interface ColumnHeadsProps {
   readonly group: 0 | 1 | 2;
   readonly query: number;
   readonly queryName: string;
+  /** Whether keys were taken out: the output is of all keys, and no part of these sums. */
+  readonly renormalised: boolean;
   /** Empty space above. */
   readonly above: number;
 }
@@ -38,6 +40,7 @@ export function ColumnHeads(props: ColumnHeadsProps) {
     const norms = props.columns.values?.norms;
     const lengths = props.side?.values.outputs;
     if (!norms || !lengths || props.side === null || props.side.weighted === null) return null;
+    if (props.renormalised) return null;
     const whole = props.side.weighted.reduce((sum, one) => sum + one, 0);
     const length = lengths[props.query];
     const full = Math.max(whole, length);

@@ -46,6 +46,7 @@ export function NeuronBody(props: NeuronProps & { readonly now: Neurons }) {
                 sequence={now.order()}
                 pairing={now.pairing()}
                 valuesShown={state().view.values === "shown"}
+                renormalised={state().view.sinks === "renormalised"}
                 byTurn={now.orderName() === "wavelength"}
                 side={now.side()}
                 neuron={state().selection.neuron}

@@ -99,6 +99,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     if (painted?.dark !== props.dark) painted = readTheme(stage, props.dark);
     return painted;
   };
+  const absent = (): string => (props.renormalised ? "left out" : "not allowed");
   const scene = (): Scene => ({
     columns: columns(),
     layout: layout(),
@@ -106,6 +107,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     vectors: props.vectors,
     trace: props.trace,
     weights: props.weights,
+    absent: absent(),
     order: order(),
     group: group(),
     side: props.side,
@@ -296,6 +298,7 @@ export function NeuronGrid(props: NeuronGridProps) {
           group={group()}
           query={props.trace.query}
           queryName={name("query", props.trace.query)}
+          renormalised={props.renormalised}
           above={padding().above}
         />
         <div
@@ -374,6 +377,9 @@ export function NeuronGrid(props: NeuronGridProps) {
                     width={columns().width}
                     height={height()}
                     words={words()!}
+                    absent={
+                      props.renormalised ? "left out, or not allowed" : "not allowed: the model never asks"
+                    }
                     queryName={name("query", props.trace.query)}
                     rowName={name(words()!.kind === "q" ? "query" : "key", words()!.row)}
                     kept={

@@ -31,8 +31,9 @@ export function NeuronLegend(props: NeuronLegendProps) {
     if (now === null) return all.join(" · ");
     const sink = props.now.sink();
     if (sink !== null) all.push(`the head's sink takes ${percent(sink)}`);
-    if (!now.trace.allowed.includes(1)) all.push("this query may look at no key");
-    else if (now.trace.allowed.includes(0)) all.push("hatched: not allowed");
+    const removed = props.view.sinks === "renormalised";
+    if (!now.trace.allowed.includes(1)) all.push(`this query may look at no ${removed ? "other " : ""}key`);
+    else if (now.trace.allowed.includes(0)) all.push(`hatched: ${removed ? "left out or " : ""}not allowed`);
     const about = props.now.valuesNote();
     if (about !== null) all.push(about);
     const { softcap, bias } = now.vectors.data;

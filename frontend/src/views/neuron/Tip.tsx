@@ -35,6 +35,8 @@ export interface TipProps {
   readonly queryName: string;
   readonly rowName: string;
   readonly kept: boolean;
+  /** What is said of a key without a weight. */
+  readonly absent: string;
 }
 
 /** As in neuron.css. */
@@ -106,7 +108,7 @@ export function Tip(props: TipProps) {
             <dd>{now().cell.k}</dd>
             <dt>q × k</dt>
             <dd>{now().cell.product}</dd>
-            <Show when={now().allowed} fallback={<dt class="wide">not allowed: the model never asks</dt>}>
+            <Show when={now().allowed} fallback={<dt class="wide">{props.absent}</dt>}>
               <dt>adds to the score</dt>
               <dd>{now().cell.scaled}</dd>
               <dt>share of q·k</dt>

@@ -206,7 +206,7 @@ function numberOf({ trace }: Scene, name: NumberColumn["name"], key: number): nu
 
 function paintWeight(
   context: CanvasRenderingContext2D,
-  { weights, scale, theme, columns, layout }: Scene,
+  { weights, absent, scale, theme, columns, layout }: Scene,
   key: number,
   x: number,
   width: number,
@@ -214,7 +214,7 @@ function paintWeight(
   allowed: boolean,
 ): void {
   if (!allowed) {
-    write(context, width > 96 ? "not allowed" : "–", x + 2, y, theme.ink2, "left");
+    write(context, width > 96 ? absent : "–", x + 2, y, theme.ink2, "left");
     return;
   }
   const weight = weights[key];

@@ -48,6 +48,8 @@ export interface Scene {
   readonly vectors: HeadVectors;
   readonly trace: QueryTrace;
   readonly weights: Float32Array;
+  /** What is written for a key without a weight. */
+  readonly absent: string;
   /** The dimension at each place along a vector; null where they stand by index. */
   readonly order: Uint16Array | null;
   /** How pairs stand: 2 side by side, 1 one above the other, 0 apart, or there are none. */

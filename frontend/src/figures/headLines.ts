@@ -1,0 +1,166 @@
+/** The lines of a head figure: paths, or where they are too many an image of them. */
+
+import { Density } from "../marks/density";
+import type { LineList, LineScales } from "../marks/lines";
+import { headColour, headDash } from "../marks/palette";
+import { darkness } from "../marks/scale";
+import type { HeadFigure } from "./headSubject";
+import { image } from "./image";
+import { element, number, type Piece, paint, together } from "./svg";
+
+/** Lines that stay lines; more are drawn as an image of them. */
+export const MOST_PATHS = 4000;
+const FAINT = 0.12;
+
+/** Where the tokens stand: along the axis that they follow each other on, and across it from queries to keys. */
+export interface Placement {
+  readonly width: number;
+  readonly height: number;
+  readonly from: number;
+  readonly to: number;
+  /** Middle of a token on the axis. */
+  readonly query: (index: number) => number;
+  readonly key: (index: number) => number;
+  readonly rowHeight: number;
+  /** Width of the column (or height of the row) of keys and of queries. */
+  readonly cells: { readonly query: number; readonly key: number };
+  readonly tokens: readonly Piece[];
+}
+
+export async function drawLines(
+  lines: LineList,
+  wanted: HeadFigure,
+  place: Placement,
+  turned: boolean,
+): Promise<{ readonly piece: Piece; readonly raster: boolean }> {
+  const { heads, view, dark, places } = wanted;
+  const apart = Math.min(3.2, (0.6 * place.rowHeight) / Math.max(1, heads.length));
+  const strands = new Map(heads.map((head, at) => [head, (at - (heads.length - 1) / 2) * apart]));
+  const scales: LineScales = {
+    ...{ reach: Number.POSITIVE_INFINITY, x0: 0, x1: place.to - place.from },
+    strand: (head) => strands.get(head) ?? 0,
+    queryY: place.query,
+    keyY: place.key,
+    opacity: (weight) => 0.96 * darkness(weight, view.scale),
+    width: (weight) => 1.1 + 1.7 * weight,
+    colour: (head) => headColour(head, dark),
+  };
+  const chosen = (at: number): boolean =>
+    places.length === 0 ||
+    places.some(({ side, index }) => (side === "query" ? lines.query[at] : lines.key[at]) === index);
+  const strong: number[] = [];
+  const faint: number[] = [];
+  for (let at = 0; at < lines.count; at++) (chosen(at) ? strong : faint).push(at);
+  const raster = strong.length + faint.length > MOST_PATHS;
+  if (!raster) {
+    const pieces = [
+      paths(lines, faint, scales, place, turned, FAINT),
+      paths(lines, strong, scales, place, turned, 1),
+    ];
+    return { piece: together(pieces), raster };
+  }
+  // Where some stand out, these stay lines: only the rest is an image.
+  const [drawn, kept] =
+    places.length > 0 && strong.length <= MOST_PATHS ? [faint, strong] : [[...faint, ...strong], []];
+  const { piece } = await rastered(lines, drawn, scales, place, turned, places.length > 0 ? 0.3 : 1);
+  return { piece: together([piece, paths(lines, kept, scales, place, turned, 1)]), raster };
+}
+
+/** Lines as paths, those of a head in a group. */
+function paths(
+  lines: LineList,
+  chosen: readonly number[],
+  scales: LineScales,
+  place: Placement,
+  turned: boolean,
+  strength: number,
+): Piece {
+  const groups = new Map<number, Piece[]>();
+  const middle = (place.from + place.to) / 2;
+  for (const at of chosen) {
+    const head = lines.head[at];
+    const weight = lines.weight[at];
+    const a = number(scales.queryY(lines.query[at]) + scales.strand(head));
+    const b = number(scales.keyY(lines.key[at]) + scales.strand(head));
+    const d = turned
+      ? `M${a} ${place.from}C${a} ${middle} ${b} ${middle} ${b} ${place.to}`
+      : `M${place.from} ${a}C${middle} ${a} ${middle} ${b} ${place.to} ${b}`;
+    const group = groups.get(head) ?? [];
+    groups.set(head, group);
+    group.push(
+      element("path", {
+        d,
+        "stroke-opacity": (strength * scales.opacity(weight)).toFixed(3),
+        "stroke-width": scales.width(weight),
+        class: "edge",
+      }),
+    );
+  }
+  return together(
+    [...groups].map(([head, edges]) =>
+      element(
+        "g",
+        {
+          fill: "none",
+          stroke: paint(scales.colour(head)),
+          "stroke-dasharray": headDash(head).join(" ") || undefined,
+          class: `head-${head}`,
+        },
+        together(edges),
+      ),
+    ),
+  );
+}
+
+/** Pixels for each unit of the figure. */
+const RATIO = 2;
+const MOST_PIXELS = 6e6;
+
+async function rastered(
+  lines: LineList,
+  chosen: readonly number[],
+  scales: LineScales,
+  place: Placement,
+  turned: boolean,
+  opacity: number,
+): Promise<{ readonly piece: Piece }> {
+  const length = place.to - place.from;
+  const extent = turned ? place.width : place.height;
+  const ratio = Math.min(RATIO, Math.sqrt(MOST_PIXELS / (length * extent)));
+  const density = new Density(Math.round(length * ratio), Math.round(extent * ratio), ratio);
+  const some = subset(lines, chosen);
+  density.add(some, scales);
+  const { width, height } = density;
+  const data = new Uint8Array(density.develop(false).buffer);
+  const drawn = turned
+    ? await image(
+        { width: height, height: width, data: transposed(data, width, height) },
+        { x: 0, y: place.from, width: extent, height: length },
+        false,
+      )
+    : await image({ width, height, data }, { x: place.from, y: 0, width: length, height: extent }, false);
+  return { piece: opacity === 1 ? drawn : element("g", { opacity }, drawn) };
+}
+
+function subset(lines: LineList, chosen: readonly number[]) {
+  const pick = <T extends Uint16Array | Uint32Array | Float32Array>(into: T, from: T): T => {
+    chosen.forEach((at, to) => {
+      into[to] = from[at];
+    });
+    return into;
+  };
+  return {
+    count: chosen.length,
+    head: pick(new Uint16Array(chosen.length), lines.head),
+    query: pick(new Uint32Array(chosen.length), lines.query),
+    key: pick(new Uint32Array(chosen.length), lines.key),
+    weight: pick(new Float32Array(chosen.length), lines.weight),
+  };
+}
+
+function transposed(data: Uint8Array, width: number, height: number): Uint8Array {
+  const from = new Uint32Array(data.buffer, data.byteOffset, width * height);
+  const to = new Uint32Array(width * height);
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) to[x * height + y] = from[y * width + x];
+  return new Uint8Array(to.buffer);
+}
