@@ -88,7 +88,7 @@ def _normal(name: str) -> str:
 def test_the_wheel_holds_the_package_and_the_bundle_and_nothing_else(wheel: zipfile.ZipFile, built: set[str]):
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "src" / "attnscope").rglob("*.py")}
     inside = {f"src/{name}" for name in wheel.namelist() if not name.startswith(f"{TOP}.dist-info/")}
-    assert inside == modules | built | {"src/attnscope/py.typed"}
+    assert inside == modules | built | {"src/attnscope/py.typed", "src/attnscope/offline/loader.js"}
 
 
 def test_the_wheel_holds_the_license_and_the_command(wheel: zipfile.ZipFile):
