@@ -1,4 +1,5 @@
-"""Bytes and main-thread work in Chromium of the model view, a hover and scrolling in the head view, BertViz beside.
+"""Bytes and main-thread work in Chromium of the model view, zooming in it, a hover and scrolling in the head view,
+BertViz beside.
 
 Same model, same text, same attention. Ours is the page as a user gets it: the app is loaded and all its views are
 drawn. BertViz's pages hold one view and nothing else. Arguments are token counts
@@ -39,6 +40,8 @@ SCROLLED = 2048
 STEPS = 60
 STEP_PIXELS = 240
 FRAME_SECONDS = 1 / 30
+ZOOMED = (512, 2048)
+ZOOM_STEPS = 60
 LAYER = 5
 LAYERS = 30
 LIMIT_SECONDS = 240.0
@@ -157,6 +160,17 @@ def scrolling(bench: Bench, tokens: int) -> None:
         print(hover_row(f"scrolling by {STEP_PIXELS} pixels", costs, []))
 
 
+def zooming(bench: Bench, tokens: int) -> None:
+    """Turns the wheel over the model view, in to one head's matrix and out again, a step every thirtieth of a second."""
+    print(f"\nModel view, {tokens} tokens, {LAYERS} × 9 heads")
+    with bench.page() as page:
+        bench.open_ours(page, tokens)
+        page.page.get_by_test_id("model-grid").hover()
+        way = iter([-STEP_PIXELS] * (ZOOM_STEPS // 2) + [STEP_PIXELS] * (ZOOM_STEPS // 2))
+        costs = page.repeat(lambda: page.page.mouse.wheel(0, next(way)), ZOOM_STEPS, FRAME_SECONDS)
+        print(hover_row("zooming by a step of the wheel", costs, []))
+
+
 def hover(ours: MeteredPage, theirs: MeteredPage | None) -> None:
     """Moves the pointer from token to token: on both pages in turn, resting; then on each without a rest."""
     places = [ours_in_sight(ours)]
@@ -243,6 +257,8 @@ def main() -> int:
             model_view(bench, tokens)
         for tokens in [count for count in HOVERED if count in wanted]:
             head_view(bench, tokens)
+        for tokens in [count for count in ZOOMED if count in wanted]:
+            zooming(bench, tokens)
         if SCROLLED in wanted:
             scrolling(bench, SCROLLED)
     return 0
