@@ -316,12 +316,6 @@ export function HeadLines(props: HeadLinesProps) {
     followScroll();
   };
   props.reveal?.(reveal);
-  // A token that is selected elsewhere, or by the address, comes into sight, unless the pointer is at work here.
-  createEffect(
-    on([() => props.token, hasSize], ([token, sized]) => {
-      if (token !== null && sized && pointer === null) requestAnimationFrame(() => reveal(token));
-    }),
-  );
 
   const focusAt = (event: MouseEvent): Focus | null => {
     const box = stage.getBoundingClientRect();
