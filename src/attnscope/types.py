@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
 
 Sentence = Literal["A", "B"] | None
+Box = tuple[int, int, int, int]
+"""(x0, y0, x1, y1) in pixels from the upper left corner; x1 and y1 are the first ones outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,9 @@ class Token:
     `text` keeps a leading space (" lazy") and has no byte-level or word-piece marks. A word-piece continuation ("##ing")
     has the text "ing" and `continues=True`. Bytes that are no text on their own (part of an emoji, say) are written as
     `\\xf0\\x9f` and `raw=True`.
+
+    A patch of a picture has its `box` in the picture that the model saw, `image` (an index of `Trace.images`) and a text such
+    as "patch 3,4" (row and column, from 0). The id of a position that no vocabulary names is -1.
     """
 
     text: str
@@ -24,6 +29,34 @@ class Token:
     sentence: Sentence = None
     continues: bool = False
     raw: bool = False
+    box: Box | None = field(default=None, kw_only=True)
+    image: int | None = field(default=None, kw_only=True)
+
+
+def token_fields(token: Token) -> dict[str, Any]:
+    """A token as JSON values. What only some kinds of input have is left out where it is None."""
+    fields = asdict(token)
+    return {name: value for name, value in fields.items() if value is not None or name not in _RARE}
+
+
+def token_of(fields: Mapping[str, Any]) -> Token:
+    """The token that `token_fields` wrote."""
+    given: dict[str, Any] = {**fields}
+    if given.get("box") is not None:
+        given["box"] = tuple(given["box"])
+    return Token(**given)
+
+
+_RARE = frozenset({"box", "image"})
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as the model saw it, after resizing and cropping: a PNG or JPEG file, and its size in pixels."""
+
+    data: bytes = field(repr=False)
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)

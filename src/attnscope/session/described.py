@@ -6,11 +6,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from attnscope.session.held import HeldTrace
 from attnscope.session.model_like import ModelLike
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.rotary import rotary_fields
-from attnscope.types import Stack
+from attnscope.types import Stack, token_fields
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ def trace_fields(held: HeldTrace) -> dict[str, Any]:
         "trace": trace.id,
         "model": _model_of(trace) if held.model is None else model_fields(held.model),
         "input": {"text": held.text, "pair": held.pair},
-        "tokens": {side: [asdict(token) for token in tokens] for side, tokens in trace.sides.items()},
+        "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in trace.sides.items()},
         "stacks": {name: _stack_fields(trace, name, stack) for name, stack in trace.stacks.items()},
+        "images": [{"width": image.width, "height": image.height} for image in trace.images],
         "edits": [],
         "warnings": list(trace.warnings),
         "certificate": certificate_fields(trace.certificate),
@@ -46,6 +49,11 @@ def trace_fields(held: HeldTrace) -> dict[str, Any]:
         if following is None
         else [{"text": text, "id": ident, "probability": probability} for text, ident, probability in following],
     }
+
+
+def trace_arrays(trace: Trace) -> dict[str, np.ndarray]:
+    """The tensors of a `trace` response: each picture as the bytes of a PNG or JPEG file."""
+    return {f"image_{i}": np.frombuffer(image.data, np.uint8) for i, image in enumerate(trace.images)}
 
 
 def model_fields(model: ModelLike) -> dict[str, Any]:

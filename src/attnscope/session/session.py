@@ -15,7 +15,7 @@ from attnscope.errors import DamagedError, InputError, RefusedError
 from attnscope.session.analyses import edge_arrays, measure_fields, overview_message
 from attnscope.session.asked import index_of, indices_of, optional_text_of, text_of
 from attnscope.session.catalogue import Catalogue, ModelEntry
-from attnscope.session.described import Example, certificate_fields, trace_bytes, trace_fields
+from attnscope.session.described import Example, certificate_fields, trace_arrays, trace_bytes, trace_fields
 from attnscope.session.failures import error_message, failure
 from attnscope.session.held import HeldTrace, HeldTraces
 from attnscope.session.jobs import Job, Jobs
@@ -202,10 +202,11 @@ class Session:
         with job.holding(self._pass, "waiting for another pass"):
             held = HeldTrace(model.trace(text, pair, observer=job), model, text, pair)
         self._held.add(held)
-        return "trace", trace_fields(held), {}
+        return "trace", trace_fields(held), trace_arrays(held.trace)
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
-        return "trace", trace_fields(self._held.get(text_of(body, "trace"))), {}
+        held = self._held.get(text_of(body, "trace"))
+        return "trace", trace_fields(held), trace_arrays(held.trace)
 
     def _overview(self, body: Mapping[str, Any], job: Job) -> Iterator[Answer]:
         trace_id, stack, held = self._stack(body)

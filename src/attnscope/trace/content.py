@@ -5,24 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from attnscope.attention import LayerRecord, QKRecord, WeightsRecord
-from attnscope.types import Token
+from attnscope.types import Picture, Token, token_fields
 
 if TYPE_CHECKING:
     from attnscope.trace.trace import TracedStack
 
 
-def content_hash(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack], edits: Sequence[Any]) -> str:
-    """32 hex digits over tokens, edits, and the bytes of everything captured."""
+def content_hash(
+    sides: Mapping[str, list[Token]],
+    stacks: Mapping[str, TracedStack],
+    edits: Sequence[Any],
+    images: Sequence[Picture] = (),
+) -> str:
+    """32 hex digits over tokens, edits, pictures, and the bytes of everything captured."""
     digest = hashlib.blake2b(digest_size=16)
     content = {
-        "tokens": {side: [asdict(token) for token in tokens] for side, tokens in sides.items()},
+        "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in sides.items()},
         "edits": list(edits),
         "stacks": {name: [stack.query_side, stack.key_side] for name, stack in stacks.items()},
     }
@@ -32,6 +36,9 @@ def content_hash(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedSt
             digest.update(f"{name} {index}".encode())
             if record is not None:
                 _hash_record(digest.update, record)
+    for image in images:
+        digest.update(f"image {image.width} {image.height}".encode())
+        digest.update(image.data)
     return digest.hexdigest()
 
 

@@ -1,7 +1,8 @@
 """Traces as files: safetensors, so that a file can be read with a few lines and cannot run anything.
 
     metadata  one entry, "attnscope": a JSON object with `format`, `id`, tokens, stacks, provenance, certificate …
-    tensors   "<stack>.<layer>.<part>" for every record, "<stack>.<layer>.projection" with `weights=True`, "input.<name>"
+    tensors   "<stack>.<layer>.<part>" for every record, "<stack>.<layer>.projection" with `weights=True`, "input.<name>",
+              "image.<index>" (a PNG or JPEG file)
 
 The `id` is the hash of the content, compared when the file is opened. A file is written beside its place and then moved
 there, so that it is whole or not there.
@@ -13,7 +14,6 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from attnscope.trace.certificate import Certificate, LayerCertificate
 from attnscope.trace.content import facts_of, tensors_of
 from attnscope.trace.rotary import rotary_read
 from attnscope.trace.trace import Trace, TracedStack, projected
-from attnscope.types import Token
+from attnscope.types import Picture, token_fields, token_of
 
 FORMAT = 1
 KEY = "attnscope"
@@ -54,14 +54,16 @@ def write(trace: Trace, path: Path, *, weights: bool) -> None:
                 tensors.update({f"{name}.{index}.{part}": one for part, one in tensors_of(record).items()})
         if weights:
             tensors.update(_projections(name, stack))
+    tensors.update({f"image.{i}": _as_tensor(image.data) for i, image in enumerate(trace.images)})
     described = {
         "format": FORMAT,
         "id": trace.id,
-        "tokens": {side: [asdict(token) for token in tokens] for side, tokens in trace.sides.items()},
+        "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in trace.sides.items()},
         "stacks": stacks,
         "provenance": trace.provenance,
         "warnings": trace.warnings,
         "next": trace.next_tokens,
+        "images": [[image.width, image.height] for image in trace.images],
     }
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -112,7 +114,7 @@ def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]
 
 
 def _trace(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace:
-    sides = {side: [Token(**token) for token in tokens] for side, tokens in described["tokens"].items()}
+    sides = {side: [token_of(token) for token in tokens] for side, tokens in described["tokens"].items()}
     provenance = dict(described["provenance"])
     turns = provenance.pop("rotary", {})
     stacks = {name: _stack(name, stack, tensors, turns.get(name)) for name, stack in described["stacks"].items()}
@@ -134,7 +136,15 @@ def _trace(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace
         warnings=described["warnings"],
         next_tokens=None if following is None else [(text, ident, p) for text, ident, p in following],
         inputs={name.removeprefix("input."): one for name, one in tensors.items() if name.startswith("input.")},
+        images=[
+            Picture(tensors[f"image.{i}"].numpy().tobytes(), width, height)
+            for i, (width, height) in enumerate(described.get("images", []))
+        ],
     )
+
+
+def _as_tensor(data: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
 def _stack(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor], turns: Any) -> TracedStack:

@@ -19,7 +19,7 @@ from attnscope.errors import InputError, RefusedError
 from attnscope.trace.certificate import Certificate
 from attnscope.trace.content import content_hash
 from attnscope.trace.rotary import rotary_fields
-from attnscope.types import Rotary, Stack, Token
+from attnscope.types import Picture, Rotary, Stack, Token
 
 Rows = slice | Sequence[int] | Tensor | None
 Projection = Callable[[Tensor], Tensor]
@@ -51,7 +51,7 @@ class Trace(Displayed):
 
     Layers and heads count from 0. `stack` is `"encoder"`, `"decoder"` or `"cross"`, and may be left out where the trace has
     only one. Arrays are float32 tensors on the CPU. Nothing of the size tokens × tokens is kept: `attention` and `scores`
-    compute the rows they are asked for.
+    compute the rows they are asked for. `images` are the pictures of the input as the model saw them.
     """
 
     def __init__(
@@ -65,8 +65,10 @@ class Trace(Displayed):
         next_tokens: list[tuple[str, int, float]] | None = None,
         logits: Callable[[], Tensor | None] | None = None,
         inputs: Mapping[str, Tensor] | None = None,
+        images: Sequence[Picture] = (),
     ) -> None:
         self.sides = dict(sides)
+        self.images = list(images)
         self.certificate = certificate
         self.warnings = list(warnings)
         self.next_tokens = next_tokens
@@ -101,7 +103,9 @@ class Trace(Displayed):
     def nbytes(self) -> int:
         """Bytes that the trace keeps."""
         records = [record for stack in self._stacks.values() for record in stack.records]
-        return sum(record.nbytes for record in records if record is not None)
+        return sum(record.nbytes for record in records if record is not None) + sum(
+            len(one.data) for one in self.images
+        )
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -112,7 +116,7 @@ class Trace(Displayed):
     @cached_property
     def id(self) -> str:
         """A hash (32 hex digits) of the content: tokens, edits, and the bytes of everything captured."""
-        return content_hash(self.sides, self._stacks, self._provenance.get("edits", []))
+        return content_hash(self.sides, self._stacks, self._provenance.get("edits", []), self.images)
 
     def traced_stack(self, stack: str | None = None) -> TracedStack:
         """A stack's records. Raises `InputError` for an unknown name, or where a name is needed and none is given."""
