@@ -8,7 +8,8 @@ from transformers import PreTrainedTokenizerFast
 
 import attnscope
 from attnscope.errors import InputError, MissingError, TooLongError
-from attnscope.model.tokens import encode, reader
+from attnscope.model.inputs import encode
+from attnscope.model.tokens import reader
 
 
 def test_byte_level_pieces_are_text_with_their_leading_space(smollm2: attnscope.Model) -> None:
@@ -77,12 +78,12 @@ def test_an_input_that_the_model_does_not_take_is_named(minilm: attnscope.Model)
     ("text", "message"),
     [
         ([], "no tokens"),
-        (["a"], "list of token ids"),
+        ([1, "a"], "list of token ids"),
         (None, "list of token ids"),
         (7, "list of token ids"),
         ([2**70], "list of token ids"),
         ({"attention_mask": [[1]]}, "need `input_ids`"),
-        ({"input_ids": [[1, 2], [3, 4]]}, "batch of 2"),
+        ({"input_ids": [[1, 2], [3, 4]], "attention_mask": [[1, 1]] * 3}, "3 rows and `input_ids` 2"),
         ({"input_ids": [[1, 2], [3]]}, "no array of numbers"),
         ({"input_ids": "the cat"}, "no array of numbers"),
         ({"input_ids": [[1.0, 2.0]]}, "whole numbers"),

@@ -21,6 +21,9 @@ class Token:
 
     A patch of a picture has its `box` in the picture that the model saw, `image` (an index of `Trace.images`) and a text such
     as "patch 3,4" (row and column, from 0). The id of a position that no vocabulary names is -1.
+
+    `role` is that of the chat message which the token is from ("user"): None outside of chats, and for what a chat template
+    adds of its own.
     """
 
     text: str
@@ -31,6 +34,7 @@ class Token:
     raw: bool = False
     box: Box | None = field(default=None, kw_only=True)
     image: int | None = field(default=None, kw_only=True)
+    role: str | None = field(default=None, kw_only=True)
 
 
 def token_fields(token: Token) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def token_of(fields: Mapping[str, Any]) -> Token:
     return Token(**given)
 
 
-_RARE = frozenset({"box", "image"})
+_RARE = frozenset({"box", "image", "role"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast, overload
 
 import torch
 import transformers
@@ -32,11 +32,13 @@ from attnscope.model.anatomy import (
 )
 from attnscope.model.check import certify, full_certificate, reported_certificate
 from attnscope.model.download import Progress
+from attnscope.model.encoded import Encoded
 from attnscope.model.head import BaseOutput, lazy_logits
+from attnscope.model.inputs import Batch, Text, batch_of, encode
 from attnscope.model.limits import check_length, position_limit
 from attnscope.model.load import load_parts
 from attnscope.model.rotary import kept_angles
-from attnscope.model.tokens import Encoded, Reader, Text, encode, reader
+from attnscope.model.tokens import Reader, reader
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.trace.trace import TracedStack
@@ -103,14 +105,67 @@ class Model(Displayed):
         """The model's attention stacks and their sizes, found by a pass over a few tokens (once)."""
         return {self._anatomy.stack: Stack.of(self._anatomy.shapes)}
 
-    def trace(self, text: Text, pair: str | None = None, *, observer: Observer | None = None) -> Trace:
+    @overload
+    def trace(
+        self, text: str, pair: str | None = None, *, max_tokens: int | None = None, observer: Observer | None = None
+    ) -> Trace: ...
+    @overload
+    def trace(
+        self,
+        text: Sequence[int] | Sequence[Mapping[str, Any]],
+        *,
+        max_tokens: int | None = None,
+        observer: Observer | None = None,
+    ) -> Trace: ...
+    @overload
+    def trace(
+        self, text: Mapping[str, Any], *, max_tokens: int | None = None, observer: Observer | None = None
+    ) -> Trace | Any: ...
+    @overload
+    def trace(
+        self,
+        text: Batch,
+        pair: Sequence[str] | None = None,
+        *,
+        max_tokens: int | None = None,
+        observer: Observer | None = None,
+    ) -> list[Trace]: ...
+
+    def trace(
+        self,
+        text: Text | Batch,
+        pair: str | Sequence[str] | None = None,
+        *,
+        max_tokens: int | None = None,
+        observer: Observer | None = None,
+    ) -> Trace | list[Trace]:
         """Run the model over `text` and keep what its attention was computed from.
 
-        `text` is a string, a list of token ids, or a mapping of ready model inputs (a batch of one); `pair` a second sentence
-        in the tokenizer's own pair format. An `observer` is told of every layer and may cancel. Raises `InputError` for a
-        text that cannot be traced, `RefusedError` where the attention cannot be shown exactly, `CancelledError`.
+        `text` is one of:
+
+        - a string; `pair` is then a second sentence, in the tokenizer's own pair format
+        - a list of chat messages, `[{"role": "user", "content": "…"}, …]`, written by the tokenizer's chat template. Where
+          the last one is not the assistant's, the template's generation prompt follows, so that the answer begins where the
+          trace ends. Every token has the `role` of the message that it is from.
+        - a list of token ids
+        - a mapping of ready model inputs. Positions that its `attention_mask` leaves out are shown as special and get no weight.
+        - a list of strings (`pair`: a list of as many), or ready inputs of several rows: then a list of traces comes back, each
+          of a pass of its own, so that it is the same as if it had been traced alone.
+
+        With `max_tokens`, a longer text is cut to so many tokens, special ones included, and the trace says so in its
+        `warnings`. An `observer` is told of every layer and may cancel.
+
+        Raises `InputError` for a text that cannot be traced (`TooLongError` where the model has no positions for it),
+        `MissingError` for a text without a tokenizer, `RefusedError` where the attention cannot be shown exactly,
+        `CancelledError`.
         """
-        encoded, warnings = self._encoded(text, pair)
+        batch = batch_of(text, pair)
+        if batch is not None:
+            return [self._trace_one(one, other, max_tokens, observer) for one, other in batch]
+        return self._trace_one(cast("Text", text), cast("str | None", pair), max_tokens, observer)
+
+    def _trace_one(self, text: Text, pair: str | None, max_tokens: int | None, observer: Observer | None) -> Trace:
+        encoded, warnings = self._encoded(text, pair, max_tokens)
         return self._trace(encoded, [*encoded.warnings, *warnings], observer)
 
     def projections(self) -> dict[str, list[nn.Module | None]]:
@@ -119,9 +174,9 @@ class Model(Displayed):
         found = [None if path is None else self.module.get_submodule(path) for path in anatomy.projections]
         return {anatomy.stack: found}
 
-    def count_tokens(self, text: Text, pair: str | None = None) -> int:
+    def count_tokens(self, text: Text, pair: str | None = None, *, max_tokens: int | None = None) -> int:
         """How many positions a trace of this text has. Raises `TooLongError` where the model has no positions for so many."""
-        return len(self._encoded(text, pair)[0].tokens)
+        return len(self._encoded(text, pair, max_tokens)[0].tokens)
 
     def check(self, text: Text, pair: str | None = None, *, observer: Observer | None = None) -> Certificate:
         """Compare what would be shown of `text` with an untouched pass, with its own output, and with eager weights.
@@ -155,8 +210,8 @@ class Model(Displayed):
     def _tolerance(self) -> float:
         return TOLERANCE.get(self._torch_dtype, 1e-4)
 
-    def _encoded(self, text: Text, pair: str | None) -> tuple[Encoded, list[str]]:
-        encoded = encode(self.tokenizer, self._read, text, pair)
+    def _encoded(self, text: Text, pair: str | None, max_tokens: int | None = None) -> tuple[Encoded, list[str]]:
+        encoded = encode(self.tokenizer, self._read, text, pair, max_tokens=max_tokens)
         limit, hard = position_limit(self.module)
         warnings = check_length(len(encoded.tokens), limit, hard=hard)
         unknown = encoded.inputs.keys() - accepted(self.module, **encoded.inputs).keys() - {"input_ids"}
@@ -304,6 +359,7 @@ class Model(Displayed):
             },
             "text": encoded.text,
             "pair": encoded.pair,
+            **({"messages": encoded.messages} if encoded.messages else {}),
             "input_ids": inputs["input_ids"][0].tolist(),
             "edits": [],
         }

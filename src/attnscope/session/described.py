@@ -11,6 +11,7 @@ import numpy as np
 from attnscope.session.held import HeldTrace
 from attnscope.session.model_like import ModelLike
 from attnscope.trace import Certificate, LayerCertificate, Trace
+from attnscope.trace.prediction import prediction_fields
 from attnscope.trace.rotary import rotary_fields
 from attnscope.types import Stack, token_fields
 
@@ -38,7 +39,7 @@ def trace_fields(held: HeldTrace) -> dict[str, Any]:
     return {
         "trace": trace.id,
         "model": _model_of(trace) if held.model is None else model_fields(held.model),
-        "input": {"text": held.text, "pair": held.pair},
+        "input": {"text": held.text, "pair": held.pair, **_messages(trace)},
         "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in trace.sides.items()},
         "stacks": {name: _stack_fields(trace, name, stack) for name, stack in trace.stacks.items()},
         "images": [{"width": image.width, "height": image.height} for image in trace.images],
@@ -48,12 +49,19 @@ def trace_fields(held: HeldTrace) -> dict[str, Any]:
         "next": None
         if following is None
         else [{"text": text, "id": ident, "probability": probability} for text, ident, probability in following],
+        "predictions": [prediction_fields(one) for one in trace.predictions],
     }
 
 
 def trace_arrays(trace: Trace) -> dict[str, np.ndarray]:
     """The tensors of a `trace` response: each picture as the bytes of a PNG or JPEG file."""
     return {f"image_{i}": np.frombuffer(image.data, np.uint8) for i, image in enumerate(trace.images)}
+
+
+def _messages(trace: Trace) -> dict[str, Any]:
+    """The messages of a chat, where the trace is of one."""
+    messages = trace.provenance.get("messages")
+    return {"messages": messages} if messages else {}
 
 
 def model_fields(model: ModelLike) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from attnscope.attention import Bias, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError
 from attnscope.trace.certificate import Certificate, LayerCertificate
 from attnscope.trace.content import facts_of, tensors_of
+from attnscope.trace.prediction import prediction_fields, prediction_of
 from attnscope.trace.rotary import rotary_read
 from attnscope.trace.trace import Trace, TracedStack, projected
 from attnscope.types import Picture, token_fields, token_of
@@ -63,6 +64,7 @@ def write(trace: Trace, path: Path, *, weights: bool) -> None:
         "provenance": trace.provenance,
         "warnings": trace.warnings,
         "next": trace.next_tokens,
+        "predictions": [prediction_fields(one) for one in trace.predictions],
         "images": [[image.width, image.height] for image in trace.images],
     }
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
@@ -135,6 +137,7 @@ def _trace(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace
         provenance=provenance,
         warnings=described["warnings"],
         next_tokens=None if following is None else [(text, ident, p) for text, ident, p in following],
+        predictions=[prediction_of(one) for one in described.get("predictions", [])],
         inputs={name.removeprefix("input."): one for name, one in tensors.items() if name.startswith("input.")},
         images=[
             Picture(tensors[f"image.{i}"].numpy().tobytes(), width, height)

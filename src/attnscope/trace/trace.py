@@ -18,6 +18,7 @@ from attnscope.display import Displayed
 from attnscope.errors import InputError, RefusedError
 from attnscope.trace.certificate import Certificate
 from attnscope.trace.content import content_hash
+from attnscope.trace.prediction import Prediction
 from attnscope.trace.rotary import rotary_fields
 from attnscope.types import Picture, Rotary, Stack, Token
 
@@ -63,6 +64,7 @@ class Trace(Displayed):
         provenance: Mapping[str, Any],
         warnings: Sequence[str] = (),
         next_tokens: list[tuple[str, int, float]] | None = None,
+        predictions: Sequence[Prediction] = (),
         logits: Callable[[], Tensor | None] | None = None,
         inputs: Mapping[str, Tensor] | None = None,
         images: Sequence[Picture] = (),
@@ -72,6 +74,7 @@ class Trace(Displayed):
         self.certificate = certificate
         self.warnings = list(warnings)
         self.next_tokens = next_tokens
+        self.predictions = list(predictions)
         self.inputs = dict(inputs or {})
         self._stacks = dict(stacks)
         self._provenance = dict(provenance)

@@ -1,0 +1,190 @@
+"""A chat: a list of messages, written as one text by the tokenizer's chat template, with each token's role.
+
+Where the last message is not the model's own, the template's generation prompt follows, so that `next` is the first token
+of the answer; it has the role `assistant`. What the template adds from nowhere (a first token, a system text of its own)
+has no role. Roles are found in the rendered text: a message ends where the text of the chat up to it ends (templates that
+change earlier messages later: directly after its content).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+from jinja2 import TemplateError
+
+from attnscope.errors import InputError
+from attnscope.model.encoded import Encoded, require_text, require_tokens
+from attnscope.model.texts import require_tokenizer
+from attnscope.model.tokens import Reader
+
+Message = Mapping[str, Any]
+"""`{"role": "user", "content": "…"}`; the content may also be a list of parts `{"type": "text", "text": "…"}`."""
+
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+_MODEL = frozenset({"assistant", "model"})
+_PROBE = "attnscope"
+
+
+@dataclass(frozen=True)
+class _Chat:
+    """Messages as plain values, and the template that writes them."""
+
+    tokenizer: Any
+    messages: list[dict[str, Any]]
+
+    def written(self, messages: Sequence[dict[str, Any]], *, prompt: bool = False) -> str | None:
+        """These messages as one text; None where the template refuses them."""
+        try:
+            return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt))
+        except (TemplateError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+            return None  # half a chat need not be one: then its end is found otherwise
+
+
+def encode_chat(tokenizer: Any, read: Reader, given: Sequence[Message], *, max_tokens: int | None = None) -> Encoded:
+    """Inputs and tokens of a chat.
+
+    Raises `InputError` where the tokenizer has no chat template, where a message is none, and where the template refuses
+    the messages (for the order of their roles, say); `MissingError` without a tokenizer.
+    """
+    require_tokenizer(tokenizer)
+    template = _template(tokenizer)
+    messages = [_message(one, i, template) for i, one in enumerate(given)]
+    chat = _Chat(tokenizer, messages)
+    text = _rendered(chat)
+    if max_tokens is not None and len(tokenizer(text, add_special_tokens=False)["input_ids"]) > max_tokens:
+        raise InputError(
+            "A chat is not cut, as its template would break; leave out `max_tokens` and drop messages instead."
+        )
+    stretches = _stretches(chat, text)
+    fast = bool(getattr(tokenizer, "is_fast", False))
+    encoding: Any = tokenizer(text, add_special_tokens=False, return_offsets_mapping=fast, verbose=False)
+    ids: list[int] = list(encoding["input_ids"])
+    require_tokens(ids)
+    starts = [start for start, _ in encoding.pop("offset_mapping")] if fast else None
+    roles = _roles_of_tokens(tokenizer, text, stretches, starts, len(ids))
+    tokens = [replace(read(one), role=role) for one, role in zip(ids, roles, strict=True)]
+    inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
+    return Encoded(inputs, tokens, [], text, None, messages)
+
+
+def _template(tokenizer: Any) -> str:
+    """The text of the chat template, of all of them where there are several."""
+    template: Any = getattr(tokenizer, "chat_template", None)
+    if not template:
+        raise InputError("This tokenizer has no chat template, so messages cannot be written as one text; pass a text.")
+    return template if isinstance(template, str) else " ".join(str(one) for one in template.values())
+
+
+def _message(given: Message, index: int, template: str) -> dict[str, Any]:
+    role, content = given.get("role"), given.get("content")
+    if not isinstance(role, str) or not role:
+        raise InputError(f"Message {index} has no role: a message is {{'role': 'user', 'content': '…'}}.")
+    if role not in _ROLES and f"'{role}'" not in template and f'"{role}"' not in template:
+        raise InputError(
+            f"Message {index} has the role {role[:40]!r}, which this chat template does not know; roles are system, user and "
+            "assistant."
+        )
+    require_text(_content(content, index, may_be_absent="tool_calls" in given))
+    return {**given}
+
+
+def _content(content: Any, index: int, *, may_be_absent: bool = False) -> str:
+    """The text of a message."""
+    if content is None and may_be_absent:
+        return ""
+    if isinstance(content, str):
+        return content
+    parts = cast("list[Any]", content) if isinstance(content, list) else None
+    if parts is None or not all(isinstance(part, Mapping) for part in parts):
+        raise InputError(f"The content of message {index} is a text; got {type(content).__name__}.")
+    texts: list[str] = []
+    for part in cast("list[Mapping[str, Any]]", parts):
+        if part.get("type") != "text" or not isinstance(part.get("text"), str):
+            raise InputError(
+                f"Message {index} holds a part of the type {part.get('type')!r}; a chat here is text alone."
+            )
+        texts.append(str(part["text"]))
+    return "".join(texts)
+
+
+def _rendered(chat: _Chat) -> str:
+    """The whole chat as one text."""
+    prompt = chat.messages[-1]["role"] not in _MODEL
+    try:
+        text = chat.tokenizer.apply_chat_template(chat.messages, tokenize=False, add_generation_prompt=prompt)
+    except Exception as error:
+        said = str(error).strip().rstrip(".") or type(error).__name__
+        raise InputError(f"The chat template refuses these messages: {said}.") from error
+    if not isinstance(text, str):
+        raise InputError(f"The chat template made {type(text).__name__} of the messages, not a text.")
+    return text
+
+
+def _stretches(chat: _Chat, text: str) -> list[tuple[int, str | None]]:
+    """The rendered text in stretches (end, role), in order."""
+    ends: list[tuple[int, str | None]] = []
+    at = 0
+    for index, message in enumerate(chat.messages):
+        content = _content(message.get("content"), index, may_be_absent=True).strip()
+        start = text.find(content, at)
+        if start < 0:
+            if _without(chat, index, text):
+                raise InputError(
+                    f"The chat template leaves message {index} (role {message['role']!r}) out, so it is not in the text."
+                )
+            start = at
+        if index == 0:
+            ends.append((_opening(chat, text, start), None))
+        prefix = chat.written(chat.messages[: index + 1])
+        own = prefix is not None and text.startswith(prefix) and len(prefix) >= start + len(content)
+        at = len(prefix) if own and prefix is not None else start + len(content)
+        ends.append((at, str(message["role"])))
+    if chat.messages[-1]["role"] not in _MODEL:
+        last = chat.written(chat.messages)
+        if last is not None and text.startswith(last):
+            ends[-1] = (len(last), ends[-1][1])
+            ends.append((len(text), "assistant"))
+    ends.append((len(text), None))
+    return ends
+
+
+def _without(chat: _Chat, index: int, text: str) -> bool:
+    """Whether the chat reads the same without the content of this message."""
+    other = [{**one, "content": _PROBE} if i == index else one for i, one in enumerate(chat.messages)]
+    return chat.written(other, prompt=chat.messages[-1]["role"] not in _MODEL) == text
+
+
+def _opening(chat: _Chat, text: str, start: int) -> int:
+    """Where the first message begins, the marks of its role included.
+
+    Templates write system texts of their own only where none is given; the marks of another role are seen where it speaks
+    a second time.
+    """
+    first = chat.messages[0]
+    if first["role"] == "system":
+        bos = getattr(chat.tokenizer, "bos_token", None) or ""
+        return len(bos) if text.startswith(bos) and text.count(bos) == 1 else 0
+    between = [first, {"role": "assistant", "content": _PROBE}]
+    before = chat.written(between)
+    longer = chat.written([*between, {"role": first["role"], "content": _PROBE * 2}])
+    if before is not None and longer is not None and longer.startswith(before):
+        mark = longer[len(before) :].partition(_PROBE * 2)[0]
+        if text[:start].endswith(mark):
+            return start - len(mark)
+    return start
+
+
+def _roles_of_tokens(
+    tokenizer: Any, text: str, stretches: Sequence[tuple[int, str | None]], starts: Sequence[int] | None, count: int
+) -> list[str | None]:
+    """The role of each token: of the stretch that it starts in."""
+    if starts is not None:
+        return [next((role for end, role in stretches if start < end), None) for start in starts]
+    roles: list[str | None] = []  # a tokenizer that tells no positions: as many tokens as the text up to there has
+    for end, role in stretches:
+        reached = len(tokenizer(text[:end], add_special_tokens=False)["input_ids"])
+        roles.extend([role] * (min(reached, count) - len(roles)))
+    return [*roles, *[None] * (count - len(roles))]

@@ -1,0 +1,99 @@
+"""What was given to `Model.trace`, as the model's inputs: the one place where the kinds of input are told apart.
+
+"text"                                      a text, with `pair` a second sentence         model/texts.py
+[{"role": "user", "content": "…"}, …]       a chat, through the tokenizer's template      model/chat.py
+[101, 1996, 102]                            token ids                                     model/ready.py
+{"input_ids": …, "attention_mask": …}       ready inputs                                  model/ready.py
+["text", "text", …], or ready inputs of several rows                                      a batch: one trace each
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from torch import Tensor
+
+from attnscope.errors import InputError
+from attnscope.model.chat import Message, encode_chat
+from attnscope.model.encoded import Encoded
+from attnscope.model.ready import encode_ids, encode_ready, rows_of
+from attnscope.model.texts import encode_text
+from attnscope.model.tokens import Reader
+
+Text = str | Sequence[int] | Sequence[Message] | Mapping[str, Any]
+"""One input."""
+
+Batch = list[str] | tuple[str, ...]
+"""Several inputs, each of which becomes a trace of its own."""
+
+Given = Text | Batch
+
+_NONE_OF_THEM = (
+    "A text is a string, a list of token ids, a list of chat messages, or a mapping of model inputs; this is none of "
+    "them."
+)
+
+
+def batch_of(given: Given, pair: str | Sequence[str] | None = None) -> list[tuple[Text, str | None]] | None:
+    """The inputs of a batch, each with its second sentence; None where `given` is a single input.
+
+    A batch is a list of texts (`pair`, if any, is then a list as long), or ready inputs whose `input_ids` have several rows.
+    """
+    if isinstance(given, Mapping):
+        rows = rows_of(given)
+        return None if rows is None else [(row, _no_list(pair)) for row in rows]
+    if isinstance(given, str) or not _all(given, str):
+        _no_list(pair)
+        return None
+    texts = cast("Sequence[str]", given)
+    if pair is None:
+        return [(text, None) for text in texts]
+    pairs = [pair] if isinstance(pair, str) else list(pair)
+    if isinstance(pair, str) or len(pairs) != len(texts):
+        got = "one string" if isinstance(pair, str) else f"{len(pairs)}"
+        raise InputError(f"A batch of {len(texts)} texts needs a list of {len(texts)} second sentences; got {got}.")
+    return list(zip(texts, pairs, strict=True))
+
+
+def encode(
+    tokenizer: Any, read: Reader, given: Text, pair: str | None = None, *, max_tokens: int | None = None
+) -> Encoded:
+    """Inputs and tokens of one input (see above).
+
+    `read` is what `tokens.reader(tokenizer)` gave (finding out how a tokenizer writes takes a while). `pair` is a second
+    sentence, joined in the tokenizer's own pair format. With `max_tokens` a longer text is cut. Raises `InputError` where
+    nothing is left to trace, `MissingError` where a string comes without a tokenizer.
+    """
+    if max_tokens is not None and max_tokens < 1:
+        raise InputError(f"`max_tokens` is a number of tokens, at least 1; got {max_tokens}.")
+    if isinstance(given, str):
+        return encode_text(tokenizer, read, given, pair, max_tokens=max_tokens)
+    if pair is not None:
+        raise InputError("A second sentence (`pair`) goes with a text, not with token ids, messages or ready inputs.")
+    if isinstance(given, Mapping):
+        return encode_ready(read, given, max_tokens=max_tokens)
+    if isinstance(given, Tensor) or hasattr(given, "__array__"):
+        return encode_ready(read, {"input_ids": given}, max_tokens=max_tokens)
+    if _all(given, Mapping):
+        return encode_chat(tokenizer, read, cast("Sequence[Message]", given), max_tokens=max_tokens)
+    if not isinstance(given, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(_NONE_OF_THEM)
+    try:
+        return encode_ids(read, cast("Sequence[int]", given), max_tokens=max_tokens)
+    except TypeError as error:
+        raise InputError(_NONE_OF_THEM) from error
+
+
+def _all(given: object, kind: type) -> bool:
+    """Whether this is a list of at least one thing, all of that kind."""
+    if not isinstance(given, Sequence):
+        return False
+    items = cast("Sequence[object]", given)
+    return len(items) > 0 and all(isinstance(one, kind) for one in items)
+
+
+def _no_list(pair: str | Sequence[str] | None) -> str | None:
+    if pair is not None and not isinstance(pair, str):
+        raise InputError("A list of second sentences (`pair`) goes with a list of texts.")
+    return pair

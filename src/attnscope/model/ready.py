@@ -1,0 +1,125 @@
+"""Inputs that are ready: token ids, or a mapping of what the model's forward takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attnscope.errors import InputError
+from attnscope.model.encoded import Encoded, cut_note, require_tokens
+from attnscope.model.tokens import Reader
+
+_HOW_TO_RUN = frozenset(
+    {
+        "labels", "use_cache", "cache_position", "logits_to_keep", "num_items_in_batch",
+        "output_attentions", "output_hidden_states", "return_dict",
+    }
+)  # fmt: skip
+"""Arguments of a pass that change nothing of the attention; a trace has its own."""
+
+_INSTEAD_OF_TOKENS = frozenset({"inputs_embeds", "past_key_values", "encoder_hidden_states", "encoder_outputs"})
+
+_FOR_EVERY_TOKEN = frozenset({"attention_mask", "token_type_ids", "position_ids"})
+
+
+def encode_ids(read: Reader, given: Sequence[int], *, max_tokens: int | None = None) -> Encoded:
+    """Token ids as they are. Raises `TypeError` for what is no list of whole numbers."""
+    if not all(isinstance(one, int) and not isinstance(one, bool) and abs(one) < 2**63 for one in given):
+        raise TypeError("no list of token ids")
+    return encode_ready(read, {"input_ids": torch.tensor([list(given)], dtype=torch.long)}, max_tokens=max_tokens)
+
+
+def encode_ready(read: Reader, given: Mapping[str, Any], *, max_tokens: int | None = None) -> Encoded:
+    """Ready inputs, a batch of one, without what only says how the pass is run.
+
+    Positions that an attention mask leaves out are padding, and shown as special.
+    """
+    named = {str(name): value for name, value in given.items() if value is not None and str(name) not in _HOW_TO_RUN}
+    elsewhere = sorted(_INSTEAD_OF_TOKENS & named.keys())
+    if "input_ids" not in named:
+        raise InputError(f"Ready inputs need `input_ids`; got {', '.join(sorted(named)) or 'nothing'}.")
+    if elsewhere:
+        raise InputError(f"A trace starts from token ids alone; leave out {', '.join(elsewhere)}.")
+    inputs = {name: _as_batch(name, value) for name, value in named.items()}
+    ids = inputs["input_ids"]
+    if ids.ndim != 2 or ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
+        raise InputError(f"`input_ids` are whole numbers [1, tokens]; got {ids.dtype} of shape {tuple(ids.shape)}.")
+    for name in _FOR_EVERY_TOKEN & inputs.keys():
+        shape = tuple(inputs[name].shape)
+        if shape[-1:] != ids.shape[-1:] or (len(shape) == 4 and shape[-2] not in (1, ids.shape[-1])):
+            raise InputError(f"`{name}` has shape {shape}, which does not fit {ids.shape[-1]} tokens.")
+    before, warnings = ids.shape[1], list[str]()
+    if max_tokens is not None and before > max_tokens:
+        if len(inputs.keys() - _FOR_EVERY_TOKEN) > 1 or any(one.ndim != 2 for one in inputs.values()):
+            raise InputError("Ready inputs with more than one value a token cannot be cut; leave out `max_tokens`.")
+        inputs = {name: value[:, :max_tokens] for name, value in inputs.items()}
+        warnings.append(cut_note(before, max_tokens))
+    listed: list[int] = inputs["input_ids"][0].tolist()
+    require_tokens(listed)
+    tokens = [read(one) for one in listed]
+    padding = padding_of(inputs)
+    tokens = [replace(token, special=True) if pad else token for token, pad in zip(tokens, padding, strict=True)]
+    return Encoded(inputs, tokens, warnings)
+
+
+def padding_of(inputs: Mapping[str, Tensor]) -> list[bool]:
+    """Which positions of ready inputs are padding: their attention mask [1, tokens] is 0 there."""
+    mask = inputs.get("attention_mask")
+    count = inputs["input_ids"].shape[1]
+    return [False] * count if mask is None or mask.ndim != 2 else (mask[0] == 0).tolist()
+
+
+def rows_of(given: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Ready inputs of a batch, row by row; None where there is one row."""
+    ids = given.get("input_ids")
+    count = _rows(ids)
+    if count < 2:
+        return None
+    tensors = {
+        str(name): _as_tensor(name, value)
+        for name, value in given.items()
+        if value is not None and str(name) not in _HOW_TO_RUN and str(name) not in _INSTEAD_OF_TOKENS
+    }
+    for name, value in tensors.items():
+        if value.ndim and value.shape[0] not in (1, count):
+            raise InputError(f"`{name}` has {value.shape[0]} rows and `input_ids` {count}; they need as many.")
+    others = {name: value for name, value in given.items() if str(name) in _INSTEAD_OF_TOKENS}
+    return [
+        {
+            **{
+                name: value[i : i + 1] if value.ndim and value.shape[0] == count else value
+                for name, value in tensors.items()
+            },
+            **others,
+        }
+        for i in range(count)
+    ]
+
+
+def _rows(ids: Any) -> int:
+    """How many rows ready ids have: 1 also for what is no table of numbers, which is for others to refuse."""
+    try:
+        tensor = torch.as_tensor(ids)
+    except (TypeError, ValueError, RuntimeError):
+        return 1
+    return tensor.shape[0] if tensor.ndim == 2 else 1
+
+
+def _as_tensor(name: object, value: Any) -> Tensor:
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name!r} is no array of numbers ({error}).") from error
+
+
+def _as_batch(name: object, value: Any) -> Tensor:
+    tensor = _as_tensor(name, value)
+    if tensor.ndim == 1:
+        tensor = tensor[None]
+    if tensor.ndim and tensor.shape[0] != 1:
+        raise InputError(f"A trace is of one input; {name!r} holds a batch of {tensor.shape[0]}.")
+    return tensor
