@@ -93,6 +93,15 @@ class Pages:
         return page
 
 
+def pages_in(folder: Path) -> Pages | None:
+    """`Pages` in a folder; None, said on the terminal, where BertViz cannot be had."""
+    try:
+        return Pages(folder)
+    except UnavailableError as error:
+        print(f"Without BertViz beside ours, as it cannot be had: {error}\n")
+        return None
+
+
 @contextmanager
 def serving(folder: Path) -> Generator[str]:
     """Serves a folder on loopback, as it is, and gives its address."""

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from bertviz_page import BERTVIZ, Pages, UnavailableError
+from bertviz_page import BERTVIZ, Pages, pages_in
 from chromium_page import UnfinishedError, Work, fresh_page
 from playwright.sync_api import Playwright, sync_playwright
 
@@ -105,11 +105,7 @@ def main() -> int:
         return 1
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        try:
-            pages = Pages(folder)
-        except UnavailableError as error:
-            print(f"Without BertViz beside ours, as it cannot be had: {error}\n")
-            pages = None
+        pages = pages_in(folder)
         model = attnscope.load("smollm2")
         print(f"SmolLM2-135M as one HTML file; ours beside {BERTVIZ}, one thread.")
         for tokens in SIZES:

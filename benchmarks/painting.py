@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import torch
-from bertviz_page import BERTVIZ, Pages, UnavailableError, serving
+from bertviz_page import BERTVIZ, Pages, pages_in, serving
 from chromium_page import MeteredPage, UnfinishedError, Work, fresh_page
 from painting_report import hover_row, paint_rows
 from playwright.sync_api import Error, Locator, Playwright, sync_playwright
@@ -242,11 +242,7 @@ def main() -> int:
     wanted = [int(argument) for argument in sys.argv[1:]] or [*PAIRS, SCROLLED]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        try:
-            pages = Pages(folder)
-        except UnavailableError as error:
-            print(f"Without BertViz beside ours, as it cannot be had: {error}\n")
-            pages = None
+        pages = pages_in(folder)
         model = attnscope.load("smollm2")
         playwright = stack.enter_context(sync_playwright())
         addresses = stack.enter_context(demo()), stack.enter_context(serving(folder))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from attnscope.session import Session
 from attnscope.wire import Message, decode, encode
 
@@ -19,3 +21,16 @@ def ask(session: Session, *, gone=lambda: False, **fields: object) -> list[Messa
 def error(responses: list[Message]) -> tuple[str, str]:
     assert responses[-1].type == "error"
     return responses[-1].body["code"], responses[-1].body["message"]
+
+
+class Gate:
+    """Holds a pass at its first layer."""
+
+    def __init__(self) -> None:
+        self.reached, self.open, self.passes = threading.Event(), threading.Event(), 0
+
+    def __call__(self, layer: int) -> None:
+        if layer == 0:
+            self.passes += 1
+            self.reached.set()
+            assert self.open.wait(30)

@@ -17,7 +17,7 @@ import torch
 import attnscope
 from attnscope import offline
 from attnscope.errors import InputError, TooLongError
-from attnscope.offline import document, page
+from attnscope.offline import document
 from attnscope.offline.packing import pack_vectors, pack_weights
 from attnscope.wire import Message, decode
 
@@ -101,11 +101,11 @@ def test_two_processes_write_the_same_bytes(minilm, tmp_path):
     assert attnscope.export(trace, tmp_path / "a.html").read_bytes() == first
     program = "import sys, attnscope; attnscope.export(attnscope.open(sys.argv[1]), sys.argv[2], values=False)"
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "cat.trace"), str(tmp_path / "b.html")], check=True)
-    assert (tmp_path / "b.html").read_bytes() == page(trace, values=False).encode()
+    assert (tmp_path / "b.html").read_bytes() == document(trace, values=False).html.encode()
 
 
 def test_the_policy_allows_the_two_scripts_by_their_hashes_and_no_connection(minilm):
-    html = page(minilm.trace("the cat"))
+    html = document(minilm.trace("the cat")).html
     assert html.isascii()
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
     assert policy.startswith("default-src 'none';")
@@ -148,7 +148,7 @@ def test_layers_and_neurons_can_be_left_out(minilm, tmp_path):
 )
 def test_what_cannot_be_exported_is_said(minilm, asked, said):
     with pytest.raises(InputError, match=re.escape(said)):
-        page(minilm.trace("the cat"), **asked)
+        document(minilm.trace("the cat"), **asked)
 
 
 def test_a_page_that_is_too_large_or_has_no_place_is_refused_and_nothing_is_left(minilm, tmp_path):

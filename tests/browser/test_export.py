@@ -26,11 +26,11 @@ HOSTILE = [
 
 
 def opened(page: Page, path: Path, address: str = "") -> list[str]:
-    """Opens a file and waits for its tokens; the addresses of all that it asked for, which grow as it goes on."""
+    """Opens a file and waits for some of its tokens; the addresses of all that it asked for, which grow as it goes on."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{path.as_uri()}{address}")
-    expect(page.get_by_test_id("query-0")).to_be_visible()
+    expect(page.get_by_test_id(re.compile(r"^query-\d+$")).first).to_be_visible()
     return asked
 
 
@@ -95,6 +95,7 @@ def test_a_long_file_says_which_layers_it_lacks_and_its_deep_link_works(
     expect(page.get_by_test_id("model-grid")).to_have_attribute("data-layers", "2")
     expect(page.get_by_test_id("layer").locator("option:disabled")).to_have_count(28)
     expect(page.get_by_test_id("layer")).to_have_value("5")
+    expect(page.get_by_test_id("query-200")).to_be_in_viewport()
     row = trace.attention(5, 3, rows=[200])[0]
     assert weight_read(page, "head 5.3")[0] == pytest.approx(float(row.max()), abs=0.009)
 

@@ -1,57 +1,16 @@
-"""The dispatcher: what each request gets, what bad ones get, and how work is limited and stopped."""
+"""The dispatcher: what each request gets, and what bad ones get."""
 
 from __future__ import annotations
-
-import threading
-import time
 
 import numpy as np
 import pytest
 import torch
-from asking import ask, error
+from asking import Gate, ask, error
 
 from attnscope.errors import InputError, RefusedError, UnreachableError
 from attnscope.session import Example, HeldTrace, Limits, ModelEntry, Session
 from attnscope.session.fake import FakeModel
-from attnscope.wire import Message, decode
-
-
-class Gate:
-    """Holds a pass at its first layer."""
-
-    def __init__(self) -> None:
-        self.reached, self.open, self.passes = threading.Event(), threading.Event(), 0
-
-    def __call__(self, layer: int) -> None:
-        if layer == 0:
-            self.passes += 1
-            self.reached.set()
-            assert self.open.wait(30)
-
-
-class Asked(threading.Thread):
-    """A request in a thread of its own."""
-
-    def __init__(self, session: Session, **fields: object) -> None:
-        super().__init__()
-        self.responses: list[Message] = []
-        self._session, self._fields = session, fields
-        self.start()
-
-    def run(self) -> None:
-        self.responses = ask(self._session, **self._fields)
-
-    @property
-    def last(self) -> Message:
-        self.join(30)
-        return self.responses[-1]
-
-
-def wait_until(true) -> None:
-    until = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+from attnscope.wire import decode
 
 
 @pytest.fixture
@@ -203,107 +162,6 @@ def test_a_model_is_loaded_once_when_first_needed_and_again_after_a_failure():
     assert responses[-1].type == "trace"
     assert ask(session, type="run", text="b")[-1].type == "trace"
     assert calls == ["load", "load"]
-
-
-def test_loading_goes_on_in_the_background_and_a_run_that_waits_for_it_can_be_cancelled():
-    finish = threading.Event()
-
-    def load() -> FakeModel:
-        assert finish.wait(30)
-        return FakeModel()
-
-    session = Session([ModelEntry("fake", "Fake", "decoder", load)])
-    session.start_loading()
-    assert ask(session, type="hello")[0].body["models"][0]["loaded"] is False
-    waiting = Asked(session, type="run", id="w", text="a")
-    wait_until(lambda: session.cancel("w"))
-    assert error([waiting.last])[0] == "cancelled"
-    assert waiting.responses[0].body.get("stage", "load") == "load"
-    finish.set()
-    assert ask(session, type="run", text="a")[-1].type == "trace"
-
-
-def test_one_pass_runs_at_a_time():
-    gate = Gate()
-    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
-    first = Asked(session, type="run", id="1", text="a")
-    assert gate.reached.wait(20)
-    second = Asked(session, type="run", id="2", text="b")
-    wait_until(lambda: len(session._jobs._jobs) == 2)
-    assert gate.passes == 1
-    gate.open.set()
-    assert [first.last.type, second.last.type] == ["trace", "trace"]
-    assert second.responses[0].body["text"] == "waiting for another pass"
-
-
-def test_cancelling_stops_a_pass_and_frees_the_model_for_the_next():
-    gate = Gate()
-    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
-    run = Asked(session, type="run", id="r", text="a")
-    assert gate.reached.wait(20)
-    assert ask(session, type="cancel", id="c", target="r")[0].body == {"last": True, "found": True}
-    gate.open.set()
-    assert error([run.last]) == ("cancelled", "The request was cancelled.")
-    assert ask(session, type="cancel", target="r")[0].body["found"] is False
-    assert ask(session, type="run", text="b")[-1].type == "trace"
-
-
-def test_cancelling_reaches_only_the_page_that_asks():
-    gate = Gate()
-    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
-    run = Asked(session, type="run", id="1", page="mine", text="a")
-    assert gate.reached.wait(20)
-    assert ask(session, type="cancel", page="other", target="1")[0].body["found"] is False
-    assert ask(session, type="cancel", page="mine", target="1")[0].body["found"] is True
-    gate.open.set()
-    assert error([run.last])[0] == "cancelled"
-
-
-def test_a_newer_run_of_a_page_takes_the_place_of_the_older_and_leaves_other_pages_alone():
-    gate = Gate()
-    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
-    other = Asked(session, type="run", id="o", page="other", text="o")
-    assert gate.reached.wait(20)
-    older = Asked(session, type="run", id="1", page="mine", text="a")
-    wait_until(lambda: len(session._jobs._jobs) == 2)
-    newer = Asked(session, type="run", id="2", page="mine", text="b")
-    assert error([older.last]) == ("cancelled", "A newer run of this page took its place.")
-    gate.open.set()
-    assert [other.last.type, newer.last.type] == ["trace", "trace"]
-
-
-def test_work_stops_when_whoever_asked_is_gone():
-    gate = Gate()
-    gone = threading.Event()
-    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
-    run = Asked(session, type="run", text="a", gone=gone.is_set)
-    assert gate.reached.wait(20)
-    gone.set()
-    gate.open.set()
-    assert error([run.last])[0] == "cancelled"
-
-
-def test_more_passes_than_the_limit_are_told_to_wait_and_other_requests_still_answered():
-    gate = Gate()
-    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))], limits=Limits(passes=1))
-    run = Asked(session, type="run", id="1", text="a")
-    assert gate.reached.wait(20)
-    assert error(ask(session, type="run", id="2", text="b"))[0] == "busy"
-    assert ask(session, type="hello")[0].type == "hello"
-    gate.open.set()
-    assert run.last.type == "trace"
-
-
-def test_a_closed_session_stops_its_work_and_takes_no_more():
-    gate = Gate()
-    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
-    run = Asked(session, type="run", text="a")
-    assert gate.reached.wait(20)
-    assert session.close() is False
-    gate.open.set()
-    assert error([run.last]) == ("cancelled", "The session is shutting down.")
-    assert session.close(within_s=20) is True
-    assert error(ask(session, type="hello"))[0] == "busy"
 
 
 def test_a_refusal_of_the_model_reaches_the_page():

@@ -12,7 +12,8 @@ export interface Field {
   layer(stack: string, layer: number): LayerField | null;
 }
 
-export interface LayerField {
+/** What is known of a layer beside its numbers; can be copied to a worker. */
+export interface LayerHeader {
   readonly stack: string;
   readonly layer: number;
   readonly heads: number;
@@ -24,6 +25,9 @@ export interface LayerField {
   readonly mask: string;
   /** Keys taken out before the rows were brought back to a sum of 1; empty for the attention itself. */
   readonly without: ReadonlySet<number>;
+}
+
+export interface LayerField extends LayerHeader {
   /** Values of one query over all keys, kept. */
   row(head: number, query: number): Float32Array;
   /** Values of one key over all queries; null until the head's normalisers are known. */
@@ -71,18 +75,6 @@ class Kept {
 interface ExactRow {
   readonly values: Float32Array;
   readonly scores: Float32Array | null;
-}
-
-/** What is known of a layer beside its numbers; can be copied to a worker. */
-export interface LayerHeader {
-  readonly stack: string;
-  readonly layer: number;
-  readonly heads: number;
-  readonly queries: number;
-  readonly keys: number;
-  readonly error: number;
-  readonly mask: string;
-  readonly without: ReadonlySet<number>;
 }
 
 abstract class LayerOf implements LayerField {

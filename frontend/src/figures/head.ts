@@ -2,13 +2,13 @@
 
 import { headColour, headDash } from "../marks/palette";
 import { darkness } from "../marks/scale";
-import type { Place } from "../state/state";
+import type { Side } from "../state/state";
 import type { Token } from "../wire/messages";
 import { type EdgeRules, edgesBetween, rowDrawn } from "./edges";
 import { drawLines, type Placement } from "./headLines";
 import { type HeadFigure, nameOf, notesOf, settingsOf, titleOf } from "./headSubject";
 import { tokensShown } from "./leftOut";
-import { columnWidth, rowHeightOf, rowsAround, tokenText } from "./rows";
+import { columnWidth, rowHeightOf, rowsAround, type TokenLook, tokenText } from "./rows";
 import { type Figure, inksOf, sheetOf } from "./sheet";
 import { element, type Piece, paint, together } from "./svg";
 
@@ -55,8 +55,20 @@ function topOf({ heads }: HeadFigure): number {
   return heads.length > 1 ? 30 : 4;
 }
 
-function isMarked({ places }: HeadFigure, side: Place["side"], index: number): boolean {
-  return places.some((place) => place.side === side && place.index === index);
+/** The tokens of both sides, each written as `how` says. */
+function textsOf(
+  { queries, keys, places }: HeadFigure,
+  queryRange: readonly [number, number],
+  keyRange: readonly [number, number],
+  how: (side: Side, index: number, bold: boolean) => TokenLook,
+): readonly Piece[] {
+  const side = (name: Side, all: readonly Token[], [first, last]: readonly [number, number]) =>
+    all.slice(first, last).map((token, at) => {
+      const index = first + at;
+      const marked = places.some((place) => place.side === name && place.index === index);
+      return tokenText(token, how(name, index, marked));
+    });
+  return [...side("query", queries, queryRange), ...side("key", keys, keyRange)];
 }
 
 function downTokens(
@@ -78,25 +90,12 @@ function downTokens(
   const top = topOf(wanted);
   const y = (first: number) => (index: number) => top + (index - first + 0.5) * rowHeight;
   const [query, key] = [y(queryRange[0]), y(keyRange[0])];
-  const tokens: Piece[] = [];
-  const column = (
-    side: Place["side"],
-    all: readonly Token[],
-    [first, last]: readonly [number, number],
-  ): void => {
-    for (let index = first; index < last; index++) {
-      tokens.push(
-        tokenText(all[index], {
-          x: side === "query" ? cells.query - 8 : to + 14,
-          y: side === "query" ? query(index) : key(index),
-          anchor: side === "query" ? "end" : "start",
-          ...{ size, inks, room: cells[side] - 10, bold: isMarked(wanted, side, index) },
-        }),
-      );
-    }
-  };
-  column("query", queries, queryRange);
-  column("key", keys, keyRange);
+  const tokens = textsOf(wanted, queryRange, keyRange, (side, index, bold) => ({
+    x: side === "query" ? cells.query - 8 : to + 14,
+    y: side === "query" ? query(index) : key(index),
+    anchor: side === "query" ? "end" : "start",
+    ...{ size, inks, room: cells[side] - 10, bold },
+  }));
   return {
     width: to + 6 + cells.key,
     height: top + rows * rowHeight + 4,
@@ -123,26 +122,13 @@ function acrossTokens(
   const [query, key] = [x(queryRange[0]), x(keyRange[0])];
   const from = topOf(wanted) + cell;
   const to = from + LINES.turned;
-  const tokens: Piece[] = [];
-  const line = (
-    side: Place["side"],
-    all: readonly Token[],
-    [first, last]: readonly [number, number],
-  ): void => {
-    for (let index = first; index < last; index++) {
-      tokens.push(
-        tokenText(all[index], {
-          x: side === "query" ? query(index) : key(index),
-          y: side === "query" ? from - 14 : to + 14,
-          anchor: tilted ? (side === "query" ? "start" : "end") : "middle",
-          turned: tilted ? -45 : undefined,
-          ...{ size, inks, room, bold: isMarked(wanted, side, index) },
-        }),
-      );
-    }
-  };
-  line("query", queries, queryRange);
-  line("key", keys, keyRange);
+  const tokens = textsOf(wanted, queryRange, keyRange, (side, index, bold) => ({
+    x: side === "query" ? query(index) : key(index),
+    y: side === "query" ? from - 14 : to + 14,
+    anchor: tilted ? (side === "query" ? "start" : "end") : "middle",
+    turned: tilted ? -45 : undefined,
+    ...{ size, inks, room, bold },
+  }));
   const count = Math.max(queryRange[1] - queryRange[0], keyRange[1] - keyRange[0]);
   const spare = tilted ? 40 : 4;
   return {

@@ -4,7 +4,7 @@ import { createSignal } from "solid-js";
 import { DisconnectedError, RefusedError, type Source } from "../source/source";
 import type { Example, HelloMessage, LayerMessage, Message, Request, TileMessage } from "../wire/messages";
 import { createEdges } from "./edges";
-import { applyAddress, readHash } from "./hash";
+import { type Address, applyAddress, readHash } from "./hash";
 import { begin, type History, redo, replace, step, undo } from "./history";
 import { dragOf, stepName } from "./names";
 import { createOverviews } from "./overviews";
@@ -15,6 +15,7 @@ import {
   EMPTY,
   fitted,
   headsOn,
+  type Place,
   reduce,
   type Selection,
   selectedEdge,
@@ -60,6 +61,7 @@ export function createSession(source: Source) {
   const [work, setWork] = createSignal<Work | null>(null);
   const [failure, setFailure] = createSignal<Failure | null>(null);
   const [layer, setLayer] = createSignal<LayerMessage | null>(null);
+  const [sought, setSought] = createSignal<Place | null>(null);
   const layers = new Map<string, LayerMessage>();
   const running = new Map<Work["what"] | "tile", AbortController>();
   let retry: () => void = () => undefined;
@@ -268,9 +270,16 @@ export function createSession(source: Source) {
     await visit(hash);
   }
 
-  /** Shows what a hash asks for. */
+  /** Shows what a hash asks for, and brings its token into sight. */
   async function visit(hash: string): Promise<void> {
     const address = readHash(hash);
+    setSought(null);
+    await show(address);
+    const { token } = state().selection;
+    if (token !== null && samePlace(token, address.token)) setSought(token);
+  }
+
+  async function show(address: Address): Promise<void> {
     setHistory(replace(history(), applyAddress(state(), address)));
     if (address.trace !== null && address.trace === state().trace) return showLayer();
     if (address.trace !== null && (await recall(address.trace))) return showLayer();
@@ -332,6 +341,9 @@ export function createSession(source: Source) {
     work,
     failure,
     layer,
+    /** The token of an address that was just opened: the view that shows it brings it into sight, once. */
+    sought,
+    reached: () => setSought(null),
     dispatch,
     run,
     layerOf,
@@ -362,6 +374,10 @@ export function inputOf(example: Example): Input {
   const { text, pair, model, layer, heads } = example;
   if (layer == null && heads == null) return { text, pair, model };
   return { text, pair, model, select: { layer: layer ?? 0, heads: heads ?? [], token: null } };
+}
+
+function samePlace(a: Place, b: Place | null): boolean {
+  return a.side === b?.side && a.index === b.index;
 }
 
 function failureOf(error: unknown): Failure {

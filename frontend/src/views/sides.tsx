@@ -1,3 +1,5 @@
+import { mergeProps } from "solid-js";
+import type { Place } from "../state/state";
 import { EdgeHeading } from "./edges/EdgeHeading";
 import { EdgeTable } from "./edges/EdgeTable";
 import { readEdges } from "./edges/readEdges";
@@ -5,6 +7,7 @@ import { NeuronBody } from "./neuron/NeuronBody";
 import { NeuronHeading } from "./neuron/NeuronHeading";
 import { type NeuronProps, type Neurons, readNeurons } from "./neuron/readNeurons";
 import type { Page } from "./page";
+import type { Edge } from "./reading";
 import type { SideView } from "./SidePanel";
 import { RowHeading, type RowProps, RowTable } from "./weights/RowPanel";
 
@@ -37,9 +40,9 @@ export function sideViews(page: Page): { readonly views: readonly SideView[]; re
   return { views, neurons: now };
 }
 
-function neuronsOf(page: Page): NeuronProps {
+/** What both tables take from the page, read only where it is looked at. */
+function sharedOf(page: Page) {
   return {
-    session: page.session,
     get field() {
       return page.field();
     },
@@ -52,28 +55,22 @@ function neuronsOf(page: Page): NeuronProps {
     get dark() {
       return page.dark();
     },
-    get focus() {
-      return page.focus();
-    },
     onFocus: page.setFocus,
-    onDetail: page.setDetail,
   };
 }
 
+function neuronsOf(page: Page): NeuronProps {
+  return mergeProps(sharedOf(page), {
+    session: page.session,
+    get focus() {
+      return page.focus();
+    },
+    onDetail: page.setDetail,
+  });
+}
+
 function rowsOf(page: Page): RowProps {
-  return {
-    get field() {
-      return page.field();
-    },
-    get version() {
-      return page.version();
-    },
-    get shown() {
-      return page.shown();
-    },
-    get dark() {
-      return page.dark();
-    },
+  return mergeProps(sharedOf(page), {
     get place() {
       return page.listed();
     },
@@ -83,11 +80,11 @@ function rowsOf(page: Page): RowProps {
     get trace() {
       return page.trace();
     },
-    onFocus: page.setFocus,
-    onEdge: ({ query, key }) => page.session.dispatch({ type: "edge", query, key }),
-    onUnpin: (pin) => {
+    onEdge: ({ query, key }: Pick<Edge, "query" | "key">) =>
+      page.session.dispatch({ type: "edge", query, key }),
+    onUnpin: (pin: Place) => {
       page.session.dispatch({ type: "pin", place: pin });
       page.session.dispatch({ type: "token", token: null });
     },
-  };
+  });
 }

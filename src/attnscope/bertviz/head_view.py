@@ -6,7 +6,7 @@ from typing import Any
 
 from attnscope.bertviz.given import Given, first_stack, included
 from attnscope.bertviz.html import check_action, delivered
-from attnscope.offline import page
+from attnscope.offline import document
 
 
 def head_view(
@@ -50,5 +50,5 @@ def head_view(
     layers = included("include_layers", include_layers, max(stack.layers for stack in trace.stacks.values()))
     stack, start = first_stack(trace, layers, layer)
     chosen = None if heads is None else [int(head) for head in heads]
-    made = page(trace, view="head", layer=start, heads=chosen, stack=stack, layers=layers, theme="light")
-    return delivered(made, html_action)
+    made = document(trace, view="head", layer=start, heads=chosen, stack=stack, layers=layers, theme="light")
+    return delivered(made.html, html_action)

@@ -6,7 +6,7 @@ from typing import Any
 
 from attnscope.bertviz.given import Given, first_heads, included, with_heads
 from attnscope.bertviz.html import check_action, check_mode, delivered
-from attnscope.offline import page
+from attnscope.offline import document
 
 
 def model_view(
@@ -46,5 +46,5 @@ def model_view(
     layers = included("include_layers", include_layers, max(stack.layers for stack in stacks))
     heads = included("include_heads", include_heads, max(stack.heads for stack in stacks))
     shown = with_heads(trace, heads)
-    made = page(shown, view="model", heads=first_heads(shown, layers, heads), layers=layers, theme=display_mode)
-    return delivered(made, html_action)
+    made = document(shown, view="model", heads=first_heads(shown, layers, heads), layers=layers, theme=display_mode)
+    return delivered(made.html, html_action)

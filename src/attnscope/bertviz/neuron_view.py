@@ -35,13 +35,13 @@ def show(
     shown at first (0 and 0), `display_mode` is `'dark'` or `'light'`. `html_action='view'` shows it in the notebook,
     `'return'` gives an object whose `.data` is the page's HTML. Raises `InputError`, a ValueError.
     """
-    from attnscope.offline import page
+    from attnscope.offline import document
 
     check_action(html_action)
     check_mode(display_mode)
     trace = _trace(model, model_type, tokenizer, sentence_a, sentence_b)
     start = next(iter(trace.stacks)) if len(trace.stacks) > 1 else None
-    made = page(
+    made = document(
         trace,
         view="neuron",
         layer=None if layer is None else int(layer),
@@ -50,7 +50,7 @@ def show(
         form="qk",
         theme=display_mode,
     )
-    return delivered(made, html_action)
+    return delivered(made.html, html_action)
 
 
 def get_attention(

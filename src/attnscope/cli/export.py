@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from attnscope.trace import Trace
+from attnscope.cli.traced import Pair, Source, Text, trace_of
 
 
 def export(
-    source: Annotated[
-        str, typer.Argument(metavar="MODEL | FILE.trace", help="A model, run on --text, or a saved trace.")
-    ],
+    source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, for example fox.html.")],
-    text: Annotated[str | None, typer.Option(help="The text to run the model on.")] = None,
-    pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,
+    text: Text = None,
+    pair: Pair = None,
     layers: Annotated[str | None, typer.Option(help="The layers to write, as 0-5,9. Default: all.")] = None,
     view: Annotated[str | None, typer.Option(help="model, head or neuron: that view over the whole page.")] = None,
     layer: Annotated[int | None, typer.Option(help="The layer that is shown at first.")] = None,
@@ -39,8 +36,7 @@ def export(
     check_place(output)
     chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
     console = Console(stderr=True)
-    with console.status("Tracing"):
-        trace = _trace(source, text, pair)
+    trace = trace_of(source, text, pair)
     with console.status("Writing the page"):
         made = document(
             trace,
@@ -59,19 +55,6 @@ def export(
     what = "all views" if made.neurons else "no neurons"
     typer.echo(f"{output}: {made.size / 1e6:.1f} MB, {what}, no weight more than {made.error:.0e} off.")
     write(made, output)
-
-
-def _trace(source: str, text: str | None, pair: str | None) -> Trace:
-    from attnscope.cli.sources import model_entry, saved_trace
-
-    saved = saved_trace(source)
-    if saved is not None:
-        if text is not None or pair is not None:
-            raise typer.BadParameter("A saved trace has its text: leave out --text and --pair.")
-        return saved.trace
-    if text is None:
-        raise typer.BadParameter("A model needs --text to run on.", param_hint="--text")
-    return model_entry(source).load().trace(text, pair)
 
 
 def _numbers(given: str | None, option: str) -> list[int] | None:

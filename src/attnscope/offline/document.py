@@ -67,55 +67,6 @@ class Document:
         return len(self.html)
 
 
-def page(
-    trace: Trace,
-    *,
-    view: str | None = None,
-    layer: int | None = None,
-    heads: Sequence[int] | None = None,
-    token: int | None = None,
-    stack: str | None = None,
-    layers: Iterable[int] | None = None,
-    form: str = "auto",
-    neurons: bool = True,
-    values: bool | None = None,
-    error: float | None = None,
-    title: str | None = None,
-    theme: str | None = None,
-    max_bytes: int = MAX_BYTES,
-) -> str:
-    """The HTML of one self-contained page that shows a trace: ASCII, no byte of it from anywhere else.
-
-    What is shown at first: `view` (`"model"`, `"head"` or `"neuron"` takes the whole page, None shows all three), `layer`,
-    `heads`, `token` (a query's position), `stack` and `theme` (`"light"`, `"dark"`, or None for the reader's own). What is in it:
-
-    - `layers`: None for all; others are said to be left out.
-    - `form`: `"qk"` (queries and keys, so that neurons and scores can be shown), `"attention"` (weights alone) or `"auto"`: q and
-      k, or with `neurons=False` whichever is smaller.
-    - `values`: v, and what W_O makes of it; None for where the page stays small.
-    - `error`: how far off an attention weight may be; None for 5e-5 to 3e-3, by size. The page says what it is.
-
-    Raises `InputError`, and `TooLongError` above `max_bytes`.
-    """
-    given = document(
-        trace,
-        view=view,
-        layer=layer,
-        heads=heads,
-        token=token,
-        stack=stack,
-        layers=layers,
-        form=form,
-        neurons=neurons,
-        values=values,
-        error=error,
-        title=title,
-        theme=theme,
-        max_bytes=max_bytes,
-    )
-    return given.html
-
-
 def document(
     trace: Trace,
     *,
@@ -133,7 +84,19 @@ def document(
     theme: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Document:
-    """Like `page`, with what there is to say of it."""
+    """One self-contained page that shows a trace: ASCII, no byte of it from anywhere else.
+
+    What is shown at first: `view` (`"model"`, `"head"` or `"neuron"` takes the whole page, None shows all three), `layer`,
+    `heads`, `token` (a query's position), `stack` and `theme` (`"light"`, `"dark"`, or None for the reader's own). What is in it:
+
+    - `layers`: None for all; others are said to be left out.
+    - `form`: `"qk"` (queries and keys, so that neurons and scores can be shown), `"attention"` (weights alone) or `"auto"`: q and
+      k, or with `neurons=False` whichever is smaller.
+    - `values`: v, and what W_O makes of it; None for where the page stays small.
+    - `error`: how far off an attention weight may be; None for 5e-5 to 3e-3, by size. The page says what it is.
+
+    Raises `InputError`, and `TooLongError` above `max_bytes`.
+    """
     if not isinstance(trace, Trace):
         raise InputError(f"A trace is exported; got {type(trace).__name__}. `model.trace(text)` makes one.")
     chosen = choice(trace, layers, form, error, neurons=neurons, values=values)
@@ -155,6 +118,18 @@ def document(
         loader=loader,
     )
     return Document(text, error_found, has_neurons)
+
+
+def page(
+    trace: Trace,
+    *,
+    stack: str | None = None,
+    layer: int | None = None,
+    heads: Sequence[int] | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> str:
+    """The HTML of the page that starts with these heads: the exporter of a session."""
+    return document(trace, stack=stack, layer=layer, heads=heads, max_bytes=max_bytes).html
 
 
 def _too_large(trace: Trace, block: Block, size: int, max_bytes: int, *, neurons: bool) -> str:

@@ -35,7 +35,7 @@ def export(
     """Write one self-contained HTML file that shows a trace in any browser, from `file://` and without a network.
 
     `layers` are those to write (all); the page says which are left out. `view`, `layer`, `heads`, `token` and `stack` are what
-    it shows at first; `form`, `neurons`, `values` and `error` choose what is in it (see `attnscope.offline.page`).
+    it shows at first; `form`, `neurons`, `values` and `error` choose what is in it (see `attnscope.offline.document`).
 
     The file's size is logged (level info) before it is written; above `max_bytes` nothing is, and `TooLongError` says what
     to do. The same trace gives the same bytes. Returns the path.

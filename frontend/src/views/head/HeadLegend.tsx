@@ -5,7 +5,7 @@ import { css, headColour } from "../../marks/palette";
 import { darkness, SCALE_TITLES } from "../../marks/scale";
 import type { SentenceFilter, ViewSettings } from "../../state/state";
 import type { Shown } from "../reading";
-import type { Drawn } from "./HeadLines";
+import type { Drawn } from "./picture";
 import { thresholdText } from "./steps";
 
 export interface HeadLegendProps {

@@ -1,44 +1,24 @@
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, untrack } from "solid-js";
-import type { LayerField } from "../../compute/field";
-import type { HeadSummary } from "../../compute/summary";
 import { longestToken, shortWeight } from "../../marks/format";
 import { LineList, type Lines } from "../../marks/lines";
-import type { Place, Scale, Side } from "../../state/state";
+import type { Place, Side } from "../../state/state";
 import { type Layout, layOut, layOutTurned, rowAt, rowSize, rowY } from "../layout";
-import { leastVisible, type Painting, pixelRatio } from "../paint";
-import { type Edge, type Focus, keyShown, queryShown, rowRules, type Shown } from "../reading";
+import type { Painting } from "../paint";
+import { type Edge, type Focus, keyShown, queryShown } from "../reading";
 import { TokenColumn } from "../TokenColumn";
-import { type Band, type BandRequest, bandAround, covers } from "./band";
 import { drawnAt, linesAt } from "./collect";
 import { Minimap } from "./Minimap";
 import { nearestLine } from "./nearest";
 import { paintOverlay, readTheme, type Shading, type Theme } from "./overlay";
 import { paintBand } from "./paintBand";
+import { createPicture, type PictureProps } from "./picture";
 import { mostlyRightToLeft, widthsOf } from "./words";
-import { joinWork, type WorkClient } from "./work";
 
-/** What there is to say of a picture: what it leaves out. */
-export interface Drawn {
-  /** The lightest weight drawn where that is a matter of the eye, or of too many lines. */
-  readonly least: number;
-  readonly crowded: number;
-  /** Mean attention of a row that is not drawn; null while not all rows were looked at. */
-  readonly dropped: number | null;
-  /** Mean attention of a row on hidden keys; null while not known. */
-  readonly hidden: number | null;
-  readonly complete: boolean;
-  readonly fading: boolean;
-}
-
-export interface HeadLinesProps {
+export interface HeadLinesProps extends PictureProps {
   /** What tells the ids of its tokens from those of another view. */
   readonly prefix?: string;
-  readonly field: LayerField;
   /** Rises whenever the field knows more than before. */
   readonly version: number;
-  readonly shown: Shown;
-  readonly scale: Scale;
-  readonly dark: boolean;
   readonly pins: readonly Place[];
   readonly token: Place | null;
   readonly focus: Focus | null;
@@ -50,13 +30,12 @@ export interface HeadLinesProps {
   readonly onToken: (place: Place | null) => void;
   readonly onPin: (place: Place) => void;
   readonly onEdge?: (edge: Edge) => void;
-  readonly onDrawn: (drawn: Drawn) => void;
-  /** The field knows more than before. */
-  readonly onKnown?: () => void;
-  readonly onFailure?: (sentence: string) => void;
   readonly onEnter: () => void;
   /** Gives the way to bring a token into the window. */
   readonly reveal?: (reveal: (place: Place) => void) => void;
+  /** A token to bring into the window once there is one. */
+  readonly sought?: Place | null;
+  readonly onReached?: () => void;
 }
 
 /** How long the pointer rests before what is written on canvases is said as well. */
@@ -69,8 +48,6 @@ export function HeadLines(props: HeadLinesProps) {
   let above!: HTMLCanvasElement;
   const [size, setSize] = createSignal({ width: 0, height: 0 });
   const [scroll, setScroll] = createSignal(0);
-  const [band, setBand] = createSignal<Band | null>(null);
-  const [known, setKnown] = createSignal(0);
 
   const tokens = (side: Side) => (side === "query" ? props.shown.queries : props.shown.keys);
   const rows = () => Math.max(props.field.queries, props.field.keys);
@@ -85,95 +62,13 @@ export function HeadLines(props: HeadLinesProps) {
   });
   const scrollable = () => layout().extent > layout().height + 1;
 
-  const rules = createMemo(() => rowRules(props.shown, leastVisible(props.scale)));
-  /** Names the rules, so that what was found under them is found again. */
-  const key = createMemo(() => {
-    const { filter, hiddenKeys } = props.shown;
-    const { least, top } = rules();
-    return `${filter} ${[...hiddenKeys].join(",")} ${least} ${top}`;
-  });
-
-  const client = createMemo<WorkClient>(() => {
-    const one = joinWork(props.field, {
-      onSummary: () => {
-        setKnown((count) => count + 1);
-        props.onKnown?.();
-      },
-      onBand: (arrived) => {
-        if (arrived.request.id === wanted?.id) setBand({ ...arrived, request: wanted });
-      },
-      onFailure: (sentence) => props.onFailure?.(sentence),
-    });
-    onCleanup(() => one.close());
-    return one;
-  });
-  createEffect(
-    on([client, key, () => props.shown], ([one, name, shown]) => one.summarise(name, rules(), shown.heads)),
-  );
-  const summaries = createMemo<readonly HeadSummary[]>(() => {
-    known();
-    return props.shown.heads.flatMap((head) => client().summary(key(), head) ?? []);
-  });
-  const allKnown = createMemo(() => summaries().length === props.shown.heads.length);
-  const cutoffs = (head: number) => client().summary(key(), head)?.cutoffs ?? null;
-
-  // The picture of all lines: asked for anew where it would be another, or where the window leaves it.
-  let wanted: BandRequest | null = null;
-  let wantedKey = "";
-  let ids = 0;
-  const ask = (): void => {
-    const now = layout();
-    if (now.width === 0 || now.height === 0) return;
-    const { heads } = props.shown;
-    const [scale, dark] = [props.scale, props.dark];
-    wanted = {
-      id: ++ids,
-      heads,
-      rules: rules(),
-      layout: now,
-      scale,
-      dark,
-      ratio: pixelRatio(),
-      ...bandAround(now, scroll()),
-    };
-    wantedKey = key();
-    client().band(wantedKey, wanted);
-  };
-  createEffect(
-    on([client, key, () => props.shown, () => props.scale, () => props.dark, layout, allKnown], () => {
-      if (band()?.request.layout.cells !== layout().cells) setBand(null);
-      ask();
-    }),
-  );
-  createEffect(
-    on(scroll, (now) => {
-      if (wanted !== null && !covers(wanted, layout(), now, 0.5)) ask();
-    }),
-  );
+  const picture = createPicture(props, layout, scroll);
+  const { band, known, rules, cutoffs, summaries } = picture;
   createEffect(
     on(band, (now) => {
       if (now !== null) paintBand(base, now);
     }),
   );
-  createEffect(() => {
-    const now = band();
-    if (now === null) return;
-    const all = summaries();
-    let [dropped, hidden, seen] = [0, 0, 0];
-    for (const summary of all) {
-      dropped += summary.dropped;
-      hidden += summary.hidden;
-      seen += summary.rows;
-    }
-    props.onDrawn({
-      least: rules().least,
-      crowded: now.threshold,
-      dropped: allKnown() && seen > 0 ? dropped / seen : null,
-      hidden: allKnown() && seen > 0 ? hidden / seen : null,
-      complete: now.complete,
-      fading: now.pixels !== null && layout().extent > 1.5 * layout().height,
-    });
-  });
 
   const painting = (): Painting => ({
     layout: layout(),
@@ -316,6 +211,13 @@ export function HeadLines(props: HeadLinesProps) {
     followScroll();
   };
   props.reveal?.(reveal);
+  createEffect(
+    on([() => props.sought ?? null, hasSize], ([place, sized]) => {
+      if (place === null || !sized) return;
+      reveal(place);
+      props.onReached?.();
+    }),
+  );
 
   const focusAt = (event: MouseEvent): Focus | null => {
     const box = stage.getBoundingClientRect();

@@ -14,9 +14,10 @@ import { Segments } from "../Segments";
 import { WholeButton } from "../WholeButton";
 import { HeadControls } from "./HeadControls";
 import { HeadLegend } from "./HeadLegend";
-import { type Drawn, HeadLines } from "./HeadLines";
+import { HeadLines } from "./HeadLines";
 import { HeadSquares } from "./HeadSquares";
 import { LayerStepper } from "./LayerStepper";
+import type { Drawn } from "./picture";
 import { Search } from "./Search";
 import type { Match } from "./search";
 
@@ -186,6 +187,8 @@ export function HeadPanel(props: HeadPanelProps) {
             onKnown={props.onKnown}
             onFailure={session.fail}
             onEnter={props.onEnter}
+            sought={session.sought()}
+            onReached={session.reached}
             reveal={(way) => {
               reveal = way;
             }}

@@ -5,10 +5,25 @@ import base from "./base.css?inline";
 import edges from "./edges.css?inline";
 import foot from "./foot.css?inline";
 import head from "./head.css?inline";
+import measures from "./measures.css?inline";
 import model from "./model.css?inline";
 import overlays from "./overlays.css?inline";
 import panels from "./panels.css?inline";
+import tokens from "./tokens.css?inline";
 import top from "./top.css?inline";
 import weights from "./weights.css?inline";
 
-export const styles = [base, top, overlays, panels, head, model, weights, edges, foot, neuron].join("\n");
+export const styles = [
+  base,
+  top,
+  overlays,
+  panels,
+  head,
+  tokens,
+  model,
+  measures,
+  weights,
+  edges,
+  foot,
+  neuron,
+].join("\n");

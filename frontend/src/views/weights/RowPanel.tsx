@@ -120,9 +120,9 @@ export function RowTable(props: RowProps) {
         class="weight-bar"
         style={{ width: `${Math.max(1, edge().weight * 100)}%`, background: colour(edge().head) }}
       />,
-      <>{weightText(edge().weight, digits(edge().head, edge().query))}</>,
-      <>{read()?.rank ?? "–"}</>,
-      <>{read()?.score == null ? "–" : scoreText(read()?.score as number)}</>,
+      <span>{weightText(edge().weight, digits(edge().head, edge().query))}</span>,
+      <span>{read()?.rank ?? "–"}</span>,
+      <span>{read()?.score == null ? "–" : scoreText(read()?.score as number)}</span>,
     ];
   };
   const comparedText = (place: Place, { other, weights }: Compared, at: number): string => {

@@ -1,0 +1,127 @@
+/** The picture of all lines of the head view, and what is known of its heads: asked for where it would be another. */
+
+import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup } from "solid-js";
+import type { LayerField } from "../../compute/field";
+import type { HeadSummary } from "../../compute/summary";
+import type { Scale } from "../../state/state";
+import type { Layout } from "../layout";
+import { leastVisible, pixelRatio } from "../paint";
+import { rowRules, type Shown } from "../reading";
+import { type Band, type BandRequest, bandAround, covers } from "./band";
+import { joinWork, type WorkClient } from "./work";
+
+/** What there is to say of a picture: what it leaves out. */
+export interface Drawn {
+  /** The lightest weight drawn where that is a matter of the eye, or of too many lines. */
+  readonly least: number;
+  readonly crowded: number;
+  /** Mean attention of a row that is not drawn; null while not all rows were looked at. */
+  readonly dropped: number | null;
+  /** Mean attention of a row on hidden keys; null while not known. */
+  readonly hidden: number | null;
+  readonly complete: boolean;
+  readonly fading: boolean;
+}
+
+export interface PictureProps {
+  readonly field: LayerField;
+  readonly shown: Shown;
+  readonly scale: Scale;
+  readonly dark: boolean;
+  readonly onDrawn: (drawn: Drawn) => void;
+  /** The field knows more than before. */
+  readonly onKnown?: () => void;
+  readonly onFailure?: (sentence: string) => void;
+}
+
+export function createPicture(props: PictureProps, layout: Accessor<Layout>, scroll: Accessor<number>) {
+  const [band, setBand] = createSignal<Band | null>(null);
+  const [known, setKnown] = createSignal(0);
+
+  const rules = createMemo(() => rowRules(props.shown, leastVisible(props.scale)));
+  /** Names the rules, so that what was found under them is found again. */
+  const key = createMemo(() => {
+    const { filter, hiddenKeys } = props.shown;
+    const { least, top } = rules();
+    return `${filter} ${[...hiddenKeys].join(",")} ${least} ${top}`;
+  });
+
+  const client = createMemo<WorkClient>(() => {
+    const one = joinWork(props.field, {
+      onSummary: () => {
+        setKnown((count) => count + 1);
+        props.onKnown?.();
+      },
+      onBand: (arrived) => {
+        if (arrived.request.id === wanted?.id) setBand({ ...arrived, request: wanted });
+      },
+      onFailure: (sentence) => props.onFailure?.(sentence),
+    });
+    onCleanup(() => one.close());
+    return one;
+  });
+  createEffect(
+    on([client, key, () => props.shown], ([one, name, shown]) => one.summarise(name, rules(), shown.heads)),
+  );
+  const summaries = createMemo<readonly HeadSummary[]>(() => {
+    known();
+    return props.shown.heads.flatMap((head) => client().summary(key(), head) ?? []);
+  });
+  const allKnown = createMemo(() => summaries().length === props.shown.heads.length);
+  const cutoffs = (head: number) => client().summary(key(), head)?.cutoffs ?? null;
+
+  // The picture of all lines: asked for anew where it would be another, or where the window leaves it.
+  let wanted: BandRequest | null = null;
+  let wantedKey = "";
+  let ids = 0;
+  const ask = (): void => {
+    const now = layout();
+    if (now.width === 0 || now.height === 0) return;
+    const { heads } = props.shown;
+    const [scale, dark] = [props.scale, props.dark];
+    wanted = {
+      id: ++ids,
+      heads,
+      rules: rules(),
+      layout: now,
+      scale,
+      dark,
+      ratio: pixelRatio(),
+      ...bandAround(now, scroll()),
+    };
+    wantedKey = key();
+    client().band(wantedKey, wanted);
+  };
+  createEffect(
+    on([client, key, () => props.shown, () => props.scale, () => props.dark, layout, allKnown], () => {
+      if (band()?.request.layout.cells !== layout().cells) setBand(null);
+      ask();
+    }),
+  );
+  createEffect(
+    on(scroll, (now) => {
+      if (wanted !== null && !covers(wanted, layout(), now, 0.5)) ask();
+    }),
+  );
+  createEffect(() => {
+    const now = band();
+    if (now === null) return;
+    const all = summaries();
+    let [dropped, hidden, seen] = [0, 0, 0];
+    for (const summary of all) {
+      dropped += summary.dropped;
+      hidden += summary.hidden;
+      seen += summary.rows;
+    }
+    props.onDrawn({
+      least: rules().least,
+      crowded: now.threshold,
+      dropped: allKnown() && seen > 0 ? dropped / seen : null,
+      hidden: allKnown() && seen > 0 ? hidden / seen : null,
+      complete: now.complete,
+      fading: now.pixels !== null && layout().extent > 1.5 * layout().height,
+    });
+  });
+
+  return { band, known, rules, cutoffs, summaries };
+}
