@@ -4,6 +4,7 @@
     weight α_ij = exp(s_ij) / (Σ_j' exp(s_ij') + exp(sink))         over the allowed keys j' (Vig 2019, equation 1)
     output o_i  = Σ_j α_ij v_j
 
+Where a pass was edited, q, k and v are the edited ones, and `edited` holds the cells, rows and outputs that edits put in place.
 Arithmetic is in float32 whatever the model's own dtype is.
 """
 
@@ -19,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from attnscope.attention.bias import Bias
+from attnscope.attention.edited import Edited
 from attnscope.attention.mask import Mask
 from attnscope.types import LayerShape
 
@@ -96,6 +98,7 @@ class QKRecord(LayerRecord):
     softcap: float | None = None
     bias: Bias | None = None
     sinks: Float[Tensor, "heads"] | None = None
+    edited: Edited | None = None
 
     @property
     def shape(self) -> LayerShape:
@@ -116,7 +119,8 @@ class QKRecord(LayerRecord):
     def nbytes(self) -> int:
         """Bytes that are kept."""
         held = sum(part.numel() * part.element_size() for part in (self.q, self.k, self.v))
-        return held + self.mask.nbytes + (self.bias.nbytes if self.bias else 0)
+        others = (self.mask, self.bias, self.edited)
+        return held + sum(part.nbytes for part in others if part is not None)
 
     def key_head(self, heads: Tensor) -> Tensor:
         """The key (and value) heads that the query `heads` use."""
@@ -129,18 +133,22 @@ class QKRecord(LayerRecord):
     def scores(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
         """Scores before the softmax with everything applied; -inf where a key is not allowed."""
         span = self.mask.span(rows)
-        return pad(self._scores(heads, rows, span), (span.start, self.keys - span.stop), value=-torch.inf)
+        scores = pad(self._scores(heads, rows, span), (span.start, self.keys - span.stop), value=-torch.inf)
+        return scores if self.edited is None else self.edited.cut(scores, heads, rows)
 
     def attention(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
         """Attention weights α."""
         span = self.mask.span(rows)
         weights = self._softmax(self._scores(heads, rows, span), heads, rows)
-        if span == slice(0, self.keys):
-            return weights
-        return pad(weights, (span.start, self.keys - span.stop))
+        if span != slice(0, self.keys):
+            weights = pad(weights, (span.start, self.keys - span.stop))
+        return weights if self.edited is None else self.edited.replace(weights, heads, rows)
 
     def tile(self, heads: Tensor, rows: Tensor) -> Tile:
         """Attention weights α, and the scores as their logarithms."""
+        if self.edited is not None and bool(self.edited.found(heads, rows)[0].any()):
+            weights = self.attention(heads, rows)
+            return Tile(rows, slice(0, self.keys), weights, weights.clamp(min=torch.finfo(torch.float32).tiny).log())
         span = self.mask.span(rows)
         every = torch.equal(heads, torch.arange(self.q.shape[0]))
         products = self._products_by_group(rows, span) if every else self._products(heads, rows, span, self.scaling)
@@ -194,10 +202,11 @@ class QKRecord(LayerRecord):
         return by_group.reshape(q.shape[0], len(rows), -1).cpu()
 
     def output(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows v_dim"]:
-        """Σ_j α_ij v_j: what each head passes on, before the output projection."""
+        """Σ_j α_ij v_j, or what edits made of it: what each head passes on, before the output projection."""
         values = self.v[self.key_head(heads)].float().cpu()
         parts = [self.attention(heads, part) @ values for part in rows.split(ROWS_AT_ONCE)]
-        return torch.cat(parts, dim=1) if parts else values[:, :0]
+        outputs = torch.cat(parts, dim=1) if parts else values[:, :0]
+        return outputs if self.edited is None else self.edited.change(outputs, heads, rows)
 
 
 @dataclass(frozen=True, eq=False)

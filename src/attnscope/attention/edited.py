@@ -1,0 +1,105 @@
+"""What edits changed of a layer's attention beyond its q, k and v: single cells, single rows, single heads' outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int, Int32
+from torch import Tensor
+from torch.nn.functional import pad
+
+_HEAD = 1 << 40
+"""Head and row in one number: head · this + row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """The exact outcome of edits in one layer, kept for the heads and rows that they touch and for no others.
+
+    `cuts` are edges (head, query, key) whose score was set to -inf. `rows_at` names rows (head, query) whose weights are not the
+    softmax of their scores, in ascending order; `rows` holds these weights. `heads` names heads whose output was changed after
+    the weights: head `heads[r]` passes on `kept[r, i] · Σ_j α_ij v_j + outputs[r, i]` for query i.
+    """
+
+    cuts: Int32[Tensor, "cuts 3"]
+    rows_at: Int32[Tensor, "rows 2"]
+    rows: Float[Tensor, "rows keys"]
+    heads: Int32[Tensor, "changed"]
+    kept: Float[Tensor, "changed queries"]
+    outputs: Float[Tensor, "changed queries v_dim"]
+
+    @property
+    def parts(self) -> dict[str, Tensor]:
+        """Every tensor, by name."""
+        names = ("cuts", "rows_at", "rows", "heads", "kept", "outputs")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        return sum(part.numel() * part.element_size() for part in self.parts.values())
+
+    def found(self, heads: Tensor, rows: Tensor) -> tuple[Bool[Tensor, "heads rows"], Int[Tensor, "heads rows"]]:
+        """Which of the rows of these heads are kept here, and at which index of `rows`."""
+        asked = heads[:, None].long() * _HEAD + rows.long()
+        if not len(self._codes):
+            return torch.zeros_like(asked, dtype=torch.bool), torch.zeros_like(asked)
+        index = torch.searchsorted(self._codes, asked).clamp(max=len(self._codes) - 1)
+        return self._codes[index] == asked, index
+
+    def cut(self, scores: Tensor, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
+        """The scores of these rows with -inf at the edges that were cut. Writes to `scores`."""
+        for head, query, key in self.cuts.tolist():
+            scores[..., key].masked_fill_((heads == head)[:, None] & (rows == query), -torch.inf)
+        return scores
+
+    def replace(self, weights: Tensor, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
+        """The weights of these rows, the changed ones put in their places. Writes to `weights`."""
+        here, index = self.found(heads, rows)
+        if bool(here.any()):
+            weights[here] = self.rows[index[here]]
+        return weights
+
+    def change(self, outputs: Tensor, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows v_dim"]:
+        """What these heads pass on, from their Σ_j α_ij v_j. Writes to `outputs`."""
+        for r, head in enumerate(self.heads.tolist()):
+            for at in (heads == head).nonzero().flatten().tolist():
+                outputs[at] = self.kept[r, rows, None] * outputs[at] + self.outputs[r, rows]
+        return outputs
+
+    @cached_property
+    def _codes(self) -> Tensor:
+        return self.rows_at[:, 0].long() * _HEAD + self.rows_at[:, 1].long()
+
+
+def joined(parts: Sequence[Edited | None], queries: Sequence[int], v_dim: int) -> Edited | None:
+    """The edits of consecutive passes as those of one: part p is of `queries[p]` queries that follow those before it.
+
+    Keys count from the first part's first; rows of fewer keys are filled up with zeros.
+    """
+    present = [part for part in parts if part is not None]
+    if not present:
+        return None
+    keys = max(part.rows.shape[1] for part in present)
+    starts = [sum(queries[:p]) for p in range(len(parts))]
+    cuts, at, rows = [], [], []
+    changed = sorted({head for part in present for head in part.heads.tolist()})
+    kept = torch.ones(len(changed), sum(queries))
+    outputs = torch.zeros(len(changed), sum(queries), v_dim)
+    for part, start, count in zip(parts, starts, queries, strict=True):
+        if part is None:
+            continue
+        shift = torch.tensor([0, start], dtype=torch.int32)
+        cuts.append(part.cuts + pad(shift, (0, 1)))
+        at.append(part.rows_at + shift)
+        rows.append(pad(part.rows, (0, keys - part.rows.shape[1])))
+        for r, head in enumerate(part.heads.tolist()):
+            kept[changed.index(head), start : start + count] = part.kept[r]
+            outputs[changed.index(head), start : start + count] = part.outputs[r]
+    places = torch.cat(at)
+    order = torch.argsort(places[:, 0].long() * _HEAD + places[:, 1].long())
+    named = torch.tensor(changed, dtype=torch.int32)
+    return Edited(torch.cat(cuts), places[order], torch.cat(rows)[order], named, kept, outputs)

@@ -1,0 +1,246 @@
+"""The stages of a plan on the tensors of one layer.
+
+Shapes are transformers': q, k and v [batch, head, position, dim], outputs [batch, query, head, dim].
+Nothing is written to the tensors that were given: what is changed is copied first, and only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attnscope.attention import Edited
+from attnscope.attention.record import ROWS_AT_ONCE
+from attnscope.edits.stages import Cut, LayerPlan, PatchedRows, Scaled, Set, Vector
+from attnscope.errors import InputError
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Rows of scores [row, key] of one head with everything applied (-inf: not allowed), and the head's learned sink."""
+
+    scores: Tensor
+    sink: Tensor | None = None
+
+    @property
+    def weights(self) -> Tensor:
+        """Their softmax; 0 where no key is left."""
+        found = (
+            self.scores if self.sink is None else torch.cat([self.scores, self.sink.expand(len(self.scores), 1)], dim=1)
+        )
+        return torch.softmax(found, dim=-1).nan_to_num(0.0)[:, : self.scores.shape[1]]
+
+
+ScoresOf = Callable[[int, int, Tensor], Scores]
+"""From a row of the batch, a head and query rows (as the call counts them) to their scores."""
+
+
+@dataclass
+class Outcome:
+    """What the edits of one layer came to for one row of the batch, as a record keeps it, and sentences about it."""
+
+    cuts: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    rows: dict[tuple[int, int], Tensor] = field(default_factory=dict[tuple[int, int], Tensor])
+    kept: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    outputs: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    notes: list[str] = field(default_factory=list[str])
+
+    def edited(self, queries: int, keys: int, v_dim: int) -> Edited | None:
+        """As a record keeps it; None where neither weights nor outputs were changed."""
+        if not self.rows and not self.outputs:
+            return None
+        places, heads = sorted(self.rows), sorted(self.outputs)
+        return Edited(
+            cuts=torch.tensor(sorted(set(self.cuts)), dtype=torch.int32).reshape(-1, 3),
+            rows_at=torch.tensor(places, dtype=torch.int32).reshape(-1, 2),
+            rows=torch.stack([self.rows[place] for place in places]) if places else torch.zeros(0, keys),
+            heads=torch.tensor(heads, dtype=torch.int32),
+            kept=torch.stack([self.kept[head] for head in heads]) if heads else torch.ones(0, queries),
+            outputs=torch.stack([self.outputs[head] for head in heads]) if heads else torch.zeros(0, queries, v_dim),
+        )
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Where the numbers of a call lie: query i of it is position `before + i`, key j is position `first_key + j`."""
+
+    plan: LayerPlan
+    before: int = 0
+    first_key: int = 0
+    name: str = ""
+
+    def scaled(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q, k and v with their dimensions scaled."""
+        vectors = {"q": query, "k": key, "v": value}
+        for which in {one.vector for one in self.plan.neurons}:
+            changed = vectors[which].clone()
+            for one in self.plan.neurons:
+                if one.vector == which:
+                    part = changed[_rows(one.row), one.head]
+                    part[..., one.dims.to(part.device)] *= one.factor
+            vectors[which] = changed
+        return vectors["q"], vectors["k"], vectors["v"]
+
+    def reweighted(self, output: Tensor, value: Tensor, scores: ScoresOf, outcome: Outcome) -> Tensor:
+        """The output with the rows computed anew whose weights are edited. `outcome` is that of the batch's first row."""
+        if not self.plan.weights:
+            return output
+        output = output.clone()
+        group = output.shape[2] // value.shape[1]
+        for row, head in self._touched(output.shape[0]):
+            edits = [one for one in self.plan.weights if one.head == head and one.row in (None, row)]
+            values = value[row, head // group]
+            exact = values.to(torch.promote_types(values.dtype, torch.float32))
+            for at in self._queries(edits, output.shape[1]).split(ROWS_AT_ONCE):
+                weights = self._weights(
+                    edits, at, lambda rows, b=row, h=head: scores(b, h, rows), value.shape[2], outcome, head
+                )
+                output[row, at.to(output.device), head] = (weights.to(exact) @ exact).to(output.dtype)
+                if row == 0:
+                    kept = weights.detach().float().cpu()
+                    outcome.rows.update({(head, int(query)): kept[i] for i, query in enumerate(at)})
+        return output
+
+    def replaced(self, output: Tensor, outcome: Outcome) -> Tensor:
+        """The heads' outputs scaled or replaced."""
+        if not self.plan.outputs:
+            return output
+        output = output.clone()
+        queries = output.shape[1]
+        for one in self.plan.outputs:
+            part = output[_rows(one.row), :, one.head]
+            first = one.row in (None, 0)
+            if first and one.head not in outcome.kept:
+                outcome.kept[one.head] = torch.ones(queries)
+                outcome.outputs[one.head] = torch.zeros(queries, output.shape[3])
+            if isinstance(one, Scaled):
+                part *= one.factor
+                if first:
+                    outcome.kept[one.head] *= one.factor
+                    outcome.outputs[one.head] *= one.factor
+                continue
+            found = one.at(self.before, queries)
+            part[:, : len(found)] = found.to(part)
+            if first:
+                outcome.kept[one.head][: len(found)] = 0.0
+                outcome.outputs[one.head][: len(found)] = found.to(output.dtype).float()
+        return output
+
+    def _touched(self, batch: int) -> Iterator[tuple[int, int]]:
+        """The (row of the batch, head) that have edited weights."""
+        for head in sorted({one.head for one in self.plan.weights}):
+            rows = {one.row for one in self.plan.weights if one.head == head}
+            for row in range(batch) if None in rows else sorted(row for row in rows if row is not None):
+                yield row, head
+
+    def _queries(self, edits: list[Cut | Set | PatchedRows], queries: int) -> Tensor:
+        """The queries of this call whose rows are edited."""
+        named: set[int] = set()
+        for one in edits:
+            if isinstance(one, PatchedRows):
+                if one.queries < queries and self.before == 0:
+                    raise InputError(
+                        f"PatchHead of head {self.name}{one.head} has the attention of {one.queries} queries, and this input has "
+                        f"{queries}: use a source of as many tokens."
+                    )
+                named.update(range(max(0, min(queries, one.queries - self.before))))
+            elif 0 <= one.query - self.before < queries:
+                named.add(one.query - self.before)
+        return torch.tensor(sorted(named), dtype=torch.long)
+
+    def _weights(
+        self,
+        edits: list[Cut | Set | PatchedRows],
+        at: Tensor,
+        scores: Callable[[Tensor], Scores],
+        keys: int,
+        outcome: Outcome,
+        head: int,
+    ) -> Float[Tensor, "row key"]:
+        """The edited weights of the queries `at`."""
+        only_patched = not any(isinstance(one, (Cut, Set)) for one in edits)
+        if only_patched and isinstance(edits[-1], PatchedRows):
+            return self._patch(edits[-1], at, keys)
+        found = scores(at)
+        allowed = found.scores > -torch.inf
+        found = Scores(found.scores.clone(), found.sink)
+        where = {int(query) + self.before: i for i, query in enumerate(at)}
+        for one in edits:
+            if isinstance(one, Cut) and one.query in where:
+                i, key = where[one.query], one.key - self.first_key
+                if not 0 <= key < keys or not bool(allowed[i, key]):
+                    outcome.notes.append(
+                        f"Query {one.query} could not look at key {one.key} in head {self.name}{head} anyway: cutting that edge "
+                        "changes nothing."
+                    )
+                    continue
+                found.scores[i, key] = -torch.inf
+                outcome.cuts.append((head, one.query - self.before, key))
+        weights = found.weights
+        for one in edits:
+            if isinstance(one, PatchedRows):
+                inside = at + self.before < one.queries
+                weights[inside.to(weights.device)] = self._patch(one, at[inside], keys).to(weights)
+            elif isinstance(one, Set) and one.query in where:
+                self._set(one, weights[where[one.query]], allowed[where[one.query]], found, outcome)
+        return weights
+
+    def _patch(self, one: PatchedRows, at: Tensor, keys: int) -> Tensor:
+        if one.keys > keys + self.first_key:
+            raise InputError(
+                f"PatchHead of head {self.name}{one.head} has the attention to {one.keys} keys, and this input has "
+                f"{keys + self.first_key}: use a source of as many tokens."
+            )
+        rows = one.weights(at + self.before)[:, self.first_key :]
+        return torch.nn.functional.pad(rows, (0, keys - rows.shape[1]))
+
+    def _set(self, one: Set, row: Tensor, allowed: Tensor, found: Scores, outcome: Outcome) -> None:
+        """Write the weight into a row, the rest of it scaled to what is left; a learned sink is part of the rest."""
+        key = one.key - self.first_key
+        if not 0 <= key < len(row) or not bool(allowed[key]):
+            raise InputError(
+                f"SetAttention: query {one.query} may not look at key {one.key} in head {self.name}{one.head}, so no "
+                "weight can be set."
+            )
+        rest = (row.sum() if found.sink is None else row.new_ones(())) - row[key]
+        others = row.clone()
+        others[key] = 0.0
+        if found.sink is None:
+            rest = others.sum()
+        scale = torch.where(rest > 0, (1 - one.weight) / rest, torch.zeros_like(rest))
+        if not bool(rest > 0) and one.weight < 1:
+            outcome.notes.append(
+                f"Query {one.query} looks at nothing but key {one.key} in head {self.name}{one.head}, so its row now sums to "
+                f"{one.weight:g}."
+            )
+        row.copy_(others * scale)
+        row[key] = one.weight
+
+
+def added(vectors: tuple[Vector, ...], side: str, states: Tensor, before: int) -> Tensor:
+    """The residual stream [batch, position, model_dim] at one side of a block with its vectors added.
+
+    Raises `InputError` where a vector has another size than the stream.
+    """
+    chosen = [one for one in vectors if one.at == side]
+    if not chosen:
+        return states
+    states = states.clone()
+    for one in chosen:
+        if len(one.value) != states.shape[-1]:
+            raise InputError(
+                f"AddVector: the vector has {len(one.value)} numbers; the residual stream has {states.shape[-1]}."
+            )
+        if one.position is None:
+            states[_rows(one.row)] += one.value.to(states)
+        elif 0 <= one.position - before < states.shape[1]:
+            states[_rows(one.row), one.position - before] += one.value.to(states)
+    return states
+
+
+def _rows(row: int | None) -> slice:
+    return slice(None) if row is None else slice(row, row + 1)

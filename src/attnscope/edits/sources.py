@@ -1,0 +1,75 @@
+"""The values that edits take from elsewhere, as tensors: outputs and weights of the same head in other passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attnscope.attention import LayerRecord, QKRecord
+from attnscope.edits.edit import Edit
+from attnscope.edits.kinds import PatchHead
+from attnscope.edits.reference import TraceRef
+from attnscope.errors import InputError, MissingError, RefusedError
+from attnscope.trace import Trace
+
+WeightRows = Callable[[Tensor], Tensor]
+"""From query positions to their attention weights [row, key], float32."""
+
+
+def outputs_of(edit: Edit, head: int, stack: str, given: Any, v_dim: int) -> Float[Tensor, "sample v_dim"]:
+    """The head's outputs (before W_O) in a reference, one row a query, float32. Raises `InputError` where they do not fit."""
+    if isinstance(given, (Trace, TraceRef)):
+        given = (given,)
+    if isinstance(given[0], (Trace, TraceRef)):
+        found = torch.cat([_output(edit, head, stack, trace) for trace in given])
+    else:
+        found = torch.tensor(given, dtype=torch.float32)
+    if found.shape[1] != v_dim or not len(found):
+        raise InputError(
+            f"{edit.kind} needs outputs of {v_dim} numbers for {edit.place}; the reference has {tuple(found.shape)} (samples, "
+            "numbers)."
+        )
+    return found
+
+
+def weights_of(edit: PatchHead, stack: str) -> tuple[WeightRows, tuple[int, int]]:
+    """The source's attention weights by rows, and its (queries, keys)."""
+    source = edit.source
+    if not isinstance(source, (Trace, TraceRef)):
+        rows = torch.tensor(source, dtype=torch.float32)
+        if bool((rows < 0).any()) or bool((rows.sum(-1) > 1 + 1e-3).any()):
+            raise InputError(
+                "`source` of PatchHead is no attention: its rows must be weights from 0 that sum to at most 1."
+            )
+        return lambda at: rows[at], (rows.shape[0], rows.shape[1])
+    record = _record(edit, edit.head, stack, source)
+    head = torch.tensor([edit.head])
+    return lambda at: record.attention(head, at)[0], (record.queries, record.keys)
+
+
+def _output(edit: Edit, head: int, stack: str, trace: Trace | TraceRef) -> Tensor:
+    record = _record(edit, head, stack, trace)
+    if not isinstance(record, QKRecord):
+        raise RefusedError(f"The reference of {edit.kind} knows only weights of {edit.place}, not its output.")
+    return record.output(torch.tensor([head]), torch.arange(record.queries))[0]
+
+
+def _record(edit: Edit, head: int, stack: str, trace: Trace | TraceRef) -> LayerRecord:
+    if isinstance(trace, TraceRef):
+        raise MissingError(
+            f"{edit.kind} refers to the trace {trace.id[:64]!r}, which is not here; read the edits with `from_json(…, traces=…)`."
+        )
+    if stack not in trace.stacks:
+        raise InputError(
+            f"The trace that {edit.kind} refers to has no stack {stack!r}; it has {', '.join(trace.stacks)}."
+        )
+    record = trace.layer_record(edit.layer, stack)
+    if head >= record.shape.heads:
+        raise InputError(
+            f"The trace that {edit.kind} refers to has {record.shape.heads} heads in layer {edit.layer}, no head {head}."
+        )
+    return record
