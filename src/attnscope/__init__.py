@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attnscope.display import display_with, export_with
 
 if TYPE_CHECKING:
-    from attnscope import analysis, bertviz
+    from attnscope import analysis, bertviz, edits
     from attnscope.errors import AttnscopeError
     from attnscope.figures import figure
     from attnscope.model.model import Model, load
@@ -29,6 +29,7 @@ _HOME = {
     "Trace": "attnscope.trace",
     "analysis": "attnscope.analysis",
     "bertviz": "attnscope.bertviz",
+    "edits": "attnscope.edits",
     "export": "attnscope.offline",
     "figure": "attnscope.figures",
     "load": "attnscope.model.model",
@@ -36,7 +37,7 @@ _HOME = {
     "show": "attnscope.widget.show",
 }
 
-__all__ = ["AttnscopeError", "Model", "Trace", "analysis", "bertviz", "export", "figure", "load", "open", "show"]
+__all__ = ["AttnscopeError", "Model", "Trace", "analysis", "bertviz", "edits", "export", "figure", "load", "open", "show"]
 __version__ = version("attnscope")
 
 
