@@ -1,7 +1,7 @@
 """Eager attention written from its equations, with a place to change things: what edits are tested against.
 
-Nothing of attnscope is used. A copy of the model runs with this function as its attention; `change(what, path, tensor)` is called in
-every layer with q, k, v, scores, weights and heads' outputs, and returns what is used instead.
+Nothing of attnscope is used. A copy of the model runs with this function as its attention; `change(what, path, tensor)` is
+called in every layer with q, k, v, scores, weights and heads' outputs, and returns what is used instead.
 """
 
 from __future__ import annotations

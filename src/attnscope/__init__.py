@@ -37,7 +37,19 @@ _HOME = {
     "show": "attnscope.widget.show",
 }
 
-__all__ = ["AttnscopeError", "Model", "Trace", "analysis", "bertviz", "edits", "export", "figure", "load", "open", "show"]
+__all__ = [
+    "AttnscopeError",
+    "Model",
+    "Trace",
+    "analysis",
+    "bertviz",
+    "edits",
+    "export",
+    "figure",
+    "load",
+    "open",
+    "show",
+]
 __version__ = version("attnscope")
 
 

@@ -44,7 +44,7 @@ EVERY: list[Edit] = [
 
 @pytest.mark.parametrize("edit", EVERY, ids=lambda edit: edit.kind)
 def test_an_edit_is_the_same_after_repr_and_after_json(edit: Edit) -> None:
-    again = eval(repr(edit))  # noqa: S307 - our own
+    again = eval(repr(edit))
     assert again == edit
     assert hash(again) == hash(edit)
     assert edits.from_json(edits.to_json([edit]), traces=[TRACE]) == [edit]
