@@ -184,6 +184,8 @@ export class ComputedLayer extends LayerOf {
   override taken(head: number, query: number, normaliser: number): number {
     const { whole } = this;
     if (whole === null) return 0;
+    const given = whole.#kernel.given(head, query);
+    if (given !== null) return [...this.without].reduce((sum, key) => sum + given[key], 0);
     const scores = [...this.without].map((key) => whole.computeScore(head, query, key));
     const sink = whole.data.sink?.[head] ?? Number.NEGATIVE_INFINITY;
     const top = Math.max(normaliser, sink, ...scores);

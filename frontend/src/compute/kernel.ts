@@ -27,6 +27,10 @@ export interface LayerData {
   readonly bias: Float32Array | null;
   readonly biasPerHead: boolean;
   readonly sink: Float32Array | null;
+  /** Of an edited layer: rows [head, query] whose weights are `rows`, and edges [head, query, key] that were cut. */
+  readonly rowsAt?: Int32Array | null;
+  readonly rows?: Float32Array | null;
+  readonly cuts?: Int32Array | null;
   /** The largest difference of a q · k from the exact one, where whoever sent q and k measured it. */
   readonly dotError?: number;
 }
@@ -81,8 +85,15 @@ export function layerData(message: LayerMessage): LayerData {
     bias,
     biasPerHead: biasKind !== "dense" || message.tensors.get("bias")?.shape[0] === heads,
     sink: message.sinks ? expect(Float32Array, "sink", [heads]) : null,
+    rowsAt: optional(Int32Array, "rows_at", [countOf(message, "rows_at"), 2]),
+    rows: optional(Float32Array, "rows_attention", [countOf(message, "rows_at"), keys]),
+    cuts: optional(Int32Array, "cuts", [countOf(message, "cuts"), 3]),
     dotError: message.dot_error,
   };
+}
+
+function countOf(message: LayerMessage, name: string): number {
+  return message.tensors.get(name)?.shape[0] ?? 0;
 }
 
 function checked<T extends TensorData>(
@@ -100,7 +111,27 @@ function checked<T extends TensorData>(
 
 /** Rows, columns and normalisers of one layer. Scores are −∞ where a key is not allowed. */
 export class Kernel {
-  constructor(readonly layer: LayerData) {}
+  /** Of an edited layer: where in `rows` a row (head · queries + query) lies, and the keys that a row has cut. */
+  readonly #rows = new Map<number, number>();
+  readonly #cuts = new Map<number, Set<number>>();
+
+  constructor(readonly layer: LayerData) {
+    const { rowsAt, cuts, queries } = layer;
+    for (let n = 0; n < (rowsAt?.length ?? 0) / 2; n++) {
+      const [head, query] = (rowsAt as Int32Array).subarray(2 * n);
+      this.#rows.set(head * queries + query, n);
+    }
+    for (let n = 0; n < (cuts?.length ?? 0) / 3; n++) {
+      const [head, query, key] = (cuts as Int32Array).subarray(3 * n);
+      const row = head * queries + query;
+      this.#cuts.set(row, (this.#cuts.get(row) ?? new Set()).add(key));
+    }
+  }
+
+  /** Whether an edit cut the edge: its score is −∞. */
+  cut(head: number, query: number, key: number): boolean {
+    return this.#cuts.get(head * this.layer.queries + query)?.has(key) ?? false;
+  }
 
   /** Whether `query` may look at `key` in `head`. */
   allowed(head: number, query: number, key: number): boolean {
@@ -122,12 +153,13 @@ export class Kernel {
     this.#products(head, query, begin, end, out);
     const plain = this.layer.softcap === null && this.layer.biasKind === null;
     const { valid } = this.layer;
-    if (plain && bits === null) {
-      if (valid === null) return out;
+    if (!plain || bits !== null) {
+      for (let key = begin; key < end; key++) out[key] = this.#finished(head, query, key, out[key]);
+    } else if (valid !== null) {
       for (let key = begin; key < end; key++) if (valid[key] === 0) out[key] = Number.NEGATIVE_INFINITY;
-      return out;
     }
-    for (let key = begin; key < end; key++) out[key] = this.#finished(head, query, key, out[key]);
+    const cuts = this.#cuts.get(head * this.layer.queries + query);
+    if (cuts !== undefined) for (const key of cuts) out[key] = Number.NEGATIVE_INFINITY;
     return out;
   }
 
@@ -145,6 +177,11 @@ export class Kernel {
   attend(head: number, query: number, out: Float32Array): number {
     this.scores(head, query, out);
     const normaliser = this.#logSum(head, out);
+    const given = this.given(head, query);
+    if (given !== null) {
+      out.set(given);
+      return normaliser;
+    }
     if (normaliser === Number.NEGATIVE_INFINITY) {
       out.fill(0);
       return normaliser;
@@ -184,6 +221,11 @@ export class Kernel {
     const k0 = (group * this.layer.keys + key) * dim;
     const mean = this.#mean(group);
     for (let query = 0; query < queries; query++) {
+      const given = this.#rows.size === 0 ? null : this.given(head, query);
+      if (given !== null) {
+        out[query] = given[key];
+        continue;
+      }
       if (normalisers[query] === Number.NEGATIVE_INFINITY || !this.allowed(head, query, key)) {
         out[query] = 0;
         continue;
@@ -229,6 +271,13 @@ export class Kernel {
     for (; key < end; key++, at += dim) out[key] = dot(q, q0, k, at, dim) * scaling + offset;
   }
 
+  /** The weights of a row that an edit made; null of any other. */
+  given(head: number, query: number): Float32Array | null {
+    const { rows, queries, keys } = this.layer;
+    const at = this.#rows.get(head * queries + query);
+    return at === undefined || rows == null ? null : rows.subarray(at * keys, (at + 1) * keys);
+  }
+
   #mean(group: number): Float32Array | null {
     const { kMean, dim } = this.layer;
     return kMean === null ? null : kMean.subarray(group * dim, (group + 1) * dim);
@@ -237,7 +286,7 @@ export class Kernel {
   /** A scaled product with soft cap, bias and mask applied, in that order. */
   #finished(head: number, query: number, key: number, product: number): number {
     const { softcap } = this.layer;
-    if (!this.allowed(head, query, key)) return Number.NEGATIVE_INFINITY;
+    if (!this.allowed(head, query, key) || this.cut(head, query, key)) return Number.NEGATIVE_INFINITY;
     const score = softcap === null ? product : softcap * Math.tanh(product / softcap);
     return score + biasAt(this.layer, head, query, key);
   }
@@ -260,7 +309,19 @@ export class Kernel {
 export function withoutKeys(layer: LayerData, hidden: ReadonlySet<number>): LayerData {
   const valid = layer.valid?.slice() ?? new Uint8Array(layer.keys).fill(1);
   for (const key of hidden) valid[key] = 0;
-  return { ...layer, valid, sink: null };
+  const rows = layer.rows == null ? null : renormalised(layer.rows, layer.keys, hidden);
+  return { ...layer, valid, sink: null, rows };
+}
+
+/** Rows of weights without some keys, brought back to a sum of 1 where anything is left. */
+function renormalised(rows: Float32Array, keys: number, hidden: ReadonlySet<number>): Float32Array {
+  const kept = rows.map((weight, at) => (hidden.has(at % keys) ? 0 : weight));
+  for (let from = 0; from < kept.length; from += keys) {
+    const row = kept.subarray(from, from + keys);
+    const sum = row.reduce((total, weight) => total + weight, 0);
+    if (sum > 0) for (let key = 0; key < keys; key++) row[key] /= sum;
+  }
+  return kept;
 }
 
 /** What a layer adds to one score; 0 where it has no bias. */

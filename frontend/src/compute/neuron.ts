@@ -116,7 +116,8 @@ export function traceQuery(vectors: HeadVectors, query: number): QueryTrace {
       bias[key] = biasAt(data, head, query, key);
       score += bias[key];
     }
-    scores[key] = allowed[key] === 1 ? score : Number.NEGATIVE_INFINITY;
+    const open = allowed[key] === 1 && !kernel.cut(head, query, key);
+    scores[key] = open ? score : Number.NEGATIVE_INFINITY;
   }
   return { query, keys, dim, products, dots, capped, bias, scores, allowed };
 }

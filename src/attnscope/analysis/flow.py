@@ -34,7 +34,10 @@ def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None
     width = record.shape.v_dim
     alone = torch.zeros(record.keys, record.shape.heads * width)
     alone[:, head * width : (head + 1) * width] = trace.v(layer, head, stack)
-    return weights * projected(module, record, alone).norm(dim=-1)
+    passed_on = (
+        weights if record.edited is None else weights * record.edited.kept_of(head, record.queries).abs()[:, None]
+    )
+    return passed_on * projected(module, record, alone).norm(dim=-1)
 
 
 def rollout(trace: Trace, stack: str | None = None) -> Float[Tensor, "query key"]:

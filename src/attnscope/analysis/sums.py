@@ -25,7 +25,8 @@ class Sums:
 
     def __init__(self, grounds: Grounds, record: LayerRecord) -> None:
         self._grounds = grounds
-        self._given = not isinstance(record, QKRecord)
+        # Rows of given weights, and rows all of whose edges were cut, may hold nothing: those count for no measure.
+        self._given = not isinstance(record, QKRecord) or record.edited is not None
         self._learned = isinstance(record, QKRecord) and record.sinks is not None
         self._sums = torch.zeros(2, 2, len(NAMES), record.shape.heads, dtype=torch.float64)
 

@@ -70,6 +70,11 @@ class Edited:
                 outputs[at] = self.kept[r, rows, None] * outputs[at] + self.outputs[r, rows]
         return outputs
 
+    def kept_of(self, head: int, queries: int) -> Float[Tensor, "queries"]:
+        """The factor on Σ_j α_ij v_j of a head, by query: 1 where nothing was changed after the weights."""
+        at = (self.heads == head).nonzero().flatten().tolist()
+        return self.kept[at[0]] if at else torch.ones(queries)
+
     @cached_property
     def _codes(self) -> Tensor:
         return self.rows_at[:, 0].long() * _HEAD + self.rows_at[:, 1].long()

@@ -34,7 +34,8 @@ def layer_message(record: LayerRecord, limits: Limits) -> tuple[dict[str, Any], 
 def _qk_message(record: QKRecord, limits: Limits) -> tuple[dict[str, Any], Arrays]:
     shape = record.shape
     cells = shape.heads * record.queries + shape.kv_heads * record.keys
-    limits.check_answer(4 * cells * shape.qk_dim + record.mask.nbytes + (record.bias.nbytes if record.bias else 0))
+    others = sum(part.nbytes for part in (record.mask, record.bias, record.edited) if part is not None)
+    limits.check_answer(4 * cells * shape.qk_dim + others)
     arrays, error = _half(record)
     if not error <= LARGEST_ERROR:  # also where float16 overflowed and the error is no number
         arrays, error = {"q": _float32(record.q), "k": _float32(record.k)}, 0.0
@@ -54,6 +55,11 @@ def qk_facts(record: QKRecord) -> tuple[dict[str, Any], Arrays]:
         arrays["bias"] = _float32(values if one_for_all else values.expand(shape.heads, -1))
     if record.sinks is not None:
         arrays["sink"] = _float32(record.sinks)
+    edited = record.edited
+    if edited is not None and len(edited.rows_at):
+        arrays |= {"rows_at": edited.rows_at.cpu().numpy(), "rows_attention": _float32(edited.rows)}
+    if edited is not None and len(edited.cuts):
+        arrays["cuts"] = edited.cuts.cpu().numpy()
     fields = {
         "form": "qk",
         "heads": shape.heads,

@@ -84,8 +84,16 @@ def _norms(record: QKRecord, projection: nn.Module, cancelled: Callable[[], bool
         part = matrix[head * shape.v_dim : (head + 1) * shape.v_dim].double()
         gram = part @ part.T
         outputs[head] = _lengths(record.output(index, rows)[0], gram)
-        transformed[head] = _lengths(record.v[record.key_head(index)][0].float().cpu(), gram)
+        transformed[head] = _lengths(record.v[record.key_head(index)][0].float().cpu(), gram) * _passed_on(record, head)
     return outputs.numpy(), transformed.numpy()
+
+
+def _passed_on(record: QKRecord, head: int) -> float:
+    """What edits left of the head's Σ_j α_ij v_j, as a factor: 1 without edits, and where it differs from query to query."""
+    if record.edited is None:
+        return 1.0
+    kept = record.edited.kept_of(head, record.queries).abs()
+    return float(kept[0]) if bool((kept == kept[0]).all()) else 1.0
 
 
 def _lengths(vectors: Float[Tensor, "row v_dim"], gram: Float[Tensor, "v_dim v_dim"]) -> Float[Tensor, "row"]:

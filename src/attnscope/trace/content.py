@@ -57,6 +57,8 @@ def tensors_of(record: LayerRecord) -> dict[str, Tensor]:
             "mask.bits": mask.bits,
             "bias": bias.values if bias else None,
         }
+        if record.edited is not None:
+            found |= {f"edited.{name}": tensor for name, tensor in record.edited.parts.items()}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
     if isinstance(record, WeightsRecord):
         return {"weights": record.weights}

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from attnscope.attention import Bias, LayerRecord, Mask, QKRecord, WeightsRecord
+from attnscope.attention import Bias, Edited, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError
 from attnscope.trace.certificate import Certificate, LayerCertificate
 from attnscope.trace.content import facts_of, tensors_of
@@ -175,7 +175,13 @@ def _record(facts: Mapping[str, Any], parts: Mapping[str, Tensor]) -> LayerRecor
         softcap=facts["softcap"],
         bias=None if bias is None else Bias(values=parts["bias"], **bias),
         sinks=parts.get("sinks"),
+        edited=_edited(parts),
     )
+
+
+def _edited(parts: Mapping[str, Tensor]) -> Edited | None:
+    found = {name.removeprefix("edited."): one for name, one in parts.items() if name.startswith("edited.")}
+    return Edited(**found) if found else None
 
 
 def _projections(name: str, stack: TracedStack) -> dict[str, Tensor]:
