@@ -130,15 +130,6 @@ def test_a_model_outside_the_interface_shows_its_own_weights_and_says_so(family:
     assert "reports itself" in wrapped.check(tiny.ids()).sentence
 
 
-def test_encoder_decoder_models_are_refused_in_a_sentence() -> None:
-    import transformers as tf
-
-    config = tf.T5Config(vocab_size=99, d_model=32, d_kv=8, num_layers=1, num_heads=4, d_ff=32)
-    model = tf.AutoModelForSeq2SeqLM.from_config(config)
-    with pytest.raises(RefusedError, match="encoder-decoder"):
-        attnscope.Model(model).trace(tiny.ids())
-
-
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_exact_within_its_own_rounding(dtype: torch.dtype) -> None:
     model = tiny.build("llama").to(dtype)

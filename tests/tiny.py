@@ -108,10 +108,42 @@ OUTSIDE: dict[str, Callable[[], Any]] = {
 """Families that compute attention on their own and only report the weights."""
 
 
+_SIDES = {
+    "vocab_size": VOCABULARY,
+    "d_model": 32,
+    "encoder_layers": 3,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+    "max_position_embeddings": 64,
+    "decoder_start_token_id": 2,
+}
+_SEQ2SEQ = tf.AutoModelForSeq2SeqLM
+SEQ2SEQ: dict[str, Callable[[], Any]] = {
+    "t5": lambda: _SEQ2SEQ.from_config(
+        tf.T5Config(
+            vocab_size=VOCABULARY,
+            d_model=32,
+            d_kv=8,
+            d_ff=32,
+            num_layers=3,
+            num_decoder_layers=2,
+            num_heads=4,
+            initializer_factor=0.5,  # scores are not scaled
+            decoder_start_token_id=0,
+        )
+    ),
+    "bart": lambda: _SEQ2SEQ.from_config(tf.BartConfig(**_SIDES)),
+}
+"""Encoder-decoder models, with other numbers of layers (and heads, where they can differ) on both sides."""
+
+
 def build(name: str) -> Any:
     """The tiny model of a family, in eval mode, float32, with weights large enough that heads differ."""
     torch.manual_seed(0)
-    model = (FAMILIES | OUTSIDE)[name]()
+    model = (FAMILIES | OUTSIDE | SEQ2SEQ)[name]()
     with torch.no_grad():
         for parameter_name, parameter in model.named_parameters():
             if parameter.ndim == 2 and "embed" not in parameter_name and "router" not in parameter_name:

@@ -1,7 +1,8 @@
 """Runs a pass on a structural clone and keeps what its attention was computed from."""
 
+from attnscope.capture.places import Place, Places
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.run import capture_pass
 
-__all__ = ["Capture", "Recorder", "capture_pass", "prepared"]
+__all__ = ["Capture", "Place", "Places", "Recorder", "capture_pass", "prepared"]

@@ -97,6 +97,7 @@ def captured_attention(
     recorder.check_cancelled()
     if query.shape[0] != 1:
         raise RefusedError(f"A pass is captured for one input at a time; got a batch of {query.shape[0]}.")
+    name, place = recorder.arrive(module)
     call = _Call(module, query, key, value, attention_mask, options)
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)
@@ -110,13 +111,14 @@ def captured_attention(
     recorder.add(
         Capture(
             module=module,
-            name=recorder.names.get(id(module), type(module).__name__),
+            name=name,
             record=record,
             causal=call.causal or (isinstance(record, QKRecord) and _looks_back_only(record.mask)),
             rows=rows,
             output=output[0, rows.to(output.device)].detach().float().cpu(),
             values=value[0].detach() if recorder.keep_weights else None,
             refusal=_refusal(call, again=query is recorder.last_query),
+            place=place,
         ),
         output,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from attnscope.attention import Bias, LayerRecord, Mask
+from attnscope.capture.places import Place, Places
 from attnscope.errors import CancelledError
 from attnscope.types import Observer
 
@@ -18,7 +20,8 @@ class Capture:
 
     `rows` and `output` ([rows, heads, v_dim], float32) are the sample that the certificate compares; `values`
     ([kv_heads, keys, v_dim]) are kept beside the record only where the record itself has none. `projection` is the module
-    that read the output first (W_O), if one did. `refusal` says why this call cannot be shown.
+    that read the output first (W_O), if one did. `refusal` says why this call cannot be shown. `place` is where in the model
+    it was made, None before that is known (in the probe).
     """
 
     module: nn.Module
@@ -30,13 +33,15 @@ class Capture:
     values: Tensor | None = None
     projection: nn.Module | None = None
     refusal: str | None = None
+    place: Place | None = None
 
 
 @dataclass
 class Recorder:
     """Collects the calls of one pass. `sample` rows of each call are kept for the certificate (0: all of them).
 
-    With `keep_weights` the weights that the module's own eager function returns are kept instead of q and k.
+    With `keep_weights` the weights that the module's own eager function returns are kept instead of q and k. `places` tells
+    where in the model each call is made.
     """
 
     names: dict[int, str]
@@ -44,6 +49,8 @@ class Recorder:
     sample: int = 4
     keep_weights: bool = False
     total: int = 0
+    places: Places | None = None
+    called: Counter[str] = field(default_factory=Counter[str])
     calls: list[Capture] = field(default_factory=list[Capture])
     last_output: Tensor | None = None
     last_query: Tensor | None = None
@@ -56,6 +63,13 @@ class Recorder:
         """Raise `CancelledError` if the observer wants the pass to stop."""
         if self.observer is not None and self.observer.cancelled():
             raise CancelledError("The run was cancelled.")
+
+    def arrive(self, module: nn.Module) -> tuple[str, Place | None]:
+        """The path of the module that calls now, and the place of this call. To be asked once for each call."""
+        path = self.names.get(id(module), type(module).__name__)
+        number = self.called[path]
+        self.called[path] += 1
+        return path, None if self.places is None else self.places.of(path, number)
 
     def add(self, capture: Capture, output: Tensor) -> None:
         """Keep a call; `output` is held until the next one, so that its reader can be recognised."""

@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
-from attnscope.capture import Capture, Recorder, capture_pass, prepared
+from attnscope.capture import Capture, Place, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.errors import RefusedError
-from attnscope.model.anatomy import Anatomy, accepted, first_dtype, layer_numbers, relative, reported_weights
+from attnscope.model.anatomy import Anatomy
+from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
+from attnscope.model.outputs import differences_by_layer
+from attnscope.model.reported import Weights, eager_weights, reported_weights
 from attnscope.trace import Certificate, LayerCertificate
 from attnscope.trace.certificate import TOLERANCE, Scope
 from attnscope.types import Observer
 
+T = TypeVar("T")
 
-def certify(calls: Sequence[Capture], numbers: Sequence[int], tolerance: float, stack: str) -> Certificate:
+
+def certify(calls: Sequence[Capture], tolerance: float) -> Certificate:
     """Part (b) on the rows that the recorder sampled."""
-    layers: list[LayerCertificate] = []
-    for number, call in zip(numbers, calls, strict=True):
-        error = weighted_values_error(call)
-        layers.append(LayerCertificate(number, ok=error <= tolerance, weighted_values=error, note=call.refusal))
-    return Certificate.of({stack: layers}, tolerance, "sampled")
+    layers: dict[str, list[LayerCertificate]] = {}
+    for call in calls:
+        place, error = placed(call), weighted_values_error(call)
+        one = LayerCertificate(place.layer, ok=error <= tolerance, weighted_values=error, note=call.refusal)
+        layers.setdefault(place.stack, []).append(one)
+    return Certificate.of(ordered(layers), tolerance, "sampled")
 
 
 def reported_certificate(
-    weights: Sequence[Tensor | None], hidden: float | None, stack: str, tolerance: float, scope: Scope
+    found: Mapping[str, Weights], hidden: float | None, tolerance: float, scope: Scope
 ) -> Certificate:
     """The certificate of weights that the model reported itself: only part (a) can be compared."""
-    layers = [
-        LayerCertificate(i, ok=True, hidden_states=hidden, note="reported by the model")
-        for i, one in enumerate(weights)
-        if one is not None
-    ]
-    return Certificate.of({stack: layers}, tolerance, scope)
+    layers = {
+        name: [
+            LayerCertificate(i, ok=True, hidden_states=hidden, note="reported by the model")
+            for i, one in enumerate(weights)
+            if one is not None
+        ]
+        for name, weights in found.items()
+    }
+    return Certificate.of(layers, tolerance, scope)
 
 
 def weighted_values_error(call: Capture, weights: Tensor | None = None) -> float:
@@ -73,23 +82,42 @@ def full_certificate(
         options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
         untouched = clone(**inputs, **options)
     if anatomy.route == "reported":
-        weights, error = reported_weights(model, inputs, untouched)
-        return reported_certificate(weights, error, anatomy.stack, tolerance, "full")
+        found, error = reported_weights(model, inputs, untouched, anatomy.stacks)
+        return reported_certificate(found, error, tolerance, "full")
     with prepared(model, NAME) as clone:
-        recorder = Recorder(names={}, observer=observer, sample=0, total=len(anatomy.numbers))
+        recorder = Recorder(names={}, observer=observer, sample=0, total=len(anatomy.places), places=anatomy.places)
         captured, calls = capture_pass(clone, recorder, {**inputs, **options})
     with prepared(model, "eager") as clone, torch.no_grad():
         eager = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True, output_attentions=True))
-    numbers = layer_numbers(calls, model.config)
-    states = _paired_states(untouched, captured, len(calls), len(anatomy.shapes))
-    reported: list[Tensor | None] = [one for one in (getattr(eager, "attentions", None) or ()) if one is not None]
-    if len(reported) != len(calls):
-        reported = [None] * len(calls)
-    layers = [
-        _layer(number, call, states.get(number), weights, tolerance)
-        for number, call, weights in zip(numbers, calls, reported, strict=True)
-    ]
-    return Certificate.of({anatomy.stack: layers}, tolerance, "full")
+    across = is_encoder_decoder(model)
+    reported = eager_weights(eager, encoder_decoder=across)
+    layers: dict[str, list[LayerCertificate]] = {}
+    for name, stack in anatomy.stacks.items():
+        own = [call for call in calls if placed(call).stack == name]
+        states = differences_by_layer(untouched, captured, name if across else "", len(stack.shapes))
+        weights = [one for one in reported.get(name if across else "", ()) if one is not None]
+        references = weights if len(weights) == len(own) else [None] * len(own)
+        layers[name] = [
+            _layer(placed(call).layer, call, states.get(placed(call).layer), one, tolerance)
+            for call, one in zip(own, references, strict=True)
+        ]
+    return Certificate.of(layers, tolerance, "full")
+
+
+def placed(call: Capture) -> Place:
+    """The place of a call. Raises `RefusedError` for a module that computed no attention in the probe."""
+    if call.place is None:
+        raise RefusedError(
+            f"{call.name} computes attention for this input, and did not when the model was looked at first, so it is not known "
+            "where it belongs."
+        )
+    return call.place
+
+
+def ordered(stacks: Mapping[str, T]) -> dict[str, T]:
+    """Stacks in the order in which they are shown."""
+    order = ("vision", "encoder", "decoder", "cross")
+    return {name: stacks[name] for name in sorted(stacks, key=lambda name: order.index(name))}
 
 
 def _layer(
@@ -121,15 +149,3 @@ def _weights_error(call: Capture, reported: Tensor) -> float:
         if difference.numel():
             worst = max(worst, float(difference.max()))
     return worst
-
-
-def _paired_states(untouched: Any, captured: Any, calls: int, depth: int) -> dict[int, float]:
-    """Part (a) by layer: the difference after it. Without one state a layer, all layers carry the largest difference."""
-    first = list(getattr(untouched, "hidden_states", None) or ())
-    second = list(getattr(captured, "hidden_states", None) or ())
-    if not first:
-        first, second = [untouched[0]], [captured[0]]
-    errors = [relative(one, other) for one, other in zip(first, second, strict=True)]
-    if len(errors) == depth + 1:
-        return dict(enumerate(errors[1:]))
-    return dict.fromkeys(range(max(calls, depth)), max(errors))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
@@ -14,9 +15,10 @@ from attnscope.types import Token
 
 @dataclass(frozen=True)
 class Encoded:
-    """Model inputs (a batch of one) and the tokens they stand for.
+    """Model inputs (a batch of one) and the tokens they stand for: of the text, or of an encoder-decoder model's two sides.
 
-    `text` and `pair` are what was given, or what the chat template made of `messages`.
+    `text` and `pair` are what was given, or what the chat template made of `messages`. `target_tokens` are what the decoder of
+    an encoder-decoder model reads, `target` the text that they were made of.
     """
 
     inputs: dict[str, Tensor]
@@ -25,12 +27,29 @@ class Encoded:
     text: str | None = None
     pair: str | None = None
     messages: list[dict[str, Any]] | None = None
+    target: str | None = None
+    target_tokens: list[Token] | None = None
+
+    @property
+    def sides(self) -> dict[str, list[Token]]:
+        """The tokens by side: `text`, or `source` and `target`."""
+        if self.target_tokens is None:
+            return {"text": self.tokens}
+        return {"source": self.tokens, "target": self.target_tokens}
 
 
 def require_tokens(ids: Sequence[int]) -> None:
     """Raise `InputError` where there is nothing to trace."""
     if not ids:
         raise InputError("The text has no tokens, so there is nothing to trace. Type at least one character.")
+
+
+def check_ids(ids: Tensor, vocabulary: int | None) -> None:
+    """Raise `InputError` for a token id that the model has no embedding for. A vocabulary of None has no end."""
+    wrong = ids[(ids < 0) | (ids >= (vocabulary or torch.iinfo(torch.int64).max))]
+    if wrong.numel():
+        size = "" if vocabulary is None else f" of {vocabulary:,}"
+        raise InputError(f"Token id {int(wrong[0])} is outside the model's vocabulary{size}.")
 
 
 def require_text(*given: str) -> None:

@@ -16,18 +16,26 @@ from transformers import PreTrainedModel
 
 from attnscope.capture import prepared
 from attnscope.errors import RefusedError
-from attnscope.model.anatomy import accepted, relative
+from attnscope.model.module import accepted
+from attnscope.model.outputs import relative
 from attnscope.trace.certificate import TOLERANCE
 
-_HEAVY = ("hidden_states", "attentions", "past_key_values", "cross_attentions")
+_HEAVY = frozenset(
+    {
+        "hidden_states", "attentions", "past_key_values", "cross_attentions",
+        "encoder_hidden_states", "encoder_attentions", "decoder_hidden_states", "decoder_attentions",
+    }
+)  # fmt: skip
 
 
 class BaseOutput:
-    """Catches what the outermost model inside a clone (the one without the prediction head) puts out during a pass."""
+    """Catches what the outermost models inside a clone put out during a pass: all of it but the prediction head.
+
+    That is the base model, or the encoder and the decoder of a model that runs them itself (T5). `values` is by path.
+    """
 
     def __init__(self, clone: nn.Module) -> None:
-        self.value: Any = None
-        self.path: str | None = None
+        self.values: dict[str, Any] = {}
         self._handles = [
             module.register_forward_hook(partial(self._keep, path))
             for path, module in clone.named_modules()
@@ -35,17 +43,21 @@ class BaseOutput:
         ]
 
     def _keep(self, path: str, _module: nn.Module, _args: Any, output: Any) -> None:
-        if not isinstance(getattr(output, "last_hidden_state", None), Tensor):
-            return
-        self.value, self.path = output, path
+        if isinstance(getattr(output, "last_hidden_state", None), Tensor):
+            inside = [other for other in self.values if other.startswith(f"{path}.")]
+            for other in inside:
+                del self.values[other]
+            self.values[path] = _light(output)
 
     def close(self) -> None:
-        """Stop catching, and let go what is not needed to go on from here."""
+        """Stop catching."""
         for handle in self._handles:
             handle.remove()
-        if self.value is not None:
-            kept = {name: value for name, value in self.value.items() if name not in _HEAVY}
-            self.value = type(self.value)(**kept)
+
+
+def _light(output: Any) -> Any:
+    """An output without what is not needed to go on from it."""
+    return type(output)(**{name: value for name, value in output.items() if name not in _HEAVY})
 
 
 def lazy_logits(
@@ -55,18 +67,20 @@ def lazy_logits(
 
     `last` are the logits of the last position as the pass itself gave them: the recomputed ones must agree.
     """
-    path, saved = base.path, base.value
-    if path is None or last is None:
+    saved = base.values
+    if not saved or last is None:
         return None
 
     def compute() -> Tensor:
         with prepared(model, None) as clone, torch.no_grad():
-            inner = clone.get_submodule(path)
-            inner.forward = lambda *_args, **_kwargs: saved
+            stubbed = [(clone.get_submodule(path), value) for path, value in saved.items()]
+            for inner, value in stubbed:
+                inner.forward = lambda *_args, _value=value, **_kwargs: _value
             try:
                 output = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True))
             finally:
-                del inner.forward
+                for inner, _ in stubbed:
+                    del inner.forward
         logits = output.logits[0].float().cpu()
         final = logits[-1] if logits.ndim == 2 else logits
         error = relative(last, final)

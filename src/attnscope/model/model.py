@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any, cast, overload
 
 import torch
-import transformers
 from torch import Tensor, nn
 
-from attnscope.attention import LayerRecord, WeightsRecord
-from attnscope.capture import Capture, Recorder, capture_pass, prepared
-from attnscope.capture.function import NAME
 from attnscope.display import Displayed
-from attnscope.errors import InputError, RefusedError
-from attnscope.model.anatomy import (
-    Anatomy,
-    accepted,
-    by_layer,
-    first_dtype,
-    input_device,
-    layer_numbers,
-    probe,
-    reported_weights,
-    vocabulary_size,
-)
-from attnscope.model.check import certify, full_certificate, reported_certificate
+from attnscope.errors import InputError
+from attnscope.model.anatomy import Anatomy, probe
+from attnscope.model.check import full_certificate
 from attnscope.model.download import Progress
-from attnscope.model.encoded import Encoded
-from attnscope.model.head import BaseOutput, lazy_logits
+from attnscope.model.encoded import Encoded, check_ids
+from attnscope.model.head import lazy_logits
 from attnscope.model.inputs import Batch, Text, batch_of, encode
 from attnscope.model.limits import check_length, position_limit
 from attnscope.model.load import load_parts
-from attnscope.model.rotary import kept_angles
+from attnscope.model.module import (
+    accepted,
+    first_dtype,
+    input_device,
+    is_encoder_decoder,
+    target_vocabulary_size,
+    vocabulary_size,
+)
+from attnscope.model.probing import Kind, kind_of, probe_inputs, usual_kind
+from attnscope.model.provenance import provenance
+from attnscope.model.target import Target, parted, targets_of, with_target
 from attnscope.model.tokens import Reader, reader
+from attnscope.model.tracing import Subject, check_sizes, run
 from attnscope.trace import Certificate, Trace
-from attnscope.trace.certificate import TOLERANCE
-from attnscope.trace.trace import TracedStack
 from attnscope.types import Observer, Stack
 
 
@@ -76,6 +69,7 @@ class Model(Displayed):
         self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
         self.revision = revision or getattr(config, "_commit_hash", None)
         self.quantisation = quantisation or _quantisation(config)
+        self._anatomies: dict[Kind, Anatomy] = {}
 
     def __repr__(self) -> str:
         return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
@@ -88,12 +82,12 @@ class Model(Displayed):
     @property
     def dtype(self) -> str:
         """The dtype of the weights ("float32", "bfloat16", …)."""
-        return str(self._torch_dtype).removeprefix("torch.")
+        return str(first_dtype(self.module)).removeprefix("torch.")
 
     @property
     def kind(self) -> str:
-        """`"decoder"` (looks back only) or `"encoder"`."""
-        return self._anatomy.stack
+        """`"decoder"` (looks back only), `"encoder"`, or `"encoder-decoder"`."""
+        return self._anatomy.kind
 
     @property
     def max_tokens(self) -> int | None:
@@ -103,23 +97,35 @@ class Model(Displayed):
     @property
     def stacks(self) -> dict[str, Stack]:
         """The model's attention stacks and their sizes, found by a pass over a few tokens (once)."""
-        return {self._anatomy.stack: Stack.of(self._anatomy.shapes)}
+        return {name: Stack.of(stack.shapes) for name, stack in self._anatomy.stacks.items()}
 
     @overload
     def trace(
-        self, text: str, pair: str | None = None, *, max_tokens: int | None = None, observer: Observer | None = None
+        self,
+        text: str,
+        pair: str | None = None,
+        *,
+        target: Target | None = None,
+        max_tokens: int | None = None,
+        observer: Observer | None = None,
     ) -> Trace: ...
     @overload
     def trace(
         self,
         text: Sequence[int] | Sequence[Mapping[str, Any]],
         *,
+        target: Target | Sequence[Target] | None = None,
         max_tokens: int | None = None,
         observer: Observer | None = None,
     ) -> Trace: ...
     @overload
     def trace(
-        self, text: Mapping[str, Any], *, max_tokens: int | None = None, observer: Observer | None = None
+        self,
+        text: Mapping[str, Any],
+        *,
+        target: Target | None = None,
+        max_tokens: int | None = None,
+        observer: Observer | None = None,
     ) -> Trace | Any: ...
     @overload
     def trace(
@@ -127,6 +133,7 @@ class Model(Displayed):
         text: Batch,
         pair: Sequence[str] | None = None,
         *,
+        target: Target | Sequence[Target] | None = None,
         max_tokens: int | None = None,
         observer: Observer | None = None,
     ) -> list[Trace]: ...
@@ -136,6 +143,7 @@ class Model(Displayed):
         text: Text | Batch,
         pair: str | Sequence[str] | None = None,
         *,
+        target: Target | Sequence[Target] | None = None,
         max_tokens: int | None = None,
         observer: Observer | None = None,
     ) -> Trace | list[Trace]:
@@ -152,6 +160,10 @@ class Model(Displayed):
         - a list of strings (`pair`: a list of as many), or ready inputs of several rows: then a list of traces comes back, each
           of a pass of its own, so that it is the same as if it had been traced alone.
 
+        An encoder-decoder model reads `text` as its source, and `target` with its decoder: a text, or the token ids that the
+        decoder reads, or a mapping of `decoder_input_ids` or `labels`. Without one, its own greedy output is the target. For a
+        batch, `target` is a list of as many.
+
         With `max_tokens`, a longer text is cut to so many tokens, special ones included, and the trace says so in its
         `warnings`. An `observer` is told of every layer and may cancel.
 
@@ -160,31 +172,71 @@ class Model(Displayed):
         `CancelledError`.
         """
         batch = batch_of(text, pair)
-        if batch is not None:
-            return [self._trace_one(one, other, max_tokens, observer) for one, other in batch]
-        return self._trace_one(cast("Text", text), cast("str | None", pair), max_tokens, observer)
+        if batch is None:
+            one = cast("Target | None", target)
+            return self._trace_one(cast("Text", text), cast("str | None", pair), one, max_tokens, observer)
+        targets = targets_of(target, len(batch))
+        return [
+            self._trace_one(one, other, aim, max_tokens, observer)
+            for (one, other), aim in zip(batch, targets, strict=True)
+        ]
 
-    def _trace_one(self, text: Text, pair: str | None, max_tokens: int | None, observer: Observer | None) -> Trace:
-        encoded, warnings = self._encoded(text, pair, max_tokens)
-        return self._trace(encoded, [*encoded.warnings, *warnings], observer)
+    def _trace_one(
+        self, text: Text, pair: str | None, target: Target | None, max_tokens: int | None, observer: Observer | None
+    ) -> Trace:
+        encoded = self._encoded(text, pair, target, max_tokens, observer)
+        inputs = self._inputs(encoded)
+        subject = Subject(self.module, self._anatomy_for(inputs), self.title)
+        passed = run(subject, inputs, observer)
+        check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, self.title)
+        logits = getattr(passed.output, "logits", None)
+        return Trace(
+            sides=encoded.sides,
+            stacks=passed.stacks,
+            certificate=passed.certificate,
+            provenance=provenance(self, encoded, inputs),
+            warnings=[*encoded.warnings, *passed.warnings],
+            next_tokens=self._next(logits) if "decoder" in passed.stacks else None,
+            logits=lazy_logits(self.module, inputs, passed.base, _last_logits(logits)),
+            inputs=inputs,
+        )
 
     def projections(self) -> dict[str, list[nn.Module | None]]:
         """The modules that turn the heads' outputs of each layer into the attention block's own (W_O), by stack."""
-        anatomy = self._anatomy
-        found = [None if path is None else self.module.get_submodule(path) for path in anatomy.projections]
-        return {anatomy.stack: found}
+        return {
+            name: [None if path is None else self.module.get_submodule(path) for path in stack.projections]
+            for name, stack in self._anatomy.stacks.items()
+        }
 
-    def count_tokens(self, text: Text, pair: str | None = None, *, max_tokens: int | None = None) -> int:
-        """How many positions a trace of this text has. Raises `TooLongError` where the model has no positions for so many."""
-        return len(self._encoded(text, pair, max_tokens)[0].tokens)
+    def count_tokens(
+        self, text: Text, pair: str | None = None, *, target: Target | None = None, max_tokens: int | None = None
+    ) -> int:
+        """How many positions a trace of this text has, on the longer side.
 
-    def check(self, text: Text, pair: str | None = None, *, observer: Observer | None = None) -> Certificate:
+        The model is not run, so an output of its own is not counted. Raises `TooLongError` where the model has no positions for
+        so many.
+        """
+        text, target = self._parted(text, target)
+        encoded = encode(self.tokenizer, self._read, text, pair, max_tokens=max_tokens)
+        if target is not None and is_encoder_decoder(self.module):
+            encoded = with_target(self.module, self.tokenizer, self._read, encoded, target)
+        self._lengths(encoded)
+        return max(len(tokens) for tokens in encoded.sides.values())
+
+    def check(
+        self,
+        text: Text,
+        pair: str | None = None,
+        *,
+        target: Target | None = None,
+        observer: Observer | None = None,
+    ) -> Certificate:
         """Compare what would be shown of `text` with an untouched pass, with its own output, and with eager weights.
 
         The three comparisons are those of `attnscope.trace.certificate`, over every row of every head.
         """
-        encoded, _ = self._encoded(text, pair)
-        return full_certificate(self.module, self._anatomy, self._inputs(encoded), observer)
+        inputs = self._inputs(self._encoded(text, pair, target, None, observer))
+        return full_certificate(self.module, self._anatomy_for(inputs), inputs, observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
         """The full certificate of the input of a trace."""
@@ -192,42 +244,64 @@ class Model(Displayed):
             raise InputError(
                 "This trace was not made by a model of this session, so its input is not there to be run again."
             )
-        return full_certificate(self.module, self._anatomy, trace.inputs, observer)
+        return full_certificate(self.module, self._anatomy_for(trace.inputs), trace.inputs, observer)
 
     @cached_property
     def _read(self) -> Reader:
         return reader(self.tokenizer)
 
-    @cached_property
+    @property
     def _anatomy(self) -> Anatomy:
-        return probe(self.module)
+        """What the model looks like for the inputs that it is usually given."""
+        return self._anatomy_of_kind(usual_kind(self.module), None)
 
-    @property
-    def _torch_dtype(self) -> torch.dtype:
-        return first_dtype(self.module)
+    def _anatomy_for(self, inputs: Mapping[str, Tensor]) -> Anatomy:
+        """What the model looks like for inputs of this kind: looked at once."""
+        return self._anatomy_of_kind(kind_of(inputs), inputs)
 
-    @property
-    def _tolerance(self) -> float:
-        return TOLERANCE.get(self._torch_dtype, 1e-4)
+    def _anatomy_of_kind(self, kind: Kind, given: Mapping[str, Tensor] | None) -> Anatomy:
+        if kind not in self._anatomies:
+            self._anatomies[kind] = probe(self.module, probe_inputs(self.module, kind, given))
+        return self._anatomies[kind]
 
-    def _encoded(self, text: Text, pair: str | None, max_tokens: int | None = None) -> tuple[Encoded, list[str]]:
+    def _parted(self, text: Text, target: Target | None) -> tuple[Text, Target | None]:
+        """Source and target. Raises `InputError` for a target that nobody reads."""
+        if is_encoder_decoder(self.module):
+            return parted(text, target)
+        if target is not None:
+            raise InputError(f"{self.title} has no target side: `target` goes with encoder-decoder models.")
+        return text, None
+
+    def _encoded(
+        self,
+        text: Text,
+        pair: str | None,
+        target: Target | None = None,
+        max_tokens: int | None = None,
+        observer: Observer | None = None,
+    ) -> Encoded:
+        text, target = self._parted(text, target)
         encoded = encode(self.tokenizer, self._read, text, pair, max_tokens=max_tokens)
-        limit, hard = position_limit(self.module)
-        warnings = check_length(len(encoded.tokens), limit, hard=hard)
+        if is_encoder_decoder(self.module):
+            self._lengths(encoded)
+            encoded = with_target(self.module, self.tokenizer, self._read, encoded, target, observer)
+        warnings = [*encoded.warnings, *self._lengths(encoded)]
         unknown = encoded.inputs.keys() - accepted(self.module, **encoded.inputs).keys() - {"input_ids"}
         if unknown and isinstance(text, Mapping):
             names = ", ".join(sorted(unknown))
             warnings.append(f"{type(self.module).__name__} takes no input of the name {names}; left out.")
-        return encoded, warnings
+        return replace(encoded, warnings=warnings)
+
+    def _lengths(self, encoded: Encoded) -> list[str]:
+        """Warnings for more tokens than the model was made for. Raises `TooLongError` where it has no positions for them."""
+        limit, hard = position_limit(self.module)
+        return [one for tokens in encoded.sides.values() for one in check_length(len(tokens), limit, hard=hard)]
 
     def _inputs(self, encoded: Encoded) -> dict[str, Tensor]:
         device = input_device(self.module)
-        vocabulary = vocabulary_size(self.module)
-        ids = encoded.inputs["input_ids"]
-        wrong = ids[(ids < 0) | (ids >= (vocabulary or torch.iinfo(torch.int64).max))]
-        if wrong.numel():
-            size = "" if vocabulary is None else f" of {vocabulary:,}"
-            raise InputError(f"Token id {int(wrong[0])} is outside the model's vocabulary{size}.")
+        sizes = {"input_ids": vocabulary_size, "decoder_input_ids": target_vocabulary_size}
+        for name in sizes.keys() & encoded.inputs.keys():
+            check_ids(encoded.inputs[name], sizes[name](self.module))
         mask, implementation = (
             encoded.inputs.get("attention_mask"),
             getattr(self.module.config, "_attn_implementation", None),
@@ -238,131 +312,17 @@ class Model(Displayed):
                 "0 and the smallest number of its dtype."
             )
         inputs = {name: value.to(device) for name, value in encoded.inputs.items()}
-        return {"input_ids": inputs.pop("input_ids"), **accepted(self.module, **inputs)}
-
-    def _trace(self, encoded: Encoded, warnings: list[str], observer: Observer | None) -> Trace:
-        inputs = self._inputs(encoded)
-        anatomy = self._anatomy
-        if anatomy.route == "reported":
-            stack, certificate, output, base = self._reported(inputs)
-            warnings = [*warnings, certificate.sentence]
-        else:
-            stack, certificate, output, base = self._captured(inputs, observer)
-            if not certificate.ok:
-                stack, certificate = self._by_own_weights(inputs, certificate, observer)
-                warnings = [
-                    *warnings,
-                    "Only attention weights are shown: attnscope's own arithmetic does not give them.",
-                ]
-        logits = getattr(output, "logits", None)
-        last = _last_logits(logits)
-        return Trace(
-            sides={"text": encoded.tokens},
-            stacks={anatomy.stack: stack},
-            certificate=certificate,
-            provenance=self._provenance(encoded, inputs),
-            warnings=warnings,
-            next_tokens=self._next(logits) if anatomy.stack == "decoder" else None,
-            logits=lazy_logits(self.module, inputs, base, last),
-            inputs=inputs,
-        )
-
-    def _captured(
-        self, inputs: Mapping[str, Any], observer: Observer | None
-    ) -> tuple[TracedStack, Certificate, Any, BaseOutput]:
-        anatomy = self._anatomy
-        with prepared(self.module, NAME) as clone:
-            recorder = Recorder(names={}, observer=observer, total=len(anatomy.numbers))
-            base = BaseOutput(clone)
-            try:
-                # As a tensor: given the number 1, models whose last layers share keys (Gemma 4) compute these for one query.
-                last = torch.tensor([inputs["input_ids"].shape[1] - 1])
-                options = accepted(clone, use_cache=False, return_dict=True, logits_to_keep=last)
-                output, calls = capture_pass(clone, recorder, {**inputs, **options})
-            finally:
-                base.close()
-            # A long text may have changed the angles (dynamic scaling): then what the probe saw does not hold for it.
-            rotary = anatomy.rotary if kept_angles(clone) == anatomy.angles else ()
-        return replace(self._stack(calls, inputs), rotary=list(rotary)), self._certified(calls), output, base
-
-    def _by_own_weights(
-        self, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None
-    ) -> tuple[TracedStack, Certificate]:
-        """The weights that the model's eager functions return, where those do give its output."""
-        with prepared(self.module, NAME) as clone:
-            recorder = Recorder(names={}, observer=observer, keep_weights=True, total=len(self._anatomy.numbers))
-            _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
-        certificate = self._certified(calls)
-        if not certificate.ok:
-            raise RefusedError(f"{self.title} is not shown for this text. {failed.sentence}")
-        return self._stack(calls, inputs), certificate
-
-    def _reported(self, inputs: Mapping[str, Any]) -> tuple[TracedStack, Certificate, Any, BaseOutput]:
-        stack = self._anatomy.stack
-        with prepared(self.module, None) as clone, torch.no_grad():
-            base = BaseOutput(clone)
-            try:
-                options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True)
-                output = clone(**inputs, **options)
-            finally:
-                base.close()
-        weights, error = reported_weights(self.module, inputs, output)
-        records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in weights]
-        certificate = reported_certificate(weights, error, stack, self._tolerance, "sampled")
-        return TracedStack(records, causal=stack == "decoder"), certificate, output, base
-
-    def _certified(self, calls: list[Capture]) -> Certificate:
-        return certify(calls, layer_numbers(calls, self.module.config), self._tolerance, self._anatomy.stack)
-
-    def _stack(self, calls: list[Capture], inputs: Mapping[str, Tensor]) -> TracedStack:
-        refused = next((call.refusal for call in calls if call.refusal), None)
-        if refused:
-            raise RefusedError(refused)
-        tokens = inputs["input_ids"].shape[1]
-        sizes = ((call.name, call.record.queries, call.record.keys) for call in calls)
-        other = next((size for size in sizes if size[1:] != (tokens, tokens)), None)
-        if other:
-            raise RefusedError(
-                f"{self.title} is not shown: in {other[0]} {other[1]} queries look at {other[2]} keys, and there are {tokens} "
-                "tokens."
-            )
-        numbers, depth = layer_numbers(calls, self.module.config), len(self._anatomy.shapes)
-        return TracedStack(
-            records=by_layer(numbers, [call.record for call in calls], depth),
-            causal=self._anatomy.stack == "decoder",
-            projections=by_layer(numbers, [call.projection for call in calls], depth),
-        )
+        main = {name: inputs.pop(name) for name in ("input_ids",) if name in inputs}
+        return {**main, **accepted(self.module, **inputs)}
 
     def _next(self, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
         if logits is None or logits.ndim != 3:
             return None
-        if logits.shape[-1] < (vocabulary_size(self.module) or 0):  # labels of the tokens, not tokens
+        if logits.shape[-1] < (target_vocabulary_size(self.module) or 0):  # labels of the tokens, not tokens
             return None
         top = torch.softmax(logits[0, -1].float(), dim=-1).topk(min(5, logits.shape[-1]))
         pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
         return [(self._read(ident).text, ident, probability) for ident, probability in pairs]
-
-    def _provenance(self, encoded: Encoded, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
-        return {
-            "model": self.name,
-            "title": self.title,
-            "class": type(self.module).__name__,
-            "revision": self.revision,
-            "weights": fingerprint(self.module),
-            "dtype": self.dtype,
-            "quantisation": self.quantisation,
-            "parameters": self.parameters,
-            "versions": {
-                "attnscope": version("attnscope"),
-                "torch": torch.__version__,
-                "transformers": transformers.__version__,
-            },
-            "text": encoded.text,
-            "pair": encoded.pair,
-            **({"messages": encoded.messages} if encoded.messages else {}),
-            "input_ids": inputs["input_ids"][0].tolist(),
-            "edits": [],
-        }
 
 
 def load(
@@ -398,19 +358,6 @@ def load(
         revision=parts.revision,
         quantisation=parts.quantisation,
     )
-
-
-def fingerprint(model: nn.Module) -> str:
-    """A hash of a model's weights: names, shapes, dtypes and up to 256 evenly spaced values of every parameter."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, parameter in model.named_parameters():
-        digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
-        if parameter.is_meta:  # offloaded: its values are elsewhere
-            continue
-        flat = parameter.detach().reshape(-1)
-        sample = flat[:: max(1, flat.numel() // 256)]
-        digest.update(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _last_logits(logits: Tensor | None) -> Tensor | None:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from attnscope.capture import prepared
 from attnscope.errors import InputError
-from attnscope.model.anatomy import accepted
-from attnscope.model.model import Model, fingerprint
+from attnscope.model.model import Model
+from attnscope.model.module import accepted
+from attnscope.model.provenance import fingerprint
 from attnscope.trace import Trace
 from attnscope.trace.file import read
 

@@ -1,0 +1,55 @@
+"""What one wants to know of a model as a module: its dtype, its device, its vocabularies, what its forward takes."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def first_dtype(model: nn.Module) -> torch.dtype:
+    """The dtype of the first floating-point parameter."""
+    return next((p.dtype for p in model.parameters() if p.dtype.is_floating_point), torch.float32)
+
+
+def input_device(model: nn.Module) -> torch.device:
+    """Where a model wants its inputs: where its first weight is, or where accelerate brings it for the pass."""
+    for module in model.modules():
+        hook = getattr(module, "_hf_hook", None)
+        execution = getattr(hook, "execution_device", None)
+        if execution is not None:
+            return torch.device(execution)
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def is_encoder_decoder(model: nn.Module) -> bool:
+    """Whether the model reads a source with an encoder and writes a target with a decoder that looks at it."""
+    return bool(getattr(model.config, "is_encoder_decoder", False))
+
+
+def vocabulary_size(model: nn.Module) -> int | None:
+    """How many token ids the model has an embedding for; None where it has no table of them (characters, hashes)."""
+    try:
+        embeddings: Any = model.get_input_embeddings()  # pyright: ignore[reportCallIssue]
+    except (AttributeError, NotImplementedError):
+        return None
+    return getattr(embeddings, "num_embeddings", None)
+
+
+def target_vocabulary_size(model: nn.Module) -> int | None:
+    """`vocabulary_size` of an encoder-decoder model's target side."""
+    try:
+        decoder: Any = model.get_decoder()  # pyright: ignore[reportCallIssue]
+    except (AttributeError, NotImplementedError):
+        return vocabulary_size(model)
+    return vocabulary_size(decoder) if isinstance(decoder, nn.Module) else vocabulary_size(model)
+
+
+def accepted(model: nn.Module, **options: Any) -> dict[str, Any]:
+    """Those of `options` that the model's forward names."""
+    names = inspect.signature(model.forward).parameters
+    open_ended = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
+    general = {"output_attentions", "output_hidden_states", "return_dict"}
+    return {name: value for name, value in options.items() if name in names or (open_ended and name in general)}

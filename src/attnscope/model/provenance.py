@@ -1,0 +1,56 @@
+"""Where a trace comes from, as JSON values: the model, its weights, the versions, the input."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from attnscope.model.encoded import Encoded
+
+if TYPE_CHECKING:
+    from attnscope.model.model import Model
+
+
+def provenance(model: Model, encoded: Encoded, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What a trace of `encoded` says of the model that made it and of what it was made of."""
+    ids = {name: inputs[name][0].tolist() for name in ("input_ids", "decoder_input_ids") if name in inputs}
+    return {
+        "model": model.name,
+        "title": model.title,
+        "class": type(model.module).__name__,
+        "revision": model.revision,
+        "weights": fingerprint(model.module),
+        "dtype": model.dtype,
+        "quantisation": model.quantisation,
+        "parameters": model.parameters,
+        "versions": {
+            "attnscope": version("attnscope"),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        "text": encoded.text,
+        "pair": encoded.pair,
+        **({"messages": encoded.messages} if encoded.messages else {}),
+        **({"target": encoded.target} if encoded.target_tokens is not None else {}),
+        **ids,
+        "edits": [],
+    }
+
+
+def fingerprint(model: nn.Module) -> str:
+    """A hash of a model's weights: names, shapes, dtypes and up to 256 evenly spaced values of every parameter."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, parameter in model.named_parameters():
+        digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
+        if parameter.is_meta:  # offloaded: its values are elsewhere
+            continue
+        flat = parameter.detach().reshape(-1)
+        sample = flat[:: max(1, flat.numel() // 256)]
+        digest.update(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

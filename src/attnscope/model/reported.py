@@ -1,0 +1,92 @@
+"""Attention that a model reports itself, where it does not go through transformers' attention interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attnscope.capture import prepared
+from attnscope.errors import RefusedError
+from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
+from attnscope.model.outputs import hidden_difference
+from attnscope.trace.certificate import TOLERANCE
+
+Weights = list[Tensor | None]
+"""[heads, queries, keys] of every layer; None for a layer without attention."""
+
+ACROSS = {"encoder": "encoder_attentions", "decoder": "decoder_attentions", "cross": "cross_attentions"}
+"""What the outputs of encoder-decoder models call the attention of each stack."""
+
+
+def reported_weights(
+    model: nn.Module, inputs: Mapping[str, Any], untouched: Any, stacks: Iterable[str] = ()
+) -> tuple[dict[str, Weights], float | None]:
+    """The weights that a model's own eager implementation reports, by stack and layer, and part (a) for them.
+
+    Part (a) is the difference of that pass's hidden states from those of `untouched`, the output of an untouched pass.
+    `stacks` are the names that an earlier look gave to the model's stacks; else a single one is named after where it looks.
+    Raises `RefusedError` where the model reports nothing, or computes something else while it reports.
+    """
+    with prepared(model, "eager") as clone, torch.no_grad():
+        options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True, output_attentions=True)
+        output = clone(**inputs, **options)
+    found = eager_weights(output, encoder_decoder=is_encoder_decoder(model))
+    if not any(one is not None for layers in found.values() for one in layers):
+        raise RefusedError(
+            f"{type(model).__name__} neither goes through transformers' attention interface nor reports attention weights, "
+            "so there is nothing that could be shown."
+        )
+    error = hidden_difference(untouched, output)
+    if error is not None and not error <= TOLERANCE.get(first_dtype(model), 1e-4):
+        raise RefusedError(
+            f"{type(model).__name__} computes something else while it reports its attention weights (its hidden states "
+            f"differ by {error:.2g}), so they are not shown."
+        )
+    checked: dict[str, Weights] = {}
+    for stack, layers in found.items():
+        size = _size(stack, inputs)
+        weights: Weights = [None if one is None else _token_by_token(model, one, size) for one in layers]
+        checked[stack or next(iter(stacks), None) or ("decoder" if _looks_back(weights) else "encoder")] = weights
+    return checked, error
+
+
+def eager_weights(output: Any, *, encoder_decoder: bool) -> dict[str, Sequence[Tensor | None]]:
+    """What an output holds of attention, by stack; the stack of a model that has only one is named ""."""
+    names = ACROSS if encoder_decoder else {"": "attentions"}
+    found = {stack: getattr(output, name, None) for stack, name in names.items()}
+    return {stack: tuple(layers) for stack, layers in found.items() if layers}
+
+
+def _size(stack: str, inputs: Mapping[str, Any]) -> tuple[int, int]:
+    if not stack:
+        return (inputs["input_ids"].shape[1],) * 2
+    source, target = (inputs[name].shape[1] for name in ("input_ids", "decoder_input_ids"))
+    return {"encoder": (source, source), "decoder": (target, target), "cross": (target, source)}[stack]
+
+
+def _looks_back(weights: Weights) -> bool:
+    return all(not bool(one.triu(1).any()) for one in weights if one is not None)
+
+
+def _token_by_token(model: nn.Module, reported: Any, size: tuple[int, int]) -> Tensor:
+    """What a model reports for one layer as weights [heads, queries, keys]. Raises `RefusedError` where it is something else.
+
+    Sparse, pooled and hashed attention is reported by offset, block or bucket: no matrix of tokens by tokens.
+    """
+    shape = tuple(reported.shape) if isinstance(reported, Tensor) else type(reported).__name__
+    if not isinstance(reported, Tensor) or reported.ndim != 4 or tuple(reported.shape[2:]) != size:
+        length = size[0] if size[0] == size[1] else f"{size[0]} and {size[1]}"
+        raise RefusedError(
+            f"{type(model).__name__} reports attention of shape {shape} for {length} tokens, which are no weights of every token "
+            "for every token, so it is not shown."
+        )
+    weights = reported[0].float().cpu()
+    slack = TOLERANCE.get(first_dtype(model), 1e-4)
+    if not bool((weights >= -slack).all() and (weights.sum(-1) <= 1 + slack).all()):
+        raise RefusedError(
+            f"{type(model).__name__} reports attention whose rows are no distributions over the tokens, so it is not shown."
+        )
+    return weights

@@ -1,0 +1,165 @@
+"""One pass through a model as the stacks of a trace: captured, or as the model reports them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attnscope.attention import LayerRecord, WeightsRecord
+from attnscope.capture import Capture, Recorder, capture_pass, prepared
+from attnscope.capture.function import NAME
+from attnscope.errors import RefusedError
+from attnscope.model.anatomy import Anatomy, StackAnatomy
+from attnscope.model.check import certify, placed, reported_certificate
+from attnscope.model.head import BaseOutput
+from attnscope.model.module import accepted, first_dtype
+from attnscope.model.numbering import by_layer
+from attnscope.model.reported import reported_weights
+from attnscope.model.rotary import kept_angles
+from attnscope.trace import Certificate
+from attnscope.trace.certificate import TOLERANCE
+from attnscope.trace.trace import TracedStack
+from attnscope.types import Observer
+
+_BY_OWN_WEIGHTS = "Only attention weights are shown: attnscope's own arithmetic does not give them."
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is run: a module, what its attention looks like for inputs of this kind, and its name for a person."""
+
+    module: nn.Module
+    anatomy: Anatomy
+    title: str
+
+    @property
+    def tolerance(self) -> float:
+        """Largest error that rounding alone explains."""
+        return TOLERANCE.get(first_dtype(self.module), 1e-4)
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What one pass left behind."""
+
+    stacks: dict[str, TracedStack]
+    certificate: Certificate
+    output: Any
+    base: BaseOutput
+    warnings: tuple[str, ...] = ()
+
+
+def run(subject: Subject, inputs: Mapping[str, Tensor], observer: Observer | None) -> Passed:
+    """Run `inputs` through the model and keep what its attention was computed from.
+
+    Raises `RefusedError` where that cannot be shown exactly, `CancelledError` where the observer wants it to stop.
+    """
+    if subject.anatomy.route == "reported":
+        return _reported(subject, inputs)
+    passed = _captured(subject, inputs, observer)
+    if passed.certificate.ok:
+        return passed
+    stacks, certificate = _by_own_weights(subject, inputs, passed.certificate, observer)
+    return replace(passed, stacks=stacks, certificate=certificate, warnings=(_BY_OWN_WEIGHTS,))
+
+
+def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], title: str) -> None:
+    """Raise `RefusedError` where a layer has other queries or keys than its sides have tokens."""
+    for stack in stacks.values():
+        tokens = sizes[stack.query_side], sizes[stack.key_side]
+        for layer, record in enumerate(stack.records):
+            if record is not None and (record.queries, record.keys) != tokens:
+                there = tokens[0] if tokens[0] == tokens[1] else f"{tokens[0]} and {tokens[1]}"
+                raise RefusedError(
+                    f"{title} is not shown: in layer {layer} {record.queries} queries look at {record.keys} keys, and there are "
+                    f"{there} tokens."
+                )
+
+
+def _captured(subject: Subject, inputs: Mapping[str, Any], observer: Observer | None) -> Passed:
+    anatomy = subject.anatomy
+    with prepared(subject.module, NAME) as clone:
+        recorder = Recorder(names={}, observer=observer, total=len(anatomy.places), places=anatomy.places)
+        base = BaseOutput(clone)
+        try:
+            options = accepted(clone, use_cache=False, return_dict=True, **_last_logits_only(inputs))
+            output, calls = capture_pass(clone, recorder, {**inputs, **options})
+        finally:
+            base.close()
+        # A long text may have changed the angles (dynamic scaling): then what the probe saw does not hold for it.
+        turning = kept_angles(clone) == anatomy.angles
+    stacks = _stacks(subject, calls)
+    if turning:
+        stacks = {name: replace(one, rotary=list(anatomy.stacks[name].rotary)) for name, one in stacks.items()}
+    return Passed(stacks, certify(calls, subject.tolerance), output, base)
+
+
+def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+    """As a tensor: given the number 1, models whose last layers share keys (Gemma 4) compute these for one query."""
+    ids = inputs.get("decoder_input_ids", inputs.get("input_ids"))
+    return {} if ids is None else {"logits_to_keep": torch.tensor([ids.shape[1] - 1])}
+
+
+def _by_own_weights(
+    subject: Subject, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None
+) -> tuple[dict[str, TracedStack], Certificate]:
+    """The weights that the model's eager functions return, where those do give its output."""
+    places = subject.anatomy.places
+    with prepared(subject.module, NAME) as clone:
+        recorder = Recorder(names={}, observer=observer, keep_weights=True, total=len(places), places=places)
+        _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
+    certificate = certify(calls, subject.tolerance)
+    if not certificate.ok:
+        raise RefusedError(f"{subject.title} is not shown for this text. {failed.sentence}")
+    return _stacks(subject, calls), certificate
+
+
+def _stacks(subject: Subject, calls: Sequence[Capture]) -> dict[str, TracedStack]:
+    """The stacks of a whole pass. Raises `RefusedError` where a call cannot be shown, or is not where the probe had it."""
+    refused = next((call.refusal for call in calls if call.refusal), None)
+    if refused:
+        raise RefusedError(refused)
+    by_stack: dict[str, list[Capture]] = {}
+    for call in calls:
+        by_stack.setdefault(placed(call).stack, []).append(call)
+    if not subject.anatomy.places.complete(Counter(call.name for call in calls)):
+        raise RefusedError(
+            f"{subject.title} computes attention {len(calls)} times for this input and {len(subject.anatomy.places)} times when "
+            "it was looked at first, so it is not known which layer is which."
+        )
+    return {name: _stack(stack, by_stack[name]) for name, stack in subject.anatomy.stacks.items()}
+
+
+def _stack(anatomy: StackAnatomy, calls: Sequence[Capture]) -> TracedStack:
+    numbers, depth = [placed(call).layer for call in calls], len(anatomy.shapes)
+    records: list[LayerRecord | None] = by_layer(numbers, [call.record for call in calls], depth)
+    return TracedStack(
+        records=records,
+        causal=anatomy.causal,
+        query_side=anatomy.query_side,
+        key_side=anatomy.key_side,
+        projections=by_layer(numbers, [call.projection for call in calls], depth),
+    )
+
+
+def _reported(subject: Subject, inputs: Mapping[str, Any]) -> Passed:
+    with prepared(subject.module, None) as clone, torch.no_grad():
+        base = BaseOutput(clone)
+        try:
+            options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True)
+            output = clone(**inputs, **options)
+        finally:
+            base.close()
+    found, error = reported_weights(subject.module, inputs, output, subject.anatomy.stacks)
+    certificate = reported_certificate(found, error, subject.tolerance, "sampled")
+    stacks: dict[str, TracedStack] = {}
+    for name, weights in found.items():
+        anatomy = subject.anatomy.stacks[name]
+        records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in weights]
+        stacks[name] = TracedStack(records, anatomy.causal, anatomy.query_side, anatomy.key_side)
+    return Passed(stacks, certificate, output, base, (certificate.sentence,))
