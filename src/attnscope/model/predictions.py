@@ -1,0 +1,160 @@
+"""What a pass predicts besides next tokens: masked tokens, labels of the input or of its tokens, the answer to a question.
+
+The kind is read off the output's own fields and shapes; labels are those of the model's config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from attnscope.model.encoded import Encoded
+from attnscope.model.tokens import Reader
+from attnscope.trace.prediction import Choice, Prediction
+from attnscope.types import Token
+
+_TOP = 5
+_ANSWER_TOKENS = 30
+_FOLLOWS = ("the second sentence follows", "the second sentence does not follow")
+_DISCRIMINATED = ("as it was", "replaced")
+
+
+def predictions_of(
+    model: nn.Module,
+    output: Any,
+    encoded: Encoded,
+    read: Reader,
+    *,
+    mask_id: int | None,
+    vocabulary: int | None,
+) -> list[Prediction]:
+    """The predictions of one pass over `encoded`.
+
+    `output` is the model's, `mask_id` the id of its mask token and `vocabulary` the number of tokens it knows, each None where
+    there is none.
+    """
+    ids, tokens = encoded.inputs["input_ids"], encoded.tokens
+    start, end = _field(output, "start_logits"), _field(output, "end_logits")
+    if start is not None and end is not None:
+        return _answer(start[0], end[0], tokens)
+    found: list[Prediction] = []
+    logits = _field(output, "logits")
+    scores = logits if logits is not None else _field(output, "prediction_logits")
+    name = type(model).__name__
+    if scores is not None and scores.ndim == 3 and scores.shape[1] == len(tokens):
+        if vocabulary is not None and scores.shape[-1] >= vocabulary:
+            found += _masked(scores[0], ids[0], read, mask_id)
+        else:
+            found += _token_labels(scores[0], tokens, _labels(model, scores.shape[-1]))
+    elif scores is not None and scores.ndim == 2:
+        if name.endswith("ForPreTraining") and scores.shape[1] == len(tokens):
+            found += _discriminated(scores[0], tokens)
+        else:
+            follows = name.endswith("ForNextSentencePrediction")
+            labels = _FOLLOWS if follows else _labels(model, scores.shape[1])
+            found.append(_label(scores[0], labels, _problem(model, scores.shape[1])))
+    relation = _field(output, "seq_relationship_logits")
+    if relation is not None and tuple(relation.shape) == (1, 2):
+        found.append(_label(relation[0], _FOLLOWS, "one"))
+    return found
+
+
+def mask_token(model: nn.Module, tokenizer: Any) -> int | None:
+    """The id of the mask token, of the tokenizer or else of the config."""
+    own = getattr(tokenizer, "mask_token_id", None)
+    stated: Any = getattr(model.config, "mask_token_id", None)
+    return next((one for one in (own, stated) if isinstance(one, int)), None)
+
+
+def _field(output: Any, name: str) -> Tensor | None:
+    value = getattr(output, name, None)
+    return value.detach().float().cpu() if isinstance(value, Tensor) else None
+
+
+def _labels(model: nn.Module, count: int) -> tuple[str, ...]:
+    named: Mapping[Any, str] = getattr(model.config, "id2label", None) or {}
+    return tuple(str(named.get(i, named.get(str(i), f"label {i}"))) for i in range(count))
+
+
+Problem = Literal["one", "several", "number"]
+
+
+def _problem(model: nn.Module, count: int) -> Problem:
+    stated = getattr(model.config, "problem_type", None)
+    if stated == "multi_label_classification":
+        return "several"
+    return "number" if count == 1 or stated == "regression" else "one"
+
+
+def _masked(logits: Tensor, ids: Tensor, read: Reader, mask_id: int | None) -> list[Prediction]:
+    found: list[Prediction] = []
+    for position in [] if mask_id is None else (ids.cpu() == mask_id).nonzero()[:, 0].tolist():
+        row = logits[position]
+        chances = torch.softmax(row, dim=-1)
+        best = chances.topk(min(_TOP, len(row))).indices.tolist()
+        choices = tuple(_choice(read(one).text, one, chances[one], row[one]) for one in best)
+        found.append(Prediction("token", position, choices))
+    return found
+
+
+def _label(logits: Tensor, labels: Sequence[str], problem: Problem, *, position: int | None = None) -> Prediction:
+    chances = torch.sigmoid(logits) if problem == "several" else torch.softmax(logits, dim=-1)
+    best = logits.topk(min(_TOP, len(logits))).indices.tolist()
+    choices = tuple(
+        _choice(labels[one], one, None if problem == "number" else chances[one], logits[one]) for one in best
+    )
+    return Prediction("label" if position is None else "token_label", position, choices, exclusive=problem == "one")
+
+
+def _token_labels(logits: Tensor, tokens: Sequence[Token], labels: Sequence[str]) -> list[Prediction]:
+    places = [i for i, token in enumerate(tokens) if not token.special]
+    return [_label(logits[i], labels, "one", position=i) for i in places]
+
+
+def _discriminated(logits: Tensor, tokens: Sequence[Token]) -> list[Prediction]:
+    """A discriminator gives one logit a token: above 0 it takes the token for a replaced one."""
+    both = torch.stack([torch.zeros_like(logits), logits], dim=-1)  # softmax of (0, x) is sigmoid(x)
+    return _token_labels(both, tokens, _DISCRIMINATED)
+
+
+def _answer(start: Tensor, end: Tensor, tokens: Sequence[Token]) -> list[Prediction]:
+    """Where the answer starts and ends, and the likeliest stretches: of the second sentence, where there is one."""
+    starts, ends = torch.softmax(start, dim=-1), torch.softmax(end, dim=-1)
+    found = [
+        Prediction(
+            of, None, tuple(_choice(tokens[i].text, i, p[i], x[i]) for i in p.topk(min(_TOP, len(p))).indices.tolist())
+        )
+        for of, p, x in (("start", starts, start), ("end", ends, end))
+    ]
+    two = any(token.sentence == "B" for token in tokens)
+    within = torch.tensor([not token.special and (not two or token.sentence == "B") for token in tokens])
+    count = len(tokens)
+    order = torch.arange(count)
+    length = order[None] - order[:, None]
+    allowed = within[:, None] & within[None] & (length >= 0) & (length < _ANSWER_TOKENS)
+    if not allowed.any():
+        return found
+    chances = torch.where(allowed, starts[:, None] * ends[None], torch.zeros(()) - 1).reshape(-1)
+    best = [one for one in chances.topk(min(_TOP, len(chances))).indices.tolist() if chances[one] >= 0]
+    spans = [(one // count, one % count) for one in best]
+    choices = tuple(
+        _choice(_joined(tokens[a : b + 1]), a, starts[a] * ends[b], start[a] + end[b], last=b) for a, b in spans
+    )
+    return [*found, Prediction("answer", None, choices)]
+
+
+def _joined(tokens: Sequence[Token]) -> str:
+    """The text of a stretch of tokens: word pieces that mark continuations have lost their spaces."""
+    pieces = any(token.continues for token in tokens) or not any(" " in token.text for token in tokens)
+    return "".join((" " if pieces and not token.continues else "") + token.text for token in tokens).strip()
+
+
+def _choice(text: str, ident: int, probability: Tensor | None, value: Tensor, *, last: int | None = None) -> Choice:
+    number = float(value)
+    limit = torch.finfo(torch.float32).max  # a mask of the model's own may leave −inf
+    return Choice(
+        text, ident, None if probability is None else float(probability), min(max(number, -limit), limit), last
+    )
