@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError, UnreachableError
 from attnscope.model.hub import INSTEAD
+from attnscope.model.placement import Placement
 from attnscope.model.quiet import quiet
 
 if TYPE_CHECKING:
@@ -84,14 +85,17 @@ def load_config(origin: Origin) -> PreTrainedConfig:
         raise _plain_error(origin, error, what="config.json") from error
 
 
-def load_model(origin: Origin, config: PreTrainedConfig, dtype: torch.dtype | Literal["auto"]) -> PreTrainedModel:
+def load_model(
+    origin: Origin, config: PreTrainedConfig, dtype: torch.dtype | Literal["auto"], placement: Placement | None = None
+) -> PreTrainedModel:
     """The model of the class that its config names, in eval mode, every weight of it from the checkpoint."""
+    placed = {} if placement is None else placement.options
     missing: list[str] = []
     try:
         with quiet():
             for loader in _loaders(origin, config):
                 model, info = loader.from_pretrained(
-                    origin.source, config=config, dtype=dtype, output_loading_info=True, **origin.options
+                    origin.source, config=config, dtype=dtype, output_loading_info=True, **placed, **origin.options
                 )
                 missing = sorted(str(key) for key in info["missing_keys"])
                 if missing and all(key.startswith("pooler.") for key in missing) and hasattr(model, "pooler"):

@@ -22,6 +22,7 @@ from attnscope.model.checkpoint import (
 from attnscope.model.download import Progress
 from attnscope.model.embedded import EMBEDDED, NOTE, ensure
 from attnscope.model.hub import cached_commit, only_cached
+from attnscope.model.placement import Placement
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,7 @@ def load_parts(
     *,
     dtype: str | torch.dtype | None = None,
     device: str | torch.device | None = None,
+    placement: Placement | None = None,
     trust_remote_code: bool = False,
     revision: str | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
@@ -62,7 +64,7 @@ def load_parts(
     `source` is an embedded name ("smollm2", "minilm"), else a directory or .gguf file where there is one of that name,
     else a hub id. Weights keep the checkpoint's own dtype (GGUF: float32) unless `dtype` says otherwise. Code in a
     checkpoint runs only with `trust_remote_code`. `revision` is for hub ids. `tokenizer` names another source for the
-    tokenizer. `progress` hears of downloads and conversions of embedded models and of GGUF files.
+    tokenizer. `placement` says where weights go and how they are quantised. `progress` hears of downloads and conversions of embedded models and of GGUF files.
 
     Local sources, and all with HF_HUB_OFFLINE=1, try no connection (an embedded model needs one the first time).
 
@@ -70,8 +72,14 @@ def load_parts(
     """
     text = os.fspath(source)
     wish = _Wish(
-        _dtype(dtype), trust_remote_code, revision, None if tokenizer is None else os.fspath(tokenizer), progress
+        _dtype(dtype),
+        trust_remote_code,
+        revision,
+        None if tokenizer is None else os.fspath(tokenizer),
+        progress,
+        placement or Placement(),
     )
+    wish.placement.check(device=device, gguf=Path(text).suffix.lower() == ".gguf")
     parts = _from_place(text, wish)
     if device is not None:
         _move(parts.hf_model, device)
@@ -85,6 +93,7 @@ class _Wish:
     revision: str | None
     tokenizer: str | None
     progress: Progress | None
+    placement: Placement
 
 
 def _from_place(text: str, wish: _Wish) -> Parts:
@@ -109,7 +118,7 @@ def _from_place(text: str, wish: _Wish) -> Parts:
         origin = Origin(str(path), local=True, trust_remote_code=wish.trust_remote_code)
         config = load_config(origin)
         found = _tokenizer(wish.tokenizer) or load_tokenizer(origin)
-        hf_model = load_model(origin, config, wish.dtype)
+        hf_model = load_model(origin, config, wish.dtype, wish.placement)
     except DamagedError as error:
         if text not in EMBEDDED:
             raise
@@ -122,7 +131,7 @@ def _from_hub(text: str, wish: _Wish) -> Parts:
     local = only_cached(text, wish.revision)
     origin = Origin(text, local=local, trust_remote_code=wish.trust_remote_code, revision=wish.revision)
     config = load_config(origin)
-    hf_model = load_model(origin, config, wish.dtype)
+    hf_model = load_model(origin, config, wish.dtype, wish.placement)
     found = _tokenizer(wish.tokenizer) or load_tokenizer(origin)
     commit = cached_commit(text, wish.revision)
     stored = _quantisation(hf_model)

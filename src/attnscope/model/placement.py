@@ -1,0 +1,49 @@
+"""Where a model's weights go while it is loaded, and how they are stored there: device maps, offloading, quantisation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from attnscope.errors import InputError
+
+DeviceMap = str | int | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What of this is wanted; all None: the whole model on the CPU, as the checkpoint has it.
+
+    `device_map` and `quantization_config` are those of transformers' `from_pretrained`; `offload_folder` takes what a device
+    map sends to "disk".
+    """
+
+    device_map: DeviceMap | None = None
+    quantization_config: Any = None
+    offload_folder: str | os.PathLike[str] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments for `from_pretrained`."""
+        wanted = {
+            "device_map": dict(self.device_map) if isinstance(self.device_map, Mapping) else self.device_map,
+            "quantization_config": self.quantization_config,
+            "offload_folder": None if self.offload_folder is None else os.fspath(self.offload_folder),
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def check(self, *, device: object, gguf: bool) -> None:
+        """Raise `InputError` for what does not go together."""
+        if device is not None and self.device_map is not None:
+            raise InputError("`device` moves the whole model and `device_map` spreads it; give one of them.")
+        if device is not None and self.quantization_config is not None:
+            raise InputError(
+                "A quantised model is put in its place while it is loaded; give `device_map`, not `device`."
+            )
+        if gguf and self.options:
+            raise InputError(
+                f"A .gguf file is turned into float32 weights when it is loaded, so {', '.join(self.options)} has no effect; "
+                "leave it out."
+            )
