@@ -39,6 +39,10 @@ def structural_clone(model: nn.Module) -> nn.Module:
                 memo[id(held)] = held
         for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
             memo[id(tensor)] = tensor
+        if type(module).__module__.startswith("bitsandbytes"):
+            # Its 8-bit layers move their scales from the weight, which is shared, to this object in their first pass.
+            state = getattr(module, "state", None)
+            memo[id(state)] = state
         offloaded = getattr(getattr(module, "_hf_hook", None), "weights_map", None)
         if offloaded is not None:  # accelerate keeps the weights of offloaded modules there
             memo[id(offloaded)] = offloaded

@@ -105,6 +105,9 @@ def load_model(
     except AttnscopeError:
         raise
     except Exception as error:
+        if placed and not isinstance(error, ImportError | OSError):
+            named = " and ".join(f"`{name}`" for name in placed)
+            raise InputError(f"{origin.source!r} cannot be loaded with this {named}: {first_line(error)}.") from error
         raise _plain_error(origin, error, what="model") from error
     raise DamagedError(
         f"The checkpoint {origin.source!r} lacks {len(missing)} weights that its config.json asks for (the first: "

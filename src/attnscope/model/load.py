@@ -64,7 +64,8 @@ def load_parts(
     `source` is an embedded name ("smollm2", "minilm"), else a directory or .gguf file where there is one of that name,
     else a hub id. Weights keep the checkpoint's own dtype (GGUF: float32) unless `dtype` says otherwise. Code in a
     checkpoint runs only with `trust_remote_code`. `revision` is for hub ids. `tokenizer` names another source for the
-    tokenizer. `placement` says where weights go and how they are quantised. `progress` hears of downloads and conversions of embedded models and of GGUF files.
+    tokenizer. `placement` says where weights go and how they are
+    quantised. `progress` hears of downloads and conversions of embedded models and of GGUF files.
 
     Local sources, and all with HF_HUB_OFFLINE=1, try no connection (an embedded model needs one the first time).
 
@@ -123,7 +124,7 @@ def _from_place(text: str, wish: _Wish) -> Parts:
         if text not in EMBEDDED:
             raise
         raise DamagedError(f"{error} Remove {str(path)!r} and run `attnscope models get {text}`.") from error
-    stored = _note(path) or _quantisation(hf_model)
+    stored = ", ".join(one for one in (_note(path), _quantisation(hf_model)) if one) or None
     return Parts(hf_model, found, text, name, title, kind_of(hf_model), revision_found, stored)
 
 
