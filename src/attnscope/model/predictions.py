@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.model.encoded import Encoded
+from attnscope.model.module import target_vocabulary_size, vocabulary_size
 from attnscope.model.tokens import Reader
 from attnscope.trace.prediction import Choice, Prediction
 from attnscope.types import Token
@@ -22,31 +23,23 @@ _FOLLOWS = ("the second sentence follows", "the second sentence does not follow"
 _DISCRIMINATED = ("as it was", "replaced")
 
 
-def predictions_of(
-    model: nn.Module,
-    output: Any,
-    encoded: Encoded,
-    read: Reader,
-    *,
-    mask_id: int | None,
-    vocabulary: int | None,
-) -> list[Prediction]:
-    """The predictions of one pass over `encoded`.
-
-    `output` is the model's, `mask_id` the id of its mask token and `vocabulary` the number of tokens it knows, each None where
-    there is none.
-    """
-    ids, tokens = encoded.inputs["input_ids"], encoded.tokens
+def predictions_of(model: nn.Module, tokenizer: Any, output: Any, encoded: Encoded, read: Reader) -> list[Prediction]:
+    """The predictions of one pass over `encoded`, whose `output` the model gave; of the target side, where there is one."""
+    two = encoded.target_tokens is not None
+    tokens = encoded.tokens if encoded.target_tokens is None else encoded.target_tokens
+    ids = encoded.inputs.get("decoder_input_ids" if two else "input_ids")
+    vocabulary = target_vocabulary_size(model) if two else vocabulary_size(model)
     start, end = _field(output, "start_logits"), _field(output, "end_logits")
     if start is not None and end is not None:
-        return _answer(start[0], end[0], tokens)
+        return _answer(start[0], end[0], tokens) if start.shape[1] == len(tokens) else []
     found: list[Prediction] = []
     logits = _field(output, "logits")
     scores = logits if logits is not None else _field(output, "prediction_logits")
     name = type(model).__name__
     if scores is not None and scores.ndim == 3 and scores.shape[1] == len(tokens):
         if vocabulary is not None and scores.shape[-1] >= vocabulary:
-            found += _masked(scores[0], ids[0], read, mask_id)
+            mask = None if ids is None else _mask_token(model, tokenizer)
+            found += [] if ids is None or mask is None else _masked(scores[0], ids[0], read, mask)
         else:
             found += _token_labels(scores[0], tokens, _labels(model, scores.shape[-1]))
     elif scores is not None and scores.ndim == 2:
@@ -62,7 +55,7 @@ def predictions_of(
     return found
 
 
-def mask_token(model: nn.Module, tokenizer: Any) -> int | None:
+def _mask_token(model: nn.Module, tokenizer: Any) -> int | None:
     """The id of the mask token, of the tokenizer or else of the config."""
     own = getattr(tokenizer, "mask_token_id", None)
     stated: Any = getattr(model.config, "mask_token_id", None)
@@ -89,9 +82,9 @@ def _problem(model: nn.Module, count: int) -> Problem:
     return "number" if count == 1 or stated == "regression" else "one"
 
 
-def _masked(logits: Tensor, ids: Tensor, read: Reader, mask_id: int | None) -> list[Prediction]:
+def _masked(logits: Tensor, ids: Tensor, read: Reader, mask: int) -> list[Prediction]:
     found: list[Prediction] = []
-    for position in [] if mask_id is None else (ids.cpu() == mask_id).nonzero()[:, 0].tolist():
+    for position in (ids.cpu() == mask).nonzero()[:, 0].tolist():
         row = logits[position]
         chances = torch.softmax(row, dim=-1)
         best = chances.topk(min(_TOP, len(row))).indices.tolist()

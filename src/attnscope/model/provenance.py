@@ -50,7 +50,14 @@ def fingerprint(model: nn.Module) -> str:
         digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
         if parameter.is_meta:  # offloaded: its values are elsewhere
             continue
-        flat = parameter.detach().reshape(-1)
-        sample = flat[:: max(1, flat.numel() // 256)]
-        digest.update(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        for part in _stored(parameter.detach()):
+            flat = part.reshape(-1)
+            sample = flat[:: max(1, flat.numel() // 256)]
+            digest.update(sample.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _stored(tensor: Tensor) -> list[Tensor]:
+    """The plain tensors that a tensor consists of: itself, or what a quantised one keeps (numbers, scales …)."""
+    flatten: Any = getattr(tensor, "__tensor_flatten__", None)
+    return [tensor] if flatten is None else [one for name in flatten()[0] for one in _stored(getattr(tensor, name))]
