@@ -51,7 +51,7 @@ def test_a_run_reports_every_layer_and_gives_a_trace_that_can_be_asked_for_again
         (" two", "A"),
         (" three", "B"),
     ]
-    assert body["input"] == {"text": "one two", "pair": "three"}
+    assert body["input"] == {"text": "one two", "pair": "three", "target": None}
     assert body["stacks"]["decoder"]["shapes"] == [{"heads": 4, "kv_heads": 2, "qk_dim": 8, "v_dim": 8}] * 3
     assert body["certificate"]["ok"] is True
     assert ask(session, type="trace", trace=body["trace"])[-1].body == body

@@ -149,7 +149,12 @@ export interface TraceMessage extends Base {
     readonly quantisation: string | null;
     readonly parameters: number | null;
   };
-  readonly input: { readonly text: string | null; readonly pair: string | null };
+  readonly input: {
+    readonly text: string | null;
+    readonly pair: string | null;
+    /** What the decoder of an encoder-decoder model was given to read; null for its own output. */
+    readonly target?: string | null;
+  };
   readonly tokens: Readonly<Record<string, readonly Token[]>>;
   readonly stacks: Readonly<Record<string, Stack>>;
   readonly warnings: readonly string[];

@@ -20,6 +20,7 @@ def check(
     ],
     text: Annotated[str, typer.Option(help="The text to compare on.")] = TEXT,
     pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,
+    target: Annotated[str | None, typer.Option(help="What the decoder of an encoder-decoder model reads.")] = None,
 ) -> None:
     """Compare what attnscope shows with the model itself, layer by layer. Exit code 0: exact; 1: not exact."""
     from rich.console import Console
@@ -30,7 +31,7 @@ def check(
     console = Console()
     with Console(stderr=True).status(f"Checking {entry.title}"):
         loaded = entry.load()
-        certificate = loaded.check(text, pair)
+        certificate = loaded.check(text, pair, target=target)
     for table in _tables(certificate):
         console.print(table)
     console.print(certificate.sentence, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attnscope.cli.traced import Pair, Source, Text, trace_of
+from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
 
 
 def export(
@@ -15,6 +15,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, for example fox.html.")],
     text: Text = None,
     pair: Pair = None,
+    target: Target = None,
     layers: Annotated[str | None, typer.Option(help="The layers to write, as 0-5,9. Default: all.")] = None,
     view: Annotated[str | None, typer.Option(help="model, head or neuron: that view over the whole page.")] = None,
     layer: Annotated[int | None, typer.Option(help="The layer that is shown at first.")] = None,
@@ -36,7 +37,7 @@ def export(
     check_place(output)
     chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
     console = Console(stderr=True)
-    trace = trace_of(source, text, pair)
+    trace = trace_of(source, text, pair, target)
     with console.status("Writing the page"):
         made = document(
             trace,

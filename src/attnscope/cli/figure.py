@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from attnscope.cli.traced import Pair, Source, Text, trace_of
+from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
 from attnscope.errors import InputError
 
 KINDS = (".pdf", ".svg", ".png")
@@ -38,6 +38,7 @@ def figure(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .pdf, .svg or .png.")],
     text: Text = None,
     pair: Pair = None,
+    target: Target = None,
     view: Annotated[View, typer.Option(help="What is drawn.")] = View.head,
     layer: Annotated[int, typer.Option(help="Layer of the head, neuron and matrix view.")] = 0,
     heads: Annotated[str | None, typer.Option(help="Heads, such as 0 or 0,3,5-7. Default: all, or the first.")] = None,
@@ -61,7 +62,7 @@ def figure(
         raise InputError(f"The figure cannot be written: {str(output)!r} {problem}.")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
-    trace = trace_of(source, text, pair)
+    trace = trace_of(source, text, pair, target)
     import attnscope
 
     drawn = attnscope.figure(

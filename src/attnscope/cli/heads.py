@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnscope.cli.traced import Pair, Source, Text, trace_of
+from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def heads(
     source: Source,
     text: Text = None,
     pair: Pair = None,
+    target: Target = None,
     by: Annotated[str, typer.Option(help="The measure that puts the heads in order.")] = "entropy",
     lowest: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--lowest", help="Show the lowest values first, not the highest.")
@@ -48,7 +49,7 @@ def heads(
         raise InputError(f"The table cannot be written: {str(csv)!r} {problem}.")
     name = by.strip().replace("-", "_")
     _check_name(name)
-    trace = trace_of(source, text, pair)
+    trace = trace_of(source, text, pair, target)
     found = _measured(trace, stack, name, off_sink=off_sink)
     ordered = found.sort_values(name, ascending=lowest, kind="stable", na_position="last")
     if csv is not None:

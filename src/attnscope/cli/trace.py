@@ -15,6 +15,7 @@ def trace(
     text: Annotated[str, typer.Option(help="The text to run the model on.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, for example fox.trace.")],
     pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,
+    target: Annotated[str | None, typer.Option(help="What the decoder of an encoder-decoder model reads.")] = None,
     weights: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--weights", help="Also write the output projections, for head outputs without the model.")
     ] = False,
@@ -26,7 +27,7 @@ def trace(
 
     entry = model_entry(model)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        made = entry.load().trace(text, pair)
+        made = entry.load().trace(text, pair, target=target)
         made.save(output, weights=weights)
     for warning in made.warnings:
         typer.echo(warning, err=True)

@@ -20,9 +20,13 @@ Source = Annotated[
 ]
 Text = Annotated[str | None, typer.Option(help="The text to run the model on.")]
 Pair = Annotated[str | None, typer.Option(help="A second sentence.")]
+Target = Annotated[
+    str | None,
+    typer.Option(help="What the decoder of an encoder-decoder model reads. Default: the model's own greedy output."),
+]
 
 
-def trace_of(source: str, text: str | None, pair: str | None) -> Trace:
+def trace_of(source: str, text: str | None, pair: str | None, target: str | None = None) -> Trace:
     """The trace. Raises `InputError` for a model without a text, or a saved trace with one."""
     from rich.console import Console
 
@@ -30,11 +34,11 @@ def trace_of(source: str, text: str | None, pair: str | None) -> Trace:
 
     held = saved_trace(source)
     if held is not None:
-        if text is not None or pair is not None:
-            raise InputError(f"{source!r} is a saved trace and has its text; leave out --text and --pair.")
+        if any(one is not None for one in (text, pair, target)):
+            raise InputError(f"{source!r} is a saved trace and has its text; leave out --text, --pair and --target.")
         return held.trace
     if text is None:
         raise InputError(f"Pass the text to run {source} on: --text 'The quick, brown fox jumps over the lazy'.")
     entry = model_entry(source)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        return entry.load().trace(text, pair)
+        return entry.load().trace(text, pair, target=target)

@@ -39,7 +39,7 @@ def trace_fields(held: HeldTrace) -> dict[str, Any]:
     return {
         "trace": trace.id,
         "model": _model_of(trace) if held.model is None else model_fields(held.model),
-        "input": {"text": held.text, "pair": held.pair, **_messages(trace)},
+        "input": {"text": held.text, "pair": held.pair, "target": held.target, **_messages(trace)},
         "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in trace.sides.items()},
         "stacks": {name: _stack_fields(trace, name, stack) for name, stack in trace.stacks.items()},
         "images": [{"width": image.width, "height": image.height} for image in trace.images],

@@ -25,7 +25,10 @@ def _nothing(_layer: int) -> None:
 
 @dataclass(frozen=True)
 class FakeModel:
-    """A decoder of `layers` × `heads` heads. Every character that is not a space is in a token."""
+    """A model of `layers` × `heads` heads, of the kind `decoder`, `encoder` or `encoder-decoder`.
+
+    Every character that is not a space is in a token.
+    """
 
     name: str = "fake"
     title: str = "Fake model"
@@ -42,40 +45,58 @@ class FakeModel:
 
     @property
     def stacks(self) -> dict[str, Stack]:
-        """One stack, named after the kind."""
+        """One stack named after the kind; of an encoder-decoder three of one size."""
         shape = LayerShape(self.heads, self.kv_heads, self.head_dim, self.head_dim)
-        return {self.kind: Stack.of([shape] * self.layers)}
+        return {name: Stack.of([shape] * self.layers) for name in self._sides}
 
-    def count_tokens(self, text: str, pair: str | None = None) -> int:
+    @property
+    def _sides(self) -> dict[str, tuple[str, str]]:
+        """The sides of the queries and keys of each stack."""
+        if self.kind != "encoder-decoder":
+            return {self.kind: ("text", "text")}
+        return {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
+
+    def count_tokens(self, text: str, pair: str | None = None, *, target: str | None = None) -> int:
         """One token a word."""
-        tokens = len(text.split()) + len((pair or "").split())
+        tokens = max(len(text.split()) + len((pair or "").split()), len((target or "").split()))
         if tokens > self.max_tokens:
             raise TooLongError(f"The text has {tokens:,} tokens; {self.title} takes at most {self.max_tokens:,}.")
         return tokens
 
-    def trace(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Trace:
-        """A trace whose q, k and v depend on nothing but the text."""
+    def trace(
+        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+    ) -> Trace:
+        """A trace whose q, k and v depend on nothing but the text. Without a target, its own is the source backwards."""
         parts: list[tuple[Sentence, str]] = [(None, text)] if pair is None else [("A", text), ("B", pair)]
-        tokens = [
-            Token(f" {word}", zlib.crc32(word.encode()) & 0xFFFF, sentence=sentence)
-            for sentence, part in parts
-            for word in part.split()
-        ]
-        records: list[LayerRecord | None] = [
-            self._record(layer, text, pair, len(tokens), observer) for layer in range(self.layers)
-        ]
-        checked = {self.kind: [LayerCertificate(layer, ok=True, weighted_values=0.0) for layer in range(self.layers)]}
+        given = [token for sentence, part in parts for token in _words(part, sentence)]
+        sides = {"text": given}
+        if self.kind == "encoder-decoder":
+            sides = {"source": given, "target": given[::-1] if target is None else _words(target, None)}
+        stacks: dict[str, TracedStack] = {}
+        for name, (query, key) in self._sides.items():
+            seed = f"{text} {pair}" if query == "text" else f"{name} {text} {pair} {target}"
+            sizes = len(sides[query]), len(sides[key])
+            records: list[LayerRecord | None] = [
+                self._record(layer, seed, sizes, observer, causal=name == "decoder") for layer in range(self.layers)
+            ]
+            stacks[name] = TracedStack(records, name == "decoder", query, key)
+        checked = {
+            name: [LayerCertificate(layer, ok=True, weighted_values=0.0) for layer in range(self.layers)]
+            for name in stacks
+        }
         return Trace(
-            sides={"text": tokens},
-            stacks={self.kind: TracedStack(records=records, causal=self.kind == "decoder")},
+            sides=sides,
+            stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
             provenance={"model": self.name},
-            next_tokens=[(" next", 1, 0.5)] if self.kind == "decoder" else None,
+            next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
         )
 
-    def check(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Certificate:
+    def check(
+        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+    ) -> Certificate:
         """A full certificate without fault."""
-        return self.check_trace(self.trace(text, pair), observer=observer)
+        return self.check_trace(self.trace(text, pair, target=target), observer=observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
         """A full certificate without fault."""
@@ -83,13 +104,15 @@ class FakeModel:
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")
 
-    def _record(self, layer: int, text: str, pair: str | None, count: int, observer: Observer | None) -> LayerRecord:
+    def _record(
+        self, layer: int, text: str, sizes: tuple[int, int], observer: Observer | None, *, causal: bool
+    ) -> LayerRecord:
         self._step(layer, observer)
-        seed = zlib.crc32(f"{layer} {text} {pair}".encode())
-        numbers = torch.Generator().manual_seed(seed)
-        q = torch.randn(self.heads, count, self.head_dim, generator=numbers)
-        k, v = torch.randn(2, self.kv_heads, count, self.head_dim, generator=numbers)
-        mask = Mask.causal(count, count) if self.kind == "decoder" else Mask.full(count, count)
+        numbers = torch.Generator().manual_seed(zlib.crc32(f"{layer} {text}".encode()))
+        queries, keys = sizes
+        q = torch.randn(self.heads, queries, self.head_dim, generator=numbers)
+        k, v = torch.randn(2, self.kv_heads, keys, self.head_dim, generator=numbers)
+        mask = Mask.causal(queries, keys) if causal else Mask.full(queries, keys)
         return QKRecord(q=q, k=k, v=v, scaling=self.head_dim**-0.5, mask=mask)
 
     def _step(self, layer: int, observer: Observer | None) -> None:
@@ -98,3 +121,7 @@ class FakeModel:
             if observer.cancelled():
                 raise CancelledError("The pass was cancelled.")
             observer.layer(layer + 1, self.layers)
+
+
+def _words(text: str, sentence: Sentence) -> list[Token]:
+    return [Token(f" {word}", zlib.crc32(word.encode()) & 0xFFFF, sentence=sentence) for word in text.split()]

@@ -13,19 +13,25 @@ from attnscope.trace import Trace
 
 @dataclass(frozen=True, eq=False)
 class HeldTrace:
-    """A trace with what it was made from. `model` is None for a trace that came from elsewhere."""
+    """A trace with what it was made from. `model` is None for a trace that came from elsewhere.
+
+    `target` is None where the model wrote its own, or has none.
+    """
 
     trace: Trace
     model: ModelLike | None
     text: str
     pair: str | None
+    target: str | None = None
 
     @classmethod
     def alone(cls, trace: Trace) -> HeldTrace:
         """A trace without its model. Its text is the one it was made from, as far as that is known."""
-        text, pair = trace.provenance.get("text"), trace.provenance.get("pair")
-        words = " ".join(token.text.strip() for token in trace.tokens)
-        return cls(trace, None, text if isinstance(text, str) else words, pair if isinstance(pair, str) else None)
+        words = " ".join(token.text.strip() for token in next(iter(trace.sides.values())))
+        text, pair, target = (
+            said if isinstance(said := trace.provenance.get(name), str) else None for name in ("text", "pair", "target")
+        )
+        return cls(trace, None, words if text is None else text, pair, target)
 
 
 class HeldTraces:

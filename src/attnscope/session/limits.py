@@ -22,16 +22,16 @@ class Limits:
     passes: int = 8
     requests: int = 32
 
-    def check_text(self, text: str, pair: str | None) -> None:
+    def check_text(self, text: str, pair: str | None, target: str | None = None) -> None:
         """Refuse an input for what it is as text: before anything is tokenised. The errors speak to a person."""
-        length = len(text) + len(pair or "")
+        length = len(text) + len(pair or "") + len(target or "")
         if length > self.characters:
             raise TooLongError(
                 f"The text has {length:,} characters; this session takes at most {self.characters:,}. Shorten it."
             )
         if not text:
             raise InputError("The text is empty: type something to trace.")
-        for name, part in (("text", text), ("second sentence", pair or "")):
+        for name, part in (("text", text), ("second sentence", pair or ""), ("target", target or "")):
             if any("\ud800" <= character <= "\udfff" for character in part):
                 raise InputError(f"The {name} holds half a character (a lone surrogate), which is no text; remove it.")
 

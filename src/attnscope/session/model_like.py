@@ -47,18 +47,22 @@ class ModelLike(Protocol):
         """The sizes of its attention layers."""
         ...
 
-    def count_tokens(self, text: str, pair: str | None = None) -> int:
-        """How many positions a trace of this text has. Runs the tokenizer, not the model.
+    def count_tokens(self, text: str, pair: str | None = None, *, target: str | None = None) -> int:
+        """How many positions a trace of this text has, on its longer side. Runs the tokenizer, not the model.
 
         Raises `TooLongError` where the model has no positions for so many.
         """
         ...
 
-    def trace(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Trace:
-        """One forward pass."""
+    def trace(
+        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+    ) -> Trace:
+        """One forward pass. `target` is for the decoder of an encoder-decoder model; without one it writes its own."""
         ...
 
-    def check(self, text: str, pair: str | None = None, *, observer: Observer | None = None) -> Certificate:
+    def check(
+        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+    ) -> Certificate:
         """The full certificate of a text."""
         ...
 

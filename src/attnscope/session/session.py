@@ -189,18 +189,20 @@ class Session:
         return "hello", fields, {}
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
-        text, pair = text_of(body, "text"), optional_text_of(body, "pair")
+        text, pair, target = text_of(body, "text"), optional_text_of(body, "pair"), optional_text_of(body, "target")
         name = optional_text_of(body, "model") or self._model
-        self.limits.check_text(text, pair)
+        self.limits.check_text(text, pair, target)
         if name is None:
             raise RefusedError("This session has no model: it shows traces that were made elsewhere.")
         model = self._catalogue.get(name, job)
-        tokens = model.count_tokens(text, pair)
+        if target is not None and model.kind != "encoder-decoder":
+            raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
+        tokens = model.count_tokens(text, pair, target=target)
         self.limits.check_tokens(tokens)
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"
         with job.holding(self._pass, "waiting for another pass"):
-            held = HeldTrace(model.trace(text, pair, observer=job), model, text, pair)
+            held = HeldTrace(model.trace(text, pair, target=target, observer=job), model, text, pair, target)
         self._held.add(held)
         return "trace", trace_fields(held), trace_arrays(held.trace)
 

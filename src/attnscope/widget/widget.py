@@ -197,8 +197,8 @@ class AttentionWidget(anywidget.AnyWidget):
 def _held(trace: Trace) -> HeldTrace:
     said = trace.provenance
     text = said.get("text")
-    words = text if isinstance(text, str) else "".join(token.text for token in trace.tokens).strip()
-    return HeldTrace(trace, None, words, said.get("pair"))
+    words = text if isinstance(text, str) else "".join(token.text for token in next(iter(trace.sides.values()))).strip()
+    return HeldTrace(trace, None, words, said.get("pair"), said.get("target"))
 
 
 def _title_of(trace: Trace) -> str:

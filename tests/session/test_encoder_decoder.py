@@ -1,0 +1,75 @@
+"""Three stacks through a session: source and target, and every message about every stack."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from asking import ask, error
+
+import attnscope
+from attnscope.session import HeldTrace, ModelEntry, Session
+from attnscope.session.fake import FakeModel
+
+STACKS = {"encoder": (12, 12), "decoder": (5, 5), "cross": (5, 12)}
+
+
+@pytest.fixture(scope="module")
+def trace() -> attnscope.Trace:
+    return attnscope.Model(tiny.build("t5")).trace(tiny.ids(12), target=tiny.ids(5)[::-1])
+
+
+@pytest.fixture(scope="module")
+def session(trace: attnscope.Trace) -> Session:
+    return Session([ModelEntry.loaded(FakeModel(kind="encoder-decoder"))], traces=[HeldTrace.alone(trace)])
+
+
+def test_a_run_with_a_target_has_three_stacks_and_two_sides(session: Session) -> None:
+    body = ask(session, type="run", text="a b c", target="d e")[-1].body
+    assert body["input"] == {"text": "a b c", "pair": None, "target": "d e"}
+    assert {side: len(tokens) for side, tokens in body["tokens"].items()} == {"source": 3, "target": 2}
+    assert {name: (one["query"], one["key"]) for name, one in body["stacks"].items()} == {
+        "encoder": ("source", "source"),
+        "decoder": ("target", "target"),
+        "cross": ("target", "source"),
+    }
+    own = ask(session, type="run", text="a b c")[-1].body
+    assert own["input"]["target"] is None and len(own["tokens"]["target"]) == 3
+
+
+def test_a_target_for_a_model_without_a_decoder_of_its_own_is_a_bad_request() -> None:
+    session = Session([ModelEntry.loaded(FakeModel())])
+    code, message = error(ask(session, type="run", text="a", target="b"))
+    assert code == "bad_request" and "no target side" in message
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_layers_tiles_and_edges_of_every_stack_are_those_of_the_trace(
+    session: Session, trace: attnscope.Trace, stack: str
+) -> None:
+    queries, keys = STACKS[stack]
+    layer = ask(session, type="layer", trace=trace.id, stack=stack, layer=1)[-1]
+    assert (layer.body["queries"], layer.body["keys"]) == (queries, keys)
+    assert layer.body["bias"] == (None if stack == "cross" else {"kind": "relative"})
+    if stack != "cross":  # one number for each distance: nothing of the size tokens x tokens
+        assert layer.tensors["bias"].shape == (4, queries + keys - 1)
+    tile = ask(session, type="tile", trace=trace.id, stack=stack, layer=1, heads=[3], rows=[4, 0])[-1]
+    expected = trace.attention(1, 3, stack, rows=[4, 0]).numpy()
+    np.testing.assert_allclose(tile.tensors["attention"][0], expected, atol=1e-7)
+    edge = ask(session, type="edge", trace=trace.id, stack=stack, query=2, key=1)[-1]
+    assert edge.tensors["weight"][4 + 3] == pytest.approx(float(trace.attention(1, 3, stack)[2, 1]), abs=1e-6)
+
+
+def test_the_overview_of_cross_attention_measures_what_means_something_across(
+    session: Session, trace: attnscope.Trace
+) -> None:
+    names = [measure.name for measure in attnscope.analysis.MEASURES]
+    first = ask(session, type="overview", trace=trace.id, stack="cross")[0]
+    assert (first.body["rows"], first.body["columns"]) == (5, 12)
+    defined = {name for name, row in zip(names, first.tensors["measures"], strict=True) if not np.isnan(row).all()}
+    assert {"entropy", "normalised_entropy", "confidence"} <= defined
+    assert not {"distance", "previous", "self", "next", "induction", "duplicate_token", "a_to_b"} & defined
+    weights = torch.stack([trace.attention(0, head, "cross") for head in range(4)])
+    entropy = -(weights * weights.log()).sum(-1).mean(-1)
+    np.testing.assert_allclose(first.tensors["measures"][names.index("entropy")], entropy, atol=1e-5)
