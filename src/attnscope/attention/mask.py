@@ -138,13 +138,13 @@ def _fit_intervals(allowed: Bool[Tensor, "queries keys"]) -> Mask | None:
     some = allowed.any(1).cpu()
     lo = torch.where(some, as_int.argmax(1).cpu(), 0).to(torch.int32)
     hi = torch.where(some, keys - as_int.flip(1).argmax(1).cpu(), 0).to(torch.int32)
-    for candidate in _named(lo, hi, keys, valid):
+    for candidate in named(lo, hi, keys, valid):
         if _same(candidate, allowed):
             return candidate
     return None
 
 
-def _named(lo: Tensor, hi: Tensor, keys: int, valid: Tensor | None) -> list[Mask]:
+def named(lo: Tensor, hi: Tensor, keys: int, valid: Tensor | None) -> list[Mask]:
     """Descriptions to try, the ones with a name first: padding moves the measured ends of a named pattern."""
     queries = lo.shape[0]
     position = torch.arange(queries, dtype=torch.int32)

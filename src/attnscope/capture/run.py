@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,20 +19,27 @@ def capture_pass(clone: nn.Module, recorder: Recorder, inputs: Mapping[str, Any]
     `clone` comes from `prepared(model, function.NAME)`. The list is empty where the model does not go through
     transformers' attention interface.
     """
+    with capturing(clone, recorder):
+        output = clone(**inputs)
+    return output, recorder.calls
+
+
+@contextmanager
+def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
+    """Passes of `clone` inside, without gradients, tell `recorder` of each call of the attention function."""
     recorder.names.update({id(module): name for name, module in clone.named_modules()})
     reader = _Reader(recorder)
     handles = [module.register_forward_pre_hook(reader, with_kwargs=True) for module in clone.modules()]
     token = ACTIVE.set(recorder)
     try:
         with torch.no_grad():
-            output = clone(**inputs)
+            yield
     finally:
         ACTIVE.reset(token)
         for handle in handles:
             handle.remove()
-        calls = recorder.finish()
+        recorder.finish()
     reader.settle()
-    return output, calls
 
 
 def _projects(module: nn.Module) -> bool:

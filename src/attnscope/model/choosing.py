@@ -1,0 +1,65 @@
+"""How the next token is chosen: the most probable one, or one drawn from the probabilities with a seed of its own."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+from attnscope.errors import InputError
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Draws tokens with probabilities softmax(logits / temperature), among the `top_k` most probable and the smallest set of
+    tokens that together have the probability `top_p`. The same seed gives the same tokens.
+    """
+
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    seed: int
+
+    @classmethod
+    def of(cls, temperature: float | None, top_k: int | None, top_p: float | None, seed: int | None) -> Sampling | None:
+        """The sampling that these settings ask for; None (greedy) where all are None, or the temperature is 0.
+
+        Raises `InputError` for a setting out of range. Without a seed one is drawn, which a generation's trace records.
+        """
+        if temperature == 0 or all(one is None for one in (temperature, top_k, top_p, seed)):
+            return None
+        if temperature is not None and not 0 < temperature < float("inf"):
+            raise InputError(f"`temperature` is a number above 0 (0 for the most probable token); got {temperature!r}.")
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise InputError(f"`top_k` is a number of tokens, at least 1; got {top_k!r}.")
+        if top_p is not None and not 0 < top_p <= 1:
+            raise InputError(f"`top_p` is a probability above 0 and at most 1; got {top_p!r}.")
+        if seed is not None and (not isinstance(seed, int) or not 0 <= seed < 2**63):
+            raise InputError(f"`seed` is a whole number from 0 to 2⁶³ − 1; got {seed!r}.")
+        drawn = secrets.randbelow(2**31) if seed is None else seed
+        return cls(1.0 if temperature is None else float(temperature), top_k, top_p, drawn)
+
+
+class Drawing(LogitsProcessor):
+    """Leaves one token possible, drawn as `sampling` says. It has random numbers of its own: the global ones stay as they are."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        warpers: list[Any] = [TemperatureLogitsWarper(sampling.temperature)]
+        if sampling.top_k is not None:
+            warpers.append(TopKLogitsWarper(sampling.top_k))
+        if sampling.top_p is not None and sampling.top_p < 1:
+            warpers.append(TopPLogitsWarper(sampling.top_p))
+        self._warpers = warpers
+        self._numbers = torch.Generator().manual_seed(sampling.seed)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """The scores [batch, vocab] with all but the drawn token at -inf."""
+        warped: Tensor = scores
+        for warper in self._warpers:
+            warped = warper(input_ids, warped)
+        drawn = torch.multinomial(torch.softmax(warped.float().cpu(), dim=-1), 1, generator=self._numbers)
+        return torch.full_like(scores, -torch.inf).scatter_(1, drawn.to(scores.device), 0.0)

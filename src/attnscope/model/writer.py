@@ -1,0 +1,56 @@
+"""Takes down what a run writes, token by token, and says when to stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attnscope.model.generation import Generation, OnToken, Step, Stopped, Wanted
+from attnscope.model.stepping import Run
+from attnscope.model.tokens import Reader
+from attnscope.trace import Trace
+from attnscope.types import Token
+
+_TOP = 5
+
+
+class Writer:
+    """The new tokens of one run. `on_token` is told of each as soon as it is chosen."""
+
+    def __init__(self, tokenizer: Any, read: Reader, wanted: Wanted, on_token: OnToken | None) -> None:
+        self.wanted = wanted
+        self._tokenizer = tokenizer
+        self._read = read
+        self._on_token = on_token
+        self._steps: list[Step] = []
+        self._stopped = False
+
+    def choose(self, ident: int, logits: Tensor) -> bool:
+        """Take down a token, chosen where the model gave these logits [vocab]. Whether a stop string ends the text here."""
+        probability = torch.softmax(logits, dim=-1)[ident]
+        rank = 1 + int((logits > logits[ident]).sum())
+        step = Step(self._read(ident), float(probability), rank, tuple(self.most_probable(logits)))
+        self._steps.append(step)
+        if self._on_token is not None:
+            self._on_token(step)
+        self._stopped = any(stop in self._text() for stop in self.wanted.stop)
+        return self._stopped
+
+    def most_probable(self, logits: Tensor) -> list[tuple[Token, float]]:
+        """The most probable next tokens, the first one first."""
+        top = torch.softmax(logits, dim=-1).topk(min(_TOP, logits.shape[-1]))
+        return [(self._read(one), p) for one, p in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
+
+    def generation(self, run: Run, trace: Trace) -> Generation:
+        """All of it, when the run is over."""
+        stopped: Stopped = "stop" if self._stopped else "end" if run.ended else "length"
+        tokens = [step.token for step in self._steps]
+        return Generation(self._text(), tokens, tuple(self._steps), stopped, trace)
+
+    def _text(self) -> str:
+        ids = [step.token.id for step in self._steps]
+        if self._tokenizer is None:
+            return " ".join(str(one) for one in ids)
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
