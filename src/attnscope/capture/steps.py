@@ -10,8 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from attnscope.attention import QKRecord
+from attnscope.attention.edited import Edited
+from attnscope.attention.edited import joined as joined_edits
 from attnscope.attention.joined import Part, joined_bias, joined_mask
 from attnscope.capture.places import Place
 from attnscope.capture.recorder import Capture, Recorder
@@ -51,7 +54,7 @@ class _Layer:
             self.steps.pop()
         if self.steps and self.steps[-1].end != new.query:
             raise RefusedError(
-                f"{type(self.first.module).__name__} computes position {new.query} while the first {self.steps[-1].end} are known, "
+                f"{type(self.first.module).__name__}: position {new.query} is computed while {self.steps[-1].end} are known, "
                 "so its steps cannot be put together."
             )
         self.steps.append(new)
@@ -69,6 +72,11 @@ class _Layer:
             v=torch.cat([one.v for one in records], dim=1) if grows else records[0].v,
             mask=joined_mask(parts, keys),
             bias=joined_bias(parts, keys),
+            edited=joined_edits(
+                [_moved(step.record.edited, step.key, keys) for step in self.steps],
+                [one.queries for one in records],
+                records[0].v.shape[2],
+            ),
         )
         return replace(
             self.first,
@@ -76,6 +84,15 @@ class _Layer:
             rows=torch.cat([step.rows + step.query for step in self.steps]),
             output=torch.cat([step.output for step in self.steps]),
         )
+
+
+def _moved(edited: Edited | None, key: int, keys: int) -> Edited | None:
+    """The same with keys as positions: a step's first key stands at `key`."""
+    if edited is None:
+        return None
+    width = edited.rows.shape[1]
+    shift = torch.tensor([0, 0, key], dtype=torch.int32)
+    return replace(edited, cuts=edited.cuts + shift, rows=pad(edited.rows, (key, keys - key - width)))
 
 
 @dataclass
@@ -122,7 +139,7 @@ class StepsRecorder(Recorder):
         key = query + queries - keys if grows else 0
         if query < 0 or key < 0:
             raise RefusedError(
-                f"{type(capture.module).__name__} looks at {keys} keys where {query + queries} tokens are, so its steps cannot be "
+                f"{type(capture.module).__name__} looks at {keys} keys where {query + queries} tokens are, so its steps can't be "
                 "put together."
             )
         new = slice(keys - queries, keys) if grows else slice(0, keys if query == 0 else 0)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from attnscope.errors import InputError
-from attnscope.model.choosing import Sampling
+from attnscope.model.sampling import Sampling
 from attnscope.trace import Trace
 from attnscope.types import Token
 

@@ -21,6 +21,33 @@ def optional_text_of(body: Mapping[str, Any], field: str) -> str | None:
     return None if body.get(field) is None else text_of(body, field)
 
 
+def whole_of(body: Mapping[str, Any], field: str) -> int | None:
+    """A whole number, or None where it is absent or null."""
+    value: object = body.get(field)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise InputError(f"`{field}` wants a whole number; got {_kind(value)}.")
+    return value
+
+
+def number_of(body: Mapping[str, Any], field: str) -> float | None:
+    """A number, or None where it is absent or null."""
+    value: object = body.get(field)
+    if value is not None and (not isinstance(value, (int, float)) or isinstance(value, bool)):
+        raise InputError(f"`{field}` wants a number; got {_kind(value)}.")
+    return value
+
+
+def texts_of(body: Mapping[str, Any], field: str, most: int = 16) -> list[str]:
+    """A list of at most so many strings; none where it is absent or null."""
+    value: object = body.get(field)
+    if value is None:
+        return []
+    items = cast("list[object]", value) if isinstance(value, list) else [None]
+    if len(items) > most or not all(isinstance(item, str) for item in items):
+        raise InputError(f"`{field}` wants a list of at most {most} strings.")
+    return cast("list[str]", items)
+
+
 def index_of(body: Mapping[str, Any], field: str, size: int, what: str) -> int:
     """An index below `size`, of a thing called `what`."""
     return _index(body.get(field), field, size, what)

@@ -14,6 +14,7 @@ import torch
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
 from attnscope.errors import CancelledError, TooLongError
+from attnscope.model.generation import Generation, OnToken, Step, Wanted
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.trace import TracedStack
 from attnscope.types import LayerShape, Observer, Sentence, Stack, Token
@@ -91,6 +92,32 @@ class FakeModel:
             provenance={"model": self.name},
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
         )
+
+    def generate_wanted(
+        self,
+        text: str,
+        wanted: Wanted,
+        *,
+        pair: str | None = None,
+        target: str | None = None,
+        on_token: OnToken | None = None,
+        observer: Observer | None = None,
+    ) -> Generation:
+        """Words with numbers, one after another."""
+        steps: list[Step] = []
+        for i in range(wanted.max_new_tokens):
+            for layer in range(self.layers):
+                self._step(layer, observer)
+            token = Token(f" word{i}", zlib.crc32(f"word{i}".encode()) & 0xFFFF)
+            steps.append(Step(token, 0.5, 1, ((token, 0.5),)))
+            if on_token is not None:
+                on_token(steps[-1])
+        words = "".join(step.token.text for step in steps)
+        if self.kind == "encoder-decoder":
+            trace = self.trace(text, pair, target=f"{target or 'start'}{words}")
+        else:
+            trace = self.trace(text + words) if pair is None else self.trace(text, pair + words)
+        return Generation(words, [step.token for step in steps], tuple(steps), "length", trace)
 
     def check(
         self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None

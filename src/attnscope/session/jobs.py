@@ -6,12 +6,24 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Any
 
 from attnscope.errors import CancelledError
 
 _LOOK_AGAIN_S = 0.05
 
 Report = Callable[[str, int, int, str], None]
+Tell = Callable[[str, dict[str, Any]], None]
+
+PASSES = frozenset({"run", "check", "generate"})
+"""The requests that run a model."""
+
+REPLACED = frozenset({"run", "generate"})
+"""The requests of which a newer one of the same page takes the place of the older."""
+
+
+def _nothing(_kind: str, _fields: dict[str, Any]) -> None:
+    pass
 
 
 class BusyError(Exception):
@@ -21,15 +33,25 @@ class BusyError(Exception):
 class Job:
     """One request being worked on. It is the `Observer` of the model passes that the request makes.
 
-    `report` is called with (stage, done, total, text) as the work goes on; `stage` is set by whoever does the work.
+    `report` is called with (stage, done, total, text) as the work goes on; `stage` is set by whoever does the work. `tell` sends
+    a response that is not the last one, of a type and with fields.
     """
 
-    def __init__(self, ident: str, kind: str, page: str | None, report: Report, gone: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        ident: str,
+        kind: str,
+        page: str | None,
+        report: Report,
+        gone: Callable[[], bool],
+        tell: Tell = _nothing,
+    ) -> None:
         self.id = ident
         self.kind = kind
         self.page = page
         self.stage = "run"
         self._report = report
+        self.tell = tell
         self._gone = gone
         self._why: str | None = None
 
@@ -94,16 +116,16 @@ class Jobs:
     def running(self, job: Job, *, is_pass: bool) -> Generator[None]:
         """Count the job as one in work. Raises `BusyError` where there are too many.
 
-        A newer `run` of a page stops the older ones of that page: nobody looks at their result any more.
+        A newer `run` or `generate` of a page stops the older ones of its kind of that page: nobody looks at their result any more.
         """
         with self._lock:
             if self._closed:
                 raise BusyError("This session is shutting down.")
             if is_pass and job.page is not None:
                 for other in self._jobs:
-                    if other.kind == job.kind == "run" and other.page == job.page:
-                        other.stop("A newer run of this page took its place.")
-            waiting = sum(1 for other in self._jobs if other.kind in ("run", "check") and not other.cancelled())
+                    if other.kind == job.kind and job.kind in REPLACED and other.page == job.page:
+                        other.stop(f"A newer {job.kind} of this page took its place.")
+            waiting = sum(1 for other in self._jobs if other.kind in PASSES and not other.cancelled())
             if len(self._jobs) >= self._most or (is_pass and waiting >= self._most_passes):
                 raise BusyError(f"{len(self._jobs)} requests are in work already; wait a moment and try again.")
             self._jobs.add(job)

@@ -11,12 +11,13 @@ from attnscope.errors import InputError, TooLongError
 class Limits:
     """Limits of a session.
 
-    `tokens` and `characters` bound one input, `trace_bytes` what all traces together may hold, `answer_bytes` the
+    `tokens` and `characters` bound one input, `new_tokens` what is generated at a time, `trace_bytes` what all traces together may hold, `answer_bytes` the
     tensors of one response, `passes` the model passes that may wait or run at once, `requests` all requests.
     """
 
     tokens: int = 4096
     characters: int = 200_000
+    new_tokens: int = 512
     trace_bytes: int = 2 * 2**30
     answer_bytes: int = 256 * 2**20
     passes: int = 8
@@ -40,6 +41,13 @@ class Limits:
         if tokens > self.tokens:
             raise TooLongError(
                 f"The text has {tokens:,} tokens; this session takes at most {self.tokens:,}. Shorten it."
+            )
+
+    def check_new_tokens(self, tokens: int) -> None:
+        """Refuse to generate so many tokens at a time."""
+        if tokens > self.new_tokens:
+            raise TooLongError(
+                f"{tokens:,} new tokens are asked for; this session generates at most {self.new_tokens:,} at a time."
             )
 
     def check_answer(self, size: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
 
@@ -58,6 +59,19 @@ class ModelLike(Protocol):
         self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
     ) -> Trace:
         """One forward pass. `target` is for the decoder of an encoder-decoder model; without one it writes its own."""
+        ...
+
+    def generate_wanted(
+        self,
+        text: str,
+        wanted: Wanted,
+        *,
+        pair: str | None = None,
+        target: str | None = None,
+        on_token: OnToken | None = None,
+        observer: Observer | None = None,
+    ) -> Generation:
+        """Text that the model writes on, with the trace of that run."""
         ...
 
     def check(

@@ -18,9 +18,11 @@ from attnscope.session.catalogue import Catalogue, ModelEntry
 from attnscope.session.described import Example, certificate_fields, trace_arrays, trace_bytes, trace_fields
 from attnscope.session.failures import error_message, failure
 from attnscope.session.held import HeldTrace, HeldTraces
-from attnscope.session.jobs import Job, Jobs
+from attnscope.session.generate_message import GenerateRequest, generation_fields
+from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.layer_message import Arrays, layer_message, tile_arrays
 from attnscope.session.limits import Limits
+from attnscope.session.model_like import ModelLike
 from attnscope.session.values_message import values_message
 from attnscope.trace import Trace
 from attnscope.wire import Message, decode, encode
@@ -29,8 +31,6 @@ Send = Callable[[bytes], None]
 Gone = Callable[[], bool]
 Answer = tuple[str, dict[str, Any], Arrays]
 Answers = Answer | Iterator[Answer]
-
-_NEED_A_MODEL = ("run", "check")
 
 _NO_PROJECTION = (
     "No output projection (W_O) reads the attention of this layer directly, so the norms of outputs are not known."
@@ -92,6 +92,7 @@ class Session:
         self._answers: dict[str, Callable[[Mapping[str, Any], Job], Answers]] = {
             "hello": self._hello,
             "run": self._run,
+            "generate": self._generate,
             "trace": self._trace,
             "overview": self._overview,
             "layer": self._layer,
@@ -123,8 +124,11 @@ class Session:
             body = {"last": False, "stage": stage, "done": done, "total": total, "text": text}
             send(encode(Message("progress", request.id, body)))
 
+        def tell(kind: str, fields: dict[str, Any]) -> None:
+            send(_encoded(request.id, (kind, fields, {}), last=False))
+
         page = request.body.get("page")
-        job = Job(request.id, request.type, page if isinstance(page, str) else None, report, gone)
+        job = Job(request.id, request.type, page if isinstance(page, str) else None, report, gone, tell)
         try:
             answers = self._work(request, job)
             answer = next(answers)
@@ -164,13 +168,13 @@ class Session:
         if request.type == "cancel":  # also a session with its hands full can be told to stop
             yield from _one_by_one(answer(request.body, job))
             return
-        with self._jobs.running(job, is_pass=request.type in _NEED_A_MODEL):
+        with self._jobs.running(job, is_pass=request.type in PASSES):
             yield from _one_by_one(answer(request.body, job))
 
     def _can(self) -> list[str]:
         missing = {"hello"}
         if not self._catalogue.names:
-            missing |= set(_NEED_A_MODEL)
+            missing |= PASSES
         if self._exporter is None:
             missing.add("export")
         return [name for name in self._answers if name not in missing]
@@ -184,17 +188,18 @@ class Session:
             "examples": [asdict(example) for example in self._examples],
             "can": self._can(),
             "measures": measure_fields(),
-            "limits": {"tokens": self.limits.tokens, "characters": self.limits.characters},
+            "limits": {
+                "tokens": self.limits.tokens,
+                "characters": self.limits.characters,
+                "new_tokens": self.limits.new_tokens,
+            },
         }
         return "hello", fields, {}
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
         text, pair, target = text_of(body, "text"), optional_text_of(body, "pair"), optional_text_of(body, "target")
-        name = optional_text_of(body, "model") or self._model
         self.limits.check_text(text, pair, target)
-        if name is None:
-            raise RefusedError("This session has no model: it shows traces that were made elsewhere.")
-        model = self._catalogue.get(name, job)
+        model = self._asked_model(body, job)
         if target is not None and model.kind != "encoder-decoder":
             raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
         tokens = model.count_tokens(text, pair, target=target)
@@ -205,6 +210,17 @@ class Session:
             held = HeldTrace(model.trace(text, pair, target=target, observer=job), model, text, pair, target)
         self._held.add(held)
         return "trace", trace_fields(held), trace_arrays(held.trace)
+
+    def _generate(self, body: Mapping[str, Any], job: Job) -> Answer:
+        asked = GenerateRequest.of(body, self.limits)
+        model = self._asked_model(body, job)
+        asked.check(model, self.limits)
+        job.stage = "generate"
+        with job.holding(self._pass, "waiting for another pass"):
+            made = asked.run(model, job)
+        held = HeldTrace(made.trace, model, asked.text, asked.pair, asked.target)
+        self._held.add(held)
+        return "trace", {**trace_fields(held), "generation": generation_fields(made, asked.wanted)}, trace_arrays(held.trace)
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
         held = self._held.get(text_of(body, "trace"))
@@ -273,6 +289,13 @@ class Session:
 
     def _cancel(self, body: Mapping[str, Any], job: Job) -> Answer:
         return "cancel", {"found": self._jobs.stop(text_of(body, "target"), job.page)}, {}
+
+    def _asked_model(self, body: Mapping[str, Any], job: Job) -> ModelLike:
+        """The model that a request names, or the session's own."""
+        name = optional_text_of(body, "model") or self._model
+        if name is None:
+            raise RefusedError("This session has no model: it shows traces that were made elsewhere.")
+        return self._catalogue.get(name, job)
 
     def _place(self, body: Mapping[str, Any]) -> tuple[str, str, int, HeldTrace]:
         """The trace, stack and layer that a request is about."""

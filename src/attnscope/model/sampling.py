@@ -1,0 +1,39 @@
+"""Settings under which tokens are drawn."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from attnscope.errors import InputError
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Draws tokens with probabilities softmax(logits / temperature), among the `top_k` most probable and the smallest set of
+    tokens that together have the probability `top_p`. The same seed gives the same tokens.
+    """
+
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    seed: int
+
+    @classmethod
+    def of(cls, temperature: float | None, top_k: int | None, top_p: float | None, seed: int | None) -> Sampling | None:
+        """The sampling that these settings ask for; None (greedy) where all are None, or the temperature is 0.
+
+        Raises `InputError` for a setting out of range. Without a seed one is drawn, which a generation's trace records.
+        """
+        if temperature == 0 or all(one is None for one in (temperature, top_k, top_p, seed)):
+            return None
+        if temperature is not None and not 0 < temperature < float("inf"):
+            raise InputError(f"`temperature` is a number above 0 (0 for the most probable token); got {temperature!r}.")
+        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+            raise InputError(f"`top_k` is a number of tokens, at least 1; got {top_k!r}.")
+        if top_p is not None and not 0 < top_p <= 1:
+            raise InputError(f"`top_p` is a probability above 0 and at most 1; got {top_p!r}.")
+        if seed is not None and (not isinstance(seed, int) or not 0 <= seed < 2**63):
+            raise InputError(f"`seed` is a whole number from 0 to 2⁶³ − 1; got {seed!r}.")
+        drawn = secrets.randbelow(2**31) if seed is None else seed
+        return cls(1.0 if temperature is None else float(temperature), top_k, top_p, drawn)

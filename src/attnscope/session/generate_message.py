@@ -1,0 +1,89 @@
+"""The `generate` request and its responses: a `token` for each new one, and at the end the trace (docs/wire.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from attnscope.errors import InputError
+from attnscope.model.generation import Generation, Step, Wanted
+from attnscope.session.asked import number_of, optional_text_of, text_of, texts_of, whole_of
+from attnscope.session.described import trace_bytes
+from attnscope.session.jobs import Job
+from attnscope.session.limits import Limits
+from attnscope.session.model_like import ModelLike
+from attnscope.types import Token, token_fields
+
+MAX_NEW_TOKENS = 20
+"""How many tokens are generated where the request does not say."""
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """What is to be generated, read from a request and checked as far as that goes without the model."""
+
+    text: str
+    pair: str | None
+    target: str | None
+    wanted: Wanted
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any], limits: Limits) -> GenerateRequest:
+        """Raises `InputError` for a field that is none, `TooLongError` for more than the limits allow."""
+        text, pair, target = text_of(body, "text"), optional_text_of(body, "pair"), optional_text_of(body, "target")
+        limits.check_text(text, pair, target)
+        new = whole_of(body, "max_new_tokens")
+        sampling = {name: number_of(body, name) for name in ("temperature", "top_p")}
+        wanted = Wanted.of(
+            MAX_NEW_TOKENS if new is None else new,
+            temperature=sampling["temperature"],
+            top_p=sampling["top_p"],
+            top_k=whole_of(body, "top_k"),
+            seed=whole_of(body, "seed"),
+            stop=texts_of(body, "stop"),
+        )
+        limits.check_new_tokens(wanted.max_new_tokens)
+        return cls(text, pair, target, wanted)
+
+    def check(self, model: ModelLike, limits: Limits) -> None:
+        """Refuse what is too much for the session, or no input of this model, before it runs."""
+        if self.target is not None and model.kind != "encoder-decoder":
+            raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
+        tokens = model.count_tokens(self.text, self.pair, target=self.target) + self.wanted.max_new_tokens
+        limits.check_tokens(tokens)
+        limits.check_trace(trace_bytes(model, tokens))
+
+    def run(self, model: ModelLike, job: Job) -> Generation:
+        """Generate, and send each token as soon as it is there."""
+        sent = 0
+
+        def on_token(step: Step) -> None:
+            nonlocal sent
+            job.tell("token", {"index": sent, **step_fields(step)})
+            sent += 1
+
+        return model.generate_wanted(
+            self.text, self.wanted, pair=self.pair, target=self.target, on_token=on_token, observer=job
+        )
+
+
+def generation_fields(made: Generation, wanted: Wanted) -> dict[str, Any]:
+    """What the closing `trace` response says of the generation."""
+    return {
+        "text": made.text,
+        "stopped": made.stopped,
+        "prompt": len(made.trace.tokens) - len(made.tokens),
+        "steps": [step_fields(step) for step in made.steps],
+        **wanted.described(),
+    }
+
+
+def step_fields(step: Step) -> dict[str, Any]:
+    """A new token as JSON values."""
+    top = [{**_short(token), "probability": probability} for token, probability in step.top]
+    return {"token": token_fields(step.token), "probability": step.probability, "rank": step.rank, "top": top}
+
+
+def _short(token: Token) -> dict[str, Any]:
+    return {"text": token.text, "id": token.id}
