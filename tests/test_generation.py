@@ -76,7 +76,12 @@ def encoder_decoder(kind: str) -> Any:
         sizes = {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in
                  (("layers", 2), ("attention_heads", 4), ("ffn_dim", 37))}  # fmt: skip
         config = tf.BartConfig(
-            **common, **sizes, max_position_embeddings=64, bos_token_id=1, decoder_start_token_id=2, forced_eos_token_id=2
+            **common,
+            **sizes,
+            max_position_embeddings=64,
+            bos_token_id=1,
+            decoder_start_token_id=2,
+            forced_eos_token_id=2,
         )
         model = tf.BartForConditionalGeneration(config)
     with torch.no_grad():
@@ -127,6 +132,7 @@ def test_smollm2_continues_the_fox_step_by_step(smollm2: Model) -> None:
     assert tuple(told) == made.steps
     expected = smollm2.trace(whole)
     assert_same_attention(made.trace, expected, within=5e-5)
+    assert expected.logits is not None
     chances = torch.softmax(expected.logits[len(ids) - 1], dim=-1)
     assert made.steps[0].probability == pytest.approx(float(chances.max()), abs=1e-4)
     assert made.steps[0].rank == 1

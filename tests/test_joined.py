@@ -30,7 +30,13 @@ BY_HEAD = torch.stack([CAUSAL[0], WINDOW[0]])
 
 @pytest.mark.parametrize(
     ("allowed", "window", "kind"),
-    [(CAUSAL, ALL, "causal"), (WINDOW, 3, "window"), (WINDOW, ALL, "window"), (PADDED, ALL, "causal"), (BY_HEAD, ALL, "dense")],
+    [
+        (CAUSAL, ALL, "causal"),
+        (WINDOW, 3, "window"),
+        (WINDOW, ALL, "window"),
+        (PADDED, ALL, "causal"),
+        (BY_HEAD, ALL, "dense"),
+    ],
 )
 def test_the_mask_of_steps_is_that_of_the_whole(allowed: torch.Tensor, window: int, kind: str) -> None:
     mask = joined_mask(steps(allowed, window=window), ALL)

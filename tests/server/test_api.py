@@ -255,3 +255,19 @@ def test_a_failure_nobody_foresaw_is_a_sentence_for_the_page_and_a_traceback_for
     assert "secret detail" not in answer.text
     assert "Traceback" not in answer.text
     assert caplog.records[0].exc_info
+
+
+def test_generated_tokens_arrive_one_after_another_and_a_closed_connection_ends_them(running):
+    running.gate.open.set()
+    responses = running.ask(type="generate", text="one two", max_new_tokens=3)
+    kinds = [response.type for response in responses if response.type != "progress"]
+    assert kinds == ["token"] * 3 + ["trace"]
+    assert responses[-1].body["generation"]["text"] == " word0 word1 word2"
+    with (
+        running.client() as client,
+        client.stream(
+            "POST", "/api", json={"v": 1, "id": "g", "type": "generate", "text": "a", "max_new_tokens": 500}
+        ) as answer,
+    ):
+        assert b"word0" in next(chunk for chunk in answer.iter_raw() if b"word0" in chunk)
+    wait_until(lambda: not running.session.cancel("g"))

@@ -46,7 +46,13 @@ class Decay:
 
 
 def decay(
-    trace: Trace, layer: int, head: int, stack: str | None = None, *, furthest: int | None = None, with_sinks: bool = False
+    trace: Trace,
+    layer: int,
+    head: int,
+    stack: str | None = None,
+    *,
+    furthest: int | None = None,
+    with_sinks: bool = False,
 ) -> Decay:
     """How the mean score of one head falls with the distance, over the distances 1 to `furthest` (half the tokens, if left out).
 
@@ -143,7 +149,7 @@ def _units(trace: Trace, layer: int, stack: str | None, dims: int) -> tuple[tupl
 
 
 def _slopes(values: Float[Tensor, "rows distances"]) -> Float[Tensor, "rows"]:
-    """Least-squares slopes over the distances 1, 2, 3 …"""
+    """Least-squares slopes over consecutive distances."""
     centred = torch.arange(values.shape[1], dtype=torch.float64) - (values.shape[1] - 1) / 2
     return ((values.double() @ centred) / (centred @ centred)).float()
 

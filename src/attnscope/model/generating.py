@@ -19,15 +19,17 @@ from attnscope.capture.run import capturing
 from attnscope.capture.steps import StepsRecorder
 from attnscope.errors import InputError, RefusedError, TooLongError
 from attnscope.model.check import certify
+from attnscope.model.encoded import Encoded
 from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.head import StepsOutput, lazy_logits
+from attnscope.model.inputs import Text, batch_of, encode
 from attnscope.model.limits import position_limit
 from attnscope.model.module import is_encoder_decoder
 from attnscope.model.provenance import provenance
 from attnscope.model.rotary import kept_angles
 from attnscope.model.stepping import Run, run_steps
-from attnscope.model.target import Target, with_target
-from attnscope.model.tokens import Encoded, Reader, Text, encode
+from attnscope.model.target import Target, parted, with_target
+from attnscope.model.tokens import Reader
 from attnscope.model.tracing import Subject, check_sizes, stacks_of
 from attnscope.model.writer import Writer
 from attnscope.trace import Certificate, Trace
@@ -45,14 +47,15 @@ def prompt_of(
 ) -> Encoded:
     """The prompt. Raises `RefusedError` for a model that generates nothing, `InputError` for a text that cannot be used."""
     _check_generates(module)
-    encoded = encode(tokenizer, read, text, pair)
+    if batch_of(text, pair) is not None:
+        raise InputError("One text is continued at a time; got several.")
     if not is_encoder_decoder(module):
         if target is not None:
             raise InputError(f"{type(module).__name__} has no target side: `target` goes with encoder-decoder models.")
-        return encoded
-    if target is None and "decoder_input_ids" not in encoded.inputs:
-        return replace(encoded, sides={"source": encoded.tokens})
-    return with_target(module, tokenizer, read, encoded, target)
+        return encode(tokenizer, read, text, pair)
+    source, beginning = parted(text, target)
+    encoded = encode(tokenizer, read, source, pair)
+    return encoded if beginning is None else with_target(module, tokenizer, read, encoded, beginning)
 
 
 def as_traced(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -155,30 +158,31 @@ def _check_generates(module: nn.Module) -> None:
     can: Any = getattr(module, "can_generate", None)
     if not callable(getattr(module, "generate", None)) or (callable(can) and not can()):
         raise RefusedError(
-            f"{type(module).__name__} generates no text: it does not predict the next token. Trace it instead, or load the model with "
-            "a head that does (`AutoModelForCausalLM`)."
+            f"{type(module).__name__} generates no text: it does not predict the next token. Trace it instead, or load the model "
+            "with a head that does (`AutoModelForCausalLM`)."
         )
 
 
 def _check_room(module: nn.Module, encoded: Encoded, new: int) -> None:
     limit, hard = position_limit(module)
-    side = encoded.sides.get("target", encoded.sides.get("text", []))
+    side = encoded.tokens if not is_encoder_decoder(module) else encoded.target_tokens or ()
     here = max(len(side), 1)
     if hard and limit is not None and here + new > limit:
         raise TooLongError(
-            f"{here:,} tokens and {new:,} new ones are more than the {limit:,} positions that this model has. Shorten the text, or "
-            "ask for fewer new tokens."
+            f"{here:,} tokens and {new:,} new ones are more than the {limit:,} positions that this model has. Shorten the "
+            "text, or ask for fewer new tokens."
         )
 
 
 def _whole(task: Task, run: Run) -> Encoded:
-    """Prompt and continuation as one input."""
+    """Prompt and continuation as one input. What continues a chat is the assistant's."""
     read, encoded = task.read, task.encoded
     if is_encoder_decoder(task.module):
-        target = [read(one) for one in run.ids[0].tolist()]
-        return replace(encoded, sides={"source": encoded.tokens, "target": target})
+        return replace(encoded, target_tokens=[read(one) for one in run.ids[0].tolist()])
     new = [read(one) for one in run.ids[0, run.prompt :].tolist()]
-    return replace(encoded, sides={"text": [*encoded.tokens, *new]})
+    if encoded.messages is not None:
+        new = [replace(token, role="assistant") for token in new]
+    return replace(encoded, tokens=[*encoded.tokens, *new])
 
 
 def _longer(module: nn.Module, inputs: Mapping[str, Tensor], ids: Tensor) -> dict[str, Tensor]:

@@ -55,6 +55,28 @@ class BaseOutput:
             handle.remove()
 
 
+class StepsOutput(BaseOutput):
+    """The same over a run of several passes with a cache: the hidden states of each are put after those before."""
+
+    def __init__(self, clone: nn.Module) -> None:
+        self._states: dict[str, list[Tensor]] = {}
+        super().__init__(clone)
+
+    def _keep(self, path: str, _module: nn.Module, _args: Any, output: Any) -> None:
+        super()._keep(path, _module, _args, output)
+        states = getattr(output, "last_hidden_state", None)
+        if isinstance(states, Tensor):
+            once_more = states.shape[1] > 1  # all positions again, in a model without a cache
+            self._states[path] = [states] if once_more else [*self._states.get(path, []), states]
+
+    def close(self) -> None:
+        """Stop catching, and put the steps together."""
+        super().close()
+        for path, value in self.values.items():
+            self.values[path] = type(value)(**{**value, "last_hidden_state": torch.cat(self._states[path], dim=1)})
+        self._states.clear()
+
+
 def _light(output: Any) -> Any:
     """An output without what is not needed to go on from it."""
     return type(output)(**{name: value for name, value in output.items() if name not in _HEAVY})

@@ -17,6 +17,8 @@ from attnscope.model.anatomy import Anatomy, probe
 from attnscope.model.check import full_certificate
 from attnscope.model.download import Progress
 from attnscope.model.encoded import Encoded, check_ids
+from attnscope.model.generating import Task, as_traced, generate, prompt_of
+from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.head import lazy_logits
 from attnscope.model.inputs import Batch, Text, batch_of, encode
 from attnscope.model.limits import check_length, position_limit
@@ -203,6 +205,49 @@ class Model(Displayed):
             logits=lazy_logits(self.module, inputs, passed.base, _last_logits(logits)),
             inputs=inputs,
         )
+
+    def generate(
+        self,
+        text: Text,
+        max_new_tokens: int = 20,
+        *,
+        pair: str | None = None,
+        target: Target | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        on_token: OnToken | None = None,
+        observer: Observer | None = None,
+    ) -> Generation:
+        """Let the model write on, and keep the attention of that very run: of the prompt and of every new token.
+
+        Greedy, as `hf_model.generate(do_sample=False, num_beams=1)` writes, unless `temperature`, `top_k`, `top_p` or `seed` asks
+        for tokens to be drawn: the same seed gives the same text. Ends after `max_new_tokens`, at the model's own end of text, or
+        once a string of `stop` is in the continuation. An encoder-decoder model reads `text` as its source, and `target` is
+        what its own text begins with. `on_token` is told of each token as soon as it is chosen. Raises `RefusedError` for a
+        model that generates nothing, `InputError` for a text or setting that cannot be used, `CancelledError`.
+        """
+        wanted = Wanted.of(max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop)
+        return self.generate_wanted(text, wanted, pair=pair, target=target, on_token=on_token, observer=observer)
+
+    def generate_wanted(
+        self,
+        text: Text,
+        wanted: Wanted,
+        *,
+        pair: str | None = None,
+        target: Target | None = None,
+        on_token: OnToken | None = None,
+        observer: Observer | None = None,
+    ) -> Generation:
+        """`generate` with settings that were checked before."""
+        encoded = prompt_of(self.module, self.tokenizer, self._read, text, pair, target)
+        inputs = self._inputs(encoded)
+        subject = Subject(self.module, self._anatomy_for(as_traced(self.module, inputs)), self.title)
+        task = Task(self, self.tokenizer, self._read, encoded, inputs, subject)
+        return generate(task, wanted, on_token=on_token, observer=observer)
 
     def projections(self) -> dict[str, list[nn.Module | None]]:
         """The modules that turn the heads' outputs of each layer into the attention block's own (W_O), by stack."""

@@ -10,8 +10,10 @@ from attnscope.errors import InputError
 
 @dataclass(frozen=True)
 class Sampling:
-    """Draws tokens with probabilities softmax(logits / temperature), among the `top_k` most probable and the smallest set of
-    tokens that together have the probability `top_p`. The same seed gives the same tokens.
+    """Draws tokens with the probabilities softmax(logits / temperature).
+
+    Only among the `top_k` most probable ones, and the smallest set of tokens that together have the probability `top_p`. The same
+    seed gives the same tokens.
     """
 
     temperature: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,10 +40,12 @@ _GREEDY: dict[str, Any] = {
 
 _KEPT = frozenset(
     {
-        "past_key_values", "cache_params", "use_cache", "logits_to_keep", "encoder_outputs", "attention_mask", "decoder_attention_mask",
-        "encoder_hidden_states", "encoder_attention_mask", "return_dict",
+        "past_key_values", "cache_params", "use_cache", "logits_to_keep", "return_dict", "encoder_outputs", "attention_mask",
+        "decoder_attention_mask", "encoder_hidden_states", "encoder_attention_mask",
     }
 )  # fmt: skip
+"""What a model is given in every step; pictures and the like belong to the first."""
+
 _LAST = ("position_ids", "decoder_position_ids", "cache_position", "token_type_ids", "mm_token_type_ids")
 
 
@@ -91,7 +93,7 @@ class _Stop(StoppingCriteria):
         self._watch = watch
         self._on_choice = on_choice
 
-    def __call__(self, input_ids: Any, scores: Any, **_options: Any) -> Any:
+    def __call__(self, input_ids: Any, scores: Any, **_options: Any) -> Any:  # noqa: ARG002 - the interface
         assert self._watch.logits is not None
         stop = self._on_choice(int(input_ids[0, -1]), self._watch.logits)
         return torch.full((input_ids.shape[0],), stop, dtype=torch.bool, device=input_ids.device)

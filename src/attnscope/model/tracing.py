@@ -93,7 +93,7 @@ def _captured(subject: Subject, inputs: Mapping[str, Any], observer: Observer | 
             base.close()
         # A long text may have changed the angles (dynamic scaling): then what the probe saw does not hold for it.
         turning = kept_angles(clone) == anatomy.angles
-    stacks = _stacks(subject, calls)
+    stacks = stacks_of(subject, calls)
     if turning:
         stacks = {name: replace(one, rotary=list(anatomy.stacks[name].rotary)) for name, one in stacks.items()}
     return Passed(stacks, certify(calls, subject.tolerance), output, base)
@@ -116,10 +116,10 @@ def _by_own_weights(
     certificate = certify(calls, subject.tolerance)
     if not certificate.ok:
         raise RefusedError(f"{subject.title} is not shown for this text. {failed.sentence}")
-    return _stacks(subject, calls), certificate
+    return stacks_of(subject, calls), certificate
 
 
-def _stacks(subject: Subject, calls: Sequence[Capture]) -> dict[str, TracedStack]:
+def stacks_of(subject: Subject, calls: Sequence[Capture]) -> dict[str, TracedStack]:
     """The stacks of a whole pass. Raises `RefusedError` where a call cannot be shown, or is not where the probe had it."""
     refused = next((call.refusal for call in calls if call.refusal), None)
     if refused:

@@ -116,7 +116,7 @@ class Jobs:
     def running(self, job: Job, *, is_pass: bool) -> Generator[None]:
         """Count the job as one in work. Raises `BusyError` where there are too many.
 
-        A newer `run` or `generate` of a page stops the older ones of its kind of that page: nobody looks at their result any more.
+        A newer `run` or `generate` of a page stops its older ones of the same kind: nobody looks at their result any more.
         """
         with self._lock:
             if self._closed:

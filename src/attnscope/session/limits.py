@@ -11,8 +11,9 @@ from attnscope.errors import InputError, TooLongError
 class Limits:
     """Limits of a session.
 
-    `tokens` and `characters` bound one input, `new_tokens` what is generated at a time, `trace_bytes` what all traces together may hold, `answer_bytes` the
-    tensors of one response, `passes` the model passes that may wait or run at once, `requests` all requests.
+    `tokens` and `characters` bound one input, `new_tokens` what is generated at a time, `trace_bytes` what all traces together
+    may hold, `answer_bytes` the tensors of one response, `passes` the model passes that may wait or run at once, `requests` all
+    requests.
     """
 
     tokens: int = 4096

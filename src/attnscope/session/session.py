@@ -17,8 +17,8 @@ from attnscope.session.asked import index_of, indices_of, optional_text_of, text
 from attnscope.session.catalogue import Catalogue, ModelEntry
 from attnscope.session.described import Example, certificate_fields, trace_arrays, trace_bytes, trace_fields
 from attnscope.session.failures import error_message, failure
-from attnscope.session.held import HeldTrace, HeldTraces
 from attnscope.session.generate_message import GenerateRequest, generation_fields
+from attnscope.session.held import HeldTrace, HeldTraces
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.layer_message import Arrays, layer_message, tile_arrays
 from attnscope.session.limits import Limits
@@ -220,7 +220,11 @@ class Session:
             made = asked.run(model, job)
         held = HeldTrace(made.trace, model, asked.text, asked.pair, asked.target)
         self._held.add(held)
-        return "trace", {**trace_fields(held), "generation": generation_fields(made, asked.wanted)}, trace_arrays(held.trace)
+        return (
+            "trace",
+            {**trace_fields(held), "generation": generation_fields(made, asked.wanted)},
+            trace_arrays(held.trace),
+        )
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
         held = self._held.get(text_of(body, "trace"))
