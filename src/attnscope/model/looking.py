@@ -1,0 +1,55 @@
+"""The look at a model that shows its residual stream: one pass over a few tokens with every module watched. Once per model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attnscope.capture import Recorder, capture_pass, prepared
+from attnscope.capture.function import NAME
+from attnscope.errors import RefusedError
+from attnscope.model.anatomy import Anatomy, accepted, first_dtype, layer_numbers, vocabulary_size
+from attnscope.model.blocks import AttentionCall, Watch, find_blocks
+from attnscope.model.stream import Stream, find_unembedding
+from attnscope.trace.certificate import TOLERANCE
+
+
+def look_at_stream(module: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Tensor]) -> Stream:
+    """The blocks of a model and what follows them. Raises `RefusedError` where its residual stream is not known."""
+    name = type(module).__name__
+    if anatomy.route == "reported":
+        raise RefusedError(
+            f"{name} does not go through transformers' attention interface, so its blocks and residual stream are not known."
+        )
+    tolerance = TOLERANCE.get(first_dtype(module), 1e-4) / 10
+    with prepared(module, NAME) as clone:
+        recorder = Recorder(names={})
+        watch = Watch(clone)
+        try:
+            options = accepted(clone, use_cache=False, return_dict=True)
+            output, calls = capture_pass(clone, recorder, {**inputs, **options})
+        finally:
+            watch.close()
+        places = [
+            AttentionCall(
+                call.name,
+                anatomy.stack,
+                number,
+                None if call.projection is None else recorder.names[id(call.projection)],
+            )
+            for call, number in zip(calls, layer_numbers(calls, module.config), strict=True)
+        ]
+        towers = find_blocks(clone, watch.seen, places, tolerance)
+        last = towers["decoder" if "decoder" in towers else next(iter(towers))][-1]
+        logits: Any = getattr(output, "logits", None)
+        if not isinstance(logits, Tensor) or logits.ndim != 3 or logits.shape[-1] < (vocabulary_size(module) or 0):
+            note = f"{name} predicts no tokens, so it has no logits: neither a logit lens nor shares of an answer."
+            return Stream(towers, logits=False, unembedding=None, note=note)
+        with torch.no_grad():
+            found = find_unembedding(clone, watch.seen, last, logits, 10 * tolerance)
+    if isinstance(found, str):
+        return Stream(towers, logits=True, unembedding=None, note=found)
+    return Stream(towers, logits=True, unembedding=found, note=None)

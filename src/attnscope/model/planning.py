@@ -1,0 +1,85 @@
+"""What a sweep is asked to do, checked against the model before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast, get_args
+
+from attnscope.errors import InputError
+from attnscope.model.answer import Answer
+from attnscope.model.patching import Plan
+from attnscope.model.stream import Stream
+from attnscope.model.sweep import METRICS, WHAT, By, Metric, What
+from attnscope.trace import Trace
+
+
+def plan_of(
+    trace: Trace,
+    stream: Stream,
+    answer: Answer,
+    *,
+    what: str,
+    by: str | None,
+    metric: str | None,
+    stack: str | None,
+    layers: Sequence[int] | None,
+    heads: Sequence[int] | None,
+    positions: Sequence[int] | None,
+) -> Plan:
+    """The plan of a sweep over the prompts' common shape. Raises `InputError`, one sentence each."""
+    kind = cast("What", _one_of(what, "what", WHAT))
+    of_heads = kind in ("head_output", "attention")
+    axis = cast("By", _one_of(by or ("head" if of_heads else "position"), "by", get_args(By)))
+    chosen = cast("Metric", _one_of(metric or ("probability" if answer.foil is None else "logit"), "metric", METRICS))
+    if chosen == "ratio" and answer.foil is None:
+        raise InputError("The metric `ratio` is p(answer) / p(foil): name a foil.")
+    if not of_heads and (axis == "head" or heads is not None):
+        raise InputError(f"What is patched is {kind!r}, which no head has of its own: leave out heads, and sweep by position.")
+    if kind == "attention" and axis == "position" and positions is None and len(trace.tokens) == 1:
+        raise InputError("A prompt of one token has no attention to patch.")
+    name = _stack(trace, stream, stack, of_heads=of_heads)
+    tokens = trace.tokens_for(name)[0]
+    depth = len(trace.traced_stack(name).records) if of_heads else len(stream.towers[name])
+    at = _indices(positions, "position", len(tokens))
+    among = _indices(heads, "head", trace.stacks[name].heads) if of_heads else ()
+    columns = {"head": among, "position": at, "layer": (0,)}[axis]
+    labels = tuple(tokens[i].text for i in columns) if axis == "position" else tuple(str(i) for i in columns)
+    return Plan(
+        what=kind,
+        by=axis,
+        stack=name,
+        metric=chosen,
+        layers=_indices(layers, "layer", depth),
+        columns=columns,
+        labels=labels if axis != "layer" else ("",),
+        positions=at,
+        heads=None if heads is None else among,
+        answer=answer,
+    )
+
+
+def _stack(trace: Trace, stream: Stream, stack: str | None, *, of_heads: bool) -> str:
+    names = tuple(trace.stacks) if of_heads else tuple(stream.towers)
+    if stack is None:
+        return names[0] if len(names) == 1 else "decoder"
+    if stack not in names:
+        raise InputError(f"There is no stack {stack!r} to patch; there is {', '.join(names)}.")
+    return stack
+
+
+def _indices(given: Sequence[int] | None, what: str, size: int) -> tuple[int, ...]:
+    if given is None:
+        return tuple(range(size))
+    found = list(given)
+    wrong = [one for one in found if isinstance(one, bool) or not hasattr(one, "__index__") or not 0 <= one < size]
+    if wrong or not found:
+        raise InputError(f"There is no {what} {wrong[0]!r}: they go from 0 to {size - 1}." if wrong else f"Name at least one {what}.")
+    if len(set(found)) != len(found):
+        raise InputError(f"A {what} is named twice: {found}.")
+    return tuple(int(one) for one in found)
+
+
+def _one_of(given: str, name: str, known: Sequence[str] | dict[Metric, str]) -> str:
+    if given not in known:
+        raise InputError(f"`{name}` is one of {', '.join(known)}; got {given!r}.")
+    return given

@@ -1,0 +1,194 @@
+"""What can be asked of a model's residual stream: states, shares of an answer, patching between prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attnscope.errors import InputError, RefusedError
+from attnscope.model.alignment import check_aligned
+from attnscope.model.anatomy import Anatomy, first_dtype
+from attnscope.model.answer import Answer, position_of, token_id
+from attnscope.model.looking import look_at_stream
+from attnscope.model.mediation import Mediation
+from attnscope.model.patching import Patching
+from attnscope.model.planning import plan_of
+from attnscope.model.states import States
+from attnscope.model.stating import StatesPass
+from attnscope.model.stream import Stream
+from attnscope.model.sweep import Sweep
+from attnscope.model.tokens import Reader
+from attnscope.trace import Trace
+from attnscope.trace.certificate import TOLERANCE
+from attnscope.types import Observer
+
+TokenText = str | int
+
+
+@dataclass(eq=False)
+class Residual:
+    """A model's residual stream. It is looked at once for each kind of input, when something is first asked of it."""
+
+    module: nn.Module
+    tokenizer: Any
+    read: Reader
+    anatomy: Callable[[Mapping[str, Tensor]], Anatomy]
+    _streams: dict[int, Stream] = field(default_factory=dict[int, Stream])
+
+    def states(
+        self,
+        trace: Trace,
+        answer: TokenText | None,
+        foil: TokenText | None,
+        position: int | None,
+        observer: Observer | None,
+    ) -> States:
+        """The states of a trace's input, and the shares of the answer's logit (of the most probable token's, without one)."""
+        stream = self._stream(trace)
+        notes = [stream.note] if stream.note else []
+        asked = answer is not None or foil is not None
+        at = len(trace.tokens_for(stream.last)[0]) - 1
+        try:
+            at = self._position(trace, stream, position)
+        except InputError:
+            if asked or position is not None:
+                raise
+            notes.append("No position was named, so no shares of an answer are given.")
+        passed = StatesPass(self.module, stream, trace, at, observer)
+        if asked and stream.unembedding is None:
+            raise RefusedError(stream.note or "Shares of an answer are not known for this model.")
+        shares = None
+        if stream.unembedding is not None and passed.logits is not None and len(notes) == 0:
+            logits = passed.logits
+            chosen = _named(answer, foil, lambda: int(logits.argmax()))
+            shares = passed.contributions(self._answer(chosen, foil, at))
+        unknown = next((block.note for block in passed.blocks if block.note), None)
+        return States(
+            trace,
+            passed.tower,
+            passed.states,
+            read=lambda ident: self.read(ident).text,
+            reading=passed.reading if stream.logits else None,
+            contributions=shares,
+            notes=[*notes, *([unknown] if unknown else [])],
+        )
+
+    def patch(
+        self,
+        clean: Trace,
+        corrupted: Trace,
+        *,
+        what: str,
+        by: str | None,
+        metric: str | None,
+        answer: TokenText | None,
+        foil: TokenText | None,
+        position: int | None,
+        stack: str | None,
+        layers: Sequence[int] | None,
+        heads: Sequence[int] | None,
+        positions: Sequence[int] | None,
+        observer: Observer | None,
+    ) -> Sweep:
+        """A sweep of patches from `clean` into `corrupted`. Raises `InputError`, `RefusedError`, `CancelledError`."""
+        if clean.provenance.get("weights") != corrupted.provenance.get("weights"):
+            raise InputError("Both traces must be of one model; these have different weights.")
+        check_aligned(clean, corrupted)
+        stream = self._stream(clean)
+        if not stream.logits:
+            raise RefusedError(stream.note or "This model predicts no tokens, so patching has nothing to measure.")
+        anatomy = self.anatomy(clean.inputs)
+        at = self._position(clean, stream, position)
+        last = len(clean.tokens_for(stream.last)[0]) - 1
+        chosen = _named(answer, foil, lambda: _most_probable(clean, at, last))
+        plan = plan_of(
+            clean,
+            stream,
+            self._answer(chosen, foil, at),
+            what=what,
+            by=by,
+            metric=metric,
+            stack=stack,
+            layers=layers,
+            heads=heads,
+            positions=positions,
+        )
+        projections = {anatomy.stack: anatomy.projections}
+        return Patching(self.module, stream, projections, plan, clean, corrupted, self._tolerance).run(observer)
+
+    def mediate(
+        self,
+        base: Trace,
+        swap: Trace,
+        answer: TokenText,
+        foil: TokenText,
+        *,
+        what: str,
+        by: str | None,
+        layers: Sequence[int] | None,
+        heads: Sequence[int] | None,
+        observer: Observer | None,
+    ) -> Mediation:
+        """Both sweeps of causal mediation, with y = p(answer) / p(foil)."""
+        into_base, into_swap = (
+            self.patch(
+                one,
+                other,
+                what=what,
+                by=by,
+                metric="ratio",
+                answer=answer,
+                foil=foil,
+                position=None,
+                stack=None,
+                layers=layers,
+                heads=heads,
+                positions=None,
+                observer=observer,
+            )
+            for one, other in ((swap, base), (base, swap))
+        )
+        return Mediation(into_base, into_swap)
+
+    @property
+    def _tolerance(self) -> float:
+        return TOLERANCE.get(first_dtype(self.module), 1e-4)
+
+    def _stream(self, trace: Trace) -> Stream:
+        if not trace.inputs:
+            raise InputError("This trace was not made by this model here, so its input cannot be run again: pass the text.")
+        if trace.provenance.get("edits"):
+            raise InputError("This trace was made with edits; states and patches are of the model as it is: pass the text.")
+        anatomy = self.anatomy(trace.inputs)
+        if id(anatomy) not in self._streams:
+            self._streams[id(anatomy)] = look_at_stream(self.module, anatomy, _few(trace.inputs))
+        return self._streams[id(anatomy)]
+
+    def _position(self, trace: Trace, stream: Stream, position: int | None) -> int:
+        tokens = trace.tokens_for(stream.last)[0]
+        return position_of(position, tokens, self.tokenizer, causal=trace.traced_stack(stream.last).causal)
+
+    def _answer(self, answer: TokenText, foil: TokenText | None, at: int) -> Answer:
+        vocabulary = target_vocabulary_size(self.module) or torch.iinfo(torch.int64).max
+        other = None if foil is None else token_id(self.tokenizer, foil, "foil", vocabulary)
+        return Answer(token_id(self.tokenizer, answer, "answer", vocabulary), other, at)
+
+
+def _named(answer: TokenText | None, foil: TokenText | None, most_probable: Callable[[], int]) -> TokenText:
+    """The answer, else the most probable token. Raises `InputError` for a foil on its own."""
+    if answer is None and foil is not None:
+        raise InputError("A foil goes with an answer: name both.")
+    return most_probable() if answer is None else answer
+
+
+def _most_probable(trace: Trace, at: int, last: int) -> int:
+    if trace.next_tokens and at == last:
+        return trace.next_tokens[0][1]
+    logits = trace.logits
+    if logits is None:
+        raise InputError("This model predicts no tokens, so there is no most probable one: name an answer.")
+    return int(logits[at].argmax())

@@ -1,0 +1,144 @@
+"""`States`: the residual stream of one pass, what it already predicts after each layer, and what each part adds to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from attnscope.attention import QKRecord
+from attnscope.errors import InputError, RefusedError
+from attnscope.model.contributions import Contributions
+from attnscope.trace import Trace
+from attnscope.trace.trace import projected
+from attnscope.types import Token
+
+if TYPE_CHECKING:
+    import pandas
+
+Reading = Callable[[int], Tensor]
+"""Logits [token, vocab] of the states after so many layers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """The `k` most probable tokens after each layer, at each token: what the model would predict if it stopped there.
+
+    Row 0 is the embeddings, row i + 1 the stream after layer i; the last row is the model's own prediction (logit lens).
+    """
+
+    ids: Int[Tensor, "layer token k"]
+    probabilities: Float[Tensor, "layer token k"]
+
+
+class States:
+    """The residual stream of one pass over one input.
+
+    `stack` is the tower it is of (`decoder`, or `encoder`), `tokens` its tokens, `trace` the pass's attention. Everything
+    layer × token × vocabulary is computed a layer at a time and never kept. `notes` are sentences about what is not known.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        stack: str,
+        stream: Sequence[Float[Tensor, "token model_dim"]],
+        *,
+        read: Callable[[int], str],
+        reading: Reading | None,
+        contributions: Contributions | None,
+        notes: Sequence[str],
+    ) -> None:
+        self.trace = trace
+        self.stack = stack
+        self.tokens: list[Token] = trace.tokens_for(stack)[0]
+        self.contributions = contributions
+        self.notes = tuple(notes)
+        self._stream = tuple(stream)
+        self._read = read
+        self._reading = reading
+
+    def __repr__(self) -> str:
+        return f"<States of {len(self.tokens)} tokens after each of {self.layers} layers>"
+
+    @property
+    def layers(self) -> int:
+        """Number of blocks."""
+        return len(self._stream) - 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the states keep, the trace's own not counted."""
+        return sum(state.numel() * state.element_size() for state in self._stream)
+
+    def residual(self, after: int) -> Float[Tensor, "token model_dim"]:
+        """The residual stream after so many layers (0: the embeddings), float32."""
+        if not 0 <= after <= self.layers:
+            raise InputError(f"There is no state after {after} layers: they go from 0 (the embeddings) to {self.layers}.")
+        return self._stream[after].float().cpu()
+
+    @cached_property
+    def norms(self) -> Float[Tensor, "layer token"]:
+        """‖x‖ of the residual stream: row 0 the embeddings, row i + 1 after layer i."""
+        return torch.stack([state.float().norm(dim=-1).cpu() for state in self._stream])
+
+    def logits(self, after: int) -> Float[Tensor, "token vocab"]:
+        """The logit lens: the states after so many layers, through the model's own end (final norm, unembedding, caps).
+
+        After all layers these are the model's logits. Raises `RefusedError` where the model predicts no tokens.
+        """
+        self.residual(after)
+        if self._reading is None:
+            raise RefusedError(next(iter(self.notes), "This model predicts no tokens, so there is no logit lens."))
+        return self._reading(after)
+
+    def lens(self, k: int = 5) -> Lens:
+        """The `k` most probable tokens of every layer and token, with their probabilities."""
+        if self._reading is None:
+            self.logits(0)
+        rows = [torch.softmax(self.logits(after), dim=-1).topk(k, dim=-1) for after in range(self.layers + 1)]
+        return Lens(torch.stack([one.indices for one in rows]), torch.stack([one.values for one in rows]))
+
+    @cached_property
+    def head_norms(self) -> Float[Tensor, "layer head token"]:
+        """‖head output‖, each head's part of its attention block's output (W_O included); NaN where it is not known."""
+        traced, shape = self.trace.traced_stack(self.stack), self.trace.stacks[self.stack]
+        found = torch.full((shape.layers, shape.heads, len(self.tokens)), torch.nan)
+        for layer, record in enumerate(traced.records):
+            module = traced.projections[layer] if layer < len(traced.projections) else None
+            if not isinstance(record, QKRecord) or module is None:
+                continue
+            heads, width = record.shape.heads, record.shape.v_dim
+            outputs = record.output(torch.arange(heads), torch.arange(record.queries))
+            for head in range(heads):
+                alone = torch.zeros(record.queries, heads * width)
+                alone[:, head * width : (head + 1) * width] = outputs[head]
+                found[layer, head] = projected(module, record, alone).norm(dim=-1)
+        return found
+
+    def frame(self, k: int = 1) -> pandas.DataFrame:
+        """One row a layer and token: the norm and, where the model predicts tokens, the `k` most probable ones by rank.
+
+        `after` counts layers (0: the embeddings).
+        """
+        import pandas as pd
+
+        lens = self.lens(k) if self._reading is not None else None
+        rows: list[dict[str, object]] = []
+        for after in range(self.layers + 1):
+            for position, token in enumerate(self.tokens):
+                row: dict[str, object] = {
+                    "after": after, "position": position, "token": token.text, "norm": float(self.norms[after, position])
+                }  # fmt: skip
+                for rank in range(k if lens is not None else 0):
+                    assert lens is not None  # noqa: S101 - the range is empty without
+                    mark = "" if k == 1 else f"_{rank + 1}"
+                    row[f"top{mark}"] = self._read(int(lens.ids[after, position, rank]))
+                    row[f"probability{mark}"] = float(lens.probabilities[after, position, rank])
+                rows.append(row)
+        return pd.DataFrame(rows)
