@@ -186,12 +186,15 @@ def test_a_real_model_patched_with_itself_changes_nothing_and_a_changed_word_doe
     clean = smollm2.trace("The nurse said that she")
     same = smollm2.patch(clean, clean, answer=" was", foil=" had", layers=[0, 12, 29])
     assert bool((same.effects == 0).all())
-    sweep = smollm2.patch(clean, "The farmer said that she", what="residual", answer=" was", foil=" had", layers=[5, 29])
+    sweep = smollm2.patch(
+        clean, "The farmer said that she", what="residual", answer=" was", foil=" had", layers=[5, 29]
+    )
     assert bool((sweep.effects[:, 0] == 0).all()) and float(sweep.effects[0, 1]) != 0
     assert sweep.error < 1e-4
     assert float(sweep.restored[1, -1]) == pytest.approx(1, abs=1e-3)
     frame = sweep.frame()
-    assert list(frame.columns) == ["layer", "position", "token", "value", "effect", "restored", "unchanged"]
+    assert list(frame.columns) == ["layer", "position", "token", "source", "value", "effect", "restored", "unchanged"]
+    assert frame["source"][1] == " nurse"
     assert len(frame) == 10 and list(frame["token"][:5]) == ["The", " farmer", " said", " that", " she"]
 
 

@@ -106,7 +106,8 @@ def test_a_heads_share_is_what_the_logit_loses_without_it_while_the_scale_is_hel
     deviation = last["x"].var(correction=0).add(end.eps).sqrt()
     for share in found.of("head"):
         part = trace.head_output(share.layer, share.head)[-1]
-        by_hand = ((part - part.mean()) / deviation * end.weight) @ model.hf_model.lm_head.weight[ANSWER]
+        with torch.no_grad():
+            by_hand = ((part - part.mean()) / deviation * end.weight) @ model.hf_model.lm_head.weight[ANSWER]
         assert share.value == pytest.approx(float(by_hand), abs=1e-5)
 
 

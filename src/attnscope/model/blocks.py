@@ -157,10 +157,7 @@ def _blocks(
     counts: dict[str, int] = {}
     for number, one in enumerate(passes):
         inner = list(seen[one.inside])
-        own: list[AttentionCall] = []
-        for event in inner:
-            if waiting and event.path == waiting[0].path:
-                own.append(waiting.pop(0))
+        own = [waiting.pop(0) for event in inner if waiting and event.path == waiting[0].path]
         if any(call.layer != number for call in own):
             raise RefusedError(f"The layers of {type(clone).__name__} are not numbered as they follow each other.")
         yield _block(clone, one, counts.get(one.path, 0), inner, own, tolerance)
@@ -175,7 +172,7 @@ def _chained(one: Seen, following: Seen) -> bool:
 def _block(
     clone: nn.Module, one: Seen, call: int, inner: Sequence[Seen], own: Sequence[AttentionCall], tolerance: float
 ) -> Block:
-    assert one.given is not None and one.output is not None  # noqa: S101 - the chain was checked
+    assert one.given is not None and one.output is not None
     chains = [_chain(inner, each, one.output) for each in own]
     inside = {event.path for each in own for event in inner if event.path.startswith(f"{each.path}.")}
     mlps = [
@@ -220,14 +217,18 @@ def _chain(inner: Sequence[Seen], call: AttentionCall, stream: Tensor) -> list[S
             continue
         if not found:
             found += [event] if event.path == start else []
-        elif event.given is not None and event.given.shape == _last(found).shape and torch.equal(event.given, _last(found)):
+        elif (
+            event.given is not None
+            and event.given.shape == _last(found).shape
+            and torch.equal(event.given, _last(found))
+        ):
             found.append(event)
     return found
 
 
 def _last(chain: Sequence[Seen]) -> Tensor:
     output = chain[-1].output
-    assert output is not None  # noqa: S101 - only calls with an output are in a chain
+    assert output is not None
     return output
 
 
@@ -249,12 +250,16 @@ def _addend(clone: nn.Module, chain: Sequence[Seen], factor: float, tolerance: f
     if whole:
         return Addend(chain[-1].path, factor, split=False)
     changing = [
-        event for before, event in pairwise(chain) if event.output is not None and not torch.equal(_last([before]), event.output)
+        event
+        for before, event in pairwise(chain)
+        if event.output is not None and not torch.equal(_last([before]), event.output)
     ]
     if not changing:
         return Addend(chain[-1].path, factor)
     path = changing[0].path
-    frozen = norm_of(clone.get_submodule(path), changing[0].output.shape[-1]) if changing[0].output is not None else None
+    frozen = (
+        norm_of(clone.get_submodule(path), changing[0].output.shape[-1]) if changing[0].output is not None else None
+    )
     given, output = changing[0].given, changing[0].output
     known = (
         len(changing) == 1

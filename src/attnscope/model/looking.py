@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from attnscope.capture import Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.errors import RefusedError
-from attnscope.model.anatomy import Anatomy, accepted, first_dtype, layer_numbers, vocabulary_size
+from attnscope.model.anatomy import Anatomy
 from attnscope.model.blocks import AttentionCall, Watch, find_blocks
+from attnscope.model.check import placed
+from attnscope.model.module import accepted, first_dtype, target_vocabulary_size
 from attnscope.model.stream import Stream, find_unembedding
 from attnscope.trace.certificate import TOLERANCE
 
@@ -26,7 +28,7 @@ def look_at_stream(module: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Ten
         )
     tolerance = TOLERANCE.get(first_dtype(module), 1e-4) / 10
     with prepared(module, NAME) as clone:
-        recorder = Recorder(names={})
+        recorder = Recorder(names={}, places=anatomy.places)
         watch = Watch(clone)
         try:
             options = accepted(clone, use_cache=False, return_dict=True)
@@ -36,16 +38,20 @@ def look_at_stream(module: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Ten
         places = [
             AttentionCall(
                 call.name,
-                anatomy.stack,
-                number,
+                placed(call).stack,
+                placed(call).layer,
                 None if call.projection is None else recorder.names[id(call.projection)],
             )
-            for call, number in zip(calls, layer_numbers(calls, module.config), strict=True)
+            for call in calls
         ]
         towers = find_blocks(clone, watch.seen, places, tolerance)
         last = towers["decoder" if "decoder" in towers else next(iter(towers))][-1]
         logits: Any = getattr(output, "logits", None)
-        if not isinstance(logits, Tensor) or logits.ndim != 3 or logits.shape[-1] < (vocabulary_size(module) or 0):
+        if (
+            not isinstance(logits, Tensor)
+            or logits.ndim != 3
+            or logits.shape[-1] < (target_vocabulary_size(module) or 0)
+        ):
             note = f"{name} predicts no tokens, so it has no logits: neither a logit lens nor shares of an answer."
             return Stream(towers, logits=False, unembedding=None, note=note)
         with torch.no_grad():

@@ -21,6 +21,7 @@ from attnscope.model.generating import Task, as_traced, generate, prompt_of
 from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.head import lazy_logits
 from attnscope.model.inputs import Batch, Text, batch_of, encode
+from attnscope.model.interpreted import Interpreted
 from attnscope.model.limits import check_length, position_limit
 from attnscope.model.load import load_parts
 from attnscope.model.module import (
@@ -35,6 +36,7 @@ from attnscope.model.placement import DeviceMap, Placement
 from attnscope.model.predictions import predictions_of
 from attnscope.model.probing import Kind, kind_of, probe_inputs, usual_kind
 from attnscope.model.provenance import provenance
+from attnscope.model.residual import Residual
 from attnscope.model.target import Target, parted, targets_of, with_target
 from attnscope.model.tokens import Reader, reader
 from attnscope.model.tracing import Subject, check_sizes, run
@@ -42,7 +44,7 @@ from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
 
 
-class Model(Displayed):
+class Model(Displayed, Interpreted):
     """A model that can be traced.
 
     `hf_model` is any transformers model for text, `tokenizer` its tokenizer (or None: then texts are given as token ids).
@@ -293,6 +295,11 @@ class Model(Displayed):
                 "This trace was not made by a model of this session, so its input is not there to be run again."
             )
         return full_certificate(self.module, self._anatomy_for(trace.inputs), trace.inputs, observer)
+
+    @cached_property
+    def residual(self) -> Residual:
+        """The residual stream: its blocks, final norm and unembedding, looked for when first asked about."""
+        return Residual(self.module, self.tokenizer, self._read, self._anatomy_for, self.trace)
 
     @cached_property
     def _read(self) -> Reader:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
 from attnscope.capture import prepared
-from attnscope.errors import CancelledError, InputError, RefusedError
+from attnscope.errors import CancelledError, RefusedError
+from attnscope.model.answer import Answer
 from attnscope.model.blocks import Block, state_of
-from attnscope.model.anatomy import relative
+from attnscope.model.outputs import relative
 from attnscope.model.recorded import Recorded, logits_at, record
 from attnscope.model.stream import Stream, replaced, with_state
 from attnscope.model.sweep import By, Metric, Sweep, What, measured
-from attnscope.model.answer import Answer
 from attnscope.trace import Trace
 from attnscope.types import Observer
 
@@ -42,6 +42,7 @@ class Plan:
     layers: tuple[int, ...]
     columns: tuple[int, ...]
     labels: tuple[str, ...]
+    sources: tuple[str, ...]
     positions: tuple[int, ...]
     heads: tuple[int, ...] | None
     answer: Answer
@@ -116,7 +117,7 @@ class Patching:
             values = torch.full(shape, torch.nan, dtype=torch.float64)
             for row, layer in enumerate(plan.layers):
                 patch = self._patch(layer, clean, corrupted)
-                cells = self._cells(layer, patch)
+                cells = self._cells(patch)
                 same = [cell for cell in cells if patch is not None and patch.same(cell)]
                 for cell in same:
                     unchanged[row, cell.column] = True
@@ -124,7 +125,7 @@ class Patching:
                 rest = [cell for cell in cells if cell not in same]
                 for chosen in self._batches(rest):
                     _stop(observer)
-                    assert patch is not None  # noqa: S101 - there are no cells without
+                    assert patch is not None
                     found = self._metric(self._batch(clone, layer, patch, corrupted, chosen, observer))
                     self._error = max(self._error, abs(float(found[0] - ends[1])))
                     values[row, [cell.column for cell in chosen]] = found[1:]
@@ -144,6 +145,7 @@ class Patching:
             layers=plan.layers,
             columns=plan.columns,
             labels=plan.labels,
+            sources=plan.sources,
             answer=plan.answer.answer,
             foil=plan.answer.foil,
             position=plan.answer.position,
@@ -201,7 +203,11 @@ class Patching:
             return _of_stream(*(state[0] for state in states if state is not None))
         if what == "mlp":
             path = self._mlp(layer)
-            return None if path is None else _of_stream(clean.written[path][block.call], corrupted.written[path][block.call])
+            return (
+                None
+                if path is None
+                else _of_stream(clean.written[path][block.call], corrupted.written[path][block.call])
+            )
         path = self._projection(layer)
         if path is None:
             return None
@@ -223,7 +229,7 @@ class Patching:
         first, second = ((one.attention(heads, rows) @ v).transpose(0, 1) for one in records)
         return Patch(first.to(values.v.device), second.to(values.v.device))
 
-    def _cells(self, layer: int, patch: Patch | None) -> list[Cell]:
+    def _cells(self, patch: Patch | None) -> list[Cell]:
         plan = self._plan
         if patch is None:
             return []
@@ -260,18 +266,18 @@ class Patching:
         if what == "residual":
             own = outputs[block.path]
             state = state_of(own[block.call])
-            assert state is not None  # noqa: S101 - it was recorded
+            assert state is not None
             own[block.call] = with_state(own[block.call], patch.put(state, cells))
         inputs = {name: _rows(value, rows) for name, value in self._traces[1].inputs.items()}
         with ExitStack() as stack:
             stack.enter_context(replaced(clone, outputs))
             if what == "mlp":
                 path = self._mlp(layer)
-                assert path is not None  # noqa: S101 - it has a patch
+                assert path is not None
                 stack.enter_context(_first_output(clone.get_submodule(path), patch, cells))
             elif what != "residual":
                 path = self._projection(layer)
-                assert path is not None  # noqa: S101 - it has a patch
+                assert path is not None
                 stack.enter_context(_first_input(clone.get_submodule(path), patch, cells))
             stack.enter_context(_watched(clone, self._blocks, observer))
             logits = logits_at(clone, inputs, self._plan.answer.position)

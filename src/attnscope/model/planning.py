@@ -14,6 +14,7 @@ from attnscope.trace import Trace
 
 
 def plan_of(
+    clean: Trace,
     trace: Trace,
     stream: Stream,
     answer: Answer,
@@ -26,7 +27,7 @@ def plan_of(
     heads: Sequence[int] | None,
     positions: Sequence[int] | None,
 ) -> Plan:
-    """The plan of a sweep over the prompts' common shape. Raises `InputError`, one sentence each."""
+    """The plan of a sweep from `clean` into `trace`, which line up. Raises `InputError`, one sentence each."""
     kind = cast("What", _one_of(what, "what", WHAT))
     of_heads = kind in ("head_output", "attention")
     axis = cast("By", _one_of(by or ("head" if of_heads else "position"), "by", get_args(By)))
@@ -34,16 +35,19 @@ def plan_of(
     if chosen == "ratio" and answer.foil is None:
         raise InputError("The metric `ratio` is p(answer) / p(foil): name a foil.")
     if not of_heads and (axis == "head" or heads is not None):
-        raise InputError(f"What is patched is {kind!r}, which no head has of its own: leave out heads, and sweep by position.")
-    if kind == "attention" and axis == "position" and positions is None and len(trace.tokens) == 1:
-        raise InputError("A prompt of one token has no attention to patch.")
+        raise InputError(
+            f"What is patched is {kind!r}, which no head has of its own: leave out heads, and sweep by position."
+        )
     name = _stack(trace, stream, stack, of_heads=of_heads)
     tokens = trace.tokens_for(name)[0]
     depth = len(trace.traced_stack(name).records) if of_heads else len(stream.towers[name])
     at = _indices(positions, "position", len(tokens))
     among = _indices(heads, "head", trace.stacks[name].heads) if of_heads else ()
     columns = {"head": among, "position": at, "layer": (0,)}[axis]
-    labels = tuple(tokens[i].text for i in columns) if axis == "position" else tuple(str(i) for i in columns)
+    labels, sources = (
+        tuple(side[i].text for i in columns) if axis == "position" else tuple(str(i) for i in columns)
+        for side in (tokens, clean.tokens_for(name)[0])
+    )
     return Plan(
         what=kind,
         by=axis,
@@ -51,7 +55,8 @@ def plan_of(
         metric=chosen,
         layers=_indices(layers, "layer", depth),
         columns=columns,
-        labels=labels if axis != "layer" else ("",),
+        labels=labels,
+        sources=sources,
         positions=at,
         heads=None if heads is None else among,
         answer=answer,
@@ -73,7 +78,9 @@ def _indices(given: Sequence[int] | None, what: str, size: int) -> tuple[int, ..
     found = list(given)
     wrong = [one for one in found if isinstance(one, bool) or not hasattr(one, "__index__") or not 0 <= one < size]
     if wrong or not found:
-        raise InputError(f"There is no {what} {wrong[0]!r}: they go from 0 to {size - 1}." if wrong else f"Name at least one {what}.")
+        raise InputError(
+            f"There is no {what} {wrong[0]!r}: they go from 0 to {size - 1}." if wrong else f"Name at least one {what}."
+        )
     if len(set(found)) != len(found):
         raise InputError(f"A {what} is named twice: {found}.")
     return tuple(int(one) for one in found)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.model.blocks import state_of
-from attnscope.model.anatomy import accepted
+from attnscope.model.module import accepted
 from attnscope.model.stream import Outputs, Stream
 
 
@@ -18,8 +18,8 @@ from attnscope.model.stream import Outputs, Stream
 class Recorded:
     """One pass of a batch of one.
 
-    `outputs` are what blocks put out, by path and call; `read` [token, heads · v_dim] and `written` [token, model_dim] what chosen
-    modules read and wrote in each of their calls. `logits` [vocab] are those of one position.
+    `outputs` are what blocks put out, by path and call; `read` [token, heads · v_dim] and `written` [token, model_dim] what
+    chosen modules read and wrote in each of their calls. `logits` [vocab] are those of one position.
     """
 
     outputs: Mapping[str, list[Any]]

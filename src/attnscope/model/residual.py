@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from attnscope.errors import InputError, RefusedError
 from attnscope.model.alignment import check_aligned
-from attnscope.model.anatomy import Anatomy, first_dtype
+from attnscope.model.anatomy import Anatomy
 from attnscope.model.answer import Answer, position_of, token_id
 from attnscope.model.looking import look_at_stream
 from attnscope.model.mediation import Mediation
+from attnscope.model.module import first_dtype, target_vocabulary_size
 from attnscope.model.patching import Patching
 from attnscope.model.planning import plan_of
+from attnscope.model.probing import kind_of, probe_inputs
 from attnscope.model.states import States
 from attnscope.model.stating import StatesPass
 from attnscope.model.stream import Stream
@@ -37,7 +39,18 @@ class Residual:
     tokenizer: Any
     read: Reader
     anatomy: Callable[[Mapping[str, Tensor]], Anatomy]
+    trace: Callable[..., Any]
     _streams: dict[int, Stream] = field(default_factory=dict[int, Stream])
+
+    def traced(self, text: Any, pair: str | None, target: Any, observer: Observer | None) -> Trace:
+        """`text` itself where it is a trace, else the trace of it."""
+        if isinstance(text, Trace):
+            return text
+        given = {name: value for name, value in (("pair", pair), ("target", target)) if value is not None}
+        found = self.trace(text, observer=observer, **given)
+        if not isinstance(found, Trace):
+            raise InputError("This is about one prompt at a time; got a batch of several.")
+        return found
 
     def states(
         self,
@@ -107,6 +120,7 @@ class Residual:
         chosen = _named(answer, foil, lambda: _most_probable(clean, at, last))
         plan = plan_of(
             clean,
+            corrupted,
             stream,
             self._answer(chosen, foil, at),
             what=what,
@@ -117,7 +131,7 @@ class Residual:
             heads=heads,
             positions=positions,
         )
-        projections = {anatomy.stack: anatomy.projections}
+        projections = {name: one.projections for name, one in anatomy.stacks.items()}
         return Patching(self.module, stream, projections, plan, clean, corrupted, self._tolerance).run(observer)
 
     def mediate(
@@ -160,12 +174,18 @@ class Residual:
 
     def _stream(self, trace: Trace) -> Stream:
         if not trace.inputs:
-            raise InputError("This trace was not made by this model here, so its input cannot be run again: pass the text.")
+            raise InputError(
+                "This trace was not made by this model here, so its input cannot be run again: pass the text."
+            )
         if trace.provenance.get("edits"):
-            raise InputError("This trace was made with edits; states and patches are of the model as it is: pass the text.")
+            raise InputError(
+                "This trace was made with edits; states and patches are of the model as it is: pass the text."
+            )
         anatomy = self.anatomy(trace.inputs)
         if id(anatomy) not in self._streams:
-            self._streams[id(anatomy)] = look_at_stream(self.module, anatomy, _few(trace.inputs))
+            self._streams[id(anatomy)] = look_at_stream(
+                self.module, anatomy, probe_inputs(self.module, kind_of(trace.inputs), trace.inputs)
+            )
         return self._streams[id(anatomy)]
 
     def _position(self, trace: Trace, stream: Stream, position: int | None) -> int:

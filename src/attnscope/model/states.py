@@ -79,7 +79,9 @@ class States:
     def residual(self, after: int) -> Float[Tensor, "token model_dim"]:
         """The residual stream after so many layers (0: the embeddings), float32."""
         if not 0 <= after <= self.layers:
-            raise InputError(f"There is no state after {after} layers: they go from 0 (the embeddings) to {self.layers}.")
+            raise InputError(
+                f"There is no state after {after} layers: they go from 0 (the embeddings) to {self.layers}."
+            )
         return self._stream[after].float().cpu()
 
     @cached_property
@@ -136,7 +138,7 @@ class States:
                     "after": after, "position": position, "token": token.text, "norm": float(self.norms[after, position])
                 }  # fmt: skip
                 for rank in range(k if lens is not None else 0):
-                    assert lens is not None  # noqa: S101 - the range is empty without
+                    assert lens is not None
                     mark = "" if k == 1 else f"_{rank + 1}"
                     row[f"top{mark}"] = self._read(int(lens.ids[after, position, rank]))
                     row[f"probability{mark}"] = float(lens.probabilities[after, position, rank])

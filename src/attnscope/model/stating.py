@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from attnscope.attention import QKRecord
 from attnscope.capture import prepared
 from attnscope.errors import CancelledError
-from attnscope.model.anatomy import accepted
 from attnscope.model.answer import Answer, last_only
 from attnscope.model.blocks import Addend, Block, state_of
 from attnscope.model.contributions import Contributions, Part, Share, attributed
+from attnscope.model.module import accepted
 from attnscope.model.norms import norm_of
 from attnscope.model.stream import Outputs, Stream, Unembedding, bias_of, replaced, weight_of, with_state
 from attnscope.model.taps import Taps
@@ -96,12 +96,12 @@ class StatesPass:
         if unembedding.norm is not None:
             norm = norm_of(self._module.get_submodule(unembedding.norm), direction.shape[0])
             tapped = self._taps.of(unembedding.norm)
-            assert norm is not None and tapped.given is not None and tapped.output is not None  # noqa: S101 - found so
+            assert norm is not None and tapped.given is not None and tapped.output is not None
             up = norm.scaled(tapped.given)
             scale = float((up * up).sum() / (up * (tapped.output - norm.bias)).sum())
             constant += float(norm.bias.double() @ direction)
         own = self._taps.of(unembedding.path).output
-        assert own is not None  # noqa: S101 - it has put out logits
+        assert own is not None
         linear = float(own[answer.answer]) - (0.0 if answer.foil is None else float(own[answer.foil]))
         after = total - linear * unembedding.scale
         shares = attributed(list(self._parts()), direction, norm, scale)
@@ -138,7 +138,7 @@ class StatesPass:
 
     def _added(self, addend: Addend, call: int) -> Tensor:
         output = self._taps.of(addend.path, call).output
-        assert output is not None  # noqa: S101 - the probe saw it put out states
+        assert output is not None
         return output.double() * addend.factor
 
     def _heads(self, layer: int, stack: str, addend: Addend, call: int) -> Iterator[Part]:
@@ -155,8 +155,11 @@ class StatesPass:
         vectors = projected(module, record, alone.flatten(1)).double()
         bias = constant_of(module, heads * width).double()
         if addend.norm is not None:
-            norm, tapped = norm_of(self._module.get_submodule(addend.norm), vectors.shape[-1]), self._taps.of(addend.norm, call)
-            assert norm is not None and tapped.given is not None and tapped.output is not None  # noqa: S101 - found so
+            norm, tapped = (
+                norm_of(self._module.get_submodule(addend.norm), vectors.shape[-1]),
+                self._taps.of(addend.norm, call),
+            )
+            assert norm is not None and tapped.given is not None and tapped.output is not None
             up = norm.scaled(tapped.given)
             scale = float((up * up).sum() / (up * (tapped.output - norm.bias)).sum())
             vectors = norm.scaled(vectors) / scale

@@ -14,7 +14,6 @@ from attnscope.errors import RefusedError
 from attnscope.model.blocks import Block, Seen, state_of
 from attnscope.model.norms import norm_of
 
-
 After = Literal["nothing", "bias", "cap"]
 
 
@@ -62,12 +61,17 @@ def find_unembedding(
     calls = [index for index, one in enumerate(seen) if one.path == last.path]
     after = seen[calls[last.call] + 1 :]
     state = seen[calls[last.call]].output
-    assert state is not None  # noqa: S101 - blocks put out states
+    assert state is not None
     states = state.float().cpu().flatten(0, -2)
     logits = logits.float().cpu().flatten(0, -2)
     normed: list[tuple[str | None, Tensor]] = []
     for one in after:
-        if one.given is None or one.output is None or one.given.shape != state.shape or not torch.equal(one.given, state):
+        if (
+            one.given is None
+            or one.output is None
+            or one.given.shape != state.shape
+            or not torch.equal(one.given, state)
+        ):
             continue
         norm, output = norm_of(clone.get_submodule(one.path), state.shape[-1]), one.output.float().cpu().flatten(0, -2)
         if norm is not None and output.shape == states.shape and norm.scale(states, output, tolerance) is not None:
@@ -83,8 +87,8 @@ def find_unembedding(
             if found is not None:
                 return found
     return (
-        f"What each part adds to a logit is not known for {name}: between its last block and its logits it does not do a norm and "
-        "one linear map, but something else (a transform before the unembedding, say)."
+        f"What each part adds to a logit is not known for {name}: between its last block and its logits there is not just "
+        "a norm and one linear map, but something else (a transform before the unembedding, say)."
     )
 
 
@@ -93,7 +97,7 @@ def _fitted(
 ) -> Unembedding | None:
     module = clone.get_submodule(one.path)
     raw = given @ weight_of(module).T
-    assert one.output is not None  # noqa: S101 - asked before
+    assert one.output is not None
     own = one.output.float().cpu().flatten(0, -2)
     factor = _multiple(own - bias_of(module), raw, tolerance)
     if factor is None or own.shape != logits.shape:

@@ -28,9 +28,7 @@ METRICS: dict[Metric, str] = {
 """Every metric with its formula; the part with the foil falls away where there is none."""
 
 
-def measured(
-    logits: Float[Tensor, "row vocab"], metric: Metric, answer: int, foil: int | None
-) -> Float[Tensor, "row"]:
+def measured(logits: Float[Tensor, "row vocab"], metric: Metric, answer: int, foil: int | None) -> Float[Tensor, "row"]:
     """The metric of each row of logits, in float64."""
     exact = logits.double()
     if metric == "ratio":
@@ -49,7 +47,7 @@ class Sweep:
     """One number a cell: the metric of the corrupted prompt's run with one activation taken from the clean prompt's.
 
     `values` is [layer, head], [layer, position] or [layer] (`by`), float64, NaN where a layer has no such thing; rows are
-    `layers`, columns `columns` with `labels`. `clean` and `corrupted` are the metric of the two unpatched runs, between which
+    `layers`, columns `columns` with `labels` (of positions: the corrupted prompt's tokens; `sources`: the clean one's). `clean` and `corrupted` are the metric of the two unpatched runs, between which
     most values lie. `unchanged` marks cells whose activation is bit for bit the same in both runs: nothing is patched there and
     the value is `corrupted` itself. `error` is the largest difference of an unpatched row of a batch from `corrupted`: how exact
     the values are.
@@ -66,6 +64,7 @@ class Sweep:
     layers: tuple[int, ...]
     columns: tuple[int, ...]
     labels: tuple[str, ...]
+    sources: tuple[str, ...]
     answer: int
     foil: int | None
     position: int
@@ -90,7 +89,7 @@ class Sweep:
         return self.effects / apart if apart else torch.full_like(self.values, torch.nan)
 
     def frame(self) -> pandas.DataFrame:
-        """One row a cell: layer, head or position (with its label), value, effect, restored, unchanged."""
+        """One row a cell: layer, head or position (with the token there and in the clean prompt), value, effect, restored, unchanged."""
         import pandas as pd
 
         rows: list[dict[str, object]] = []
@@ -102,7 +101,7 @@ class Sweep:
                 if self.by != "layer":
                     cell |= {self.by: self.columns[column]}
                 if self.by == "position":
-                    cell |= {"token": self.labels[column]}
+                    cell |= {"token": self.labels[column], "source": self.sources[column]}
                 cell |= {
                     "value": float(values[row, column]),
                     "effect": float(effects[row, column]),
