@@ -47,10 +47,10 @@ class Sweep:
     """One number a cell: the metric of the corrupted prompt's run with one activation taken from the clean prompt's.
 
     `values` is [layer, head], [layer, position] or [layer] (`by`), float64, NaN where a layer has no such thing; rows are
-    `layers`, columns `columns` with `labels` (of positions: the corrupted prompt's tokens; `sources`: the clean one's). `clean` and `corrupted` are the metric of the two unpatched runs, between which
-    most values lie. `unchanged` marks cells whose activation is bit for bit the same in both runs: nothing is patched there and
-    the value is `corrupted` itself. `error` is the largest difference of an unpatched row of a batch from `corrupted`: how exact
-    the values are.
+    `layers`, columns `columns` with `labels` (of positions: the corrupted prompt's tokens; `sources`: the clean one's). `clean`
+    and `corrupted` are the metric of the two unpatched runs, between which most values lie. `unchanged` marks cells whose
+    activation is bit for bit the same in both runs: nothing is patched there and the value is `corrupted` itself. `error` is
+    the largest difference of an unpatched row of a batch from `corrupted`: effects of that size are rounding.
     """
 
     values: Float[Tensor, "layer *column"]
@@ -89,7 +89,7 @@ class Sweep:
         return self.effects / apart if apart else torch.full_like(self.values, torch.nan)
 
     def frame(self) -> pandas.DataFrame:
-        """One row a cell: layer, head or position (with the token there and in the clean prompt), value, effect, restored, unchanged."""
+        """One row a cell: layer, head or position (with its token here and in the clean prompt), and the numbers."""
         import pandas as pd
 
         rows: list[dict[str, object]] = []
