@@ -107,5 +107,7 @@ class Interpreted:
         `base` is a prompt, `swap` the same with a word swapped, y = p(answer) / p(foil). `what` and `by` as in `patch`.
         """
         residual = self.residual
-        traces = [residual.traced(one, None, None, observer) for one in (base, swap)]
-        return residual.mediate(*traces, answer, foil, what=what, by=by, layers=layers, heads=heads, observer=observer)
+        first, second = (residual.traced(one, None, None, observer) for one in (base, swap))
+        return residual.mediate(
+            first, second, answer, foil, what=what, by=by, layers=layers, heads=heads, observer=observer
+        )

@@ -37,6 +37,7 @@ from attnscope.model.predictions import predictions_of
 from attnscope.model.probing import Kind, kind_of, probe_inputs, usual_kind
 from attnscope.model.provenance import provenance
 from attnscope.model.residual import Residual
+from attnscope.model.stream import Stream
 from attnscope.model.target import Target, parted, targets_of, with_target
 from attnscope.model.tokens import Reader, reader
 from attnscope.model.tracing import Subject, check_sizes, run
@@ -76,6 +77,7 @@ class Model(Displayed, Interpreted):
         self.revision = revision or getattr(config, "_commit_hash", None)
         self.quantisation = quantisation or _quantisation(config)
         self._anatomies: dict[Kind, Anatomy] = {}
+        self._streams: dict[int, Stream] = {}
 
     def __repr__(self) -> str:
         return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
@@ -296,10 +298,10 @@ class Model(Displayed, Interpreted):
             )
         return full_certificate(self.module, self._anatomy_for(trace.inputs), trace.inputs, observer)
 
-    @cached_property
+    @property
     def residual(self) -> Residual:
         """The residual stream: its blocks, final norm and unembedding, looked for when first asked about."""
-        return Residual(self.module, self.tokenizer, self._read, self._anatomy_for, self.trace)
+        return Residual(self.module, self.tokenizer, self._read, self._anatomy_for, self.trace, self._streams)
 
     @cached_property
     def _read(self) -> Reader:

@@ -7,7 +7,7 @@ of every batch is not patched; it has to give the corrupted prediction again, wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -325,7 +325,7 @@ def _expanded(output: Any, rows: int) -> Any:
 
 
 @contextmanager
-def _first_input(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Iterator[None]:
+def _first_input(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Generator[None]:
     """The module's first call of the pass reads patched rows."""
     handle: Any = None
 
@@ -341,7 +341,7 @@ def _first_input(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Iter
 
 
 @contextmanager
-def _first_output(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Iterator[None]:
+def _first_output(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Generator[None]:
     """The module's first call of the pass writes patched rows."""
     handle: Any = None
 
@@ -358,7 +358,7 @@ def _first_output(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Ite
 
 
 @contextmanager
-def _watched(clone: nn.Module, blocks: Sequence[Block], observer: Observer | None) -> Iterator[None]:
+def _watched(clone: nn.Module, blocks: Sequence[Block], observer: Observer | None) -> Generator[None]:
     """Every block asks whether the work should go on."""
 
     def ask(_module: nn.Module, _args: Any) -> None:

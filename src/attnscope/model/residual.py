@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -33,14 +33,14 @@ TokenText = str | int
 
 @dataclass(eq=False)
 class Residual:
-    """A model's residual stream. It is looked at once for each kind of input, when something is first asked of it."""
+    """A model's residual stream. It is looked at once for each kind of input, and kept in `streams`."""
 
     module: nn.Module
     tokenizer: Any
     read: Reader
     anatomy: Callable[[Mapping[str, Tensor]], Anatomy]
     trace: Callable[..., Any]
-    _streams: dict[int, Stream] = field(default_factory=dict[int, Stream])
+    streams: dict[int, Stream]
 
     def traced(self, text: Any, pair: str | None, target: Any, observer: Observer | None) -> Trace:
         """`text` itself where it is a trace, else the trace of it."""
@@ -182,11 +182,10 @@ class Residual:
                 "This trace was made with edits; states and patches are of the model as it is: pass the text."
             )
         anatomy = self.anatomy(trace.inputs)
-        if id(anatomy) not in self._streams:
-            self._streams[id(anatomy)] = look_at_stream(
-                self.module, anatomy, probe_inputs(self.module, kind_of(trace.inputs), trace.inputs)
-            )
-        return self._streams[id(anatomy)]
+        if id(anatomy) not in self.streams:
+            few = probe_inputs(self.module, kind_of(trace.inputs), trace.inputs)
+            self.streams[id(anatomy)] = look_at_stream(self.module, anatomy, few)
+        return self.streams[id(anatomy)]
 
     def _position(self, trace: Trace, stream: Stream, position: int | None) -> int:
         tokens = trace.tokens_for(stream.last)[0]
