@@ -11,8 +11,12 @@ import copy
 from typing import Any
 
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from attnscope.errors import RefusedError
+
+FOR_EAGER_ONLY = {"attnscope": "attnscope_eager"}
+"""What stands in for an implementation in models that only support eager attention: there a mask that is missing hides nothing."""
 
 HOOK_TABLES = (
     "_forward_hooks",
@@ -75,9 +79,15 @@ def configs_of(model: nn.Module) -> list[Any]:
 
 
 def set_attention(clone: nn.Module, implementation: str) -> None:
-    """Make every module of a clone use the attention implementation of that name."""
+    """Make every module of a clone use the attention implementation of that name, or its `FOR_EAGER_ONLY` one."""
+    eager_only = {
+        id(module.config)
+        for module in clone.modules()
+        if isinstance(module, PreTrainedModel) and not getattr(module, "_supports_sdpa", True)
+    }
     for config in configs_of(clone):
-        config._attn_implementation_internal = implementation
+        chosen = FOR_EAGER_ONLY.get(implementation, implementation) if id(config) in eager_only else implementation
+        config._attn_implementation_internal = chosen
 
 
 def _assert_shared(model: nn.Module, clone: nn.Module) -> None:

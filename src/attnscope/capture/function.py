@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+from transformers.masking_utils import eager_mask, sdpa_mask
 
 from attnscope.attention import Bias, Mask, QKRecord, WeightsRecord
 from attnscope.attention.record import ROWS_AT_ONCE
+from attnscope.capture.clone import FOR_EAGER_ONLY
 from attnscope.capture.recorder import Capture, Recorder, as_float
 from attnscope.errors import RefusedError
 
@@ -227,5 +228,19 @@ def _refusal(call: _Call, *, again: bool) -> str | None:
     )
 
 
+def captured_as_eager(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    **options: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """`captured_attention` for models that only know eager attention: their masks are complete, and no mask hides no key."""
+    return captured_attention(module, query, key, value, attention_mask, **{**options, "is_causal": False})
+
+
 AttentionInterface.register(NAME, captured_attention)
 AttentionMaskInterface.register(NAME, sdpa_mask)
+AttentionInterface.register(FOR_EAGER_ONLY[NAME], captured_as_eager)
+AttentionMaskInterface.register(FOR_EAGER_ONLY[NAME], eager_mask)
