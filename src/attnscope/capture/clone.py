@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from attnscope.errors import RefusedError
 
 FOR_EAGER_ONLY = {"attnscope": "attnscope_eager"}
-"""What stands in for an implementation in models that only support eager attention: there a mask that is missing hides nothing."""
+"""What stands in for an implementation in models that only know eager attention: there a mask that is missing hides nothing."""
 
 HOOK_TABLES = (
     "_forward_hooks",

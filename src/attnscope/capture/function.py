@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from attnscope.attention import Bias, Mask, QKRecord, WeightsRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture.clone import FOR_EAGER_ONLY
 from attnscope.capture.recorder import Capture, Recorder, as_float
+from attnscope.capture.sparse import chosen_only, names_keys
 from attnscope.errors import RefusedError
 
 NAME = "attnscope"
@@ -99,7 +100,7 @@ def captured_attention(
     if query.shape[0] != 1:
         raise RefusedError(f"A pass is captured for one input at a time; got a batch of {query.shape[0]}.")
     name, place = recorder.arrive(module)
-    call = _Call(module, query, key, value, attention_mask, options)
+    call = _with_chosen_keys(_Call(module, query, key, value, attention_mask, options))
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)
         if weights is None or weights.ndim != 4:
@@ -125,6 +126,15 @@ def captured_attention(
     )
     recorder.last_query = query
     return output, None
+
+
+def _with_chosen_keys(call: _Call) -> _Call:
+    """The call with a choice of keys as a part of its mask, where it is told query by query."""
+    indices, keys = call.options.get("indices"), call.key.shape[2]
+    if not names_keys(indices, call.query.shape[2], keys):
+        return call
+    mask = chosen_only(call.mask, call.options["indices"], keys, causal=call.causal)
+    return replace(call, mask=mask, options={**call.options, "indices": None})
 
 
 def _output(recorder: Recorder, call: _Call, record: QKRecord) -> Tensor:

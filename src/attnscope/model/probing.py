@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.errors import RefusedError
-from attnscope.model.module import input_device, is_encoder_decoder
+from attnscope.model.module import input_device, is_encoder_decoder, vocabulary_size
 
 Kind = frozenset[str]
 
@@ -50,7 +50,7 @@ def probe_inputs(
     config: Any = model.config
     device = input_device(model)
     if kind == TEXT:
-        return {"input_ids": probe_ids(_text_config(config), tokens).to(device)}
+        return {"input_ids": probe_ids(_text_config(config), tokens, vocabulary_size(model)).to(device)}
     if kind == TEXT_TO_TEXT:
         source, target = (
             probe_ids(_side(config, "encoder"), tokens),
@@ -65,12 +65,13 @@ def probe_inputs(
     return dict(given)
 
 
-def probe_ids(config: Any, count: int) -> Tensor:
-    """Plain token ids [1, count] of the vocabulary that a text config names."""
-    vocabulary = int(getattr(config, "vocab_size", 0) or 0)
+def probe_ids(config: Any, count: int, vocabulary: int | None = None) -> Tensor:
+    """Plain token ids [1, count] of the vocabulary that a text config names, else of one with so many tokens."""
+    vocabulary = int(getattr(config, "vocab_size", 0) or vocabulary or 0)
     if vocabulary < 2:
         raise RefusedError("This model's config names no vocabulary of tokens, so no text can be traced with it.")
-    avoid = {getattr(config, name, None) for name in ("pad_token_id", "eos_token_id", "bos_token_id")}
+    named = [getattr(config, name, None) for name in ("pad_token_id", "eos_token_id", "bos_token_id")]
+    avoid = {one for several in named for one in (several if isinstance(several, (list, tuple)) else [several])}
     ids = [one for one in range(min(vocabulary, 64)) if one not in avoid] or [0]
     return torch.tensor([[ids[(5 + i) % len(ids)] for i in range(count)]])
 
