@@ -21,10 +21,10 @@ from attnscope.errors import AttnscopeError, RefusedError
 from attnscope.model.grouping import Group, grouped
 from attnscope.model.limits import position_limit
 from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
-from attnscope.model.numbering import by_layer, layer_kinds, layer_numbers
+from attnscope.model.numbering import by_layer, layer_kinds, layer_numbers, ordered
 from attnscope.model.outputs import hidden_difference
 from attnscope.model.probing import PROBE_TOKENS, kind_of, probe_inputs
-from attnscope.model.reported import reported_weights
+from attnscope.model.reported import Weights, reported_weights
 from attnscope.model.rotary import TOKENS, kept_angles, rotary_of
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.types import LayerShape, Rotary
@@ -41,7 +41,8 @@ class StackAnatomy:
     """One stack of attention layers. All lists are by layer number, with None where a layer has no attention.
 
     `numbers[i]` is the layer of the stack's i-th call in a pass. `projections` are the paths of the output projections (W_O),
-    None where no module reads the attention directly. `rotary` is how q and k turn.
+    None where no module reads the attention directly. `rotary` is how q and k turn. A stack that is `reported` computes its
+    attention outside transformers' attention interface, while others of the model do not.
     """
 
     numbers: tuple[int, ...]
@@ -51,6 +52,7 @@ class StackAnatomy:
     key_side: str = "text"
     projections: tuple[str | None, ...] = ()
     rotary: tuple[Rotary | None, ...] = ()
+    reported: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Anatomy:
 
     `stacks` are by name, in the order encoder, decoder, cross; `places` tells of each call where it belongs.
     `hidden_states` is the difference of the capturing (or reporting) pass from an untouched one. Rotations hold for texts that
-    leave the `angles` as the model kept them in the probe.
+    leave the `angles` as the model kept them in the probe. `notes` say what of the model cannot be shown, one sentence each.
     """
 
     route: Route
@@ -67,6 +69,12 @@ class Anatomy:
     places: Places
     hidden_states: float | None
     angles: tuple[tuple[float, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """The stacks whose attention the model has to report itself."""
+        return tuple(name for name, stack in self.stacks.items() if stack.reported)
 
     @property
     def kind(self) -> str:
@@ -79,6 +87,48 @@ class Anatomy:
 def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
     """Run `model` over `inputs`, captured and untouched. Raises `RefusedError` where it cannot be shown exactly."""
     untouched = _untouched(model, inputs)
+    look = _look(model, inputs, untouched)
+    if not look.calls:
+        return _reported(model, inputs, untouched)
+    if look.error is not None and not look.error <= TOLERANCE.get(first_dtype(model), 1e-4):
+        raise RefusedError(
+            f"{type(model).__name__} computes something else when its attention is captured (its hidden states differ by "
+            f"{look.error:.2g}), so what would be shown is not what it does."
+        )
+    groups = grouped(look.calls, inputs, encoder_decoder=is_encoder_decoder(model))
+    stacks = {name: _stack(group, model, look) for name, group in groups.items()}
+    places = {
+        id(call): Place(name, number)
+        for name, group in groups.items()
+        for call, number in zip(group.calls, stacks[name].numbers, strict=True)
+    }
+    others, notes = _outside(model, inputs, untouched, [name for name in _SIDES if name not in stacks])
+    return Anatomy(
+        route="interface",
+        stacks=ordered({**stacks, **others}),
+        places=Places.of_calls((call.name, places[id(call)]) for call in look.calls),
+        hidden_states=look.error,
+        angles=look.angles,
+        notes=notes,
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One captured pass of the probe: its calls, how they turn, and how far its hidden states are from the untouched ones."""
+
+    calls: list[Capture]
+    rotary: list[Rotary | None]
+    angles: tuple[tuple[float, ...], ...]
+    names: Mapping[int, str]
+    error: float | None
+
+    def path(self, module: nn.Module | None) -> str | None:
+        """Where in the model a module is."""
+        return None if module is None else self.names[id(module)]
+
+
+def _look(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> _Look:
     with prepared(model, NAME) as clone:
         recorder = Recorder(names={})
         options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
@@ -91,36 +141,27 @@ def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
                 raise
             # Attention of its own, which cannot do with the interface's masks (MPT): shown, if at all, as it reports it.
             _LOG.info("The first look at %s could not capture anything.", type(model).__name__, exc_info=True)
-            captured, calls = None, []
+            return _Look([], [], (), {}, None)
+        error = hidden_difference(untouched, captured)
         rotary = _rotary(clone, inputs, calls) if calls else []
-        angles = kept_angles(clone)
-    if not calls:
-        return _reported(model, inputs, untouched)
-    error = hidden_difference(untouched, captured)
-    tolerance = TOLERANCE.get(first_dtype(model), 1e-4)
-    if error is not None and not error <= tolerance:
-        raise RefusedError(
-            f"{type(model).__name__} computes something else when its attention is captured (its hidden states differ by "
-            f"{error:.2g}), so what would be shown is not what it does."
-        )
-    turns = dict(zip(map(id, calls), rotary, strict=True))
-    groups = grouped(calls, inputs, encoder_decoder=is_encoder_decoder(model))
-    stacks = {name: _stack(group, model, recorder, turns) for name, group in groups.items()}
-    places = {
-        id(call): Place(name, number)
-        for name, group in groups.items()
-        for call, number in zip(group.calls, stacks[name].numbers, strict=True)
-    }
-    return Anatomy(
-        route="interface",
-        stacks=stacks,
-        places=Places.of_calls((call.name, places[id(call)]) for call in calls),
-        hidden_states=error,
-        angles=angles,
-    )
+        return _Look(calls, rotary, kept_angles(clone), recorder.names, error)
 
 
-def _stack(group: Group, model: nn.Module, recorder: Recorder, turns: Mapping[int, Rotary | None]) -> StackAnatomy:
+def _outside(
+    model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any, missing: Sequence[str]
+) -> tuple[dict[str, StackAnatomy], tuple[str, ...]]:
+    """The stacks that did not go through the interface, as the model reports them; and why others are not shown."""
+    if not is_encoder_decoder(model) or not missing:
+        return {}, ()
+    try:
+        found, _, notes = reported_weights(model, inputs, untouched, missing)
+    except RefusedError as refused:
+        return {}, (str(refused),)
+    return {name: _reported_stack(name, weights, across=True) for name, weights in found.items()}, notes
+
+
+def _stack(group: Group, model: nn.Module, look: _Look) -> StackAnatomy:
+    turns = dict(zip(map(id, look.calls), look.rotary, strict=True))
     kinds = layer_kinds(model.config) if group.query_side == "text" else ()
     numbers, depth = layer_numbers(group.calls, kinds), len(kinds)
     return StackAnatomy(
@@ -129,7 +170,7 @@ def _stack(group: Group, model: nn.Module, recorder: Recorder, turns: Mapping[in
         causal=group.causal,
         query_side=group.query_side,
         key_side=group.key_side,
-        projections=tuple(by_layer(numbers, [_path(recorder, call.projection) for call in group.calls], depth)),
+        projections=tuple(by_layer(numbers, [look.path(call.projection) for call in group.calls], depth)),
         rotary=tuple(by_layer(numbers, [turns[id(call)] for call in group.calls], depth)),
     )
 
@@ -154,21 +195,20 @@ def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
             ) from error
 
 
-def _path(recorder: Recorder, module: nn.Module | None) -> str | None:
-    return None if module is None else recorder.names[id(module)]
-
-
 def _reported(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> Anatomy:
-    found, error = reported_weights(model, inputs, untouched)
+    found, error, notes = reported_weights(model, inputs, untouched)
     across = is_encoder_decoder(model)
-    stacks: dict[str, StackAnatomy] = {}
-    for name, weights in found.items():
-        query, key = _SIDES[name] if across else ("text", "text")
-        stacks[name] = StackAnatomy(
-            numbers=tuple(range(len(weights))),
-            shapes=tuple(None if one is None else LayerShape(one.shape[0], one.shape[0], 0, 0) for one in weights),
-            causal=name == "decoder",
-            query_side=query,
-            key_side=key,
-        )
-    return Anatomy("reported", stacks, Places({}), error)
+    stacks = {name: _reported_stack(name, weights, across=across) for name, weights in found.items()}
+    return Anatomy("reported", stacks, Places({}), error, notes=notes)
+
+
+def _reported_stack(name: str, weights: Weights, *, across: bool) -> StackAnatomy:
+    query, key = _SIDES[name] if across else ("text", "text")
+    return StackAnatomy(
+        numbers=tuple(range(len(weights))),
+        shapes=tuple(None if one is None else LayerShape(one.shape[0], one.shape[0], 0, 0) for one in weights),
+        causal=name == "decoder",
+        query_side=query,
+        key_side=key,
+        reported=True,
+    )

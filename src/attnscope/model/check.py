@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,12 @@ from attnscope.capture.function import NAME
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy
 from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
+from attnscope.model.numbering import ordered
 from attnscope.model.outputs import differences_by_layer
 from attnscope.model.reported import Weights, eager_weights, reported_weights
 from attnscope.trace import Certificate, LayerCertificate
 from attnscope.trace.certificate import TOLERANCE, Scope
 from attnscope.types import Observer
-
-T = TypeVar("T")
 
 
 def certify(calls: Sequence[Capture], tolerance: float) -> Certificate:
@@ -82,7 +81,7 @@ def full_certificate(
         options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
         untouched = clone(**inputs, **options)
     if anatomy.route == "reported":
-        found, error = reported_weights(model, inputs, untouched, anatomy.stacks)
+        found, error, _ = reported_weights(model, inputs, untouched, anatomy.outside)
         return reported_certificate(found, error, tolerance, "full")
     with prepared(model, NAME) as clone:
         recorder = Recorder(names={}, observer=observer, sample=0, total=len(anatomy.places), places=anatomy.places)
@@ -93,6 +92,8 @@ def full_certificate(
     reported = eager_weights(eager, encoder_decoder=across)
     layers: dict[str, list[LayerCertificate]] = {}
     for name, stack in anatomy.stacks.items():
+        if stack.reported:
+            continue
         own = [call for call in calls if placed(call).stack == name]
         states = differences_by_layer(untouched, captured, name if across else "", len(stack.shapes))
         weights = [one for one in reported.get(name if across else "", ()) if one is not None]
@@ -101,7 +102,10 @@ def full_certificate(
             _layer(placed(call).layer, call, states.get(placed(call).layer), one, tolerance)
             for call, one in zip(own, references, strict=True)
         ]
-    return Certificate.of(layers, tolerance, "full")
+    if anatomy.outside:
+        found, error, _ = reported_weights(model, inputs, untouched, anatomy.outside)
+        layers |= reported_certificate(found, error, tolerance, "full").stacks
+    return Certificate.of(ordered(layers), tolerance, "full")
 
 
 def placed(call: Capture) -> Place:
@@ -112,12 +116,6 @@ def placed(call: Capture) -> Place:
             "where it belongs."
         )
     return call.place
-
-
-def ordered(stacks: Mapping[str, T]) -> dict[str, T]:
-    """Stacks in the order in which they are shown."""
-    order = ("vision", "encoder", "decoder", "cross")
-    return {name: stacks[name] for name in sorted(stacks, key=lambda name: order.index(name))}
 
 
 def _layer(

@@ -194,7 +194,8 @@ class Model(Displayed, Interpreted):
     ) -> Trace:
         encoded = self._encoded(text, pair, target, max_tokens, observer)
         inputs = self._inputs(encoded)
-        subject = Subject(self.module, self._anatomy_for(inputs), self.title)
+        anatomy = self._anatomy_for(inputs)
+        subject = Subject(self.module, anatomy, self.title)
         passed = run(subject, inputs, observer)
         check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, self.title)
         logits = getattr(passed.output, "logits", None)
@@ -203,7 +204,7 @@ class Model(Displayed, Interpreted):
             stacks=passed.stacks,
             certificate=passed.certificate,
             provenance=provenance(self, encoded, inputs),
-            warnings=[*encoded.warnings, *passed.warnings],
+            warnings=[*encoded.warnings, *passed.warnings, *anatomy.notes],
             next_tokens=self._next(logits) if "decoder" in passed.stacks else None,
             predictions=predictions_of(self.module, self.tokenizer, passed.output, encoded, self._read),
             logits=lazy_logits(self.module, inputs, passed.base, _last_logits(logits)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -42,3 +42,9 @@ def layer_kinds(config: Any) -> list[str]:
     """The kind of every layer of a hybrid model, those without attention included; none where its config lists none."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     return [str(kind) for kind in getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or ()]
+
+
+def ordered(stacks: Mapping[str, T]) -> dict[str, T]:
+    """Stacks in the order in which they are shown."""
+    order = ("vision", "encoder", "decoder", "cross")
+    return {name: stacks[name] for name in sorted(stacks, key=lambda name: order.index(name))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,18 +22,25 @@ ACROSS = {"encoder": "encoder_attentions", "decoder": "decoder_attentions", "cro
 
 
 def reported_weights(
-    model: nn.Module, inputs: Mapping[str, Any], untouched: Any, stacks: Iterable[str] = ()
-) -> tuple[dict[str, Weights], float | None]:
-    """The weights that a model's own eager implementation reports, by stack and layer, and part (a) for them.
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    untouched: Any,
+    stacks: Collection[str] = (),
+) -> tuple[dict[str, Weights], float | None, tuple[str, ...]]:
+    """The weights that a model's own eager implementation reports, by stack and layer, part (a) for them, and notes.
 
     Part (a) is the difference of that pass's hidden states from those of `untouched`, the output of an untouched pass.
-    `stacks` are the names that an earlier look gave to the model's stacks; else a single one is named after where it looks.
-    Raises `RefusedError` where the model reports nothing, or computes something else while it reports.
+    `stacks` are those that are asked for (all); the only stack of a model is otherwise named after where it looks. Notes say
+    why a stack of several is not shown.
+
+    Raises `RefusedError` where the model reports nothing that can be shown, or computes something else while it reports.
     """
     with prepared(model, "eager") as clone, torch.no_grad():
         options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True, output_attentions=True)
         output = clone(**inputs, **options)
     found = eager_weights(output, encoder_decoder=is_encoder_decoder(model))
+    if stacks:
+        found = {stack: layers for stack, layers in found.items() if not stack or stack in stacks}
     if not any(one is not None for layers in found.values() for one in layers):
         raise RefusedError(
             f"{type(model).__name__} neither goes through transformers' attention interface nor reports attention weights, "
@@ -46,11 +53,18 @@ def reported_weights(
             f"differ by {error:.2g}), so they are not shown."
         )
     checked: dict[str, Weights] = {}
+    refusals: list[RefusedError] = []
     for stack, layers in found.items():
         size = _size(stack, inputs)
-        weights: Weights = [None if one is None else _token_by_token(model, one, size) for one in layers]
+        try:
+            weights: Weights = [None if one is None else _token_by_token(model, one, size) for one in layers]
+        except RefusedError as refused:
+            refusals.append(refused if not stack else RefusedError(f"The {stack} attention is not shown. {refused}"))
+            continue
         checked[stack or next(iter(stacks), None) or ("decoder" if _looks_back(weights) else "encoder")] = weights
-    return checked, error
+    if refusals and not checked:
+        raise refusals[0]
+    return checked, error, tuple(map(str, refusals))
 
 
 def eager_weights(output: Any, *, encoder_decoder: bool) -> dict[str, Sequence[Tensor | None]]:

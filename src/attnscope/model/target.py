@@ -18,6 +18,7 @@ from transformers import StoppingCriteriaList
 from attnscope.capture import prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, RefusedError
 from attnscope.model.encoded import Encoded
+from attnscope.model.limits import position_limit
 from attnscope.model.module import accepted, input_device
 from attnscope.model.tokens import Reader
 from attnscope.types import Observer
@@ -52,7 +53,7 @@ def with_target(
     """`source` with what the decoder reads: the target, or the model's own greedy output where there is none."""
     warnings = list(source.warnings)
     if target is None:
-        written, more = greedy(model, source.inputs, observer)
+        written, more = greedy(model, source.inputs, tokenizer, observer)
         given, warnings = {_DECODER: written}, [*warnings, *more]
     else:
         given = _given(model, tokenizer, target)
@@ -102,12 +103,12 @@ def start_token(model: nn.Module) -> int:
 
 
 def greedy(
-    model: nn.Module, inputs: Mapping[str, Tensor], observer: Observer | None = None
+    model: nn.Module, inputs: Mapping[str, Tensor], tokenizer: Any = None, observer: Observer | None = None
 ) -> tuple[Tensor, list[str]]:
     """What the decoder has read when the model has written its own greedy output for these inputs, [1, tokens].
 
-    As `generate(do_sample=False)` writes it, with the lengths of the model's own generation config; a closing end token is
-    left out, as nothing is predicted from it.
+    As `generate(do_sample=False)` writes it, with the lengths of the model's own generation config, in the language that the
+    tokenizer is set to (`tgt_lang`). A closing end token is left out, as nothing is predicted from it.
     """
     if not callable(getattr(model, "generate", None)):
         raise InputError(f"{type(model).__name__} writes no text of its own; pass `target=`.")
@@ -117,6 +118,7 @@ def greedy(
             raise CancelledError("The run was cancelled.")
         return torch.zeros(1, dtype=torch.bool)
 
+    longest, _ = position_limit(model)
     device = input_device(model)
     ready = {name: value.to(device) for name, value in inputs.items()}
     main = ready.pop(str(getattr(model, "main_input_name", "input_ids")), None)
@@ -129,6 +131,8 @@ def greedy(
                 do_sample=False,
                 num_beams=1,
                 return_dict_in_generate=False,
+                **_shorter(writer.generation_config, longest),
+                **_language(writer.generation_config, tokenizer),
                 stopping_criteria=StoppingCriteriaList([stop]),
             )
         except AttnscopeError:
@@ -146,6 +150,23 @@ def greedy(
         f"The model's own output was cut after {found.shape[1] - 1} tokens, where its generation config ends it; pass `target=` "
         "for a longer one."
     ]
+
+
+def _shorter(config: Any, longest: int | None) -> dict[str, int]:
+    """A limit for `generate` where its own is beyond the model's positions."""
+    own = getattr(config, "max_length", None)
+    return {"max_length": longest} if longest is not None and isinstance(own, int) and own > longest else {}
+
+
+def _language(config: Any, tokenizer: Any) -> dict[str, int]:
+    """What tells a model of many languages which one to write in: the token that its output has to begin with."""
+    language = getattr(tokenizer, "tgt_lang", None)
+    if not isinstance(language, str) or getattr(config, "forced_bos_token_id", None) is not None:
+        return {}
+    of_language = getattr(tokenizer, "get_lang_id", None)
+    ident = of_language(language) if callable(of_language) else tokenizer.convert_tokens_to_ids(language)
+    known = isinstance(ident, int) and ident != getattr(tokenizer, "unk_token_id", None)
+    return {"forced_bos_token_id": ident} if known else {}
 
 
 def _given(model: nn.Module, tokenizer: Any, target: Target) -> dict[str, Tensor]:

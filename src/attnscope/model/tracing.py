@@ -18,7 +18,7 @@ from attnscope.model.anatomy import Anatomy, StackAnatomy
 from attnscope.model.check import certify, placed, reported_certificate
 from attnscope.model.head import BaseOutput
 from attnscope.model.module import accepted, first_dtype
-from attnscope.model.numbering import by_layer
+from attnscope.model.numbering import by_layer, ordered
 from attnscope.model.reported import reported_weights
 from attnscope.model.rotary import kept_angles
 from attnscope.trace import Certificate
@@ -62,10 +62,19 @@ def run(subject: Subject, inputs: Mapping[str, Tensor], observer: Observer | Non
     if subject.anatomy.route == "reported":
         return _reported(subject, inputs)
     passed = _captured(subject, inputs, observer)
-    if passed.certificate.ok:
-        return passed
-    stacks, certificate = _by_own_weights(subject, inputs, passed.certificate, observer)
-    return replace(passed, stacks=stacks, certificate=certificate, warnings=(_BY_OWN_WEIGHTS,))
+    if not passed.certificate.ok:
+        stacks, certificate = _by_own_weights(subject, inputs, passed.certificate, observer)
+        passed = replace(passed, stacks=stacks, certificate=certificate, warnings=(_BY_OWN_WEIGHTS,))
+    return _with_reported(subject, inputs, passed) if subject.anatomy.outside else passed
+
+
+def _with_reported(subject: Subject, inputs: Mapping[str, Any], passed: Passed) -> Passed:
+    """The captured stacks, and those that the model computes outside the interface as it reports them."""
+    other = _reported(subject, inputs)
+    stacks = ordered({**passed.stacks, **other.stacks})
+    layers = ordered({**passed.certificate.stacks, **other.certificate.stacks})
+    certificate = Certificate.of(layers, subject.tolerance, "sampled")
+    return replace(passed, stacks=stacks, certificate=certificate, warnings=(*passed.warnings, certificate.sentence))
 
 
 def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], title: str) -> None:
@@ -132,7 +141,8 @@ def stacks_of(subject: Subject, calls: Sequence[Capture]) -> dict[str, TracedSta
             f"{subject.title} computes attention {len(calls)} times for this input and {len(subject.anatomy.places)} times when "
             "it was looked at first, so it is not known which layer is which."
         )
-    return {name: _stack(stack, by_stack[name]) for name, stack in subject.anatomy.stacks.items()}
+    stacks = subject.anatomy.stacks
+    return {name: _stack(stack, by_stack[name]) for name, stack in stacks.items() if not stack.reported}
 
 
 def _stack(anatomy: StackAnatomy, calls: Sequence[Capture]) -> TracedStack:
@@ -155,7 +165,7 @@ def _reported(subject: Subject, inputs: Mapping[str, Any]) -> Passed:
             output = clone(**inputs, **options)
         finally:
             base.close()
-    found, error = reported_weights(subject.module, inputs, output, subject.anatomy.stacks)
+    found, error, _ = reported_weights(subject.module, inputs, output, subject.anatomy.outside)
     certificate = reported_certificate(found, error, subject.tolerance, "sampled")
     stacks: dict[str, TracedStack] = {}
     for name, weights in found.items():

@@ -66,9 +66,18 @@ class Certificate:
         reported = [layer for layer in layers if layer.weighted_values is None]
         max_error = max((layer.max_error for layer in layers), default=0.0)
         if failed:
+            where = (
+                "" if len(stacks) == 1 else f" of the {next(name for name, own in stacks.items() if failed[0] in own)}"
+            )
             sentence = (
-                f"Not exact: layer {failed[0].layer} differs by {failed[0].max_error:.2g}, "
+                f"Not exact: layer {failed[0].layer}{where} differs by {failed[0].max_error:.2g}, "
                 f"more than the {tolerance:g} that rounding explains."
+            )
+        elif reported and len(reported) < len(layers):
+            named = " and ".join(name for name, own in stacks.items() if any(one in reported for one in own))
+            sentence = (
+                f"The weights of the {named} are those that the model reports itself; they could not be checked against what it "
+                f"computed. All others times the values are what the model's attention put out, up to {max_error:.1g}."
             )
         elif reported:
             sentence = (
