@@ -141,9 +141,7 @@ class Notebook:
         page.evaluate(_KERNEL_ANSWERS)
         yield cls(page)
         context.close()
-        # JupyterLab's own code, tearing down an output of its own, is not ours to judge.
-        ours = [one for one in complaints if not ("removeChild" in one and "jlab_core" in one)]
-        assert not ours, "\n".join(ours)
+        assert not complaints, "\n".join(complaints)
 
     def widget(self, number: int) -> Locator:
         """A widget of the notebook, counted from the top."""
