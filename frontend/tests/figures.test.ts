@@ -9,7 +9,8 @@ import type { HeadFigure } from "../src/figures/headSubject";
 import { png } from "../src/figures/image";
 import { type MatrixFigure, matrixFigure } from "../src/figures/matrix";
 import { type NeuronFigure, neuronFigure } from "../src/figures/neuron";
-import { pythonOf, pythonString } from "../src/figures/python";
+import { pythonOf } from "../src/figures/python";
+import { pythonString } from "../src/figures/pythonString";
 import { fileName } from "../src/figures/sheet";
 import { element, escapeXml, wrapped } from "../src/figures/svg";
 import type { ValueSide } from "../src/figures/values";
@@ -46,6 +47,7 @@ function wanted(words: readonly string[], more: Partial<HeadFigure> = {}): HeadF
   return {
     subject: {
       ...{ model: "A <model>", precision: [], text: words.join(""), pair: null, stack: "" },
+      ...{ target: null, edits: [] },
       ...{ trace: "0123456789abcdef", version: "0.1.0" },
     },
     ...{ field: even(words.length), queries: tokens, keys: tokens, heads: [0], view: EMPTY.view },
@@ -55,6 +57,23 @@ function wanted(words: readonly string[], more: Partial<HeadFigure> = {}): HeadF
 }
 
 const count = (svg: string, part: string): number => svg.split(part).length - 1;
+
+describe("a figure of a changed pass", () => {
+  it("says so in its title and first in its caption", async () => {
+    const plain = wanted(["a", "b"]);
+    const edits = [
+      { type: "ScaleHead", layer: 3, head: 1, factor: 0 },
+      { type: "ScaleNeuron", layer: 3, head: 0, dims: [4, 9], factor: 2, vector: "k" },
+    ];
+    const { svg } = await headFigure({ ...plain, subject: { ...plain.subject, edits, target: "c" } });
+    expect(svg).toContain(">Head 3.0, edited<");
+    const said =
+      "Not the model as it is, but with 2 edits: head 3.1 is off; dimensions 4, 9 of k in head 3.0 times 2.";
+    expect(/<desc>([^<]*)/.exec(svg)?.[1]).toMatch(new RegExp(`^${said}`));
+    expect(svg).toContain("target “c”");
+    expect((await headFigure(plain)).svg).not.toContain("edited");
+  });
+});
 
 describe("a head figure", () => {
   it("has every token as text on both sides, a path for each weight, and says what it is of", async () => {
@@ -325,5 +344,17 @@ describe("Python", () => {
       trace: { ...trace, model: { ...trace.model, name: null } },
     });
     expect(pythonOf(saved, "head")).toContain("attnscope.open(");
+    const cut = { type: "CutEdge", layer: 1, head: 0, query: 3, key: 1, stack: "cross" };
+    const changed = { ...trace, input: { text: "a", pair: null, target: "x" }, edits: [cut] };
+    expect(pythonOf(reduce(EMPTY, { type: "traced", trace: changed }), "model")).toContain(
+      'model.trace("a", target="x", edits=[edits.CutEdge(layer=1, head=0, query=3, key=1, stack="cross")])',
+    );
+    const chat = {
+      ...trace,
+      input: { ...trace.input, pair: null, messages: [{ role: "user", content: "hi" }] },
+    };
+    expect(pythonOf(reduce(EMPTY, { type: "traced", trace: chat }), "model")).toContain(
+      'model.trace([{"role": "user", "content": "hi"}])',
+    );
   });
 });

@@ -183,3 +183,47 @@ describe("history", () => {
     expect(undo(undo(undo(history))).present).toBe("a");
   });
 });
+
+describe("several stacks", () => {
+  const shape = { heads: 2, kv_heads: 2, qk_dim: 8, v_dim: 8 };
+  const stack = (query: string, key: string, shapes: readonly (typeof shape | null)[]) => ({
+    ...{ layers: shapes.length, heads: 2, kv_heads: 2, head_dim: 8, causal: false, query, key, shapes },
+  });
+  const both = {
+    ...trace("t5", ["a"]),
+    tokens: { source: [token("a"), token("b"), token("c")], target: [token("x"), token("y")] },
+    stacks: {
+      encoder: stack("source", "source", [null, shape, shape]),
+      decoder: stack("target", "target", [shape]),
+      cross: stack("target", "source", [shape, null, null, shape]),
+    },
+  };
+  const start = reduce(EMPTY, { type: "traced", trace: both });
+
+  it("begin at the first layer that has attention, and steps pass over those that have none", () => {
+    expect(start.selection).toMatchObject({ stack: "encoder", layer: 1 });
+    let state = reduce(start, { type: "stack", stack: "cross" });
+    expect(state.selection.layer).toBe(0);
+    state = reduce(state, { type: "layer", layer: 1 });
+    expect(state.selection.layer).toBe(3);
+    expect(reduce(state, { type: "layer", layer: 2 }).selection.layer).toBe(0);
+  });
+
+  it("keep the tokens that they share, on the side where those stand", () => {
+    let state = reduce(start, { type: "token", token: { side: "query", index: 2 } });
+    state = reduce(state, { type: "stack", stack: "cross" });
+    expect(state.selection.token).toEqual({ side: "key", index: 2 });
+    state = reduce(state, { type: "edge", query: 1, key: 2 });
+    state = reduce(state, { type: "stack", stack: "decoder" });
+    expect(state.selection.token).toEqual({ side: "query", index: 1 });
+    expect(state.pins).toEqual([{ side: "query", index: 1 }]);
+  });
+
+  it("have a target and a chat in the address", () => {
+    const messages = [{ role: "user", content: "a & b" }];
+    const named = { ...both, input: { text: "a b", pair: null, target: "x + y", messages } };
+    const hash = writeHash(reduce(EMPTY, { type: "traced", trace: named }));
+    expect(readHash(hash)).toMatchObject({ text: "a b", target: "x + y", messages, stack: "encoder" });
+    expect(readHash("messages=[1]").messages).toBeNull();
+  });
+});

@@ -1,20 +1,24 @@
 /** What is shown, as Python that makes the same picture and gives its numbers. Pure. */
 
 import { type AppState, currentTrace, headsOn, neuronHead, type PanelName } from "../state/state";
+import type { ChatMessage } from "../wire/messages";
+import { editPython } from "./edits";
+import { pythonString } from "./pythonString";
 
 /** The lines of a program that traces the same input and shows one view of it. Empty where nothing is shown. */
 export function pythonOf(state: AppState, panel: PanelName): string {
   const trace = currentTrace(state);
   if (trace === null) return "";
   const { name } = trace.model;
-  const { text, pair } = trace.input;
-  const lines = ["import attnscope", ""];
+  const { text, pair, target, messages } = trace.input;
+  const edits = trace.edits ?? [];
+  const lines = ["import attnscope", ...(edits.length > 0 ? ["from attnscope import edits"] : []), ""];
   if (name !== null && text !== null) {
-    const second = pair === null ? "" : `, pair=${pythonString(pair)}`;
-    lines.push(
-      `model = attnscope.load(${pythonString(name)})`,
-      `trace = model.trace(${pythonString(text)}${second})`,
-    );
+    const given = [messages === undefined ? pythonString(text) : chat(messages)];
+    if (pair !== null) given.push(`pair=${pythonString(pair)}`);
+    if (target != null) given.push(`target=${pythonString(target)}`);
+    if (edits.length > 0) given.push(`edits=[${edits.map(editPython).join(", ")}]`);
+    lines.push(`model = attnscope.load(${pythonString(name)})`, `trace = model.trace(${given.join(", ")})`);
   } else {
     lines.push('trace = attnscope.open("saved.trace")  # the file that this trace was saved as');
   }
@@ -30,6 +34,14 @@ export function pythonOf(state: AppState, panel: PanelName): string {
   lines.push(`# attnscope.figure(${drawn}).savefig(${pythonString(`${view.file}.pdf`)})`);
   if (view.numbers !== null) lines.push(view.numbers);
   return `${lines.join("\n")}\n`;
+}
+
+/** The messages of a chat as a list of Python's dictionaries. */
+function chat(messages: readonly ChatMessage[]): string {
+  const turns = messages.map(
+    ({ role, content }) => `{"role": ${pythonString(role)}, "content": ${pythonString(content)}}`,
+  );
+  return `[${turns.join(", ")}]`;
 }
 
 interface ViewCall {
@@ -75,28 +87,4 @@ function settingsOf({ view }: AppState, panel: PanelName): readonly string[] {
     found.push(`thumbnails=${pythonString(view.thumbnails)}`);
   }
   return found;
-}
-
-const SHORT: Readonly<Record<string, string>> = {
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\\": "\\\\",
-  '"': '\\"',
-};
-
-/** A string as Python writes it; what cannot be seen, or turns the direction of writing, by its number. */
-export function pythonString(text: string): string {
-  let written = "";
-  for (const sign of text) {
-    const code = sign.codePointAt(0) ?? 0;
-    if (sign in SHORT) written += SHORT[sign];
-    else if (code < 0x20 || (code >= 0x7f && code < 0xa1))
-      written += `\\x${code.toString(16).padStart(2, "0")}`;
-    else if (/[\p{C}\p{Z}]/u.test(sign) && sign !== " ") {
-      const digits = code.toString(16);
-      written += code > 0xffff ? `\\U${digits.padStart(8, "0")}` : `\\u${digits.padStart(4, "0")}`;
-    } else written += sign;
-  }
-  return `"${written}"`;
 }

@@ -1,5 +1,7 @@
 /** The sheet that a figure stands on: its ground, its title, its caption, and what tells later where it came from. */
 
+import type { Edit } from "../wire/messages";
+import { editNote } from "./edits";
 import { element, number, type Piece, textWidth, together, visible, wrapped } from "./svg";
 
 /** Colours of a figure that is printed, or shown on a dark page. */
@@ -24,6 +26,10 @@ export interface Subject {
   readonly precision: readonly string[];
   readonly text: string | null;
   readonly pair: string | null;
+  /** What the decoder read; null where there is none, or the model wrote it. */
+  readonly target: string | null;
+  /** What was changed in the pass; empty for the model as it is. */
+  readonly edits: readonly Edit[];
   readonly stack: string;
   /** The trace's hash. */
   readonly trace: string;
@@ -63,11 +69,14 @@ const QUOTED = 220;
 
 /** The whole SVG file. The body is drawn in its own coordinates, under the title. */
 export function sheetOf(sheet: Sheet): Figure {
-  const { subject, dark, title, width } = sheet;
+  const { subject, dark, width } = sheet;
   const inks = inksOf(dark);
   const full = Math.max(320, width) + 2 * MARGIN;
   const precision = subject.precision.length > 0 ? ` (${subject.precision.join(", ")})` : "";
-  const sentences = [...sheet.notes.map(sentence), `Input: ${quoted(subject)}.`];
+  const edited = editNote(subject.edits);
+  const title = edited === null ? sheet.title : `${sheet.title}, edited`;
+  const notes = edited === null ? sheet.notes : [edited, ...sheet.notes];
+  const sentences = [...notes.map(sentence), `Input: ${quoted(subject)}.`];
   const caption = sentences.join(" ");
   const origin = `${subject.model}${precision} · trace ${subject.trace.slice(0, 12)} · attnscope ${subject.version}`;
   const lines = wrapped(visible(caption), CAPTION.size, full - 2 * MARGIN);
@@ -127,13 +136,14 @@ function sentence(text: string): string {
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }
 
-function quoted({ text, pair }: Subject): string {
+function quoted({ text, pair, target }: Subject): string {
   const quote = (words: string): string =>
     words.length <= QUOTED
       ? `“${words}”`
       : `“${words.slice(0, QUOTED).trimEnd()}…” (${words.length} characters)`;
   if (text === null) return "its text was not kept";
-  return pair === null ? quote(text) : `${quote(text)} and ${quote(pair)}`;
+  const both = pair === null ? quote(text) : `${quote(text)} and ${quote(pair)}`;
+  return target === null ? both : `${both}, target ${quote(target)}`;
 }
 
 /** Words as the name of a file: letters and digits of any script, at most 80 of them. */

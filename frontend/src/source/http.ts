@@ -1,6 +1,6 @@
 import { frames } from "../wire/frames";
 import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
-import { DisconnectedError, RefusedError, type Source } from "./source";
+import { DisconnectedError, RefusedError, refusal, type Source } from "./source";
 
 /** A local server that takes JSON and answers with a stream of frames. Closing the connection cancels. */
 export class HttpSource implements Source {
@@ -14,12 +14,12 @@ export class HttpSource implements Source {
       JSON.stringify({ v: VERSION, id: `r${this.#asked}`, ...request }),
       signal,
     );
-    if (!response.ok || response.body === null) throw await refusal(response);
+    if (!response.ok || response.body === null) throw await refused(response);
     let last = false;
     try {
       for await (const bytes of frames(response.body)) {
         const message = readMessage(bytes);
-        if (message.type === "error") throw new RefusedError(message.code, message.message);
+        if (message.type === "error") throw refusal(message);
         last = message.last;
         yield message;
         if (last) return;
@@ -50,12 +50,12 @@ export class HttpSource implements Source {
 }
 
 /** What a refusing answer says: an error message in frames, a JSON `{message}`, or just its status. */
-async function refusal(response: Response): Promise<Error> {
+async function refused(response: Response): Promise<Error> {
   const type = response.headers.get("Content-Type") ?? "";
   if (response.body !== null && type.startsWith("application/vnd.attnscope.messages")) {
     for await (const bytes of frames(response.body)) {
       const message = readMessage(bytes);
-      if (message.type === "error") return new RefusedError(message.code, message.message);
+      if (message.type === "error") return refusal(message);
     }
   }
   const text = (await response.text()).trim();

@@ -1,4 +1,4 @@
-import type { Message, Request } from "../wire/messages";
+import type { ErrorMessage, Message, Request } from "../wire/messages";
 
 /** Whoever answers requests: a local server, a notebook's kernel, or the blocks inside an exported page. */
 export interface Source {
@@ -12,9 +12,16 @@ export class RefusedError extends Error {
   constructor(
     readonly code: string,
     message: string,
+    /** Of a text that is too long: the tokens that it may be cut to. */
+    readonly fits: number | null = null,
   ) {
     super(message);
   }
+}
+
+/** An `error` message as what is thrown. */
+export function refusal({ code, message, fits }: ErrorMessage): RefusedError {
+  return new RefusedError(code, message, fits ?? null);
 }
 
 /** The host cannot be reached at all. */

@@ -1,5 +1,5 @@
 import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
-import { DisconnectedError, RefusedError, type Source } from "./source";
+import { DisconnectedError, refusal, type Source } from "./source";
 
 /** What anywidget gives a view of its model. */
 export interface WidgetModel {
@@ -73,7 +73,7 @@ export class WidgetSource implements Source {
         } else {
           const message = readMessage(next);
           last = message.last;
-          if (message.type === "error") throw new RefusedError(message.code, message.message);
+          if (message.type === "error") throw refusal(message);
           yield message;
         }
       }

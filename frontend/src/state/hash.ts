@@ -1,5 +1,6 @@
 /** The address of what is shown: a readable URL hash, so that a reload or a sent link shows the same thing. */
 
+import type { ChatMessage } from "../wire/messages";
 import {
   type AppState,
   currentTrace,
@@ -26,6 +27,9 @@ export interface Address {
   readonly model: string | null;
   readonly text: string | null;
   readonly pair: string | null;
+  readonly target: string | null;
+  /** A chat in place of the text. */
+  readonly messages: readonly ChatMessage[] | null;
   readonly stack: string;
   readonly layer: number;
   readonly heads: readonly number[];
@@ -49,8 +53,11 @@ export function writeHash(state: AppState): string {
     put("model", trace.model.name);
     // What came without its model cannot be run again: its text would only make the address long.
     if (trace.model.name !== null) {
-      put("text", trace.input.text);
-      put("pair", trace.input.pair);
+      const { text, pair, target, messages } = trace.input;
+      put("text", text);
+      put("pair", pair);
+      put("target", target);
+      if (messages !== undefined) put("messages", JSON.stringify(messages));
     }
     put("trace", trace.trace);
     if (Object.keys(trace.stacks).length > 1) put("stack", selection.stack);
@@ -117,6 +124,8 @@ export function readHash(hash: string): Address {
     model: fields.get("model"),
     text: fields.get("text"),
     pair: fields.get("pair"),
+    target: fields.get("target"),
+    messages: readChat(fields.get("messages")),
     stack: fields.get("stack") ?? "",
     layer: whole(fields.get("layer")) ?? 0,
     heads: [...new Set(heads.map(Number))].sort((a, b) => a - b),
@@ -163,6 +172,21 @@ export function applyAddress(state: AppState, address: Address): AppState {
     view,
     frame,
   };
+}
+
+/** The messages of a chat; null for anything else. */
+function readChat(text: string | null): readonly ChatMessage[] | null {
+  if (text === null) return null;
+  try {
+    const given: unknown = JSON.parse(text);
+    if (!Array.isArray(given) || given.length === 0) return null;
+    const turns = given.map((turn) => ({ role: turn?.role, content: turn?.content }));
+    return turns.every(({ role, content }) => typeof role === "string" && typeof content === "string")
+      ? turns
+      : null;
+  } catch {
+    return null;
+  }
 }
 
 function writePlace({ side, index }: Place): string {

@@ -2,7 +2,15 @@
 
 import { createSignal } from "solid-js";
 import { DisconnectedError, RefusedError, type Source } from "../source/source";
-import type { Example, HelloMessage, LayerMessage, Message, Request, TileMessage } from "../wire/messages";
+import type {
+  ChatMessage,
+  Example,
+  HelloMessage,
+  LayerMessage,
+  Message,
+  Request,
+  TileMessage,
+} from "../wire/messages";
 import { createEdges } from "./edges";
 import { type Address, applyAddress, readHash } from "./hash";
 import { begin, type History, redo, replace, step, undo } from "./history";
@@ -37,11 +45,19 @@ export interface Failure {
   readonly disconnected: boolean;
   /** Why the host refused, as docs/wire.md names it; null where it did not. */
   readonly code: string | null;
+  /** The tokens that a text may be cut to which is too long. */
+  readonly fits: number | null;
 }
 
 export interface Input {
   readonly text: string;
   readonly pair: string | null;
+  /** What the decoder of an encoder-decoder model reads; null: what the model writes itself. */
+  readonly target?: string | null;
+  /** A chat in place of the text. */
+  readonly messages?: readonly ChatMessage[] | null;
+  /** Whether a text that is too long is cut. */
+  readonly cut?: boolean;
   readonly model: string | null;
   /** What to select of it once it is there. */
   readonly select?: Partial<Selection>;
@@ -65,6 +81,7 @@ export function createSession(source: Source) {
   const layers = new Map<string, LayerMessage>();
   const running = new Map<Work["what"] | "tile", AbortController>();
   let retry: () => void = () => undefined;
+  let shorten: () => void = () => undefined;
   const overviews = createOverviews(source, (error) => {
     retry = () => void showLayer();
     setFailure(failureOf(error));
@@ -144,11 +161,15 @@ export function createSession(source: Source) {
 
   async function run(input: Input): Promise<void> {
     retry = () => void run(input);
+    shorten = () => void run({ ...input, cut: true });
+    const { text, pair, target, messages, model } = input;
     const request: Request = {
       type: "run",
-      text: input.text,
-      ...(input.pair === null ? {} : { pair: input.pair }),
-      ...(input.model === null ? {} : { model: input.model }),
+      ...(messages ? { messages } : { text }),
+      ...(pair === null ? {} : { pair }),
+      ...(target == null ? {} : { target }),
+      ...(input.cut ? { cut: true } : {}),
+      ...(model === null ? {} : { model }),
     };
     const trace = await ask("run", request, "trace", "starting");
     if (trace !== null) {
@@ -284,7 +305,8 @@ export function createSession(source: Source) {
     if (address.trace !== null && address.trace === state().trace) return showLayer();
     if (address.trace !== null && (await recall(address.trace))) return showLayer();
     if (address.text !== null && hello()?.can.includes("run")) {
-      return run({ text: address.text, pair: address.pair, model: address.model });
+      const { text, pair, target, messages, model } = address;
+      return run({ text, pair, target, messages, model });
     }
     if (state().trace !== null) return showLayer();
     const given = hello()?.trace ?? null;
@@ -319,7 +341,7 @@ export function createSession(source: Source) {
     setWork(null);
     if (now.what === "layer") {
       retry = () => void showLayer();
-      setFailure({ sentence: `You stopped ${now.text} on its way.`, disconnected: false, code: "cancelled" });
+      setFailure({ ...told(`You stopped ${now.text} on its way.`), code: "cancelled" });
     }
   }
 
@@ -363,21 +385,30 @@ export function createSession(source: Source) {
       setFailure(null);
       retry();
     },
-    fail: (sentence: string) => setFailure({ sentence, disconnected: false, code: null }),
-    lose: (sentence: string) => setFailure({ sentence, disconnected: true, code: null }),
+    /** Runs the text again that was too long, cut. */
+    shorten: () => {
+      setFailure(null);
+      shorten();
+    },
+    fail: (sentence: string) => setFailure(told(sentence)),
+    lose: (sentence: string) => setFailure({ ...told(sentence), disconnected: true }),
     dismiss: () => setFailure(null),
   };
 }
 
 /** An example as the input that runs it and selects what it is about. */
 export function inputOf(example: Example): Input {
-  const { text, pair, model, layer, heads } = example;
-  if (layer == null && heads == null) return { text, pair, model };
-  return { text, pair, model, select: { layer: layer ?? 0, heads: heads ?? [], token: null } };
+  const { text, pair, target, model, layer, heads } = example;
+  if (layer == null && heads == null) return { text, pair, target, model };
+  return { text, pair, target, model, select: { layer: layer ?? 0, heads: heads ?? [], token: null } };
 }
 
 function samePlace(a: Place, b: Place | null): boolean {
   return a.side === b?.side && a.index === b.index;
+}
+
+function told(sentence: string): Failure {
+  return { sentence, disconnected: false, code: null, fits: null };
 }
 
 function failureOf(error: unknown): Failure {
@@ -385,5 +416,6 @@ function failureOf(error: unknown): Failure {
     sentence: error instanceof Error ? error.message : String(error),
     disconnected: error instanceof DisconnectedError,
     code: error instanceof RefusedError ? error.code : null,
+    fits: error instanceof RefusedError ? error.fits : null,
   };
 }

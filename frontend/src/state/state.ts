@@ -156,7 +156,7 @@ export function reduce(state: AppState, action: Action): AppState {
     case "layer":
       return select(state, { layer: action.layer });
     case "stack":
-      return { ...select(state, { stack: action.stack, layer: 0, heads: [], token: null }), pins: [] };
+      return turned(state, action.stack);
     case "head":
       return select(state, { layer: action.layer, heads: [action.head] });
     case "add-head":
@@ -235,7 +235,8 @@ export function selectedEdge(state: AppState): { readonly query: number; readonl
 function select(state: AppState, part: Partial<Selection>): AppState {
   const selection = { ...state.selection, ...part };
   const layers = currentTrace(state)?.stacks[selection.stack]?.layers ?? 1;
-  const layer = Math.max(0, Math.min(layers - 1, selection.layer));
+  const wished = Math.max(0, Math.min(layers - 1, selection.layer));
+  const layer = presentLayer(state, selection.stack, wished, Math.sign(wished - state.selection.layer));
   const next: AppState = { ...state, selection: { ...selection, layer } };
   // A dimension belongs to its head: with another one on show the mark would be on a stranger.
   const same =
@@ -243,6 +244,38 @@ function select(state: AppState, part: Partial<Selection>): AppState {
     layer === state.selection.layer &&
     neuronHead(next) === neuronHead(state);
   return same ? next : { ...next, selection: { ...next.selection, neuron: null } };
+}
+
+/** The layer nearest to `layer` that has attention here, first in the direction of a step. */
+function presentLayer(state: AppState, name: string, layer: number, step: number): number {
+  const stack = currentTrace(state)?.stacks[name];
+  const isThere = (at: number) => stack?.shapes[at] != null;
+  if (stack === undefined || isThere(layer)) return layer;
+  for (const way of step < 0 ? [-1, 1] : [1, -1]) {
+    for (let at = layer + way; at >= 0 && at < stack.layers; at += way) if (isThere(at)) return at;
+  }
+  return layer;
+}
+
+/** Another stack: tokens that it shares with the one before stay selected and pinned. */
+function turned(state: AppState, name: string): AppState {
+  const stacks = currentTrace(state)?.stacks;
+  const [from, to] = [stacks?.[state.selection.stack], stacks?.[name]];
+  const carried = ({ side, index }: Place): Place | null => {
+    const tokens = side === "query" ? from?.query : from?.key;
+    const other: Side = side === "query" ? "key" : "query";
+    if (tokens === undefined || to === undefined) return null;
+    if ((side === "query" ? to.query : to.key) === tokens) return { side, index };
+    return (other === "query" ? to.query : to.key) === tokens ? { side: other, index } : null;
+  };
+  const { token } = state.selection;
+  const next = select(state, { stack: name, layer: 0, heads: [], head: null, token: null });
+  const kept = token === null ? null : carried(token);
+  return {
+    ...next,
+    selection: { ...next.selection, token: kept },
+    pins: state.pins.flatMap((pin) => carried(pin) ?? []),
+  };
 }
 
 function toggled(on: readonly number[], head: number): readonly number[] {

@@ -1,7 +1,8 @@
-import { createMemo, For, Show } from "solid-js";
+import { createMemo, Show } from "solid-js";
 import type { LayerField } from "../compute/field";
-import { decimals, scoreText, weightText, word } from "../marks/format";
+import { decimals, scoreText, weightText } from "../marks/format";
 import type { TraceMessage } from "../wire/messages";
+import { GuessLine } from "./Guesses";
 import type { HeadReading } from "./model/reading";
 import { type Edge, readEdge, type Shown } from "./reading";
 import { Word } from "./Word";
@@ -61,22 +62,8 @@ export function Footer(props: FooterProps) {
         </Show>
       </output>
       <span class="space" />
-      <Show when={props.detail === null && props.trace?.next}>
-        {(next) => (
-          <span class="guesses num">
-            next:{" "}
-            <For each={next().slice(0, 3)}>
-              {(guess, at) => (
-                <span>
-                  <bdi classList={{ best: at() === 0 }}>
-                    {word({ ...guess, special: false, sentence: null, continues: false, raw: false })}
-                  </bdi>{" "}
-                  {guess.probability.toFixed(2)}{" "}
-                </span>
-              )}
-            </For>
-          </span>
-        )}
+      <Show when={props.detail === null}>
+        <GuessLine trace={props.trace} near={props.edge?.query ?? null} />
       </Show>
       <span class="keys">
         <kbd>←↑↓→</kbd> move <kbd>↵</kbd> zoom in <kbd>esc</kbd> out <kbd>?</kbd> help

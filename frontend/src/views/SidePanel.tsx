@@ -1,6 +1,7 @@
 import { createMemo, For, type JSX, Show } from "solid-js";
 import type { Session } from "../state/session";
 import type { Frame } from "../state/state";
+import { StackTabs } from "./StackTabs";
 import { WholeButton } from "./WholeButton";
 
 export interface SideView {
@@ -57,6 +58,7 @@ export function SidePanel(props: SidePanelProps) {
         {now().heading()}
         <WholeButton session={props.session} panel="side" name={now().title} />
       </div>
+      <StackTabs session={props.session} />
       <div class="side-body">{now().body()}</div>
     </section>
   );

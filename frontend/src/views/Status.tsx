@@ -52,6 +52,13 @@ export function StatusLine(props: StatusProps) {
                 Try again
               </button>
             </Show>
+            <Show when={failure().fits}>
+              {(fits) => (
+                <button type="button" class="ghost small" data-testid="cut" on:click={session.shorten}>
+                  Cut to {fits().toLocaleString("en")} tokens
+                </button>
+              )}
+            </Show>
             <Show when={failure().code === "too_large"}>
               <button type="button" class="ghost small" on:click={props.onPrompt}>
                 Shorten the text

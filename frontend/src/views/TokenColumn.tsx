@@ -154,7 +154,9 @@ export function TokenColumn(props: TokenColumnProps) {
                   space: look()?.kind === "space",
                   "opens-b": opensB(),
                 }}
-                aria-label={`${spoken(token(), index())}${props.remark?.(index()) ?? ""}`}
+                data-role={token()?.role ?? undefined}
+                title={token()?.role ? `${token().role}’s` : undefined}
+                aria-label={`${spoken(token(), index())}${token()?.role ? `, ${token().role}` : ""}${props.remark?.(index()) ?? ""}`}
                 aria-selected={pinned(index())}
                 aria-setsize={props.tokens.length}
                 aria-posinset={index() + 1}

@@ -25,6 +25,14 @@ export interface ModelEntry {
   readonly title: string;
   readonly kind: "decoder" | "encoder" | "encoder-decoder";
   readonly loaded: boolean;
+  /** Whether it takes messages of a chat; not known before it is loaded. */
+  readonly chat?: boolean | null;
+}
+
+/** One turn of a chat. */
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
 }
 
 export interface Example {
@@ -33,6 +41,7 @@ export interface Example {
   readonly model: string | null;
   readonly text: string;
   readonly pair: string | null;
+  readonly target?: string | null;
   /** What is selected of it at first; null where nothing is in particular. */
   readonly layer?: number | null;
   readonly heads?: readonly number[] | null;
@@ -45,6 +54,8 @@ export interface Token {
   readonly sentence: "A" | "B" | null;
   readonly continues: boolean;
   readonly raw: boolean;
+  /** Of which chat message it is; what a template adds has none. */
+  readonly role?: string | null;
 }
 
 /** A number that is known of every head, as docs/wire.md describes it; the sentences are for a person. */
@@ -154,14 +165,41 @@ export interface TraceMessage extends Base {
     readonly pair: string | null;
     /** What the decoder of an encoder-decoder model was given to read; null for its own output. */
     readonly target?: string | null;
+    /** The messages of a chat, of which `text` is what the template made. */
+    readonly messages?: readonly ChatMessage[];
   };
   readonly tokens: Readonly<Record<string, readonly Token[]>>;
   readonly stacks: Readonly<Record<string, Stack>>;
+  /** What was changed in the pass, in order; each has a `type` and its fields. */
+  readonly edits?: readonly Edit[];
   readonly warnings: readonly string[];
   readonly certificate: Certificate | null;
   readonly next:
     | readonly { readonly text: string; readonly id: number; readonly probability: number }[]
     | null;
+  /** What the model predicts besides: masked tokens, labels, answers. */
+  readonly predictions?: readonly Prediction[];
+}
+
+/** A change made in a pass, as docs/wire.md writes it. */
+export interface Edit {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Prediction {
+  readonly of: "token" | "label" | "token_label" | "start" | "end" | "answer";
+  /** The token that it is of; null for the whole input. */
+  readonly position: number | null;
+  /** Whether one choice rules out the others. */
+  readonly exclusive: boolean;
+  readonly choices: readonly {
+    readonly text: string;
+    readonly id: number;
+    readonly probability: number | null;
+    readonly value: number;
+    readonly last: number | null;
+  }[];
 }
 
 export interface OverviewMessage extends Base {
@@ -261,6 +299,8 @@ export interface ErrorMessage extends Base {
   readonly type: "error";
   readonly code: string;
   readonly message: string;
+  /** Of a text that is too long: the tokens that it may be cut to. */
+  readonly fits?: number | null;
 }
 
 export type Message =

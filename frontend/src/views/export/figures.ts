@@ -46,6 +46,8 @@ function subjectOf({ session, trace, state }: Page): Subject {
     precision: [model?.quantisation, model?.dtype].filter((fact) => fact != null),
     text: now?.input.text ?? null,
     pair: now?.input.pair ?? null,
+    target: now?.input.target ?? null,
+    edits: now?.edits ?? [],
     stack: several ? state().selection.stack : "",
     trace: now?.trace ?? "",
     version: session.hello()?.version ?? "",

@@ -11,6 +11,7 @@ import {
 } from "../../state/state";
 import { type Edge, type Focus, type Shown, sinkName } from "../reading";
 import { Segments } from "../Segments";
+import { StackTabs } from "../StackTabs";
 import { WholeButton } from "../WholeButton";
 import { HeadControls } from "./HeadControls";
 import { HeadLegend } from "./HeadLegend";
@@ -19,6 +20,7 @@ import { HeadSquares } from "./HeadSquares";
 import { LayerStepper } from "./LayerStepper";
 import type { Drawn } from "./picture";
 import { Search } from "./Search";
+import { SideNames } from "./SideNames";
 import type { Match } from "./search";
 
 const FILTERS: readonly (readonly [SentenceFilter, string])[] = [
@@ -139,6 +141,7 @@ export function HeadPanel(props: HeadPanelProps) {
         </button>
         <WholeButton session={session} panel="head" name="Head view" />
       </div>
+      <StackTabs session={session} />
       <HeadSquares
         layer={state().selection.layer}
         count={headCount(state())}
@@ -161,6 +164,11 @@ export function HeadPanel(props: HeadPanelProps) {
           onClose={leaveSearch}
         />
       </Show>
+      <SideNames
+        stack={currentTrace(state())?.stacks[state().selection.stack]}
+        queries={props.shown.queries.length}
+        keys={props.shown.keys.length}
+      />
       <Show when={props.field} fallback={<div class="stage empty" />}>
         {(field) => (
           <HeadLines

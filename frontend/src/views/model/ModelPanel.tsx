@@ -3,9 +3,10 @@ import type { LayerField } from "../../compute/field";
 import { decimals, weightText } from "../../marks/format";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Session } from "../../state/session";
-import { type AppState, currentTrace } from "../../state/state";
+import type { AppState } from "../../state/state";
 import { type Edge, readEdge } from "../reading";
 import { Segments } from "../Segments";
+import { StackTabs } from "../StackTabs";
 import { WholeButton } from "../WholeButton";
 import { Details } from "./details";
 import { HeadCard } from "./HeadCard";
@@ -161,20 +162,13 @@ export function ModelPanel(props: ModelPanelProps) {
             chosen={measure()}
           />
         </Show>
-        <Show when={Object.keys(currentTrace(state())?.stacks ?? {}).length > 1}>
-          <Segments
-            label="Stack"
-            options={Object.keys(currentTrace(state())?.stacks ?? {}).map((name) => [name, name] as const)}
-            value={state().selection.stack}
-            onChange={(name) => session.dispatch({ type: "stack", stack: name })}
-          />
-        </Show>
         <span class="space" />
         <span class="quiet num" data-testid="model-arrival">
           {arrival()}
         </span>
         <WholeButton session={session} panel="model" name="Model view" />
       </div>
+      <StackTabs session={session} />
       <ModelGrid
         layers={layers()}
         heads={heads()}

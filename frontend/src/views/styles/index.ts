@@ -2,6 +2,7 @@
 
 import neuron from "../neuron/neuron.css?inline";
 import base from "./base.css?inline";
+import chat from "./chat.css?inline";
 import edges from "./edges.css?inline";
 import foot from "./foot.css?inline";
 import head from "./head.css?inline";
@@ -16,6 +17,7 @@ import weights from "./weights.css?inline";
 export const styles = [
   base,
   top,
+  chat,
   overlays,
   panels,
   head,

@@ -42,7 +42,10 @@ export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prom
                   aria-checked={entry.name === chosen()}
                   on:click={() => {
                     close();
-                    prompt.run({ model: entry.name });
+                    prompt.run({
+                      model: entry.name,
+                      ...(entry.kind === "encoder-decoder" ? {} : { target: null }),
+                    });
                   }}
                 >
                   <b>{entry.title}</b>

@@ -1,8 +1,9 @@
 import { createEffect, createMemo, createSignal, on, Show } from "solid-js";
 import { roundedUp } from "../../marks/format";
 import { type Input, inputOf } from "../../state/session";
-import type { Example, HelloMessage } from "../../wire/messages";
+import type { ChatMessage, Example, HelloMessage, TraceMessage } from "../../wire/messages";
 import type { Page } from "../page";
+import { ChatBox } from "./ChatBox";
 
 export type Prompt = ReturnType<typeof createPrompt>;
 
@@ -10,7 +11,13 @@ export type Prompt = ReturnType<typeof createPrompt>;
 export function createPrompt({ session, trace }: Page) {
   const [text, setText] = createSignal("");
   const [pair, setPair] = createSignal<string | null>(null);
+  const [target, setTarget] = createSignal("");
+  const [chat, setChat] = createSignal<readonly ChatMessage[] | null>(null);
   const model = () => trace()?.model.name ?? session.hello()?.model ?? null;
+  const entry = () => session.hello()?.models.find(({ name }) => name === model());
+  /** Whether the model reads a source and writes a target. */
+  const hasTarget = () => (trace()?.model.kind ?? entry()?.kind) === "encoder-decoder";
+  const canChat = () => entry()?.chat === true || chat() !== null;
 
   createEffect(
     on(
@@ -18,25 +25,40 @@ export function createPrompt({ session, trace }: Page) {
       () => {
         const input = trace()?.input;
         if (input?.text == null) return;
-        setText(input.text);
+        setChat(input.messages ?? null);
+        setText(input.messages === undefined ? input.text : (input.messages.at(-1)?.content ?? ""));
         setPair(input.pair);
+        setTarget(input.target ?? "");
       },
     ),
   );
   const run = (part: Partial<Input> = {}): void => {
     const second = pair()?.trim() ? pair() : null;
-    const input = { text: text(), pair: second, model: model(), ...part };
-    if (input.text.trim() !== "") void session.run(input);
+    const given = hasTarget() && target().trim() !== "" ? target() : null;
+    const input = { text: text(), pair: second, target: given, messages: chat(), model: model(), ...part };
+    if (input.text.trim() !== "" || input.messages !== null) void session.run(input);
   };
   const show = (example: Example): void => {
     setText(example.text);
     setPair(example.pair);
     const input = inputOf(example);
-    run({ ...input, model: input.model ?? model() });
+    run({ target: null, messages: null, ...input, model: input.model ?? model() });
+  };
+  /** Turns the text into the first message of a chat, or the last message into a text. */
+  const switchChat = (): void => {
+    const turns = chat();
+    if (turns === null) setChat([{ role: "user", content: text() }]);
+    else {
+      setText(turns.at(-1)?.content ?? "");
+      setChat(null);
+    }
   };
   const running = () => session.work()?.what === "run";
   const canRun = () => session.hello()?.can.includes("run") ?? true;
-  return { text, setText, pair, setPair, model, run, show, running, canRun };
+  return {
+    ...{ text, setText, pair, setPair, target, setTarget, hasTarget, chat, setChat, canChat, switchChat },
+    ...{ trace, model, run, show, running, canRun },
+  };
 }
 
 /** A long text unfolds over the page while one types it; once it runs, the picture is what one wants to see. */
@@ -46,12 +68,22 @@ function fold(form: HTMLElement): void {
     box.blur();
 }
 
-/** The text to run, and where the model takes one, a sentence B. */
+/** What the model wrote as its target, for the empty box of one that nobody gave; a sentence where there is none yet. */
+function ownTarget(trace: TraceMessage | null): string {
+  if (trace === null || trace.input.target != null) return "Target: empty, the model writes its own";
+  const written = (trace.tokens.target ?? []).filter(({ special }) => !special).map(({ text }) => text);
+  return written.length === 0
+    ? "Target: empty, the model writes its own"
+    : `the model’s own: ${written.join("").trim()}`;
+}
+
+/** The text to run; where the model takes one, a sentence B, a target, or a chat. */
 export function PromptForm(props: {
   readonly prompt: Prompt;
   readonly boxRef: (box: HTMLTextAreaElement) => void;
 }) {
-  const { text, setText, pair, setPair, run, running } = props.prompt;
+  const { prompt } = props;
+  const { text, setText, pair, setPair, run, running, chat } = prompt;
   let form!: HTMLFormElement;
   const enter = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -59,6 +91,29 @@ export function PromptForm(props: {
     fold(form);
     run();
   };
+  const box = (more: {
+    readonly label: string;
+    readonly testid: string;
+    readonly placeholder: () => string;
+    readonly value: () => string;
+    readonly onInput: (text: string) => void;
+    readonly ref?: (box: HTMLTextAreaElement) => void;
+  }) => (
+    <div class="text">
+      <textarea
+        ref={(element) => more.ref?.(element)}
+        rows="1"
+        aria-label={more.label}
+        data-testid={more.testid}
+        placeholder={more.placeholder()}
+        spellcheck={false}
+        value={more.value()}
+        on:input={(event) => more.onInput(event.currentTarget.value)}
+        on:keydown={enter}
+      />
+    </div>
+  );
+  const empty = () => (chat() ?? [{ content: text() }]).every(({ content }) => content.trim() === "");
   return (
     <form
       class="prompt"
@@ -69,49 +124,56 @@ export function PromptForm(props: {
         run();
       }}
     >
-      <div class="boxes">
-        <div class="text">
-          <textarea
-            ref={props.boxRef}
-            rows="1"
-            aria-label="Prompt"
-            data-testid="prompt"
-            placeholder="Type a sentence and press Enter"
-            spellcheck={false}
-            value={text()}
-            on:input={(event) => setText(event.currentTarget.value)}
-            on:keydown={enter}
-          />
+      <Show when={chat() === null} fallback={<ChatBox prompt={prompt} />}>
+        <div class="boxes">
+          {box({
+            ...{ label: "Prompt", testid: "prompt", value: text, onInput: setText, ref: props.boxRef },
+            placeholder: () => (prompt.hasTarget() ? "Source text" : "Type a sentence and press Enter"),
+          })}
+          <Show when={prompt.hasTarget()}>
+            {box({
+              ...{ label: "Target", testid: "target", value: prompt.target, onInput: prompt.setTarget },
+              placeholder: () => ownTarget(prompt.trace()),
+            })}
+          </Show>
+          <Show when={!prompt.hasTarget() && pair() !== null}>
+            {box({
+              ...{ label: "Sentence B", testid: "sentence-b", onInput: setPair },
+              ...{ value: () => pair() ?? "", placeholder: () => "Sentence B" },
+            })}
+          </Show>
         </div>
-        <Show when={pair() !== null}>
-          <div class="text">
-            <textarea
-              rows="1"
-              aria-label="Sentence B"
-              data-testid="sentence-b"
-              placeholder="Sentence B"
-              spellcheck={false}
-              value={pair() ?? ""}
-              on:input={(event) => setPair(event.currentTarget.value)}
-              on:keydown={enter}
-            />
-          </div>
+        <Show when={!prompt.hasTarget()}>
+          <button
+            type="button"
+            class="second"
+            data-testid="toggle-b"
+            aria-label={pair() === null ? "Add a sentence B" : "Take sentence B away"}
+            title={pair() === null ? "Add a sentence B" : "Take sentence B away"}
+            on:click={() => {
+              setPair(pair() === null ? "" : null);
+              queueMicrotask(() => form.querySelector<HTMLElement>("[data-testid=sentence-b]")?.focus());
+            }}
+          >
+            {pair() === null ? "+ B" : "− B"}
+          </button>
         </Show>
-      </div>
-      <button
-        type="button"
-        class="second"
-        data-testid="toggle-b"
-        aria-label={pair() === null ? "Add a sentence B" : "Take sentence B away"}
-        title={pair() === null ? "Add a sentence B" : "Take sentence B away"}
-        on:click={() => {
-          setPair(pair() === null ? "" : null);
-          queueMicrotask(() => form.querySelector<HTMLElement>("[data-testid=sentence-b]")?.focus());
-        }}
-      >
-        {pair() === null ? "+ B" : "− B"}
-      </button>
-      <button type="submit" class="run" data-testid="run" disabled={running() || text().trim() === ""}>
+      </Show>
+      <Show when={prompt.canChat()}>
+        <button
+          type="button"
+          class="second"
+          aria-pressed={chat() !== null}
+          data-testid="chat"
+          title={
+            chat() === null ? "Messages through the model’s chat template" : "One text, without the template"
+          }
+          on:click={prompt.switchChat}
+        >
+          Chat
+        </button>
+      </Show>
+      <button type="submit" class="run" data-testid="run" disabled={running() || empty()}>
         Run
       </button>
     </form>
@@ -120,8 +182,7 @@ export function PromptForm(props: {
 
 /** The text of a trace that no model is there for. */
 export function GivenText(props: {
-  readonly text: string;
-  readonly pair: string | null;
+  readonly input: TraceMessage["input"] | null;
   /** The exported file that it is in. */
   readonly file: HelloMessage["file"] | null;
 }) {
@@ -132,10 +193,14 @@ export function GivenText(props: {
   return (
     <div class="given" data-testid="given-text">
       <p class="said" tabindex="0">
-        <bdi>{props.text || "(its text was not kept)"}</bdi>
-        <Show when={props.pair}>
+        <bdi>{props.input?.text || "(its text was not kept)"}</bdi>
+        <Show when={props.input?.pair}>
           <span class="quiet"> / </span>
-          <bdi>{props.pair}</bdi>
+          <bdi>{props.input?.pair}</bdi>
+        </Show>
+        <Show when={props.input?.target}>
+          <span class="quiet"> → </span>
+          <bdi>{props.input?.target}</bdi>
         </Show>
       </p>
       <p class="quiet num">{without()}</p>

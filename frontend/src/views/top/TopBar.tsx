@@ -1,5 +1,6 @@
 import { Show } from "solid-js";
 import type { Page } from "../page";
+import { EditsChip } from "./EditsChip";
 import { ModelMenu } from "./ModelMenu";
 import { createPrompt, GivenText, PromptForm } from "./Prompt";
 import { Tools } from "./Tools";
@@ -17,12 +18,12 @@ export function TopBar(props: {
         <b class="logo-word">attnscope</b>
       </h1>
       <ModelMenu page={props.page} prompt={prompt} />
+      <EditsChip page={props.page} />
       <Show
         when={prompt.canRun()}
         fallback={
           <GivenText
-            text={prompt.text()}
-            pair={prompt.pair()}
+            input={props.page.trace()?.input ?? null}
             file={props.page.session.hello()?.file ?? null}
           />
         }

@@ -1,9 +1,10 @@
 import { createEffect, createMemo, createSignal, For, on, Show } from "solid-js";
 import type { LayerField } from "../../compute/field";
-import { decimals, percent, scoreText, weightText, word } from "../../marks/format";
+import { decimals, scoreText, weightText, word } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import type { Place } from "../../state/state";
 import type { TraceMessage } from "../../wire/messages";
+import { GuessTables } from "../Guesses";
 import { thresholdText } from "../head/steps";
 import { type Focus, readEdge, type Shown, type WeightedEdge } from "../reading";
 import { Word } from "../Word";
@@ -203,35 +204,7 @@ export function RowTable(props: RowProps) {
           />
         </Show>
       </Show>
-      <Show when={props.trace?.next}>
-        {(next) => (
-          <div class="next">
-            <h3>Next token</h3>
-            <table class="num">
-              <tbody>
-                <For each={next()}>
-                  {(guess) => (
-                    <tr>
-                      <td class="left word">
-                        <bdi>
-                          {word({ ...guess, special: false, sentence: null, continues: false, raw: false })}
-                        </bdi>
-                      </td>
-                      <td class="bar-cell">
-                        <i
-                          class="weight-bar accent"
-                          style={{ width: `${Math.max(1, guess.probability * 100)}%` }}
-                        />
-                      </td>
-                      <td>{percent(guess.probability)}</td>
-                    </tr>
-                  )}
-                </For>
-              </tbody>
-            </table>
-          </div>
-        )}
-      </Show>
+      <GuessTables trace={props.trace} near={props.place?.index ?? null} />
     </>
   );
 }

@@ -1,0 +1,86 @@
+import { Index } from "solid-js";
+import type { ChatMessage } from "../../wire/messages";
+import { Popover } from "../Popover";
+import type { Prompt } from "./Prompt";
+
+const ROLES = ["system", "user", "assistant"] as const;
+
+/** The messages of a chat: in a line, and in a box to write them. */
+export function ChatBox(props: { readonly prompt: Prompt }) {
+  const turns = () => props.prompt.chat() ?? [];
+  const change = (at: number, part: Partial<ChatMessage>): void => {
+    props.prompt.setChat(turns().map((turn, index) => (index === at ? { ...turn, ...part } : turn)));
+  };
+  const add = (): void => {
+    const role = turns().at(-1)?.role === "user" ? "assistant" : "user";
+    props.prompt.setChat([...turns(), { role, content: "" }]);
+  };
+  const onKey = (event: KeyboardEvent, close: () => void): void => {
+    // Arrows move within the text, not through the box.
+    if (event.key.startsWith("Arrow")) event.stopPropagation();
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    close();
+    props.prompt.run();
+  };
+  return (
+    <Popover
+      kind="dialog"
+      label={`Chat of ${turns().length} messages`}
+      class="chat-line"
+      testid="chat-line"
+      face={
+        <Index each={turns()}>
+          {(turn) => (
+            <span>
+              <b class="quiet">{turn().role}</b> <bdi>{turn().content || "…"}</bdi>{" "}
+            </span>
+          )}
+        </Index>
+      }
+    >
+      {(close) => (
+        <div class="chat-box">
+          <Index each={turns()}>
+            {(turn, at) => (
+              <div class="turn">
+                <select
+                  aria-label={`Role of message ${at + 1}`}
+                  value={turn().role}
+                  on:change={(event) => change(at, { role: event.currentTarget.value })}
+                >
+                  {[...new Set([...ROLES, turn().role])].map((role) => (
+                    <option value={role} selected={role === turn().role}>
+                      {role}
+                    </option>
+                  ))}
+                </select>
+                <textarea
+                  rows="2"
+                  aria-label={`Message ${at + 1}`}
+                  data-testid={`message-${at}`}
+                  spellcheck={false}
+                  value={turn().content}
+                  on:input={(event) => change(at, { content: event.currentTarget.value })}
+                  on:keydown={(event) => onKey(event, close)}
+                />
+                <button
+                  type="button"
+                  class="tool"
+                  aria-label={`Remove message ${at + 1}`}
+                  disabled={turns().length === 1}
+                  on:click={() => props.prompt.setChat(turns().filter((_, index) => index !== at))}
+                >
+                  ×
+                </button>
+              </div>
+            )}
+          </Index>
+          <button type="button" class="ghost small" data-testid="add-message" on:click={add}>
+            Add a message
+          </button>
+        </div>
+      )}
+    </Popover>
+  );
+}
