@@ -154,3 +154,18 @@ def build(name: str) -> Any:
 def ids(length: int = 12) -> list[int]:
     """Token ids without special ones."""
     return torch.randint(8, VOCABULARY - 5, (length,), generator=torch.Generator().manual_seed(1)).tolist()
+
+
+def words_tokenizer(*texts: str) -> Any:
+    """A tokenizer to which the words of `texts` (at first: single letters) are tokens; `</s>` ends a text, as T5 has it."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    words = sorted({word for text in texts or ["a b c d e f g h"] for word in text.split()})
+    vocabulary = {word: ident for ident, word in enumerate(["<pad>", "</s>", "<unk>", "[MASK]", *words])}
+    assert len(vocabulary) <= VOCABULARY
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return tf.PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", mask_token="[MASK]"
+    )

@@ -22,7 +22,11 @@ class InputError(AttnscopeError, ValueError):
 
 
 class TooLongError(InputError):
-    """More tokens, or a larger body, than the model or the host takes."""
+    """More tokens, or a larger body, than the model or the host takes. `fits`: how many tokens it takes, where known."""
+
+    def __init__(self, message: str, *, fits: int | None = None) -> None:
+        super().__init__(message)
+        self.fits = fits
 
 
 class MissingError(AttnscopeError, FileNotFoundError):

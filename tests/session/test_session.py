@@ -27,8 +27,8 @@ def test_hello_tells_what_there_is_to_ask():
     models = [ModelEntry.loaded(FakeModel()), ModelEntry("later", "Later", "encoder", FakeModel)]
     (hello,) = ask(Session(models, examples=examples), type="hello")
     assert hello.body["models"] == [
-        {"name": "fake", "title": "Fake model", "kind": "decoder", "loaded": True},
-        {"name": "later", "title": "Later", "kind": "encoder", "loaded": False},
+        {"name": "fake", "title": "Fake model", "kind": "decoder", "loaded": True, "chat": False},
+        {"name": "later", "title": "Later", "kind": "encoder", "loaded": False, "chat": None},
     ]
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]

@@ -37,7 +37,9 @@ def check_length(tokens: int, limit: int | None, *, hard: bool) -> list[str]:
         return []
     if hard:
         raise TooLongError(
-            f"The text has {tokens:,} tokens and this model has positions for {limit:,}. Shorten it by {tokens - limit:,} tokens."
+            f"The text has {tokens:,} tokens and this model has positions for {limit:,}. "
+            f"Shorten it by {tokens - limit:,} tokens.",
+            fits=limit,
         )
     return [
         f"The text has {tokens:,} tokens; this model was made for at most {limit:,}, so attention beyond may mean little."

@@ -98,6 +98,11 @@ class Model(Displayed, Interpreted):
         return self._anatomy.kind
 
     @property
+    def chat(self) -> bool:
+        """Whether the tokenizer has a chat template, so that `trace` takes the messages of a chat."""
+        return bool(getattr(self.tokenizer, "chat_template", None))
+
+    @property
     def max_tokens(self) -> int | None:
         """How many tokens the model was made for, from its config; None where it does not say."""
         return position_limit(self.module)[0]

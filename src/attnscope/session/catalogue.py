@@ -68,7 +68,10 @@ class Catalogue:
             attempt = self._loading.get(entry.name)
             model = attempt.model if attempt is not None else None
             of = model if model is not None else entry
-            described.append({"name": entry.name, "title": of.title, "kind": of.kind, "loaded": model is not None})
+            chat = None if model is None else model.chat
+            described.append(
+                {"name": entry.name, "title": of.title, "kind": of.kind, "loaded": model is not None, "chat": chat}
+            )
         return described
 
     def start(self, name: str) -> None:

@@ -43,7 +43,7 @@ def trace_fields(held: HeldTrace) -> dict[str, Any]:
         "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in trace.sides.items()},
         "stacks": {name: _stack_fields(trace, name, stack) for name, stack in trace.stacks.items()},
         "images": [{"width": image.width, "height": image.height} for image in trace.images],
-        "edits": [],
+        "edits": list(trace.provenance.get("edits") or ()),
         "warnings": list(trace.warnings),
         "certificate": certificate_fields(trace.certificate),
         "next": None

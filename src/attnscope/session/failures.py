@@ -38,6 +38,9 @@ def failure(error: Exception, job: Job) -> Message:
         return error_message(job.id, "busy", str(error))
     if isinstance(error, CancelledError):
         return error_message(job.id, "cancelled", job.reason)
+    if isinstance(error, TooLongError) and error.fits is not None:
+        body = {"last": True, "code": "too_large", "message": str(error), "fits": error.fits}
+        return Message("error", job.id, body)
     for kind, code in _CODES:
         if isinstance(error, kind):
             return error_message(job.id, code, str(error))

@@ -15,9 +15,14 @@ import torch
 from attnscope.attention import LayerRecord, Mask, QKRecord
 from attnscope.errors import CancelledError, TooLongError
 from attnscope.model.generation import Generation, OnToken, Step, Wanted
+from attnscope.session.model_like import Given
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.trace import TracedStack
 from attnscope.types import LayerShape, Observer, Sentence, Stack, Token
+
+
+def _said(text: Given) -> str:
+    return text if isinstance(text, str) else " ".join(str(turn["content"]) for turn in text)
 
 
 def _nothing(_layer: int) -> None:
@@ -39,6 +44,7 @@ class FakeModel:
     kv_heads: int = 2
     head_dim: int = 8
     max_tokens: int = 2048
+    chat: bool = False
     on_layer: Callable[[int], None] = _nothing
     dtype: str = field(default="float32", init=False)
     quantisation: str | None = field(default=None, init=False)
@@ -57,17 +63,31 @@ class FakeModel:
             return {self.kind: ("text", "text")}
         return {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
 
-    def count_tokens(self, text: str, pair: str | None = None, *, target: str | None = None) -> int:
+    def count_tokens(
+        self, text: Given, pair: str | None = None, *, target: str | None = None, max_tokens: int | None = None
+    ) -> int:
         """One token a word."""
-        tokens = max(len(text.split()) + len((pair or "").split()), len((target or "").split()))
+        tokens = max(len(_said(text).split()) + len((pair or "").split()), len((target or "").split()))
+        if max_tokens is not None:
+            tokens = min(tokens, max_tokens)
         if tokens > self.max_tokens:
-            raise TooLongError(f"The text has {tokens:,} tokens; {self.title} takes at most {self.max_tokens:,}.")
+            raise TooLongError(
+                f"The text has {tokens:,} tokens; {self.title} takes at most {self.max_tokens:,}.", fits=self.max_tokens
+            )
         return tokens
 
     def trace(
-        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self,
+        text: Given,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        max_tokens: int | None = None,
+        observer: Observer | None = None,
     ) -> Trace:
         """A trace whose q, k and v depend on nothing but the text. Without a target, its own is the source backwards."""
+        messages = None if isinstance(text, str) else [dict(turn) for turn in text]
+        text = " ".join(_said(text).split()[:max_tokens])
         parts: list[tuple[Sentence, str]] = [(None, text)] if pair is None else [("A", text), ("B", pair)]
         given = [token for sentence, part in parts for token in _words(part, sentence)]
         sides = {"text": given}
@@ -89,7 +109,7 @@ class FakeModel:
             sides=sides,
             stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
-            provenance={"model": self.name},
+            provenance={"model": self.name} | ({"messages": messages} if messages else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
         )
 

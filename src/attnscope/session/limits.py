@@ -41,7 +41,8 @@ class Limits:
         """Refuse an input for its number of tokens: before the model sees it."""
         if tokens > self.tokens:
             raise TooLongError(
-                f"The text has {tokens:,} tokens; this session takes at most {self.tokens:,}. Shorten it."
+                f"The text has {tokens:,} tokens; this session takes at most {self.tokens:,}. Shorten it.",
+                fits=self.tokens,
             )
 
     def check_new_tokens(self, tokens: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, overload
 
 from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
+
+Given = str | Sequence[Mapping[str, Any]]
+"""A text, or the messages of a chat."""
 
 
 class ModelLike(Protocol):
@@ -48,17 +51,41 @@ class ModelLike(Protocol):
         """The sizes of its attention layers."""
         ...
 
-    def count_tokens(self, text: str, pair: str | None = None, *, target: str | None = None) -> int:
+    @property
+    def chat(self) -> bool:
+        """Whether it takes the messages of a chat."""
+        ...
+
+    def count_tokens(
+        self, text: Given, pair: str | None = None, *, target: str | None = None, max_tokens: int | None = None
+    ) -> int:
         """How many positions a trace of this text has, on its longer side. Runs the tokenizer, not the model.
 
         Raises `TooLongError` where the model has no positions for so many.
         """
         ...
 
+    @overload
     def trace(
-        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
-    ) -> Trace:
-        """One forward pass. `target` is for the decoder of an encoder-decoder model; without one it writes its own."""
+        self,
+        text: str,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        max_tokens: int | None = None,
+        observer: Observer | None = None,
+    ) -> Trace: ...
+    @overload
+    def trace(
+        self,
+        text: Sequence[Mapping[str, Any]],
+        *,
+        target: str | None = None,
+        max_tokens: int | None = None,
+        observer: Observer | None = None,
+    ) -> Trace: ...
+    def trace(self, text: Any, *_given: Any, **_options: Any) -> Trace:
+        """One forward pass. A longer text is cut to `max_tokens`; without a target the model writes its own."""
         ...
 
     def generate_wanted(

@@ -23,6 +23,7 @@ from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.layer_message import Arrays, layer_message, tile_arrays
 from attnscope.session.limits import Limits
 from attnscope.session.model_like import ModelLike
+from attnscope.session.run_message import RunRequest
 from attnscope.session.values_message import values_message
 from attnscope.trace import Trace
 from attnscope.wire import Message, decode, encode
@@ -197,17 +198,16 @@ class Session:
         return "hello", fields, {}
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
-        text, pair, target = text_of(body, "text"), optional_text_of(body, "pair"), optional_text_of(body, "target")
-        self.limits.check_text(text, pair, target)
+        asked = RunRequest.of(body, self.limits)
         model = self._asked_model(body, job)
-        if target is not None and model.kind != "encoder-decoder":
+        if asked.target is not None and model.kind != "encoder-decoder":
             raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
-        tokens = model.count_tokens(text, pair, target=target)
-        self.limits.check_tokens(tokens)
+        tokens, most = asked.tokens(model, self.limits)
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"
         with job.holding(self._pass, "waiting for another pass"):
-            held = HeldTrace(model.trace(text, pair, target=target, observer=job), model, text, pair, target)
+            trace = asked.trace(model, most, job)
+        held = asked.held(trace, model)
         self._held.add(held)
         return "trace", trace_fields(held), trace_arrays(held.trace)
 
