@@ -98,7 +98,12 @@ describe("a failure", () => {
 
   it("keeps the code that the host refused with", async () => {
     const failure = await about(new RefusedError("too_large", "At most 9 tokens.", 9));
-    expect(failure).toEqual({ sentence: "At most 9 tokens.", disconnected: false, code: "too_large", fits: 9 });
+    expect(failure).toEqual({
+      sentence: "At most 9 tokens.",
+      disconnected: false,
+      code: "too_large",
+      fits: 9,
+    });
   });
 
   it("tells a lost connection from a refusal", async () => {
