@@ -271,7 +271,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypa
 def test_an_unknown_name_gets_the_nearest_one() -> None:
     with pytest.raises(MissingError, match=r"no embedded model 'smolm2'; did you mean 'smollm2'\?"):
         ensure("smolm2")
-    with pytest.raises(MissingError, match=r"no embedded model 'zebra'; there are smollm2, minilm\."):
+    with pytest.raises(MissingError, match=r"no embedded model 'zebra'; there are smollm2, minilm, rxnmapper\."):
         ensure("zebra")
 
 
@@ -290,7 +290,11 @@ def test_the_list_is_one_line_of_fields_per_model_in_a_pipe(cache: Path, from_wh
     ensure("minilm")
     done = run_cli()
     rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [(row[0], row[4]) for row in rows] == [("smollm2", "not here yet"), ("minilm", "ready")]
+    assert [(row[0], row[4]) for row in rows] == [
+        ("smollm2", "not here yet"),
+        ("minilm", "ready"),
+        ("rxnmapper", "not here yet"),
+    ]
     assert rows[1][5] == str(cache / "minilm-0.1.0")
 
 

@@ -16,7 +16,7 @@ TEXT = "The quick, brown fox jumps over the lazy"
 
 def check(
     model: Annotated[
-        str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm.")
+        str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm, rxnmapper.")
     ],
     text: Annotated[str, typer.Option(help="The text to compare on.")] = TEXT,
     pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Model = Annotated[
     str,
     typer.Argument(
-        help="Hub id, local folder, .gguf file, an embedded model (smollm2, minilm), or a saved trace (a .trace file)."
+        help="Hub id, local folder, .gguf file, an embedded model (smollm2, minilm, rxnmapper), or a saved trace (a .trace file)."
     ),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on. One that other machines reach needs --token.")]

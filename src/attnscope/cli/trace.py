@@ -10,7 +10,7 @@ import typer
 
 def trace(
     model: Annotated[
-        str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm.")
+        str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm, rxnmapper.")
     ],
     text: Annotated[str, typer.Option(help="The text to run the model on.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, for example fox.trace.")],

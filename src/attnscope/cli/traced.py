@@ -15,7 +15,7 @@ Source = Annotated[
     str,
     typer.Argument(
         help="A saved trace (a .trace file), or with --text a hub id, local folder, .gguf file, or an embedded model: "
-        "smollm2, minilm.",
+        "smollm2, minilm, rxnmapper.",
     ),
 ]
 Text = Annotated[str | None, typer.Option(help="The text to run the model on.")]
