@@ -129,7 +129,7 @@ describe("the address", () => {
     const view: ViewSettings = {
       ...{ filter: "AB", scale: "log", sinks: "renormalised", palette: "cividis", theme: "dark" },
       ...{ thumbnails: "lines", neurons: "closed", order: "wavelength", values: "shown" },
-      ...{ orientation: "rows", threshold: 0.25, top: 3 },
+      ...{ orientation: "rows", pictures: "alone", threshold: 0.25, top: 3 },
       ...{ measure: "entropy", measured: "off-sink", tint: "off", sort: "layers", range: [null, 0.5] },
     };
     for (const name of Object.keys(EMPTY.view) as (keyof ViewSettings)[]) {

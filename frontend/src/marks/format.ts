@@ -55,6 +55,7 @@ const CONTROL: Readonly<Record<string, string>> = {
 export function face(token: Token): TokenFace {
   const visible = token.text.replace(/[\n\r\t\u00a0\u200b]/g, (sign) => CONTROL[sign]);
   if (token.special) return { before: "", text: visible, kind: "special" };
+  if (token.box != null) return { before: "", text: visible.replace(/^patch /, ""), kind: "plain" };
   if (token.raw) return { before: "", text: visible, kind: "raw" };
   if (token.continues) return { before: "##", text: visible, kind: "plain" };
   const spaces = /^ */.exec(visible)?.[0].length ?? 0;
@@ -80,6 +81,7 @@ export function longestToken(tokens: readonly Token[]): number {
 
 /** A token in a sentence of the readout: its text without the leading space. */
 export function word(token: Token): string {
+  if (token.box != null) return token.text;
   const shown = face(token);
   return shown.before === "##" ? `##${shown.text}` : shown.text;
 }

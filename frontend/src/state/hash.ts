@@ -12,6 +12,8 @@ import {
   type Order,
   PALETTES,
   type Palette,
+  PICTURES,
+  type Pictures,
   type Place,
   SCALES,
   type Scale,
@@ -80,6 +82,7 @@ export function writeHash(state: AppState): string {
   put("palette", view.palette, EMPTY.view.palette);
   put("values", view.values, EMPTY.view.values);
   put("orientation", view.orientation, EMPTY.view.orientation);
+  put("pictures", view.pictures, EMPTY.view.pictures);
   put("threshold", String(view.threshold), String(EMPTY.view.threshold));
   put("top", view.top === null ? null : String(view.top));
   put("measure", view.measure);
@@ -144,6 +147,7 @@ export function readHash(hash: string): Address {
       order: oneOf<Order>("order", ORDERS, EMPTY.view.order),
       values: oneOf("values", ["shown", "hidden"], EMPTY.view.values),
       orientation: oneOf("orientation", ["columns", "rows"], EMPTY.view.orientation),
+      pictures: oneOf<Pictures>("pictures", PICTURES, EMPTY.view.pictures),
       threshold: Math.max(0, Math.min(1, threshold ?? 0)),
       top: top === 0 ? null : top,
       measure: /^[\w -]{1,60}$/.test(fields.get("measure") ?? "") ? fields.get("measure") : null,

@@ -13,6 +13,7 @@ const SETTINGS: Readonly<Record<keyof ViewSettings, string>> = {
   order: "order of dimensions",
   values: "value side",
   orientation: "orientation",
+  pictures: "pictures",
   threshold: "threshold",
   top: "heaviest keys",
   measure: "measure",

@@ -16,6 +16,9 @@ export const ORDERS: readonly Order[] = ["index", "contribution", "wavelength"];
 /** What becomes of the tokens that take up attention nobody needs; renormalised: the other weights of a row sum to 1. */
 export type Sinks = "shown" | "hidden" | "renormalised";
 export const SINKS: readonly Sinks[] = ["shown", "hidden", "renormalised"];
+/** What the head view shows of an input with pictures: pictures and lines, or one of them. */
+export type Pictures = "both" | "alone" | "hidden";
+export const PICTURES: readonly Pictures[] = ["both", "alone", "hidden"];
 export type Theme = "auto" | "light" | "dark";
 
 export interface Place {
@@ -50,6 +53,7 @@ export interface ViewSettings {
   readonly values: "shown" | "hidden";
   /** How the head view stands: tokens in two columns, or in two rows, for scripts read across. */
   readonly orientation: "columns" | "rows";
+  readonly pictures: Pictures;
   /** Weights below it are not drawn in the head view; from 0 to 1. */
   readonly threshold: number;
   /** How many of the heaviest keys of each row the head view draws; null for all. */
@@ -112,7 +116,7 @@ export const EMPTY: AppState = {
   view: {
     ...{ filter: "all", scale: "linear", sinks: "shown", palette: "blue", theme: "auto" },
     ...{ thumbnails: "auto", neurons: "open", order: "index", values: "hidden" },
-    ...{ orientation: "columns", threshold: 0, top: null },
+    ...{ orientation: "columns", pictures: "both", threshold: 0, top: null },
     ...{ measure: null, measured: "all", tint: "on", sort: "none", range: [null, null] },
   },
   frame: { widths: { model: null, head: null }, at: "head", whole: "all", side: "neurons", camera: null },

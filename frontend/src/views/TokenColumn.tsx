@@ -1,4 +1,4 @@
-import { createMemo, For, Show } from "solid-js";
+import { createMemo, For, type JSX, Show } from "solid-js";
 import { face, spoken } from "../marks/format";
 import type { Place, Side } from "../state/state";
 import type { Token } from "../wire/messages";
@@ -22,6 +22,8 @@ export interface TokenColumnProps {
   readonly found?: (index: number) => boolean;
   /** What is said of a token beside its name. */
   readonly remark?: (index: number) => string | null;
+  /** What is drawn before its name. */
+  readonly before?: (token: Token) => JSX.Element;
   readonly onMove: (index: number) => void;
   readonly onPin: (index: number) => void;
   /** Into the neurons of the token. */
@@ -163,6 +165,7 @@ export function TokenColumn(props: TokenColumnProps) {
                 data-testid={`${name()}-${index()}`}
                 style={spot(index())}
               >
+                {props.before?.(token())}
                 <span class="word">
                   <i class="mark">{look()?.before}</i>
                   <bdi>{look()?.text}</bdi>

@@ -2,6 +2,7 @@
 
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, untrack } from "solid-js";
 import { type LayerField, layerField } from "../compute/field";
+import { pictureQuery } from "../marks/picture";
 import type { Session } from "../state/session";
 import { currentTrace, headsOn, type Place } from "../state/state";
 import { followExactRows } from "./exact";
@@ -161,7 +162,8 @@ function followAtRest(
     const count = (side: Place["side"]) => (side === "query" ? queries : keys).length;
     const settle = (): void => {
       const seen = queries.findLastIndex((_, query) => queryShown(shown(), query));
-      const last: Place = { side: "query", index: seen < 0 ? count("query") - 1 : seen };
+      const usual = pictureQuery(queries) ?? (seen < 0 ? count("query") - 1 : seen);
+      const last: Place = { side: "query", index: usual };
       setListed((before) => {
         if (count("query") === 0) return null;
         const kept = before !== null && before.index < count(before.side) && placeShown(shown(), before);

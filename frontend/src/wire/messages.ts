@@ -56,6 +56,18 @@ export interface Token {
   readonly raw: boolean;
   /** Of which chat message it is; what a template adds has none. */
   readonly role?: string | null;
+  /** Of a patch: where it is in its picture (x0, y0, x1, y1), pixels. */
+  readonly box?: Box | null;
+  /** The picture that it is of: an index of `images`. */
+  readonly image?: number | null;
+}
+
+export type Box = readonly [x0: number, y0: number, x1: number, y1: number];
+
+/** A picture as the model saw it; its bytes are the tensor `image_0` (…) of the trace. */
+export interface ImageSize {
+  readonly width: number;
+  readonly height: number;
 }
 
 /** A number that is known of every head, as docs/wire.md describes it; the sentences are for a person. */
@@ -172,6 +184,7 @@ export interface TraceMessage extends Base {
   readonly stacks: Readonly<Record<string, Stack>>;
   /** What was changed in the pass, in order; each has a `type` and its fields. */
   readonly edits?: readonly Edit[];
+  readonly images?: readonly ImageSize[];
   readonly warnings: readonly string[];
   readonly certificate: Certificate | null;
   readonly next:

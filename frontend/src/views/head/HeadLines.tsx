@@ -1,7 +1,19 @@
-import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, untrack } from "solid-js";
+import {
+  createEffect,
+  createMemo,
+  createSignal,
+  For,
+  type JSX,
+  on,
+  onCleanup,
+  onMount,
+  Show,
+  untrack,
+} from "solid-js";
 import { longestToken, shortWeight } from "../../marks/format";
 import { LineList, type Lines } from "../../marks/lines";
 import type { Place, Side } from "../../state/state";
+import type { Token } from "../../wire/messages";
 import { type Layout, layOut, layOutTurned, rowAt, rowSize, rowY } from "../layout";
 import type { Painting } from "../paint";
 import { type Edge, type Focus, keyShown, queryShown } from "../reading";
@@ -26,6 +38,8 @@ export interface HeadLinesProps extends PictureProps {
   readonly selected?: Edge | null;
   readonly turned?: boolean;
   readonly found?: (place: Place) => boolean;
+  /** What is drawn before a token's name. */
+  readonly before?: (token: Token) => JSX.Element;
   readonly onFocus: (focus: Focus | null) => void;
   readonly onToken: (place: Place | null) => void;
   readonly onPin: (place: Place) => void;
@@ -309,6 +323,7 @@ export function HeadLines(props: HeadLinesProps) {
                 }
                 found={(index) => props.found?.({ side, index }) ?? false}
                 remark={(index) => remark(side, index)}
+                before={props.before}
                 onMove={(index) => {
                   props.onToken({ side, index });
                   reveal({ side, index });

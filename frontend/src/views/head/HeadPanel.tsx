@@ -9,6 +9,9 @@ import {
   type SentenceFilter,
   selectedEdge,
 } from "../../state/state";
+import { bitmapOf } from "../picture/bitmaps";
+import { Crop } from "../picture/Crop";
+import { hasPatches, PictureView } from "../picture/PictureView";
 import { type Edge, type Focus, type Shown, sinkName } from "../reading";
 import { Segments } from "../Segments";
 import { StackTabs } from "../StackTabs";
@@ -60,6 +63,7 @@ export function HeadPanel(props: HeadPanelProps) {
   const sinkTitle = createMemo(() => sinkName(props.shown.keys, stack()?.causal ?? false));
   const hasPair = () => props.shown.keys.some((token) => token.sentence === "B");
   const turned = () => state().view.orientation === "rows";
+  const pictureAlone = () => hasPatches(props.shown) && state().view.pictures === "alone";
   const found = createMemo(() => {
     const places = new Set<string>();
     const both = !matches().some((match) => match.side === "key");
@@ -164,12 +168,34 @@ export function HeadPanel(props: HeadPanelProps) {
           onClose={leaveSearch}
         />
       </Show>
-      <SideNames
-        stack={currentTrace(state())?.stacks[state().selection.stack]}
-        queries={props.shown.queries.length}
-        keys={props.shown.keys.length}
-      />
-      <Show when={props.field} fallback={<div class="stage empty" />}>
+      <Show when={hasPatches(props.shown) && props.field}>
+        {(field) => (
+          <PictureView
+            session={session}
+            field={field()}
+            version={props.version}
+            shown={props.shown}
+            dark={props.dark}
+            focus={props.focus}
+            onFocus={props.onFocus}
+          />
+        )}
+      </Show>
+      <Show when={!pictureAlone()}>
+        <SideNames
+          stack={currentTrace(state())?.stacks[state().selection.stack]}
+          queries={props.shown.queries.length}
+          keys={props.shown.keys.length}
+        />
+      </Show>
+      <Show
+        when={!pictureAlone() && props.field}
+        fallback={
+          <Show when={!pictureAlone()}>
+            <div class="stage empty" />
+          </Show>
+        }
+      >
         {(field) => (
           <HeadLines
             field={field()}
@@ -183,6 +209,11 @@ export function HeadPanel(props: HeadPanelProps) {
             selected={selected()}
             turned={turned()}
             found={({ side, index }) => found().has(`${side} ${index}`)}
+            before={
+              hasPatches(props.shown)
+                ? (token) => <Crop token={token} bitmap={bitmapOf(trace(), token.image ?? 0)} size={16} />
+                : undefined
+            }
             onFocus={props.onFocus}
             onToken={(token) => session.dispatch({ type: "token", token })}
             onPin={(place) => {

@@ -13,6 +13,7 @@ import {
 } from "../../compute/neuron";
 import { byContribution, byWavelength, pairingOf } from "../../compute/pairs";
 import { headValues, weighted } from "../../compute/values";
+import { pictureQuery } from "../../marks/picture";
 import type { Session } from "../../state/session";
 import { currentTrace, neuronHead, type Order, type Place } from "../../state/state";
 import type { Focus, Shown } from "../reading";
@@ -50,7 +51,7 @@ export function readNeurons(props: NeuronProps) {
     const place: Place | undefined =
       token?.side === "query" ? token : state().pins.findLast((pin) => pin.side === "query");
     const wanted = place?.index ?? before;
-    return wanted >= 0 && wanted < count ? wanted : count - 1;
+    return wanted >= 0 && wanted < count ? wanted : (pictureQuery(props.shown.queries) ?? count - 1);
   }, -1);
 
   const vectors = createMemo(() => {

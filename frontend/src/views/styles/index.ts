@@ -10,6 +10,7 @@ import measures from "./measures.css?inline";
 import model from "./model.css?inline";
 import overlays from "./overlays.css?inline";
 import panels from "./panels.css?inline";
+import picture from "./picture.css?inline";
 import tokens from "./tokens.css?inline";
 import top from "./top.css?inline";
 import weights from "./weights.css?inline";
@@ -22,6 +23,7 @@ export const styles = [
   panels,
   head,
   tokens,
+  picture,
   model,
   measures,
   weights,

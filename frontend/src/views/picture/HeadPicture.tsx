@@ -1,0 +1,174 @@
+import { createEffect, createMemo } from "solid-js";
+import type { LayerField } from "../../compute/field";
+import { percent } from "../../marks/format";
+import { css, headColour } from "../../marks/palette";
+import {
+  type Frame,
+  heaviest,
+  lights,
+  type Patch,
+  paintScene,
+  patchAt,
+  patchBeside,
+  shareOf,
+} from "../../marks/picture";
+import type { Place, Scale } from "../../state/state";
+import { prepare } from "../paint";
+import { type Focus, weightsAt } from "../reading";
+import type { Bitmap } from "./bitmaps";
+
+export interface HeadPictureProps {
+  readonly head: number;
+  readonly layer: number;
+  readonly bitmap: Bitmap;
+  readonly patches: readonly Patch[];
+  readonly field: LayerField;
+  readonly version: number;
+  /** The token whose attention lights the picture. */
+  readonly place: Place;
+  readonly pins: readonly Place[];
+  readonly focus: Focus | null;
+  readonly scale: Scale;
+  readonly dark: boolean;
+  /** CSS pixels. */
+  readonly width: number;
+  /** What stands for the rest of the input in the caption. */
+  readonly rest: string | null;
+  readonly onFocus: (focus: Focus | null) => void;
+  readonly onToken: (index: number) => void;
+  readonly onPin: (index: number) => void;
+  readonly onIsolate: () => void;
+}
+
+/** Narrower captions say nothing of the rest, CSS pixels. */
+const ROOM_FOR_REST = 132;
+
+/** What one head looks at in one picture, from the selected token. */
+export function HeadPicture(props: HeadPictureProps) {
+  let canvas!: HTMLCanvasElement;
+  const scale = () => props.width / props.bitmap.width;
+  const height = () => Math.round(props.bitmap.height * scale());
+  const weights = createMemo(() => {
+    void props.version;
+    return weightsAt(props.field, props.head, props.place);
+  });
+  const most = createMemo(() => {
+    const now = weights();
+    return now === null ? 0 : heaviest(props.patches, now);
+  });
+  const pinned = () => props.pins.findLast((pin) => pin.side === "query")?.index ?? null;
+  const frames = createMemo<readonly Frame[]>(() => {
+    const { focus, place, pins } = props;
+    const edge = focus?.kind === "edge" ? focus.edge : null;
+    const pointed = edge === null ? [] : [place.side === "query" ? edge.key : edge.query];
+    return [
+      ...pointed.map((index) => ({ index, kind: "pointed" as const })),
+      ...pins
+        .filter((pin) => pin.index !== place.index)
+        .map(({ index }) => ({ index, kind: "pinned" as const })),
+      { index: place.index, kind: "query" as const },
+    ];
+  });
+
+  createEffect(() => {
+    const { bitmap, patches, dark } = props;
+    const now = weights();
+    const context = prepare(canvas, props.width, height());
+    paintScene(
+      context,
+      {
+        colour: bitmap.colour,
+        grey: bitmap.grey,
+        size: bitmap,
+        patches,
+        lights: now === null ? null : lights(patches, now, most(), props.scale),
+        tint: headColour(props.head, dark),
+        ground: dark ? "#14171d" : "#ffffff",
+        frames: frames(),
+      },
+      scale(),
+    );
+  });
+
+  const under = (event: MouseEvent): number | null => {
+    const box = canvas.getBoundingClientRect();
+    return patchAt(props.patches, (event.clientX - box.left) / scale(), (event.clientY - box.top) / scale());
+  };
+  const follow = (event: PointerEvent): void => {
+    const index = under(event);
+    const query = pinned();
+    const next: Focus | null =
+      index === null
+        ? null
+        : query === null || query === index
+          ? { kind: "token", place: { side: "query", index } }
+          : { kind: "edge", edge: { head: props.head, query, key: index } };
+    if (JSON.stringify(next) !== JSON.stringify(props.focus)) props.onFocus(next);
+  };
+  const steps: Readonly<Record<string, readonly [number, number]>> = {
+    ArrowRight: [1, 0],
+    ArrowLeft: [-1, 0],
+    ArrowDown: [0, 1],
+    ArrowUp: [0, -1],
+  };
+  const onKey = (event: KeyboardEvent): void => {
+    const now = props.place.index;
+    if (event.key in steps) {
+      const next = patchBeside(props.patches, now, ...steps[event.key]);
+      if (next !== null) props.onToken(next);
+    } else if (event.key === "Enter" || event.key === " ") {
+      props.onPin(now);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const outside = () => {
+    const now = weights();
+    return now === null || props.rest === null || props.width < ROOM_FOR_REST
+      ? ""
+      : percent(Math.max(0, 1 - shareOf(props.patches, now)));
+  };
+  const name = () => `${props.layer}.${props.head}`;
+
+  return (
+    <figure class="head-picture" style={{ width: `${props.width}px` }}>
+      <div
+        class="patches"
+        role="application"
+        tabindex="0"
+        aria-roledescription="patch grid"
+        aria-label={`Picture, head ${name()}: arrow keys go from patch to patch, Enter pins one`}
+        data-testid={`picture-${props.head}`}
+        style={{ height: `${height()}px` }}
+        on:pointermove={follow}
+        on:pointerleave={() => props.onFocus(null)}
+        on:click={(event) => {
+          const index = under(event);
+          if (index !== null) props.onPin(index);
+        }}
+        on:keydown={onKey}
+      >
+        <canvas ref={canvas} aria-hidden="true" />
+      </div>
+      <figcaption class="num">
+        <button
+          type="button"
+          title={`Show head ${name()} alone, or all heads`}
+          style={{ "--head": css(headColour(props.head, props.dark)) }}
+          on:click={props.onIsolate}
+        >
+          {name()}
+        </button>
+        <span class="peak" title="The weight of the brightest patch">
+          {most() > 0 ? (most() < 0.0995 ? most().toFixed(3) : most().toFixed(2)) : ""}
+        </span>
+        <span class="space" />
+        <span class="rest" title={`Attention on ${props.rest ?? "other tokens"}`}>
+          {outside() === "" ? "" : `${props.rest} ${outside()}`}
+        </span>
+      </figcaption>
+    </figure>
+  );
+}

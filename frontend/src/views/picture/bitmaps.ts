@@ -1,0 +1,43 @@
+/** Pictures of a trace, decoded once: no address is made of them, so that the strictest policy of a page allows it. */
+
+import { type Accessor, createSignal } from "solid-js";
+import type { TraceMessage } from "../../wire/messages";
+
+export interface Bitmap {
+  readonly colour: ImageBitmap;
+  readonly grey: HTMLCanvasElement;
+  readonly width: number;
+  readonly height: number;
+}
+
+const known = new WeakMap<Uint8Array, Accessor<Bitmap | null>>();
+
+/** A picture of a trace; null while it is being decoded, or where there is none. */
+export function bitmapOf(trace: TraceMessage | null, image: number): Bitmap | null {
+  const bytes = trace?.tensors.get(`image_${image}`)?.data;
+  if (!(bytes instanceof Uint8Array)) return null;
+  const kept = known.get(bytes);
+  if (kept !== undefined) return kept();
+  const [bitmap, setBitmap] = createSignal<Bitmap | null>(null);
+  known.set(bytes, bitmap);
+  void decoded(bytes).then(setBitmap, () => setBitmap(null));
+  return bitmap();
+}
+
+async function decoded(bytes: Uint8Array): Promise<Bitmap> {
+  const colour = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
+  const { width, height } = colour;
+  const grey = document.createElement("canvas");
+  [grey.width, grey.height] = [width, height];
+  const context = grey.getContext("2d");
+  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  context.drawImage(colour, 0, 0);
+  const pixels = context.getImageData(0, 0, width, height);
+  const { data } = pixels;
+  for (let at = 0; at < data.length; at += 4) {
+    const light = 0.2126 * data[at] + 0.7152 * data[at + 1] + 0.0722 * data[at + 2];
+    data[at] = data[at + 1] = data[at + 2] = light;
+  }
+  context.putImageData(pixels, 0, 0);
+  return { colour, grey, width, height };
+}

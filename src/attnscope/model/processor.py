@@ -1,0 +1,151 @@
+"""What turns pictures into a model's inputs: its own image processor, or plain resizing where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from attnscope.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a model came with: its tokenizer, its image processor, and the processor that holds both."""
+
+    tokenizer: Any = None
+    image_processor: Any = None
+    processor: Any = None
+
+    @classmethod
+    def of(cls, given: Any) -> Tools:
+        """From a tokenizer, an image processor or a full processor of transformers, or None."""
+        if given is None:
+            return cls()
+        image_processor = getattr(given, "image_processor", None)
+        tokenizer = getattr(given, "tokenizer", None)
+        if image_processor is not None and not hasattr(given, "convert_ids_to_tokens"):
+            return cls(tokenizer, image_processor, given)
+        if hasattr(given, "preprocess") and not hasattr(given, "convert_ids_to_tokens"):
+            return cls(image_processor=given)
+        return cls(tokenizer if hasattr(given, "feature_extractor") and tokenizer is not None else given)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Pictures as a model's inputs, and how they look to it: its pixels after resizing and cropping, normalising undone."""
+
+    inputs: dict[str, Tensor]
+    seen: list[Image.Image]
+    warnings: list[str]
+
+
+def pixels_of(tools: Tools, images: Sequence[Image.Image], config: Any) -> Pixels:
+    """The inputs for pictures alone, through the image processor; without one, resized and scaled plainly, with a warning."""
+    if tools.image_processor is None:
+        return _plainly(images, config)
+    inputs = _tensors(tools.image_processor(images=list(images), return_tensors="pt"))
+    return Pixels(inputs, seen(inputs, tools.image_processor), [])
+
+
+def pixels_with_text(tools: Tools, text: str, images: Sequence[Image.Image]) -> Pixels:
+    """The inputs for a text with pictures in it, through the full processor.
+
+    Pictures stand where the text has the processor's placeholder (`<image>`, say), or else before it.
+    """
+    if tools.processor is None:
+        raise InputError(
+            "A text with pictures needs the model's full processor, which knows where pictures stand in a text: "
+            "`attnscope.Model(hf_model, processor)`; or pass ready inputs."
+        )
+    placeholder, warnings = placeholder_of(tools.processor), []
+    missing = 0 if placeholder is None else len(images) - text.count(placeholder)
+    if placeholder is not None and missing > 0:
+        text = f"{placeholder * missing}\n{text}"
+        warnings.append(f"The text had no {placeholder}, so the picture was put before it.")
+    try:
+        found = tools.processor(text=text, images=list(images), return_tensors="pt")
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError(f"The model's processor does not take this text with this picture: {error}.") from error
+    inputs = _tensors(found)
+    return Pixels(inputs, seen(inputs, tools.image_processor), warnings)
+
+
+def placeholder_of(processor: Any) -> str | None:
+    """What a processor wants to be written where a picture stands in a text."""
+    for name in ("boi_token", "image_token", "image_placeholder"):
+        token = getattr(processor, name, None)
+        if token is not None:
+            return str(token)
+    return None
+
+
+def seen(inputs: Mapping[str, Tensor], image_processor: Any) -> list[Image.Image]:
+    """The pictures in `pixel_values` [..., channel, height, width] with the processor's normalising undone.
+
+    Without a processor the values are stretched to the range of a picture. An empty list where the pixels are not laid out
+    as pictures.
+    """
+    pixels = inputs.get("pixel_values")
+    if pixels is None or pixels.ndim < 3 or pixels.shape[-3] not in (1, 3):
+        return []
+    flat = pixels.detach().float().cpu().reshape(-1, *pixels.shape[-3:])
+    return [_picture(one, image_processor) for one in flat]
+
+
+def _picture(pixels: Tensor, image_processor: Any) -> Image.Image:
+    array = pixels.permute(1, 2, 0).numpy()
+    if image_processor is None:
+        low, high = float(array.min()), float(array.max())
+        array = (array - low) / max(high - low, 1e-12) if not (0 <= low and high <= 1) else array
+    else:
+        if getattr(image_processor, "do_normalize", False):
+            array = array * np.asarray(image_processor.image_std) + np.asarray(image_processor.image_mean)
+        if not getattr(image_processor, "do_rescale", True):
+            array = array / 255
+    whole = np.clip(np.round(array * 255), 0, 255).astype(np.uint8)
+    return Image.fromarray(whole[..., 0] if whole.shape[-1] == 1 else whole).convert("RGB")
+
+
+def _plainly(images: Sequence[Image.Image], config: Any) -> Pixels:
+    height, width = image_size(config)
+    channels = int(getattr(vision_config(config), "num_channels", 3) or 3)
+    made: list[Tensor] = []
+    pictures: list[Image.Image] = []
+    for image in images:
+        resized = image.resize((width, height), Image.Resampling.BICUBIC)
+        array = np.asarray(resized.convert("L") if channels == 1 else resized, dtype=np.float32) / 127.5 - 1
+        made.append(torch.from_numpy(array.reshape(height, width, channels)).permute(2, 0, 1).contiguous())
+        pictures.append(resized)
+    sentence = (
+        f"The model came without an image processor: the picture was resized to {width} × {height} pixels and scaled to "
+        "−1 … 1, which may not be what it was trained with."
+    )
+    return Pixels({"pixel_values": torch.stack(made)}, pictures, [sentence])
+
+
+def vision_config(config: Any) -> Any:
+    """The part of a config that is about pictures."""
+    return getattr(config, "vision_config", None) or config
+
+
+def image_size(config: Any) -> tuple[int, int]:
+    """(height, width) that a config wants pictures to have."""
+    size = getattr(vision_config(config), "image_size", None)
+    if isinstance(size, int):
+        return size, size
+    if isinstance(size, list | tuple) and len(size) == 2:  # pyright: ignore[reportUnknownArgumentType]
+        return int(size[0]), int(size[1])  # pyright: ignore[reportUnknownArgumentType]
+    raise InputError(
+        "The model came without an image processor and its config names no image size; pass one as the second argument of "
+        "`attnscope.Model`, or ready inputs (`{'pixel_values': …}`)."
+    )
+
+
+def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
