@@ -93,8 +93,8 @@ export interface Frame {
 }
 
 /** How far the picture fades where nobody looks, and how strong a head's colour lies on what it looks at. */
-const FADED = 0.7;
-const TINTED = 0.62;
+const FADED = 0.62;
+const TINTED = 0.7;
 
 /** Draws the picture `scale` times as large, on a context in CSS pixels. */
 export function paintScene(

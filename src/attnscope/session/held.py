@@ -27,7 +27,8 @@ class HeldTrace:
     @classmethod
     def alone(cls, trace: Trace) -> HeldTrace:
         """A trace without its model. Its text is the one it was made from, as far as that is known."""
-        words = " ".join(token.text.strip() for token in next(iter(trace.sides.values())))
+        tokens = [] if trace.images else next(iter(trace.sides.values()))
+        words = " ".join(token.text.strip() for token in tokens)
         text, pair, target = (
             said if isinstance(said := trace.provenance.get(name), str) else None for name in ("text", "pair", "target")
         )

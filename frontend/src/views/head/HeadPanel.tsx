@@ -178,6 +178,7 @@ export function HeadPanel(props: HeadPanelProps) {
             dark={props.dark}
             focus={props.focus}
             onFocus={props.onFocus}
+            onReveal={(place) => reveal(place)}
           />
         )}
       </Show>
@@ -234,16 +235,18 @@ export function HeadPanel(props: HeadPanelProps) {
           />
         )}
       </Show>
-      <HeadLegend
-        field={props.field}
-        layer={state().selection.layer}
-        shown={props.shown}
-        view={state().view}
-        dark={props.dark}
-        drawn={drawn()}
-        sinkTitle={sinkTitle()}
-        numbers={props.focus !== null || state().pins.length > 0}
-      />
+      <Show when={!pictureAlone()}>
+        <HeadLegend
+          field={props.field}
+          layer={state().selection.layer}
+          shown={props.shown}
+          view={state().view}
+          dark={props.dark}
+          drawn={drawn()}
+          sinkTitle={sinkTitle()}
+          numbers={props.focus !== null || state().pins.length > 0}
+        />
+      </Show>
     </section>
   );
 }

@@ -116,6 +116,7 @@ export function HeadPicture(props: HeadPictureProps) {
     if (event.key in steps) {
       const next = patchBeside(props.patches, now, ...steps[event.key]);
       if (next !== null) props.onToken(next);
+      props.onFocus(null);
     } else if (event.key === "Enter" || event.key === " ") {
       props.onPin(now);
     } else {

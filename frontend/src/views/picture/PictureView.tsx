@@ -18,6 +18,8 @@ export interface PictureViewProps {
   readonly dark: boolean;
   readonly focus: Focus | null;
   readonly onFocus: (focus: Focus | null) => void;
+  /** Brings a token into sight elsewhere. */
+  readonly onReveal: (place: Place) => void;
 }
 
 /** Pictures beside each other at most; more heads than that are told, not drawn. */
@@ -72,7 +74,7 @@ export function PictureView(props: PictureViewProps) {
   );
   const bitmap = () => bitmapOf(trace(), image());
   const heads = () => props.shown.heads.slice(0, MOST);
-  const fit = createMemo(() => {
+  const grid = createMemo(() => {
     const one = bitmap();
     return arrange(heads().length, size(), one === null ? 1 : one.width / one.height, GAP, CAPTION);
   });
@@ -91,6 +93,7 @@ export function PictureView(props: PictureViewProps) {
     const was = isPinned(index);
     session.dispatch({ type: "pins", pins: was ? [] : [{ side: "query", index }] });
     session.dispatch({ type: "token", token: was ? null : { side: "query", index } });
+    props.onReveal({ side: "query", index });
   };
 
   onMount(() => {
@@ -103,7 +106,7 @@ export function PictureView(props: PictureViewProps) {
     const now = place();
     const tokens = now.side === "query" ? props.shown.queries : props.shown.keys;
     const name = tokens[now.index] === undefined ? "" : word(tokens[now.index]);
-    return { name, way: now.side === "query" ? "Looking from" : "Who looks at" };
+    return { name, way: now.side === "query" ? "From" : "To" };
   };
   const more = () => props.shown.heads.length - heads().length;
 
@@ -161,7 +164,7 @@ export function PictureView(props: PictureViewProps) {
         <div
           class="pictures"
           ref={area}
-          style={{ "grid-template-columns": `repeat(${fit().columns}, ${fit().width}px)` }}
+          style={{ "grid-template-columns": `repeat(${grid().columns}, ${grid().width}px)` }}
         >
           <Show when={bitmap()}>
             {(one) => (
@@ -179,7 +182,7 @@ export function PictureView(props: PictureViewProps) {
                     focus={props.focus}
                     scale={state().view.scale}
                     dark={props.dark}
-                    width={Math.max(40, fit().width)}
+                    width={Math.max(40, grid().width)}
                     rest={rest()}
                     onFocus={props.onFocus}
                     onToken={token}
@@ -192,8 +195,8 @@ export function PictureView(props: PictureViewProps) {
           </Show>
         </div>
         <p class="picture-note num">
-          {subject().way} <b>{subject().name}</b> · brightest: the number below a picture,{" "}
-          {SCALE_TITLES[state().view.scale]}
+          {subject().way} <b>{subject().name}</b>: the number is the weight of the brightest patch
+          {state().view.scale === "linear" ? "" : `, ${SCALE_TITLES[state().view.scale]} scale`}
           {more() > 0 ? ` · ${more()} more heads are on` : ""}
         </p>
       </Show>

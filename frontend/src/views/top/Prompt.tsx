@@ -183,6 +183,8 @@ export function PromptForm(props: {
 /** The text of a trace that no model is there for. */
 export function GivenText(props: {
   readonly input: TraceMessage["input"] | null;
+  /** Whether the input was a picture. */
+  readonly picture: boolean;
   /** The exported file that it is in. */
   readonly file: HelloMessage["file"] | null;
 }) {
@@ -193,7 +195,7 @@ export function GivenText(props: {
   return (
     <div class="given" data-testid="given-text">
       <p class="said" tabindex="0">
-        <bdi>{props.input?.text || "(its text was not kept)"}</bdi>
+        <bdi>{props.input?.text || (props.picture ? "A picture" : "(its text was not kept)")}</bdi>
         <Show when={props.input?.pair}>
           <span class="quiet"> / </span>
           <bdi>{props.input?.pair}</bdi>

@@ -24,6 +24,7 @@ export function TopBar(props: {
         fallback={
           <GivenText
             input={props.page.trace()?.input ?? null}
+            picture={(props.page.trace()?.images?.length ?? 0) > 0}
             file={props.page.session.hello()?.file ?? null}
           />
         }
