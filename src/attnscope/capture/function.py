@@ -98,7 +98,10 @@ def captured_attention(
         )
     recorder.check_cancelled()
     if query.shape[0] != 1:
-        raise RefusedError(f"A pass is captured for one input at a time; got a batch of {query.shape[0]}.")
+        raise RefusedError(
+            f"{type(module).__name__} asks for the attention of {query.shape[0]} groups of positions at once (several inputs, or "
+            "windows that a picture is cut into), and a trace shows one list of positions that look at each other."
+        )
     name, place = recorder.arrive(module)
     call = _with_chosen_keys(_Call(module, query, key, value, attention_mask, options))
     if recorder.keep_weights:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, order=True)
@@ -32,6 +32,15 @@ class Places:
         for path, place in calls:
             found[path] = (*found.get(path, ()), place)
         return cls(found)
+
+    def renamed(self, old: str, new: str) -> Places:
+        """The same with another name for a stack."""
+        return Places(
+            {
+                path: tuple(replace(place, stack=new) if place.stack == old else place for place in places)
+                for path, places in self.by_path.items()
+            }
+        )
 
     def of(self, path: str, call: int) -> Place | None:
         """The place of the `call`-th call (from 0) of the module at `path`; None for a module that computes no attention."""

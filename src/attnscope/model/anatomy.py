@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -75,6 +75,11 @@ class Anatomy:
     def outside(self) -> tuple[str, ...]:
         """The stacks whose attention the model has to report itself."""
         return tuple(name for name, stack in self.stacks.items() if stack.reported)
+
+    def renamed(self, old: str, new: str) -> Anatomy:
+        """The same with another name for a stack."""
+        stacks = {new if name == old else name: stack for name, stack in self.stacks.items()}
+        return replace(self, stacks=stacks, places=self.places.renamed(old, new))
 
     @property
     def kind(self) -> str:
@@ -189,9 +194,10 @@ def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
             with torch.no_grad():
                 return clone(**inputs, **options)
         except Exception as error:
+            given = "this picture" if "pixel_values" in inputs else f"{PROBE_TOKENS} plain token ids"
             raise RefusedError(
-                f"{type(model).__name__} does not run over {PROBE_TOKENS} plain token ids, which is how a model is looked at "
-                f"first ({type(error).__name__}: {error})."
+                f"{type(model).__name__} does not run over {given}, which is how a model is looked at first "
+                f"({type(error).__name__}: {error})."
             ) from error
 
 

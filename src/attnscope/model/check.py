@@ -95,8 +95,9 @@ def full_certificate(
         if stack.reported:
             continue
         own = [call for call in calls if placed(call).stack == name]
+        whose = name if across or name == "vision" else ""
+        weights = [one for one in reported.get(whose, ()) if one is not None]
         states = differences_by_layer(untouched, captured, name if across else "", len(stack.shapes))
-        weights = [one for one in reported.get(name if across else "", ()) if one is not None]
         references = weights if len(weights) == len(own) else [None] * len(own)
         layers[name] = [
             _layer(placed(call).layer, call, states.get(placed(call).layer), one, tolerance)

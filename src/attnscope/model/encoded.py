@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
-from attnscope.types import Token
+from attnscope.types import Picture, Token
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Encoded:
     """Model inputs (a batch of one) and the tokens they stand for: of the text, or of an encoder-decoder model's two sides.
 
     `text` and `pair` are what was given, or what the chat template made of `messages`. `target_tokens` are what the decoder of
-    an encoder-decoder model reads, `target` the text that they were made of.
+    an encoder-decoder model reads, `target` the text that they were made of. `images` are pictures as the model sees them,
+    `image_tokens` the positions of the vision tower of a model that reads text as well.
     """
 
     inputs: dict[str, Tensor]
@@ -29,10 +30,14 @@ class Encoded:
     messages: list[dict[str, Any]] | None = None
     target: str | None = None
     target_tokens: list[Token] | None = None
+    images: list[Picture] = field(default_factory=list[Picture])
+    image_tokens: list[Token] | None = None
 
     @property
     def sides(self) -> dict[str, list[Token]]:
-        """The tokens by side: `text`, or `source` and `target`."""
+        """The tokens by side: `text` (and `image`), or `source` and `target`."""
+        if self.image_tokens is not None:
+            return {"text": self.tokens, "image": self.image_tokens}
         if self.target_tokens is None:
             return {"text": self.tokens}
         return {"source": self.tokens, "target": self.target_tokens}

@@ -28,8 +28,42 @@ def grouped(calls: Sequence[Capture], inputs: Mapping[str, Any], *, encoder_deco
     """The stacks of a pass over `inputs`, by name. Raises `RefusedError` where a call is of no stack that is known."""
     if encoder_decoder:
         return _encoder_decoder(calls, inputs["decoder_input_ids"].shape[1])
+    if "pixel_values" in inputs and "input_ids" in inputs:
+        return _with_pictures(calls, inputs["input_ids"].shape[1])
     group = Group(list(calls))
     return {"decoder" if group.causal else "encoder": group}
+
+
+def _with_pictures(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
+    """The calls of the text and those of the vision tower, told apart by the list of layers they lie in.
+
+    The text is where all queries and keys are the tokens of the text (the last such list, if a tower has as many patches).
+    """
+    lists: dict[str, list[Capture]] = {}
+    for call in calls:
+        lists.setdefault(_list_of_layers(call.name), []).append(call)
+    of_text = [
+        name
+        for name, own in lists.items()
+        if all((call.record.queries, call.record.keys) == (tokens, tokens) for call in own)
+    ]
+    if not of_text or len(lists) > 2:
+        raise RefusedError(
+            f"This model's attention lies in {len(lists)} parts ({', '.join(lists)}), and shown are a text with {tokens} tokens "
+            "and one vision tower. Trace a text alone."
+        )
+    text = Group(lists.pop(of_text[-1]))
+    found = {"decoder" if text.causal else "encoder": text}
+    for own in lists.values():
+        found["vision"] = Group(own, "image", "image")
+    return found
+
+
+def _list_of_layers(path: str) -> str:
+    """The path of the list of layers that a module is in: what stands before its last number."""
+    parts = path.split(".")
+    last = max((i for i, part in enumerate(parts) if part.isdigit()), default=len(parts))
+    return ".".join(parts[:last])
 
 
 def _encoder_decoder(calls: Sequence[Capture], target: int) -> dict[str, Group]:

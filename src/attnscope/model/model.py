@@ -6,9 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast, overload
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from attnscope.display import Displayed
@@ -32,14 +35,25 @@ from attnscope.model.module import (
     target_vocabulary_size,
     vocabulary_size,
 )
+from attnscope.model.pictured import (
+    encode_pictures,
+    encode_ready_pictures,
+    encode_with_text,
+    takes_pictures,
+    takes_pictures_only,
+    with_patches,
+)
+from attnscope.model.pictures import is_picture, pictures_of
 from attnscope.model.placement import DeviceMap, Placement
 from attnscope.model.predictions import predictions_of
 from attnscope.model.probing import Kind, kind_of, probe_inputs, usual_kind
+from attnscope.model.processor import Tools
 from attnscope.model.provenance import provenance
 from attnscope.model.residual import Residual
 from attnscope.model.stream import Stream
 from attnscope.model.target import Target, parted, targets_of, with_target
 from attnscope.model.tokens import Reader, reader
+from attnscope.model.towers import PICTURES, TEXT, towers_of
 from attnscope.model.tracing import Subject, check_sizes, run
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
@@ -48,7 +62,8 @@ from attnscope.types import Observer, Stack
 class Model(Displayed, Interpreted):
     """A model that can be traced.
 
-    `hf_model` is any transformers model for text, `tokenizer` its tokenizer (or None: then texts are given as token ids).
+    `hf_model` is any transformers model for text or pictures, `tokenizer` its tokenizer (or None: then texts are given as token
+    ids), its image processor, or the full processor of an image-text model (`processor`; `tokenizer` is then its tokenizer).
     `module` is what is run: `hf_model` itself, or what `torch.compile` wrapped. Every pass runs on a structural clone that
     shares the weights, so the model stays as it is: attention implementation, configs, training mode, hooks, dtype and
     device, also while other threads use it.
@@ -70,7 +85,9 @@ class Model(Displayed, Interpreted):
             )
         self.hf_model = hf_model
         self.module: nn.Module = getattr(hf_model, "_orig_mod", hf_model)  # a compiled model is run uncompiled
-        self.tokenizer = tokenizer
+        self._given, self._tools = tokenizer, Tools.of(tokenizer)
+        self.tokenizer = self._tools.tokenizer
+        self.processor = self._tools.processor or self._tools.image_processor
         config: Any = hf_model.config
         self.name = name or str(getattr(config, "name_or_path", "") or type(hf_model).__name__)
         self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
@@ -78,6 +95,7 @@ class Model(Displayed, Interpreted):
         self.quantisation = quantisation or _quantisation(config)
         self._anatomies: dict[Kind, Anatomy] = {}
         self._streams: dict[int, Stream] = {}
+        self._vision_name: str | None = None
 
     def __repr__(self) -> str:
         return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
@@ -95,7 +113,7 @@ class Model(Displayed, Interpreted):
     @property
     def kind(self) -> str:
         """`"decoder"` (looks back only), `"encoder"`, or `"encoder-decoder"`."""
-        return self._anatomy.kind
+        return self._towers[PICTURES].kind if self._towers else self._anatomy.kind
 
     @property
     def chat(self) -> bool:
@@ -110,7 +128,10 @@ class Model(Displayed, Interpreted):
     @property
     def stacks(self) -> dict[str, Stack]:
         """The model's attention stacks and their sizes, found by a pass over a few tokens (once)."""
-        return {name: Stack.of(stack.shapes) for name, stack in self._anatomy.stacks.items()}
+        if self._towers:
+            return {name: stack for tower in self._towers.values() for name, stack in tower.stacks.items()}
+        known = [self._anatomy, *self._anatomies.values()]
+        return {name: Stack.of(stack.shapes) for anatomy in known for name, stack in anatomy.stacks.items()}
 
     @overload
     def trace(
@@ -119,6 +140,7 @@ class Model(Displayed, Interpreted):
         pair: str | None = None,
         *,
         target: Target | None = None,
+        image: Any = None,
         max_tokens: int | None = None,
         observer: Observer | None = None,
     ) -> Trace: ...
@@ -141,6 +163,8 @@ class Model(Displayed, Interpreted):
         observer: Observer | None = None,
     ) -> Trace | Any: ...
     @overload
+    def trace(self, text: Image.Image | Path | bytes | np.ndarray, *, observer: Observer | None = None) -> Trace: ...
+    @overload
     def trace(
         self,
         text: Batch,
@@ -153,10 +177,11 @@ class Model(Displayed, Interpreted):
 
     def trace(
         self,
-        text: Text | Batch,
+        text: Text | Batch | Image.Image | Path | bytes | np.ndarray,
         pair: str | Sequence[str] | None = None,
         *,
         target: Target | Sequence[Target] | None = None,
+        image: Any = None,
         max_tokens: int | None = None,
         observer: Observer | None = None,
     ) -> Trace | list[Trace]:
@@ -173,6 +198,10 @@ class Model(Displayed, Interpreted):
         - a list of strings (`pair`: a list of as many), or ready inputs of several rows: then a list of traces comes back, each
           of a pass of its own, so that it is the same as if it had been traced alone.
 
+        - a picture, for a model that reads pictures: a PIL image, a path, the bytes of a file, or an array [height, width, 3].
+          Tokens are then the patches, with their `box`. To a model that reads text as well, a string is a text; its pictures are
+          passed beside it with `image` (one or several).
+
         An encoder-decoder model reads `text` as its source, and `target` with its decoder: a text, or the token ids that the
         decoder reads, or a mapping of `decoder_input_ids` or `labels`. Without one, its own greedy output is the target. For a
         batch, `target` is a list of as many.
@@ -184,7 +213,10 @@ class Model(Displayed, Interpreted):
         `MissingError` for a text without a tokenizer, `RefusedError` where the attention cannot be shown exactly,
         `CancelledError`.
         """
-        batch = batch_of(text, pair)
+        if image is not None or self._is_picture(text):
+            encoded = self._encoded_pictures(text, image)
+            return self._trace_encoded(encoded, observer)
+        batch = batch_of(cast("Text | Batch", text), pair)
         if batch is None:
             one = cast("Target | None", target)
             return self._trace_one(cast("Text", text), cast("str | None", pair), one, max_tokens, observer)
@@ -197,10 +229,17 @@ class Model(Displayed, Interpreted):
     def _trace_one(
         self, text: Text, pair: str | None, target: Target | None, max_tokens: int | None, observer: Observer | None
     ) -> Trace:
-        encoded = self._encoded(text, pair, target, max_tokens, observer)
+        return self._trace_encoded(self._encoded(text, pair, target, max_tokens, observer), observer)
+
+    def _trace_encoded(self, encoded: Encoded, observer: Observer | None) -> Trace:
+        tower = self._tower(encoded.inputs)
+        if tower is not self:
+            return tower._trace_encoded(encoded, observer)
         inputs = self._inputs(encoded)
         anatomy = self._anatomy_for(inputs)
         subject = Subject(self.module, anatomy, self.title)
+        if "pixel_values" in inputs:
+            encoded = with_patches(self.module, anatomy, encoded, inputs)
         passed = run(subject, inputs, observer)
         check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, self.title)
         logits = getattr(passed.output, "logits", None)
@@ -214,6 +253,7 @@ class Model(Displayed, Interpreted):
             predictions=predictions_of(self.module, self.tokenizer, passed.output, encoded, self._read),
             logits=lazy_logits(self.module, inputs, passed.base, _last_logits(logits)),
             inputs=inputs,
+            images=encoded.images,
         )
 
     def generate(
@@ -259,6 +299,35 @@ class Model(Displayed, Interpreted):
         task = Task(self, self.tokenizer, self._read, encoded, inputs, subject)
         return generate(task, wanted, on_token=on_token, observer=observer)
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What it can be given: `text`, `image`, or both."""
+        if takes_pictures_only(self.module):
+            return ("image",)
+        return ("text", "image") if takes_pictures(self.module) else ("text",)
+
+    def _is_picture(self, given: Any) -> bool:
+        """Whether `given` is a picture, or ready inputs with one. A string names a picture where the model reads no text."""
+        if isinstance(given, Mapping):
+            return "pixel_values" in cast("Mapping[str, Any]", given)
+        only = takes_pictures_only(self.module)
+        return is_picture(given) or (only and (isinstance(given, str) or hasattr(given, "__array__")))
+
+    def _encoded_pictures(self, text: Any, image: Any) -> Encoded:
+        if not takes_pictures(self.module):
+            raise InputError(f"{self.title} reads text, no pictures.")
+        if isinstance(text, Mapping):
+            return encode_ready_pictures(self._tools, self._read, cast("Mapping[str, Any]", text))
+        if image is None or text is None:
+            return encode_pictures(self._tools, pictures_of(text if image is None else image), self.module.config)
+        if takes_pictures_only(self.module):
+            raise InputError(f"{self.title} reads pictures, no text: `model.trace(image)`.")
+        if not isinstance(text, str):
+            raise InputError(
+                "Pictures (`image=`) go with a text; with ready inputs pass `pixel_values` in the mapping."
+            )
+        return encode_with_text(self._tools, self._read, text, pictures_of(image))
+
     def projections(self) -> dict[str, list[nn.Module | None]]:
         """The modules that turn the heads' outputs of each layer into the attention block's own (W_O), by stack."""
         return {
@@ -293,7 +362,11 @@ class Model(Displayed, Interpreted):
 
         The three comparisons are those of `attnscope.trace.certificate`, over every row of every head.
         """
-        inputs = self._inputs(self._encoded(text, pair, target, None, observer))
+        encoded = self._encoded(text, pair, target, None, observer)
+        tower = self._tower(encoded.inputs)
+        if tower is not self:
+            return tower.check(encoded.inputs, observer=observer)
+        inputs = self._inputs(encoded)
         return full_certificate(self.module, self._anatomy_for(inputs), inputs, observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
@@ -302,7 +375,8 @@ class Model(Displayed, Interpreted):
             raise InputError(
                 "This trace was not made by a model of this session, so its input is not there to be run again."
             )
-        return full_certificate(self.module, self._anatomy_for(trace.inputs), trace.inputs, observer)
+        module, anatomy = self._tower(trace.inputs).module, self._tower(trace.inputs)._anatomy_for(trace.inputs)
+        return full_certificate(module, anatomy, trace.inputs, observer)
 
     @property
     def residual(self) -> Residual:
@@ -312,6 +386,20 @@ class Model(Displayed, Interpreted):
     @cached_property
     def _read(self) -> Reader:
         return reader(self.tokenizer)
+
+    @cached_property
+    def _towers(self) -> dict[str, Model]:
+        """The models within that run alone for a picture and for a text, by their main input."""
+        about = {"name": self.name, "title": self.title, "revision": self.revision, "quantisation": self.quantisation}
+        towers = {name: Model(module, self._given, **about) for name, module in towers_of(self.module).items()}
+        for name, tower in towers.items():
+            tower._vision_name = "vision" if name == PICTURES else None
+        return towers
+
+    def _tower(self, inputs: Mapping[str, Any]) -> Model:
+        """What runs for these inputs: this model, or the tower of it that reads them alone."""
+        of_each = {PICTURES, TEXT} & inputs.keys()
+        return self._towers[next(iter(of_each))] if self._towers and len(of_each) == 1 else self
 
     @property
     def _anatomy(self) -> Anatomy:
@@ -324,7 +412,8 @@ class Model(Displayed, Interpreted):
 
     def _anatomy_of_kind(self, kind: Kind, given: Mapping[str, Tensor] | None) -> Anatomy:
         if kind not in self._anatomies:
-            self._anatomies[kind] = probe(self.module, probe_inputs(self.module, kind, given))
+            found = probe(self.module, probe_inputs(self.module, kind, given))
+            self._anatomies[kind] = found if self._vision_name is None else found.renamed("encoder", self._vision_name)
         return self._anatomies[kind]
 
     def _parted(self, text: Text, target: Target | None) -> tuple[Text, Target | None]:

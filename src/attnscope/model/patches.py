@@ -8,7 +8,7 @@ the layers of its vision tower are left out meanwhile, as they mix all patches: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -70,7 +70,7 @@ def spots(
     """For every position of the stack the part of a picture it stands for, None for those that no pixel changes.
 
     `inputs` has `pixel_values` [..., channel, height, width] and what else the model needs; `clone` is a structural clone.
-    None where positions do not stand for separate rectangles.
+    None where positions do not stand for separate rectangles of it.
     """
     pixels = inputs["pixel_values"]
     *leading, _, height, width = pixels.shape
@@ -103,7 +103,9 @@ def spots(
     return found if _apart(found) else None
 
 
-def special_names(clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout, free: Sequence[int]) -> dict[int, str]:
+def special_names(
+    clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout, free: Sequence[int]
+) -> dict[int, str]:
     """Names of the positions `free`, which no pixel changes: those of the learned vectors that they come from."""
     found: dict[int, str] = {}
     with _states(clone, inputs, lookout) as states:
@@ -112,25 +114,36 @@ def special_names(clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Looko
             name = _KINDS.get(next((word for word in _KINDS if word in path.rsplit(".", 1)[-1]), ""))
             if name is None or parameter.is_meta:
                 continue
-            owner = clone.get_submodule(path.rpartition(".")[0])
-            own = path.rpartition(".")[2]
-            owner._parameters[own] = nn.Parameter(parameter.detach() + 1, requires_grad=False)
+            owner, own = clone.get_submodule(path.rpartition(".")[0]), path.rpartition(".")[2]
+            setattr(owner, own, nn.Parameter(_moved(parameter), requires_grad=False))
             try:
                 after = states(inputs["pixel_values"])
             finally:
-                owner._parameters[own] = parameter
+                setattr(owner, own, parameter)
             moved = [i for i in free if bool((after[i] != before[i]).any())]
             for number, position in enumerate(moved, start=1):
                 found[position] = f"[{name}]" if len(moved) == 1 else f"[{name} {number}]"
     return found
 
 
+def _moved(parameter: Tensor) -> Tensor:
+    """A parameter with something added that no normalising takes away."""
+    noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(7))
+    return parameter.detach() + noise.to(parameter)
+
+
 _KINDS = {"cls": "CLS", "class_embed": "CLS", "dist": "DIST", "register": "REG", "storage": "REG", "detection": "DET"}
 """What learned vectors that are positions of their own are called, by a part of their parameter's name."""
 
 
+def position_count(clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout) -> int:
+    """How many positions come to the lookout."""
+    with _states(clone, inputs, lookout) as states:
+        return states(inputs["pixel_values"]).shape[0]
+
+
 @contextmanager
-def _states(clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout) -> Iterator[Callable[[Tensor], Tensor]]:
+def _states(clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout) -> Generator[Callable[[Tensor], Tensor]]:
     """A function from pixels to the states [position, dim] that come to the lookout."""
     held: list[Tensor] = []
 
@@ -191,7 +204,7 @@ def _apart(found: Sequence[Spot | None]) -> bool:
     taken: set[tuple[int, int, int]] = set()
     present = [spot for spot in found if spot is not None]
     if not present:
-        return False
+        return True
     height = min(spot.box[3] - spot.box[1] for spot in present)
     width = min(spot.box[2] - spot.box[0] for spot in present)
     for spot in present:

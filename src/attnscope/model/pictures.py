@@ -24,10 +24,10 @@ _WHOLE_UP_TO = 256 * 256
 
 
 def is_picture(given: object) -> bool:
-    """Whether `given` is a picture for sure: a PIL image, bytes, a `Path`, or an array of pixels. A string may be a text."""
+    """Whether `given` is a picture for sure: a PIL image, bytes, a `Path`, or an array of three dimensions."""
     if isinstance(given, Image.Image | bytes | bytearray | memoryview | Path):
         return True
-    return hasattr(given, "__array__") and len(getattr(given, "shape", ())) in (2, 3)
+    return hasattr(given, "__array__") and len(getattr(given, "shape", ())) == 3
 
 
 def open_picture(given: Any) -> Image.Image:
@@ -100,9 +100,9 @@ def _from_array(array: np.ndarray) -> Image.Image:
         )
     _check_size(array.shape[1], array.shape[0])
     low, high = float(array.min()), float(array.max())
-    if np.issubdtype(array.dtype, np.floating) and 0 <= low and high <= 1:
+    if np.issubdtype(array.dtype, np.floating) and low >= 0 and high <= 1:
         array = np.round(array * 255)
-    elif not (0 <= low and high <= 255):
+    elif not (low >= 0 and high <= 255):
         raise InputError(
             f"A picture's numbers go from 0 to 255, or as fractions from 0 to 1; these go from {low:g} to {high:g}. Pixels that "
             "were normalised already are passed as `{'pixel_values': …}`."

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.errors import RefusedError
-from attnscope.model.module import input_device, is_encoder_decoder, vocabulary_size
+from attnscope.model.module import first_dtype, input_device, is_encoder_decoder, vocabulary_size
+from attnscope.model.processor import image_size, vision_config
 
 Kind = frozenset[str]
 
 TEXT: Kind = frozenset({"input_ids"})
+PICTURE: Kind = frozenset({"pixel_values"})
 TEXT_TO_TEXT: Kind = frozenset({"input_ids", "decoder_input_ids"})
 
 PROBE_TOKENS = 6
@@ -57,6 +59,10 @@ def probe_inputs(
             probe_ids(_side(config, "decoder"), tokens - _FEWER),
         )
         return {"input_ids": source.to(device), "decoder_input_ids": target.to(device)}
+    if kind == PICTURE and given is None:
+        height, width = image_size(config)
+        channels = int(getattr(vision_config(config), "num_channels", 3) or 3)
+        return {"pixel_values": torch.rand(1, channels, height, width).to(device, first_dtype(model)) * 2 - 1}
     if given is None:
         raise RefusedError(
             f"{type(model).__name__} reads {', '.join(sorted(kind))}, and what its attention looks like is not known before it "

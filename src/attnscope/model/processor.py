@@ -102,7 +102,7 @@ def _picture(pixels: Tensor, image_processor: Any) -> Image.Image:
     array = pixels.permute(1, 2, 0).numpy()
     if image_processor is None:
         low, high = float(array.min()), float(array.max())
-        array = (array - low) / max(high - low, 1e-12) if not (0 <= low and high <= 1) else array
+        array = (array - low) / max(high - low, 1e-12) if not (low >= 0 and high <= 1) else array
     else:
         if getattr(image_processor, "do_normalize", False):
             array = array * np.asarray(image_processor.image_std) + np.asarray(image_processor.image_mean)

@@ -74,9 +74,9 @@ def eager_weights(output: Any, *, encoder_decoder: bool) -> dict[str, Sequence[T
     return {stack: tuple(layers) for stack, layers in found.items() if layers}
 
 
-def _size(stack: str, inputs: Mapping[str, Any]) -> tuple[int, int]:
+def _size(stack: str, inputs: Mapping[str, Any]) -> tuple[int, int] | None:
     if not stack:
-        return (inputs["input_ids"].shape[1],) * 2
+        return (inputs["input_ids"].shape[1],) * 2 if "input_ids" in inputs else None
     source, target = (inputs[name].shape[1] for name in ("input_ids", "decoder_input_ids"))
     return {"encoder": (source, source), "decoder": (target, target), "cross": (target, source)}[stack]
 
@@ -85,14 +85,20 @@ def _looks_back(weights: Weights) -> bool:
     return all(not bool(one.triu(1).any()) for one in weights if one is not None)
 
 
-def _token_by_token(model: nn.Module, reported: Any, size: tuple[int, int]) -> Tensor:
+def _token_by_token(model: nn.Module, reported: Any, size: tuple[int, int] | None) -> Tensor:
     """What a model reports for one layer as weights [heads, queries, keys]. Raises `RefusedError` where it is something else.
 
     Sparse, pooled and hashed attention is reported by offset, block or bucket: no matrix of tokens by tokens.
     """
     shape = tuple(reported.shape) if isinstance(reported, Tensor) else type(reported).__name__
+    square = isinstance(reported, Tensor) and reported.ndim == 4 and reported.shape[0] == 1
+    size = (
+        (reported.shape[2], reported.shape[3])
+        if size is None and square and reported.shape[2] == reported.shape[3]
+        else size
+    )
     if not isinstance(reported, Tensor) or reported.ndim != 4 or tuple(reported.shape[2:]) != size:
-        length = size[0] if size[0] == size[1] else f"{size[0]} and {size[1]}"
+        length = "this picture's" if size is None else size[0] if size[0] == size[1] else f"{size[0]} and {size[1]}"
         raise RefusedError(
             f"{type(model).__name__} reports attention of shape {shape} for {length} tokens, which are no weights of every token "
             "for every token, so it is not shown."

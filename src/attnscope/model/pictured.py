@@ -1,0 +1,175 @@
+"""Inputs with pictures: what the model is given, and the tokens that its patches are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from attnscope.capture import prepared
+from attnscope.errors import InputError
+from attnscope.model.anatomy import Anatomy
+from attnscope.model.encoded import Encoded
+from attnscope.model.patches import Lookout, Spot, layer_path, patch_size, position_count, special_names, spots
+from attnscope.model.pictures import kept
+from attnscope.model.processor import Pixels, Tools, pixels_of, pixels_with_text, seen
+from attnscope.model.ready import encode_ready
+from attnscope.model.tokens import Reader
+from attnscope.types import Token
+
+NO_PATCHES = (
+    "Which part of the picture each position stands for could not be found out (no position follows a patch of its own), so "
+    "the picture is not lit up."
+)
+
+
+def takes_pictures_only(model: nn.Module) -> bool:
+    """Whether a model reads pictures and no text."""
+    return getattr(model, "main_input_name", None) == "pixel_values"
+
+
+def takes_pictures(model: nn.Module) -> bool:
+    """Whether a model reads pictures, alone or in a text."""
+    config: Any = model.config
+    return takes_pictures_only(model) or getattr(config, "vision_config", None) is not None
+
+
+def encode_pictures(tools: Tools, images: Sequence[Image.Image], config: Any) -> Encoded:
+    """Pictures alone; their tokens are not known before the model was looked at (`with_patches`)."""
+    pixels = pixels_of(tools, images, config)
+    return _encoded(pixels, [])
+
+
+def encode_with_text(tools: Tools, read: Reader, text: str, images: Sequence[Image.Image]) -> Encoded:
+    """Pictures in a text, through the model's processor."""
+    pixels = pixels_with_text(tools, text, images)
+    if "input_ids" not in pixels.inputs:
+        raise InputError("The model's processor makes no token ids of this text.")
+    tokens = [read(one) for one in pixels.inputs["input_ids"][0].tolist()]
+    return replace(_encoded(pixels, tokens), text=text)
+
+
+def encode_ready_pictures(tools: Tools, read: Reader, given: Mapping[str, Any]) -> Encoded:
+    """Ready inputs with `pixel_values`, with or without `input_ids`."""
+    pictures = {str(name): _tensor(name, given[name]) for name in given if _is_about_pictures(str(name))}
+    pixels = pictures["pixel_values"]
+    if not pixels.is_floating_point() or pixels.ndim < 2:
+        raise InputError(
+            f"`pixel_values` are what an image processor makes, fractions [1, channel, height, width]; got {pixels.dtype} of "
+            f"shape {list(pixels.shape)}."
+        )
+    if pixels.ndim == 3 and pixels.shape[0] in (1, 3):
+        pictures["pixel_values"] = pixels[None]
+    text = {name: value for name, value in given.items() if str(name) not in pictures and value is not None}
+    if "input_ids" not in text:
+        if pictures["pixel_values"].shape[0] != 1 and pictures["pixel_values"].ndim == 4:
+            raise InputError(f"A trace is of one picture; `pixel_values` hold {pictures['pixel_values'].shape[0]}.")
+        return _encoded(Pixels(pictures, seen(pictures, tools.image_processor), []), [])
+    encoded = encode_ready(read, text)
+    own = Pixels({**encoded.inputs, **pictures}, seen(pictures, tools.image_processor), encoded.warnings)
+    return _encoded(own, encoded.tokens)
+
+
+def with_patches(model: nn.Module, anatomy: Anatomy, encoded: Encoded, inputs: Mapping[str, Tensor]) -> Encoded:
+    """The input with its patches as tokens: a vision stack's own, and those that stand among the tokens of a text."""
+    looks = _Looks(model, anatomy, inputs)
+    vision = next((name for name, stack in anatomy.stacks.items() if stack.query_side == "image"), None)
+    if "input_ids" not in inputs:
+        tokens, known = looks.vision_tokens(next(iter(anatomy.stacks)))
+        return replace(encoded, tokens=tokens, warnings=[*encoded.warnings, *([] if known else [NO_PATCHES])])
+    text = next(name for name, stack in anatomy.stacks.items() if stack.query_side == "text")
+    found = looks.text_spots(text, vision)
+    tokens = encoded.tokens if found is None else _among(encoded.tokens, found)
+    image_tokens, known = (None, False) if vision is None else looks.vision_tokens(vision)
+    warnings = [*encoded.warnings, *([] if known and found is not None else [NO_PATCHES])]
+    return replace(encoded, tokens=tokens, image_tokens=image_tokens, warnings=warnings)
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """Looks for the parts of a picture behind the positions of a model's stacks."""
+
+    model: nn.Module
+    anatomy: Anatomy
+    inputs: Mapping[str, Tensor]
+
+    def vision_tokens(self, stack: str) -> tuple[list[Token], bool]:
+        """A token for each position of a vision stack, and whether its patches are known."""
+        lookout = Lookout(self._paths(stack)[0])
+        with prepared(self.model, None) as clone:
+            size = self._patch()
+            found = None if size is None else spots(clone, self.inputs, lookout, size)
+            if found is None or not any(found):
+                count = position_count(clone, self.inputs, lookout)
+                return [Token(f"position {i}", -1) for i in range(count)], False
+            free = [i for i, spot in enumerate(found) if spot is None]
+            names = special_names(clone, self.inputs, lookout, free)
+        blank = [Token(names.get(i, f"[extra {i}]"), -1, special=spot is None) for i, spot in enumerate(found)]
+        return _among(blank, found), True
+
+    def text_spots(self, stack: str, vision: str | None) -> list[Spot | None] | None:
+        """What each token of a text stands for in the pictures, None where that is not known."""
+        size = self._patch()
+        if size is None or vision is None:
+            return None
+        left_out = tuple(dict.fromkeys(layer_path(path) for path in self._paths(vision)))
+        with prepared(self.model, None) as clone:
+            return spots(clone, self.inputs, Lookout(self._paths(stack)[0], left_out), size)
+
+    def _paths(self, stack: str) -> list[str]:
+        """The modules that compute the attention of a stack, in order."""
+        places = self.anatomy.places
+        return [path for place in places if place.stack == stack for path in places.paths(place)]
+
+    def _patch(self) -> tuple[int, int] | None:
+        pixels = self.inputs["pixel_values"]
+        laid_out = pixels.ndim >= 4 and pixels.shape[-3] in (1, 3)
+        return patch_size(self.model, self.model.config) if laid_out else None
+
+
+def _among(tokens: Sequence[Token], found: Sequence[Spot | None]) -> list[Token]:
+    """The tokens, those that stand for a part of a picture with their row and column in it."""
+    rows = {spot.image: set[int]() for spot in found if spot is not None}
+    columns = {image: set[int]() for image in rows}
+    for spot in found:
+        if spot is not None:
+            rows[spot.image].add(spot.box[1])
+            columns[spot.image].add(spot.box[0])
+    row = {image: {y: i for i, y in enumerate(sorted(all_y))} for image, all_y in rows.items()}
+    column = {image: {x: i for i, x in enumerate(sorted(all_x))} for image, all_x in columns.items()}
+    return [
+        token
+        if spot is None
+        else replace(
+            token,
+            text=f"patch {row[spot.image][spot.box[1]]},{column[spot.image][spot.box[0]]}",
+            special=False,
+            continues=False,
+            raw=False,
+            box=spot.box,
+            image=spot.image,
+        )
+        for token, spot in zip(tokens, found, strict=True)
+    ]
+
+
+def _encoded(pixels: Pixels, tokens: list[Token]) -> Encoded:
+    return Encoded(pixels.inputs, tokens, pixels.warnings, images=[kept(image) for image in pixels.seen])
+
+
+_PICTURE_PARTS = ("pixel", "image", "spatial_shapes", "bool_masked_pos", "interpolate_pos_encoding")
+
+
+def _is_about_pictures(name: str) -> bool:
+    return any(part in name for part in _PICTURE_PARTS)
+
+
+def _tensor(name: object, value: Any) -> Tensor:
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name!r} is no array of numbers ({error}).") from error
