@@ -11,6 +11,7 @@ from attnscope.analysis.divergence import similarity
 from attnscope.analysis.edges import Edge, edge_of
 from attnscope.analysis.flow import rollout, value_weighted
 from attnscope.analysis.measure import MEASURES, Measure
+from attnscope.analysis.norms import output_norms, value_norms
 from attnscope.analysis.overview import LayerOverview, overview
 from attnscope.analysis.tables import edge, heads, measures
 
@@ -23,8 +24,10 @@ __all__ = [
     "edge_of",
     "heads",
     "measures",
+    "output_norms",
     "overview",
     "rollout",
     "similarity",
+    "value_norms",
     "value_weighted",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
@@ -14,10 +15,10 @@ from attnscope.types import Token
 
 @dataclass(frozen=True)
 class Answer:
-    """A token id that is the answer, one that is not (or None), and the position whose prediction is asked."""
+    """The token that is the answer, one that is not (or None), and the position whose prediction is asked."""
 
-    answer: int
-    foil: int | None
+    answer: Token
+    foil: Token | None
     position: int
 
 
@@ -61,6 +62,4 @@ def position_of(at: int | None, tokens: Sequence[Token], tokenizer: Any, *, caus
 def last_only(inputs: Mapping[str, Tensor], position: int) -> dict[str, Any]:
     """The argument that lets a model compute the logits of one position alone."""
     device = next(iter(inputs.values())).device
-    import torch
-
     return {"logits_to_keep": torch.tensor([position], device=device)}

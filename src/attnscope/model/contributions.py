@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attnscope.model.norms import Norm
+from attnscope.types import Token
 
 if TYPE_CHECKING:
     import pandas
@@ -58,8 +59,8 @@ class Contributions:
 
     shares: tuple[Share, ...]
     total: float
-    answer: int
-    foil: int | None
+    answer: Token
+    foil: Token | None
     position: int
 
     @property

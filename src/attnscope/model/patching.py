@@ -154,7 +154,7 @@ class Patching:
 
     def _metric(self, logits: Tensor) -> Tensor:
         answer = self._plan.answer
-        return measured(logits, self._plan.metric, answer.answer, answer.foil)
+        return measured(logits, self._plan.metric, answer.answer.id, None if answer.foil is None else answer.foil.id)
 
     def _recorded(self, clone: nn.Module, observer: Observer | None) -> tuple[Recorded, Recorded]:
         read = [self._projection(layer) for layer in self._plan.layers] if self._plan.what == "head_output" else []

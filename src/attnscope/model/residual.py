@@ -193,8 +193,8 @@ class Residual:
 
     def _answer(self, answer: TokenText, foil: TokenText | None, at: int) -> Answer:
         vocabulary = target_vocabulary_size(self.module) or torch.iinfo(torch.int64).max
-        other = None if foil is None else token_id(self.tokenizer, foil, "foil", vocabulary)
-        return Answer(token_id(self.tokenizer, answer, "answer", vocabulary), other, at)
+        other = None if foil is None else self.read(token_id(self.tokenizer, foil, "foil", vocabulary))
+        return Answer(self.read(token_id(self.tokenizer, answer, "answer", vocabulary)), other, at)
 
 
 def _named(answer: TokenText | None, foil: TokenText | None, most_probable: Callable[[], int]) -> TokenText:

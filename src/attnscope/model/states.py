@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from attnscope.analysis import output_norms
 from attnscope.attention import QKRecord
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import CancelledError, InputError, RefusedError
 from attnscope.model.contributions import Contributions
 from attnscope.trace import Trace
-from attnscope.trace.trace import projected
-from attnscope.types import Token
+from attnscope.types import Observer, Token
 
 if TYPE_CHECKING:
     import pandas
@@ -99,12 +99,25 @@ class States:
             raise RefusedError(next(iter(self.notes), "This model predicts no tokens, so there is no logit lens."))
         return self._reading(after)
 
-    def lens(self, k: int = 5) -> Lens:
-        """The `k` most probable tokens of every layer and token, with their probabilities."""
-        if self._reading is None:
-            self.logits(0)
-        rows = [torch.softmax(self.logits(after), dim=-1).topk(k, dim=-1) for after in range(self.layers + 1)]
-        return Lens(torch.stack([one.indices for one in rows]), torch.stack([one.values for one in rows]))
+    def lens(self, k: int = 5, *, observer: Observer | None = None) -> Lens:
+        """The `k` most probable tokens of every layer and token, with their probabilities.
+
+        An `observer` is told of every layer. Raises `RefusedError` where the model predicts no tokens, `CancelledError`.
+        """
+        rows: list[tuple[Tensor, Tensor]] = []
+        for after in range(self.layers + 1):
+            if observer is not None and observer.cancelled():
+                raise CancelledError("The states were not needed any more.")
+            logits = self.logits(after)
+            top = torch.softmax(logits, dim=-1).topk(min(k, logits.shape[-1]), dim=-1)
+            rows.append((top.indices, top.values))
+            if observer is not None:
+                observer.layer(after + 1, self.layers + 1)
+        return Lens(torch.stack([one[0] for one in rows]), torch.stack([one[1] for one in rows]))
+
+    def read(self, ident: int) -> str:
+        """The text of a token id."""
+        return self._read(ident)
 
     @cached_property
     def head_norms(self) -> Float[Tensor, "layer head token"]:
@@ -115,12 +128,7 @@ class States:
             module = traced.projections[layer] if layer < len(traced.projections) else None
             if not isinstance(record, QKRecord) or module is None:
                 continue
-            heads, width = record.shape.heads, record.shape.v_dim
-            outputs = record.output(torch.arange(heads), torch.arange(record.queries))
-            for head in range(heads):
-                alone = torch.zeros(record.queries, heads * width)
-                alone[:, head * width : (head + 1) * width] = outputs[head]
-                found[layer, head] = projected(module, record, alone).norm(dim=-1)
+            found[layer, : record.shape.heads] = output_norms(record, module)
         return found
 
     def frame(self, k: int = 1) -> pandas.DataFrame:

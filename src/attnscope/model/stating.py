@@ -84,12 +84,12 @@ class StatesPass:
             return None
         module = self._module.get_submodule(unembedding.path)
         weight, bias = weight_of(module), bias_of(module).expand(len(self.logits))
-        direction, constant = weight[answer.answer].double(), float(bias[answer.answer])
-        total = float(self.logits[answer.answer])
+        direction, constant = weight[answer.answer.id].double(), float(bias[answer.answer.id])
+        total = float(self.logits[answer.answer.id])
         if answer.foil is not None:
-            direction = direction - weight[answer.foil].double()
-            constant -= float(bias[answer.foil])
-            total -= float(self.logits[answer.foil])
+            direction = direction - weight[answer.foil.id].double()
+            constant -= float(bias[answer.foil.id])
+            total -= float(self.logits[answer.foil.id])
         constant *= unembedding.scale
         direction = direction * unembedding.factor * unembedding.scale
         norm, scale = None, 1.0
@@ -102,7 +102,7 @@ class StatesPass:
             constant += float(norm.bias.double() @ direction)
         own = self._taps.of(unembedding.path).output
         assert own is not None
-        linear = float(own[answer.answer]) - (0.0 if answer.foil is None else float(own[answer.foil]))
+        linear = float(own[answer.answer.id]) - (0.0 if answer.foil is None else float(own[answer.foil.id]))
         after = total - linear * unembedding.scale
         shares = attributed(list(self._parts()), direction, norm, scale)
         if unembedding.after == "bias":

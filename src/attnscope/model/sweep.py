@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attnscope.errors import InputError
+from attnscope.types import Token
 
 if TYPE_CHECKING:
     import pandas
@@ -65,8 +66,8 @@ class Sweep:
     columns: tuple[int, ...]
     labels: tuple[str, ...]
     sources: tuple[str, ...]
-    answer: int
-    foil: int | None
+    answer: Token
+    foil: Token | None
     position: int
     error: float
 
