@@ -47,6 +47,15 @@ def wait_until(true) -> None:
         time.sleep(0.01)
 
 
+def test_a_sweep_and_states_come_over_http(running):
+    sweep = running.ask(type="patch", clean="a b c", corrupted="a d c", answer=" x")
+    assert [one.type for one in sweep] == ["progress"] * 3 + ["patch"]
+    assert sweep[-1].tensors["values"].shape == (3, 4) and sweep[-1].body["answer"]["text"] == " x"
+    trace = running.ask(type="run", text="a b c")[-1].body["trace"]
+    states = running.ask(type="states", trace=trace)[-1]
+    assert states.type == "states" and states.tensors["norms"].shape == (4, 3)
+
+
 def test_a_request_as_json_and_as_message_bytes_gets_the_same_stream(running):
     with running.client() as client:
         as_json = client.post("/api", json=HELLO)

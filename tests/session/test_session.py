@@ -33,7 +33,7 @@ def test_hello_tells_what_there_is_to_ask():
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
     assert hello.body["can"] == [
-        "run", "generate", "trace", "overview", "layer", "tile", "values", "edge", "check", "cancel"
+        "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "check", "cancel"
     ]  # fmt: skip
     assert hello.body["trace"] is None
     assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000, "new_tokens": 512}

@@ -60,7 +60,7 @@ class States:
         self.contributions = contributions
         self.notes = tuple(notes)
         self._stream = tuple(stream)
-        self._read = read
+        self._text = read
         self._reading = reading
 
     def __repr__(self) -> str:
@@ -115,9 +115,14 @@ class States:
                 observer.layer(after + 1, self.layers + 1)
         return Lens(torch.stack([one[0] for one in rows]), torch.stack([one[1] for one in rows]))
 
+    @property
+    def predicts(self) -> bool:
+        """Whether the states can be read as predictions: whether there is a logit lens."""
+        return self._reading is not None
+
     def read(self, ident: int) -> str:
         """The text of a token id."""
-        return self._read(ident)
+        return self._text(ident)
 
     @cached_property
     def head_norms(self) -> Float[Tensor, "layer head token"]:
@@ -148,7 +153,7 @@ class States:
                 for rank in range(k if lens is not None else 0):
                     assert lens is not None
                     mark = "" if k == 1 else f"_{rank + 1}"
-                    row[f"top{mark}"] = self._read(int(lens.ids[after, position, rank]))
+                    row[f"top{mark}"] = self._text(int(lens.ids[after, position, rank]))
                     row[f"probability{mark}"] = float(lens.probabilities[after, position, rank])
                 rows.append(row)
         return pd.DataFrame(rows)

@@ -48,6 +48,25 @@ def texts_of(body: Mapping[str, Any], field: str, most: int = 16) -> list[str]:
     return cast("list[str]", items)
 
 
+def wholes_of(body: Mapping[str, Any], field: str, most: int = 100_000) -> list[int] | None:
+    """A list of at most so many whole numbers, or None where it is absent or null."""
+    value: object = body.get(field)
+    if value is None:
+        return None
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    if not items or len(items) > most:
+        raise InputError(f"`{field}` is a list of at least one and at most {most:,} whole numbers; got {_kind(value)}.")
+    return [whole for item in items if (whole := whole_of({field: item}, field)) is not None]
+
+
+def token_of(body: Mapping[str, Any], field: str) -> str | int | None:
+    """One token, as its text or its id; None where it is absent or null."""
+    value: object = body.get(field)
+    if value is None or isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise InputError(f"`{field}` is one token: its text, or its id; got {_kind(value)}.")
+
+
 def index_of(body: Mapping[str, Any], field: str, size: int, what: str) -> int:
     """An index below `size`, of a thing called `what`."""
     return _index(body.get(field), field, size, what)

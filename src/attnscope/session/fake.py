@@ -7,14 +7,18 @@ layer; a test holds a pass there, or lets it fail.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
 from attnscope.errors import CancelledError, TooLongError
 from attnscope.model.generation import Generation, OnToken, Step, Wanted
+from attnscope.model.states import States
+from attnscope.model.sweep import Sweep
+from attnscope.session.fake_interpreted import fake_states, fake_sweep
 from attnscope.session.model_like import Given
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.trace import TracedStack
@@ -138,6 +142,44 @@ class FakeModel:
         else:
             trace = self.trace(text + words) if pair is None else self.trace(text, pair + words)
         return Generation(words, [step.token for step in steps], tuple(steps), "length", trace)
+
+    def states(
+        self,
+        text: Any,
+        answer: str | int | None = None,
+        foil: str | int | None = None,
+        *,
+        position: int | None = None,
+        observer: Observer | None = None,
+    ) -> States:
+        """States whose numbers depend on nothing but the trace."""
+        trace = text if isinstance(text, Trace) else self.trace(text)
+        return fake_states(trace, self.layers, self._step, answer, foil, position, observer)
+
+    def patch(
+        self,
+        clean: Any,
+        corrupted: Any,
+        *,
+        stack: str | None = None,
+        layers: Sequence[int] | None = None,
+        answer: str | int | None = None,
+        foil: str | int | None = None,
+        observer: Observer | None = None,
+        **_options: Any,
+    ) -> Sweep:
+        """A sweep over all heads whose numbers depend on nothing but the prompts."""
+        return fake_sweep(
+            clean,
+            corrupted,
+            (self.layers, self.heads),
+            self._step,
+            stack=stack or list(self.stacks)[-1],
+            layers=layers,
+            answer=answer,
+            foil=foil,
+            observer=observer,
+        )
 
     def check(
         self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None

@@ -15,10 +15,10 @@ _LOOK_AGAIN_S = 0.05
 Report = Callable[[str, int, int, str], None]
 Tell = Callable[[str, dict[str, Any]], None]
 
-PASSES = frozenset({"run", "check", "generate"})
+PASSES = frozenset({"run", "check", "generate", "patch", "states"})
 """The requests that run a model."""
 
-REPLACED = frozenset({"run", "generate"})
+REPLACED = frozenset({"run", "generate", "patch", "states"})
 """The requests of which a newer one of the same page takes the place of the older."""
 
 

@@ -11,14 +11,15 @@ from attnscope.errors import InputError, TooLongError
 class Limits:
     """Limits of a session.
 
-    `tokens` and `characters` bound one input, `new_tokens` what is generated at a time, `trace_bytes` what all traces together
-    may hold, `answer_bytes` the tensors of one response, `passes` the model passes that may wait or run at once, `requests` all
-    requests.
+    `tokens` and `characters` bound one input, `new_tokens` what is generated at a time, `patched_tokens` the tokens of all
+    passes of one sweep, `trace_bytes` what all traces together may hold, `answer_bytes` the tensors of one response, `passes` the
+    model passes that may wait or run at once, `requests` all requests.
     """
 
     tokens: int = 4096
     characters: int = 200_000
     new_tokens: int = 512
+    patched_tokens: int = 1_000_000
     trace_bytes: int = 2 * 2**30
     answer_bytes: int = 256 * 2**20
     passes: int = 8
@@ -50,6 +51,14 @@ class Limits:
         if tokens > self.new_tokens:
             raise TooLongError(
                 f"{tokens:,} new tokens are asked for; this session generates at most {self.new_tokens:,} at a time."
+            )
+
+    def check_patched(self, tokens: int) -> None:
+        """Refuse a sweep whose passes would run over so many tokens in all."""
+        if tokens > self.patched_tokens:
+            raise TooLongError(
+                f"The sweep would run over {tokens:,} tokens in all; this session takes at most {self.patched_tokens:,}. "
+                "Choose fewer layers, heads or positions, or shorter prompts."
             )
 
     def check_answer(self, size: int) -> None:

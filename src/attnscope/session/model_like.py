@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, overload
 
 from attnscope.model.generation import Generation, OnToken, Wanted
+from attnscope.model.states import States
+from attnscope.model.sweep import Sweep
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
 
@@ -99,6 +101,39 @@ class ModelLike(Protocol):
         observer: Observer | None = None,
     ) -> Generation:
         """Text that the model writes on, with the trace of that run."""
+        ...
+
+    def states(
+        self,
+        text: Any,
+        answer: str | int | None = None,
+        foil: str | int | None = None,
+        *,
+        position: int | None = None,
+        observer: Observer | None = None,
+    ) -> States:
+        """The residual stream of a text, or of a trace that this model made."""
+        ...
+
+    def patch(
+        self,
+        clean: Any,
+        corrupted: Any,
+        *,
+        what: str = "head_output",
+        by: str | None = None,
+        metric: str | None = None,
+        answer: str | int | None = None,
+        foil: str | int | None = None,
+        position: int | None = None,
+        stack: str | None = None,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        positions: Sequence[int] | None = None,
+        target: Any = None,
+        observer: Observer | None = None,
+    ) -> Sweep:
+        """A sweep of activation patching from one prompt into another."""
         ...
 
     def check(

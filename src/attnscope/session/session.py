@@ -23,7 +23,9 @@ from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.layer_message import Arrays, layer_message, tile_arrays
 from attnscope.session.limits import Limits
 from attnscope.session.model_like import ModelLike
+from attnscope.session.patch_message import PatchRequest, patch_message
 from attnscope.session.run_message import RunRequest
+from attnscope.session.states_message import StatesRequest
 from attnscope.session.values_message import values_message
 from attnscope.trace import Trace
 from attnscope.wire import Message, decode, encode
@@ -94,6 +96,8 @@ class Session:
             "hello": self._hello,
             "run": self._run,
             "generate": self._generate,
+            "patch": self._patch,
+            "states": self._states,
             "trace": self._trace,
             "overview": self._overview,
             "layer": self._layer,
@@ -225,6 +229,25 @@ class Session:
             {**trace_fields(held), "generation": generation_fields(made, asked.wanted)},
             trace_arrays(held.trace),
         )
+
+    def _patch(self, body: Mapping[str, Any], job: Job) -> Answer:
+        asked = PatchRequest.of(body, self.limits)
+        model = self._asked_model(body, job)
+        asked.check(model, self.limits)
+        job.stage = "patch"
+        with job.holding(self._pass, "waiting for another pass"):
+            fields, arrays = patch_message(asked.run(model, job))
+        return "patch", fields, arrays
+
+    def _states(self, body: Mapping[str, Any], job: Job) -> Answer:
+        held, asked = self._held.get(text_of(body, "trace")), StatesRequest.of(body)
+        asked.check(held.trace, self.limits)
+        if held.model is None:
+            raise RefusedError("This trace came without its model, so its states are not known: run the text again.")
+        job.stage = "states"
+        with job.holding(self._pass, "waiting for another pass"):
+            fields, arrays = asked.run(held.model, held.trace, job)
+        return "states", fields, arrays
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
         held = self._held.get(text_of(body, "trace"))

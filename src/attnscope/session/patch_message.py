@@ -1,0 +1,97 @@
+"""The `patch` request and its response: a sweep of activation patching between two prompts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from attnscope.errors import InputError
+from attnscope.model.sweep import METRICS, WHAT, Sweep
+from attnscope.session.asked import optional_text_of, text_of, token_of, whole_of, wholes_of
+from attnscope.session.jobs import Job
+from attnscope.session.layer_message import Arrays
+from attnscope.session.limits import Limits
+from attnscope.session.model_like import ModelLike
+from attnscope.session.states_message import short
+
+
+@dataclass(frozen=True)
+class PatchRequest:
+    """Two prompts and what is swept, read from a request and checked as far as that goes without the model."""
+
+    clean: str
+    corrupted: str
+    target: str | None
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any], limits: Limits) -> PatchRequest:
+        """Raises `InputError` for a field that is none, `TooLongError` for more than the limits allow."""
+        clean, corrupted, target = text_of(body, "clean"), text_of(body, "corrupted"), optional_text_of(body, "target")
+        for one in (clean, corrupted):
+            limits.check_text(one, None, target)
+        what = optional_text_of(body, "what") or "head_output"
+        if what not in WHAT:
+            raise InputError(f"`what` is one of {', '.join(WHAT)}; got {what[:100]!r}.")
+        options = {
+            "what": what,
+            "by": optional_text_of(body, "by"),
+            "metric": optional_text_of(body, "metric"),
+            "stack": optional_text_of(body, "stack"),
+            "answer": token_of(body, "answer"),
+            "foil": token_of(body, "foil"),
+            "position": whole_of(body, "position"),
+            **{name: wholes_of(body, name) for name in ("layers", "heads", "positions")},
+        }
+        return cls(clean, corrupted, target, options)
+
+    def check(self, model: ModelLike, limits: Limits) -> None:
+        """Refuse what is too much for the session before it runs: every cell is a pass over the prompt's tokens."""
+        if self.target is not None and model.kind != "encoder-decoder":
+            raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
+        tokens = max(model.count_tokens(one, target=self.target) for one in (self.clean, self.corrupted))
+        limits.check_tokens(tokens)
+        stack = max(model.stacks.values(), key=lambda one: one.layers)
+        by = self.options["by"] or ("head" if self.options["what"] in ("head_output", "attention") else "position")
+        layers, heads, positions = (self.options[name] for name in ("layers", "heads", "positions"))
+        columns = {"head": len(heads or range(stack.heads)), "position": len(positions or range(tokens))}.get(by, 1)
+        limits.check_patched(len(layers or range(stack.layers)) * columns * tokens)
+
+    def run(self, model: ModelLike, job: Job) -> Sweep:
+        """The sweep. Progress is told layer by layer."""
+        given = {} if self.target is None else {"target": self.target}
+        return model.patch(self.clean, self.corrupted, observer=job, **self.options, **given)
+
+
+def patch_message(sweep: Sweep) -> tuple[dict[str, Any], Arrays]:
+    """The fields and tensors of a `patch` response."""
+    fields = {
+        "what": sweep.what,
+        "by": sweep.by,
+        "stack": sweep.stack,
+        "metric": sweep.metric,
+        "formula": METRICS[sweep.metric],
+        "clean": _finite(sweep.clean),
+        "corrupted": _finite(sweep.corrupted),
+        "layers": list(sweep.layers),
+        "columns": list(sweep.columns),
+        "labels": list(sweep.labels),
+        "sources": list(sweep.sources),
+        "answer": short(sweep.answer.text, sweep.answer.id),
+        "foil": None if sweep.foil is None else short(sweep.foil.text, sweep.foil.id),
+        "position": sweep.position,
+        "error": _finite(sweep.error),
+    }
+    shape = (len(sweep.layers), len(sweep.columns))
+    arrays: Arrays = {
+        "values": sweep.values.reshape(shape).float().numpy(),
+        "effects": sweep.effects.reshape(shape).float().numpy(),
+        "unchanged": sweep.unchanged.reshape(shape).byte().numpy(),
+    }
+    return fields, arrays
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

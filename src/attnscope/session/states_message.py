@@ -1,0 +1,98 @@
+"""The `states` request and its response: the residual stream of a trace, what it predicts after each layer, shares of a logit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from attnscope.errors import InputError
+from attnscope.model.contributions import Contributions
+from attnscope.model.states import States
+from attnscope.session.asked import token_of, whole_of
+from attnscope.session.jobs import Job
+from attnscope.session.layer_message import Arrays
+from attnscope.session.limits import Limits
+from attnscope.session.model_like import ModelLike
+from attnscope.trace import Trace
+
+TOP = 3
+MOST = 20
+
+
+@dataclass(frozen=True)
+class StatesRequest:
+    """What is asked about a trace's states: the `top` tokens of the lens (0: no lens), an answer, a position."""
+
+    answer: str | int | None
+    foil: str | int | None
+    position: int | None
+    top: int
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> StatesRequest:
+        """Raises `InputError` for a field that is none."""
+        top = whole_of(body, "top")
+        if top is not None and not 0 <= top <= MOST:
+            raise InputError(f"`top` is how many tokens of the logit lens are wanted, from 0 to {MOST}; got {top}.")
+        return cls(
+            token_of(body, "answer"), token_of(body, "foil"), whole_of(body, "position"), TOP if top is None else top
+        )
+
+    def check(self, trace: Trace, limits: Limits) -> None:
+        """Refuse an answer that would be too large, before anything runs."""
+        tokens = max(len(side) for side in trace.sides.values())
+        layers = max(stack.layers for stack in trace.stacks.values()) + 1
+        limits.check_answer(4 * layers * tokens * (1 + 2 * self.top))
+
+    def run(self, model: ModelLike, trace: Trace, job: Job) -> tuple[dict[str, Any], Arrays]:
+        """The fields and tensors of the response."""
+        found = model.states(trace, self.answer, self.foil, position=self.position, observer=job)
+        arrays: Arrays = {"norms": found.norms.numpy()}
+        texts: dict[str, str] = {}
+        top = self.top if found.predicts else 0
+        if top:
+            job.stage = "lens"
+            lens = found.lens(top, observer=job)
+            arrays |= {"top": lens.ids.int().numpy(), "probability": lens.probabilities.numpy()}
+            texts = {str(ident): found.read(ident) for ident in torch.unique(lens.ids).tolist()}
+        fields = {
+            "trace": trace.id,
+            "stack": found.stack,
+            "layers": found.layers,
+            "top": top,
+            "texts": texts,
+            "notes": list(found.notes),
+            "answer": None,
+        }
+        if found.contributions is not None:
+            more, shares = _shares(found, found.contributions)
+            fields |= more
+            arrays |= shares
+        return fields, arrays
+
+
+def _shares(found: States, shares: Contributions) -> tuple[dict[str, Any], Arrays]:
+    fields = {
+        "answer": short(shares.answer.text, shares.answer.id),
+        "foil": None if shares.foil is None else short(shares.foil.text, shares.foil.id),
+        "position": shares.position,
+        "total": shares.total,
+        "remainder": shares.remainder,
+        "share_kind": [one.kind for one in shares.shares],
+        "share_stack": [one.stack or found.stack for one in shares.shares],
+    }
+    arrays: Arrays = {
+        "share": np.array([one.value for one in shares.shares], np.float32),
+        "share_layer": np.array([-1 if one.layer is None else one.layer for one in shares.shares], np.int32),
+        "share_head": np.array([-1 if one.head is None else one.head for one in shares.shares], np.int32),
+    }
+    return fields, arrays
+
+
+def short(text: str, ident: int) -> dict[str, Any]:
+    """A token as two JSON fields."""
+    return {"text": text, "id": ident}
