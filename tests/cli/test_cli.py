@@ -17,7 +17,19 @@ def test_the_version_is_the_packages():
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("demo",), ("serve",), ("check",), ("trace",), ("export",), ("figure",), ("heads",), ("models",)]
+    "command",
+    [
+        (),
+        ("demo",),
+        ("serve",),
+        ("check",),
+        ("trace",),
+        ("export",),
+        ("figure",),
+        ("heads",),
+        ("generate",),
+        ("models",),
+    ],
 )
 def test_help_needs_no_torch(command):
     program = f"import sys; sys.argv = ['attnscope', *{command!r}, '--help']\nfrom attnscope.cli import main\n"

@@ -4,9 +4,12 @@ analysis.heads(trace)                   # every measure of every head, a pandas 
 analysis.edge(trace, query=5, key=2)    # all heads by one edge
 analysis.similarity(trace)              # Jensen–Shannon divergence between heads
 analysis.value_weighted(trace, 5, 3)    # ‖α f(x)‖ of one head, [query, key]
+analysis.decays(trace)                  # how steeply scores fall with distance, all heads
+analysis.decay(trace, 3, 1)             # which neurons make one head's fall
 analysis.rollout(trace)                 # attention through all layers, [query, key]
 """
 
+from attnscope.analysis.decay import Decay, decay, decays
 from attnscope.analysis.divergence import similarity
 from attnscope.analysis.edges import Edge, edge_of
 from attnscope.analysis.flow import rollout, value_weighted
@@ -17,9 +20,12 @@ from attnscope.analysis.tables import edge, heads, measures
 
 __all__ = [
     "MEASURES",
+    "Decay",
     "Edge",
     "LayerOverview",
     "Measure",
+    "decay",
+    "decays",
     "edge",
     "edge_of",
     "heads",

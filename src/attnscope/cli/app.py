@@ -10,6 +10,7 @@ import typer
 from attnscope.cli.check import check
 from attnscope.cli.export import export
 from attnscope.cli.figure import figure
+from attnscope.cli.generate import generate
 from attnscope.cli.heads import heads
 from attnscope.cli.models import app as models_app
 from attnscope.cli.serving import demo, serve
@@ -27,6 +28,7 @@ app.command()(demo)
 app.command()(serve)
 app.command()(check)
 app.command()(trace)
+app.command()(generate)
 app.command()(export)
 app.command()(figure)
 app.command()(heads)

@@ -75,6 +75,11 @@ class Wanted:
             raise InputError(f"`stop` is a text, or a list of texts, at which to end; got {stop!r}.")
         return cls(max_new_tokens, Sampling.of(temperature, top_k, top_p, seed), strings)
 
+    @property
+    def seed(self) -> int | None:
+        """The seed that tokens are drawn with; None where each is the most probable one."""
+        return None if self.sampling is None else self.sampling.seed
+
     def described(self) -> dict[str, Any]:
         """The settings as JSON values."""
         sampling = None if self.sampling is None else asdict(self.sampling)

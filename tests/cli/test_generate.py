@@ -1,0 +1,37 @@
+"""`attnscope generate` as a person meets it: a line a token, the text, the saved trace, and one sentence for what cannot be."""
+
+from __future__ import annotations
+
+import pytest
+from commands import attnscope, one_sentence
+
+import attnscope as package
+
+TEXT = "The quick, brown fox jumps over the lazy"
+
+
+def test_each_token_has_a_line_and_the_text_follows(tmp_path, smollm2):
+    path = tmp_path / "fox.trace"
+    done = attnscope("generate", "smollm2", "--text", TEXT, "-n", "8", "--stop", ".", "-o", str(path))
+    assert done.returncode == 0, done.stderr
+    head, first, second, *_ = done.stdout.splitlines()
+    assert head.split() == ["token", "probability", "others"]
+    assert first.split()[:2] == ["·dog", "70.7%"]
+    assert "·river 7.6%" in first
+    assert second.startswith(".")
+    assert f"{TEXT} dog.\n" in done.stdout
+    assert "2 new tokens, ended by a stop string." in done.stdout
+    saved = package.open(path)
+    assert saved.provenance["generated"]["prompt"] == len(saved.tokens) - 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("minilm", "--text", "a b"), "generates no text"),
+        (("smollm2", "--text", "a b", "--top-p", "2"), "at most 1"),
+        (("smollm2", "--text", "a b", "-o", "no/such/folder/x.trace"), "folder"),
+    ],
+)
+def test_what_cannot_be_generated_is_one_sentence(arguments, said):
+    assert said in one_sentence(attnscope("generate", *arguments))
