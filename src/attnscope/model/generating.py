@@ -105,7 +105,7 @@ class _Made:
 
 def _captured(task: Task, writer: Writer, observer: Observer | None) -> _Made:
     anatomy = task.subject.anatomy
-    shown = anatomy.route == "interface"
+    shown = anatomy.route == "interface" and not anatomy.outside
     with prepared(task.module, NAME if shown else None) as clone:
         recorder = StepsRecorder(names={}, observer=observer, total=len(anatomy.places), places=anatomy.places)
         base = StepsOutput(clone)
@@ -135,7 +135,7 @@ def _trace(task: Task, made: _Made, stacks: dict[str, TracedStack], writer: Writ
         stacks=stacks,
         certificate=made.certificate,
         provenance={**provenance(task.model, whole, inputs), "generated": generated},
-        warnings=whole.warnings,
+        warnings=[*whole.warnings, *task.subject.anatomy.notes],
         next_tokens=[(token.text, token.id, probability) for token, probability in writer.most_probable(run.last)],
         logits=lazy_logits(task.module, inputs, made.base, run.last),
         inputs=inputs,
