@@ -54,7 +54,9 @@ def test_where_only_the_models_own_weights_give_its_output_those_are_shown(
 ) -> None:
     monkeypatch.setattr(modeling_llama, "eager_attention_forward", sharpened_and_honest)
     model = own_eager(tiny.build("llama"))
-    trace = attnscope.Model(model).trace(tiny.ids())
+    wrapped = attnscope.Model(model)
+    trace = wrapped.trace(tiny.ids())
+    assert wrapped.check(tiny.ids()).ok  # of the very weights that are shown
     with torch.no_grad():
         expected = model(input_ids=torch.tensor([tiny.ids()]), output_attentions=True).attentions
     torch.testing.assert_close(trace.attention(1, 2), expected[1][0, 2])

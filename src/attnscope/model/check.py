@@ -83,9 +83,11 @@ def full_certificate(
     if anatomy.route == "reported":
         found, error, _ = reported_weights(model, inputs, untouched, anatomy.outside)
         return reported_certificate(found, error, tolerance, "full")
-    with prepared(model, NAME) as clone:
-        recorder = Recorder(names={}, observer=observer, sample=0, total=len(anatomy.places), places=anatomy.places)
-        captured, calls = capture_pass(clone, recorder, {**inputs, **options})
+    captured, calls = _captured(model, anatomy, {**inputs, **options}, observer)
+    if any(
+        weighted_values_error(call) > tolerance for call in calls
+    ):  # shown, if at all, by the weights it returns itself
+        captured, calls = _captured(model, anatomy, {**inputs, **options}, observer, keep_weights=True)
     with prepared(model, "eager") as clone, torch.no_grad():
         eager = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True, output_attentions=True))
     across = is_encoder_decoder(model)
@@ -107,6 +109,27 @@ def full_certificate(
         found, error, _ = reported_weights(model, inputs, untouched, anatomy.outside)
         layers |= reported_certificate(found, error, tolerance, "full").stacks
     return Certificate.of(ordered(layers), tolerance, "full")
+
+
+def _captured(
+    model: nn.Module,
+    anatomy: Anatomy,
+    inputs: Mapping[str, Any],
+    observer: Observer | None,
+    *,
+    keep_weights: bool = False,
+) -> tuple[Any, list[Capture]]:
+    """A pass of which every row is compared."""
+    with prepared(model, NAME) as clone:
+        recorder = Recorder(
+            names={},
+            observer=observer,
+            sample=0,
+            keep_weights=keep_weights,
+            total=len(anatomy.places),
+            places=anatomy.places,
+        )
+        return capture_pass(clone, recorder, inputs)
 
 
 def placed(call: Capture) -> Place:
