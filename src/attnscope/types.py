@@ -23,7 +23,8 @@ class Token:
     as "patch 3,4" (row and column, from 0). The id of a position that no vocabulary names is -1.
 
     `role` is that of the chat message which the token is from ("user"): None outside of chats, and for what a chat template
-    adds of its own.
+    adds of its own. `given` is what of the text the token stands for, where the token does not say it: the word behind an
+    unknown token, the character that a byte (`raw`) is part of.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Token:
     box: Box | None = field(default=None, kw_only=True)
     image: int | None = field(default=None, kw_only=True)
     role: str | None = field(default=None, kw_only=True)
+    given: str | None = field(default=None, kw_only=True)
 
 
 def token_fields(token: Token) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def token_of(fields: Mapping[str, Any]) -> Token:
     return Token(**given)
 
 
-_RARE = frozenset({"box", "image", "role"})
+_RARE = frozenset({"box", "image", "role", "given"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,15 +51,37 @@ const CONTROL: Readonly<Record<string, string>> = {
   "\u200b": "∅",
 };
 
-/** How a token looks: spaces, line breaks and tabs visible, continuation marked, bytes as bytes. */
+/** What nobody sees on its own: controls, marks of direction, joiners at an end, lone surrogates, what no script has. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+const JOINERS = new Set(["\u200c", "\u200d"]);
+
+function visible(text: string): string {
+  const seen = text.replace(UNSEEN, (sign, at: number) => {
+    const inside = at > 0 && at + sign.length < text.length;
+    return JOINERS.has(sign) && inside ? sign : codePoint(sign);
+  });
+  return /^\p{M}/u.test(seen) ? `◌${seen}` : seen; // a mark needs something to stand on
+}
+
+function codePoint(sign: string): string {
+  const code = (sign.codePointAt(0) ?? 0).toString(16);
+  return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
+}
+
+/** How a token looks: spaces, line breaks, tabs and what else nobody sees visible, continuation marked, bytes as bytes. */
 export function face(token: Token): TokenFace {
-  const visible = token.text.replace(/[\n\r\t\u00a0\u200b]/g, (sign) => CONTROL[sign]);
-  if (token.special) return { before: "", text: visible, kind: "special" };
-  if (token.box != null) return { before: "", text: visible.replace(/^patch /, ""), kind: "plain" };
-  if (token.raw) return { before: "", text: visible, kind: "raw" };
-  if (token.continues) return { before: "##", text: visible, kind: "plain" };
-  const spaces = /^ */.exec(visible)?.[0].length ?? 0;
-  const rest = visible.slice(spaces);
+  const signs = token.text.replace(/[\n\r\t\u00a0\u200b]/g, (sign) => CONTROL[sign]);
+  const shown = visible(signs);
+  if (token.special) return { before: "", text: shown, kind: "special" };
+  if (token.box != null) return { before: "", text: shown.replace(/^patch /, ""), kind: "plain" };
+  if (token.raw) {
+    const text = shown.trimStart();
+    return { before: text === shown ? "" : "·", text, kind: "raw" };
+  }
+  if (shown === "") return { before: "", text: "∅", kind: "space" };
+  if (token.continues) return { before: "##", text: shown, kind: "plain" };
+  const spaces = /^ */.exec(shown)?.[0].length ?? 0;
+  const rest = shown.slice(spaces);
   if (rest === "") return { before: "", text: "␣".repeat(Math.max(1, spaces)), kind: "space" };
   const kind = /^[↵␍⇥⍽∅ ]+$/.test(rest) ? "space" : "plain";
   return {
@@ -79,11 +101,24 @@ export function longestToken(tokens: readonly Token[]): number {
   return longest;
 }
 
-/** A token in a sentence of the readout: its text without the leading space. */
+/** A token in a sentence of the readout: its text without the leading space, and what it stands for where it does not say. */
 export function word(token: Token): string {
   if (token.box != null) return token.text;
   const shown = face(token);
-  return shown.before === "##" ? `##${shown.text}` : shown.text;
+  const text = shown.before === "##" ? `##${shown.text}` : shown.text;
+  const given = givenText(token);
+  return given === null ? text : `${text} (${given})`;
+}
+
+const GIVEN_LETTERS = 16;
+
+/** What of the text a token stands for, shortened; null where the token says it itself. */
+export function givenText(token: Token): string | null {
+  if (token.given == null) return null;
+  const letters = [...visible(token.given.replace(/[\n\r\t\u00a0\u200b]/g, (sign) => CONTROL[sign]))];
+  return letters.length <= GIVEN_LETTERS
+    ? letters.join("")
+    : `${letters.slice(0, GIVEN_LETTERS - 1).join("")}…`;
 }
 
 const repeats = new WeakMap<readonly Token[], ReadonlySet<string>>();

@@ -1,5 +1,5 @@
 import { createMemo, For, type JSX, Show } from "solid-js";
-import { face, spoken } from "../marks/format";
+import { face, givenText, spoken } from "../marks/format";
 import type { Place, Side } from "../state/state";
 import type { Token } from "../wire/messages";
 import { type Layout, rowSize, rowY, visibleRows } from "./layout";
@@ -32,6 +32,12 @@ export interface TokenColumnProps {
 
 /** Tokens before and after the window that are in the page as well. */
 const MARGIN = 4;
+
+/** What a token's label cannot say: what it stands for, and whose it is. */
+function hint(token: Token | undefined): string | undefined {
+  const parts = token === undefined ? [] : [givenText(token), token.role ? `${token.role}’s` : null];
+  return parts.filter((part) => part !== null).join(", ") || undefined;
+}
 
 /** One column of tokens, of which only those in the window are in the page. */
 export function TokenColumn(props: TokenColumnProps) {
@@ -157,7 +163,7 @@ export function TokenColumn(props: TokenColumnProps) {
                   "opens-b": opensB(),
                 }}
                 data-role={token()?.role ?? undefined}
-                title={token()?.role ? `${token().role}’s` : undefined}
+                title={hint(token())}
                 aria-label={`${spoken(token(), index())}${token()?.role ? `, ${token().role}` : ""}${props.remark?.(index()) ?? ""}`}
                 aria-selected={pinned(index())}
                 aria-setsize={props.tokens.length}

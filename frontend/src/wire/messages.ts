@@ -56,6 +56,8 @@ export interface Token {
   readonly raw: boolean;
   /** Of which chat message it is; what a template adds has none. */
   readonly role?: string | null;
+  /** What it stands for, where it does not say: the word behind an unknown token, the character that a byte is part of. */
+  readonly given?: string | null;
   /** Of a patch: where it is in its picture (x0, y0, x1, y1), pixels. */
   readonly box?: Box | null;
   /** The picture that it is of: an index of `images`. */

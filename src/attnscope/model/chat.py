@@ -17,6 +17,7 @@ from jinja2 import TemplateError
 
 from attnscope.errors import InputError
 from attnscope.model.encoded import Encoded, require_text, require_tokens
+from attnscope.model.stretches import with_given
 from attnscope.model.texts import require_tokenizer
 from attnscope.model.tokens import Reader
 
@@ -65,7 +66,8 @@ def encode_chat(tokenizer: Any, read: Reader, given: Sequence[Message], *, max_t
     require_tokens(ids)
     starts = [start for start, _ in encoding.pop("offset_mapping")] if fast else None
     roles = _roles_of_tokens(tokenizer, text, stretches, starts, len(ids))
-    tokens = [replace(read(one), role=role) for one, role in zip(ids, roles, strict=True)]
+    read_as = with_given([read(one) for one in ids], encoding, tokenizer, text)
+    tokens = [replace(token, role=role) for token, role in zip(read_as, roles, strict=True)]
     inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
     return Encoded(inputs, tokens, [], text, None, messages)
 

@@ -9,6 +9,7 @@ import torch
 
 from attnscope.errors import InputError, MissingError
 from attnscope.model.encoded import Encoded, cut_note, require_text, require_tokens
+from attnscope.model.stretches import with_given
 from attnscope.model.tokens import Reader
 from attnscope.types import Sentence, Token
 
@@ -31,7 +32,7 @@ def encode_text(
         warnings.append(cut_note(before, len(encoding["input_ids"])))
     ids: list[int] = list(encoding["input_ids"])
     require_tokens(ids)
-    tokens = [read(one) for one in ids]
+    tokens = with_given([read(one) for one in ids], encoding, tokenizer, *given)
     if pair is not None:
         sides = _sentences(encoding, tokens, tokenizer, text)
         tokens = [replace(token, sentence=side) for token, side in zip(tokens, sides, strict=True)]
