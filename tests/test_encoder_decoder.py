@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny
 import torch
+import transformers as tf
 
 import attnscope
+from attnscope.errors import InputError, MissingError, TooLongError
 
 ATTENTIONS = {"encoder": "encoder_attentions", "decoder": "decoder_attentions", "cross": "cross_attentions"}
 
@@ -19,18 +22,19 @@ def model(request: pytest.FixtureRequest) -> Any:
     return tiny.build(request.param)
 
 
-def eager(model: Any, **inputs: list[int]) -> Any:
+@pytest.fixture(scope="module")
+def wrapped(model: Any) -> attnscope.Model:
+    return attnscope.Model(model)
+
+
+def eager(model: Any, **inputs: Any) -> Any:
     other = copy.deepcopy(model)
     other.set_attn_implementation("eager")
     with torch.no_grad():
-        return other(**{name: torch.tensor([ids]) for name, ids in inputs.items()}, output_attentions=True)
+        return other(**{name: torch.as_tensor(ids) for name, ids in inputs.items()}, output_attentions=True)
 
 
-@pytest.mark.parametrize(("source", "target"), [(12, 5), (4, 9), (7, 7), (1, 1)])
-def test_all_three_stacks_are_the_models_own_attention(model: Any, source: int, target: int) -> None:
-    ids, written = tiny.ids(source), tiny.ids(target)[::-1]
-    trace = attnscope.Model(model).trace(ids, target=written)
-    expected = eager(model, input_ids=ids, decoder_input_ids=written)
+def same_attention(trace: attnscope.Trace, expected: Any) -> None:
     assert list(trace.stacks) == ["encoder", "decoder", "cross"]
     for stack, name in ATTENTIONS.items():
         layers = getattr(expected, name)
@@ -39,15 +43,110 @@ def test_all_three_stacks_are_the_models_own_attention(model: Any, source: int, 
             for head in range(weights.shape[1]):
                 shown = trace.attention(layer, head, stack)
                 torch.testing.assert_close(shown, weights[0, head], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("source", "target"), [(12, 5), (4, 9), (7, 7), (1, 1)])
+def test_all_three_stacks_are_the_models_own_attention(
+    model: Any, wrapped: attnscope.Model, source: int, target: int
+) -> None:
+    ids, written = tiny.ids(source), tiny.ids(target)[::-1]
+    trace = wrapped.trace(ids, target=written)
+    expected = eager(model, input_ids=[ids], decoder_input_ids=[written])
+    same_attention(trace, expected)
     assert trace.logits is not None
     torch.testing.assert_close(trace.logits, expected.logits[0], atol=1e-4, rtol=1e-4)
     assert trace.certificate.ok and list(trace.certificate.stacks) == ["encoder", "decoder", "cross"]
     assert [[token.id for token in side] for side in trace.tokens_for("cross")] == [written, ids]
 
 
-def test_the_certificate_compares_every_stack(model: Any) -> None:
-    certificate = attnscope.Model(model).check(tiny.ids(9), target=tiny.ids(5))
+def test_without_a_target_it_is_what_the_model_writes_itself(model: Any, wrapped: attnscope.Model) -> None:
+    ids = tiny.ids(9)
+    with torch.no_grad():
+        written = copy.deepcopy(model).generate(torch.tensor([ids]), do_sample=False, max_new_tokens=20)[0].tolist()
+    ends = model.generation_config.eos_token_id
+    trace = wrapped.trace(ids)
+    assert [token.id for token in trace.tokens] == (written[:-1] if written[-1] == ends else written)
+    assert trace.provenance["target"] is None and trace.provenance["decoder_input_ids"] == written[: len(trace.tokens)]
+    likeliest = int(trace.logits[-1].argmax())
+    assert trace.next_tokens[0][1] == likeliest
+
+
+@pytest.mark.filterwarnings("ignore:Version v4.12.0")  # EncoderDecoderModel speaks of training
+def test_labels_are_shifted_as_in_training(model: Any, wrapped: attnscope.Model) -> None:
+    ids, labels = tiny.ids(9), [11, 12, 13, 2]
+    with torch.no_grad():
+        expected = model(input_ids=torch.tensor([ids]), labels=torch.tensor([labels])).logits[0]
+    for trace in (wrapped.trace({"input_ids": ids, "labels": labels}), wrapped.trace(ids, target={"labels": labels})):
+        torch.testing.assert_close(trace.logits, expected, atol=1e-4, rtol=1e-4)
+    assert [token.id for token in trace.tokens][1:] == labels[:-1]
+
+
+def test_the_certificate_compares_every_stack(wrapped: attnscope.Model) -> None:
+    certificate = wrapped.check(tiny.ids(9), target=tiny.ids(5))
     assert certificate.ok
     for layers in certificate.stacks.values():
         assert all(layer.eager_weights is not None and layer.eager_weights < 1e-5 for layer in layers)
         assert all(layer.hidden_states is not None for layer in layers)
+
+
+def test_a_saved_trace_has_all_stacks_and_its_head_outputs(
+    model: Any, wrapped: attnscope.Model, tmp_path: Path
+) -> None:
+    trace = wrapped.trace(tiny.ids(9), target=tiny.ids(4))
+    trace.save(tmp_path / "one.trace")
+    opened = attnscope.open(tmp_path / "one.trace", model=wrapped)
+    assert opened.id == trace.id and [len(side) for side in opened.tokens_for("cross")] == [4, 9]
+    for stack in trace.stacks:
+        torch.testing.assert_close(opened.attention(1, 1, stack), trace.attention(1, 1, stack), atol=0, rtol=0)
+        expected = trace.head_output(1, 0, stack)
+        torch.testing.assert_close(opened.head_output(1, 0, stack), expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(opened.logits, trace.logits, atol=1e-4, rtol=1e-4)
+
+
+def test_the_position_bias_of_t5_is_one_number_a_head_and_distance() -> None:
+    trace = attnscope.Model(tiny.build("t5")).trace(tiny.ids(40), target=tiny.ids(30))
+    for stack, count in (("encoder", 40), ("decoder", 30)):
+        for record in trace.traced_stack(stack).records:
+            assert record.bias.kind == "relative" and record.bias.values.shape == (4, 2 * count - 1)
+    assert all(record.bias is None for record in trace.traced_stack("cross").records)
+
+
+def test_a_stack_outside_the_interface_is_left_out_with_a_sentence() -> None:
+    torch.manual_seed(0)
+    config = tf.LongT5Config(**tiny._T5, local_radius=4)
+    trace = attnscope.Model(tf.LongT5ForConditionalGeneration(config).eval()).trace(tiny.ids(9), target=tiny.ids(4))
+    assert list(trace.stacks) == ["decoder", "cross"] and trace.certificate.ok
+    assert any(warning.startswith("The encoder attention is not shown.") for warning in trace.warnings)
+
+
+def test_a_stack_that_the_model_has_to_report_stands_beside_captured_ones() -> None:
+    torch.manual_seed(0)
+    model = tf.BigBirdPegasusForConditionalGeneration(
+        tf.BigBirdPegasusConfig(**tiny._SIDES, attention_type="original_full")
+    )
+    trace = attnscope.Model(model.eval()).trace(tiny.ids(9), target=tiny.ids(4))
+    same_attention(trace, eager(model, input_ids=[tiny.ids(9)], decoder_input_ids=[tiny.ids(4)]))
+    assert not trace.certificate.ok and "weights of the encoder" in trace.certificate.sentence
+
+
+def test_a_target_that_nobody_reads_and_two_targets_are_refused() -> None:
+    with pytest.raises(InputError, match="no target side"):
+        attnscope.Model(tiny.build("gpt2")).trace(tiny.ids(), target=tiny.ids())
+    model = attnscope.Model(tiny.build("t5"))
+    with pytest.raises(InputError, match="hold a target already"):
+        model.trace({"input_ids": tiny.ids(), "decoder_input_ids": [0, 5]}, target=[0, 6])
+    with pytest.raises(InputError, match="no tokens"):
+        model.trace(tiny.ids(), target=[])
+    with pytest.raises(MissingError, match="no tokenizer"):
+        model.trace(tiny.ids(), target="a text")
+    with pytest.raises(InputError, match="outside the model's vocabulary of 95"):
+        attnscope.Model(tiny.build("bert2gpt2")).trace(tiny.ids(), target=[1, 95])
+
+
+def test_both_sides_have_their_own_limits() -> None:
+    model = attnscope.Model(tiny.build("bart"))
+    with pytest.raises(TooLongError, match="The source has 65 tokens"):
+        model.trace(tiny.ids(65), target=tiny.ids(4))
+    with pytest.raises(TooLongError, match="The target has 70 tokens"):
+        model.count_tokens(tiny.ids(6), target=tiny.ids(70))
+    assert model.count_tokens(tiny.ids(6), target=tiny.ids(9)) == 9

@@ -120,24 +120,57 @@ _SIDES = {
     "max_position_embeddings": 64,
     "decoder_start_token_id": 2,
 }
+_T5 = {
+    "vocab_size": VOCABULARY,
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 32,
+    "num_layers": 3,
+    "num_decoder_layers": 2,
+    "num_heads": 4,
+    "initializer_factor": 0.5,  # scores are not scaled
+    "decoder_start_token_id": 0,
+}
 _SEQ2SEQ = tf.AutoModelForSeq2SeqLM
+
+
+def _bert_to_gpt2() -> Any:
+    decoder = tf.GPT2Config(vocab_size=95, n_embd=32, n_layer=2, n_head=2, n_positions=64, add_cross_attention=True)
+    config = tf.EncoderDecoderConfig.from_encoder_decoder_configs(tf.BertConfig(**_COMMON), decoder)
+    config.decoder_start_token_id, config.pad_token_id = 1, 0
+    return tf.EncoderDecoderModel(config)
+
+
 SEQ2SEQ: dict[str, Callable[[], Any]] = {
-    "t5": lambda: _SEQ2SEQ.from_config(
-        tf.T5Config(
-            vocab_size=VOCABULARY,
-            d_model=32,
-            d_kv=8,
-            d_ff=32,
-            num_layers=3,
-            num_decoder_layers=2,
-            num_heads=4,
-            initializer_factor=0.5,  # scores are not scaled
-            decoder_start_token_id=0,
-        )
-    ),
+    "t5": lambda: _SEQ2SEQ.from_config(tf.T5Config(**_T5)),
+    "umt5": lambda: _SEQ2SEQ.from_config(tf.UMT5Config(**_T5)),
     "bart": lambda: _SEQ2SEQ.from_config(tf.BartConfig(**_SIDES)),
+    "marian": lambda: _SEQ2SEQ.from_config(tf.MarianConfig(**_SIDES, pad_token_id=0)),
+    "m2m_100": lambda: _SEQ2SEQ.from_config(tf.M2M100Config(**_SIDES)),
+    "pegasus": lambda: _SEQ2SEQ.from_config(tf.PegasusConfig(**_SIDES)),
+    "nllb_moe": lambda: _SEQ2SEQ.from_config(
+        tf.NllbMoeConfig(**_SIDES, num_experts=2, encoder_sparse_step=2, decoder_sparse_step=2, expert_capacity=16)
+    ),
+    "bert2gpt2": _bert_to_gpt2,
 }
 """Encoder-decoder models, with other numbers of layers (and heads, where they can differ) on both sides."""
+
+
+def whisper() -> Any:
+    """A tiny Whisper: sounds of 0.6 s, as spectrograms [1, 16, 60]."""
+    config = tf.WhisperConfig(
+        **{**_SIDES, "decoder_start_token_id": 50},
+        num_mel_bins=16,
+        max_source_positions=30,
+        max_target_positions=40,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    torch.manual_seed(0)
+    return tf.WhisperForConditionalGeneration(config).eval()
 
 
 def build(name: str) -> Any:

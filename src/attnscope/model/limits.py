@@ -7,8 +7,11 @@ from typing import Any
 from torch import nn
 
 from attnscope.errors import TooLongError
+from attnscope.model.module import is_encoder_decoder
 
 _NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "max_target_positions")
+_SOURCE = ("max_encoder_position_embeddings", "max_source_positions")
+_TARGET = ("max_decoder_position_embeddings", "max_target_positions")
 
 
 def position_limit(model: nn.Module) -> tuple[int | None, bool]:
@@ -31,16 +34,32 @@ def position_limit(model: nn.Module) -> tuple[int | None, bool]:
     return limit, False
 
 
-def check_length(tokens: int, limit: int | None, *, hard: bool) -> list[str]:
+def side_limits(model: nn.Module) -> dict[str, tuple[int | None, bool]]:
+    """`position_limit` of each side: `text`, or `source` and `target`."""
+    if not is_encoder_decoder(model):
+        return {"text": position_limit(model)}
+    return {"source": _limit_of(model, "get_encoder", _SOURCE), "target": _limit_of(model, "get_decoder", _TARGET)}
+
+
+def _limit_of(model: nn.Module, part: str, names: tuple[str, ...]) -> tuple[int | None, bool]:
+    """The limit of an encoder or a decoder, which some configs name apart."""
+    found: Any = getattr(model, part, lambda: None)()
+    half = found if isinstance(found, nn.Module) else model
+    own = (getattr(getattr(half, "config", None), name, None) for name in names)
+    named = next((value for value in own if isinstance(value, int) and value > 0), None)
+    return position_limit(half) if named is None else (named, True)
+
+
+def check_length(tokens: int, limit: int | None, *, hard: bool, what: str = "text") -> list[str]:
     """Raise `TooLongError` where the model has no positions for so many tokens; a warning where it was not trained for them."""
     if limit is None or tokens <= limit:
         return []
     if hard:
         raise TooLongError(
-            f"The text has {tokens:,} tokens and this model has positions for {limit:,}. "
+            f"The {what} has {tokens:,} tokens and this model has positions for {limit:,}. "
             f"Shorten it by {tokens - limit:,} tokens.",
             fits=limit,
         )
     return [
-        f"The text has {tokens:,} tokens; this model was made for at most {limit:,}, so attention beyond may mean little."
+        f"The {what} has {tokens:,} tokens; this model was made for at most {limit:,}, so attention beyond may mean little."
     ]

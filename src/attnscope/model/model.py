@@ -25,7 +25,7 @@ from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.head import lazy_logits
 from attnscope.model.inputs import Batch, Text, batch_of, encode
 from attnscope.model.interpreted import Interpreted
-from attnscope.model.limits import check_length, position_limit
+from attnscope.model.limits import check_length, position_limit, side_limits
 from attnscope.model.load import load_parts
 from attnscope.model.module import (
     accepted,
@@ -46,10 +46,11 @@ from attnscope.model.pictured import (
 from attnscope.model.pictures import is_picture, pictures_of
 from attnscope.model.placement import DeviceMap, Placement
 from attnscope.model.predictions import predictions_of
-from attnscope.model.probing import Kind, kind_of, probe_inputs, usual_kind
+from attnscope.model.probing import FEATURES, Kind, kind_of, probe_inputs, usual_kind
 from attnscope.model.processor import Tools
 from attnscope.model.provenance import provenance
 from attnscope.model.residual import Residual
+from attnscope.model.sounds import WAVE, encode_sound, hears, sound_part, text_part, times
 from attnscope.model.stream import Stream
 from attnscope.model.target import Target, parted, targets_of, with_target
 from attnscope.model.tokens import Reader, reader
@@ -85,9 +86,10 @@ class Model(Displayed, Interpreted):
             )
         self.hf_model = hf_model
         self.module: nn.Module = getattr(hf_model, "_orig_mod", hf_model)  # a compiled model is run uncompiled
-        self._given, self._tools = tokenizer, Tools.of(tokenizer)
+        self._given, self._tools = tokenizer, Tools.of(text_part(tokenizer))
+        self._hearing = sound_part(tokenizer)
         self.tokenizer = self._tools.tokenizer
-        self.processor = self._tools.processor or self._tools.image_processor
+        self.processor = self._tools.processor or self._tools.image_processor or self._hearing
         config: Any = hf_model.config
         self.name = name or str(getattr(config, "name_or_path", "") or type(hf_model).__name__)
         self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
@@ -241,6 +243,10 @@ class Model(Displayed, Interpreted):
         if "pixel_values" in inputs:
             encoded = with_patches(self.module, anatomy, encoded, inputs)
         passed = run(subject, inputs, observer)
+        if hears(self.module):
+            first = next(iter(passed.stacks.values()))
+            count = next(record.keys for record in first.records if record is not None)
+            encoded = replace(encoded, tokens=times(self._hearing, inputs, count))
         check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, self.title)
         logits = getattr(passed.output, "logits", None)
         return Trace(
@@ -344,7 +350,7 @@ class Model(Displayed, Interpreted):
         so many.
         """
         text, target = self._parted(text, target)
-        encoded = encode(self.tokenizer, self._read, text, pair, max_tokens=max_tokens)
+        encoded = self._source(text, pair, max_tokens)
         if target is not None and is_encoder_decoder(self.module):
             encoded = with_target(self.module, self.tokenizer, self._read, encoded, target)
         self._lengths(encoded)
@@ -433,7 +439,7 @@ class Model(Displayed, Interpreted):
         observer: Observer | None = None,
     ) -> Encoded:
         text, target = self._parted(text, target)
-        encoded = encode(self.tokenizer, self._read, text, pair, max_tokens=max_tokens)
+        encoded = self._source(text, pair, max_tokens)
         if is_encoder_decoder(self.module):
             self._lengths(encoded)
             encoded = with_target(self.module, self.tokenizer, self._read, encoded, target, observer)
@@ -444,10 +450,21 @@ class Model(Displayed, Interpreted):
             warnings.append(f"{type(self.module).__name__} takes no input of the name {names}; left out.")
         return replace(encoded, warnings=warnings)
 
+    def _source(self, text: Text, pair: str | None, max_tokens: int | None) -> Encoded:
+        if not hears(self.module):
+            return encode(self.tokenizer, self._read, text, pair, max_tokens=max_tokens)
+        if isinstance(text, str) or pair is not None or max_tokens is not None:
+            raise InputError(f"{self.title} hears: pass a sound as an array of samples, or ready inputs.")
+        return encode_sound(self._hearing, text)
+
     def _lengths(self, encoded: Encoded) -> list[str]:
         """Warnings for more tokens than the model was made for. Raises `TooLongError` where it has no positions for them."""
-        limit, hard = position_limit(self.module)
-        return [one for tokens in encoded.sides.values() for one in check_length(len(tokens), limit, hard=hard)]
+        limits = side_limits(self.module)
+        found: list[str] = []
+        for side, tokens in encoded.sides.items():
+            if side in limits:
+                found += check_length(len(tokens), limits[side][0], hard=limits[side][1], what=side)
+        return found
 
     def _inputs(self, encoded: Encoded) -> dict[str, Tensor]:
         device = input_device(self.module)
@@ -463,7 +480,10 @@ class Model(Displayed, Interpreted):
                 "This model's eager attention adds its mask to the scores, so true and false mean nothing to it; pass a mask of "
                 "0 and the smallest number of its dtype."
             )
-        inputs = {name: value.to(device) for name, value in encoded.inputs.items()}
+        inputs = {
+            name: value.to(device, first_dtype(self.module)) if name in (FEATURES, WAVE) else value.to(device)
+            for name, value in encoded.inputs.items()
+        }
         main = {name: inputs.pop(name) for name in ("input_ids",) if name in inputs}
         return {**main, **accepted(self.module, **inputs)}
 

@@ -19,10 +19,12 @@ from attnscope.model.processor import image_size, vision_config
 Kind = frozenset[str]
 
 TEXT: Kind = frozenset({"input_ids"})
-PICTURE: Kind = frozenset({"pixel_values"})
 TEXT_TO_TEXT: Kind = frozenset({"input_ids", "decoder_input_ids"})
 
+FEATURES = "input_features"
+
 PROBE_TOKENS = 6
+_FEW = 3
 _FEWER = 2
 """So many tokens fewer has the target: a layer whose queries and keys are of different sides shows by its shape."""
 
@@ -59,16 +61,30 @@ def probe_inputs(
             probe_ids(_side(config, "decoder"), tokens - _FEWER),
         )
         return {"input_ids": source.to(device), "decoder_input_ids": target.to(device)}
-    if kind == PICTURE and given is None:
+    if given is None and "pixel_values" in kind and kind <= {"pixel_values", "decoder_input_ids"}:
         height, width = image_size(config)
         channels = int(getattr(vision_config(config), "num_channels", 3) or 3)
-        return {"pixel_values": torch.rand(1, channels, height, width).to(device, first_dtype(model)) * 2 - 1}
+        given = {"pixel_values": torch.rand(1, channels, height, width).to(device, first_dtype(model)) * 2 - 1}
+    if given is None and FEATURES in kind:
+        given = _spectrogram(config, model)
     if given is None:
         raise RefusedError(
             f"{type(model).__name__} reads {', '.join(sorted(kind))}, and what its attention looks like is not known before it "
             "has been given some. Trace something first."
         )
-    return dict(given)
+    ready = dict(given)
+    if "decoder_input_ids" in kind:  # so few that no encoder has as many positions
+        ready["decoder_input_ids"] = probe_ids(_side(config, "decoder"), _FEW).to(device)
+    return ready
+
+
+def _spectrogram(config: Any, model: nn.Module) -> dict[str, Tensor] | None:
+    """A made-up sound of the only length that the encoder takes (Whisper), where its config names that."""
+    bins, positions = getattr(config, "num_mel_bins", None), getattr(config, "max_source_positions", None)
+    if not isinstance(bins, int) or not isinstance(positions, int):
+        return None
+    wave = torch.linspace(-1, 1, bins * 2 * positions).view(1, bins, 2 * positions)
+    return {FEATURES: wave.to(input_device(model), first_dtype(model))}
 
 
 def probe_ids(config: Any, count: int, vocabulary: int | None = None) -> Tensor:

@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import StoppingCriteriaList
+from transformers import GenerationMixin, StoppingCriteriaList
 
 from attnscope.capture import prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, RefusedError
 from attnscope.model.encoded import Encoded
-from attnscope.model.limits import position_limit
+from attnscope.model.limits import side_limits
 from attnscope.model.module import accepted, input_device
 from attnscope.model.tokens import Reader
 from attnscope.types import Observer
@@ -26,6 +26,9 @@ from attnscope.types import Observer
 Target = str | Sequence[int] | Mapping[str, Any]
 
 _DECODER = "decoder_input_ids"
+_NEW_TOKENS = 20
+"""What `generate` takes where a generation config names no length."""
+
 _OF_TARGET = frozenset({_DECODER, "decoder_attention_mask", "labels"})
 
 
@@ -118,15 +121,20 @@ def greedy(
             raise CancelledError("The run was cancelled.")
         return torch.zeros(1, dtype=torch.bool)
 
-    longest, _ = position_limit(model)
+    longest, _ = side_limits(model)["target"]
     device = input_device(model)
     ready = {name: value.to(device) for name, value in inputs.items()}
     main = ready.pop(str(getattr(model, "main_input_name", "input_ids")), None)
     with prepared(model, None) as clone, torch.no_grad():
         writer: Any = clone
+        # Whisper's own way leaves out what its output begins with.
+        own = getattr(type(clone), "generate", None) is not GenerationMixin.generate
+        begun = {_DECODER: torch.tensor([_beginning(model, tokenizer)], device=device)} if own else {}
         try:
-            written = writer.generate(
+            written = GenerationMixin.generate(
+                writer,
                 main,
+                **begun,
                 **accepted(clone, **ready),
                 do_sample=False,
                 num_beams=1,
@@ -152,9 +160,17 @@ def greedy(
     ]
 
 
+def _beginning(model: nn.Module, tokenizer: Any) -> list[int]:
+    """What the output of a model begins with that generates in a way of its own: start, language and task (Whisper)."""
+    prefix: Any = getattr(tokenizer, "prefix_tokens", None)
+    return list(prefix) if prefix else [start_token(model)]
+
+
 def _shorter(config: Any, longest: int | None) -> dict[str, int]:
-    """A limit for `generate` where its own is beyond the model's positions."""
+    """A limit for `generate` where it has none of its own, or one beyond the model's positions."""
     own = getattr(config, "max_length", None)
+    if own is None and getattr(config, "max_new_tokens", None) is None:
+        return {"max_new_tokens": _NEW_TOKENS if longest is None else min(_NEW_TOKENS, longest - 1)}
     return {"max_length": longest} if longest is not None and isinstance(own, int) and own > longest else {}
 
 
@@ -201,6 +217,8 @@ def _row(name: str, value: Any) -> Tensor:
             f"A target is a text, a list of token ids, or a mapping of ready inputs; got {value!r}."
         ) from error
     tensor = tensor[None] if tensor.ndim == 1 else tensor
+    if not tensor.numel():
+        raise InputError("The target has no tokens, so there is nothing for the decoder to read.")
     if tensor.ndim != 2 or tensor.shape[0] != 1 or tensor.is_floating_point() or tensor.dtype == torch.bool:
         raise InputError(f"`{name}` are whole numbers [1, tokens]; got {tensor.dtype} of shape {tuple(tensor.shape)}.")
     return tensor.long()
