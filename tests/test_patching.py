@@ -248,3 +248,44 @@ def test_a_sweep_tells_how_far_it_is_and_can_be_stopped(model, family):
 def test_a_sweep_that_cannot_be_made_is_one_sentence(wrong, said):
     with pytest.raises(InputError, match=said):
         attnscope.Model(tiny.build("gpt2")).patch(CLEAN, CORRUPTED, answer=ANSWER, **wrong)
+
+
+@pytest.mark.parametrize("stack", ["encoder", "decoder", "cross"])
+@pytest.mark.parametrize("name", ["t5", "bart"])
+def test_every_stack_of_an_encoder_decoder_is_patched_as_by_separate_passes(name, stack):
+    model, target = attnscope.Model(tiny.build(name)), tiny.ids(7)
+    sweep = model.patch(CLEAN, CORRUPTED, target=target, stack=stack, answer=ANSWER, foil=FOIL)
+    trace = model.trace(CLEAN, target=target)
+    assert sweep.values.shape == (trace.stacks[stack].layers, trace.stacks[stack].heads)
+    part = {"encoder": "SelfAttention.o", "decoder": "SelfAttention.o", "cross": "EncDecAttention.o"}[stack]
+    side = "encoder" if stack == "encoder" else "decoder"
+    inner = {"encoder": "self_attn", "decoder": "self_attn", "cross": "encoder_attn"}[stack]
+    paths = [
+        path
+        for path, _ in model.hf_model.named_modules()
+        if f"{side}." in path and path.endswith((part, f"{inner}.out_proj"))
+    ]
+
+    def logits(ids: list[int]) -> torch.Tensor:
+        with torch.no_grad():
+            out = model.hf_model(torch.tensor([ids]), decoder_input_ids=torch.tensor([target]))
+        return out.logits[0, -1].double()
+
+    for layer, path in enumerate(paths):
+        kept = {}
+        module = model.hf_model.get_submodule(path)
+        hook = module.register_forward_pre_hook(lambda _module, args, kept=kept: kept.update(x=args[0].clone()))
+        logits(CLEAN)
+        hook.remove()
+        width = kept["x"].shape[-1] // trace.stacks[stack].heads
+
+        def patched(_module, args, source=kept["x"], part=slice(width, 2 * width)):
+            changed = args[0].clone()
+            changed[..., part] = source[..., part]
+            return (changed,)
+
+        hook = module.register_forward_pre_hook(patched)
+        expected = logits(CORRUPTED)
+        hook.remove()
+        assert float(sweep.values[layer, 1]) == pytest.approx(float(expected[ANSWER] - expected[FOIL]), abs=1e-5)
+    assert len(paths) == len(sweep.layers)

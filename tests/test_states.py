@@ -167,3 +167,16 @@ def test_states_of_a_real_model(smollm2):
 def test_an_answer_of_several_tokens_is_told_how_it_falls_apart(smollm2):
     with pytest.raises(InputError, match="must be one token, and is"):
         smollm2.states("The capital of France is", "Antananarivo")
+
+
+@pytest.mark.parametrize(("name", "parts"), [("t5", {"embedding", "head", "mlp"}), ("bart", {"embedding", "block"})])
+def test_the_decoder_of_an_encoder_decoder_has_states_and_shares(name, parts):
+    model, target = attnscope.Model(tiny.build(name)), tiny.ids(7)
+    states = model.states(IDS, ANSWER, target=target)
+    with torch.no_grad():
+        output = model.hf_model(torch.tensor([IDS]), decoder_input_ids=torch.tensor([target]))
+    assert states.stack == "decoder" and len(states.tokens) == 7
+    assert (states.logits(states.layers) - output.logits[0]).abs().max() < 1e-6
+    shares = states.contributions
+    assert shares.total == pytest.approx(float(output.logits[0, -1, ANSWER]), abs=1e-6)
+    assert abs(shares.remainder) < 1e-5 and {one.kind for one in shares.shares} == parts

@@ -28,6 +28,7 @@ def test_the_version_is_the_packages():
         ("figure",),
         ("heads",),
         ("generate",),
+        ("patch",),
         ("models",),
     ],
 )

@@ -13,6 +13,7 @@ from attnscope.cli.figure import figure
 from attnscope.cli.generate import generate
 from attnscope.cli.heads import heads
 from attnscope.cli.models import app as models_app
+from attnscope.cli.patch import patch
 from attnscope.cli.serving import demo, serve
 from attnscope.cli.trace import trace
 
@@ -32,6 +33,7 @@ app.command()(generate)
 app.command()(export)
 app.command()(figure)
 app.command()(heads)
+app.command()(patch)
 app.add_typer(models_app, name="models")
 
 

@@ -35,7 +35,7 @@ class PatchRequest:
         what = optional_text_of(body, "what") or "head_output"
         if what not in WHAT:
             raise InputError(f"`what` is one of {', '.join(WHAT)}; got {what[:100]!r}.")
-        options = {
+        options: dict[str, Any] = {
             "what": what,
             "by": optional_text_of(body, "by"),
             "metric": optional_text_of(body, "metric"),
@@ -61,8 +61,7 @@ class PatchRequest:
 
     def run(self, model: ModelLike, job: Job) -> Sweep:
         """The sweep. Progress is told layer by layer."""
-        given = {} if self.target is None else {"target": self.target}
-        return model.patch(self.clean, self.corrupted, observer=job, **self.options, **given)
+        return model.patch(self.clean, self.corrupted, target=self.target, observer=job, **self.options)
 
 
 def patch_message(sweep: Sweep) -> tuple[dict[str, Any], Arrays]:
