@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 import attnscope
@@ -124,3 +125,67 @@ def test_a_model_without_tokenizer_says_what_to_do_with_a_text(minilm: attnscope
 def test_a_pair_goes_with_a_text(minilm: attnscope.Model) -> None:
     with pytest.raises(InputError, match="goes with a text"):
         encode(minilm.tokenizer, reader(minilm.tokenizer), [101, 102], pair="x")
+
+
+def _unigram() -> PreTrainedTokenizerFast:
+    """SentencePiece's way: NFKC, a mark for each space, unknown stretches as one token; no token at the start."""
+    pieces = [
+        ("<unk>", 0.0),
+        ("▁", -2.0),
+        ("▁the", -1.0),
+        ("fi", -3.0),
+        ("1", -3.0),
+        ("⁄", -3.0),
+        ("2", -3.0),
+        ("a", -3.0),
+    ]
+    backend = Tokenizer(models.Unigram(pieces, unk_id=0, byte_fallback=False))
+    backend.normalizer = normalizers.NFKC()
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+
+
+def test_a_token_says_what_it_stands_for_where_its_text_does_not(smollm2, minilm) -> None:
+    def given(tokenizer, text: str, pair: str | None = None) -> list[str | None]:
+        return [token.given for token in encode(tokenizer, reader(tokenizer), text, pair).tokens]
+
+    assert given(smollm2.tokenizer, "a 🦊") == [None, "🦊", "🦊", "🦊"]
+    assert given(minilm.tokenizer, "a 𓀀", "你 b") == [None, None, "𓀀", None, "你", None, None]
+    assert given(_unigram(), "the 🦊🦊") == [None, None, "🦊🦊"]
+    tokens = encode(_unigram(), reader(_unigram()), "ﬁa ½").tokens  # NFKC: other characters than the text has
+    assert [token.text for token in tokens] == [" ", "fi", "a", " ", "1", "⁄", "2"]
+
+
+UNUSUAL = {
+    "one letter": "a",
+    "one emoji": "🦊",
+    "thirty unknown signs": "𓀀" * 30,
+    "thirty emoji": "🦊👩‍👩‍👧‍👦👍🏽" * 10,
+    "right to left": "שלום עולם, مرحبا بالعالم",
+    "only special tokens": "<|im_start|><|im_end|>[CLS][SEP]",
+    "what nobody sees": "a\x00b\x07\u200b\u202ec\ufeff\u00ad\r\n\t",
+    "marks without letters": "\u0301\u0308",
+    "a tag": "</script><b onload=x>",
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_texts_are_shown_exactly(name: str, smollm2, minilm) -> None:
+    text = UNUSUAL[name]
+    for model in (smollm2, minilm):
+        trace = model.trace(text)
+        assert trace.certificate.ok
+        assert trace.tokens and all(token.text for token in trace.tokens)
+        assert [token.id for token in trace.tokens] == model.tokenizer(text)["input_ids"]
+        rows = trace.attention(0, 0)
+        assert rows.sum(-1) == pytest.approx(torch.ones(len(trace.tokens)), abs=1e-5)
+        # bytes side by side are again the text that was given
+        if model is smollm2:
+            data = b"".join(
+                token.text.encode().decode("unicode_escape").encode("latin-1")
+                if token.raw and "\\x" in token.text
+                else token.text.encode()
+                for token in trace.tokens
+            )
+            assert data.decode() == text
