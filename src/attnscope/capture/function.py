@@ -18,7 +18,9 @@ from attnscope.attention import Bias, Mask, QKRecord, WeightsRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture.clone import FOR_EAGER_ONLY
 from attnscope.capture.recorder import Capture, Recorder, as_float
+from attnscope.capture.scores import scores_of
 from attnscope.capture.sparse import chosen_only, names_keys
+from attnscope.edits.apply import Layer, Outcome
 from attnscope.errors import RefusedError
 
 NAME = "attnscope"
@@ -85,7 +87,7 @@ def captured_attention(
     attention_mask: Tensor | None,
     **options: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Compute a layer's attention with the kernel that suits it and keep q, k, v and a description of the rest.
+    """Compute a layer's attention with the kernel that suits it, edited where asked, and keep what it was computed from.
 
     Shapes as transformers passes them: query [batch, heads, queries, qk_dim], key and value [batch, kv_heads, keys, dim],
     mask [batch, heads or 1, queries, keys]. Returns the output [batch, queries, heads, v_dim] and, as sdpa, no weights.
@@ -97,13 +99,18 @@ def captured_attention(
             "implementation in place and call `Model.trace`."
         )
     recorder.check_cancelled()
-    if query.shape[0] != 1:
+    if recorder.keeps and query.shape[0] != 1:
         raise RefusedError(
             f"{type(module).__name__} asks for the attention of {query.shape[0]} groups of positions at once (several inputs, or "
             "windows that a picture is cut into), and a trace shows one list of positions that look at each other."
         )
     name, place = recorder.arrive(module)
-    call = _with_chosen_keys(_Call(module, query, key, value, attention_mask, options))
+    layer = recorder.edits_at(name, place, query.shape[2], key.shape[2])
+    q, k, v = (query, key, value) if layer is None else layer.scaled(query, key, value)
+    call = _with_chosen_keys(_Call(module, q, k, v, attention_mask, options))
+    if not recorder.keeps:
+        output = _output(recorder, call, None)
+        return (output if layer is None else _edited(recorder, call, layer, output, Outcome())[1]), None
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)
         if weights is None or weights.ndim != 4:
@@ -112,6 +119,12 @@ def captured_attention(
     else:
         record = _record(recorder, call)
         output = _output(recorder, call, record)
+    attended = output
+    if layer is not None:
+        outcome = Outcome()
+        attended, output = _edited(recorder, call, layer, output, outcome)
+        if isinstance(record, QKRecord):
+            record = replace(record, edited=outcome.edited(record.queries, record.keys, record.shape.v_dim))
     rows = recorder.sampled_rows(query.shape[2])
     recorder.add(
         Capture(
@@ -120,8 +133,8 @@ def captured_attention(
             record=record,
             causal=call.causal or (isinstance(record, QKRecord) and _looks_back_only(record.mask)),
             rows=rows,
-            output=output[0, rows.to(output.device)].detach().float().cpu(),
-            values=value[0].detach() if recorder.keep_weights else None,
+            output=attended[0, rows.to(attended.device)].detach().float().cpu(),
+            values=v[0].detach() if recorder.keep_weights else None,
             refusal=_refusal(call, again=query is recorder.last_query),
             place=place,
         ),
@@ -140,12 +153,26 @@ def _with_chosen_keys(call: _Call) -> _Call:
     return replace(call, mask=mask, options={**call.options, "indices": None})
 
 
-def _output(recorder: Recorder, call: _Call, record: QKRecord) -> Tensor:
+def _edited(recorder: Recorder, call: _Call, layer: Layer, output: Tensor, outcome: Outcome) -> tuple[Tensor, Tensor]:
+    """The output after the edits of weights, and after those of the heads' outputs as well."""
+    strange = call.given - _HARMLESS - _UNDERSTOOD
+    if layer.plan.weights and (strange or recorder.keep_weights):
+        because = f"through {', '.join(sorted(strange))}" if strange else "in a way of its own"
+        raise RefusedError(
+            f"{type(call.module).__name__} computes its attention {because}, so single weights of it cannot be edited exactly."
+        )
+    scores = scores_of(call.query, call.key, call.mask, call.options, causal=call.causal)
+    attended = layer.reweighted(output, call.value, scores, outcome)
+    recorder.notes.update(dict.fromkeys(outcome.notes))
+    return attended, layer.replaced(attended, outcome)
+
+
+def _output(recorder: Recorder, call: _Call, record: QKRecord | None) -> Tensor:
     special = call.given - _HARMLESS - {"position_bias"}
     if not special:
         attend: Any = sdpa_attention_forward
         return attend(call.module, call.query, call.key, call.value, call.mask, **call.options)[0]
-    if special <= _UNDERSTOOD and call.key.shape[2] > EAGER_UP_TO:
+    if record is not None and special <= _UNDERSTOOD and call.key.shape[2] > EAGER_UP_TO:
         return _by_rows(record, call.query.dtype)
     return _eager(recorder, call)[0]
 

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from attnscope.attention import Bias, LayerRecord, Mask
 from attnscope.capture.places import Place, Places
-from attnscope.errors import CancelledError
+from attnscope.edits.apply import Layer
+from attnscope.edits.plan import Plan
+from attnscope.errors import CancelledError, RefusedError
 from attnscope.types import Observer
 
 
@@ -41,7 +43,8 @@ class Recorder:
     """Collects the calls of one pass. `sample` rows of each call are kept for the certificate (0: all of them).
 
     With `keep_weights` the weights that the module's own eager function returns are kept instead of q and k. `places` tells
-    where in the model each call is made.
+    where in the model each call is made. `plan` is what is edited, `before` how many positions lie before the pass (in a
+    cache), `notes` what edits had to say. Without `keeps` nothing is kept, and the input may be a batch.
     """
 
     names: dict[int, str]
@@ -50,6 +53,10 @@ class Recorder:
     keep_weights: bool = False
     total: int = 0
     places: Places | None = None
+    plan: Plan | None = None
+    keeps: bool = True
+    before: int = 0
+    notes: dict[str, None] = field(default_factory=dict[str, None])
     called: Counter[str] = field(default_factory=Counter[str])
     calls: list[Capture] = field(default_factory=list[Capture])
     last_output: Tensor | None = None
@@ -70,6 +77,28 @@ class Recorder:
         number = self.called[path]
         self.called[path] += 1
         return path, None if self.places is None else self.places.of(path, number)
+
+    def before_in(self, stack: str) -> int:
+        """How many positions lie before the first query of a call in this stack."""
+        return 0 if stack == "encoder" else self.before
+
+    def edits_at(self, name: str, place: Place | None, queries: int, keys: int) -> Layer | None:
+        """What is edited in a call of so many queries and keys; None where nothing is."""
+        if self.plan is None:
+            return None
+        if place is None:
+            raise RefusedError(
+                f"{name} computes attention for this input, and did not when the model was looked at first, so it is not known "
+                "what is to be edited there."
+            )
+        found = self.plan.at(place.stack, place.layer)
+        if found is None:
+            return None
+        before = self.before_in(place.stack)
+        first_key = (
+            0 if place.stack == "cross" else max(0, before + queries - keys)
+        )  # a window may have dropped the oldest
+        return Layer(found, before, first_key, f"{place.layer}.")
 
     def add(self, capture: Capture, output: Tensor) -> None:
         """Keep a call; `output` is held until the next one, so that its reader can be recognised."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attnscope.capture.function import ACTIVE
 from attnscope.capture.recorder import Capture, Recorder
+from attnscope.capture.residual import residual_edits
 
 
 def capture_pass(clone: nn.Module, recorder: Recorder, inputs: Mapping[str, Any]) -> tuple[Any, list[Capture]]:
@@ -32,7 +33,7 @@ def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
     handles = [module.register_forward_pre_hook(reader, with_kwargs=True) for module in clone.modules()]
     token = ACTIVE.set(recorder)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), residual_edits(clone, recorder.plan, recorder.places):
             yield
     finally:
         ACTIVE.reset(token)

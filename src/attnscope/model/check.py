@@ -12,6 +12,7 @@ from attnscope.attention import QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture import Capture, Place, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
+from attnscope.edits import Plan
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy
 from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
@@ -23,14 +24,16 @@ from attnscope.trace.certificate import TOLERANCE, Scope
 from attnscope.types import Observer
 
 
-def certify(calls: Sequence[Capture], tolerance: float) -> Certificate:
-    """Part (b) on the rows that the recorder sampled."""
+def certify(
+    calls: Sequence[Capture], tolerance: float, scope: Scope = "sampled", note: str | None = None
+) -> Certificate:
+    """Part (b) on the rows that the recorder sampled. `note` is said of layers that have nothing else to be said of them."""
     layers: dict[str, list[LayerCertificate]] = {}
     for call in calls:
         place, error = placed(call), weighted_values_error(call)
-        one = LayerCertificate(place.layer, ok=error <= tolerance, weighted_values=error, note=call.refusal)
+        one = LayerCertificate(place.layer, ok=error <= tolerance, weighted_values=error, note=call.refusal or note)
         layers.setdefault(place.stack, []).append(one)
-    return Certificate.of(ordered(layers), tolerance, "sampled")
+    return Certificate.of(ordered(layers), tolerance, scope)
 
 
 def reported_certificate(
@@ -109,6 +112,18 @@ def full_certificate(
         found, error, _ = reported_weights(model, inputs, untouched, anatomy.outside)
         layers |= reported_certificate(found, error, tolerance, "full").stacks
     return Certificate.of(ordered(layers), tolerance, "full")
+
+
+def edited_certificate(
+    model: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Any], plan: Plan, observer: Observer | None
+) -> Certificate:
+    """Part (b) over every row of an edited pass; an untouched pass and eager weights are no reference for it."""
+    with prepared(model, NAME) as clone:
+        total, places = len(anatomy.places), anatomy.places
+        recorder = Recorder(names={}, observer=observer, sample=0, total=total, places=places, plan=plan)
+        _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
+    note = "edited pass: compared with its own attention output alone"
+    return certify(calls, TOLERANCE.get(first_dtype(model), 1e-4), "full", note)
 
 
 def _captured(

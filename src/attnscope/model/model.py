@@ -15,10 +15,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from attnscope.display import Displayed
+from attnscope.edits import Edit
 from attnscope.errors import InputError
 from attnscope.model.anatomy import Anatomy, probe
-from attnscope.model.check import full_certificate
+from attnscope.model.check import edited_certificate, full_certificate
 from attnscope.model.download import Progress
+from attnscope.model.editable import Editable
+from attnscope.model.editing import plan_for
 from attnscope.model.encoded import Encoded, check_ids
 from attnscope.model.generating import Task, as_traced, generate, prompt_of
 from attnscope.model.generation import Generation, OnToken, Wanted
@@ -60,7 +63,7 @@ from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
 
 
-class Model(Displayed, Interpreted):
+class Model(Displayed, Interpreted, Editable):
     """A model that can be traced.
 
     `hf_model` is any transformers model for text or pictures, `tokenizer` its tokenizer (or None: then texts are given as token
@@ -144,6 +147,7 @@ class Model(Displayed, Interpreted):
         target: Target | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace: ...
     @overload
@@ -153,6 +157,7 @@ class Model(Displayed, Interpreted):
         *,
         target: Target | Sequence[Target] | None = None,
         max_tokens: int | None = None,
+        edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace: ...
     @overload
@@ -162,6 +167,7 @@ class Model(Displayed, Interpreted):
         *,
         target: Target | None = None,
         max_tokens: int | None = None,
+        edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace | Any: ...
     @overload
@@ -174,6 +180,7 @@ class Model(Displayed, Interpreted):
         *,
         target: Target | Sequence[Target] | None = None,
         max_tokens: int | None = None,
+        edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> list[Trace]: ...
 
@@ -185,6 +192,7 @@ class Model(Displayed, Interpreted):
         target: Target | Sequence[Target] | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace | list[Trace]:
         """Run the model over `text` and keep what its attention was computed from.
@@ -209,7 +217,8 @@ class Model(Displayed, Interpreted):
         batch, `target` is a list of as many.
 
         With `max_tokens`, a longer text is cut to so many tokens, special ones included, and the trace says so in its
-        `warnings`. An `observer` is told of every layer and may cancel.
+        `warnings`. With `edits` (`attnscope.edits`) they are made in the pass, and the trace records them; a target of the
+        model's own is that of the model without them. An `observer` is told of every layer and may cancel.
 
         Raises `InputError` for a text that cannot be traced (`TooLongError` where the model has no positions for it),
         `MissingError` for a text without a tokenizer, `RefusedError` where the attention cannot be shown exactly,
@@ -217,33 +226,42 @@ class Model(Displayed, Interpreted):
         """
         if image is not None or self._is_picture(text):
             encoded = self._encoded_pictures(text, image)
-            return self._trace_encoded(encoded, observer)
+            return self._trace_encoded(encoded, edits, observer)
         batch = batch_of(cast("Text | Batch", text), pair)
         if batch is None:
             one = cast("Target | None", target)
-            return self._trace_one(cast("Text", text), cast("str | None", pair), one, max_tokens, observer)
+            return self._trace_one(cast("Text", text), cast("str | None", pair), one, max_tokens, edits, observer)
         targets = targets_of(target, len(batch))
         return [
-            self._trace_one(one, other, aim, max_tokens, observer)
+            self._trace_one(one, other, aim, max_tokens, edits, observer)
             for (one, other), aim in zip(batch, targets, strict=True)
         ]
 
     def _trace_one(
-        self, text: Text, pair: str | None, target: Target | None, max_tokens: int | None, observer: Observer | None
+        self,
+        text: Text,
+        pair: str | None,
+        target: Target | None,
+        max_tokens: int | None,
+        edits: Sequence[Edit],
+        observer: Observer | None,
     ) -> Trace:
-        return self._trace_encoded(self._encoded(text, pair, target, max_tokens, observer), observer)
+        return self._trace_encoded(self._encoded(text, pair, target, max_tokens, observer), edits, observer)
 
-    def _trace_encoded(self, encoded: Encoded, observer: Observer | None) -> Trace:
+    def _trace_encoded(self, encoded: Encoded, edits: Sequence[Edit], observer: Observer | None) -> Trace:
         tower = self._tower(encoded.inputs)
         if tower is not self:
-            return tower._trace_encoded(encoded, observer)
+            return tower._trace_encoded(encoded, edits, observer)
         inputs = self._inputs(encoded)
         anatomy = self._anatomy_for(inputs)
         subject = Subject(self.module, anatomy, self.title)
         if "pixel_values" in inputs:
             encoded = with_patches(self.module, anatomy, encoded, inputs)
-        passed = run(subject, inputs, observer)
-        if hears(self.module):
+        heard = hears(self.module)  # how many positions there are is known afterwards
+        sizes = None if heard else {side: len(tokens) for side, tokens in encoded.sides.items()}
+        plan = plan_for(anatomy, edits, title=self.title, sizes=sizes)
+        passed = run(subject, inputs, observer, plan)
+        if heard:
             first = next(iter(passed.stacks.values()))
             count = next(record.keys for record in first.records if record is not None)
             encoded = replace(encoded, tokens=times(self._hearing, inputs, count))
@@ -253,13 +271,14 @@ class Model(Displayed, Interpreted):
             sides=encoded.sides,
             stacks=passed.stacks,
             certificate=passed.certificate,
-            provenance=provenance(self, encoded, inputs),
+            provenance=provenance(self, encoded, inputs, edits),
             warnings=[*encoded.warnings, *passed.warnings, *anatomy.notes],
             next_tokens=self._next(logits) if "decoder" in passed.stacks else None,
             predictions=predictions_of(self.module, self.tokenizer, passed.output, encoded, self._read),
             logits=lazy_logits(self.module, inputs, passed.base, _last_logits(logits)),
             inputs=inputs,
             images=encoded.images,
+            edits=edits,
         )
 
     def generate(
@@ -382,12 +401,20 @@ class Model(Displayed, Interpreted):
                 "This trace was not made by a model of this session, so its input is not there to be run again."
             )
         module, anatomy = self._tower(trace.inputs).module, self._tower(trace.inputs)._anatomy_for(trace.inputs)
+        plan = plan_for(anatomy, trace.edits, title=self.title)
+        if plan is not None:
+            return edited_certificate(module, anatomy, trace.inputs, plan, observer)
         return full_certificate(module, anatomy, trace.inputs, observer)
 
     @property
     def residual(self) -> Residual:
         """The residual stream: its blocks, final norm and unembedding, looked for when first asked about."""
         return Residual(self.module, self.tokenizer, self._read, self._anatomy_for, self.trace, self._streams)
+
+    @property
+    def subject(self) -> Subject:
+        """What is run, as it looks for the inputs that the model is usually given."""
+        return Subject(self.module, self._anatomy, self.title)
 
     @cached_property
     def _read(self) -> Reader:

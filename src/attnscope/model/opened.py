@@ -6,11 +6,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from attnscope.capture import prepared
-from attnscope.errors import InputError
+from attnscope.capture import Recorder, capture_pass, prepared
+from attnscope.capture.function import NAME
+from attnscope.edits import unresolved
+from attnscope.errors import DamagedError, InputError
 from attnscope.model.model import Model
 from attnscope.model.module import accepted
 from attnscope.model.provenance import fingerprint
@@ -26,6 +27,10 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
     newer format, `InputError` for another model than the one that made it.
     """
     trace = read(Path(path))
+    try:
+        trace.edits = unresolved(trace.provenance.get("edits", []))
+    except InputError as error:
+        raise DamagedError(f"{os.fspath(path)!r} records edits that are none: {error}") from error
     if model is None:
         return trace
     made_by = trace.provenance.get("weights")
@@ -42,8 +47,12 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
     }
 
     def logits() -> Tensor | None:
-        with prepared(model.module, None) as clone, torch.no_grad():
-            output = clone(**trace.inputs, **accepted(clone, use_cache=False, return_dict=True))
+        plan = model.plan(trace.edits)
+        with prepared(model.module, NAME if plan else None) as clone:
+            recorder = Recorder(names={}, places=model.places, plan=plan, keeps=False)
+            output, _ = capture_pass(
+                clone, recorder, {**trace.inputs, **accepted(clone, use_cache=False, return_dict=True)}
+            )
         found = getattr(output, "logits", None)
         return None if found is None else found[0].float().cpu()
 
@@ -56,4 +65,7 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
         next_tokens=trace.next_tokens,
         logits=logits,
         inputs=trace.inputs,
+        predictions=trace.predictions,
+        images=trace.images,
+        edits=trace.edits,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,16 @@ import torch
 import transformers
 from torch import Tensor, nn
 
+from attnscope.edits import Edit
 from attnscope.model.encoded import Encoded
 
 if TYPE_CHECKING:
     from attnscope.model.model import Model
 
 
-def provenance(model: Model, encoded: Encoded, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+def provenance(
+    model: Model, encoded: Encoded, inputs: Mapping[str, Tensor], edits: Sequence[Edit] = ()
+) -> dict[str, Any]:
     """What a trace of `encoded` says of the model that made it and of what it was made of."""
     ids = {name: inputs[name][0].tolist() for name in ("input_ids", "decoder_input_ids") if name in inputs}
     return {
@@ -39,7 +42,7 @@ def provenance(model: Model, encoded: Encoded, inputs: Mapping[str, Tensor]) -> 
         **({"messages": encoded.messages} if encoded.messages else {}),
         **({"target": encoded.target} if encoded.target_tokens is not None else {}),
         **ids,
-        "edits": [],
+        "edits": [edit.as_json() for edit in edits],
     }
 
 

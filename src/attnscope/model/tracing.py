@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
+from attnscope.edits import Plan
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy, StackAnatomy
 from attnscope.model.check import certify, placed, reported_certificate
@@ -54,17 +55,17 @@ class Passed:
     warnings: tuple[str, ...] = ()
 
 
-def run(subject: Subject, inputs: Mapping[str, Tensor], observer: Observer | None) -> Passed:
-    """Run `inputs` through the model and keep what its attention was computed from.
+def run(subject: Subject, inputs: Mapping[str, Tensor], observer: Observer | None, plan: Plan | None = None) -> Passed:
+    """Run `inputs` through the model, edited by the plan, and keep what its attention was computed from.
 
     Raises `RefusedError` where that cannot be shown exactly, `CancelledError` where the observer wants it to stop.
     """
     if subject.anatomy.route == "reported":
         return _reported(subject, inputs)
-    passed = _captured(subject, inputs, observer)
+    passed = _captured(subject, inputs, observer, plan)
     if not passed.certificate.ok:
-        stacks, certificate = _by_own_weights(subject, inputs, passed.certificate, observer)
-        passed = replace(passed, stacks=stacks, certificate=certificate, warnings=(_BY_OWN_WEIGHTS,))
+        stacks, certificate = _by_own_weights(subject, inputs, passed.certificate, observer, plan)
+        passed = replace(passed, stacks=stacks, certificate=certificate, warnings=(*passed.warnings, _BY_OWN_WEIGHTS))
     return _with_reported(subject, inputs, passed) if subject.anatomy.outside else passed
 
 
@@ -90,10 +91,10 @@ def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], tit
                 )
 
 
-def _captured(subject: Subject, inputs: Mapping[str, Any], observer: Observer | None) -> Passed:
+def _captured(subject: Subject, inputs: Mapping[str, Any], observer: Observer | None, plan: Plan | None) -> Passed:
     anatomy = subject.anatomy
     with prepared(subject.module, NAME) as clone:
-        recorder = Recorder(names={}, observer=observer, total=len(anatomy.places), places=anatomy.places)
+        recorder = Recorder(names={}, observer=observer, total=len(anatomy.places), places=anatomy.places, plan=plan)
         base = BaseOutput(clone)
         try:
             options = accepted(clone, use_cache=False, return_dict=True, **_last_logits_only(inputs))
@@ -105,7 +106,8 @@ def _captured(subject: Subject, inputs: Mapping[str, Any], observer: Observer | 
     stacks = stacks_of(subject, calls)
     if turning:
         stacks = {name: replace(one, rotary=list(anatomy.stacks[name].rotary)) for name, one in stacks.items()}
-    return Passed(stacks, certify(calls, subject.tolerance), output, base)
+    said = (*(plan.warnings if plan else ()), *recorder.notes)
+    return Passed(stacks, certify(calls, subject.tolerance), output, base, said)
 
 
 def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -115,12 +117,12 @@ def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _by_own_weights(
-    subject: Subject, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None
+    subject: Subject, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None, plan: Plan | None
 ) -> tuple[dict[str, TracedStack], Certificate]:
     """The weights that the model's eager functions return, where those do give its output."""
     places = subject.anatomy.places
     with prepared(subject.module, NAME) as clone:
-        recorder = Recorder(names={}, observer=observer, keep_weights=True, total=len(places), places=places)
+        recorder = Recorder(names={}, observer=observer, keep_weights=True, total=len(places), places=places, plan=plan)
         _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
     certificate = certify(calls, subject.tolerance)
     if not certificate.ok:

@@ -52,7 +52,8 @@ class Trace(Displayed):
 
     Layers and heads count from 0. `stack` is `"encoder"`, `"decoder"` or `"cross"`, and may be left out where the trace has
     only one. Arrays are float32 tensors on the CPU. Nothing of the size tokens × tokens is kept: `attention` and `scores`
-    compute the rows they are asked for. `images` are the pictures of the input as the model saw them.
+    compute the rows they are asked for. `images` are the pictures of the input as the model saw them, `edits` what was changed
+    of the model's computation (`attnscope.edits`).
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Trace(Displayed):
         logits: Callable[[], Tensor | None] | None = None,
         inputs: Mapping[str, Tensor] | None = None,
         images: Sequence[Picture] = (),
+        edits: Sequence[Any] = (),
     ) -> None:
         self.sides = dict(sides)
         self.images = list(images)
@@ -79,10 +81,13 @@ class Trace(Displayed):
         self._stacks = dict(stacks)
         self._provenance = dict(provenance)
         self._logits = logits
+        self.edits = list(edits)
 
     def __repr__(self) -> str:
         shape = ", ".join(f"{name}: {s.layers} × {s.heads} heads" for name, s in self.stacks.items())
-        return f"<Trace of {len(self.tokens)} tokens, {shape}>"
+        count = len(self._provenance.get("edits", ()))
+        edited = f", with {count} edit{'s' if count > 1 else ''}" if count else ""
+        return f"<Trace of {len(self.tokens)} tokens, {shape}{edited}>"
 
     @property
     def tokens(self) -> list[Token]:

@@ -1,0 +1,127 @@
+"""Edits of the residual stream, and the positions that a pass has already behind it: hooks on a prepared clone."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from attnscope.capture.function import ACTIVE
+from attnscope.capture.places import Places
+from attnscope.edits.apply import added
+from attnscope.edits.plan import Plan
+from attnscope.edits.stages import Vector
+from attnscope.errors import RefusedError
+
+Where = tuple[str, int]
+"""A stack and a layer of it."""
+
+
+@contextmanager
+def residual_edits(clone: nn.Module, plan: Plan | None, places: Places | None) -> Generator[None]:
+    """While this lasts, passes through `clone` under a recorder add the plan's vectors, and tell it where they begin.
+
+    `clone` is the root of what is run: generation with a cache calls it once a step.
+    """
+    if plan is None or places is None:
+        yield
+        return
+    handles = [clone.register_forward_pre_hook(_begin, with_kwargs=True)]
+    try:
+        if plan.has_vectors:
+            for path, layers in blocks(clone, places).items():
+                vectors = {where: plan.layers[where].vectors for where in layers if where in plan.layers}
+                if any(vectors.values()):
+                    adding = _Adding(path, layers, vectors)
+                    module = clone.get_submodule(path)
+                    handles.append(module.register_forward_pre_hook(adding.before, with_kwargs=True))
+                    handles.append(module.register_forward_hook(adding.after))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def positions_before(given: Mapping[str, Any]) -> int:
+    """How many positions the cache among a pass's inputs already holds."""
+    cache = given.get("past_key_values")
+    length = getattr(cache, "get_seq_length", None)
+    return int(length()) if length is not None else 0
+
+
+def blocks(model: nn.Module, places: Places) -> dict[str, list[Where]]:
+    """The modules that carry the residual stream, by path, with the stack and layer of each of their calls in a pass.
+
+    A block is the outermost member of a module list that holds the attention of one layer alone (T5's layers are lists
+    themselves); where one module runs for several layers (ALBERT), the innermost.
+    """
+    members: dict[str, set[int]] = {}
+    ancestors: dict[str, list[str]] = {}
+    for path, found in places.by_path.items():
+        names = path.split(".")
+        inside = [".".join(names[:end]) for end in range(1, len(names) + 1)]
+        lists = [one for one in inside if isinstance(model.get_submodule(one.rpartition(".")[0]), nn.ModuleList)]
+        ancestors[path] = lists
+        for one in lists:
+            members.setdefault(one, set()).update(place.layer for place in found)
+    found_blocks: dict[str, list[Where]] = {}
+    for path, found in places.by_path.items():
+        lists = ancestors[path]
+        block = next((one for one in lists if len(members[one]) == 1), lists[-1] if lists else None)
+        if block is not None:
+            found_blocks.setdefault(block, []).extend((place.stack, place.layer) for place in found)
+    return found_blocks
+
+
+def _begin(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Tells the recorder, before each pass, how many positions lie before its first."""
+    recorder = ACTIVE.get()
+    if recorder is not None:
+        recorder.before = positions_before(kwargs)
+
+
+class _Adding:
+    """Adds vectors before and after the calls of one block."""
+
+    def __init__(self, path: str, layers: list[Where], vectors: Mapping[Where, tuple[Vector, ...]]) -> None:
+        self._path = path
+        self._vectors = vectors
+        numbers = list(dict.fromkeys(layer for _, layer in layers))
+        self._by_call = [[where for where in layers if where[1] == number] for number in numbers]
+
+    def before(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The block's arguments with vectors added to the stream."""
+        states = args[0] if args else kwargs.get("hidden_states")
+        if not isinstance(states, Tensor):
+            raise RefusedError(
+                f"{type(module).__name__} is not given the residual stream first, so nothing can be added to it."
+            )
+        changed = self._changed(states, "input")
+        return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": changed})
+
+    def after(self, module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
+        """The block's output with vectors added to the stream."""
+        if isinstance(output, Tensor):
+            return self._changed(output, "output")
+        first: Any = output[0] if isinstance(output, tuple) and output else None  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(first, Tensor):
+            raise RefusedError(
+                f"{type(module).__name__} does not put out the residual stream, so nothing can be added to it."
+            )
+        return (self._changed(first, "output"), *output[1:])
+
+    def _changed(self, states: Tensor, side: str) -> Tensor:
+        recorder = ACTIVE.get()
+        if recorder is None:
+            return states
+        name = f"{self._path} {side}"
+        call = recorder.called[name] % len(self._by_call)
+        recorder.called[name] += 1
+        for stack, layer in self._by_call[call]:
+            vectors = self._vectors.get((stack, layer), ())
+            states = added(vectors, side, states, recorder.before_in(stack))
+        return states

@@ -1,0 +1,212 @@
+"""Edits written into weights: a model of its own that computes without attnscope what the edited one computes.
+
+What feeds q, k and v is found by looking: the features of linear maps that equal the numbers which the attention function was
+given. The result is run against the live edits before it is handed out.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from attnscope.attention import QKRecord
+from attnscope.capture import Capture, Recorder, capture_pass, prepared
+from attnscope.capture.function import NAME
+from attnscope.edits import Edit, Plan, ScaleHead, ScaleNeuron
+from attnscope.errors import RefusedError
+from attnscope.model.anatomy import Anatomy
+from attnscope.model.check import placed
+from attnscope.model.module import accepted, first_dtype
+from attnscope.model.outputs import relative
+from attnscope.model.probing import probe_inputs, usual_kind
+from attnscope.model.tracing import Subject
+from attnscope.trace.certificate import TOLERANCE
+
+_SAMPLES = 8
+_COSINE = 1e-5
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Passes over one position each, where rotary embeddings turn nothing: records of calls, and what linear maps put out."""
+
+    calls: list[list[Capture]]
+    features: dict[str, Tensor]
+    places: dict[tuple[str, int], int]
+
+    def vector(self, where: tuple[str, int], vector: str, head: int) -> Tensor:
+        """q, k or v [sample, dim] of a head (for k and v: of a key/value head)."""
+        call = self.places[where]
+        records = [calls[call].record for calls in self.calls]
+        return torch.stack(
+            [getattr(record, vector)[head, 0] for record in records if isinstance(record, QKRecord)]
+        ).float()
+
+
+def baked(subject: Subject, made: Plan | None) -> nn.Module:
+    """A copy of the subject's module with the plan's edits in its weights.
+
+    Raises `RefusedError`, with the edit's name, for one that is none of weights, or whose weights cannot be told.
+    """
+    module, anatomy = subject.module, subject.anatomy
+    edits = () if made is None else made.edits
+    for edit in edits:
+        if not isinstance(edit, (ScaleHead, ScaleNeuron)):
+            raise RefusedError(
+                f"{edit.kind} of {edit.place} is no change of weights, so it cannot be baked; ScaleHead and ScaleNeuron can."
+            )
+    result = copy.deepcopy(module)
+    if made is None:
+        return result
+    looks = _look(module, anatomy)
+    for edit in edits:
+        stack = edit.stack or next(iter(anatomy.stacks))
+        _shared(edit, anatomy, stack)
+        if isinstance(edit, ScaleHead):
+            _scale_head(result, anatomy, edit, stack)
+        elif isinstance(edit, ScaleNeuron):
+            _scale_neuron(result, anatomy, looks, edit, stack)
+    _verify(subject, result, made)
+    return result
+
+
+def _look(module: nn.Module, anatomy: Anatomy) -> Looks:
+    seen: dict[str, list[Tensor]] = {}
+    calls: list[list[Capture]] = []
+    with prepared(module, NAME) as clone:
+        handles = [
+            one.register_forward_hook(_keeping(seen, name))
+            for name, one in clone.named_modules()
+            if isinstance(one, (nn.Linear, Conv1D))
+        ]
+        for given in _one_position_each(module):
+            recorder = Recorder(names={}, places=anatomy.places)
+            options = accepted(clone, use_cache=False, return_dict=True)
+            calls.append(capture_pass(clone, recorder, {**given, **options})[1])
+        for handle in handles:
+            handle.remove()
+    features = {name: torch.stack(found).float() for name, found in seen.items() if len(found) == len(calls)}
+    places = {(placed(call).stack, placed(call).layer): index for index, call in enumerate(calls[0])}
+    return Looks(calls, features, places)
+
+
+def _keeping(seen: dict[str, list[Tensor]], name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+    def keep(_module: nn.Module, _args: Any, output: Tensor) -> None:
+        seen.setdefault(name, []).append(output.reshape(-1, output.shape[-1])[0])
+
+    return keep
+
+
+def _shared(edit: Edit, anatomy: Anatomy, stack: str) -> None:
+    for found in anatomy.places.by_path.values():
+        if len(found) > 1 and any((place.stack, place.layer) == (stack, edit.layer) for place in found):
+            raise RefusedError(
+                f"{edit.kind} of {edit.place} cannot be baked: one module runs for {len(found)} layers here, and its weights are "
+                "theirs too."
+            )
+
+
+def _scale_head(model: nn.Module, anatomy: Anatomy, edit: ScaleHead, stack: str) -> None:
+    shape, path = anatomy.stacks[stack].shapes[edit.layer], anatomy.stacks[stack].projections[edit.layer]
+    projection = None if path is None else model.get_submodule(path)
+    if shape is None or projection is None or type(projection) not in (nn.Linear, Conv1D):
+        raise RefusedError(
+            f"{edit.kind} of {edit.place} cannot be baked: no plain linear map reads the heads' outputs of this layer directly."
+        )
+    columns = torch.arange(edit.head * shape.v_dim, (edit.head + 1) * shape.v_dim)
+    weight: Any = projection.weight
+    with torch.no_grad():
+        if isinstance(projection, Conv1D):
+            weight[columns] *= edit.factor
+        else:
+            weight[:, columns] *= edit.factor
+
+
+def _scale_neuron(model: nn.Module, anatomy: Anatomy, looks: Looks, edit: ScaleNeuron, stack: str) -> None:
+    shape, turns = anatomy.stacks[stack].shapes[edit.layer], _rotary(anatomy, stack, edit.layer)
+    assert shape is not None
+    if edit.vector != "v":
+        for pair in () if turns is None else turns.pairs:
+            if (pair[0] in edit.dims) != (pair[1] in edit.dims):
+                raise RefusedError(
+                    f"{edit.kind} of {edit.place} cannot be baked: dimensions {pair[0]} and {pair[1]} turn together (RoPE), and "
+                    "only one of them is scaled."
+                )
+    head = edit.head if edit.vector == "q" else edit.head * shape.kv_heads // shape.heads
+    wanted = looks.vector((stack, edit.layer), edit.vector, head)[:, list(edit.dims)]
+    path, rows = _rows_of(edit, wanted, looks.features, anatomy, stack)
+    projection: Any = model.get_submodule(path)
+    with torch.no_grad():
+        if isinstance(projection, Conv1D):
+            projection.weight[:, rows] *= edit.factor
+        else:
+            projection.weight[rows] *= edit.factor
+        if projection.bias is not None:
+            projection.bias[rows] *= edit.factor
+
+
+def _rotary(anatomy: Anatomy, stack: str, layer: int) -> Any:
+    turning = anatomy.stacks[stack].rotary
+    return turning[layer] if layer < len(turning) else None
+
+
+def _rows_of(
+    edit: Edit, wanted: Tensor, features: Mapping[str, Tensor], anatomy: Anatomy, stack: str
+) -> tuple[str, Tensor]:
+    """The linear map near the layer's attention with these numbers [sample, dim] (times a constant) as features, and which."""
+    paths = [
+        path
+        for path, found in anatomy.places.by_path.items()
+        if any((place.stack, place.layer) == (stack, edit.layer) for place in found)
+    ]
+    near = sorted(features, key=lambda name: -max(_common(name, path) for path in paths))
+    unit = wanted / wanted.norm(dim=0).clamp(min=1e-30)
+    for name in near:
+        found = features[name]
+        cosine = unit.T @ (found / found.norm(dim=0).clamp(min=1e-30))
+        best, index = cosine.max(dim=1)
+        if bool((best >= 1 - _COSINE).all()) and len(set(index.tolist())) == len(index):
+            return name, index
+    raise RefusedError(
+        f"{edit.kind} of {edit.place} cannot be baked: no plain linear map puts these numbers out (a norm lies between, say)."
+    )
+
+
+def _common(name: str, path: str) -> int:
+    pairs = zip(name.split("."), path.split("."), strict=False)
+    count = 0
+    for one, other in pairs:
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _one_position_each(module: nn.Module) -> list[dict[str, Tensor]]:
+    """Inputs of one position (on each side), of different tokens."""
+    kind = usual_kind(module)
+    whole = probe_inputs(module, kind, tokens=_SAMPLES + 2)
+    samples = min(one.shape[1] for one in whole.values())
+    return [{name: one[:, i : i + 1] for name, one in whole.items()} for i in range(min(samples, _SAMPLES))]
+
+
+def _verify(subject: Subject, result: nn.Module, made: Plan) -> None:
+    """Raise `RefusedError` where the copy does not compute what the live edits do."""
+    module, anatomy = subject.module, subject.anatomy
+    inputs = probe_inputs(module, usual_kind(module), tokens=_SAMPLES + 2)
+    with prepared(module, NAME) as clone:
+        recorder = Recorder(names={}, places=anatomy.places, plan=made, keeps=False)
+        live, _ = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
+    with prepared(result, None) as clone, torch.no_grad():
+        own: Any = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True))
+    error = relative(live[0], own[0])
+    if not error <= TOLERANCE.get(first_dtype(module), 1e-4):
+        raise RefusedError(
+            f"The weights of {subject.title} with these edits in them do not give what the edits do (off by {error:.2g})."
+        )

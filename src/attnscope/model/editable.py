@@ -1,0 +1,54 @@
+"""What a `Model` does with edits besides tracing: calls of the Hugging Face model itself, and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from attnscope.capture import Places
+from attnscope.edits import Edit, Plan, Planned
+from attnscope.model.bake import baked
+from attnscope.model.editing import edited_run, plan_for
+from attnscope.model.tracing import Subject
+
+
+class Editable:
+    """A part of `Model`."""
+
+    hf_model: nn.Module
+
+    @property
+    def subject(self) -> Subject:
+        """What is run, as it looks for the inputs that the model is usually given."""
+        raise NotImplementedError
+
+    @property
+    def places(self) -> Places:
+        """Where in the model each call of the attention function belongs, for the inputs that it is usually given."""
+        return self.subject.anatomy.places
+
+    def plan(self, edits: Sequence[Edit | Planned]) -> Plan | None:
+        """The plan of edits for the inputs that the model is usually given; None where there are none. See `edits.plan`."""
+        return plan_for(self.subject.anatomy, edits, title=self.subject.title)
+
+    @contextmanager
+    def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:
+        """While the block lasts, calls of `hf_model` (and its `generate`) from this thread are edited; others are not.
+
+        Gives the edited model itself, in eval mode, which any thread may call until the block ends. Positions count from the
+        first token of the input, also in generation with a cache. Raises `InputError` for edits that do not fit, `RefusedError`
+        where the model cannot be edited or cloned.
+        """
+        with edited_run(self.hf_model, self.subject, self.plan(edits) or Plan((), {})) as clone:
+            yield clone
+
+    def bake(self, edits: Sequence[Edit]) -> Any:
+        """A copy of the Hugging Face model with `edits` in its weights; its `save_pretrained(folder)` writes it.
+
+        `ScaleHead` and `ScaleNeuron` are edits of weights; others are refused by name (`RefusedError`), and so are those whose
+        weights cannot be told (a norm after the projection, one dimension of a rotary pair, weights shared between layers).
+        """
+        return baked(self.subject, self.plan(edits))

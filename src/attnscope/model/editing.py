@@ -1,0 +1,189 @@
+"""Edits of a model's passes: their plan, and calls of the Hugging Face model itself while edits are in force."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import MethodType
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from attnscope.capture import Recorder, structural_clone
+from attnscope.capture.clone import set_attention
+from attnscope.capture.function import ACTIVE, NAME
+from attnscope.capture.residual import positions_before, residual_edits
+from attnscope.edits import Edit, Plan, Planned, plan
+from attnscope.errors import RefusedError
+from attnscope.model.anatomy import Anatomy
+from attnscope.model.tracing import Subject
+from attnscope.types import Stack
+
+
+def plan_for(
+    anatomy: Anatomy,
+    edits: Sequence[Edit | Planned],
+    *,
+    title: str,
+    sizes: Mapping[str, int] | None = None,
+    further: int = 0,
+) -> Plan | None:
+    """The plan of `edits` for a model with this anatomy; None where there are none.
+
+    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`), `further` how many may follow. Raises
+    `InputError` for an edit that does not fit, `RefusedError` where attention does not go through transformers' interface.
+    """
+    if isinstance(edits, (list, tuple)) and not edits:
+        return None
+    if anatomy.route != "interface" or anatomy.outside:
+        raise RefusedError(
+            f"{title} computes its attention outside transformers' attention interface, so nothing in it can be edited."
+        )
+    return plan(
+        edits,
+        {name: Stack.of(stack.shapes) for name, stack in anatomy.stacks.items()},
+        rotary={name: stack.rotary for name, stack in anatomy.stacks.items()},
+        lengths=None
+        if sizes is None
+        else {name: (sizes[stack.query_side], sizes[stack.key_side]) for name, stack in anatomy.stacks.items()},
+        further=further,
+    )
+
+
+@dataclass(eq=False)
+class EditedRun:
+    """A clone of a model whose passes are edited. Any number of threads may call it while it is open."""
+
+    clone: nn.Module
+    anatomy: Anatomy
+    plan: Plan
+    title: str
+    closed: bool = False
+    names: dict[int, str] = field(init=False)
+    paths: dict[int, str] = field(default_factory=dict[int, str])
+
+    def __post_init__(self) -> None:
+        self.names = {id(module): name for name, module in self.clone.named_modules()}
+        for module in self.clone.modules():
+            if isinstance(module, PreTrainedModel):
+                _set_forward(module, _Edited(module, self))
+
+
+class _Forward(ABC):
+    """A forward in the place of a module's own. A copy of the module has its own again."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.before: Callable[..., Any] | None = module.__dict__.get("forward")
+        self.forward: Callable[..., Any] = module.forward
+        functools.update_wrapper(self, self.forward)  # its signature is asked for
+
+    @abstractmethod
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The forward."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if self.before is not None:
+            return copy.deepcopy(self.before, memo)
+        return MethodType(type(self.module).forward, memo.get(id(self.module), self.module))
+
+
+class _Edited(_Forward):
+    """The forward of a model inside the clone: a pass of its own, or a part of the one that is under way."""
+
+    def __init__(self, module: nn.Module, run: EditedRun) -> None:
+        super().__init__(module)
+        self._run = run
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        run = self._run
+        if run.closed:
+            raise RefusedError(f"The edits of {run.title} were in force only inside `with model.edited(…):`.")
+        now = ACTIVE.get()
+        if now is not None and now.plan is run.plan:
+            return self.forward(*args, **kwargs)
+        recorder = Recorder(names=run.names, places=run.anatomy.places, plan=run.plan, keeps=False)
+        recorder.before = positions_before(kwargs)
+        token = ACTIVE.set(recorder)
+        try:
+            return self.forward(*args, **kwargs)
+        finally:
+            ACTIVE.reset(token)
+
+
+_RUNS: ContextVar[tuple[EditedRun, ...]] = ContextVar("attnscope_edited", default=())
+"""The edits that are in force in this context (thread), the innermost last."""
+
+
+@contextmanager
+def edited_run(hf_model: nn.Module, subject: Subject, made: Plan) -> Generator[nn.Module]:
+    """While this lasts, calls of `hf_model` (and of the models inside it) from this context are edited; others are not.
+
+    Gives the edited model, which any thread may call. Raises `RefusedError` where the model cannot be cloned.
+    """
+    module, anatomy = subject.module, subject.anatomy
+    clone = structural_clone(module)
+    set_attention(clone, NAME)
+    run = EditedRun(clone, anatomy, made, subject.title)
+    run.paths = {id(one): name for name, one in module.named_modules() if isinstance(one, PreTrainedModel)}
+    run.paths[id(hf_model)] = ""
+    with ExitStack() as stack:
+        stack.enter_context(residual_edits(clone, made, anatomy.places))
+        for one in {id(one): one for one in (hf_model, *module.modules()) if id(one) in run.paths}.values():
+            stack.enter_context(_dispatching(one))
+        token = _RUNS.set((*_RUNS.get(), run))
+        try:
+            yield clone
+        finally:
+            run.closed = True
+            _RUNS.reset(token)
+
+
+class _Dispatcher(_Forward):
+    """The forward of the user's model: that of the edited model of the context, if there is one. Counts its blocks."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(module)
+        self.count = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for run in reversed(_RUNS.get()):
+            path = run.paths.get(id(self.module))
+            if path is not None:
+                return run.clone.get_submodule(path).forward(*args, **kwargs)
+        return self.forward(*args, **kwargs)
+
+
+_LOCK = threading.Lock()
+
+
+@contextmanager
+def _dispatching(module: nn.Module) -> Generator[None]:
+    """While this lasts, the module's calls go to the edited model of their context, if there is one."""
+    with _LOCK:
+        found = module.__dict__.get("forward")
+        dispatcher = found if isinstance(found, _Dispatcher) else _Dispatcher(module)
+        dispatcher.count += 1
+        _set_forward(module, dispatcher)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            dispatcher.count -= 1
+            if dispatcher.count == 0:
+                _set_forward(module, dispatcher.before)
+
+
+def _set_forward(module: nn.Module, forward: Callable[..., Any] | None) -> None:
+    # Not by attribute: a compiled model would hand it on to what it wraps.
+    if forward is None:
+        module.__dict__.pop("forward", None)
+    else:
+        module.__dict__["forward"] = forward

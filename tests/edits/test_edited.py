@@ -1,0 +1,198 @@
+"""Calls of the Hugging Face model itself under edits, and edits written into weights."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from edited_eager import edited_copy, run
+from tiny import build, ids
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+import attnscope
+from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, ScaleHead, ScaleNeuron, SetAttention
+from attnscope.errors import RefusedError
+
+INPUT = torch.tensor([ids(7)])
+
+
+@pytest.fixture(scope="module")
+def llama() -> attnscope.Model:
+    return attnscope.Model(build("llama"))
+
+
+def logits_of(model: Any, inputs: Tensor = INPUT) -> Tensor:
+    with torch.no_grad():
+        return model(input_ids=inputs).logits
+
+
+def test_inside_the_block_the_users_own_model_is_edited_and_afterwards_as_before(llama: attnscope.Model) -> None:
+    edits = [ScaleHead(1, 2, 0), CutEdge(2, 1, 3, 0)]
+    hf_model, before = llama.hf_model, dict(vars(llama.hf_model))
+    plain, wanted = logits_of(hf_model), llama.trace(ids(7), edits=edits).logits
+    hf_model.train()
+    with llama.edited(edits) as inner:
+        assert torch.allclose(logits_of(hf_model)[0], wanted, atol=1e-6)
+        assert torch.allclose(logits_of(inner)[0], wanted, atol=1e-6)
+        with torch.no_grad():
+            assert torch.equal(hf_model.model(input_ids=INPUT).last_hidden_state, inner.model(INPUT).last_hidden_state)
+        with llama.edited([]):
+            assert torch.allclose(logits_of(hf_model), plain, atol=1e-6)
+        assert torch.allclose(logits_of(hf_model)[0], wanted, atol=1e-6)
+        assert hf_model.training
+    hf_model.eval()
+    assert torch.equal(logits_of(hf_model), plain)
+    assert vars(hf_model).keys() == before.keys()
+    with pytest.raises(RefusedError, match="only inside"):
+        logits_of(inner)
+    with pytest.raises(ZeroDivisionError), llama.edited(edits):
+        _ = 1 / 0
+    assert torch.equal(logits_of(hf_model), plain)
+
+
+def test_other_threads_are_not_edited_and_may_edit_on_their_own(llama: attnscope.Model) -> None:
+    plain = logits_of(llama.hf_model)
+    kinds: list[list[Edit]] = [[ScaleHead(1, head, 0)] for head in range(3)]
+    wanted = [llama.trace(ids(7), edits=edits).logits for edits in kinds]
+    wrong: list[str] = []
+    start = threading.Barrier(4)
+
+    def edited(index: int) -> None:
+        start.wait()
+        for _ in range(6):
+            with llama.edited(kinds[index]):
+                if not torch.allclose(logits_of(llama.hf_model)[0], wanted[index], atol=1e-6):
+                    wrong.append(f"edited {index}")
+
+    def untouched() -> None:
+        start.wait()
+        for _ in range(18):
+            if not torch.equal(logits_of(llama.hf_model), plain):
+                wrong.append("plain")
+
+    threads = [threading.Thread(target=edited, args=(index,)) for index in range(3)]
+    threads.append(threading.Thread(target=untouched))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert torch.equal(logits_of(llama.hf_model), plain)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+def test_generation_with_a_cache_equals_whole_passes_of_the_tests_own_attention(family: str) -> None:
+    model = attnscope.Model(build(family))
+    path = "model.layers.1.self_attn"
+    vector = torch.linspace(-1, 1, 32)
+    mean = torch.linspace(-1, 1, model.stacks["decoder"].layer(1).v_dim)
+    edits = [
+        CutEdge(1, 1, 8, 2),
+        SetAttention(1, 2, 4, 1, 0.8),
+        ScaleNeuron(1, 0, (0, 1), 2.0, "k"),
+        MeanHead(1, 3, mean),
+        AddVector(2, 9, vector),
+    ]
+
+    def change(what: str, where: str, tensor: Tensor) -> Tensor:
+        if where != path:
+            return tensor
+        tensor = tensor.clone()
+        if what == "k":
+            tensor[:, 0, :, :2] *= 2.0
+        if what == "scores" and tensor.shape[2] > 8:
+            tensor[0, 1, 8, 2] = -torch.inf
+        if what == "weights":
+            row = tensor[0, 2, 4]
+            row *= 0.2 / (1 - row[1])
+            row[1] = 0.8
+        if what == "output":
+            tensor[:, :, 3] = mean
+        return tensor
+
+    twin = edited_copy(model.hf_model)
+    twin.model.layers[2].register_forward_hook(lambda _m, _a, output: _add(output, vector))
+    found = INPUT
+    for _ in range(5):
+        output, _ = run(twin, change, partial(twin, input_ids=found, use_cache=False))
+        found = torch.cat([found, output.logits[:, -1:].argmax(-1)], dim=1)
+    options = {"max_new_tokens": 5, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
+    plain = model.hf_model.generate(INPUT, **options)
+    with model.edited(edits):
+        cached = model.hf_model.generate(INPUT, **options)
+        whole = model.hf_model.generate(INPUT, use_cache=False, **options)
+    assert cached.tolist() == found.tolist()
+    assert whole.tolist() == found.tolist()
+    assert model.hf_model.generate(INPUT, **options).tolist() == plain.tolist()
+
+
+def _add(output: Any, vector: Tensor) -> Any:
+    states = (output[0] if isinstance(output, tuple) else output).clone()
+    if states.shape[1] > 9:
+        states[:, 9] += vector
+    return (states, *output[1:]) if isinstance(output, tuple) else states
+
+
+def test_an_encoder_decoder_generates_with_its_encoder_edited() -> None:
+    model = attnscope.Model(build("bart"))
+    edits = [ScaleHead(1, 1, -2, stack="encoder"), CutEdge(1, 0, 2, 1, stack="cross")]
+    options = {
+        "max_new_tokens": 4,
+        "do_sample": False,
+        "num_beams": 1,
+        "eos_token_id": None,
+        "forced_eos_token_id": None,
+    }
+    plain = model.hf_model.generate(INPUT, **options, output_logits=True, return_dict_in_generate=True)
+    with model.edited(edits):
+        found = model.hf_model.generate(INPUT, **options, output_logits=True, return_dict_in_generate=True)
+    trace = model.trace(ids(7), target=found.sequences[0, :-1].tolist(), edits=edits)
+    assert torch.allclose(torch.cat(found.logits), trace.logits, atol=1e-5)
+    assert not torch.allclose(plain.logits[0], found.logits[0], atol=1e-3)
+
+
+def test_a_batch_is_edited_row_by_row(llama: attnscope.Model) -> None:
+    with llama.edited([SetAttention(1, 2, 3, 1, 0.6)]):
+        both = logits_of(llama.hf_model, torch.cat([INPUT, INPUT.flip(1)]))
+        assert torch.allclose(both[1:], logits_of(llama.hf_model, INPUT.flip(1)), atol=1e-6)
+        assert torch.allclose(both[:1], logits_of(llama.hf_model), atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "bert", "llama", "gpt_neox"])
+def test_baked_weights_loaded_by_plain_transformers_give_the_live_edits(family: str, tmp_path: Path) -> None:
+    model = attnscope.Model(build(family))
+    pair = (0, 1) if family == "gpt_neox" else (1, 5)
+    edits = [
+        ScaleHead(1, 2, -0.5),
+        ScaleNeuron(0, 1, pair, 3.0, "q"),
+        ScaleNeuron(2, 3, pair, -2.0, "k"),
+        ScaleNeuron(2, 3, 4, 2.0, "v"),
+    ]
+    model.bake(edits).save_pretrained(tmp_path)
+    kind = AutoModelForMaskedLM if family == "bert" else AutoModelForCausalLM
+    again = kind.from_pretrained(tmp_path).eval()
+    wanted, plain = (model.trace(ids(9), edits=chosen).logits for chosen in (edits, []))
+    assert wanted is not None
+    assert plain is not None
+    found = logits_of(again, torch.tensor([ids(9)]))[0]
+    assert (found - wanted).abs().max() < 1e-5
+    assert (wanted - plain).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("family", "edit", "says"),
+    [
+        ("llama", CutEdge(0, 1, 3, 2), "CutEdge of head 0.1"),
+        ("llama", ScaleNeuron(0, 1, 1, 2.0), "turn together"),
+        ("qwen3", ScaleNeuron(0, 1, (1, 9), 2.0), "no plain linear map"),
+        ("albert", ScaleHead(0, 1, 0), "one module runs for 3 layers"),
+    ],
+)
+def test_what_is_no_edit_of_weights_is_not_baked(family: str, edit: Edit, says: str) -> None:
+    with pytest.raises(RefusedError, match=says):
+        attnscope.Model(build(family)).bake([edit])
