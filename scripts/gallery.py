@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from attnscope import Model, Trace
-    from attnscope.session import HeldTrace
+    from attnscope.session import HeldTrace, Session
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "frontend" / "gallery"
@@ -62,12 +62,22 @@ def scenes() -> list[Scene]:
 @contextmanager
 def shown(wanted: list[Scene], models: Mapping[str, Model]) -> Generator[dict[str, str]]:
     """Serves the traces of the scenes on loopback; gives the URL of each scene by its name."""
-    from attnscope.server.address import listen
-    from attnscope.server.serve import LocalServer
     from attnscope.session import Limits, Session
 
     held = {scene.name: _held(scene, models) for scene in wanted}
-    session = Session(traces=held.values(), limits=Limits(trace_bytes=4 * 2**30))
+    with served(Session(traces=held.values(), limits=Limits(trace_bytes=4 * 2**30))) as url:
+        yield {
+            scene.name: f"{url}#trace={quote(held[scene.name].trace.id)}&theme={scene.theme}&{scene.address}"
+            for scene in wanted
+        }
+
+
+@contextmanager
+def served(session: Session) -> Generator[str]:
+    """Serves a session on loopback from a thread; gives its address, token included."""
+    from attnscope.server.address import listen
+    from attnscope.server.serve import LocalServer
+
     listener = listen(port=0)
     ready = threading.Event()
     server = LocalServer(session, listener, on_listening=ready.set)
@@ -75,11 +85,8 @@ def shown(wanted: list[Scene], models: Mapping[str, Model]) -> Generator[dict[st
     thread.start()
     try:
         if not ready.wait(60):
-            raise RuntimeError("The gallery's server did not start within a minute.")
-        yield {
-            scene.name: f"{listener.url}#trace={quote(held[scene.name].trace.id)}&theme={scene.theme}&{scene.address}"
-            for scene in wanted
-        }
+            raise RuntimeError("The server did not start within a minute.")
+        yield listener.url
     finally:
         server.stop()
         thread.join(60)
@@ -137,31 +144,78 @@ def _held(scene: Scene, models: Mapping[str, Model]) -> HeldTrace:
 
 
 def _cross() -> Trace:
-    """An alignment as a translation model has it, sharper from layer to layer; made by hand, not by a model."""
+    """An alignment as a translation model has it, sharper from layer to layer, and what its two sides may look like."""
     import torch
-
-    from attnscope.attention import WeightsRecord
-    from attnscope.trace import Certificate, Trace
-    from attnscope.trace.trace import TracedStack
-    from attnscope.types import Token
 
     source = ["Das", "Haus", ",", "das", "Jack", "gebaut", "hat", ",", "steht", "am", "Fluss", "."]
     target = ["The", "house", "that", "Jack", "built", "stands", "by", "the", "river", "."]
     partners = torch.tensor([0, 1, 3, 4, 5, 8, 9, 9, 10, 11])
     keys = torch.arange(len(source))
-    records = []
-    for layer in range(6):
-        near = -((keys[None] - partners[:, None]).abs().float())
-        heads = [near * (0.3 + 0.5 * layer) * (1 + 0.6 * head) for head in range(4)]
-        records.append(WeightsRecord(torch.stack(heads).softmax(-1)))
-    return Trace(
-        sides={
-            "source": [Token(f" {word}", index) for index, word in enumerate(source)],
-            "target": [Token(f" {word}", index) for index, word in enumerate(target)],
+    near = -((keys[None] - partners[:, None]).abs().float())
+    around = -((keys[None] - keys[:, None]).abs().float())
+    back = around[: len(target), : len(target)].masked_fill(torch.ones(len(target), len(target)).triu(1).bool(), -1e9)
+    return _by_hand(
+        {"source": source, "target": target},
+        {
+            "encoder": _sharpening(around, 4, 4) | {"query_side": "source", "key_side": "source"},
+            "decoder": _sharpening(back, 6, 4) | {"causal": True, "query_side": "target", "key_side": "target"},
+            "cross": _sharpening(near, 6, 4) | {"query_side": "target", "key_side": "source"},
         },
-        stacks={"cross": TracedStack(records, causal=False, query_side="target", key_side="source")},
+        "an alignment made by hand",
+    )
+
+
+def _hybrid() -> Trace:
+    """A decoder of which every fourth layer has attention, as in hybrids of state-space and attention layers."""
+    import torch
+
+    words = [
+        "The",
+        "river",
+        "rose",
+        "in",
+        "the",
+        "night",
+        ",",
+        "and",
+        "in",
+        "the",
+        "morning",
+        "the",
+        "bridge",
+        "was",
+        "gone",
+        ".",
+    ]
+    places = torch.arange(len(words))
+    apart = (places[:, None] - places[None]).float()
+    score = (-(apart - 1).abs() - 0.2 * apart).masked_fill(apart < 0, -1e9)
+    made = _sharpening(score, 12, 4)
+    made["records"] = [record if layer % 4 == 3 else None for layer, record in enumerate(made["records"])]
+    sides = {"causal": True, "query_side": "text", "key_side": "text"}
+    return _by_hand({"text": words}, {"decoder": made | sides}, "a hybrid made by hand")
+
+
+def _sharpening(scores: Any, layers: int, heads: int) -> dict[str, Any]:
+    """Records of layers whose heads look where the scores say, sharper from head to head and layer to layer."""
+    import torch
+
+    from attnscope.attention import WeightsRecord
+
+    sharp = [[scores * (0.3 + 0.5 * layer) * (1 + 0.6 * head) for head in range(heads)] for layer in range(layers)]
+    return {"records": [WeightsRecord(torch.stack(one).softmax(-1)) for one in sharp], "causal": False}
+
+
+def _by_hand(sides: Mapping[str, list[str]], stacks: Mapping[str, Mapping[str, Any]], title: str) -> Trace:
+    from attnscope.trace import Certificate, Trace
+    from attnscope.trace.trace import TracedStack
+    from attnscope.types import Token
+
+    return Trace(
+        sides={side: [Token(f" {word}", index) for index, word in enumerate(words)] for side, words in sides.items()},
+        stacks={name: TracedStack(**made) for name, made in stacks.items()},
         certificate=Certificate.of({}, tolerance=0.0, scope="sampled"),
-        provenance={"model": None, "title": "an alignment made by hand", "dtype": "float32", "edits": []},
+        provenance={"model": None, "title": title, "dtype": "float32", "edits": []},
     )
 
 
@@ -202,7 +256,7 @@ def _many_heads() -> Trace:
     return Model(LlamaForCausalLM(sizes), None).trace([1, 5, 9, 13, 5, 9, 13, 40, 41, 5, 9, 13])
 
 
-_MADE = {"cross": _cross, "one-head": _one_head, "many-heads": _many_heads}
+_MADE = {"cross": _cross, "hybrid": _hybrid, "one-head": _one_head, "many-heads": _many_heads}
 
 
 def main() -> int:
@@ -239,7 +293,7 @@ def main() -> int:
 def _page(all_scenes: list[Scene]) -> str:
     head = (
         "# Gallery\n\nScenes of the interface on real input, drawn in Chromium by `make gallery`; a test draws them "
-        "again and\ncompares. Models are SmolLM2-135M and MiniLM-L6, but for three shapes made for the purpose.\n"
+        "again and\ncompares. Models are SmolLM2-135M and MiniLM-L6, but for four shapes made for the purpose.\n"
     )
     return head + "".join(
         f"\n## {scene.title}\n\n![{scene.title}](../{scene.picture.relative_to(ROOT).as_posix()})\n"

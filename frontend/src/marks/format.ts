@@ -20,7 +20,9 @@ export function shortWeight(weight: number): string {
 }
 
 export function scoreText(score: number): string {
-  return score === Number.NEGATIVE_INFINITY ? "not allowed" : score.toFixed(2).replace("-", "−");
+  if (score === Number.NEGATIVE_INFINITY) return "not allowed";
+  const text = score.toFixed(2);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
 
 export function percent(share: number): string {

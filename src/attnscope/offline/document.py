@@ -156,7 +156,8 @@ def _title(trace: Trace) -> str:
     given = trace.provenance.get("text")
     text = given if isinstance(given, str) else "".join(token.text for token in trace.tokens)
     short = text if len(text) <= 60 else f"{text[:59]}…"
-    return f"{short} · attnscope"
+    edited = "edited · " if trace.provenance.get("edits") else ""
+    return f"{edited}{short} · attnscope"
 
 
 def _ascii(text: str) -> str:

@@ -203,4 +203,6 @@ def _held(trace: Trace) -> HeldTrace:
 
 def _title_of(trace: Trace) -> str:
     said = trace.provenance
-    return str(said.get("title") or said.get("model") or "Attention")
+    title = str(said.get("title") or said.get("model") or "Attention")
+    edits = len(said.get("edits") or ())
+    return f"{title}, changed by {edits} edit{'' if edits == 1 else 's'}" if edits else title

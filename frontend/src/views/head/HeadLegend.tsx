@@ -6,6 +6,7 @@ import { darkness, SCALE_TITLES } from "../../marks/scale";
 import type { SentenceFilter, ViewSettings } from "../../state/state";
 import type { Shown } from "../reading";
 import type { Drawn } from "./picture";
+import { RoleLegend } from "./RoleLegend";
 import { thresholdText } from "./steps";
 
 export interface HeadLegendProps {
@@ -55,6 +56,7 @@ export function HeadLegend(props: HeadLegendProps) {
     <div class="legend">
       <canvas class="ramp" width="96" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
       <span>attention 0 – 1, {SCALE_TITLES[props.view.scale]} scale</span>
+      <RoleLegend tokens={props.shown.queries} />
       <span class="space" />
       <span class="num" data-testid="legend-notes">
         {notes()}

@@ -1,6 +1,9 @@
 import { Show } from "solid-js";
 import type { Stack } from "../../wire/messages";
 
+const counted = (count: number, one: string, many: string): string =>
+  `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+
 /** What the two sides are where they are not the same tokens: of which text each of them is. */
 export function SideNames(props: {
   readonly stack: Stack | undefined;
@@ -12,11 +15,11 @@ export function SideNames(props: {
       {(stack) => (
         <p class="side-names num" data-testid="side-names">
           <span>
-            {stack().query} <span class="quiet">{props.queries} queries</span>
+            {stack().query} <span class="quiet">{counted(props.queries, "query", "queries")}</span>
           </span>
           <span aria-hidden="true">→</span>
           <span>
-            {stack().key} <span class="quiet">{props.keys} keys</span>
+            {stack().key} <span class="quiet">{counted(props.keys, "key", "keys")}</span>
           </span>
         </p>
       )}

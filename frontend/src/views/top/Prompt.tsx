@@ -17,7 +17,8 @@ export function createPrompt({ session, trace }: Page) {
   const entry = () => session.hello()?.models.find(({ name }) => name === model());
   /** Whether the model reads a source and writes a target. */
   const hasTarget = () => (trace()?.model.kind ?? entry()?.kind) === "encoder-decoder";
-  const canChat = () => entry()?.chat === true || chat() !== null;
+  const canChat = () =>
+    chat() !== null || (entry()?.chat === true && (entry()?.kind ?? "decoder") === "decoder");
 
   createEffect(
     on(

@@ -1,0 +1,21 @@
+import { createMemo, For, Show } from "solid-js";
+import type { Token } from "../../wire/messages";
+
+/** What the bands beside the tokens of a chat mean. */
+export function RoleLegend(props: { readonly tokens: readonly Token[] }) {
+  const roles = createMemo(() => [...new Set(props.tokens.flatMap(({ role }) => role ?? []))]);
+  return (
+    <Show when={roles().length > 0}>
+      <span class="roles" data-testid="roles">
+        <For each={roles()}>
+          {(role) => (
+            <span>
+              <i class="role-mark" data-role={role} aria-hidden="true" />
+              {role}
+            </span>
+          )}
+        </For>
+      </span>
+    </Show>
+  );
+}

@@ -1,0 +1,111 @@
+"""Models with several stacks, or with layers without attention, and changed passes, as a person meets them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import gallery
+import pytest
+import tiny
+from playwright.sync_api import Page, expect
+
+import attnscope
+from attnscope.session import HeldTrace, ModelEntry, Session
+
+SOURCE = "the agreement was signed in August"
+TARGET = "l' accord a été signé"
+CUT = {"type": "CutEdge", "layer": 3, "head": 0, "query": 2, "key": 1}
+
+
+@pytest.fixture(scope="module")
+def t5() -> attnscope.Model:
+    model = tiny.build("t5")
+    model.generation_config.max_new_tokens = 5
+    return attnscope.Model(model, tiny.words_tokenizer(SOURCE, TARGET))
+
+
+@pytest.fixture(scope="module")
+def hybrid() -> attnscope.Trace:
+    trace = gallery._MADE["hybrid"]()
+    trace.provenance["edits"] = [CUT, {"type": "ScaleHead", "layer": 3, "head": 1, "factor": 0.0}]
+    return trace
+
+
+@pytest.fixture(scope="module")
+def served(t5: attnscope.Model, hybrid: attnscope.Trace) -> Iterator[str]:
+    with gallery.served(Session([ModelEntry.loaded(t5)], traces=[HeldTrace.alone(hybrid)])) as url:
+        yield url
+
+
+def opened(page: Page, url: str, **fields: str) -> None:
+    page.goto(f"{url}#{urlencode(fields)}")
+
+
+def test_cross_attention_has_the_targets_tokens_left_the_sources_right_and_pythons_numbers(
+    page: Page, served: str, t5: attnscope.Model
+) -> None:
+    opened(page, served, text=SOURCE, target=TARGET, stack="cross", layer="1", heads="2")
+    expect(page.get_by_test_id("query-2")).to_contain_text("accord")
+    expect(page.get_by_test_id("key-1")).to_contain_text("agreement")
+    expect(page.get_by_test_id("side-names")).to_contain_text(re.compile("target 6 queries.*source 7 keys"))
+    expect(page.get_by_test_id("model-grid")).to_have_attribute("data-layers", "2")
+    page.get_by_test_id("query-2").click()
+    row = t5.trace(SOURCE, target=TARGET).attention(1, 2, stack="cross", rows=[2])[0]
+    expect(page.get_by_test_id("readout")).to_contain_text(f"{float(row.max()):.4f}"[:5])
+    expect(page.get_by_test_id("readout")).to_contain_text("accord 2 →" if TARGET.count("accord") > 1 else "accord →")
+
+    head = page.get_by_test_id("head-view")
+    head.get_by_role("radio", name="encoder").click()
+    expect(page.get_by_test_id("query-1")).to_contain_text("agreement")
+    expect(page.get_by_test_id("model-grid")).to_have_attribute("data-layers", "3")
+    expect(page.get_by_test_id("side-names")).to_have_count(0)
+    page.get_by_test_id("query-1").click()
+    head.get_by_role("radio", name="cross").click()
+    expect(page.get_by_test_id("key-1")).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(re.compile("stack=cross.*pins=k1"))
+
+
+def test_the_position_bias_is_a_column_and_part_of_the_score(page: Page, served: str, t5: attnscope.Model) -> None:
+    opened(page, served, text=SOURCE, target=TARGET, stack="encoder", layer="0", heads="1", token="q2")
+    side = page.get_by_test_id("side-panel")
+    expect(side.get_by_title("What the model adds to the score").first).to_be_visible()
+    expect(side).to_contain_text("score = q·k + bias")
+    scores = t5.trace(SOURCE, target=TARGET).scores(0, 1, stack="encoder", rows=[2])[0]
+    best = float(scores.max())
+    expect(page.get_by_test_id("readout")).to_contain_text(f"score {best:.2f}".replace("-", "−"))
+
+
+def test_without_a_target_the_model_writes_its_own_and_the_box_says_so(page: Page, served: str) -> None:
+    opened(page, served, text=SOURCE, target=TARGET)
+    target = page.get_by_test_id("target")
+    expect(target).to_have_value(TARGET)
+    target.fill("")
+    target.press("Enter")
+    expect(page).not_to_have_url(re.compile("target="))
+    expect(target).to_have_attribute("placeholder", re.compile("the model’s own|the model writes its own"))
+    expect(page.get_by_test_id("toggle-b")).to_have_count(0)
+
+
+def test_layers_without_attention_keep_their_number_and_are_passed_over_and_a_changed_pass_says_so(
+    page: Page, served: str, hybrid: attnscope.Trace
+) -> None:
+    opened(page, served, trace=hybrid.id)
+    layer = page.get_by_test_id("layer")
+    expect(layer).to_have_value("3")
+    expect(layer.locator("option:disabled")).to_have_count(9)
+    page.get_by_test_id("query-2").click()
+    page.keyboard.press("]")
+    expect(layer).to_have_value("7")
+    page.keyboard.press("[")
+    expect(layer).to_have_value("3")
+    expect(page.get_by_test_id("model-grid")).to_have_attribute("data-layers", "3")
+
+    chip = page.get_by_test_id("edits")
+    expect(chip).to_have_text("2 edits")
+    chip.click()
+    listed = page.get_by_role("dialog", name=re.compile("not the model as it is"))
+    expect(listed).to_contain_text("the edge from token 2 to token 1 in head 3.0 is cut")
+    expect(listed).to_contain_text("head 3.1 is off")
+    expect(listed).to_contain_text("edits.CutEdge(layer=3, head=0, query=2, key=1)")
