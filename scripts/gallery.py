@@ -12,7 +12,7 @@ import io
 import json
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,7 +137,8 @@ def _held(scene: Scene, models: Mapping[str, Model]) -> HeldTrace:
 
     given = scene.input
     if "made" in given:
-        return HeldTrace(_MADE[given["made"]](), None, "", None)
+        trace = _MADE[given["made"]]()
+        return HeldTrace.alone(trace) if trace.provenance.get("text") else HeldTrace(trace, None, "", None)
     text = given["text"] * given.get("repeat", 1)
     pair = given.get("pair")
     return HeldTrace(models[given["model"]].trace(text, pair), None, text, pair)
@@ -165,7 +166,7 @@ def _cross() -> Trace:
     )
 
 
-def _hybrid() -> Trace:
+def hybrid(edits: Sequence[Mapping[str, Any]] = ()) -> Trace:
     """A decoder of which every fourth layer has attention, as in hybrids of state-space and attention layers."""
     import torch
 
@@ -193,7 +194,7 @@ def _hybrid() -> Trace:
     made = _sharpening(score, 12, 4)
     made["records"] = [record if layer % 4 == 3 else None for layer, record in enumerate(made["records"])]
     sides = {"causal": True, "query_side": "text", "key_side": "text"}
-    return _by_hand({"text": words}, {"decoder": made | sides}, "a hybrid made by hand")
+    return _by_hand({"text": words}, {"decoder": made | sides}, "a hybrid made by hand", edits)
 
 
 def _sharpening(scores: Any, layers: int, heads: int) -> dict[str, Any]:
@@ -206,16 +207,22 @@ def _sharpening(scores: Any, layers: int, heads: int) -> dict[str, Any]:
     return {"records": [WeightsRecord(torch.stack(one).softmax(-1)) for one in sharp], "causal": False}
 
 
-def _by_hand(sides: Mapping[str, list[str]], stacks: Mapping[str, Mapping[str, Any]], title: str) -> Trace:
+def _by_hand(
+    sides: Mapping[str, list[str]],
+    stacks: Mapping[str, Mapping[str, Any]],
+    title: str,
+    edits: Sequence[Mapping[str, Any]] = (),
+) -> Trace:
     from attnscope.trace import Certificate, Trace
     from attnscope.trace.trace import TracedStack
     from attnscope.types import Token
 
+    texts = dict(zip(("text", "target"), (" ".join(words) for words in sides.values()), strict=False))
     return Trace(
         sides={side: [Token(f" {word}", index) for index, word in enumerate(words)] for side, words in sides.items()},
         stacks={name: TracedStack(**made) for name, made in stacks.items()},
         certificate=Certificate.of({}, tolerance=0.0, scope="sampled"),
-        provenance={"model": None, "title": title, "dtype": "float32", "edits": []},
+        provenance={"model": None, "title": title, "dtype": "float32", "edits": list(edits), **texts},
     )
 
 
@@ -256,7 +263,7 @@ def _many_heads() -> Trace:
     return Model(LlamaForCausalLM(sizes), None).trace([1, 5, 9, 13, 5, 9, 13, 40, 41, 5, 9, 13])
 
 
-_MADE = {"cross": _cross, "hybrid": _hybrid, "one-head": _one_head, "many-heads": _many_heads}
+_MADE = {"cross": _cross, "hybrid": hybrid, "one-head": _one_head, "many-heads": _many_heads}
 
 
 def main() -> int:

@@ -28,9 +28,7 @@ def t5() -> attnscope.Model:
 
 @pytest.fixture(scope="module")
 def hybrid() -> attnscope.Trace:
-    trace = gallery._MADE["hybrid"]()
-    trace.provenance["edits"] = [CUT, {"type": "ScaleHead", "layer": 3, "head": 1, "factor": 0.0}]
-    return trace
+    return gallery.hybrid([CUT, {"type": "ScaleHead", "layer": 3, "head": 1, "factor": 0.0}])
 
 
 @pytest.fixture(scope="module")
