@@ -12,7 +12,7 @@ import tiny
 from playwright.sync_api import Page, expect
 
 import attnscope
-from attnscope.session import HeldTrace, ModelEntry, Session
+from attnscope.session import HeldTrace, Limits, ModelEntry, Session
 
 SOURCE = "the agreement was signed in August"
 TARGET = "l' accord a été signé"
@@ -33,7 +33,8 @@ def hybrid() -> attnscope.Trace:
 
 @pytest.fixture(scope="module")
 def served(t5: attnscope.Model, hybrid: attnscope.Trace) -> Iterator[str]:
-    with gallery.served(Session([ModelEntry.loaded(t5)], traces=[HeldTrace.alone(hybrid)])) as url:
+    session = Session([ModelEntry.loaded(t5)], traces=[HeldTrace.alone(hybrid)], limits=Limits(tokens=60))
+    with gallery.served(session) as url:
         yield url
 
 
@@ -75,7 +76,9 @@ def test_the_position_bias_is_a_column_and_part_of_the_score(page: Page, served:
     expect(page.get_by_test_id("readout")).to_contain_text(f"score {best:.2f}".replace("-", "−"))
 
 
-def test_without_a_target_the_model_writes_its_own_and_the_box_says_so(page: Page, served: str) -> None:
+def test_without_a_target_the_model_writes_its_own_and_a_long_text_is_cut_with_one_click(
+    page: Page, served: str
+) -> None:
     opened(page, served, text=SOURCE, target=TARGET)
     target = page.get_by_test_id("target")
     expect(target).to_have_value(TARGET)
@@ -84,6 +87,13 @@ def test_without_a_target_the_model_writes_its_own_and_the_box_says_so(page: Pag
     expect(page).not_to_have_url(re.compile("target="))
     expect(target).to_have_attribute("placeholder", re.compile("the model’s own|the model writes its own"))
     expect(page.get_by_test_id("toggle-b")).to_have_count(0)
+
+    page.get_by_test_id("prompt").fill("agreement " * 70)
+    page.get_by_test_id("run").click()
+    page.get_by_test_id("cut").click()
+    expect(page.get_by_test_id("failure")).to_have_count(0)
+    expect(page.get_by_test_id("key-tokens").get_by_role("option").first).to_have_attribute("aria-setsize", "60")
+    assert "413" in complaints.pop()  # the browser's own note of the refusal
 
 
 def test_layers_without_attention_keep_their_number_and_are_passed_over_and_a_changed_pass_says_so(

@@ -59,12 +59,13 @@ async function refused(response: Response): Promise<Error> {
     }
   }
   const text = (await response.text()).trim();
-  const { code, message } = type.startsWith("application/json")
+  const { code, message, fits } = type.startsWith("application/json")
     ? fromJson(text)
-    : { code: null, message: text };
+    : { code: null, message: text, fits: null };
   return new RefusedError(
     code ?? CODES[response.status] ?? "refused",
     message?.slice(0, MOST_LETTERS) || `attnscope answered with status ${response.status}.`,
+    fits,
   );
 }
 
@@ -80,19 +81,21 @@ const CODES: Readonly<Record<number, string>> = {
 interface Said {
   readonly code: string | null;
   readonly message: string | null;
+  readonly fits: number | null;
 }
 
 function fromJson(text: string): Said {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null) return { code: null, message: text };
-    const { code, message } = value as Record<string, unknown>;
+    if (typeof value !== "object" || value === null) return { code: null, message: text, fits: null };
+    const { code, message, fits } = value as Record<string, unknown>;
     return {
       code: typeof code === "string" ? code : null,
       message: typeof message === "string" ? message : null,
+      fits: typeof fits === "number" ? fits : null,
     };
   } catch {
     // No JSON after all: what stands there may still be a sentence.
-    return { code: null, message: text };
+    return { code: null, message: text, fits: null };
   }
 }

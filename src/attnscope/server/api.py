@@ -143,4 +143,5 @@ def _error_in(data: bytes) -> Response | None:
     if message.type != "error":
         return None
     code = str(message.body["code"])
-    return refusal(STATUS.get(code, 500), str(message.body["message"]), code=code, ident=message.id)
+    said, fits = str(message.body["message"]), message.body.get("fits")
+    return refusal(STATUS.get(code, 500), said, code=code, ident=message.id, fits=fits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
@@ -23,10 +24,25 @@ STATUS = {
 
 
 def refusal(
-    status: int, sentence: str, *, code: str = "bad_request", ident: str = "", headers: Mapping[str, str] | None = None
+    status: int,
+    sentence: str,
+    *,
+    code: str = "bad_request",
+    ident: str = "",
+    fits: int | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An `error` message as the JSON body of an HTTP error."""
-    message = {"v": VERSION, "id": ident, "type": "error", "last": True, "code": code, "message": sentence}
+    """An `error` message as the JSON body of an HTTP error. `fits`: the tokens that a text may be cut to."""
+    message: dict[str, Any] = {
+        "v": VERSION,
+        "id": ident,
+        "type": "error",
+        "last": True,
+        "code": code,
+        "message": sentence,
+    }
+    if fits is not None:
+        message["fits"] = fits
     return JSONResponse(message, status_code=status, headers=dict(headers or {}))
 
 
