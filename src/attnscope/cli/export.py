@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
 
 
@@ -14,6 +15,7 @@ def export(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, for example fox.html.")],
     text: Text = None,
+    chat: Chat = None,
     pair: Pair = None,
     target: Target = None,
     layers: Annotated[str | None, typer.Option(help="The layers to write, as 0-5,9. Default: all.")] = None,
@@ -37,7 +39,7 @@ def export(
     check_place(output)
     chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
     console = Console(stderr=True)
-    trace = trace_of(source, text, pair, target)
+    trace = trace_of(source, text_or_chat(text, chat), pair, target)
     with console.status("Writing the page"):
         made = document(
             trace,

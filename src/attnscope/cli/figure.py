@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
 from attnscope.errors import InputError
 
@@ -37,6 +38,7 @@ def figure(
     source: Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .pdf, .svg or .png.")],
     text: Text = None,
+    chat: Chat = None,
     pair: Pair = None,
     target: Target = None,
     view: Annotated[View, typer.Option(help="What is drawn.")] = View.head,
@@ -62,7 +64,7 @@ def figure(
         raise InputError(f"The figure cannot be written: {str(output)!r} {problem}.")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
-    trace = trace_of(source, text, pair, target)
+    trace = trace_of(source, text_or_chat(text, chat), pair, target)
     import attnscope
 
     drawn = attnscope.figure(

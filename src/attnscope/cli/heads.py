@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
 from attnscope.errors import InputError
 
@@ -28,6 +29,7 @@ ALWAYS = (
 def heads(
     source: Source,
     text: Text = None,
+    chat: Chat = None,
     pair: Pair = None,
     target: Target = None,
     by: Annotated[str, typer.Option(help="The measure that puts the heads in order.")] = "entropy",
@@ -49,7 +51,7 @@ def heads(
         raise InputError(f"The table cannot be written: {str(csv)!r} {problem}.")
     name = by.strip().replace("-", "_")
     _check_name(name)
-    trace = trace_of(source, text, pair, target)
+    trace = trace_of(source, text_or_chat(text, chat), pair, target)
     found = _measured(trace, stack, name, off_sink=off_sink)
     ordered = found.sort_values(name, ascending=lowest, kind="stable", na_position="last")
     if csv is not None:

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
+from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.traced import traced
+from attnscope.errors import InputError
+
 
 def trace(
     model: Annotated[
         str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm, rxnmapper.")
     ],
-    text: Annotated[str, typer.Option(help="The text to run the model on.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, for example fox.trace.")],
+    text: Annotated[str | None, typer.Option(help="The text to run the model on.")] = None,
+    chat: Chat = None,
     pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,
     target: Annotated[str | None, typer.Option(help="What the decoder of an encoder-decoder model reads.")] = None,
     weights: Annotated[  # noqa: FBT002 - typer makes a flag of it
@@ -25,9 +30,12 @@ def trace(
 
     from attnscope.cli.sources import model_entry
 
+    given = text_or_chat(text, chat)
+    if given is None:
+        raise InputError("Pass what to run the model on: --text 'The quick, brown fox', or --chat FILE.")
     entry = model_entry(model)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        made = entry.load().trace(text, pair, target=target)
+        made = traced(entry.load(), given, pair, target)
         made.save(output, weights=weights)
     for warning in made.warnings:
         typer.echo(warning, err=True)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.chats import Given
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
+    from attnscope.session.model_like import ModelLike
     from attnscope.trace import Trace
 
 Source = Annotated[
@@ -26,8 +28,8 @@ Target = Annotated[
 ]
 
 
-def trace_of(source: str, text: str | None, pair: str | None, target: str | None = None) -> Trace:
-    """The trace. Raises `InputError` for a model without a text, or a saved trace with one."""
+def trace_of(source: str, text: Given | None, pair: str | None, target: str | None = None) -> Trace:
+    """The trace of a text or a chat. Raises `InputError` for a model without a text, or a saved trace with one."""
     from rich.console import Console
 
     from attnscope.cli.sources import model_entry, saved_trace
@@ -35,10 +37,21 @@ def trace_of(source: str, text: str | None, pair: str | None, target: str | None
     held = saved_trace(source)
     if held is not None:
         if any(one is not None for one in (text, pair, target)):
-            raise InputError(f"{source!r} is a saved trace and has its text; leave out --text, --pair and --target.")
+            raise InputError(
+                f"{source!r} is a saved trace and has its text; leave out --text, --chat, --pair and --target."
+            )
         return held.trace
     if text is None:
         raise InputError(f"Pass the text to run {source} on: --text 'The quick, brown fox jumps over the lazy'.")
     entry = model_entry(source)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        return entry.load().trace(text, pair, target=target)
+        return traced(entry.load(), text, pair, target)
+
+
+def traced(model: ModelLike, given: Given, pair: str | None, target: str | None) -> Trace:
+    """One pass over a text or a chat."""
+    if isinstance(given, str):
+        return model.trace(given, pair, target=target)
+    if pair is not None:
+        raise InputError("A second sentence (--pair) goes with a text, not with a chat.")
+    return model.trace(given, target=target)
