@@ -10,6 +10,10 @@ import pytest
 import tiny
 import torch
 import transformers as tf
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
 
 import attnscope
 from attnscope.errors import InputError, MissingError, TooLongError
@@ -150,3 +154,40 @@ def test_both_sides_have_their_own_limits() -> None:
     with pytest.raises(TooLongError, match="The target has 70 tokens"):
         model.count_tokens(tiny.ids(6), target=tiny.ids(70))
     assert model.count_tokens(tiny.ids(6), target=tiny.ids(9)) == 9
+
+
+@pytest.fixture(scope="module")
+def reader_and_writer() -> attnscope.Model:
+    """A tiny T5 whose words are tokens; `</s>` ends both sides."""
+    words = {word: i for i, word in enumerate(["<pad>", "</s>", "<unk>", *"abcdefgh"])}
+    backend = Tokenizer(WordLevel(words, unk_token="<unk>"))
+    backend.pre_tokenizer = Whitespace()
+    backend.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer = tf.PreTrainedTokenizerFast(
+        tokenizer_object=backend, unk_token="<unk>", eos_token="</s>", pad_token="<pad>"
+    )
+    return attnscope.Model(tiny.build("t5"), tokenizer)
+
+
+def test_a_target_text_is_read_behind_the_start_token_and_without_its_end(reader_and_writer: attnscope.Model) -> None:
+    trace = reader_and_writer.trace("a b c", target="d e")
+    assert [token.text for token in trace.tokens] == ["<pad>", "d", "e"]
+    assert [token.text for token in trace.sides["source"]] == ["a", "b", "c", "</s>"]
+    assert trace.tokens_for("cross") == (trace.tokens, trace.sides["source"])
+    assert trace.tokens_for("encoder")[0] == trace.sides["source"]
+    assert repr(trace).startswith("<Trace of 4 source and 3 target tokens, encoder: 3")
+    assert trace.provenance["target"] == "d e" and trace.tokens[0].special
+    batch = reader_and_writer.trace(["a b c", "a"], target=["d e", "f"])
+    assert [one.provenance["target"] for one in batch] == ["d e", "f"] and batch[0].id == trace.id
+    with pytest.raises(InputError, match="list of 2 targets"):
+        reader_and_writer.trace(["a", "b"], target="f")
+
+
+@pytest.mark.parametrize("view", ["head", "model", "neuron", "matrix"])
+def test_figures_and_exports_show_every_stack(reader_and_writer: attnscope.Model, tmp_path: Path, view: str) -> None:
+    trace = reader_and_writer.trace("a b c", target="d e")
+    for stack in trace.stacks:
+        assert attnscope.figure(trace, view=view, layer=1, stack=stack).axes
+    if view == "head":
+        attnscope.export(trace, tmp_path / "one.html", stack="cross")
+        assert (tmp_path / "one.html").stat().st_size > 10_000

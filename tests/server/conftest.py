@@ -145,6 +145,7 @@ def _start(static: Path, limits: Limits | None = None) -> Generator[Running]:
     models = [
         ModelEntry.loaded(FakeModel()),
         ModelEntry.loaded(FakeModel(name="held", on_layer=gate)),
+        ModelEntry.loaded(FakeModel(name="writer", kind="encoder-decoder")),
     ]
     session = Session(models, limits=limits)
     listener = listen(port=0)

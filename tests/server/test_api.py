@@ -56,6 +56,16 @@ def test_a_sweep_and_states_come_over_http(running):
     assert states.type == "states" and states.tensors["norms"].shape == (4, 3)
 
 
+def test_three_stacks_come_over_http(running):
+    run = running.ask(type="run", model="writer", text="a b c", target="d e")[-1].body
+    assert list(run["stacks"]) == ["encoder", "decoder", "cross"] and run["input"]["target"] == "d e"
+    for stack, shape in (("encoder", (3, 3)), ("decoder", (2, 2)), ("cross", (2, 3))):
+        about = {"trace": run["trace"], "stack": stack}
+        layer = running.ask(type="layer", layer=0, **about)[-1].body
+        assert (layer["queries"], layer["keys"]) == shape
+        assert running.ask(type="overview", **about)[0].tensors["thumbnails"].shape[1:] == shape
+
+
 def test_a_request_as_json_and_as_message_bytes_gets_the_same_stream(running):
     with running.client() as client:
         as_json = client.post("/api", json=HELLO)

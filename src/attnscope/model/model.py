@@ -225,7 +225,10 @@ class Model(Displayed, Interpreted, Editable):
         `CancelledError`.
         """
         if image is not None or self._is_picture(text):
-            encoded = self._encoded_pictures(text, image)
+            source, aim = self._parted(cast("Any", text), cast("Target | None", target))
+            encoded = self._encoded_pictures(source, image)
+            if is_encoder_decoder(self.module):
+                encoded = with_target(self.module, self.tokenizer, self._read, encoded, aim, observer)
             return self._trace_encoded(encoded, edits, observer)
         batch = batch_of(cast("Text | Batch", text), pair)
         if batch is None:
@@ -478,6 +481,8 @@ class Model(Displayed, Interpreted, Editable):
         return replace(encoded, warnings=warnings)
 
     def _source(self, text: Text, pair: str | None, max_tokens: int | None) -> Encoded:
+        if self._is_picture(text):
+            return self._encoded_pictures(text, None)
         if not hears(self.module):
             return encode(self.tokenizer, self._read, text, pair, max_tokens=max_tokens)
         if isinstance(text, str) or pair is not None or max_tokens is not None:

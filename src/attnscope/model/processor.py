@@ -131,7 +131,8 @@ def _plainly(images: Sequence[Image.Image], config: Any) -> Pixels:
 
 def vision_config(config: Any) -> Any:
     """The part of a config that is about pictures."""
-    return getattr(config, "vision_config", None) or config
+    encoder = getattr(config, "encoder", None)
+    return getattr(config, "vision_config", None) or (encoder if hasattr(encoder, "image_size") else config)
 
 
 def image_size(config: Any) -> tuple[int, int]:
