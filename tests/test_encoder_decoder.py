@@ -191,3 +191,20 @@ def test_figures_and_exports_show_every_stack(reader_and_writer: attnscope.Model
     if view == "head":
         attnscope.export(trace, tmp_path / "one.html", stack="cross")
         assert (tmp_path / "one.html").stat().st_size > 10_000
+
+
+def test_a_picture_is_read_in_patches_and_a_decoder_writes_about_it() -> None:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 32}
+    config = tf.VisionEncoderDecoderConfig.from_encoder_decoder_configs(
+        tf.ViTConfig(**sizes, image_size=32, patch_size=8),
+        tf.GPT2Config(vocab_size=95, n_embd=32, n_layer=2, n_head=2, n_positions=64, add_cross_attention=True),
+    )
+    config.decoder_start_token_id, config.pad_token_id = 1, 0
+    model = tf.VisionEncoderDecoderModel(config).eval()
+    pixels = torch.rand(1, 3, 32, 32)
+    wrapped = attnscope.Model(model)
+    trace = wrapped.trace({"pixel_values": pixels}, target=[1, 5, 6])
+    same_attention(trace, eager(model, pixel_values=pixels, decoder_input_ids=[[1, 5, 6]]))
+    assert [token.text for token in trace.tokens_for("cross")[1]][:3] == ["[CLS]", "patch 0,0", "patch 0,1"]
+    assert wrapped.stacks == trace.stacks and len(wrapped.trace({"pixel_values": pixels}).tokens) == 21

@@ -25,6 +25,7 @@ FEATURES = "input_features"
 
 PROBE_TOKENS = 6
 _FEW = 3
+_FRAMES = 64
 _FEWER = 2
 """So many tokens fewer has the target: a layer whose queries and keys are of different sides shows by its shape."""
 
@@ -79,11 +80,16 @@ def probe_inputs(
 
 
 def _spectrogram(config: Any, model: nn.Module) -> dict[str, Tensor] | None:
-    """A made-up sound of the only length that the encoder takes (Whisper), where its config names that."""
+    """A made-up sound, of the only length that the encoder takes (Whisper) or a short one; None where the config is silent."""
     bins, positions = getattr(config, "num_mel_bins", None), getattr(config, "max_source_positions", None)
-    if not isinstance(bins, int) or not isinstance(positions, int):
+    channels = getattr(config, "input_feat_per_channel", None)
+    if isinstance(bins, int) and isinstance(positions, int):
+        shape = (1, bins, 2 * positions)
+    elif isinstance(channels, int):
+        shape = (1, _FRAMES, channels)
+    else:
         return None
-    wave = torch.linspace(-1, 1, bins * 2 * positions).view(1, bins, 2 * positions)
+    wave = torch.linspace(-1, 1, shape[1] * shape[2]).view(shape)
     return {FEATURES: wave.to(input_device(model), first_dtype(model))}
 
 

@@ -86,7 +86,9 @@ class Trace(Displayed):
     def __repr__(self) -> str:
         shape = ", ".join(f"{name}: {s.layers} × {s.heads} heads" for name, s in self.stacks.items())
         sizes = {side: len(tokens) for side, tokens in self.sides.items()}
-        said = " and ".join(f"{count} {side}" for side, count in sizes.items()) if "target" in sizes else len(self.tokens)
+        said = (
+            " and ".join(f"{count} {side}" for side, count in sizes.items()) if "target" in sizes else len(self.tokens)
+        )
         count = len(self._provenance.get("edits", ()))
         edited = f", with {count} edit{'s' if count > 1 else ''}" if count else ""
         return f"<Trace of {said} tokens, {shape}{edited}>"
