@@ -8,6 +8,7 @@ import torch
 import transformers as tf
 
 import attnscope
+from attnscope import edits
 from attnscope.errors import InputError, RefusedError
 
 IDS = tiny.ids(12)
@@ -180,3 +181,32 @@ def test_the_decoder_of_an_encoder_decoder_has_states_and_shares(name, parts):
     shares = states.contributions
     assert shares.total == pytest.approx(float(output.logits[0, -1, ANSWER]), abs=1e-6)
     assert abs(shares.remainder) < 1e-5 and {one.kind for one in shares.shares} == parts
+
+
+def test_states_of_an_edited_pass_are_those_of_the_edited_model():
+    model = model_of("llama")
+    vector = [0.5] * 32
+    made = [edits.ScaleHead(1, 2, 0.0), edits.AddVector(1, 11, vector)]
+    states = model.states(IDS, ANSWER, edits=made)
+    heads = states.contributions
+    assert next(one.value for one in heads.of("head") if (one.layer, one.head) == (1, 2)) == 0
+    assert [one.layer for one in heads.of("edit")] == [1]
+
+    def ablate(_module, args):
+        changed = args[0].clone()
+        changed[..., 16:24] = 0
+        return (changed,)
+
+    def add(_module, _args, output):
+        output[:, 11] += torch.tensor(vector)
+        return output
+
+    layer = model.hf_model.model.layers[1]
+    hooks = [layer.self_attn.o_proj.register_forward_pre_hook(ablate), layer.register_forward_hook(add)]
+    expected = logits(model)
+    for hook in hooks:
+        hook.remove()
+    assert heads.total == pytest.approx(float(expected[-1, ANSWER]), abs=1e-5) and abs(heads.remainder) < 1e-5
+    assert (states.logits(3) - expected).abs().max() < 1e-5
+    with pytest.raises(InputError, match="pass the text"):
+        model.patch(states.trace, IDS)

@@ -22,7 +22,7 @@ from attnscope.types import Token
 if TYPE_CHECKING:
     import pandas
 
-Kind = Literal["embedding", "head", "attention", "attention_bias", "mlp", "block", "final_bias", "cap"]
+Kind = Literal["embedding", "head", "attention", "attention_bias", "mlp", "block", "final_bias", "cap", "edit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,8 @@ class Contributions:
     `total` is the model's own number; `remainder` is what the shares miss of it (rounding: a model that computes in half
     precision has more of it). `kind` is `embedding`; `head` (one head's output through W_O); `attention` (all heads, where they
     cannot be told apart); `attention_bias` (the bias of W_O, and of a norm behind it); `mlp`; `block` (a whole block, where its
-    parts are not known); `final_bias` (biases of the final norm and the unembedding); `cap` (what a soft cap on logits changes).
+    parts are not known); `final_bias` (biases of the final norm and the unembedding); `cap` (what a soft cap on logits
+    changes); `edit` (a vector that an edit added to the stream).
     """
 
     shares: tuple[Share, ...]

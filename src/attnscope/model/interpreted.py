@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from attnscope.edits import Edit
 from attnscope.model.mediation import Mediation
 from attnscope.model.residual import Residual
 from attnscope.model.states import States
 from attnscope.model.sweep import Sweep
+from attnscope.trace import Trace
 from attnscope.types import Observer
 
 
@@ -20,6 +22,10 @@ class Interpreted:
         """The residual stream and what was found out about it."""
         raise NotImplementedError
 
+    def residual_of(self, trace: Trace) -> Residual:
+        """That of the part of the model that a trace is of (a tower, of a model of pictures and texts)."""
+        raise NotImplementedError
+
     def states(
         self,
         text: Any,
@@ -29,17 +35,18 @@ class Interpreted:
         pair: str | None = None,
         target: Any = None,
         position: int | None = None,
+        edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> States:
         """The residual stream of a pass: norms, the logit lens, and what each part adds to the logit of an answer.
 
         `answer` and `foil` are single tokens (a text such as `" Paris"`, or a token id); without an answer it is the most
         probable token. With a foil, shares are of logit(answer) − logit(foil). `position` is the one that predicts (the last,
-        or the mask token of a masked model). Of an encoder-decoder model the stream is the decoder's. Raises `RefusedError`
-        where a part that was asked for is not known, `InputError`, `CancelledError`.
+        or the mask token of a masked model). `edits` are made in the pass. Of an encoder-decoder model the stream is the
+        decoder's. Raises `RefusedError` where a part that was asked for is not known, `InputError`, `CancelledError`.
         """
-        trace = self.residual.traced(text, pair, target, observer)
-        return self.residual.states(trace, answer, foil, position, observer)
+        trace = self.residual.traced(text, pair, target, observer, edits)
+        return self.residual_of(trace).states(trace, answer, foil, position, observer)
 
     def patch(
         self,
@@ -73,8 +80,9 @@ class Interpreted:
         `RefusedError` where a part is not known, `CancelledError`.
         """
         residual = self.residual
-        return residual.patch(
-            residual.traced(clean, None, target, observer),
+        source = residual.traced(clean, None, target, observer)
+        return self.residual_of(source).patch(
+            source,
             residual.traced(corrupted, None, target, observer),
             what=what,
             by=by,
@@ -108,6 +116,6 @@ class Interpreted:
         """
         residual = self.residual
         first, second = (residual.traced(one, None, None, observer) for one in (base, swap))
-        return residual.mediate(
+        return self.residual_of(first).mediate(
             first, second, answer, foil, what=what, by=by, layers=layers, heads=heads, observer=observer
         )

@@ -22,7 +22,7 @@ from attnscope.trace.certificate import TOLERANCE
 def look_at_stream(module: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Tensor]) -> Stream:
     """The blocks of a model and what follows them. Raises `RefusedError` where its residual stream is not known."""
     name = type(module).__name__
-    if anatomy.route == "reported":
+    if anatomy.route == "reported" or anatomy.outside:
         raise RefusedError(
             f"{name} does not go through transformers' attention interface, so its blocks and residual stream are not known."
         )

@@ -414,6 +414,10 @@ class Model(Displayed, Interpreted, Editable):
         """The residual stream: its blocks, final norm and unembedding, looked for when first asked about."""
         return Residual(self.module, self.tokenizer, self._read, self._anatomy_for, self.trace, self._streams)
 
+    def residual_of(self, trace: Trace) -> Residual:
+        """That of the part of the model that ran for this trace."""
+        return (self._tower(trace.inputs) if trace.inputs else self).residual
+
     @property
     def subject(self) -> Subject:
         """What is run, as it looks for the inputs that the model is usually given."""

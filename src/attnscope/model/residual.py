@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from attnscope.edits import Edit
 from attnscope.errors import InputError, RefusedError
 from attnscope.model.alignment import check_aligned
 from attnscope.model.anatomy import Anatomy
 from attnscope.model.answer import Answer, position_of, token_id
+from attnscope.model.editing import plan_for
 from attnscope.model.looking import look_at_stream
 from attnscope.model.mediation import Mediation
 from attnscope.model.module import first_dtype, target_vocabulary_size
@@ -20,7 +22,7 @@ from attnscope.model.patching import Patching
 from attnscope.model.planning import plan_of
 from attnscope.model.probing import kind_of, probe_inputs
 from attnscope.model.states import States
-from attnscope.model.stating import StatesPass
+from attnscope.model.stating import Edited, StatesPass
 from attnscope.model.stream import Stream
 from attnscope.model.sweep import Sweep
 from attnscope.model.tokens import Reader
@@ -42,12 +44,16 @@ class Residual:
     trace: Callable[..., Any]
     streams: dict[int, Stream]
 
-    def traced(self, text: Any, pair: str | None, target: Any, observer: Observer | None) -> Trace:
+    def traced(
+        self, text: Any, pair: str | None, target: Any, observer: Observer | None, edits: Sequence[Edit] = ()
+    ) -> Trace:
         """`text` itself where it is a trace, else the trace of it."""
         if isinstance(text, Trace):
+            if edits:
+                raise InputError("A trace has the edits that it was made with: pass the text to make others.")
             return text
         given = {name: value for name, value in (("pair", pair), ("target", target)) if value is not None}
-        found = self.trace(text, observer=observer, **given)
+        found = self.trace(text, edits=edits, observer=observer, **given)
         if not isinstance(found, Trace):
             raise InputError("This is about one prompt at a time; got a batch of several.")
         return found
@@ -71,7 +77,7 @@ class Residual:
             if asked or position is not None:
                 raise
             notes.append("No position was named, so no shares of an answer are given.")
-        passed = StatesPass(self.module, stream, trace, at, observer)
+        passed = StatesPass(self.module, stream, trace, at, self._edited(trace), observer)
         if asked and stream.unembedding is None:
             raise RefusedError(stream.note or "Shares of an answer are not known for this model.")
         shares = None
@@ -110,6 +116,8 @@ class Residual:
         """A sweep of patches from `clean` into `corrupted`. Raises `InputError`, `RefusedError`, `CancelledError`."""
         if clean.provenance.get("weights") != corrupted.provenance.get("weights"):
             raise InputError("Both traces must be of one model; these have different weights.")
+        if clean.edits or corrupted.edits:
+            raise InputError("A trace was made with edits, and patches are of the model as it is: pass the text.")
         check_aligned(clean, corrupted)
         stream = self._stream(clean)
         if not stream.logits:
@@ -177,15 +185,16 @@ class Residual:
             raise InputError(
                 "This trace was not made by this model here, so its input cannot be run again: pass the text."
             )
-        if trace.provenance.get("edits"):
-            raise InputError(
-                "This trace was made with edits; states and patches are of the model as it is: pass the text."
-            )
         anatomy = self.anatomy(trace.inputs)
         if id(anatomy) not in self.streams:
             few = probe_inputs(self.module, kind_of(trace.inputs), trace.inputs)
             self.streams[id(anatomy)] = look_at_stream(self.module, anatomy, few)
         return self.streams[id(anatomy)]
+
+    def _edited(self, trace: Trace) -> Edited | None:
+        anatomy = self.anatomy(trace.inputs)
+        plan = plan_for(anatomy, trace.edits, title=type(self.module).__name__)
+        return None if plan is None else Edited(plan, anatomy.places)
 
     def _position(self, trace: Trace, stream: Stream, position: int | None) -> int:
         tokens = trace.tokens_for(stream.last)[0]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
-from attnscope.capture import prepared
+from attnscope.capture import Places, Recorder, prepared
+from attnscope.capture.function import ACTIVE, NAME
+from attnscope.capture.residual import residual_edits
+from attnscope.edits import Plan
 from attnscope.errors import CancelledError
 from attnscope.model.answer import Answer, last_only
-from attnscope.model.blocks import Addend, Block, state_of
+from attnscope.model.blocks import Addend, Block, state_in, state_of
 from attnscope.model.contributions import Contributions, Part, Share, attributed
 from attnscope.model.module import accepted
 from attnscope.model.norms import norm_of
@@ -30,21 +35,57 @@ _ROUNDING = 1e-6
 """A difference of logits below this part of the largest is no cap."""
 
 
+@dataclass(frozen=True)
+class Edited:
+    """Edits in force in the pass: their plan, and which call of the attention function is where."""
+
+    plan: Plan
+    places: Places
+
+    def adds_to(self, tower: str, layer: int) -> bool:
+        """Whether a vector is added to the stream in this layer."""
+        found = self.plan.at(tower, layer)
+        return found is not None and bool(found.vectors)
+
+
+@contextmanager
+def _under(clone: nn.Module, edited: Edited) -> Generator[None]:
+    """While this lasts, passes of a clone prepared for capture are edited, and nothing of them is kept."""
+    names = {id(module): name for name, module in clone.named_modules()}
+    token = ACTIVE.set(Recorder(names=names, places=edited.places, plan=edited.plan, keeps=False))
+    try:
+        with residual_edits(clone, edited.plan, edited.places):
+            yield
+    finally:
+        ACTIVE.reset(token)
+
+
 class StatesPass:
     """The pass, and what can be asked of it afterwards. `inputs` are those of the trace."""
 
     def __init__(
-        self, module: nn.Module, stream: Stream, trace: Trace, position: int, observer: Observer | None = None
+        self,
+        module: nn.Module,
+        stream: Stream,
+        trace: Trace,
+        position: int,
+        edited: Edited | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._module = module
         self._stream = stream
         self._trace = trace
         self._position = position
+        self._edited = edited
         self.tower = stream.last
         self.blocks = stream.towers[self.tower]
         self._tokens = len(trace.tokens_for(self.tower)[0])
         every = [block for blocks in stream.towers.values() for block in blocks]
-        with prepared(module, None) as clone, torch.no_grad():
+        with ExitStack() as stack:
+            clone = stack.enter_context(prepared(module, None if edited is None else NAME))
+            stack.enter_context(torch.no_grad())
+            if edited is not None:
+                stack.enter_context(_under(clone, edited))
             outputs = Outputs(clone, every)
             entry = _Entry(clone, self.blocks[0])
             watcher = _Watcher(clone, every, observer)
@@ -135,6 +176,16 @@ class StatesPass:
                 yield from self._heads(layer, stack, addend, block.call)
             if block.mlp is not None:
                 yield Part("mlp", layer, None, None, self._added(block.mlp, block.call))
+            if self._edited is not None and self._edited.adds_to(self.tower, layer):
+                yield self._vector(layer, block)
+
+    def _vector(self, layer: int, block: Block) -> Part:
+        """What edits added to the stream in a block: what is there and no part of the block put out."""
+        at = self._position
+        rest = (self.states[layer + 1][at].double() - self.states[layer][at].double()).cpu()
+        for addend in (*block.attention.values(), *([block.mlp] if block.mlp else [])):
+            rest = rest - self._added(addend, block.call)
+        return Part("edit", layer, None, None, rest)
 
     def _added(self, addend: Addend, call: int) -> Tensor:
         output = self._taps.of(addend.path, call).output
@@ -197,13 +248,12 @@ class _Entry:
         self._handle = clone.get_submodule(first.path).register_forward_pre_hook(self._keep, with_kwargs=True)
 
     def _keep(self, _module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        from attnscope.model.blocks import state_in
-
         state = state_in(args, kwargs)
         if state is not None and not self.state.numel():
             self.state = state[0].detach().clone()
 
     def close(self) -> None:
+        """Take the hook away."""
         self._handle.remove()
 
 
