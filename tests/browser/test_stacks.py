@@ -77,7 +77,7 @@ def test_the_position_bias_is_a_column_and_part_of_the_score(page: Page, served:
 
 
 def test_without_a_target_the_model_writes_its_own_and_a_long_text_is_cut_with_one_click(
-    page: Page, served: str
+    page: Page, served: str, complaints: list[str]
 ) -> None:
     opened(page, served, text=SOURCE, target=TARGET)
     target = page.get_by_test_id("target")
