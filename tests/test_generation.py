@@ -9,7 +9,7 @@ import tiny
 import torch
 import transformers as tf
 
-from attnscope import Model
+from attnscope import Model, edits
 from attnscope.errors import CancelledError, InputError, RefusedError, TooLongError
 from attnscope.model.generation import Step
 
@@ -222,3 +222,36 @@ def test_what_generates_nothing_and_what_has_no_room_is_refused_before_it_runs()
         Model(tiny.build("bert")).generate(PROMPT)
     with pytest.raises(TooLongError, match="64 positions"):
         Model(tiny.build("gpt2")).generate(PROMPT, 60)
+
+
+def edits_of(family: str) -> list[edits.Edit]:
+    """One of each kind, some of them at positions that are not there before the text is written."""
+    dims = 0 if family == "gpt2" else (0, tiny.build(family).config.hidden_size // 8)
+    return [
+        edits.ScaleNeuron(0, 1, dims, 3.0, vector="k"),
+        edits.ScaleHead(1, 2, 0.0),
+        edits.CutEdge(1, 0, query=17, key=16),
+        edits.SetAttention(2, 1, query=15, key=14, weight=0.7),
+        edits.AddVector(0, 14, [2.0] * 32),
+    ]
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "mistral"])
+def test_edits_act_in_every_step_as_in_one_pass_over_the_text(family: str) -> None:
+    model, changes = Model(tiny.build(family)), edits_of(family)
+    made = model.generate(PROMPT, NEW, changes)
+    ids = list(PROMPT)
+    for _ in range(NEW):  # without a cache, token by token
+        there = [one for one in changes if max(getattr(one, "query", 0), getattr(one, "position", 0)) < len(ids)]
+        ids.append(model.trace(ids, edits=there).next_tokens[0][1])
+    assert [token.id for token in made.trace.tokens] == ids
+    assert made.trace.certificate.ok
+    assert made.trace.provenance["edits"] == [one.as_json() for one in changes]
+    assert_same_attention(made.trace, model.trace(ids, edits=changes))
+    assert made.trace.attention(1, 0)[17, 16] == 0
+    assert float(made.trace.attention(2, 1)[15, 14]) == pytest.approx(0.7, abs=1e-6)
+
+
+def test_an_edit_behind_the_last_position_is_refused_before_it_runs() -> None:
+    with pytest.raises(InputError, match="40"):
+        Model(tiny.build("llama")).generate(PROMPT, 4, [edits.CutEdge(1, 0, query=40, key=3)])

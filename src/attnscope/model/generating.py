@@ -6,7 +6,7 @@ its position ids) is what it always does. Each step is captured as it happens (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,10 @@ from attnscope.capture import prepared
 from attnscope.capture.function import NAME
 from attnscope.capture.run import capturing
 from attnscope.capture.steps import StepsRecorder
+from attnscope.edits import Edit, Plan
 from attnscope.errors import InputError, RefusedError, TooLongError
 from attnscope.model.check import certify
+from attnscope.model.editing import plan_for
 from attnscope.model.encoded import Encoded
 from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.head import StepsOutput, lazy_logits
@@ -75,11 +77,20 @@ class Task:
     encoded: Encoded
     inputs: dict[str, Tensor]
     subject: Subject
+    edits: Sequence[Edit] = ()
 
     @property
     def module(self) -> nn.Module:
         """What is run."""
         return self.subject.module
+
+    def plan(self, new: int) -> Plan | None:
+        """The edits made ready, for so many new tokens: positions count from the first token of the prompt."""
+        encoded = self.encoded
+        sizes = {side: len(tokens) for side, tokens in encoded.sides.items()}
+        if is_encoder_decoder(self.module):
+            sizes = {"source": len(encoded.tokens), "target": max(1, len(encoded.target_tokens or ()))}
+        return plan_for(self.subject.anatomy, self.edits, title=self.model.title, sizes=sizes, further=new)
 
 
 def generate(
@@ -87,8 +98,9 @@ def generate(
 ) -> Generation:
     """What `Model.generate` does."""
     _check_room(task.module, task.encoded, wanted.max_new_tokens)
+    plan = task.plan(wanted.max_new_tokens)
     writer = Writer(task.tokenizer, task.read, wanted, on_token)
-    made = _captured(task, writer, observer)
+    made = _captured(task, writer, plan, observer)
     trace = _afterwards(task, made.run, observer) if made.stacks is None else _trace(task, made, made.stacks, writer)
     return writer.generation(made.run, trace)
 
@@ -101,13 +113,16 @@ class _Made:
     stacks: dict[str, TracedStack] | None
     certificate: Certificate
     base: StepsOutput
+    warnings: tuple[str, ...] = ()
 
 
-def _captured(task: Task, writer: Writer, observer: Observer | None) -> _Made:
+def _captured(task: Task, writer: Writer, plan: Plan | None, observer: Observer | None) -> _Made:
     anatomy = task.subject.anatomy
     shown = anatomy.route == "interface" and not anatomy.outside
     with prepared(task.module, NAME if shown else None) as clone:
-        recorder = StepsRecorder(names={}, observer=observer, total=len(anatomy.places), places=anatomy.places)
+        recorder = StepsRecorder(
+            names={}, observer=observer, total=len(anatomy.places), places=anatomy.places, plan=plan
+        )
         base = StepsOutput(clone)
         try:
             with capturing(clone, recorder) if shown else torch.no_grad():
@@ -122,7 +137,7 @@ def _captured(task: Task, writer: Writer, observer: Observer | None) -> _Made:
     stacks = stacks_of(task.subject, calls)
     if turning:
         stacks = {name: replace(one, rotary=list(anatomy.stacks[name].rotary)) for name, one in stacks.items()}
-    return _Made(run, stacks, certificate, base)
+    return _Made(run, stacks, certificate, base, (*(plan.warnings if plan else ()), *recorder.notes))
 
 
 def _trace(task: Task, made: _Made, stacks: dict[str, TracedStack], writer: Writer) -> Trace:
@@ -134,8 +149,9 @@ def _trace(task: Task, made: _Made, stacks: dict[str, TracedStack], writer: Writ
         sides=whole.sides,
         stacks=stacks,
         certificate=made.certificate,
-        provenance={**provenance(task.model, whole, inputs), "generated": generated},
-        warnings=[*whole.warnings, *task.subject.anatomy.notes],
+        provenance={**provenance(task.model, whole, inputs, task.edits), "generated": generated},
+        warnings=[*whole.warnings, *made.warnings, *task.subject.anatomy.notes],
+        edits=task.edits,
         next_tokens=[(token.text, token.id, probability) for token, probability in writer.most_probable(run.last)],
         logits=lazy_logits(task.module, inputs, made.base, run.last),
         inputs=inputs,
@@ -147,9 +163,9 @@ def _afterwards(task: Task, run: Run, observer: Observer | None) -> Trace:
     ids: list[int] = run.ids[0].tolist()
     if is_encoder_decoder(task.module):
         source = {name: value for name, value in task.inputs.items() if not name.startswith("decoder_")}
-        trace = task.model.trace(source, target=ids, observer=observer)
+        trace = task.model.trace(source, target=ids, edits=task.edits, observer=observer)
     else:
-        trace = task.model.trace(ids, observer=observer)
+        trace = task.model.trace(ids, edits=task.edits, observer=observer)
     trace.warnings.append("The attention is that of one pass over the whole text, made after it was written.")
     return trace
 

@@ -288,6 +288,7 @@ class Model(Displayed, Interpreted, Editable):
         self,
         text: Text,
         max_new_tokens: int = 20,
+        edits: Sequence[Edit] = (),
         *,
         pair: str | None = None,
         target: Target | None = None,
@@ -304,11 +305,14 @@ class Model(Displayed, Interpreted, Editable):
         Greedy, as `hf_model.generate(do_sample=False, num_beams=1)` writes, unless `temperature`, `top_k`, `top_p` or `seed` asks
         for tokens to be drawn: the same seed gives the same text. Ends after `max_new_tokens`, at the model's own end of text, or
         once a string of `stop` is in the continuation. An encoder-decoder model reads `text` as its source, and `target` is
-        what its own text begins with. `on_token` is told of each token as soon as it is chosen. Raises `RefusedError` for a
-        model that generates nothing, `InputError` for a text or setting that cannot be used, `CancelledError`.
+        what its own text begins with. `edits` are made in every step; positions count from the first token of the prompt.
+        `on_token` is told of each token as soon as it is chosen. Raises `RefusedError` for a model that generates nothing,
+        `InputError` for a text, an edit or a setting that cannot be used, `CancelledError`.
         """
         wanted = Wanted.of(max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop)
-        return self.generate_wanted(text, wanted, pair=pair, target=target, on_token=on_token, observer=observer)
+        return self.generate_wanted(
+            text, wanted, pair=pair, target=target, edits=edits, on_token=on_token, observer=observer
+        )
 
     def generate_wanted(
         self,
@@ -317,6 +321,7 @@ class Model(Displayed, Interpreted, Editable):
         *,
         pair: str | None = None,
         target: Target | None = None,
+        edits: Sequence[Edit] = (),
         on_token: OnToken | None = None,
         observer: Observer | None = None,
     ) -> Generation:
@@ -324,7 +329,7 @@ class Model(Displayed, Interpreted, Editable):
         encoded = prompt_of(self.module, self.tokenizer, self._read, text, pair, target)
         inputs = self._inputs(encoded)
         subject = Subject(self.module, self._anatomy_for(as_traced(self.module, inputs)), self.title)
-        task = Task(self, self.tokenizer, self._read, encoded, inputs, subject)
+        task = Task(self, self.tokenizer, self._read, encoded, inputs, subject, edits)
         return generate(task, wanted, on_token=on_token, observer=observer)
 
     @property

@@ -1,0 +1,140 @@
+"""SmolLM2's induction heads: found on repeated random tokens, then switched off.
+
+    python examples/induction.py docs/images/induction-heads.png
+
+Heads that look from a token to the one that followed its earlier occurrence (Olsson et al. 2022) should be what the model
+copies with. So their ablation should take the copying away and leave ordinary text as it is, and as many random heads of the
+same layers should not.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas
+import torch
+from passages import PASSAGES
+
+import attnscope
+from attnscope import analysis, edits
+
+LENGTH = 50
+"""So many random tokens are repeated."""
+
+Head = tuple[int, int]
+
+
+def repeated(model: attnscope.Model, seed: int) -> list[int]:
+    """A first token, then the same random tokens twice."""
+    numbers = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(200, model.hf_model.config.vocab_size - 200, (LENGTH,), generator=numbers).tolist()
+    return [1, *tokens, *tokens]
+
+
+def strongest(model: attnscope.Model, sequences: Sequence[list[int]], count: int) -> tuple[list[Head], pandas.Series]:
+    """The heads with the highest mean induction measure on these sequences, and that of all heads."""
+    tables = [analysis.heads(model.trace(ids)) for ids in sequences]
+    mean = pandas.concat(tables).groupby(["layer", "head"])["induction"].mean().sort_values(ascending=False)
+    return [(int(layer), int(head)) for layer, head in mean.index[:count]], mean
+
+
+def random_heads(model: attnscope.Model, heads: Sequence[Head], seed: int) -> list[Head]:
+    """For each of `heads` another one of the same layer, drawn at random."""
+    drawn = random.Random(seed)  # noqa: S311 - no secret
+    chosen: list[Head] = []
+    for layer, _ in heads:
+        count = model.stacks["decoder"].layer(layer).heads
+        chosen.append(drawn.choice([one for h in range(count) if (one := (layer, h)) not in (*heads, *chosen)]))
+    return chosen
+
+
+def ablated(heads: Sequence[Head]) -> list[edits.Edit]:
+    """These heads switched off."""
+    return [edits.ScaleHead(layer, head, 0.0) for layer, head in heads]
+
+
+def scores(model: attnscope.Model, ids: list[int], first: int, changes: Sequence[edits.Edit]) -> tuple[float, float]:
+    """Loss (nats a token) and accuracy of the tokens from position `first`."""
+    given = torch.tensor([ids])
+    with torch.no_grad(), model.edited(changes):
+        logits = model.hf_model(given).logits[0, first - 1 : -1].float()
+    loss = torch.nn.functional.cross_entropy(logits, given[0, first:])
+    return float(loss), float((logits.argmax(-1) == given[0, first:]).float().mean())
+
+
+def measured(
+    model: attnscope.Model, sequences: Sequence[list[int]], passages: Sequence[str], heads: Sequence[Head]
+) -> dict[str, list[float]]:
+    """Copying in the second half of each sequence, and each passage's loss, with these heads switched off."""
+    changes = ablated(heads)
+    copying = [scores(model, ids, LENGTH + 2, changes) for ids in sequences]
+    plain = [scores(model, model.tokenizer(text)["input_ids"], 1, changes) for text in passages]
+    return {
+        "copy loss": [loss for loss, _ in copying],
+        "copy accuracy": [right for _, right in copying],
+        "plain loss": [loss for loss, _ in plain],
+    }
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean, and half the width of its 95% interval (normal)."""
+    found = torch.tensor(values, dtype=torch.float64)
+    return float(found.mean()), float(1.96 * found.std() / len(found) ** 0.5)
+
+
+def table(results: dict[str, dict[str, list[float]]]) -> pandas.DataFrame:
+    """One row a condition: mean ± half the 95% interval."""
+    cells = {
+        name: {what: "{:.2f} ± {:.2f}".format(*interval(values)) for what, values in result.items()}
+        for name, result in results.items()
+    }
+    return pandas.DataFrame(cells).T
+
+
+def draw(results: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """Copying and plain text, one dot a sequence or passage, a bar for the mean."""
+    import matplotlib.pyplot as plt
+
+    panels = {"copy loss": "Repeated random tokens, second copy", "plain loss": "Plain prose"}
+    colours = {"as it is": "#6b7280", "induction heads off": "#b91c1c", "random heads off": "#2563eb"}
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.4), sharey=True, layout="constrained")
+    for ax, (what, title) in zip(axes, panels.items(), strict=True):
+        for at, (name, result) in enumerate(results.items()):
+            values = result[what]
+            ax.plot(values, [at] * len(values), "o", ms=3.5, alpha=0.35, mew=0, color=colours[name])
+            mean, half = interval(values)
+            ax.errorbar([mean], [at], xerr=[half], fmt="|", ms=16, mew=2, capsize=3, color=colours[name])
+        ax.set_title(title, fontsize=9, loc="left")
+        ax.set_xlabel("loss (nats a token)", fontsize=9)
+        ax.set_xlim(left=0)
+        ax.tick_params(labelsize=9)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_yticks(range(len(results)), list(results))
+    axes[0].invert_yaxis()
+    figure.savefig(path, dpi=140)
+
+
+def main(path: Path) -> None:
+    """Find, switch off, compare, draw."""
+    model: Any = attnscope.load("smollm2")
+    heads, induction = strongest(model, [repeated(model, seed) for seed in range(4)], 8)
+    print("Induction measure:", ", ".join(f"{layer}.{head} {induction[layer, head]:.2f}" for layer, head in heads))
+    sequences = [repeated(model, seed) for seed in range(100, 116)]
+    results = {
+        "as it is": measured(model, sequences, PASSAGES, []),
+        "induction heads off": measured(model, sequences, PASSAGES, heads),
+    }
+    draws = [measured(model, sequences, PASSAGES, random_heads(model, heads, seed)) for seed in range(10)]
+    results["random heads off"] = {what: [interval(one[what])[0] for one in draws] for what in draws[0]}
+    print(table(results).to_string())
+    worst = max(interval(one["copy loss"])[0] for one in draws)
+    print(f"n = {len(sequences)} sequences, {len(PASSAGES)} passages, {len(draws)} draws; the worst draw: {worst:.2f}")
+    draw(results, path)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
