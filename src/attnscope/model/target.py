@@ -128,10 +128,11 @@ def greedy(
     with prepared(model, None) as clone, torch.no_grad():
         writer: Any = clone
         # Whisper's own way leaves out what its output begins with.
-        own = getattr(type(clone), "generate", None) is not GenerationMixin.generate
+        usual: Any = GenerationMixin
+        own = getattr(type(clone), "generate", None) is not usual.generate
         begun = {_DECODER: torch.tensor([_beginning(model, tokenizer)], device=device)} if own else {}
         try:
-            written = GenerationMixin.generate(
+            written = usual.generate(
                 writer,
                 main,
                 **begun,
@@ -166,7 +167,7 @@ def _beginning(model: nn.Module, tokenizer: Any) -> list[int]:
     return list(prefix) if prefix else [start_token(model)]
 
 
-def _shorter(config: Any, longest: int | None) -> dict[str, int]:
+def _shorter(config: Any, longest: int | None) -> dict[str, Any]:
     """A limit for `generate` where it has none of its own, or one beyond the model's positions."""
     own = getattr(config, "max_length", None)
     if own is None and getattr(config, "max_new_tokens", None) is None:
