@@ -210,3 +210,16 @@ def test_states_of_an_edited_pass_are_those_of_the_edited_model():
     assert (states.logits(3) - expected).abs().max() < 1e-5
     with pytest.raises(InputError, match="pass the text"):
         model.patch(states.trace, IDS)
+
+
+def test_a_model_that_predicts_no_tokens_has_norms_and_one_sentence():
+    config = tf.ViTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=32, image_size=16, patch_size=8
+    )
+    torch.manual_seed(0)
+    model = attnscope.Model(tf.ViTForImageClassification(config).eval())
+    states = model.states({"pixel_values": torch.zeros(1, 3, 16, 16)})
+    assert states.norms.shape == (3, 5) and not states.predicts
+    assert len(states.notes) == 1 and "predicts no tokens" in states.notes[0]
+    with pytest.raises(RefusedError, match="predicts no tokens"):
+        states.lens()

@@ -76,7 +76,8 @@ class Residual:
         except InputError:
             if asked or position is not None:
                 raise
-            notes.append("No position was named, so no shares of an answer are given.")
+            if stream.unembedding is not None:
+                notes.append("No position was named, so no shares of an answer are given.")
         passed = StatesPass(self.module, stream, trace, at, self._edited(trace), observer)
         if asked and stream.unembedding is None:
             raise RefusedError(stream.note or "Shares of an answer are not known for this model.")
