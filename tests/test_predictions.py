@@ -108,3 +108,12 @@ def test_an_answer_lies_in_the_second_sentence(of_class, tmp_path) -> None:
     assert all("##" not in choice.text for choice in whole)
     trace.save(tmp_path / "answer.trace")
     assert attnscope.open(tmp_path / "answer.trace").predictions == trace.predictions
+
+
+def test_a_discriminator_is_loaded_with_its_head(of_class, tmp_path) -> None:
+    judge = of_class(tf.ElectraForPreTraining, tf.ElectraConfig, embedding_size=48)
+    judge.hf_model.save_pretrained(tmp_path)
+    judge.tokenizer.save_pretrained(tmp_path)
+    loaded = attnscope.load(tmp_path)
+    assert isinstance(loaded.hf_model, tf.ElectraForPreTraining)
+    assert loaded.trace("the cat").predictions == judge.trace("the cat").predictions

@@ -80,6 +80,18 @@ def test_a_host_that_is_no_address_of_this_machine_is_one_sentence():
     assert "192.0.2.1" in one_sentence(done)
 
 
+def test_a_chat_is_read_from_a_file(tmp_path, smollm2):
+    messages, made = tmp_path / "chat.json", tmp_path / "chat.trace"
+    messages.write_text('[{"role": "user", "content": "Hi"}]')
+    assert attnscope("trace", "smollm2", "--chat", str(messages), "-o", str(made)).returncode == 0
+    assert attnscope_open(made).tokens == smollm2.trace([{"role": "user", "content": "Hi"}]).tokens
+    assert "not both" in one_sentence(attnscope("heads", "smollm2", "--chat", str(messages), "--text", "Hi"))
+    messages.write_text('{"role": "user"}')
+    assert "holds no list of messages" in one_sentence(
+        attnscope("figure", "smollm2", "--chat", str(messages), "-o", "x.pdf")
+    )
+
+
 def test_trace_writes_a_file_that_opens_as_the_same_trace(tmp_path, minilm):
     path = tmp_path / "cats.trace"
     pair = "the cat lay on the rug"

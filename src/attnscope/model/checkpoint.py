@@ -167,8 +167,9 @@ def _loaders(origin: Origin, config: PreTrainedConfig) -> list[Any]:
         return [named, transformers.AutoModel]
     if named is None and names and "AutoModel" in " ".join(remote):
         raise InputError(_needs_trust(origin.source))
-    if masked:
-        return [transformers.AutoModelForMaskedLM, transformers.AutoModel]
+    if masked:  # ELECTRA's discriminator has no head for masks: its own class is next
+        own = [] if named is None else [named]
+        return [transformers.AutoModelForMaskedLM, *own, transformers.AutoModel]
     if config.model_type in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         return [transformers.AutoModelForSeq2SeqLM, transformers.AutoModel]
     if config.model_type in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:

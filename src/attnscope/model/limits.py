@@ -55,9 +55,10 @@ def check_length(tokens: int, limit: int | None, *, hard: bool, what: str = "tex
     if limit is None or tokens <= limit:
         return []
     if hard:
+        cut = "" if what == "target" else f", or have it cut: `max_tokens={limit}`"
         raise TooLongError(
             f"The {what} has {tokens:,} tokens and this model has positions for {limit:,}. "
-            f"Shorten it by {tokens - limit:,} tokens.",
+            f"Shorten it by {tokens - limit:,} tokens{cut}.",
             fits=limit,
         )
     return [
