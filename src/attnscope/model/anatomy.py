@@ -194,7 +194,8 @@ def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
             with torch.no_grad():
                 return clone(**inputs, **options)
         except Exception as error:
-            given = "this picture" if "pixel_values" in inputs else f"{PROBE_TOKENS} plain token ids"
+            given = f"{PROBE_TOKENS} plain token ids" if "input_ids" in inputs else "this input"
+            given = "this picture" if "pixel_values" in inputs else given
             raise RefusedError(
                 f"{type(model).__name__} does not run over {given}, which is how a model is looked at first "
                 f"({type(error).__name__}: {error})."

@@ -4,6 +4,7 @@
 [{"role": "user", "content": "…"}, …]       a chat, through the tokenizer's template      model/chat.py
 [101, 1996, 102]                            token ids                                     model/ready.py
 {"input_ids": …, "attention_mask": …}       ready inputs                                  model/ready.py
+{"input_features": …}                       ready inputs that are no tokens (sound …)     model/positions.py
 ["text", "text", …], or ready inputs of several rows                                      a batch: one trace each
 """
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from attnscope.errors import InputError
 from attnscope.model.chat import Message, encode_chat
 from attnscope.model.encoded import Encoded
+from attnscope.model.positions import encode_numbers, holds_numbers
 from attnscope.model.ready import encode_ids, encode_ready, rows_of
 from attnscope.model.texts import encode_text
 from attnscope.model.tokens import Reader
@@ -72,7 +74,7 @@ def encode(
     if pair is not None:
         raise InputError("A second sentence (`pair`) goes with a text, not with token ids, messages or ready inputs.")
     if isinstance(given, Mapping):
-        return encode_ready(read, given, max_tokens=max_tokens)
+        return encode_numbers(given) if holds_numbers(given) else encode_ready(read, given, max_tokens=max_tokens)
     if isinstance(given, Tensor) or hasattr(given, "__array__"):
         return encode_ready(read, {"input_ids": given}, max_tokens=max_tokens)
     if _all(given, Mapping):

@@ -48,6 +48,7 @@ from attnscope.model.pictured import (
 )
 from attnscope.model.pictures import is_picture, pictures_of
 from attnscope.model.placement import DeviceMap, Placement
+from attnscope.model.positions import with_positions
 from attnscope.model.predictions import predictions_of
 from attnscope.model.probing import FEATURES, Kind, kind_of, probe_inputs, usual_kind
 from attnscope.model.processor import Tools
@@ -261,15 +262,18 @@ class Model(Displayed, Interpreted, Editable):
         if "pixel_values" in inputs:
             encoded = with_patches(self.module, anatomy, encoded, inputs)
         heard = hears(self.module)  # how many positions there are is known afterwards
-        sizes = None if heard else {side: len(tokens) for side, tokens in encoded.sides.items()}
+        counted = all(encoded.sides.values()) and not heard
+        sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
         plan = plan_for(anatomy, edits, title=self.title, sizes=sizes)
         passed = run(subject, inputs, observer, plan)
         if heard:
             first = next(iter(passed.stacks.values()))
             count = next(record.keys for record in first.records if record is not None)
             encoded = replace(encoded, tokens=times(self._hearing, inputs, count))
+        encoded = with_positions(encoded, passed.stacks)
         check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, self.title)
-        logits = getattr(passed.output, "logits", None)
+        given = getattr(passed.output, "logits", None)
+        logits = given if isinstance(given, Tensor) else None
         return Trace(
             sides=encoded.sides,
             stacks=passed.stacks,
@@ -395,7 +399,8 @@ class Model(Displayed, Interpreted, Editable):
 
         The three comparisons are those of `attnscope.trace.certificate`, over every row of every head.
         """
-        encoded = self._encoded(text, pair, target, None, observer)
+        pictured = self._is_picture(text)
+        encoded = self._encoded_pictures(text, None) if pictured else self._encoded(text, pair, target, None, observer)
         tower = self._tower(encoded.inputs)
         if tower is not self:
             return tower.check(encoded.inputs, observer=observer)

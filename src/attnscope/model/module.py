@@ -26,7 +26,10 @@ def input_device(model: nn.Module) -> torch.device:
 
 def is_encoder_decoder(model: nn.Module) -> bool:
     """Whether the model reads a source with an encoder and writes a target with a decoder that looks at it."""
-    return bool(getattr(model.config, "is_encoder_decoder", False))
+    if not getattr(model.config, "is_encoder_decoder", False):
+        return False
+    names = inspect.signature(model.forward).parameters  # the config of a whole model may be that of its decoder alone
+    return "decoder_input_ids" in names or "input_ids" not in names
 
 
 def vocabulary_size(model: nn.Module) -> int | None:

@@ -160,6 +160,8 @@ def _states(clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout) ->
                 clone(**{**inputs, "pixel_values": pixels})
         except _SeenError:
             pass
+        if not held:
+            raise LookupError(f"{lookout.path} is given no states that could be watched.")
         return held[0]
 
     tuples: dict[str, bool] = {}

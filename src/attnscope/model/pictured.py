@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,13 +30,21 @@ NO_PATCHES = (
 
 def takes_pictures_only(model: nn.Module) -> bool:
     """Whether a model reads pictures and no text."""
-    return getattr(model, "main_input_name", None) == "pixel_values"
+    names = _forward_names(model)
+    return getattr(model, "main_input_name", None) == "pixel_values" or (
+        "pixel_values" in names and "input_ids" not in names
+    )
 
 
 def takes_pictures(model: nn.Module) -> bool:
     """Whether a model reads pictures, alone or in a text."""
     config: Any = model.config
-    return takes_pictures_only(model) or getattr(config, "vision_config", None) is not None
+    named = "pixel_values" in _forward_names(model)
+    return named or takes_pictures_only(model) or getattr(config, "vision_config", None) is not None
+
+
+def _forward_names(model: nn.Module) -> set[str]:
+    return set(inspect.signature(model.forward).parameters)
 
 
 def encode_pictures(tools: Tools, images: Sequence[Image.Image], config: Any) -> Encoded:
@@ -81,8 +90,8 @@ def with_patches(model: nn.Module, anatomy: Anatomy, encoded: Encoded, inputs: M
     if "input_ids" not in inputs:
         tokens, known = looks.vision_tokens(next(iter(anatomy.stacks)))
         return replace(encoded, tokens=tokens, warnings=[*encoded.warnings, *([] if known else [NO_PATCHES])])
-    text = next(name for name, stack in anatomy.stacks.items() if stack.query_side == "text")
-    found = looks.text_spots(text, vision)
+    text = next((name for name, stack in anatomy.stacks.items() if stack.query_side == "text"), None)
+    found = None if text is None else looks.text_spots(text, vision)
     tokens = encoded.tokens if found is None else _among(encoded.tokens, found)
     image_tokens, known = (None, False) if vision is None else looks.vision_tokens(vision)
     warnings = [*encoded.warnings, *([] if known and found is not None else [NO_PATCHES])]
@@ -99,7 +108,10 @@ class _Looks:
 
     def vision_tokens(self, stack: str) -> tuple[list[Token], bool]:
         """A token for each position of a vision stack, and whether its patches are known."""
-        lookout = Lookout(self._paths(stack)[0])
+        paths = self._paths(stack)
+        if not paths:  # weights that the model reports: nobody knows which modules they are from
+            return [], False
+        lookout = Lookout(paths[0])
         with prepared(self.model, None) as clone:
             size = self._patch()
             found = None if size is None else spots(clone, self.inputs, lookout, size)
@@ -114,7 +126,7 @@ class _Looks:
     def text_spots(self, stack: str, vision: str | None) -> list[Spot | None] | None:
         """What each token of a text stands for in the pictures, None where that is not known."""
         size = self._patch()
-        if size is None or vision is None:
+        if size is None or vision is None or not self._paths(stack):
             return None
         left_out = tuple(dict.fromkeys(layer_path(path) for path in self._paths(vision)))
         with prepared(self.model, None) as clone:
@@ -161,7 +173,7 @@ def _encoded(pixels: Pixels, tokens: list[Token]) -> Encoded:
     return Encoded(pixels.inputs, tokens, pixels.warnings, images=[kept(image) for image in pixels.seen])
 
 
-_PICTURE_PARTS = ("pixel", "image", "spatial_shapes", "bool_masked_pos", "interpolate_pos_encoding")
+_PICTURE_PARTS = ("pixel", "image", "grid_thw", "spatial_shapes", "bool_masked_pos", "interpolate_pos_encoding")
 
 
 def _is_about_pictures(name: str) -> bool:

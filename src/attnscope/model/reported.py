@@ -98,7 +98,7 @@ def _token_by_token(model: nn.Module, reported: Any, size: tuple[int, int] | Non
         else size
     )
     if not isinstance(reported, Tensor) or reported.ndim != 4 or tuple(reported.shape[2:]) != size:
-        length = "this picture's" if size is None else size[0] if size[0] == size[1] else f"{size[0]} and {size[1]}"
+        length = "this input's" if size is None else size[0] if size[0] == size[1] else f"{size[0]} and {size[1]}"
         raise RefusedError(
             f"{type(model).__name__} reports attention of shape {shape} for {length} tokens, which are no weights of every token "
             "for every token, so it is not shown."

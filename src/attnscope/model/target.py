@@ -151,6 +151,8 @@ def greedy(
                 f"{type(model).__name__} could not write an output of its own ({type(error).__name__}: {error}). Pass `target=`."
             ) from error
         ends = getattr(writer.generation_config, "eos_token_id", None)
+    if written.ndim != 2:
+        raise RefusedError(f"{type(model).__name__} writes several tokens at each position, which is not shown.")
     found = written[:1].cpu()
     stops = set(ends if isinstance(ends, list) else [ends])
     if found.shape[1] > 1 and int(found[0, -1]) in stops:
