@@ -196,3 +196,33 @@ def test_baked_weights_loaded_by_plain_transformers_give_the_live_edits(family: 
 def test_what_is_no_edit_of_weights_is_not_baked(family: str, edit: Edit, says: str) -> None:
     with pytest.raises(RefusedError, match=says):
         attnscope.Model(build(family)).bake([edit])
+
+
+@pytest.mark.parametrize("family", ["llama", "bart"])
+def test_a_generation_with_edits_is_that_of_the_edited_model_and_its_trace_shows_them(family: str) -> None:
+    model = attnscope.Model(build(family))
+    stack = {"stack": "decoder"}
+    position = 2 if family == "bart" else 8
+    edits = [CutEdge(1, 1, position, 1, **stack), ScaleHead(1, 0, -1, **stack), AddVector(0, 1, [0.5] * 32, **stack)]
+    begun = {"target": [2, 9, 10]} if family == "bart" else {}
+    made = model.generate(ids(7), 5, edits=edits, **begun)
+    again = (
+        model.trace(ids(7), target=[token.id for token in made.trace.tokens], edits=edits)
+        if family == "bart"
+        else model.trace([token.id for token in made.trace.tokens], edits=edits)
+    )
+    assert made.trace.edits == edits
+    assert made.trace.certificate.ok
+    for layer in range(2):
+        for head in range(2):
+            shown, whole = (one.attention(layer, head, "decoder") for one in (made.trace, again))
+            assert torch.allclose(shown, whole, atol=1e-5)
+            passed, other = (
+                one.layer_record(layer, "decoder").output(torch.tensor([head]), torch.arange(len(shown)))
+                for one in (made.trace, again)
+            )
+            assert torch.allclose(passed, other, atol=1e-5)
+    assert float(made.trace.scores(1, 1, "decoder")[position, 1]) == -torch.inf
+    assert made.trace.logits is not None
+    assert again.logits is not None
+    assert torch.allclose(made.trace.logits, again.logits, atol=1e-4)

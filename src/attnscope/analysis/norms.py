@@ -30,11 +30,23 @@ def output_norms(
 
 
 def value_norms(record: QKRecord, projection: nn.Module) -> Float[Tensor, "head key"]:
-    """‖f(x_j)‖ with f(x) = (x W_V + b_V) W_O of one head: what each key has to give, float32."""
+    """‖f(x_j)‖ with f(x) = (x W_V + b_V) W_O of one head: what each key has to give, float32.
+
+    Of a head whose output was scaled or replaced by an edit, what that left of it.
+    """
     found = torch.empty(record.shape.heads, record.keys)
     for head, gram in enumerate(_grams(record, projection)):
         found[head] = _lengths(record.v[record.key_head(torch.tensor([head]))][0].float().cpu(), gram)
+        found[head] *= _passed_on(record, head)
     return found
+
+
+def _passed_on(record: QKRecord, head: int) -> float:
+    """What edits left of the head's Σ_j α_ij v_j, as a factor: 1 without edits, and where it differs from query to query."""
+    if record.edited is None:
+        return 1.0
+    kept = record.edited.kept_of(head, record.queries).abs()
+    return float(kept[0]) if bool((kept == kept[0]).all()) else 1.0
 
 
 def _grams(record: QKRecord, projection: nn.Module) -> Iterator[Float[Tensor, "v_dim v_dim"]]:

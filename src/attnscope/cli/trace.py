@@ -21,6 +21,13 @@ def trace(
     chat: Chat = None,
     pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,
     target: Annotated[str | None, typer.Option(help="What the decoder of an encoder-decoder model reads.")] = None,
+    edit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='An edit as JSON: {"type": "ScaleHead", "layer": 5, "head": 3, "factor": 0}. May be repeated.'
+        ),
+    ] = None,
+    edits: Annotated[Path | None, typer.Option(help="A JSON file with a list of edits.")] = None,
     weights: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--weights", help="Also write the output projections, for head outputs without the model.")
     ] = False,
@@ -28,14 +35,16 @@ def trace(
     """Run a model on a text and save what its attention was computed from."""
     from rich.console import Console
 
+    from attnscope.cli.edits import edits_given
     from attnscope.cli.sources import model_entry
 
+    made_edits = edits_given(edit or (), edits)
     given = text_or_chat(text, chat)
     if given is None:
         raise InputError("Pass what to run the model on: --text 'The quick, brown fox', or --chat FILE.")
     entry = model_entry(model)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        made = traced(entry.load(), given, pair, target)
+        made = traced(entry.load(), given, pair, target, made_edits)
         made.save(output, weights=weights)
     for warning in made.warnings:
         typer.echo(warning, err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from attnscope.cli.chats import Given
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
+    from attnscope.edits import Edit
     from attnscope.session.model_like import ModelLike
     from attnscope.trace import Trace
 
@@ -48,10 +50,10 @@ def trace_of(source: str, text: Given | None, pair: str | None, target: str | No
         return traced(entry.load(), text, pair, target)
 
 
-def traced(model: ModelLike, given: Given, pair: str | None, target: str | None) -> Trace:
-    """One pass over a text or a chat."""
+def traced(model: ModelLike, given: Given, pair: str | None, target: str | None, edits: Sequence[Edit] = ()) -> Trace:
+    """One pass over a text or a chat, edited."""
     if isinstance(given, str):
-        return model.trace(given, pair, target=target)
+        return model.trace(given, pair, target=target, edits=edits)
     if pair is not None:
         raise InputError("A second sentence (--pair) goes with a text, not with a chat.")
-    return model.trace(given, target=target)
+    return model.trace(given, target=target, edits=edits)

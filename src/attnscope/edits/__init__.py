@@ -19,7 +19,7 @@ from attnscope.edits.kinds import (
 )
 from attnscope.edits.plan import Plan, Planned, plan
 from attnscope.edits.reference import TraceRef
-from attnscope.edits.written import from_json, to_json, unresolved
+from attnscope.edits.written import edit_of, from_json, to_json, unresolved
 
 __all__ = [
     "AddVector",
@@ -34,6 +34,7 @@ __all__ = [
     "ScaleNeuron",
     "SetAttention",
     "TraceRef",
+    "edit_of",
     "from_json",
     "plan",
     "to_json",

@@ -52,7 +52,11 @@ def plan_for(
         rotary={name: stack.rotary for name, stack in anatomy.stacks.items()},
         lengths=None
         if sizes is None
-        else {name: (sizes[stack.query_side], sizes[stack.key_side]) for name, stack in anatomy.stacks.items()},
+        else {
+            name: (sizes[stack.query_side], sizes[stack.key_side])
+            for name, stack in anatomy.stacks.items()
+            if stack.query_side in sizes and stack.key_side in sizes
+        },
         further=further,
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
+from attnscope.edits import Edit
 from attnscope.errors import CancelledError, TooLongError
 from attnscope.model.generation import Generation, OnToken, Step, Wanted
 from attnscope.model.states import States
@@ -87,6 +88,7 @@ class FakeModel:
         *,
         target: str | None = None,
         max_tokens: int | None = None,
+        edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace:
         """A trace whose q, k and v depend on nothing but the text. Without a target, its own is the source backwards."""
@@ -113,7 +115,8 @@ class FakeModel:
             sides=sides,
             stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
-            provenance={"model": self.name} | ({"messages": messages} if messages else {}),
+            provenance={"model": self.name, "edits": [edit.as_json() for edit in edits]}
+            | ({"messages": messages} if messages else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
         )
 
@@ -124,6 +127,7 @@ class FakeModel:
         *,
         pair: str | None = None,
         target: str | None = None,
+        edits: Sequence[Edit] = (),
         on_token: OnToken | None = None,
         observer: Observer | None = None,
     ) -> Generation:
@@ -138,9 +142,10 @@ class FakeModel:
                 on_token(steps[-1])
         words = "".join(step.token.text for step in steps)
         if self.kind == "encoder-decoder":
-            trace = self.trace(text, pair, target=f"{target or 'start'}{words}")
+            trace = self.trace(text, pair, target=f"{target or 'start'}{words}", edits=edits)
         else:
-            trace = self.trace(text + words) if pair is None else self.trace(text, pair + words)
+            whole = (text + words, None) if pair is None else (text, pair + words)
+            trace = self.trace(*whole, edits=edits)
         return Generation(words, [step.token for step in steps], tuple(steps), "length", trace)
 
     def states(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from attnscope.edits import Edit
 from attnscope.errors import InputError
 from attnscope.model.generation import Generation, Step, Wanted
 from attnscope.session.asked import number_of, optional_text_of, text_of, texts_of, whole_of
@@ -54,7 +55,7 @@ class GenerateRequest:
         limits.check_tokens(tokens)
         limits.check_trace(trace_bytes(model, tokens))
 
-    def run(self, model: ModelLike, job: Job) -> Generation:
+    def run(self, model: ModelLike, edits: Sequence[Edit], job: Job) -> Generation:
         """Generate, and send each token as soon as it is there."""
         sent = 0
 
@@ -64,7 +65,7 @@ class GenerateRequest:
             sent += 1
 
         return model.generate_wanted(
-            self.text, self.wanted, pair=self.pair, target=self.target, on_token=on_token, observer=job
+            self.text, self.wanted, pair=self.pair, target=self.target, edits=edits, on_token=on_token, observer=job
         )
 
 

@@ -13,7 +13,7 @@ class Limits:
 
     `tokens` and `characters` bound one input, `new_tokens` what is generated at a time, `patched_tokens` the tokens of all
     passes of one sweep, `trace_bytes` what all traces together may hold, `answer_bytes` the tensors of one response, `passes` the
-    model passes that may wait or run at once, `requests` all requests.
+    model passes that may wait or run at once, `requests` all requests, `edits` those of one pass.
     """
 
     tokens: int = 4096
@@ -24,6 +24,7 @@ class Limits:
     answer_bytes: int = 256 * 2**20
     passes: int = 8
     requests: int = 32
+    edits: int = 1000
 
     def check_text(self, text: str, pair: str | None, target: str | None = None) -> None:
         """Refuse an input for what it is as text: before anything is tokenised. The errors speak to a person."""
@@ -60,6 +61,11 @@ class Limits:
                 f"The sweep would run over {tokens:,} tokens in all; this session takes at most {self.patched_tokens:,}. "
                 "Choose fewer layers, heads or positions, or shorter prompts."
             )
+
+    def check_edits(self, count: int) -> None:
+        """Refuse a pass for the number of its edits."""
+        if count > self.edits:
+            raise TooLongError(f"The run has {count:,} edits; this session takes at most {self.edits:,}.")
 
     def check_answer(self, size: int) -> None:
         """Refuse a response whose tensors would hold `size` bytes."""

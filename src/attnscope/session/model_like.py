@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, overload
 
+from attnscope.edits import Edit
 from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.states import States
 from attnscope.model.sweep import Sweep
@@ -75,6 +76,7 @@ class ModelLike(Protocol):
         *,
         target: str | None = None,
         max_tokens: int | None = None,
+        edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace: ...
     @overload
@@ -84,6 +86,7 @@ class ModelLike(Protocol):
         *,
         target: str | None = None,
         max_tokens: int | None = None,
+        edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace: ...
     def trace(self, text: Any, *_given: Any, **_options: Any) -> Trace:
@@ -97,6 +100,7 @@ class ModelLike(Protocol):
         *,
         pair: str | None = None,
         target: str | None = None,
+        edits: Sequence[Edit] = (),
         on_token: OnToken | None = None,
         observer: Observer | None = None,
     ) -> Generation:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from attnscope.edits import Edit
 from attnscope.errors import InputError, TooLongError
 from attnscope.session.asked import optional_text_of, text_of
 from attnscope.session.held import HeldTrace
@@ -54,11 +55,13 @@ class RunRequest:
                 raise TooLongError(str(error), fits=most) from error
         return self._counted(model, limits, most), most
 
-    def trace(self, model: ModelLike, max_tokens: int | None, observer: Observer) -> Trace:
+    def trace(self, model: ModelLike, max_tokens: int | None, edits: Sequence[Edit], observer: Observer) -> Trace:
         """One pass."""
         if self.messages is not None:
-            return model.trace(self.messages, target=self.target, max_tokens=max_tokens, observer=observer)
-        return model.trace(self.text, self.pair, target=self.target, max_tokens=max_tokens, observer=observer)
+            return model.trace(self.messages, target=self.target, max_tokens=max_tokens, edits=edits, observer=observer)
+        return model.trace(
+            self.text, self.pair, target=self.target, max_tokens=max_tokens, edits=edits, observer=observer
+        )
 
     def held(self, trace: Trace, model: ModelLike) -> HeldTrace:
         """The trace of this input; of a chat or a cut text, the text is the one that the trace knows."""

@@ -16,6 +16,7 @@ from attnscope.session.analyses import edge_arrays, measure_fields, overview_mes
 from attnscope.session.asked import index_of, indices_of, optional_text_of, text_of
 from attnscope.session.catalogue import Catalogue, ModelEntry
 from attnscope.session.described import Example, certificate_fields, trace_arrays, trace_bytes, trace_fields
+from attnscope.session.edits_asked import edits_of
 from attnscope.session.failures import error_message, failure
 from attnscope.session.generate_message import GenerateRequest, generation_fields
 from attnscope.session.held import HeldTrace, HeldTraces
@@ -203,6 +204,7 @@ class Session:
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
         asked = RunRequest.of(body, self.limits)
+        edits = edits_of(body, self.trace, self.limits)
         model = self._asked_model(body, job)
         if asked.target is not None and model.kind != "encoder-decoder":
             raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
@@ -210,18 +212,19 @@ class Session:
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"
         with job.holding(self._pass, "waiting for another pass"):
-            trace = asked.trace(model, most, job)
+            trace = asked.trace(model, most, edits, job)
         held = asked.held(trace, model)
         self._held.add(held)
         return "trace", trace_fields(held), trace_arrays(held.trace)
 
     def _generate(self, body: Mapping[str, Any], job: Job) -> Answer:
         asked = GenerateRequest.of(body, self.limits)
+        edits = edits_of(body, self.trace, self.limits)
         model = self._asked_model(body, job)
         asked.check(model, self.limits)
         job.stage = "generate"
         with job.holding(self._pass, "waiting for another pass"):
-            made = asked.run(model, job)
+            made = asked.run(model, edits, job)
         held = HeldTrace(made.trace, model, asked.text, asked.pair, asked.target)
         self._held.add(held)
         return (
