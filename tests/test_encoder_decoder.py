@@ -16,7 +16,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
 import attnscope
-from attnscope.errors import InputError, MissingError, TooLongError
+from attnscope.errors import CancelledError, InputError, MissingError, TooLongError
 
 ATTENTIONS = {"encoder": "encoder_attentions", "decoder": "decoder_attentions", "cross": "cross_attentions"}
 
@@ -208,3 +208,30 @@ def test_a_picture_is_read_in_patches_and_a_decoder_writes_about_it() -> None:
     same_attention(trace, eager(model, pixel_values=pixels, decoder_input_ids=[[1, 5, 6]]))
     assert [token.text for token in trace.tokens_for("cross")[1]][:3] == ["[CLS]", "patch 0,0", "patch 0,1"]
     assert wrapped.stacks == trace.stacks and len(wrapped.trace({"pixel_values": pixels}).tokens) == 21
+
+
+def test_the_models_own_output_begins_with_the_language_that_is_asked_for(reader_and_writer: attnscope.Model) -> None:
+    reader_and_writer.tokenizer.tgt_lang = "c"
+    try:
+        assert [token.text for token in reader_and_writer.trace("a b").tokens][:2] == ["<pad>", "c"]
+    finally:
+        del reader_and_writer.tokenizer.tgt_lang
+
+
+class Stops:
+    """An observer that wants the run to stop once it has begun."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def layer(self, done: int, total: int) -> None:
+        raise AssertionError("no layer of the trace is computed before the target is written")
+
+    def cancelled(self) -> bool:
+        self.asked += 1
+        return self.asked > 2
+
+
+def test_a_run_can_be_cancelled_while_the_model_writes_its_target(reader_and_writer: attnscope.Model) -> None:
+    with pytest.raises(CancelledError):
+        reader_and_writer.trace("a b c", observer=Stops())
