@@ -103,11 +103,22 @@ def draw(
         yerr=[half for _, half in means.values()],
         color="#b91c1c", marker="o", ms=4, lw=1.5, capsize=3, label=f"the {len(chosen)} pairs",
     )  # fmt: skip
-    right.plot([0.0] * len(at_random), at_random, "o", ms=4, alpha=0.5, mew=0, color="#2563eb", label="random pairs")
+    right.plot(
+        [0.0] * len(at_random),
+        at_random,
+        "o",
+        ms=4,
+        alpha=0.5,
+        mew=0,
+        color="#2563eb",
+        label=f"{len(chosen)} random pairs × 0",
+    )
     right.set_xlabel("factor on the pairs", fontsize=9)
     right.set_ylabel("mean distance (tokens)", fontsize=9)
     right.set_ylim(bottom=0)
-    right.legend(fontsize=9, frameon=False)
+    right.invert_xaxis()
+    right.axhline(means[1.0][0], color="#6b7280", lw=1, ls=":")
+    right.legend(fontsize=9, frameon=False, loc="upper left")
     for ax in (left, right):
         ax.tick_params(labelsize=9)
         ax.spines[["top", "right"]].set_visible(False)
