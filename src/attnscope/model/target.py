@@ -177,7 +177,7 @@ def _shorter(config: Any, longest: int | None) -> dict[str, Any]:
     return {"max_length": longest} if longest is not None and isinstance(own, int) and own > longest else {}
 
 
-def _language(config: Any, tokenizer: Any) -> dict[str, int]:
+def _language(config: Any, tokenizer: Any) -> dict[str, Any]:
     """What tells a model of many languages which one to write in: the token that its output has to begin with."""
     language = getattr(tokenizer, "tgt_lang", None)
     if not isinstance(language, str) or getattr(config, "forced_bos_token_id", None) is not None:
