@@ -1,3 +1,4 @@
+import { encodeMessage } from "../wire/encode";
 import { frames } from "../wire/frames";
 import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
 import { DisconnectedError, RefusedError, refusal, type Source } from "./source";
@@ -10,10 +11,10 @@ export class HttpSource implements Source {
 
   async *request(request: Request, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Message> {
     this.#asked += 1;
-    const response = await this.#post(
-      JSON.stringify({ v: VERSION, id: `r${this.#asked}`, ...request }),
-      signal,
-    );
+    const { image, ...fields } = request;
+    const message = { v: VERSION, id: `r${this.#asked}`, ...fields };
+    const body = image === undefined ? JSON.stringify(message) : encodeMessage(message, { image });
+    const response = await this.#post(body, signal);
     if (!response.ok || response.body === null) throw await refused(response);
     let last = false;
     try {
@@ -32,11 +33,13 @@ export class HttpSource implements Source {
     throw new DisconnectedError("attnscope stopped answering in the middle.");
   }
 
-  async #post(body: string, signal: AbortSignal): Promise<Response> {
+  async #post(body: string | Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<Response> {
     try {
       return await fetch(this.url, {
         method: "POST",
-        headers: { "Content-Type": "application/json" },
+        headers: {
+          "Content-Type": typeof body === "string" ? "application/json" : "application/x-safetensors",
+        },
         body,
         signal,
         credentials: "same-origin",

@@ -6,7 +6,7 @@ export interface WidgetModel {
   get(name: string): unknown;
   set(name: string, value: unknown): void;
   save_changes(): void;
-  send(content: unknown): void;
+  send(content: unknown, callbacks?: unknown, buffers?: readonly ArrayBufferView[]): void;
   on(name: string, callback: (...details: readonly unknown[]) => void): void;
   off(name: string, callback: (...details: readonly unknown[]) => void): void;
   readonly widget_manager?: unknown;
@@ -49,7 +49,8 @@ export class WidgetSource implements Source {
     let busy = false;
     let last = false;
     try {
-      this.#send({ v: VERSION, id, page: this.#page, ...request });
+      const { image, ...fields } = request;
+      this.#send({ v: VERSION, id, page: this.#page, ...fields }, image);
       while (!last) {
         signal.throwIfAborted();
         const next = news.shift();
@@ -97,9 +98,10 @@ export class WidgetSource implements Source {
     this.#waiting.get(answer)?.(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   };
 
-  #send(message: Readonly<Record<string, unknown>>): void {
+  #send(message: Readonly<Record<string, unknown>>, image?: Uint8Array): void {
     try {
-      this.model.send({ request: message });
+      if (image === undefined) this.model.send({ request: message });
+      else this.model.send({ request: message }, undefined, [image]);
     } catch (cause) {
       throw new DisconnectedError(GONE, { cause });
     }

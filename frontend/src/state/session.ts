@@ -59,6 +59,8 @@ export interface Input {
   /** Whether a text that is too long is cut. */
   readonly cut?: boolean;
   readonly model: string | null;
+  /** The bytes of a picture's file. */
+  readonly image?: Uint8Array | null;
   /** What to select of it once it is there. */
   readonly select?: Partial<Selection>;
 }
@@ -166,6 +168,7 @@ export function createSession(source: Source) {
     const request: Request = {
       type: "run",
       ...(messages ? { messages } : { text }),
+      ...(input.image ? { image: input.image } : {}),
       ...(pair === null ? {} : { pair }),
       ...(target == null ? {} : { target }),
       ...(input.cut ? { cut: true } : {}),

@@ -5,6 +5,12 @@ import type { Session } from "../state/session";
 export function Welcome(props: { readonly session: Session; readonly onPrompt: () => void }) {
   const { session } = props;
   const canRun = () => session.hello()?.can.includes("run") ?? false;
+  /** Whether the session's model reads pictures and no text. */
+  const onlySees = () => {
+    const hello = session.hello();
+    const takes = hello?.models.find(({ name }) => name === hello.model)?.takes;
+    return takes?.includes("image") === true && !takes.includes("text");
+  };
   const share = () => {
     const work = session.work();
     return work === null || work.total === 0 ? "" : ` ${Math.round((100 * work.done) / work.total)}%`;
@@ -50,11 +56,13 @@ export function Welcome(props: { readonly session: Session; readonly onPrompt: (
             )}
           </Match>
           <Match when={canRun()}>
-            <h2>Type a sentence</h2>
+            <h2>{onlySees() ? "Choose a picture" : "Type a sentence"}</h2>
             <p>Its attention is drawn here: every head of the model, one head, one neuron.</p>
-            <button type="button" class="ghost" on:click={props.onPrompt}>
-              Go to the prompt <kbd>/</kbd>
-            </button>
+            <Show when={!onlySees()}>
+              <button type="button" class="ghost" on:click={props.onPrompt}>
+                Go to the prompt <kbd>/</kbd>
+              </button>
+            </Show>
           </Match>
         </Switch>
       </section>

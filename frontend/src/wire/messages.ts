@@ -17,6 +17,8 @@ export interface Request {
     | "check"
     | "export"
     | "cancel";
+  /** The bytes of a picture's file, sent as a tensor. */
+  readonly image?: Uint8Array;
   readonly [field: string]: unknown;
 }
 
@@ -27,6 +29,8 @@ export interface ModelEntry {
   readonly loaded: boolean;
   /** Whether it takes messages of a chat; not known before it is loaded. */
   readonly chat?: boolean | null;
+  /** What it reads; null as long as it is not loaded. */
+  readonly takes?: readonly ("text" | "image")[] | null;
 }
 
 /** One turn of a chat. */
@@ -147,7 +151,11 @@ export interface HelloMessage extends Base {
   readonly trace?: string | null;
   readonly examples: readonly Example[];
   readonly can: readonly string[];
-  readonly limits: { readonly tokens: number; readonly characters: number };
+  readonly limits: {
+    readonly image_bytes?: number;
+    readonly tokens: number;
+    readonly characters: number;
+  };
   /** In an exported file: the largest difference of a weight in it from the exact one. */
   readonly file?: { readonly error: number };
   /** The measures whose values come with `overview`. */

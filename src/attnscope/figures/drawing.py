@@ -15,6 +15,7 @@ from attnscope.figures.matrix_view import MatrixView
 from attnscope.figures.model_view import ModelView
 from attnscope.figures.neuron_view import NeuronView
 from attnscope.figures.paper import POINTS, WIDTHS, PaperFigure, add_caption
+from attnscope.figures.picture_view import PictureView, is_picture
 from attnscope.figures.request import (
     VIEWS,
     Palette,
@@ -70,6 +71,7 @@ def figure(
     `view` is `"head"` (figures 1 and 2: `layer`, `heads`, all of them by default), `"model"` (figure 5: `layers`, `heads`),
     `"neuron"` (figures 6 and 7: `layer`, `head`) or `"matrix"` (`layer`, `head`). `token` selects a query by its position, or by
     its text where that is unique; the neuron view selects the last one by default. `stack` is needed where a trace has several.
+    The head view of a picture is the picture itself, once for each head, lit by what `token` (a patch, `"patch 3,4"`) looks at.
 
     With `ax` it is drawn there, and the figure of these axes is returned. Else `width` is `"column"` (3.25 in), `"page"`
     (6.75 in) or inches, and the height what the view needs; `figsize` (inches) sets both.
@@ -103,8 +105,9 @@ def figure(
         thumbnails=one_of("thumbnails", thumbnails, ("auto", "lines", "map")),
         rules=Rules(filter, hide_sinks, threshold, top),  # pyright: ignore[reportArgumentType] - checked there
     )
-    drawn = _VIEWS[view](request, fonts)
-    if view == "head" and drawn.rows > MOST_TOKENS:
+    pictured = view == "head" and is_picture(trace, name)
+    drawn = PictureView(request, fonts) if pictured else _VIEWS[view](request, fonts)
+    if view == "head" and not pictured and drawn.rows > MOST_TOKENS:
         raise InputError(
             f"The head view is drawn for up to {MOST_TOKENS:,} tokens, and there are {drawn.rows:,}. Use `view='matrix'`."
         )

@@ -135,6 +135,26 @@ def load_tokenizer(origin: Origin) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def load_reader(origin: Origin, config: PreTrainedConfig) -> Any:
+    """What turns texts and pictures into a model's inputs: for one that reads pictures its processor, else its tokenizer.
+
+    None for a model of pictures alone that came without an image processor: it then resizes plainly, and says so.
+    """
+    import transformers
+
+    alone = hasattr(config, "num_channels") and not getattr(config, "vocab_size", None)
+    if not alone and getattr(config, "vision_config", None) is None:
+        return load_tokenizer(origin)
+    kind: Any = transformers.AutoImageProcessor if alone else transformers.AutoProcessor
+    try:
+        with quiet():
+            return kind.from_pretrained(origin.source, **origin.options)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        if _is_damage(error):
+            raise DamagedError(f"The processor of {origin.source!r} is damaged: {first_line(error)}.") from error
+        return None if alone else load_tokenizer(origin)
+
+
 def kind_of(model: PreTrainedModel) -> Kind:
     """Whether the model is an encoder, a decoder or both."""
     from transformers.models.auto import modeling_auto

@@ -17,6 +17,7 @@ from attnscope.model.checkpoint import (
     kind_of,
     load_config,
     load_model,
+    load_reader,
     load_tokenizer,
 )
 from attnscope.model.download import Progress
@@ -118,7 +119,7 @@ def _from_place(text: str, wish: _Wish) -> Parts:
         check_folder(path)
         origin = Origin(str(path), local=True, trust_remote_code=wish.trust_remote_code)
         config = load_config(origin)
-        found = _tokenizer(wish.tokenizer) or load_tokenizer(origin)
+        found = _tokenizer(wish.tokenizer) or load_reader(origin, config)
         hf_model = load_model(origin, config, wish.dtype, wish.placement)
     except DamagedError as error:
         if text not in EMBEDDED:
@@ -133,7 +134,7 @@ def _from_hub(text: str, wish: _Wish) -> Parts:
     origin = Origin(text, local=local, trust_remote_code=wish.trust_remote_code, revision=wish.revision)
     config = load_config(origin)
     hf_model = load_model(origin, config, wish.dtype, wish.placement)
-    found = _tokenizer(wish.tokenizer) or load_tokenizer(origin)
+    found = _tokenizer(wish.tokenizer) or load_reader(origin, config)
     commit = cached_commit(text, wish.revision)
     stored = _quantisation(hf_model)
     return Parts(hf_model, found, text, text, text, kind_of(hf_model), commit or wish.revision, stored)

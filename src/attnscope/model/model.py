@@ -39,14 +39,9 @@ from attnscope.model.module import (
     vocabulary_size,
 )
 from attnscope.model.pictured import (
-    encode_pictures,
-    encode_ready_pictures,
-    encode_with_text,
-    takes_pictures,
-    takes_pictures_only,
+    Known,
     with_patches,
 )
-from attnscope.model.pictures import is_picture, pictures_of
 from attnscope.model.placement import DeviceMap, Placement
 from attnscope.model.positions import with_positions
 from attnscope.model.predictions import predictions_of
@@ -54,6 +49,7 @@ from attnscope.model.probing import FEATURES, Kind, kind_of, probe_inputs, usual
 from attnscope.model.processor import Tools
 from attnscope.model.provenance import provenance
 from attnscope.model.residual import Residual
+from attnscope.model.seeing import Seeing
 from attnscope.model.sounds import WAVE, encode_sound, hears, sound_part, text_part, times
 from attnscope.model.stream import Stream
 from attnscope.model.target import Target, parted, targets_of, with_target
@@ -64,7 +60,7 @@ from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
 
 
-class Model(Displayed, Interpreted, Editable):
+class Model(Displayed, Interpreted, Editable, Seeing):
     """A model that can be traced.
 
     `hf_model` is any transformers model for text or pictures, `tokenizer` its tokenizer (or None: then texts are given as token
@@ -102,6 +98,7 @@ class Model(Displayed, Interpreted, Editable):
         self._anatomies: dict[Kind, Anatomy] = {}
         self._streams: dict[int, Stream] = {}
         self._vision_name: str | None = None
+        self._patches: Known = {}
 
     def __repr__(self) -> str:
         return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
@@ -260,7 +257,7 @@ class Model(Displayed, Interpreted, Editable):
         anatomy = self._anatomy_for(inputs)
         subject = Subject(self.module, anatomy, self.title)
         if "pixel_values" in inputs:
-            encoded = with_patches(self.module, anatomy, encoded, inputs)
+            encoded = with_patches(self.module, anatomy, encoded, inputs, self._patches)
         heard = hears(self.module)  # how many positions there are is known afterwards
         counted = all(encoded.sides.values()) and not heard
         sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
@@ -335,35 +332,6 @@ class Model(Displayed, Interpreted, Editable):
         subject = Subject(self.module, self._anatomy_for(as_traced(self.module, inputs)), self.title)
         task = Task(self, self.tokenizer, self._read, encoded, inputs, subject, edits)
         return generate(task, wanted, on_token=on_token, observer=observer)
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """What it can be given: `text`, `image`, or both."""
-        if takes_pictures_only(self.module):
-            return ("image",)
-        return ("text", "image") if takes_pictures(self.module) else ("text",)
-
-    def _is_picture(self, given: Any) -> bool:
-        """Whether `given` is a picture, or ready inputs with one. A string names a picture where the model reads no text."""
-        if isinstance(given, Mapping):
-            return "pixel_values" in cast("Mapping[str, Any]", given)
-        only = takes_pictures_only(self.module)
-        return is_picture(given) or (only and (isinstance(given, str) or hasattr(given, "__array__")))
-
-    def _encoded_pictures(self, text: Any, image: Any) -> Encoded:
-        if not takes_pictures(self.module):
-            raise InputError(f"{self.title} reads text, no pictures.")
-        if isinstance(text, Mapping):
-            return encode_ready_pictures(self._tools, self._read, cast("Mapping[str, Any]", text))
-        if image is None or text is None:
-            return encode_pictures(self._tools, pictures_of(text if image is None else image), self.module.config)
-        if takes_pictures_only(self.module):
-            raise InputError(f"{self.title} reads pictures, no text: `model.trace(image)`.")
-        if not isinstance(text, str):
-            raise InputError(
-                "Pictures (`image=`) go with a text; with ready inputs pass `pixel_values` in the mapping."
-            )
-        return encode_with_text(self._tools, self._read, text, pictures_of(image))
 
     def projections(self) -> dict[str, list[nn.Module | None]]:
         """The modules that turn the heads' outputs of each layer into the attention block's own (W_O), by stack."""

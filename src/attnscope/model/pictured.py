@@ -83,18 +83,24 @@ def encode_ready_pictures(tools: Tools, read: Reader, given: Mapping[str, Any]) 
     return _encoded(own, encoded.tokens)
 
 
-def with_patches(model: nn.Module, anatomy: Anatomy, encoded: Encoded, inputs: Mapping[str, Tensor]) -> Encoded:
+Known = dict[tuple[object, ...], Any]
+"""What was seen of patches, by stack, the shape of the pixels, and the text."""
+
+
+def with_patches(
+    model: nn.Module, anatomy: Anatomy, encoded: Encoded, inputs: Mapping[str, Tensor], known: Known
+) -> Encoded:
     """The input with its patches as tokens: a vision stack's own, and those that stand among the tokens of a text."""
-    looks = _Looks(model, anatomy, inputs)
+    looks = _Looks(model, anatomy, inputs, known)
     vision = next((name for name, stack in anatomy.stacks.items() if stack.query_side == "image"), None)
     if "input_ids" not in inputs:
-        tokens, known = looks.vision_tokens(next(iter(anatomy.stacks)))
-        return replace(encoded, tokens=tokens, warnings=[*encoded.warnings, *([] if known else [NO_PATCHES])])
+        tokens, found_out = looks.vision_tokens(next(iter(anatomy.stacks)))
+        return replace(encoded, tokens=tokens, warnings=[*encoded.warnings, *([] if found_out else [NO_PATCHES])])
     text = next((name for name, stack in anatomy.stacks.items() if stack.query_side == "text"), None)
     found = None if text is None else looks.text_spots(text, vision)
     tokens = encoded.tokens if found is None else _among(encoded.tokens, found)
-    image_tokens, known = (None, False) if vision is None else looks.vision_tokens(vision)
-    warnings = [*encoded.warnings, *([] if known and found is not None else [NO_PATCHES])]
+    image_tokens, found_out = (None, False) if vision is None else looks.vision_tokens(vision)
+    warnings = [*encoded.warnings, *([] if found_out and found is not None else [NO_PATCHES])]
     return replace(encoded, tokens=tokens, image_tokens=image_tokens, warnings=warnings)
 
 
@@ -105,9 +111,24 @@ class _Looks:
     model: nn.Module
     anatomy: Anatomy
     inputs: Mapping[str, Tensor]
+    known: Known
 
     def vision_tokens(self, stack: str) -> tuple[list[Token], bool]:
         """A token for each position of a vision stack, and whether its patches are known."""
+        key = (stack, self.inputs["pixel_values"].shape)
+        if key not in self.known:
+            self.known[key] = self._vision_tokens(stack)
+        return self.known[key]
+
+    def text_spots(self, stack: str, vision: str | None) -> list[Spot | None] | None:
+        """What each token of a text stands for in the pictures, None where that is not known."""
+        ids = tuple(self.inputs["input_ids"][0].tolist())
+        key = (stack, self.inputs["pixel_values"].shape, ids)
+        if key not in self.known:
+            self.known[key] = self._text_spots(stack, vision)
+        return self.known[key]
+
+    def _vision_tokens(self, stack: str) -> tuple[list[Token], bool]:
         paths = self._paths(stack)
         if not paths:  # weights that the model reports: nobody knows which modules they are from
             return [], False
@@ -123,8 +144,7 @@ class _Looks:
         blank = [Token(names.get(i, f"[extra {i}]"), -1, special=spot is None) for i, spot in enumerate(found)]
         return _among(blank, found), True
 
-    def text_spots(self, stack: str, vision: str | None) -> list[Spot | None] | None:
-        """What each token of a text stands for in the pictures, None where that is not known."""
+    def _text_spots(self, stack: str, vision: str | None) -> list[Spot | None] | None:
         size = self._patch()
         if size is None or vision is None or not self._paths(stack):
             return None

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from attnscope.errors import DamagedError, InputError, MissingError, TooLongError
+from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError, TooLongError
 from attnscope.types import Picture
 
 MOST_BYTES = 32 * 2**20
@@ -81,6 +81,8 @@ def _from_bytes(data: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
             _check_size(*image.size)
             return ImageOps.exif_transpose(image).convert("RGB")
+    except AttnscopeError:
+        raise
     except UnidentifiedImageError as error:
         raise InputError(f"These {len(data):,} bytes are no picture in PNG, JPEG, WebP, GIF, BMP or TIFF.") from error
     except Image.DecompressionBombError as error:

@@ -13,7 +13,7 @@ from starlette.types import Receive
 class BodyLimits:
     """Most bytes of a body, and most seconds that it may take to come in."""
 
-    bytes: int = 4 * 2**20
+    bytes: int = 10 * 2**20
     seconds: float = 30.0
 
 

@@ -70,7 +70,14 @@ class Catalogue:
             of = model if model is not None else entry
             chat = None if model is None else model.chat
             described.append(
-                {"name": entry.name, "title": of.title, "kind": of.kind, "loaded": model is not None, "chat": chat}
+                {
+                    "name": entry.name,
+                    "title": of.title,
+                    "kind": of.kind,
+                    "loaded": model is not None,
+                    "chat": chat,
+                    "takes": None if model is None else list(model.takes),
+                }
             )
         return described
 

@@ -15,7 +15,7 @@ import torch
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
 from attnscope.edits import Edit
-from attnscope.errors import CancelledError, TooLongError
+from attnscope.errors import CancelledError, InputError, TooLongError
 from attnscope.model.generation import Generation, OnToken, Step, Wanted
 from attnscope.model.states import States
 from attnscope.model.sweep import Sweep
@@ -51,6 +51,7 @@ class FakeModel:
     max_tokens: int = 2048
     chat: bool = False
     on_layer: Callable[[int], None] = _nothing
+    takes: tuple[str, ...] = ("text",)
     dtype: str = field(default="float32", init=False)
     quantisation: str | None = field(default=None, init=False)
     parameters: int = field(default=0, init=False)
@@ -67,6 +68,10 @@ class FakeModel:
         if self.kind != "encoder-decoder":
             return {self.kind: ("text", "text")}
         return {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
+
+    def count_positions(self, image: Any, text: str = "") -> int:
+        """It reads no pictures."""
+        raise InputError(f"{self.title} reads no pictures; got {type(image).__name__} with {text[:20]!r}.")
 
     def count_tokens(
         self, text: Given, pair: str | None = None, *, target: str | None = None, max_tokens: int | None = None

@@ -13,7 +13,8 @@ class Limits:
 
     `tokens` and `characters` bound one input, `new_tokens` what is generated at a time, `patched_tokens` the tokens of all
     passes of one sweep, `trace_bytes` what all traces together may hold, `answer_bytes` the tensors of one response, `passes` the
-    model passes that may wait or run at once, `requests` all requests, `edits` those of one pass.
+    model passes that may wait or run at once, `requests` all requests, `edits` those of one pass. `image_bytes`
+    bounds the file of a picture.
     """
 
     tokens: int = 4096
@@ -22,6 +23,7 @@ class Limits:
     patched_tokens: int = 1_000_000
     trace_bytes: int = 2 * 2**30
     answer_bytes: int = 256 * 2**20
+    image_bytes: int = 8 * 2**20
     passes: int = 8
     requests: int = 32
     edits: int = 1000

@@ -50,6 +50,15 @@ class ModelLike(Protocol):
         ...
 
     @property
+    def takes(self) -> tuple[str, ...]:
+        """What it reads: `text`, `image`, or both."""
+        ...
+
+    def count_positions(self, image: Any, text: str = "") -> int:
+        """About how many positions a trace of a picture has."""
+        ...
+
+    @property
     def stacks(self) -> Mapping[str, Stack]:
         """The sizes of its attention layers."""
         ...

@@ -25,6 +25,7 @@ from attnscope.session.layer_message import Arrays, layer_message, tile_arrays
 from attnscope.session.limits import Limits
 from attnscope.session.model_like import ModelLike
 from attnscope.session.patch_message import PatchRequest, patch_message
+from attnscope.session.picture_message import PictureRequest
 from attnscope.session.run_message import RunRequest
 from attnscope.session.states_message import StatesRequest
 from attnscope.session.values_message import values_message
@@ -174,8 +175,9 @@ class Session:
         if request.type == "cancel":  # also a session with its hands full can be told to stop
             yield from _one_by_one(answer(request.body, job))
             return
+        body = {**request.body, **request.tensors} if request.type == "run" else request.body
         with self._jobs.running(job, is_pass=request.type in PASSES):
-            yield from _one_by_one(answer(request.body, job))
+            yield from _one_by_one(answer(body, job))
 
     def _can(self) -> list[str]:
         missing = {"hello"}
@@ -198,14 +200,19 @@ class Session:
                 "tokens": self.limits.tokens,
                 "characters": self.limits.characters,
                 "new_tokens": self.limits.new_tokens,
+                "image_bytes": self.limits.image_bytes,
             },
         }
         return "hello", fields, {}
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
+        if "image" in body:
+            return self._run_picture(PictureRequest.of(body, self.limits), body, job)
         asked = RunRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._asked_model(body, job)
+        if "text" not in model.takes:
+            raise InputError(f"{model.title} reads pictures, no text: choose a picture.")
         if asked.target is not None and model.kind != "encoder-decoder":
             raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
         tokens, most = asked.tokens(model, self.limits)
@@ -214,6 +221,15 @@ class Session:
         with job.holding(self._pass, "waiting for another pass"):
             trace = asked.trace(model, most, edits, job)
         held = asked.held(trace, model)
+        self._held.add(held)
+        return "trace", trace_fields(held), trace_arrays(held.trace)
+
+    def _run_picture(self, asked: PictureRequest, body: Mapping[str, Any], job: Job) -> Answer:
+        model = self._asked_model(body, job)
+        self.limits.check_trace(trace_bytes(model, asked.tokens(model, self.limits)))
+        job.stage = "run"
+        with job.holding(self._pass, "waiting for another pass"):
+            held = asked.held(asked.trace(model, job), model)
         self._held.add(held)
         return "trace", trace_fields(held), trace_arrays(held.trace)
 

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
+
 from attnscope.errors import DamagedError
 from attnscope.session import Session
 from attnscope.session.failures import error_message
@@ -38,13 +40,16 @@ class Requests:
         self._stopped: dict[str, threading.Event] = {}
         self._sending = threading.Lock()
 
-    def receive(self, content: object) -> None:
-        """Take one custom message from a page. Returns at once; whatever it holds, nothing is raised."""
+    def receive(self, content: object, buffers: object = ()) -> None:
+        """Take one custom message from a page. Returns at once; whatever it holds, nothing is raised.
+
+        A buffer beside it is the tensor `image` of the request.
+        """
         given = cast("dict[str, Any]", content).get("request") if isinstance(content, dict) else None
         if given is None:
             return  # meant for somebody else: anywidget has messages of its own
         try:
-            request = message_from_fields(given)
+            request = message_from_fields(given, _tensors(buffers))
         except DamagedError as error:
             ident = cast("dict[str, Any]", given).get("id") if isinstance(given, dict) else None
             self._answer_with(str(ident), encode(error_message(str(ident), "bad_request", str(error))))
@@ -94,3 +99,8 @@ class Requests:
                 self._send(content, buffers)
             except Exception:  # noqa: BLE001 - the notebook's transport failed: whoever asked hears nothing more, the log does
                 _log.exception("a response could not be sent to the notebook")
+
+
+def _tensors(buffers: object) -> dict[str, np.ndarray]:
+    held = cast("list[Any]", buffers) if isinstance(buffers, list | tuple) else []
+    return {"image": np.frombuffer(held[0], np.uint8)} if held else {}

@@ -186,9 +186,9 @@ class AttentionWidget(anywidget.AnyWidget):
         """A page is about to show this trace (called from a thread that works on a request)."""
         self._trace = self._session.trace(trace_id)
 
-    def _receive(self, _widget: object, content: object, _buffers: object) -> None:
+    def _receive(self, _widget: object, content: object, buffers: object) -> None:
         if self._requests is not None:
-            self._requests.receive(content)
+            self._requests.receive(content, buffers)
 
     def _post(self, content: dict[str, str], buffers: list[bytes]) -> None:
         self.send(content, buffers)

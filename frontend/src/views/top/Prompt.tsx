@@ -3,6 +3,7 @@ import { roundedUp } from "../../marks/format";
 import { type Input, inputOf } from "../../state/session";
 import type { ChatMessage, Example, HelloMessage, TraceMessage } from "../../wire/messages";
 import type { Page } from "../page";
+import { type GivenImage, ImageInput } from "../picture/ImageInput";
 import { ChatBox } from "./ChatBox";
 
 export type Prompt = ReturnType<typeof createPrompt>;
@@ -12,11 +13,20 @@ export function createPrompt({ session, trace }: Page) {
   const [text, setText] = createSignal("");
   const [pair, setPair] = createSignal<string | null>(null);
   const [target, setTarget] = createSignal("");
+  const [image, setImage] = createSignal<GivenImage | null>(null);
   const [chat, setChat] = createSignal<readonly ChatMessage[] | null>(null);
   const model = () => trace()?.model.name ?? session.hello()?.model ?? null;
   const entry = () => session.hello()?.models.find(({ name }) => name === model());
   /** Whether the model reads a source and writes a target. */
   const hasTarget = () => (trace()?.model.kind ?? entry()?.kind) === "encoder-decoder";
+  const takes = (): readonly string[] => entry()?.takes ?? ["text"];
+  const canSee = () => takes().includes("image");
+  /** Whether a picture is all that the model reads. */
+  const onlySees = () => canSee() && !takes().includes("text");
+  const chooseImage = (one: GivenImage | null): void => {
+    setImage(one);
+    if (one !== null && onlySees()) run();
+  };
   const canChat = () =>
     chat() !== null || (entry()?.chat === true && (entry()?.kind ?? "decoder") === "decoder");
 
@@ -37,7 +47,12 @@ export function createPrompt({ session, trace }: Page) {
     const second = pair()?.trim() ? pair() : null;
     const given = hasTarget() && target().trim() !== "" ? target() : null;
     const input = { text: text(), pair: second, target: given, messages: chat(), model: model(), ...part };
-    if (input.text.trim() !== "" || input.messages !== null) void session.run(input);
+    const picture = canSee() ? (image()?.bytes ?? null) : null;
+    if (onlySees()) {
+      if (picture !== null) void session.run({ text: "", pair: null, image: picture, model: model() });
+      return;
+    }
+    if (input.text.trim() !== "" || input.messages !== null) void session.run({ image: picture, ...input });
   };
   const show = (example: Example): void => {
     setText(example.text);
@@ -59,6 +74,8 @@ export function createPrompt({ session, trace }: Page) {
   return {
     ...{ text, setText, pair, setPair, target, setTarget, hasTarget, chat, setChat, canChat, switchChat },
     ...{ trace, model, run, show, running, canRun },
+    ...{ image, chooseImage, canSee, onlySees, fail: session.fail },
+    imageBytes: () => session.hello()?.limits.image_bytes ?? 2 ** 23,
   };
 }
 
@@ -125,7 +142,22 @@ export function PromptForm(props: {
         run();
       }}
     >
-      <Show when={chat() === null} fallback={<ChatBox prompt={prompt} />}>
+      <Show when={prompt.canSee()}>
+        <ImageInput
+          image={prompt.image()}
+          alone={prompt.onlySees()}
+          most={prompt.imageBytes()}
+          onImage={prompt.chooseImage}
+          onFailure={prompt.fail}
+        />
+      </Show>
+      <Show when={prompt.onlySees()}>
+        <p class="quiet picture-hint">Drop or paste a picture, or choose one.</p>
+      </Show>
+      <Show
+        when={chat() === null && !prompt.onlySees()}
+        fallback={prompt.onlySees() ? null : <ChatBox prompt={prompt} />}
+      >
         <div class="boxes">
           {box({
             ...{ label: "Prompt", testid: "prompt", value: text, onInput: setText, ref: props.boxRef },
@@ -174,7 +206,12 @@ export function PromptForm(props: {
           Chat
         </button>
       </Show>
-      <button type="submit" class="run" data-testid="run" disabled={running() || empty()}>
+      <button
+        type="submit"
+        class="run"
+        data-testid="run"
+        disabled={running() || (prompt.onlySees() ? prompt.image() === null : empty())}
+      >
         Run
       </button>
     </form>

@@ -1,0 +1,121 @@
+"""Attention on a picture: for each head, the picture lit up where the query looks; the head view of a trace of patches."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from attnscope.figures.palette import INK, QUIET, head_colour
+from attnscope.figures.sheet import Sheet
+from attnscope.figures.view import SMALL, TEXT, PaperView
+from attnscope.figures.weights import Picker, darkness
+from attnscope.trace import Trace
+
+GAP = 6.0
+CAPTION = 12.0
+MOST_ACROSS = 4
+FADED = 0.62
+TINTED = 0.7
+
+
+def is_picture(trace: Trace, stack: str) -> bool:
+    """Whether all keys of a stack but special ones are patches of one picture that the trace still has."""
+    _, keys = trace.tokens_for(stack)
+    patches = {token.image for token in keys if token.box is not None}
+    return len(patches) == 1 and len(trace.images) > 0 and all(token.special or token.box for token in keys)
+
+
+class PictureView(PaperView):
+    """One picture a head. Its colour lies on each patch by the weight, as a share of the heaviest on any patch."""
+
+    what = "Attention"
+
+    @property
+    def where(self) -> str:
+        """`head 11.0, from patch 3,4`."""
+        layer, heads = self.request.layer, self.request.heads
+        named = f"head {layer}.{heads[0]}" if len(heads) == 1 else f"layer {layer}, heads {', '.join(map(str, heads))}"
+        return f"{named}, from {self._from}"
+
+    def height(self, width: float) -> float:
+        """Pictures side by side, up to four in a row."""
+        across, rows = self._grid
+        return CAPTION + rows * (self._side(width, across) * self._aspect + CAPTION + GAP)
+
+    def draw(self, sheet: Sheet) -> None:
+        """Draw a picture for each head, with its largest weight below."""
+        across, _ = self._grid
+        side = self._side(sheet.width, across)
+        sheet.text(0, 5, f"from {self._from}", TEXT, colour=INK)
+        picker = Picker(self.request.trace, self.request.stack, self.request.rules)
+        weights = picker.whole(self.request.layer, self.request.heads)[:, self._query]
+        for at, head in enumerate(self.request.heads):
+            x = (at % across) * (side + GAP)
+            y = CAPTION + (at // across) * (side * self._aspect + CAPTION + GAP)
+            most = max((float(weights[at, i]) for i, token in enumerate(self.key_tokens) if token.box), default=0.0)
+            lit = self._lit(weights[at], most, head)
+            sheet.cells(lit, x, y, side, side * self._aspect, f"picture-{self.request.layer}.{head}")
+            self._frame(sheet, x, y, side)
+            below = y + side * self._aspect + 7
+            sheet.text(x, below, f"{self.request.layer}.{head}", SMALL, bold=True, colour=INK)
+            sheet.text(x + side, below, f"max {most:.2g}", SMALL, ha="right", colour=QUIET)
+        self.facts = [
+            *self.facts,
+            "Patches are tinted by their weight as a share of the heaviest, which is the number.",
+            *picker.sentences(),
+        ]
+
+    @property
+    def _from(self) -> str:
+        return self.query_tokens[self._query].text
+
+    @property
+    def _query(self) -> int:
+        """The query asked for, else the first special token (of the whole picture), else the middle."""
+        if self.request.token is not None:
+            return self.request.token
+        special = next((at for at, token in enumerate(self.query_tokens) if token.special), None)
+        return len(self.query_tokens) // 2 if special is None else special
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        across = min(MOST_ACROSS, len(self.request.heads))
+        return across, -(-len(self.request.heads) // across)
+
+    @property
+    def _image(self) -> int:
+        return next(token.image or 0 for token in self.key_tokens if token.box is not None)
+
+    @property
+    def _aspect(self) -> float:
+        picture = self.request.trace.images[self._image]
+        return picture.height / picture.width
+
+    def _side(self, width: float, across: int) -> float:
+        return (width - GAP * (across - 1)) / across
+
+    def _lit(self, weights: NDArray[np.float32], most: float, head: int) -> NDArray[np.float64]:
+        data = self.request.trace.images[self._image].data
+        grey = np.asarray(Image.open(io.BytesIO(data)).convert("L"), dtype=np.float64)[..., None] / 255
+        faded = (grey * (1 - FADED) + FADED).repeat(3, axis=-1)
+        tint = np.asarray(head_colour(head))
+        for token, weight in zip(self.key_tokens, weights, strict=True):
+            if token.box is None or most <= 0:
+                continue
+            x0, y0, x1, y1 = token.box
+            light = float(darkness(np.asarray(weight / most), self.scale))
+            here = grey[y0:y1, x0:x1] * (1 - TINTED * light) + tint * TINTED * light
+            faded[y0:y1, x0:x1] = faded[y0:y1, x0:x1] * (1 - light) + here * light
+        return faded
+
+    def _frame(self, sheet: Sheet, x: float, y: float, side: float) -> None:
+        box = self.query_tokens[self._query].box
+        if box is None:
+            return
+        scale = side / self.request.trace.images[self._image].width
+        sheet.box(
+            x + box[0] * scale, y + box[1] * scale, (box[2] - box[0]) * scale, (box[3] - box[1]) * scale, edge=INK
+        )

@@ -1,0 +1,72 @@
+"""A picture in the page: chosen as a person does, its patches hovered, pinned and walked, and in an exported file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers as tf
+from PIL import Image
+from playwright.sync_api import Page, expect
+from serving import serving
+
+import attnscope
+
+
+@pytest.fixture(scope="module")
+def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny ViT (4 × 4 patches), its image processor, and a photo of noise."""
+    folder = tmp_path_factory.mktemp("eyes")
+    torch.manual_seed(0)
+    config = tf.ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=64,
+        patch_size=16,
+        initializer_range=0.2,
+    )
+    tf.ViTModel(config).save_pretrained(folder)
+    tf.ViTImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(folder)
+    noise = np.random.default_rng(3).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "photo.png")
+    return folder
+
+
+def test_a_person_chooses_a_picture_and_reads_what_its_patches_look_at(page: Page, eyes: Path) -> None:
+    exact = attnscope.load(eyes).trace(eyes / "photo.png")
+    with serving("serve", str(eyes)) as url:
+        page.goto(url)
+        page.get_by_test_id("image-file").set_input_files(str(eyes / "photo.png"))
+        picture = page.get_by_test_id("picture-1")
+        expect(picture).to_be_visible(timeout=60_000)
+        readout = page.get_by_test_id("readout")
+        box = picture.bounding_box()
+        assert box is not None
+        cell = box["width"] / 4
+        # Row 1, column 2 is token 7, after [CLS]: pin it in head 0.1, then read what it looks at in row 3, column 0.
+        picture.click(position={"x": 2.5 * cell, "y": 1.5 * cell})
+        expect(page.get_by_test_id("query-7")).to_have_attribute("aria-selected", "true")
+        page.mouse.move(box["x"] + 0.5 * cell, box["y"] + 3.5 * cell)
+        expect(readout).to_contain_text("patch 1,2 → patch 3,0")
+        expect(readout).to_contain_text("head 0.1")
+        shown = re.search(r"0\.\d+", readout.inner_text())
+        assert shown is not None
+        assert float(shown[0]) == pytest.approx(float(exact.attention(0, 1)[7, 13]), abs=0.01)
+        page.mouse.move(5, 5)
+        picture.press("ArrowDown")
+        expect(page.get_by_test_id("picture-view")).to_contain_text("From patch 2,2")
+        page.get_by_test_id("special-0").hover()
+        expect(page.get_by_test_id("picture-view")).to_contain_text("From [CLS]")
+
+
+def test_an_exported_file_carries_its_picture(page: Page, eyes: Path, tmp_path: Path) -> None:
+    attnscope.export(attnscope.load(eyes).trace(eyes / "photo.png"), tmp_path / "p.html")
+    page.goto((tmp_path / "p.html").as_uri())
+    expect(page.get_by_test_id("picture-0")).to_be_visible(timeout=60_000)
+    drawn = "canvas => canvas.getContext('2d').getImageData(5, 5, 1, 1).data[3]"
+    assert page.get_by_test_id("picture-0").locator("canvas").evaluate(drawn) == 255

@@ -1,0 +1,207 @@
+"""Pictures: patches where they are, attention as the model's own, and refusals in a sentence."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers as tf
+from PIL import Image
+
+import attnscope
+from attnscope.errors import DamagedError, InputError, MissingError, RefusedError, TooLongError
+from attnscope.model.pictures import open_picture
+
+_SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+_EYES = {**_SMALL, "image_size": 32, "patch_size": 8}
+_DINO = {name: value for name, value in _EYES.items() if name != "intermediate_size"}
+_TEXT = {**_SMALL, "vocab_size": 99, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+
+MODELS: dict[str, tuple[Callable[[], Any], list[str]]] = {
+    "vit": (lambda: tf.ViTModel(tf.ViTConfig(**_EYES)), ["[CLS]"]),
+    "deit": (lambda: tf.DeiTModel(tf.DeiTConfig(**_EYES)), ["[CLS]", "[DIST]"]),
+    "dinov2": (lambda: tf.Dinov2Model(tf.Dinov2Config(**_DINO)), ["[CLS]"]),
+    "dinov2-registers": (
+        lambda: tf.Dinov2WithRegistersModel(tf.Dinov2WithRegistersConfig(**_DINO)),
+        ["[CLS]", "[REG 1]", "[REG 2]", "[REG 3]", "[REG 4]"],
+    ),
+    "clip": (lambda: tf.CLIPVisionModel(tf.CLIPVisionConfig(**_EYES)), ["[CLS]"]),
+    "siglip": (lambda: tf.SiglipVisionModel(tf.SiglipVisionConfig(**_EYES)), []),
+    "beit": (lambda: tf.BeitModel(tf.BeitConfig(**_EYES, use_relative_position_bias=True)), ["[CLS]"]),
+}
+
+
+def _processor() -> Any:
+    return tf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+
+
+def _photo(width: int = 60, height: int = 40) -> Image.Image:
+    generator = np.random.default_rng(3)
+    return Image.fromarray(generator.integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_attention_over_patches_is_the_models_own(name: str) -> None:
+    make, special = MODELS[name]
+    torch.manual_seed(0)
+    hf_model = make().eval()
+    trace = attnscope.Model(hf_model, _processor()).trace(_photo())
+    assert [token.text for token in trace.tokens if token.special] == special
+    assert trace.certificate.ok
+    hf_model.set_attn_implementation("eager")
+    with torch.no_grad():
+        eager = hf_model(**trace.inputs, output_attentions=True).attentions
+    for layer, weights in enumerate(eager):
+        for head in range(4):
+            assert (trace.attention(layer, head) - weights[0, head]).abs().max() < 1e-5
+
+
+def test_a_patch_has_the_box_of_its_pixels() -> None:
+    model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**_EYES)).eval())
+    trace = model.trace({"pixel_values": torch.randn(1, 3, 32, 32)})
+    patches = [token for token in trace.tokens if token.box]
+    # Row 1, column 2 of a grid of 4 × 4 patches of 8 × 8 pixels.
+    assert patches[6].text == "patch 1,2"
+    assert patches[6].box == (16, 8, 24, 16)
+    assert (trace.images[0].width, trace.images[0].height) == (32, 32)
+    assert {token.image for token in patches} == {0}
+
+
+def test_the_picture_kept_is_what_the_model_saw() -> None:
+    photo = _photo(32, 32)
+    trace = attnscope.Model(tf.ViTModel(tf.ViTConfig(**_EYES)).eval(), _processor()).trace(photo)
+    kept = Image.open(io.BytesIO(trace.images[0].data))
+    assert np.array_equal(np.asarray(kept), np.asarray(photo))
+
+
+def test_a_file_keeps_pictures_and_boxes(tmp_path: Path) -> None:
+    trace = attnscope.Model(tf.ViTModel(tf.ViTConfig(**_EYES)).eval(), _processor()).trace(_photo())
+    trace.save(tmp_path / "a.trace")
+    opened = attnscope.open(tmp_path / "a.trace")
+    assert (opened.id, opened.images, opened.tokens) == (trace.id, trace.images, trace.tokens)
+
+
+def test_a_directory_is_loaded_with_its_image_processor(tmp_path: Path) -> None:
+    tf.ViTModel(tf.ViTConfig(**_EYES)).save_pretrained(tmp_path)
+    _processor().save_pretrained(tmp_path)
+    _photo().save(tmp_path / "photo.png")
+    model = attnscope.load(tmp_path)
+    assert model.takes == ("image",)
+    trace = model.trace(str(tmp_path / "photo.png"))
+    assert len(trace.tokens) == 17
+    assert not trace.warnings
+    assert "without an image processor" in attnscope.Model(model.hf_model).trace(_photo()).warnings[0]
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_a_model_of_two_towers_shows_the_one_that_reads_the_input(kind: str) -> None:
+    config, make = {"clip": (tf.CLIPConfig, tf.CLIPModel), "siglip": (tf.SiglipConfig, tf.SiglipModel)}[kind]
+    text = {**_TEXT, "max_position_embeddings": 20}
+    hf_model = make(config(text_config=text, vision_config=_EYES)).eval()
+    model = attnscope.Model(hf_model, _processor())
+    assert list(model.trace(_photo()).stacks) == ["vision"]
+    assert "vision" not in model.trace([1, 5, 7, 2]).stacks
+    both = model.trace({"input_ids": torch.tensor([[1, 5, 7, 2]]), "pixel_values": torch.randn(1, 3, 32, 32)})
+    assert "vision" in both.stacks
+    assert [token.text for token in both.tokens] == ["1", "5", "7", "2"]
+    assert both.tokens_for("vision")[0][-1].box == (24, 24, 32, 32)
+
+
+def _llava() -> Any:
+    return tf.LlavaForConditionalGeneration(
+        tf.LlavaConfig(
+            vision_config=tf.CLIPVisionConfig(**_EYES), text_config=tf.LlamaConfig(**_TEXT), image_token_index=98
+        )
+    ).eval()
+
+
+def test_an_image_text_model_shows_the_patches_among_the_tokens() -> None:
+    torch.manual_seed(0)
+    hf_model = _llava()
+    ids = torch.tensor([[1, 5, *[98] * 16, 7, 8]])
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": torch.randn(1, 3, 32, 32)}
+    model = attnscope.Model(hf_model)
+    trace = model.trace(given)
+    assert set(trace.stacks) == {"decoder", "vision"}
+    assert [token.text for token in trace.tokens[:4]] == ["1", "5", "patch 0,0", "patch 0,1"]
+    assert trace.tokens[2 + 4 * 2 + 3].box == (24, 16, 32, 24)
+    assert trace.tokens_for("vision")[0][0].text == "[CLS]"
+    hf_model.set_attn_implementation("eager")
+    with torch.no_grad():
+        decoder = hf_model(**given, output_attentions=True).attentions
+        vision = hf_model.model.vision_tower(given["pixel_values"], output_attentions=True).attentions
+    for layer in range(2):
+        for head in range(4):
+            assert (trace.attention(layer, head, "decoder") - decoder[layer][0, head]).abs().max() < 1e-5
+            assert (trace.attention(layer, head, "vision") - vision[layer][0, head]).abs().max() < 1e-5
+    assert list(model.trace([1, 5, 7]).stacks) == ["decoder"]
+
+
+def test_patches_that_are_merged_have_the_box_of_all_of_them() -> None:
+    hf_model = tf.Idefics3ForConditionalGeneration(
+        tf.Idefics3Config(
+            vision_config=_EYES, text_config=tf.LlamaConfig(**_TEXT), image_token_id=98, scale_factor=2, pad_token_id=0
+        )
+    ).eval()
+    ids = torch.tensor([[1, *[98] * 4, 7]])
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": torch.randn(1, 1, 3, 32, 32)}
+    trace = attnscope.Model(hf_model).trace(given)
+    assert [token.box for token in trace.tokens[1:5]] == [
+        (0, 0, 16, 16),
+        (16, 0, 32, 16),
+        (0, 16, 16, 32),
+        (16, 16, 32, 32),
+    ]
+    with torch.no_grad():
+        hf_model.set_attn_implementation("eager")
+        eager = hf_model(**given, output_attentions=True).attentions
+    assert (trace.attention(1, 2, "decoder") - eager[1][0, 2]).abs().max() < 1e-5
+
+
+def test_windows_and_random_masks_are_refused() -> None:
+    swin = tf.SwinModel(
+        tf.SwinConfig(image_size=32, patch_size=4, embed_dim=16, depths=[1, 1], num_heads=[2, 4], window_size=4)
+    )
+    with pytest.raises(RefusedError, match="windows"):
+        attnscope.Model(swin.eval(), _processor()).trace(_photo())
+    masked = tf.ViTMAEModel(tf.ViTMAEConfig(**_EYES))
+    with pytest.raises(RefusedError):
+        attnscope.Model(masked.eval(), _processor()).trace(_photo())
+
+
+def test_what_is_no_picture_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**_EYES)).eval(), _processor())
+    with pytest.raises(MissingError, match="no picture"):
+        model.trace("nowhere.png")
+    with pytest.raises(InputError, match="no picture in PNG"):
+        model.trace(b"GIF? no")
+    whole = io.BytesIO()
+    _photo().save(whole, "PNG")
+    with pytest.raises(DamagedError, match="damaged"):
+        model.trace(whole.getvalue()[:200])
+    with pytest.raises(InputError, match="normalised already"):
+        model.trace(np.random.default_rng(0).normal(size=(8, 8, 3)))
+    with pytest.raises(InputError, match="no text"):
+        model.trace("a text", image=_photo())
+    with pytest.raises(InputError, match="no pictures"):
+        attnscope.Model(tf.GPT2LMHeadModel(tf.GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=9))).trace(_photo())
+
+
+def test_a_picture_that_unpacks_to_too_much_is_never_decoded() -> None:
+    file = io.BytesIO()
+    Image.new("1", (12_000, 12_000)).save(file, "PNG", optimize=True)
+    assert len(file.getvalue()) < 100_000
+    with pytest.raises(TooLongError, match="12,000 × 12,000"):
+        open_picture(file.getvalue())
+
+
+def test_a_figure_of_a_picture_is_the_picture(tmp_path: Path) -> None:
+    trace = attnscope.Model(tf.ViTModel(tf.ViTConfig(**_EYES)).eval(), _processor()).trace(_photo())
+    figure = attnscope.figure(trace, layer=1, heads=[0, 2], token="patch 1,2")
+    figure.savefig(tmp_path / "a.svg")
+    assert "from patch 1,2" in (tmp_path / "a.svg").read_text()
