@@ -27,8 +27,8 @@ def test_hello_tells_what_there_is_to_ask():
     models = [ModelEntry.loaded(FakeModel()), ModelEntry("later", "Later", "encoder", FakeModel)]
     (hello,) = ask(Session(models, examples=examples), type="hello")
     assert hello.body["models"] == [
-        {"name": "fake", "title": "Fake model", "kind": "decoder", "loaded": True, "chat": False},
-        {"name": "later", "title": "Later", "kind": "encoder", "loaded": False, "chat": None},
+        {"name": "fake", "title": "Fake model", "kind": "decoder", "loaded": True, "chat": False, "takes": ["text"]},
+        {"name": "later", "title": "Later", "kind": "encoder", "loaded": False, "chat": None, "takes": None},
     ]
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
@@ -36,7 +36,7 @@ def test_hello_tells_what_there_is_to_ask():
         "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "check", "cancel"
     ]  # fmt: skip
     assert hello.body["trace"] is None
-    assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000, "new_tokens": 512}
+    assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000, "new_tokens": 512, "image_bytes": 8 * 2**20}
 
 
 def test_a_run_reports_every_layer_and_gives_a_trace_that_can_be_asked_for_again(session):
