@@ -95,7 +95,7 @@ def _masked(logits: Tensor, ids: Tensor, read: Reader, mask: int) -> list[Predic
 
 def _label(logits: Tensor, labels: Sequence[str], problem: Problem, *, position: int | None = None) -> Prediction:
     chances = torch.sigmoid(logits) if problem == "several" else torch.softmax(logits, dim=-1)
-    best = logits.topk(min(_TOP, len(logits))).indices.tolist()
+    best: list[int] = logits.topk(min(_TOP, len(logits))).indices.tolist()
     choices = tuple(
         _choice(labels[one], one, None if problem == "number" else chances[one], logits[one]) for one in best
     )
@@ -117,10 +117,8 @@ def _answer(start: Tensor, end: Tensor, tokens: Sequence[Token]) -> list[Predict
     """Where the answer starts and ends, and the likeliest stretches: of the second sentence, where there is one."""
     starts, ends = torch.softmax(start, dim=-1), torch.softmax(end, dim=-1)
     found = [
-        Prediction(
-            of, None, tuple(_choice(tokens[i].text, i, p[i], x[i]) for i in p.topk(min(_TOP, len(p))).indices.tolist())
-        )
-        for of, p, x in (("start", starts, start), ("end", ends, end))
+        Prediction("start", None, _places(starts, start, tokens)),
+        Prediction("end", None, _places(ends, end, tokens)),
     ]
     two = any(token.sentence == "B" for token in tokens)
     within = torch.tensor([not token.special and (not two or token.sentence == "B") for token in tokens])
@@ -137,6 +135,11 @@ def _answer(start: Tensor, end: Tensor, tokens: Sequence[Token]) -> list[Predict
         _choice(_joined(tokens[a : b + 1]), a, starts[a] * ends[b], start[a] + end[b], last=b) for a, b in spans
     )
     return [*found, Prediction("answer", None, choices)]
+
+
+def _places(chances: Tensor, logits: Tensor, tokens: Sequence[Token]) -> tuple[Choice, ...]:
+    best = chances.topk(min(_TOP, len(chances))).indices.tolist()
+    return tuple(_choice(tokens[one].text, one, chances[one], logits[one]) for one in best)
 
 
 def _joined(tokens: Sequence[Token]) -> str:
