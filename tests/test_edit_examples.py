@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,7 @@ INDUCTION = [(18, 6), (17, 3), (17, 4), (17, 5), (18, 7), (23, 2), (23, 7), (20,
 @pytest.fixture(scope="module")
 def examples() -> Iterator[Any]:
     sys.path.insert(0, str(EXAMPLES))
-    import distance
-    import induction
-
-    yield induction, distance
+    yield import_module("induction"), import_module("distance")
     sys.path.remove(str(EXAMPLES))
 
 

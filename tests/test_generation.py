@@ -243,7 +243,9 @@ def test_edits_act_in_every_step_as_in_one_pass_over_the_text(family: str) -> No
     ids = list(PROMPT)
     for _ in range(NEW):  # without a cache, token by token
         there = [one for one in changes if max(getattr(one, "query", 0), getattr(one, "position", 0)) < len(ids)]
-        ids.append(model.trace(ids, edits=there).next_tokens[0][1])
+        following = model.trace(ids, edits=there).next_tokens
+        assert following is not None
+        ids.append(following[0][1])
     assert [token.id for token in made.trace.tokens] == ids
     assert made.trace.certificate.ok
     assert made.trace.provenance["edits"] == [one.as_json() for one in changes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 from asking import Gate, ask, error
@@ -14,7 +15,7 @@ from attnscope.wire import Message
 SESSION = Session([ModelEntry.loaded(FakeModel())])
 
 
-def of_kind(responses: list[Message], kind: str) -> list[dict[str, object]]:
+def of_kind(responses: list[Message], kind: str) -> list[Any]:
     return [response.body for response in responses if response.type == kind]
 
 
