@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 NPM := $(BIN)/python scripts/bundle.py npm
 
-.PHONY: help setup demo test check format bench gallery clean
+.PHONY: help setup demo test check format bench gallery table clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,9 @@ bench: setup ## measure time, memory and bytes (ARGS goes to the benchmarks)
 
 gallery: setup ## draw the pictures of docs/gallery.md anew (ARGS: names of scenes)
 	@$(BIN)/python scripts/gallery.py $(ARGS)
+
+table: setup ## build, trace and certify every model type of transformers: docs/models.md (ARGS: names of types)
+	@$(BIN)/python scripts/table.py $(ARGS)
 
 clean: ## remove everything that was built, but not the models in the user's cache
 	rm -rf .venv dist src/attnscope/static frontend/node_modules .pytest_cache .ruff_cache .import_linter_cache .test-output

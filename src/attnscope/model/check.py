@@ -101,7 +101,7 @@ def full_certificate(
             continue
         own = [call for call in calls if placed(call).stack == name]
         whose = name if across or name == "vision" else ""
-        weights = [one for one in reported.get(whose, ()) if one is not None]
+        weights = [one for one in reported.get(whose, ()) if isinstance(one, Tensor)]
         states = differences_by_layer(untouched, captured, name if across else "", len(stack.shapes))
         references = weights if len(weights) == len(own) else [None] * len(own)
         layers[name] = [

@@ -77,6 +77,8 @@ def eager_weights(output: Any, *, encoder_decoder: bool) -> dict[str, Sequence[T
 def _size(stack: str, inputs: Mapping[str, Any]) -> tuple[int, int] | None:
     if not stack:
         return (inputs["input_ids"].shape[1],) * 2 if "input_ids" in inputs else None
+    if "input_ids" not in inputs:
+        return None
     source, target = (inputs[name].shape[1] for name in ("input_ids", "decoder_input_ids"))
     return {"encoder": (source, source), "decoder": (target, target), "cross": (target, source)}[stack]
 

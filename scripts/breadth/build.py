@@ -1,0 +1,143 @@
+"""A tiny model of a type with random weights, and inputs over which it runs; or why there is none."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from breadth.classes import candidates, config_class
+from breadth.inputs import Inputs, tried
+from breadth.recipes import FIELDS
+from breadth.shrink import shrunk, widest
+
+MOST_PARAMETERS, MOST_CLASSES, WIDEST = 150_000_000, 3, 1300
+
+
+class NotBuiltError(Exception):
+    """No tiny model of a type could be made; the message says why."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model in eval mode, the inputs it runs over, and whether it computes attention at all."""
+
+    model: PreTrainedModel
+    inputs: Inputs
+    attends: bool
+
+
+def build(model_type: str) -> Built:
+    """The tiny model of a type. Raises `NotBuiltError`."""
+    failures: list[str] = []
+    for config in _configs(model_type, failures):
+        for kind in candidates(model_type, config)[:MOST_CLASSES]:
+            model = _made(kind, config, failures)
+            if model is None:
+                continue
+            for inputs in tried(model, config):
+                attends = _runs(model, inputs, failures)
+                if attends is not None:
+                    return Built(model, inputs, attends)
+    raise NotBuiltError(" | ".join(failures) or "no class takes its config")
+
+
+def _configs(model_type: str, failures: list[str]) -> Iterator[PreTrainedConfig]:
+    kind = config_class(model_type)
+    extra = FIELDS.get(model_type, {})
+    try:
+        full = kind(**extra.get("whole", {}))
+    except Exception as error:
+        failures.append(said("config", error))
+        return
+    for widths in (True, False):
+        if not widths and widest(full) > WIDEST:
+            return
+        try:
+            yield kind(**_merged(shrunk(full, widths=widths), extra))
+        except Exception as error:
+            failures.append(said("small config", error))
+
+
+def _merged(fields: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(fields)
+    for name, value in extra.items():
+        if name == "whole":
+            continue
+        merged[name] = (
+            _merged(merged.get(name) or {}, value)
+            if isinstance(value, dict) and isinstance(merged.get(name), dict)
+            else value
+        )
+    return merged
+
+
+def _made(kind: type[PreTrainedModel], config: PreTrainedConfig, failures: list[str]) -> PreTrainedModel | None:
+    make: Any = kind._from_config  # pyright: ignore[reportPrivateUsage]  (what `AutoModel.from_config` calls)
+    try:
+        with torch.device("meta"):
+            parameters = sum(p.numel() for p in make(copy.deepcopy(config)).parameters())
+    except Exception:
+        parameters = 0  # some cannot be made without their values: the real attempt says why, if it fails too
+    if parameters > MOST_PARAMETERS:
+        failures.append(f"{kind.__name__}: {parameters:,} parameters even when small")
+        return None
+    torch.manual_seed(0)
+    try:
+        model = make(copy.deepcopy(config))
+    except Exception as error:
+        failures.append(said(f"making {kind.__name__}", error))
+        return None
+    louder(model)
+    return model.eval()
+
+
+def louder(model: PreTrainedModel) -> None:
+    """Weights large enough that heads differ: freshly made ones attend everywhere alike."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if (
+                parameter.ndim == 2
+                and "embed" not in name
+                and "router" not in name
+                and "gate" not in name
+                and parameter.shape[0] * parameter.shape[1] < 1_000_000
+            ):
+                parameter.mul_(3.0)
+            if name.endswith("sinks"):
+                torch.nn.init.normal_(parameter, mean=1.0)
+
+
+def _runs(model: PreTrainedModel, inputs: Inputs, failures: list[str]) -> bool | None:
+    try:
+        with torch.no_grad(), Attending() as seen:
+            model(**inputs.given)
+    except Exception as error:
+        failures.append(said(f"{type(model).__name__} over {inputs.kind}", error))
+        return None
+    return bool(seen.count)
+
+
+def said(what: str, error: Exception) -> str:
+    """What went wrong, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{what}: {type(error).__name__}: {' '.join(lines)[:220]}"
+
+
+class Attending(TorchDispatchMode):
+    """Counts softmaxes over rows of scores, fused ones too: a model without any has no attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = str(func)
+        if "scaled_dot_product" in name or ("_softmax" in name and args[0].ndim >= 3):
+            self.count += 1
+        return func(*args, **(kwargs or {}))

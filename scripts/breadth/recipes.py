@@ -1,0 +1,29 @@
+"""What the generic builder cannot know of a type: fields of its config. Outcomes are never written here.
+
+Fields under "whole" are given to the config class before anything is shrunk; the others to the small config.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SMALL_VISION = {"hidden_size": 64}
+
+FIELDS: dict[str, dict[str, Any]] = {
+    "esm": {
+        "whole": {"vocab_size": 33, "pad_token_id": 1, "mask_token_id": 32},
+        "vocab_size": 33,
+        "pad_token_id": 1,
+        "mask_token_id": 32,
+    },
+    "bamba": {"attn_layer_indices": [1], "num_hidden_layers": 3},
+    "granitemoehybrid": {"layer_types": ["mamba", "attention", "mamba"], "num_hidden_layers": 3},
+    "jamba": {
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+        "num_hidden_layers": 3,
+        "mamba_dt_rank": 4,
+        "use_mamba_kernels": False,
+    },
+    "deepseek_v2": {"num_experts_per_tok": 2, "moe_intermediate_size": 64},
+}

@@ -1,0 +1,82 @@
+"""Makes docs/models.md: every model type of the installed transformers, built, traced, certified; see the package `breadth`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import transformers
+from breadth import page
+from breadth.pool import outcomes
+
+ROOT = Path(__file__).resolve().parent.parent
+DONE = ROOT / ".test-output" / "models.jsonl"
+"""Rows as they are done, so that a run that was stopped goes on where it was."""
+
+
+def main() -> int:
+    """Tries the types that are not done yet and writes the table; returns 1 where one is wrong or failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("types", nargs="*", help="only these, into the table on file; all of them if none is named")
+    parser.add_argument("--fresh", action="store_true", help="forget what an earlier run has done")
+    parser.add_argument("--workers", type=int, default=2, help="processes at a time")
+    given = parser.parse_args()
+    every = sorted(transformers.CONFIG_MAPPING.keys(), key=str.lower)
+    unknown = sorted(set(given.types) - set(every))
+    if unknown:
+        parser.error(f"transformers {transformers.__version__} has no type {', '.join(unknown)}")
+    if given.types:
+        rows = {row["type"]: row for row in page.load()["types"]} if page.JSON.is_file() else {}
+        rows |= {row["type"]: row for row in _tried(given.types, given.workers)}
+    else:
+        rows = {} if given.fresh else _done()
+        rows |= {row["type"]: row for row in _kept([one for one in every if one not in rows], given.workers)}
+    page.write([rows[one] for one in every if one in rows], transformers.__version__)
+    print(page.summary(list(rows.values()), transformers.__version__))
+    return int(any(row["status"] in ("wrong", "failed") for row in rows.values()))
+
+
+def _tried(types: list[str], workers: int) -> Iterator[dict[str, Any]]:
+    begun = time.monotonic()
+    for count, row in enumerate(outcomes(types, workers=workers), start=1):
+        spent = int(time.monotonic() - begun)
+        print(
+            f"[{count}/{len(types)}, {spent // 60}:{spent % 60:02d}] {row['type']}: {row['status']}. {row['reason']}",
+            flush=True,
+        )
+        yield row
+
+
+def _kept(types: list[str], workers: int) -> Iterator[dict[str, Any]]:
+    DONE.parent.mkdir(exist_ok=True)
+    with DONE.open("a", encoding="utf-8") as file:
+        for row in _tried(types, workers):
+            file.write(json.dumps({**row, "stamp": _stamp()}, ensure_ascii=False) + "\n")
+            file.flush()
+            yield row
+
+
+def _done() -> dict[str, dict[str, Any]]:
+    if not DONE.is_file():
+        return {}
+    rows = [json.loads(line) for line in DONE.read_text(encoding="utf-8").splitlines()]
+    return {row["type"]: row for row in rows if row.get("stamp") == _stamp()}
+
+
+def _stamp() -> str:
+    """What an outcome depends on: transformers, our own code, and the builder."""
+    digest = hashlib.sha256(transformers.__version__.encode())
+    for folder in ("src/attnscope", "scripts/breadth"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
