@@ -44,4 +44,17 @@ FIELDS: dict[str, dict[str, Any]] = {
         "use_mem_rope": True,
         "adapter_rank": 4,
     },
+    "step3p7": {"text_config": {"sliding_window": 5}},
+    "nemotron": {"num_key_value_heads": 2},
+    "paligemma": {"text_config": {"num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 16}},
+    "gemma3n_text": {
+        "num_hidden_layers": 4,
+        "num_kv_shared_layers": 0,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "activation_sparsity_pattern": [0.0] * 4,
+        "intermediate_size": 64,
+    },
+    "ernie4_5_vl_moe_text": {
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [3, 3, 2]}
+    },
 }
