@@ -27,6 +27,9 @@ QUIET = {
     "@jupyterlab/docmanager-extension/plugin": {"autosaveInterval": 3600},
 }
 
+# JupyterLab takes its splash away twice when a workspace is reset, and complains that it is gone: then there is none.
+PAGE = {"disabledExtensions": {"@jupyterlab/apputils-extension:splash": True}}
+
 
 @contextmanager
 def jupyterlab(folder: Path) -> Generator[str]:
@@ -36,6 +39,9 @@ def jupyterlab(folder: Path) -> Generator[str]:
         path = home / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings))
+    page = home / "config" / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(json.dumps(PAGE))
     places = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_RUNTIME_DIR": "runtime",
