@@ -71,6 +71,7 @@ def test_without_a_target_it_is_what_the_model_writes_itself(model: Any, wrapped
     trace = wrapped.trace(ids)
     assert [token.id for token in trace.tokens] == (written[:-1] if written[-1] == ends else written)
     assert trace.provenance["target"] is None and trace.provenance["decoder_input_ids"] == written[: len(trace.tokens)]
+    assert trace.logits is not None and trace.next_tokens is not None
     likeliest = int(trace.logits[-1].argmax())
     assert trace.next_tokens[0][1] == likeliest
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import transformers as tf
@@ -103,7 +105,8 @@ def test_each_of_a_padded_batch_is_as_if_alone(family: str, padding_side: str) -
     left = padding_side == "left"
     ids = [long, pads + short if left else short + pads]
     mask = [[1] * len(long), [0] * len(pads) + [1] * 3 if left else [1] * 3 + [0] * len(pads)]
-    whole, padded = model.trace({"input_ids": ids, "attention_mask": mask})
+    traces: Any = model.trace({"input_ids": ids, "attention_mask": mask})
+    whole, padded = traces
     real = slice(len(pads), None) if left else slice(0, 3)
     alone = model.trace(short)
     assert whole.certificate.ok and padded.certificate.ok

@@ -76,12 +76,12 @@ class _Scaled(nn.Linear):
         self.weight.scale = torch.tensor(0.5)  # pyright: ignore[reportAttributeAccessIssue]
         self.state = _State()
 
-    def forward(self, given: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - as torch names it
         weight: Any = self.weight
         if weight.scale is not None:
             self.state.scale, weight.scale = weight.scale, None
         assert self.state.scale is not None, "the scale went with another copy of this layer"
-        return super().forward(given) * self.state.scale
+        return super().forward(input) * self.state.scale
 
 
 class _State:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from attnscope import analysis, bertviz, edits
     from attnscope.errors import AttnscopeError
     from attnscope.figures import figure
-    from attnscope.model.model import Model, load
+    from attnscope.model.loaded import load
+    from attnscope.model.model import Model
     from attnscope.model.opened import open  # noqa: A004 - the public name is attnscope.open
     from attnscope.offline import export
     from attnscope.trace import Trace
@@ -32,7 +33,7 @@ _HOME = {
     "edits": "attnscope.edits",
     "export": "attnscope.offline",
     "figure": "attnscope.figures",
-    "load": "attnscope.model.model",
+    "load": "attnscope.model.loaded",
     "open": "attnscope.model.opened",
     "show": "attnscope.widget.show",
 }

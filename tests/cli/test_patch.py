@@ -19,7 +19,9 @@ def test_the_largest_effects_come_first_with_what_they_are_of_and_a_file_of_all(
     assert "3 of 30 by effect. probability of ' Paris'" in done.stdout.replace("\n", " ")
     found = pandas.read_csv(path)
     assert list(found.columns) == ["layer", "value", "effect", "restored", "unchanged"] and len(found) == 30
-    assert found["restored"].sub(1).abs().max() < 1e-3  # the whole stream of the clean prompt is the clean prompt
+    assert (
+        float(found["restored"].sub(1).abs().to_numpy().max()) < 1e-3
+    )  # the whole stream of the clean prompt is the clean prompt
 
 
 @pytest.mark.parametrize(

@@ -11,19 +11,12 @@ from torch import nn
 from attnscope.capture import Places
 from attnscope.edits import Edit, Plan, Planned
 from attnscope.model.bake import baked
+from attnscope.model.core import Core
 from attnscope.model.editing import edited_run, plan_for
-from attnscope.model.tracing import Subject
 
 
-class Editable:
+class Editable(Core):
     """A part of `Model`."""
-
-    hf_model: nn.Module
-
-    @property
-    def subject(self) -> Subject:
-        """What is run, as it looks for the inputs that the model is usually given."""
-        raise NotImplementedError
 
     @property
     def places(self) -> Places:

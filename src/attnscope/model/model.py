@@ -2,65 +2,48 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, cast, overload
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from attnscope.display import Displayed
 from attnscope.edits import Edit
 from attnscope.errors import InputError
-from attnscope.model.anatomy import Anatomy, probe
 from attnscope.model.check import edited_certificate, full_certificate
-from attnscope.model.download import Progress
 from attnscope.model.editable import Editable
 from attnscope.model.editing import plan_for
-from attnscope.model.encoded import Encoded, check_ids
+from attnscope.model.encoded import Encoded
+from attnscope.model.encoding import Encoding
 from attnscope.model.generating import Task, as_traced, generate, prompt_of
 from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.head import lazy_logits
-from attnscope.model.inputs import Batch, Text, batch_of, encode
+from attnscope.model.inputs import Batch, Text, batch_of
 from attnscope.model.interpreted import Interpreted
-from attnscope.model.limits import check_length, position_limit, side_limits
-from attnscope.model.load import load_parts
 from attnscope.model.module import (
-    accepted,
-    first_dtype,
-    input_device,
     is_encoder_decoder,
     target_vocabulary_size,
-    vocabulary_size,
 )
 from attnscope.model.pictured import (
-    Known,
     with_patches,
 )
-from attnscope.model.placement import DeviceMap, Placement
 from attnscope.model.positions import with_positions
 from attnscope.model.predictions import predictions_of
-from attnscope.model.probing import FEATURES, Kind, kind_of, probe_inputs, usual_kind
-from attnscope.model.processor import Tools
 from attnscope.model.provenance import provenance
 from attnscope.model.residual import Residual
-from attnscope.model.seeing import Seeing
-from attnscope.model.sounds import WAVE, encode_sound, hears, sound_part, text_part, times
-from attnscope.model.stream import Stream
-from attnscope.model.target import Target, parted, targets_of, with_target
-from attnscope.model.tokens import Reader, reader
-from attnscope.model.towers import PICTURES, TEXT, towers_of
+from attnscope.model.sounds import hears, times
+from attnscope.model.target import Target, targets_of, with_target
 from attnscope.model.tracing import Subject, check_sizes, run
 from attnscope.trace import Certificate, Trace
-from attnscope.types import Observer, Stack
+from attnscope.types import Observer
 
 
-class Model(Displayed, Interpreted, Editable, Seeing):
+class Model(Displayed, Interpreted, Editable, Encoding):
     """A model that can be traced.
 
     `hf_model` is any transformers model for text or pictures, `tokenizer` its tokenizer (or None: then texts are given as token
@@ -69,72 +52,6 @@ class Model(Displayed, Interpreted, Editable, Seeing):
     shares the weights, so the model stays as it is: attention implementation, configs, training mode, hooks, dtype and
     device, also while other threads use it.
     """
-
-    def __init__(
-        self,
-        hf_model: nn.Module,
-        tokenizer: Any = None,
-        *,
-        name: str | None = None,
-        title: str | None = None,
-        revision: str | None = None,
-        quantisation: str | None = None,
-    ) -> None:
-        if not isinstance(hf_model, nn.Module) or not hasattr(hf_model, "config"):
-            raise InputError(
-                f"A transformers model is needed; got {type(hf_model).__name__}. To load one by name, call `attnscope.load`."
-            )
-        self.hf_model = hf_model
-        self.module: nn.Module = getattr(hf_model, "_orig_mod", hf_model)  # a compiled model is run uncompiled
-        self._given, self._tools = tokenizer, Tools.of(text_part(tokenizer))
-        self._hearing = sound_part(tokenizer)
-        self.tokenizer = self._tools.tokenizer
-        self.processor = self._tools.processor or self._tools.image_processor or self._hearing
-        config: Any = hf_model.config
-        self.name = name or str(getattr(config, "name_or_path", "") or type(hf_model).__name__)
-        self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
-        self.revision = revision or getattr(config, "_commit_hash", None)
-        self.quantisation = quantisation or _quantisation(config)
-        self._anatomies: dict[Kind, Anatomy] = {}
-        self._streams: dict[int, Stream] = {}
-        self._vision_name: str | None = None
-        self._patches: Known = {}
-
-    def __repr__(self) -> str:
-        return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters, shared ones counted once."""
-        return sum(parameter.numel() for parameter in self.module.parameters())
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of the weights ("float32", "bfloat16", …)."""
-        return str(first_dtype(self.module)).removeprefix("torch.")
-
-    @property
-    def kind(self) -> str:
-        """`"decoder"` (looks back only), `"encoder"`, or `"encoder-decoder"`."""
-        return self._towers[PICTURES].kind if self._towers else self._anatomy.kind
-
-    @property
-    def chat(self) -> bool:
-        """Whether the tokenizer has a chat template, so that `trace` takes the messages of a chat."""
-        return bool(getattr(self.tokenizer, "chat_template", None))
-
-    @property
-    def max_tokens(self) -> int | None:
-        """How many tokens the model was made for, from its config; None where it does not say."""
-        return position_limit(self.module)[0]
-
-    @property
-    def stacks(self) -> dict[str, Stack]:
-        """The model's attention stacks and their sizes, found by a pass over a few tokens (once)."""
-        if self._towers:
-            return {name: stack for tower in self._towers.values() for name, stack in tower.stacks.items()}
-        known = [self._anatomy, *self._anatomies.values()]
-        return {name: Stack.of(stack.shapes) for anatomy in known for name, stack in anatomy.stacks.items()}
 
     @overload
     def trace(
@@ -333,28 +250,6 @@ class Model(Displayed, Interpreted, Editable, Seeing):
         task = Task(self, self.tokenizer, self._read, encoded, inputs, subject, edits)
         return generate(task, wanted, on_token=on_token, observer=observer)
 
-    def projections(self) -> dict[str, list[nn.Module | None]]:
-        """The modules that turn the heads' outputs of each layer into the attention block's own (W_O), by stack."""
-        return {
-            name: [None if path is None else self.module.get_submodule(path) for path in stack.projections]
-            for name, stack in self._anatomy.stacks.items()
-        }
-
-    def count_tokens(
-        self, text: Text, pair: str | None = None, *, target: Target | None = None, max_tokens: int | None = None
-    ) -> int:
-        """How many positions a trace of this text has, on the longer side.
-
-        The model is not run, so an output of its own is not counted. Raises `TooLongError` where the model has no positions for
-        so many.
-        """
-        text, target = self._parted(text, target)
-        encoded = self._source(text, pair, max_tokens)
-        if target is not None and is_encoder_decoder(self.module):
-            encoded = with_target(self.module, self.tokenizer, self._read, encoded, target)
-        self._lengths(encoded)
-        return max(len(tokens) for tokens in encoded.sides.values())
-
     def check(
         self,
         text: Text,
@@ -396,111 +291,6 @@ class Model(Displayed, Interpreted, Editable, Seeing):
         """That of the part of the model that ran for this trace."""
         return (self._tower(trace.inputs) if trace.inputs else self).residual
 
-    @property
-    def subject(self) -> Subject:
-        """What is run, as it looks for the inputs that the model is usually given."""
-        return Subject(self.module, self._anatomy, self.title)
-
-    @cached_property
-    def _read(self) -> Reader:
-        return reader(self.tokenizer)
-
-    @cached_property
-    def _towers(self) -> dict[str, Model]:
-        """The models within that run alone for a picture and for a text, by their main input."""
-        about = {"name": self.name, "title": self.title, "revision": self.revision, "quantisation": self.quantisation}
-        towers = {name: Model(module, self._given, **about) for name, module in towers_of(self.module).items()}
-        for name, tower in towers.items():
-            tower._vision_name = "vision" if name == PICTURES else None
-        return towers
-
-    def _tower(self, inputs: Mapping[str, Any]) -> Model:
-        """What runs for these inputs: this model, or the tower of it that reads them alone."""
-        of_each = {PICTURES, TEXT} & inputs.keys()
-        return self._towers[next(iter(of_each))] if self._towers and len(of_each) == 1 else self
-
-    @property
-    def _anatomy(self) -> Anatomy:
-        """What the model looks like for the inputs that it is usually given."""
-        return self._anatomy_of_kind(usual_kind(self.module), None)
-
-    def _anatomy_for(self, inputs: Mapping[str, Tensor]) -> Anatomy:
-        """What the model looks like for inputs of this kind: looked at once."""
-        return self._anatomy_of_kind(kind_of(inputs), inputs)
-
-    def _anatomy_of_kind(self, kind: Kind, given: Mapping[str, Tensor] | None) -> Anatomy:
-        if kind not in self._anatomies:
-            found = probe(self.module, probe_inputs(self.module, kind, given))
-            self._anatomies[kind] = found if self._vision_name is None else found.renamed("encoder", self._vision_name)
-        return self._anatomies[kind]
-
-    def _parted(self, text: Text, target: Target | None) -> tuple[Text, Target | None]:
-        """Source and target. Raises `InputError` for a target that nobody reads."""
-        if is_encoder_decoder(self.module):
-            return parted(text, target)
-        if target is not None:
-            raise InputError(f"{self.title} has no target side: `target` goes with encoder-decoder models.")
-        return text, None
-
-    def _encoded(
-        self,
-        text: Text,
-        pair: str | None,
-        target: Target | None = None,
-        max_tokens: int | None = None,
-        observer: Observer | None = None,
-    ) -> Encoded:
-        text, target = self._parted(text, target)
-        encoded = self._source(text, pair, max_tokens)
-        if is_encoder_decoder(self.module):
-            self._lengths(encoded)
-            encoded = with_target(self.module, self.tokenizer, self._read, encoded, target, observer)
-        warnings = [*encoded.warnings, *self._lengths(encoded)]
-        unknown = encoded.inputs.keys() - accepted(self.module, **encoded.inputs).keys() - {"input_ids"}
-        if unknown and isinstance(text, Mapping):
-            names = ", ".join(sorted(unknown))
-            warnings.append(f"{type(self.module).__name__} takes no input of the name {names}; left out.")
-        return replace(encoded, warnings=warnings)
-
-    def _source(self, text: Text, pair: str | None, max_tokens: int | None) -> Encoded:
-        if self._is_picture(text):
-            return self._encoded_pictures(text, None)
-        if not hears(self.module):
-            return encode(self.tokenizer, self._read, text, pair, max_tokens=max_tokens)
-        if isinstance(text, str) or pair is not None or max_tokens is not None:
-            raise InputError(f"{self.title} hears: pass a sound as an array of samples, or ready inputs.")
-        return encode_sound(self._hearing, text)
-
-    def _lengths(self, encoded: Encoded) -> list[str]:
-        """Warnings for more tokens than the model was made for. Raises `TooLongError` where it has no positions for them."""
-        limits = side_limits(self.module)
-        found: list[str] = []
-        for side, tokens in encoded.sides.items():
-            if side in limits:
-                found += check_length(len(tokens), limits[side][0], hard=limits[side][1], what=side)
-        return found
-
-    def _inputs(self, encoded: Encoded) -> dict[str, Tensor]:
-        device = input_device(self.module)
-        sizes = {"input_ids": vocabulary_size, "decoder_input_ids": target_vocabulary_size}
-        for name in sizes.keys() & encoded.inputs.keys():
-            check_ids(encoded.inputs[name], sizes[name](self.module))
-        mask, implementation = (
-            encoded.inputs.get("attention_mask"),
-            getattr(self.module.config, "_attn_implementation", None),
-        )
-        if mask is not None and mask.ndim == 4 and mask.dtype == torch.bool and implementation == "eager":
-            raise InputError(
-                "This model's eager attention adds its mask to the scores, so true and false mean nothing to it; pass a mask of "
-                "0 and the smallest number of its dtype."
-            )
-        inputs = {
-            name: value.to(device, first_dtype(self.module)) if name in (FEATURES, WAVE) else value.to(device)
-            for name, value in encoded.inputs.items()
-        }
-        main = {name: inputs.pop(name) for name in ("input_ids",) if name in inputs}
-        return {**main, **accepted(self.module, **inputs)}
-
     def _next(self, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
         if logits is None or logits.ndim != 3:
             return None
@@ -511,58 +301,7 @@ class Model(Displayed, Interpreted, Editable, Seeing):
         return [(self._read(ident).text, ident, probability) for ident, probability in pairs]
 
 
-def load(
-    source: str | os.PathLike[str],
-    *,
-    dtype: str | torch.dtype | None = None,
-    device: str | torch.device | None = None,
-    device_map: DeviceMap | None = None,
-    quantization_config: Any = None,
-    offload_folder: str | os.PathLike[str] | None = None,
-    trust_remote_code: bool = False,
-    revision: str | None = None,
-    tokenizer: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> Model:
-    """Load a model to trace: an embedded name ("smollm2", "minilm"), a local directory, a .gguf file, or a hub id.
-
-    Weights keep the checkpoint's own dtype unless `dtype` says otherwise ("bfloat16"). `device` moves the whole model;
-    `device_map` spreads it over devices, memory and disk (`offload_folder` takes what goes to disk), and
-    `quantization_config` stores its weights in fewer bits; both are those of transformers' `from_pretrained`.
-
-    Local sources, and all with HF_HUB_OFFLINE=1, try no connection (an embedded model needs the package index the first
-    time). Raises `MissingError`, `DamagedError`,
-    `UnreachableError` or `InputError`, one sentence each.
-    """
-    parts = load_parts(
-        source,
-        dtype=dtype,
-        device=device,
-        placement=Placement(device_map, quantization_config, offload_folder),
-        trust_remote_code=trust_remote_code,
-        revision=revision,
-        tokenizer=tokenizer,
-        progress=progress,
-    )
-    return Model(
-        parts.hf_model,
-        parts.tokenizer,
-        name=parts.name,
-        title=parts.title,
-        revision=parts.revision,
-        quantisation=parts.quantisation,
-    )
-
-
 def _last_logits(logits: Tensor | None) -> Tensor | None:
     if logits is None:
         return None
     return (logits[0, -1] if logits.ndim == 3 else logits[0]).float().cpu()
-
-
-def _quantisation(config: Any) -> str | None:
-    described = getattr(config, "quantization_config", None)
-    if described is None:
-        return None
-    method = described.get("quant_method") if isinstance(described, dict) else getattr(described, "quant_method", None)
-    return str(getattr(method, "value", method))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from torch import nn
-
 from attnscope.errors import InputError
+from attnscope.model.core import Core
 from attnscope.model.encoded import Encoded
 from attnscope.model.patches import patch_size
 from attnscope.model.pictured import (
@@ -18,20 +17,10 @@ from attnscope.model.pictured import (
     takes_pictures_only,
 )
 from attnscope.model.pictures import is_picture, pictures_of
-from attnscope.model.processor import Tools
-from attnscope.model.tokens import Reader
 
 
-class Seeing:
+class Seeing(Core):
     """A part of `Model`."""
-
-    module: nn.Module
-    title: str
-    _tools: Tools
-
-    @property
-    def _read(self) -> Reader:
-        raise NotImplementedError
 
     @property
     def takes(self) -> tuple[str, ...]:

@@ -1,0 +1,146 @@
+"""What every part of a `Model` knows: the Hugging Face model, its tools, and what it looks like inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from attnscope.errors import InputError
+from attnscope.model.anatomy import Anatomy, probe
+from attnscope.model.limits import position_limit
+from attnscope.model.module import first_dtype
+from attnscope.model.pictured import Known
+from attnscope.model.probing import Kind, kind_of, probe_inputs, usual_kind
+from attnscope.model.processor import Tools
+from attnscope.model.sounds import sound_part, text_part
+from attnscope.model.stream import Stream
+from attnscope.model.tokens import Reader, reader
+from attnscope.model.towers import PICTURES, TEXT, towers_of
+from attnscope.model.tracing import Subject
+from attnscope.types import Stack
+
+
+class Core:
+    """A part of `Model`: the others build on it."""
+
+    def __init__(
+        self,
+        hf_model: nn.Module,
+        tokenizer: Any = None,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        revision: str | None = None,
+        quantisation: str | None = None,
+    ) -> None:
+        if not isinstance(hf_model, nn.Module) or not hasattr(hf_model, "config"):
+            raise InputError(
+                f"A transformers model is needed; got {type(hf_model).__name__}. To load one by name, call `attnscope.load`."
+            )
+        self.hf_model = hf_model
+        self.module: nn.Module = getattr(hf_model, "_orig_mod", hf_model)  # a compiled model is run uncompiled
+        self._given, self._tools = tokenizer, Tools.of(text_part(tokenizer))
+        self._hearing = sound_part(tokenizer)
+        self.tokenizer = self._tools.tokenizer
+        self.processor = self._tools.processor or self._tools.image_processor or self._hearing
+        config: Any = hf_model.config
+        self.name = name or str(getattr(config, "name_or_path", "") or type(hf_model).__name__)
+        self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
+        self.revision = revision or getattr(config, "_commit_hash", None)
+        self.quantisation = quantisation or _quantisation(config)
+        self._anatomies: dict[Kind, Anatomy] = {}
+        self._streams: dict[int, Stream] = {}
+        self._vision_name: str | None = None
+        self._patches: Known = {}
+
+    def __repr__(self) -> str:
+        return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters, shared ones counted once."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights ("float32", "bfloat16", …)."""
+        return str(first_dtype(self.module)).removeprefix("torch.")
+
+    @property
+    def kind(self) -> str:
+        """`"decoder"` (looks back only), `"encoder"`, or `"encoder-decoder"`."""
+        return self._towers[PICTURES].kind if self._towers else self._anatomy.kind
+
+    @property
+    def chat(self) -> bool:
+        """Whether the tokenizer has a chat template, so that `trace` takes the messages of a chat."""
+        return bool(getattr(self.tokenizer, "chat_template", None))
+
+    @property
+    def max_tokens(self) -> int | None:
+        """How many tokens the model was made for, from its config; None where it does not say."""
+        return position_limit(self.module)[0]
+
+    @property
+    def stacks(self) -> dict[str, Stack]:
+        """The model's attention stacks and their sizes, found by a pass over a few tokens (once)."""
+        if self._towers:
+            return {name: stack for tower in self._towers.values() for name, stack in tower.stacks.items()}
+        known = [self._anatomy, *self._anatomies.values()]
+        return {name: Stack.of(stack.shapes) for anatomy in known for name, stack in anatomy.stacks.items()}
+
+    @property
+    def subject(self) -> Subject:
+        """What is run, as it looks for the inputs that the model is usually given."""
+        return Subject(self.module, self._anatomy, self.title)
+
+    @cached_property
+    def _read(self) -> Reader:
+        return reader(self.tokenizer)
+
+    @cached_property
+    def _towers(self) -> dict[str, Self]:
+        """The models within that run alone for a picture and for a text, by their main input."""
+        about = {"name": self.name, "title": self.title, "revision": self.revision, "quantisation": self.quantisation}
+        towers = {name: type(self)(module, self._given, **about) for name, module in towers_of(self.module).items()}
+        for name, tower in towers.items():
+            tower._vision_name = "vision" if name == PICTURES else None
+        return towers
+
+    def _tower(self, inputs: Mapping[str, Any]) -> Self:
+        """What runs for these inputs: this model, or the tower of it that reads them alone."""
+        of_each = {PICTURES, TEXT} & inputs.keys()
+        return self._towers[next(iter(of_each))] if self._towers and len(of_each) == 1 else self
+
+    @property
+    def _anatomy(self) -> Anatomy:
+        """What the model looks like for the inputs that it is usually given."""
+        return self._anatomy_of_kind(usual_kind(self.module), None)
+
+    def _anatomy_for(self, inputs: Mapping[str, Tensor]) -> Anatomy:
+        """What the model looks like for inputs of this kind: looked at once."""
+        return self._anatomy_of_kind(kind_of(inputs), inputs)
+
+    def _anatomy_of_kind(self, kind: Kind, given: Mapping[str, Tensor] | None) -> Anatomy:
+        if kind not in self._anatomies:
+            found = probe(self.module, probe_inputs(self.module, kind, given))
+            self._anatomies[kind] = found if self._vision_name is None else found.renamed("encoder", self._vision_name)
+        return self._anatomies[kind]
+
+    def projections(self) -> dict[str, list[nn.Module | None]]:
+        """The modules that turn the heads' outputs of each layer into the attention block's own (W_O), by stack."""
+        return {
+            name: [None if path is None else self.module.get_submodule(path) for path in stack.projections]
+            for name, stack in self._anatomy.stacks.items()
+        }
+
+
+def _quantisation(config: Any) -> str | None:
+    described = getattr(config, "quantization_config", None)
+    if described is None:
+        return None
+    method = described.get("quant_method") if isinstance(described, dict) else getattr(described, "quant_method", None)
+    return str(getattr(method, "value", method))
