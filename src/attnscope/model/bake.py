@@ -29,7 +29,7 @@ from attnscope.model.tracing import Subject
 from attnscope.trace.certificate import TOLERANCE
 
 _SAMPLES = 8
-_COSINE = 1e-5
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -159,19 +159,21 @@ def _rotary(anatomy: Anatomy, stack: str, layer: int) -> Any:
 def _rows_of(
     edit: Edit, wanted: Tensor, features: Mapping[str, Tensor], anatomy: Anatomy, stack: str
 ) -> tuple[str, Tensor]:
-    """The linear map near the layer's attention with these numbers [sample, dim] (times a constant) as features, and which."""
+    """The linear map near the layer's attention with exactly these numbers [sample, dim] as features, and which."""
     paths = [
         path
         for path, found in anatomy.places.by_path.items()
         if any((place.stack, place.layer) == (stack, edit.layer) for place in found)
     ]
     near = sorted(features, key=lambda name: -max(_common(name, path) for path in paths))
-    unit = wanted / wanted.norm(dim=0).clamp(min=1e-30)
+    # By difference, not by direction: at the first position of a deep layer most features hardly differ from token to token.
+    scale = wanted.abs().amax(dim=0).clamp(min=1e-30)
     for name in near:
-        found = features[name]
-        cosine = unit.T @ (found / found.norm(dim=0).clamp(min=1e-30))
-        best, index = cosine.max(dim=1)
-        if bool((best >= 1 - _COSINE).all()) and len(set(index.tolist())) == len(index):
+        off = (features[name].T[None] - wanted.T[:, None]).abs().amax(dim=2) / scale[:, None]
+        closest = off.topk(min(2, off.shape[1]), largest=False, dim=1)
+        index = closest.indices[:, 0]
+        alone = bool((closest.values[:, -1] > _SAME).all()) or off.shape[1] < 2
+        if bool((closest.values[:, 0] <= _SAME).all()) and alone and len(set(index.tolist())) == len(index):
             return name, index
     raise RefusedError(
         f"{edit.kind} of {edit.place} cannot be baked: no plain linear map puts these numbers out (a norm lies between, say)."
