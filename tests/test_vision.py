@@ -127,7 +127,7 @@ def test_an_image_text_model_shows_the_patches_among_the_tokens() -> None:
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": torch.randn(1, 3, 32, 32)}
     model = attnscope.Model(hf_model)
     trace = model.trace(given)
-    assert set(trace.stacks) == {"decoder", "vision"}
+    assert list(trace.stacks) == ["decoder", "vision"]  # the text first: what a trace opens on
     assert [token.text for token in trace.tokens[:4]] == ["1", "5", "patch 0,0", "patch 0,1"]
     assert trace.tokens[2 + 4 * 2 + 3].box == (24, 16, 32, 24)
     assert trace.tokens_for("vision")[0][0].text == "[CLS]"

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applyAddress, readHash } from "../src/state/hash";
 import { type AppState, EMPTY, reduce } from "../src/state/state";
-import { addressOf, stepsTo, type Traits, traitsOf } from "../src/state/traits";
+import { addressOf, stepsTo, stepsToMissed, type Traits, traitsOf } from "../src/state/traits";
 import type { TraceMessage } from "../src/wire/messages";
 
 const shape = { heads: 4, kv_heads: 2, qk_dim: 8, v_dim: 8 };
@@ -43,6 +43,15 @@ describe("the traits of a widget", () => {
   it("are what a session starts with", () => {
     const before = applyAddress(EMPTY, readHash(addressOf(wanted)));
     expect(traitsOf(reduce(before, { type: "traced", trace }))).toEqual(wanted);
+  });
+
+  it("that changed before there was a trace are followed once it is there, the others stay as they are", () => {
+    const late: Traits = { ...wanted, view: "model", stack: "", token: null, neuron: null };
+    expect(stepsToMissed(EMPTY, late, new Set(["layer"]))).toEqual([]);
+    const shown = reduce(traced, { type: "token", token: { side: "query", index: 1 } });
+    const state = stepsToMissed(shown, late, new Set(["layer", "heads", "stack"])).reduce(reduce, shown);
+    expect(traitsOf(state)).toMatchObject({ stack: "decoder", layer: 2, heads: [1, 3], token: 1 });
+    expect(stepsToMissed(shown, late, new Set())).toEqual([]);
   });
 
   it("name every head where none is chosen, and no key as a query", () => {

@@ -3,7 +3,7 @@
 import { createEffect, createRoot, on } from "solid-js";
 import { type WidgetModel, WidgetSource } from "../source/widget";
 import { createSession } from "../state/session";
-import { addressOf, stepsTo, type Traits, traitsOf } from "../state/traits";
+import { addressOf, stepsTo, stepsToMissed, type Traits, traitsOf } from "../state/traits";
 import { followNotebookTheme } from "./hostTheme";
 import { isGone } from "./kernel";
 import { mount } from "./mount";
@@ -45,21 +45,29 @@ function render({ model, el }: View): () => void {
     telling = false;
     model.save_changes();
   };
+  /** What Python changed while there was no trace to select in. */
+  const missed = new Set<keyof Traits>();
   const told = (): void => {
-    if (telling) return;
+    if (telling || traitsOf(session.state()) === null) return;
+    missed.clear();
     for (const step of stepsTo(session.state(), traits())) session.dispatch(step);
   };
   // One update from Python may change several traits; each is announced on its own.
   let announced = false;
-  const onTrait = (): void => {
-    if (announced) return;
-    announced = true;
-    queueMicrotask(() => {
-      announced = false;
-      told();
-    });
-  };
-  for (const name of NAMES) model.on(`change:${name}`, onTrait);
+  const heard = NAMES.map((name) => ({
+    event: `change:${name}`,
+    call: (): void => {
+      if (telling) return;
+      if (traitsOf(session.state()) === null) missed.add(name);
+      if (announced) return;
+      announced = true;
+      queueMicrotask(() => {
+        announced = false;
+        told();
+      });
+    },
+  }));
+  for (const { event, call } of heard) model.on(event, call);
   const onHeight = (): void => {
     host.style.height = `${model.get("height")}px`;
   };
@@ -70,7 +78,11 @@ function render({ model, el }: View): () => void {
       on(
         () => traitsOf(session.state()),
         (now) => {
-          if (now !== null) tell(now);
+          if (now === null) return;
+          const late = stepsToMissed(session.state(), traits(), missed);
+          missed.clear();
+          for (const step of late) session.dispatch(step);
+          if (late.length === 0) tell(now);
         },
       ),
     );
@@ -87,7 +99,7 @@ function render({ model, el }: View): () => void {
   void session.start(addressOf(traits()));
   return () => {
     clearInterval(look);
-    for (const name of NAMES) model.off(`change:${name}`, onTrait);
+    for (const { event, call } of heard) model.off(event, call);
     model.off("change:height", onHeight);
     session.close();
     source.close();

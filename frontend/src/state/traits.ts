@@ -60,6 +60,22 @@ export function stepsTo(state: AppState, wanted: Traits): readonly Action[] {
   return steps;
 }
 
+/**
+ * The steps that lead to what Python changed before there was anything to select in: only these traits, as the others are
+ * not meant for this trace. A widget that only has a model knows no stack yet.
+ */
+export function stepsToMissed(
+  state: AppState,
+  wanted: Traits,
+  missed: ReadonlySet<keyof Traits>,
+): readonly Action[] {
+  const now = traitsOf(state);
+  if (now === null) return [];
+  const meant = Object.entries(wanted).filter(([name]) => missed.has(name as keyof Traits));
+  const of = { ...now, ...Object.fromEntries(meant) };
+  return stepsTo(state, { ...of, stack: of.stack || now.stack });
+}
+
 /** The address with which a session starts, so that the first picture is what the traits say. */
 export function addressOf(traits: Traits): string {
   const at = PANELS[traits.view] ?? "model";

@@ -59,7 +59,7 @@ class StackAnatomy:
 class Anatomy:
     """`route` is `interface` where attention goes through transformers' attention interface, else `reported`.
 
-    `stacks` are by name, in the order encoder, decoder, cross; `places` tells of each call where it belongs.
+    `stacks` are by name, in the order encoder, decoder, cross, vision; `places` tells of each call where it belongs.
     `hidden_states` is the difference of the capturing (or reporting) pass from an untouched one. Rotations hold for texts that
     leave the `angles` as the model kept them in the probe. `notes` say what of the model cannot be shown, one sentence each.
     """

@@ -45,6 +45,6 @@ def layer_kinds(config: Any) -> list[str]:
 
 
 def ordered(stacks: Mapping[str, T]) -> dict[str, T]:
-    """Stacks in the order in which they are shown."""
-    order = ("vision", "encoder", "decoder", "cross")
+    """Stacks in the order in which they are shown: the text first, then what it looks at."""
+    order = ("encoder", "decoder", "cross", "vision")
     return {name: stacks[name] for name in sorted(stacks, key=lambda name: order.index(name))}

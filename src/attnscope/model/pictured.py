@@ -94,7 +94,7 @@ def with_patches(
     looks = _Looks(model, anatomy, inputs, known)
     vision = next((name for name, stack in anatomy.stacks.items() if stack.query_side == "image"), None)
     if "input_ids" not in inputs:
-        tokens, found_out = looks.vision_tokens(next(iter(anatomy.stacks)))
+        tokens, found_out = looks.vision_tokens(vision or next(iter(anatomy.stacks)))
         return replace(encoded, tokens=tokens, warnings=[*encoded.warnings, *([] if found_out else [NO_PATCHES])])
     text = next((name for name, stack in anatomy.stacks.items() if stack.query_side == "text"), None)
     found = None if text is None else looks.text_spots(text, vision)
