@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 import attnscope
 from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, ScaleHead, ScaleNeuron, SetAttention
 from attnscope.errors import RefusedError
+from attnscope.model import bake
 
 INPUT = torch.tensor([ids(7)])
 
@@ -196,6 +197,23 @@ def test_baked_weights_loaded_by_plain_transformers_give_the_live_edits(family: 
 def test_what_is_no_edit_of_weights_is_not_baked(family: str, edit: Edit, says: str) -> None:
     with pytest.raises(RefusedError, match=says):
         attnscope.Model(build(family)).bake([edit])
+
+
+def test_an_edit_that_hardly_shows_in_the_answer_is_baked_and_weights_beside_it_are_refused(
+    smollm2: attnscope.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit = ScaleNeuron(20, 4, (10, 42), 1.5)
+    names = [f"model.layers.20.self_attn.{one}_proj.weight" for one in "qkvo"]
+    baked, own = smollm2.bake([edit]).state_dict(), smollm2.hf_model.state_dict()
+    rows = torch.tensor([4 * 64 + 10, 4 * 64 + 42])
+    changed = own[names[0]].clone()
+    changed[rows] *= 1.5
+    assert torch.equal(baked[names[0]], changed)
+    assert all(torch.equal(baked[name], own[name]) for name in own if name != names[0])
+    right = bake._rows_of
+    monkeypatch.setattr(bake, "_rows_of", lambda *given: (right(*given)[0], right(*given)[1] + 1))
+    with pytest.raises(RefusedError, match="do not give what the edits do"):
+        smollm2.bake([edit])
 
 
 @pytest.mark.parametrize("family", ["llama", "bart"])

@@ -276,12 +276,24 @@ def test_resampling_takes_outputs_of_the_reference_the_same_for_the_same_seed(su
     assert not torch.equal(edited.logits, subject.traced([ResampleHead(1, 2, reference, seed=6)]).logits)
 
 
-@pytest.mark.parametrize("subject", ["llama"], indirect=True)
-def test_patching_an_input_with_itself_changes_nothing(subject: Subject) -> None:
-    output = subject.traced([PatchHead(1, 2, subject.trace, what="output")])
-    attention = subject.traced([PatchHead(1, 2, subject.trace)])
-    assert _off(output.logits, subject.trace.logits) < 1e-6
-    assert _off(attention.logits, subject.trace.logits) < 1e-6
+@pytest.mark.parametrize("subject", ["gpt2", "llama", "gemma2", "bart"], indirect=True)
+@pytest.mark.parametrize("what", ["attention", "output"])
+def test_patching_an_input_with_itself_changes_nothing_to_the_last_bit(subject: Subject, what: Any) -> None:
+    stack = {"stack": "cross" if subject.across else "decoder"}
+    edits: list[Edit] = [PatchHead(layer, 1, subject.trace, what, **stack) for layer in range(2)]
+    patched = subject.traced(edits)
+    assert subject.trace.logits is not None
+    assert torch.equal(patched.logits, subject.trace.logits)
+    assert torch.equal(patched.attention(1, 1, stack["stack"]), subject.trace.attention(1, 1, stack["stack"]))
+    if not subject.across:
+        both = torch.cat([subject.trace.inputs["input_ids"]] * 2)
+        with torch.no_grad():
+            plain = subject.model.hf_model(input_ids=both).logits
+            with subject.model.edited(edits):
+                assert torch.equal(subject.model.hf_model(input_ids=both).logits, plain)
+    doubled = subject.traced([ScaleHead(1, 1, 2.0, **stack)])
+    again = subject.traced([PatchHead(1, 1, doubled, what="output", **stack)])
+    assert _off(again.logits, doubled.logits) < 1e-6
 
 
 def test_only_the_named_layer_of_a_shared_module_is_edited() -> None:

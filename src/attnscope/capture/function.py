@@ -14,7 +14,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
-from attnscope.attention import Bias, Mask, QKRecord, WeightsRecord
+from attnscope.attention import Bias, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture.clone import FOR_EAGER_ONLY
 from attnscope.capture.recorder import Capture, Recorder, as_float
@@ -66,6 +66,14 @@ class _Call:
     mask: Tensor | None
     options: dict[str, Any]
 
+    def alone(self, row: int) -> _Call:
+        """The call of one row of the batch."""
+        part = slice(row, row + 1)
+        mask = self.mask if self.mask is None or self.mask.shape[0] == 1 else self.mask[part]
+        bias = self.options.get("position_bias")
+        options = self.options if bias is None or bias.shape[0] == 1 else {**self.options, "position_bias": bias[part]}
+        return _Call(self.module, self.query[part], self.key[part], self.value[part], mask, options)
+
     @property
     def given(self) -> set[str]:
         """The names of the options that say something."""
@@ -110,7 +118,7 @@ def captured_attention(
     call = _with_chosen_keys(_Call(module, q, k, v, attention_mask, options))
     if not recorder.keeps:
         output = _output(recorder, call, None)
-        return (output if layer is None else _edited(recorder, call, layer, output, Outcome())[1]), None
+        return (output if layer is None else _edited(recorder, call, layer, output, Outcome(), None)[1]), None
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)
         if weights is None or weights.ndim != 4:
@@ -122,7 +130,7 @@ def captured_attention(
     attended = output
     if layer is not None:
         outcome = Outcome()
-        attended, output = _edited(recorder, call, layer, output, outcome)
+        attended, output = _edited(recorder, call, layer, output, outcome, record)
         if isinstance(record, QKRecord):
             record = replace(record, edited=outcome.edited(record.queries, record.keys, record.shape.v_dim))
     rows = recorder.sampled_rows(query.shape[2])
@@ -153,7 +161,9 @@ def _with_chosen_keys(call: _Call) -> _Call:
     return replace(call, mask=mask, options={**call.options, "indices": None})
 
 
-def _edited(recorder: Recorder, call: _Call, layer: Layer, output: Tensor, outcome: Outcome) -> tuple[Tensor, Tensor]:
+def _edited(
+    recorder: Recorder, call: _Call, layer: Layer, output: Tensor, outcome: Outcome, record: LayerRecord | None
+) -> tuple[Tensor, Tensor]:
     """The output after the edits of weights, and after those of the heads' outputs as well."""
     strange = call.given - _HARMLESS - _UNDERSTOOD
     if layer.plan.weights and (strange or recorder.keep_weights):
@@ -162,9 +172,16 @@ def _edited(recorder: Recorder, call: _Call, layer: Layer, output: Tensor, outco
             f"{type(call.module).__name__} computes its attention {because}, so single weights of it cannot be edited exactly."
         )
     scores = scores_of(call.query, call.key, call.mask, call.options, causal=call.causal)
-    attended = layer.reweighted(output, call.value, scores, outcome)
+
+    def own(row: int) -> QKRecord | None:
+        """The call's own record before edits of weights; None where it has none."""
+        if strange or recorder.keep_weights:
+            return None
+        return record if row == 0 and isinstance(record, QKRecord) else _record(recorder, call.alone(row))
+
+    attended = layer.reweighted(output, call.value, scores, own, outcome)
     recorder.notes.update(dict.fromkeys(outcome.notes))
-    return attended, layer.replaced(attended, outcome)
+    return attended, layer.replaced(attended, own, outcome)
 
 
 def _output(recorder: Recorder, call: _Call, record: QKRecord | None) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attnscope.attention import Edited
+from attnscope.attention import Edited, QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.edits.stages import Cut, LayerPlan, PatchedRows, Scaled, Set, Vector
 from attnscope.errors import InputError
@@ -37,6 +37,10 @@ class Scores:
 
 ScoresOf = Callable[[int, int, Tensor], Scores]
 """From a row of the batch, a head and query rows (as the call counts them) to their scores."""
+
+
+Own = Callable[[int], QKRecord | None]
+"""From a row of the batch to what it attends with where no edit of weights acts."""
 
 
 @dataclass
@@ -85,8 +89,11 @@ class Layer:
             vectors[which] = changed
         return vectors["q"], vectors["k"], vectors["v"]
 
-    def reweighted(self, output: Tensor, value: Tensor, scores: ScoresOf, outcome: Outcome) -> Tensor:
-        """The output with the rows computed anew whose weights are edited. `outcome` is that of the batch's first row."""
+    def reweighted(self, output: Tensor, value: Tensor, scores: ScoresOf, own: Own, outcome: Outcome) -> Tensor:
+        """The output with the rows computed anew whose weights are edited. `outcome` is that of the batch's first row.
+
+        Weights from elsewhere that are the head's own anyway leave its output alone, to the last bit.
+        """
         if not self.plan.weights:
             return output
         output = output.clone()
@@ -99,18 +106,24 @@ class Layer:
                 weights = self._weights(
                     edits, at, lambda rows, b=row, h=head: scores(b, h, rows), value.shape[2], outcome, head
                 )
-                output[row, at.to(output.device), head] = (weights.to(exact) @ exact).to(output.dtype)
+                found = (weights.to(exact) @ exact).to(output.dtype)
+                there = at.to(output.device)
+                if not self._has_weights(
+                    edits, own, (row, head), at, weights, near=_near(found, output[row, there, head])
+                ):
+                    output[row, there, head] = found
                 if row == 0:
                     kept = weights.detach().float().cpu()
                     outcome.rows.update({(head, int(query)): kept[i] for i, query in enumerate(at)})
         return output
 
-    def replaced(self, output: Tensor, outcome: Outcome) -> Tensor:
-        """The heads' outputs scaled or replaced."""
+    def replaced(self, output: Tensor, own: Own, outcome: Outcome) -> Tensor:
+        """The heads' outputs scaled or replaced. An output from elsewhere that is the head's own anyway leaves it alone."""
         if not self.plan.outputs:
             return output
         output = output.clone()
         queries = output.shape[1]
+        changed = {(one.head, one.row) for one in self.plan.weights}
         for one in self.plan.outputs:
             part = output[_rows(one.row), :, one.head]
             first = one.row in (None, 0)
@@ -119,16 +132,40 @@ class Layer:
                 outcome.outputs[one.head] = torch.zeros(queries, output.shape[3])
             if isinstance(one, Scaled):
                 part *= one.factor
+                changed.add((one.head, one.row))
                 if first:
                     outcome.kept[one.head] *= one.factor
                     outcome.outputs[one.head] *= one.factor
                 continue
             found = one.at(self.before, queries)
-            part[:, : len(found)] = found.to(part)
+            for row in range(output.shape[0]) if one.row is None else (one.row,):
+                before = any((one.head, which) in changed for which in (None, row))
+                there = output[row, : len(found), one.head]
+                if before or not _has_output(own, row, one.head, found, near=_near(found.to(there), there)):
+                    there.copy_(found.to(there))
+            changed.add((one.head, one.row))
             if first:
                 outcome.kept[one.head][: len(found)] = 0.0
                 outcome.outputs[one.head][: len(found)] = found.to(output.dtype).float()
         return output
+
+    def _has_weights(
+        self,
+        edits: list[Cut | Set | PatchedRows],
+        own: Own,
+        where: tuple[int, int],
+        at: Tensor,
+        weights: Tensor,
+        *,
+        near: bool,
+    ) -> bool:
+        """Whether the patched weights of the queries `at` are those that the head has without them."""
+        if not near or not all(isinstance(one, PatchedRows) for one in edits):
+            return False
+        record = own(where[0])
+        return record is not None and torch.equal(
+            record.attention(torch.tensor([where[1]]), at)[0], weights.float().cpu()
+        )
 
     def _touched(self, batch: int) -> Iterator[tuple[int, int]]:
         """The (row of the batch, head) that have edited weights."""
@@ -240,6 +277,21 @@ def added(vectors: tuple[Vector, ...], side: str, states: Tensor, before: int) -
         elif 0 <= one.position - before < states.shape[1]:
             states[_rows(one.row), one.position - before] += one.value.to(states)
     return states
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    """Whether two outputs differ by so little that it may be rounding: only then a closer look is worth its time."""
+    return torch.allclose(
+        one.float(), other.float(), rtol=0.02, atol=0.02 * float(other.abs().max()) if len(other) else 0
+    )
+
+
+def _has_output(own: Own, row: int, head: int, found: Tensor, *, near: bool) -> bool:
+    """Whether these are the outputs that the head's own record gives."""
+    record = own(row) if near else None
+    if record is None:
+        return False
+    return torch.equal(record.output(torch.tensor([head]), torch.arange(len(found)))[0], found.float().cpu())
 
 
 def _rows(row: int | None) -> slice:
