@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.testing._internal.two_tensor import TwoTensor
 
 import attnscope
+from attnscope.edits import AddVector, CutEdge, ScaleHead, ScaleNeuron
 from attnscope.errors import InputError
 from attnscope.model.provenance import fingerprint
 
@@ -44,6 +45,23 @@ def test_offloaded_layers_are_shown_as_if_they_were_not(checkpoint: Path, tmp_pa
         assert torch.equal(trace.attention(layer, 1), whole.attention(layer, 1))
         assert torch.equal(trace.head_output(layer, 1), whole.head_output(layer, 1))
     assert trace.logits is not None and whole.logits is not None and torch.equal(trace.logits, whole.logits)
+
+
+def test_edits_reach_layers_that_lie_elsewhere_and_in_bfloat16(checkpoint: Path, tmp_path: Path) -> None:
+    edits = [ScaleNeuron(1, 0, (1, 5), 3.0), CutEdge(1, 2, 3, 1), ScaleHead(2, 1, -2.0), AddVector(3, 2, [0.5] * 32)]
+    whole = attnscope.load(checkpoint).trace(IDS, edits=edits)
+    spread: dict[str, Any] = dict.fromkeys(("model.embed_tokens", "model.norm", "model.rotary_emb", "lm_head"), "cpu")
+    spread |= {f"model.layers.{i}": "disk" if i % 2 else "cpu" for i in range(4)}
+    spread_out = attnscope.load(checkpoint, device_map=spread, offload_folder=tmp_path).trace(IDS, edits=edits)
+    assert torch.equal(spread_out.attention(1, 2), whole.attention(1, 2))
+    assert whole.logits is not None and spread_out.logits is not None
+    assert torch.equal(spread_out.logits, whole.logits)
+    half = attnscope.load(checkpoint, dtype="bfloat16", device_map={"": "cpu"})
+    edited, plain = half.trace(IDS, edits=edits), half.trace(IDS)
+    assert edited.certificate.ok and float(edited.attention(1, 2)[3, 1]) == 0.0
+    assert torch.equal(edited.q(1, 0)[:, [1, 5]], (plain.q(1, 0)[:, [1, 5]].bfloat16() * 3).float())
+    assert edited.logits is not None
+    assert (edited.logits - whole.logits).abs().max() < 0.05 * whole.logits.abs().max()
 
 
 def test_bfloat16_is_certified_within_its_own_rounding(checkpoint: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -125,7 +125,9 @@ def static(tmp_path: Path) -> Path:
 class Serving(Protocol):
     """Starts a server with limits of one's own."""
 
-    def __call__(self, limits: Limits) -> AbstractContextManager[Running]: ...
+    def __call__(
+        self, limits: Limits | None = None, further: Sequence[ModelEntry] = ()
+    ) -> AbstractContextManager[Running]: ...
 
 
 @pytest.fixture
@@ -140,12 +142,13 @@ def serving(static: Path) -> Serving:
 
 
 @contextmanager
-def _start(static: Path, limits: Limits | None = None) -> Generator[Running]:
+def _start(static: Path, limits: Limits | None = None, further: Sequence[ModelEntry] = ()) -> Generator[Running]:
     gate = Gate()
     models = [
         ModelEntry.loaded(FakeModel()),
         ModelEntry.loaded(FakeModel(name="held", on_layer=gate)),
         ModelEntry.loaded(FakeModel(name="writer", kind="encoder-decoder")),
+        *further,
     ]
     session = Session(models, limits=limits)
     listener = listen(port=0)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from attnscope.session import Limits
+from attnscope.session import Limits, ModelEntry
 from attnscope.wire import Message, decode, encode
 
 HELLO = {"v": 1, "id": "1", "type": "hello"}
@@ -54,6 +54,21 @@ def test_a_sweep_and_states_come_over_http(running):
     trace = running.ask(type="run", text="a b c")[-1].body["trace"]
     states = running.ask(type="states", trace=trace)[-1]
     assert states.type == "states" and states.tensors["norms"].shape == (4, 3)
+
+
+def test_edits_of_a_real_model_come_over_http_and_what_does_not_fit_it_is_one_sentence(serving, smollm2):
+    with serving(further=[ModelEntry("real", "Real", "decoder", lambda: smollm2)]) as running:
+        asked = {"model": "real", "text": "a b c"}
+        edits = [{"type": "CutEdge", "layer": 1, "head": 2, "query": 2, "key": 1}]
+        run = running.ask(type="run", **asked, edits=edits)[-1].body
+        assert run["edits"] == edits and run["certificate"]["ok"]
+        made = running.ask(type="generate", **asked, max_new_tokens=2, edits=edits)[-1].body
+        assert made["edits"] == edits and len(made["tokens"]["text"]) == len(run["tokens"]["text"]) + 2
+        for wrong in ({**edits[0], "head": 99}, {**edits[0], "query": 99}, {**edits[0], "key": -1}, {"type": "Cut"}):
+            for kind in ("run", "generate"):
+                with running.client() as client:
+                    answer = client.post("/api", json={"v": 1, "id": "1", "type": kind, **asked, "edits": [wrong]})
+                assert refused(answer) == (400, "bad_request"), wrong
 
 
 def test_three_stacks_come_over_http(running):

@@ -1,0 +1,83 @@
+"""One edit of each kind on SmolLM2, and what changed: the numbers of docs/edits.md.
+
+python examples/edits.py
+"""
+
+from __future__ import annotations
+
+import torch
+
+import attnscope
+from attnscope import Model, Trace, edits
+from attnscope.edits import Edit
+
+TEXT = "When Mary and John went to the store, John gave a drink to"
+SWAPPED = "When John and Mary went to the store, Mary gave a drink to"
+OTHERS = "When Tom and Anna went to the beach, Anna gave a drink to"
+LAYER, HEAD, LAST, FIRST_MARY, SECOND_JOHN = 23, 3, 13, 1, 9
+
+
+def main() -> None:
+    model = attnscope.load("smollm2")
+    plain = model.trace(TEXT)
+    print(
+        "| edit | weight on John (9) | on Mary (1) | P(Mary) | P(John) | logit of Mary − John |\n|---|---|---|---|---|---|"
+    )
+    print(row(model, "none", plain))
+    for edit in walk(model):
+        print(row(model, shown(edit), model.trace(TEXT, edits=[edit])))
+    both = [edits.ScaleHead(LAYER, HEAD, 2.0), edits.SetAttention(LAYER, HEAD, LAST, FIRST_MARY, 0.9)]
+    print(row(model, "the third and twice the output", model.trace(TEXT, edits=both)))
+    itself = model.trace(TEXT, edits=[edits.PatchHead(LAYER, HEAD, plain, "output")])
+    print("patched with itself, the same logits bit by bit:", torch.equal(logits(itself), logits(plain)))
+    for changes in ([], both[1:]):
+        print(repr(model.generate(TEXT, 4, edits=changes).text))
+
+
+def walk(model: Model) -> list[Edit]:
+    """One edit of each kind, all of the same head, and of the stream after its layer."""
+    swapped, others = model.trace(SWAPPED), model.trace(OTHERS)
+    toward = model.hf_model.get_output_embeddings().weight
+    mary, john = names(model)
+    vector = (toward[john] - toward[mary]).detach()
+    return [
+        edits.ScaleHead(LAYER, HEAD, 0.0),
+        edits.MeanHead(LAYER, HEAD, others),
+        edits.ResampleHead(LAYER, HEAD, others),
+        edits.SetAttention(LAYER, HEAD, LAST, FIRST_MARY, 0.9),
+        edits.CutEdge(LAYER, HEAD, LAST, SECOND_JOHN),
+        edits.ScaleNeuron(LAYER, HEAD, (10, 42), 0.0),
+        edits.PatchHead(LAYER, HEAD, swapped),
+        edits.PatchHead(LAYER, HEAD, swapped, "output"),
+        edits.AddVector(LAYER, LAST, 40 * vector / vector.norm()),
+    ]
+
+
+def row(model: Model, name: str, trace: Trace) -> str:
+    """A line of the table."""
+    mary, john = names(model)
+    last, weights = logits(trace)[-1].float(), trace.attention(LAYER, HEAD)[LAST]
+    found = torch.softmax(last, 0)
+    attended = f"{float(weights[SECOND_JOHN]):.2f} | {float(weights[FIRST_MARY]):.2f}"
+    return f"| {name} | {attended} | {float(found[mary]):.3f} | {float(found[john]):.3f} | {float(last[mary] - last[john]):.2f} |"
+
+
+def logits(trace: Trace) -> torch.Tensor:
+    """The logits at every position."""
+    assert trace.logits is not None
+    return trace.logits
+
+
+def names(model: Model) -> tuple[int, int]:
+    """The tokens of the two answers."""
+    mary, john = (model.tokenizer(name).input_ids[0] for name in (" Mary", " John"))
+    return mary, john
+
+
+def shown(edit: Edit) -> str:
+    """The edit, its arrays and traces cut short."""
+    return repr(edit)[:60]
+
+
+if __name__ == "__main__":
+    main()
