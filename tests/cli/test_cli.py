@@ -10,6 +10,7 @@ from importlib.metadata import version
 import pytest
 from commands import attnscope, one_sentence
 
+import attnscope as package
 from attnscope.model.opened import open as attnscope_open
 
 
@@ -116,7 +117,6 @@ def test_a_trace_that_cannot_be_made_is_one_sentence_and_no_file(tmp_path, text,
 
 def test_edits_are_given_one_by_one_and_in_a_file_and_said_wherever_the_trace_goes(tmp_path):
     path, listed, page = tmp_path / "edited.trace", tmp_path / "edits.json", tmp_path / "edited.html"
-    figure = tmp_path / "edited.svg"
     listed.write_text('[{"type": "ScaleHead", "layer": 2, "head": 1, "factor": 0}]')
     cut = '{"type": "CutEdge", "layer": 3, "head": 0, "query": 2, "key": 1}'
     text = ("trace", "minilm", "--text", "the cat sat")
@@ -128,9 +128,9 @@ def test_edits_are_given_one_by_one_and_in_a_file_and_said_wherever_the_trace_go
         "CutEdge(layer=3, head=0, query=2, key=1)",
     ]
     assert float(opened.attention(3, 0)[2, 1]) == 0.0
-    drawn = attnscope("figure", str(path), "--view", "head", "--layer", "3", "--heads", "0", "-o", str(figure))
-    assert "Changed by 2 edits: " in drawn.stdout and "CutEdge" in drawn.stdout, drawn.stderr
-    assert attnscope("export", str(path), "-o", str(page)).returncode == 0
+    drawn = package.figure(opened, view="head", layer=3, heads=[0]).attnscope_caption
+    assert "Changed by 2 edits: " in drawn and "CutEdge" in drawn
+    package.export(opened, page)
     assert "<title>edited · the cat sat" in html.unescape(page.read_text())
     wrong = attnscope(*text, "--edit", cut.replace("3", "9", 1), "-o", str(tmp_path / "none.trace"))
     assert "layers 0 to 5" in one_sentence(wrong)

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 import attnscope
 from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, ScaleHead, ScaleNeuron, SetAttention
-from attnscope.errors import RefusedError
+from attnscope.errors import InputError, RefusedError
 from attnscope.model import bake
 
 INPUT = torch.tensor([ids(7)])
@@ -244,3 +244,22 @@ def test_a_generation_with_edits_is_that_of_the_edited_model_and_its_trace_shows
     assert made.trace.logits is not None
     assert again.logits is not None
     assert torch.allclose(made.trace.logits, again.logits, atol=1e-4)
+
+
+def test_positions_of_new_tokens_may_be_named_where_tokens_are_added_and_nowhere_else() -> None:
+    model = attnscope.Model(build("bart"))
+    source, target = ids(7), [2, 9]
+
+    def generated(edit: Edit) -> attnscope.Generation:
+        return model.generate(source, 5, target=target, edits=[edit])
+
+    assert float(generated(CutEdge(1, 0, 4, 3, stack="decoder")).trace.attention(1, 0, "decoder")[4, 3]) == 0.0
+    assert float(generated(CutEdge(1, 0, 4, 6, stack="cross")).trace.attention(1, 0, "cross")[4, 6]) == 0.0
+    for edit, says in (
+        (CutEdge(1, 0, 7, 0, stack="encoder"), "query 7: positions go from 0 to 6"),
+        (CutEdge(1, 0, 4, 7, stack="cross"), "key 7: positions go from 0 to 6"),
+        (AddVector(1, 8, [0.5] * 32, stack="encoder"), "position 8: positions go from 0 to 6"),
+        (CutEdge(1, 0, 9, 0, stack="decoder"), "query 9"),
+    ):
+        with pytest.raises(InputError, match=says):
+            generated(edit)

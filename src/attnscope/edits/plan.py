@@ -75,12 +75,12 @@ def plan(
     *,
     rotary: Turning | None = None,
     lengths: Lengths | None = None,
-    further: int = 0,
+    further: Lengths | None = None,
 ) -> Plan:
     """The plan of `edits` for a model with these `stacks`.
 
     `rotary` tells which dimensions turn together, `lengths` how many queries and keys each stack has in the first pass, `further`
-    how many positions may follow in later ones (generation). Raises `InputError` for an edit that does not fit the model or the
+    how many of both may follow in later ones (generation). Raises `InputError` for an edit that does not fit the model or the
     input, `MissingError` for one that refers to a trace that is not there.
     """
     growing: dict[tuple[str, int], _Growing] = {}
@@ -91,7 +91,8 @@ def plan(
         shape = shape_of(one.edit, stacks[name])
         size = None if lengths is None else lengths.get(name)
         if size is not None:
-            check_positions(one.edit, size[0] + further, size[1] + further)
+            more = (further or {}).get(name, (0, 0))
+            check_positions(one.edit, size[0] + more[0], size[1] + more[1])
         turning = (rotary or {}).get(name, ())
         turns = turning[one.edit.layer] if one.edit.layer < len(turning) else None
         warnings.update(dict.fromkeys(remarks(one.edit, shape, turns)))

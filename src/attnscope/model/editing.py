@@ -33,11 +33,11 @@ def plan_for(
     *,
     title: str,
     sizes: Mapping[str, int] | None = None,
-    further: int = 0,
+    further: Mapping[str, int] | None = None,
 ) -> Plan | None:
     """The plan of `edits` for a model with this anatomy; None where there are none.
 
-    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`), `further` how many may follow. Raises
+    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`), `further` how many may follow on a side. Raises
     `InputError` for an edit that does not fit, `RefusedError` where attention does not go through transformers' interface.
     """
     if isinstance(edits, (list, tuple)) and not edits:
@@ -57,7 +57,10 @@ def plan_for(
             for name, stack in anatomy.stacks.items()
             if stack.query_side in sizes and stack.key_side in sizes
         },
-        further=further,
+        further={
+            name: ((further or {}).get(stack.query_side, 0), (further or {}).get(stack.key_side, 0))
+            for name, stack in anatomy.stacks.items()
+        },
     )
 
 

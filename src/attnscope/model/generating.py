@@ -90,7 +90,8 @@ class Task:
         sizes = {side: len(tokens) for side, tokens in encoded.sides.items()}
         if is_encoder_decoder(self.module):
             sizes = {"source": len(encoded.tokens), "target": max(1, len(encoded.target_tokens or ()))}
-        return plan_for(self.subject.anatomy, self.edits, title=self.model.title, sizes=sizes, further=new)
+        grown = "target" if is_encoder_decoder(self.module) else "text"
+        return plan_for(self.subject.anatomy, self.edits, title=self.model.title, sizes=sizes, further={grown: new})
 
 
 def generate(
