@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ComputedLayer } from "../src/compute/field";
 import { Kernel, type LayerData, layerData, withoutKeys } from "../src/compute/kernel";
-import { headVectors, traceQuery } from "../src/compute/neuron";
+import { disagreement, headVectors, isCut, traceQuery } from "../src/compute/neuron";
+import { signed } from "../src/views/neuron/say";
 import { readMessage } from "../src/wire/messages";
 import { golden, goldenBytes } from "./golden";
 
@@ -40,6 +41,11 @@ describe("an edited layer", () => {
     for (const score of [kernel.score(0, 2, 1), kernel.scores(0, 2)[1], trace.scores[1]])
       expect(score).toBe(Number.NEGATIVE_INFINITY);
     expect(kernel.allowed(0, 2, 1)).toBe(true);
+    expect([0, 1, 2].map((key) => isCut(trace, kernel.attention(0, 2), key))).toEqual([false, true, false]);
+    expect(signed(trace.scores[1], 2)).toBe("−∞");
+    expect(disagreement(trace, (key) => kernel.score(0, 2, key))).toBeLessThan(1e-5);
+    expect(trace.set).toBe(true); // the row is all on key 0
+    expect(traceQuery(headVectors(edited().data, 0), 1).set).toBe(false);
     expect(kernel.score(0, 2, 0)).toBeGreaterThan(Number.NEGATIVE_INFINITY);
     expect(kernel.score(1, 2, 1)).toBeGreaterThan(Number.NEGATIVE_INFINITY);
   });

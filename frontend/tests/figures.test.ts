@@ -203,7 +203,7 @@ describe("a neuron figure", () => {
       },
       vectors: { data, head: 1, queries: 2, keys: 2, dim: 2, q, k: q, rounding: 0 } as unknown as HeadVectors,
       trace: {
-        ...{ query: 0, keys: 2, dim: 2, products: q, capped: null, bias: null },
+        ...{ query: 0, keys: 2, dim: 2, products: q, capped: null, bias: null, set: false },
         ...{ dots: Float64Array.of(5, 11), scores: Float64Array.of(2.5, 5.5), allowed: Uint8Array.of(1, 0) },
       },
       ...{ weights: numbers(1, 0), order: null, orderNote: null, side: null },

@@ -36,6 +36,8 @@ export interface QueryTrace {
   /** Scaling, cap, bias and mask applied: what the softmax gets. −∞ where the key is not allowed. */
   readonly scores: Float64Array;
   readonly allowed: Uint8Array;
+  /** Whether an edit set the weights of this row: they are not the softmax of the scores. */
+  readonly set: boolean;
 }
 
 /** What one dimension has to do with one score. */
@@ -49,6 +51,8 @@ export interface Contribution {
   readonly share: number | null;
 }
 
+/** A weight this far from that of its score is not off by rounding. */
+const FAR_OFF = 1e-3;
 const HALF_ROUNDING = 2 ** -11;
 const SINGLE_ROUNDING = 2 ** -24;
 
@@ -119,7 +123,22 @@ export function traceQuery(vectors: HeadVectors, query: number): QueryTrace {
     const open = allowed[key] === 1 && !kernel.cut(head, query, key);
     scores[key] = open ? score : Number.NEGATIVE_INFINITY;
   }
-  return { query, keys, dim, products, dots, capped, bias, scores, allowed };
+  const set = isSet(kernel, head, query, scores);
+  return { query, keys, dim, products, dots, capped, bias, scores, allowed, set };
+}
+
+/** Whether a row was given weights that are clearly not the softmax of its scores. Those of a row with a cut edge are. */
+function isSet(kernel: Kernel, head: number, query: number, scores: Float64Array): boolean {
+  const given = kernel.given(head, query);
+  const normaliser = given === null ? 0 : kernel.normaliser(head, query);
+  return (
+    given?.some((weight, key) => Math.abs(weight - Math.exp(scores[key] - normaliser)) > FAR_OFF) ?? false
+  );
+}
+
+/** Whether an edit cut the edge to a key that the query may otherwise look at. */
+export function isCut(trace: QueryTrace, weights: ArrayLike<number>, key: number): boolean {
+  return trace.allowed[key] === 1 && trace.scores[key] === Number.NEGATIVE_INFINITY && weights[key] === 0;
 }
 
 /** What dimension `n` has to do with the score of `key`. */
@@ -176,7 +195,9 @@ export function disagreement(trace: QueryTrace, score: (key: number) => number |
   for (let key = 0; key < trace.keys; key++) {
     if (trace.allowed[key] === 0) continue;
     const other = score(key);
-    if (other !== null) most = Math.max(most, Math.abs(other - trace.scores[key]));
+    // A cut edge has a score of −∞ both ways: no difference, and not a number as one.
+    if (other !== null && other !== trace.scores[key])
+      most = Math.max(most, Math.abs(other - trace.scores[key]));
   }
   return most;
 }

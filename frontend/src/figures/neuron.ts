@@ -1,6 +1,6 @@
 /** The neuron view as a figure: query, keys, their products dimension by dimension, the sums, and the softmax. */
 
-import type { HeadVectors, QueryTrace } from "../compute/neuron";
+import { type HeadVectors, isCut, type QueryTrace } from "../compute/neuron";
 import { shortWeight } from "../marks/format";
 import { colourCells, signColour, signShare } from "../marks/neuron";
 import { inkOn } from "../marks/palette";
@@ -292,7 +292,12 @@ function numbers(
       rx: 2,
       fill: inks.accent,
     }),
-    text(at.softmax + WEIGHT - 14, "end", shortWeight(weights[key]) || "<.01", inks.ink),
+    text(
+      at.softmax + WEIGHT - 14,
+      "end",
+      isCut(trace, weights, key) ? "cut" : shortWeight(weights[key]) || "<.01",
+      inks.ink,
+    ),
   ]);
 }
 
@@ -315,6 +320,7 @@ function scoreHint({ data }: HeadVectors): string {
 }
 
 function signed(value: number, digits: number): string {
+  if (value === Number.NEGATIVE_INFINITY) return "−∞";
   const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }

@@ -51,7 +51,7 @@ export function Footer(props: FooterProps) {
                 <Show when={field().allowed(edge().head, edge().query, edge().key)} fallback="not allowed">
                   <b>{weightText(read().weight, digits())}</b>
                   {`  rank ${read().rank} of ${read().among}`}
-                  <Show when={read().score !== null}>{` · score ${scoreText(read().score!)}`}</Show>
+                  <Show when={read().score !== null}>{` · ${scoreWords(read().score!)}`}</Show>
                 </Show>
                 {" · head "}
                 <b>{`${field().layer}.${edge().head}`}</b>
@@ -91,4 +91,9 @@ function HeadLine(props: HeadReading) {
       </Show>
     </>
   );
+}
+
+/** The score of an edge that may be: −∞ is that of one which an edit cut. */
+function scoreWords(score: number): string {
+  return score === Number.NEGATIVE_INFINITY ? "cut: score −∞" : `score ${scoreText(score)}`;
 }

@@ -174,6 +174,7 @@ class NeuronView(PaperView):
         allowed = np.isfinite(trace.scores(*place, rows=[token])[0].numpy())
         tiles = self._picker.tiles(self.request.layer, self.request.heads)
         weights = next(weights[0, token - rows.start] for rows, weights in tiles if rows.start <= token < rows.stop)
+        allowed |= np.asarray(weights) > 0  # an edit may give weight to an edge that another cut
         product = q[token] * k
         return Numbers(q, k, product, product.sum(-1), weights, darkness(weights, self.scale), allowed)
 

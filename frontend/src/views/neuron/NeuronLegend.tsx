@@ -34,6 +34,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
     const removed = props.view.sinks === "renormalised";
     if (!now.trace.allowed.includes(1)) all.push(`this query may look at no ${removed ? "other " : ""}key`);
     else if (now.trace.allowed.includes(0)) all.push(`hatched: ${removed ? "left out or " : ""}not allowed`);
+    if (now.trace.set) all.push("this row's weights are set by an edit");
     const about = props.now.valuesNote();
     if (about !== null) all.push(about);
     const { softcap, bias } = now.vectors.data;

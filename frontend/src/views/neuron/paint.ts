@@ -1,5 +1,6 @@
 /** The lower canvas of the neuron view: vectors, lines, numbers. */
 
+import { isCut } from "../../compute/neuron";
 import { shortWeight } from "../../marks/format";
 import { type Field, hatching, StripPainter, signColour, signShare } from "../../marks/neuron";
 import { css, inkOn } from "../../marks/palette";
@@ -206,7 +207,7 @@ function numberOf({ trace }: Scene, name: NumberColumn["name"], key: number): nu
 
 function paintWeight(
   context: CanvasRenderingContext2D,
-  { weights, absent, scale, theme, columns, layout }: Scene,
+  { trace, weights, absent, scale, theme, columns, layout }: Scene,
   key: number,
   x: number,
   width: number,
@@ -215,6 +216,10 @@ function paintWeight(
 ): void {
   if (!allowed) {
     write(context, width > 96 ? absent : "–", x + 2, y, theme.ink2, "left");
+    return;
+  }
+  if (isCut(trace, weights, key)) {
+    write(context, "cut", x + width - 6, y, theme.ink2, "right");
     return;
   }
   const weight = weights[key];

@@ -18,6 +18,7 @@ export function meant(error: number): number {
 
 /** A signed number with a real minus; zero has none. */
 export function signed(value: number, digits: number): string {
+  if (value === Number.NEGATIVE_INFINITY) return "−∞";
   const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }

@@ -40,8 +40,9 @@ export interface HeadPictureProps {
   readonly onIsolate: () => void;
 }
 
-/** Narrower captions say nothing of the rest, CSS pixels. */
-const ROOM_FOR_REST = 132;
+/** What a caption takes beside the words about the rest, and one of their letters, CSS pixels: narrower ones leave them out. */
+const CAPTION = 84;
+const LETTER = 7;
 
 /** What one head looks at in one picture, from the selected token. */
 export function HeadPicture(props: HeadPictureProps) {
@@ -127,9 +128,9 @@ export function HeadPicture(props: HeadPictureProps) {
   };
   const outside = () => {
     const now = weights();
-    return now === null || props.rest === null || props.width < ROOM_FOR_REST
-      ? ""
-      : percent(Math.max(0, 1 - shareOf(props.patches, now)));
+    if (now === null || props.rest === null) return "";
+    const said = `${props.rest} ${percent(Math.max(0, 1 - shareOf(props.patches, now)))}`;
+    return props.width < CAPTION + LETTER * said.length ? "" : said;
   };
   const name = () => `${props.layer}.${props.head}`;
 
@@ -167,7 +168,7 @@ export function HeadPicture(props: HeadPictureProps) {
         </span>
         <span class="space" />
         <span class="rest" title={`Attention on ${props.rest ?? "other tokens"}`}>
-          {outside() === "" ? "" : `${props.rest} ${outside()}`}
+          {outside()}
         </span>
       </figcaption>
     </figure>
