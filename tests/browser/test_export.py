@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from playwright.sync_api import Page, expect
 
 import attnscope
 from attnscope.analysis.edges import edge_of
+from attnscope.edits import CutEdge, PatchHead, ScaleHead, SetAttention
 
 NURSE = "The doctor asked the nurse a question. She"
 HOSTILE = [
@@ -83,6 +85,38 @@ def test_a_file_shows_all_views_from_disk_with_python_s_numbers_and_asks_nobody(
     assert "Content Security Policy" in " ".join(complaints)
     complaints.clear()
     assert all(url.startswith(("file://", "blob:", "data:")) for url in asked)
+
+
+def test_a_file_of_a_changed_pass_shows_its_weights_and_says_what_was_changed(
+    page: Page, tmp_path: Path, complaints: list[str]
+) -> None:
+    words = "the king of the hill saw a queen"
+    model = attnscope.Model(tiny.build("llama"), tiny.words_tokenizer(words))
+    other = model.trace("a queen of the king saw the hill")
+    edits = [
+        CutEdge(1, 1, 6, 2),
+        SetAttention(1, 1, 4, 1, 0.7),
+        PatchHead(1, 2, other),
+        ScaleHead(1, 0, 0.0),
+    ]
+    trace = model.trace(words, edits=edits)
+    path = attnscope.export(trace, tmp_path / "changed.html", layer=1, heads=[1])
+    opened(page, path, "#layer=1&heads=1&token=q6")
+    page.get_by_test_id("neuron-key-2").hover()
+    assert weight_read(page, "a → of", "cut: score −∞")[0] == 0
+    expect(page.get_by_test_id("neuron-check")).to_contain_text("Σ q×k = q·k ✓")
+    page.mouse.move(5, 5)
+    for head, query in ((1, 6), (1, 4), (2, 7), (0, 5)):
+        page.evaluate(f"location.hash = 'layer=1&heads={head}&token=q{query}'")
+        row = trace.attention(1, head)[query]
+        assert float(row.sum()) == pytest.approx(1, abs=1e-5)
+        weight = weight_read(page, f"head 1.{head}", f"{words.split()[query]} ")[0]
+        assert weight == pytest.approx(float(row.max()), abs=1e-4)
+        set_by_an_edit = (head, query) in ((1, 4), (2, 7))
+        expect(page.get_by_text("this row's weights are set by an edit")).to_have_count(int(set_by_an_edit))
+    page.get_by_test_id("edits").click()
+    expect(page.get_by_text("the edge from token 6 to token 2 in head 1.1 is cut")).to_be_visible()
+    assert complaints == []
 
 
 def test_a_long_file_says_which_layers_it_lacks_and_its_deep_link_works(
