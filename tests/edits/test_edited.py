@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 import attnscope
-from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, ScaleHead, ScaleNeuron, SetAttention
+from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, PatchHead, Planned, ScaleHead, ScaleNeuron, SetAttention
 from attnscope.errors import InputError, RefusedError
 from attnscope.model import bake
 
@@ -263,3 +263,19 @@ def test_positions_of_new_tokens_may_be_named_where_tokens_are_added_and_nowhere
     ):
         with pytest.raises(InputError, match=says):
             generated(edit)
+
+
+@pytest.mark.parametrize("what", ["attention", "output"])
+def test_a_generation_patched_with_its_own_prompt_is_the_same_to_the_last_bit(
+    llama: attnscope.Model, what: Any
+) -> None:
+    prompt = llama.trace(ids(7))
+    plain = llama.generate(ids(7), 4)
+    patched = llama.generate(ids(7), 4, edits=[PatchHead(layer, 1, prompt, what) for layer in range(3)])
+    assert plain.trace.logits is not None and patched.trace.logits is not None
+    assert torch.equal(patched.trace.logits, plain.trace.logits)
+    rows = [Planned(PatchHead(1, 1, llama.trace(ids(7)[::-1]), what), row=row) for row in (1, 5)]
+    with llama.edited(rows):
+        both = logits_of(llama.hf_model, torch.cat([INPUT, INPUT]))
+    assert torch.equal(both[0], logits_of(llama.hf_model, torch.cat([INPUT, INPUT]))[0])
+    assert not torch.allclose(both[0], both[1], atol=1e-4)

@@ -138,7 +138,7 @@ class Layer:
                     outcome.outputs[one.head] *= one.factor
                 continue
             found = one.at(self.before, queries)
-            for row in range(output.shape[0]) if one.row is None else (one.row,):
+            for row in range(output.shape[0])[_rows(one.row)] if len(found) else ():
                 before = any((one.head, which) in changed for which in (None, row))
                 there = output[row, : len(found), one.head]
                 if before or not _has_output(own, row, one.head, found, near=_near(found.to(there), there)):
@@ -171,7 +171,7 @@ class Layer:
         """The (row of the batch, head) that have edited weights."""
         for head in sorted({one.head for one in self.plan.weights}):
             rows = {one.row for one in self.plan.weights if one.head == head}
-            for row in range(batch) if None in rows else sorted(row for row in rows if row is not None):
+            for row in range(batch) if None in rows else sorted(row for row in rows if row is not None and row < batch):
                 yield row, head
 
     def _queries(self, edits: list[Cut | Set | PatchedRows], queries: int) -> Tensor:
