@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import bundle
 import pytest
 from playwright.sync_api import Browser, Page
 from surfing import PATIENCE_MS, surfing, watch
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe-core, which finds faults of accessibility."""
+    bundle.install_packages(ROOT)
+    return (ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.fixture(scope="module")

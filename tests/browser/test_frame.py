@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from urllib.parse import urlencode
 
-import bundle
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-ROOT = Path(__file__).resolve().parents[2]
 NURSE = "The doctor asked the nurse a question. She"
 SHADOW = "document.querySelector('.attnscope').shadowRoot"
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The source of axe-core, which finds faults of accessibility."""
-    bundle.install_packages(ROOT)
-    return (ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.fixture

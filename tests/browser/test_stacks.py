@@ -16,6 +16,8 @@ from attnscope.session import HeldTrace, Limits, ModelEntry, Session
 
 SOURCE = "the agreement was signed in August"
 TARGET = "l' accord a été signé"
+FAULTS = """axe.run(document, {resultTypes: ['violations']})
+    .then(all => all.violations.map(one => `${one.id}: ${one.nodes[0].html.slice(0, 150)}`))"""
 CUT = {"type": "CutEdge", "layer": 3, "head": 0, "query": 2, "key": 1}
 
 
@@ -64,6 +66,20 @@ def test_cross_attention_has_the_targets_tokens_left_the_sources_right_and_pytho
     head.get_by_role("radio", name="cross").click()
     expect(page.get_by_test_id("key-1")).to_have_attribute("aria-selected", "true")
     expect(page).to_have_url(re.compile("stack=cross.*pins=k1"))
+
+
+def test_two_boxes_tabs_and_the_list_of_edits_keep_nobody_out(
+    page: Page, served: str, hybrid: attnscope.Trace, axe: str
+) -> None:
+    opened(page, served, text=SOURCE, target=TARGET, stack="cross", theme="dark")
+    expect(page.get_by_test_id("query-2")).to_be_visible()
+    page.evaluate(axe)
+    assert page.evaluate(FAULTS) == []
+    page.goto("about:blank")
+    opened(page, served, trace=hybrid.id)
+    page.get_by_test_id("edits").click()
+    page.evaluate(axe)
+    assert page.evaluate(FAULTS) == []
 
 
 def test_the_position_bias_is_a_column_and_part_of_the_score(page: Page, served: str, t5: attnscope.Model) -> None:
