@@ -101,7 +101,16 @@ def browser(steps: Steps) -> None:
 
 def models(steps: Steps) -> None:
     """The two real models of the demo and the tests, in the user's cache folder."""
-    for name, title in MODELS.items():
+    _models(steps, MODELS)
+
+
+def reactions(steps: Steps) -> None:
+    """A third real model, which only the tests and an example want."""
+    _models(steps, {"rxnmapper": "RXNMapper, an encoder of reactions (3 MB)"})
+
+
+def _models(steps: Steps, wanted: dict[str, str]) -> None:
+    for name, title in wanted.items():
         get = [str(VENV / "bin" / "attnscope"), "models", "get", name]
         ready = _works(
             "-c", f"import sys; from attnscope.model.embedded import is_ready; sys.exit(not is_ready({name!r}))"
@@ -117,7 +126,7 @@ def models(steps: Steps) -> None:
 PROFILES = {
     "app": (environment, runtime, frontend, editable, models),
     "tools": (environment, runtime, tools, frontend, editable),
-    "all": (environment, runtime, tools, frontend, editable, browser, models),
+    "all": (environment, runtime, tools, frontend, editable, browser, models, reactions),
 }
 
 
