@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from commands import attnscope, one_sentence
 
 import attnscope as package
+from attnscope import edits
 
 TEXT = "The quick, brown fox jumps over the lazy"
 
@@ -25,11 +28,22 @@ def test_each_token_has_a_line_and_the_text_follows(tmp_path, smollm2):
     assert saved.provenance["generated"]["prompt"] == len(saved.tokens) - 2
 
 
+def test_an_edit_is_made_in_every_step(smollm2):
+    cut = {"type": "ScaleHead", "layer": 11, "head": 2, "factor": 0}
+    done = attnscope("generate", "smollm2", "--text", TEXT, "-n", "2", "--edit", json.dumps(cut))
+    assert done.returncode == 0, done.stderr
+    steps = smollm2.generate(TEXT, 2, edits=[edits.ScaleHead(11, 2, 0)]).steps
+    chances = [line.split()[1] for line in done.stdout.splitlines()[1:3]]
+    assert chances == [f"{step.probability:.1%}" for step in steps]
+    assert chances[0] != "70.7%"  # what it is without the edit
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("minilm", "--text", "a b"), "generates no text"),
         (("smollm2", "--text", "a b", "--top-p", "2"), "at most 1"),
+        (("smollm2", "--text", "a b", "--edit", "{}"), "type"),
         (("smollm2", "--text", "a b", "-o", "no/such/folder/x.trace"), "folder"),
     ],
 )

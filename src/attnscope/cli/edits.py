@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from attnscope.errors import MissingError
 
 if TYPE_CHECKING:
     from attnscope.edits import Edit
+
+Written = Annotated[
+    list[str] | None,
+    typer.Option(help='An edit as JSON: {"type": "ScaleHead", "layer": 5, "head": 3, "factor": 0}. May be repeated.'),
+]
+Listed = Annotated[Path | None, typer.Option(help="A JSON file with a list of edits.")]
 
 
 def edits_given(written: Sequence[str], path: Path | None) -> list[Edit]:

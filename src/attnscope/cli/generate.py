@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.edits import Listed, Written, edits_given
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def generate(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Draw with this seed: the same gives the same text.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="End once this is in the text (may be given again).")] = None,
+    edit: Written = None,
+    edits: Listed = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Also save the trace of prompt and continuation, as a .trace file."),
@@ -50,8 +53,9 @@ def generate(
         problem = "is a folder" if output.is_dir() else "lies in a folder that does not exist"
         raise InputError(f"The trace cannot be written: {str(output)!r} {problem}.")
     wanted = Wanted.of(max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop or ())
+    changes = edits_given(edit or (), edits)
     loaded = model_entry(model).load()
-    made = loaded.generate_wanted(text, wanted, target=target, on_token=_Table())
+    made = loaded.generate_wanted(text, wanted, target=target, edits=changes, on_token=_Table())
     typer.echo(f"\n{text}{made.text}\n")
     typer.echo(_said(made, wanted.seed))
     for warning in made.trace.warnings:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.edits import Listed, Written, edits_given
 from attnscope.cli.traced import traced
 from attnscope.errors import InputError
 
@@ -21,13 +22,8 @@ def trace(
     chat: Chat = None,
     pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,
     target: Annotated[str | None, typer.Option(help="What the decoder of an encoder-decoder model reads.")] = None,
-    edit: Annotated[
-        list[str] | None,
-        typer.Option(
-            help='An edit as JSON: {"type": "ScaleHead", "layer": 5, "head": 3, "factor": 0}. May be repeated.'
-        ),
-    ] = None,
-    edits: Annotated[Path | None, typer.Option(help="A JSON file with a list of edits.")] = None,
+    edit: Written = None,
+    edits: Listed = None,
     weights: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--weights", help="Also write the output projections, for head outputs without the model.")
     ] = False,
@@ -35,7 +31,6 @@ def trace(
     """Run a model on a text and save what its attention was computed from."""
     from rich.console import Console
 
-    from attnscope.cli.edits import edits_given
     from attnscope.cli.sources import model_entry
 
     made_edits = edits_given(edit or (), edits)
