@@ -98,7 +98,7 @@ def verified(trace: attnscope.Trace, built: Built) -> tuple[float, int]:
     own = own_calls(built.model, built.inputs.given, eager=False)
     try:
         eager = own_calls(built.model, built.inputs.given, eager=True)
-    except Exception:
+    except Exception:  # not every model runs eagerly: then weights × values alone are the witness
         eager = []
     worst, unmatched = 0.0, 0
     for name in trace.stacks:

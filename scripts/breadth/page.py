@@ -12,7 +12,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 JSON, PAGE, README = ROOT / "docs" / "models.json", ROOT / "docs" / "models.md", ROOT / "README.md"
 STATUSES = {
-    "exact": "what is shown is the model's own attention: hidden states, weights × values in every row, and eager weights agree",
+    "exact": "what is shown is the model's own attention: hidden states, weights × values in every row and, where eager "
+    "attention runs and gives that output, its weights agree",
     "fallback": "the weights that the model reports itself, marked so: its attention runs outside transformers' interface",
     "refused": "nothing is drawn, and a sentence says why",
     "no attention": "a network without attention: convolutions, state spaces, a part of another model",

@@ -2,18 +2,12 @@
 
 import { createSignal } from "solid-js";
 import { DisconnectedError, RefusedError, type Source } from "../source/source";
-import type {
-  ChatMessage,
-  Example,
-  HelloMessage,
-  LayerMessage,
-  Message,
-  Request,
-  TileMessage,
-} from "../wire/messages";
+import type { HelloMessage, LayerMessage, Message, Request, TileMessage } from "../wire/messages";
 import { createEdges } from "./edges";
+import { type Failure, failureOf, told } from "./failure";
 import { type Address, applyAddress, readHash } from "./hash";
 import { begin, type History, redo, replace, step, undo } from "./history";
+import { type Input, inputOf, requestOf } from "./input";
 import { dragOf, stepName } from "./names";
 import { createOverviews } from "./overviews";
 import {
@@ -25,7 +19,6 @@ import {
   headsOn,
   type Place,
   reduce,
-  type Selection,
   selectedEdge,
   undoable,
 } from "./state";
@@ -38,31 +31,6 @@ export interface Work {
   readonly total: number;
   /** Why nobody works on it yet; null once somebody does. */
   readonly waiting: string | null;
-}
-
-export interface Failure {
-  readonly sentence: string;
-  readonly disconnected: boolean;
-  /** Why the host refused, as docs/wire.md names it; null where it did not. */
-  readonly code: string | null;
-  /** The tokens that a text may be cut to which is too long. */
-  readonly fits: number | null;
-}
-
-export interface Input {
-  readonly text: string;
-  readonly pair: string | null;
-  /** What the decoder of an encoder-decoder model reads; null: what the model writes itself. */
-  readonly target?: string | null;
-  /** A chat in place of the text. */
-  readonly messages?: readonly ChatMessage[] | null;
-  /** Whether a text that is too long is cut. */
-  readonly cut?: boolean;
-  readonly model: string | null;
-  /** The bytes of a picture's file. */
-  readonly image?: Uint8Array | null;
-  /** What to select of it once it is there. */
-  readonly select?: Partial<Selection>;
 }
 
 /** Steps after which another layer is on show. */
@@ -164,17 +132,7 @@ export function createSession(source: Source) {
   async function run(input: Input): Promise<void> {
     retry = () => void run(input);
     shorten = () => void run({ ...input, cut: true });
-    const { text, pair, target, messages, model } = input;
-    const request: Request = {
-      type: "run",
-      ...(messages ? { messages } : { text }),
-      ...(input.image ? { image: input.image } : {}),
-      ...(pair === null ? {} : { pair }),
-      ...(target == null ? {} : { target }),
-      ...(input.cut ? { cut: true } : {}),
-      ...(model === null ? {} : { model }),
-    };
-    const trace = await ask("run", request, "trace", "starting");
+    const trace = await ask("run", requestOf(input), "trace", "starting");
     if (trace !== null) {
       dispatch({ type: "traced", trace, select: input.select });
       await showLayer();
@@ -399,26 +357,6 @@ export function createSession(source: Source) {
   };
 }
 
-/** An example as the input that runs it and selects what it is about. */
-export function inputOf(example: Example): Input {
-  const { text, pair, target, model, layer, heads } = example;
-  if (layer == null && heads == null) return { text, pair, target, model };
-  return { text, pair, target, model, select: { layer: layer ?? 0, heads: heads ?? [], token: null } };
-}
-
 function samePlace(a: Place, b: Place | null): boolean {
   return a.side === b?.side && a.index === b.index;
-}
-
-function told(sentence: string): Failure {
-  return { sentence, disconnected: false, code: null, fits: null };
-}
-
-function failureOf(error: unknown): Failure {
-  return {
-    sentence: error instanceof Error ? error.message : String(error),
-    disconnected: error instanceof DisconnectedError,
-    code: error instanceof RefusedError ? error.code : null,
-    fits: error instanceof RefusedError ? error.fits : null,
-  };
 }

@@ -1,5 +1,6 @@
 import { For, Show } from "solid-js";
-import type { Failure, Session, Work } from "../state/session";
+import type { Failure } from "../state/failure";
+import type { Session, Work } from "../state/session";
 import { currentTrace } from "../state/state";
 
 /** What a refusal is called, and whether asking again may help. */

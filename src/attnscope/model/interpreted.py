@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,17 +15,17 @@ from attnscope.trace import Trace
 from attnscope.types import Observer
 
 
-class Interpreted:
+class Interpreted(ABC):
     """A part of `Model`. Prompts are whatever `trace` takes, or traces that this model made."""
 
     @property
+    @abstractmethod
     def residual(self) -> Residual:
         """The residual stream and what was found out about it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def residual_of(self, trace: Trace) -> Residual:
         """That of the part of the model that a trace is of (a tower, of a model of pictures and texts)."""
-        raise NotImplementedError
 
     def states(
         self,

@@ -1,6 +1,6 @@
 import { createEffect, createMemo, createSignal, on, Show } from "solid-js";
 import { roundedUp } from "../../marks/format";
-import { type Input, inputOf } from "../../state/session";
+import { type Input, inputOf } from "../../state/input";
 import type { ChatMessage, Example, HelloMessage, TraceMessage } from "../../wire/messages";
 import type { Page } from "../page";
 import { type GivenImage, ImageInput } from "../picture/ImageInput";

@@ -1,0 +1,27 @@
+/** What went wrong, as the page tells it. */
+
+import { DisconnectedError, RefusedError } from "../source/source";
+
+export interface Failure {
+  readonly sentence: string;
+  readonly disconnected: boolean;
+  /** Why the host refused, as docs/wire.md names it; null where it did not. */
+  readonly code: string | null;
+  /** The tokens that a text may be cut to which is too long. */
+  readonly fits: number | null;
+}
+
+/** A failure in the page's own words. */
+export function told(sentence: string): Failure {
+  return { sentence, disconnected: false, code: null, fits: null };
+}
+
+/** A failure as the host or the way to it told it. */
+export function failureOf(error: unknown): Failure {
+  return {
+    sentence: error instanceof Error ? error.message : String(error),
+    disconnected: error instanceof DisconnectedError,
+    code: error instanceof RefusedError ? error.code : null,
+    fits: error instanceof RefusedError ? error.fits : null,
+  };
+}
