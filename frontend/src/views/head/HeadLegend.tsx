@@ -1,4 +1,4 @@
-import { createEffect } from "solid-js";
+import { createEffect, on, onCleanup, onMount, Show } from "solid-js";
 import type { LayerField } from "../../compute/field";
 import { percent } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
@@ -30,10 +30,25 @@ const FILTERS: Readonly<Record<SentenceFilter, string>> = {
   BB: "B → B",
 };
 
-/** What the head view's colours mean, and what it does not show. */
+/** As long as what will be said of an input whose lines are still being counted. */
+const TO_COME: Drawn = { least: 0.001, crowded: 0, dropped: 0.1, hidden: null, complete: true, fading: true };
+/** From so many tokens on something is always left out. */
+const MANY = 64;
+
+/**
+ * What the head view's colours mean, and what it does not show. It never grows or shrinks under the pointer: what is
+ * said only at times, or not yet, has its room from the beginning.
+ */
 export function HeadLegend(props: HeadLegendProps) {
+  let legend!: HTMLDivElement;
+  keepRoom(
+    () => legend,
+    () => props.shown.queries,
+  );
+  const counting = () => props.drawn === null && props.shown.queries.length > MANY;
   const notes = () => {
-    const { field, layer, shown, view, drawn } = props;
+    const { field, layer, shown, view } = props;
+    const drawn = counting() ? TO_COME : props.drawn;
     const all: string[] = [];
     if (field !== null && field.layer !== layer) {
       all.push(`still layer ${field.layer}: layer ${layer} is not here yet`);
@@ -45,24 +60,46 @@ export function HeadLegend(props: HeadLegendProps) {
     }
     if (view.filter !== "all") all.push(`only ${FILTERS[view.filter]}`);
     if (drawn !== null) all.push(...leftOut(drawn, shown));
-    if (shown.heads.length > 1 && props.numbers)
-      all.push(`numbers: the largest of ${shown.heads.length} heads`);
     if (drawn?.fading) all.push("lines to tokens out of view fade");
     if (drawn?.complete === false) all.push("lines from elsewhere still coming…");
     if (field?.mask === "window") all.push("outside the window: not allowed");
     return all.join(" · ");
   };
   return (
-    <div class="legend">
+    <div class="legend" ref={legend}>
       <canvas class="ramp" width="96" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
       <span>attention 0 – 1, {SCALE_TITLES[props.view.scale]} scale</span>
       <RoleLegend tokens={props.shown.queries} />
       <span class="space" />
       <span class="num" data-testid="legend-notes">
-        {notes()}
+        <span classList={{ unsaid: counting() }}>{notes()}</span>
+        <Show when={props.shown.heads.length > 1}>
+          <span classList={{ unsaid: !props.numbers }}>
+            {notes() === "" ? "" : " · "}numbers: the largest of {props.shown.heads.length} heads
+          </span>
+        </Show>
       </span>
     </div>
   );
+}
+
+/** Keeps the most room that a legend has taken at its width, until it is of another input. */
+function keepRoom(legend: () => HTMLElement, anew: () => unknown): void {
+  let width = 0;
+  const forget = (): void => {
+    legend().style.minHeight = "";
+  };
+  createEffect(on(anew, forget, { defer: true }));
+  onMount(() => {
+    const watch = new ResizeObserver(() => {
+      const now = legend();
+      if (now.clientWidth !== width) forget();
+      width = now.clientWidth;
+      now.style.minHeight = `${now.offsetHeight}px`;
+    });
+    watch.observe(legend());
+    onCleanup(() => watch.disconnect());
+  });
 }
 
 /** What threshold, top and the eye leave out, and how much attention that is. */

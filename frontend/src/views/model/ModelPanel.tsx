@@ -163,9 +163,6 @@ export function ModelPanel(props: ModelPanelProps) {
           />
         </Show>
         <span class="space" />
-        <span class="quiet num" data-testid="model-arrival">
-          {arrival()}
-        </span>
         <WholeButton session={session} panel="model" name="Model view" />
       </div>
       <StackTabs session={session} />
@@ -202,6 +199,9 @@ export function ModelPanel(props: ModelPanelProps) {
         onTakeBack={takeBack}
         onEnter={props.onEnter}
       />
+      <span class="arrival num" data-testid="model-arrival">
+        {arrival()}
+      </span>
       <Show when={matrix() === null && measure()}>
         {(now) => <MeasureLegend session={session} measure={now()} dark={props.dark} count={model.count()} />}
       </Show>
