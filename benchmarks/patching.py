@@ -27,11 +27,11 @@ def main() -> None:
     if "--memory" in sys.argv:
         print(peak_bytes(_work(sys.argv[sys.argv.index("--memory") + 1], model, clean, corrupted)))
         return
-    print(f"SmolLM2-135M, 270 heads, {len(clean.tokens)} tokens, one thread, 5 interleaved pairs: median (spread)")
+    print(f"SmolLM2-135M, 270 heads, {len(clean.tokens)} tokens, one thread, 7 interleaved pairs: median (spread)")
     for what in ("head_output", "attention"):
         sweep = _work(what, model, clean, corrupted)
         sweep()
-        ratio = interleaved(_work("separate", model, clean, corrupted), sweep, pairs=5)
+        ratio = interleaved(_work("separate", model, clean, corrupted), sweep)
         times = sorted(SAMPLE * one for one in ratio.ratios)
         print(
             f"  270 passes with hooks (30 × {SAMPLE}) / sweep of {what:12} {times[len(times) // 2]:.1f}× "
