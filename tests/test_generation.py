@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -208,13 +209,26 @@ def test_a_watcher_stops_it_between_two_layers() -> None:
         ({"top_k": 0}, "at least 1"),
         ({"top_p": 1.5}, "at most 1"),
         ({"seed": -1}, "whole number"),
+        ({"max_new_tokens": 2.0}, "at least 1"),
+        ({"temperature": "1"}, "above 0"),
+        ({"temperature": True}, "above 0"),
+        ({"top_k": True}, "at least 1"),
+        ({"top_p": [0.5]}, "at most 1"),
+        ({"temperature": 0, "seed": True}, "whole number"),
         ({"stop": [""]}, "at which to end"),
+        ({"stop": None}, "at which to end"),
         ({"target": [1]}, "no target side"),
     ],
 )
 def test_a_setting_that_is_none_gets_a_sentence(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         Model(tiny.build("gpt2")).generate(PROMPT, **options)
+
+
+def test_numbers_may_be_numpy_s_and_a_temperature_close_to_zero_is_the_most_probable_token() -> None:
+    model = Model(tiny.build("gpt2"))
+    drawn = model.generate(PROMPT, np.int64(2), temperature=1e-40, top_k=np.int64(50), seed=np.int64(3))
+    assert drawn.tokens == model.generate(PROMPT, 2).tokens
 
 
 def test_what_generates_nothing_and_what_has_no_room_is_refused_before_it_runs() -> None:

@@ -324,6 +324,13 @@ def test_what_cannot_be_edited_is_said(subject: Subject) -> None:
         attnscope.Model(build("bloom")).trace(ids(), edits=[ScaleHead(0, 0, 0)])
 
 
+@pytest.mark.parametrize("subject", ["gpt2"], indirect=True)
+def test_one_edit_needs_no_list(subject: Subject) -> None:
+    edit = ScaleHead(1, 2, 0)
+    assert subject.traced(edit).edits == [edit]  # pyright: ignore[reportArgumentType]
+    assert subject.model.generate(ids(4), 2, edit).trace.edits == [edit]  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("subject", ["gemma2"], indirect=True)
 def test_an_edited_trace_is_saved_opened_and_said_to_be_edited(subject: Subject, tmp_path: Any) -> None:
     edits = [CutEdge(1, 2, 3, 1), ScaleHead(1, 1, 0), PatchHead(2, 0, subject.trace)]

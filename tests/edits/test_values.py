@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -51,6 +53,12 @@ def test_an_edit_is_the_same_after_repr_and_after_json(edit: Edit) -> None:
     assert json.loads(edits.to_json([edit]))[0]["type"] == edit.kind
 
 
+@pytest.mark.parametrize("dims", [torch.tensor([5, 1]), np.array([1, 5]), range(1, 6, 4), {5, 1}])
+def test_dimensions_may_come_in_any_collection(dims: Any) -> None:
+    assert ScaleNeuron(0, 1, dims, 2) == ScaleNeuron(0, 1, (1, 5), 2)
+    assert ScaleNeuron(0, 1, np.int64(5), 2) == ScaleNeuron(0, 1, torch.tensor(5), 2) == ScaleNeuron(0, 1, 5, 2)
+
+
 def test_edits_differ_where_they_say_something_else() -> None:
     assert len({*EVERY, ScaleHead(2, 1, 0), ScaleHead(2, 1, 1), ScaleHead(2, 1, 0, stack="decoder")}) == len(EVERY) + 2
     assert ScaleHead(2, 1, 0) != "ScaleHead(2, 1, 0)"
@@ -74,7 +82,13 @@ def test_a_trace_in_an_edit_is_written_as_its_id() -> None:
         (lambda: ScaleHead(0, 0, float("nan")), "finite number"),
         (lambda: ScaleHead(0, 0, "2"), "finite number"),
         (lambda: SetAttention(0, 0, 0, 0, 1.5), "between 0 and 1"),
+        (lambda: ScaleHead(torch.tensor([1, 2]), 0, 1), "`layer` of ScaleHead"),
+        (lambda: ScaleHead(0, torch.tensor(1.0), 1), "`head` of ScaleHead"),
         (lambda: ScaleNeuron(0, 0, [], 2), "`dims`"),
+        (lambda: ScaleNeuron(0, 0, torch.ones(2, 2, dtype=torch.long), 2), "in `dims`"),
+        (lambda: ScaleNeuron(0, 0, 1, 2, vector=np.array(["q", "k"])), "one of q, k, v"),
+        (lambda: MeanHead(0, 0, [True, False]), "real numbers"),
+        (lambda: MeanHead(0, 0, torch.ones(3, dtype=torch.complex64)), "real numbers"),
         (lambda: ScaleNeuron(0, 0, 1, 2, vector="x"), "one of q, k, v"),
         (lambda: PatchHead(0, 0, [TRACE, TRACE]), "one trace"),
         (lambda: MeanHead(0, 0, "abc"), "`reference` of MeanHead"),

@@ -92,17 +92,20 @@ class Edit(ABC):
         return number
 
     def _one_of(self, name: str, *allowed: str) -> None:
-        if getattr(self, name) not in allowed:
-            raise InputError(f"`{name}` of {self.kind} is one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
+        value = getattr(self, name)
+        if not isinstance(value, str) or value not in allowed:
+            raise InputError(f"`{name}` of {self.kind} is one of {', '.join(allowed)}; got {value!r}.")
 
 
 def whole(value: object, what: str) -> int:
     """`value` as a plain whole number from 0; `what` says what it is, should it be none."""
-    if hasattr(value, "__index__") and not isinstance(value, bool):
-        number = operator.index(value)  # pyright: ignore[reportArgumentType]
-        if number >= 0:
-            return number
-    raise InputError(f"{what} is a whole number from 0; got {value!r}.")
+    try:
+        number = -1 if isinstance(value, bool) else operator.index(value)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise InputError(f"{what} is a whole number from 0; got {value!r}.")
+    return number
 
 
 def _written(name: str, value: Any) -> Any:

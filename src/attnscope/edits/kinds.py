@@ -112,13 +112,9 @@ class ScaleNeuron(Edit):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        given = (
-            [self.dims]
-            if hasattr(self.dims, "__index__")
-            else list(self.dims)
-            if hasattr(self.dims, "__iter__")
-            else []
-        )
+        single = isinstance(self.dims, (int, str, bytes)) or getattr(self.dims, "shape", None) == ()
+        iterable: Any = [self.dims] if single else self.dims
+        given = list(iterable) if hasattr(iterable, "__iter__") else []
         dims = sorted({whole(dim, "A dimension in `dims` of ScaleNeuron") for dim in given})
         if not dims:
             raise InputError(f"`dims` of ScaleNeuron is a dimension or a list of them; got {self.dims!r}.")

@@ -44,14 +44,13 @@ def reference_of(given: Any, what: str) -> Any:
 def numbers_of(given: Any, what: str) -> Rows:
     """An array of one or two dimensions as nested tuples [row, number]; one dimension is one row."""
     try:
-        array = (
-            given.detach().cpu().double()
-            if isinstance(given, torch.Tensor)
-            else torch.as_tensor(given, dtype=torch.float64)
-        )
-    except (TypeError, ValueError, RuntimeError) as error:
+        plain = torch.as_tensor(given)
+        if plain.dtype == torch.bool or plain.is_complex():
+            raise TypeError(plain.dtype)
+        array = plain.detach().cpu().double() if plain is given else torch.as_tensor(given, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise InputError(
-            f"{what} is a trace, a list of traces, or an array of numbers; got {type(given).__name__}."
+            f"{what} is a trace, a list of traces, or an array of real numbers; got {_kind(given)}."
         ) from error
     if array.ndim not in (1, 2) or not array.numel() or not bool(array.isfinite().all()):
         raise InputError(
@@ -60,6 +59,11 @@ def numbers_of(given: Any, what: str) -> Rows:
         )
     rows = cast("list[list[float]]", (array[None] if array.ndim == 1 else array).tolist())
     return tuple(tuple(row) for row in rows)
+
+
+def _kind(given: object) -> str:
+    dtype = getattr(given, "dtype", None)
+    return type(given).__name__ + ("" if dtype is None else f" of {dtype}")
 
 
 def written(reference: Any) -> Any:

@@ -100,6 +100,7 @@ def generate(
     """What `Model.generate` does."""
     _check_room(task.module, task.encoded, wanted.max_new_tokens)
     plan = task.plan(wanted.max_new_tokens)
+    task = replace(task, edits=() if plan is None else plan.edits)
     writer = Writer(task.tokenizer, task.read, wanted, on_token)
     made = _captured(task, writer, plan, observer)
     trace = _afterwards(task, made.run, observer) if made.stacks is None else _trace(task, made, made.stacks, writer)

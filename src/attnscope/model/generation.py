@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from attnscope.errors import InputError
-from attnscope.model.sampling import Sampling
+from attnscope.model.sampling import Sampling, is_whole
 from attnscope.trace import Trace
 from attnscope.types import Token
 
@@ -68,12 +68,12 @@ class Wanted:
         stop: str | Sequence[str],
     ) -> Wanted:
         """Raises `InputError` for a setting that is none."""
-        if not isinstance(max_new_tokens, int) or isinstance(max_new_tokens, bool) or max_new_tokens < 1:
+        if not is_whole(max_new_tokens) or max_new_tokens < 1:
             raise InputError(f"`max_new_tokens` is a number of tokens, at least 1; got {max_new_tokens!r}.")
-        strings = (stop,) if isinstance(stop, str) else tuple(stop)
+        strings = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, (list, tuple)) else ("",)
         if not all(isinstance(one, str) and one for one in strings):
             raise InputError(f"`stop` is a text, or a list of texts, at which to end; got {stop!r}.")
-        return cls(max_new_tokens, Sampling.of(temperature, top_k, top_p, seed), strings)
+        return cls(int(max_new_tokens), Sampling.of(temperature, top_k, top_p, seed), strings)
 
     @property
     def seed(self) -> int | None:

@@ -179,6 +179,7 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         counted = all(encoded.sides.values()) and not heard
         sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
         plan = plan_for(anatomy, edits, title=self.title, sizes=sizes)
+        made = () if plan is None else plan.edits
         passed = run(subject, inputs, observer, plan)
         if heard:
             first = next(iter(passed.stacks.values()))
@@ -192,14 +193,14 @@ class Model(Displayed, Interpreted, Editable, Encoding):
             sides=encoded.sides,
             stacks=passed.stacks,
             certificate=passed.certificate,
-            provenance=provenance(self, encoded, inputs, edits),
+            provenance=provenance(self, encoded, inputs, made),
             warnings=[*encoded.warnings, *passed.warnings, *anatomy.notes],
             next_tokens=self._next(logits) if "decoder" in passed.stacks else None,
             predictions=predictions_of(self.module, self.tokenizer, passed.output, encoded, self._read),
             logits=lazy_logits(self.module, inputs, passed.base, _last_logits(logits)),
             inputs=inputs,
             images=encoded.images,
-            edits=edits,
+            edits=made,
         )
 
     def generate(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from attnscope.errors import InputError
+
+_COLDEST = 1e-4
+"""A lower temperature would draw the same token, and divide logits by so little that they overflow."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,29 @@ class Sampling:
 
         Raises `InputError` for a setting out of range. Without a seed one is drawn, which a generation's trace records.
         """
+        if temperature is not None and not (is_number(temperature) and 0 <= temperature < float("inf")):
+            raise InputError(f"`temperature` is a number above 0 (0 for the most probable token); got {temperature!r}.")
+        if top_k is not None and not (is_whole(top_k) and top_k >= 1):
+            raise InputError(f"`top_k` is a number of tokens, at least 1; got {top_k!r}.")
+        if top_p is not None and not (is_number(top_p) and 0 < top_p <= 1):
+            raise InputError(f"`top_p` is a probability above 0 and at most 1; got {top_p!r}.")
+        if seed is not None and not (is_whole(seed) and 0 <= seed < 2**63):
+            raise InputError(f"`seed` is a whole number from 0 to 2⁶³ − 1; got {seed!r}.")
         if temperature == 0 or all(one is None for one in (temperature, top_k, top_p, seed)):
             return None
-        if temperature is not None and not 0 < temperature < float("inf"):
-            raise InputError(f"`temperature` is a number above 0 (0 for the most probable token); got {temperature!r}.")
-        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-            raise InputError(f"`top_k` is a number of tokens, at least 1; got {top_k!r}.")
-        if top_p is not None and not 0 < top_p <= 1:
-            raise InputError(f"`top_p` is a probability above 0 and at most 1; got {top_p!r}.")
-        if seed is not None and (not isinstance(seed, int) or not 0 <= seed < 2**63):
-            raise InputError(f"`seed` is a whole number from 0 to 2⁶³ − 1; got {seed!r}.")
-        drawn = secrets.randbelow(2**31) if seed is None else seed
-        return cls(1.0 if temperature is None else float(temperature), top_k, top_p, drawn)
+        return cls(
+            temperature=1.0 if temperature is None else max(float(temperature), _COLDEST),
+            top_k=None if top_k is None else int(top_k),
+            top_p=None if top_p is None else float(top_p),
+            seed=secrets.randbelow(2**31) if seed is None else int(seed),
+        )
+
+
+def is_whole(value: object) -> bool:
+    """Whether this is a whole number, NumPy's too; a truth value is none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Whether this is a real number, NumPy's too; a truth value is none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
