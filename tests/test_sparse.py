@@ -33,6 +33,9 @@ def test_attention_to_chosen_keys_is_what_the_model_computes() -> None:
             torch.testing.assert_close(trace.attention(layer, head), weights[0, head], atol=1e-5, rtol=0)
     assert int(trace.scores(0, 0)[-1].isfinite().sum()) == CHOSEN
     assert wrapped.check(ids).ok
+    assert list(trace.stacks) == ["decoder"], "no query sees a key after itself, whichever it chooses"
+    assert trace.next_tokens is not None
+    assert trace.next_tokens[0][1] == int(reference(input_ids=torch.tensor([ids])).logits[0, -1].argmax())
 
 
 def test_a_stop_token_may_be_a_list() -> None:

@@ -265,9 +265,14 @@ def _looks_back_only(mask: Mask) -> bool:
     """Whether no query sees a key after itself: what makes a stack a decoder."""
     if mask.kind == "causal" or (mask.kind == "window" and not mask.symmetric):
         return mask.queries > 1
-    if mask.bits is not None or mask.queries < 2 or mask.queries != mask.keys:
+    if mask.queries < 2 or mask.queries != mask.keys:
         return False
-    return bool((mask.hi <= torch.arange(1, mask.queries + 1)).all())
+    rows = torch.arange(mask.queries)
+    if mask.bits is None:
+        return bool((mask.hi <= rows + 1).all())
+    later_bytes = torch.arange(mask.bits.shape[-1]) > (rows >> 3)[:, None]
+    later_bits = mask.bits[:, rows, rows >> 3].int() >> ((rows & 7) + 1)
+    return not (bool(mask.bits[:, later_bytes].any()) or bool(later_bits.any()))
 
 
 def _refusal(call: _Call, *, again: bool) -> str | None:
