@@ -164,10 +164,10 @@ def test_a_batch_is_edited_row_by_row(llama: attnscope.Model) -> None:
         assert torch.allclose(both[:1], logits_of(llama.hf_model), atol=1e-6)
 
 
-@pytest.mark.parametrize("family", ["gpt2", "bert", "llama", "gpt_neox"])
+@pytest.mark.parametrize("family", ["gpt2", "bert", "llama", "gpt_neox", "gpt_oss", "opt"])
 def test_baked_weights_loaded_by_plain_transformers_give_the_live_edits(family: str, tmp_path: Path) -> None:
     model = attnscope.Model(build(family))
-    pair = (0, 1) if family == "gpt_neox" else (1, 5)
+    pair = {"gpt_neox": (0, 1), "gpt_oss": (1, 9)}.get(family, (1, 5))
     edits = [
         ScaleHead(1, 2, -0.5),
         ScaleNeuron(0, 1, pair, 3.0, "q"),

@@ -41,6 +41,8 @@ class Looks:
     calls: list[list[Capture]]
     features: dict[str, Tensor]
     places: dict[tuple[str, int], int]
+    factors: tuple[float, ...]
+    """What vectors may be multiplied by between a linear map and the attention function."""
 
     def vector(self, where: tuple[str, int], vector: str, head: int) -> Tensor:
         """q, k or v [sample, dim] of a head (for k and v: of a key/value head)."""
@@ -95,7 +97,19 @@ def _look(module: nn.Module, anatomy: Anatomy) -> Looks:
             handle.remove()
     features = {name: torch.stack(found).float() for name, found in seen.items() if len(found) == len(calls)}
     places = {(placed(call).stack, placed(call).layer): index for index, call in enumerate(calls[0])}
-    return Looks(calls, features, places)
+    return Looks(calls, features, places, _factors(module, anatomy))
+
+
+def _factors(module: nn.Module, anatomy: Anatomy) -> tuple[float, ...]:
+    """1, what rotary embeddings multiply by besides turning (YaRN), and the scale of scores where q has it already (OPT)."""
+    turning = [
+        float(value)
+        for one in module.modules()
+        for name, value in vars(one).items()
+        if name.endswith("attention_scaling") and isinstance(value, (int, float))
+    ]
+    scales = [shape.qk_dim**-0.5 for stack in anatomy.stacks.values() for shape in stack.shapes if shape is not None]
+    return tuple(dict.fromkeys([1.0, *turning, *scales]))
 
 
 def _keeping(
@@ -145,7 +159,7 @@ def _scale_neuron(model: nn.Module, anatomy: Anatomy, looks: Looks, edit: ScaleN
                 )
     head = edit.head if edit.vector == "q" else edit.head * shape.kv_heads // shape.heads
     wanted = looks.vector((stack, edit.layer), edit.vector, head)[:, list(edit.dims)]
-    path, rows = _rows_of(edit, wanted, looks.features, anatomy, stack)
+    path, rows = _rows_of(edit, wanted, looks, anatomy, stack)
     projection: Any = model.get_submodule(path)
     with torch.no_grad():
         if isinstance(projection, Conv1D):
@@ -161,10 +175,9 @@ def _rotary(anatomy: Anatomy, stack: str, layer: int) -> Any:
     return turning[layer] if layer < len(turning) else None
 
 
-def _rows_of(
-    edit: Edit, wanted: Tensor, features: Mapping[str, Tensor], anatomy: Anatomy, stack: str
-) -> tuple[str, Tensor]:
+def _rows_of(edit: Edit, wanted: Tensor, looks: Looks, anatomy: Anatomy, stack: str) -> tuple[str, Tensor]:
     """The linear map near the layer's attention with exactly these numbers [sample, dim] as features, and which."""
+    features = looks.features
     paths = [
         path
         for path, found in anatomy.places.by_path.items()
@@ -174,7 +187,8 @@ def _rows_of(
     # By difference, not by direction: at the first position of a deep layer most features hardly differ from token to token.
     scale = wanted.abs().amax(dim=0).clamp(min=1e-30)
     for name in near:
-        off = (features[name].T[None] - wanted.T[:, None]).abs().amax(dim=2) / scale[:, None]
+        apart = [(factor * features[name].T[None] - wanted.T[:, None]).abs().amax(dim=2) for factor in looks.factors]
+        off = torch.stack(apart).amin(dim=0) / scale[:, None]
         closest = off.topk(min(2, off.shape[1]), largest=False, dim=1)
         index = closest.indices[:, 0]
         alone = bool((closest.values[:, -1] > _SAME).all()) or off.shape[1] < 2
