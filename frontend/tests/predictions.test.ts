@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { guessesOf } from "../src/marks/predictions";
+import { chance, guessesOf, listedOf } from "../src/marks/predictions";
 import type { Prediction, TraceMessage } from "../src/wire/messages";
 
 const choice = (text: string, probability: number | null, value = 0) => ({
@@ -32,7 +32,7 @@ describe("what a model predicts", () => {
     const of = trace([label, mask], [{ text: " dog", id: 2, probability: 0.4 }]);
     expect(guessesOf(of, null).map(({ title }) => title)).toEqual(["Next token", "Label", "Behind [MASK] 1"]);
     expect(guessesOf(of, 1).map(({ short }) => short)).toEqual(["next", "[MASK] 1", "label"]);
-    expect(guessesOf(of, 1)[1].list[0]).toEqual({ text: "Paris", share: 0.61, number: "61%" });
+    expect(guessesOf(of, 1)[1].list[0]).toEqual({ text: "Paris", at: null, share: 0.61, number: "61%" });
   });
 
   it("is a number where there is no probability", () => {
@@ -40,7 +40,55 @@ describe("what a model predicts", () => {
       ...{ of: "label", position: null, exclusive: false, choices: [choice("stars", null, -3.25)] },
     };
     const [found] = guessesOf(trace([score]), null);
-    expect(found.list).toEqual([{ text: "stars", share: null, number: "−3.25" }]);
+    expect(found.list).toEqual([{ text: "stars", at: null, share: null, number: "−3.25" }]);
     expect(guessesOf(trace([]), null)).toEqual([]);
+  });
+
+  it("names the place of a word that the input has twice, where an answer may begin there", () => {
+    const begins: Prediction = {
+      ...{ of: "start", position: null, exclusive: true },
+      choices: [
+        { ...choice("the", 0.5), id: 0 },
+        { ...choice("the", 0.2), id: 2 },
+        { ...choice("mill", 0.1), id: 1 },
+      ],
+    };
+    const answer: Prediction = {
+      of: "answer",
+      position: null,
+      exclusive: true,
+      choices: [choice("the", 0.1)],
+    };
+    const tokens = { text: [token("the"), token(" mill"), token(" the")] };
+    const all = guessesOf({ ...trace([begins, answer]), tokens } as unknown as TraceMessage, null);
+    expect(all.map(({ of }) => of)).toEqual(["answer", "start"]);
+    const found = all[1];
+    expect(found.list.map(({ text, at }) => [text, at])).toEqual([
+      ["the", 0],
+      ["the", 2],
+      ["mill", null],
+    ]);
+  });
+
+  it("of labels of tokens shows that of the token looked at alone, and says how many there are besides", () => {
+    const labels = [0, 1, 2].map(
+      (position): Prediction => ({
+        of: "token_label",
+        position,
+        exclusive: true,
+        choices: [choice("O", 0.9)],
+      }),
+    );
+    const at = (near: number | null, most = 4) => {
+      const { lists, more } = listedOf(guessesOf(trace(labels), near), near, most);
+      return [lists.map(({ position }) => position), more];
+    };
+    expect(at(1)).toEqual([[1], 2]);
+    expect(at(7)).toEqual([[], 3]);
+    expect(at(null, 2)).toEqual([[0, 1], 1]);
+  });
+
+  it("has no probability of 0.00 that is none", () => {
+    expect([0, 0.0004, 0.0049, 0.006, 0.61].map(chance)).toEqual(["0.00", "<0.01", "<0.01", "0.01", "0.61"]);
   });
 });

@@ -1,16 +1,19 @@
 /** What a model predicts, as lists for a person: the next token, the one behind a mask, a label, an answer. Pure. */
 
 import type { Prediction, Token, TraceMessage } from "../wire/messages";
-import { percent, word } from "./format";
+import { percent, repeatedWords, word } from "./format";
 
 export interface Guess {
   readonly text: string;
+  /** Its place in the input, where it is one of several such words there. */
+  readonly at: number | null;
   /** From 0 to 1; null where the model gives a number and no probability. */
   readonly share: number | null;
   readonly number: string;
 }
 
 export interface Guesses {
+  readonly of: Prediction["of"] | "next";
   readonly title: string;
   /** For a line of its own, with a colon after it. */
   readonly short: string;
@@ -19,30 +22,49 @@ export interface Guesses {
   readonly list: readonly Guess[];
 }
 
-/** All that is predicted, the next token first; lists about the token at `near` come before others. */
+/** All that is predicted, the next token first; lists about the token at `near` come before others, a whole answer before its ends. */
 export function guessesOf(trace: TraceMessage, near: number | null): readonly Guesses[] {
   const next: readonly Guesses[] =
     trace.next === null
       ? []
       : [
           {
-            ...{ title: "Next token", short: "next", position: null },
-            list: trace.next.map(({ text, id, probability }) => guess(asWord(text, id), probability, 0)),
+            ...{ of: "next", title: "Next token", short: "next", position: null },
+            list: trace.next.map(({ text, id, probability }) =>
+              guess(asWord(text, id), null, probability, 0),
+            ),
           },
         ];
   const tokens = Object.values(trace.tokens)[0] ?? [];
   const others = (trace.predictions ?? []).map((one): Guesses => {
     const of = one.position === null ? undefined : tokens[one.position];
+    const place = one.of === "start" || one.of === "end";
+    const repeated = place ? repeatedWords(tokens) : new Set<string>();
     return {
       ...titlesOf(one, of),
-      position: one.position,
-      list: one.choices.map(({ text, id, probability, value }) =>
-        guess(one.of === "token" ? asWord(text, id) : text, probability, value),
-      ),
+      ...{ of: one.of, position: one.position },
+      list: one.choices.map(({ text, id, probability, value }) => {
+        const said = one.of === "token" ? asWord(text, id) : place && tokens[id] ? word(tokens[id]) : text;
+        return guess(said, repeated.has(said) ? id : null, probability, value);
+      }),
     };
   });
   const isNear = ({ position }: Guesses) => position !== null && position === near;
-  return [...next, ...others.filter(isNear), ...others.filter((one) => !isNear(one))];
+  const apart = others.filter((one) => !isNear(one));
+  const answers = apart.filter(({ of }) => of === "answer");
+  return [...next, ...others.filter(isNear), ...answers, ...apart.filter((one) => !answers.includes(one))];
+}
+
+/** The lists to show at once, and how many are left out. Of labels of tokens, one that is looked at has its own alone. */
+export function listedOf(all: readonly Guesses[], near: number | null, most: number) {
+  const wanted = all.filter(({ of, position }) => near === null || of !== "token_label" || position === near);
+  const lists = wanted.slice(0, most);
+  return { lists, more: all.length - lists.length };
+}
+
+/** A probability in a line: two decimals, and never a zero that is none. */
+export function chance(share: number): string {
+  return share > 0 && share < 0.005 ? "<0.01" : share.toFixed(2);
 }
 
 function titlesOf({ of, position, exclusive }: Prediction, token: Token | undefined) {
@@ -65,9 +87,9 @@ function titlesOf({ of, position, exclusive }: Prediction, token: Token | undefi
   }
 }
 
-function guess(text: string, probability: number | null, value: number): Guess {
+function guess(text: string, at: number | null, probability: number | null, value: number): Guess {
   const number = probability === null ? value.toPrecision(3).replace("-", "−") : percent(probability);
-  return { text, share: probability, number };
+  return { text, at, share: probability, number };
 }
 
 function asWord(text: string, id: number): string {

@@ -1,5 +1,5 @@
 import { createMemo, For, Show } from "solid-js";
-import { type Guesses, guessesOf } from "../marks/predictions";
+import { chance, type Guess, type Guesses, guessesOf, listedOf } from "../marks/predictions";
 import type { TraceMessage } from "../wire/messages";
 
 interface GuessProps {
@@ -22,12 +22,16 @@ export function GuessLine(props: GuessProps) {
     <Show when={lists()[0]}>
       {(first) => (
         <span class="guesses num" data-testid="guesses">
-          <bdi>{first().short}</bdi>:{" "}
+          <span>
+            <bdi>{first().short}</bdi>:
+          </span>
           <For each={first().list.slice(0, 3)}>
             {(guess, at) => (
-              <span>
-                <bdi classList={{ best: at() === 0 }}>{guess.text}</bdi>{" "}
-                {guess.share === null ? guess.number : guess.share.toFixed(2)}{" "}
+              <span class="guess">
+                <bdi classList={{ best: at() === 0 }} title={guess.text}>
+                  {guess.text}
+                </bdi>
+                <Twice guess={guess} /> {guess.share === null ? guess.number : chance(guess.share)}
               </span>
             )}
           </For>
@@ -37,40 +41,65 @@ export function GuessLine(props: GuessProps) {
   );
 }
 
+/** Where in the input a word stands that occurs there twice. */
+function Twice(props: { readonly guess: Guess }) {
+  return (
+    <Show when={props.guess.at !== null}>
+      <span class="at">{`\u00a0${props.guess.at}`}</span>
+    </Show>
+  );
+}
+
 /** What the model predicts, as tables. */
 export function GuessTables(props: GuessProps) {
-  const lists = listsOf(props);
+  const all = listsOf(props);
+  const listed = createMemo(() => listedOf(all(), props.near, LISTED));
   return (
-    <For each={lists().slice(0, LISTED)}>
-      {(guesses) => (
-        <div class="next" data-testid="predicted">
-          <h3>
-            <bdi>{guesses.title}</bdi>
-          </h3>
-          <table class="num">
-            <tbody>
-              <For each={guesses.list}>
-                {(guess) => (
-                  <tr>
-                    <td class="left word">
-                      <bdi>{guess.text}</bdi>
-                    </td>
-                    <td class="bar-cell">
-                      <Show when={guess.share !== null}>
-                        <i
-                          class="weight-bar accent"
-                          style={{ width: `${Math.max(1, (guess.share ?? 0) * 100)}%` }}
-                        />
-                      </Show>
-                    </td>
-                    <td>{guess.number}</td>
-                  </tr>
-                )}
-              </For>
-            </tbody>
-          </table>
-        </div>
-      )}
-    </For>
+    <Show when={all().length > 0}>
+      <div class="predictions" role="region" aria-label="What the model predicts" tabindex="0">
+        <For each={listed().lists}>{(guesses) => <GuessTable guesses={guesses} />}</For>
+        <Show when={listed().more > 0}>
+          <p class="limits">
+            {listed().lists.length === 0 ? `${listed().more} tokens have labels` : `${listed().more} more`}:
+            point at a token for its own.
+          </p>
+        </Show>
+      </div>
+    </Show>
+  );
+}
+
+function GuessTable(props: { readonly guesses: Guesses }) {
+  return (
+    <div class="next" data-testid="predicted">
+      <h3>
+        <bdi>{props.guesses.title}</bdi>
+      </h3>
+      <table class="num">
+        <tbody>
+          <For each={props.guesses.list}>
+            {(guess) => (
+              <tr>
+                <td class="left">
+                  <span class="predicted-word" title={guess.text}>
+                    <bdi>{guess.text}</bdi>
+                    <Twice guess={guess} />
+                  </span>
+                </td>
+                <td class="bar-cell">
+                  <Show when={guess.share !== null}>
+                    <i
+                      class="weight-bar accent"
+                      style={{ width: `${Math.max(1, (guess.share ?? 0) * 100)}%` }}
+                    />
+                  </Show>
+                </td>
+                <td>{guess.number}</td>
+              </tr>
+            )}
+          </For>
+        </tbody>
+      </table>
+    </div>
   );
 }
