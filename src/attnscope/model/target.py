@@ -158,7 +158,7 @@ def greedy(
     if found.shape[1] > 1 and int(found[0, -1]) in stops:
         return found[:, :-1], []
     return found, [
-        f"The model's own output was cut after {found.shape[1] - 1} tokens, where its generation config ends it; pass `target=` "
+        f"The model's own output was cut after {found.shape[1] - 1} tokens, where its generation config ends it; give a target "
         "for a longer one."
     ]
 
