@@ -51,6 +51,29 @@ def test_a_finished_chat_asks_for_no_answer(smollm2: attnscope.Model) -> None:
     ]
 
 
+@pytest.mark.parametrize("content", ["a", "user", "", "  hi  ", "You are a helpful AI assistant named SmolLM"])
+def test_a_role_is_found_whatever_the_message_reads_like(smollm2: attnscope.Model, content: str) -> None:
+    chat = [{"role": "user", "content": content}, {"role": "assistant", "content": content}]
+    assert roles(smollm2.trace(chat)) == [
+        (None, "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"),
+        ("user", f"<|im_start|>user\n{content}<|im_end|>\n"),
+        ("assistant", f"<|im_start|>assistant\n{content}<|im_end|>\n"),
+    ]
+
+
+def test_a_template_may_change_contents_and_says_so_where_it_takes_no_parts(smollm2: attnscope.Model) -> None:
+    tokenizer = smollm2.tokenizer.__class__.from_pretrained(smollm2.tokenizer.name_or_path)
+    tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] | upper }}\n{% endfor %}"
+    model = attnscope.Model(smollm2.hf_model, tokenizer)
+    assert roles(model.trace([QUESTION, {"role": "assistant", "content": "a"}])) == [
+        ("user", "user: HI THERE\n"),
+        ("assistant", "assistant: A\n"),
+    ]
+    tokenizer.chat_template = tokenizer.chat_template.replace(" | upper", "")
+    with pytest.raises(InputError, match="takes no list of parts, which message 0 has"):
+        model.trace([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
+
+
 def test_roles_survive_a_file(smollm2: attnscope.Model, tmp_path) -> None:
     trace = smollm2.trace([QUESTION])
     trace.save(tmp_path / "chat.trace")

@@ -2,8 +2,8 @@
 
 Where the last message is not the model's own, the template's generation prompt follows, so that `next` is the first token
 of the answer; it has the role `assistant`. What the template adds from nowhere (a first token, a system text of its own)
-has no role. Roles are found in the rendered text: a message ends where the text of the chat up to it ends (templates that
-change earlier messages later: directly after its content).
+has no role. Roles are found in the rendered text: a message's content is what changes there when the message has another one,
+and it ends where the text of the chat up to it ends (templates that change earlier messages later: directly after its content).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ Message = Mapping[str, Any]
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _MODEL = frozenset({"assistant", "model"})
-_PROBE = "attnscope"
+_PROBES = ("attnscope", "Microscopy")
+"""Contents without a letter in common at either end, so that what two texts share is not theirs."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,11 @@ def _rendered(chat: _Chat) -> str:
         raise InputError(f"The chat template refuses these messages: {said}.") from error
     if not isinstance(text, str):
         raise InputError(f"The chat template made {type(text).__name__} of the messages, not a text.")
+    for index, message in enumerate(chat.messages):
+        if isinstance(message.get("content"), list) and str(message["content"]) in text:
+            raise InputError(
+                f"This chat template takes no list of parts, which message {index} has: pass its content as one text."
+            )
     return text
 
 
@@ -130,19 +136,12 @@ def _stretches(chat: _Chat, text: str) -> list[tuple[int, str | None]]:
     ends: list[tuple[int, str | None]] = []
     at = 0
     for index, message in enumerate(chat.messages):
-        content = _content(message.get("content"), index, may_be_absent=True).strip()
-        start = text.find(content, at)
-        if start < 0:
-            if _without(chat, index, text):
-                raise InputError(
-                    f"The chat template leaves message {index} (role {message['role']!r}) out, so it is not in the text."
-                )
-            start = at
+        start, end = _place(chat, index, text, at)
         if index == 0:
             ends.append((_opening(chat, text, start), None))
         prefix = chat.written(chat.messages[: index + 1])
-        own = prefix is not None and text.startswith(prefix) and len(prefix) >= start + len(content)
-        at = len(prefix) if own and prefix is not None else start + len(content)
+        own = prefix is not None and text.startswith(prefix) and len(prefix) >= end
+        at = len(prefix) if own and prefix is not None else end
         ends.append((at, str(message["role"])))
     if chat.messages[-1]["role"] not in _MODEL:
         last = chat.written(chat.messages)
@@ -153,10 +152,38 @@ def _stretches(chat: _Chat, text: str) -> list[tuple[int, str | None]]:
     return ends
 
 
-def _without(chat: _Chat, index: int, text: str) -> bool:
-    """Whether the chat reads the same without the content of this message."""
-    other = [{**one, "content": _PROBE} if i == index else one for i, one in enumerate(chat.messages)]
-    return chat.written(other, prompt=chat.messages[-1]["role"] not in _MODEL) == text
+def _place(chat: _Chat, index: int, text: str, at: int) -> tuple[int, int]:
+    """Where the content of a message begins and ends in the rendered text: what changes there when the content does.
+
+    Where that does not show (a template that looks at the contents), it is the first place after `at` that reads so. Raises
+    `InputError` for a message that the template leaves out.
+    """
+    prompt = chat.messages[-1]["role"] not in _MODEL
+    one, other = (chat.written(_with_content(chat.messages, index, probe), prompt=prompt) for probe in _PROBES)
+    if one is not None and one == other == text:
+        role = chat.messages[index]["role"]
+        raise InputError(f"The chat template leaves message {index} (role {role!r}) out, so it is not in the text.")
+    if one is not None and other is not None:
+        before = _shared(one, other)
+        after = _shared(one[::-1], other[::-1])
+        start, end = before, len(text) - after
+        if at <= start <= end and text.startswith(one[:before]) and text.endswith(one[len(one) - after :]):
+            return start, end
+    content = _content(chat.messages[index].get("content"), index, may_be_absent=True).strip()
+    start = max(at, text.find(content, at))
+    return start, start + len(content)
+
+
+def _with_content(messages: Sequence[dict[str, Any]], index: int, content: str) -> list[dict[str, Any]]:
+    """The messages, one of them with another content, in the form that it had."""
+    parts = isinstance(messages[index].get("content"), list)
+    new = [{"type": "text", "text": content}] if parts else content
+    return [{**one, "content": new} if i == index else one for i, one in enumerate(messages)]
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _opening(chat: _Chat, text: str, start: int) -> int:
@@ -169,11 +196,11 @@ def _opening(chat: _Chat, text: str, start: int) -> int:
     if first["role"] == "system":
         bos = getattr(chat.tokenizer, "bos_token", None) or ""
         return len(bos) if text.startswith(bos) and text.count(bos) == 1 else 0
-    between = [first, {"role": "assistant", "content": _PROBE}]
+    between = [first, {"role": "assistant", "content": _PROBES[0]}]
     before = chat.written(between)
-    longer = chat.written([*between, {"role": first["role"], "content": _PROBE * 2}])
-    if before is not None and longer is not None and longer.startswith(before):
-        mark = longer[len(before) :].partition(_PROBE * 2)[0]
+    one, other = (chat.written([*between, {"role": first["role"], "content": probe}]) for probe in _PROBES)
+    if before is not None and one is not None and other is not None and one.startswith(before):
+        mark = one[len(before) : _shared(one, other)]
         if text[:start].endswith(mark):
             return start - len(mark)
     return start
