@@ -55,12 +55,14 @@ def check_length(tokens: int, limit: int | None, *, hard: bool, what: str = "tex
     if limit is None or tokens <= limit:
         return []
     if hard:
-        cut = "" if what == "target" else f", or have it cut: `max_tokens={limit}`"
-        raise TooLongError(
+        error = TooLongError(
             f"The {what} has {tokens:,} tokens and this model has positions for {limit:,}. "
-            f"Shorten it by {tokens - limit:,} tokens{cut}.",
+            f"Shorten it by {tokens - limit:,} tokens.",
             fits=limit,
         )
+        if what != "target":  # for who calls from Python; the page has a button for it
+            error.add_note(f"To have it cut, pass `max_tokens={limit}`.")
+        raise error
     return [
         f"The {what} has {tokens:,} tokens; this model was made for at most {limit:,}, so attention beyond may mean little."
     ]
