@@ -116,6 +116,7 @@ describe("the model's name", () => {
     expect(modelTitle(null, hello(null, "one"))).toBe("The one");
     expect(modelTitle(null, hello("two", "one", "two"))).toBe("The two");
     expect(modelTitle(null, hello(null, "one", "two"))).toBe("No model yet");
+    expect(modelTitle(null, hello("two", "one", "two"), "one")).toBe("The one");
     expect(modelTitle(null, { ...hello(null, "one"), can: [] })).toBe("No model yet");
     expect(firstModel(null)).toBeNull();
   });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import gallery
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,14 @@ from playwright.sync_api import Page, expect
 from serving import serving
 
 import attnscope
+from attnscope.session import ModelEntry, Session
+
+DROP = """([page, bytes]) => {
+    const carried = new DataTransfer();
+    carried.items.add(new File([new Uint8Array(bytes)], "photo.png", {type: "image/png"}));
+    for (const type of ["dragover", "drop"])
+        page.dispatchEvent(new DragEvent(type, {dataTransfer: carried, bubbles: true, composed: true, cancelable: true}));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +71,33 @@ def test_a_person_chooses_a_picture_and_reads_what_its_patches_look_at(page: Pag
         expect(page.get_by_test_id("picture-view")).to_contain_text("From patch 2,2")
         page.get_by_test_id("special-0").hover()
         expect(page.get_by_test_id("picture-view")).to_contain_text("From [CLS]")
+
+
+def test_a_picture_dropped_on_the_empty_page_is_run(page: Page, eyes: Path) -> None:
+    with gallery.served(Session([ModelEntry.loaded(attnscope.load(eyes))])) as url:
+        page.goto(url)
+        welcome = page.get_by_test_id("welcome")
+        expect(welcome).to_contain_text("Choose a picture")
+        with page.expect_file_chooser():
+            page.get_by_test_id("welcome-image").click()
+        page.evaluate(DROP, [welcome.element_handle(), list((eyes / "photo.png").read_bytes())])
+        expect(page.get_by_test_id("picture-0")).to_be_visible()
+
+
+def test_a_model_of_text_and_pictures_takes_a_picture_alone(page: Page, eyes: Path) -> None:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
+    words = {"vocab_size": 99, "max_position_embeddings": 20, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    config = tf.CLIPConfig(text_config=sizes | words, vision_config=sizes | {"image_size": 64, "patch_size": 16})
+    processor = tf.CLIPImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
+    with gallery.served(Session([ModelEntry.loaded(attnscope.Model(tf.CLIPModel(config).eval(), processor))])) as url:
+        page.goto(url)
+        run = page.get_by_test_id("run")
+        expect(run).to_be_disabled()
+        page.get_by_test_id("image-file").set_input_files(str(eyes / "photo.png"))
+        expect(page.get_by_test_id("prompt")).to_have_attribute("placeholder", "A text beside the picture, or none")
+        run.click()
+        expect(page.get_by_test_id("picture-0")).to_be_visible()
 
 
 def test_an_exported_file_carries_its_picture(page: Page, eyes: Path, tmp_path: Path) -> None:

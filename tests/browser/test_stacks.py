@@ -112,6 +112,24 @@ def test_without_a_target_the_model_writes_its_own_and_a_long_text_is_cut_with_o
     assert "413" in complaints.pop()  # the browser's own note of the refusal
 
 
+def test_an_address_that_is_refused_leaves_its_text_and_its_model_to_be_mended(
+    page: Page, served: str, complaints: list[str]
+) -> None:
+    text = ("agreement " * 70).strip()
+    opened(page, served, text=text, target=TARGET)
+    failure = page.get_by_test_id("failure")
+    expect(failure).to_contain_text("Too large.")
+    expect(page.get_by_test_id("prompt")).to_have_value(text)
+    expect(page.get_by_test_id("target")).to_have_value(TARGET)
+    expect(page.get_by_test_id("welcome")).to_contain_text("Nothing could be shown")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.get_by_test_id("prompt").fill(SOURCE)
+    page.get_by_test_id("run").click()
+    expect(page.get_by_test_id("query-1")).to_contain_text("agreement")
+    expect(failure).to_have_count(0)
+    assert "413" in complaints.pop()  # the browser's own note of the refusal
+
+
 def test_layers_without_attention_keep_their_number_and_are_passed_over_and_a_changed_pass_says_so(
     page: Page, served: str, hybrid: attnscope.Trace
 ) -> None:

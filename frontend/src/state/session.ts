@@ -46,6 +46,7 @@ export function createSession(source: Source) {
   const [hello, setHello] = createSignal<HelloMessage | null>(null);
   const [work, setWork] = createSignal<Work | null>(null);
   const [failure, setFailure] = createSignal<Failure | null>(null);
+  const [asked, setAsked] = createSignal<Input | null>(null);
   const [layer, setLayer] = createSignal<LayerMessage | null>(null);
   const [sought, setSought] = createSignal<Place | null>(null);
   const layers = new Map<string, LayerMessage>();
@@ -130,6 +131,7 @@ export function createSession(source: Source) {
   }
 
   async function run(input: Input): Promise<void> {
+    setAsked(input);
     retry = () => void run(input);
     shorten = () => void run({ ...input, cut: true });
     const trace = await ask("run", requestOf(input), "trace", "starting");
@@ -323,6 +325,8 @@ export function createSession(source: Source) {
     hello,
     work,
     failure,
+    /** What was last asked to be traced; until it is there, the trace on show is of something else. */
+    asked,
     layer,
     /** The token of an address that was just opened: the view that shows it brings it into sight, once. */
     sought,

@@ -83,7 +83,16 @@ export function App(props: AppProps) {
           }}
         />
         <StatusLine session={session} said={page.said()} onPrompt={() => prompt?.select()} />
-        <Show when={page.trace()} fallback={<Welcome session={session} onPrompt={() => prompt?.focus()} />}>
+        <Show
+          when={page.trace()}
+          fallback={
+            <Welcome
+              session={session}
+              onPrompt={() => prompt?.focus()}
+              onPicture={() => root.querySelector<HTMLElement>("[data-testid=image]")?.click()}
+            />
+          }
+        >
           <Workspace
             session={session}
             modelWidth={comfortableWidth(page.stack()?.heads ?? 1)}

@@ -18,7 +18,7 @@ const REFUSALS: Readonly<Record<string, { readonly title: string; readonly again
 const OTHER = { title: "That did not work.", again: true };
 const LOST = { title: "Disconnected.", again: true };
 
-function kindOf({ disconnected, code }: Failure) {
+export function kindOf({ disconnected, code }: Failure) {
   if (disconnected) return LOST;
   return code === null ? OTHER : (REFUSALS[code] ?? OTHER);
 }
@@ -40,7 +40,9 @@ export function StatusLine(props: StatusProps) {
       <output class="said-line" data-testid="said">
         <Show when={props.said}>{(sentence) => <span class="pill">{sentence()}</span>}</Show>
       </output>
-      <Show when={session.work()}>{(work) => <Progress work={work()} onCancel={session.cancel} />}</Show>
+      <Show when={session.work()}>
+        {(work) => <Progress work={work()} told={trace() !== null} onCancel={session.cancel} />}
+      </Show>
       <Show when={session.failure()}>
         {(failure) => (
           <div class="failure" role="alert" data-testid="failure" data-code={failure().code ?? undefined}>
@@ -76,8 +78,8 @@ export function StatusLine(props: StatusProps) {
   );
 }
 
-/** A line along the bar; beside it what is done and a way to stop it, once it takes a while. */
-function Progress(props: { readonly work: Work; readonly onCancel: () => void }) {
+/** A line along the bar; beside it what is done and a way to stop it, where nothing else tells it, once it takes a while. */
+function Progress(props: { readonly work: Work; readonly told: boolean; readonly onCancel: () => void }) {
   const share = () => (props.work.total === 0 ? null : props.work.done / props.work.total);
   return (
     <>
@@ -92,7 +94,7 @@ function Progress(props: { readonly work: Work; readonly onCancel: () => void })
           style={{ width: share() === null ? undefined : `${(share() ?? 0) * 100}%` }}
         />
       </div>
-      <Show when={props.work.what !== "hello" || props.work.waiting}>
+      <Show when={props.told && (props.work.what !== "hello" || props.work.waiting)}>
         <span class="working pill" classList={{ patient: props.work.what === "layer" }} data-testid="working">
           {props.work.waiting ?? props.work.text}
           <button type="button" class="ghost small" data-testid="cancel" on:click={props.onCancel}>

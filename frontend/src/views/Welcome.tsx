@@ -1,16 +1,24 @@
 import { Match, Show, Switch } from "solid-js";
 import type { Session } from "../state/session";
+import { kindOf } from "./Status";
 
 /** What stands in place of the views while there is nothing to show: why, and what to do. */
-export function Welcome(props: { readonly session: Session; readonly onPrompt: () => void }) {
+export function Welcome(props: {
+  readonly session: Session;
+  readonly onPrompt: () => void;
+  readonly onPicture: () => void;
+}) {
   const { session } = props;
   const canRun = () => session.hello()?.can.includes("run") ?? false;
-  /** Whether the session's model reads pictures and no text. */
-  const onlySees = () => {
+  /** What the session's model reads. */
+  const takes = () => {
     const hello = session.hello();
-    const takes = hello?.models.find(({ name }) => name === hello.model)?.takes;
-    return takes?.includes("image") === true && !takes.includes("text");
+    return hello?.models.find(({ name }) => name === hello.model)?.takes ?? ["text"];
   };
+  const reads = () => takes().includes("text");
+  const sees = () => takes().includes("image");
+  const invitation = () =>
+    !sees() ? "Type a sentence" : reads() ? "Type a sentence, or choose a picture" : "Choose a picture";
   const share = () => {
     const work = session.work();
     return work === null || work.total === 0 ? "" : ` ${Math.round((100 * work.done) / work.total)}%`;
@@ -49,19 +57,27 @@ export function Welcome(props: { readonly session: Session; readonly onPrompt: (
               <>
                 <h2>{failure().disconnected ? "attnscope is not there" : "Nothing could be shown"}</h2>
                 <p>{failure().sentence}</p>
-                <button type="button" class="ghost" on:click={session.retry}>
-                  Try again
-                </button>
+                <Show when={kindOf(failure()).again}>
+                  <button type="button" class="ghost" on:click={session.retry}>
+                    Try again
+                  </button>
+                </Show>
               </>
             )}
           </Match>
           <Match when={canRun()}>
-            <h2>{onlySees() ? "Choose a picture" : "Type a sentence"}</h2>
+            <h2>{invitation()}</h2>
             <p>Its attention is drawn here: every head of the model, one head, one neuron.</p>
-            <Show when={!onlySees()}>
+            <Show when={reads()}>
               <button type="button" class="ghost" on:click={props.onPrompt}>
                 Go to the prompt <kbd>/</kbd>
               </button>
+            </Show>
+            <Show when={sees()}>
+              <button type="button" class="ghost" data-testid="welcome-image" on:click={props.onPicture}>
+                Choose a picture
+              </button>
+              <p class="quiet">or drop one anywhere on this page, or paste one</p>
             </Show>
           </Match>
         </Switch>

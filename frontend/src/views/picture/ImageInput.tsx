@@ -15,7 +15,7 @@ export interface ImageInputProps {
   readonly onFailure: (sentence: string) => void;
 }
 
-/** A picture chosen, dropped on the bar, or pasted; small beside the prompt once it is there. */
+/** A picture chosen, dropped anywhere on the page, or pasted; small beside the prompt once it is there. */
 export function ImageInput(props: ImageInputProps) {
   let file!: HTMLInputElement;
   let root!: HTMLDivElement;
@@ -30,8 +30,8 @@ export function ImageInput(props: ImageInputProps) {
   const pictureIn = (files: FileList | undefined): File | undefined =>
     [...(files ?? [])].find(({ type }) => type.startsWith("image/"));
   const listen = (): void => {
-    const form = root.closest("form");
-    if (form === null) return;
+    const page = root.closest<HTMLElement>(".app");
+    if (page === null) return;
     const onPaste = (event: ClipboardEvent): void => {
       const found = pictureIn(event.clipboardData?.files);
       if (found === undefined) return;
@@ -43,13 +43,13 @@ export function ImageInput(props: ImageInputProps) {
       event.preventDefault();
       void take(pictureIn(event.dataTransfer?.files));
     };
-    form.addEventListener("paste", onPaste);
-    form.addEventListener("dragover", onDrag);
-    form.addEventListener("drop", onDrop);
+    page.addEventListener("paste", onPaste);
+    page.addEventListener("dragover", onDrag);
+    page.addEventListener("drop", onDrop);
     onCleanup(() => {
-      form.removeEventListener("paste", onPaste);
-      form.removeEventListener("dragover", onDrag);
-      form.removeEventListener("drop", onDrop);
+      page.removeEventListener("paste", onPaste);
+      page.removeEventListener("dragover", onDrag);
+      page.removeEventListener("drop", onDrop);
     });
   };
   createEffect(listen);

@@ -8,7 +8,7 @@ import type { Prompt } from "./Prompt";
 /** The model with its facts, the way to others, and the badge of exactness. */
 export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prompt: Prompt }) {
   const { session, trace } = page;
-  const title = () => modelTitle(trace(), session.hello());
+  const title = () => modelTitle(trace(), session.hello(), session.asked()?.model ?? null);
   const chosen = () => prompt.model() ?? firstModel(session.hello())?.name;
   const facts = () => {
     const stack = page.stack();

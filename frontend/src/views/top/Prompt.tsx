@@ -15,7 +15,7 @@ export function createPrompt({ session, trace }: Page) {
   const [target, setTarget] = createSignal("");
   const [image, setImage] = createSignal<GivenImage | null>(null);
   const [chat, setChat] = createSignal<readonly ChatMessage[] | null>(null);
-  const model = () => trace()?.model.name ?? session.hello()?.model ?? null;
+  const model = () => trace()?.model.name ?? session.asked()?.model ?? session.hello()?.model ?? null;
   const entry = () => session.hello()?.models.find(({ name }) => name === model());
   /** Whether the model reads a source and writes a target. */
   const hasTarget = () => (trace()?.model.kind ?? entry()?.kind) === "encoder-decoder";
@@ -30,18 +30,29 @@ export function createPrompt({ session, trace }: Page) {
   const canChat = () =>
     chat() !== null || (entry()?.chat === true && (entry()?.kind ?? "decoder") === "decoder");
 
+  const fill = (
+    input: Pick<Input, "pair" | "target" | "messages"> & { readonly text: string | null },
+  ): void => {
+    if (input.text === null) return;
+    setChat(input.messages ?? null);
+    setText(input.messages == null ? input.text : (input.messages.at(-1)?.content ?? ""));
+    setPair(input.pair);
+    setTarget(input.target ?? "");
+  };
   createEffect(
     on(
       createMemo(() => trace()?.trace),
       () => {
         const input = trace()?.input;
-        if (input?.text == null) return;
-        setChat(input.messages ?? null);
-        setText(input.messages === undefined ? input.text : (input.messages.at(-1)?.content ?? ""));
-        setPair(input.pair);
-        setTarget(input.target ?? "");
+        if (input !== undefined) fill(input);
       },
     ),
+  );
+  // What an address asks for stands in the box from the beginning: one sees what runs, and can mend what is refused.
+  createEffect(
+    on(session.asked, (input) => {
+      if (input !== null && trace() === null) fill(input);
+    }),
   );
   const run = (part: Partial<Input> = {}): void => {
     const second = pair()?.trim() ? pair() : null;
@@ -52,7 +63,8 @@ export function createPrompt({ session, trace }: Page) {
       if (picture !== null) void session.run({ text: "", pair: null, image: picture, model: model() });
       return;
     }
-    if (input.text.trim() !== "" || input.messages !== null) void session.run({ image: picture, ...input });
+    const nothing = input.text.trim() === "" && input.messages === null && picture === null;
+    if (!nothing) void session.run({ image: picture, ...input });
   };
   const show = (example: Example): void => {
     setText(example.text);
@@ -131,7 +143,17 @@ export function PromptForm(props: {
       />
     </div>
   );
-  const empty = () => (chat() ?? [{ content: text() }]).every(({ content }) => content.trim() === "");
+  const empty = () => {
+    if (prompt.canSee() && prompt.image() !== null) return false;
+    if (prompt.onlySees()) return true;
+    return (chat() ?? [{ content: text() }]).every(({ content }) => content.trim() === "");
+  };
+  const wanted = () => {
+    if (prompt.hasTarget()) return "Source text";
+    return prompt.canSee() && prompt.image() !== null
+      ? "A text beside the picture, or none"
+      : "Type a sentence and press Enter";
+  };
   return (
     <form
       class="prompt"
@@ -161,7 +183,7 @@ export function PromptForm(props: {
         <div class="boxes">
           {box({
             ...{ label: "Prompt", testid: "prompt", value: text, onInput: setText, ref: props.boxRef },
-            placeholder: () => (prompt.hasTarget() ? "Source text" : "Type a sentence and press Enter"),
+            placeholder: wanted,
           })}
           <Show when={prompt.hasTarget()}>
             {box({
@@ -206,12 +228,7 @@ export function PromptForm(props: {
           Chat
         </button>
       </Show>
-      <button
-        type="submit"
-        class="run"
-        data-testid="run"
-        disabled={running() || (prompt.onlySees() ? prompt.image() === null : empty())}
-      >
+      <button type="submit" class="run" data-testid="run" disabled={running() || empty()}>
         Run
       </button>
     </form>

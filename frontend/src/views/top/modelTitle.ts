@@ -9,11 +9,13 @@ export function firstModel(hello: Pick<HelloMessage, "model" | "models" | "can">
   return named ?? (hello.model === null && hello.models.length === 1 ? hello.models[0] : null);
 }
 
-/** The model on show, or before there is one, the model that will be run. */
+/** The model on show, or before there is one, the model that was `asked` to run, else the one that will be run. */
 export function modelTitle(
   trace: Pick<TraceMessage, "model"> | null,
   hello: Pick<HelloMessage, "model" | "models" | "can"> | null,
+  asked: string | null = null,
 ): string {
   if (trace !== null) return trace.model.title ?? "Saved trace";
-  return firstModel(hello)?.title ?? "No model yet";
+  const running = hello?.models.find(({ name }) => name === asked) ?? firstModel(hello);
+  return running?.title ?? "No model yet";
 }
