@@ -12,9 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from breadth.classes import candidates, config_class
-from breadth.inputs import Inputs, tried
+from breadth.inputs import tried
 from breadth.recipes import FIELDS
 from breadth.shrink import shrunk, widest
+from breadth.values import Inputs
 
 MOST_PARAMETERS, MOST_CLASSES, WIDEST = 150_000_000, 3, 1300
 

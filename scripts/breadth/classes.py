@@ -41,11 +41,13 @@ def candidates(model_type: str, config: PreTrainedConfig) -> list[type[PreTraine
     others = [
         _named(model_type, name) for name in dir(auto) if name.startswith("MODEL_FOR_") and name.endswith("_NAMES")
     ]
-    unique: list[type[PreTrainedModel]] = []
-    for one in (*found, base, *others, *_in_module(config)):
-        if one is not None and one not in unique:
-            unique.append(one)
-    return unique
+    unique = list(dict.fromkeys(one for one in (*found, base, *others, *_in_module(config)) if one is not None))
+    return sorted(unique, key=lambda one: not _takes(one, config))
+
+
+def _takes(one: type[PreTrainedModel], config: PreTrainedConfig) -> bool:
+    """Whether a class is made from a config of this kind: some tables name the class for a config inside it."""
+    return one.config_class is None or isinstance(config, one.config_class)
 
 
 def _named(model_type: str, table: str) -> Any:

@@ -44,10 +44,11 @@ _WIDTH = re.compile(
     r"|word_embed_proj_dim|expert_ffn_hidden_size|ffn_hidden_size|dim_ff|dff|proj_size|pooler_output_size|embed_hidden_size"
     r"|embeds_hidden_size|text_hidden_size|output_dim|units|intermediate_size_mlp|share_expert_dim|feed_forward_size|projector_input_dim"
     r"|projector_output_dim|output_proj_dims|image_token_embed_dim|lru_width|pair_hidden_size|latent_dim|d_latents"
-    r"|feed_forward_hidden_size|attention_hidden_size|out_hidden_size|cross_hidden_size|hidden_size_global|hidden_size_per_layer_input)$"
+    r"|feed_forward_hidden_size|attention_hidden_size|out_hidden_size|cross_hidden_size|hidden_size_global|hidden_size_per_layer_input"
+    r"|adapter_input_size|adapter_(in|out)_dim)$"
 )
 _NOT_WIDTH = re.compile(
-    r"head_dim|head_hidden|codebook_dim|vector_quant|mel_dim|act_dim|state_dim|bbox|query_dim|mel_in|rope|feat_dim|rotary|moe_dim"
+    r"head_dim|head_hidden|codebook_dim|vector_quant|mel_dim|act_dim|state_dim|bbox|query_dim|mel_in|rope|feat_dim|rotary|moe_dim|kernel_dim"
 )
 
 _REACH = {
@@ -57,9 +58,11 @@ _REACH = {
     "attention_chunk_size": 8,
     "local_attention": 6,
     "index_topk": 4,
+    "index_kpool": 2,
     "attn_logit_softcapping": 1.0,
+    "num_queries": 20,
 }
-"""How far layers look, and how high scores go: small enough to matter for a dozen tokens."""
+"""How far layers look, how high scores go, how many queries choose: small enough to matter for a dozen tokens."""
 
 
 def shrunk(config: PreTrainedConfig, *, widths: bool = True) -> dict[str, Any]:
@@ -69,7 +72,7 @@ def shrunk(config: PreTrainedConfig, *, widths: bool = True) -> dict[str, Any]:
     heads = _first(fields, _HEADS)
     for name, value in fields.items():
         if isinstance(value, PreTrainedConfig):
-            new[name] = {"model_type": value.model_type, **shrunk(value, widths=widths)}
+            new[name] = {"model_type": value.model_type, **_switches(value), **shrunk(value, widths=widths)}
         elif isinstance(value, bool) or value is None:
             continue
         elif isinstance(value, int) and (small := _number(name, value, heads, widths=widths)) not in (None, value):
@@ -85,11 +88,25 @@ def shrunk(config: PreTrainedConfig, *, widths: bool = True) -> dict[str, Any]:
         new |= _latent(fields)
         new |= _rotary(config, fields)
         new |= _mamba(fields)
+        new |= _state_space(fields)
         if "head_dim" in fields and fields["head_dim"] is None:
             new["head_dim"] = WIDTH // HEADS
         if isinstance(fields.get("rotary_dim"), int):
             new["rotary_dim"] = HEAD_DIM // 2
-    return new | _lists(fields)
+    return new | _lists(fields | _stages(fields) if widths else fields)
+
+
+def _switches(config: PreTrainedConfig) -> dict[str, bool | str]:
+    """What a config inside another one has set otherwise than its class does: it is made anew from the class."""
+    try:
+        usual = vars(type(config)())
+    except Exception:  # it cannot be made from nothing, so nothing is usual
+        return {}
+    return {
+        name: value
+        for name, value in vars(config).items()
+        if isinstance(value, (bool, str)) and not name.startswith("_") and value != usual.get(name, value)
+    }
 
 
 def widest(config: PreTrainedConfig) -> int:
@@ -117,7 +134,7 @@ def _number(name: str, value: int, heads: int | None, *, widths: bool) -> int | 
         return 1 if value == 1 else HEADS if heads is None or value >= heads else HEADS // 2
     if _HEADS.search(name):
         return min(value, HEADS)
-    if _HEAD_DIM.search(name):
+    if _HEAD_DIM.search(name) and value > 0:
         return HEAD_DIM
     if _RANK.search(name):
         return RANK
@@ -147,8 +164,12 @@ def _latent(fields: Mapping[str, Any]) -> dict[str, Any]:
             new["qk_head_dim"] = HEAD_DIM + HEAD_DIM // 2
         if fields.get("head_dim") == fields["qk_rope_head_dim"]:
             new["head_dim"] = HEAD_DIM // 2
-    if isinstance(fields.get("n_group"), int) and fields["n_group"] > 1:
-        new |= {"n_group": 2, "topk_group": 1}
+        rope = fields.get("rope_parameters")
+        if isinstance(rope, Mapping) and rope.get("partial_rotary_factor") == 0.5:  # as much turns as does not
+            new |= {"qk_nope_head_dim": HEAD_DIM // 2, "qk_head_dim": HEAD_DIM}
+    for name in ("n_group", "num_expert_group"):
+        if isinstance(fields.get(name), int) and fields[name] > 1:
+            new |= {name: 2, "topk_group": 1}
     return new
 
 
@@ -163,10 +184,30 @@ def _mamba(fields: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
+def _stages(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Stages that each double the width: heads that double with it."""
+    if not isinstance(fields.get("embed_dim", fields.get("patch_embeds_hidden_size")), int):
+        return {}
+    listed = {name: fields.get(name) for name in ("num_heads", "num_attention_heads")}
+    return {
+        name: [HEADS * 2**i for i in range(len(value))]
+        for name, value in listed.items()
+        if isinstance(value, (list, tuple)) and list(value) == [value[0] * 2**i for i in range(len(value))]
+    }
+
+
+def _state_space(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Mamba 2 by its own names: heads that make up the widened hidden state, in one group."""
+    names = ("mamba_num_heads", "mamba_head_dim") if "mamba_num_heads" in fields else ("num_heads", "head_dim")
+    if not all(isinstance(fields.get(name), int) for name in (*names, "expand", "conv_kernel", "n_groups")):
+        return {}
+    return {names[0]: HEADS, names[1]: int(fields["expand"]) * WIDTH // HEADS, "n_groups": 1}
+
+
 def _rotary(config: PreTrainedConfig, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Sections of a head's dimensions (time, height, width) for the smaller head, where the model's code has sections."""
     rope = fields.get("rope_parameters")
-    if not isinstance(rope, Mapping) or not _speaks_of(config, "mrope_section"):
+    if not rope or not isinstance(rope, Mapping) or not _speaks_of(config, "mrope_section"):
         return {}
     part = rope.get("partial_rotary_factor") or fields.get("partial_rotary_factor") or 1.0
     half = int(HEAD_DIM * part) // 2
