@@ -1,0 +1,73 @@
+"""What inputs are made of: token ids, pixels, and what a config says of them, in whichever of its configs it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedConfig
+
+TOKENS = 12
+_VOCABULARIES = ("vocab_size", "text_vocab_size", "char_vocab_size", "src_vocab_size", "decoder_vocab_size")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model is given. `kind` is "text", "text to text", "image", "image and text", "sound", "sound to text" …."""
+
+    kind: str
+    given: dict[str, Tensor]
+
+
+def configs(config: PreTrainedConfig) -> list[PreTrainedConfig]:
+    """A config and those inside it."""
+    inner = [one for one in vars(config).values() if isinstance(one, PreTrainedConfig)]
+    return [config, *(deeper for one in inner for deeper in configs(one))]
+
+
+def ids(config: PreTrainedConfig, count: int, *, seed: int = 1) -> Tensor:
+    """Token ids [1, count] that are none of the special ones, and small enough for every vocabulary in the config."""
+    special: set[int] = set()
+    sizes: list[int] = []
+    for one in configs(config):
+        for name, held in vars(one).items():
+            if name.endswith(("token_id", "token_index", "_id")):
+                special |= {v for v in (held if isinstance(held, (list, tuple)) else [held]) if isinstance(v, int)}
+            if name in _VOCABULARIES and isinstance(held, int):
+                sizes.append(held)
+    most = min([one for one in sizes if one > 8] or [64])
+    usable = [one for one in range(3, min(most, 300)) if one not in special] or [0]
+    order = torch.randint(0, len(usable), (count,), generator=noise(seed))
+    return torch.tensor([[usable[i] for i in order.tolist()]])
+
+
+def pixels(config: PreTrainedConfig) -> Tensor:
+    """A picture of noise, [1, channels, height, width]."""
+    size = (
+        value(config, "image_size", "input_size", "img_size", "resolution", "pretrain_image_size", "max_img_size")
+        or 224
+    )
+    if isinstance(size, Mapping):
+        size = [size.get("height", 224), size.get("width", 224)]
+    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[-1]))
+    channels = value(config, "num_channels", "in_chans")
+    channels = channels if isinstance(channels, int) and channels in (1, 3, 4, 9) else 3
+    return torch.rand(1, channels, height, width, generator=noise(2))
+
+
+def noise(seed: int) -> torch.Generator:
+    """A source of the same noise every time."""
+    return torch.Generator().manual_seed(seed)
+
+
+def value(config: PreTrainedConfig, *names: str) -> Any:
+    """The first of these fields that a config or one inside it has."""
+    for one in configs(config):
+        for name in names:
+            found = getattr(one, name, None)
+            if found is not None and not isinstance(found, bool):
+                return found
+    return None
