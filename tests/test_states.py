@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -149,6 +150,21 @@ def test_a_model_outside_the_interface_is_refused_with_a_sentence():
 def test_an_answer_that_is_none_is_one_sentence(wrong, said):
     with pytest.raises(InputError, match=said):
         model_of("gpt2").states(IDS, **wrong)
+
+
+def test_an_answer_may_be_a_number_of_torch_or_numpy():
+    wanted = model_of("gpt2").states(IDS, 7).contributions
+    for answer in (torch.tensor(7), np.int64(7)):
+        assert model_of("gpt2").states(IDS, answer).contributions.total == wanted.total
+
+
+def test_a_trace_of_another_model_is_refused():
+    trace = model_of("gpt2").trace(IDS)
+    for asked in (lambda model: model.states(trace), lambda model: model.patch(trace, trace)):
+        with pytest.raises(InputError, match="other weights"):
+            asked(model_of("llama"))
+    with pytest.raises(InputError, match="number of tokens"):
+        model_of("gpt2").states(trace).lens("all")
 
 
 def test_states_of_a_real_model(smollm2):

@@ -93,6 +93,8 @@ def test_a_trace_in_an_edit_is_written_as_its_id() -> None:
         (lambda: PatchHead(0, 0, [TRACE, TRACE]), "one trace"),
         (lambda: MeanHead(0, 0, "abc"), "`reference` of MeanHead"),
         (lambda: AddVector(0, None, [[1], [2]]), "one vector"),
+        (lambda: edits.to_json(3), "writes edits; got int"),
+        (lambda: edits.to_json([ScaleHead(0, 0, 1), "x"]), "writes edits; got str"),
         (lambda: edits.from_json("{"), "no JSON"),
         (lambda: edits.from_json('[{"type": "Explode"}]'), "no edit of the type 'Explode'"),
         (lambda: edits.from_json('[{"type": "CutEdge", "layer": 0, "head": 0, "query": 1}]'), "needs the field 'key'"),

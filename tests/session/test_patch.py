@@ -51,6 +51,7 @@ def test_states_of_a_trace_come_with_the_lens_and_the_shares():
         ({"answer": 1.5}, "bad_request", "is one token"),
         ({"layers": "all"}, "bad_request", "list of at least one"),
         ({"layers": [0, "1"]}, "bad_request", "whole number"),
+        ({"layers": [0, None]}, "bad_request", "whole numbers"),
         ({"clean": "a " * 20}, "too_large", "20 tokens"),
         ({"clean": "a" * 200}, "too_large", "characters"),
         ({"clean": "a b c d e f g"}, "too_large", "84 tokens in all"),

@@ -87,10 +87,12 @@ def shown(reference: Any) -> str:
 Find = Callable[[str], Trace]
 
 
-def finder(traces: Sequence[Trace] | Mapping[str, Trace] | Find | None) -> Find:
+def finder(traces: Trace | Sequence[Trace] | Mapping[str, Trace] | Find | None) -> Find:
     """A function from an id to the trace, for traces given in any of these ways. It raises `MissingError` for an unknown id."""
     if callable(traces):
         return traces
+    if isinstance(traces, Trace):
+        traces = [traces]
     known = dict(traces) if isinstance(traces, Mapping) else {trace.id: trace for trace in traces or ()}
 
     def find(ident: str) -> Trace:

@@ -15,16 +15,22 @@ from attnscope.trace import Trace
 
 
 def to_json(edits: Iterable[Edit]) -> str:
-    """The edits as a JSON list of objects, each with its `type` and its fields."""
-    return json.dumps([edit.as_json() for edit in edits])
+    """The edits as a JSON list of objects, each with its `type` and its fields. Raises `InputError` for what is no edit."""
+    given: Any = edits
+    listed = [given] if isinstance(given, Edit) or not hasattr(given, "__iter__") else list(given)
+    for one in listed:
+        if not isinstance(one, Edit):
+            raise InputError(f"`to_json` writes edits; got {type(one).__name__}.")
+    return json.dumps([edit.as_json() for edit in listed])
 
 
 def from_json(
-    text: str | bytes | Sequence[Mapping[str, Any]], traces: Sequence[Trace] | Mapping[str, Trace] | Find | None = None
+    text: str | bytes | Sequence[Mapping[str, Any]],
+    traces: Trace | Sequence[Trace] | Mapping[str, Trace] | Find | None = None,
 ) -> list[Edit]:
     """The edits of a JSON text, or of the list that it stands for (`Trace.provenance["edits"]`).
 
-    `traces` are those that edits refer to by id: a list, a mapping by id, or a function from an id. Raises `InputError` for
+    `traces` are those that edits refer to by id: one, a list, a mapping by id, or a function from an id. Raises `InputError` for
     what is no edit, `MissingError` for a trace that is not among them.
     """
     return [edit_of(one, finder(traces)) for one in _objects(text)]

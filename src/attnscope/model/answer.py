@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +25,11 @@ class Answer:
 
 def token_id(tokenizer: Any, given: str | int, what: str, vocabulary: int) -> int:
     """The id of one token, given as its text or as an id. Raises `InputError` for a text of several tokens."""
-    if isinstance(given, int) and not isinstance(given, bool):
-        if not 0 <= given < vocabulary:
-            raise InputError(f"The {what} is token {given}, and the model predicts tokens 0 to {vocabulary - 1:,}.")
-        return given
+    if not isinstance(given, (str, bool)) and hasattr(given, "__index__"):
+        ident = index_in(given, vocabulary)
+        if ident is None:
+            raise InputError(f"The {what} is token {given!r}, and the model predicts tokens 0 to {vocabulary - 1:,}.")
+        return ident
     if not isinstance(given, str):
         raise InputError(f"The {what} is a text of one token, or a token id; got {type(given).__name__}.")
     if tokenizer is None:
@@ -44,9 +46,10 @@ def position_of(at: int | None, tokens: Sequence[Token], tokenizer: Any, *, caus
     """The position that predicts: `at` where one is given, else the last, or the one mask token of a masked model."""
     count = len(tokens)
     if at is not None:
-        if isinstance(at, bool) or not hasattr(at, "__index__") or not -count <= at < count:
+        found = index_in(at, count, first=-count)
+        if found is None:
             raise InputError(f"There is no position {at!r}: they go from 0 to {count - 1}.")
-        return at % count
+        return found % count
     if causal:
         return count - 1
     mask = getattr(tokenizer, "mask_token_id", None)
@@ -57,6 +60,15 @@ def position_of(at: int | None, tokens: Sequence[Token], tokenizer: Any, *, caus
             "`position=`."
         )
     return masked[0]
+
+
+def index_in(value: object, size: int, *, first: int = 0) -> int | None:
+    """`value` as a whole number from `first` to `size` - 1, NumPy's and torch's too; None where it is none."""
+    try:
+        index = operator.index(value)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        return None
+    return index if not isinstance(value, bool) and first <= index < size else None
 
 
 def last_only(inputs: Mapping[str, Tensor], position: int) -> dict[str, Any]:

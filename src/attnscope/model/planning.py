@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast, get_args
 
 from attnscope.errors import InputError
-from attnscope.model.answer import Answer
+from attnscope.model.answer import Answer, index_in
 from attnscope.model.patching import Plan
 from attnscope.model.stream import Stream
 from attnscope.model.sweep import METRICS, WHAT, By, Metric, What
@@ -75,15 +75,16 @@ def _stack(trace: Trace, stream: Stream, stack: str | None, *, of_heads: bool) -
 def _indices(given: Sequence[int] | None, what: str, size: int) -> tuple[int, ...]:
     if given is None:
         return tuple(range(size))
-    found = list(given)
-    wrong = [one for one in found if isinstance(one, bool) or not hasattr(one, "__index__") or not 0 <= one < size]
-    if wrong or not found:
-        raise InputError(
-            f"There is no {what} {wrong[0]!r}: they go from 0 to {size - 1}." if wrong else f"Name at least one {what}."
-        )
+    if not hasattr(given, "__iter__"):
+        raise InputError(f"`{what}s` is a list of them; got {given!r}.")
+    found = [index_in(one, size) for one in given]
+    if None in found:
+        raise InputError(f"There is no {what} {list(given)[found.index(None)]!r}: they go from 0 to {size - 1}.")
+    if not found:
+        raise InputError(f"Name at least one {what}.")
     if len(set(found)) != len(found):
         raise InputError(f"A {what} is named twice: {found}.")
-    return tuple(int(one) for one in found)
+    return tuple(one for one in found if one is not None)
 
 
 def _one_of(given: str, name: str, known: Sequence[str] | dict[Metric, str]) -> str:

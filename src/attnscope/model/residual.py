@@ -21,6 +21,7 @@ from attnscope.model.module import first_dtype, target_vocabulary_size
 from attnscope.model.patching import Patching
 from attnscope.model.planning import plan_of
 from attnscope.model.probing import kind_of, probe_inputs
+from attnscope.model.provenance import fingerprint
 from attnscope.model.states import States
 from attnscope.model.stating import Edited, StatesPass
 from attnscope.model.stream import Stream
@@ -186,6 +187,8 @@ class Residual:
             raise InputError(
                 "This trace was not made by this model here, so its input cannot be run again: pass the text."
             )
+        if trace.provenance.get("weights") != fingerprint(self.module):
+            raise InputError("This trace is of a model with other weights than this one has: pass the text.")
         anatomy = self.anatomy(trace.inputs)
         if id(anatomy) not in self.streams:
             few = probe_inputs(self.module, kind_of(trace.inputs), trace.inputs)

@@ -15,6 +15,7 @@ from attnscope.analysis import output_norms
 from attnscope.attention import QKRecord
 from attnscope.errors import CancelledError, InputError, RefusedError
 from attnscope.model.contributions import Contributions
+from attnscope.model.sampling import is_whole
 from attnscope.trace import Trace
 from attnscope.types import Observer, Token
 
@@ -104,6 +105,8 @@ class States:
 
         An `observer` is told of every layer. Raises `RefusedError` where the model predicts no tokens, `CancelledError`.
         """
+        if not is_whole(k) or k < 0:
+            raise InputError(f"`k` is a number of tokens; got {k!r}.")
         rows: list[tuple[Tensor, Tensor]] = []
         for after in range(self.layers + 1):
             if observer is not None and observer.cancelled():

@@ -56,6 +56,8 @@ def wholes_of(body: Mapping[str, Any], field: str, most: int = 100_000) -> list[
     items = cast("list[object]", value) if isinstance(value, list) else []
     if not items or len(items) > most:
         raise InputError(f"`{field}` is a list of at least one and at most {most:,} whole numbers; got {_kind(value)}.")
+    if None in items:
+        raise InputError(f"`{field}` wants whole numbers; got nothing in the place of one.")
     return [whole for item in items if (whole := whole_of({field: item}, field)) is not None]
 
 
