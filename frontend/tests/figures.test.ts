@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { LayerField } from "../src/compute/field";
 import type { HeadVectors } from "../src/compute/neuron";
 import { edgesBetween } from "../src/figures/edges";
+import { editWords } from "../src/figures/edits";
 import { headFigure } from "../src/figures/head";
 import { MOST_PATHS } from "../src/figures/headLines";
 import type { HeadFigure } from "../src/figures/headSubject";
@@ -72,6 +73,25 @@ describe("a figure of a changed pass", () => {
     expect(/<desc>([^<]*)/.exec(svg)?.[1]).toMatch(new RegExp(`^${said}`));
     expect(svg).toContain("target “c”");
     expect((await headFigure(plain)).svg).not.toContain("edited");
+  });
+});
+
+describe("an edit in words", () => {
+  const cut = { type: "CutEdge", layer: 9, head: 4, query: 1, key: 0 };
+  const sides = { layers: 1, heads: 1, kv_heads: 1, head_dim: 1, causal: true, shapes: [] };
+  const tokens = { source: [token("Haus")], target: [token("The"), token(" house")] };
+  const decoder = { ...sides, query: "target", key: "target" };
+  const cross = { ...sides, query: "target", key: "source" };
+
+  it("names the tokens of its stack, and numbers alone where it may be of several", () => {
+    expect(editWords(cut)).toBe("the edge from token 1 to token 0 in head 9.4 is cut");
+    expect(editWords(cut, { tokens, stacks: { decoder } })).toBe(
+      "the edge from “house” (token 1) to “The” (token 0) in head 9.4 is cut",
+    );
+    expect(editWords({ ...cut, stack: "cross" }, { tokens, stacks: { decoder, cross } })).toBe(
+      "the edge from “house” (token 1) to “Haus” (token 0) in head 9.4 of the cross-attention is cut",
+    );
+    expect(editWords(cut, { tokens, stacks: { decoder, cross } })).toContain("from token 1 to token 0");
   });
 });
 

@@ -1,12 +1,14 @@
 /** The changes made in a pass, in words and as Python. Pure. */
 
-import type { Edit } from "../wire/messages";
+import { word } from "../marks/format";
+import type { Edit, TraceMessage } from "../wire/messages";
 import { pythonString } from "./pythonString";
 
-/** One edit as a sentence without its full stop. */
-export function editWords(edit: Edit): string {
+/** One edit as a sentence without its full stop; tokens by their words where the trace is given that has them. */
+export function editWords(edit: Edit, trace?: Pick<TraceMessage, "stacks" | "tokens">): string {
   const place = `head ${edit.layer}.${edit.head}${inStack(edit)}`;
-  const edge = `from token ${edit.query} to token ${edit.key} in ${place}`;
+  const token = (side: "query" | "key", index: unknown) => tokenWords(trace, edit.stack, side, index);
+  const edge = `from ${token("query", edit.query)} to ${token("key", edit.key)} in ${place}`;
   switch (edit.type) {
     case "ScaleHead":
       return edit.factor === 0 ? `${place} is off` : `${place} times ${number(edit.factor)}`;
@@ -23,7 +25,7 @@ export function editWords(edit: Edit): string {
     case "PatchHead":
       return `the ${edit.what ?? "attention"} of ${place} is that of ${reference(edit.source)}`;
     case "AddVector":
-      return `a vector added to ${edit.position == null ? "every token" : `token ${edit.position}`} at the ${edit.at ?? "output"} of layer ${edit.layer}${inStack(edit)}`;
+      return `a vector added to ${edit.position == null ? "every token" : token("query", edit.position)} at the ${edit.at ?? "output"} of layer ${edit.layer}${inStack(edit)}`;
     default:
       return `${edit.type} in layer ${edit.layer ?? "?"}`;
   }
@@ -38,7 +40,10 @@ export function editCount(edits: readonly Edit[]): string {
 export function editNote(edits: readonly Edit[]): string | null {
   if (edits.length === 0) return null;
   const most = 4;
-  const said = edits.slice(0, most).map(editWords).join("; ");
+  const said = edits
+    .slice(0, most)
+    .map((edit) => editWords(edit))
+    .join("; ");
   const more = edits.length > most ? `; and ${edits.length - most} more` : "";
   return `Not the model as it is, but with ${editCount(edits)}: ${said}${more}`;
 }
@@ -63,8 +68,20 @@ function python(value: unknown): string {
   return String(value);
 }
 
+/** `“nurse” (token 4)`; without the word where no one stack of the trace has it. */
+function tokenWords(
+  trace: Pick<TraceMessage, "stacks" | "tokens"> | undefined,
+  stack: unknown,
+  side: "query" | "key",
+  index: unknown,
+): string {
+  const named = Object.entries(trace?.stacks ?? {}).filter(([name]) => stack == null || name === stack);
+  const found = named.length === 1 ? trace?.tokens[named[0][1][side]]?.[Number(index)] : undefined;
+  return found === undefined ? `token ${index}` : `“${word(found)}” (token ${index})`;
+}
+
 function inStack({ stack }: Edit): string {
-  return stack == null ? "" : ` of the ${stack}`;
+  return stack == null ? "" : ` of the ${stack === "cross" ? "cross-attention" : stack}`;
 }
 
 function number(value: unknown): string {

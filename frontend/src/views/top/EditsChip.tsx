@@ -5,7 +5,8 @@ import type { Page } from "../page";
 
 /** An unmistakable sign that what is shown is not the model as it is; behind it what was changed. */
 export function EditsChip(props: { readonly page: Page }) {
-  const edits = () => props.page.trace()?.edits ?? [];
+  const trace = () => props.page.trace() ?? undefined;
+  const edits = () => trace()?.edits ?? [];
   const python = () => `[${edits().map(editPython).join(", ")}]`;
   return (
     <Show when={edits().length > 0}>
@@ -20,7 +21,7 @@ export function EditsChip(props: { readonly page: Page }) {
           <div class="edit-list">
             <p>This pass was changed. What is shown is not the model as it is.</p>
             <ol>
-              <For each={edits()}>{(edit) => <li>{editWords(edit)}</li>}</For>
+              <For each={edits()}>{(edit) => <li>{editWords(edit, trace())}</li>}</For>
             </ol>
             <pre tabindex="0">{python()}</pre>
             <button
