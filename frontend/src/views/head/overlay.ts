@@ -254,15 +254,14 @@ function writeHints(
     const arrow = turned ? (atStart ? "←" : "→") : atStart ? "↑" : "↓";
     const mass = place.side === "query" && share >= 0.005 ? `, ${shortWeight(share)}` : "";
     const text = `${arrow} ${lines}${mass}`;
-    const near = side === "key" ? layout.keyX : layout.queryX;
     const wide = context.measureText(text).width + 16;
     // Among the lines, beside the tokens: those are written above this canvas.
     const beside = side === "key" ? layout.lineX1 - wide / 2 : layout.lineX0 + wide / 2;
     const x = turned ? (atStart ? wide / 2 : layout.height - wide / 2) : beside;
-    const y = turned ? near + layout.column / 2 : atStart ? 12 : layout.height - 12;
-    const high = turned ? layout.column : 24;
+    const across = side === "key" ? layout.lineX1 - 12 : layout.lineX0 + 12;
+    const y = turned ? across : atStart ? 12 : layout.height - 12;
     context.fillStyle = theme.panel;
-    context.fillRect(x - wide / 2, y - high / 2, wide, high);
+    context.fillRect(x - wide / 2, y - 12, wide, 24);
     context.fillStyle = theme.accent;
     context.fillText(text, x, y + 0.5);
   }
