@@ -182,6 +182,15 @@ describe("columns", () => {
     }
   });
 
+  it("of few dimensions are wide enough for their names, and a word that would be cut is written smaller", () => {
+    for (const dim of [8, 16]) {
+      expect(columnsFor({ ...WANTED, room: 628, dim, rowHeight: 36 }).span).toBeGreaterThanOrEqual(46);
+    }
+    const sized = (longest: number) =>
+      columnsFor({ ...WANTED, room: 585, rowHeight: 48, fontSize: 16, longest }).fontSize;
+    expect([sized(4), sized(6), sized(14)]).toEqual([16, 16, 13]);
+  });
+
   it("all stand in a panel of usual width, the score among them, and dimensions keep two pixels", () => {
     for (const [dim, room] of [
       [32, 520],

@@ -35,18 +35,20 @@ export interface Cells {
 }
 
 const WIDEST = 900;
+const LEAST_FONT = 13;
 const ROW = { least: 24, most: 62 };
 
 export function layOut(width: number, height: number, rows: number, longestToken: number): Layout {
   const rowHeight = Math.max(ROW.least, Math.min(ROW.most, Math.floor((height - 24) / Math.max(1, rows))));
   const inner = Math.min(width - 24, WIDEST);
   const roomy = inner > 420;
-  const fontSize = rowHeight >= 44 && roomy ? 16 : rowHeight >= 34 ? 15 : rowHeight >= 28 ? 14 : 13;
-  const wanted = longestToken * fontSize * 0.6 + 62;
+  const largest = rowHeight >= 44 && roomy ? 16 : rowHeight >= 34 ? 15 : rowHeight >= 28 ? 14 : LEAST_FONT;
+  const wanted = (fontSize: number) => longestToken * fontSize * 0.6 + 62;
+  const least = (fontSize: number) => longestToken * fontSize * 0.55 + 40;
   // The lines keep a third of a narrow view, however long the words.
-  const column = Math.round(
-    Math.max(84, Math.min(Math.max(inner * 0.28, Math.min(inner * 0.345, wanted)), 230, wanted)),
-  );
+  const most = Math.min(230, Math.max(inner * 0.28, Math.min(inner * 0.345, wanted(largest))));
+  const fontSize = fontFor(largest, (size) => least(size) <= most, "largest");
+  const column = Math.round(Math.max(84, Math.min(most, wanted(fontSize))));
   const left = Math.round((width - inner) / 2);
   const extent = rows * rowHeight;
   // A few tokens do not cling to the upper edge.
@@ -64,6 +66,16 @@ export function layOut(width: number, height: number, rows: number, longestToken
     lineX1: left + inner - column - 6,
     extent: extent + 12 + top,
   };
+}
+
+/** The largest font up to one with which no token is cut; `otherwise` where some are with any. */
+export function fontFor(
+  largest: number,
+  fits: (fontSize: number) => boolean,
+  otherwise: "largest" | "least",
+): number {
+  for (let size = largest; size >= LEAST_FONT; size--) if (fits(size)) return size;
+  return otherwise === "largest" ? largest : Math.min(largest, LEAST_FONT);
 }
 
 /** Band of a turned view's tokens: a line of text and a number. */

@@ -70,6 +70,7 @@ export function NeuronGrid(props: NeuronGridProps) {
   const layout = createMemo<Layout>(() => ({
     ...rough(),
     width: columns().width,
+    fontSize: columns().fontSize,
     queryX: columns().queryX,
     keyX: columns().keyX,
     column: columns().token,

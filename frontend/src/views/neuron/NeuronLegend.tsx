@@ -29,6 +29,8 @@ export function NeuronLegend(props: NeuronLegendProps) {
       all.push(`still layer ${props.field.layer}: layer ${props.layer} is not here yet`);
     }
     if (now === null) return all.join(" · ");
+    const { softcap, bias } = now.vectors.data;
+    if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);
     const sink = props.now.sink();
     if (sink !== null) all.push(`the head's sink takes ${percent(sink)}`);
     const removed = props.view.sinks === "renormalised";
@@ -37,18 +39,30 @@ export function NeuronLegend(props: NeuronLegendProps) {
     if (now.trace.set) all.push("this row's weights are set by an edit");
     const about = props.now.valuesNote();
     if (about !== null) all.push(about);
-    const { softcap, bias } = now.vectors.data;
-    if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);
     return all.join(" · ");
   };
   return (
     <div class="legend">
       <Show when={props.now.traced()}>
-        <canvas class="ramp" width="72" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
-        <span title="The colour is full from the number under each column's name on">
-          negative – positive
-          {props.view.scale === "linear" ? "" : `, ${SCALE_TITLES[props.view.scale]} scale`}
+        <span
+          class="signs"
+          role="img"
+          aria-label="From negative to positive"
+          title="From negative to positive. The colour is full from the number under each column's name on"
+        >
+          −
+          <canvas
+            class="ramp"
+            width="72"
+            height="8"
+            aria-hidden="true"
+            ref={(canvas) => ramp(canvas, props)}
+          />
+          +
         </span>
+        <Show when={props.view.scale !== "linear"}>
+          <span>{SCALE_TITLES[props.view.scale]} scale</span>
+        </Show>
         <Show when={props.now.orderName() === "contribution" && props.now.reference() !== null}>
           <span class="cut">
             sorted by what {props.now.pairing() === null ? "dimensions" : "pairs"} add to{" "}

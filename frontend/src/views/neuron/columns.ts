@@ -1,6 +1,7 @@
 /** Where the columns of the neuron view stand. Pure. */
 
 import type { HeadVectors } from "../../compute/neuron";
+import { fontFor } from "../layout";
 
 export interface NumberColumn {
   readonly name: "q·k" | "cap" | "bias" | "score" | "softmax";
@@ -21,6 +22,8 @@ export interface Columns {
   readonly width: number;
   /** Width of each column of tokens, and their left edges. */
   readonly token: number;
+  /** Of the tokens: smaller than wanted where they would be cut. */
+  readonly fontSize: number;
   readonly queryX: number;
   readonly keyX: number;
   /** Left edges of the three columns of vectors, and the width of one. */
@@ -65,6 +68,8 @@ const BETWEEN = 6;
 const CELL = { least: 1, enough: 2, most: 9 };
 /** A vector narrower than this is no picture, however few its dimensions are. */
 const SPAN = { least: 48, enough: 80 };
+/** What the names over the vectors take, so that they do not run into each other. */
+const NAME = 46;
 
 interface Sizes {
   readonly lines: number;
@@ -90,7 +95,8 @@ export function columnsFor(wanted: Wanted): Columns {
   const fits = (columns: Columns, cell: number, span: number): boolean =>
     columns.width <= wanted.room &&
     columns.cell >= cell &&
-    columns.span >= Math.min(span, CELL.enough * wanted.dim);
+    columns.span >=
+      Math.min(span, Math.max(CELL.enough * wanted.dim, Math.min(NAME, CELL.most * wanted.dim)));
   for (const sizes of [ROOMY, SNUG, TIGHT, COMPACT]) {
     for (const fold of folds) {
       const columns = placed(wanted, sizes, fold, CELL.least);
@@ -114,7 +120,9 @@ function canFold({ dim, rowHeight, values }: Wanted, fold: (typeof FOLDS)[number
 
 function placed(wanted: Wanted, sizes: Sizes, fold: number, least: number): Columns {
   const { room, dim, fontSize, longest, extras, values } = wanted;
-  const token = Math.round(Math.max(52, Math.min(sizes.token, longest * fontSize * 0.57 + 20)));
+  const letters = (size: number) => longest * size * 0.57 + 20;
+  const font = fontFor(fontSize, (size) => letters(size) <= sizes.token, "least");
+  const token = Math.round(Math.max(52, Math.min(sizes.token, letters(font))));
   const norm = values?.norms ? sizes.number + 26 : 0;
   const beside = values === null ? 0 : 2 * sizes.gap + 2 * (norm === 0 ? 0 : norm + BETWEEN);
   const fixed =
@@ -164,7 +172,10 @@ function placed(wanted: Wanted, sizes: Sizes, fold: number, least: number): Colu
     span: valueSpan,
     norms: norm === 0 ? null : { f: next(norm, BETWEEN), weighted: next(norm, BETWEEN), width: norm },
   };
-  return { ...{ width, token, queryX, keyX, q, k, product, span, cell, fold, numbers }, values: side };
+  return {
+    ...{ width, token, fontSize: font, queryX, keyX, q, k, product, span, cell, fold, numbers },
+    values: side,
+  };
 }
 
 /** Height of a vector in its row. */
