@@ -195,9 +195,15 @@ export function PictureView(props: PictureViewProps) {
           </Show>
         </div>
         <p class="picture-note num">
-          {subject().way} <b>{subject().name}</b>: the number is the weight of the brightest patch
-          {state().view.scale === "linear" ? "" : `, ${SCALE_TITLES[state().view.scale]} scale`}
-          {more() > 0 ? ` · ${more()} more heads are on` : ""}
+          <span class="subject" title={subject().name}>
+            {subject().way} <b>{subject().name}</b>
+          </span>
+          <span class="space" />
+          <span title="The number below a picture is the weight of its brightest patch; colours are shares of it">
+            number: brightest patch
+            {state().view.scale === "linear" ? "" : `, ${SCALE_TITLES[state().view.scale]} scale`}
+            {more() > 0 ? ` · ${more()} more heads are on` : ""}
+          </span>
         </p>
       </Show>
     </section>
