@@ -115,7 +115,7 @@ export function ModelPanel(props: ModelPanelProps) {
     if (filter !== "all") parts.push(`only ${filter[0]} → ${filter[1]}`);
     if (pooled()[0] > 1 || pooled()[1] > 1) {
       const missing = state().frame.camera === null || details.missing > 0;
-      if (missing) parts.push(`max of ${pooled()[0]} × ${pooled()[1]}`);
+      if (missing) parts.push(`max of\u00a0${pooled()[0]}\u00a0×\u00a0${pooled()[1]}`);
     }
     return parts.join(" · ");
   };
