@@ -72,7 +72,15 @@ def test_attention_is_the_softmax_of_the_scores_and_they_come_from_q_and_k(fox: 
 
 
 @pytest.mark.parametrize(
-    ("rows", "expected"), [(slice(2, 5), [2, 3, 4]), ([7, 0], [7, 0]), ([-1], [8]), (torch.tensor([1]), [1]), ([], [])]
+    ("rows", "expected"),
+    [
+        (slice(2, 5), [2, 3, 4]),
+        ([7, 0], [7, 0]),
+        ([-1], [8]),
+        (torch.tensor([1]), [1]),
+        ([], []),
+        (slice(None, None, -4), [8, 4, 0]),
+    ],
 )
 def test_rows_compute_just_these_queries(fox: attnscope.Trace, rows, expected: list[int]) -> None:
     torch.testing.assert_close(fox.attention(3, 1, rows=rows), fox.attention(3, 1)[expected], atol=1e-6, rtol=1e-5)
@@ -89,9 +97,11 @@ def test_rows_compute_just_these_queries(fox: attnscope.Trace, rows, expected: l
         (lambda t: t.attention(0, 1.5), "no head 1.5"),
         (lambda t: t.attention(0, 0, rows=[0.5]), "list of whole numbers"),
         (lambda t: t.attention(0, 0, rows="ab"), "list of whole numbers"),
+        (lambda t: t.attention(0, 0, rows=slice("a", "b")), "list of whole numbers"),
         (lambda t: t.attention(0, 0, stack="encoder"), "no stack 'encoder'"),
         (lambda t: t.attention(0, 0, rows=[9]), "between 0 and 8"),
         (lambda t: t.tokens_for("cross"), "no stack 'cross'"),
+        (lambda t: t.tokens_for(["cross"]), "no stack \\['cross'\\]"),
     ],
 )
 def test_what_is_not_there_is_said_in_a_sentence(fox: attnscope.Trace, call, message: str) -> None:

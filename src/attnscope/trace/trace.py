@@ -134,7 +134,7 @@ class Trace(Displayed):
         """A stack's records. Raises `InputError` for an unknown name, or where a name is needed and none is given."""
         if stack is None and len(self._stacks) == 1:
             return next(iter(self._stacks.values()))
-        if stack is None or stack not in self._stacks:
+        if not isinstance(stack, str) or stack not in self._stacks:
             names = ", ".join(repr(name) for name in self._stacks)
             got = "no stack was named" if stack is None else f"there is no stack {stack!r}"
             raise InputError(f"This trace has the stacks {names}, and {got}. Pass `stack=` with one of them.")
@@ -309,9 +309,9 @@ def _head(head: int, record: LayerRecord) -> Tensor:
 def _rows(rows: Rows, queries: int) -> Tensor:
     if rows is None:
         return torch.arange(queries)
-    if isinstance(rows, slice):
-        return torch.arange(queries)[rows]
     try:
+        if isinstance(rows, slice):
+            return torch.tensor(range(queries)[rows], dtype=torch.long)
         chosen = torch.as_tensor(rows).reshape(-1)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"Rows are a slice or a list of whole numbers; got {rows!r}.") from error
