@@ -257,13 +257,15 @@ def test_a_tokenizer_can_come_from_elsewhere(llama: Path, tmp_path: Path) -> Non
         ("./nowhere", MissingError, r"no directory './nowhere'"),
         ("nowhere.gguf", MissingError, r"no file 'nowhere\.gguf'"),
         ("", InputError, "name of the model is empty"),
+        (None, InputError, "a hub id; got NoneType"),
+        (b"minilm", InputError, "a hub id; got bytes"),
         ("<b>x</b>", InputError, "is no model: give a hub id"),
         ("owner/na me", InputError, "is no model: give a hub id"),
         (__file__, InputError, r"is a file, but not a \.gguf file"),
     ],
 )
 def test_a_name_of_nothing_is_one_sentence_and_needs_no_network(
-    source: str, error: type[Exception], sentence: str, no_network: None
+    source: Any, error: type[Exception], sentence: str, no_network: None
 ) -> None:
     with pytest.raises(error, match=sentence):
         load_parts(source)

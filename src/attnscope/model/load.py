@@ -72,6 +72,11 @@ def load_parts(
 
     Raises `MissingError`, `DamagedError`, `UnreachableError` or `InputError`, one sentence each.
     """
+    if not isinstance(source, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            f"A model is named by an embedded name, a directory, a .gguf file or a hub id; got {type(source).__name__}. Wrap one "
+            "that you hold with `attnscope.Model(hf_model, tokenizer)`."
+        )
     text = os.fspath(source)
     wish = _Wish(
         _dtype(dtype),
