@@ -142,6 +142,12 @@ def test_a_target_that_nobody_reads_and_two_targets_are_refused() -> None:
         model.trace({"input_ids": tiny.ids(), "decoder_input_ids": [0, 5]}, target=[0, 6])
     with pytest.raises(InputError, match="no tokens"):
         model.trace(tiny.ids(), target=[])
+    with pytest.raises(InputError, match="a mapping of ready inputs; got 5"):
+        model.trace(tiny.ids(), target=5)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    with pytest.raises(InputError, match="batch of 2 inputs needs a list of 2 targets; got 5"):
+        model.trace({"input_ids": [tiny.ids()] * 2}, target=5)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    with pytest.raises(InputError, match="surrogate"):
+        attnscope.Model(tiny.build("t5"), tiny.words_tokenizer()).trace("a", target="\ud83e")
     with pytest.raises(MissingError, match="no tokenizer"):
         model.trace(tiny.ids(), target="a text")
     with pytest.raises(InputError, match="outside the model's vocabulary of 95"):

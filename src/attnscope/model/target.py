@@ -17,7 +17,7 @@ from transformers import GenerationMixin, StoppingCriteriaList
 
 from attnscope.capture import prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, RefusedError
-from attnscope.model.encoded import Encoded
+from attnscope.model.encoded import Encoded, require_text
 from attnscope.model.limits import side_limits
 from attnscope.model.module import accepted, input_device
 from attnscope.model.tokens import Reader
@@ -76,8 +76,10 @@ def targets_of(target: Target | Sequence[Target] | None, count: int) -> list[Tar
     """The targets of a batch of `count` inputs: a list of as many, or none."""
     if target is None:
         return [None] * count
-    if isinstance(target, str | Mapping) or len(target) != count or all(isinstance(one, int) for one in target):
-        raise InputError(f"A batch of {count} inputs needs a list of {count} targets.")
+    listed = isinstance(target, (list, tuple)) and len(target) == count
+    if not listed or all(isinstance(one, int) for one in target):
+        got = len(target) if isinstance(target, (list, tuple)) and not listed else f"{target!r:.60}"
+        raise InputError(f"A batch of {count} inputs needs a list of {count} targets; got {got}.")
     return list(cast("Sequence[Target]", target))
 
 
@@ -206,6 +208,7 @@ def _given(model: nn.Module, tokenizer: Any, target: Target) -> dict[str, Tensor
 def _target_ids(tokenizer: Any, target: str) -> list[int]:
     if tokenizer is None:
         raise MissingError("This model has no tokenizer, so a target text cannot be cut into tokens. Pass token ids.")
+    require_text(target)
     try:
         return list(tokenizer(text_target=target, verbose=False)["input_ids"])
     except TypeError:
@@ -213,12 +216,13 @@ def _target_ids(tokenizer: Any, target: str) -> list[int]:
 
 
 def _row(name: str, value: Any) -> Tensor:
+    wanted = f"A target is a text, a list of token ids, or a mapping of ready inputs; got {value!r:.60}."
     try:
         tensor = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"A target is a text, a list of token ids, or a mapping of ready inputs; got {value!r}."
-        ) from error
+        raise InputError(wanted) from error
+    if not tensor.ndim:
+        raise InputError(wanted)
     tensor = tensor[None] if tensor.ndim == 1 else tensor
     if not tensor.numel():
         raise InputError("The target has no tokens, so there is nothing for the decoder to read.")
