@@ -192,6 +192,30 @@ def test_what_is_no_picture_is_refused_in_a_sentence(tmp_path: Path) -> None:
         attnscope.Model(tf.GPT2LMHeadModel(tf.GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=9))).trace(_photo())
 
 
+def test_what_goes_with_texts_is_refused_beside_a_picture() -> None:
+    model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**_EYES)).eval(), _processor())
+    options: list[dict[str, Any]] = [{"pair": "a text"}, {"max_tokens": 3}]
+    for option in options:
+        with pytest.raises(InputError, match="goes with a text, not with a picture"):
+            model.trace(_photo(), **option)
+    for given in ([5, 6], None, {"input_ids": [[5, 6]]}):
+        with pytest.raises(InputError, match="reads pictures: pass a PIL image"):
+            model.trace(given)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    with pytest.raises(InputError, match=r"does not run over these inputs .*40"):
+        model.trace({"pixel_values": torch.zeros(1, 3, 40, 40)})
+
+
+def test_a_list_of_pictures_is_a_list_of_traces() -> None:
+    model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**_EYES)).eval(), _processor())
+    photos = [_photo(), _photo(40, 60)]
+    traces: Any = model.trace(photos)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    assert [trace.id for trace in traces] == [model.trace(photo).id for photo in photos]
+    with pytest.raises(InputError, match="of one picture; got 2"):
+        model.trace(None, image=photos)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    with pytest.raises(InputError, match="empty list holds no picture"):
+        model.trace(None, image=[])  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
 def test_a_picture_that_unpacks_to_too_much_is_never_decoded() -> None:
     file = io.BytesIO()
     Image.new("1", (12_000, 12_000)).save(file, "PNG", optimize=True)

@@ -33,6 +33,11 @@ Route = Literal["interface", "reported"]
 
 _LOG = logging.getLogger(__name__)
 
+
+class NotRunError(RefusedError):
+    """A model does not run over what it was given, which it is looked at with first."""
+
+
 _SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
 
 
@@ -194,9 +199,11 @@ def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
             with torch.no_grad():
                 return clone(**inputs, **options)
         except Exception as error:
-            given = f"{PROBE_TOKENS} plain token ids" if "input_ids" in inputs else "this input"
+            made_up = "input_ids" in inputs and "pixel_values" not in inputs
+            given = f"{PROBE_TOKENS} plain token ids" if made_up else "this input"
             given = "this picture" if "pixel_values" in inputs else given
-            raise RefusedError(
+            kind = RefusedError if made_up else NotRunError
+            raise kind(
                 f"{type(model).__name__} does not run over {given}, which is how a model is looked at first "
                 f"({type(error).__name__}: {error})."
             ) from error

@@ -19,7 +19,7 @@ class Encoded:
 
     `text` and `pair` are what was given, or what the chat template made of `messages`. `target_tokens` are what the decoder of
     an encoder-decoder model reads, `target` the text that they were made of. `images` are pictures as the model sees them,
-    `image_tokens` the positions of the vision tower of a model that reads text as well.
+    `image_tokens` the positions of the vision tower of a model that reads text as well. `ready` inputs were made elsewhere.
     """
 
     inputs: dict[str, Tensor]
@@ -32,6 +32,7 @@ class Encoded:
     target_tokens: list[Token] | None = None
     images: list[Picture] = field(default_factory=list[Picture])
     image_tokens: list[Token] | None = None
+    ready: bool = False
 
     @property
     def sides(self) -> dict[str, list[Token]]:

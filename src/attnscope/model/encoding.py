@@ -20,6 +20,8 @@ from attnscope.model.module import (
     target_vocabulary_size,
     vocabulary_size,
 )
+from attnscope.model.pictured import takes_pictures_only
+from attnscope.model.positions import holds_numbers
 from attnscope.model.probing import FEATURES
 from attnscope.model.seeing import Seeing
 from attnscope.model.sounds import WAVE, encode_sound, hears
@@ -77,10 +79,23 @@ class Encoding(Seeing):
         if self._is_picture(text):
             return self._encoded_pictures(text, None)
         if not hears(self.module):
+            self._check_reads(text)
             return encode(self.tokenizer, self._read, text, pair, max_tokens=max_tokens)
         if isinstance(text, str) or pair is not None or max_tokens is not None:
             raise InputError(f"{self.title} hears: pass a sound as an array of samples, or ready inputs.")
         return encode_sound(self._hearing, text)
+
+    def _check_reads(self, given: Text) -> None:
+        """Raise `InputError` for what a model of texts or of pictures has no input for."""
+        numbers = isinstance(given, Mapping) and holds_numbers(given)
+        if takes_pictures_only(self.module) and not numbers and not accepted(self.module, input_ids=None):
+            got = "a mapping without `pixel_values`" if isinstance(given, Mapping) else type(given).__name__
+            raise InputError(
+                f"{self.title} reads pictures: pass a PIL image, a path, the bytes of a file, an array, or ready "
+                f"`pixel_values`; got {got}."
+            )
+        if isinstance(given, Mapping) and numbers and not accepted(self.module, **given):
+            raise InputError(f"{self.title} takes no input of the name {', '.join(sorted(map(str, given)))}.")
 
     def _lengths(self, encoded: Encoded) -> list[str]:
         """Warnings for more tokens than the model was made for. Raises `TooLongError` where it has no positions for them."""

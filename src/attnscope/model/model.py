@@ -32,13 +32,14 @@ from attnscope.model.module import (
 from attnscope.model.pictured import (
     with_patches,
 )
+from attnscope.model.pictures import check_alone, is_list_of_pictures
 from attnscope.model.positions import with_positions
 from attnscope.model.predictions import predictions_of
 from attnscope.model.provenance import provenance
 from attnscope.model.residual import Residual
 from attnscope.model.sounds import hears, times
 from attnscope.model.target import Target, targets_of, with_target
-from attnscope.model.tracing import Subject, check_sizes, run
+from attnscope.model.tracing import Subject, check_sizes, run, taken_as_said
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer
 
@@ -121,7 +122,7 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         - a list of token ids
         - a mapping of ready model inputs. Positions that its `attention_mask` leaves out are shown as special and get no weight.
         - a list of strings (`pair`: a list of as many), or ready inputs of several rows: then a list of traces comes back, each
-          of a pass of its own, so that it is the same as if it had been traced alone.
+          of a pass of its own, so that it is the same as if it had been traced alone. So does a list of pictures.
 
         - a picture, for a model that reads pictures: a PIL image, a path, the bytes of a file, or an array [height, width, 3].
           Tokens are then the patches, with their `box`. To a model that reads text as well, a string is a text; its pictures are
@@ -139,9 +140,17 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         `MissingError` for a text without a tokenizer, `RefusedError` where the attention cannot be shown exactly,
         `CancelledError`.
         """
+        if image is None and is_list_of_pictures(text):
+            aims = targets_of(target, len(text))
+            traces = [
+                self.trace(one, pair, target=aim, max_tokens=max_tokens, edits=edits, observer=observer)
+                for one, aim in zip(text, aims, strict=True)
+            ]
+            return cast("list[Trace]", traces)
         if image is not None or self._is_picture(text):
             source, aim = self._parted(cast("Any", text), cast("Target | None", target))
             encoded = self._encoded_pictures(source, image)
+            check_alone(pair, max_tokens)
             if is_encoder_decoder(self.module):
                 encoded = with_target(self.module, self.tokenizer, self._read, encoded, aim, observer)
             return self._trace_encoded(encoded, edits, observer)
@@ -170,6 +179,10 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         tower = self._tower(encoded.inputs)
         if tower is not self:
             return tower._trace_encoded(encoded, edits, observer)
+        with taken_as_said(encoded, self.title):
+            return self._traced(encoded, edits, observer)
+
+    def _traced(self, encoded: Encoded, edits: Sequence[Edit], observer: Observer | None) -> Trace:
         inputs = self._inputs(encoded)
         anatomy = self._anatomy_for(inputs)
         subject = Subject(self.module, anatomy, self.title)
@@ -265,11 +278,14 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         """
         pictured = self._is_picture(text)
         encoded = self._encoded_pictures(text, None) if pictured else self._encoded(text, pair, target, None, observer)
+        if pictured:
+            check_alone(pair, None)
         tower = self._tower(encoded.inputs)
         if tower is not self:
             return tower.check(encoded.inputs, observer=observer)
-        inputs = self._inputs(encoded)
-        return full_certificate(self.module, self._anatomy_for(inputs), inputs, observer)
+        with taken_as_said(encoded, self.title):
+            inputs = self._inputs(encoded)
+            return full_certificate(self.module, self._anatomy_for(inputs), inputs, observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
         """The full certificate of the input of a trace."""

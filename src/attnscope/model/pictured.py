@@ -15,6 +15,7 @@ from attnscope.capture import prepared
 from attnscope.errors import InputError
 from attnscope.model.anatomy import Anatomy
 from attnscope.model.encoded import Encoded
+from attnscope.model.grids import grids_of
 from attnscope.model.patches import Lookout, Spot, layer_path, patch_size, position_count, special_names, spots
 from attnscope.model.pictures import kept
 from attnscope.model.processor import Pixels, Tools, pixels_of, pixels_with_text, seen
@@ -50,6 +51,9 @@ def _forward_names(model: nn.Module) -> set[str]:
 def encode_pictures(tools: Tools, images: Sequence[Image.Image], config: Any) -> Encoded:
     """Pictures alone; their tokens are not known before the model was looked at (`with_patches`)."""
     pixels = pixels_of(tools, images, config)
+    shape = pixels.inputs["pixel_values"].shape
+    if len(shape) == 4 and shape[0] > 1:
+        raise InputError(f"A trace is of one picture; got {shape[0]}. For a trace of each pass them as a list.")
     return _encoded(pixels, [])
 
 
@@ -64,23 +68,29 @@ def encode_with_text(tools: Tools, read: Reader, text: str, images: Sequence[Ima
 
 def encode_ready_pictures(tools: Tools, read: Reader, given: Mapping[str, Any]) -> Encoded:
     """Ready inputs with `pixel_values`, with or without `input_ids`."""
-    pictures = {str(name): _tensor(name, given[name]) for name in given if _is_about_pictures(str(name))}
+    alone = given.get("input_ids") is None
+    pictures = {
+        str(name): _tensor(name, value)
+        for name, value in given.items()
+        if value is not None and (alone or _is_about_pictures(str(name)))
+    }
     pixels = pictures["pixel_values"]
     if not pixels.is_floating_point() or pixels.ndim < 2:
         raise InputError(
             f"`pixel_values` are what an image processor makes, fractions [1, channel, height, width]; got {pixels.dtype} of "
             f"shape {list(pixels.shape)}."
         )
-    if pixels.ndim == 3 and pixels.shape[0] in (1, 3):
+    laid_out = not _OF_LAYOUT & pictures.keys()
+    if laid_out and pixels.ndim == 3 and pixels.shape[0] in (1, 3):
         pictures["pixel_values"] = pixels[None]
     text = {name: value for name, value in given.items() if str(name) not in pictures and value is not None}
-    if "input_ids" not in text:
-        if pictures["pixel_values"].shape[0] != 1 and pictures["pixel_values"].ndim == 4:
+    if alone:
+        if laid_out and pictures["pixel_values"].shape[0] != 1 and pictures["pixel_values"].ndim == 4:
             raise InputError(f"A trace is of one picture; `pixel_values` hold {pictures['pixel_values'].shape[0]}.")
-        return _encoded(Pixels(pictures, seen(pictures, tools.image_processor), []), [])
+        return replace(_encoded(Pixels(pictures, seen(pictures, tools.image_processor), []), []), ready=True)
     encoded = encode_ready(read, text)
     own = Pixels({**encoded.inputs, **pictures}, seen(pictures, tools.image_processor), encoded.warnings)
-    return _encoded(own, encoded.tokens)
+    return replace(_encoded(own, encoded.tokens), ready=True)
 
 
 Known = dict[tuple[object, ...], Any]
@@ -115,7 +125,7 @@ class _Looks:
 
     def vision_tokens(self, stack: str) -> tuple[list[Token], bool]:
         """A token for each position of a vision stack, and whether its patches are known."""
-        key = (stack, self.inputs["pixel_values"].shape)
+        key = (stack, self._layout())
         if key not in self.known:
             self.known[key] = self._vision_tokens(stack)
         return self.known[key]
@@ -123,7 +133,7 @@ class _Looks:
     def text_spots(self, stack: str, vision: str | None) -> list[Spot | None] | None:
         """What each token of a text stands for in the pictures, None where that is not known."""
         ids = tuple(self.inputs["input_ids"][0].tolist())
-        key = (stack, self.inputs["pixel_values"].shape, ids)
+        key = (stack, self._layout(), ids)
         if key not in self.known:
             self.known[key] = self._text_spots(stack, vision)
         return self.known[key]
@@ -143,9 +153,16 @@ class _Looks:
             if found is None or not any(found):
                 return [Token(f"position {i}", -1) for i in range(count)], False
             free = [i for i, spot in enumerate(found) if spot is None]
-            names = special_names(clone, self.inputs, lookout, free)
+            names = special_names(clone, self.inputs, lookout, free) | self._padding(len(found))
         blank = [Token(names.get(i, f"[extra {i}]"), -1, special=spot is None) for i, spot in enumerate(found)]
         return _among(blank, found), True
+
+    def _padding(self, count: int) -> dict[int, str]:
+        """Names of the positions that only fill up the patches of a picture."""
+        mask = self.inputs.get("pixel_attention_mask")
+        if mask is None or mask.numel() != count or grids_of(self.inputs) is None:
+            return {}
+        return {i: "[padding]" for i, there in enumerate(mask.flatten().tolist()) if not there}
 
     def _text_spots(self, stack: str, vision: str | None) -> list[Spot | None] | None:
         size = self._patch()
@@ -160,8 +177,14 @@ class _Looks:
         places = self.anatomy.places
         return [path for place in places if place.stack == stack for path in places.paths(place)]
 
+    def _layout(self) -> tuple[object, ...]:
+        """What decides which patch is where."""
+        return self.inputs["pixel_values"].shape, tuple(grids_of(self.inputs) or ())
+
     def _patch(self) -> tuple[int, int] | None:
-        pixels = self.inputs["pixel_values"]
+        pixels, grids = self.inputs["pixel_values"], grids_of(self.inputs)
+        if grids:
+            return grids[0].patch, grids[0].patch
         laid_out = pixels.ndim >= 4 and pixels.shape[-3] in (1, 3)
         return patch_size(self.model, self.model.config) if laid_out else None
 
@@ -195,6 +218,9 @@ def _among(tokens: Sequence[Token], found: Sequence[Spot | None]) -> list[Token]
 def _encoded(pixels: Pixels, tokens: list[Token]) -> Encoded:
     return Encoded(pixels.inputs, tokens, pixels.warnings, images=[kept(image) for image in pixels.seen])
 
+
+_OF_LAYOUT = frozenset({"spatial_shapes", "pixel_position_ids", "target_sizes", "grid_thw", "image_grid_thw"})
+"""Inputs beside which `pixel_values` are patches and no picture."""
 
 _PICTURE_PARTS = ("pixel", "image", "grid_thw", "spatial_shapes", "bool_masked_pos", "interpolate_pos_encoding")
 

@@ -6,7 +6,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -30,6 +30,21 @@ def is_picture(given: object) -> bool:
     return hasattr(given, "__array__") and len(getattr(given, "shape", ())) == 3
 
 
+def is_list_of_pictures(given: object) -> TypeGuard[Sequence[Any]]:
+    """Whether `given` is a list of at least one picture."""
+    if not isinstance(given, list | tuple):
+        return False
+    items = cast("Sequence[object]", given)
+    return len(items) > 0 and all(is_picture(one) for one in items)
+
+
+def check_alone(pair: object, max_tokens: object) -> None:
+    """Raise `InputError` for what goes with texts and not with pictures."""
+    for name, value in (("pair", pair), ("max_tokens", max_tokens)):
+        if value is not None:
+            raise InputError(f"`{name}` goes with a text, not with a picture; leave it out.")
+
+
 def open_picture(given: Any) -> Image.Image:
     """The picture in RGB, turned as its file says.
 
@@ -51,6 +66,8 @@ def open_picture(given: Any) -> Image.Image:
 def pictures_of(given: Any) -> list[Image.Image]:
     """The pictures of an argument that takes one or several."""
     several = isinstance(given, Sequence) and not isinstance(given, str | bytes | bytearray | memoryview)
+    if several and not given:
+        raise InputError("An empty list holds no picture.")
     return [open_picture(one) for one in (cast("Sequence[Any]", given) if several else [given])]
 
 

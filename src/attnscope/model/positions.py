@@ -35,7 +35,7 @@ def encode_numbers(given: Mapping[str, Any]) -> Encoded:
             inputs[str(name)] = torch.as_tensor(value)
         except (TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"{name!r} is no array of numbers ({error}).") from error
-    return Encoded(inputs, [], [])
+    return Encoded(inputs, [], [], ready=True)
 
 
 def with_positions(encoded: Encoded, stacks: Mapping[str, TracedStack]) -> Encoded:

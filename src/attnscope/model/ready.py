@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import index
 from typing import Any
 
 import torch
@@ -27,10 +28,11 @@ _FOR_EVERY_TOKEN = frozenset({"attention_mask", "token_type_ids", "position_ids"
 
 
 def encode_ids(read: Reader, given: Sequence[int], *, max_tokens: int | None = None) -> Encoded:
-    """Token ids as they are. Raises `TypeError` for what is no list of whole numbers."""
-    if not all(isinstance(one, int) and not isinstance(one, bool) and abs(one) < 2**63 for one in given):
+    """Token ids as they are, NumPy's too. Raises `TypeError` for what is no list of whole numbers."""
+    ids = [index(one) for one in given]
+    if not all(abs(one) < 2**63 for one in ids) or any(isinstance(one, bool) for one in given):
         raise TypeError("no list of token ids")
-    return encode_ready(read, {"input_ids": torch.tensor([list(given)], dtype=torch.long)}, max_tokens=max_tokens)
+    return encode_ready(read, {"input_ids": torch.tensor([ids], dtype=torch.long)}, max_tokens=max_tokens)
 
 
 def encode_ready(read: Reader, given: Mapping[str, Any], *, max_tokens: int | None = None) -> Encoded:
@@ -41,7 +43,7 @@ def encode_ready(read: Reader, given: Mapping[str, Any], *, max_tokens: int | No
     named = {str(name): value for name, value in given.items() if value is not None and str(name) not in _HOW_TO_RUN}
     elsewhere = sorted(_INSTEAD_OF_TOKENS & named.keys())
     if "input_ids" not in named:
-        raise InputError(f"Ready inputs need `input_ids`; got {', '.join(sorted(named)) or 'nothing'}.")
+        raise InputError(_without_ids(named))
     if elsewhere:
         raise InputError(f"A trace starts from token ids alone; leave out {', '.join(elsewhere)}.")
     inputs = {name: _as_batch(name, value) for name, value in named.items()}
@@ -63,7 +65,13 @@ def encode_ready(read: Reader, given: Mapping[str, Any], *, max_tokens: int | No
     tokens = [read(one) for one in listed]
     padding = padding_of(inputs)
     tokens = [replace(token, special=True) if pad else token for token, pad in zip(tokens, padding, strict=True)]
-    return Encoded(inputs, tokens, warnings)
+    return Encoded(inputs, tokens, warnings, ready=True)
+
+
+def _without_ids(named: Mapping[str, Any]) -> str:
+    if "inputs_embeds" in named:
+        return "A trace shows which tokens attention looks at, so it starts from `input_ids`; `inputs_embeds` do not tell them."
+    return f"Ready inputs need `input_ids`; got {', '.join(sorted(named)) or 'nothing'}."
 
 
 def padding_of(inputs: Mapping[str, Tensor]) -> list[bool]:
@@ -121,5 +129,8 @@ def _as_batch(name: object, value: Any) -> Tensor:
     if tensor.ndim == 1:
         tensor = tensor[None]
     if tensor.ndim and tensor.shape[0] != 1:
-        raise InputError(f"A trace is of one input; {name!r} holds a batch of {tensor.shape[0]}.")
+        raise InputError(
+            f"A trace is of one input; {name!r} holds a batch of {tensor.shape[0]}. Pass one row, or to `trace` a mapping with "
+            "all of them."
+        )
     return tensor

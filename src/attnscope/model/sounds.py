@@ -63,7 +63,7 @@ def encode_sound(extractor: Any, given: Any) -> Encoded:
             )
         if main.shape[0] != 1:
             raise InputError(f"A trace is of one input; these inputs hold a batch of {main.shape[0]}.")
-        return Encoded(ready, [], [])
+        return Encoded(ready, [], [], ready=True)
     wave = _wave(given)
     if extractor is None:
         raise MissingError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,9 +15,10 @@ from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.edits import Plan
-from attnscope.errors import RefusedError
-from attnscope.model.anatomy import Anatomy, StackAnatomy
+from attnscope.errors import AttnscopeError, InputError, RefusedError
+from attnscope.model.anatomy import Anatomy, NotRunError, StackAnatomy
 from attnscope.model.check import certify, placed, reported_certificate
+from attnscope.model.encoded import Encoded
 from attnscope.model.head import BaseOutput
 from attnscope.model.module import accepted, first_dtype
 from attnscope.model.numbering import by_layer, ordered
@@ -28,6 +30,21 @@ from attnscope.trace.trace import TracedStack
 from attnscope.types import Observer
 
 _BY_OWN_WEIGHTS = "Only attention weights are shown: attnscope's own arithmetic does not give them."
+
+
+@contextmanager
+def taken_as_said(encoded: Encoded, title: str) -> Generator[None]:
+    """Raise `InputError` where a model does not run over inputs that were made elsewhere, with what it says of them."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        if not encoded.ready or (isinstance(error, AttnscopeError) and not isinstance(error, NotRunError)):
+            raise
+        own = error.__cause__ if isinstance(error, NotRunError) else error
+        said = str(own).partition("\n")[0].rstrip(".")
+        raise InputError(f"{title} does not run over these inputs ({type(own).__name__}: {said}).") from own
 
 
 @dataclass(frozen=True)
