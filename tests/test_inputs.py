@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers as tf
@@ -179,3 +180,58 @@ def test_a_hybrid_keeps_its_own_layer_numbers_and_a_wrapper_shows_its_language_p
     spoken = attnscope.Model(wrapped).trace([5, 6, 7])
     assert {name: stack.layers for name, stack in spoken.stacks.items()} == {"decoder": 3}
     assert spoken.certificate.ok
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "sentence"),
+    [
+        (None, {}, "a mapping of model inputs; got NoneType"),
+        (2.5, {}, "got float"),
+        ([1.5, 2], {}, "got list of float, int"),
+        ([[5, 6]], {}, "got list of list"),
+        ([True], {}, "got list of bool"),
+        ([], {}, "no tokens"),
+        (torch.tensor([[5, 6], [7, 8]]), {}, "of one input; 'input_ids' holds a batch of 2. Pass one row"),
+        ("cat", {"pair": 5}, "is a text; got int"),
+        ("cat", {"pair": ["dog"]}, "goes with a list of texts"),
+        (["cat", "dog"], {"pair": 5}, "list of 2 second sentences; got int"),
+        (["cat", "dog"], {"pair": ["a", 5]}, "is a text; got int"),
+        ([5, 6], {"pair": "dog"}, "goes with a text, not with token ids"),
+        ("cat", {"max_tokens": "5"}, "at least 1; got '5'"),
+        ("cat", {"max_tokens": 1.5}, "at least 1; got 1.5"),
+        ([5, 6], {"max_tokens": True}, "at least 1; got True"),
+        ({"input_features": torch.zeros(1, 16, 60)}, {}, "takes no input of the name input_features"),
+        (
+            {"input_ids": [[5, 6]], "token_type_ids": [[0, 7]]},
+            {},
+            "does not run over these inputs .IndexError: index out",
+        ),
+        ({"input_ids": [[5, 6]], "position_ids": [[0, 9999]]}, {}, "does not run over these inputs"),
+    ],
+)
+def test_what_cannot_be_traced_gets_a_sentence(
+    minilm: attnscope.Model, given: Any, options: Any, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        minilm.trace(given, **options)
+    if isinstance(given, dict):
+        with pytest.raises(InputError, match=sentence):
+            minilm.check(given)
+
+
+def test_one_text_is_checked_at_a_time(minilm: attnscope.Model) -> None:
+    with pytest.raises(InputError, match="One text at a time here; got a list of 2"):
+        minilm.check(["cat", "dog"])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="goes with a list of texts"):
+        minilm.check("cat", pair=["dog"])  # pyright: ignore[reportArgumentType]
+
+
+def test_token_ids_may_be_numpys(minilm: attnscope.Model) -> None:
+    ids = minilm.tokenizer("the cat")["input_ids"]
+    assert minilm.trace(list(np.array(ids))).id == minilm.trace(ids).id
+
+
+def test_what_is_no_tokenizer_is_refused_at_once(minilm: attnscope.Model) -> None:
+    for given in ("minilm", 5, minilm.hf_model):
+        with pytest.raises(InputError, match=f"its processor, .*; got {type(given).__name__}"):
+            attnscope.Model(minilm.hf_model, given)

@@ -20,6 +20,7 @@ from attnscope.model.chat import Message, encode_chat
 from attnscope.model.encoded import Encoded
 from attnscope.model.positions import encode_numbers, holds_numbers
 from attnscope.model.ready import encode_ids, encode_ready, rows_of
+from attnscope.model.sampling import is_whole
 from attnscope.model.texts import encode_text
 from attnscope.model.tokens import Reader
 
@@ -30,11 +31,6 @@ Batch = list[str] | tuple[str, ...]
 """Several inputs, each of which becomes a trace of its own."""
 
 Given = Text | Batch
-
-_NONE_OF_THEM = (
-    "A text is a string, a list of token ids, a list of chat messages, or a mapping of model inputs; this is none of "
-    "them."
-)
 
 
 def batch_of(given: Given, pair: str | Sequence[str] | None = None) -> list[tuple[Text, str | None]] | None:
@@ -51,11 +47,11 @@ def batch_of(given: Given, pair: str | Sequence[str] | None = None) -> list[tupl
     texts = cast("Sequence[str]", given)
     if pair is None:
         return [(text, None) for text in texts]
-    pairs = [pair] if isinstance(pair, str) else list(pair)
-    if isinstance(pair, str) or len(pairs) != len(texts):
-        got = "one string" if isinstance(pair, str) else f"{len(pairs)}"
+    pairs = cast("object", pair)
+    if isinstance(pairs, str) or not isinstance(pairs, Sequence) or len(pair) != len(texts):
+        got = "one string" if isinstance(pairs, str) else len(pair) if isinstance(pairs, Sequence) else _named(pairs)
         raise InputError(f"A batch of {len(texts)} texts needs a list of {len(texts)} second sentences; got {got}.")
-    return list(zip(texts, pairs, strict=True))
+    return [(text, _no_list(one)) for text, one in zip(texts, pair, strict=True)]
 
 
 def encode(
@@ -67,10 +63,10 @@ def encode(
     sentence, joined in the tokenizer's own pair format. With `max_tokens` a longer text is cut. Raises `InputError` where
     nothing is left to trace, `MissingError` where a string comes without a tokenizer.
     """
-    if max_tokens is not None and max_tokens < 1:
-        raise InputError(f"`max_tokens` is a number of tokens, at least 1; got {max_tokens}.")
+    if max_tokens is not None and not (is_whole(max_tokens) and max_tokens >= 1):
+        raise InputError(f"`max_tokens` is a number of tokens, at least 1; got {max_tokens!r}.")
     if isinstance(given, str):
-        return encode_text(tokenizer, read, given, pair, max_tokens=max_tokens)
+        return encode_text(tokenizer, read, given, _no_list(pair), max_tokens=max_tokens)
     if pair is not None:
         raise InputError("A second sentence (`pair`) goes with a text, not with token ids, messages or ready inputs.")
     if isinstance(given, Mapping):
@@ -79,12 +75,14 @@ def encode(
         return encode_ready(read, {"input_ids": given}, max_tokens=max_tokens)
     if _all(given, Mapping):
         return encode_chat(tokenizer, read, cast("Sequence[Message]", given), max_tokens=max_tokens)
+    if _all(given, str):
+        raise InputError(f"One text at a time here; got a list of {len(given)}.")
     if not isinstance(given, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(_NONE_OF_THEM)
+        raise _none_of_them(given)
     try:
         return encode_ids(read, cast("Sequence[int]", given), max_tokens=max_tokens)
     except TypeError as error:
-        raise InputError(_NONE_OF_THEM) from error
+        raise _none_of_them(given) from error
 
 
 def _all(given: object, kind: type) -> bool:
@@ -96,6 +94,24 @@ def _all(given: object, kind: type) -> bool:
 
 
 def _no_list(pair: str | Sequence[str] | None) -> str | None:
-    if pair is not None and not isinstance(pair, str):
+    if pair is None or isinstance(pair, str):
+        return pair
+    if isinstance(pair, (list, tuple)):
         raise InputError("A list of second sentences (`pair`) goes with a list of texts.")
-    return pair
+    raise InputError(f"A second sentence (`pair`) is a text; got {_named(pair)}.")
+
+
+def _none_of_them(given: object) -> InputError:
+    return InputError(
+        "A text is a string, a list of token ids, a list of chat messages, or a mapping of model inputs; got "
+        f"{_named(given)}."
+    )
+
+
+def _named(given: object) -> str:
+    """The type of what was given, of a list with the types of what is in it."""
+    kind = type(given).__name__
+    if isinstance(given, (list, tuple)):
+        inside = dict.fromkeys(type(one).__name__ for one in cast("Sequence[object]", given))
+        return f"{kind} of {', '.join(inside)}" if inside else f"an empty {kind}"
+    return kind

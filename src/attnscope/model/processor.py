@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from attnscope.errors import InputError
+from attnscope.model.grids import grids_of, laid_out
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Tools:
             return cls(tokenizer, image_processor, given)
         if hasattr(given, "preprocess") and not hasattr(given, "convert_ids_to_tokens"):
             return cls(image_processor=given)
+        if isinstance(given, nn.Module) or not callable(given):
+            raise InputError(
+                "Beside a model goes its tokenizer, its image processor or its processor, as transformers loads it; got "
+                f"{type(given).__name__}."
+            )
         return cls(tokenizer if hasattr(given, "feature_extractor") and tokenizer is not None else given)
 
 
@@ -91,8 +97,15 @@ def seen(inputs: Mapping[str, Tensor], image_processor: Any) -> list[Image.Image
     Without a processor the values are stretched to the range of a picture. An empty list where the pixels are not laid out
     as pictures.
     """
-    pixels = inputs.get("pixel_values")
-    if pixels is None or pixels.ndim < 3 or pixels.shape[-3] not in (1, 3):
+    pixels, grids = inputs.get("pixel_values"), grids_of(inputs)
+    if pixels is None or pixels.ndim < 3:
+        return []
+    if grids is not None:
+        return [
+            _picture(laid_out(one.detach().float().cpu(), grid), image_processor)
+            for one, grid in zip(pixels, grids, strict=True)
+        ]
+    if pixels.shape[-3] not in (1, 3):
         return []
     flat = pixels.detach().float().cpu().reshape(-1, *pixels.shape[-3:])
     return [_picture(one, image_processor) for one in flat]
