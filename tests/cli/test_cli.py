@@ -122,6 +122,10 @@ def test_edits_are_given_one_by_one_and_in_a_file_and_said_wherever_the_trace_go
     text = ("trace", "minilm", "--text", "the cat sat")
     done = attnscope(*text, "--edits", str(listed), "--edit", cut, "-o", str(path))
     assert done.returncode == 0, done.stderr
+    changed = "Changed by 2 edits: ScaleHead(layer=2, head=1, factor=0.0), CutEdge("
+    assert changed in done.stdout
+    for command in (("heads", str(path)), ("export", str(path), "-o", str(page))):
+        assert changed in attnscope(*command).stdout
     opened = attnscope_open(path)
     assert [repr(one) for one in opened.edits] == [
         "ScaleHead(layer=2, head=1, factor=0.0)",

@@ -59,6 +59,16 @@ def test_dimensions_may_come_in_any_collection(dims: Any) -> None:
     assert ScaleNeuron(0, 1, np.int64(5), 2) == ScaleNeuron(0, 1, torch.tensor(5), 2) == ScaleNeuron(0, 1, 5, 2)
 
 
+def test_what_changed_a_pass_is_said_with_arrays_by_their_size() -> None:
+    said = edits.sentence_of([edit.as_json() for edit in EVERY])
+    assert said.startswith("Changed by 11 edits: ScaleHead(layer=2, head=1, factor=0.0), MeanHead(")
+    for part in (TRACE.id, "2 traces", "reference=3 × 6 numbers", "vector=[1.0, 2.0]"):
+        assert part in said
+    assert "vector=576 numbers" in edits.sentence_of([AddVector(0, None, [0.5] * 576).as_json()])
+    assert edits.sentence_of([ScaleHead(0, 0, 1).as_json()] * 500).endswith(" and 488 more.")
+    assert edits.sentence_of([]) == ""
+
+
 def test_edits_differ_where_they_say_something_else() -> None:
     assert len({*EVERY, ScaleHead(2, 1, 0), ScaleHead(2, 1, 1), ScaleHead(2, 1, 0, stack="decoder")}) == len(EVERY) + 2
     assert ScaleHead(2, 1, 0) != "ScaleHead(2, 1, 0)"

@@ -12,6 +12,7 @@ from attnscope.errors import MissingError
 
 if TYPE_CHECKING:
     from attnscope.edits import Edit
+    from attnscope.trace import Trace
 
 Written = Annotated[
     list[str] | None,
@@ -28,3 +29,12 @@ def edits_given(written: Sequence[str], path: Path | None) -> list[Edit]:
         raise MissingError(f"There is no file {str(path)!r} with edits.")
     found = [] if path is None else from_json(path.read_bytes())
     return [*found, *(edit for one in written for edit in from_json(f"[{one}]"))]
+
+
+def say_edits(trace: Trace) -> None:
+    """Print what a trace was changed by, if by anything."""
+    from attnscope.edits import sentence_of
+
+    said = sentence_of(trace.provenance.get("edits") or [])
+    if said:
+        typer.echo(said)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.edits import say_edits
 from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
 
 
@@ -55,6 +56,7 @@ def export(
         )
     for warning in trace.warnings:
         typer.echo(warning, err=True)
+    say_edits(trace)
     what = "all views" if made.neurons else "no neurons"
     typer.echo(f"{output}: {made.size / 1e6:.1f} MB, {what}, no weight more than {made.error:.0e} off.")
     write(made, output)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnscope.cli.edits import Listed, Written, edits_given
+from attnscope.cli.edits import Listed, Written, edits_given, say_edits
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def generate(
     made = loaded.generate_wanted(text, wanted, target=target, edits=changes, on_token=_Table())
     typer.echo(f"\n{text}{made.text}\n")
     typer.echo(_said(made, wanted.seed))
+    say_edits(made.trace)
     for warning in made.trace.warnings:
         typer.echo(warning, err=True)
     if output is not None:

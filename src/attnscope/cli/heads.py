@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.edits import say_edits
 from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
 from attnscope.errors import InputError
 
@@ -58,6 +59,7 @@ def heads(
         _write(ordered, csv)
     Console().print(_table(ordered.head(top), name))
     typer.echo(_said(found, name, top, off_sink=off_sink))
+    say_edits(trace)
     if csv is not None:
         typer.echo(f"{csv}: all {len(found)} heads, {len(found.columns) - 2} measures.")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
-from attnscope.cli.edits import Listed, Written, edits_given
+from attnscope.cli.edits import Listed, Written, edits_given, say_edits
 from attnscope.cli.traced import traced
 from attnscope.errors import InputError
 
@@ -44,4 +44,5 @@ def trace(
     for warning in made.warnings:
         typer.echo(warning, err=True)
     tokens, megabytes = len(made.tokens), output.stat().st_size / 1e6
+    say_edits(made)
     typer.echo(f"{output}: {tokens} token{'s' if tokens != 1 else ''}, {megabytes:.1f} MB. {made.certificate.sentence}")

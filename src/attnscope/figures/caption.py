@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from attnscope.edits import sentence_of
 from attnscope.figures.text import labels, printable
 from attnscope.trace import Trace
 from attnscope.types import Token
@@ -61,9 +62,8 @@ def _model(given: dict[str, Any]) -> str:
     parts += [f"weights {given['weights']}"] if given.get("weights") else []
     parts += [str(given["dtype"])] if given.get("dtype") else []
     parts += [f"stored as {given['quantisation']}"] if given.get("quantisation") else []
-    edits = given.get("edits") or []
-    changed = f" Changed by {len(edits)} edit{'s' if len(edits) > 1 else ''}: {edits}." if edits else ""
-    return printable(f"Model: {', '.join(parts)}.{changed}")
+    changed = sentence_of(given.get("edits") or [])
+    return printable(f"Model: {', '.join(parts)}." + (f" {changed}" if changed else ""))
 
 
 def _input(trace: Trace, stack: str | None) -> str:
