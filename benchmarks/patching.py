@@ -46,24 +46,31 @@ def main() -> None:
 def _work(kind: str, model: attnscope.Model, clean: attnscope.Trace, corrupted: attnscope.Trace) -> Any:
     if kind != "separate":
         return lambda: model.patch(clean, corrupted, what=kind, answer=" was", foil=" had")
-    return lambda: _separate(model, clean, corrupted)
+    source = _outputs(model.hf_model, clean)
+    return lambda: _separate(model.hf_model, source, corrupted)
 
 
-def _separate(model: attnscope.Model, clean: attnscope.Trace, corrupted: attnscope.Trace) -> list[float]:
-    hf_model: Any = model.hf_model
-    modules = [layer.self_attn.o_proj for layer in hf_model.model.layers]
+OPTIONS = {"use_cache": False, "logits_to_keep": 1}
+
+
+def _outputs(hf_model: Any, clean: attnscope.Trace) -> dict[int, torch.Tensor]:
+    """What W_O of each layer reads in the clean prompt's pass: one pass, which is not timed."""
     source: dict[int, torch.Tensor] = {}
     handles = [
-        module.register_forward_pre_hook(lambda _module, args, layer=layer: source.update({layer: args[0].clone()}))
-        for layer, module in enumerate(modules)
+        layer.self_attn.o_proj.register_forward_pre_hook(lambda _module, args, i=i: source.update({i: args[0].clone()}))
+        for i, layer in enumerate(hf_model.model.layers)
     ]
-    options = {"use_cache": False, "logits_to_keep": 1}
+    with torch.no_grad():
+        hf_model(**clean.inputs, **OPTIONS)
+    for handle in handles:
+        handle.remove()
+    return source
+
+
+def _separate(hf_model: Any, source: dict[int, torch.Tensor], corrupted: attnscope.Trace) -> list[float]:
     found: list[float] = []
     with torch.no_grad():
-        hf_model(**clean.inputs, **options)
-        for handle in handles:
-            handle.remove()
-        for layer, module in enumerate(modules):
+        for layer, module in enumerate(layer.self_attn.o_proj for layer in hf_model.model.layers):
             part = slice(64 * (layer % 9), 64 * (layer % 9 + 1))
 
             def patched(_module: Any, args: Any, layer: int = layer, part: slice = part) -> Any:
@@ -72,7 +79,7 @@ def _separate(model: attnscope.Model, clean: attnscope.Trace, corrupted: attnsco
                 return (changed,)
 
             handle = module.register_forward_pre_hook(patched)
-            found.append(float(hf_model(**corrupted.inputs, **options).logits[0, -1, 0]))
+            found.append(float(hf_model(**corrupted.inputs, **OPTIONS).logits[0, -1, 0]))
             handle.remove()
     return found
 
