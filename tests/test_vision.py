@@ -112,6 +112,63 @@ def test_a_model_of_two_towers_shows_the_one_that_reads_the_input(kind: str) -> 
     assert both.tokens_for("vision")[0][-1].box == (24, 24, 32, 32)
 
 
+def _siglip2() -> tuple[Any, Any]:
+    torch.manual_seed(0)
+    text = {**_TEXT, "max_position_embeddings": 20, "projection_size": 32}
+    config = tf.Siglip2Config(text_config=text, vision_config={**_SMALL, "patch_size": 8, "num_patches": 16})
+    return tf.Siglip2Model(config).eval(), tf.Siglip2ImageProcessorPil(patch_size=8, max_num_patches=36)
+
+
+def test_patches_in_rows_lie_where_their_grid_has_them() -> None:
+    hf_model, processor = _siglip2()
+    model = attnscope.Model(hf_model.vision_model, processor)
+    trace, wide = model.trace(_photo(40, 32)), model.trace(_photo(72, 24))
+    rows, columns = processor(images=_photo(40, 32), return_tensors="pt")["spatial_shapes"][0].tolist()
+    assert not trace.warnings
+    assert trace.certificate.ok
+    assert [token.text for token in trace.tokens] == [
+        *(f"patch {row},{column}" for row in range(rows) for column in range(columns)),
+        *["[padding]"] * (36 - rows * columns),
+    ]
+    assert trace.tokens[columns].box == (0, 8, 8, 16)
+    assert (trace.images[0].width, trace.images[0].height) == (8 * columns, 8 * rows)
+    assert wide.tokens[columns].box != trace.tokens[columns].box
+    assert float(trace.attention(0, 0)[:, rows * columns :].sum()) == 0
+    assert model.count_positions(_photo()) == 36
+
+
+def test_patches_in_rows_are_the_picture_itself() -> None:
+    hf_model, processor = _siglip2()
+    photo = _photo(48, 48)
+    trace = attnscope.Model(hf_model.vision_model, processor).trace(photo)
+    shown = np.asarray(open_picture(trace.images[0].data), dtype=int)
+    assert np.abs(shown - np.asarray(photo, dtype=int)).max() <= 1
+
+
+def test_ready_patches_in_rows_go_with_a_text() -> None:
+    hf_model, processor = _siglip2()
+    model = attnscope.Model(hf_model, processor)
+    ready = dict(processor(images=_photo(), return_tensors="pt"))
+    both = model.trace({"input_ids": torch.tensor([[1, 5, 7, 2]]), **ready})
+    assert both.tokens_for("vision")[0][0].box == (0, 0, 8, 8)
+    alone = model.trace(ready)
+    assert list(alone.stacks) == ["vision"]
+    assert torch.equal(alone.attention(1, 2, stack="vision"), both.attention(1, 2, stack="vision"))
+
+
+def test_ready_inputs_of_a_picture_reach_the_model_whatever_their_names_are() -> None:
+    config = tf.MllamaVisionConfig(
+        **{**_EYES, "attention_heads": 4}, num_global_layers=1, max_num_tiles=4, intermediate_layers_indices=[0]
+    )
+    ready = {
+        "pixel_values": torch.rand(1, 1, 4, 3, 32, 32),
+        "aspect_ratio_ids": torch.tensor([[1]]),
+        "aspect_ratio_mask": torch.tensor([[[1, 0, 0, 0]]]),
+    }
+    model = attnscope.Model(tf.MllamaVisionModel(config).eval())
+    assert model.trace(ready).certificate.ok
+
+
 def _llava() -> Any:
     return tf.LlavaForConditionalGeneration(
         tf.LlavaConfig(

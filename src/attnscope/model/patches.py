@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from attnscope.model.grids import Grid, grids_of
 from attnscope.model.processor import vision_config
 from attnscope.types import Box
 
@@ -69,29 +70,29 @@ def spots(
 ) -> list[Spot | None] | None:
     """For every position of the stack the part of a picture it stands for, None for those that no pixel changes.
 
-    `inputs` has `pixel_values` [..., channel, height, width] and what else the model needs; `clone` is a structural clone.
-    None where positions do not stand for separate rectangles of it.
+    `inputs` has `pixel_values` [..., channel, height, width], or the patches of a grid, and what else the model needs; `clone`
+    is a structural clone. None where positions do not stand for separate rectangles of it.
     """
-    pixels = inputs["pixel_values"]
-    *leading, _, height, width = pixels.shape
-    count = int(torch.tensor(leading).prod()) if leading else 1
+    pixels, grids = inputs["pixel_values"], grids_of(inputs)
+    shape = pixels.shape[-3 if grids is None else -2 :]
+    count = pixels.numel() // shape.numel()
+    bands = [_bands(shape, patch)] * count if grids is None else [_bands_of_grid(grid) for grid in grids]
     base = torch.rand(pixels.shape, generator=torch.Generator().manual_seed(7)).to(pixels) * 2 - 1
     with _states(clone, inputs, lookout) as states:
         before = states(base)
         scale = float(before.abs().max()) or 1.0
 
-        def changed(image: int, rows: slice, columns: slice) -> Tensor:
+        def changed(image: int, band: tuple[slice, ...]) -> Tensor:
             altered = base.clone()
-            part = altered.reshape(count, *pixels.shape[-3:])
-            part[image, :, rows, columns] = -part[image, :, rows, columns] + 0.5
+            part = altered.reshape(count, *shape)
+            part[image][band] = -part[image][band] + 0.5
             after = states(part.reshape(pixels.shape))
             return ((after - before).abs().amax(-1) > _LEAST_CHANGE * scale).cpu()
 
-        whole = slice(None)
         found: list[Spot | None] = [None] * before.shape[0]
-        for image in range(count):
-            rows = [changed(image, slice(y, y + patch[0]), whole) for y in range(0, height - patch[0] + 1, patch[0])]
-            columns = [changed(image, whole, slice(x, x + patch[1])) for x in range(0, width - patch[1] + 1, patch[1])]
+        for image, (of_rows, of_columns) in enumerate(bands):
+            rows = [changed(image, band) for band in of_rows]
+            columns = [changed(image, band) for band in of_columns]
             for position in range(before.shape[0]):
                 y, x = _span(rows, position), _span(columns, position)
                 if y is None and x is None:
@@ -101,6 +102,24 @@ def spots(
                 box = (x[0] * patch[1], y[0] * patch[0], x[1] * patch[1], y[1] * patch[0])
                 found[position] = Spot(image, box)
     return found if _apart(found) else None
+
+
+_Bands = tuple[list[tuple[slice, ...]], list[tuple[slice, ...]]]
+"""Where the patches of each row and of each column of a picture lie in its pixels."""
+
+
+def _bands(shape: torch.Size, patch: tuple[int, int]) -> _Bands:
+    """Of a picture [channel, height, width]."""
+    whole, (height, width) = slice(None), patch
+    rows = [(whole, slice(y, y + height), whole) for y in range(0, shape[1] - height + 1, height)]
+    return rows, [(whole, whole, slice(x, x + width)) for x in range(0, shape[2] - width + 1, width)]
+
+
+def _bands_of_grid(grid: Grid) -> _Bands:
+    """Of patches one after another [patch, number]."""
+    rows, columns = grid.rows, grid.columns
+    across = [(slice(y * columns, (y + 1) * columns),) for y in range(rows)]
+    return across, [(slice(x, rows * columns, columns),) for x in range(columns)]
 
 
 def special_names(

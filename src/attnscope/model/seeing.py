@@ -36,7 +36,7 @@ class Seeing(Core):
             return len(encoded.tokens)
         pixels, patch = encoded.inputs["pixel_values"], patch_size(self.module, self.module.config)
         height, width = pixels.shape[-2:]
-        return pixels.shape[-2] if patch is None else (height // patch[0]) * (width // patch[1]) + 1
+        return height if patch is None or pixels.ndim < 4 else (height // patch[0]) * (width // patch[1]) + 1
 
     def _is_picture(self, given: Any) -> bool:
         """Whether `given` is a picture, or ready inputs with one. A string names a picture where the model reads no text."""
