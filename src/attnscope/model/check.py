@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from attnscope.model.reported import Weights, eager_weights, reported_weights
 from attnscope.trace import Certificate, LayerCertificate
 from attnscope.trace.certificate import TOLERANCE, Scope
 from attnscope.types import Observer
+
+_LOG = logging.getLogger(__name__)
 
 
 def certify(
@@ -91,10 +94,8 @@ def full_certificate(
         weighted_values_error(call) > tolerance for call in calls
     ):  # shown, if at all, by the weights it returns itself
         captured, calls = _captured(model, anatomy, {**inputs, **options}, observer, keep_weights=True)
-    with prepared(model, "eager") as clone, torch.no_grad():
-        eager = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True, output_attentions=True))
     across = is_encoder_decoder(model)
-    reported = eager_weights(eager, encoder_decoder=across)
+    reported = _eager_weights(model, inputs, encoder_decoder=across)
     layers: dict[str, list[LayerCertificate]] = {}
     for name, stack in anatomy.stacks.items():
         if stack.reported:
@@ -112,6 +113,19 @@ def full_certificate(
         found, error, _ = reported_weights(model, inputs, untouched, anatomy.outside)
         layers |= reported_certificate(found, error, tolerance, "full").stacks
     return Certificate.of(ordered(layers), tolerance, "full")
+
+
+def _eager_weights(
+    model: nn.Module, inputs: Mapping[str, Any], *, encoder_decoder: bool
+) -> Mapping[str, Sequence[Tensor | None]]:
+    """The weights of an eager pass; none where the model's own code does not run through it (Llama 4's vision tower)."""
+    with prepared(model, "eager") as clone, torch.no_grad():
+        try:
+            eager = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True, output_attentions=True))
+        except (AttributeError, LookupError, TypeError, ValueError):
+            _LOG.info("%s does not run with its eager attention weights.", type(model).__name__, exc_info=True)
+            return {}
+    return eager_weights(eager, encoder_decoder=encoder_decoder)
 
 
 def edited_certificate(

@@ -50,7 +50,7 @@ def _with_pictures(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
     if not of_text or len(lists) > 2:
         raise RefusedError(
             f"This model's attention lies in {len(lists)} parts ({', '.join(lists)}), and shown are a text with {tokens} tokens "
-            "and one vision tower. Trace a text alone."
+            "and one vision tower. Trace a text alone, where the model reads one."
         )
     text = Group(lists.pop(of_text[-1]))
     found = {"decoder" if text.causal else "encoder": text}

@@ -109,6 +109,9 @@ def _text_config(config: Any) -> Any:
 
 
 def _side(config: Any, side: str) -> Any:
-    """The config of one side, where a model's config consists of two; else the whole."""
+    """The config of one side, where a model's config consists of two; else what the whole says of text."""
     own = getattr(config, side, None)
-    return _text_config(own) if hasattr(own, "vocab_size") or hasattr(own, "text_config") else config
+    if hasattr(own, "vocab_size") or hasattr(own, "text_config"):
+        return _text_config(own)
+    parts = [getattr(config, name, None) for name in (f"text_{side}", "text_config")]
+    return next((one for one in (config, *parts) if hasattr(one, "vocab_size")), config)

@@ -53,7 +53,15 @@ def with_target(
     target: Target | None,
     observer: Observer | None = None,
 ) -> Encoded:
-    """`source` with what the decoder reads: the target, or the model's own greedy output where there is none."""
+    """`source` with what the decoder reads: the target, or the model's own greedy output where there is none.
+
+    Raises `RefusedError` for a decoder that reads no tokens.
+    """
+    if not accepted(model, **{_DECODER: None}):
+        raise RefusedError(
+            f"The decoder of {type(model).__name__} reads no tokens (there are no `decoder_input_ids`), so what it looks from "
+            "cannot be named, and the model is not shown."
+        )
     warnings = list(source.warnings)
     if target is None:
         written, more = greedy(model, source.inputs, tokenizer, observer)
