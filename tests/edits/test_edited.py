@@ -157,6 +157,14 @@ def test_an_encoder_decoder_generates_with_its_encoder_edited() -> None:
     assert not torch.allclose(plain.logits[0], found.logits[0], atol=1e-3)
 
 
+@pytest.mark.parametrize("what", ["attention", "output"])
+@pytest.mark.parametrize("length", [5, 9])
+def test_a_source_of_another_length_than_the_input_is_refused(llama: attnscope.Model, what: Any, length: int) -> None:
+    edits = [PatchHead(0, 0, llama.trace(ids(length)), what)]
+    with llama.edited(edits), pytest.raises(InputError, match=f"of {length} queries, and this input has 7"):
+        logits_of(llama.hf_model)
+
+
 def test_a_batch_is_edited_row_by_row(llama: attnscope.Model) -> None:
     with llama.edited([SetAttention(1, 2, 3, 1, 0.6)]):
         both = logits_of(llama.hf_model, torch.cat([INPUT, INPUT.flip(1)]))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from attnscope.attention import Edited, QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
-from attnscope.edits.stages import Cut, LayerPlan, PatchedRows, Scaled, Set, Vector
+from attnscope.edits.stages import Cut, LayerPlan, Patched, PatchedRows, Scaled, Set, Vector
 from attnscope.errors import InputError
 
 
@@ -137,6 +137,8 @@ class Layer:
                     outcome.kept[one.head] *= one.factor
                     outcome.outputs[one.head] *= one.factor
                 continue
+            if isinstance(one, Patched):
+                self._check_whole(one, "outputs", len(one.outputs), queries)
             found = one.at(self.before, queries)
             for row in range(output.shape[0])[_rows(one.row)] if len(found) else ():
                 before = any((one.head, which) in changed for which in (None, row))
@@ -179,15 +181,18 @@ class Layer:
         named: set[int] = set()
         for one in edits:
             if isinstance(one, PatchedRows):
-                if one.queries < queries and self.before == 0:
-                    raise InputError(
-                        f"PatchHead of head {self.name}{one.head} has the attention of {one.queries} queries, and this input has "
-                        f"{queries}: use a source of as many tokens."
-                    )
+                self._check_whole(one, "attention", one.queries, queries)
                 named.update(range(max(0, min(queries, one.queries - self.before))))
             elif 0 <= one.query - self.before < queries:
                 named.add(one.query - self.before)
         return torch.tensor(sorted(named), dtype=torch.long)
+
+    def _check_whole(self, one: PatchedRows | Patched, what: str, has: int, queries: int) -> None:
+        if one.whole and self.before == 0 and has != queries:
+            raise InputError(
+                f"PatchHead of head {self.name}{one.head} has the {what} of {has} queries, and this input has {queries}: use a "
+                "source of as many tokens."
+            )
 
     def _weights(
         self,

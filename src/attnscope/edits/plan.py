@@ -137,7 +137,7 @@ def _add(layer: _Growing, one: Planned, stack: str, shape: LayerShape, size: tup
         case PatchHead():
             outputs = outputs_of(edit, edit.head, stack, edit.source, shape.v_dim)
             _fits(edit, (len(outputs),), size and size[:1])
-            layer.outputs.append(Patched(row, edit.head, outputs))
+            layer.outputs.append(Patched(row, edit.head, outputs, whole=size is None))
         case AddVector():
             layer.vectors.append(Vector(row, edit.position, torch.tensor(edit.vector, dtype=torch.float32), edit.at))
         case _:
@@ -147,7 +147,7 @@ def _add(layer: _Growing, one: Planned, stack: str, shape: LayerShape, size: tup
 def _patched_rows(edit: PatchHead, row: int | None, stack: str, size: tuple[int, int] | None) -> PatchedRows:
     weights, has = weights_of(edit, stack)
     _fits(edit, has, size)
-    return PatchedRows(row, edit.head, weights, *has)
+    return PatchedRows(row, edit.head, weights, *has, whole=size is None)
 
 
 def _fits(edit: PatchHead, has: tuple[int, ...], size: tuple[int, ...] | None) -> None:

@@ -50,13 +50,17 @@ class Set:
 
 @dataclass(frozen=True)
 class PatchedRows:
-    """The first `queries` rows of a head's weights, of `keys` keys, from elsewhere: `weights` gives rows of them."""
+    """The first `queries` rows of a head's weights, of `keys` keys, from elsewhere: `weights` gives rows of them.
+
+    Where the input was not known beforehand, a pass from its first token on must have just as many queries (`whole`).
+    """
 
     row: int | None
     head: int
     weights: Callable[[Tensor], Tensor]
     queries: int
     keys: int
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,12 @@ class Resampled:
 
 @dataclass(frozen=True)
 class Patched:
-    """Outputs of a head from elsewhere, for as many positions as there are."""
+    """Outputs of a head from elsewhere, for as many positions as there are; `whole` is as for `PatchedRows`."""
 
     row: int | None
     head: int
     outputs: Float[Tensor, "position v_dim"]
+    whole: bool = True
 
     def at(self, before: int, queries: int) -> Float[Tensor, "some v_dim"]:
         """The outputs at the positions from `before`; fewer than `queries` where the source ends."""
