@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers as tf
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -115,6 +116,14 @@ def test_text_beyond_the_models_positions_is_refused_with_both_numbers(minilm: a
         TooLongError, match=r"602 tokens and this model has positions for 512\. Shorten it by 90 tokens"
     ):
         minilm.trace("fox " * 600)
+
+
+def test_a_table_of_positions_that_is_computed_ends_too() -> None:
+    config = tf.CTRLConfig(vocab_size=99, n_embd=32, n_layer=1, n_head=4, dff=32, n_positions=20)
+    model = attnscope.Model(tf.CTRLLMHeadModel(config).eval())
+    assert model.trace([5] * 20).certificate.ok
+    with pytest.raises(TooLongError, match=r"21 tokens and this model has positions for 20\. Shorten it by 1 token\."):
+        model.trace([5] * 21)
 
 
 def test_a_model_without_tokenizer_says_what_to_do_with_a_text(minilm: attnscope.Model) -> None:

@@ -31,7 +31,8 @@ def position_limit(model: nn.Module) -> tuple[int | None, bool]:
             rows = module.num_embeddings - (padding + 1 if padding is not None else getattr(module, "offset", 0))
             if limit is not None and limit - 8 <= rows <= limit:
                 return rows, True
-    return limit, False
+    computed = (table for name, table in model.named_buffers() if name.rsplit(".", 1)[-1] == "pos_encoding")  # CTRL
+    return limit, any(table.shape[0] == limit for table in computed)
 
 
 def side_limits(model: nn.Module) -> dict[str, tuple[int | None, bool]]:
@@ -57,7 +58,7 @@ def check_length(tokens: int, limit: int | None, *, hard: bool, what: str = "tex
     if hard:
         error = TooLongError(
             f"The {what} has {tokens:,} tokens and this model has positions for {limit:,}. "
-            f"Shorten it by {tokens - limit:,} tokens.",
+            f"Shorten it by {tokens - limit:,} token{'s' if tokens - limit > 1 else ''}.",
             fits=limit,
         )
         if what != "target":  # for who calls from Python; the page has a button for it
