@@ -57,6 +57,17 @@ def test_a_classifier_has_its_labels(of_class) -> None:
     assert trace.next_tokens is None
 
 
+def test_whether_a_sentence_follows_is_said_where_there_is_one(of_class) -> None:
+    for cls in (tf.BertForNextSentencePrediction, tf.BertForPreTraining):
+        model = of_class(cls)
+        assert model.trace("Paris is large.").predictions == []
+        (one,) = model.trace("Paris is large.", pair="So it is.").predictions
+        assert {choice.text for choice in one.choices} == {
+            "the second sentence follows",
+            "the second sentence does not follow",
+        }
+
+
 def test_labels_that_may_hold_together_have_a_probability_each_and_a_number_has_none(of_class) -> None:
     several = of_class(tf.BertForSequenceClassification, num_labels=2, problem_type="multi_label_classification")
     trace = several.trace("a film")

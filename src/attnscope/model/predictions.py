@@ -36,6 +36,7 @@ def predictions_of(model: nn.Module, tokenizer: Any, output: Any, encoded: Encod
     logits = _field(output, "logits")
     scores = logits if logits is not None else _field(output, "prediction_logits")
     name = type(model).__name__
+    alone = encoded.text is not None and encoded.pair is None  # no second sentence that could follow
     if scores is not None and scores.ndim == 3 and scores.shape[1] == len(tokens):
         if vocabulary is not None and scores.shape[-1] >= vocabulary:
             mask = None if ids is None else _mask_token(model, tokenizer)
@@ -48,9 +49,10 @@ def predictions_of(model: nn.Module, tokenizer: Any, output: Any, encoded: Encod
         else:
             follows = name.endswith("ForNextSentencePrediction")
             labels = _FOLLOWS if follows else _labels(model, scores.shape[1])
-            found.append(_label(scores[0], labels, _problem(model, scores.shape[1])))
+            if not (follows and alone):
+                found.append(_label(scores[0], labels, _problem(model, scores.shape[1])))
     relation = _field(output, "seq_relationship_logits")
-    if relation is not None and tuple(relation.shape) == (1, 2):
+    if relation is not None and tuple(relation.shape) == (1, 2) and not alone:
         found.append(_label(relation[0], _FOLLOWS, "one"))
     return found
 
