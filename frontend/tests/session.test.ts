@@ -46,6 +46,27 @@ function shown(tokens: number) {
   return session;
 }
 
+describe("a model that was not loaded at first", () => {
+  it("is asked what it reads once it has run", async () => {
+    let loaded = false;
+    const greeting = (): Message =>
+      ({
+        ...{ v: 1, id: "1", last: true, type: "hello", tensors: new Map(), version: "1", model: "m" },
+        ...{ models: [{ name: "m", title: "M", kind: "decoder", loaded, chat: loaded ? true : null }] },
+        ...{ examples: [], can: ["run"], limits: {}, measures: [], trace: null },
+      }) as unknown as Message;
+    const session = createSession(
+      sourceOf(({ type }) => {
+        if (type === "hello") return greeting();
+        loaded = true;
+        return type === "run" ? trace("first", 3) : new RefusedError("unknown", "gone");
+      }),
+    );
+    await session.start("#text=first");
+    expect(session.hello()?.models[0]).toMatchObject({ loaded: true, chat: true });
+  });
+});
+
 describe("undo", () => {
   it("says what it would take back, and redo what it would bring back", () => {
     const session = shown(3);

@@ -137,7 +137,21 @@ export function createSession(source: Source) {
     const trace = await ask("run", requestOf(input), "trace", "starting");
     if (trace !== null) {
       dispatch({ type: "traced", trace, select: input.select });
-      await showLayer();
+      await Promise.all([showLayer(), learn(trace.model.name)]);
+    }
+  }
+
+  /** Asks again what the models read, where the one that just ran was not loaded when one asked first. */
+  async function learn(name: string | null): Promise<void> {
+    const entry = hello()?.models.find((one) => one.name === name);
+    if (entry === undefined || entry.loaded) return;
+    try {
+      const { signal } = new AbortController();
+      for await (const message of source.request({ type: "hello" }, { signal })) {
+        if (message.type === "hello") setHello(message);
+      }
+    } catch {
+      // What was known stays; whoever asks for more is told what is wrong.
     }
   }
 
