@@ -48,6 +48,20 @@ def test_undo_and_redo_say_what_they_do_and_leave_the_theme(nurse: Page) -> None
     expect(redo).to_be_disabled()
 
 
+def test_a_chat_opens_at_its_last_message_and_one_writes_the_next_at_once(nurse: Page) -> None:
+    nurse.get_by_test_id("chat").click()
+    nurse.get_by_test_id("chat-line").click()
+    expect(nurse.get_by_test_id("message-0")).to_be_focused()
+    expect(nurse.get_by_test_id("message-0")).to_have_value(NURSE)
+    nurse.get_by_test_id("add-message").click()
+    expect(nurse.get_by_test_id("message-1")).to_be_focused()
+    nurse.keyboard.type("said that")
+    nurse.keyboard.press("Enter")
+    expect(nurse.get_by_test_id("roles")).to_contain_text("assistant")
+    nurse.get_by_test_id("chat-line").click()
+    expect(nurse.get_by_test_id("message-1")).to_be_focused()
+
+
 def test_help_opens_with_a_key_and_gives_the_keyboard_back(nurse: Page) -> None:
     nurse.get_by_test_id("query-tokens").focus()
     nurse.keyboard.press("?")

@@ -15,7 +15,10 @@ export interface PopoverProps {
   readonly children: (close: () => void) => JSX.Element;
 }
 
-/** A button that opens a box under it. Escape, a click elsewhere and leaving by Tab close it. */
+/**
+ * A button that opens a box under it, with the keyboard in what is marked `data-first`, else in the first control.
+ * Escape, a click elsewhere and leaving by Tab close it.
+ */
 export function Popover(props: PopoverProps) {
   const [open, setOpen] = createSignal(false);
   let frame!: HTMLSpanElement;
@@ -37,7 +40,10 @@ export function Popover(props: PopoverProps) {
     document.addEventListener("pointerdown", outside, true);
     queueMicrotask(() => {
       keepInside(frame);
-      items()[0]?.focus({ preventScroll: true });
+      const box = frame.querySelector<HTMLElement>(".box");
+      const first = box?.querySelector<HTMLElement>("[data-first]");
+      (first ?? items()[0])?.focus({ preventScroll: true });
+      if (box && first) box.scrollTop = first.offsetTop + first.offsetHeight - box.clientHeight / 2;
     });
   };
   onCleanup(() => document.removeEventListener("pointerdown", outside, true));

@@ -7,6 +7,7 @@ const ROLES = ["system", "user", "assistant"] as const;
 
 /** The messages of a chat: in a line, and in a box to write them. */
 export function ChatBox(props: { readonly prompt: Prompt }) {
+  let box!: HTMLDivElement;
   const turns = () => props.prompt.chat() ?? [];
   const change = (at: number, part: Partial<ChatMessage>): void => {
     props.prompt.setChat(turns().map((turn, index) => (index === at ? { ...turn, ...part } : turn)));
@@ -14,6 +15,7 @@ export function ChatBox(props: { readonly prompt: Prompt }) {
   const add = (): void => {
     const role = turns().at(-1)?.role === "user" ? "assistant" : "user";
     props.prompt.setChat([...turns(), { role, content: "" }]);
+    queueMicrotask(() => box.querySelector<HTMLElement>("[data-first]")?.focus());
   };
   const onKey = (event: KeyboardEvent, close: () => void): void => {
     // Arrows move within the text, not through the box.
@@ -40,7 +42,12 @@ export function ChatBox(props: { readonly prompt: Prompt }) {
       }
     >
       {(close) => (
-        <div class="chat-box">
+        <div
+          class="chat-box"
+          ref={(element) => {
+            box = element;
+          }}
+        >
           <Index each={turns()}>
             {(turn, at) => (
               <div class="turn">
@@ -59,6 +66,7 @@ export function ChatBox(props: { readonly prompt: Prompt }) {
                   rows="2"
                   aria-label={`Message ${at + 1}`}
                   data-testid={`message-${at}`}
+                  data-first={at === turns().length - 1 ? "" : undefined}
                   spellcheck={false}
                   value={turn().content}
                   on:input={(event) => change(at, { content: event.currentTarget.value })}
