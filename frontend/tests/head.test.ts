@@ -10,6 +10,7 @@ import { findText } from "../src/views/head/search";
 import { nearestStep, STEPS, thresholdText } from "../src/views/head/steps";
 import { mostlyRightToLeft } from "../src/views/head/words";
 import { layOut, layOutTurned, rowAt, rowSize, rowY, visibleRows } from "../src/views/layout";
+import { absence, rankWords, readEdge } from "../src/views/reading";
 import { comparedPlaces } from "../src/views/weights/rows";
 import type { Token } from "../src/wire/messages";
 
@@ -19,16 +20,32 @@ const token = (text: string, continues = false): Token => ({
 });
 
 /** One head, rows of √-coded bytes: 0.25 is 128² / 255². */
-function packed(rows: readonly (readonly number[])[]): PackedLayer {
+function packed(rows: readonly (readonly number[])[], mask = "full"): PackedLayer {
   const header = { stack: "decoder", layer: 0, heads: 1, queries: rows.length, keys: rows[0].length };
   const bytes = Uint8Array.from(rows.flat(), (weight) => Math.round(255 * Math.sqrt(weight)));
-  return new PackedLayer({ ...header, error: 0.01, mask: "full", without: new Set() }, bytes);
+  return new PackedLayer({ ...header, error: 0.01, mask, without: new Set() }, bytes);
 }
 const all = (queries: number, keys: number, more: Partial<RowRules> = {}): RowRules => ({
   queries: new Uint8Array(queries).fill(1),
   keys: new Uint8Array(keys).fill(1),
   ...{ least: 0, top: null, hidden: [] },
   ...more,
+});
+
+describe("the readout of an edge", () => {
+  const rows = [[0.7, 0.3, 0]];
+  const edge = { head: 0, query: 0, key: 1 };
+
+  it("counts the keys that may be looked at only where they are known", () => {
+    expect(rankWords(readEdge(packed(rows), edge))).toBe("rank 2 of 3");
+    expect(rankWords(readEdge(packed(rows, "unknown"), edge))).toBe("rank 2");
+  });
+
+  it("says of a key without a number whether it is left out, not allowed, or has no weight for all one knows", () => {
+    expect(absence(packed(rows, "causal"), 2)).toBe("not allowed");
+    expect(absence(packed(rows, "unknown"), 2)).toBe("no weight");
+    expect(absence(packed(rows).renormalised(new Set([0])), 0)).toBe("left out");
+  });
 });
 
 describe("what is drawn of a head", () => {

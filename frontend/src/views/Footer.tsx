@@ -4,7 +4,7 @@ import { decimals, scoreText, weightText } from "../marks/format";
 import type { TraceMessage } from "../wire/messages";
 import { GuessLine } from "./Guesses";
 import type { HeadReading } from "./model/reading";
-import { type Edge, readEdge, type Shown } from "./reading";
+import { absence, type Edge, rankWords, readEdge, type Shown } from "./reading";
 import { Word } from "./Word";
 
 export interface FooterProps {
@@ -48,9 +48,12 @@ export function Footer(props: FooterProps) {
                   <Word tokens={props.shown.keys} index={edge().key} />
                 </b>
                 {"  "}
-                <Show when={field().allowed(edge().head, edge().query, edge().key)} fallback="not allowed">
+                <Show
+                  when={field().allowed(edge().head, edge().query, edge().key)}
+                  fallback={absence(field(), edge().key)}
+                >
                   <b>{weightText(read().weight, digits())}</b>
-                  {`  rank ${read().rank} of ${read().among}`}
+                  {`  ${rankWords(read())}`}
                   <Show when={read().score !== null}>{` · ${scoreWords(read().score!)}`}</Show>
                 </Show>
                 {" · head "}

@@ -104,8 +104,8 @@ function keepHeaviest(edges: WeightedEdge[], most: number): number {
 export interface Reading {
   readonly weight: number;
   readonly rank: number;
-  /** How many keys the query may look at. */
-  readonly among: number;
+  /** How many keys the query may look at; null where weights alone are known, and a key without any may be either. */
+  readonly among: number | null;
   readonly score: number | null;
   readonly exact: boolean;
 }
@@ -120,7 +120,25 @@ export function readEdge(field: LayerField, { head, query, key }: Edge): Reading
     if (row[other] > weight) rank += 1;
     if (row[other] > 0 || field.allowed(head, query, other)) among += 1;
   }
-  return { weight, rank, among, score: field.score(head, query, key), exact: field.exact(head, query) };
+  const known = field.mask === "unknown" ? null : among;
+  return {
+    weight,
+    rank,
+    among: known,
+    score: field.score(head, query, key),
+    exact: field.exact(head, query),
+  };
+}
+
+/** `rank 2 of 9`, or no more than is known. */
+export function rankWords({ rank, among }: Pick<Reading, "rank" | "among">): string {
+  return among === null ? `rank ${rank}` : `rank ${rank} of ${among}`;
+}
+
+/** Why an edge that is not allowed has no number. */
+export function absence(field: Pick<LayerField, "mask" | "without">, key: number): string {
+  if (field.without.has(key)) return "left out";
+  return field.mask === "unknown" ? "no weight" : "not allowed";
 }
 
 /** The keys that take up attention nobody needs elsewhere: the first token of a causal model, and special tokens. */

@@ -4,7 +4,7 @@ import { decimals, weightText } from "../../marks/format";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Session } from "../../state/session";
 import type { AppState } from "../../state/state";
-import { type Edge, readEdge } from "../reading";
+import { absence, type Edge, rankWords, readEdge } from "../reading";
 import { Segments } from "../Segments";
 import { StackTabs } from "../StackTabs";
 import { WholeButton } from "../WholeButton";
@@ -76,9 +76,9 @@ export function ModelPanel(props: ModelPanelProps) {
     const to = named(keys(), now.key);
     const field = fieldOf(now.layer);
     if (field === null) return `Head ${now.layer}.${now.head}: ${from} to ${to}`;
-    if (!field.allowed(now.head, now.query, now.key)) return `${from} to ${to}: not allowed`;
-    const { weight, rank, among } = readEdge(field, now);
-    return `${from} to ${to}: ${weightText(weight, decimals(field.error))}, rank ${rank} of ${among}`;
+    if (!field.allowed(now.head, now.query, now.key)) return `${from} to ${to}: ${absence(field, now.key)}`;
+    const read = readEdge(field, now);
+    return `${from} to ${to}: ${weightText(read.weight, decimals(field.error))}, ${rankWords(read)}`;
   };
 
   /** What was pinned before the last click on a cell: a second click takes the first back. */
@@ -115,7 +115,7 @@ export function ModelPanel(props: ModelPanelProps) {
     if (filter !== "all") parts.push(`only ${filter[0]} → ${filter[1]}`);
     if (pooled()[0] > 1 || pooled()[1] > 1) {
       const missing = state().frame.camera === null || details.missing > 0;
-      if (missing) parts.push(`max of\u00a0${pooled()[0]}\u00a0×\u00a0${pooled()[1]}`);
+      if (missing) parts.push(`max\u00a0of\u00a0${pooled()[0]}\u00a0×\u00a0${pooled()[1]}`);
     }
     return parts.join(" · ");
   };

@@ -31,10 +31,19 @@ export function NeuronBody(props: NeuronProps & { readonly now: Neurons }) {
       <NeuronControls {...props} />
       <Switch fallback={<div class="stage empty" />}>
         <Match when={open() && props.field !== null && now.layer() === null}>
-          <p class="hint" data-testid="neuron-unknown">
-            Only the attention weights of this trace are known, not the queries and keys they were made of:
-            there are no neurons to show.
-          </p>
+          <div class="hint" data-testid="neuron-unknown">
+            <p>
+              Only the attention weights of this trace are known, not the queries and keys they were made of:
+              there are no neurons to show.
+            </p>
+            <button
+              type="button"
+              class="ghost small"
+              on:click={() => session.dispatch({ type: "frame", frame: { side: "weights" } })}
+            >
+              Show the weights
+            </button>
+          </div>
         </Match>
         <Match when={open() && whole()}>
           {(shown) => (

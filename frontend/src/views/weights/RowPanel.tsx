@@ -172,7 +172,12 @@ export function RowTable(props: RowProps) {
           fallback={
             <VirtualTable
               label="Heaviest weights"
-              columns={["head", side() === "key" ? "from" : "to", "", "weight", "rank", "score"]}
+              columns={[
+                "head",
+                side() === "key" ? "from" : "to",
+                <span class="heard">weight as a bar</span>,
+                ...["weight", "rank", "score"],
+              ]}
               tracks="58px minmax(70px, 1.1fr) minmax(30px, 1.4fr) 56px 40px 58px"
               rows={edges()}
               cells={cells}
