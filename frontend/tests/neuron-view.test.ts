@@ -204,6 +204,12 @@ describe("columns", () => {
     }
   });
 
+  it("show words whole before dimensions get more than two pixels", () => {
+    const { token, fontSize, cell, width } = columnsFor({ ...WANTED, room: 660, rowHeight: 62, longest: 9 });
+    expect(token).toBeGreaterThanOrEqual(9 * 16 * 0.57 + 20);
+    expect([fontSize, cell, width]).toEqual([16, 2, 660]);
+  });
+
   it("fold only where rows are tall enough", () => {
     expect(columnsFor({ ...WANTED, rowHeight: 24, dim: 256 }).fold).toBe(2);
     expect(columnsFor({ ...WANTED, rowHeight: 48, dim: 256 }).fold).toBe(4);

@@ -45,13 +45,15 @@ export function NeuronControls(props: NeuronProps & { readonly now: Neurons }) {
         >
           values
         </button>
-        <span class="label">sort</span>
-        <Segments
-          label="Order of dimensions"
-          options={orders()}
-          value={props.now.orderName()}
-          onChange={(order) => session.dispatch({ type: "view", view: { order } })}
-        />
+        <div class="sort">
+          <span class="label">sort</span>
+          <Segments
+            label="Order of dimensions"
+            options={orders()}
+            value={props.now.orderName()}
+            onChange={(order) => session.dispatch({ type: "view", view: { order } })}
+          />
+        </div>
       </Show>
     </div>
   );

@@ -67,7 +67,7 @@ const BETWEEN = 6;
 /** Pixels of a dimension. */
 const CELL = { least: 1, enough: 2, most: 9 };
 /** A vector narrower than this is no picture, however few its dimensions are. */
-const SPAN = { least: 48, enough: 80 };
+const SPAN = { least: 48, enough: 64 };
 /** What the names over the vectors take, so that they do not run into each other. */
 const NAME = 46;
 
@@ -120,14 +120,10 @@ function canFold({ dim, rowHeight, values }: Wanted, fold: (typeof FOLDS)[number
 
 function placed(wanted: Wanted, sizes: Sizes, fold: number, least: number): Columns {
   const { room, dim, fontSize, longest, extras, values } = wanted;
-  const letters = (size: number) => longest * size * 0.57 + 20;
-  const font = fontFor(fontSize, (size) => letters(size) <= sizes.token, "least");
-  const token = Math.round(Math.max(52, Math.min(sizes.token, letters(font))));
   const norm = values?.norms ? sizes.number + 26 : 0;
   const beside = values === null ? 0 : 2 * sizes.gap + 2 * (norm === 0 ? 0 : norm + BETWEEN);
-  const fixed =
+  const around =
     BUTTON +
-    2 * token +
     8 +
     sizes.lines +
     2 * sizes.gap +
@@ -138,6 +134,13 @@ function placed(wanted: Wanted, sizes: Sizes, fold: number, least: number): Colu
     beside;
   const across = dim / fold;
   const valuesAcross = (values?.dim ?? 0) / fold;
+  // Whole words come before dimensions of more than two pixels.
+  const cells = Math.max(CELL.enough, SPAN.enough / across) * (3 * across + valuesAcross);
+  const most = Math.min(ROOMY.token, Math.max(sizes.token, Math.floor((room - around - cells) / 2)));
+  const letters = (size: number) => longest * size * 0.57 + 20;
+  const font = fontFor(fontSize, (size) => letters(size) <= most, "least");
+  const token = Math.ceil(Math.max(52, Math.min(most, letters(font))));
+  const fixed = around + 2 * token;
   // Whole and half pixels only: dimensions of one width, or of two in turn.
   const fitting = Math.floor(((room - fixed) / (3 * across + valuesAcross)) * 2) / 2;
   const cell = Math.max(least, Math.min(CELL.most, fitting));
