@@ -103,6 +103,15 @@ def test_bad_input_gets_a_sentence(minilm: attnscope.Model, text, message: str) 
         minilm.trace(text)
 
 
+def test_a_tokenizer_that_fails_over_a_text_is_quoted(minilm: attnscope.Model) -> None:
+    words = Tokenizer(models.WordLevel({"cat": 1}))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    model = attnscope.Model(minilm.hf_model, PreTrainedTokenizerFast(tokenizer_object=words))
+    assert [token.id for token in model.trace("cat cat").tokens] == [1, 1]
+    with pytest.raises(InputError, match=r"cannot cut this text into tokens: .*Missing \[UNK\] token"):
+        model.trace("cat dog")
+
+
 def test_empty_text_is_no_tokens_for_a_decoder_and_two_for_bert(
     smollm2: attnscope.Model, minilm: attnscope.Model
 ) -> None:

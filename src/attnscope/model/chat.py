@@ -18,7 +18,7 @@ from jinja2 import TemplateError
 from attnscope.errors import InputError
 from attnscope.model.encoded import Encoded, require_text, require_tokens
 from attnscope.model.stretches import with_given
-from attnscope.model.texts import require_tokenizer
+from attnscope.model.texts import require_tokenizer, tokenized
 from attnscope.model.tokens import Reader
 
 Message = Mapping[str, Any]
@@ -62,7 +62,7 @@ def encode_chat(tokenizer: Any, read: Reader, given: Sequence[Message], *, max_t
         )
     stretches = _stretches(chat, text)
     fast = bool(getattr(tokenizer, "is_fast", False))
-    encoding: Any = tokenizer(text, add_special_tokens=False, return_offsets_mapping=fast, verbose=False)
+    encoding = tokenized(tokenizer, text, add_special_tokens=False, return_offsets_mapping=fast)
     ids: list[int] = list(encoding["input_ids"])
     require_tokens(ids)
     starts = [start for start, _ in encoding.pop("offset_mapping")] if fast else None

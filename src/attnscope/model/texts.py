@@ -24,7 +24,7 @@ def encode_text(
     require_tokenizer(tokenizer)
     require_text(text, pair or "")
     given = (text,) if pair is None else (text, pair)
-    encoding: Any = tokenizer(*given, verbose=False)
+    encoding = tokenized(tokenizer, *given)
     warnings: list[str] = []
     before = len(encoding["input_ids"])
     if max_tokens is not None and before > max_tokens:
@@ -44,6 +44,14 @@ def encode_text(
             )
     inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
     return Encoded(inputs, tokens, warnings, text, pair)
+
+
+def tokenized(tokenizer: Any, *given: str, **options: Any) -> Any:
+    """What the tokenizer makes of a text or a pair. Raises `InputError` where it makes nothing of it, with what it says."""
+    try:
+        return tokenizer(*given, verbose=False, **options)
+    except Exception as error:
+        raise InputError(f"The tokenizer cannot cut this text into tokens: {str(error).rstrip('.')}.") from error
 
 
 def require_tokenizer(tokenizer: Any) -> None:
