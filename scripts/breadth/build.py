@@ -20,6 +20,9 @@ from breadth.values import Inputs
 MOST_PARAMETERS, MOST_CLASSES, WIDEST = 150_000_000, 3, 1300
 
 
+NO_FORWARD = "no forward that takes inputs; it only generates"
+
+
 class NotBuiltError(Exception):
     """No tiny model of a type could be made; the message says why."""
 
@@ -41,10 +44,13 @@ def build(model_type: str) -> Built:
             model = _made(kind, config, failures)
             if model is None:
                 continue
+            before = len(failures)
             for inputs in tried(model, config):
                 attends = _runs(model, inputs, failures)
                 if attends is not None:
                     return Built(model, inputs, attends)
+            if len(failures) == before:
+                failures.append(f"{kind.__name__}: {NO_FORWARD}")
     raise NotBuiltError(" | ".join(failures) or "no class takes its config")
 
 

@@ -92,7 +92,7 @@ def _tiles(config: PreTrainedConfig) -> Iterator[Given]:
 def _grid(config: PreTrainedConfig, name: str) -> Iterator[Given]:
     """Patches of a picture of 4 × 4, as a tensor of pictures or with every patch twice in time."""
     patch, channels = int(value(config, "patch_size") or 14), int(value(config, "in_channels", "num_channels") or 3)
-    merged = patch * int(value(config, "spatial_merge_size", "merge_kernel_size") or 2)
+    merged = patch * int(value(config, "spatial_merge_size") or 2)
     grid = {name: torch.tensor([[1, 4, 4]])}
     for shape in (
         (16, channels, patch, patch),
@@ -126,7 +126,9 @@ def _flattened(config: PreTrainedConfig) -> Iterator[Given]:
     side = int(value(config, "image_size") or 224) // patch if isinstance(value(config, "image_size"), int) else 4
     depth = channels * patch**2
     yield {"pixel_values": torch.rand(1, side**2, depth, generator=noise(3))}
-    yield {"pixel_values": torch.rand(1, int(value(config, "image_num_pos") or 16), depth, generator=noise(3))}
+    positions = value(config, "num_position_embeddings")
+    if isinstance(positions, int):
+        yield {"pixel_values": torch.rand(1, positions, depth, generator=noise(3))}
 
 
 def _frames(config: PreTrainedConfig) -> Iterator[Given]:
@@ -154,10 +156,12 @@ def _regions(config: PreTrainedConfig) -> Iterator[Given]:
 
 
 def _masked_sound(config: PreTrainedConfig) -> Iterator[Given]:
-    bins = _bins(config)
-    for shape in ((1, _FRAMES, bins), (1, bins, _FRAMES)):
-        sound = torch.randn(shape, generator=noise(3))
-        yield {"input_features": sound, "input_features_mask": torch.ones(1, _FRAMES, dtype=torch.long)}
+    positions, window = value(config, "max_source_positions"), value(config, "n_window")
+    frames = 2 * window if isinstance(window, int) else 2 * positions if isinstance(positions, int) else _FRAMES
+    for bins in dict.fromkeys((_bins(config), value(config, "input_size") or 80)):
+        for shape in ((1, frames, bins), (1, bins, frames)):
+            sound = torch.randn(shape, generator=noise(3))
+            yield {"input_features": sound, "input_features_mask": torch.ones(1, frames, dtype=torch.long)}
 
 
 def _sound_by_lengths(config: PreTrainedConfig) -> Iterator[Given]:
@@ -179,7 +183,7 @@ def _fused_sound(config: PreTrainedConfig) -> Iterator[Given]:
 
 
 def _bins(config: PreTrainedConfig) -> int:
-    found = value(config, "num_mel_bins", "n_mels", "feature_size", "input_size")
+    found = value(config, "num_mel_bins", "n_mels", "feature_size")
     return found if isinstance(found, int) else 80
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import attnscope
 from attnscope.attention import LayerRecord, QKRecord
-from breadth.build import Built, NotBuiltError, build, said
+from breadth.build import NO_FORWARD, Built, NotBuiltError, build, said
 from breadth.witness import Call, own_calls
 
 Status = Literal["exact", "fallback", "refused", "no attention", "not built", "wrong", "failed"]
@@ -191,10 +191,37 @@ def sentence(text: str) -> str:
 
 
 def not_built(failures: str) -> str:
-    """Why a type was not built, from the first failure that says most."""
+    """Why a type was not built, in a line: a library, a form of inputs, a size, or the failure that got furthest."""
     for library in ("timm", "natten", "detectron2", "scipy", "torchaudio", "torchcodec", "einops", "flash_attn"):
         if re.search(rf"(requires the {library} library|No module named '{library}|`{library}`)", failures):
             return f"It needs {library}, which is not installed here."
     if failures == "no class takes its config":
         return "A part of a larger model without a model class of its own."
-    return sentence("The generic builder fails: " + failures.split(" | ")[0])
+    every = failures.split(" | ")
+    if any(one.endswith(NO_FORWARD) for one in every):
+        return "Its class only generates, through models that have rows of their own: it has no forward pass."
+    ran = [one for one in every if " over " in one.split(":")[0]]
+    missing = [found for one in ran if (found := re.search(r"missing \d+ required positional arguments?: (.*)", one))]
+    if ran and len(missing) == len(ran):
+        fewest = min((one.group(1) for one in missing), key=len)
+        return _line(f"No inputs are made up here for {fewest.replace(chr(39), chr(96))}.")
+    sizes = [found for one in every if (found := re.search(r"([\d,]+) parameters even when small", one))]
+    if not ran and len(sizes) == len(every):
+        return f"Even small it has {int(sizes[0].group(1).replace(',', '')) // 1_000_000} million parameters."
+    told = [one for one in ran if "missing" not in one] or every
+    where, _, why = told[0].partition(": ")
+    if " over " in where:
+        return _line(f"It does not run over what is made up here ({where.split(' over ')[1]}): {_last(why)}")
+    if where.startswith("making "):
+        return _line(f"It cannot be made from a small config: {_last(why)}")
+    return _line(f"There is no small config of it: {_last(why)}")
+
+
+def _last(why: str) -> str:
+    """An error without the names of those that it came through."""
+    return re.sub(r"^.*error for (?:validator|field) '[^']*': ", "", why)
+
+
+def _line(text: str) -> str:
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= 160 else line[:157].rsplit(" ", 1)[0] + " …"

@@ -19,6 +19,13 @@ _INDEXER = {
 }
 _BY_LAYER_TYPE = {"full_attention": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}}
 
+_EXPERTS = {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 64}
+_DENSE_AND_SPARSE = {
+    "mlp_layer_types": ["dense", "sparse"],
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 64,
+}
 _FOUR_LAYERS = {
     "image_size": 112,
     "num_hidden_layers": 4,
@@ -128,6 +135,21 @@ FIELDS: dict[str, dict[str, Any]] = {
     "instructblipvideo": {"video_token_index": 5},
     "mllama_vision_model": {"intermediate_layers_indices": [0, 1], "vision_output_dim": 192, "image_size": 56},
     "llama4_vision_model": {"intermediate_size": 256, "image_size": 56},
+    "pix2struct_text_model": {"initializer_range": 0.02},
+    "qwen3_omni_moe": {
+        "talker_config": {"spatial_merge_size": 2, "text_config": {"shared_expert_intermediate_size": 64}}
+    },
+    "qwen3_omni_moe_talker_text": {"shared_expert_intermediate_size": 64},
+    "fun_asr_nano": {"adaptor_config": {"intermediate_size": 16}},
+    "vitmatte": {"convstream_hidden_sizes": [16, 32, 48], "fusion_hidden_sizes": [64, 48, 32, 16]},
+    "granite4_vision": {"deepstack_layer_map": [[0, 0]], "spatial_target_layers": [1], "downsample_rate": "1/2"},
+    "deepseek_ocr2": {"text_config": _DENSE_AND_SPARSE},
+    "deepseek_ocr2_text": _DENSE_AND_SPARSE,
+    "diffusion_gemma": {"text_config": _EXPERTS},
+    "diffusion_gemma_text": _EXPERTS,
+    "colpali": {"vlm_config": {"text_config": {"num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 16}}},
+    "molmo2": {"adapter_config": {"vision_feature_layer": [1, 0]}},
+    "nemotron_h_omni": {"vision_config": {"video_temporal_patch_size": 2}},
     "clap": {"audio_config": {"hidden_size": 256}},
     "gemma4_unified_assistant": {"text_config": {"num_kv_shared_layers": 3}},
     "t5gemma2_text": {"dropout_rate": 0.0},

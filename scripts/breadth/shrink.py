@@ -96,7 +96,7 @@ def shrunk(config: PreTrainedConfig, *, widths: bool = True) -> dict[str, Any]:
     return new | _lists(fields | _stages(fields) if widths else fields)
 
 
-def _switches(config: PreTrainedConfig) -> dict[str, bool | str]:
+def _switches(config: PreTrainedConfig) -> dict[str, bool | int | float | str]:
     """What a config inside another one has set otherwise than its class does: it is made anew from the class."""
     try:
         usual = vars(type(config)())
@@ -105,7 +105,7 @@ def _switches(config: PreTrainedConfig) -> dict[str, bool | str]:
     return {
         name: value
         for name, value in vars(config).items()
-        if isinstance(value, (bool, str)) and not name.startswith("_") and value != usual.get(name, value)
+        if isinstance(value, (bool, int, float, str)) and not name.startswith("_") and value != usual.get(name, value)
     }
 
 
