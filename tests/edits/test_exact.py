@@ -10,6 +10,7 @@ import torch
 from edited_eager import Change, at, edited_copy, run, unchanged
 from tiny import build, ids
 from torch import Tensor
+from transformers import AutoModelForCausalLM, Lfm2Config
 
 import attnscope
 from attnscope.edits import (
@@ -262,6 +263,43 @@ def test_a_vector_is_added_to_the_stream_where_a_hook_on_the_block_adds_it(subje
     trace = subject.traced([AddVector(1, 3, vector, at=side, **stack)])
     assert _off(trace.logits, logits) < TOLERANCE
     assert _off(trace.logits, subject.plain[0]) > 1e-4
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_a_vector_is_added_where_a_layer_has_no_attention(layer: int, side: Any) -> None:
+    torch.manual_seed(0)
+    config = Lfm2Config(
+        vocab_size=99,
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=32,
+        full_attn_idxs=[1, 3],
+    )
+    hf_model = AutoModelForCausalLM.from_config(config).eval()
+    block, vector, model = hf_model.model.layers[layer], torch.linspace(-2, 2, 32), attnscope.Model(hf_model)
+
+    def added(states: Tensor) -> Tensor:
+        changed = states.clone()
+        changed[:, 3] += vector
+        return changed
+
+    if side == "input":
+        handle = block.register_forward_pre_hook(lambda _m, args: (added(args[0]), *args[1:]))
+    else:
+        handle = block.register_forward_hook(lambda _m, _a, output: added(output))
+    with torch.no_grad():
+        wanted = hf_model(input_ids=torch.tensor([ids(9)]), use_cache=False).logits[0]
+    handle.remove()
+    edits = [AddVector(layer, 3, vector, at=side)]
+    assert _off(model.trace(ids(9), edits=edits).logits, wanted) < TOLERANCE
+    shares = model.states(ids(9), edits=edits).contributions
+    assert shares is not None
+    assert abs(sum(one.value for one in shares.shares) - float(wanted[-1].max())) < 1e-5
+    with pytest.raises(InputError, match="which has no attention"):
+        model.trace(ids(9), edits=[ScaleHead(0, 0, 0)])
 
 
 @pytest.mark.parametrize("subject", ["llama"], indirect=True)

@@ -31,7 +31,9 @@ def residual_edits(clone: nn.Module, plan: Plan | None, places: Places | None) -
     handles = [clone.register_forward_pre_hook(_begin, with_kwargs=True)]
     try:
         if plan.has_vectors:
-            for path, layers in blocks(clone, places).items():
+            found = blocks(clone, places)
+            _check_known(clone, plan, {where for layers in found.values() for where in layers})
+            for path, layers in found.items():
                 vectors = {where: plan.layers[where].vectors for where in layers if where in plan.layers}
                 if any(vectors.values()):
                     adding = _Adding(path, layers, vectors)
@@ -55,7 +57,8 @@ def blocks(model: nn.Module, places: Places) -> dict[str, list[Where]]:
     """The modules that carry the residual stream, by path, with the stack and layer of each of their calls in a pass.
 
     A block is the outermost member of a module list that holds the attention of one layer alone (T5's layers are lists
-    themselves); where one module runs for several layers (ALBERT), the innermost.
+    themselves); where one module runs for several layers (ALBERT), the innermost. Members beside
+    them without attention (hybrid models) are the layers of their number.
     """
     members: dict[str, set[int]] = {}
     ancestors: dict[str, list[str]] = {}
@@ -72,7 +75,34 @@ def blocks(model: nn.Module, places: Places) -> dict[str, list[Where]]:
         block = next((one for one in lists if len(members[one]) == 1), lists[-1] if lists else None)
         if block is not None:
             found_blocks.setdefault(block, []).extend((place.stack, place.layer) for place in found)
-    return found_blocks
+    return {**_without_attention(model, found_blocks), **found_blocks}
+
+
+def _without_attention(model: nn.Module, known: Mapping[str, list[Where]]) -> dict[str, list[Where]]:
+    """The members of the blocks' lists that hold no attention, where the members that do are numbered as the layers are."""
+    by_list: dict[str, dict[str, list[Where]]] = {}
+    for path, layers in known.items():
+        parent, _, number = path.rpartition(".")
+        by_list.setdefault(parent, {})[number] = layers
+    found: dict[str, list[Where]] = {}
+    for parent, members in by_list.items():
+        stacks = {stack for layers in members.values() for stack, _ in layers}
+        numbered = all(str(layer) == number for number, layers in members.items() for _, layer in layers)
+        if numbered and len(stacks) == 1:
+            (stack,) = stacks
+            others = (name for name, _ in model.get_submodule(parent).named_children() if name not in members)
+            found |= {f"{parent}.{name}": [(stack, int(name))] for name in others}
+    return found
+
+
+def _check_known(model: nn.Module, plan: Plan, known: set[Where]) -> None:
+    """Raise `RefusedError` where a vector is for a layer whose block is not known."""
+    for (stack, layer), planned in plan.layers.items():
+        if planned.vectors and (stack, layer) not in known:
+            raise RefusedError(
+                f"The block of layer {layer} of the {stack} is not found in {type(model).__name__}, so nothing can be added to "
+                "its residual stream."
+            )
 
 
 def _begin(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

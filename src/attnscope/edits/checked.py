@@ -29,10 +29,15 @@ def stack_of(edit: Edit, stacks: Mapping[str, Stack]) -> str:
     return edit.stack
 
 
-def shape_of(edit: Edit, stack: Stack) -> LayerShape:
-    """The sizes of the layer that an edit is for. Raises `InputError` for a layer, head or dimension that is not there."""
+def check_layer(edit: Edit, stack: Stack) -> None:
+    """Raise `InputError` where an edit names a layer that the stack does not have."""
     if edit.layer >= stack.layers:
         raise InputError(f"{edit.kind} names layer {edit.layer}: this stack has layers 0 to {stack.layers - 1}.")
+
+
+def shape_of(edit: Edit, stack: Stack) -> LayerShape:
+    """The sizes of the layer that an edit is for. Raises `InputError` for a layer, head or dimension that is not there."""
+    check_layer(edit, stack)
     shape = stack.layer(edit.layer)
     if shape is None:
         raise InputError(f"{edit.kind} names layer {edit.layer}, which has no attention.")

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from attnscope.edits.checked import Lengths, Turning, check_positions, remarks, shape_of, stack_of
+from attnscope.edits.checked import Lengths, Turning, check_layer, check_positions, remarks, shape_of, stack_of
 from attnscope.edits.edit import Edit
 from attnscope.edits.kinds import (
     AddVector,
@@ -88,15 +88,21 @@ def plan(
     planned = [one if isinstance(one, Planned) else Planned(one) for one in _edits(edits)]
     for one in planned:
         name = stack_of(one.edit, stacks)
-        shape = shape_of(one.edit, stacks[name])
+        check_layer(one.edit, stacks[name])
         size = None if lengths is None else lengths.get(name)
         if size is not None:
             more = (further or {}).get(name, (0, 0))
             check_positions(one.edit, size[0] + more[0], size[1] + more[1])
+        layer = growing.setdefault((name, one.edit.layer), _Growing())
+        if isinstance(one.edit, AddVector):  # also where a layer has no attention
+            value = torch.tensor(one.edit.vector, dtype=torch.float32)
+            layer.vectors.append(Vector(one.row, one.edit.position, value, one.edit.at))
+            continue
+        shape = shape_of(one.edit, stacks[name])
         turning = (rotary or {}).get(name, ())
         turns = turning[one.edit.layer] if one.edit.layer < len(turning) else None
         warnings.update(dict.fromkeys(remarks(one.edit, shape, turns)))
-        _add(growing.setdefault((name, one.edit.layer), _Growing()), one, name, shape, size)
+        _add(layer, one, name, shape, size)
     layers = {
         place: LayerPlan(tuple(one.neurons), tuple(one.weights), tuple(one.outputs), tuple(one.vectors))
         for place, one in growing.items()
@@ -138,8 +144,6 @@ def _add(layer: _Growing, one: Planned, stack: str, shape: LayerShape, size: tup
             outputs = outputs_of(edit, edit.head, stack, edit.source, shape.v_dim)
             _fits(edit, (len(outputs),), size and size[:1])
             layer.outputs.append(Patched(row, edit.head, outputs, whole=size is None))
-        case AddVector():
-            layer.vectors.append(Vector(row, edit.position, torch.tensor(edit.vector, dtype=torch.float32), edit.at))
         case _:
             raise InputError(f"{edit.kind} is an edit of no known kind.")
 

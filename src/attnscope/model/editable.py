@@ -31,8 +31,9 @@ class Editable(Core):
     def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:
         """While the block lasts, calls of `hf_model` (and its `generate`) from this thread are edited; others are not.
 
-        Gives the edited model itself, in eval mode, which any thread may call until the block ends. Positions count from the
-        first token of the input, also in generation with a cache. Raises `InputError` for edits that do not fit, `RefusedError`
+        Gives the edited model itself, in eval mode, which any thread may call until the block ends: a clone with the hooks that
+        `hf_model` has when the block begins. A block inside another takes its place. Positions count from the first token of
+        the input, also in generation with a cache. Raises `InputError` for edits that do not fit, `RefusedError`
         where the model cannot be edited or cloned.
         """
         with edited_run(self.hf_model, self.subject, self.plan(edits) or Plan((), {})) as clone:
