@@ -120,6 +120,17 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         attnscope.open(tmp_path / "none.trace")
 
 
+def test_what_is_no_path_or_no_model_gets_a_sentence(saved: tuple[attnscope.Trace, Path]) -> None:
+    trace, path = saved
+    for given in (None, 5):
+        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
+            attnscope.open(given)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
+            trace.save(given)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match=r"is an `attnscope\.Model`, .*; got str"):
+        attnscope.open(path, model="smollm2")  # pyright: ignore[reportArgumentType]
+
+
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
     saved: tuple[attnscope.Trace, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

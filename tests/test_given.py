@@ -113,6 +113,8 @@ def test_rows_with_sinks_and_rows_without_keys_are_taken_when_said() -> None:
 def test_sentence_b_must_start_inside(minilm: attnscope.Model) -> None:
     with pytest.raises(InputError, match="between 1 and 3; got 4"):
         attnscope.Trace.from_attention([uniform(2, 4, 4)], TOKENS, sentence_b_start=4)
+    with pytest.raises(InputError, match="between 1 and 3; got 'b'"):
+        attnscope.Trace.from_attention([uniform(2, 4, 4)], TOKENS, sentence_b_start="b")  # pyright: ignore[reportArgumentType]
 
 
 def test_weights_beyond_0_and_1_by_rounding_are_0_and_1() -> None:

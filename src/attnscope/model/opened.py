@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from attnscope.model.model import Model
 from attnscope.model.module import accepted
 from attnscope.model.provenance import fingerprint
 from attnscope.trace import Trace
-from attnscope.trace.file import read
+from attnscope.trace.file import path_of, read
 
 
 def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace:  # noqa: A001 - the public name is attnscope.open
@@ -26,7 +25,9 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
     too. Raises `MissingError` where there is no file, `DamagedError` for one that is cut short, changed, no trace, or of a
     newer format, `InputError` for another model than the one that made it.
     """
-    trace = read(Path(path))
+    if model is not None and not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"`model` is an `attnscope.Model`, the one that made the trace; got {type(model).__name__}.")
+    trace = read(path_of(path))
     try:
         trace.edits = unresolved(trace.provenance.get("edits", []))
     except InputError as error:

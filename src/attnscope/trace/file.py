@@ -35,6 +35,13 @@ FORMAT = 1
 KEY = "attnscope"
 
 
+def path_of(given: str | os.PathLike[str]) -> Path:
+    """The path that was given. Raises `InputError` for what is none."""
+    if not isinstance(given, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"A trace's file is named by its path; got {type(given).__name__}.")
+    return Path(given)
+
+
 def write(trace: Trace, path: Path, *, weights: bool) -> None:
     """See `Trace.save`."""
     if path.is_dir() or not path.parent.is_dir():

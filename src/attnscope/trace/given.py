@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 from torch import Tensor
 
@@ -35,9 +36,10 @@ def from_attention(
     """See `Trace.from_attention`. `name` is what the caller calls the weights."""
     texts = _texts("tokens", tokens)
     keys = texts if key_tokens is None else _texts("key_tokens", key_tokens)
-    if sentence_b_start is not None and (key_tokens is not None or not 0 < sentence_b_start < len(texts)):
+    inside = isinstance(sentence_b_start, SupportsIndex) and 0 < index(sentence_b_start) < len(texts)
+    if sentence_b_start is not None and (key_tokens is not None or not inside):
         between = f"lies between 1 and {len(texts) - 1}" if key_tokens is None else "goes with one list of tokens"
-        raise InputError(f"`sentence_b_start` {between}; got {sentence_b_start}.")
+        raise InputError(f"`sentence_b_start` {between}; got {sentence_b_start!r}.")
     layers = layers_of(name, attentions, len(texts), len(keys), rows)
     shown = _tokens(texts, sentence_b_start, prettify_tokens=prettify_tokens)
     if key_tokens is not None:

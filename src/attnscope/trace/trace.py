@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -220,9 +219,9 @@ class Trace(Displayed):
 
         With `weights` the output projections (W_O) are written too, so that `head_output` works without the model.
         """
-        from attnscope.trace.file import write
+        from attnscope.trace.file import path_of, write
 
-        write(self, Path(path), weights=weights)
+        write(self, path_of(path), weights=weights)
 
     @staticmethod
     def from_attention(
