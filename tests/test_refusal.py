@@ -166,6 +166,36 @@ class Bare(torch.nn.Module):
         return self.embedding(input_ids)
 
 
+def test_inputs_that_name_no_tokens_are_refused_for_that() -> None:
+    model = attnscope.Model(tiny.build("llama"))
+    with pytest.raises(InputError, match="`inputs_embeds` do not tell them"):
+        model.trace({"inputs_embeds": torch.randn(1, 5, 32)})
+
+
+def test_a_decoder_that_reads_no_tokens_is_refused_for_that() -> None:
+    config = tf.TimeSeriesTransformerConfig(prediction_length=4, context_length=8, d_model=16, lags_sequence=[1])
+    model = attnscope.Model(tf.TimeSeriesTransformerModel(config).eval())
+    given = {
+        "past_values": torch.randn(1, 9),
+        "past_time_features": torch.randn(1, 9, 1),
+        "past_observed_mask": torch.ones(1, 9),
+    }
+    for target in (None, [1, 2, 3]):
+        with pytest.raises(RefusedError, match="reads no tokens"):
+            model.trace(given, target=target)
+
+
+def test_a_model_whose_own_eager_pass_breaks_is_certified_without_it() -> None:
+    config = tf.Llama4VisionConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, image_size=56,
+        projector_input_dim=32, projector_output_dim=32, vision_output_dim=32,
+    )  # fmt: skip
+    model = attnscope.Model(tf.Llama4VisionModel(config).eval())
+    certificate = model.check_trace(model.trace({"pixel_values": torch.randn(1, 3, 56, 56)}))
+    assert certificate.ok
+    assert all(layer.eager_weights is None for layer in certificate.stacks["encoder"])
+
+
 def test_a_module_without_attention_is_refused() -> None:
     with pytest.raises(RefusedError, match="neither goes through"):
         attnscope.Model(Bare()).trace(tiny.ids())
