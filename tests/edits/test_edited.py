@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from edited_eager import edited_copy, run
@@ -163,6 +164,15 @@ def test_a_source_of_another_length_than_the_input_is_refused(llama: attnscope.M
     edits = [PatchHead(0, 0, llama.trace(ids(length)), what)]
     with llama.edited(edits), pytest.raises(InputError, match=f"of {length} queries, and this input has 7"):
         logits_of(llama.hf_model)
+
+
+def test_weights_on_keys_that_may_not_be_looked_at_are_done_and_said(llama: attnscope.Model) -> None:
+    even = np.full((7, 7), 1 / 7)
+    trace = llama.trace(INPUT[0].tolist(), edits=[PatchHead(0, 1, even)])
+    assert torch.allclose(trace.attention(0, 1), torch.full((7, 7), 1 / 7))
+    assert any("query 0 on key 1, and 20 more" in one for one in trace.warnings), trace.warnings
+    allowed = PatchHead(0, 1, np.tril(even))
+    assert not any("may not look" in one for one in llama.trace(INPUT[0].tolist(), edits=[allowed]).warnings)
 
 
 def test_a_batch_is_edited_row_by_row(llama: attnscope.Model) -> None:

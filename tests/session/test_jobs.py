@@ -104,6 +104,20 @@ def test_a_newer_run_of_a_page_takes_the_place_of_the_older_and_leaves_other_pag
     assert [other.last.type, newer.last.type] == ["trace", "trace"]
 
 
+def test_a_newer_run_also_stops_older_work_on_another_pass_of_its_page_and_not_the_other_way_round():
+    gate = Gate()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
+    sweep = Asked(session, type="patch", id="1", page="mine", clean="a b", corrupted="a c")
+    assert gate.reached.wait(20)
+    run = Asked(session, type="run", id="2", page="mine", text="a")
+    wait_until(lambda: any(job.cancelled() for job in list(session._jobs._jobs)))
+    again = Asked(session, type="patch", id="3", page="mine", clean="a b", corrupted="a c")
+    wait_until(lambda: any(job.id == "3" for job in list(session._jobs._jobs)))
+    gate.open.set()
+    assert error([sweep.last]) == ("cancelled", "A newer run of this page took its place.")
+    assert [run.last.type, again.last.type] == ["trace", "patch"]
+
+
 def test_work_stops_when_whoever_asked_is_gone():
     gate = Gate()
     gone = threading.Event()

@@ -115,6 +115,8 @@ class Layer:
                 if row == 0:
                     kept = weights.detach().float().cpu()
                     outcome.rows.update({(head, int(query)): kept[i] for i, query in enumerate(at)})
+            if row == 0 and any(isinstance(one, PatchedRows) for one in edits):
+                self._note_forbidden(own(row), head, outcome)
         return output
 
     def replaced(self, output: Tensor, own: Own, outcome: Outcome) -> Tensor:
@@ -168,6 +170,21 @@ class Layer:
         return record is not None and torch.equal(
             record.attention(torch.tensor([where[1]]), at)[0], weights.float().cpu()
         )
+
+    def _note_forbidden(self, record: QKRecord | None, head: int, outcome: Outcome) -> None:
+        """Say where a head was given weights of keys that its queries may not look at (the future, say)."""
+        at = sorted(query for one, query in outcome.rows if one == head)
+        if record is None or not at:
+            return
+        allowed = record.mask.allowed(torch.tensor(at))
+        weights = torch.stack([outcome.rows[head, query] for query in at])
+        wrong = (weights > 0) & ~allowed[head if len(allowed) > 1 else 0].cpu()
+        if bool(wrong.any()):
+            row, key = wrong.nonzero()[0].tolist()
+            outcome.notes.append(
+                f"PatchHead gives head {self.name}{head} weight on keys that its queries may not look at: query "
+                f"{at[row] + self.before} on key {key + self.first_key}, and {int(wrong.sum()) - 1} more."
+            )
 
     def _touched(self, batch: int) -> Iterator[tuple[int, int]]:
         """The (row of the batch, head) that have edited weights."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,8 +18,11 @@ Tell = Callable[[str, dict[str, Any]], None]
 PASSES = frozenset({"run", "check", "generate", "patch", "states"})
 """The requests that run a model."""
 
-REPLACED = frozenset({"run", "generate", "patch", "states"})
-"""The requests of which a newer one of the same page takes the place of the older."""
+REPLACED: Mapping[str, frozenset[str]] = {
+    "run": frozenset({"run", "generate", "patch", "states"}),
+    **{kind: frozenset({kind}) for kind in ("generate", "patch", "states")},
+}
+"""The older requests of the same page whose place a newer one takes: those of its kind, and all that are about another pass."""
 
 
 def _nothing(_kind: str, _fields: dict[str, Any]) -> None:
@@ -116,14 +119,14 @@ class Jobs:
     def running(self, job: Job, *, is_pass: bool) -> Generator[None]:
         """Count the job as one in work. Raises `BusyError` where there are too many.
 
-        A newer `run` or `generate` of a page stops its older ones of the same kind: nobody looks at their result any more.
+        A newer request stops the older ones of its page that it takes the place of: nobody looks at their result any more.
         """
         with self._lock:
             if self._closed:
                 raise BusyError("This session is shutting down.")
             if is_pass and job.page is not None:
                 for other in self._jobs:
-                    if other.kind == job.kind and job.kind in REPLACED and other.page == job.page:
+                    if other.page == job.page and other.kind in REPLACED.get(job.kind, ()):
                         other.stop(f"A newer {job.kind} of this page took its place.")
             waiting = sum(1 for other in self._jobs if other.kind in PASSES and not other.cancelled())
             if len(self._jobs) >= self._most or (is_pass and waiting >= self._most_passes):
