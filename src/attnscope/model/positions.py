@@ -17,7 +17,9 @@ from attnscope.model.encoded import Encoded
 from attnscope.trace.trace import TracedStack
 from attnscope.types import Token
 
-_NUMBERS = frozenset({"input_features", "input_values", "hidden_states", "pixel_values_videos", "past_values"})
+_NUMBERS = frozenset(
+    {"input_features", "input_values", "hidden_states", "pixel_values_videos", "past_values", "flattened_patches"}
+)
 
 
 def holds_numbers(given: Mapping[str, Any]) -> bool:
