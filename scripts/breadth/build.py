@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -50,8 +51,17 @@ def build(model_type: str) -> Built:
                 if attends is not None:
                     return Built(model, inputs, attends)
             if len(failures) == before:
-                failures.append(f"{kind.__name__}: {NO_FORWARD}")
+                failures.append(f"{kind.__name__}{_takes_nothing(model)}")
     raise NotBuiltError(" | ".join(failures) or "no class takes its config")
+
+
+def _takes_nothing(model: PreTrainedModel) -> str:
+    """Why there is nothing to run a model over: it asks for what nobody makes up, or for nothing at all."""
+    every = inspect.signature(model.forward).parameters.values()
+    names = [repr(one.name) for one in every if one.kind is not one.VAR_POSITIONAL and one.kind is not one.VAR_KEYWORD]
+    return (
+        f" over nothing: missing required positional arguments: {', '.join(names[:2])}" if names else f": {NO_FORWARD}"
+    )
 
 
 def _configs(model_type: str, failures: list[str]) -> Iterator[PreTrainedConfig]:

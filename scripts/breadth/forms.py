@@ -28,7 +28,8 @@ def formed(model: nn.Module, config: PreTrainedConfig, names: Iterable[str]) -> 
             continue
         for given in form(config):
             alone = "input_ids" in given or not text
-            yield Inputs(kind if alone or kind == "text" else f"{kind} and text", given if alone else text | given)
+            more = " to text" if "decoder_input_ids" in given else "" if alone else " and text"
+            yield Inputs(kind if kind == "text" else kind + more, given if alone else text | given)
     if text and "pixel_values" in there:
         yield from _with_placeholders(model, config, there)
 
@@ -129,6 +130,21 @@ def _flattened(config: PreTrainedConfig) -> Iterator[Given]:
     positions = value(config, "num_position_embeddings")
     if isinstance(positions, int):
         yield {"pixel_values": torch.rand(1, positions, depth, generator=noise(3))}
+
+
+def _with_places(config: PreTrainedConfig) -> Iterator[Given]:
+    """Patches in rows, each behind its row and column from 1 (Pix2Struct)."""
+    patches, count = _in_rows(config)
+    places = torch.cartesian_prod(torch.arange(1, _ROWS + 1), torch.arange(1, _COLUMNS + 1))[None]
+    yield {"flattened_patches": torch.cat([places.to(patches.dtype), patches[:, :count]], dim=-1)}
+    yield {
+        "flattened_patches": torch.cat([places.to(patches.dtype), patches[:, :count]], dim=-1),
+        "decoder_input_ids": ids(config, TOKENS // 2, seed=4),
+    }
+
+
+def _longer_sound(_: PreTrainedConfig) -> Iterator[Given]:
+    yield {"input_values": torch.randn(1, 4800, generator=noise(3)) * 0.1}
 
 
 def _frames(config: PreTrainedConfig) -> Iterator[Given]:
@@ -248,6 +264,8 @@ _FORMS: tuple[tuple[frozenset[str], str, Callable[[PreTrainedConfig], Iterator[G
     (frozenset({"pixel_values", "image_embeds_position_mask"}), "image", _marked_places),
     (frozenset({"pixel_values"}), "image", _flattened),
     (frozenset({"pixel_values"}), "image", _frames),
+    (frozenset({"flattened_patches"}), "image", _with_places),
+    (frozenset({"input_values"}), "sound", _longer_sound),
     (frozenset({"visual_feats", "visual_pos"}), "image", _regions),
     (frozenset({"input_features", "input_features_mask"}), "sound", _masked_sound),
     (frozenset({"input_features", "feature_lens"}), "sound", _sound_by_lengths),

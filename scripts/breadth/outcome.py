@@ -201,7 +201,9 @@ def not_built(failures: str) -> str:
     if any(one.endswith(NO_FORWARD) for one in every):
         return "Its class only generates, through models that have rows of their own: it has no forward pass."
     ran = [one for one in every if " over " in one.split(":")[0]]
-    missing = [found for one in ran if (found := re.search(r"missing \d+ required positional arguments?: (.*)", one))]
+    missing = [
+        found for one in ran if (found := re.search(r"missing (?:\d+ )?required positional arguments?: (.*)", one))
+    ]
     if ran and len(missing) == len(ran):
         fewest = min((one.group(1) for one in missing), key=len)
         return _line(f"No inputs are made up here for {fewest.replace(chr(39), chr(96))}.")
