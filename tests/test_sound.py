@@ -56,3 +56,15 @@ def test_what_is_written_looks_at_positions_of_the_sound() -> None:
     assert [token.id for token in queries] == written
     assert len(keys) == 20
     assert wrapped.check_trace(trace).ok
+
+
+def test_flattened_patches_are_positions() -> None:
+    config = tf.Pix2StructVisionConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, d_ff=48, d_kv=8, patch_size=8, seq_len=16,
+        patch_embed_hidden_size=192,
+    )  # fmt: skip
+    places = torch.cartesian_prod(torch.arange(1, 3), torch.arange(1, 4))
+    rows = torch.cat([places.float(), torch.randn(6, 192)], dim=1)[None]
+    trace = attnscope.Model(tf.Pix2StructVisionModel(config).eval()).trace({"flattened_patches": rows})
+    assert trace.certificate.ok
+    assert [token.text for token in trace.tokens][-1] == "position 5"

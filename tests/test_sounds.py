@@ -10,6 +10,7 @@ import tiny
 import torch
 import transformers as tf
 from test_encoder_decoder import eager, same_attention
+from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import Qwen2_5OmniAudioEncoder
 
 import attnscope
 from attnscope.errors import InputError, MissingError
@@ -57,3 +58,12 @@ def test_an_encoder_of_sound_alone_is_traced_too() -> None:
     config = tf.Wav2Vec2Config(**sizes, **waves, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4)
     trace = attnscope.Model(tf.Wav2Vec2Model(config).eval()).trace({"input_values": torch.randn(1, 400)})
     assert list(trace.stacks) == ["encoder"] and trace.certificate.ok and trace.tokens[1].text == "0.0006 s"
+
+
+def test_a_spectrogram_without_a_batch_goes_with_the_length_of_its_sound() -> None:
+    config = tf.Qwen2_5OmniAudioEncoderConfig(
+        num_mel_bins=16, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=48, d_model=32, output_dim=32
+    )
+    model = attnscope.Model(Qwen2_5OmniAudioEncoder(config).eval())
+    trace = model.trace({"input_features": torch.randn(16, 64), "feature_lens": torch.tensor([64])})
+    assert trace.certificate.ok
