@@ -15,8 +15,10 @@ SAMPLE = [
     "llama", "gemma3_text", "gpt_oss", "deepseek_v3", "mixtral", "qwen3_next", "deepseek_v32", "albert", "modernbert",
     # two stacks, position bias, and the language part of a model for pictures
     "t5", "bart", "llava",
-    # pictures, reported weights, refused, no attention at all
-    "vit", "bloom", "longformer", "mamba",
+    # pictures, patches in rows, an encoder-decoder whose vocabulary stands in its text's config
+    "vit", "siglip2", "florence2",
+    # reported weights, refused, no attention at all
+    "bloom", "longformer", "mamba",
 ]  # fmt: skip
 
 

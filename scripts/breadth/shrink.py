@@ -72,7 +72,10 @@ def shrunk(config: PreTrainedConfig, *, widths: bool = True) -> dict[str, Any]:
     heads = _first(fields, _HEADS)
     for name, value in fields.items():
         if isinstance(value, PreTrainedConfig):
-            new[name] = {"model_type": value.model_type, **_switches(value), **shrunk(value, widths=widths)}
+            small = shrunk(value, widths=widths)
+            if not {"num_hidden_layers", "num_layers"} & small.keys():  # all stages are left: the chosen ones are, too
+                small |= {"out_features": list(value.out_features)} if getattr(value, "out_features", None) else {}
+            new[name] = {"model_type": value.model_type, **_switches(value), **small}
         elif isinstance(value, bool) or value is None:
             continue
         elif isinstance(value, int) and (small := _number(name, value, heads, widths=widths)) not in (None, value):
