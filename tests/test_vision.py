@@ -14,6 +14,7 @@ import transformers as tf
 from PIL import Image
 
 import attnscope
+from attnscope.edits import ScaleHead
 from attnscope.errors import DamagedError, InputError, MissingError, RefusedError, TooLongError
 from attnscope.model.pictures import open_picture
 
@@ -218,6 +219,137 @@ def test_patches_that_are_merged_have_the_box_of_all_of_them() -> None:
         hf_model.set_attn_implementation("eager")
         eager = hf_model(**given, output_attentions=True).attentions
     assert (trace.attention(1, 2, "decoder") - eager[1][0, 2]).abs().max() < 1e-5
+
+
+_WITH_ROPE = {
+    **_TEXT,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]},
+}
+_GRID_EYES = {"depth": 2, "hidden_size": 32, "num_heads": 4, "patch_size": 14}
+_IDS = {"image_token_id": 98, "video_token_id": 97, "vision_start_token_id": 96, "vision_end_token_id": 95}
+
+OF_ANY_SHAPE: dict[str, Callable[[], Any]] = {
+    "qwen2_vl": lambda: tf.Qwen2VLForConditionalGeneration(
+        tf.Qwen2VLConfig(text_config=_WITH_ROPE, vision_config={**_GRID_EYES, "embed_dim": 32, "mlp_ratio": 2}, **_IDS)
+    ),
+    "qwen2_5_vl": lambda: tf.Qwen2_5_VLForConditionalGeneration(
+        tf.Qwen2_5_VLConfig(
+            text_config=_WITH_ROPE,
+            vision_config={
+                **_GRID_EYES,
+                "out_hidden_size": 32,
+                "intermediate_size": 48,
+                "window_size": 56,
+                "fullatt_block_indexes": [1],
+            },
+            **_IDS,
+        )
+    ),
+    "qwen3_vl": lambda: tf.Qwen3VLForConditionalGeneration(
+        tf.Qwen3VLConfig(
+            text_config=_WITH_ROPE,
+            vision_config={
+                **_GRID_EYES,
+                "out_hidden_size": 32,
+                "intermediate_size": 48,
+                "num_position_embeddings": 64,
+                "deepstack_visual_indexes": [0],
+            },
+            **_IDS,
+        )
+    ),
+    "glm4v": lambda: tf.Glm4vForConditionalGeneration(
+        tf.Glm4vConfig(
+            text_config=_WITH_ROPE,
+            vision_config={**_GRID_EYES, "out_hidden_size": 32, "intermediate_size": 48},
+            **{**_IDS, "image_start_token_id": 96, "image_end_token_id": 95},
+        )
+    ),
+}
+
+
+def _among_text(*sizes: tuple[int, int]) -> tuple[dict[str, Any], Any]:
+    """Ready inputs of a text with pictures (height, width) in patches of 14 × 14, four of which are one token."""
+    processor = tf.Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=112 * 112)
+    pictures = dict(processor(images=[_photo(width, height) for height, width in sizes], return_tensors="pt"))
+    counts = [int(rows * columns) // 4 for _, rows, columns in pictures["image_grid_thw"]]
+    ids = torch.tensor([[1, *(one for count in counts for one in (96, *[98] * count, 95)), 7, 8]])
+    kinds = (ids == 98).int()
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "mm_token_type_ids": kinds, **pictures}, processor
+
+
+@pytest.mark.parametrize("name", OF_ANY_SHAPE)
+def test_pictures_of_any_shape_stand_among_the_tokens_in_their_place(name: str) -> None:
+    torch.manual_seed(0)
+    hf_model = OF_ANY_SHAPE[name]().eval()
+    given, processor = _among_text((84, 112))
+    trace = attnscope.Model(hf_model, processor).trace(given)
+    assert not trace.warnings and trace.certificate.ok
+    assert [token.text for token in trace.tokens[2:14]] == [f"patch {y},{x}" for y in range(3) for x in range(4)]
+    assert trace.tokens[2 + 4 + 3].box == (84, 28, 112, 56)
+    assert sorted(token.box for token in trace.tokens_for("vision")[0]) == sorted(
+        (14 * x, 14 * y, 14 * x + 14, 14 * y + 14) for y in range(6) for x in range(8)
+    )
+    shown = np.asarray(open_picture(trace.images[0].data), dtype=int)
+    assert np.abs(shown - np.asarray(_photo(112, 84), dtype=int)).max() <= 1
+    hf_model.set_attn_implementation("eager")
+    with torch.no_grad():
+        eager = hf_model(**given, output_attentions=True).attentions
+    for layer, weights in enumerate(eager):
+        for head in range(4):
+            assert (trace.attention(layer, head, "decoder") - weights[0, head]).abs().max() < 1e-5
+
+
+def test_attention_within_windows_is_that_of_all_patches_with_a_mask() -> None:
+    torch.manual_seed(0)
+    hf_model = OF_ANY_SHAPE["qwen2_5_vl"]().eval()
+    given, processor = _among_text((84, 112))
+    model = attnscope.Model(hf_model, processor)
+    trace = model.trace(given)
+    seen: list[tuple[torch.Tensor, dict[str, Any]]] = []
+    blocks = hf_model.model.visual.blocks
+    hooks = [
+        block.attn.register_forward_pre_hook(
+            lambda _module, args, kwargs: seen.append((args[0] if args else kwargs["hidden_states"], kwargs)),
+            with_kwargs=True,
+        )
+        for block in blocks
+    ]
+    with torch.no_grad():
+        hf_model(**given)
+    for hook in hooks:
+        hook.remove()
+    for layer, (states, kwargs) in enumerate(seen):
+        count = len(states)
+        q, k, _ = blocks[layer].attn.qkv(states).reshape(count, 3, 4, 8).permute(1, 0, 2, 3).unbind(0)
+        cosine, sine = kwargs["position_embeddings"]
+        turned = [
+            part * cosine[:, None] + torch.cat([-part[..., 4:], part[..., :4]], -1) * sine[:, None] for part in (q, k)
+        ]
+        scores = torch.einsum("ihd,jhd->hij", *turned) * 8**-0.5
+        ends = kwargs["cu_seqlens"]
+        window = torch.bucketize(torch.arange(count), ends[1:], right=True)
+        scores = scores.masked_fill(window[:, None] != window[None], -torch.inf)
+        for head in range(4):
+            assert (trace.attention(layer, head, "vision") - scores[head].softmax(-1)).abs().max() < 1e-5
+    assert len(seen) == 2 and len(seen[0][1]["cu_seqlens"]) > 2
+    assert model.check(given).ok
+    with pytest.raises(RefusedError, match="part by part"):
+        model.trace(given, edits=[ScaleHead(0, 1, 0.0, stack="vision")])
+    assert model.trace(given, edits=[ScaleHead(1, 1, 0.0, stack="vision")]).certificate.ok
+
+
+def test_several_pictures_of_any_shape_are_told_apart() -> None:
+    torch.manual_seed(0)
+    given, processor = _among_text((56, 56), (28, 84))
+    trace = attnscope.Model(OF_ANY_SHAPE["qwen2_vl"]().eval(), processor).trace(given)
+    assert [(image.width, image.height) for image in trace.images] == [(56, 56), (84, 28)]
+    pictures = [token.image for token in trace.tokens]
+    assert pictures == [None, None, 0, 0, 0, 0, None, None, 1, 1, 1, None, None, None]
+    between = trace.attention(0, 0, "vision")[:16, 16:]
+    assert not between.any()
 
 
 def test_windows_and_random_masks_are_refused() -> None:

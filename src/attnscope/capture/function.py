@@ -112,12 +112,18 @@ def captured_attention(
             f"{type(module).__name__} asks for the attention of {query.shape[0]} groups of positions at once (several inputs, or "
             "windows that a picture is cut into), and a trace shows one list of positions that look at each other."
         )
-    name, place = recorder.arrive(module)
+    continues = recorder.continues(module, query)
+    name, place = recorder.arrive(module, continues=continues)
     layer = recorder.edits_at(name, place, query.shape[2], key.shape[2])
+    if continues and layer is not None:
+        raise RefusedError(
+            f"{name} computes its attention part by part for this input, and such a layer is not edited."
+        )
     q, k, v = (query, key, value) if layer is None else layer.scaled(query, key, value)
     call = _with_chosen_keys(_Call(module, q, k, v, attention_mask, options))
     if not recorder.keeps:
         output = _output(recorder, call, None)
+        recorder.last_query, recorder.last_module = query, module
         return (output if layer is None else _edited(recorder, call, layer, output, Outcome(), None)[1]), None
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)
@@ -145,10 +151,11 @@ def captured_attention(
             values=v[0].detach() if recorder.keep_weights else None,
             refusal=_refusal(call, again=query is recorder.last_query),
             place=place,
+            continues=continues,
         ),
         output,
     )
-    recorder.last_query = query
+    recorder.last_query, recorder.last_module = query, module
     return output, None
 
 

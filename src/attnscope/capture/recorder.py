@@ -36,6 +36,7 @@ class Capture:
     projection: nn.Module | None = None
     refusal: str | None = None
     place: Place | None = None
+    continues: bool = False
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Recorder:
     calls: list[Capture] = field(default_factory=list[Capture])
     last_output: Tensor | None = None
     last_query: Tensor | None = None
+    last_module: nn.Module | None = None
     _masks: dict[tuple[object, ...], tuple[Tensor, Mask, Bias | None]] = field(
         default_factory=dict[tuple[object, ...], tuple[Tensor, Mask, Bias | None]]
     )
@@ -71,9 +73,19 @@ class Recorder:
         if self.observer is not None and self.observer.cancelled():
             raise CancelledError("The run was cancelled.")
 
-    def arrive(self, module: nn.Module) -> tuple[str, Place | None]:
+    def continues(self, module: nn.Module, query: Tensor) -> bool:
+        """Whether these queries [batch, heads, queries, dim] lie behind those of the module's last call: a tensor split."""
+        last = self.last_query
+        if last is None or last is query or self.last_module is not module or last.stride() != query.stride():
+            return False
+        same = last.untyped_storage().data_ptr() == query.untyped_storage().data_ptr()
+        return same and query.storage_offset() == last.storage_offset() + last.shape[2] * last.stride(2)
+
+    def arrive(self, module: nn.Module, *, continues: bool = False) -> tuple[str, Place | None]:
         """The path of the module that calls now, and the place of this call. To be asked once for each call."""
         path = self.names.get(id(module), type(module).__name__)
+        if continues:
+            return path, None if self.places is None else self.places.of(path, self.called[path] - 1)
         number = self.called[path]
         self.called[path] += 1
         return path, None if self.places is None else self.places.of(path, number)
@@ -103,13 +115,14 @@ class Recorder:
     def add(self, capture: Capture, output: Tensor) -> None:
         """Keep a call; `output` is held until the next one, so that its reader can be recognised."""
         self.calls.append(capture)
-        self.last_output = output
+        before = self.last_output if capture.continues else None
+        self.last_output = output if before is None else torch.cat([before, output], dim=1)
         if self.observer is not None:
             self.observer.layer(len(self.calls), self.total)
 
     def finish(self) -> list[Capture]:
         """The calls, with everything let go that only the pass needed."""
-        self.last_output = self.last_query = None
+        self.last_output = self.last_query = self.last_module = None
         self._masks.clear()
         self._causal_floats.clear()
         return self.calls

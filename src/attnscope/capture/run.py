@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.capture.function import ACTIVE
+from attnscope.capture.parts import whole_calls
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.residual import residual_edits
 
@@ -22,7 +23,7 @@ def capture_pass(clone: nn.Module, recorder: Recorder, inputs: Mapping[str, Any]
     """
     with capturing(clone, recorder):
         output = clone(**inputs)
-    return output, recorder.calls
+    return output, whole_calls(recorder.calls)
 
 
 @contextmanager

@@ -1,38 +1,98 @@
-"""Pictures that come as patches one after another, with the shapes of their grids beside them and padding behind (SigLIP 2)."""
+"""Pictures that come as patches one after another, with the shapes of their grids beside them (SigLIP 2, Qwen-VL)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import torch
+from jaxtyping import Int
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid of one picture's patches; a patch is [patch, patch, channels] numbers in a row."""
+    """The grid of one picture's patches, and where they lie in `pixel_values` [group, patch, number].
+
+    They are those from `first` on in one group (`group`), row by row, or in blocks of `merge` × `merge` that a model merges.
+    """
 
     rows: int
     columns: int
     patch: int
     channels: int
+    group: int = 0
+    first: int = 0
+    merge: int = 1
+    frames: int | None = None
+    """A patch is [channels, frames, patch, patch] numbers; where None [patch, patch, channels]."""
+
+    @property
+    def places(self) -> Int[Tensor, "rows columns"]:
+        """Where in its group each patch lies."""
+        side = self.merge
+        order = torch.arange(self.rows * self.columns).reshape(self.rows // side, self.columns // side, side, side)
+        return self.first + order.transpose(1, 2).reshape(self.rows, self.columns)
+
+    def picture(self, pixels: Tensor) -> Tensor:
+        """The picture [channels, height, width] that `pixel_values` [group, patch, number] hold."""
+        parts = pixels[self.group, self.places.flatten()]
+        size, patch = (self.rows, self.columns), self.patch
+        if self.frames is None:
+            parts = parts.reshape(*size, patch, patch, self.channels).permute(4, 0, 2, 1, 3)
+        else:
+            parts = parts.reshape(*size, self.channels, self.frames, patch, patch)[:, :, :, 0].permute(2, 0, 3, 1, 4)
+        return parts.reshape(self.channels, self.rows * patch, self.columns * patch)
 
 
-def grids_of(inputs: Mapping[str, Tensor]) -> list[Grid] | None:
-    """The grids of `pixel_values` [picture, patch, number], by `spatial_shapes` [picture, 2]; None where they come otherwise."""
-    pixels, shapes = inputs.get("pixel_values"), inputs.get("spatial_shapes")
-    if pixels is None or shapes is None or pixels.ndim != 3 or shapes.shape != (pixels.shape[0], 2):
+def grids_of(inputs: Mapping[str, Tensor], said: Any = None) -> list[Grid] | None:
+    """The grids of the patches in `pixel_values`; None where these come otherwise.
+
+    By `spatial_shapes` [picture, 2] they are [picture, patch, number], by `image_grid_thw` [picture, 3] all together
+    [patch, number]. `said` is what knows the patches' size and how many are merged: an image processor, or a vision config.
+    """
+    pixels = inputs.get("pixel_values")
+    if pixels is None:
         return None
-    for channels in (3, 1):
-        patch = math.isqrt(pixels.shape[-1] // channels)
-        if channels * patch**2 == pixels.shape[-1]:
-            return [Grid(int(rows), int(columns), patch, channels) for rows, columns in shapes.tolist()]
+    shapes, sizes = inputs.get("spatial_shapes"), inputs.get("image_grid_thw")
+    if shapes is not None and pixels.ndim == 3 and shapes.shape == (pixels.shape[0], 2):
+        return _padded(pixels, shapes)
+    if sizes is not None and pixels.ndim == 2 and sizes.ndim == 2 and sizes.shape[1] == 3:
+        return _joined(pixels, sizes, said)
     return None
 
 
-def laid_out(pixels: Tensor, grid: Grid) -> Tensor:
-    """The picture [channels, height, width] of its patches [patch, number] without the padding."""
-    rows, columns, patch, channels = grid.rows, grid.columns, grid.patch, grid.channels
-    parts = pixels[: rows * columns].reshape(rows, columns, patch, patch, channels)
-    return parts.permute(4, 0, 2, 1, 3).reshape(channels, rows * patch, columns * patch)
+def groups_of(pixels: Tensor) -> Tensor:
+    """`pixel_values` that are patches as [group, patch, number]."""
+    return pixels if pixels.ndim == 3 else pixels[None]
+
+
+def _padded(pixels: Tensor, shapes: Tensor) -> list[Grid] | None:
+    for channels in (3, 1):
+        patch = math.isqrt(pixels.shape[-1] // channels)
+        if channels * patch**2 == pixels.shape[-1]:
+            return [
+                Grid(int(rows), int(columns), patch, channels, group)
+                for group, (rows, columns) in enumerate(shapes.tolist())
+            ]
+    return None
+
+
+def _joined(pixels: Tensor, sizes: Tensor, said: Any) -> list[Grid] | None:
+    patch = getattr(said, "patch_size", None)
+    merge = getattr(said, "merge_size", None) or getattr(said, "spatial_merge_size", None) or 1
+    frames = getattr(said, "temporal_patch_size", None) or 1
+    if not all(isinstance(one, int) for one in (patch, merge, frames)) or not patch:
+        return None
+    channels, rest = divmod(pixels.shape[-1], frames * patch**2)
+    still = bool((sizes[:, 0] == 1).all()) and bool((sizes[:, 1:] % merge == 0).all())
+    if rest or channels not in (1, 3) or not still or int(sizes.prod(1).sum()) != pixels.shape[0]:
+        return None
+    found: list[Grid] = []
+    first = 0
+    for _, rows, columns in sizes.tolist():
+        found.append(Grid(rows, columns, patch, channels, first=first, merge=merge, frames=frames))
+        first += rows * columns
+    return found

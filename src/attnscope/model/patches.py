@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.model.grids import Grid, grids_of
+from attnscope.model.grids import Grid, groups_of
 from attnscope.model.processor import vision_config
 from attnscope.types import Box
 
@@ -66,33 +66,36 @@ def patch_size(model: nn.Module, config: Any) -> tuple[int, int] | None:
 
 
 def spots(
-    clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout, patch: tuple[int, int]
+    clone: nn.Module,
+    inputs: Mapping[str, Tensor],
+    lookout: Lookout,
+    patch: tuple[int, int],
+    grids: Sequence[Grid] | None = None,
 ) -> list[Spot | None] | None:
     """For every position of the stack the part of a picture it stands for, None for those that no pixel changes.
 
-    `inputs` has `pixel_values` [..., channel, height, width], or the patches of a grid, and what else the model needs; `clone`
+    `inputs` has `pixel_values` [..., channel, height, width], or the patches of `grids`, and what else the model needs; `clone`
     is a structural clone. None where positions do not stand for separate rectangles of it.
     """
-    pixels, grids = inputs["pixel_values"], grids_of(inputs)
-    shape = pixels.shape[-3 if grids is None else -2 :]
-    count = pixels.numel() // shape.numel()
-    bands = [_bands(shape, patch)] * count if grids is None else [_bands_of_grid(grid) for grid in grids]
+    pixels = inputs["pixel_values"]
+    shape = groups_of(pixels).shape if grids else (-1, *pixels.shape[-3:])
+    pictures = range(pixels.numel() // pixels.shape[-3:].numel()) if not grids else ()
+    bands = [_bands_of_grid(grid) for grid in grids] if grids else [_bands(i, shape[1:], patch) for i in pictures]
     base = torch.rand(pixels.shape, generator=torch.Generator().manual_seed(7)).to(pixels) * 2 - 1
     with _states(clone, inputs, lookout) as states:
         before = states(base)
         scale = float(before.abs().max()) or 1.0
 
-        def changed(image: int, band: tuple[slice, ...]) -> Tensor:
-            altered = base.clone()
-            part = altered.reshape(count, *shape)
-            part[image][band] = -part[image][band] + 0.5
+        def changed(band: _Band) -> Tensor:
+            part = base.clone().reshape(shape)
+            part[band] = -part[band] + 0.5
             after = states(part.reshape(pixels.shape))
             return ((after - before).abs().amax(-1) > _LEAST_CHANGE * scale).cpu()
 
         found: list[Spot | None] = [None] * before.shape[0]
         for image, (of_rows, of_columns) in enumerate(bands):
-            rows = [changed(image, band) for band in of_rows]
-            columns = [changed(image, band) for band in of_columns]
+            rows = [changed(band) for band in of_rows]
+            columns = [changed(band) for band in of_columns]
             for position in range(before.shape[0]):
                 y, x = _span(rows, position), _span(columns, position)
                 if y is None and x is None:
@@ -104,22 +107,22 @@ def spots(
     return found if _apart(found) else None
 
 
-_Bands = tuple[list[tuple[slice, ...]], list[tuple[slice, ...]]]
-"""Where the patches of each row and of each column of a picture lie in its pixels."""
+_Band = tuple[int | slice | Tensor, ...]
+_Bands = tuple[list[_Band], list[_Band]]
+"""Where the patches of each row and of each column of a picture lie in all pixels."""
 
 
-def _bands(shape: torch.Size, patch: tuple[int, int]) -> _Bands:
+def _bands(image: int, shape: Sequence[int], patch: tuple[int, int]) -> _Bands:
     """Of a picture [channel, height, width]."""
     whole, (height, width) = slice(None), patch
-    rows = [(whole, slice(y, y + height), whole) for y in range(0, shape[1] - height + 1, height)]
-    return rows, [(whole, whole, slice(x, x + width)) for x in range(0, shape[2] - width + 1, width)]
+    rows: list[_Band] = [(image, whole, slice(y, y + height), whole) for y in range(0, shape[1] - height + 1, height)]
+    return rows, [(image, whole, whole, slice(x, x + width)) for x in range(0, shape[2] - width + 1, width)]
 
 
 def _bands_of_grid(grid: Grid) -> _Bands:
-    """Of patches one after another [patch, number]."""
-    rows, columns = grid.rows, grid.columns
-    across = [(slice(y * columns, (y + 1) * columns),) for y in range(rows)]
-    return across, [(slice(x, rows * columns, columns),) for x in range(columns)]
+    """Of patches one after another [group, patch, number]."""
+    places = grid.places
+    return [(grid.group, row) for row in places], [(grid.group, column) for column in places.T]
 
 
 def special_names(

@@ -15,10 +15,10 @@ from attnscope.capture import prepared
 from attnscope.errors import InputError
 from attnscope.model.anatomy import Anatomy
 from attnscope.model.encoded import Encoded
-from attnscope.model.grids import grids_of
+from attnscope.model.grids import Grid, grids_of
 from attnscope.model.patches import Lookout, Spot, layer_path, patch_size, position_count, special_names, spots
 from attnscope.model.pictures import kept
-from attnscope.model.processor import Pixels, Tools, pixels_of, pixels_with_text, seen
+from attnscope.model.processor import Pixels, Tools, pixels_of, pixels_with_text, seen, vision_config
 from attnscope.model.ready import encode_ready
 from attnscope.model.tokens import Reader
 from attnscope.types import Token
@@ -57,16 +57,16 @@ def encode_pictures(tools: Tools, images: Sequence[Image.Image], config: Any) ->
     return _encoded(pixels, [])
 
 
-def encode_with_text(tools: Tools, read: Reader, text: str, images: Sequence[Image.Image]) -> Encoded:
+def encode_with_text(tools: Tools, read: Reader, text: str, images: Sequence[Image.Image], config: Any) -> Encoded:
     """Pictures in a text, through the model's processor."""
-    pixels = pixels_with_text(tools, text, images)
+    pixels = pixels_with_text(tools, text, images, config)
     if "input_ids" not in pixels.inputs:
         raise InputError("The model's processor makes no token ids of this text.")
     tokens = [read(one) for one in pixels.inputs["input_ids"][0].tolist()]
     return replace(_encoded(pixels, tokens), text=text)
 
 
-def encode_ready_pictures(tools: Tools, read: Reader, given: Mapping[str, Any]) -> Encoded:
+def encode_ready_pictures(tools: Tools, read: Reader, given: Mapping[str, Any], config: Any) -> Encoded:
     """Ready inputs with `pixel_values`, with or without `input_ids`."""
     alone = given.get("input_ids") is None
     pictures = {
@@ -87,9 +87,9 @@ def encode_ready_pictures(tools: Tools, read: Reader, given: Mapping[str, Any]) 
     if alone:
         if laid_out and pictures["pixel_values"].shape[0] != 1 and pictures["pixel_values"].ndim == 4:
             raise InputError(f"A trace is of one picture; `pixel_values` hold {pictures['pixel_values'].shape[0]}.")
-        return replace(_encoded(Pixels(pictures, seen(pictures, tools.image_processor), []), []), ready=True)
+        return replace(_encoded(Pixels(pictures, seen(pictures, tools.image_processor, config), []), []), ready=True)
     encoded = encode_ready(read, text)
-    own = Pixels({**encoded.inputs, **pictures}, seen(pictures, tools.image_processor), encoded.warnings)
+    own = Pixels({**encoded.inputs, **pictures}, seen(pictures, tools.image_processor, config), encoded.warnings)
     return replace(_encoded(own, encoded.tokens), ready=True)
 
 
@@ -146,7 +146,7 @@ class _Looks:
         with prepared(self.model, None) as clone:
             size = self._patch()
             try:
-                found = None if size is None else spots(clone, self.inputs, lookout, size)
+                found = None if size is None else spots(clone, self.inputs, lookout, size, self._grids)
                 count = position_count(clone, self.inputs, lookout)
             except LookupError:  # a module that is given its states otherwise: nothing to look at
                 return [], False
@@ -160,7 +160,7 @@ class _Looks:
     def _padding(self, count: int) -> dict[int, str]:
         """Names of the positions that only fill up the patches of a picture."""
         mask = self.inputs.get("pixel_attention_mask")
-        if mask is None or mask.numel() != count or grids_of(self.inputs) is None:
+        if mask is None or mask.numel() != count or self._grids is None:
             return {}
         return {i: "[padding]" for i, there in enumerate(mask.flatten().tolist()) if not there}
 
@@ -170,7 +170,7 @@ class _Looks:
             return None
         left_out = tuple(dict.fromkeys(layer_path(path) for path in self._paths(vision)))
         with prepared(self.model, None) as clone:
-            return spots(clone, self.inputs, Lookout(self._paths(stack)[0], left_out), size)
+            return spots(clone, self.inputs, Lookout(self._paths(stack)[0], left_out), size, self._grids)
 
     def _paths(self, stack: str) -> list[str]:
         """The modules that compute the attention of a stack, in order."""
@@ -179,10 +179,15 @@ class _Looks:
 
     def _layout(self) -> tuple[object, ...]:
         """What decides which patch is where."""
-        return self.inputs["pixel_values"].shape, tuple(grids_of(self.inputs) or ())
+        return self.inputs["pixel_values"].shape, tuple(self._grids or ())
+
+    @property
+    def _grids(self) -> list[Grid] | None:
+        """The grids of the patches that come one after another."""
+        return grids_of(self.inputs, vision_config(self.model.config))
 
     def _patch(self) -> tuple[int, int] | None:
-        pixels, grids = self.inputs["pixel_values"], grids_of(self.inputs)
+        pixels, grids = self.inputs["pixel_values"], self._grids
         if grids:
             return grids[0].patch, grids[0].patch
         laid_out = pixels.ndim >= 4 and pixels.shape[-3] in (1, 3)

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from attnscope.errors import InputError
-from attnscope.model.grids import grids_of, laid_out
+from attnscope.model.grids import grids_of, groups_of
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ def pixels_of(tools: Tools, images: Sequence[Image.Image], config: Any) -> Pixel
     if tools.image_processor is None:
         return _plainly(images, config)
     inputs = _tensors(tools.image_processor(images=list(images), return_tensors="pt"))
-    return Pixels(inputs, seen(inputs, tools.image_processor), [])
+    return Pixels(inputs, seen(inputs, tools.image_processor, config), [])
 
 
-def pixels_with_text(tools: Tools, text: str, images: Sequence[Image.Image]) -> Pixels:
+def pixels_with_text(tools: Tools, text: str, images: Sequence[Image.Image], config: Any) -> Pixels:
     """The inputs for a text with pictures in it, through the full processor.
 
     Pictures stand where the text has the processor's placeholder (`<image>`, say), or else before it.
@@ -79,7 +79,7 @@ def pixels_with_text(tools: Tools, text: str, images: Sequence[Image.Image]) -> 
     except (ValueError, TypeError, IndexError) as error:
         raise InputError(f"The model's processor does not take this text with this picture: {error}.") from error
     inputs = _tensors(found)
-    return Pixels(inputs, seen(inputs, tools.image_processor), warnings)
+    return Pixels(inputs, seen(inputs, tools.image_processor, config), warnings)
 
 
 def placeholder_of(processor: Any) -> str | None:
@@ -91,21 +91,19 @@ def placeholder_of(processor: Any) -> str | None:
     return None
 
 
-def seen(inputs: Mapping[str, Tensor], image_processor: Any) -> list[Image.Image]:
+def seen(inputs: Mapping[str, Tensor], image_processor: Any, config: Any) -> list[Image.Image]:
     """The pictures in `pixel_values` [..., channel, height, width] with the processor's normalising undone.
 
     Without a processor the values are stretched to the range of a picture. An empty list where the pixels are not laid out
     as pictures.
     """
-    pixels, grids = inputs.get("pixel_values"), grids_of(inputs)
-    if pixels is None or pixels.ndim < 3:
+    pixels, grids = inputs.get("pixel_values"), grids_of(inputs, vision_config(config))
+    if pixels is None:
         return []
     if grids is not None:
-        return [
-            _picture(laid_out(one.detach().float().cpu(), grid), image_processor)
-            for one, grid in zip(pixels, grids, strict=True)
-        ]
-    if pixels.shape[-3] not in (1, 3):
+        patches = groups_of(pixels.detach().float().cpu())
+        return [_picture(grid.picture(patches), image_processor) for grid in grids]
+    if pixels.ndim < 3 or pixels.shape[-3] not in (1, 3):
         return []
     flat = pixels.detach().float().cpu().reshape(-1, *pixels.shape[-3:])
     return [_picture(one, image_processor) for one in flat]

@@ -49,7 +49,7 @@ class Seeing(Core):
         if not takes_pictures(self.module):
             raise InputError(f"{self.title} reads text, no pictures.")
         if isinstance(text, Mapping):
-            return encode_ready_pictures(self._tools, self._read, cast("Mapping[str, Any]", text))
+            return encode_ready_pictures(self._tools, self._read, cast("Mapping[str, Any]", text), self.module.config)
         if image is None or text is None:
             return encode_pictures(self._tools, pictures_of(text if image is None else image), self.module.config)
         if takes_pictures_only(self.module):
@@ -58,4 +58,4 @@ class Seeing(Core):
             raise InputError(
                 "Pictures (`image=`) go with a text; with ready inputs pass `pixel_values` in the mapping."
             )
-        return encode_with_text(self._tools, self._read, text, pictures_of(image))
+        return encode_with_text(self._tools, self._read, text, pictures_of(image), self.module.config)
