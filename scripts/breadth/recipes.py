@@ -150,6 +150,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "colpali": {"vlm_config": {"text_config": {"num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 16}}},
     "molmo2": {"adapter_config": {"vision_feature_layer": [1, 0]}},
     "nemotron_h_omni": {"vision_config": {"video_temporal_patch_size": 2}},
+    "xlstm": {"qk_dim_factor": 1.0, "num_blocks": 2},
     "clap": {"audio_config": {"hidden_size": 256}},
     "gemma4_unified_assistant": {"text_config": {"num_kv_shared_layers": 3}},
     "t5gemma2_text": {"dropout_rate": 0.0},
