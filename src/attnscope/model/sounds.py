@@ -61,7 +61,8 @@ def encode_sound(extractor: Any, given: Any) -> Encoded:
             raise InputError(
                 f"This model hears: its ready inputs need `{FEATURES}` or `{WAVE}`, fractions; got {', '.join(sorted(ready))}."
             )
-        in_one = FEATURES in ready and main.ndim == 2  # [bin, frame], with the lengths of the sounds in it beside (Qwen Omni)
+        # [bin, frame], with the lengths of the sounds in it beside (Qwen Omni).
+        in_one = FEATURES in ready and main.ndim == 2
         if main.shape[0] != 1 and not in_one:
             raise InputError(f"A trace is of one input; these inputs hold a batch of {main.shape[0]}.")
         return Encoded(ready, [], [], ready=True)
