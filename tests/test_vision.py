@@ -352,6 +352,41 @@ def test_several_pictures_of_any_shape_are_told_apart() -> None:
     assert not between.any()
 
 
+def test_what_lies_between_picture_and_text_is_left_out_with_a_sentence() -> None:
+    torch.manual_seed(0)
+    config = tf.Blip2Config(
+        vision_config=_EYES,
+        qformer_config={**_SMALL, "encoder_hidden_size": 32, "vocab_size": 99},
+        text_config=tf.OPTConfig(
+            vocab_size=99,
+            hidden_size=32,
+            ffn_dim=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            word_embed_proj_dim=32,
+        ),
+        num_query_tokens=4,
+        image_token_index=98,
+    )
+    hf_model = tf.Blip2ForConditionalGeneration(config).eval()
+    ids = torch.tensor([[98, 98, 98, 98, 2, 5, 7]])
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": torch.randn(1, 3, 32, 32)}
+    model = attnscope.Model(hf_model)
+    trace = model.trace(given)
+    assert list(trace.stacks) == ["decoder", "vision"]
+    assert any("qformer.encoder.layer is neither of the text nor" in one for one in trace.warnings)
+    assert model.check(given).ok
+    hf_model.set_attn_implementation("eager")
+    with torch.no_grad():
+        text = hf_model(**given, output_attentions=True).language_model_outputs.attentions
+        tower = hf_model.vision_model(given["pixel_values"], output_attentions=True).attentions
+    for layer in range(2):
+        for head in range(4):
+            decoder, vision = text[layer][0, head], tower[layer][0, head]
+            assert (trace.attention(layer, head, "decoder") - decoder).abs().max() < 1e-5
+            assert (trace.attention(layer, head, "vision") - vision).abs().max() < 1e-5
+
+
 def test_windows_and_random_masks_are_refused() -> None:
     swin = tf.SwinModel(
         tf.SwinConfig(image_size=32, patch_size=4, embed_dim=16, depths=[1, 1], num_heads=[2, 4], window_size=4)

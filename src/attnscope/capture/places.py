@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+LEFT_OUT = ""
+"""The stack of calls that are computed and not shown."""
+
 
 @dataclass(frozen=True, order=True)
 class Place:
@@ -13,6 +16,11 @@ class Place:
 
     stack: str
     layer: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether it is a layer of a stack that is shown."""
+        return self.stack != LEFT_OUT
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from attnscope.capture import Capture, Place, Places, Recorder, capture_pass, prepared
+from attnscope.capture import LEFT_OUT, Capture, Place, Places, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.errors import AttnscopeError, RefusedError
-from attnscope.model.grouping import Group, grouped
+from attnscope.model.grouping import Group, grouped, left_out
 from attnscope.model.limits import position_limit
 from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
 from attnscope.model.numbering import by_layer, layer_kinds, layer_numbers, ordered
@@ -112,6 +112,8 @@ def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
         for name, group in groups.items()
         for call, number in zip(group.calls, stacks[name].numbers, strict=True)
     }
+    between, said = left_out(look.calls, groups)
+    places |= {id(call): Place(LEFT_OUT, number) for number, call in enumerate(between)}
     others, notes = _outside(model, inputs, untouched, [name for name in _SIDES if name not in stacks])
     return Anatomy(
         route="interface",
@@ -119,7 +121,7 @@ def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
         places=Places.of_calls((call.name, places[id(call)]) for call in look.calls),
         hidden_states=look.error,
         angles=look.angles,
-        notes=notes,
+        notes=(*said, *notes),
     )
 
 

@@ -32,7 +32,7 @@ def certify(
 ) -> Certificate:
     """Part (b) on the rows that the recorder sampled. `note` is said of layers that have nothing else to be said of them."""
     layers: dict[str, list[LayerCertificate]] = {}
-    for call in calls:
+    for call in shown(calls):
         place, error = placed(call), weighted_values_error(call)
         one = LayerCertificate(place.layer, ok=error <= tolerance, weighted_values=error, note=call.refusal or note)
         layers.setdefault(place.stack, []).append(one)
@@ -91,7 +91,7 @@ def full_certificate(
         return reported_certificate(found, error, tolerance, "full")
     captured, calls = _captured(model, anatomy, {**inputs, **options}, observer)
     if any(
-        weighted_values_error(call) > tolerance for call in calls
+        weighted_values_error(call) > tolerance for call in shown(calls)
     ):  # shown, if at all, by the weights it returns itself
         captured, calls = _captured(model, anatomy, {**inputs, **options}, observer, keep_weights=True)
     across = is_encoder_decoder(model)
@@ -159,6 +159,11 @@ def _captured(
             places=anatomy.places,
         )
         return capture_pass(clone, recorder, inputs)
+
+
+def shown(calls: Sequence[Capture]) -> list[Capture]:
+    """The calls that are of a stack that is shown."""
+    return [call for call in calls if placed(call).shown]
 
 
 def placed(call: Capture) -> Place:

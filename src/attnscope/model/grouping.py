@@ -25,7 +25,10 @@ class Group:
 
 
 def grouped(calls: Sequence[Capture], inputs: Mapping[str, Any], *, encoder_decoder: bool) -> dict[str, Group]:
-    """The stacks of a pass over `inputs`, by name. Raises `RefusedError` where a call is of no stack that is known."""
+    """The stacks of a pass over `inputs`, by name; a model of pictures and texts may make calls that are of none of them.
+
+    Raises `RefusedError` where another model's call is of no stack that is known.
+    """
     if encoder_decoder:
         return _encoder_decoder(calls, inputs["decoder_input_ids"].shape[1])
     if "pixel_values" in inputs and "input_ids" in inputs:
@@ -37,7 +40,8 @@ def grouped(calls: Sequence[Capture], inputs: Mapping[str, Any], *, encoder_deco
 def _with_pictures(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
     """The calls of the text and those of the vision tower, told apart by the list of layers they lie in.
 
-    The text is where all queries and keys are the tokens of the text (the last such list, if a tower has as many patches).
+    The text is where all queries and keys are the tokens of the text (the last such list, if a tower has as many patches), the
+    tower the first list in which all patches look at each other. Others lie between both (Q-Formers, layers across).
     """
     lists: dict[str, list[Capture]] = {}
     for call in calls:
@@ -47,16 +51,34 @@ def _with_pictures(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
         for name, own in lists.items()
         if all((call.record.queries, call.record.keys) == (tokens, tokens) for call in own)
     ]
-    if not of_text or len(lists) > 2:
+    if not of_text:
         raise RefusedError(
-            f"This model's attention lies in {len(lists)} parts ({', '.join(lists)}), and shown are a text with {tokens} tokens "
-            "and one vision tower. Trace a text alone, where the model reads one."
+            f"This model's attention lies in {len(lists)} parts ({', '.join(lists)}), and none is that of a text with {tokens} "
+            "tokens. Trace a text alone, where the model reads one."
         )
     text = Group(lists.pop(of_text[-1]))
     found = {"decoder" if text.causal else "encoder": text}
-    for own in lists.values():
-        found["vision"] = Group(own, "image", "image")
+    tower = next((own for own in lists.values() if _of_one_side(own)), None)
+    if tower is not None:
+        found["vision"] = Group(tower, "image", "image")
     return found
+
+
+def _of_one_side(calls: Sequence[Capture]) -> bool:
+    """Whether all queries look at as many keys, in every layer the same number."""
+    return len({size for call in calls for size in (call.record.queries, call.record.keys)}) == 1
+
+
+def left_out(calls: Sequence[Capture], groups: Mapping[str, Group]) -> tuple[list[Capture], tuple[str, ...]]:
+    """The calls that are in none of the groups, and a sentence about them."""
+    inside = {id(call) for group in groups.values() for call in group.calls}
+    others = [call for call in calls if id(call) not in inside]
+    lists = list(dict.fromkeys(_list_of_layers(call.name) for call in others))
+    if not others:
+        return [], ()
+    return others, (
+        f"The attention in {' and '.join(lists)} is neither of the text nor of the picture's patches, so it is not shown.",
+    )
 
 
 def _list_of_layers(path: str) -> str:

@@ -13,7 +13,7 @@ from attnscope.capture.function import NAME
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy
 from attnscope.model.blocks import AttentionCall, Watch, find_blocks
-from attnscope.model.check import placed
+from attnscope.model.check import placed, shown
 from attnscope.model.module import accepted, first_dtype, target_vocabulary_size
 from attnscope.model.stream import Stream, find_unembedding
 from attnscope.trace.certificate import TOLERANCE
@@ -42,7 +42,7 @@ def look_at_stream(module: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Ten
                 placed(call).layer,
                 None if call.projection is None else recorder.names[id(call.projection)],
             )
-            for call in calls
+            for call in shown(calls)
         ]
         towers = find_blocks(clone, watch.seen, places, tolerance)
         last = towers["decoder" if "decoder" in towers else next(iter(towers))][-1]

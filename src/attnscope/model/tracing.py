@@ -17,7 +17,7 @@ from attnscope.capture.function import NAME
 from attnscope.edits import Plan
 from attnscope.errors import AttnscopeError, InputError, RefusedError
 from attnscope.model.anatomy import Anatomy, NotRunError, StackAnatomy
-from attnscope.model.check import certify, placed, reported_certificate
+from attnscope.model.check import certify, placed, reported_certificate, shown
 from attnscope.model.encoded import Encoded
 from attnscope.model.head import BaseOutput
 from attnscope.model.module import accepted, first_dtype
@@ -149,7 +149,7 @@ def _by_own_weights(
 
 def stacks_of(subject: Subject, calls: Sequence[Capture]) -> dict[str, TracedStack]:
     """The stacks of a whole pass. Raises `RefusedError` where a call cannot be shown, or is not where the probe had it."""
-    refused = next((call.refusal for call in calls if call.refusal), None)
+    refused = next((call.refusal for call in shown(calls) if call.refusal), None)
     if refused:
         raise RefusedError(refused)
     by_stack: dict[str, list[Capture]] = {}
