@@ -43,7 +43,7 @@ def reported_weights(
         found = {stack: layers for stack, layers in found.items() if not stack or stack in stacks}
     if not any(one is not None for layers in found.values() for one in layers):
         raise RefusedError(
-            f"{type(model).__name__} neither goes through transformers' attention interface nor reports attention weights, "
+            f"{type(model).__name__} neither goes through transformers' attention interface nor reports weights as `attentions`, "
             "so there is nothing that could be shown."
         )
     error = hidden_difference(untouched, output)
