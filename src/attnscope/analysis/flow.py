@@ -37,7 +37,15 @@ def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None
     passed_on = (
         weights if record.edited is None else weights * record.edited.kept_of(head, record.queries).abs()[:, None]
     )
-    return passed_on * projected(module, record, alone).norm(dim=-1)
+    if record.gate is None:
+        return passed_on * projected(module, record, alone).norm(dim=-1)
+    gate, part = record.gate[:, head].float().cpu(), slice(head * width, (head + 1) * width)
+    lengths = torch.empty(record.queries, record.keys)
+    for query in range(record.queries):
+        gated = alone.clone()
+        gated[:, part] *= gate[query]
+        lengths[query] = projected(module, record, gated).norm(dim=-1)
+    return passed_on * lengths
 
 
 def rollout(trace: Trace, stack: str | None = None) -> Float[Tensor, "query key"]:

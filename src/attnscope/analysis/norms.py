@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
-from attnscope.errors import CancelledError
+from attnscope.errors import CancelledError, RefusedError
 from attnscope.trace.trace import projected
 
 
@@ -25,15 +25,21 @@ def output_norms(
     for head, gram in enumerate(_grams(record, projection)):
         if cancelled():
             raise CancelledError("The values were not needed any more.")
-        found[head] = _lengths(record.output(torch.tensor([head]), rows)[0], gram)
+        found[head] = _lengths(record.passed_on(torch.tensor([head]), rows)[0], gram)
     return found
 
 
 def value_norms(record: QKRecord, projection: nn.Module) -> Float[Tensor, "head key"]:
     """‖f(x_j)‖ with f(x) = (x W_V + b_V) W_O of one head: what each key has to give, float32.
 
-    Of a head whose output was scaled or replaced by an edit, what that left of it.
+    Of a head whose output was scaled or replaced by an edit, what that left of it. Raises `RefusedError` for gated attention,
+    where it differs from query to query.
     """
+    if record.gate is not None:
+        raise RefusedError(
+            "What a key has to give differs from query to query here: the model multiplies the heads' outputs by a gate of each "
+            "query."
+        )
     found = torch.empty(record.shape.heads, record.keys)
     for head, gram in enumerate(_grams(record, projection)):
         found[head] = _lengths(record.v[record.key_head(torch.tensor([head]))][0].float().cpu(), gram)

@@ -87,7 +87,8 @@ class QKRecord(LayerRecord):
     """A layer kept as queries, keys and values (after rotary embedding and whatever else the model does to them).
 
     With grouped-query attention `k` and `v` have fewer heads than `q`: query head h uses key head
-    `h * kv_heads // heads`. `sinks` is one learned score a head that takes part in the softmax and has no value.
+    `h * kv_heads // heads`. `sinks` is one learned score a head that takes part in the softmax and has no value. `gate` is what
+    the model multiplies the heads' outputs by before the output projection reads them, None where it reads them as they are.
     """
 
     q: Float[Tensor, "heads queries qk_dim"]
@@ -99,6 +100,7 @@ class QKRecord(LayerRecord):
     bias: Bias | None = None
     sinks: Float[Tensor, "heads"] | None = None
     edited: Edited | None = None
+    gate: Float[Tensor, "queries heads v_dim"] | None = None
 
     @property
     def shape(self) -> LayerShape:
@@ -118,7 +120,8 @@ class QKRecord(LayerRecord):
     @property
     def nbytes(self) -> int:
         """Bytes that are kept."""
-        held = sum(part.numel() * part.element_size() for part in (self.q, self.k, self.v))
+        parts = (self.q, self.k, self.v, self.gate)
+        held = sum(part.numel() * part.element_size() for part in parts if part is not None)
         others = (self.mask, self.bias, self.edited)
         return held + sum(part.nbytes for part in others if part is not None)
 
@@ -207,6 +210,11 @@ class QKRecord(LayerRecord):
         parts = [self.attention(heads, part) @ values for part in rows.split(ROWS_AT_ONCE)]
         outputs = torch.cat(parts, dim=1) if parts else values[:, :0]
         return outputs if self.edited is None else self.edited.change(outputs, heads, rows)
+
+    def passed_on(self, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows v_dim"]:
+        """What the output projection reads of each head: its output, times the gate where the model has one."""
+        outputs = self.output(heads, rows)
+        return outputs if self.gate is None else outputs * self.gate[rows][:, heads].transpose(0, 1).float().cpu()
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,8 +22,10 @@ class Capture:
 
     `rows` and `output` ([rows, heads, v_dim], float32) are the sample that the certificate compares; `values`
     ([kv_heads, keys, v_dim]) are kept beside the record only where the record itself has none. `projection` is the module
-    that read the output first (W_O), if one did. `refusal` says why this call cannot be shown. `place` is where in the model
-    it was made, None before that is known (in the probe).
+    that read the output first (W_O), if one did; `gate` [queries, heads, v_dim] is what it read divided by the output, where
+    both differ. `refusal` says why this call cannot be shown. `place` is where in the model it was made, None before that is
+    known (in the probe). `continues` marks a call over the positions after those of the one before, where a module computes
+    its attention part by part (windows, several pictures).
     """
 
     module: nn.Module
@@ -37,6 +39,7 @@ class Capture:
     refusal: str | None = None
     place: Place | None = None
     continues: bool = False
+    gate: Tensor | None = None
 
 
 @dataclass
@@ -61,6 +64,7 @@ class Recorder:
     called: Counter[str] = field(default_factory=Counter[str])
     calls: list[Capture] = field(default_factory=list[Capture])
     last_output: Tensor | None = None
+    last_capture: Capture | None = None
     last_query: Tensor | None = None
     last_module: nn.Module | None = None
     _masks: dict[tuple[object, ...], tuple[Tensor, Mask, Bias | None]] = field(
@@ -117,12 +121,13 @@ class Recorder:
         self.calls.append(capture)
         before = self.last_output if capture.continues else None
         self.last_output = output if before is None else torch.cat([before, output], dim=1)
+        self.last_capture = capture
         if self.observer is not None:
             self.observer.layer(len(self.calls), self.total)
 
     def finish(self) -> list[Capture]:
         """The calls, with everything let go that only the pass needed."""
-        self.last_output = self.last_query = self.last_module = None
+        self.last_output = self.last_capture = self.last_query = self.last_module = None
         self._masks.clear()
         self._causal_floats.clear()
         return self.calls

@@ -62,8 +62,8 @@ class _Reader:
         self._wrapped: list[tuple[Capture, nn.Module]] = []
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        output = self._recorder.last_output
-        if output is None:
+        output, call = self._recorder.last_output, self._recorder.last_capture
+        if output is None or call is None:
             return
         given = args[0] if args and isinstance(args[0], Tensor) else None
         if not _projects(module):
@@ -72,11 +72,12 @@ class _Reader:
                 self._around = module
             return
         if given is not None and _reads(given, output):
-            call = self._recorder.calls[-1]
             call.projection = module
             if self._around is not None and any(module is inner for inner in self._around.modules()):
                 self._wrapped.append((call, self._around))
-        # Once only: the first linear map after the attention either reads its output as it is, or none does.
+        elif given is not None and _fits(given, output):
+            call.projection, call.gate = module, _factor(given, output)
+        # Once only: the first linear map after the attention either reads its output (gated, maybe), or none does.
         self._recorder.last_output, self._around = None, None
 
     def settle(self) -> None:
@@ -86,8 +87,19 @@ class _Reader:
             call.projection = around if _linear(around, width) else None
 
 
+def _fits(given: Tensor, output: Tensor) -> bool:
+    return given.numel() == output.numel() and given.shape[-1] == output.shape[-1] * output.shape[-2]
+
+
+def _factor(given: Tensor, output: Tensor) -> Tensor:
+    """`given` divided by `output`, [queries, heads, v_dim]; 0 where there is nothing to divide by."""
+    whole = output[0].float()
+    found = given.detach().reshape(output.shape)[0].float() / whole
+    return found.masked_fill_(whole == 0, 0.0).to(given.dtype)
+
+
 def _reads(given: Tensor, output: Tensor) -> bool:
-    if given.numel() != output.numel() or given.shape[-1] != output.shape[-1] * output.shape[-2]:
+    if not _fits(given, output):
         return False
     flat = output.reshape(given.shape)
     return flat.data_ptr() == given.data_ptr() or torch.equal(flat, given)

@@ -23,7 +23,7 @@ from attnscope.errors import RefusedError
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The rows of one step in one layer. `query` and `key` are the positions of the first query and key of `record`.
+    """The rows of one step in one layer. `query` and `key` are the positions of the first query and key of its `record`.
 
     Of the record's keys and values only the new ones are left, while its mask and bias are over `keys` of them.
     """
@@ -31,9 +31,12 @@ class _Rows:
     query: int
     key: int
     keys: int
-    record: QKRecord
-    rows: Tensor
-    output: Tensor
+    capture: Capture
+
+    @property
+    def record(self) -> QKRecord:
+        assert isinstance(self.capture.record, QKRecord)
+        return self.capture.record
 
     @property
     def end(self) -> int:
@@ -78,11 +81,15 @@ class _Layer:
                 records[0].v.shape[2],
             ),
         )
+        gates = [step.capture.gate for step in self.steps if step.capture.gate is not None]
+        gate = torch.cat(gates) if len(gates) == len(self.steps) else None
         return replace(
             self.first,
+            projection=self.first.projection if gate is not None or self.first.gate is None else None,
+            gate=gate,
             record=record,
-            rows=torch.cat([step.rows + step.query for step in self.steps]),
-            output=torch.cat([step.output for step in self.steps]),
+            rows=torch.cat([step.capture.rows + step.query for step in self.steps]),
+            output=torch.cat([step.capture.output for step in self.steps]),
         )
 
 
@@ -121,10 +128,12 @@ class StepsRecorder(Recorder):
         layer = self._layers.get(place)
         if layer is None:
             super().add(capture, output)
-            whole = _Rows(0, 0, record.keys, record, capture.rows, capture.output)
+            whole = _Rows(0, 0, record.keys, capture)
             self._layers[place] = _Layer(capture, record.queries - max(self.step, 0), [whole])
             return
-        self.last_output = None  # who reads it is known from the first step
+        # Who reads it is known from the first step; what a gate makes of it is not.
+        gated = layer.first.gate is not None
+        self.last_output, self.last_capture = (output, capture) if gated else (None, None)
         layer.first.refusal = layer.first.refusal or capture.refusal
         layer.add(self._rows(place, capture, record))
 
@@ -143,5 +152,5 @@ class StepsRecorder(Recorder):
                 "put together."
             )
         new = slice(keys - queries, keys) if grows else slice(0, keys if query == 0 else 0)
-        own = replace(record, q=record.q.clone(), k=record.k[:, new].clone(), v=record.v[:, new].clone())
-        return _Rows(query, key, keys, own, capture.rows, capture.output)
+        capture.record = replace(record, q=record.q.clone(), k=record.k[:, new].clone(), v=record.v[:, new].clone())
+        return _Rows(query, key, keys, capture)

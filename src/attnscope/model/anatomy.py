@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from attnscope.capture import LEFT_OUT, Capture, Place, Places, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.errors import AttnscopeError, RefusedError
+from attnscope.model.gating import gated_places
 from attnscope.model.grouping import Group, grouped, left_out
 from attnscope.model.limits import position_limit
 from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
@@ -46,8 +47,9 @@ class StackAnatomy:
     """One stack of attention layers. All lists are by layer number, with None where a layer has no attention.
 
     `numbers[i]` is the layer of the stack's i-th call in a pass. `projections` are the paths of the output projections (W_O),
-    None where no module reads the attention directly. `rotary` is how q and k turn. A stack that is `reported` computes its
-    attention outside transformers' attention interface, while others of the model do not.
+    None where no module reads the attention directly; in the layers `gated` it reads it times a gate. `rotary` is how q and k
+    turn. A stack that is `reported` computes its attention outside transformers' attention interface, while others of the
+    model do not.
     """
 
     numbers: tuple[int, ...]
@@ -58,6 +60,7 @@ class StackAnatomy:
     projections: tuple[str | None, ...] = ()
     rotary: tuple[Rotary | None, ...] = ()
     reported: bool = False
+    gated: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -114,15 +117,41 @@ def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
     }
     between, said = left_out(look.calls, groups)
     places |= {id(call): Place(LEFT_OUT, number) for number, call in enumerate(between)}
+    all_places = Places.of_calls((call.name, places[id(call)]) for call in look.calls)
+    stacks = _with_gates(model, inputs, stacks, all_places, {places[id(call)]: call for call in look.calls})
     others, notes = _outside(model, inputs, untouched, [name for name in _SIDES if name not in stacks])
     return Anatomy(
         route="interface",
         stacks=ordered({**stacks, **others}),
-        places=Places.of_calls((call.name, places[id(call)]) for call in look.calls),
+        places=all_places,
         hidden_states=look.error,
         angles=look.angles,
         notes=(*said, *notes),
     )
+
+
+def _with_gates(
+    model: nn.Module,
+    inputs: Mapping[str, Tensor],
+    stacks: Mapping[str, StackAnatomy],
+    places: Places,
+    calls: Mapping[Place, Capture],
+) -> dict[str, StackAnatomy]:
+    """The stacks without the projections that read something else than a head's own output, gated or not."""
+    if all(call.gate is None for call in calls.values()):
+        return dict(stacks)
+    gated = gated_places(model, inputs, places, {place: call for place, call in calls.items() if place.shown})
+    found: dict[str, StackAnatomy] = {}
+    for name, stack in stacks.items():
+        strange = {place.layer for place, call in calls.items() if place.stack == name and call.gate is not None} - {
+            place.layer for place in gated if place.stack == name
+        }
+        found[name] = replace(
+            stack,
+            projections=tuple(None if i in strange else path for i, path in enumerate(stack.projections)),
+            gated=frozenset(place.layer for place in gated if place.stack == name),
+        )
+    return found
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,10 @@ class Core:
             for name, stack in self._anatomy.stacks.items()
         }
 
+    def gated(self) -> dict[str, frozenset[int]]:
+        """The layers whose heads' outputs are multiplied by a gate before W_O reads them, by stack."""
+        return {name: stack.gated for name, stack in self._anatomy.stacks.items()}
+
 
 def _quantisation(config: Any) -> str | None:
     described = getattr(config, "quantization_config", None)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.capture import Recorder, capture_pass, prepared
+from attnscope.capture import Place, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy
@@ -17,6 +17,11 @@ from attnscope.model.check import placed, shown
 from attnscope.model.module import accepted, first_dtype, target_vocabulary_size
 from attnscope.model.stream import Stream, find_unembedding
 from attnscope.trace.certificate import TOLERANCE
+
+
+def _projection(anatomy: Anatomy, place: Place) -> str | None:
+    paths = anatomy.stacks[place.stack].projections
+    return paths[place.layer] if place.layer < len(paths) else None
 
 
 def look_at_stream(module: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Tensor]) -> Stream:
@@ -40,7 +45,7 @@ def look_at_stream(module: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Ten
                 call.name,
                 placed(call).stack,
                 placed(call).layer,
-                None if call.projection is None else recorder.names[id(call.projection)],
+                _projection(anatomy, placed(call)),
             )
             for call in shown(calls)
         ]

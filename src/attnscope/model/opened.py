@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from attnscope.capture import Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
@@ -16,6 +16,13 @@ from attnscope.model.module import accepted
 from attnscope.model.provenance import fingerprint
 from attnscope.trace import Trace
 from attnscope.trace.file import path_of, read
+from attnscope.trace.trace import TracedStack
+
+
+def _read_by(stack: TracedStack, projections: list[nn.Module | None], gated: frozenset[int]) -> list[nn.Module | None]:
+    """The projections that read what the trace has of each layer: not those that read it gated, where it has no gate."""
+    without = {i for i, record in enumerate(stack.records) if getattr(record, "gate", None) is None}
+    return [None if i in gated & without else one for i, one in enumerate(projections)]
 
 
 def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace:  # noqa: A001 - the public name is attnscope.open
@@ -40,9 +47,9 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
             f"{os.fspath(path)!r} was made by a model with other weights ({trace.provenance.get('title')}); pass that one, or "
             "open the trace without a model."
         )
-    projections = model.projections()
+    projections, gated = model.projections(), model.gated()
     stacks = {
-        name: replace(stack, projections=projections[name])
+        name: replace(stack, projections=_read_by(stack, projections[name], gated[name]))
         for name in trace.stacks
         if (stack := trace.traced_stack(name))
     }

@@ -227,6 +227,9 @@ class Patching:
         heads, rows = torch.arange(values.shape.heads), torch.arange(values.queries)
         v = values.v[values.key_head(heads)].float().cpu()
         first, second = ((one.attention(heads, rows) @ v).transpose(0, 1) for one in records)
+        if values.gate is not None:
+            gate = values.gate.float().cpu()
+            first, second = first * gate, second * gate
         return Patch(first.to(values.v.device), second.to(values.v.device))
 
     def _cells(self, patch: Patch | None) -> list[Cell]:

@@ -200,7 +200,7 @@ class StatesPass:
             yield Part("attention", layer, None, stack, self._added(addend, call))
             return
         heads, width = record.shape.heads, record.shape.v_dim
-        own = record.output(torch.arange(heads), torch.tensor([self._position]))[:, 0]
+        own = record.passed_on(torch.arange(heads), torch.tensor([self._position]))[:, 0]
         alone = torch.zeros(heads, heads, width)
         alone[torch.arange(heads), torch.arange(heads)] = own
         vectors = projected(module, record, alone.flatten(1)).double()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.attention import LayerRecord, WeightsRecord
+from attnscope.attention import LayerRecord, QKRecord, WeightsRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.edits import Plan
@@ -166,14 +166,24 @@ def stacks_of(subject: Subject, calls: Sequence[Capture]) -> dict[str, TracedSta
 
 def _stack(anatomy: StackAnatomy, calls: Sequence[Capture]) -> TracedStack:
     numbers, depth = [placed(call).layer for call in calls], len(anatomy.shapes)
-    records: list[LayerRecord | None] = by_layer(numbers, [call.record for call in calls], depth)
+    read = [_read(anatomy, call) for call in calls]
+    records: list[LayerRecord | None] = by_layer(numbers, [record for record, _ in read], depth)
     return TracedStack(
         records=records,
         causal=anatomy.causal,
         query_side=anatomy.query_side,
         key_side=anatomy.key_side,
-        projections=by_layer(numbers, [call.projection for call in calls], depth),
+        projections=by_layer(numbers, [projection for _, projection in read], depth),
     )
+
+
+def _read(anatomy: StackAnatomy, call: Capture) -> tuple[LayerRecord, nn.Module | None]:
+    """The record of a call, with its gate where it has one, and the projection that reads it."""
+    if call.gate is None:
+        return call.record, call.projection
+    if placed(call).layer not in anatomy.gated or not isinstance(call.record, QKRecord):
+        return call.record, None
+    return replace(call.record, gate=call.gate), call.projection
 
 
 def _reported(subject: Subject, inputs: Mapping[str, Any]) -> Passed:

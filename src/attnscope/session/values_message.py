@@ -18,6 +18,8 @@ from attnscope.errors import RefusedError
 from attnscope.session.layer_message import Arrays
 from attnscope.session.limits import Limits
 
+_GATED = "This model multiplies the heads' outputs by a gate of each query, so what a key has to give is no one vector."
+
 LARGEST_ERROR = 1e-3
 """Of the largest value: how far values may be off before they are sent as float32."""
 
@@ -42,8 +44,9 @@ def values_message(
     limits.check_answer(4 * (numbers + shape.heads * (record.queries + record.keys)))
     arrays, error = _values(record)
     if projection is not None:
-        outputs, transformed = output_norms(record, projection, cancelled), value_norms(record, projection)
-        arrays |= {"output_norm": outputs.numpy(), "transformed_norm": transformed.numpy()}
+        arrays["output_norm"] = output_norms(record, projection, cancelled).numpy()
+        if record.gate is None:
+            arrays["transformed_norm"] = value_norms(record, projection).numpy()
     fields = {
         "heads": shape.heads,
         "kv_heads": shape.kv_heads,
@@ -51,7 +54,7 @@ def values_message(
         "keys": record.keys,
         "v_dim": shape.v_dim,
         "error": error,
-        "note": why_not if projection is None else None,
+        "note": why_not if projection is None else _GATED if record.gate is not None else None,
     }
     return fields, arrays
 

@@ -56,6 +56,7 @@ def tensors_of(record: LayerRecord) -> dict[str, Tensor]:
             "mask.valid": mask.valid,
             "mask.bits": mask.bits,
             "bias": bias.values if bias else None,
+            "gate": record.gate,
         }
         if record.edited is not None:
             found |= {f"edited.{name}": tensor for name, tensor in record.edited.parts.items()}

@@ -183,6 +183,7 @@ def _record(facts: Mapping[str, Any], parts: Mapping[str, Tensor]) -> LayerRecor
         bias=None if bias is None else Bias(values=parts["bias"], **bias),
         sinks=parts.get("sinks"),
         edited=_edited(parts),
+        gate=parts.get("gate"),
     )
 
 

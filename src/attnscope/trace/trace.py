@@ -189,10 +189,10 @@ class Trace(Displayed):
         return self.traced_stack(stack).rotation(layer)
 
     def head_output(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query model_dim"]:
-        """This head's part of the attention block's output: W_O applied to Σ_j α_ij v_j of this head alone.
+        """This head's part of the attention block's output: W_O applied to Σ_j α_ij v_j of this head alone (gated, where it is).
 
         Over the heads of a layer the parts sum to the block's output minus the projection's bias (Kobayashi 2020).
-        Raises `RefusedError` where no single module turns the heads' outputs into the block's (a norm or gate between).
+        Raises `RefusedError` where no single module turns the heads' outputs into the block's (a norm between).
         """
         record = self._qk(layer, stack, "head outputs")
         index = _head(head, record)
@@ -204,7 +204,7 @@ class Trace(Displayed):
                 "attention of this layer directly."
             )
         heads, width = record.shape.heads, record.shape.v_dim
-        own = record.output(index, torch.arange(record.queries))[0]
+        own = record.passed_on(index, torch.arange(record.queries))[0]
         alone = torch.zeros(record.queries, heads * width)
         alone[:, head * width : (head + 1) * width] = own
         return projected(module, record, alone)
