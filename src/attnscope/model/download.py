@@ -10,12 +10,13 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,14 +192,14 @@ def _watch(
 
 
 def _bytes_in(place: Path) -> int:
-    """The size of a file, or of the largest file below a folder; files that vanish meanwhile count nothing."""
+    """The size of a file, or of the largest file below a folder; files and folders that vanish meanwhile count nothing."""
     largest = 0
-    for path in (place, *place.rglob("*")):
-        try:
-            if path.is_file():
-                largest = max(largest, path.stat().st_size)
-        except FileNotFoundError:
-            continue
+    below = (Path(folder, file) for folder, _, files in os.walk(place) for file in files)
+    for path in (place, *below):
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            if stat.S_ISREG(found.st_mode):
+                largest = max(largest, found.st_size)
     return largest
 
 

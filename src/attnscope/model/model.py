@@ -179,7 +179,7 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         tower = self._tower(encoded.inputs)
         if tower is not self:
             return tower._trace_encoded(encoded, edits, observer)
-        with taken_as_said(encoded, self.title):
+        with taken_as_said(self.module, encoded, self.title):
             return self._traced(encoded, edits, observer)
 
     def _traced(self, encoded: Encoded, edits: Sequence[Edit], observer: Observer | None) -> Trace:
@@ -283,7 +283,7 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         tower = self._tower(encoded.inputs)
         if tower is not self:
             return tower.check(encoded.inputs, observer=observer)
-        with taken_as_said(encoded, self.title):
+        with taken_as_said(self.module, encoded, self.title):
             inputs = self._inputs(encoded)
             return full_certificate(self.module, self._anatomy_for(inputs), inputs, observer)
 

@@ -20,7 +20,7 @@ from attnscope.model.anatomy import Anatomy, NotRunError, StackAnatomy
 from attnscope.model.check import certify, placed, reported_certificate, shown
 from attnscope.model.encoded import Encoded
 from attnscope.model.head import BaseOutput
-from attnscope.model.module import accepted, first_dtype
+from attnscope.model.module import accepted, first_dtype, input_device
 from attnscope.model.numbering import by_layer, ordered
 from attnscope.model.reported import reported_weights
 from attnscope.model.rotary import kept_angles
@@ -33,8 +33,8 @@ _BY_OWN_WEIGHTS = "Only attention weights are shown: attnscope's own arithmetic 
 
 
 @contextmanager
-def taken_as_said(encoded: Encoded, title: str) -> Generator[None]:
-    """Raise `InputError` where a model does not run over inputs that were made elsewhere, with what it says of them."""
+def taken_as_said(module: nn.Module, encoded: Encoded, title: str) -> Generator[None]:
+    """Raise `InputError` where a model itself does not run over inputs that were made elsewhere, with what it says of them."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -42,9 +42,23 @@ def taken_as_said(encoded: Encoded, title: str) -> Generator[None]:
     except Exception as error:
         if not encoded.ready or (isinstance(error, AttnscopeError) and not isinstance(error, NotRunError)):
             raise
-        own = error.__cause__ if isinstance(error, NotRunError) else error
+        own = error.__cause__ if isinstance(error, NotRunError) else _own_failure(module, encoded)
+        if own is None:
+            raise
         said = str(own).partition("\n")[0].rstrip(".")
         raise InputError(f"{title} does not run over these inputs ({type(own).__name__}: {said}).") from own
+
+
+def _own_failure(module: nn.Module, encoded: Encoded) -> Exception | None:
+    """Why an untouched pass over the inputs fails; None where it does not."""
+    device = input_device(module)
+    inputs = {name: tensor.to(device) for name, tensor in encoded.inputs.items()}
+    with prepared(module, None) as clone, torch.no_grad():
+        try:
+            clone(**inputs, **accepted(clone, use_cache=False, return_dict=True))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told to whoever gave the inputs
+            return error
+    return None
 
 
 @dataclass(frozen=True)
