@@ -87,6 +87,38 @@ def test_a_file_keeps_pictures_and_boxes(tmp_path: Path) -> None:
     assert (opened.id, opened.images, opened.tokens) == (trace.id, trace.images, trace.tokens)
 
 
+def _pictured() -> dict[str, tuple[Callable[[], Any], dict[str, torch.Tensor]]]:
+    """Models that are looked at with other inputs than those that they are usually given, and such inputs."""
+    text, picture = torch.tensor([[1, 5, 7, 2]]), torch.randn(1, 3, 32, 32)
+    ids = torch.tensor([[1, 5, *[98] * 16, 7, 8]])
+    queries = torch.tensor([[98, 98, 98, 98, 2, 5, 7]])
+    clip = tf.CLIPConfig(text_config={**_TEXT, "max_position_embeddings": 20}, vision_config=_EYES)
+    return {
+        "llava": (_llava, {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": picture}),
+        "blip-2": (_blip2, {"input_ids": queries, "attention_mask": torch.ones_like(queries), "pixel_values": picture}),
+        "clip, both": (lambda: tf.CLIPModel(clip).eval(), {"input_ids": text, "pixel_values": picture}),
+        "clip, picture": (lambda: tf.CLIPModel(clip).eval(), {"pixel_values": picture}),
+        "clip, text": (lambda: tf.CLIPModel(clip).eval(), {"input_ids": text}),
+        "qwen2_5_vl": (lambda: OF_ANY_SHAPE["qwen2_5_vl"]().eval(), _among_text((84, 112))[0]),
+    }
+
+
+@pytest.mark.parametrize("name", ["llava", "blip-2", "clip, both", "clip, picture", "clip, text", "qwen2_5_vl"])
+def test_a_trace_with_pictures_is_opened_with_its_model(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    make, given = _pictured()[name]
+    hf_model = make()
+    trace = attnscope.Model(hf_model).trace(given)
+    trace.save(tmp_path / "a.trace")
+    opened = attnscope.open(tmp_path / "a.trace", model=attnscope.Model(hf_model))
+    assert opened.id == trace.id
+    for stack in trace.stacks:
+        torch.testing.assert_close(opened.head_output(1, 2, stack), trace.head_output(1, 2, stack))
+    assert (opened.logits is None) == (trace.logits is None)
+    if trace.logits is not None:
+        torch.testing.assert_close(opened.logits, trace.logits, atol=1e-5, rtol=1e-5)
+
+
 def test_a_directory_is_loaded_with_its_image_processor(tmp_path: Path) -> None:
     tf.ViTModel(tf.ViTConfig(**_EYES)).save_pretrained(tmp_path)
     _processor().save_pretrained(tmp_path)
@@ -352,8 +384,7 @@ def test_several_pictures_of_any_shape_are_told_apart() -> None:
     assert not between.any()
 
 
-def test_what_lies_between_picture_and_text_is_left_out_with_a_sentence() -> None:
-    torch.manual_seed(0)
+def _blip2() -> Any:
     config = tf.Blip2Config(
         vision_config=_EYES,
         qformer_config={**_SMALL, "encoder_hidden_size": 32, "vocab_size": 99},
@@ -368,7 +399,12 @@ def test_what_lies_between_picture_and_text_is_left_out_with_a_sentence() -> Non
         num_query_tokens=4,
         image_token_index=98,
     )
-    hf_model = tf.Blip2ForConditionalGeneration(config).eval()
+    return tf.Blip2ForConditionalGeneration(config).eval()
+
+
+def test_what_lies_between_picture_and_text_is_left_out_with_a_sentence() -> None:
+    torch.manual_seed(0)
+    hf_model = _blip2()
     ids = torch.tensor([[98, 98, 98, 98, 2, 5, 7]])
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": torch.randn(1, 3, 32, 32)}
     model = attnscope.Model(hf_model)

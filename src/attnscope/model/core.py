@@ -97,6 +97,15 @@ class Core:
         """What is run, as it looks for the inputs that the model is usually given."""
         return Subject(self.module, self._anatomy, self.title)
 
+    def module_for(self, inputs: Mapping[str, Any]) -> nn.Module:
+        """What is run for these inputs: the model, or the tower of it that reads them alone."""
+        return self._tower(inputs).module
+
+    def subject_for(self, inputs: Mapping[str, Tensor]) -> Subject:
+        """What is run for these inputs, as it looks for inputs of their kind."""
+        tower = self._tower(inputs)
+        return Subject(tower.module, tower._anatomy_for(inputs), self.title)
+
     @cached_property
     def _read(self) -> Reader:
         return reader(self.tokenizer)
@@ -129,17 +138,6 @@ class Core:
             found = probe(self.module, probe_inputs(self.module, kind, given))
             self._anatomies[kind] = found if self._vision_name is None else found.renamed("encoder", self._vision_name)
         return self._anatomies[kind]
-
-    def projections(self) -> dict[str, list[nn.Module | None]]:
-        """The modules that turn the heads' outputs of each layer into the attention block's own (W_O), by stack."""
-        return {
-            name: [None if path is None else self.module.get_submodule(path) for path in stack.projections]
-            for name, stack in self._anatomy.stacks.items()
-        }
-
-    def gated(self) -> dict[str, frozenset[int]]:
-        """The layers whose heads' outputs are multiplied by a gate before W_O reads them, by stack."""
-        return {name: stack.gated for name, stack in self._anatomy.stacks.items()}
 
 
 def _quantisation(config: Any) -> str | None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import nn
 
-from attnscope.capture import Places
 from attnscope.edits import Edit, Plan, Planned
 from attnscope.model.bake import baked
 from attnscope.model.core import Core
@@ -17,11 +16,6 @@ from attnscope.model.editing import edited_run, plan_for
 
 class Editable(Core):
     """A part of `Model`."""
-
-    @property
-    def places(self) -> Places:
-        """Where in the model each call of the attention function belongs, for the inputs that it is usually given."""
-        return self.subject.anatomy.places
 
     def plan(self, edits: Sequence[Edit | Planned]) -> Plan | None:
         """The plan of edits for the inputs that the model is usually given; None where there are none. See `edits.plan`."""

@@ -11,18 +11,24 @@ from attnscope.capture import Recorder, capture_pass, prepared
 from attnscope.capture.function import NAME
 from attnscope.edits import unresolved
 from attnscope.errors import DamagedError, InputError
+from attnscope.model.editing import plan_for
 from attnscope.model.model import Model
-from attnscope.model.module import accepted
+from attnscope.model.module import accepted, input_device
 from attnscope.model.provenance import fingerprint
+from attnscope.model.tracing import Subject
 from attnscope.trace import Trace
 from attnscope.trace.file import path_of, read
 from attnscope.trace.trace import TracedStack
 
 
-def _read_by(stack: TracedStack, projections: list[nn.Module | None], gated: frozenset[int]) -> list[nn.Module | None]:
+def _projections(subject: Subject, stack: TracedStack, name: str) -> list[nn.Module | None]:
     """The projections that read what the trace has of each layer: not those that read it gated, where it has no gate."""
+    anatomy = subject.anatomy.stacks[name]
     without = {i for i, record in enumerate(stack.records) if getattr(record, "gate", None) is None}
-    return [None if i in gated & without else one for i, one in enumerate(projections)]
+    return [
+        None if path is None or i in anatomy.gated & without else subject.module.get_submodule(path)
+        for i, path in enumerate(anatomy.projections)
+    ]
 
 
 def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace:  # noqa: A001 - the public name is attnscope.open
@@ -42,25 +48,26 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
     if model is None:
         return trace
     made_by = trace.provenance.get("weights")
-    if made_by != fingerprint(model.module):
+    if made_by != fingerprint(model.module_for(trace.inputs)):
         raise InputError(
             f"{os.fspath(path)!r} was made by a model with other weights ({trace.provenance.get('title')}); pass that one, or "
             "open the trace without a model."
         )
-    projections, gated = model.projections(), model.gated()
+    subject = model.subject_for(trace.inputs)
     stacks = {
-        name: replace(stack, projections=_read_by(stack, projections[name], gated[name]))
+        name: replace(stack, projections=_projections(subject, stack, name))
         for name in trace.stacks
         if (stack := trace.traced_stack(name))
     }
 
     def logits() -> Tensor | None:
-        plan = model.plan(trace.edits)
-        with prepared(model.module, NAME if plan else None) as clone:
-            recorder = Recorder(names={}, places=model.places, plan=plan, keeps=False)
-            output, _ = capture_pass(
-                clone, recorder, {**trace.inputs, **accepted(clone, use_cache=False, return_dict=True)}
-            )
+        plan = plan_for(subject.anatomy, trace.edits, title=subject.title)
+        device = input_device(subject.module)
+        inputs = {name: tensor.to(device) for name, tensor in trace.inputs.items()}
+        with prepared(subject.module, NAME if plan else None) as clone:
+            recorder = Recorder(names={}, places=subject.anatomy.places, plan=plan, keeps=False)
+            options = accepted(clone, use_cache=False, return_dict=True)
+            output, _ = capture_pass(clone, recorder, {**inputs, **options})
         found = getattr(output, "logits", None)
         return None if found is None else found[0].float().cpu()
 
