@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import attnscope
 from attnscope import errors
 from attnscope.errors import InputError
+from attnscope.trace.certificate import Certificate, LayerCertificate
 
 FOX = "The quick, brown fox jumps over the lazy"
 
@@ -190,3 +191,15 @@ def test_a_captured_view_of_a_fused_projection_does_not_keep_the_rest() -> None:
         part.untyped_storage().data_ptr(): part.untyped_storage().nbytes() for part in (record.q, record.k, record.v)
     }
     assert sum(parts.values()) <= 1.05 * sum(p.numel() * 4 for p in (record.q, record.k, record.v))
+
+
+def test_a_full_check_names_what_was_compared_and_nothing_else() -> None:
+    def sentence(**errors: float) -> str:
+        layer = LayerCertificate(0, True, weighted_values=1e-7, **errors)
+        return Certificate.of({"decoder": [layer]}, 1e-4, "full").sentence
+
+    assert sentence(hidden_states=0.0, eager_weights=0.0).startswith(
+        "Hidden states, weights times values, and eager weights agree"
+    )
+    assert sentence(hidden_states=0.0).startswith("Hidden states and weights times values agree")
+    assert sentence().startswith("Weights times values agree")

@@ -90,9 +90,19 @@ class Certificate:
                 f"up to {max_error:.1g} of its largest value."
             )
         else:
-            sentence = f"Hidden states, weights times values, and eager weights agree with the model's own up to {max_error:.1g}."
+            sentence = f"{_compared(layers)} agree with the model's own up to {max_error:.1g}."
         return cls(not failed and not reported, max_error, tolerance, scope, sentence, stacks)
 
     def as_dict(self) -> dict[str, Any]:
         """The certificate as plain JSON values."""
         return asdict(self)
+
+
+def _compared(layers: list[LayerCertificate]) -> str:
+    """What was compared in a full check: an edited pass has no hidden states to be held against, some models no eager weights."""
+    hidden = any(layer.hidden_states is not None for layer in layers)
+    eager = any(layer.eager_weights is not None for layer in layers)
+    if hidden and eager:
+        return "Hidden states, weights times values, and eager weights"
+    others = "hidden states" if hidden else "eager weights" if eager else ""
+    return f"{others.capitalize()} and weights times values" if others else "Weights times values"
