@@ -27,7 +27,7 @@ def main() -> None:
     for edit in walk(model):
         print(row(model, shown(edit), model.trace(TEXT, edits=[edit])))
     both = [edits.ScaleHead(LAYER, HEAD, 2.0), edits.SetAttention(LAYER, HEAD, LAST, FIRST_MARY, 0.9)]
-    print(row(model, "the third and twice the output", model.trace(TEXT, edits=both)))
+    print(row(model, "the set weight and twice the output", model.trace(TEXT, edits=both)))
     itself = model.trace(TEXT, edits=[edits.PatchHead(LAYER, HEAD, plain, "output")])
     print("patched with itself, the same logits bit by bit:", torch.equal(logits(itself), logits(plain)))
     for changes in ([], both[1:]):
@@ -44,8 +44,8 @@ def walk(model: Model) -> list[Edit]:
         edits.ScaleHead(LAYER, HEAD, 0.0),
         edits.MeanHead(LAYER, HEAD, others),
         edits.ResampleHead(LAYER, HEAD, others),
-        edits.SetAttention(LAYER, HEAD, LAST, FIRST_MARY, 0.9),
         edits.CutEdge(LAYER, HEAD, LAST, SECOND_JOHN),
+        edits.SetAttention(LAYER, HEAD, LAST, FIRST_MARY, 0.9),
         edits.ScaleNeuron(LAYER, HEAD, (10, 42), 0.0),
         edits.PatchHead(LAYER, HEAD, swapped),
         edits.PatchHead(LAYER, HEAD, swapped, "output"),
