@@ -107,6 +107,11 @@ def captured_attention(
             "implementation in place and call `Model.trace`."
         )
     recorder.check_cancelled()
+    if query.ndim != 4 or key.ndim != 4 or value.ndim != 4:
+        raise RefusedError(
+            f"{type(module).__name__} asks for attention with queries of shape {list(query.shape)}, which are not those of "
+            "[batch, heads, queries, dim], so it is not shown."
+        )
     if recorder.keeps and query.shape[0] != 1:
         raise RefusedError(
             f"{type(module).__name__} asks for the attention of {query.shape[0]} groups of positions at once (several inputs, or "
