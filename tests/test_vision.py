@@ -489,3 +489,5 @@ def test_a_figure_of_a_picture_is_the_picture(tmp_path: Path) -> None:
     figure = attnscope.figure(trace, layer=1, heads=[0, 2], token="patch 1,2")
     figure.savefig(tmp_path / "a.svg")
     assert "from patch 1,2" in (tmp_path / "a.svg").read_text()
+    attnscope.figure(trace, "matrix", layer=1, heads=[0]).savefig(tmp_path / "b.svg")
+    assert ">patch 1,2<" in (tmp_path / "b.svg").read_text()

@@ -37,7 +37,8 @@ def labels(tokens: Sequence[Token]) -> list[str]:
     for at, token in enumerate(tokens):
         before = tokens[at - 1] if at else None
         goes_on = token.continues or (spaced and before is not None and _same_word(before, token))
-        found.append(f"{'##' if goes_on else ''}{_face(token.text)}")
+        named = token.special or token.box is not None  # a name, whose spaces are no part of a text
+        found.append(f"{'##' if goes_on else ''}{token.text if named and token.text.strip() else _face(token.text)}")
     return found
 
 
