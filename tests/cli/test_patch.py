@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas
 import pytest
+import torch
+import transformers as tf
 from commands import attnscope, one_sentence
+from tiny import words_tokenizer
 
 CLEAN, CORRUPTED = "The capital of France is", "The capital of Spain is"
 PROMPTS = ("patch", "smollm2", "--clean", CLEAN, "--corrupted", CORRUPTED)
@@ -33,3 +38,17 @@ def test_the_largest_effects_come_first_with_what_they_are_of_and_a_file_of_all(
 )
 def test_what_cannot_be_patched_is_one_sentence(arguments, said):
     assert said in one_sentence(attnscope("patch", "smollm2", *arguments))
+
+
+def test_layers_without_attention_are_in_no_ranking(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 20, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 16}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "layer_types": ["linear_attention", "full_attention"]}
+    linear = {"linear_num_key_heads": 2, "linear_num_value_heads": 2}
+    widths = {"linear_key_head_dim": 8, "linear_value_head_dim": 8}
+    tf.Qwen3_5ForCausalLM(tf.Qwen3_5TextConfig(**sizes, **heads, **linear, **widths)).save_pretrained(tmp_path)
+    words_tokenizer("a b c d").save_pretrained(tmp_path)
+    done = attnscope("patch", str(tmp_path), "--clean", "a b c", "--corrupted", "a d c", "--answer", "b")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 by effect" in done.stdout
+    assert "nan" not in done.stdout

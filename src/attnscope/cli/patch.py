@@ -56,9 +56,10 @@ def patch(
             clean, corrupted, what=what, by=by, metric=metric, answer=answer, foil=foil, target=target, stack=stack
         )
     found = sweep.frame()
-    ordered = found.sort_values("effect", key=abs, ascending=False, kind="stable")
+    there = found.dropna(subset="value")  # layers without attention have no heads
+    ordered = there.sort_values("effect", key=abs, ascending=False, kind="stable")
     Console().print(_table(ordered.head(top)))
-    typer.echo(_said(sweep, min(top, len(found))))
+    typer.echo(_said(sweep, min(top, len(there)), len(there)))
     if output is not None:
         _write(found, output)
         typer.echo(f"{output}: all {len(found)} cells.")
@@ -80,10 +81,10 @@ def _table(found: pandas.DataFrame) -> Table:
     return table
 
 
-def _said(sweep: Sweep, shown: int) -> str:
+def _said(sweep: Sweep, shown: int, cells: int) -> str:
     against = "" if sweep.foil is None else f" against {sweep.foil.text!r}"
     return (
-        f"{shown} of {sweep.values.numel()} by effect. {sweep.metric} of {sweep.answer.text!r}{against}: {sweep.corrupted:.4g} "
+        f"{shown} of {cells} by effect. {sweep.metric} of {sweep.answer.text!r}{against}: {sweep.corrupted:.4g} "
         f"in the corrupted prompt, {sweep.clean:.4g} in the clean one; restored is the part of that difference. Effects "
         f"below {sweep.error:.1g} are rounding."
     )
