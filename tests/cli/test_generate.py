@@ -28,6 +28,15 @@ def test_each_token_has_a_line_and_the_text_follows(tmp_path, smollm2):
     assert saved.provenance["generated"]["prompt"] == len(saved.tokens) - 2
 
 
+def test_a_chat_is_answered(tmp_path, smollm2):
+    messages = [{"role": "user", "content": "Name a colour."}]
+    file = tmp_path / "chat.json"
+    file.write_text(json.dumps(messages))
+    done = attnscope("generate", "smollm2", "--chat", str(file), "-n", "3")
+    assert done.returncode == 0, done.stderr
+    assert f"\n{smollm2.generate(messages, 3).text}\n" in done.stdout
+
+
 def test_an_edit_is_made_in_every_step(smollm2):
     cut = {"type": "ScaleHead", "layer": 11, "head": 2, "factor": 0}
     done = attnscope("generate", "smollm2", "--text", TEXT, "-n", "2", "--edit", json.dumps(cut))
@@ -43,6 +52,7 @@ def test_an_edit_is_made_in_every_step(smollm2):
     ("arguments", "said"),
     [
         (("minilm", "--text", "a b"), "generates no text"),
+        (("smollm2",), "--chat FILE"),
         (("smollm2", "--text", "a b", "--top-p", "2"), "at most 1"),
         (("smollm2", "--text", "a b", "--edit", "{}"), "type"),
         (("smollm2", "--text", "a b", "-o", "no/such/folder/x.trace"), "folder"),

@@ -36,6 +36,14 @@ def test_every_token_is_told_as_it_comes_and_the_trace_closes_the_answer() -> No
     assert ask(SESSION, type="trace", trace=last.body["trace"])[0].type == "trace"
 
 
+def test_a_chat_is_gone_on_from_its_messages() -> None:
+    messages = [{"role": "user", "content": "a b"}]
+    last = ask(SESSION, type="generate", messages=messages, max_new_tokens=2)[-1]
+    assert last.type == "trace" and last.body["generation"]["text"] == " word0 word1"
+    assert last.body["input"]["messages"] == [*messages, {"role": "assistant", "content": " word0 word1"}]
+    assert "not both" in error(ask(SESSION, type="generate", messages=messages, text="a"))[1]
+
+
 @pytest.mark.parametrize(
     ("fields", "code", "sentence"),
     [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import Listed, Written, edits_given, say_edits
 from attnscope.errors import InputError
 
@@ -24,7 +25,8 @@ _ENDS = {
 
 def generate(
     model: Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2.")],
-    text: Annotated[str, typer.Option(help="The text to go on from.")],
+    text: Annotated[str | None, typer.Option(help="The text to go on from.")] = None,
+    chat: Chat = None,
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", "-n", min=1, help="How many tokens to write.")
     ] = 20,
@@ -54,9 +56,12 @@ def generate(
         raise InputError(f"The trace cannot be written: {str(output)!r} {problem}.")
     wanted = Wanted.of(max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop or ())
     changes = edits_given(edit or (), edits)
+    given = text_or_chat(text, chat)
+    if given is None:
+        raise InputError("Pass what the model goes on from: --text 'Once upon a time', or --chat FILE.")
     loaded = model_entry(model).load()
-    made = loaded.generate_wanted(text, wanted, target=target, edits=changes, on_token=_Table())
-    typer.echo(f"\n{text}{made.text}\n")
+    made = loaded.generate_wanted(given, wanted, target=target, edits=changes, on_token=_Table())
+    typer.echo(f"\n{text or ''}{made.text}\n")
     typer.echo(_said(made, wanted.seed))
     say_edits(made.trace)
     for warning in made.trace.warnings:

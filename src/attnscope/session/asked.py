@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from attnscope.errors import InputError
+
+Turn = dict[str, str]
+"""A message of a chat: `role` and `content`."""
 
 
 def text_of(body: Mapping[str, Any], field: str) -> str:
@@ -59,6 +62,29 @@ def wholes_of(body: Mapping[str, Any], field: str, most: int = 100_000) -> list[
     if None in items:
         raise InputError(f"`{field}` wants whole numbers; got nothing in the place of one.")
     return [whole for item in items if (whole := whole_of({field: item}, field)) is not None]
+
+
+def messages_of(body: Mapping[str, Any]) -> list[Turn] | None:
+    """The messages of a chat, or None where they are absent or null; then the request is about a text."""
+    given: object = body.get("messages")
+    if given is None:
+        return None
+    if body.get("text") is not None or body.get("pair") is not None:
+        raise InputError("The request takes `messages` or a `text`, not both.")
+    turns = cast("list[object]", given) if isinstance(given, list) else []
+    if not turns:
+        raise InputError("`messages` is a list of at least one message, each with a `role` and a `content`.")
+    return [_turn(turn) for turn in turns]
+
+
+def _turn(given: object) -> Turn:
+    turn: Mapping[str, Any] = cast("Mapping[str, Any]", given) if isinstance(given, Mapping) else {}
+    return {"role": text_of(turn, "role"), "content": text_of(turn, "content")}
+
+
+def said_in(messages: Sequence[Turn]) -> str:
+    """What the messages of a chat say together."""
+    return "\n".join(turn["content"] for turn in messages)
 
 
 def token_of(body: Mapping[str, Any], field: str) -> str | int | None:

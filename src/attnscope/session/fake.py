@@ -127,7 +127,7 @@ class FakeModel:
 
     def generate_wanted(
         self,
-        text: str,
+        text: Given,
         wanted: Wanted,
         *,
         pair: str | None = None,
@@ -148,9 +148,11 @@ class FakeModel:
         words = "".join(step.token.text for step in steps)
         if self.kind == "encoder-decoder":
             trace = self.trace(text, pair, target=f"{target or 'start'}{words}", edits=edits)
-        else:
+        elif isinstance(text, str):
             whole = (text + words, None) if pair is None else (text, pair + words)
             trace = self.trace(*whole, edits=edits)
+        else:
+            trace = self.trace([*text, {"role": "assistant", "content": words}], edits=edits)
         return Generation(words, [step.token for step in steps], tuple(steps), "length", trace)
 
     def states(

@@ -9,7 +9,16 @@ from typing import Any
 from attnscope.edits import Edit
 from attnscope.errors import InputError
 from attnscope.model.generation import Generation, Step, Wanted
-from attnscope.session.asked import number_of, optional_text_of, text_of, texts_of, whole_of
+from attnscope.session.asked import (
+    Turn,
+    messages_of,
+    number_of,
+    optional_text_of,
+    said_in,
+    text_of,
+    texts_of,
+    whole_of,
+)
 from attnscope.session.described import trace_bytes
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
@@ -22,9 +31,13 @@ MAX_NEW_TOKENS = 20
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """What is to be generated, read from a request and checked as far as that goes without the model."""
+    """What is to be generated, read from a request and checked as far as that goes without the model.
+
+    With `messages`, `text` is what they say together.
+    """
 
     text: str
+    messages: list[Turn] | None
     pair: str | None
     target: str | None
     wanted: Wanted
@@ -32,7 +45,9 @@ class GenerateRequest:
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> GenerateRequest:
         """Raises `InputError` for a field that is none, `TooLongError` for more than the limits allow."""
-        text, pair, target = text_of(body, "text"), optional_text_of(body, "pair"), optional_text_of(body, "target")
+        messages = messages_of(body)
+        text = text_of(body, "text") if messages is None else said_in(messages)
+        pair, target = optional_text_of(body, "pair"), optional_text_of(body, "target")
         limits.check_text(text, pair, target)
         new = whole_of(body, "max_new_tokens")
         sampling = {name: number_of(body, name) for name in ("temperature", "top_p")}
@@ -45,13 +60,18 @@ class GenerateRequest:
             stop=texts_of(body, "stop"),
         )
         limits.check_new_tokens(wanted.max_new_tokens)
-        return cls(text, pair, target, wanted)
+        return cls(text, messages, pair, target, wanted)
+
+    @property
+    def given(self) -> str | list[Turn]:
+        """The text, or the messages of the chat."""
+        return self.text if self.messages is None else self.messages
 
     def check(self, model: ModelLike, limits: Limits) -> None:
         """Refuse what is too much for the session, or no input of this model, before it runs."""
         if self.target is not None and model.kind != "encoder-decoder":
             raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
-        tokens = model.count_tokens(self.text, self.pair, target=self.target) + self.wanted.max_new_tokens
+        tokens = model.count_tokens(self.given, self.pair, target=self.target) + self.wanted.max_new_tokens
         limits.check_tokens(tokens)
         limits.check_trace(trace_bytes(model, tokens))
 
@@ -65,7 +85,7 @@ class GenerateRequest:
             sent += 1
 
         return model.generate_wanted(
-            self.text, self.wanted, pair=self.pair, target=self.target, edits=edits, on_token=on_token, observer=job
+            self.given, self.wanted, pair=self.pair, target=self.target, edits=edits, on_token=on_token, observer=job
         )
 
 

@@ -104,7 +104,7 @@ class ModelLike(Protocol):
 
     def generate_wanted(
         self,
-        text: str,
+        text: Given,
         wanted: Wanted,
         *,
         pair: str | None = None,

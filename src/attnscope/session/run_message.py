@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from attnscope.edits import Edit
-from attnscope.errors import InputError, TooLongError
-from attnscope.session.asked import optional_text_of, text_of
+from attnscope.errors import TooLongError
+from attnscope.session.asked import Turn, messages_of, optional_text_of, said_in, text_of
 from attnscope.session.held import HeldTrace
 from attnscope.session.limits import Limits
 from attnscope.session.model_like import ModelLike
 from attnscope.trace import Trace
 from attnscope.types import Observer
-
-Turn = dict[str, str]
-"""A message of a chat: `role` and `content`."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +29,8 @@ class RunRequest:
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> RunRequest:
         """The fields of a request. Raises `InputError` for what is none, `TooLongError` for what is too long as text."""
-        messages = _messages(body)
-        text = text_of(body, "text") if messages is None else "\n".join(turn["content"] for turn in messages)
+        messages = messages_of(body)
+        text = text_of(body, "text") if messages is None else said_in(messages)
         made = cls(
             text, optional_text_of(body, "pair"), optional_text_of(body, "target"), messages, body.get("cut") is True
         )
@@ -73,20 +70,3 @@ class RunRequest:
         tokens = model.count_tokens(given, self.pair, target=self.target, max_tokens=most)
         limits.check_tokens(tokens)
         return tokens
-
-
-def _messages(body: Mapping[str, Any]) -> list[Turn] | None:
-    given: object = body.get("messages")
-    if given is None:
-        return None
-    if body.get("text") is not None or body.get("pair") is not None:
-        raise InputError("A run takes `messages` or a `text`, not both.")
-    turns = cast("list[object]", given) if isinstance(given, list) else []
-    if not turns:
-        raise InputError("`messages` is a list of at least one message, each with a `role` and a `content`.")
-    return [_turn(turn) for turn in turns]
-
-
-def _turn(given: object) -> Turn:
-    turn: Mapping[str, Any] = cast("Mapping[str, Any]", given) if isinstance(given, Mapping) else {}
-    return {"role": text_of(turn, "role"), "content": text_of(turn, "content")}
