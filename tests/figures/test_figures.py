@@ -280,3 +280,12 @@ def test_a_repeated_word_is_meant_by_its_position(cats):
 def test_the_first_head_has_the_colour_of_the_page(fox):
     lines = collection(attnscope.figure(fox, "head", 0, [0]), "attention-0.0")
     np.testing.assert_allclose(lines.get_edgecolors()[0][:3], to_rgb("#0072b2"), atol=1e-3)
+
+
+def test_a_figure_is_of_the_first_layer_with_attention_unless_one_is_named() -> None:
+    weights = np.full((2, 3, 3), 1 / 3)
+    trace = attnscope.Trace.from_attention({2: weights, 4: weights}, ["a", "b", "c"])
+    drawn: Any = attnscope.figure(trace, view="matrix")
+    assert "2.0" in drawn.attnscope_caption
+    with pytest.raises(InputError, match="Layer 0"):
+        attnscope.figure(trace, layer=0)

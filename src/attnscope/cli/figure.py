@@ -42,7 +42,9 @@ def figure(
     pair: Pair = None,
     target: Target = None,
     view: Annotated[View, typer.Option(help="What is drawn.")] = View.head,
-    layer: Annotated[int, typer.Option(help="Layer of the head, neuron and matrix view.")] = 0,
+    layer: Annotated[
+        int | None, typer.Option(help="Layer of the head, neuron and matrix view; the first with attention by default.")
+    ] = None,
     heads: Annotated[str | None, typer.Option(help="Heads, such as 0 or 0,3,5-7. Default: all, or the first.")] = None,
     layers: Annotated[str | None, typer.Option(help="Layers of the model view, such as 0-3.")] = None,
     token: Annotated[str | None, typer.Option(help="The selected token: its position or its text.")] = None,

@@ -47,7 +47,7 @@ _VIEWS: dict[str, type[PaperView]] = {
 def figure(
     trace: Trace,
     view: View = "head",
-    layer: int = 0,
+    layer: int | None = None,
     heads: Sequence[int] | int | None = None,
     token: int | str | None = None,
     ax: Axes | None = None,
@@ -69,7 +69,8 @@ def figure(
     """A vector figure of a trace, after the figures of Vig 2019; `.savefig("x.pdf")`, `".svg"` or `".png"` writes it.
 
     `view` is `"head"` (figures 1 and 2: `layer`, `heads`, all of them by default), `"model"` (figure 5: `layers`, `heads`),
-    `"neuron"` (figures 6 and 7: `layer`, `head`) or `"matrix"` (`layer`, `head`). `token` selects a query by its position, or by
+    `"neuron"` (figures 6 and 7: `layer`, `head`) or `"matrix"` (`layer`, `head`). Without `layer` it is the first one that has
+    attention. `token` selects a query by its position, or by
     its text where that is unique; the neuron view selects the last one by default. `stack` is needed where a trace has several.
     The head view of a picture is the picture itself, once for each head, lit by what `token` (a patch, `"patch 3,4"`) looks at.
 
@@ -93,11 +94,12 @@ def figure(
     if fonts.missing:
         raise InputError(f"There is no font {font!r} on this machine that matplotlib knows.")
     name = the_stack(trace, stack)
+    chosen = 0 if view == "model" else the_layer(trace, name, layer)
     request = Request(
         trace=trace,
         stack=name,
-        layer=0 if view == "model" else the_layer(trace, name, layer),
-        heads=_heads(trace, view, name, layer, heads, head),
+        layer=chosen,
+        heads=_heads(trace, view, name, chosen, heads, head),
         layers=the_layers(trace, name, layers),
         token=the_token(trace, name, token),
         scale=None if scale is None else the_scale(scale),
@@ -120,7 +122,7 @@ def figure(
     return figure
 
 
-def _heads(trace: Trace, view: str, stack: str, layer: Any, heads: Any, head: Any) -> tuple[int, ...]:
+def _heads(trace: Trace, view: str, stack: str, layer: int, heads: Any, head: Any) -> tuple[int, ...]:
     if view == "model":
         count = trace.stacks[stack].heads
         return the_heads(heads, head, count) or tuple(range(count))

@@ -40,7 +40,10 @@ def the_stack(trace: Trace, stack: str | None) -> str:
 
 
 def the_layer(trace: Trace, stack: str, layer: Any) -> int:
-    """A layer that has attention."""
+    """A layer that has attention: the one named, or the first."""
+    if layer is None:
+        records = trace.traced_stack(stack).records
+        return next(i for i, record in enumerate(records) if record is not None)
     trace.layer_record(layer, stack)
     return int(layer)
 
