@@ -82,6 +82,15 @@ def test_two_boxes_tabs_and_the_list_of_edits_keep_nobody_out(
     assert page.evaluate(FAULTS) == []
 
 
+def test_the_neurons_of_another_stack_are_those_of_its_last_query(page: Page, served: str, t5: attnscope.Model) -> None:
+    trace = t5.trace(SOURCE, target=TARGET)
+    opened(page, served, text=SOURCE, target=TARGET, stack="decoder")
+    title = page.get_by_test_id("side-panel").locator("b.title")
+    expect(title).to_contain_text(trace.tokens_for("decoder")[0][-1].text.strip())
+    page.get_by_test_id("head-view").get_by_role("radio", name="encoder").click()
+    expect(title).to_contain_text(trace.tokens_for("encoder")[0][-1].text.strip())
+
+
 def test_the_position_bias_is_a_column_and_part_of_the_score(page: Page, served: str, t5: attnscope.Model) -> None:
     opened(page, served, text=SOURCE, target=TARGET, stack="encoder", layer="0", heads="1", token="q2")
     side = page.get_by_test_id("side-panel")

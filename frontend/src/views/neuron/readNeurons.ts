@@ -16,6 +16,7 @@ import { headValues, weighted } from "../../compute/values";
 import { pictureQuery } from "../../marks/picture";
 import type { Session } from "../../state/session";
 import { currentTrace, neuronHead, type Order, type Place } from "../../state/state";
+import type { Token } from "../../wire/messages";
 import type { Focus, Shown } from "../reading";
 import type { Fulls, ValueSide } from "./scene";
 
@@ -44,13 +45,16 @@ export function readNeurons(props: NeuronProps) {
   const open = () => state().view.neurons === "open" && state().frame.side === "neurons";
   const layer = createMemo(() => (props.field instanceof ComputedLayer ? props.field : null));
 
-  /** The query on show: the one selected, else the one pinned last, else the one shown before, else the last. */
+  let shownOf: readonly Token[] = [];
+  /** The query on show: the one selected, else the one pinned last, else the one shown before of these tokens, else the last. */
   const query = createMemo<number>((before) => {
+    const same = shownOf === props.shown.queries;
+    shownOf = props.shown.queries;
     const { token } = state().selection;
     const count = props.shown.queries.length;
     const place: Place | undefined =
       token?.side === "query" ? token : state().pins.findLast((pin) => pin.side === "query");
-    const wanted = place?.index ?? before;
+    const wanted = place?.index ?? (same ? before : -1);
     return wanted >= 0 && wanted < count ? wanted : (pictureQuery(props.shown.queries) ?? count - 1);
   }, -1);
 
