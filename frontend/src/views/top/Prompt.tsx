@@ -15,6 +15,8 @@ export function createPrompt({ session, trace }: Page) {
   const [target, setTarget] = createSignal("");
   const [image, setImage] = createSignal<GivenImage | null>(null);
   const [chat, setChat] = createSignal<readonly ChatMessage[] | null>(null);
+  /** Whether something was written while a run was on its way: its answer does not take that back. */
+  let drafted = false;
   const model = () => trace()?.model.name ?? session.asked()?.model ?? session.hello()?.model ?? null;
   const entry = () => session.hello()?.models.find(({ name }) => name === model());
   /** Whether the model reads a source and writes a target. */
@@ -44,7 +46,8 @@ export function createPrompt({ session, trace }: Page) {
       createMemo(() => trace()?.trace),
       () => {
         const input = trace()?.input;
-        if (input !== undefined) fill(input);
+        if (input !== undefined && !drafted) fill(input);
+        drafted = false;
       },
     ),
   );
@@ -54,7 +57,14 @@ export function createPrompt({ session, trace }: Page) {
       if (input !== null && trace() === null) fill(input);
     }),
   );
+  const writing = <T,>(set: (value: T) => void) => {
+    return (value: T): void => {
+      if (running()) drafted = true;
+      set(value);
+    };
+  };
   const run = (part: Partial<Input> = {}): void => {
+    drafted = false;
     const second = pair()?.trim() ? pair() : null;
     const given = hasTarget() && target().trim() !== "" ? target() : null;
     const input = { text: text(), pair: second, target: given, messages: chat(), model: model(), ...part };
@@ -84,7 +94,9 @@ export function createPrompt({ session, trace }: Page) {
   const running = () => session.work()?.what === "run";
   const canRun = () => session.hello()?.can.includes("run") ?? true;
   return {
-    ...{ text, setText, pair, setPair, target, setTarget, hasTarget, chat, setChat, canChat, switchChat },
+    ...{ text, pair, target, hasTarget, chat, canChat, switchChat },
+    ...{ setText: writing(setText), setPair: writing(setPair), setTarget: writing(setTarget) },
+    setChat: writing(setChat),
     ...{ trace, model, run, show, running, canRun },
     ...{ image, chooseImage, canSee, onlySees, fail: session.fail },
     imageBytes: () => session.hello()?.limits.image_bytes ?? 2 ** 23,
