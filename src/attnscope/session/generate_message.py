@@ -20,9 +20,11 @@ from attnscope.session.asked import (
     whole_of,
 )
 from attnscope.session.described import trace_bytes
+from attnscope.session.held import HeldTrace
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
 from attnscope.session.model_like import ModelLike
+from attnscope.trace import Trace
 from attnscope.types import Token, token_fields
 
 MAX_NEW_TOKENS = 20
@@ -87,6 +89,11 @@ class GenerateRequest:
         return model.generate_wanted(
             self.given, self.wanted, pair=self.pair, target=self.target, edits=edits, on_token=on_token, observer=job
         )
+
+    def held(self, trace: Trace, model: ModelLike) -> HeldTrace:
+        """The trace of this input; of a chat, the text is the one that the trace knows."""
+        known = trace.provenance.get("text") if self.messages is not None else None
+        return HeldTrace(trace, model, known if isinstance(known, str) else self.text, self.pair, self.target)
 
 
 def generation_fields(made: Generation, wanted: Wanted) -> dict[str, Any]:

@@ -241,8 +241,7 @@ class Session:
         job.stage = "generate"
         with job.holding(self._pass, "waiting for another pass"):
             made = asked.run(model, edits, job)
-        known = made.trace.provenance.get("text") if asked.messages is not None else None
-        held = HeldTrace(made.trace, model, known if isinstance(known, str) else asked.text, asked.pair, asked.target)
+        held = asked.held(made.trace, model)
         self._held.add(held)
         return (
             "trace",
