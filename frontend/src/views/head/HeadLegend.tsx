@@ -5,9 +5,9 @@ import { css, headColour } from "../../marks/palette";
 import { darkness, SCALE_TITLES } from "../../marks/scale";
 import type { SentenceFilter, ViewSettings } from "../../state/state";
 import type { Shown } from "../reading";
-import type { Drawn } from "./picture";
+import type { Drawn } from "./lineRaster";
 import { RoleLegend } from "./RoleLegend";
-import { thresholdText } from "./steps";
+import { thresholdText } from "./thresholdSteps";
 
 export interface HeadLegendProps {
   readonly field: LayerField | null;

@@ -18,13 +18,13 @@ import { type Layout, layOut, layOutTurned, rowAt, rowSize, rowY } from "../layo
 import type { Painting } from "../paint";
 import { type Edge, type Focus, keyShown, queryShown } from "../reading";
 import { TokenColumn } from "../TokenColumn";
-import { drawnAt, linesAt } from "./collect";
+import { createPicture, type PictureProps } from "./lineRaster";
 import { Minimap } from "./Minimap";
 import { nearestLine } from "./nearest";
 import { paintOverlay, readTheme, type Shading, type Theme } from "./overlay";
 import { paintBand } from "./paintBand";
-import { createPicture, type PictureProps } from "./picture";
-import { mostlyRightToLeft, widthsOf } from "./words";
+import { drawnAt, linesAt } from "./selectLines";
+import { mostlyRightToLeft, widthsOf } from "./wordLayout";
 
 export interface HeadLinesProps extends PictureProps {
   /** What tells the ids of its tokens from those of another view. */

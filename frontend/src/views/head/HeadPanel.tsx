@@ -16,15 +16,15 @@ import { type Edge, type Focus, type Shown, sinkName } from "../reading";
 import { Segments } from "../Segments";
 import { StackTabs } from "../StackTabs";
 import { WholeButton } from "../WholeButton";
+import type { Match } from "./findText";
 import { HeadControls } from "./HeadControls";
 import { HeadLegend } from "./HeadLegend";
 import { HeadLines } from "./HeadLines";
 import { HeadSquares } from "./HeadSquares";
 import { LayerStepper } from "./LayerStepper";
-import type { Drawn } from "./picture";
-import { Search } from "./Search";
+import type { Drawn } from "./lineRaster";
+import { Search } from "./SearchBox";
 import { SideNames } from "./SideNames";
-import type { Match } from "./search";
 
 const FILTERS: readonly (readonly [SentenceFilter, string])[] = [
   ["all", "All"],

@@ -7,7 +7,7 @@ import type { Lines } from "../../marks/lines";
 import type { Scale } from "../../state/state";
 import { type Layout, visibleRows } from "../layout";
 import { scalesOf } from "../paint";
-import { type Cutoffs, linesAmong } from "./collect";
+import { type Cutoffs, linesAmong } from "./selectLines";
 
 /** Lines that a canvas strokes quickly; more are rasterised. */
 const MOST_STROKES = 2500;

@@ -5,7 +5,7 @@ import { css, headColour } from "../../marks/palette";
 import type { Place } from "../../state/state";
 import type { TraceMessage } from "../../wire/messages";
 import { GuessTables } from "../Guesses";
-import { thresholdText } from "../head/steps";
+import { thresholdText } from "../head/thresholdSteps";
 import { type Focus, readEdge, type Shown, type WeightedEdge } from "../reading";
 import { Word } from "../Word";
 import { type Compared, comparedPlaces, comparedRows, listedEdges } from "./rows";

@@ -8,7 +8,7 @@ import type { Layout } from "../layout";
 import { leastVisible, pixelRatio } from "../paint";
 import { rowRules, type Shown } from "../reading";
 import { type Band, type BandRequest, bandAround, covers } from "./band";
-import { joinWork, type WorkClient } from "./work";
+import { joinWork, type WorkClient } from "./lineWorker";
 
 /** What there is to say of a picture: what it leaves out. */
 export interface Drawn {

@@ -1,7 +1,7 @@
 import { createEffect, createMemo, createSignal, on, onMount } from "solid-js";
 import type { Place } from "../../state/state";
 import type { Token } from "../../wire/messages";
-import { findText, type Match } from "./search";
+import { findText, type Match } from "./findText";
 
 export interface SearchProps {
   readonly queries: readonly Token[];
