@@ -9,9 +9,9 @@ import {
   type SentenceFilter,
   selectedEdge,
 } from "../../state/state";
-import { bitmapOf } from "../picture/bitmaps";
-import { Crop } from "../picture/Crop";
-import { hasPatches, PictureView } from "../picture/PictureView";
+import { bitmapOf } from "../image/bitmaps";
+import { hasPatches, PictureView } from "../image/ImageView";
+import { Crop } from "../image/PatchThumbnail";
 import { type Edge, type Focus, type Shown, sinkName } from "../reading";
 import { Segments } from "../Segments";
 import { StackTabs } from "../StackTabs";

@@ -2,8 +2,8 @@ import { createEffect, createMemo, createSignal, on, Show } from "solid-js";
 import { roundedUp } from "../../marks/format";
 import { type Input, inputOf } from "../../state/input";
 import type { ChatMessage, Example, HelloMessage, TraceMessage } from "../../wire/messages";
+import { type GivenImage, ImageInput } from "../image/ImageInput";
 import type { Page } from "../page";
-import { type GivenImage, ImageInput } from "../picture/ImageInput";
 import { ChatBox } from "./ChatBox";
 
 export type Prompt = ReturnType<typeof createPrompt>;

@@ -8,7 +8,7 @@ import { currentTrace, type Pictures, type Place } from "../../state/state";
 import type { Focus, Shown } from "../reading";
 import { Segments } from "../Segments";
 import { bitmapOf } from "./bitmaps";
-import { HeadPicture } from "./HeadPicture";
+import { HeadPicture } from "./HeadImage";
 
 export interface PictureViewProps {
   readonly session: Session;
