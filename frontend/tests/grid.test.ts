@@ -14,7 +14,7 @@ import {
   zoomedAbout,
 } from "../src/views/model/camera";
 import { comfortableWidth, gridOf, roomOf } from "../src/views/model/grid";
-import { cellAt, marginLabels, matrixOf, rectOfCell } from "../src/views/model/matrix";
+import { cellAt, marginLabels, matrixOf, rectOfCell } from "../src/views/model/matrixFrame";
 import { runs, written } from "../src/views/model/overlay";
 import { acrossFor, blocksFor, placementOf } from "../src/views/model/placement";
 

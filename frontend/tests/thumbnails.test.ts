@@ -3,8 +3,8 @@ import { Thumbnails, weightOf } from "../src/compute/thumbnails";
 import { composeDensity, composeMap, edges, inks } from "../src/marks/composite";
 import { halve, type Plane, Pyramid } from "../src/marks/pyramid";
 import { strandDensity } from "../src/marks/strands";
-import { cellRules, fullByte, lookOf, mapWords } from "../src/views/model/look";
-import { readHead, spokenHead } from "../src/views/model/reading";
+import { readHead, spokenHead } from "../src/views/model/headReadout";
+import { cellRules, fullByte, lookOf, mapWords } from "../src/views/model/thumbnailStyle";
 import type { OverviewMessage, Token } from "../src/wire/messages";
 import { DamagedError } from "../src/wire/safetensors";
 

@@ -3,7 +3,7 @@ import type { LayerField } from "../compute/field";
 import { decimals, scoreText, weightText } from "../marks/format";
 import type { TraceMessage } from "../wire/messages";
 import { GuessLine } from "./Guesses";
-import type { HeadReading } from "./model/reading";
+import type { HeadReading } from "./model/headReadout";
 import { absence, type Edge, rankWords, readEdge, type Shown } from "./reading";
 import { Word } from "./Word";
 

@@ -7,8 +7,8 @@ import type { Session } from "../state/session";
 import { currentTrace, headsOn, type Place } from "../state/state";
 import { followExactRows } from "./exact";
 import { copied } from "./export/save";
+import type { HeadReading } from "./model/headReadout";
 import type { HeadPlace } from "./model/overlay";
-import type { HeadReading } from "./model/reading";
 import {
   type Edge,
   type Focus,

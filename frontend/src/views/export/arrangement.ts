@@ -3,10 +3,10 @@
 import type { HeadCell, ModelLegend } from "../../figures/model";
 import { inks } from "../../marks/composite";
 import type { Palette, ViewSettings } from "../../state/state";
-import { tintColour } from "../model/look";
 import { type ShownMeasure, valueText, withUnit } from "../model/measures";
 import type { HeadPlace } from "../model/overlay";
 import { placementOf } from "../model/placement";
+import { tintColour } from "../model/thumbnailStyle";
 
 export interface Arranged {
   /** Heads of each layer; 0 for a layer without attention. */

@@ -8,7 +8,7 @@ import type { Figure, Subject } from "../../figures/sheet";
 import { word } from "../../marks/format";
 import type { Place } from "../../state/state";
 import type { Surroundings } from "../context";
-import { groundAndInk } from "../model/look";
+import { groundAndInk } from "../model/thumbnailStyle";
 import { meant } from "../neuron/say";
 import type { Page } from "../page";
 import { sinkKeys, sinkName } from "../reading";

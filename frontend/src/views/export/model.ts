@@ -5,7 +5,7 @@ import { leftOutNotes } from "../../figures/leftOut";
 import { modelFigure } from "../../figures/model";
 import type { Figure, Subject } from "../../figures/sheet";
 import { SCALE_TITLES } from "../../marks/scale";
-import { readModel } from "../model/readModel";
+import { readModel } from "../model/createModelView";
 import type { Page } from "../page";
 import { arrangementOf, legendOf } from "./arrangement";
 import { thumbnailPainter } from "./thumbnails";

@@ -5,6 +5,7 @@ import { type Box, composeDensity, composeMap, composePlain, type Picture } from
 import { Pyramid } from "../../marks/pyramid";
 import { strandDensity } from "../../marks/strands";
 import type { Palette, Scale } from "../../state/state";
+import type { HeadPlace } from "../model/overlay";
 import {
   cellRules,
   fullByte,
@@ -14,8 +15,7 @@ import {
   lineShares,
   mapWords,
   type Rules,
-} from "../model/look";
-import type { HeadPlace } from "../model/overlay";
+} from "../model/thumbnailStyle";
 
 export interface ThumbnailColours {
   readonly palette: Palette;

@@ -1,6 +1,6 @@
 import { For, Show } from "solid-js";
+import type { HeadReading } from "./headReadout";
 import { type HeadFact, rankText } from "./measures";
-import type { HeadReading } from "./reading";
 
 export interface HeadCardProps {
   readonly reading: HeadReading;

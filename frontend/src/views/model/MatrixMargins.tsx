@@ -3,7 +3,7 @@ import { word } from "../../marks/format";
 import type { Token } from "../../wire/messages";
 import type { Filling } from "./camera";
 import type { Grid } from "./grid";
-import { type CellPlace, type MatrixFrame, marginLabels } from "./matrix";
+import { type CellPlace, type MatrixFrame, marginLabels } from "./matrixFrame";
 
 export interface MarginsProps {
   readonly frame: MatrixFrame;

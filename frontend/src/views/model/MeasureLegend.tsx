@@ -1,8 +1,8 @@
 import { createMemo, For, Show } from "solid-js";
 import { css } from "../../marks/palette";
 import type { Session } from "../../state/session";
-import { tintColour } from "./look";
 import { type ShownMeasure, valueText } from "./measures";
+import { tintColour } from "./thumbnailStyle";
 
 export interface MeasureLegendProps {
   readonly session: Session;

@@ -5,15 +5,15 @@ import type { Thumbnails } from "../../compute/thumbnails";
 import type { Camera, Palette, Scale, ViewSettings } from "../../state/state";
 import { fillingZoom, framing, moved, rectOf, worldAt, zoomedAbout } from "./camera";
 import type { Look as Closeness } from "./details";
-import { drawGrid } from "./draw";
+import { drawGrid } from "./drawFrame";
 import { followGestures } from "./gestures";
 import { gridKeys } from "./gridKeys";
-import { createLayout } from "./layout";
-import type { Look, Rules } from "./look";
+import { createLayout } from "./gridLayout";
 import { MatrixMargins } from "./MatrixMargins";
-import { type CellPlace, cellAt, type HeadCell } from "./matrix";
+import { type CellPlace, cellAt, type HeadCell } from "./matrixFrame";
 import type { HeadPlace } from "./overlay";
 import { GridPainter, type Tint } from "./painter";
+import type { Look, Rules } from "./thumbnailStyle";
 
 export interface ModelGridProps {
   readonly layers: ReadonlyMap<number, Thumbnails>;

@@ -8,17 +8,17 @@ import { absence, type Edge, rankWords, readEdge } from "../reading";
 import { Segments } from "../Segments";
 import { StackTabs } from "../StackTabs";
 import { WholeButton } from "../WholeButton";
+import { readModel } from "./createModelView";
 import { Details } from "./details";
 import { HeadCard } from "./HeadCard";
-import { groundAndInk, type Look } from "./look";
+import { type HeadReading, spokenHead } from "./headReadout";
 import { MeasureLegend } from "./MeasureLegend";
 import { MeasureMenu } from "./MeasureMenu";
 import { ModelGrid } from "./ModelGrid";
-import type { HeadCell } from "./matrix";
+import type { HeadCell } from "./matrixFrame";
 import { edgeMeasure, named, tellingFacts } from "./measures";
 import type { HeadPlace } from "./overlay";
-import { type HeadReading, spokenHead } from "./reading";
-import { readModel } from "./readModel";
+import { groundAndInk, type Look } from "./thumbnailStyle";
 
 const LOOKS: readonly (readonly [Look, string])[] = [
   ["lines", "lines"],

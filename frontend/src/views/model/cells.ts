@@ -6,7 +6,7 @@ import { darkness } from "../../marks/scale";
 import type { Scale } from "../../state/state";
 import type { Token } from "../../wire/messages";
 import type { Rect } from "./camera";
-import { type CellPlace, linesInSight, type MatrixFrame, rectOfCell } from "./matrix";
+import { type CellPlace, linesInSight, type MatrixFrame, rectOfCell } from "./matrixFrame";
 import { type OverlayInks, ring } from "./overlay";
 
 /** From this size on cells are told apart by hair lines. */

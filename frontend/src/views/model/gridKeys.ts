@@ -14,7 +14,7 @@ import {
   zoomedAbout,
 } from "./camera";
 import type { Grid } from "./grid";
-import type { CellPlace, HeadCell, MatrixFrame } from "./matrix";
+import type { CellPlace, HeadCell, MatrixFrame } from "./matrixFrame";
 import type { Motion } from "./motion";
 import type { HeadPlace } from "./overlay";
 import type { Placement } from "./placement";

@@ -10,6 +10,8 @@ import type { Palette, Scale } from "../../state/state";
 import { pixelRatio } from "../paint";
 import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
+import { type HeadPlace, isChip } from "./overlay";
+import type { Placement, Slot } from "./placement";
 import {
   type CellRules,
   cellRules,
@@ -21,9 +23,7 @@ import {
   mapWords,
   panelColour,
   type Rules,
-} from "./look";
-import { type HeadPlace, isChip } from "./overlay";
-import type { Placement, Slot } from "./placement";
+} from "./thumbnailStyle";
 
 /** What a thumbnail's ground says: a share of the measure's range, NaN where it is not defined, null for nothing. */
 export type Tint = (place: HeadPlace) => number | null;

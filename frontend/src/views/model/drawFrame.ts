@@ -3,12 +3,12 @@
 import type { Rect } from "./camera";
 import { paintCells } from "./cells";
 import type { Look as Closeness } from "./details";
-import type { GridLayout } from "./layout";
-import { largestWeight } from "./look";
+import type { GridLayout } from "./gridLayout";
 import type { ModelGridProps } from "./ModelGrid";
-import type { HeadCell } from "./matrix";
+import type { HeadCell } from "./matrixFrame";
 import { type HeadPlace, overlayContext, paintOverlay } from "./overlay";
 import type { GridPainter, Tint } from "./painter";
+import { largestWeight } from "./thumbnailStyle";
 
 /** Frames that cost more than this, milliseconds, are only stretched while the camera moves. */
 const DEAR = 11;

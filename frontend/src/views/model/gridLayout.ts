@@ -6,7 +6,7 @@ import { longestToken } from "../../marks/format";
 import { type Filling, framing, viewOf } from "./camera";
 import { gridOf, roomOf } from "./grid";
 import type { ModelGridProps } from "./ModelGrid";
-import { type MatrixFrame, matrixOf } from "./matrix";
+import { type MatrixFrame, matrixOf } from "./matrixFrame";
 import { createMotion } from "./motion";
 import type { HeadPlace } from "./overlay";
 import { acrossFor, blocksFor, placementOf } from "./placement";

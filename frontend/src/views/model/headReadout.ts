@@ -3,8 +3,8 @@
 import { type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { repeatedWords, word } from "../../marks/format";
 import type { Token } from "../../wire/messages";
-import { cellRules, type Rules } from "./look";
 import type { HeadPlace } from "./overlay";
+import { cellRules, type Rules } from "./thumbnailStyle";
 
 export interface HeadReading extends HeadPlace {
   /** Its heaviest weight off the sinks: `She → nurse 0.48`; null where nothing is to be seen. */

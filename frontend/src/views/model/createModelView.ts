@@ -8,10 +8,10 @@ import type { Session } from "../../state/session";
 import { currentTrace, headsOn, selectedEdge } from "../../state/state";
 import type { Measure, OverviewMessage } from "../../wire/messages";
 import { sinkKeys, sinkName } from "../reading";
-import { lookOf, type Rules } from "./look";
+import { type HeadReading, readHead } from "./headReadout";
 import { describedMeasure, edgeMeasure, measuresOf, type ShownMeasure } from "./measures";
 import type { HeadPlace } from "./overlay";
-import { type HeadReading, readHead } from "./reading";
+import { lookOf, type Rules } from "./thumbnailStyle";
 
 export type ModelReading = ReturnType<typeof readModel>;
 
