@@ -3,9 +3,9 @@ import { byWavelength, pairingOf, stacked, unitsOf } from "../src/compute/pairs"
 import { type Field, type StripLook, StripPainter, signColour, signShare } from "../src/marks/neuron";
 import { paddingBeside } from "../src/views/neuron/align";
 import { boxesOf, boxOf, columnsFor, placeAt, type Wanted } from "../src/views/neuron/columns";
+import { meant, roughly, shareText, signed, sized, turnText } from "../src/views/neuron/describe";
 import { ticksOf } from "../src/views/neuron/headings";
 import { moved } from "../src/views/neuron/pointing";
-import { meant, roughly, shareText, signed, sized, turnText } from "../src/views/neuron/say";
 import { groupOf } from "../src/views/neuron/scene";
 
 const WANTED: Wanted = {

@@ -9,7 +9,7 @@ import { word } from "../../marks/format";
 import type { Place } from "../../state/state";
 import type { Surroundings } from "../context";
 import { groundAndInk } from "../model/thumbnailStyle";
-import { meant } from "../neuron/say";
+import { meant } from "../neuron/describe";
 import type { Page } from "../page";
 import { sinkKeys, sinkName } from "../reading";
 import { modelOf } from "./model";

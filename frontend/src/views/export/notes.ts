@@ -2,7 +2,7 @@
 
 import type { Pairing } from "../../compute/pairs";
 import type { Order } from "../../state/state";
-import { turnText } from "../neuron/say";
+import { turnText } from "../neuron/describe";
 
 /** In which order the dimensions of a neuron figure stand; null for their own. `reference` is the key it is about. */
 export function orderNote(order: Order, pairing: Pairing | null, reference: string | null): string | null {

@@ -2,8 +2,8 @@ import { createMemo, For, Index, Show } from "solid-js";
 import type { HeadVectors } from "../../compute/neuron";
 import type { Pairing } from "../../compute/pairs";
 import type { Columns } from "./columns";
+import { sized } from "./describe";
 import { headingsOf, ticksOf } from "./headings";
-import { sized } from "./say";
 import type { Fulls, ValueSide } from "./scene";
 
 export interface ColumnHeadsProps {

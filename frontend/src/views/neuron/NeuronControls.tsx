@@ -1,7 +1,7 @@
 import { Show } from "solid-js";
 import type { Order } from "../../state/state";
 import { Segments } from "../Segments";
-import type { NeuronProps, Neurons } from "./readNeurons";
+import type { NeuronProps, Neurons } from "./createNeuronView";
 
 /** What of the neurons is shown, and in which order: the strip above the columns. */
 export function NeuronControls(props: NeuronProps & { readonly now: Neurons }) {

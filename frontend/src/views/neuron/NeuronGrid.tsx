@@ -9,15 +9,15 @@ import { TokenColumn } from "../TokenColumn";
 import { type Padding, paddingBeside, samePadding } from "./align";
 import { ColumnHeads } from "./ColumnHeads";
 import { columnsFor, extrasOf, stripHeight } from "./columns";
+import { meant } from "./describe";
 import type { NeuronGridProps } from "./gridProps";
+import { detailOf, wordsOf } from "./hoverText";
 import { paintScene } from "./paint";
 import { paintMarks } from "./paintMarks";
 import { type At, focusOf, hitAt, middleOf, moved, sameAt } from "./pointing";
 import { SelectedQuery } from "./SelectedQuery";
-import { meant } from "./say";
 import { groupOf, queryY, readTheme, type Scene, type Theme } from "./scene";
-import { detailOf, wordsOf } from "./spotted";
-import { Tip } from "./Tip";
+import { Tip } from "./Tooltip";
 
 /** Height of the columns' names, as in neuron.css. */
 const HEADINGS = 32;

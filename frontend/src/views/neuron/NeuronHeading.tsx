@@ -1,7 +1,7 @@
 import { For, Show } from "solid-js";
 import { headsOn } from "../../state/state";
 import { Word } from "../Word";
-import type { NeuronProps, Neurons } from "./readNeurons";
+import type { NeuronProps, Neurons } from "./createNeuronView";
 
 /** Whose neurons are shown. */
 export function NeuronHeading(props: NeuronProps & { readonly now: Neurons }) {

@@ -7,8 +7,8 @@ import { SCALE_TITLES } from "../../marks/scale";
 import type { ViewSettings } from "../../state/state";
 import type { Shown } from "../reading";
 import { Word } from "../Word";
-import type { Neurons } from "./readNeurons";
-import { scoreFormula } from "./say";
+import type { Neurons } from "./createNeuronView";
+import { scoreFormula } from "./describe";
 
 export interface NeuronLegendProps {
   readonly now: Neurons;

@@ -3,7 +3,7 @@ import { type HeadVectors, type QueryTrace, together } from "../../compute/neuro
 import { byContribution, type Pairing, unitOf } from "../../compute/pairs";
 import { word } from "../../marks/format";
 import type { Token } from "../../wire/messages";
-import { signed } from "./say";
+import { signed } from "./describe";
 import type { ValueSide } from "./scene";
 
 const KEYS = 20;

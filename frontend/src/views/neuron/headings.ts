@@ -3,7 +3,7 @@
 import type { HeadVectors } from "../../compute/neuron";
 import type { Pairing } from "../../compute/pairs";
 import type { Columns, NumberColumn } from "./columns";
-import { roughly, scoreFormula, turnText } from "./say";
+import { roughly, scoreFormula, turnText } from "./describe";
 import type { Fulls, ValueSide } from "./scene";
 
 export interface Heading {

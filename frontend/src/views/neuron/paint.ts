@@ -7,7 +7,7 @@ import { css, inkOn } from "../../marks/palette";
 import { rowY, visibleRows } from "../layout";
 import { opacityOf } from "../paint";
 import { type NumberColumn, stripHeight } from "./columns";
-import { signed, sized } from "./say";
+import { signed, sized } from "./describe";
 import { queryY, type Scene } from "./scene";
 
 /** Opacity of what is there but not used: of 255. */

@@ -3,10 +3,10 @@
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import type { Pairing } from "../../compute/pairs";
 import type { Side } from "../../state/state";
+import { cellSentence, cellWords, meant, rowSentence, signed, sized, turnText } from "./describe";
 import type { At } from "./pointing";
-import { cellSentence, cellWords, meant, rowSentence, signed, sized, turnText } from "./say";
 import type { ValueSide } from "./scene";
-import type { TipWords } from "./Tip";
+import type { TipWords } from "./Tooltip";
 
 export interface Known {
   readonly vectors: HeadVectors;

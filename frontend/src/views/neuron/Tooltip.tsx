@@ -1,5 +1,5 @@
 import { Show } from "solid-js";
-import type { CellWords, PairWords } from "./say";
+import type { CellWords, PairWords } from "./describe";
 
 /** The numbers of a cell: the dimension, what it is called, and each number with its name. */
 export type TipWords =
