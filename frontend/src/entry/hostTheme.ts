@@ -1,5 +1,5 @@
 import { createSignal } from "solid-js";
-import type { HostTheme } from "../views/page";
+import type { HostTheme } from "../views/page/page";
 
 /** The theme that the notebook says it has; undefined where it says nothing. */
 function themeOfNotebook(): HostTheme | undefined {

@@ -1,7 +1,7 @@
 import { createComponent, render } from "solid-js/web";
 import type { Session } from "../state/session";
 import { App } from "../views/App";
-import type { HostTheme } from "../views/page";
+import type { HostTheme } from "../views/page/page";
 import { styles } from "../views/styles";
 import { followAddress } from "./address";
 

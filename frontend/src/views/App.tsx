@@ -1,14 +1,14 @@
 import { onCleanup, onMount, Show } from "solid-js";
 import type { Session } from "../state/session";
 import { headCount, type PanelName } from "../state/state";
-import { PageContext } from "./context";
 import { CopyBox } from "./export/CopyBox";
 import { Footer } from "./Footer";
 import { HeadPanel } from "./head/HeadPanel";
 import { globalKeys } from "./keys";
 import { comfortableWidth } from "./model/grid";
 import { ModelPanel } from "./model/ModelPanel";
-import { createPage, type HostTheme } from "./page";
+import { PageContext } from "./page/context";
+import { createPage, type HostTheme } from "./page/page";
 import { SidePanel } from "./SidePanel";
 import { StatusLine } from "./Status";
 import { sideViews } from "./sides";

@@ -6,7 +6,7 @@ import { readEdges } from "./edges/readEdges";
 import { type NeuronProps, type Neurons, readNeurons } from "./neuron/createNeuronView";
 import { NeuronBody } from "./neuron/NeuronBody";
 import { NeuronHeading } from "./neuron/NeuronHeading";
-import type { Page } from "./page";
+import type { Page } from "./page/page";
 import type { Edge } from "./reading";
 import type { SideView } from "./SidePanel";
 import { RowHeading, type RowProps, RowTable } from "./weights/RowPanel";

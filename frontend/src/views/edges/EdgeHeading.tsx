@@ -1,5 +1,5 @@
 import { Show } from "solid-js";
-import type { Page } from "../page";
+import type { Page } from "../page/page";
 import { Word } from "../Word";
 import type { EdgeReading } from "./readEdges";
 

@@ -3,7 +3,7 @@
 import { type Accessor, createMemo } from "solid-js";
 import { type EdgeRow, edgeRows } from "../../compute/edges";
 import { selectedEdge } from "../../state/state";
-import type { Page } from "../page";
+import type { Page } from "../page/page";
 
 export interface EdgeReading {
   /** The edge that is pinned; null where a query or a key is missing. */

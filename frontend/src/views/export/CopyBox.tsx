@@ -1,5 +1,5 @@
 import { createEffect, Show } from "solid-js";
-import { usePage } from "../context";
+import { usePage } from "../page/context";
 
 /** Text to be copied by hand, where the page is kept from the clipboard. */
 export function CopyBox() {

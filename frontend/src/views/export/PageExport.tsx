@@ -1,6 +1,6 @@
 import { For, Show } from "solid-js";
 import { pythonOf } from "../../figures/python";
-import { usePage } from "../context";
+import { usePage } from "../page/context";
 import { type FigureKind, figureOf, obstacle } from "./figures";
 import { download, type Format, saveFigure } from "./save";
 

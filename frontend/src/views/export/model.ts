@@ -6,7 +6,7 @@ import { modelFigure } from "../../figures/model";
 import type { Figure, Subject } from "../../figures/sheet";
 import { SCALE_TITLES } from "../../marks/scale";
 import { readModel } from "../model/createModelView";
-import type { Page } from "../page";
+import type { Page } from "../page/page";
 import { arrangementOf, legendOf } from "./arrangement";
 import { thumbnailPainter } from "./thumbnails";
 

@@ -1,5 +1,5 @@
 import { createEffect, For, Show } from "solid-js";
-import type { Page } from "../page";
+import type { Page } from "../page/page";
 
 type Keys = readonly (readonly [string, string])[];
 

@@ -3,7 +3,7 @@ import { roundedUp } from "../../marks/format";
 import { type Input, inputOf } from "../../state/input";
 import type { ChatMessage, Example, HelloMessage, TraceMessage } from "../../wire/messages";
 import { type GivenImage, ImageInput } from "../image/ImageInput";
-import type { Page } from "../page";
+import type { Page } from "../page/page";
 import { ChatBox } from "./ChatBox";
 
 export type Prompt = ReturnType<typeof createPrompt>;

@@ -3,7 +3,7 @@ import { SCALE_TITLES } from "../../marks/scale";
 import type { Theme } from "../../state/state";
 import { PageExportItems } from "../export/PageExport";
 import { Popover } from "../Popover";
-import type { Page } from "../page";
+import type { Page } from "../page/page";
 import { ExampleList, HistoryButtons, LookControls, THEMES } from "./controls";
 import type { Prompt } from "./Prompt";
 

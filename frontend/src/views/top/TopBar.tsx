@@ -1,5 +1,5 @@
 import { Show } from "solid-js";
-import type { Page } from "../page";
+import type { Page } from "../page/page";
 import { EditsChip } from "./EditsChip";
 import { ModelMenu } from "./ModelMenu";
 import { createPrompt, GivenText, PromptForm } from "./Prompt";

@@ -1,14 +1,13 @@
 /** What all panels of one page share: the field on show, what the pointer is on, what the readout says. */
 
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, untrack } from "solid-js";
-import { type LayerField, layerField } from "../compute/field";
-import { pictureQuery } from "../marks/picture";
-import type { Session } from "../state/session";
-import { currentTrace, headsOn, type Place } from "../state/state";
-import { followExactRows } from "./exact";
-import { copied } from "./export/save";
-import type { HeadReading } from "./model/headReadout";
-import type { HeadPlace } from "./model/overlay";
+import { type LayerField, layerField } from "../../compute/field";
+import { pictureQuery } from "../../marks/picture";
+import type { Session } from "../../state/session";
+import { currentTrace, headsOn, type Place } from "../../state/state";
+import { copied } from "../export/save";
+import type { HeadReading } from "../model/headReadout";
+import type { HeadPlace } from "../model/overlay";
 import {
   type Edge,
   type Focus,
@@ -17,7 +16,8 @@ import {
   queryShown,
   type Shown,
   sinkKeys,
-} from "./reading";
+} from "../reading";
+import { followExactRows } from "./exactRows";
 
 /** How long the pointer rests on a token before its numbers are listed. */
 const REST_MS = 90;

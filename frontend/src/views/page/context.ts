@@ -1,7 +1,7 @@
 /** The page that a component stands in, for what every panel has. */
 
 import { createContext, useContext } from "solid-js";
-import type { Neurons } from "./neuron/createNeuronView";
+import type { Neurons } from "../neuron/createNeuronView";
 import type { Page } from "./page";
 
 export interface Surroundings {

@@ -1,9 +1,9 @@
 /** Exact rows from the host, in place of those computed here, for the tokens that somebody keeps looking at. */
 
 import { createEffect } from "solid-js";
-import type { LayerField } from "../compute/field";
-import type { Session } from "../state/session";
-import { allHeads, type Place } from "../state/state";
+import type { LayerField } from "../../compute/field";
+import type { Session } from "../../state/session";
+import { allHeads, type Place } from "../../state/state";
 
 /** Pinned and selected query rows become exact: the host is asked for them once for each layer. */
 export function followExactRows(
