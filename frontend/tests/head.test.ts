@@ -9,8 +9,8 @@ import { findText } from "../src/views/head/findText";
 import { linesAmong } from "../src/views/head/selectLines";
 import { nearestStep, STEPS, thresholdText } from "../src/views/head/thresholdSteps";
 import { mostlyRightToLeft } from "../src/views/head/wordLayout";
-import { layOut, layOutTurned, rowAt, rowSize, rowY, visibleRows } from "../src/views/layout";
-import { absence, rankWords, readEdge } from "../src/views/reading";
+import { layOut, layOutTurned, rowAt, rowSize, rowY, visibleRows } from "../src/views/shared/tokenLayout";
+import { absence, rankWords, readEdge } from "../src/views/shared/weights";
 import { comparedPlaces } from "../src/views/weights/rows";
 import type { Token } from "../src/wire/messages";
 

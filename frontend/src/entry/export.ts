@@ -3,7 +3,7 @@
 import { EdgeTable } from "../compute/edge";
 import { EmbeddedSource } from "../source/embedded";
 import { createSession } from "../state/session";
-import { sinkKeys } from "../views/reading";
+import { sinkKeys } from "../views/shared/weights";
 import { mount } from "./mount";
 import page from "./page.css?inline";
 

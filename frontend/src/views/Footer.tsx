@@ -2,10 +2,10 @@ import { createMemo, Show } from "solid-js";
 import type { LayerField } from "../compute/field";
 import { decimals, scoreText, weightText } from "../marks/format";
 import type { TraceMessage } from "../wire/messages";
-import { GuessLine } from "./Guesses";
 import type { HeadReading } from "./model/headReadout";
-import { absence, type Edge, rankWords, readEdge, type Shown } from "./reading";
-import { Word } from "./Word";
+import { GuessLine } from "./shared/Predictions";
+import { Word } from "./shared/TokenText";
+import { absence, type Edge, rankWords, readEdge, type Shown } from "./shared/weights";
 
 export interface FooterProps {
   readonly field: LayerField | null;

@@ -7,8 +7,8 @@ import { type NeuronProps, type Neurons, readNeurons } from "./neuron/createNeur
 import { NeuronBody } from "./neuron/NeuronBody";
 import { NeuronHeading } from "./neuron/NeuronHeading";
 import type { Page } from "./page/page";
-import type { Edge } from "./reading";
 import type { SideView } from "./SidePanel";
+import type { Edge } from "./shared/weights";
 import { RowHeading, type RowProps, RowTable } from "./weights/RowPanel";
 
 /** The views that share the panel at the right. */

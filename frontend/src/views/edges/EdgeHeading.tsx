@@ -1,6 +1,6 @@
 import { Show } from "solid-js";
 import type { Page } from "../page/page";
-import { Word } from "../Word";
+import { Word } from "../shared/TokenText";
 import type { EdgeReading } from "./readEdges";
 
 export interface EdgeProps {

@@ -1,8 +1,8 @@
 import { createSignal, For, Show } from "solid-js";
 import { pythonOf } from "../../figures/python";
 import type { PanelName } from "../../state/state";
-import { Popover } from "../Popover";
 import { usePage } from "../page/context";
+import { Popover } from "../shared/Popover";
 import { type FigureKind, figureOf, obstacle } from "./figures";
 import { type Format, saveFigure } from "./save";
 

@@ -11,7 +11,7 @@ import { groundAndInk } from "../model/thumbnailStyle";
 import { meant } from "../neuron/describe";
 import type { Surroundings } from "../page/context";
 import type { Page } from "../page/page";
-import { sinkKeys, sinkName } from "../reading";
+import { sinkKeys, sinkName } from "../shared/weights";
 import { modelOf } from "./model";
 import { orderNote } from "./notes";
 

@@ -4,7 +4,7 @@ import { percent } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import { darkness, SCALE_TITLES } from "../../marks/scale";
 import type { SentenceFilter, ViewSettings } from "../../state/state";
-import type { Shown } from "../reading";
+import type { Shown } from "../shared/weights";
 import type { Drawn } from "./lineRaster";
 import { RoleLegend } from "./RoleLegend";
 import { thresholdText } from "./thresholdSteps";

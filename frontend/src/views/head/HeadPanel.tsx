@@ -12,10 +12,10 @@ import {
 import { bitmapOf } from "../image/bitmaps";
 import { hasPatches, PictureView } from "../image/ImageView";
 import { Crop } from "../image/PatchThumbnail";
-import { type Edge, type Focus, type Shown, sinkName } from "../reading";
-import { Segments } from "../Segments";
-import { StackTabs } from "../StackTabs";
-import { WholeButton } from "../WholeButton";
+import { WholeButton } from "../shared/PanelActions";
+import { Segments } from "../shared/SegmentedControl";
+import { StackTabs } from "../shared/StackTabs";
+import { type Edge, type Focus, type Shown, sinkName } from "../shared/weights";
 import type { Match } from "./findText";
 import { HeadControls } from "./HeadControls";
 import { HeadLegend } from "./HeadLegend";

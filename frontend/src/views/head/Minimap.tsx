@@ -1,7 +1,7 @@
 import { createEffect, onCleanup } from "solid-js";
 import type { HeadSummary } from "../../compute/summary";
 import type { Place } from "../../state/state";
-import type { Layout } from "../layout";
+import type { Layout } from "../shared/tokenLayout";
 import { readTheme, type Shading, type Theme } from "./overlay";
 import { paintMinimap } from "./paintMinimap";
 

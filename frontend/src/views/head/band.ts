@@ -5,8 +5,8 @@ import type { RowRules } from "../../compute/summary";
 import { Density } from "../../marks/density";
 import type { Lines } from "../../marks/lines";
 import type { Scale } from "../../state/state";
-import { type Layout, visibleRows } from "../layout";
-import { scalesOf } from "../paint";
+import { scalesOf } from "../shared/canvas";
+import { type Layout, visibleRows } from "../shared/tokenLayout";
 import { type Cutoffs, linesAmong } from "./selectLines";
 
 /** Lines that a canvas strokes quickly; more are rasterised. */

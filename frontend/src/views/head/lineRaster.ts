@@ -4,9 +4,9 @@ import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup } 
 import type { LayerField } from "../../compute/field";
 import type { HeadSummary } from "../../compute/summary";
 import type { Scale } from "../../state/state";
-import type { Layout } from "../layout";
-import { leastVisible, pixelRatio } from "../paint";
-import { rowRules, type Shown } from "../reading";
+import { leastVisible, pixelRatio } from "../shared/canvas";
+import type { Layout } from "../shared/tokenLayout";
+import { rowRules, type Shown } from "../shared/weights";
 import { type Band, type BandRequest, bandAround, covers } from "./band";
 import { joinWork, type WorkClient } from "./lineWorker";
 

@@ -1,7 +1,7 @@
 import { rise } from "../../marks/curve";
 import type { Lines } from "../../marks/lines";
-import { opacityOf, type Painting, scalesOf } from "../paint";
-import type { Edge } from "../reading";
+import { opacityOf, type Painting, scalesOf } from "../shared/canvas";
+import type { Edge } from "../shared/weights";
 
 /** How far from a line the pointer still means it, CSS pixels. */
 const TOLERANCE = 6;

@@ -5,9 +5,9 @@ import { shortWeight } from "../../marks/format";
 import { LineList, type LineScales, type Lines, strokeLines } from "../../marks/lines";
 import { css, headColour } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
-import { type Layout, rowSize, rowY, visibleRows } from "../layout";
-import { opacityOf, type Painting, pixelRatio, scalesOf } from "../paint";
-import type { Edge } from "../reading";
+import { opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
+import { type Layout, rowSize, rowY, visibleRows } from "../shared/tokenLayout";
+import type { Edge } from "../shared/weights";
 import { bundled } from "./bundle";
 
 /** Colours of the page that a canvas cannot inherit. */

@@ -1,5 +1,5 @@
 import { strokeLines } from "../../marks/lines";
-import { scalesOf } from "../paint";
+import { scalesOf } from "../shared/canvas";
 import type { Band } from "./band";
 import { orient } from "./overlay";
 

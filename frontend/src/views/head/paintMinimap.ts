@@ -3,8 +3,8 @@
 import type { HeadSummary } from "../../compute/summary";
 import { css, headColour } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
-import { type Layout, rowY } from "../layout";
-import { pixelRatio } from "../paint";
+import { pixelRatio } from "../shared/canvas";
+import { type Layout, rowY } from "../shared/tokenLayout";
 import { orient, type Shading, type Theme } from "./overlay";
 
 export interface MinimapScene {

@@ -4,7 +4,7 @@ import type { LayerField } from "../../compute/field";
 import { cutoffOf, type RowRules } from "../../compute/summary";
 import { LineList } from "../../marks/lines";
 import type { Place } from "../../state/state";
-import { weightsAt } from "../reading";
+import { weightsAt } from "../shared/weights";
 
 /** Lines that one picture holds at most; above it the lightest are left out, and the legend says so. */
 const MOST_LINES = 60_000;

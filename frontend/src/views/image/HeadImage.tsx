@@ -13,8 +13,8 @@ import {
   shareOf,
 } from "../../marks/picture";
 import type { Place, Scale } from "../../state/state";
-import { prepare } from "../paint";
-import { type Focus, weightsAt } from "../reading";
+import { prepare } from "../shared/canvas";
+import { type Focus, weightsAt } from "../shared/weights";
 import type { Bitmap } from "./bitmaps";
 
 export interface HeadPictureProps {

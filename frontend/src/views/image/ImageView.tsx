@@ -5,8 +5,8 @@ import { arrange, patchesOf, pictureQuery } from "../../marks/picture";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Session } from "../../state/session";
 import { currentTrace, type Pictures, type Place } from "../../state/state";
-import type { Focus, Shown } from "../reading";
-import { Segments } from "../Segments";
+import { Segments } from "../shared/SegmentedControl";
+import type { Focus, Shown } from "../shared/weights";
 import { bitmapOf } from "./bitmaps";
 import { HeadPicture } from "./HeadImage";
 

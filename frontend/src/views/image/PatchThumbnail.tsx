@@ -1,6 +1,6 @@
 import { createEffect, Show } from "solid-js";
 import type { Token } from "../../wire/messages";
-import { pixelRatio } from "../paint";
+import { pixelRatio } from "../shared/canvas";
 import type { Bitmap } from "./bitmaps";
 
 /** What a patch shows, small, beside its name. */

@@ -2,8 +2,8 @@ import { createSignal, For, Show } from "solid-js";
 import type { Session } from "../../state/session";
 import type { ViewSettings } from "../../state/state";
 import type { Measure } from "../../wire/messages";
-import { Popover } from "../Popover";
-import { Segments } from "../Segments";
+import { Popover } from "../shared/Popover";
+import { Segments } from "../shared/SegmentedControl";
 
 const SORTS: readonly (readonly [ViewSettings["sort"], string])[] = [
   ["none", "as built"],

@@ -7,7 +7,7 @@ import { Thumbnails } from "../../compute/thumbnails";
 import type { Session } from "../../state/session";
 import { currentTrace, headsOn, selectedEdge } from "../../state/state";
 import type { Measure, OverviewMessage } from "../../wire/messages";
-import { sinkKeys, sinkName } from "../reading";
+import { sinkKeys, sinkName } from "../shared/weights";
 import { type HeadReading, readHead } from "./headReadout";
 import { describedMeasure, edgeMeasure, measuresOf, type ShownMeasure } from "./measures";
 import type { HeadPlace } from "./overlay";

@@ -1,6 +1,6 @@
 /** What lies over the thumbnails: numbers of layers and heads, and what is selected, pointed at or in focus. */
 
-import { prepare } from "../paint";
+import { prepare } from "../shared/canvas";
 import { type Rect, rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
 import type { Block, Placement, Slot } from "./placement";

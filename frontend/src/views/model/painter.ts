@@ -7,7 +7,7 @@ import type { Rgb } from "../../marks/palette";
 import { Pyramid } from "../../marks/pyramid";
 import { strandDensity } from "../../marks/strands";
 import type { Palette, Scale } from "../../state/state";
-import { pixelRatio } from "../paint";
+import { pixelRatio } from "../shared/canvas";
 import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
 import { type HeadPlace, isChip } from "./overlay";

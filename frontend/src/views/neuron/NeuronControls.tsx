@@ -1,6 +1,6 @@
 import { Show } from "solid-js";
 import type { Order } from "../../state/state";
-import { Segments } from "../Segments";
+import { Segments } from "../shared/SegmentedControl";
 import type { NeuronProps, Neurons } from "./createNeuronView";
 
 /** What of the neurons is shown, and in which order: the strip above the columns. */

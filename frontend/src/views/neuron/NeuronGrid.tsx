@@ -2,10 +2,10 @@ import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Sh
 import { stacked, unitOf, unitsOf } from "../../compute/pairs";
 import { face, longestToken } from "../../marks/format";
 import type { Place } from "../../state/state";
-import { type Layout, layOut, rowY } from "../layout";
-import { pixelRatio, prepare } from "../paint";
-import { keyShown, queryShown } from "../reading";
-import { TokenColumn } from "../TokenColumn";
+import { pixelRatio, prepare } from "../shared/canvas";
+import { TokenColumn } from "../shared/TokenColumn";
+import { type Layout, layOut, rowY } from "../shared/tokenLayout";
+import { keyShown, queryShown } from "../shared/weights";
 import { type Padding, paddingBeside, samePadding } from "./align";
 import { ColumnHeads } from "./ColumnHeads";
 import { columnsFor, extrasOf, stripHeight } from "./columns";

@@ -1,6 +1,6 @@
 import { For, Show } from "solid-js";
 import { headsOn } from "../../state/state";
-import { Word } from "../Word";
+import { Word } from "../shared/TokenText";
 import type { NeuronProps, Neurons } from "./createNeuronView";
 
 /** Whose neurons are shown. */

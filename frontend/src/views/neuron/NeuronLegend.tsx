@@ -5,8 +5,8 @@ import { signColour, signShare } from "../../marks/neuron";
 import { css } from "../../marks/palette";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { ViewSettings } from "../../state/state";
-import type { Shown } from "../reading";
-import { Word } from "../Word";
+import { Word } from "../shared/TokenText";
+import type { Shown } from "../shared/weights";
 import type { Neurons } from "./createNeuronView";
 import { scoreFormula } from "./describe";
 

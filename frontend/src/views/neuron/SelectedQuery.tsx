@@ -1,7 +1,7 @@
 import { Show } from "solid-js";
 import type { Token } from "../../wire/messages";
-import { type Layout, rowY } from "../layout";
-import { Word } from "../Word";
+import { Word } from "../shared/TokenText";
+import { type Layout, rowY } from "../shared/tokenLayout";
 import type { Columns } from "./columns";
 
 export interface SelectedQueryProps {

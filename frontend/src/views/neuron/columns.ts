@@ -1,7 +1,7 @@
 /** Where the columns of the neuron view stand. Pure. */
 
 import type { HeadVectors } from "../../compute/neuron";
-import { fontFor } from "../layout";
+import { fontFor } from "../shared/tokenLayout";
 
 export interface NumberColumn {
   readonly name: "q·k" | "cap" | "bias" | "score" | "softmax";

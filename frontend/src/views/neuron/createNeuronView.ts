@@ -17,7 +17,7 @@ import { pictureQuery } from "../../marks/picture";
 import type { Session } from "../../state/session";
 import { currentTrace, neuronHead, type Order, type Place } from "../../state/state";
 import type { Token } from "../../wire/messages";
-import type { Focus, Shown } from "../reading";
+import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";
 
 /** The share of a column's numbers that its colours tell apart; larger ones all have the full colour. */

@@ -3,7 +3,7 @@
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import type { Pairing } from "../../compute/pairs";
 import type { Place, Scale } from "../../state/state";
-import type { Focus, Shown } from "../reading";
+import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";
 
 export interface NeuronGridProps {

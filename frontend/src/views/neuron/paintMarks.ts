@@ -1,6 +1,6 @@
 /** The upper canvas of the neuron view: the row that is looked at, and dimensions in every row of every column. */
 
-import { rowY, visibleRows } from "../layout";
+import { rowY, visibleRows } from "../shared/tokenLayout";
 import { boxesOf, stripHeight } from "./columns";
 import type { Scene } from "./scene";
 

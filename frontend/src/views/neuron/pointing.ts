@@ -1,8 +1,8 @@
 /** What the pointer or the keyboard is on in the neuron view. Pure. */
 
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
-import { type Layout, rowAt, rowY } from "../layout";
-import type { Focus } from "../reading";
+import { type Layout, rowAt, rowY } from "../shared/tokenLayout";
+import type { Focus } from "../shared/weights";
 import { boxOf, type Columns, placeAt, stripHeight } from "./columns";
 import { queryY } from "./scene";
 

@@ -3,7 +3,7 @@
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import type { HeadValues } from "../../compute/values";
 import type { Scale } from "../../state/state";
-import { type Layout, rowY } from "../layout";
+import { type Layout, rowY } from "../shared/tokenLayout";
 import type { Columns } from "./columns";
 
 /** Where each column's colour, or bar, is full. */

@@ -16,7 +16,7 @@ import {
   queryShown,
   type Shown,
   sinkKeys,
-} from "../reading";
+} from "../shared/weights";
 import { followExactRows } from "./exactRows";
 
 /** How long the pointer rests on a token before its numbers are listed. */

@@ -1,7 +1,7 @@
 import { For, Show } from "solid-js";
 import { roundedUp } from "../../marks/format";
 import type { Certificate } from "../../wire/messages";
-import { Popover } from "../Popover";
+import { Popover } from "../shared/Popover";
 
 export interface CertificateBadgeProps {
   readonly certificate: Certificate | null;

@@ -1,6 +1,6 @@
 import { Index } from "solid-js";
 import type { ChatMessage } from "../../wire/messages";
-import { Popover } from "../Popover";
+import { Popover } from "../shared/Popover";
 import type { Prompt } from "./Prompt";
 
 const ROLES = ["system", "user", "assistant"] as const;

@@ -1,7 +1,7 @@
 import { For, Show } from "solid-js";
 import { editCount, editPython, editWords } from "../../figures/edits";
-import { Popover } from "../Popover";
 import type { Page } from "../page/page";
+import { Popover } from "../shared/Popover";
 
 /** An unmistakable sign that what is shown is not the model as it is; behind it what was changed. */
 export function EditsChip(props: { readonly page: Page }) {

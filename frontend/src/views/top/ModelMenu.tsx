@@ -1,6 +1,6 @@
 import { For, Show } from "solid-js";
-import { Popover } from "../Popover";
 import type { Page } from "../page/page";
+import { Popover } from "../shared/Popover";
 import { CertificateBadge } from "./Certificate";
 import { firstModel, modelTitle } from "./modelTitle";
 import type { Prompt } from "./Prompt";

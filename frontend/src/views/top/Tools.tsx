@@ -2,8 +2,8 @@ import { Show } from "solid-js";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Theme } from "../../state/state";
 import { PageExportItems } from "../export/PageExport";
-import { Popover } from "../Popover";
 import type { Page } from "../page/page";
+import { Popover } from "../shared/Popover";
 import { ExampleList, HistoryButtons, LookControls, THEMES } from "./controls";
 import type { Prompt } from "./Prompt";
 

@@ -4,7 +4,7 @@ import { For, Show } from "solid-js";
 import { SCALE_TITLES } from "../../marks/scale";
 import { type Palette, SCALES, type Scale, type Theme } from "../../state/state";
 import type { Page } from "../page/page";
-import { Segments } from "../Segments";
+import { Segments } from "../shared/SegmentedControl";
 import type { Prompt } from "./Prompt";
 
 export const THEMES: readonly Theme[] = ["auto", "light", "dark"];

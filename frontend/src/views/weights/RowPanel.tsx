@@ -4,10 +4,10 @@ import { decimals, scoreText, weightText, word } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import type { Place } from "../../state/state";
 import type { TraceMessage } from "../../wire/messages";
-import { GuessTables } from "../Guesses";
 import { thresholdText } from "../head/thresholdSteps";
-import { type Focus, readEdge, type Shown, type WeightedEdge } from "../reading";
-import { Word } from "../Word";
+import { GuessTables } from "../shared/Predictions";
+import { Word } from "../shared/TokenText";
+import { type Focus, readEdge, type Shown, type WeightedEdge } from "../shared/weights";
 import { type Compared, comparedPlaces, comparedRows, listedEdges } from "./rows";
 import { VirtualTable } from "./VirtualTable";
 

@@ -3,7 +3,7 @@
 import type { LayerField } from "../../compute/field";
 import { cutoffOf } from "../../compute/summary";
 import type { Place } from "../../state/state";
-import { heaviestEdges, rowRules, type Shown, type WeightedEdge, weightsAt } from "../reading";
+import { heaviestEdges, rowRules, type Shown, type WeightedEdge, weightsAt } from "../shared/weights";
 
 /** A token opposite to the ones compared, with its weight to or from each of them. */
 export interface Compared {

@@ -1,6 +1,6 @@
 import { Show } from "solid-js";
-import { repeatedWords, word } from "../marks/format";
-import type { Token } from "../wire/messages";
+import { repeatedWords, word } from "../../marks/format";
+import type { Token } from "../../wire/messages";
 
 /** A token in running text, isolated from the direction of what is around it; with its position where the word occurs twice. */
 export function Word(props: { readonly tokens: readonly Token[]; readonly index: number }) {

@@ -1,7 +1,7 @@
 import { Show } from "solid-js";
-import type { Session } from "../state/session";
-import { currentTrace } from "../state/state";
-import { Segments } from "./Segments";
+import type { Session } from "../../state/session";
+import { currentTrace } from "../../state/state";
+import { Segments } from "./SegmentedControl";
 
 /** The stacks of a model that has several; each view has them, and all views show the same one. */
 export function StackTabs(props: { readonly session: Session }) {

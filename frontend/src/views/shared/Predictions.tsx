@@ -1,6 +1,6 @@
 import { createMemo, For, Show } from "solid-js";
-import { chance, type Guess, type Guesses, guessesOf, listedOf } from "../marks/predictions";
-import type { TraceMessage } from "../wire/messages";
+import { chance, type Guess, type Guesses, guessesOf, listedOf } from "../../marks/predictions";
+import type { TraceMessage } from "../../wire/messages";
 
 interface GuessProps {
   readonly trace: TraceMessage | null;

@@ -1,9 +1,9 @@
 import { createMemo, For, type JSX, Show } from "solid-js";
-import { face, givenText, spoken } from "../marks/format";
-import type { Place, Side } from "../state/state";
-import type { Token } from "../wire/messages";
-import { type Layout, rowSize, rowY, visibleRows } from "./layout";
-import type { Edge } from "./reading";
+import { face, givenText, spoken } from "../../marks/format";
+import type { Place, Side } from "../../state/state";
+import type { Token } from "../../wire/messages";
+import { type Layout, rowSize, rowY, visibleRows } from "./tokenLayout";
+import type { Edge } from "./weights";
 
 export interface TokenColumnProps {
   readonly side: Side;

@@ -3,7 +3,7 @@
  * the tokens: x and y where tokens stand in columns, y and x where the view is turned and they stand in rows.
  */
 
-import type { Side } from "../state/state";
+import type { Side } from "../../state/state";
 
 export interface Layout {
   /** Size of the window across and along. */

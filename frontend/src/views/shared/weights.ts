@@ -1,9 +1,9 @@
 /** What a view says about a field: single weights, ranks, and the largest of a row or column. Pure. */
 
-import type { LayerField } from "../compute/field";
-import type { RowRules } from "../compute/summary";
-import type { Place, SentenceFilter } from "../state/state";
-import type { Token } from "../wire/messages";
+import type { LayerField } from "../../compute/field";
+import type { RowRules } from "../../compute/summary";
+import type { Place, SentenceFilter } from "../../state/state";
+import type { Token } from "../../wire/messages";
 
 export interface Edge {
   readonly head: number;

@@ -1,10 +1,10 @@
 /** What canvases of the views share: their size in device pixels, and the scales of lines between tokens. */
 
-import type { LineScales } from "../marks/lines";
-import { headColour } from "../marks/palette";
-import { darkness, weightAt } from "../marks/scale";
-import type { Scale } from "../state/state";
-import { type Layout, rowY } from "./layout";
+import type { LineScales } from "../../marks/lines";
+import { headColour } from "../../marks/palette";
+import { darkness, weightAt } from "../../marks/scale";
+import type { Scale } from "../../state/state";
+import { type Layout, rowY } from "./tokenLayout";
 
 export interface Painting {
   readonly layout: Layout;

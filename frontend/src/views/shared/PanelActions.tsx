@@ -1,6 +1,6 @@
-import type { Session } from "../state/session";
-import type { PanelName } from "../state/state";
-import { ExportMenu } from "./export/ExportMenu";
+import type { Session } from "../../state/session";
+import type { PanelName } from "../../state/state";
+import { ExportMenu } from "../export/ExportMenu";
 
 /** At the end of a panel's bar: what can be taken away of it, and the whole width for it. */
 export function WholeButton(props: {
