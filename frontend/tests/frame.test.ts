@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DIVIDER, LEAST, shareWidth, usualWidths } from "../src/views/frame";
+import { DIVIDER, LEAST, shareWidth, usualWidths } from "../src/views/shell/panelWidths";
 
 describe("the panels", () => {
   it.each([880, 1000, 1380, 3000])("all keep room in %i pixels, whatever is wished", (total) => {

@@ -2,20 +2,20 @@ import { onCleanup, onMount, Show } from "solid-js";
 import type { Session } from "../state/session";
 import { headCount, type PanelName } from "../state/state";
 import { CopyBox } from "./export/CopyBox";
-import { Footer } from "./Footer";
 import { HeadPanel } from "./head/HeadPanel";
-import { globalKeys } from "./keys";
 import { comfortableWidth } from "./model/grid";
 import { ModelPanel } from "./model/ModelPanel";
 import { PageContext } from "./page/context";
 import { createPage, type HostTheme } from "./page/page";
-import { SidePanel } from "./SidePanel";
-import { StatusLine } from "./Status";
-import { sideViews } from "./sides";
+import { globalKeys } from "./shell/keyboard";
+import { Footer } from "./shell/Readout";
+import { SidePanel } from "./shell/SidePanel";
+import { StatusLine } from "./shell/Status";
+import { sideViews } from "./shell/sideViews";
+import { Welcome } from "./shell/Welcome";
+import { Workspace } from "./shell/Workspace";
 import { Help } from "./top/Help";
 import { TopBar } from "./top/TopBar";
-import { Welcome } from "./Welcome";
-import { Workspace } from "./Workspace";
 
 export interface AppProps {
   readonly session: Session;

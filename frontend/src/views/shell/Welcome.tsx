@@ -1,5 +1,5 @@
 import { Match, Show, Switch } from "solid-js";
-import type { Session } from "../state/session";
+import type { Session } from "../../state/session";
 import { kindOf } from "./Status";
 
 /** What stands in place of the views while there is nothing to show: why, and what to do. */

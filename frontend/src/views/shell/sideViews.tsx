@@ -1,15 +1,15 @@
 import { mergeProps } from "solid-js";
-import type { Place } from "../state/state";
-import { EdgeHeading } from "./edges/EdgeHeading";
-import { EdgeTable } from "./edges/EdgeTable";
-import { readEdges } from "./edges/readEdges";
-import { type NeuronProps, type Neurons, readNeurons } from "./neuron/createNeuronView";
-import { NeuronBody } from "./neuron/NeuronBody";
-import { NeuronHeading } from "./neuron/NeuronHeading";
-import type { Page } from "./page/page";
+import type { Place } from "../../state/state";
+import { EdgeHeading } from "../edges/EdgeHeading";
+import { EdgeTable } from "../edges/EdgeTable";
+import { readEdges } from "../edges/readEdges";
+import { type NeuronProps, type Neurons, readNeurons } from "../neuron/createNeuronView";
+import { NeuronBody } from "../neuron/NeuronBody";
+import { NeuronHeading } from "../neuron/NeuronHeading";
+import type { Page } from "../page/page";
+import type { Edge } from "../shared/weights";
+import { RowHeading, type RowProps, RowTable } from "../weights/RowPanel";
 import type { SideView } from "./SidePanel";
-import type { Edge } from "./shared/weights";
-import { RowHeading, type RowProps, RowTable } from "./weights/RowPanel";
 
 /** The views that share the panel at the right. */
 export function sideViews(page: Page): { readonly views: readonly SideView[]; readonly neurons: Neurons } {

@@ -1,11 +1,11 @@
 import { createMemo, Show } from "solid-js";
-import type { LayerField } from "../compute/field";
-import { decimals, scoreText, weightText } from "../marks/format";
-import type { TraceMessage } from "../wire/messages";
-import type { HeadReading } from "./model/headReadout";
-import { GuessLine } from "./shared/Predictions";
-import { Word } from "./shared/TokenText";
-import { absence, type Edge, rankWords, readEdge, type Shown } from "./shared/weights";
+import type { LayerField } from "../../compute/field";
+import { decimals, scoreText, weightText } from "../../marks/format";
+import type { TraceMessage } from "../../wire/messages";
+import type { HeadReading } from "../model/headReadout";
+import { GuessLine } from "../shared/Predictions";
+import { Word } from "../shared/TokenText";
+import { absence, type Edge, rankWords, readEdge, type Shown } from "../shared/weights";
 
 export interface FooterProps {
   readonly field: LayerField | null;

@@ -1,5 +1,5 @@
-import type { Session } from "../state/session";
-import { allHeads, type PanelName, SCALES, SINKS, type Theme } from "../state/state";
+import type { Session } from "../../state/session";
+import { allHeads, type PanelName, SCALES, SINKS, type Theme } from "../../state/state";
 
 export interface KeyTargets {
   readonly prompt: () => HTMLElement | undefined;

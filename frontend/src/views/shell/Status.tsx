@@ -1,7 +1,7 @@
 import { For, Show } from "solid-js";
-import type { Failure } from "../state/failure";
-import type { Session, Work } from "../state/session";
-import { currentTrace } from "../state/state";
+import type { Failure } from "../../state/failure";
+import type { Session, Work } from "../../state/session";
+import { currentTrace } from "../../state/state";
 
 /** What a refusal is called, and whether asking again may help. */
 const REFUSALS: Readonly<Record<string, { readonly title: string; readonly again: boolean }>> = {

@@ -1,8 +1,8 @@
 import { createMemo, createSignal, For, type JSX, onCleanup, onMount, Show } from "solid-js";
-import type { Session } from "../state/session";
-import type { PanelName } from "../state/state";
-import { DIVIDER, LEAST, shareWidth, TABS_BELOW, usualWidths } from "./frame";
-import { Divider } from "./shared/Divider";
+import type { Session } from "../../state/session";
+import type { PanelName } from "../../state/state";
+import { Divider } from "../shared/Divider";
+import { DIVIDER, LEAST, shareWidth, TABS_BELOW, usualWidths } from "./panelWidths";
 
 export interface WorkspaceProps {
   readonly session: Session;

@@ -1,8 +1,8 @@
 import { createMemo, For, type JSX, Show } from "solid-js";
-import type { Session } from "../state/session";
-import type { Frame } from "../state/state";
-import { WholeButton } from "./shared/PanelActions";
-import { StackTabs } from "./shared/StackTabs";
+import type { Session } from "../../state/session";
+import type { Frame } from "../../state/state";
+import { WholeButton } from "../shared/PanelActions";
+import { StackTabs } from "../shared/StackTabs";
 
 export interface SideView {
   readonly name: Frame["side"];
