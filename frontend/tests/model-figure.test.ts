@@ -5,7 +5,7 @@ import { EMPTY } from "../src/state/state";
 import { type Arranged, arrangementOf, legendOf } from "../src/views/export/arrangement";
 import { thumbnailPainter } from "../src/views/export/thumbnails";
 import type { ShownMeasure } from "../src/views/model/measures";
-import { firstModel, modelTitle } from "../src/views/top/modelTitle";
+import { firstModel, modelTitle } from "../src/views/toolbar/modelTitle";
 import type { ModelEntry, OverviewMessage, Token } from "../src/wire/messages";
 
 function token(text: string): Token {

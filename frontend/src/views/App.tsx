@@ -14,8 +14,8 @@ import { StatusLine } from "./shell/Status";
 import { sideViews } from "./shell/sideViews";
 import { Welcome } from "./shell/Welcome";
 import { Workspace } from "./shell/Workspace";
-import { Help } from "./top/Help";
-import { TopBar } from "./top/TopBar";
+import { Help } from "./toolbar/Help";
+import { TopBar } from "./toolbar/Toolbar";
 
 export interface AppProps {
   readonly session: Session;
