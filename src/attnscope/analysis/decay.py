@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attnscope.analysis.layout import Layout
+from attnscope.analysis.token_groups import Layout
 from attnscope.attention import QKRecord
 from attnscope.errors import InputError, RefusedError
 from attnscope.trace import Trace

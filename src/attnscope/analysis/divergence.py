@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attnscope.analysis.layout import Layout
+from attnscope.analysis.token_groups import Layout
 from attnscope.errors import InputError
 from attnscope.trace import Trace
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
 
-from attnscope.analysis.layout import Layout, mask_of
+from attnscope.analysis.token_groups import Layout, mask_of
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import InputError
 from attnscope.trace import Trace

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from attnscope.analysis.ground import Grounds
-from attnscope.analysis.layout import Layout, Part, mask_of
-from attnscope.analysis.sums import Sums
+from attnscope.analysis.accumulate import Sums
 from attnscope.analysis.thumbnails import Thumbnails
+from attnscope.analysis.tile_context import Grounds
+from attnscope.analysis.token_groups import Layout, Part, mask_of
 from attnscope.attention import LayerRecord
 from attnscope.errors import CancelledError
 from attnscope.trace import Trace

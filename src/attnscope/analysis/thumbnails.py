@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import pad
 
-from attnscope.analysis.layout import Part
+from attnscope.analysis.token_groups import Part
 
 
 class Thumbnails:

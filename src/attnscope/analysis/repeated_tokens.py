@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from attnscope.analysis.layout import Layout
+from attnscope.analysis.token_groups import Layout
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attnscope.analysis.ground import LINES, Ground, Grounds
 from attnscope.analysis.measure import NAMES
+from attnscope.analysis.tile_context import LINES, Ground, Grounds
 from attnscope.attention import LayerRecord, QKRecord, Tile
 
 _TINY = torch.finfo(torch.float32).tiny

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attnscope.analysis.layout import Layout
 from attnscope.analysis.measure import NAMES, OFFSETS, SENTENCES
-from attnscope.analysis.repeats import Pairs, Repeats
+from attnscope.analysis.repeated_tokens import Pairs, Repeats
+from attnscope.analysis.token_groups import Layout
 from attnscope.attention import Mask
 
 LINES = (*OFFSETS, "induction", "duplicate_token")
