@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from attnscope.attention import Bias, Mask
-from attnscope.attention.joined import Part, joined_bias, joined_mask
+from attnscope.attention.concat import Part, joined_bias, joined_mask
 
 PROMPT, ALL = 5, 9
 

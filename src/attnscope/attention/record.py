@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from attnscope.attention.bias import Bias
-from attnscope.attention.edited import Edited
 from attnscope.attention.mask import Mask
+from attnscope.attention.overrides import Edited
 from attnscope.types import LayerShape
 
 ROWS_AT_ONCE = 128

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from attnscope.attention import LayerRecord, QKRecord
-from attnscope.attention.joined import Part, joined_bias, joined_mask
+from attnscope.attention.concat import Part, joined_bias, joined_mask
 from attnscope.capture.recorder import Capture
 from attnscope.errors import RefusedError
 

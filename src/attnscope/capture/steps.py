@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from attnscope.attention import QKRecord
-from attnscope.attention.edited import Edited
-from attnscope.attention.edited import joined as joined_edits
-from attnscope.attention.joined import Part, joined_bias, joined_mask
+from attnscope.attention.concat import Part, joined_bias, joined_mask
+from attnscope.attention.overrides import Edited
+from attnscope.attention.overrides import joined as joined_edits
 from attnscope.capture.places import Place
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.errors import RefusedError
