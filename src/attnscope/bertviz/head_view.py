@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attnscope.bertviz.given import Given, first_stack, included
+from attnscope.bertviz.arguments import Given, first_stack, included
 from attnscope.bertviz.html import check_action, delivered
 from attnscope.offline import document
 

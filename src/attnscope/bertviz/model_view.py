@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attnscope.bertviz.given import Given, first_heads, included, with_heads
+from attnscope.bertviz.arguments import Given, first_heads, included, with_heads
 from attnscope.bertviz.html import check_action, check_mode, delivered
 from attnscope.offline import document
 
