@@ -93,7 +93,7 @@ def test_the_full_check_holds_for_every_family(family: str) -> None:
 def test_soft_caps_and_sinks_stay_exact_where_they_are_computed_by_rows(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attnscope.capture.function.EAGER_UP_TO", 8)
+    monkeypatch.setattr("attnscope.capture.attention_function.EAGER_UP_TO", 8)
     model = tiny.build(family)
     ids = tiny.ids(300)
     trace = attnscope.Model(model).trace(ids)

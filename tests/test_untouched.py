@@ -82,7 +82,7 @@ def test_a_pass_that_raises_in_the_middle_leaves_no_mark(monkeypatch: pytest.Mon
     def burns(*_: Any) -> None:
         raise RuntimeError("the kernel burns")
 
-    monkeypatch.setattr("attnscope.capture.function._record", burns)
+    monkeypatch.setattr("attnscope.capture.attention_function._record", burns)
     with pytest.raises(RuntimeError, match="burns"):
         wrapped.trace(tiny.ids())
     assert state(model) == before

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.attention import Bias, LayerRecord, Mask
-from attnscope.capture.places import Place, Places
+from attnscope.capture.call_sites import Place, Places
 from attnscope.edits.apply import Layer
 from attnscope.edits.plan import Plan
 from attnscope.errors import CancelledError, RefusedError

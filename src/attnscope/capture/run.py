@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.capture.function import ACTIVE
-from attnscope.capture.parts import whole_calls
+from attnscope.capture.attention_function import ACTIVE
 from attnscope.capture.recorder import Capture, Recorder
-from attnscope.capture.residual import residual_edits
+from attnscope.capture.residual_hooks import residual_edits
+from attnscope.capture.windowed import whole_calls
 
 
 def capture_pass(clone: nn.Module, recorder: Recorder, inputs: Mapping[str, Any]) -> tuple[Any, list[Capture]]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.capture import LEFT_OUT, Capture, Place, Places, Recorder, capture_pass, prepared
-from attnscope.capture.function import NAME
+from attnscope.capture.attention_function import NAME
 from attnscope.errors import AttnscopeError, RefusedError
 from attnscope.model.gating import gated_places
 from attnscope.model.grouping import Group, grouped, left_out

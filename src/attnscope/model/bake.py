@@ -17,7 +17,7 @@ from transformers.pytorch_utils import Conv1D
 
 from attnscope.attention import QKRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
-from attnscope.capture.function import NAME
+from attnscope.capture.attention_function import NAME
 from attnscope.edits import Edit, Plan, ScaleHead, ScaleNeuron
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy

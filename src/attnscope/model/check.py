@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from attnscope.attention import QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture import Capture, Place, Recorder, capture_pass, prepared
-from attnscope.capture.function import NAME
+from attnscope.capture.attention_function import NAME
 from attnscope.edits import Plan
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy

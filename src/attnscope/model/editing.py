@@ -17,9 +17,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from attnscope.capture import Recorder, structural_clone
+from attnscope.capture.attention_function import ACTIVE, NAME
 from attnscope.capture.clone import set_attention
-from attnscope.capture.function import ACTIVE, NAME
-from attnscope.capture.residual import positions_before, residual_edits
+from attnscope.capture.residual_hooks import positions_before, residual_edits
 from attnscope.edits import Edit, Plan, Planned, plan
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from attnscope.capture import Capture, Place, Places, Recorder, capture_pass, prepared
-from attnscope.capture.function import NAME
+from attnscope.capture.attention_function import NAME
 from attnscope.edits import Plan
 from attnscope.edits.stages import LayerPlan, Scaled
 from attnscope.model.module import accepted, first_dtype

@@ -1,7 +1,7 @@
 """Generates text on the structural clone and makes the trace of the very run that generated it.
 
 transformers' own `generate` runs there, so that what a model does to choose its next token (its generation config, its caches,
-its position ids) is what it always does. Each step is captured as it happens (`capture/steps.py`).
+its position ids) is what it always does. Each step is captured as it happens (`capture/decode_steps.py`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.capture import prepared
-from attnscope.capture.function import NAME
+from attnscope.capture.attention_function import NAME
+from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.capture.run import capturing
-from attnscope.capture.steps import StepsRecorder
 from attnscope.edits import Edit, Plan
 from attnscope.errors import InputError, RefusedError, TooLongError
 from attnscope.model.check import certify

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.capture import Place, Recorder, capture_pass, prepared
-from attnscope.capture.function import NAME
+from attnscope.capture.attention_function import NAME
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy
 from attnscope.model.blocks import AttentionCall, Watch, find_blocks

@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from attnscope.capture import Recorder, capture_pass, prepared
-from attnscope.capture.function import NAME
+from attnscope.capture.attention_function import NAME
 from attnscope.edits import unresolved
 from attnscope.errors import DamagedError, InputError
 from attnscope.model.editing import plan_for

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
 from attnscope.capture import Places, Recorder, prepared
-from attnscope.capture.function import ACTIVE, NAME
-from attnscope.capture.residual import residual_edits
+from attnscope.capture.attention_function import ACTIVE, NAME
+from attnscope.capture.residual_hooks import residual_edits
 from attnscope.edits import Plan
 from attnscope.errors import CancelledError
 from attnscope.model.answer import Answer, last_only

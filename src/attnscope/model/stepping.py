@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-from attnscope.capture.steps import StepsRecorder
+from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.errors import AttnscopeError, RefusedError
 from attnscope.model.choosing import Drawing
 from attnscope.model.generation import Wanted

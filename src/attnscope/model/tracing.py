@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from attnscope.attention import LayerRecord, QKRecord, WeightsRecord
 from attnscope.capture import Capture, Recorder, capture_pass, prepared
-from attnscope.capture.function import NAME
+from attnscope.capture.attention_function import NAME
 from attnscope.edits import Plan
 from attnscope.errors import AttnscopeError, InputError, RefusedError
 from attnscope.model.anatomy import Anatomy, NotRunError, StackAnatomy

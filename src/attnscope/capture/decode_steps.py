@@ -16,7 +16,7 @@ from attnscope.attention import QKRecord
 from attnscope.attention.concat import Part, joined_bias, joined_mask
 from attnscope.attention.overrides import Edited
 from attnscope.attention.overrides import joined as joined_edits
-from attnscope.capture.places import Place
+from attnscope.capture.call_sites import Place
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.errors import RefusedError
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from attnscope.capture.function import ACTIVE
-from attnscope.capture.places import Places
+from attnscope.capture.attention_function import ACTIVE
+from attnscope.capture.call_sites import Places
 from attnscope.edits.apply import added
 from attnscope.edits.plan import Plan
 from attnscope.edits.stages import Vector
