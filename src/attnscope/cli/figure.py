@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
-from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
+from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.errors import InputError
 
 KINDS = (".pdf", ".svg", ".png")

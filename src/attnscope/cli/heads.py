@@ -11,7 +11,7 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import say_edits
-from attnscope.cli.traced import Pair, Source, Target, Text, trace_of
+from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:

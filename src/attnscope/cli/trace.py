@@ -9,7 +9,7 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import Listed, Written, edits_given, say_edits
-from attnscope.cli.traced import traced
+from attnscope.cli.inputs import traced
 from attnscope.errors import InputError
 
 
