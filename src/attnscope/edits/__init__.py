@@ -19,7 +19,7 @@ from attnscope.edits.kinds import (
 )
 from attnscope.edits.plan import Plan, Planned, plan
 from attnscope.edits.reference import TraceRef
-from attnscope.edits.written import edit_of, from_json, sentence_of, to_json, unresolved
+from attnscope.edits.serialization import edit_of, from_json, sentence_of, to_json, unresolved
 
 __all__ = [
     "AddVector",

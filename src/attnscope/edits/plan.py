@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from attnscope.edits.checked import Lengths, Turning, check_layer, check_positions, remarks, shape_of, stack_of
 from attnscope.edits.edit import Edit
 from attnscope.edits.kinds import (
     AddVector,
@@ -25,8 +24,9 @@ from attnscope.edits.kinds import (
     ScaleNeuron,
     SetAttention,
 )
-from attnscope.edits.sources import outputs_of, weights_of
+from attnscope.edits.reference_values import outputs_of, weights_of
 from attnscope.edits.stages import Cut, LayerPlan, Mean, Neurons, Patched, PatchedRows, Resampled, Scaled, Set, Vector
+from attnscope.edits.validation import Lengths, Turning, check_layer, check_positions, remarks, shape_of, stack_of
 from attnscope.errors import InputError
 from attnscope.types import LayerShape, Stack
 
