@@ -20,10 +20,10 @@ from attnscope.capture.attention_function import NAME
 from attnscope.errors import AttnscopeError, RefusedError
 from attnscope.model.gating import gated_places
 from attnscope.model.grouping import Group, grouped, left_out
-from attnscope.model.limits import position_limit
-from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
+from attnscope.model.hf.context_length import position_limit
+from attnscope.model.hf.hidden_states import hidden_difference
+from attnscope.model.hf.module_info import accepted, first_dtype, is_encoder_decoder
 from attnscope.model.numbering import by_layer, layer_kinds, layer_numbers, ordered
-from attnscope.model.outputs import hidden_difference
 from attnscope.model.probing import PROBE_TOKENS, kind_of, probe_inputs
 from attnscope.model.reported import Weights, reported_weights
 from attnscope.model.rotary import TOKENS, kept_angles, rotary_of

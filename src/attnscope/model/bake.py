@@ -22,8 +22,8 @@ from attnscope.edits import Edit, Plan, ScaleHead, ScaleNeuron
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy
 from attnscope.model.check import placed
-from attnscope.model.module import accepted, first_dtype
-from attnscope.model.outputs import relative
+from attnscope.model.hf.hidden_states import relative
+from attnscope.model.hf.module_info import accepted, first_dtype
 from attnscope.model.probing import probe_inputs, usual_kind
 from attnscope.model.tracing import Subject
 from attnscope.trace.certificate import TOLERANCE

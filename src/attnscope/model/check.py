@@ -16,9 +16,9 @@ from attnscope.capture.attention_function import NAME
 from attnscope.edits import Plan
 from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy
-from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
+from attnscope.model.hf.hidden_states import differences_by_layer
+from attnscope.model.hf.module_info import accepted, first_dtype, is_encoder_decoder
 from attnscope.model.numbering import ordered
-from attnscope.model.outputs import differences_by_layer
 from attnscope.model.reported import Weights, eager_weights, reported_weights
 from attnscope.trace import Certificate, LayerCertificate
 from attnscope.trace.certificate import TOLERANCE, Scope

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError, UnreachableError
+from attnscope.model.hf.verbosity import quiet
 from attnscope.model.hub import INSTEAD
 from attnscope.model.placement import Placement
-from attnscope.model.quiet import quiet
 
 if TYPE_CHECKING:
     import torch

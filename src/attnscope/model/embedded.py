@@ -300,7 +300,7 @@ def _convert(model: Embedded, folder: Path, progress: Progress) -> None:
     import transformers
 
     from attnscope.model.gguf import load_gguf
-    from attnscope.model.quiet import quiet
+    from attnscope.model.hf.verbosity import quiet
 
     assert model.gguf is not None
 

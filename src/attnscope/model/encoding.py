@@ -10,9 +10,8 @@ from torch import Tensor
 
 from attnscope.errors import InputError
 from attnscope.model.encoded import Encoded, check_ids
-from attnscope.model.inputs import Text, encode
-from attnscope.model.limits import check_length, side_limits
-from attnscope.model.module import (
+from attnscope.model.hf.context_length import check_length, side_limits
+from attnscope.model.hf.module_info import (
     accepted,
     first_dtype,
     input_device,
@@ -20,6 +19,7 @@ from attnscope.model.module import (
     target_vocabulary_size,
     vocabulary_size,
 )
+from attnscope.model.inputs import Text, encode
 from attnscope.model.pictured import takes_pictures_only
 from attnscope.model.positions import holds_numbers
 from attnscope.model.probing import FEATURES

@@ -16,7 +16,7 @@ from attnscope.capture import Capture, Place, Places, Recorder, capture_pass, pr
 from attnscope.capture.attention_function import NAME
 from attnscope.edits import Plan
 from attnscope.edits.stages import LayerPlan, Scaled
-from attnscope.model.module import accepted, first_dtype
+from attnscope.model.hf.module_info import accepted, first_dtype
 from attnscope.trace.certificate import TOLERANCE
 
 

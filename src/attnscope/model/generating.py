@@ -24,9 +24,9 @@ from attnscope.model.editing import plan_for
 from attnscope.model.encoded import Encoded
 from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.head import StepsOutput, lazy_logits
+from attnscope.model.hf.context_length import position_limit
+from attnscope.model.hf.module_info import is_encoder_decoder
 from attnscope.model.inputs import Text, batch_of, encode
-from attnscope.model.limits import position_limit
-from attnscope.model.module import is_encoder_decoder
 from attnscope.model.provenance import provenance
 from attnscope.model.rotary import kept_angles
 from attnscope.model.stepping import Run, run_steps

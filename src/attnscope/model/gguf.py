@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from attnscope.errors import DamagedError, InputError, MissingError
-from attnscope.model.quiet import quiet
+from attnscope.model.hf.verbosity import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

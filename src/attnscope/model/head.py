@@ -16,8 +16,8 @@ from transformers import PreTrainedModel
 
 from attnscope.capture import prepared
 from attnscope.errors import RefusedError
-from attnscope.model.module import accepted
-from attnscope.model.outputs import relative
+from attnscope.model.hf.hidden_states import relative
+from attnscope.model.hf.module_info import accepted
 from attnscope.trace.certificate import TOLERANCE
 
 _HEAVY = frozenset(

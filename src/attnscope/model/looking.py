@@ -14,7 +14,7 @@ from attnscope.errors import RefusedError
 from attnscope.model.anatomy import Anatomy
 from attnscope.model.blocks import AttentionCall, Watch, find_blocks
 from attnscope.model.check import placed, shown
-from attnscope.model.module import accepted, first_dtype, target_vocabulary_size
+from attnscope.model.hf.module_info import accepted, first_dtype, target_vocabulary_size
 from attnscope.model.stream import Stream, find_unembedding
 from attnscope.trace.certificate import TOLERANCE
 

@@ -23,12 +23,12 @@ from attnscope.model.encoding import Encoding
 from attnscope.model.generating import Task, as_traced, generate, prompt_of
 from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.head import lazy_logits
-from attnscope.model.inputs import Batch, Text, batch_of
-from attnscope.model.interpreted import Interpreted
-from attnscope.model.module import (
+from attnscope.model.hf.module_info import (
     is_encoder_decoder,
     target_vocabulary_size,
 )
+from attnscope.model.inputs import Batch, Text, batch_of
+from attnscope.model.interpreted import Interpreted
 from attnscope.model.pictured import (
     with_patches,
 )

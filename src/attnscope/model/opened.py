@@ -12,8 +12,8 @@ from attnscope.capture.attention_function import NAME
 from attnscope.edits import unresolved
 from attnscope.errors import DamagedError, InputError
 from attnscope.model.editing import plan_for
+from attnscope.model.hf.module_info import accepted, input_device
 from attnscope.model.model import Model
-from attnscope.model.module import accepted, input_device
 from attnscope.model.provenance import fingerprint
 from attnscope.model.tracing import Subject
 from attnscope.trace import Trace

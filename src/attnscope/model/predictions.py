@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.model.encoded import Encoded
-from attnscope.model.module import target_vocabulary_size, vocabulary_size
+from attnscope.model.hf.module_info import target_vocabulary_size, vocabulary_size
 from attnscope.model.tokens import Reader
 from attnscope.trace.prediction import Choice, Prediction
 from attnscope.types import Token

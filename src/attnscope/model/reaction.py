@@ -26,7 +26,7 @@ def prepare_reaction_model(folder: Path) -> None:
     """Replace the checkpoint and the word list in `folder` by safetensors and a tokenizer that transformers reads."""
     import transformers
 
-    from attnscope.model.quiet import quiet
+    from attnscope.model.hf.verbosity import quiet
 
     with quiet():
         auto = cast(Any, transformers.AutoModelForMaskedLM)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.model.blocks import state_of
-from attnscope.model.module import accepted
+from attnscope.model.hf.module_info import accepted
 from attnscope.model.stream import Outputs, Stream
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from attnscope.capture import prepared
 from attnscope.errors import RefusedError
-from attnscope.model.module import accepted, first_dtype, is_encoder_decoder
-from attnscope.model.outputs import hidden_difference
+from attnscope.model.hf.hidden_states import hidden_difference
+from attnscope.model.hf.module_info import accepted, first_dtype, is_encoder_decoder
 from attnscope.trace.certificate import TOLERANCE
 
 Weights = list[Tensor | None]

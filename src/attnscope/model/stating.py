@@ -19,7 +19,7 @@ from attnscope.errors import CancelledError
 from attnscope.model.answer import Answer, last_only
 from attnscope.model.blocks import Addend, Block, state_in, state_of
 from attnscope.model.contributions import Contributions, Part, Share, attributed
-from attnscope.model.module import accepted
+from attnscope.model.hf.module_info import accepted
 from attnscope.model.norms import norm_of
 from attnscope.model.stream import Outputs, Stream, Unembedding, bias_of, replaced, weight_of, with_state
 from attnscope.model.taps import Taps

@@ -14,8 +14,8 @@ from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.errors import AttnscopeError, RefusedError
 from attnscope.model.choosing import Drawing
 from attnscope.model.generation import Wanted
-from attnscope.model.module import accepted
-from attnscope.model.quiet import quiet
+from attnscope.model.hf.module_info import accepted
+from attnscope.model.hf.verbosity import quiet
 
 OnChoice = Callable[[int, Tensor], bool]
 """Told of a new token's id and the model's logits [vocab] for its place; answers whether to stop here."""

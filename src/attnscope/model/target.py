@@ -18,8 +18,8 @@ from transformers import GenerationMixin, StoppingCriteriaList
 from attnscope.capture import prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, RefusedError
 from attnscope.model.encoded import Encoded, require_text
-from attnscope.model.limits import side_limits
-from attnscope.model.module import accepted, input_device
+from attnscope.model.hf.context_length import side_limits
+from attnscope.model.hf.module_info import accepted, input_device
 from attnscope.model.tokens import Reader
 from attnscope.types import Observer
 

@@ -20,7 +20,7 @@ from attnscope.model.anatomy import Anatomy, NotRunError, StackAnatomy
 from attnscope.model.check import certify, placed, reported_certificate, shown
 from attnscope.model.encoded import Encoded
 from attnscope.model.head import BaseOutput
-from attnscope.model.module import accepted, first_dtype, input_device
+from attnscope.model.hf.module_info import accepted, first_dtype, input_device
 from attnscope.model.numbering import by_layer, ordered
 from attnscope.model.reported import reported_weights
 from attnscope.model.rotary import kept_angles

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from attnscope.errors import TooLongError
-from attnscope.model.module import is_encoder_decoder
+from attnscope.model.hf.module_info import is_encoder_decoder
 
 _NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "max_target_positions")
 _SOURCE = ("max_encoder_position_embeddings", "max_source_positions")

@@ -1,0 +1,1 @@
+"""What is asked of a transformers module, its config and its outputs."""
