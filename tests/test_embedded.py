@@ -17,18 +17,18 @@ from types import SimpleNamespace
 import pytest
 
 from attnscope.errors import AttnscopeError, CancelledError, DamagedError, MissingError, UnreachableError
-from attnscope.model import download
-from attnscope.model.embedded import EMBEDDED, ensure, is_ready
-from attnscope.model.load import load_parts
+from attnscope.model.loading import wheel_download as download
+from attnscope.model.loading.packaged import EMBEDDED, ensure, is_ready
+from attnscope.model.loading.pretrained import load_parts
 
 INTERRUPTED = """
 import os, signal, sys
-from attnscope.model.embedded import ensure
+from attnscope.model.loading.packaged import ensure
 ensure(sys.argv[1], progress=lambda done, total, text: os.kill(os.getpid(), signal.SIGKILL) if sys.argv[2] in text else None)
 """
 TALKING = """
 import sys
-from attnscope.model.embedded import ensure
+from attnscope.model.loading.packaged import ensure
 print(ensure(sys.argv[1], progress=lambda done, total, text: print(text, flush=True)))
 """
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from attnscope.errors import DamagedError, InputError
-from attnscope.model.embedded import EMBEDDED
-from attnscope.model.gguf import read_facts
-from attnscope.model.load import load_parts
+from attnscope.model.loading.gguf import read_facts
+from attnscope.model.loading.packaged import EMBEDDED
+from attnscope.model.loading.pretrained import load_parts
 
 
 def test_smollm2_splits_digits_off_before_anything_else() -> None:

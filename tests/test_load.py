@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from attnscope.errors import DamagedError, InputError, MissingError, UnreachableError
-from attnscope.model import hub
-from attnscope.model.load import load_parts
+from attnscope.model.loading import hub
+from attnscope.model.loading.pretrained import load_parts
 
 WORDS = ["[PAD]", "[UNK]", "the", "quick", "brown", "fox"]
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 40}
@@ -285,7 +285,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LOAD = """
 import sys
 from attnscope.errors import AttnscopeError
-from attnscope.model.load import load_parts
+from attnscope.model.loading.pretrained import load_parts
 try:
     parts = load_parts(sys.argv[1])
     print(type(parts.hf_model).__name__, parts.title, parts.revision, parts.tokenizer("the fox")["input_ids"])

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from attnscope.model.embedded import EMBEDDED, Embedded, embedded, ensure, is_ready
+from attnscope.model.loading.packaged import EMBEDDED, Embedded, embedded, ensure, is_ready
 
 app = typer.Typer(help="The models that come with attnscope.", invoke_without_command=True, no_args_is_help=False)
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 import attnscope
 from attnscope.cli.models import get_embedded
-from attnscope.model.embedded import EMBEDDED, is_ready
+from attnscope.model.loading.packaged import EMBEDDED, is_ready
 from attnscope.session import HeldTrace, ModelEntry
 
 

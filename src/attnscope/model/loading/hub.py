@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from attnscope.errors import InputError, MissingError, UnreachableError
-from attnscope.model.embedded import EMBEDDED, likely_meant
+from attnscope.model.loading.packaged import EMBEDDED, likely_meant
 
 PATIENCE = 5.0
 """Seconds until a hub that does not answer counts as out of reach."""
