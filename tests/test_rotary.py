@@ -13,7 +13,7 @@ import torch
 import transformers as tf
 
 import attnscope
-from attnscope.model import rotary as looking
+from attnscope.model.architecture import rope as looking
 from attnscope.types import Rotary
 
 _YARN = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4, "original_max_position_embeddings": 64}

@@ -15,11 +15,11 @@ from attnscope.capture import Capture, Place, Recorder, capture_pass, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.edits import Plan
 from attnscope.errors import RefusedError
-from attnscope.model.anatomy import Anatomy
+from attnscope.model.architecture.layer_index import ordered
+from attnscope.model.architecture.output_attentions import Weights, eager_weights, reported_weights
+from attnscope.model.architecture.probe import Anatomy
 from attnscope.model.hf.hidden_states import differences_by_layer
 from attnscope.model.hf.module_info import accepted, first_dtype, is_encoder_decoder
-from attnscope.model.numbering import ordered
-from attnscope.model.reported import Weights, eager_weights, reported_weights
 from attnscope.trace import Certificate, LayerCertificate
 from attnscope.trace.certificate import TOLERANCE, Scope
 from attnscope.types import Observer

@@ -9,12 +9,12 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from attnscope.errors import InputError
-from attnscope.model.anatomy import Anatomy, probe
+from attnscope.model.architecture.dummy_inputs import Kind, kind_of, probe_inputs, usual_kind
+from attnscope.model.architecture.probe import Anatomy, probe
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.dual_encoder import PICTURES, TEXT, towers_of
 from attnscope.model.hf.module_info import first_dtype
 from attnscope.model.pictured import Known
-from attnscope.model.probing import Kind, kind_of, probe_inputs, usual_kind
 from attnscope.model.processor import Tools
 from attnscope.model.sounds import sound_part, text_part
 from attnscope.model.stream import Stream

@@ -22,7 +22,7 @@ from attnscope.capture.clone import set_attention
 from attnscope.capture.residual_hooks import positions_before, residual_edits
 from attnscope.edits import Edit, Plan, Planned, plan
 from attnscope.errors import RefusedError
-from attnscope.model.anatomy import Anatomy
+from attnscope.model.architecture.probe import Anatomy
 from attnscope.model.tracing import Subject
 from attnscope.types import Stack
 

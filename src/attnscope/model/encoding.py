@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
+from attnscope.model.architecture.dummy_inputs import FEATURES
 from attnscope.model.encoded import Encoded, check_ids
 from attnscope.model.hf.context_length import check_length, side_limits
 from attnscope.model.hf.module_info import (
@@ -22,7 +23,6 @@ from attnscope.model.hf.module_info import (
 from attnscope.model.inputs import Text, encode
 from attnscope.model.pictured import takes_pictures_only
 from attnscope.model.positions import holds_numbers
-from attnscope.model.probing import FEATURES
 from attnscope.model.seeing import Seeing
 from attnscope.model.sounds import WAVE, encode_sound, hears
 from attnscope.model.target import Target, parted, with_target

@@ -19,6 +19,7 @@ from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.capture.run import capturing
 from attnscope.edits import Edit, Plan
 from attnscope.errors import InputError, RefusedError, TooLongError
+from attnscope.model.architecture.rope import kept_angles
 from attnscope.model.check import certify
 from attnscope.model.editing import plan_for
 from attnscope.model.encoded import Encoded
@@ -28,7 +29,6 @@ from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.module_info import is_encoder_decoder
 from attnscope.model.inputs import Text, batch_of, encode
 from attnscope.model.provenance import provenance
-from attnscope.model.rotary import kept_angles
 from attnscope.model.stepping import Run, run_steps
 from attnscope.model.target import Target, parted, with_target
 from attnscope.model.tokens import Reader

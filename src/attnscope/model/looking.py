@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attnscope.capture import Place, Recorder, capture_pass, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.errors import RefusedError
-from attnscope.model.anatomy import Anatomy
+from attnscope.model.architecture.probe import Anatomy
 from attnscope.model.blocks import AttentionCall, Watch, find_blocks
 from attnscope.model.check import placed, shown
 from attnscope.model.hf.module_info import accepted, first_dtype, target_vocabulary_size

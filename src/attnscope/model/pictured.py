@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from attnscope.capture import prepared
 from attnscope.errors import InputError
-from attnscope.model.anatomy import Anatomy
+from attnscope.model.architecture.probe import Anatomy
 from attnscope.model.encoded import Encoded
 from attnscope.model.grids import Grid, grids_of
 from attnscope.model.patches import Lookout, Spot, layer_path, patch_size, position_count, special_names, spots

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from attnscope.edits import Edit
 from attnscope.errors import InputError, RefusedError
 from attnscope.model.alignment import check_aligned
-from attnscope.model.anatomy import Anatomy
 from attnscope.model.answer import Answer, position_of, token_id
+from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
+from attnscope.model.architecture.probe import Anatomy
 from attnscope.model.editing import plan_for
 from attnscope.model.hf.module_info import first_dtype, target_vocabulary_size
 from attnscope.model.looking import look_at_stream
 from attnscope.model.mediation import Mediation
 from attnscope.model.patching import Patching
 from attnscope.model.planning import plan_of
-from attnscope.model.probing import kind_of, probe_inputs
 from attnscope.model.provenance import fingerprint
 from attnscope.model.states import States
 from attnscope.model.stating import Edited, StatesPass

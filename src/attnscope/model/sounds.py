@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.errors import InputError, MissingError
+from attnscope.model.architecture.dummy_inputs import FEATURES
 from attnscope.model.encoded import Encoded
-from attnscope.model.probing import FEATURES
 from attnscope.types import Token
 
 WAVE = "input_values"

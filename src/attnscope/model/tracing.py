@@ -16,14 +16,14 @@ from attnscope.capture import Capture, Recorder, capture_pass, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.edits import Plan
 from attnscope.errors import AttnscopeError, InputError, RefusedError
-from attnscope.model.anatomy import Anatomy, NotRunError, StackAnatomy
+from attnscope.model.architecture.layer_index import by_layer, ordered
+from attnscope.model.architecture.output_attentions import reported_weights
+from attnscope.model.architecture.probe import Anatomy, NotRunError, StackAnatomy
+from attnscope.model.architecture.rope import kept_angles
 from attnscope.model.check import certify, placed, reported_certificate, shown
 from attnscope.model.encoded import Encoded
 from attnscope.model.head import BaseOutput
 from attnscope.model.hf.module_info import accepted, first_dtype, input_device
-from attnscope.model.numbering import by_layer, ordered
-from attnscope.model.reported import reported_weights
-from attnscope.model.rotary import kept_angles
 from attnscope.trace import Certificate
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.trace.trace import TracedStack

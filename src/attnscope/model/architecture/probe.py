@@ -18,15 +18,15 @@ from torch import Tensor, nn
 from attnscope.capture import LEFT_OUT, Capture, Place, Places, Recorder, capture_pass, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.errors import AttnscopeError, RefusedError
-from attnscope.model.gating import gated_places
-from attnscope.model.grouping import Group, grouped, left_out
+from attnscope.model.architecture.dummy_inputs import PROBE_TOKENS, kind_of, probe_inputs
+from attnscope.model.architecture.gated_attention import gated_places
+from attnscope.model.architecture.layer_index import by_layer, layer_kinds, layer_numbers, ordered
+from attnscope.model.architecture.output_attentions import Weights, reported_weights
+from attnscope.model.architecture.rope import TOKENS, kept_angles, rotary_of
+from attnscope.model.architecture.stacks import Group, grouped, left_out
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.hidden_states import hidden_difference
 from attnscope.model.hf.module_info import accepted, first_dtype, is_encoder_decoder
-from attnscope.model.numbering import by_layer, layer_kinds, layer_numbers, ordered
-from attnscope.model.probing import PROBE_TOKENS, kind_of, probe_inputs
-from attnscope.model.reported import Weights, reported_weights
-from attnscope.model.rotary import TOKENS, kept_angles, rotary_of
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.types import LayerShape, Rotary
 
