@@ -15,7 +15,7 @@ from seeing_models import EYES, OF_ANY_SHAPE, TEXT, among_text, blip2, llava, ph
 import attnscope
 from attnscope.edits import ScaleHead
 from attnscope.errors import RefusedError
-from attnscope.model.pictures import open_picture
+from attnscope.model.inputs.images import open_picture
 
 
 def _pictured() -> dict[str, tuple[Callable[[], Any], dict[str, torch.Tensor]]]:

@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerFast
 
 import attnscope
 from attnscope.errors import InputError, MissingError, TooLongError
-from attnscope.model.inputs import encode
-from attnscope.model.tokens import reader
+from attnscope.model.inputs.encode import encode
+from attnscope.model.inputs.tokens import reader
 
 
 def test_byte_level_pieces_are_text_with_their_leading_space(smollm2: attnscope.Model) -> None:

@@ -16,7 +16,7 @@ from seeing_models import EYES, TEXT, photo_of, processor_of
 
 import attnscope
 from attnscope.errors import DamagedError, InputError, MissingError, RefusedError, TooLongError
-from attnscope.model.pictures import open_picture
+from attnscope.model.inputs.images import open_picture
 
 _DINO = {name: value for name, value in EYES.items() if name != "intermediate_size"}
 

@@ -14,11 +14,11 @@ from attnscope.model.architecture.probe import Anatomy, probe
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.dual_encoder import PICTURES, TEXT, towers_of
 from attnscope.model.hf.module_info import first_dtype
-from attnscope.model.pictured import Known
-from attnscope.model.processor import Tools
-from attnscope.model.sounds import sound_part, text_part
+from attnscope.model.inputs.audio import sound_part, text_part
+from attnscope.model.inputs.image_processor import Tools
+from attnscope.model.inputs.image_tokens import Known
+from attnscope.model.inputs.tokens import Reader, reader
 from attnscope.model.stream import Stream
-from attnscope.model.tokens import Reader, reader
 from attnscope.model.tracing import Subject
 from attnscope.types import Stack
 

@@ -18,8 +18,6 @@ from attnscope.errors import InputError
 from attnscope.model.check import edited_certificate, full_certificate
 from attnscope.model.editable import Editable
 from attnscope.model.editing import plan_for
-from attnscope.model.encoded import Encoded
-from attnscope.model.encoding import Encoding
 from attnscope.model.generating import Task, as_traced, generate, prompt_of
 from attnscope.model.generation import Generation, OnToken, Wanted
 from attnscope.model.head import lazy_logits
@@ -27,18 +25,20 @@ from attnscope.model.hf.module_info import (
     is_encoder_decoder,
     target_vocabulary_size,
 )
-from attnscope.model.inputs import Batch, Text, batch_of
-from attnscope.model.interpreted import Interpreted
-from attnscope.model.pictured import (
+from attnscope.model.inputs.audio import hears, times
+from attnscope.model.inputs.decoder_inputs import Target, targets_of, with_target
+from attnscope.model.inputs.encode import Batch, Text, batch_of
+from attnscope.model.inputs.features import with_positions
+from attnscope.model.inputs.image_tokens import (
     with_patches,
 )
-from attnscope.model.pictures import check_alone, is_list_of_pictures
-from attnscope.model.positions import with_positions
+from attnscope.model.inputs.images import check_alone, is_list_of_pictures
+from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.preprocessor import Encoding
+from attnscope.model.interpreted import Interpreted
 from attnscope.model.predictions import predictions_of
 from attnscope.model.provenance import provenance
 from attnscope.model.residual import Residual
-from attnscope.model.sounds import hears, times
-from attnscope.model.target import Target, targets_of, with_target
 from attnscope.model.tracing import Subject, check_sizes, run, taken_as_said
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer

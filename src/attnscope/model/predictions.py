@@ -11,9 +11,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from attnscope.model.encoded import Encoded
 from attnscope.model.hf.module_info import target_vocabulary_size, vocabulary_size
-from attnscope.model.tokens import Reader
+from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.tokens import Reader
 from attnscope.trace.prediction import Choice, Prediction
 from attnscope.types import Token
 

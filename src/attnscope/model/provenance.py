@@ -12,7 +12,7 @@ import transformers
 from torch import Tensor, nn
 
 from attnscope.edits import Edit
-from attnscope.model.encoded import Encoded
+from attnscope.model.inputs.model_inputs import Encoded
 
 if TYPE_CHECKING:
     from attnscope.model.model import Model

@@ -17,6 +17,7 @@ from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
 from attnscope.model.architecture.probe import Anatomy
 from attnscope.model.editing import plan_for
 from attnscope.model.hf.module_info import first_dtype, target_vocabulary_size
+from attnscope.model.inputs.tokens import Reader
 from attnscope.model.looking import look_at_stream
 from attnscope.model.mediation import Mediation
 from attnscope.model.patching import Patching
@@ -26,7 +27,6 @@ from attnscope.model.states import States
 from attnscope.model.stating import Edited, StatesPass
 from attnscope.model.stream import Stream
 from attnscope.model.sweep import Sweep
-from attnscope.model.tokens import Reader
 from attnscope.trace import Trace
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.types import Observer

@@ -7,16 +7,16 @@ from typing import Any, cast
 
 from attnscope.errors import InputError
 from attnscope.model.core import Core
-from attnscope.model.encoded import Encoded
-from attnscope.model.patches import patch_size
-from attnscope.model.pictured import (
+from attnscope.model.inputs.image_tokens import (
     encode_pictures,
     encode_ready_pictures,
     encode_with_text,
     takes_pictures,
     takes_pictures_only,
 )
-from attnscope.model.pictures import is_picture, pictures_of
+from attnscope.model.inputs.images import is_picture, pictures_of
+from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.patch_boxes import patch_size
 
 
 class Seeing(Core):

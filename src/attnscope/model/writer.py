@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from attnscope.model.generation import Generation, OnToken, Step, Stopped, Wanted
+from attnscope.model.inputs.tokens import Reader
 from attnscope.model.stepping import Run
-from attnscope.model.tokens import Reader
 from attnscope.trace import Trace
 from attnscope.types import Token
 

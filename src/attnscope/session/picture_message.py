@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from attnscope.errors import InputError, TooLongError
-from attnscope.model.pictures import open_picture
+from attnscope.model.inputs.images import open_picture
 from attnscope.session.asked import optional_text_of
 from attnscope.session.held import HeldTrace
 from attnscope.session.limits import Limits

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from attnscope.errors import RefusedError
 from attnscope.model.hf.module_info import first_dtype, input_device, is_encoder_decoder, vocabulary_size
-from attnscope.model.processor import image_size, vision_config
+from attnscope.model.inputs.image_processor import image_size, vision_config
 
 Kind = frozenset[str]
 

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.model.grids import Grid, groups_of
-from attnscope.model.processor import vision_config
+from attnscope.model.inputs.image_processor import vision_config
+from attnscope.model.inputs.patch_grid import Grid, groups_of
 from attnscope.types import Box
 
 _LEAST_CHANGE = 1e-4

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from attnscope.errors import InputError
 from attnscope.model.architecture.dummy_inputs import FEATURES
-from attnscope.model.encoded import Encoded, check_ids
 from attnscope.model.hf.context_length import check_length, side_limits
 from attnscope.model.hf.module_info import (
     accepted,
@@ -20,12 +19,13 @@ from attnscope.model.hf.module_info import (
     target_vocabulary_size,
     vocabulary_size,
 )
-from attnscope.model.inputs import Text, encode
-from attnscope.model.pictured import takes_pictures_only
-from attnscope.model.positions import holds_numbers
+from attnscope.model.inputs.audio import WAVE, encode_sound, hears
+from attnscope.model.inputs.decoder_inputs import Target, parted, with_target
+from attnscope.model.inputs.encode import Text, encode
+from attnscope.model.inputs.features import holds_numbers
+from attnscope.model.inputs.image_tokens import takes_pictures_only
+from attnscope.model.inputs.model_inputs import Encoded, check_ids
 from attnscope.model.seeing import Seeing
-from attnscope.model.sounds import WAVE, encode_sound, hears
-from attnscope.model.target import Target, parted, with_target
 from attnscope.types import Observer
 
 

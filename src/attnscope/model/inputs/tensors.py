@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
-from attnscope.model.encoded import Encoded, cut_note, require_tokens
-from attnscope.model.tokens import Reader
+from attnscope.model.inputs.model_inputs import Encoded, cut_note, require_tokens
+from attnscope.model.inputs.tokens import Reader
 
 _HOW_TO_RUN = frozenset(
     {

@@ -16,10 +16,10 @@ import torch
 from jinja2 import TemplateError
 
 from attnscope.errors import InputError
-from attnscope.model.encoded import Encoded, require_text, require_tokens
-from attnscope.model.stretches import with_given
-from attnscope.model.texts import require_tokenizer, tokenized
-from attnscope.model.tokens import Reader
+from attnscope.model.inputs.model_inputs import Encoded, require_text, require_tokens
+from attnscope.model.inputs.offsets import with_given
+from attnscope.model.inputs.text import require_tokenizer, tokenized
+from attnscope.model.inputs.tokens import Reader
 
 Message = Mapping[str, Any]
 """`{"role": "user", "content": "…"}`; the content may also be a list of parts `{"type": "text", "text": "…"}`."""

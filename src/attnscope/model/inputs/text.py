@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from attnscope.errors import InputError, MissingError
-from attnscope.model.encoded import Encoded, cut_note, require_text, require_tokens
-from attnscope.model.stretches import with_given
-from attnscope.model.tokens import Reader
+from attnscope.model.inputs.model_inputs import Encoded, cut_note, require_text, require_tokens
+from attnscope.model.inputs.offsets import with_given
+from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Sentence, Token
 
 

@@ -17,10 +17,10 @@ from transformers import GenerationMixin, StoppingCriteriaList
 
 from attnscope.capture import prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, RefusedError
-from attnscope.model.encoded import Encoded, require_text
 from attnscope.model.hf.context_length import side_limits
 from attnscope.model.hf.module_info import accepted, input_device
-from attnscope.model.tokens import Reader
+from attnscope.model.inputs.model_inputs import Encoded, require_text
+from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Observer
 
 Target = str | Sequence[int] | Mapping[str, Any]

@@ -14,13 +14,21 @@ from torch import Tensor, nn
 from attnscope.capture import prepared
 from attnscope.errors import InputError
 from attnscope.model.architecture.probe import Anatomy
-from attnscope.model.encoded import Encoded
-from attnscope.model.grids import Grid, grids_of
-from attnscope.model.patches import Lookout, Spot, layer_path, patch_size, position_count, special_names, spots
-from attnscope.model.pictures import kept
-from attnscope.model.processor import Pixels, Tools, pixels_of, pixels_with_text, seen, vision_config
-from attnscope.model.ready import encode_ready
-from attnscope.model.tokens import Reader
+from attnscope.model.inputs.image_processor import Pixels, Tools, pixels_of, pixels_with_text, seen, vision_config
+from attnscope.model.inputs.images import kept
+from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.patch_boxes import (
+    Lookout,
+    Spot,
+    layer_path,
+    patch_size,
+    position_count,
+    special_names,
+    spots,
+)
+from attnscope.model.inputs.patch_grid import Grid, grids_of
+from attnscope.model.inputs.tensors import encode_ready
+from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Token
 
 NO_PATCHES = (

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from attnscope.errors import InputError
-from attnscope.model.grids import grids_of, groups_of
+from attnscope.model.inputs.patch_grid import grids_of, groups_of
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from attnscope.errors import InputError, MissingError
 from attnscope.model.architecture.dummy_inputs import FEATURES
-from attnscope.model.encoded import Encoded
+from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.types import Token
 
 WAVE = "input_values"

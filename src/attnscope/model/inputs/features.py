@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
-from attnscope.model.encoded import Encoded
+from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.trace.trace import TracedStack
 from attnscope.types import Token
 

@@ -1,10 +1,10 @@
 """What was given to `Model.trace`, as the model's inputs: the one place where the kinds of input are told apart.
 
-"text"                                      a text, with `pair` a second sentence         model/texts.py
-[{"role": "user", "content": "…"}, …]       a chat, through the tokenizer's template      model/chat.py
-[101, 1996, 102]                            token ids                                     model/ready.py
-{"input_ids": …, "attention_mask": …}       ready inputs                                  model/ready.py
-{"input_features": …}                       ready inputs that are no tokens (sound …)     model/positions.py
+"text"                                      a text, with `pair` a second sentence         model/inputs/text.py
+[{"role": "user", "content": "…"}, …]       a chat, through the tokenizer's template      model/inputs/chat.py
+[101, 1996, 102]                            token ids                                     model/inputs/tensors.py
+{"input_ids": …, "attention_mask": …}       ready inputs                                  model/inputs/tensors.py
+{"input_features": …}                       ready inputs that are no tokens (sound …)     model/inputs/features.py
 ["text", "text", …], or ready inputs of several rows                                      a batch: one trace each
 """
 
@@ -16,13 +16,13 @@ from typing import Any, cast
 from torch import Tensor
 
 from attnscope.errors import InputError
-from attnscope.model.chat import Message, encode_chat
-from attnscope.model.encoded import Encoded
-from attnscope.model.positions import encode_numbers, holds_numbers
-from attnscope.model.ready import encode_ids, encode_ready, rows_of
+from attnscope.model.inputs.chat import Message, encode_chat
+from attnscope.model.inputs.features import encode_numbers, holds_numbers
+from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.tensors import encode_ids, encode_ready, rows_of
+from attnscope.model.inputs.text import encode_text
+from attnscope.model.inputs.tokens import Reader
 from attnscope.model.sampling import is_whole
-from attnscope.model.texts import encode_text
-from attnscope.model.tokens import Reader
 
 Text = str | Sequence[int] | Sequence[Message] | Mapping[str, Any]
 """One input."""

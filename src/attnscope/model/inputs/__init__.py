@@ -1,0 +1,1 @@
+"""Whatever can be traced, as model inputs and the tokens that they stand for."""
