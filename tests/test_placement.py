@@ -14,7 +14,7 @@ from torch.testing._internal.two_tensor import TwoTensor
 import attnscope
 from attnscope.edits import AddVector, CutEdge, ScaleHead, ScaleNeuron
 from attnscope.errors import InputError
-from attnscope.model.provenance import fingerprint
+from attnscope.model.tracing.provenance import fingerprint
 
 SIZES = {
     "vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,

@@ -22,10 +22,10 @@ from attnscope.edits import Edit, Plan, ScaleHead, ScaleNeuron
 from attnscope.errors import RefusedError
 from attnscope.model.architecture.dummy_inputs import probe_inputs, usual_kind
 from attnscope.model.architecture.probe import Anatomy
-from attnscope.model.check import placed
 from attnscope.model.hf.hidden_states import relative
 from attnscope.model.hf.module_info import accepted, first_dtype
-from attnscope.model.tracing import Subject
+from attnscope.model.tracing.certify import placed
+from attnscope.model.tracing.run import Subject
 from attnscope.trace.certificate import TOLERANCE
 
 _SAMPLES = 8

@@ -23,7 +23,7 @@ from attnscope.capture.residual_hooks import positions_before, residual_edits
 from attnscope.edits import Edit, Plan, Planned, plan
 from attnscope.errors import RefusedError
 from attnscope.model.architecture.probe import Anatomy
-from attnscope.model.tracing import Subject
+from attnscope.model.tracing.run import Subject
 from attnscope.types import Stack
 
 

@@ -13,9 +13,9 @@ from attnscope.capture.attention_function import NAME
 from attnscope.errors import RefusedError
 from attnscope.model.architecture.probe import Anatomy
 from attnscope.model.blocks import AttentionCall, Watch, find_blocks
-from attnscope.model.check import placed, shown
 from attnscope.model.hf.module_info import accepted, first_dtype, target_vocabulary_size
 from attnscope.model.stream import Stream, find_unembedding
+from attnscope.model.tracing.certify import placed, shown
 from attnscope.trace.certificate import TOLERANCE
 
 

@@ -15,12 +15,10 @@ from torch import Tensor
 from attnscope.display import Displayed
 from attnscope.edits import Edit
 from attnscope.errors import InputError
-from attnscope.model.check import edited_certificate, full_certificate
 from attnscope.model.editable import Editable
 from attnscope.model.editing import plan_for
 from attnscope.model.generating import Task, as_traced, generate, prompt_of
 from attnscope.model.generation import Generation, OnToken, Wanted
-from attnscope.model.head import lazy_logits
 from attnscope.model.hf.module_info import (
     is_encoder_decoder,
     target_vocabulary_size,
@@ -36,10 +34,12 @@ from attnscope.model.inputs.images import check_alone, is_list_of_pictures
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.inputs.preprocessor import Encoding
 from attnscope.model.interpreted import Interpreted
-from attnscope.model.predictions import predictions_of
-from attnscope.model.provenance import provenance
 from attnscope.model.residual import Residual
-from attnscope.model.tracing import Subject, check_sizes, run, taken_as_said
+from attnscope.model.tracing.certify import edited_certificate, full_certificate
+from attnscope.model.tracing.lazy_logits import lazy_logits
+from attnscope.model.tracing.predictions import predictions_of
+from attnscope.model.tracing.provenance import provenance
+from attnscope.model.tracing.run import Subject, check_sizes, run, taken_as_said
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer
 

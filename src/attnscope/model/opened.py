@@ -14,8 +14,8 @@ from attnscope.errors import DamagedError, InputError
 from attnscope.model.editing import plan_for
 from attnscope.model.hf.module_info import accepted, input_device
 from attnscope.model.model import Model
-from attnscope.model.provenance import fingerprint
-from attnscope.model.tracing import Subject
+from attnscope.model.tracing.provenance import fingerprint
+from attnscope.model.tracing.run import Subject
 from attnscope.trace import Trace
 from attnscope.trace.file import path_of, read
 from attnscope.trace.trace import TracedStack

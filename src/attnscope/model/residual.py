@@ -22,11 +22,11 @@ from attnscope.model.looking import look_at_stream
 from attnscope.model.mediation import Mediation
 from attnscope.model.patching import Patching
 from attnscope.model.planning import plan_of
-from attnscope.model.provenance import fingerprint
 from attnscope.model.states import States
 from attnscope.model.stating import Edited, StatesPass
 from attnscope.model.stream import Stream
 from attnscope.model.sweep import Sweep
+from attnscope.model.tracing.provenance import fingerprint
 from attnscope.trace import Trace
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.types import Observer

@@ -20,10 +20,10 @@ from attnscope.model.architecture.layer_index import by_layer, ordered
 from attnscope.model.architecture.output_attentions import reported_weights
 from attnscope.model.architecture.probe import Anatomy, NotRunError, StackAnatomy
 from attnscope.model.architecture.rope import kept_angles
-from attnscope.model.check import certify, placed, reported_certificate, shown
-from attnscope.model.head import BaseOutput
 from attnscope.model.hf.module_info import accepted, first_dtype, input_device
 from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.tracing.certify import certify, placed, reported_certificate, shown
+from attnscope.model.tracing.lazy_logits import BaseOutput
 from attnscope.trace import Certificate
 from attnscope.trace.certificate import TOLERANCE
 from attnscope.trace.trace import TracedStack
