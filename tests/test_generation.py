@@ -12,7 +12,7 @@ import transformers as tf
 
 from attnscope import Model, edits
 from attnscope.errors import CancelledError, InputError, RefusedError, TooLongError
-from attnscope.model.generation import Step
+from attnscope.model.generation.result import Step
 
 PROMPT = tiny.ids(12)
 NEW = 10

@@ -12,7 +12,7 @@ from attnscope.cli.edits import Listed, Written, edits_given, say_edits
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
-    from attnscope.model.generation import Generation, Step
+    from attnscope.model.generation.result import Generation, Step
 
 _WIDTH = 16
 _OTHERS = 3
@@ -49,7 +49,7 @@ def generate(
 ) -> None:
     """Let a model write on, and show how probable each token was."""
     from attnscope.cli.sources import model_entry
-    from attnscope.model.generation import Wanted
+    from attnscope.model.generation.result import Wanted
 
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         problem = "is a folder" if output.is_dir() else "lies in a folder that does not exist"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from attnscope.model.sampling import Sampling
+from attnscope.model.generation.sampling import Sampling
 
 
 class Drawing(LogitsProcessor):

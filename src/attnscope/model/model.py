@@ -17,8 +17,8 @@ from attnscope.edits import Edit
 from attnscope.errors import InputError
 from attnscope.model.editable import Editable
 from attnscope.model.editing import plan_for
-from attnscope.model.generating import Task, as_traced, generate, prompt_of
-from attnscope.model.generation import Generation, OnToken, Wanted
+from attnscope.model.generation.generate import Task, as_traced, generate, prompt_of
+from attnscope.model.generation.result import Generation, OnToken, Wanted
 from attnscope.model.hf.module_info import (
     is_encoder_decoder,
     target_vocabulary_size,

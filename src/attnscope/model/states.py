@@ -15,7 +15,7 @@ from attnscope.analysis import output_norms
 from attnscope.attention import QKRecord
 from attnscope.errors import CancelledError, InputError, RefusedError
 from attnscope.model.contributions import Contributions
-from attnscope.model.sampling import is_whole
+from attnscope.model.generation.sampling import is_whole
 from attnscope.trace import Trace
 from attnscope.types import Observer, Token
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from attnscope.edits import Edit
 from attnscope.errors import InputError
-from attnscope.model.generation import Generation, Step, Wanted
+from attnscope.model.generation.result import Generation, Step, Wanted
 from attnscope.session.asked import (
     Turn,
     messages_of,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, overload
 
 from attnscope.edits import Edit
-from attnscope.model.generation import Generation, OnToken, Wanted
+from attnscope.model.generation.result import Generation, OnToken, Wanted
 from attnscope.model.states import States
 from attnscope.model.sweep import Sweep
 from attnscope.trace import Certificate, Trace

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attnscope.model.generation import Generation, OnToken, Step, Stopped, Wanted
+from attnscope.model.generation.decode import Run
+from attnscope.model.generation.result import Generation, OnToken, Step, Stopped, Wanted
 from attnscope.model.inputs.tokens import Reader
-from attnscope.model.stepping import Run
 from attnscope.trace import Trace
 from attnscope.types import Token
 

@@ -21,19 +21,19 @@ from attnscope.edits import Edit, Plan
 from attnscope.errors import InputError, RefusedError, TooLongError
 from attnscope.model.architecture.rope import kept_angles
 from attnscope.model.editing import plan_for
-from attnscope.model.generation import Generation, OnToken, Wanted
+from attnscope.model.generation.decode import Run, run_steps
+from attnscope.model.generation.result import Generation, OnToken, Wanted
+from attnscope.model.generation.step_recorder import Writer
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.module_info import is_encoder_decoder
 from attnscope.model.inputs.decoder_inputs import Target, parted, with_target
 from attnscope.model.inputs.encode import Text, batch_of, encode
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.inputs.tokens import Reader
-from attnscope.model.stepping import Run, run_steps
 from attnscope.model.tracing.certify import certify
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
 from attnscope.model.tracing.provenance import provenance
 from attnscope.model.tracing.run import Subject, check_sizes, stacks_of
-from attnscope.model.writer import Writer
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.trace import TracedStack
 from attnscope.types import Observer

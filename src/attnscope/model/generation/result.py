@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from attnscope.errors import InputError
-from attnscope.model.sampling import Sampling, is_whole
+from attnscope.model.generation.sampling import Sampling, is_whole
 from attnscope.trace import Trace
 from attnscope.types import Token
 

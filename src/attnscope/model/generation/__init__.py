@@ -1,0 +1,1 @@
+"""Generating text, and the attention of the run that generated it."""
