@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 import attnscope
 from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, PatchHead, Planned, ScaleHead, ScaleNeuron, SetAttention
 from attnscope.errors import InputError, RefusedError
-from attnscope.model import bake
+from attnscope.model.interventions import bake
 
 INPUT = torch.tensor([ids(7)])
 

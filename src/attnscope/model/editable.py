@@ -9,9 +9,9 @@ from typing import Any
 from torch import nn
 
 from attnscope.edits import Edit, Plan, Planned
-from attnscope.model.bake import baked
 from attnscope.model.core import Core
-from attnscope.model.editing import edited_run, plan_for
+from attnscope.model.interventions.bake import baked
+from attnscope.model.interventions.edited_model import edited_run, plan_for
 
 
 class Editable(Core):

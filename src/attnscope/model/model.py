@@ -16,7 +16,6 @@ from attnscope.display import Displayed
 from attnscope.edits import Edit
 from attnscope.errors import InputError
 from attnscope.model.editable import Editable
-from attnscope.model.editing import plan_for
 from attnscope.model.generation.generate import Task, as_traced, generate, prompt_of
 from attnscope.model.generation.result import Generation, OnToken, Wanted
 from attnscope.model.hf.module_info import (
@@ -34,6 +33,7 @@ from attnscope.model.inputs.images import check_alone, is_list_of_pictures
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.inputs.preprocessor import Encoding
 from attnscope.model.interpreted import Interpreted
+from attnscope.model.interventions.edited_model import plan_for
 from attnscope.model.residual import Residual
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.lazy_logits import lazy_logits

@@ -11,8 +11,8 @@ from attnscope.capture import Recorder, capture_pass, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.edits import unresolved
 from attnscope.errors import DamagedError, InputError
-from attnscope.model.editing import plan_for
 from attnscope.model.hf.module_info import accepted, input_device
+from attnscope.model.interventions.edited_model import plan_for
 from attnscope.model.model import Model
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.model.tracing.run import Subject

@@ -15,9 +15,9 @@ from attnscope.model.alignment import check_aligned
 from attnscope.model.answer import Answer, position_of, token_id
 from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
 from attnscope.model.architecture.probe import Anatomy
-from attnscope.model.editing import plan_for
 from attnscope.model.hf.module_info import first_dtype, target_vocabulary_size
 from attnscope.model.inputs.tokens import Reader
+from attnscope.model.interventions.edited_model import plan_for
 from attnscope.model.looking import look_at_stream
 from attnscope.model.mediation import Mediation
 from attnscope.model.patching import Patching

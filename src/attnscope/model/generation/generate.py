@@ -20,7 +20,6 @@ from attnscope.capture.run import capturing
 from attnscope.edits import Edit, Plan
 from attnscope.errors import InputError, RefusedError, TooLongError
 from attnscope.model.architecture.rope import kept_angles
-from attnscope.model.editing import plan_for
 from attnscope.model.generation.decode import Run, run_steps
 from attnscope.model.generation.result import Generation, OnToken, Wanted
 from attnscope.model.generation.step_recorder import Writer
@@ -30,6 +29,7 @@ from attnscope.model.inputs.decoder_inputs import Target, parted, with_target
 from attnscope.model.inputs.encode import Text, batch_of, encode
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.inputs.tokens import Reader
+from attnscope.model.interventions.edited_model import plan_for
 from attnscope.model.tracing.certify import certify
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
 from attnscope.model.tracing.provenance import provenance
