@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas
     from rich.table import Table
 
-    from attnscope.model.sweep import Sweep
+    from attnscope.model.patching.sweep import Sweep
 
 
 def patch(

@@ -10,8 +10,8 @@ import torch
 
 from attnscope.errors import InputError
 from attnscope.model.contributions import Contributions, Share
+from attnscope.model.patching.sweep import Sweep
 from attnscope.model.states import States
-from attnscope.model.sweep import Sweep
 from attnscope.trace import Trace
 from attnscope.types import Observer, Token
 

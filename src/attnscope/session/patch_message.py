@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attnscope.errors import InputError
-from attnscope.model.sweep import METRICS, WHAT, Sweep
+from attnscope.model.patching.sweep import METRICS, WHAT, Sweep
 from attnscope.session.asked import optional_text_of, text_of, token_of, whole_of, wholes_of
 from attnscope.session.jobs import Job
 from attnscope.session.layer_message import Arrays

@@ -21,9 +21,9 @@ from attnscope.errors import CancelledError, RefusedError
 from attnscope.model.answer import Answer
 from attnscope.model.blocks import Block, state_of
 from attnscope.model.hf.hidden_states import relative
-from attnscope.model.recorded import Recorded, logits_at, record
+from attnscope.model.patching.activation_cache import Recorded, logits_at, record
+from attnscope.model.patching.sweep import By, Metric, Sweep, What, measured
 from attnscope.model.stream import Stream, replaced, with_state
-from attnscope.model.sweep import By, Metric, Sweep, What, measured
 from attnscope.trace import Trace
 from attnscope.types import Observer
 

@@ -7,9 +7,9 @@ from typing import cast, get_args
 
 from attnscope.errors import InputError
 from attnscope.model.answer import Answer, index_in
-from attnscope.model.patching import Plan
+from attnscope.model.patching.activation_patching import Plan
+from attnscope.model.patching.sweep import METRICS, WHAT, By, Metric, What
 from attnscope.model.stream import Stream
-from attnscope.model.sweep import METRICS, WHAT, By, Metric, What
 from attnscope.trace import Trace
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from jaxtyping import Float
 from torch import Tensor
 
-from attnscope.model.sweep import Sweep
+from attnscope.model.patching.sweep import Sweep
 
 if TYPE_CHECKING:
     import pandas

@@ -1,0 +1,1 @@
+"""Activation patching between two prompts, and causal mediation."""
