@@ -18,7 +18,7 @@ from attnscope.model.inputs.audio import sound_part, text_part
 from attnscope.model.inputs.image_processor import Tools
 from attnscope.model.inputs.image_tokens import Known
 from attnscope.model.inputs.tokens import Reader, reader
-from attnscope.model.stream import Stream
+from attnscope.model.residual_stream.stream import Stream
 from attnscope.model.tracing.run import Subject
 from attnscope.types import Stack
 

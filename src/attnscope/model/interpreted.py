@@ -10,7 +10,7 @@ from attnscope.edits import Edit
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual import Residual
-from attnscope.model.states import States
+from attnscope.model.residual_stream.states import States
 from attnscope.trace import Trace
 from attnscope.types import Observer
 

@@ -11,21 +11,21 @@ from torch import Tensor, nn
 
 from attnscope.edits import Edit
 from attnscope.errors import InputError, RefusedError
-from attnscope.model.answer import Answer, position_of, token_id
 from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
 from attnscope.model.architecture.probe import Anatomy
 from attnscope.model.hf.module_info import first_dtype, target_vocabulary_size
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.interventions.edited_model import plan_for
-from attnscope.model.looking import look_at_stream
 from attnscope.model.patching.activation_patching import Patching
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.prompt_alignment import check_aligned
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.patching.sweep_plan import plan_of
-from attnscope.model.states import States
-from attnscope.model.stating import Edited, StatesPass
-from attnscope.model.stream import Stream
+from attnscope.model.residual_stream.answer import Answer, position_of, token_id
+from attnscope.model.residual_stream.locate import look_at_stream
+from attnscope.model.residual_stream.states import States
+from attnscope.model.residual_stream.states_pass import Edited, StatesPass
+from attnscope.model.residual_stream.stream import Stream
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.trace import Trace
 from attnscope.trace.certificate import TOLERANCE

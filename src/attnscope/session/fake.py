@@ -18,7 +18,7 @@ from attnscope.edits import Edit
 from attnscope.errors import CancelledError, InputError, TooLongError
 from attnscope.model.generation.result import Generation, OnToken, Step, Wanted
 from attnscope.model.patching.sweep import Sweep
-from attnscope.model.states import States
+from attnscope.model.residual_stream.states import States
 from attnscope.session.fake_interpreted import fake_states, fake_sweep
 from attnscope.session.model_like import Given
 from attnscope.trace import Certificate, LayerCertificate, Trace

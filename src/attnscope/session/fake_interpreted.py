@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from attnscope.errors import InputError
-from attnscope.model.contributions import Contributions, Share
 from attnscope.model.patching.sweep import Sweep
-from attnscope.model.states import States
+from attnscope.model.residual_stream.logit_attribution import Contributions, Share
+from attnscope.model.residual_stream.states import States
 from attnscope.trace import Trace
 from attnscope.types import Observer, Token
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, overload
 from attnscope.edits import Edit
 from attnscope.model.generation.result import Generation, OnToken, Wanted
 from attnscope.model.patching.sweep import Sweep
-from attnscope.model.states import States
+from attnscope.model.residual_stream.states import States
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from attnscope.errors import InputError
-from attnscope.model.contributions import Contributions
-from attnscope.model.states import States
+from attnscope.model.residual_stream.logit_attribution import Contributions
+from attnscope.model.residual_stream.states import States
 from attnscope.session.asked import token_of, whole_of
 from attnscope.session.jobs import Job
 from attnscope.session.layer_message import Arrays

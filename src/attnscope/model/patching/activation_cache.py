@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.model.blocks import state_of
 from attnscope.model.hf.module_info import accepted
-from attnscope.model.stream import Outputs, Stream
+from attnscope.model.residual_stream.blocks import state_of
+from attnscope.model.residual_stream.stream import Outputs, Stream
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from attnscope.attention import QKRecord
 from attnscope.capture import prepared
 from attnscope.errors import CancelledError, RefusedError
-from attnscope.model.answer import Answer
-from attnscope.model.blocks import Block, state_of
 from attnscope.model.hf.hidden_states import relative
 from attnscope.model.patching.activation_cache import Recorded, logits_at, record
 from attnscope.model.patching.sweep import By, Metric, Sweep, What, measured
-from attnscope.model.stream import Stream, replaced, with_state
+from attnscope.model.residual_stream.answer import Answer
+from attnscope.model.residual_stream.blocks import Block, state_of
+from attnscope.model.residual_stream.stream import Stream, replaced, with_state
 from attnscope.trace import Trace
 from attnscope.types import Observer
 

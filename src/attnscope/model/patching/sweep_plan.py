@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import cast, get_args
 
 from attnscope.errors import InputError
-from attnscope.model.answer import Answer, index_in
 from attnscope.model.patching.activation_patching import Plan
 from attnscope.model.patching.sweep import METRICS, WHAT, By, Metric, What
-from attnscope.model.stream import Stream
+from attnscope.model.residual_stream.answer import Answer, index_in
+from attnscope.model.residual_stream.stream import Stream
 from attnscope.trace import Trace
 
 

@@ -12,9 +12,9 @@ from attnscope.capture import Place, Recorder, capture_pass, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.errors import RefusedError
 from attnscope.model.architecture.probe import Anatomy
-from attnscope.model.blocks import AttentionCall, Watch, find_blocks
 from attnscope.model.hf.module_info import accepted, first_dtype, target_vocabulary_size
-from attnscope.model.stream import Stream, find_unembedding
+from attnscope.model.residual_stream.blocks import AttentionCall, Watch, find_blocks
+from attnscope.model.residual_stream.stream import Stream, find_unembedding
 from attnscope.model.tracing.certify import placed, shown
 from attnscope.trace.certificate import TOLERANCE
 

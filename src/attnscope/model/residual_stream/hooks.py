@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.model.blocks import state_in, state_of
+from attnscope.model.residual_stream.blocks import state_in, state_of
 
 
 @dataclass(frozen=True)

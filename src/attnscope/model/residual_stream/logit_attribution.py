@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attnscope.model.norms import Norm
+from attnscope.model.residual_stream.layer_norm import Norm
 from attnscope.types import Token
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.errors import RefusedError
-from attnscope.model.norms import norm_of
+from attnscope.model.residual_stream.layer_norm import norm_of
 
 
 @dataclass(frozen=True)

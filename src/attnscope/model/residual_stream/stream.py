@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.errors import RefusedError
-from attnscope.model.blocks import Block, Seen, state_of
-from attnscope.model.norms import norm_of
+from attnscope.model.residual_stream.blocks import Block, Seen, state_of
+from attnscope.model.residual_stream.layer_norm import norm_of
 
 After = Literal["nothing", "bias", "cap"]
 

@@ -16,13 +16,21 @@ from attnscope.capture.attention_function import ACTIVE, NAME
 from attnscope.capture.residual_hooks import residual_edits
 from attnscope.edits import Plan
 from attnscope.errors import CancelledError
-from attnscope.model.answer import Answer, last_only
-from attnscope.model.blocks import Addend, Block, state_in, state_of
-from attnscope.model.contributions import Contributions, Part, Share, attributed
 from attnscope.model.hf.module_info import accepted
-from attnscope.model.norms import norm_of
-from attnscope.model.stream import Outputs, Stream, Unembedding, bias_of, replaced, weight_of, with_state
-from attnscope.model.taps import Taps
+from attnscope.model.residual_stream.answer import Answer, last_only
+from attnscope.model.residual_stream.blocks import Addend, Block, state_in, state_of
+from attnscope.model.residual_stream.hooks import Taps
+from attnscope.model.residual_stream.layer_norm import norm_of
+from attnscope.model.residual_stream.logit_attribution import Contributions, Part, Share, attributed
+from attnscope.model.residual_stream.stream import (
+    Outputs,
+    Stream,
+    Unembedding,
+    bias_of,
+    replaced,
+    weight_of,
+    with_state,
+)
 from attnscope.trace import Trace
 from attnscope.trace.trace import projected
 from attnscope.types import Observer

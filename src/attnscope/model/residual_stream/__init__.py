@@ -1,0 +1,1 @@
+"""The residual stream: its blocks, the logit lens, and direct logit attribution."""
