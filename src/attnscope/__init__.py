@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from attnscope import analysis, bertviz, edits
     from attnscope.errors import AttnscopeError
     from attnscope.figures import figure
-    from attnscope.model.loaded import load
+    from attnscope.model.load import load
     from attnscope.model.model import Model
-    from attnscope.model.opened import open  # noqa: A004 - the public name is attnscope.open
+    from attnscope.model.open_trace import open  # noqa: A004 - the public name is attnscope.open
     from attnscope.offline import export
     from attnscope.trace import Trace
     from attnscope.widget.show import show
@@ -33,8 +33,8 @@ _HOME = {
     "edits": "attnscope.edits",
     "export": "attnscope.offline",
     "figure": "attnscope.figures",
-    "load": "attnscope.model.loaded",
-    "open": "attnscope.model.opened",
+    "load": "attnscope.model.load",
+    "open": "attnscope.model.open_trace",
     "show": "attnscope.widget.show",
 }
 

@@ -11,7 +11,7 @@ import pytest
 from commands import attnscope, one_sentence
 
 import attnscope as package
-from attnscope.model.opened import open as attnscope_open
+from attnscope.model.open_trace import open as attnscope_open
 
 
 def test_the_version_is_the_packages():

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from attnscope.edits import Edit, Plan, Planned
-from attnscope.model.core import Core
+from attnscope.model.handle import Core
 from attnscope.model.interventions.bake import baked
 from attnscope.model.interventions.edited_model import edited_run, plan_for
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from attnscope.edits import Edit
+from attnscope.model.interpretation import Residual
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.sweep import Sweep
-from attnscope.model.residual import Residual
 from attnscope.model.residual_stream.states import States
 from attnscope.trace import Trace
 from attnscope.types import Observer

@@ -32,9 +32,9 @@ from attnscope.model.inputs.image_tokens import (
 from attnscope.model.inputs.images import check_alone, is_list_of_pictures
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.inputs.preprocessor import Encoding
+from attnscope.model.interpretation import Residual
 from attnscope.model.interpreted import Interpreted
 from attnscope.model.interventions.edited_model import plan_for
-from attnscope.model.residual import Residual
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.lazy_logits import lazy_logits
 from attnscope.model.tracing.predictions import predictions_of

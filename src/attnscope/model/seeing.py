@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from attnscope.errors import InputError
-from attnscope.model.core import Core
+from attnscope.model.handle import Core
 from attnscope.model.inputs.image_tokens import (
     encode_pictures,
     encode_ready_pictures,
