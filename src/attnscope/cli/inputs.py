@@ -12,7 +12,7 @@ from attnscope.errors import InputError
 
 if TYPE_CHECKING:
     from attnscope.edits import Edit
-    from attnscope.session.model_like import ModelLike
+    from attnscope.session.protocols import ModelLike
     from attnscope.trace import Trace
 
 Source = Annotated[

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from attnscope.session.held import HeldTrace
-from attnscope.session.model_like import ModelLike
+from attnscope.session.protocols import ModelLike
+from attnscope.session.trace_store import HeldTrace
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.prediction import prediction_fields
 from attnscope.trace.rotary import rotary_fields

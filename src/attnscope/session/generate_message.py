@@ -20,10 +20,10 @@ from attnscope.session.asked import (
     whole_of,
 )
 from attnscope.session.described import trace_bytes
-from attnscope.session.held import HeldTrace
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
-from attnscope.session.model_like import ModelLike
+from attnscope.session.protocols import ModelLike
+from attnscope.session.trace_store import HeldTrace
 from attnscope.trace import Trace
 from attnscope.types import Token, token_fields
 

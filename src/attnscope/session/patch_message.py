@@ -13,7 +13,7 @@ from attnscope.session.asked import optional_text_of, text_of, token_of, whole_o
 from attnscope.session.jobs import Job
 from attnscope.session.layer_message import Arrays
 from attnscope.session.limits import Limits
-from attnscope.session.model_like import ModelLike
+from attnscope.session.protocols import ModelLike
 from attnscope.session.states_message import short
 
 

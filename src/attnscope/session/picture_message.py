@@ -12,9 +12,9 @@ from PIL import Image
 from attnscope.errors import InputError, TooLongError
 from attnscope.model.inputs.images import open_picture
 from attnscope.session.asked import optional_text_of
-from attnscope.session.held import HeldTrace
 from attnscope.session.limits import Limits
-from attnscope.session.model_like import ModelLike
+from attnscope.session.protocols import ModelLike
+from attnscope.session.trace_store import HeldTrace
 from attnscope.trace import Trace
 from attnscope.types import Observer
 

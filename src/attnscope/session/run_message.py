@@ -9,9 +9,9 @@ from typing import Any
 from attnscope.edits import Edit
 from attnscope.errors import TooLongError
 from attnscope.session.asked import Turn, messages_of, optional_text_of, said_in, text_of
-from attnscope.session.held import HeldTrace
 from attnscope.session.limits import Limits
-from attnscope.session.model_like import ModelLike
+from attnscope.session.protocols import ModelLike
+from attnscope.session.trace_store import HeldTrace
 from attnscope.trace import Trace
 from attnscope.types import Observer
 

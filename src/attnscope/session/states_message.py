@@ -16,7 +16,7 @@ from attnscope.session.asked import token_of, whole_of
 from attnscope.session.jobs import Job
 from attnscope.session.layer_message import Arrays
 from attnscope.session.limits import Limits
-from attnscope.session.model_like import ModelLike
+from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 
 TOP = 3

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from attnscope.errors import MissingError
-from attnscope.session.model_like import ModelLike
+from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 
 

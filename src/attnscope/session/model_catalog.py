@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from attnscope.errors import InputError, MissingError
 from attnscope.session.jobs import Job
-from attnscope.session.model_like import ModelLike
+from attnscope.session.protocols import ModelLike
 
 
 @dataclass(frozen=True)
