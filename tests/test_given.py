@@ -8,8 +8,8 @@ import torch
 
 import attnscope
 from attnscope.errors import InputError, RefusedError
-from attnscope.session.layer_message import layer_message
 from attnscope.session.limits import Limits
+from attnscope.session.messages.layer import layer_message
 
 TOKENS = ["a", "b", "c", "d"]
 

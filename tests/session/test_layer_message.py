@@ -9,7 +9,7 @@ import torch
 from attnscope.attention import Bias, Mask, QKRecord, WeightsRecord
 from attnscope.errors import TooLongError
 from attnscope.session import Limits
-from attnscope.session.layer_message import layer_message, tile_arrays
+from attnscope.session.messages.layer import layer_message, tile_arrays
 
 LIMITS = Limits()
 

@@ -13,7 +13,7 @@ import torch
 import attnscope
 from attnscope.errors import CancelledError, RefusedError, TooLongError
 from attnscope.session.limits import Limits
-from attnscope.session.values_message import values_message
+from attnscope.session.messages.values import values_message
 
 FAMILIES = ["gpt2", "bert", "llama", "gemma2", "gpt_oss", "deepseek_v3", "gpt_neox"]
 

@@ -15,7 +15,7 @@ from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import AttnscopeError, InputError
 from attnscope.offline.packing import BYTE_ERROR, Packed, pack_vectors, pack_weights
 from attnscope.session import HeldTrace, Session
-from attnscope.session.layer_message import qk_facts, weights_facts
+from attnscope.session.messages.layer import qk_facts, weights_facts
 from attnscope.trace import Trace
 from attnscope.wire import Message, decode, encode, frame
 

@@ -1,7 +1,7 @@
 """The dispatcher between pages and models: requests in, responses out, whatever carries the bytes."""
 
-from attnscope.session.described import Example
 from attnscope.session.limits import Limits
+from attnscope.session.messages.trace import Example
 from attnscope.session.model_catalog import ModelEntry
 from attnscope.session.protocols import ModelLike
 from attnscope.session.session import Session

@@ -12,23 +12,23 @@ import numpy as np
 
 from attnscope.analysis import edge_of, overview
 from attnscope.errors import DamagedError, InputError, RefusedError
-from attnscope.session.analyses import edge_arrays, measure_fields, overview_message
-from attnscope.session.asked import index_of, indices_of, optional_text_of, text_of
-from attnscope.session.described import Example, certificate_fields, trace_arrays, trace_bytes, trace_fields
-from attnscope.session.edits_asked import edits_of
-from attnscope.session.failures import error_message, failure
-from attnscope.session.generate_message import GenerateRequest, generation_fields
 from attnscope.session.jobs import PASSES, Job, Jobs
-from attnscope.session.layer_message import Arrays, layer_message, tile_arrays
 from attnscope.session.limits import Limits
+from attnscope.session.messages.edits import edits_of
+from attnscope.session.messages.error import error_message, failure
+from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, text_of
+from attnscope.session.messages.generate import GenerateRequest, generation_fields
+from attnscope.session.messages.image import PictureRequest
+from attnscope.session.messages.layer import Arrays, layer_message, tile_arrays
+from attnscope.session.messages.overview import edge_arrays, measure_fields, overview_message
+from attnscope.session.messages.patch import PatchRequest, patch_message
+from attnscope.session.messages.run import RunRequest
+from attnscope.session.messages.states import StatesRequest
+from attnscope.session.messages.trace import Example, certificate_fields, trace_arrays, trace_bytes, trace_fields
+from attnscope.session.messages.values import values_message
 from attnscope.session.model_catalog import Catalogue, ModelEntry
-from attnscope.session.patch_message import PatchRequest, patch_message
-from attnscope.session.picture_message import PictureRequest
 from attnscope.session.protocols import ModelLike
-from attnscope.session.run_message import RunRequest
-from attnscope.session.states_message import StatesRequest
 from attnscope.session.trace_store import HeldTrace, HeldTraces
-from attnscope.session.values_message import values_message
 from attnscope.trace import Trace
 from attnscope.wire import Message, decode, encode
 

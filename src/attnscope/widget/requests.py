@@ -17,7 +17,7 @@ import numpy as np
 
 from attnscope.errors import DamagedError
 from attnscope.session import Session
-from attnscope.session.failures import error_message
+from attnscope.session.messages.error import error_message
 from attnscope.wire import Message, decode, encode, message_from_fields
 
 Send = Callable[[dict[str, str], list[bytes]], None]

@@ -9,12 +9,12 @@ from typing import Any
 
 from attnscope.errors import InputError
 from attnscope.model.patching.sweep import METRICS, WHAT, Sweep
-from attnscope.session.asked import optional_text_of, text_of, token_of, whole_of, wholes_of
 from attnscope.session.jobs import Job
-from attnscope.session.layer_message import Arrays
 from attnscope.session.limits import Limits
+from attnscope.session.messages.fields import optional_text_of, text_of, token_of, whole_of, wholes_of
+from attnscope.session.messages.layer import Arrays
+from attnscope.session.messages.states import short
 from attnscope.session.protocols import ModelLike
-from attnscope.session.states_message import short
 
 
 @dataclass(frozen=True)

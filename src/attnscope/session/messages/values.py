@@ -15,8 +15,8 @@ from torch import nn
 from attnscope.analysis import output_norms, value_norms
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import RefusedError
-from attnscope.session.layer_message import Arrays
 from attnscope.session.limits import Limits
+from attnscope.session.messages.layer import Arrays
 
 _GATED = "This model multiplies the heads' outputs by a gate of each query, so what a key has to give is no one vector."
 

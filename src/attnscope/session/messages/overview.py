@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from attnscope.analysis import MEASURES, Edge, LayerOverview
-from attnscope.session.layer_message import Arrays
+from attnscope.session.messages.layer import Arrays
 
 EDGE_COLUMNS = (
     "layer", "head", "weight", "weight_off_sink", "score", "rank", "rank_off_sink", "among", "among_off_sink"

@@ -9,7 +9,9 @@ from typing import Any
 from attnscope.edits import Edit
 from attnscope.errors import InputError
 from attnscope.model.generation.result import Generation, Step, Wanted
-from attnscope.session.asked import (
+from attnscope.session.jobs import Job
+from attnscope.session.limits import Limits
+from attnscope.session.messages.fields import (
     Turn,
     messages_of,
     number_of,
@@ -19,9 +21,7 @@ from attnscope.session.asked import (
     texts_of,
     whole_of,
 )
-from attnscope.session.described import trace_bytes
-from attnscope.session.jobs import Job
-from attnscope.session.limits import Limits
+from attnscope.session.messages.trace import trace_bytes
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import HeldTrace
 from attnscope.trace import Trace

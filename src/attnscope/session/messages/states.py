@@ -12,10 +12,10 @@ import torch
 from attnscope.errors import InputError
 from attnscope.model.residual_stream.logit_attribution import Contributions
 from attnscope.model.residual_stream.states import States
-from attnscope.session.asked import token_of, whole_of
 from attnscope.session.jobs import Job
-from attnscope.session.layer_message import Arrays
 from attnscope.session.limits import Limits
+from attnscope.session.messages.fields import token_of, whole_of
+from attnscope.session.messages.layer import Arrays
 from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 

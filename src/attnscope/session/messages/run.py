@@ -8,8 +8,8 @@ from typing import Any
 
 from attnscope.edits import Edit
 from attnscope.errors import TooLongError
-from attnscope.session.asked import Turn, messages_of, optional_text_of, said_in, text_of
 from attnscope.session.limits import Limits
+from attnscope.session.messages.fields import Turn, messages_of, optional_text_of, said_in, text_of
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import HeldTrace
 from attnscope.trace import Trace

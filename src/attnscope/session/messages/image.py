@@ -11,8 +11,8 @@ from PIL import Image
 
 from attnscope.errors import InputError, TooLongError
 from attnscope.model.inputs.images import open_picture
-from attnscope.session.asked import optional_text_of
 from attnscope.session.limits import Limits
+from attnscope.session.messages.fields import optional_text_of
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import HeldTrace
 from attnscope.trace import Trace
