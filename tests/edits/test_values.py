@@ -24,7 +24,7 @@ from attnscope.edits import (
     TraceRef,
 )
 from attnscope.errors import InputError, MissingError
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 from attnscope.types import LayerShape, Rotary, Stack
 
 TRACE = FakeModel().trace("one two three")

@@ -14,7 +14,7 @@ import torch
 import attnscope
 from attnscope import wire
 from attnscope.session import ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 from attnscope.widget import AttentionWidget
 from attnscope.widget.requests import Requests
 

@@ -19,7 +19,7 @@ from attnscope.server.body import BodyLimits
 from attnscope.server.serve import LocalServer
 from attnscope.server.static import StaticFiles
 from attnscope.session import Limits, ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import Message, decode
 
 PAGE = "<!doctype html><title>the page</title>"

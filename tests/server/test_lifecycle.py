@@ -28,7 +28,7 @@ import time
 from attnscope.cli.serving import _serve
 from attnscope.server.address import listen
 from attnscope.session import ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 
 model = FakeModel(on_layer=lambda layer: layer and time.sleep(600))
 _serve(Session([ModelEntry.loaded(model)]), listen(port=0), "a fake", open_browser=False)

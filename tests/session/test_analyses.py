@@ -10,7 +10,7 @@ from asking import ask, error
 
 from attnscope.analysis import MEASURES, overview
 from attnscope.session import HeldTrace, ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 
 NAMES = [measure.name for measure in MEASURES]
 

@@ -12,11 +12,11 @@ from tiny import build, ids
 import attnscope
 from attnscope.edits import CutEdge, ScaleHead, SetAttention
 from attnscope.session import Session
-from attnscope.session.fake import FakeModel
 from attnscope.session.limits import Limits
 from attnscope.session.messages.layer import layer_message
 from attnscope.session.messages.values import values_message
 from attnscope.session.model_catalog import ModelEntry
+from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import Message, decode
 
 FAKE = FakeModel()

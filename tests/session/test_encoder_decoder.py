@@ -10,7 +10,7 @@ from asking import ask, error
 
 import attnscope
 from attnscope.session import HeldTrace, ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 
 STACKS = {"encoder": (12, 12), "decoder": (5, 5), "cross": (5, 12)}
 

@@ -9,7 +9,7 @@ import pytest
 from asking import Gate, ask, error
 
 from attnscope.session import Limits, ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import Message
 
 SESSION = Session([ModelEntry.loaded(FakeModel())])

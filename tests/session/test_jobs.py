@@ -8,7 +8,7 @@ import time
 from asking import Gate, ask, error
 
 from attnscope.session import Limits, ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import Message
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 import attnscope
 from attnscope.session import Limits, ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import Message, decode, encode
 
 

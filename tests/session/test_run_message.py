@@ -8,7 +8,7 @@ from asking import ask, error
 
 import attnscope
 from attnscope.session import Limits, ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 
 
 def session(limits: Limits | None = None, **options) -> Session:

@@ -9,7 +9,7 @@ from asking import Gate, ask, error
 
 from attnscope.errors import InputError, RefusedError, UnreachableError
 from attnscope.session import Example, HeldTrace, Limits, ModelEntry, Session
-from attnscope.session.fake import FakeModel
+from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import decode
 
 

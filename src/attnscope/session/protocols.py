@@ -1,4 +1,4 @@
-"""What a session needs of a model. `attnscope.Model` is such a thing; so is the fake of `session/fake.py`."""
+"""What a session needs of a model. `attnscope.Model` is such a thing; so is the fake of `testing/fake_model.py`."""
 
 from __future__ import annotations
 

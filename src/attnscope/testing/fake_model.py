@@ -19,8 +19,8 @@ from attnscope.errors import CancelledError, InputError, TooLongError
 from attnscope.model.generation.result import Generation, OnToken, Step, Wanted
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
-from attnscope.session.fake_interpreted import fake_states, fake_sweep
 from attnscope.session.protocols import Given
+from attnscope.testing.fake_results import fake_states, fake_sweep
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.trace import TracedStack
 from attnscope.types import LayerShape, Observer, Sentence, Stack, Token

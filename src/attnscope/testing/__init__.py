@@ -1,0 +1,1 @@
+"""A model without weights, for tests of whatever talks to a session."""
