@@ -11,7 +11,7 @@ import torch
 from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.errors import InputError
 from attnscope.trace import Trace
-from attnscope.trace.given import from_attention, from_encoder_decoder
+from attnscope.trace.from_attention import from_attention, from_encoder_decoder
 from attnscope.trace.trace import TracedStack
 
 

@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from attnscope.attention import Bias, Edited, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError
 from attnscope.trace.certificate import Certificate, LayerCertificate
-from attnscope.trace.content import facts_of, tensors_of
 from attnscope.trace.prediction import prediction_fields, prediction_of
 from attnscope.trace.rotary import rotary_read
+from attnscope.trace.serialization import facts_of, tensors_of
 from attnscope.trace.trace import Trace, TracedStack, projected
 from attnscope.types import Picture, token_fields, token_of
 

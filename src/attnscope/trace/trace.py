@@ -16,9 +16,9 @@ from attnscope.attention import LayerRecord, QKRecord
 from attnscope.display import Displayed
 from attnscope.errors import InputError, RefusedError
 from attnscope.trace.certificate import Certificate
-from attnscope.trace.content import content_hash
 from attnscope.trace.prediction import Prediction
 from attnscope.trace.rotary import rotary_fields
+from attnscope.trace.serialization import content_hash
 from attnscope.types import Picture, Rotary, Stack, Token
 
 Rows = slice | Sequence[int] | Tensor | None
@@ -252,7 +252,7 @@ class Trace(Displayed):
         where shapes, token count or values do not fit: every row must be a distribution, or, with `partial_rows` (models with
         learned sinks), sum to at most 1.
         """
-        from attnscope.trace.given import from_attention, from_encoder_decoder
+        from attnscope.trace.from_attention import from_attention, from_encoder_decoder
 
         rows = "partial" if partial_rows else "whole"
         apart = (encoder_attentions, decoder_attentions, cross_attentions, encoder_tokens, decoder_tokens)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.errors import InputError
+from attnscope.trace.attention_arrays import Rows, layers_of
 from attnscope.trace.byte_level import prettified
 from attnscope.trace.certificate import Certificate
-from attnscope.trace.given_weights import Rows, layers_of
 from attnscope.trace.trace import Trace, TracedStack
 from attnscope.types import Token
 
