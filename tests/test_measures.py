@@ -15,7 +15,7 @@ from attnscope.analysis import MEASURES, overview
 from attnscope.attention import Mask, QKRecord
 from attnscope.errors import CancelledError
 from attnscope.trace import Trace
-from attnscope.trace.trace import TracedStack
+from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
 
 NAMES = [measure.name for measure in MEASURES]

@@ -9,7 +9,7 @@ from torch import Tensor
 from attnscope.attention import QKRecord
 from attnscope.errors import InputError, RefusedError
 from attnscope.trace import Trace
-from attnscope.trace.trace import projected
+from attnscope.trace.stack import projected
 
 
 def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query key"]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
 from attnscope.errors import CancelledError, RefusedError
-from attnscope.trace.trace import projected
+from attnscope.trace.stack import projected
 
 
 def output_norms(

@@ -12,7 +12,7 @@ from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.errors import InputError
 from attnscope.trace import Trace
 from attnscope.trace.from_attention import from_attention, from_encoder_decoder
-from attnscope.trace.trace import TracedStack
+from attnscope.trace.stack import TracedStack
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Given:
                     f"'attention' is of a model with one stack, so it does not go with {passed[0]!r}. Pass 'attention' and "
                     "'tokens', or the arguments of an encoder-decoder model."
                 )
-            return from_attention(
+            parts = from_attention(
                 self.attention,
                 self.tokens,
                 self.sentence_b_start,
@@ -54,12 +54,13 @@ class Given:
                 prettify_tokens=prettify_tokens,
                 name="attention",
             )
+            return Trace.of_parts(parts)
         if not any(name.endswith("attention") for name in passed):
             raise InputError(
                 "You must specify at least one attention argument: 'attention' (with transformers, `outputs.attentions`), or "
                 "'encoder_attention', 'decoder_attention' or 'cross_attention'."
             )
-        return from_encoder_decoder(
+        parts = from_encoder_decoder(
             encoder=self.encoder_attention,
             decoder=self.decoder_attention,
             cross=self.cross_attention,
@@ -69,6 +70,7 @@ class Given:
             prettify_tokens=prettify_tokens,
             plural="",
         )
+        return Trace.of_parts(parts)
 
 
 def included(name: str, numbers: Any, count: int) -> list[int] | None:

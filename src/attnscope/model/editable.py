@@ -11,7 +11,8 @@ from torch import nn
 from attnscope.edits import Edit, Plan, Planned
 from attnscope.model.handle import Core
 from attnscope.model.interventions.bake import baked
-from attnscope.model.interventions.edited_model import edited_run, plan_for
+from attnscope.model.interventions.edited_model import edited_run
+from attnscope.model.tracing.edit_plan import plan_for
 
 
 class Editable(Core):
@@ -19,7 +20,7 @@ class Editable(Core):
 
     def plan(self, edits: Sequence[Edit | Planned]) -> Plan | None:
         """The plan of edits for the inputs that the model is usually given; None where there are none. See `edits.plan`."""
-        return plan_for(self.subject.anatomy, edits, title=self.subject.title)
+        return plan_for(self.probed.architecture, edits, title=self.probed.title)
 
     @contextmanager
     def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:
@@ -30,7 +31,7 @@ class Editable(Core):
         the input, also in generation with a cache. Raises `InputError` for edits that do not fit, `RefusedError`
         where the model cannot be edited or cloned.
         """
-        with edited_run(self.hf_model, self.subject, self.plan(edits) or Plan((), {})) as clone:
+        with edited_run(self.hf_model, self.probed, self.plan(edits) or Plan((), {})) as clone:
             yield clone
 
     def bake(self, edits: Sequence[Edit]) -> Any:
@@ -39,4 +40,4 @@ class Editable(Core):
         `ScaleHead` and `ScaleNeuron` are edits of weights; others are refused by name (`RefusedError`), and so are those whose
         weights cannot be told (a norm after the projection, one dimension of a rotary pair, weights shared between layers).
         """
-        return baked(self.subject, self.plan(edits))
+        return baked(self.probed, self.plan(edits))

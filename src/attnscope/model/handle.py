@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from attnscope.errors import InputError
 from attnscope.model.architecture.dummy_inputs import Kind, kind_of, probe_inputs, usual_kind
-from attnscope.model.architecture.probe import Anatomy, probe
+from attnscope.model.architecture.probe import Architecture, probe
+from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.dual_encoder import PICTURES, TEXT, towers_of
 from attnscope.model.hf.module_info import first_dtype
@@ -19,7 +20,6 @@ from attnscope.model.inputs.image_processor import Tools
 from attnscope.model.inputs.image_tokens import Known
 from attnscope.model.inputs.tokens import Reader, reader
 from attnscope.model.residual_stream.stream import Stream
-from attnscope.model.tracing.run import Subject
 from attnscope.types import Stack
 
 
@@ -51,7 +51,7 @@ class Core:
         self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
         self.revision = revision or getattr(config, "_commit_hash", None)
         self.quantisation = quantisation or _quantisation(config)
-        self._anatomies: dict[Kind, Anatomy] = {}
+        self._architectures: dict[Kind, Architecture] = {}
         self._streams: dict[int, Stream] = {}
         self._vision_name: str | None = None
         self._patches: Known = {}
@@ -72,7 +72,7 @@ class Core:
     @property
     def kind(self) -> str:
         """`"decoder"` (looks back only), `"encoder"`, or `"encoder-decoder"`."""
-        return self._towers[PICTURES].kind if self._towers else self._anatomy.kind
+        return self._towers[PICTURES].kind if self._towers else self._architecture.kind
 
     @property
     def chat(self) -> bool:
@@ -89,22 +89,22 @@ class Core:
         """The model's attention stacks and their sizes, found by a pass over a few tokens (once)."""
         if self._towers:
             return {name: stack for tower in self._towers.values() for name, stack in tower.stacks.items()}
-        known = [self._anatomy, *self._anatomies.values()]
-        return {name: Stack.of(stack.shapes) for anatomy in known for name, stack in anatomy.stacks.items()}
+        known = [self._architecture, *self._architectures.values()]
+        return {name: Stack.of(stack.shapes) for architecture in known for name, stack in architecture.stacks.items()}
 
     @property
-    def subject(self) -> Subject:
+    def probed(self) -> ProbedModel:
         """What is run, as it looks for the inputs that the model is usually given."""
-        return Subject(self.module, self._anatomy, self.title)
+        return ProbedModel(self.module, self._architecture, self.title)
 
     def module_for(self, inputs: Mapping[str, Any]) -> nn.Module:
         """What is run for these inputs: the model, or the tower of it that reads them alone."""
         return self._tower(inputs).module
 
-    def subject_for(self, inputs: Mapping[str, Tensor]) -> Subject:
+    def subject_for(self, inputs: Mapping[str, Tensor]) -> ProbedModel:
         """What is run for these inputs, as it looks for inputs of their kind."""
         tower = self._tower(inputs)
-        return Subject(tower.module, tower._anatomy_for(inputs), self.title)
+        return ProbedModel(tower.module, tower._architecture_for(inputs), self.title)
 
     @cached_property
     def _read(self) -> Reader:
@@ -125,19 +125,21 @@ class Core:
         return self._towers[next(iter(of_each))] if self._towers and len(of_each) == 1 else self
 
     @property
-    def _anatomy(self) -> Anatomy:
+    def _architecture(self) -> Architecture:
         """What the model looks like for the inputs that it is usually given."""
-        return self._anatomy_of_kind(usual_kind(self.module), None)
+        return self._architecture_of_kind(usual_kind(self.module), None)
 
-    def _anatomy_for(self, inputs: Mapping[str, Tensor]) -> Anatomy:
+    def _architecture_for(self, inputs: Mapping[str, Tensor]) -> Architecture:
         """What the model looks like for inputs of this kind: looked at once."""
-        return self._anatomy_of_kind(kind_of(inputs), inputs)
+        return self._architecture_of_kind(kind_of(inputs), inputs)
 
-    def _anatomy_of_kind(self, kind: Kind, given: Mapping[str, Tensor] | None) -> Anatomy:
-        if kind not in self._anatomies:
+    def _architecture_of_kind(self, kind: Kind, given: Mapping[str, Tensor] | None) -> Architecture:
+        if kind not in self._architectures:
             found = probe(self.module, probe_inputs(self.module, kind, given))
-            self._anatomies[kind] = found if self._vision_name is None else found.renamed("encoder", self._vision_name)
-        return self._anatomies[kind]
+            self._architectures[kind] = (
+                found if self._vision_name is None else found.renamed("encoder", self._vision_name)
+            )
+        return self._architectures[kind]
 
 
 def _quantisation(config: Any) -> str | None:

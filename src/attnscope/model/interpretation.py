@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from attnscope.edits import Edit
 from attnscope.errors import InputError, RefusedError
 from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
-from attnscope.model.architecture.probe import Anatomy
+from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.module_info import first_dtype, target_vocabulary_size
 from attnscope.model.inputs.tokens import Reader
-from attnscope.model.interventions.edited_model import plan_for
 from attnscope.model.patching.activation_patching import Patching
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.prompt_alignment import check_aligned
@@ -26,6 +25,7 @@ from attnscope.model.residual_stream.locate import look_at_stream
 from attnscope.model.residual_stream.states import States
 from attnscope.model.residual_stream.states_pass import Edited, StatesPass
 from attnscope.model.residual_stream.stream import Stream
+from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.trace import Trace
 from attnscope.trace.certificate import TOLERANCE
@@ -41,7 +41,7 @@ class Residual:
     module: nn.Module
     tokenizer: Any
     read: Reader
-    anatomy: Callable[[Mapping[str, Tensor]], Anatomy]
+    architecture: Callable[[Mapping[str, Tensor]], Architecture]
     trace: Callable[..., Any]
     streams: dict[int, Stream]
 
@@ -124,7 +124,7 @@ class Residual:
         stream = self._stream(clean)
         if not stream.logits:
             raise RefusedError(stream.note or "This model predicts no tokens, so patching has nothing to measure.")
-        anatomy = self.anatomy(clean.inputs)
+        architecture = self.architecture(clean.inputs)
         at = self._position(clean, stream, position)
         last = len(clean.tokens_for(stream.last)[0]) - 1
         chosen = _named(answer, foil, lambda: _most_probable(clean, at, last))
@@ -141,7 +141,7 @@ class Residual:
             heads=heads,
             positions=positions,
         )
-        projections = {name: one.projections for name, one in anatomy.stacks.items()}
+        projections = {name: one.projections for name, one in architecture.stacks.items()}
         return Patching(self.module, stream, projections, plan, clean, corrupted, self._tolerance).run(observer)
 
     def mediate(
@@ -189,16 +189,16 @@ class Residual:
             )
         if trace.provenance.get("weights") != fingerprint(self.module):
             raise InputError("This trace is of a model with other weights than this one has: pass the text.")
-        anatomy = self.anatomy(trace.inputs)
-        if id(anatomy) not in self.streams:
+        architecture = self.architecture(trace.inputs)
+        if id(architecture) not in self.streams:
             few = probe_inputs(self.module, kind_of(trace.inputs), trace.inputs)
-            self.streams[id(anatomy)] = look_at_stream(self.module, anatomy, few)
-        return self.streams[id(anatomy)]
+            self.streams[id(architecture)] = look_at_stream(self.module, architecture, few)
+        return self.streams[id(architecture)]
 
     def _edited(self, trace: Trace) -> Edited | None:
-        anatomy = self.anatomy(trace.inputs)
-        plan = plan_for(anatomy, trace.edits, title=type(self.module).__name__)
-        return None if plan is None else Edited(plan, anatomy.places)
+        architecture = self.architecture(trace.inputs)
+        plan = plan_for(architecture, trace.edits, title=type(self.module).__name__)
+        return None if plan is None else Edited(plan, architecture.places)
 
     def _position(self, trace: Trace, stream: Stream, position: int | None) -> int:
         tokens = trace.tokens_for(stream.last)[0]

@@ -15,6 +15,7 @@ from torch import Tensor
 from attnscope.display import Displayed
 from attnscope.edits import Edit
 from attnscope.errors import InputError
+from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.editable import Editable
 from attnscope.model.generation.generate import Task, as_traced, generate, prompt_of
 from attnscope.model.generation.result import Generation, OnToken, Wanted
@@ -34,12 +35,12 @@ from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.inputs.preprocessor import Encoding
 from attnscope.model.interpretation import Residual
 from attnscope.model.interpreted import Interpreted
-from attnscope.model.interventions.edited_model import plan_for
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
+from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import lazy_logits
 from attnscope.model.tracing.predictions import predictions_of
 from attnscope.model.tracing.provenance import provenance
-from attnscope.model.tracing.run import Subject, check_sizes, run, taken_as_said
+from attnscope.model.tracing.run import check_sizes, run, taken_as_said
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer
 
@@ -184,16 +185,16 @@ class Model(Displayed, Interpreted, Editable, Encoding):
 
     def _traced(self, encoded: Encoded, edits: Sequence[Edit], observer: Observer | None) -> Trace:
         inputs = self._inputs(encoded)
-        anatomy = self._anatomy_for(inputs)
-        subject = Subject(self.module, anatomy, self.title)
+        architecture = self._architecture_for(inputs)
+        probed = ProbedModel(self.module, architecture, self.title)
         if "pixel_values" in inputs:
-            encoded = with_patches(self.module, anatomy, encoded, inputs, self._patches)
+            encoded = with_patches(self.module, architecture, encoded, inputs, self._patches)
         heard = hears(self.module)  # how many positions there are is known afterwards
         counted = all(encoded.sides.values()) and not heard
         sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
-        plan = plan_for(anatomy, edits, title=self.title, sizes=sizes)
+        plan = plan_for(architecture, edits, title=self.title, sizes=sizes)
         made = () if plan is None else plan.edits
-        passed = run(subject, inputs, observer, plan)
+        passed = run(probed, inputs, observer, plan)
         if heard:
             first = next(iter(passed.stacks.values()))
             count = next(record.keys for record in first.records if record is not None)
@@ -207,7 +208,7 @@ class Model(Displayed, Interpreted, Editable, Encoding):
             stacks=passed.stacks,
             certificate=passed.certificate,
             provenance=provenance(self, encoded, inputs, made),
-            warnings=[*encoded.warnings, *passed.warnings, *anatomy.notes],
+            warnings=[*encoded.warnings, *passed.warnings, *architecture.notes],
             next_tokens=self._next(logits) if "decoder" in passed.stacks else None,
             predictions=predictions_of(self.module, self.tokenizer, passed.output, encoded, self._read),
             logits=lazy_logits(self.module, inputs, passed.base, _last_logits(logits)),
@@ -260,8 +261,8 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         """`generate` with settings that were checked before."""
         encoded = prompt_of(self.module, self.tokenizer, self._read, text, pair, target)
         inputs = self._inputs(encoded)
-        subject = Subject(self.module, self._anatomy_for(as_traced(self.module, inputs)), self.title)
-        task = Task(self, self.tokenizer, self._read, encoded, inputs, subject, edits)
+        probed = ProbedModel(self.module, self._architecture_for(as_traced(self.module, inputs)), self.title)
+        task = Task(self, self.tokenizer, self._read, encoded, inputs, probed, edits)
         return generate(task, wanted, on_token=on_token, observer=observer)
 
     def check(
@@ -285,7 +286,7 @@ class Model(Displayed, Interpreted, Editable, Encoding):
             return tower.check(encoded.inputs, observer=observer)
         with taken_as_said(self.module, encoded, self.title):
             inputs = self._inputs(encoded)
-            return full_certificate(self.module, self._anatomy_for(inputs), inputs, observer)
+            return full_certificate(self.module, self._architecture_for(inputs), inputs, observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
         """The full certificate of the input of a trace."""
@@ -293,16 +294,19 @@ class Model(Displayed, Interpreted, Editable, Encoding):
             raise InputError(
                 "This trace was not made by a model of this session, so its input is not there to be run again."
             )
-        module, anatomy = self._tower(trace.inputs).module, self._tower(trace.inputs)._anatomy_for(trace.inputs)
-        plan = plan_for(anatomy, trace.edits, title=self.title)
+        module, architecture = (
+            self._tower(trace.inputs).module,
+            self._tower(trace.inputs)._architecture_for(trace.inputs),
+        )
+        plan = plan_for(architecture, trace.edits, title=self.title)
         if plan is not None:
-            return edited_certificate(module, anatomy, trace.inputs, plan, observer)
-        return full_certificate(module, anatomy, trace.inputs, observer)
+            return edited_certificate(module, architecture, trace.inputs, plan, observer)
+        return full_certificate(module, architecture, trace.inputs, observer)
 
     @property
     def residual(self) -> Residual:
         """The residual stream: its blocks, final norm and unembedding, looked for when first asked about."""
-        return Residual(self.module, self.tokenizer, self._read, self._anatomy_for, self.trace, self._streams)
+        return Residual(self.module, self.tokenizer, self._read, self._architecture_for, self.trace, self._streams)
 
     def residual_of(self, trace: Trace) -> Residual:
         """That of the part of the model that ran for this trace."""

@@ -11,23 +11,23 @@ from attnscope.capture import Recorder, capture_pass, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.edits import unresolved
 from attnscope.errors import DamagedError, InputError
+from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.module_info import accepted, input_device
-from attnscope.model.interventions.edited_model import plan_for
 from attnscope.model.model import Model
+from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.provenance import fingerprint
-from attnscope.model.tracing.run import Subject
 from attnscope.trace import Trace
 from attnscope.trace.file import path_of, read
-from attnscope.trace.trace import TracedStack
+from attnscope.trace.stack import TracedStack
 
 
-def _projections(subject: Subject, stack: TracedStack, name: str) -> list[nn.Module | None]:
+def _projections(probed: ProbedModel, stack: TracedStack, name: str) -> list[nn.Module | None]:
     """The projections that read what the trace has of each layer: not those that read it gated, where it has no gate."""
-    anatomy = subject.anatomy.stacks[name]
+    architecture = probed.architecture.stacks[name]
     without = {i for i, record in enumerate(stack.records) if getattr(record, "gate", None) is None}
     return [
-        None if path is None or i in anatomy.gated & without else subject.module.get_submodule(path)
-        for i, path in enumerate(anatomy.projections)
+        None if path is None or i in architecture.gated & without else probed.module.get_submodule(path)
+        for i, path in enumerate(architecture.projections)
     ]
 
 
@@ -40,7 +40,7 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
     """
     if model is not None and not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"`model` is an `attnscope.Model`, the one that made the trace; got {type(model).__name__}.")
-    trace = read(path_of(path))
+    trace = Trace.of_parts(read(path_of(path)))
     try:
         trace.edits = unresolved(trace.provenance.get("edits", []))
     except InputError as error:
@@ -53,19 +53,19 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
             f"{os.fspath(path)!r} was made by a model with other weights ({trace.provenance.get('title')}); pass that one, or "
             "open the trace without a model."
         )
-    subject = model.subject_for(trace.inputs)
+    probed = model.subject_for(trace.inputs)
     stacks = {
-        name: replace(stack, projections=_projections(subject, stack, name))
+        name: replace(stack, projections=_projections(probed, stack, name))
         for name in trace.stacks
         if (stack := trace.traced_stack(name))
     }
 
     def logits() -> Tensor | None:
-        plan = plan_for(subject.anatomy, trace.edits, title=subject.title)
-        device = input_device(subject.module)
+        plan = plan_for(probed.architecture, trace.edits, title=probed.title)
+        device = input_device(probed.module)
         inputs = {name: tensor.to(device) for name, tensor in trace.inputs.items()}
-        with prepared(subject.module, NAME if plan else None) as clone:
-            recorder = Recorder(names={}, places=subject.anatomy.places, plan=plan, keeps=False)
+        with prepared(probed.module, NAME if plan else None) as clone:
+            recorder = Recorder(names={}, places=probed.architecture.places, plan=plan, keeps=False)
             options = accepted(clone, use_cache=False, return_dict=True)
             output, _ = capture_pass(clone, recorder, {**inputs, **options})
         found = getattr(output, "logits", None)

@@ -22,7 +22,7 @@ from attnscope.model.residual_stream.states import States
 from attnscope.session.protocols import Given
 from attnscope.testing.fake_results import fake_states, fake_sweep
 from attnscope.trace import Certificate, LayerCertificate, Trace
-from attnscope.trace.trace import TracedStack
+from attnscope.trace.stack import TracedStack
 from attnscope.types import LayerShape, Observer, Sentence, Stack, Token
 
 

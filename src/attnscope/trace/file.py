@@ -25,10 +25,11 @@ from torch import Tensor, nn
 from attnscope.attention import Bias, Edited, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError
 from attnscope.trace.certificate import Certificate, LayerCertificate
+from attnscope.trace.parts import TraceParts
 from attnscope.trace.prediction import prediction_fields, prediction_of
 from attnscope.trace.rotary import rotary_read
 from attnscope.trace.serialization import facts_of, tensors_of
-from attnscope.trace.trace import Trace, TracedStack, projected
+from attnscope.trace.stack import TracedStack, projected
 from attnscope.types import Picture, token_fields, token_of
 
 FORMAT = 1
@@ -42,15 +43,14 @@ def path_of(given: str | os.PathLike[str]) -> Path:
     return Path(given)
 
 
-def write(trace: Trace, path: Path, *, weights: bool) -> None:
-    """See `Trace.save`."""
+def write(parts: TraceParts, trace_id: str, path: Path, *, weights: bool) -> None:
+    """See `Trace.save`. `trace_id` is `parts.id`, which takes a while to compute."""
     if path.is_dir() or not path.parent.is_dir():
         problem = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
         raise InputError(f"The trace cannot be written: {str(path)!r} {problem}.")
-    tensors: dict[str, Tensor] = {f"input.{name}": value for name, value in trace.inputs.items()}
+    tensors: dict[str, Tensor] = {f"input.{name}": value for name, value in parts.inputs.items()}
     stacks: dict[str, Any] = {}
-    for name in trace.stacks:
-        stack = trace.traced_stack(name)
+    for name, stack in parts.stacks.items():
         stacks[name] = {
             "causal": stack.causal,
             "query": stack.query_side,
@@ -62,17 +62,17 @@ def write(trace: Trace, path: Path, *, weights: bool) -> None:
                 tensors.update({f"{name}.{index}.{part}": one for part, one in tensors_of(record).items()})
         if weights:
             tensors.update(_projections(name, stack))
-    tensors.update({f"image.{i}": _as_tensor(image.data) for i, image in enumerate(trace.images)})
+    tensors.update({f"image.{i}": _as_tensor(image.data) for i, image in enumerate(parts.images)})
     described = {
         "format": FORMAT,
-        "id": trace.id,
-        "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in trace.sides.items()},
+        "id": trace_id,
+        "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in parts.sides.items()},
         "stacks": stacks,
-        "provenance": trace.provenance,
-        "warnings": trace.warnings,
-        "next": trace.next_tokens,
-        "predictions": [prediction_fields(one) for one in trace.predictions],
-        "images": [[image.width, image.height] for image in trace.images],
+        "provenance": parts.full_provenance,
+        "warnings": list(parts.warnings),
+        "next": parts.next_tokens,
+        "predictions": [prediction_fields(one) for one in parts.predictions],
+        "images": [[image.width, image.height] for image in parts.images],
     }
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -85,8 +85,11 @@ def write(trace: Trace, path: Path, *, weights: bool) -> None:
         Path(unfinished).unlink(missing_ok=True)
 
 
-def read(path: Path) -> Trace:
-    """The trace in a file. Raises `MissingError`, or `DamagedError` for a file that is no whole trace of this format."""
+def read(path: Path) -> TraceParts:
+    """The parts of the trace in a file.
+
+    Raises `MissingError`, or `DamagedError` for a file that is no whole trace of this format.
+    """
     if not path.is_file():
         raise MissingError(f"There is no trace {str(path)!r}.")
     try:
@@ -98,14 +101,14 @@ def read(path: Path) -> Trace:
             f"{str(path)!r} is not a whole trace: it is cut short, or something else than attnscope wrote it ({error})."
         ) from error
     try:
-        trace = _trace(described, tensors)
+        parts = _parts(described, tensors)
     except AttnscopeError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise DamagedError(f"{str(path)!r} lacks parts of a trace ({type(error).__name__}: {error}).") from error
-    if trace.id != described["id"]:
+    if parts.id != described["id"]:
         raise DamagedError(f"{str(path)!r} was changed after it was saved: its content does not match its hash.")
-    return trace
+    return parts
 
 
 def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
@@ -122,7 +125,7 @@ def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]
     return described
 
 
-def _trace(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace:
+def _parts(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TraceParts:
     sides = {side: [token_of(token) for token in tokens] for side, tokens in described["tokens"].items()}
     provenance = dict(described["provenance"])
     turns = provenance.pop("rotary", {})
@@ -137,12 +140,12 @@ def _trace(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace
     certificate = provenance.pop("certificate")
     layers = {name: [LayerCertificate(**layer) for layer in found] for name, found in certificate.pop("stacks").items()}
     following = described["next"]
-    return Trace(
+    return TraceParts(
         sides=sides,
         stacks=stacks,
         certificate=Certificate(**certificate, stacks=layers),
         provenance=provenance,
-        warnings=described["warnings"],
+        warnings=list(described["warnings"]),
         next_tokens=None if following is None else [(text, ident, p) for text, ident, p in following],
         predictions=[prediction_of(one) for one in described.get("predictions", [])],
         inputs={name.removeprefix("input."): one for name, one in tensors.items() if name.startswith("input.")},

@@ -1,4 +1,4 @@
-"""A trace of attention weights that somebody else computed."""
+"""The parts of a trace of attention weights that somebody else computed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,49 @@ from attnscope.errors import InputError
 from attnscope.trace.attention_arrays import Rows, layers_of
 from attnscope.trace.byte_level import prettified
 from attnscope.trace.certificate import Certificate
-from attnscope.trace.trace import Trace, TracedStack
+from attnscope.trace.parts import TraceParts
+from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
 
 SENTENCE = "These weights were given as they are; there was no model to check them against."
 
 _SPECIAL = re.compile(r"\[(CLS|SEP|PAD|MASK|UNK|BOS|EOS)\]|</?s>|<(pad|bos|eos|unk|mask|cls|sep)>|<\|[^|]+\|>")
+
+
+def parts_of_attention(
+    attentions: Any,
+    tokens: Sequence[str] | None,
+    sentence_b_start: int | None,
+    *,
+    key_tokens: Sequence[str] | None,
+    encoder: Any,
+    decoder: Any,
+    cross: Any,
+    encoder_tokens: Sequence[str] | None,
+    decoder_tokens: Sequence[str] | None,
+    rows: Rows,
+    prettify_tokens: bool,
+) -> TraceParts:
+    """What `Trace.from_attention` does: one stack, or those of an encoder-decoder model."""
+    apart = (encoder, decoder, cross, encoder_tokens, decoder_tokens)
+    if attentions is None and tokens is None:
+        return from_encoder_decoder(
+            encoder=encoder,
+            decoder=decoder,
+            cross=cross,
+            encoder_tokens=encoder_tokens,
+            decoder_tokens=decoder_tokens,
+            rows=rows,
+            prettify_tokens=prettify_tokens,
+        )
+    if attentions is None or tokens is None or any(one is not None for one in apart):
+        raise InputError(
+            "Pass `attentions` with `tokens`, or the attention of encoder, decoder and across with `encoder_tokens` and "
+            "`decoder_tokens`; not a part of one, nor both."
+        )
+    return from_attention(
+        attentions, tokens, sentence_b_start, key_tokens=key_tokens, rows=rows, prettify_tokens=prettify_tokens
+    )
 
 
 def from_attention(
@@ -32,7 +69,7 @@ def from_attention(
     rows: Rows = "whole",
     prettify_tokens: bool = False,
     name: str = "attentions",
-) -> Trace:
+) -> TraceParts:
     """See `Trace.from_attention`. `name` is what the caller calls the weights."""
     texts = _texts("tokens", tokens)
     keys = texts if key_tokens is None else _texts("key_tokens", key_tokens)
@@ -44,9 +81,9 @@ def from_attention(
     shown = _tokens(texts, sentence_b_start, prettify_tokens=prettify_tokens)
     if key_tokens is not None:
         sides = {"source": _tokens(keys, None, prettify_tokens=prettify_tokens), "target": shown}
-        return _trace(sides, {"cross": _stack(layers, causal=False, query="target", key="source")})
+        return _parts(sides, {"cross": _stack(layers, causal=False, query="target", key="source")})
     causal = len(texts) > 1 and all(not bool(one.triu(1).any()) for one in layers if one is not None)
-    return _trace({"text": shown}, {"decoder" if causal else "encoder": _stack(layers, causal=causal)})
+    return _parts({"text": shown}, {"decoder" if causal else "encoder": _stack(layers, causal=causal)})
 
 
 def from_encoder_decoder(
@@ -59,7 +96,7 @@ def from_encoder_decoder(
     rows: Rows = "whole",
     prettify_tokens: bool = False,
     plural: str = "s",
-) -> Trace:
+) -> TraceParts:
     """See `Trace.from_attention`. `plural` ends the names of the caller's arguments (`encoder_attention` + `s`)."""
     needed = {"encoder": encoder is not None or cross is not None, "decoder": decoder is not None or cross is not None}
     given = {"encoder": encoder_tokens, "decoder": decoder_tokens}
@@ -81,7 +118,7 @@ def from_encoder_decoder(
             layers = layers_of(f"{stack}_attention{plural}", weights, len(texts[query]), len(texts[key]), rows)
             stacks[stack] = _stack(layers, causal=stack == "decoder", query=names[query], key=names[key])
     sides = {names[side]: _tokens(one, None, prettify_tokens=prettify_tokens) for side, one in texts.items()}
-    return _trace(sides, stacks)
+    return _parts(sides, stacks)
 
 
 def _texts(name: str, tokens: Any) -> list[str]:
@@ -108,8 +145,8 @@ def _stack(layers: Sequence[Tensor | None], *, causal: bool, query: str = "text"
     return TracedStack(records, causal=causal, query_side=query, key_side=key)
 
 
-def _trace(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack]) -> Trace:
-    return Trace(
+def _parts(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack]) -> TraceParts:
+    return TraceParts(
         sides=sides,
         stacks=stacks,
         certificate=Certificate(ok=False, max_error=0.0, tolerance=0.0, scope="sampled", sentence=SENTENCE, stacks={}),

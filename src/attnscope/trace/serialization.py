@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from attnscope.attention import LayerRecord, QKRecord, WeightsRecord
+from attnscope.trace.stack import TracedStack
 from attnscope.types import Picture, Token, token_fields
-
-if TYPE_CHECKING:
-    from attnscope.trace.trace import TracedStack
 
 
 def content_hash(

@@ -4,46 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.display import Displayed
 from attnscope.errors import InputError, RefusedError
 from attnscope.trace.certificate import Certificate
+from attnscope.trace.file import path_of, write
+from attnscope.trace.from_attention import parts_of_attention
+from attnscope.trace.parts import TraceParts
 from attnscope.trace.prediction import Prediction
-from attnscope.trace.rotary import rotary_fields
-from attnscope.trace.serialization import content_hash
+from attnscope.trace.stack import TracedStack, projected
 from attnscope.types import Picture, Rotary, Stack, Token
 
 Rows = slice | Sequence[int] | Tensor | None
-Projection = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class TracedStack:
-    """The attention layers of one stack. `records[i]` is None where layer i has no attention.
-
-    `query_side` and `key_side` name the token lists (`Trace.sides`) of its queries and keys. `projections[i]` is the module
-    that turns the heads' outputs of layer i into the attention block's own (W_O), or None where there is no such module.
-    `rotary[i]` is how positions turn q and k of layer i, None where they do not or nobody knows how.
-    """
-
-    records: list[LayerRecord | None]
-    causal: bool
-    query_side: str = "text"
-    key_side: str = "text"
-    projections: list[nn.Module | None] = field(default_factory=list[nn.Module | None])
-    rotary: list[Rotary | None] = field(default_factory=list[Rotary | None])
-
-    def rotation(self, layer: int) -> Rotary | None:
-        """`rotary[layer]`, also of a stack that was saved without."""
-        return self.rotary[layer] if layer < len(self.rotary) else None
 
 
 class Trace(Displayed):
@@ -92,6 +72,26 @@ class Trace(Displayed):
         edited = f", with {count} edit{'s' if count > 1 else ''}" if count else ""
         return f"<Trace of {said} tokens, {shape}{edited}>"
 
+    @classmethod
+    def of_parts(cls, parts: TraceParts) -> Trace:
+        """The trace of these parts. It has no logits, and its recorded edits are JSON values (`attnscope.open` reads them)."""
+        return cls(**{one.name: getattr(parts, one.name) for one in fields(parts)})
+
+    @property
+    def parts(self) -> TraceParts:
+        """What the trace consists of now."""
+        return TraceParts(
+            sides=self.sides,
+            stacks=self._stacks,
+            certificate=self.certificate,
+            provenance=self._provenance,
+            warnings=self.warnings,
+            next_tokens=self.next_tokens,
+            predictions=self.predictions,
+            inputs=self.inputs,
+            images=self.images,
+        )
+
     @property
     def tokens(self) -> list[Token]:
         """The tokens, one a position; of an encoder-decoder model those of the target side."""
@@ -121,13 +121,12 @@ class Trace(Displayed):
     @property
     def provenance(self) -> dict[str, Any]:
         """Where the trace comes from, as JSON values: model, weights, dtype, versions, input ids, edits, rotary, certificate."""
-        rotary = {name: rotary_fields(stack.records, stack.rotary) for name, stack in self._stacks.items()}
-        return {**self._provenance, "rotary": rotary, "certificate": self.certificate.as_dict()}
+        return self.parts.full_provenance
 
     @cached_property
     def id(self) -> str:
         """A hash (32 hex digits) of the content: tokens, edits, and the bytes of everything captured."""
-        return content_hash(self.sides, self._stacks, self._provenance.get("edits", []), self.images)
+        return self.parts.id
 
     def traced_stack(self, stack: str | None = None) -> TracedStack:
         """A stack's records. Raises `InputError` for an unknown name, or where a name is needed and none is given."""
@@ -219,9 +218,7 @@ class Trace(Displayed):
 
         With `weights` the output projections (W_O) are written too, so that `head_output` works without the model.
         """
-        from attnscope.trace.file import path_of, write
-
-        write(self, path_of(path), weights=weights)
+        write(self.parts, self.id, path_of(path), weights=weights)
 
     @staticmethod
     def from_attention(
@@ -252,28 +249,20 @@ class Trace(Displayed):
         where shapes, token count or values do not fit: every row must be a distribution, or, with `partial_rows` (models with
         learned sinks), sum to at most 1.
         """
-        from attnscope.trace.from_attention import from_attention, from_encoder_decoder
-
-        rows = "partial" if partial_rows else "whole"
-        apart = (encoder_attentions, decoder_attentions, cross_attentions, encoder_tokens, decoder_tokens)
-        if attentions is None and tokens is None:
-            return from_encoder_decoder(
-                encoder=encoder_attentions,
-                decoder=decoder_attentions,
-                cross=cross_attentions,
-                encoder_tokens=encoder_tokens,
-                decoder_tokens=decoder_tokens,
-                rows=rows,
-                prettify_tokens=prettify_tokens,
-            )
-        if attentions is None or tokens is None or any(one is not None for one in apart):
-            raise InputError(
-                "Pass `attentions` with `tokens`, or the attention of encoder, decoder and across with `encoder_tokens` and "
-                "`decoder_tokens`; not a part of one, nor both."
-            )
-        return from_attention(
-            attentions, tokens, sentence_b_start, key_tokens=key_tokens, rows=rows, prettify_tokens=prettify_tokens
+        parts = parts_of_attention(
+            attentions,
+            tokens,
+            sentence_b_start,
+            key_tokens=key_tokens,
+            encoder=encoder_attentions,
+            decoder=decoder_attentions,
+            cross=cross_attentions,
+            encoder_tokens=encoder_tokens,
+            decoder_tokens=decoder_tokens,
+            rows="partial" if partial_rows else "whole",
+            prettify_tokens=prettify_tokens,
         )
+        return Trace.of_parts(parts)
 
     def _qk(self, layer: int, stack: str | None, what: str) -> QKRecord:
         record = self.layer_record(layer, stack)
@@ -282,17 +271,6 @@ class Trace(Displayed):
                 f"The {what} of layer {layer} are not known: of this layer only attention weights are there."
             )
         return record
-
-
-def projected(
-    module: nn.Module, record: QKRecord, outputs: Float[Tensor, "row heads_v_dim"]
-) -> Float[Tensor, "row model_dim"]:
-    """W_O of heads' outputs without its bias, float32: by calling the module, so that adapters and quantised layers count."""
-    parameter = next(module.parameters(), record.q)
-    device = record.q.device if parameter.is_meta else parameter.device
-    given = outputs.to(device, parameter.dtype if parameter.dtype.is_floating_point else record.q.dtype)
-    with torch.no_grad():
-        return (module(given) - module(torch.zeros_like(given[:1]))).float().cpu()
 
 
 def _is_index(value: object) -> bool:

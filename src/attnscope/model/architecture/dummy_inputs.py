@@ -1,6 +1,6 @@
 """What a model is looked at with first: a few tokens, a source and a target of different lengths.
 
-Anatomies are kept by the kind of an input, which is the names of what it consists of. A kind for which nothing small can be
+Architectures are kept by the kind of an input, which is the names of what it consists of. A kind for which nothing small can be
 made up here is looked at with the first input of that kind itself.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from attnscope.errors import RefusedError
 from attnscope.model.hf.module_info import first_dtype, input_device, is_encoder_decoder, vocabulary_size
-from attnscope.model.inputs.image_processor import image_size, vision_config
+from attnscope.model.hf.vision_config import image_size, vision_config
 
 Kind = frozenset[str]
 

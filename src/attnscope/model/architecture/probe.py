@@ -43,7 +43,7 @@ _SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cro
 
 
 @dataclass(frozen=True)
-class StackAnatomy:
+class StackArchitecture:
     """One stack of attention layers. All lists are by layer number, with None where a layer has no attention.
 
     `numbers[i]` is the layer of the stack's i-th call in a pass. `projections` are the paths of the output projections (W_O),
@@ -64,7 +64,7 @@ class StackAnatomy:
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class Architecture:
     """`route` is `interface` where attention goes through transformers' attention interface, else `reported`.
 
     `stacks` are by name, in the order encoder, decoder, cross, vision; `places` tells of each call where it belongs.
@@ -73,7 +73,7 @@ class Anatomy:
     """
 
     route: Route
-    stacks: Mapping[str, StackAnatomy]
+    stacks: Mapping[str, StackArchitecture]
     places: Places
     hidden_states: float | None
     angles: tuple[tuple[float, ...], ...] = ()
@@ -84,7 +84,7 @@ class Anatomy:
         """The stacks whose attention the model has to report itself."""
         return tuple(name for name, stack in self.stacks.items() if stack.reported)
 
-    def renamed(self, old: str, new: str) -> Anatomy:
+    def renamed(self, old: str, new: str) -> Architecture:
         """The same with another name for a stack."""
         stacks = {new if name == old else name: stack for name, stack in self.stacks.items()}
         return replace(self, stacks=stacks, places=self.places.renamed(old, new))
@@ -97,7 +97,7 @@ class Anatomy:
         return "decoder" if "decoder" in self.stacks else "encoder"
 
 
-def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
+def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Architecture:
     """Run `model` over `inputs`, captured and untouched. Raises `RefusedError` where it cannot be shown exactly."""
     untouched = _untouched(model, inputs)
     look = _look(model, inputs, untouched)
@@ -120,7 +120,7 @@ def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
     all_places = Places.of_calls((call.name, places[id(call)]) for call in look.calls)
     stacks = _with_gates(model, inputs, stacks, all_places, {places[id(call)]: call for call in look.calls})
     others, notes = _outside(model, inputs, untouched, [name for name in _SIDES if name not in stacks])
-    return Anatomy(
+    return Architecture(
         route="interface",
         stacks=ordered({**stacks, **others}),
         places=all_places,
@@ -133,15 +133,15 @@ def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Anatomy:
 def _with_gates(
     model: nn.Module,
     inputs: Mapping[str, Tensor],
-    stacks: Mapping[str, StackAnatomy],
+    stacks: Mapping[str, StackArchitecture],
     places: Places,
     calls: Mapping[Place, Capture],
-) -> dict[str, StackAnatomy]:
+) -> dict[str, StackArchitecture]:
     """The stacks without the projections that read something else than a head's own output, gated or not."""
     if all(call.gate is None for call in calls.values()):
         return dict(stacks)
     gated = gated_places(model, inputs, places, {place: call for place, call in calls.items() if place.shown})
-    found: dict[str, StackAnatomy] = {}
+    found: dict[str, StackArchitecture] = {}
     for name, stack in stacks.items():
         strange = {place.layer for place, call in calls.items() if place.stack == name and call.gate is not None} - {
             place.layer for place in gated if place.stack == name
@@ -190,7 +190,7 @@ def _look(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> _Lo
 
 def _outside(
     model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any, missing: Sequence[str]
-) -> tuple[dict[str, StackAnatomy], tuple[str, ...]]:
+) -> tuple[dict[str, StackArchitecture], tuple[str, ...]]:
     """The stacks that did not go through the interface, as the model reports them; and why others are not shown."""
     if not is_encoder_decoder(model) or not missing:
         return {}, ()
@@ -201,11 +201,11 @@ def _outside(
     return {name: _reported_stack(name, weights, across=True) for name, weights in found.items()}, notes
 
 
-def _stack(group: Group, model: nn.Module, look: _Look) -> StackAnatomy:
+def _stack(group: Group, model: nn.Module, look: _Look) -> StackArchitecture:
     turns = dict(zip(map(id, look.calls), look.rotary, strict=True))
     kinds = layer_kinds(model.config) if group.query_side == "text" else ()
     numbers, depth = layer_numbers(group.calls, kinds), len(kinds)
-    return StackAnatomy(
+    return StackArchitecture(
         numbers=numbers,
         shapes=tuple(by_layer(numbers, [call.record.shape for call in group.calls], depth)),
         causal=group.causal,
@@ -240,16 +240,16 @@ def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
             ) from error
 
 
-def _reported(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> Anatomy:
+def _reported(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> Architecture:
     found, error, notes = reported_weights(model, inputs, untouched)
     across = is_encoder_decoder(model)
     stacks = {name: _reported_stack(name, weights, across=across) for name, weights in found.items()}
-    return Anatomy("reported", stacks, Places({}), error, notes=notes)
+    return Architecture("reported", stacks, Places({}), error, notes=notes)
 
 
-def _reported_stack(name: str, weights: Weights, *, across: bool) -> StackAnatomy:
+def _reported_stack(name: str, weights: Weights, *, across: bool) -> StackArchitecture:
     query, key = _SIDES[name] if across else ("text", "text")
-    return StackAnatomy(
+    return StackArchitecture(
         numbers=tuple(range(len(weights))),
         shapes=tuple(None if one is None else LayerShape(one.shape[0], one.shape[0], 0, 0) for one in weights),
         causal=name == "decoder",

@@ -12,8 +12,8 @@ from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteria
 
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.errors import AttnscopeError, RefusedError
-from attnscope.model.choosing import Drawing
 from attnscope.model.generation.result import Wanted
+from attnscope.model.generation.sampling import Drawing
 from attnscope.model.hf.module_info import accepted
 from attnscope.model.hf.verbosity import quiet
 

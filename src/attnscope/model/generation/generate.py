@@ -19,6 +19,7 @@ from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.capture.run import capturing
 from attnscope.edits import Edit, Plan
 from attnscope.errors import InputError, RefusedError, TooLongError
+from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.architecture.rope import kept_angles
 from attnscope.model.generation.decode import Run, run_steps
 from attnscope.model.generation.result import Generation, OnToken, Wanted
@@ -29,13 +30,13 @@ from attnscope.model.inputs.decoder_inputs import Target, parted, with_target
 from attnscope.model.inputs.encode import Text, batch_of, encode
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.inputs.tokens import Reader
-from attnscope.model.interventions.edited_model import plan_for
 from attnscope.model.tracing.certify import certify
+from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
 from attnscope.model.tracing.provenance import provenance
-from attnscope.model.tracing.run import Subject, check_sizes, stacks_of
+from attnscope.model.tracing.run import check_sizes, stacks_of
 from attnscope.trace import Certificate, Trace
-from attnscope.trace.trace import TracedStack
+from attnscope.trace.stack import TracedStack
 from attnscope.types import Observer
 
 if TYPE_CHECKING:
@@ -76,13 +77,13 @@ class Task:
     read: Reader
     encoded: Encoded
     inputs: dict[str, Tensor]
-    subject: Subject
+    probed: ProbedModel
     edits: Sequence[Edit] = ()
 
     @property
     def module(self) -> nn.Module:
         """What is run."""
-        return self.subject.module
+        return self.probed.module
 
     def plan(self, new: int) -> Plan | None:
         """The edits made ready, for so many new tokens: positions count from the first token of the prompt."""
@@ -91,7 +92,7 @@ class Task:
         if is_encoder_decoder(self.module):
             sizes = {"source": len(encoded.tokens), "target": max(1, len(encoded.target_tokens or ()))}
         grown = "target" if is_encoder_decoder(self.module) else "text"
-        return plan_for(self.subject.anatomy, self.edits, title=self.model.title, sizes=sizes, further={grown: new})
+        return plan_for(self.probed.architecture, self.edits, title=self.model.title, sizes=sizes, further={grown: new})
 
 
 def generate(
@@ -119,11 +120,11 @@ class _Made:
 
 
 def _captured(task: Task, writer: Writer, plan: Plan | None, observer: Observer | None) -> _Made:
-    anatomy = task.subject.anatomy
-    shown = anatomy.route == "interface" and not anatomy.outside
+    architecture = task.probed.architecture
+    shown = architecture.route == "interface" and not architecture.outside
     with prepared(task.module, NAME if shown else None) as clone:
         recorder = StepsRecorder(
-            names={}, observer=observer, total=len(anatomy.places), places=anatomy.places, plan=plan
+            names={}, observer=observer, total=len(architecture.places), places=architecture.places, plan=plan
         )
         base = StepsOutput(clone)
         try:
@@ -131,14 +132,14 @@ def _captured(task: Task, writer: Writer, plan: Plan | None, observer: Observer 
                 run = run_steps(clone, recorder, task.inputs, writer.wanted, writer.choose)
         finally:
             base.close()
-        turning = kept_angles(clone) == anatomy.angles
+        turning = kept_angles(clone) == architecture.angles
     calls = recorder.joined()
-    certificate = certify(calls, task.subject.tolerance)
+    certificate = certify(calls, task.probed.tolerance)
     if not shown or not certificate.ok:
         return _Made(run, None, certificate, base)
-    stacks = stacks_of(task.subject, calls)
+    stacks = stacks_of(task.probed, calls)
     if turning:
-        stacks = {name: replace(one, rotary=list(anatomy.stacks[name].rotary)) for name, one in stacks.items()}
+        stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
     return _Made(run, stacks, certificate, base, (*(plan.warnings if plan else ()), *recorder.notes))
 
 
@@ -152,7 +153,7 @@ def _trace(task: Task, made: _Made, stacks: dict[str, TracedStack], writer: Writ
         stacks=stacks,
         certificate=made.certificate,
         provenance={**provenance(task.model, whole, inputs, task.edits), "generated": generated},
-        warnings=[*whole.warnings, *made.warnings, *task.subject.anatomy.notes],
+        warnings=[*whole.warnings, *made.warnings, *task.probed.architecture.notes],
         edits=task.edits,
         next_tokens=[(token.text, token.id, probability) for token, probability in writer.most_probable(run.last)],
         logits=lazy_logits(task.module, inputs, made.base, run.last),

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from attnscope.errors import InputError
-from attnscope.model.generation.sampling import Sampling, is_whole
+from attnscope.model.generation.sampling import Sampling
 from attnscope.trace import Trace
 from attnscope.types import Token
+from attnscope.validation import is_whole
 
 Stopped = Literal["length", "end", "stop"]
 OnToken = Callable[["Step"], None]

@@ -1,12 +1,17 @@
-"""Settings under which tokens are drawn."""
+"""Sampling: the settings under which tokens are drawn, and the logits processor that draws them."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from numbers import Integral, Real
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from attnscope.errors import InputError
+from attnscope.validation import is_number, is_whole
 
 _COLDEST = 1e-4
 """A lower temperature would draw the same token, and divide logits by so little that they overflow."""
@@ -49,11 +54,22 @@ class Sampling:
         )
 
 
-def is_whole(value: object) -> bool:
-    """Whether this is a whole number, NumPy's too; a truth value is none."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+class Drawing(LogitsProcessor):
+    """Leaves one token possible, drawn as `sampling` says. It has random numbers of its own: the global ones stay as they are."""
 
+    def __init__(self, sampling: Sampling) -> None:
+        warpers: list[Any] = [TemperatureLogitsWarper(sampling.temperature)]
+        if sampling.top_k is not None:
+            warpers.append(TopKLogitsWarper(sampling.top_k))
+        if sampling.top_p is not None and sampling.top_p < 1:
+            warpers.append(TopPLogitsWarper(sampling.top_p))
+        self._warpers = warpers
+        self._numbers = torch.Generator().manual_seed(sampling.seed)
 
-def is_number(value: object) -> bool:
-    """Whether this is a real number, NumPy's too; a truth value is none."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """The scores [batch, vocab] with all but the drawn token at -inf."""
+        warped: Tensor = scores
+        for warper in self._warpers:
+            warped = warper(input_ids, warped)
+        drawn = torch.multinomial(torch.softmax(warped.float().cpu(), dim=-1), 1, generator=self._numbers)
+        return torch.full_like(scores, -torch.inf).scatter_(1, drawn.to(scores.device), 0.0)

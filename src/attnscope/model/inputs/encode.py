@@ -16,13 +16,13 @@ from typing import Any, cast
 from torch import Tensor
 
 from attnscope.errors import InputError
-from attnscope.model.generation.sampling import is_whole
 from attnscope.model.inputs.chat import Message, encode_chat
 from attnscope.model.inputs.features import encode_numbers, holds_numbers
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.inputs.tensors import encode_ids, encode_ready, rows_of
 from attnscope.model.inputs.text import encode_text
 from attnscope.model.inputs.tokens import Reader
+from attnscope.validation import is_whole
 
 Text = str | Sequence[int] | Sequence[Message] | Mapping[str, Any]
 """One input."""

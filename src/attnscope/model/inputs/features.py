@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attnscope.errors import InputError
 from attnscope.model.inputs.model_inputs import Encoded
-from attnscope.trace.trace import TracedStack
+from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
 
 _NUMBERS = frozenset(

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from attnscope.errors import InputError
+from attnscope.model.hf.vision_config import image_size, vision_config
 from attnscope.model.inputs.patch_grid import grids_of, groups_of
 
 
@@ -138,25 +139,6 @@ def _plainly(images: Sequence[Image.Image], config: Any) -> Pixels:
         "−1 … 1, which may not be what it was trained with."
     )
     return Pixels({"pixel_values": torch.stack(made)}, pictures, [sentence])
-
-
-def vision_config(config: Any) -> Any:
-    """The part of a config that is about pictures."""
-    encoder = getattr(config, "encoder", None)
-    return getattr(config, "vision_config", None) or (encoder if hasattr(encoder, "image_size") else config)
-
-
-def image_size(config: Any) -> tuple[int, int]:
-    """(height, width) that a config wants pictures to have."""
-    size = getattr(vision_config(config), "image_size", None)
-    if isinstance(size, int):
-        return size, size
-    if isinstance(size, list | tuple) and len(size) == 2:  # pyright: ignore[reportUnknownArgumentType]
-        return int(size[0]), int(size[1])  # pyright: ignore[reportUnknownArgumentType]
-    raise InputError(
-        "The model came without an image processor and its config names no image size; pass one as the second argument of "
-        "`attnscope.Model`, or ready inputs (`{'pixel_values': …}`)."
-    )
 
 
 def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from attnscope.capture import prepared
 from attnscope.errors import InputError
-from attnscope.model.architecture.probe import Anatomy
-from attnscope.model.inputs.image_processor import Pixels, Tools, pixels_of, pixels_with_text, seen, vision_config
+from attnscope.model.architecture.probe import Architecture
+from attnscope.model.hf.vision_config import vision_config
+from attnscope.model.inputs.image_processor import Pixels, Tools, pixels_of, pixels_with_text, seen
 from attnscope.model.inputs.images import kept
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.inputs.patch_boxes import (
@@ -106,15 +107,15 @@ Known = dict[tuple[object, ...], Any]
 
 
 def with_patches(
-    model: nn.Module, anatomy: Anatomy, encoded: Encoded, inputs: Mapping[str, Tensor], known: Known
+    model: nn.Module, architecture: Architecture, encoded: Encoded, inputs: Mapping[str, Tensor], known: Known
 ) -> Encoded:
     """The input with its patches as tokens: a vision stack's own, and those that stand among the tokens of a text."""
-    looks = _Looks(model, anatomy, inputs, known)
-    vision = next((name for name, stack in anatomy.stacks.items() if stack.query_side == "image"), None)
+    looks = _Looks(model, architecture, inputs, known)
+    vision = next((name for name, stack in architecture.stacks.items() if stack.query_side == "image"), None)
     if "input_ids" not in inputs:
-        tokens, found_out = looks.vision_tokens(vision or next(iter(anatomy.stacks)))
+        tokens, found_out = looks.vision_tokens(vision or next(iter(architecture.stacks)))
         return replace(encoded, tokens=tokens, warnings=[*encoded.warnings, *([] if found_out else [NO_PATCHES])])
-    text = next((name for name, stack in anatomy.stacks.items() if stack.query_side == "text"), None)
+    text = next((name for name, stack in architecture.stacks.items() if stack.query_side == "text"), None)
     found = None if text is None else looks.text_spots(text, vision)
     tokens = encoded.tokens if found is None else _among(encoded.tokens, found)
     image_tokens, found_out = (None, False) if vision is None else looks.vision_tokens(vision)
@@ -127,7 +128,7 @@ class _Looks:
     """Looks for the parts of a picture behind the positions of a model's stacks."""
 
     model: nn.Module
-    anatomy: Anatomy
+    architecture: Architecture
     inputs: Mapping[str, Tensor]
     known: Known
 
@@ -182,7 +183,7 @@ class _Looks:
 
     def _paths(self, stack: str) -> list[str]:
         """The modules that compute the attention of a stack, in order."""
-        places = self.anatomy.places
+        places = self.architecture.places
         return [path for place in places if place.stack == stack for path in places.paths(place)]
 
     def _layout(self) -> tuple[object, ...]:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.model.inputs.image_processor import vision_config
+from attnscope.model.hf.vision_config import vision_config
 from attnscope.model.inputs.patch_grid import Grid, groups_of
 from attnscope.types import Box
 

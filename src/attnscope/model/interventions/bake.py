@@ -21,11 +21,11 @@ from attnscope.capture.attention_function import NAME
 from attnscope.edits import Edit, Plan, ScaleHead, ScaleNeuron
 from attnscope.errors import RefusedError
 from attnscope.model.architecture.dummy_inputs import probe_inputs, usual_kind
-from attnscope.model.architecture.probe import Anatomy
+from attnscope.model.architecture.probe import Architecture
+from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.hidden_states import relative
 from attnscope.model.hf.module_info import accepted, first_dtype
 from attnscope.model.tracing.certify import placed
-from attnscope.model.tracing.run import Subject
 from attnscope.trace.certificate import TOLERANCE
 
 _SAMPLES = 8
@@ -53,12 +53,12 @@ class Looks:
         ).float()
 
 
-def baked(subject: Subject, made: Plan | None) -> nn.Module:
-    """A copy of the subject's module with the plan's edits in its weights.
+def baked(probed: ProbedModel, made: Plan | None) -> nn.Module:
+    """A copy of the probed's module with the plan's edits in its weights.
 
     Raises `RefusedError`, with the edit's name, for one that is none of weights, or whose weights cannot be told.
     """
-    module, anatomy = subject.module, subject.anatomy
+    module, architecture = probed.module, probed.architecture
     edits = () if made is None else made.edits
     for edit in edits:
         if not isinstance(edit, (ScaleHead, ScaleNeuron)):
@@ -68,19 +68,19 @@ def baked(subject: Subject, made: Plan | None) -> nn.Module:
     result = copy.deepcopy(module)
     if made is None:
         return result
-    looks = _look(module, anatomy)
+    looks = _look(module, architecture)
     for edit in edits:
-        stack = edit.stack or next(iter(anatomy.stacks))
-        _shared(edit, anatomy, stack)
+        stack = edit.stack or next(iter(architecture.stacks))
+        _shared(edit, architecture, stack)
         if isinstance(edit, ScaleHead):
-            _scale_head(result, anatomy, edit, stack)
+            _scale_head(result, architecture, edit, stack)
         elif isinstance(edit, ScaleNeuron):
-            _scale_neuron(result, anatomy, looks, edit, stack)
-    _verify(subject, result, made)
+            _scale_neuron(result, architecture, looks, edit, stack)
+    _verify(probed, result, made)
     return result
 
 
-def _look(module: nn.Module, anatomy: Anatomy) -> Looks:
+def _look(module: nn.Module, architecture: Architecture) -> Looks:
     seen: dict[str, list[Tensor]] = {}
     calls: list[list[Capture]] = []
     with prepared(module, NAME) as clone:
@@ -90,17 +90,17 @@ def _look(module: nn.Module, anatomy: Anatomy) -> Looks:
             if isinstance(one, (nn.Linear, Conv1D))
         ]
         for given in _one_position_each(module):
-            recorder = Recorder(names={}, places=anatomy.places)
+            recorder = Recorder(names={}, places=architecture.places)
             options = accepted(clone, use_cache=False, return_dict=True)
             calls.append(capture_pass(clone, recorder, {**given, **options})[1])
         for handle in handles:
             handle.remove()
     features = {name: torch.stack(found).float() for name, found in seen.items() if len(found) == len(calls)}
     places = {(placed(call).stack, placed(call).layer): index for index, call in enumerate(calls[0])}
-    return Looks(calls, features, places, _factors(module, anatomy))
+    return Looks(calls, features, places, _factors(module, architecture))
 
 
-def _factors(module: nn.Module, anatomy: Anatomy) -> tuple[float, ...]:
+def _factors(module: nn.Module, architecture: Architecture) -> tuple[float, ...]:
     """1, what rotary embeddings multiply by besides turning (YaRN), and the scale of scores where q has it already (OPT)."""
     turning = [
         float(value)
@@ -108,7 +108,9 @@ def _factors(module: nn.Module, anatomy: Anatomy) -> tuple[float, ...]:
         for name, value in vars(one).items()
         if name.endswith("attention_scaling") and isinstance(value, (int, float))
     ]
-    scales = [shape.qk_dim**-0.5 for stack in anatomy.stacks.values() for shape in stack.shapes if shape is not None]
+    scales = [
+        shape.qk_dim**-0.5 for stack in architecture.stacks.values() for shape in stack.shapes if shape is not None
+    ]
     return tuple(dict.fromkeys([1.0, *turning, *scales]))
 
 
@@ -122,8 +124,8 @@ def _keeping(
     return keep
 
 
-def _shared(edit: Edit, anatomy: Anatomy, stack: str) -> None:
-    for found in anatomy.places.by_path.values():
+def _shared(edit: Edit, architecture: Architecture, stack: str) -> None:
+    for found in architecture.places.by_path.values():
         if len(found) > 1 and any((place.stack, place.layer) == (stack, edit.layer) for place in found):
             raise RefusedError(
                 f"{edit.kind} of {edit.place} cannot be baked: one module runs for {len(found)} layers here, and its weights are "
@@ -131,8 +133,8 @@ def _shared(edit: Edit, anatomy: Anatomy, stack: str) -> None:
             )
 
 
-def _scale_head(model: nn.Module, anatomy: Anatomy, edit: ScaleHead, stack: str) -> None:
-    shape, path = anatomy.stacks[stack].shapes[edit.layer], anatomy.stacks[stack].projections[edit.layer]
+def _scale_head(model: nn.Module, architecture: Architecture, edit: ScaleHead, stack: str) -> None:
+    shape, path = architecture.stacks[stack].shapes[edit.layer], architecture.stacks[stack].projections[edit.layer]
     projection = None if path is None else model.get_submodule(path)
     if shape is None or projection is None or type(projection) not in (nn.Linear, Conv1D):
         raise RefusedError(
@@ -147,8 +149,8 @@ def _scale_head(model: nn.Module, anatomy: Anatomy, edit: ScaleHead, stack: str)
             weight[:, columns] *= edit.factor
 
 
-def _scale_neuron(model: nn.Module, anatomy: Anatomy, looks: Looks, edit: ScaleNeuron, stack: str) -> None:
-    shape, turns = anatomy.stacks[stack].shapes[edit.layer], _rotary(anatomy, stack, edit.layer)
+def _scale_neuron(model: nn.Module, architecture: Architecture, looks: Looks, edit: ScaleNeuron, stack: str) -> None:
+    shape, turns = architecture.stacks[stack].shapes[edit.layer], _rotary(architecture, stack, edit.layer)
     assert shape is not None
     if edit.vector != "v":
         for pair in () if turns is None else turns.pairs:
@@ -159,7 +161,7 @@ def _scale_neuron(model: nn.Module, anatomy: Anatomy, looks: Looks, edit: ScaleN
                 )
     head = edit.head if edit.vector == "q" else edit.head * shape.kv_heads // shape.heads
     wanted = looks.vector((stack, edit.layer), edit.vector, head)[:, list(edit.dims)]
-    path, rows = _rows_of(edit, wanted, looks, anatomy, stack)
+    path, rows = _rows_of(edit, wanted, looks, architecture, stack)
     projection: Any = model.get_submodule(path)
     with torch.no_grad():
         if isinstance(projection, Conv1D):
@@ -170,17 +172,17 @@ def _scale_neuron(model: nn.Module, anatomy: Anatomy, looks: Looks, edit: ScaleN
             projection.bias[rows] *= edit.factor
 
 
-def _rotary(anatomy: Anatomy, stack: str, layer: int) -> Any:
-    turning = anatomy.stacks[stack].rotary
+def _rotary(architecture: Architecture, stack: str, layer: int) -> Any:
+    turning = architecture.stacks[stack].rotary
     return turning[layer] if layer < len(turning) else None
 
 
-def _rows_of(edit: Edit, wanted: Tensor, looks: Looks, anatomy: Anatomy, stack: str) -> tuple[str, Tensor]:
+def _rows_of(edit: Edit, wanted: Tensor, looks: Looks, architecture: Architecture, stack: str) -> tuple[str, Tensor]:
     """The linear map near the layer's attention with exactly these numbers [sample, dim] as features, and which."""
     features = looks.features
     paths = [
         path
-        for path, found in anatomy.places.by_path.items()
+        for path, found in architecture.places.by_path.items()
         if any((place.stack, place.layer) == (stack, edit.layer) for place in found)
     ]
     near = sorted(features, key=lambda name: -max(_common(name, path) for path in paths))
@@ -217,18 +219,18 @@ def _one_position_each(module: nn.Module) -> list[dict[str, Tensor]]:
     return [{name: one[:, i : i + 1] for name, one in whole.items()} for i in range(min(samples, _SAMPLES))]
 
 
-def _verify(subject: Subject, result: nn.Module, made: Plan) -> None:
+def _verify(probed: ProbedModel, result: nn.Module, made: Plan) -> None:
     """Raise `RefusedError` where the copy does not compute what the live edits do.
 
     Their logits are compared, and in the edited layers, where a small effect is not yet lost among larger numbers, q, k, v and
     what the output projection puts out: there the difference is held against what the edits themselves change.
     """
-    module, anatomy, dtype = subject.module, subject.anatomy, first_dtype(subject.module)
+    module, architecture, dtype = probed.module, probed.architecture, first_dtype(probed.module)
     inputs = probe_inputs(module, usual_kind(module), tokens=_SAMPLES + 2)
     inputs |= accepted(module, use_cache=False, return_dict=True)
-    _, plain = _pass(module, anatomy, made, None, inputs)
-    wanted, live = _pass(module, anatomy, made, made, inputs)
-    _, own = _pass(result, anatomy, made, None, inputs)
+    _, plain = _pass(module, architecture, made, None, inputs)
+    wanted, live = _pass(module, architecture, made, made, inputs)
+    _, own = _pass(result, architecture, made, None, inputs)
     with prepared(result, None) as clone, torch.no_grad():
         found: Any = clone(**inputs)
     off, noise = relative(wanted[0], found[0]), _ROUNDINGS * torch.finfo(dtype).eps
@@ -237,21 +239,21 @@ def _verify(subject: Subject, result: nn.Module, made: Plan) -> None:
         wrong = "the edited layers compute something else"
     if wrong is not None:
         raise RefusedError(
-            f"The weights of {subject.title} with these edits in them do not give what the edits do: {wrong}."
+            f"The weights of {probed.title} with these edits in them do not give what the edits do: {wrong}."
         )
 
 
 def _pass(
-    module: nn.Module, anatomy: Anatomy, made: Plan, acting: Plan | None, inputs: Mapping[str, Any]
+    module: nn.Module, architecture: Architecture, made: Plan, acting: Plan | None, inputs: Mapping[str, Any]
 ) -> tuple[Any, list[Tensor]]:
     """A pass's output, and q, k, v and the projection's output [position, feature] of the layers that `made` edits."""
-    where = {(edit.stack or next(iter(anatomy.stacks)), edit.layer) for edit in made.edits}
+    where = {(edit.stack or next(iter(architecture.stacks)), edit.layer) for edit in made.edits}
     seen: dict[str, list[Tensor]] = {}
     with prepared(module, NAME) as clone:
-        paths = [path for stack, layer in where if (path := anatomy.stacks[stack].projections[layer]) is not None]
+        paths = [path for stack, layer in where if (path := architecture.stacks[stack].projections[layer]) is not None]
         for path in paths:
             clone.get_submodule(path).register_forward_hook(_keeping(seen, path, first=False))
-        output, calls = capture_pass(clone, Recorder(names={}, places=anatomy.places, plan=acting), inputs)
+        output, calls = capture_pass(clone, Recorder(names={}, places=architecture.places, plan=acting), inputs)
     records = [call.record for call in calls if (placed(call).stack, placed(call).layer) in where]
     vectors = [
         part.transpose(0, 1).flatten(1)

@@ -6,7 +6,7 @@ import copy
 import functools
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,48 +20,10 @@ from attnscope.capture import Recorder, structural_clone
 from attnscope.capture.attention_function import ACTIVE, NAME
 from attnscope.capture.clone import set_attention
 from attnscope.capture.residual_hooks import positions_before, residual_edits
-from attnscope.edits import Edit, Plan, Planned, plan
+from attnscope.edits import Plan
 from attnscope.errors import RefusedError
-from attnscope.model.architecture.probe import Anatomy
-from attnscope.model.tracing.run import Subject
-from attnscope.types import Stack
-
-
-def plan_for(
-    anatomy: Anatomy,
-    edits: Sequence[Edit | Planned],
-    *,
-    title: str,
-    sizes: Mapping[str, int] | None = None,
-    further: Mapping[str, int] | None = None,
-) -> Plan | None:
-    """The plan of `edits` for a model with this anatomy; None where there are none.
-
-    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`), `further` how many may follow on a side. Raises
-    `InputError` for an edit that does not fit, `RefusedError` where attention does not go through transformers' interface.
-    """
-    if isinstance(edits, (list, tuple)) and not edits:
-        return None
-    if anatomy.route != "interface" or anatomy.outside:
-        raise RefusedError(
-            f"{title} computes its attention outside transformers' attention interface, so nothing in it can be edited."
-        )
-    return plan(
-        edits,
-        {name: Stack.of(stack.shapes) for name, stack in anatomy.stacks.items()},
-        rotary={name: stack.rotary for name, stack in anatomy.stacks.items()},
-        lengths=None
-        if sizes is None
-        else {
-            name: (sizes[stack.query_side], sizes[stack.key_side])
-            for name, stack in anatomy.stacks.items()
-            if stack.query_side in sizes and stack.key_side in sizes
-        },
-        further={
-            name: ((further or {}).get(stack.query_side, 0), (further or {}).get(stack.key_side, 0))
-            for name, stack in anatomy.stacks.items()
-        },
-    )
+from attnscope.model.architecture.probe import Architecture
+from attnscope.model.architecture.probed_model import ProbedModel
 
 
 @dataclass(eq=False)
@@ -69,7 +31,7 @@ class EditedRun:
     """A clone of a model whose passes are edited. Any number of threads may call it while it is open."""
 
     clone: nn.Module
-    anatomy: Anatomy
+    architecture: Architecture
     plan: Plan
     title: str
     closed: bool = False
@@ -116,7 +78,7 @@ class _Edited(_Forward):
         now = ACTIVE.get()
         if now is not None and now.plan is run.plan:
             return self.forward(*args, **kwargs)
-        recorder = Recorder(names=run.names, places=run.anatomy.places, plan=run.plan, keeps=False)
+        recorder = Recorder(names=run.names, places=run.architecture.places, plan=run.plan, keeps=False)
         recorder.before = positions_before(kwargs)
         token = ACTIVE.set(recorder)
         try:
@@ -130,19 +92,19 @@ _RUNS: ContextVar[tuple[EditedRun, ...]] = ContextVar("attnscope_edited", defaul
 
 
 @contextmanager
-def edited_run(hf_model: nn.Module, subject: Subject, made: Plan) -> Generator[nn.Module]:
+def edited_run(hf_model: nn.Module, probed: ProbedModel, made: Plan) -> Generator[nn.Module]:
     """While this lasts, calls of `hf_model` (and of the models inside it) from this context are edited; others are not.
 
     Gives the edited model, which any thread may call. Raises `RefusedError` where the model cannot be cloned.
     """
-    module, anatomy = subject.module, subject.anatomy
+    module, architecture = probed.module, probed.architecture
     clone = structural_clone(module)
     set_attention(clone, NAME)
-    run = EditedRun(clone, anatomy, made, subject.title)
+    run = EditedRun(clone, architecture, made, probed.title)
     run.paths = {id(one): name for name, one in module.named_modules() if isinstance(one, PreTrainedModel)}
     run.paths[id(hf_model)] = ""
     with ExitStack() as stack:
-        stack.enter_context(residual_edits(clone, made, anatomy.places))
+        stack.enter_context(residual_edits(clone, made, architecture.places))
         for one in {id(one): one for one in (hf_model, *module.modules()) if id(one) in run.paths}.values():
             stack.enter_context(_dispatching(one))
         token = _RUNS.set((*_RUNS.get(), run))

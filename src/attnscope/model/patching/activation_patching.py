@@ -20,8 +20,8 @@ from attnscope.capture import prepared
 from attnscope.errors import CancelledError, RefusedError
 from attnscope.model.hf.hidden_states import relative
 from attnscope.model.patching.activation_cache import Recorded, logits_at, record
-from attnscope.model.patching.sweep import By, Metric, Sweep, What, measured
-from attnscope.model.residual_stream.answer import Answer
+from attnscope.model.patching.sweep import Sweep, measured
+from attnscope.model.patching.sweep_plan import SweepPlan
 from attnscope.model.residual_stream.blocks import Block, state_of
 from attnscope.model.residual_stream.stream import Stream, replaced, with_state
 from attnscope.trace import Trace
@@ -29,23 +29,6 @@ from attnscope.types import Observer
 
 TOKENS_AT_ONCE = 2048
 """A batch holds at most so many tokens (and at least one patched row)."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is swept. `positions` and `heads` bound a patch where they are no axis of their own (None: all)."""
-
-    what: What
-    by: By
-    stack: str
-    metric: Metric
-    layers: tuple[int, ...]
-    columns: tuple[int, ...]
-    labels: tuple[str, ...]
-    sources: tuple[str, ...]
-    positions: tuple[int, ...]
-    heads: tuple[int, ...] | None
-    answer: Answer
 
 
 @dataclass(frozen=True)
@@ -91,7 +74,7 @@ class Patching:
         module: nn.Module,
         stream: Stream,
         projections: Mapping[str, Sequence[str | None]],
-        plan: Plan,
+        plan: SweepPlan,
         clean: Trace,
         corrupted: Trace,
         tolerance: float,

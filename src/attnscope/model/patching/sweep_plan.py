@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast, get_args
 
 from attnscope.errors import InputError
-from attnscope.model.patching.activation_patching import Plan
 from attnscope.model.patching.sweep import METRICS, WHAT, By, Metric, What
 from attnscope.model.residual_stream.answer import Answer, index_in
 from attnscope.model.residual_stream.stream import Stream
 from attnscope.trace import Trace
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What is swept. `positions` and `heads` bound a patch where they are no axis of their own (None: all)."""
+
+    what: What
+    by: By
+    stack: str
+    metric: Metric
+    layers: tuple[int, ...]
+    columns: tuple[int, ...]
+    labels: tuple[str, ...]
+    sources: tuple[str, ...]
+    positions: tuple[int, ...]
+    heads: tuple[int, ...] | None
+    answer: Answer
 
 
 def plan_of(
@@ -26,7 +43,7 @@ def plan_of(
     layers: Sequence[int] | None,
     heads: Sequence[int] | None,
     positions: Sequence[int] | None,
-) -> Plan:
+) -> SweepPlan:
     """The plan of a sweep from `clean` into `trace`, which line up. Raises `InputError`, one sentence each."""
     kind = cast("What", _one_of(what, "what", WHAT))
     of_heads = kind in ("head_output", "attention")
@@ -48,7 +65,7 @@ def plan_of(
         tuple(side[i].text for i in columns) if axis == "position" else tuple(str(i) for i in columns)
         for side in (tokens, clean.tokens_for(name)[0])
     )
-    return Plan(
+    return SweepPlan(
         what=kind,
         by=axis,
         stack=name,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attnscope.capture import Place, Recorder, capture_pass, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.errors import RefusedError
-from attnscope.model.architecture.probe import Anatomy
+from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.module_info import accepted, first_dtype, target_vocabulary_size
 from attnscope.model.residual_stream.blocks import AttentionCall, Watch, find_blocks
 from attnscope.model.residual_stream.stream import Stream, find_unembedding
@@ -19,21 +19,21 @@ from attnscope.model.tracing.certify import placed, shown
 from attnscope.trace.certificate import TOLERANCE
 
 
-def _projection(anatomy: Anatomy, place: Place) -> str | None:
-    paths = anatomy.stacks[place.stack].projections
+def _projection(architecture: Architecture, place: Place) -> str | None:
+    paths = architecture.stacks[place.stack].projections
     return paths[place.layer] if place.layer < len(paths) else None
 
 
-def look_at_stream(module: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Tensor]) -> Stream:
+def look_at_stream(module: nn.Module, architecture: Architecture, inputs: Mapping[str, Tensor]) -> Stream:
     """The blocks of a model and what follows them. Raises `RefusedError` where its residual stream is not known."""
     name = type(module).__name__
-    if anatomy.route == "reported" or anatomy.outside:
+    if architecture.route == "reported" or architecture.outside:
         raise RefusedError(
             f"{name} does not go through transformers' attention interface, so its blocks and residual stream are not known."
         )
     tolerance = TOLERANCE.get(first_dtype(module), 1e-4) / 10
     with prepared(module, NAME) as clone:
-        recorder = Recorder(names={}, places=anatomy.places)
+        recorder = Recorder(names={}, places=architecture.places)
         watch = Watch(clone)
         try:
             options = accepted(clone, use_cache=False, return_dict=True)
@@ -45,7 +45,7 @@ def look_at_stream(module: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Ten
                 call.name,
                 placed(call).stack,
                 placed(call).layer,
-                _projection(anatomy, placed(call)),
+                _projection(architecture, placed(call)),
             )
             for call in shown(calls)
         ]

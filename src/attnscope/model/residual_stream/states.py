@@ -14,10 +14,10 @@ from torch import Tensor
 from attnscope.analysis import output_norms
 from attnscope.attention import QKRecord
 from attnscope.errors import CancelledError, InputError, RefusedError
-from attnscope.model.generation.sampling import is_whole
 from attnscope.model.residual_stream.logit_attribution import Contributions
 from attnscope.trace import Trace
 from attnscope.types import Observer, Token
+from attnscope.validation import is_whole
 
 if TYPE_CHECKING:
     import pandas

@@ -32,7 +32,7 @@ from attnscope.model.residual_stream.stream import (
     with_state,
 )
 from attnscope.trace import Trace
-from attnscope.trace.trace import projected
+from attnscope.trace.stack import projected
 from attnscope.types import Observer
 
 _LOGITS_AT_ONCE = 64 * 2**20

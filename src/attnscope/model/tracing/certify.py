@@ -17,7 +17,7 @@ from attnscope.edits import Plan
 from attnscope.errors import RefusedError
 from attnscope.model.architecture.layer_index import ordered
 from attnscope.model.architecture.output_attentions import Weights, eager_weights, reported_weights
-from attnscope.model.architecture.probe import Anatomy
+from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.hidden_states import differences_by_layer
 from attnscope.model.hf.module_info import accepted, first_dtype, is_encoder_decoder
 from attnscope.trace import Certificate, LayerCertificate
@@ -79,25 +79,25 @@ def weighted_values_error(call: Capture, weights: Tensor | None = None) -> float
 
 
 def full_certificate(
-    model: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Any], observer: Observer | None
+    model: nn.Module, architecture: Architecture, inputs: Mapping[str, Any], observer: Observer | None
 ) -> Certificate:
     """Parts (a), (b) and (c) over every row of every head, by layer."""
     tolerance = TOLERANCE.get(first_dtype(model), 1e-4)
     with prepared(model, None) as clone, torch.no_grad():
         options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
         untouched = clone(**inputs, **options)
-    if anatomy.route == "reported":
-        found, error, _ = reported_weights(model, inputs, untouched, anatomy.outside)
+    if architecture.route == "reported":
+        found, error, _ = reported_weights(model, inputs, untouched, architecture.outside)
         return reported_certificate(found, error, tolerance, "full")
-    captured, calls = _captured(model, anatomy, {**inputs, **options}, observer)
+    captured, calls = _captured(model, architecture, {**inputs, **options}, observer)
     if any(
         weighted_values_error(call) > tolerance for call in shown(calls)
     ):  # shown, if at all, by the weights it returns itself
-        captured, calls = _captured(model, anatomy, {**inputs, **options}, observer, keep_weights=True)
+        captured, calls = _captured(model, architecture, {**inputs, **options}, observer, keep_weights=True)
     across = is_encoder_decoder(model)
     reported = _eager_weights(model, inputs, encoder_decoder=across)
     layers: dict[str, list[LayerCertificate]] = {}
-    for name, stack in anatomy.stacks.items():
+    for name, stack in architecture.stacks.items():
         if stack.reported:
             continue
         own = [call for call in calls if placed(call).stack == name]
@@ -109,8 +109,8 @@ def full_certificate(
             _layer(placed(call).layer, call, states.get(placed(call).layer), one, tolerance)
             for call, one in zip(own, references, strict=True)
         ]
-    if anatomy.outside:
-        found, error, _ = reported_weights(model, inputs, untouched, anatomy.outside)
+    if architecture.outside:
+        found, error, _ = reported_weights(model, inputs, untouched, architecture.outside)
         layers |= reported_certificate(found, error, tolerance, "full").stacks
     return Certificate.of(ordered(layers), tolerance, "full")
 
@@ -129,11 +129,11 @@ def _eager_weights(
 
 
 def edited_certificate(
-    model: nn.Module, anatomy: Anatomy, inputs: Mapping[str, Any], plan: Plan, observer: Observer | None
+    model: nn.Module, architecture: Architecture, inputs: Mapping[str, Any], plan: Plan, observer: Observer | None
 ) -> Certificate:
     """Part (b) over every row of an edited pass; an untouched pass and eager weights are no reference for it."""
     with prepared(model, NAME) as clone:
-        total, places = len(anatomy.places), anatomy.places
+        total, places = len(architecture.places), architecture.places
         recorder = Recorder(names={}, observer=observer, sample=0, total=total, places=places, plan=plan)
         _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
     note = "edited pass: compared with its own attention output alone"
@@ -142,7 +142,7 @@ def edited_certificate(
 
 def _captured(
     model: nn.Module,
-    anatomy: Anatomy,
+    architecture: Architecture,
     inputs: Mapping[str, Any],
     observer: Observer | None,
     *,
@@ -155,8 +155,8 @@ def _captured(
             observer=observer,
             sample=0,
             keep_weights=keep_weights,
-            total=len(anatomy.places),
-            places=anatomy.places,
+            total=len(architecture.places),
+            places=architecture.places,
         )
         return capture_pass(clone, recorder, inputs)
 

@@ -18,15 +18,15 @@ from attnscope.edits import Plan
 from attnscope.errors import AttnscopeError, InputError, RefusedError
 from attnscope.model.architecture.layer_index import by_layer, ordered
 from attnscope.model.architecture.output_attentions import reported_weights
-from attnscope.model.architecture.probe import Anatomy, NotRunError, StackAnatomy
+from attnscope.model.architecture.probe import NotRunError, StackArchitecture
+from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.architecture.rope import kept_angles
-from attnscope.model.hf.module_info import accepted, first_dtype, input_device
+from attnscope.model.hf.module_info import accepted, input_device
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.tracing.certify import certify, placed, reported_certificate, shown
 from attnscope.model.tracing.lazy_logits import BaseOutput
 from attnscope.trace import Certificate
-from attnscope.trace.certificate import TOLERANCE
-from attnscope.trace.trace import TracedStack
+from attnscope.trace.stack import TracedStack
 from attnscope.types import Observer
 
 _BY_OWN_WEIGHTS = "Only attention weights are shown: attnscope's own arithmetic does not give them."
@@ -62,20 +62,6 @@ def _own_failure(module: nn.Module, encoded: Encoded) -> Exception | None:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is run: a module, what its attention looks like for inputs of this kind, and its name for a person."""
-
-    module: nn.Module
-    anatomy: Anatomy
-    title: str
-
-    @property
-    def tolerance(self) -> float:
-        """Largest error that rounding alone explains."""
-        return TOLERANCE.get(first_dtype(self.module), 1e-4)
-
-
-@dataclass(frozen=True)
 class Passed:
     """What one pass left behind."""
 
@@ -86,26 +72,28 @@ class Passed:
     warnings: tuple[str, ...] = ()
 
 
-def run(subject: Subject, inputs: Mapping[str, Tensor], observer: Observer | None, plan: Plan | None = None) -> Passed:
+def run(
+    probed: ProbedModel, inputs: Mapping[str, Tensor], observer: Observer | None, plan: Plan | None = None
+) -> Passed:
     """Run `inputs` through the model, edited by the plan, and keep what its attention was computed from.
 
     Raises `RefusedError` where that cannot be shown exactly, `CancelledError` where the observer wants it to stop.
     """
-    if subject.anatomy.route == "reported":
-        return _reported(subject, inputs)
-    passed = _captured(subject, inputs, observer, plan)
+    if probed.architecture.route == "reported":
+        return _reported(probed, inputs)
+    passed = _captured(probed, inputs, observer, plan)
     if not passed.certificate.ok:
-        stacks, certificate = _by_own_weights(subject, inputs, passed.certificate, observer, plan)
+        stacks, certificate = _by_own_weights(probed, inputs, passed.certificate, observer, plan)
         passed = replace(passed, stacks=stacks, certificate=certificate, warnings=(*passed.warnings, _BY_OWN_WEIGHTS))
-    return _with_reported(subject, inputs, passed) if subject.anatomy.outside else passed
+    return _with_reported(probed, inputs, passed) if probed.architecture.outside else passed
 
 
-def _with_reported(subject: Subject, inputs: Mapping[str, Any], passed: Passed) -> Passed:
+def _with_reported(probed: ProbedModel, inputs: Mapping[str, Any], passed: Passed) -> Passed:
     """The captured stacks, and those that the model computes outside the interface as it reports them."""
-    other = _reported(subject, inputs)
+    other = _reported(probed, inputs)
     stacks = ordered({**passed.stacks, **other.stacks})
     layers = ordered({**passed.certificate.stacks, **other.certificate.stacks})
-    certificate = Certificate.of(layers, subject.tolerance, "sampled")
+    certificate = Certificate.of(layers, probed.tolerance, "sampled")
     return replace(passed, stacks=stacks, certificate=certificate, warnings=(*passed.warnings, certificate.sentence))
 
 
@@ -122,10 +110,12 @@ def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], tit
                 )
 
 
-def _captured(subject: Subject, inputs: Mapping[str, Any], observer: Observer | None, plan: Plan | None) -> Passed:
-    anatomy = subject.anatomy
-    with prepared(subject.module, NAME) as clone:
-        recorder = Recorder(names={}, observer=observer, total=len(anatomy.places), places=anatomy.places, plan=plan)
+def _captured(probed: ProbedModel, inputs: Mapping[str, Any], observer: Observer | None, plan: Plan | None) -> Passed:
+    architecture = probed.architecture
+    with prepared(probed.module, NAME) as clone:
+        recorder = Recorder(
+            names={}, observer=observer, total=len(architecture.places), places=architecture.places, plan=plan
+        )
         base = BaseOutput(clone)
         try:
             options = accepted(clone, use_cache=False, return_dict=True, **_last_logits_only(inputs))
@@ -133,12 +123,12 @@ def _captured(subject: Subject, inputs: Mapping[str, Any], observer: Observer | 
         finally:
             base.close()
         # A long text may have changed the angles (dynamic scaling): then what the probe saw does not hold for it.
-        turning = kept_angles(clone) == anatomy.angles
-    stacks = stacks_of(subject, calls)
+        turning = kept_angles(clone) == architecture.angles
+    stacks = stacks_of(probed, calls)
     if turning:
-        stacks = {name: replace(one, rotary=list(anatomy.stacks[name].rotary)) for name, one in stacks.items()}
+        stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
     said = (*(plan.warnings if plan else ()), *recorder.notes)
-    return Passed(stacks, certify(calls, subject.tolerance), output, base, said)
+    return Passed(stacks, certify(calls, probed.tolerance), output, base, said)
 
 
 def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -148,20 +138,20 @@ def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _by_own_weights(
-    subject: Subject, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None, plan: Plan | None
+    probed: ProbedModel, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None, plan: Plan | None
 ) -> tuple[dict[str, TracedStack], Certificate]:
     """The weights that the model's eager functions return, where those do give its output."""
-    places = subject.anatomy.places
-    with prepared(subject.module, NAME) as clone:
+    places = probed.architecture.places
+    with prepared(probed.module, NAME) as clone:
         recorder = Recorder(names={}, observer=observer, keep_weights=True, total=len(places), places=places, plan=plan)
         _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
-    certificate = certify(calls, subject.tolerance)
+    certificate = certify(calls, probed.tolerance)
     if not certificate.ok:
-        raise RefusedError(f"{subject.title} is not shown for this text. {failed.sentence}")
-    return stacks_of(subject, calls), certificate
+        raise RefusedError(f"{probed.title} is not shown for this text. {failed.sentence}")
+    return stacks_of(probed, calls), certificate
 
 
-def stacks_of(subject: Subject, calls: Sequence[Capture]) -> dict[str, TracedStack]:
+def stacks_of(probed: ProbedModel, calls: Sequence[Capture]) -> dict[str, TracedStack]:
     """The stacks of a whole pass. Raises `RefusedError` where a call cannot be shown, or is not where the probe had it."""
     refused = next((call.refusal for call in shown(calls) if call.refusal), None)
     if refused:
@@ -169,50 +159,50 @@ def stacks_of(subject: Subject, calls: Sequence[Capture]) -> dict[str, TracedSta
     by_stack: dict[str, list[Capture]] = {}
     for call in calls:
         by_stack.setdefault(placed(call).stack, []).append(call)
-    if not subject.anatomy.places.complete(Counter(call.name for call in calls)):
+    if not probed.architecture.places.complete(Counter(call.name for call in calls)):
         raise RefusedError(
-            f"{subject.title} computes attention {len(calls)} times for this input and {len(subject.anatomy.places)} times when "
-            "it was looked at first, so it is not known which layer is which."
+            f"{probed.title} computes attention {len(calls)} times for this input and {len(probed.architecture.places)} times "
+            "when it was looked at first, so it is not known which layer is which."
         )
-    stacks = subject.anatomy.stacks
+    stacks = probed.architecture.stacks
     return {name: _stack(stack, by_stack[name]) for name, stack in stacks.items() if not stack.reported}
 
 
-def _stack(anatomy: StackAnatomy, calls: Sequence[Capture]) -> TracedStack:
-    numbers, depth = [placed(call).layer for call in calls], len(anatomy.shapes)
-    read = [_read(anatomy, call) for call in calls]
+def _stack(architecture: StackArchitecture, calls: Sequence[Capture]) -> TracedStack:
+    numbers, depth = [placed(call).layer for call in calls], len(architecture.shapes)
+    read = [_read(architecture, call) for call in calls]
     records: list[LayerRecord | None] = by_layer(numbers, [record for record, _ in read], depth)
     return TracedStack(
         records=records,
-        causal=anatomy.causal,
-        query_side=anatomy.query_side,
-        key_side=anatomy.key_side,
+        causal=architecture.causal,
+        query_side=architecture.query_side,
+        key_side=architecture.key_side,
         projections=by_layer(numbers, [projection for _, projection in read], depth),
     )
 
 
-def _read(anatomy: StackAnatomy, call: Capture) -> tuple[LayerRecord, nn.Module | None]:
+def _read(architecture: StackArchitecture, call: Capture) -> tuple[LayerRecord, nn.Module | None]:
     """The record of a call, with its gate where it has one, and the projection that reads it."""
     if call.gate is None:
         return call.record, call.projection
-    if placed(call).layer not in anatomy.gated or not isinstance(call.record, QKRecord):
+    if placed(call).layer not in architecture.gated or not isinstance(call.record, QKRecord):
         return call.record, None
     return replace(call.record, gate=call.gate), call.projection
 
 
-def _reported(subject: Subject, inputs: Mapping[str, Any]) -> Passed:
-    with prepared(subject.module, None) as clone, torch.no_grad():
+def _reported(probed: ProbedModel, inputs: Mapping[str, Any]) -> Passed:
+    with prepared(probed.module, None) as clone, torch.no_grad():
         base = BaseOutput(clone)
         try:
             options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True)
             output = clone(**inputs, **options)
         finally:
             base.close()
-    found, error, _ = reported_weights(subject.module, inputs, output, subject.anatomy.outside)
-    certificate = reported_certificate(found, error, subject.tolerance, "sampled")
+    found, error, _ = reported_weights(probed.module, inputs, output, probed.architecture.outside)
+    certificate = reported_certificate(found, error, probed.tolerance, "sampled")
     stacks: dict[str, TracedStack] = {}
     for name, weights in found.items():
-        anatomy = subject.anatomy.stacks[name]
+        architecture = probed.architecture.stacks[name]
         records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in weights]
-        stacks[name] = TracedStack(records, anatomy.causal, anatomy.query_side, anatomy.key_side)
+        stacks[name] = TracedStack(records, architecture.causal, architecture.query_side, architecture.key_side)
     return Passed(stacks, certificate, output, base, (certificate.sentence,))
