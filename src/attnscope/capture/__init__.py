@@ -2,8 +2,25 @@
 
 from attnscope.capture.call_sites import LEFT_OUT, Place, Places
 from attnscope.capture.clone import structural_clone
+from attnscope.capture.pass_options import accepted, pass_options
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
-from attnscope.capture.run import capture_pass
+from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, prepared_for_capture, run_untouched
 
-__all__ = ["LEFT_OUT", "Capture", "Place", "Places", "Recorder", "capture_pass", "prepared", "structural_clone"]
+__all__ = [
+    "LEFT_OUT",
+    "Capture",
+    "CapturedPass",
+    "Place",
+    "Places",
+    "Recorder",
+    "accepted",
+    "capture",
+    "capture_on",
+    "capturing",
+    "pass_options",
+    "prepared",
+    "prepared_for_capture",
+    "run_untouched",
+    "structural_clone",
+]

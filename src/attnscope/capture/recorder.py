@@ -51,15 +51,14 @@ class Recorder:
     cache), `notes` what edits had to say. Without `keeps` nothing is kept, and the input may be a batch.
     """
 
-    names: dict[int, str]
     observer: Observer | None = None
     sample: int = 4
     keep_weights: bool = False
-    total: int = 0
     places: Places | None = None
     plan: Plan | None = None
     keeps: bool = True
     before: int = 0
+    names: dict[int, str] = field(default_factory=dict[int, str])
     notes: dict[str, None] = field(default_factory=dict[str, None])
     called: Counter[str] = field(default_factory=Counter[str])
     calls: list[Capture] = field(default_factory=list[Capture])
@@ -123,7 +122,7 @@ class Recorder:
         self.last_output = output if before is None else torch.cat([before, output], dim=1)
         self.last_capture = capture
         if self.observer is not None:
-            self.observer.layer(len(self.calls), self.total)
+            self.observer.layer(len(self.calls), 0 if self.places is None else len(self.places))
 
     def finish(self) -> list[Capture]:
         """The calls, with everything let go that only the pass needed."""

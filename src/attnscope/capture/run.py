@@ -3,27 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from attnscope.capture.attention_function import ACTIVE
+from attnscope.capture.attention_function import ACTIVE, NAME
+from attnscope.capture.call_sites import Places
+from attnscope.capture.pass_options import pass_options
+from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.residual_hooks import residual_edits
 from attnscope.capture.windowed import whole_calls
+from attnscope.edits.plan import Plan
+from attnscope.types import Observer
 
 
-def capture_pass(clone: nn.Module, recorder: Recorder, inputs: Mapping[str, Any]) -> tuple[Any, list[Capture]]:
-    """Run `clone(**inputs)` without gradients and return its output and the calls of its attention function.
+@dataclass(frozen=True)
+class CapturedPass:
+    """What a captured pass leaves behind: its output, the calls of its attention function, and notes of its edits.
 
-    `clone` comes from `prepared(model, function.NAME)`. The list is empty where the model does not go through
-    transformers' attention interface.
+    There are no calls where the model does not go through transformers' attention interface.
     """
+
+    output: Any
+    calls: list[Capture]
+    notes: tuple[str, ...]
+
+
+def run_untouched(
+    model: nn.Module, inputs: Mapping[str, Any], *, implementation: str | None = None, **options: Any
+) -> Any:
+    """The output of a plain pass without gradients, in the model's own attention implementation unless another is named.
+
+    `options` are arguments of the forward (`output_hidden_states=True`), passed on where it knows them.
+    """
+    with prepared(model, implementation) as clone, torch.no_grad():
+        return clone(**inputs, **pass_options(clone, **options))
+
+
+def capture(
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    *,
+    places: Places | None = None,
+    plan: Plan | None = None,
+    observer: Observer | None = None,
+    sample: int = 4,
+    keep_weights: bool = False,
+    keeps: bool = True,
+    **options: Any,
+) -> CapturedPass:
+    """Run `model` over `inputs` without gradients, edited by `plan`, and keep what its attention was computed from.
+
+    Settings are those of a `Recorder`; `options` are arguments of the forward, passed on where it knows them.
+    """
+    with prepared(model, NAME) as clone:
+        recorder = Recorder(
+            observer=observer, sample=sample, keep_weights=keep_weights, places=places, plan=plan, keeps=keeps
+        )
+        return capture_on(clone, inputs, recorder, **options)
+
+
+def capture_on(
+    clone: nn.Module, inputs: Mapping[str, Any], recorder: Recorder | None = None, **options: Any
+) -> CapturedPass:
+    """`capture` on a model that is `prepared_for_capture`, for whoever watches it with hooks."""
+    recorder = recorder or Recorder()
     with capturing(clone, recorder):
-        output = clone(**inputs)
-    return output, whole_calls(recorder.calls)
+        output = clone(**inputs, **pass_options(clone, **options))
+    return CapturedPass(output, whole_calls(recorder.calls), tuple(recorder.notes))
+
+
+def prepared_for_capture(model: nn.Module) -> AbstractContextManager[nn.Module]:
+    """A clone of `model` whose attention function can be captured."""
+    return prepared(model, NAME)
 
 
 @contextmanager
@@ -31,7 +87,8 @@ def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
     """Passes of `clone` inside, without gradients, tell `recorder` of each call of the attention function."""
     recorder.names.update({id(module): name for name, module in clone.named_modules()})
     reader = _Reader(recorder)
-    handles = [module.register_forward_pre_hook(reader, with_kwargs=True) for module in clone.modules()]
+    watched = clone.modules() if recorder.keeps else ()
+    handles = [module.register_forward_pre_hook(reader, with_kwargs=True) for module in watched]
     token = ACTIVE.set(recorder)
     try:
         with torch.no_grad(), residual_edits(clone, recorder.plan, recorder.places):

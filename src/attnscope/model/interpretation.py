@@ -13,7 +13,7 @@ from attnscope.edits import Edit
 from attnscope.errors import InputError, RefusedError
 from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
 from attnscope.model.architecture.probe import Architecture
-from attnscope.model.hf.module_info import first_dtype, target_vocabulary_size
+from attnscope.model.hf.module_info import target_vocabulary_size, tolerance_for
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.patching.activation_patching import Patching
 from attnscope.model.patching.causal_mediation import Mediation
@@ -28,7 +28,6 @@ from attnscope.model.residual_stream.stream import Stream
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.trace import Trace
-from attnscope.trace.certificate import TOLERANCE
 from attnscope.types import Observer
 
 TokenText = str | int
@@ -180,7 +179,7 @@ class Residual:
 
     @property
     def _tolerance(self) -> float:
-        return TOLERANCE.get(first_dtype(self.module), 1e-4)
+        return tolerance_for(self.module)
 
     def _stream(self, trace: Trace) -> Stream:
         if not trace.inputs:

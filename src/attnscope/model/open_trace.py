@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from attnscope.capture import Recorder, capture_pass, prepared
-from attnscope.capture.attention_function import NAME
+from attnscope.capture import capture, run_untouched
 from attnscope.edits import unresolved
 from attnscope.errors import DamagedError, InputError
 from attnscope.model.architecture.probed_model import ProbedModel
-from attnscope.model.hf.module_info import accepted, input_device
+from attnscope.model.hf.module_info import input_device
 from attnscope.model.model import Model
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.provenance import fingerprint
@@ -64,10 +63,10 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
         plan = plan_for(probed.architecture, trace.edits, title=probed.title)
         device = input_device(probed.module)
         inputs = {name: tensor.to(device) for name, tensor in trace.inputs.items()}
-        with prepared(probed.module, NAME if plan else None) as clone:
-            recorder = Recorder(names={}, places=probed.architecture.places, plan=plan, keeps=False)
-            options = accepted(clone, use_cache=False, return_dict=True)
-            output, _ = capture_pass(clone, recorder, {**inputs, **options})
+        if plan is None:
+            output = run_untouched(probed.module, inputs)
+        else:
+            output = capture(probed.module, inputs, places=probed.architecture.places, plan=plan, keeps=False).output
         found = getattr(output, "logits", None)
         return None if found is None else found[0].float().cpu()
 

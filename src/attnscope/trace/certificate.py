@@ -19,13 +19,17 @@ import torch
 
 Scope = Literal["sampled", "full"]
 
-TOLERANCE: dict[torch.dtype, float] = {
+_TOLERANCE: dict[torch.dtype, float] = {
     torch.float64: 1e-5,
     torch.float32: 1e-4,
     torch.float16: 1e-2,
     torch.bfloat16: 8e-2,
 }
-"""Largest error that rounding alone explains. In bfloat16 (8 bits) 0.08 is normal and no fault of the capture."""
+
+
+def tolerance_of(dtype: torch.dtype) -> float:
+    """Largest error that rounding alone explains. In bfloat16 (8 bits) 0.08 is normal and no fault of the capture."""
+    return _TOLERANCE.get(dtype, 1e-4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,13 @@ gate is as it was then, anything else is not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor, nn
 
-from attnscope.capture import Capture, Place, Places, Recorder, capture_pass, prepared
-from attnscope.capture.attention_function import NAME
+from attnscope.capture import Capture, Place, Places, capture
 from attnscope.edits import Plan
 from attnscope.edits.stages import LayerPlan, Scaled
-from attnscope.model.hf.module_info import accepted, first_dtype
-from attnscope.trace.certificate import TOLERANCE
+from attnscope.model.hf.module_info import tolerance_for
 
 
 def gated_places(
@@ -31,7 +28,7 @@ def gated_places(
     for place, call in calls.items():
         if call.gate is not None:
             kinds.setdefault(type(call.module), []).append(place)
-    tolerance = TOLERANCE.get(first_dtype(model), 1e-4)
+    tolerance = tolerance_for(model)
     return {
         place
         for alike in kinds.values()
@@ -45,9 +42,7 @@ def _stays(
 ) -> bool:
     """Whether what looks like the gate of a layer is the same once the output of its first head is twice as large."""
     twice = Plan((), {(place.stack, place.layer): LayerPlan((), (), (Scaled(None, 0, 2.0),), ())})
-    with prepared(model, NAME) as clone:
-        options: dict[str, Any] = accepted(clone, use_cache=False, return_dict=True)
-        _, calls = capture_pass(clone, Recorder(names={}, places=places, plan=twice), {**inputs, **options})
+    calls = capture(model, inputs, places=places, plan=twice).calls
     after = next((call.gate for call in calls if call.place == place), None)
     gate = before.gate
     if gate is None or after is None or after.shape != gate.shape:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from attnscope.capture import prepared
+from attnscope.capture import run_untouched
 from attnscope.errors import RefusedError
 from attnscope.model.hf.hidden_states import hidden_difference
-from attnscope.model.hf.module_info import accepted, first_dtype, is_encoder_decoder
-from attnscope.trace.certificate import TOLERANCE
+from attnscope.model.hf.module_info import is_encoder_decoder, tolerance_for
 
 Weights = list[Tensor | None]
 """[heads, queries, keys] of every layer; None for a layer without attention."""
@@ -35,9 +33,7 @@ def reported_weights(
 
     Raises `RefusedError` where the model reports nothing that can be shown, or computes something else while it reports.
     """
-    with prepared(model, "eager") as clone, torch.no_grad():
-        options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True, output_attentions=True)
-        output = clone(**inputs, **options)
+    output = run_untouched(model, inputs, implementation="eager", output_hidden_states=True, output_attentions=True)
     found = eager_weights(output, encoder_decoder=is_encoder_decoder(model))
     if stacks:
         found = {stack: layers for stack, layers in found.items() if not stack or stack in stacks}
@@ -47,7 +43,7 @@ def reported_weights(
             "so there is nothing that could be shown."
         )
     error = hidden_difference(untouched, output)
-    if error is not None and not error <= TOLERANCE.get(first_dtype(model), 1e-4):
+    if error is not None and not error <= tolerance_for(model):
         raise RefusedError(
             f"{type(model).__name__} computes something else while it reports its attention weights (its hidden states "
             f"differ by {error:.2g}), so they are not shown."
@@ -106,7 +102,7 @@ def _token_by_token(model: nn.Module, reported: Any, size: tuple[int, int] | Non
             "for every token, so it is not shown."
         )
     weights = reported[0].float().cpu()
-    slack = TOLERANCE.get(first_dtype(model), 1e-4)
+    slack = tolerance_for(model)
     if not bool((weights >= -slack).all() and (weights.sum(-1) <= 1 + slack).all()):
         raise RefusedError(
             f"{type(model).__name__} reports attention whose rows are no distributions over the tokens, so it is not shown."

@@ -12,11 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
-from attnscope.capture import LEFT_OUT, Capture, Place, Places, Recorder, capture_pass, prepared
-from attnscope.capture.attention_function import NAME
+from attnscope.capture import (
+    LEFT_OUT,
+    Capture,
+    Place,
+    Places,
+    Recorder,
+    capture_on,
+    prepared_for_capture,
+    run_untouched,
+)
 from attnscope.errors import AttnscopeError, RefusedError
 from attnscope.model.architecture.dummy_inputs import PROBE_TOKENS, kind_of, probe_inputs
 from attnscope.model.architecture.gated_attention import gated_places
@@ -26,8 +33,7 @@ from attnscope.model.architecture.rope import TOKENS, kept_angles, rotary_of
 from attnscope.model.architecture.stacks import Group, grouped, left_out
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.hidden_states import hidden_difference
-from attnscope.model.hf.module_info import accepted, first_dtype, is_encoder_decoder
-from attnscope.trace.certificate import TOLERANCE
+from attnscope.model.hf.module_info import is_encoder_decoder, tolerance_for
 from attnscope.types import LayerShape, Rotary
 
 Route = Literal["interface", "reported"]
@@ -103,7 +109,7 @@ def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Architecture:
     look = _look(model, inputs, untouched)
     if not look.calls:
         return _reported(model, inputs, untouched)
-    if look.error is not None and not look.error <= TOLERANCE.get(first_dtype(model), 1e-4):
+    if look.error is not None and not look.error <= tolerance_for(model):
         raise RefusedError(
             f"{type(model).__name__} computes something else when its attention is captured (its hidden states differ by "
             f"{look.error:.2g}), so what would be shown is not what it does."
@@ -170,11 +176,10 @@ class _Look:
 
 
 def _look(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> _Look:
-    with prepared(model, NAME) as clone:
-        recorder = Recorder(names={})
-        options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
+    with prepared_for_capture(model) as clone:
+        recorder = Recorder()
         try:
-            captured, calls = capture_pass(clone, recorder, {**inputs, **options})
+            captured = capture_on(clone, inputs, recorder, output_hidden_states=True)
         except AttnscopeError:
             raise
         except Exception:
@@ -183,7 +188,7 @@ def _look(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> _Lo
             # Attention of its own, which cannot do with the interface's masks (MPT): shown, if at all, as it reports it.
             _LOG.info("The first look at %s could not capture anything.", type(model).__name__, exc_info=True)
             return _Look([], [], (), {}, None)
-        error = hidden_difference(untouched, captured)
+        error, calls = hidden_difference(untouched, captured.output), captured.calls
         rotary = _rotary(clone, inputs, calls) if calls else []
         return _Look(calls, rotary, kept_angles(clone), recorder.names, error)
 
@@ -220,24 +225,21 @@ def _rotary(clone: nn.Module, inputs: Mapping[str, Tensor], calls: Sequence[Capt
     """How q and k turn in each call, seen in a pass over more tokens."""
     tokens = min(TOKENS, position_limit(clone)[0] or TOKENS)
     longer = probe_inputs(clone, kind_of(inputs), inputs, tokens=tokens)
-    return rotary_of(clone, {**longer, **accepted(clone, use_cache=False, return_dict=True)}, calls)
+    return rotary_of(clone, longer, calls)
 
 
 def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
-    with prepared(model, None) as clone:
-        options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
-        try:
-            with torch.no_grad():
-                return clone(**inputs, **options)
-        except Exception as error:
-            made_up = "input_ids" in inputs and "pixel_values" not in inputs
-            given = f"{PROBE_TOKENS} plain token ids" if made_up else "this input"
-            given = "this picture" if "pixel_values" in inputs else given
-            kind = RefusedError if made_up else NotRunError
-            raise kind(
-                f"{type(model).__name__} does not run over {given}, which is how a model is looked at first "
-                f"({type(error).__name__}: {error})."
-            ) from error
+    try:
+        return run_untouched(model, inputs, output_hidden_states=True)
+    except Exception as error:
+        made_up = "input_ids" in inputs and "pixel_values" not in inputs
+        given = f"{PROBE_TOKENS} plain token ids" if made_up else "this input"
+        given = "this picture" if "pixel_values" in inputs else given
+        kind = RefusedError if made_up else NotRunError
+        raise kind(
+            f"{type(model).__name__} does not run over {given}, which is how a model is looked at first "
+            f"({type(error).__name__}: {error})."
+        ) from error
 
 
 def _reported(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> Architecture:

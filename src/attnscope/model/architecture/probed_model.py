@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from attnscope.model.architecture.probe import Architecture
-from attnscope.model.hf.module_info import first_dtype
-from attnscope.trace.certificate import TOLERANCE
+from attnscope.model.hf.module_info import tolerance_for
 
 
 @dataclass(frozen=True)
@@ -22,4 +21,4 @@ class ProbedModel:
     @property
     def tolerance(self) -> float:
         """Largest error that rounding alone explains."""
-        return TOLERANCE.get(first_dtype(self.module), 1e-4)
+        return tolerance_for(self.module)

@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
-from attnscope.capture import Capture, Recorder, capture_pass
+from attnscope.capture import Capture, capture_on
 from attnscope.types import Rotary
 
 _LOG = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def rotary_of(clone: nn.Module, inputs: Mapping[str, Any], calls: Sequence[Captu
         for module in {id(call.module): call.module for call in calls}.values()
     ]
     try:
-        _, seen = capture_pass(clone, Recorder(names={}), inputs)
+        seen = capture_on(clone, inputs).calls
     except Exception:  # noqa: BLE001 - no pass of the user's; what it would tell is then not known
         _LOG.info("%s does not run with one state for all positions.", type(clone).__name__, exc_info=True)
         return [None] * len(calls)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
+from attnscope.capture import accepted
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.errors import AttnscopeError, RefusedError
 from attnscope.model.generation.result import Wanted
 from attnscope.model.generation.sampling import Drawing
-from attnscope.model.hf.module_info import accepted
 from attnscope.model.hf.verbosity import quiet
 
 OnChoice = Callable[[int, Tensor], bool]

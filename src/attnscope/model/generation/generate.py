@@ -123,9 +123,7 @@ def _captured(task: Task, writer: Writer, plan: Plan | None, observer: Observer 
     architecture = task.probed.architecture
     shown = architecture.route == "interface" and not architecture.outside
     with prepared(task.module, NAME if shown else None) as clone:
-        recorder = StepsRecorder(
-            names={}, observer=observer, total=len(architecture.places), places=architecture.places, plan=plan
-        )
+        recorder = StepsRecorder(observer=observer, places=architecture.places, plan=plan)
         base = StepsOutput(clone)
         try:
             with capturing(clone, recorder) if shown else torch.no_grad():

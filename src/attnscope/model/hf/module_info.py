@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from attnscope.trace.certificate import tolerance_of
+
 
 def first_dtype(model: nn.Module) -> torch.dtype:
     """The dtype of the first floating-point parameter."""
@@ -50,9 +52,6 @@ def target_vocabulary_size(model: nn.Module) -> int | None:
     return vocabulary_size(decoder) if isinstance(decoder, nn.Module) else vocabulary_size(model)
 
 
-def accepted(model: nn.Module, **options: Any) -> dict[str, Any]:
-    """Those of `options` that the model's forward names."""
-    names = inspect.signature(model.forward).parameters
-    open_ended = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
-    general = {"output_attentions", "output_hidden_states", "return_dict"}
-    return {name: value for name, value in options.items() if name in names or (open_ended and name in general)}
+def tolerance_for(model: nn.Module) -> float:
+    """Largest error that rounding alone explains in the dtype of a model's weights."""
+    return tolerance_of(first_dtype(model))

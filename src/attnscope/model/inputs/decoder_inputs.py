@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationMixin, StoppingCriteriaList
 
-from attnscope.capture import prepared
+from attnscope.capture import accepted, prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, RefusedError
 from attnscope.model.hf.context_length import side_limits
-from attnscope.model.hf.module_info import accepted, input_device
+from attnscope.model.hf.module_info import input_device
 from attnscope.model.inputs.model_inputs import Encoded, require_text
 from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Observer

@@ -8,11 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from attnscope.capture import accepted
 from attnscope.errors import InputError
 from attnscope.model.architecture.dummy_inputs import FEATURES
 from attnscope.model.hf.context_length import check_length, side_limits
 from attnscope.model.hf.module_info import (
-    accepted,
     first_dtype,
     input_device,
     is_encoder_decoder,

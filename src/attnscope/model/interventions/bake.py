@@ -16,17 +16,16 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from attnscope.attention import QKRecord
-from attnscope.capture import Capture, Recorder, capture_pass, prepared
-from attnscope.capture.attention_function import NAME
+from attnscope.capture import Capture, Recorder, capture_on, prepared_for_capture, run_untouched
 from attnscope.edits import Edit, Plan, ScaleHead, ScaleNeuron
 from attnscope.errors import RefusedError
 from attnscope.model.architecture.dummy_inputs import probe_inputs, usual_kind
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.hidden_states import relative
-from attnscope.model.hf.module_info import accepted, first_dtype
+from attnscope.model.hf.module_info import first_dtype
 from attnscope.model.tracing.certify import placed
-from attnscope.trace.certificate import TOLERANCE
+from attnscope.trace.certificate import tolerance_of
 
 _SAMPLES = 8
 _SAME = 1e-6
@@ -82,17 +81,14 @@ def baked(probed: ProbedModel, made: Plan | None) -> nn.Module:
 
 def _look(module: nn.Module, architecture: Architecture) -> Looks:
     seen: dict[str, list[Tensor]] = {}
-    calls: list[list[Capture]] = []
-    with prepared(module, NAME) as clone:
+    with prepared_for_capture(module) as clone:
         handles = [
             one.register_forward_hook(_keeping(seen, name))
             for name, one in clone.named_modules()
             if isinstance(one, (nn.Linear, Conv1D))
         ]
-        for given in _one_position_each(module):
-            recorder = Recorder(names={}, places=architecture.places)
-            options = accepted(clone, use_cache=False, return_dict=True)
-            calls.append(capture_pass(clone, recorder, {**given, **options})[1])
+        given = _one_position_each(module)
+        calls = [capture_on(clone, one, Recorder(places=architecture.places)).calls for one in given]
         for handle in handles:
             handle.remove()
     features = {name: torch.stack(found).float() for name, found in seen.items() if len(found) == len(calls)}
@@ -227,14 +223,12 @@ def _verify(probed: ProbedModel, result: nn.Module, made: Plan) -> None:
     """
     module, architecture, dtype = probed.module, probed.architecture, first_dtype(probed.module)
     inputs = probe_inputs(module, usual_kind(module), tokens=_SAMPLES + 2)
-    inputs |= accepted(module, use_cache=False, return_dict=True)
     _, plain = _pass(module, architecture, made, None, inputs)
     wanted, live = _pass(module, architecture, made, made, inputs)
     _, own = _pass(result, architecture, made, None, inputs)
-    with prepared(result, None) as clone, torch.no_grad():
-        found: Any = clone(**inputs)
+    found = run_untouched(result, inputs)
     off, noise = relative(wanted[0], found[0]), _ROUNDINGS * torch.finfo(dtype).eps
-    wrong = None if off <= TOLERANCE.get(dtype, 1e-4) else f"its logits are off by {off:.2g}"
+    wrong = None if off <= tolerance_of(dtype) else f"its logits are off by {off:.2g}"
     if wrong is None and not all(map(_is_small, plain, live, own, [noise] * len(own))):
         wrong = "the edited layers compute something else"
     if wrong is not None:
@@ -249,19 +243,19 @@ def _pass(
     """A pass's output, and q, k, v and the projection's output [position, feature] of the layers that `made` edits."""
     where = {(edit.stack or next(iter(architecture.stacks)), edit.layer) for edit in made.edits}
     seen: dict[str, list[Tensor]] = {}
-    with prepared(module, NAME) as clone:
+    with prepared_for_capture(module) as clone:
         paths = [path for stack, layer in where if (path := architecture.stacks[stack].projections[layer]) is not None]
         for path in paths:
             clone.get_submodule(path).register_forward_hook(_keeping(seen, path, first=False))
-        output, calls = capture_pass(clone, Recorder(names={}, places=architecture.places, plan=acting), inputs)
-    records = [call.record for call in calls if (placed(call).stack, placed(call).layer) in where]
+        captured = capture_on(clone, inputs, Recorder(places=architecture.places, plan=acting))
+    records = [call.record for call in captured.calls if (placed(call).stack, placed(call).layer) in where]
     vectors = [
         part.transpose(0, 1).flatten(1)
         for record in records
         if isinstance(record, QKRecord)
         for part in (record.q, record.k, record.v)
     ]
-    return output, [*vectors, *(one for path in paths for one in seen.get(path, ()))]
+    return captured.output, [*vectors, *(one for path in paths for one in seen.get(path, ()))]
 
 
 def _is_small(plain: Tensor, live: Tensor, own: Tensor, noise: float) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.model.hf.module_info import accepted
+from attnscope.capture import pass_options
 from attnscope.model.residual_stream.blocks import state_of
 from attnscope.model.residual_stream.stream import Outputs, Stream
 
@@ -58,7 +58,7 @@ def logits_at(clone: nn.Module, inputs: Mapping[str, Any], position: int) -> Ten
     """Logits [row, vocab] of one position, float32 on the CPU; the others are not computed where the model can leave them out."""
     device = next(iter(inputs.values())).device
     asked = {"logits_to_keep": torch.tensor([position], device=device)}
-    options = accepted(clone, use_cache=False, return_dict=True, **asked)
+    options = pass_options(clone, **asked)
     with torch.no_grad():
         logits: Tensor = clone(**inputs, **options).logits
     row = logits[:, 0 if "logits_to_keep" in options else position]

@@ -8,15 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.capture import Place, Recorder, capture_pass, prepared
-from attnscope.capture.attention_function import NAME
+from attnscope.capture import Place, Recorder, capture_on, prepared_for_capture
 from attnscope.errors import RefusedError
 from attnscope.model.architecture.probe import Architecture
-from attnscope.model.hf.module_info import accepted, first_dtype, target_vocabulary_size
+from attnscope.model.hf.module_info import target_vocabulary_size, tolerance_for
 from attnscope.model.residual_stream.blocks import AttentionCall, Watch, find_blocks
 from attnscope.model.residual_stream.stream import Stream, find_unembedding
 from attnscope.model.tracing.certify import placed, shown
-from attnscope.trace.certificate import TOLERANCE
 
 
 def _projection(architecture: Architecture, place: Place) -> str | None:
@@ -31,13 +29,11 @@ def look_at_stream(module: nn.Module, architecture: Architecture, inputs: Mappin
         raise RefusedError(
             f"{name} does not go through transformers' attention interface, so its blocks and residual stream are not known."
         )
-    tolerance = TOLERANCE.get(first_dtype(module), 1e-4) / 10
-    with prepared(module, NAME) as clone:
-        recorder = Recorder(names={}, places=architecture.places)
+    tolerance = tolerance_for(module) / 10
+    with prepared_for_capture(module) as clone:
         watch = Watch(clone)
         try:
-            options = accepted(clone, use_cache=False, return_dict=True)
-            output, calls = capture_pass(clone, recorder, {**inputs, **options})
+            captured = capture_on(clone, inputs, Recorder(places=architecture.places))
         finally:
             watch.close()
         places = [
@@ -47,11 +43,11 @@ def look_at_stream(module: nn.Module, architecture: Architecture, inputs: Mappin
                 placed(call).layer,
                 _projection(architecture, placed(call)),
             )
-            for call in shown(calls)
+            for call in shown(captured.calls)
         ]
         towers = find_blocks(clone, watch.seen, places, tolerance)
         last = towers["decoder" if "decoder" in towers else next(iter(towers))][-1]
-        logits: Any = getattr(output, "logits", None)
+        logits: Any = getattr(captured.output, "logits", None)
         if (
             not isinstance(logits, Tensor)
             or logits.ndim != 3

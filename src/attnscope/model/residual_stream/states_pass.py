@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
-from attnscope.capture import Places, Recorder, prepared
-from attnscope.capture.attention_function import ACTIVE, NAME
-from attnscope.capture.residual_hooks import residual_edits
+from attnscope.capture import Places, Recorder, accepted, capturing, pass_options, prepared
+from attnscope.capture.attention_function import NAME
 from attnscope.edits import Plan
 from attnscope.errors import CancelledError
-from attnscope.model.hf.module_info import accepted
 from attnscope.model.residual_stream.answer import Answer, last_only
 from attnscope.model.residual_stream.blocks import Addend, Block, state_in, state_of
 from attnscope.model.residual_stream.hooks import Taps
@@ -56,18 +54,6 @@ class Edited:
         return found is not None and bool(found.vectors)
 
 
-@contextmanager
-def _under(clone: nn.Module, edited: Edited) -> Generator[None]:
-    """While this lasts, passes of a clone prepared for capture are edited, and nothing of them is kept."""
-    names = {id(module): name for name, module in clone.named_modules()}
-    token = ACTIVE.set(Recorder(names=names, places=edited.places, plan=edited.plan, keeps=False))
-    try:
-        with residual_edits(clone, edited.plan, edited.places):
-            yield
-    finally:
-        ACTIVE.reset(token)
-
-
 class StatesPass:
     """The pass, and what can be asked of it afterwards. `inputs` are those of the trace."""
 
@@ -93,13 +79,13 @@ class StatesPass:
             clone = stack.enter_context(prepared(module, None if edited is None else NAME))
             stack.enter_context(torch.no_grad())
             if edited is not None:
-                stack.enter_context(_under(clone, edited))
+                stack.enter_context(capturing(clone, Recorder(places=edited.places, plan=edited.plan, keeps=False)))
             outputs = Outputs(clone, every)
             entry = _Entry(clone, self.blocks[0])
             watcher = _Watcher(clone, every, observer)
             self._taps = Taps(position, self._tokens).on(clone, _paths(self.blocks, stream.unembedding))
             try:
-                output = clone(**trace.inputs, **accepted(clone, use_cache=False, return_dict=True, **self._keep()))
+                output = clone(**trace.inputs, **pass_options(clone, **self._keep()))
             finally:
                 for hook in (outputs, entry, watcher, self._taps):
                     hook.close()
@@ -122,7 +108,7 @@ class StatesPass:
             for rows in self._rows(clone):
                 asked = {} if rows is None else last_only(self._trace.inputs, 0) | {"logits_to_keep": rows}
                 with replaced(clone, outputs):
-                    given = accepted(clone, use_cache=False, return_dict=True, **asked)
+                    given = pass_options(clone, **asked)
                     found.append(clone(**self._trace.inputs, **given).logits[0].float().cpu())
         return torch.cat(found)
 

@@ -11,17 +11,16 @@ from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
-from attnscope.capture import Capture, Place, Recorder, capture_pass, prepared
-from attnscope.capture.attention_function import NAME
+from attnscope.capture import Capture, CapturedPass, Place, capture, run_untouched
 from attnscope.edits import Plan
 from attnscope.errors import RefusedError
 from attnscope.model.architecture.layer_index import ordered
 from attnscope.model.architecture.output_attentions import Weights, eager_weights, reported_weights
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.hidden_states import differences_by_layer
-from attnscope.model.hf.module_info import accepted, first_dtype, is_encoder_decoder
+from attnscope.model.hf.module_info import is_encoder_decoder, tolerance_for
 from attnscope.trace import Certificate, LayerCertificate
-from attnscope.trace.certificate import TOLERANCE, Scope
+from attnscope.trace.certificate import Scope
 from attnscope.types import Observer
 
 _LOG = logging.getLogger(__name__)
@@ -82,28 +81,26 @@ def full_certificate(
     model: nn.Module, architecture: Architecture, inputs: Mapping[str, Any], observer: Observer | None
 ) -> Certificate:
     """Parts (a), (b) and (c) over every row of every head, by layer."""
-    tolerance = TOLERANCE.get(first_dtype(model), 1e-4)
-    with prepared(model, None) as clone, torch.no_grad():
-        options = accepted(clone, use_cache=False, output_hidden_states=True, return_dict=True)
-        untouched = clone(**inputs, **options)
+    tolerance = tolerance_for(model)
+    untouched = run_untouched(model, inputs, output_hidden_states=True)
     if architecture.route == "reported":
         found, error, _ = reported_weights(model, inputs, untouched, architecture.outside)
         return reported_certificate(found, error, tolerance, "full")
-    captured, calls = _captured(model, architecture, {**inputs, **options}, observer)
+    captured = _captured(model, architecture, inputs, observer)
     if any(
-        weighted_values_error(call) > tolerance for call in shown(calls)
+        weighted_values_error(call) > tolerance for call in shown(captured.calls)
     ):  # shown, if at all, by the weights it returns itself
-        captured, calls = _captured(model, architecture, {**inputs, **options}, observer, keep_weights=True)
+        captured = _captured(model, architecture, inputs, observer, keep_weights=True)
     across = is_encoder_decoder(model)
     reported = _eager_weights(model, inputs, encoder_decoder=across)
     layers: dict[str, list[LayerCertificate]] = {}
     for name, stack in architecture.stacks.items():
         if stack.reported:
             continue
-        own = [call for call in calls if placed(call).stack == name]
+        own = [call for call in captured.calls if placed(call).stack == name]
         whose = name if across or name == "vision" else ""
         weights = [one for one in reported.get(whose, ()) if isinstance(one, Tensor)]
-        states = differences_by_layer(untouched, captured, name if across else "", len(stack.shapes))
+        states = differences_by_layer(untouched, captured.output, name if across else "", len(stack.shapes))
         references = weights if len(weights) == len(own) else [None] * len(own)
         layers[name] = [
             _layer(placed(call).layer, call, states.get(placed(call).layer), one, tolerance)
@@ -119,12 +116,11 @@ def _eager_weights(
     model: nn.Module, inputs: Mapping[str, Any], *, encoder_decoder: bool
 ) -> Mapping[str, Sequence[Tensor | None]]:
     """The weights of an eager pass; none where the model's own code does not run through it (Llama 4's vision tower)."""
-    with prepared(model, "eager") as clone, torch.no_grad():
-        try:
-            eager = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True, output_attentions=True))
-        except (AttributeError, LookupError, TypeError, ValueError):
-            _LOG.info("%s does not run with its eager attention weights.", type(model).__name__, exc_info=True)
-            return {}
+    try:
+        eager = run_untouched(model, inputs, implementation="eager", output_attentions=True)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        _LOG.info("%s does not run with its eager attention weights.", type(model).__name__, exc_info=True)
+        return {}
     return eager_weights(eager, encoder_decoder=encoder_decoder)
 
 
@@ -132,12 +128,9 @@ def edited_certificate(
     model: nn.Module, architecture: Architecture, inputs: Mapping[str, Any], plan: Plan, observer: Observer | None
 ) -> Certificate:
     """Part (b) over every row of an edited pass; an untouched pass and eager weights are no reference for it."""
-    with prepared(model, NAME) as clone:
-        total, places = len(architecture.places), architecture.places
-        recorder = Recorder(names={}, observer=observer, sample=0, total=total, places=places, plan=plan)
-        _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
+    edited = capture(model, inputs, places=architecture.places, plan=plan, observer=observer, sample=0)
     note = "edited pass: compared with its own attention output alone"
-    return certify(calls, TOLERANCE.get(first_dtype(model), 1e-4), "full", note)
+    return certify(edited.calls, tolerance_for(model), "full", note)
 
 
 def _captured(
@@ -147,18 +140,17 @@ def _captured(
     observer: Observer | None,
     *,
     keep_weights: bool = False,
-) -> tuple[Any, list[Capture]]:
+) -> CapturedPass:
     """A pass of which every row is compared."""
-    with prepared(model, NAME) as clone:
-        recorder = Recorder(
-            names={},
-            observer=observer,
-            sample=0,
-            keep_weights=keep_weights,
-            total=len(architecture.places),
-            places=architecture.places,
-        )
-        return capture_pass(clone, recorder, inputs)
+    return capture(
+        model,
+        inputs,
+        places=architecture.places,
+        observer=observer,
+        sample=0,
+        keep_weights=keep_weights,
+        output_hidden_states=True,
+    )
 
 
 def shown(calls: Sequence[Capture]) -> list[Capture]:

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from attnscope.capture import prepared
+from attnscope.capture import pass_options, prepared
 from attnscope.errors import RefusedError
 from attnscope.model.hf.hidden_states import relative
-from attnscope.model.hf.module_info import accepted
-from attnscope.trace.certificate import TOLERANCE
+from attnscope.trace.certificate import tolerance_of
 
 _HEAVY = frozenset(
     {
@@ -99,14 +98,14 @@ def lazy_logits(
             for inner, value in stubbed:
                 inner.forward = lambda *_args, _value=value, **_kwargs: _value
             try:
-                output = clone(**inputs, **accepted(clone, use_cache=False, return_dict=True))
+                output = clone(**inputs, **pass_options(clone))
             finally:
                 for inner, _ in stubbed:
                     del inner.forward
         logits = output.logits[0].float().cpu()
         final = logits[-1] if logits.ndim == 2 else logits
         error = relative(last, final)
-        if not error <= TOLERANCE.get(output.logits.dtype, 1e-4):
+        if not error <= tolerance_of(output.logits.dtype):
             raise RefusedError(
                 f"The logits recomputed from the final hidden states differ from the pass's own by {error:.2g}, so they are "
                 f"not given for {type(model).__name__}."

@@ -12,8 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.attention import LayerRecord, QKRecord, WeightsRecord
-from attnscope.capture import Capture, Recorder, capture_pass, prepared
-from attnscope.capture.attention_function import NAME
+from attnscope.capture import (
+    Capture,
+    Recorder,
+    capture,
+    capture_on,
+    pass_options,
+    prepared,
+    prepared_for_capture,
+    run_untouched,
+)
 from attnscope.edits import Plan
 from attnscope.errors import AttnscopeError, InputError, RefusedError
 from attnscope.model.architecture.layer_index import by_layer, ordered
@@ -21,7 +29,7 @@ from attnscope.model.architecture.output_attentions import reported_weights
 from attnscope.model.architecture.probe import NotRunError, StackArchitecture
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.architecture.rope import kept_angles
-from attnscope.model.hf.module_info import accepted, input_device
+from attnscope.model.hf.module_info import input_device
 from attnscope.model.inputs.model_inputs import Encoded
 from attnscope.model.tracing.certify import certify, placed, reported_certificate, shown
 from attnscope.model.tracing.lazy_logits import BaseOutput
@@ -53,11 +61,10 @@ def _own_failure(module: nn.Module, encoded: Encoded) -> Exception | None:
     """Why an untouched pass over the inputs fails; None where it does not."""
     device = input_device(module)
     inputs = {name: tensor.to(device) for name, tensor in encoded.inputs.items()}
-    with prepared(module, None) as clone, torch.no_grad():
-        try:
-            clone(**inputs, **accepted(clone, use_cache=False, return_dict=True))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told to whoever gave the inputs
-            return error
+    try:
+        run_untouched(module, inputs)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told to whoever gave the inputs
+        return error
     return None
 
 
@@ -112,23 +119,20 @@ def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], tit
 
 def _captured(probed: ProbedModel, inputs: Mapping[str, Any], observer: Observer | None, plan: Plan | None) -> Passed:
     architecture = probed.architecture
-    with prepared(probed.module, NAME) as clone:
-        recorder = Recorder(
-            names={}, observer=observer, total=len(architecture.places), places=architecture.places, plan=plan
-        )
+    with prepared_for_capture(probed.module) as clone:
+        recorder = Recorder(observer=observer, places=architecture.places, plan=plan)
         base = BaseOutput(clone)
         try:
-            options = accepted(clone, use_cache=False, return_dict=True, **_last_logits_only(inputs))
-            output, calls = capture_pass(clone, recorder, {**inputs, **options})
+            captured = capture_on(clone, inputs, recorder, **_last_logits_only(inputs))
         finally:
             base.close()
         # A long text may have changed the angles (dynamic scaling): then what the probe saw does not hold for it.
         turning = kept_angles(clone) == architecture.angles
-    stacks = stacks_of(probed, calls)
+    stacks = stacks_of(probed, captured.calls)
     if turning:
         stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
-    said = (*(plan.warnings if plan else ()), *recorder.notes)
-    return Passed(stacks, certify(calls, probed.tolerance), output, base, said)
+    said = (*(plan.warnings if plan else ()), *captured.notes)
+    return Passed(stacks, certify(captured.calls, probed.tolerance), captured.output, base, said)
 
 
 def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -142,9 +146,7 @@ def _by_own_weights(
 ) -> tuple[dict[str, TracedStack], Certificate]:
     """The weights that the model's eager functions return, where those do give its output."""
     places = probed.architecture.places
-    with prepared(probed.module, NAME) as clone:
-        recorder = Recorder(names={}, observer=observer, keep_weights=True, total=len(places), places=places, plan=plan)
-        _, calls = capture_pass(clone, recorder, {**inputs, **accepted(clone, use_cache=False, return_dict=True)})
+    calls = capture(probed.module, inputs, places=places, plan=plan, observer=observer, keep_weights=True).calls
     certificate = certify(calls, probed.tolerance)
     if not certificate.ok:
         raise RefusedError(f"{probed.title} is not shown for this text. {failed.sentence}")
@@ -194,8 +196,7 @@ def _reported(probed: ProbedModel, inputs: Mapping[str, Any]) -> Passed:
     with prepared(probed.module, None) as clone, torch.no_grad():
         base = BaseOutput(clone)
         try:
-            options = accepted(clone, use_cache=False, return_dict=True, output_hidden_states=True)
-            output = clone(**inputs, **options)
+            output = clone(**inputs, **pass_options(clone, output_hidden_states=True))
         finally:
             base.close()
     found, error, _ = reported_weights(probed.module, inputs, output, probed.architecture.outside)
