@@ -133,15 +133,15 @@ def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
 
 
 def _held(scene: Scene, models: Mapping[str, Model]) -> HeldTrace:
-    from attnscope.session import HeldTrace
+    from attnscope.session import HeldTrace, InputText
 
     given = scene.input
     if "made" in given:
         trace = _MADE[given["made"]]()
-        return HeldTrace.alone(trace) if trace.provenance.get("text") else HeldTrace(trace, None, "", None)
+        return HeldTrace.alone(trace) if trace.provenance.get("text") else HeldTrace(trace, None, InputText(""))
     text = given["text"] * given.get("repeat", 1)
     pair = given.get("pair")
-    return HeldTrace(models[given["model"]].trace(text, pair), None, text, pair)
+    return HeldTrace(models[given["model"]].trace(text, pair), None, InputText(text, pair))
 
 
 def _cross() -> Trace:
@@ -214,7 +214,7 @@ def _by_hand(
     edits: Sequence[Mapping[str, Any]] = (),
 ) -> Trace:
     from attnscope.trace import Certificate, Trace
-    from attnscope.trace.trace import TracedStack
+    from attnscope.trace.stack import TracedStack
     from attnscope.types import Token
 
     texts = dict(zip(("text", "target"), (" ".join(words) for words in sides.values()), strict=False))

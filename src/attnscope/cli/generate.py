@@ -49,20 +49,22 @@ def generate(
 ) -> None:
     """Let a model write on, and show how probable each token was."""
     from attnscope.cli.sources import model_entry
-    from attnscope.model.generation.result import Wanted
+    from attnscope.model.generation.result import GenerationSettings
 
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         problem = "is a folder" if output.is_dir() else "lies in a folder that does not exist"
         raise InputError(f"The trace cannot be written: {str(output)!r} {problem}.")
-    wanted = Wanted.of(max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop or ())
+    settings = GenerationSettings.of(
+        max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop or ()
+    )
     changes = edits_given(edit or (), edits)
     given = text_or_chat(text, chat)
     if given is None:
         raise InputError("Pass what the model goes on from: --text 'Once upon a time', or --chat FILE.")
     loaded = model_entry(model).load()
-    made = loaded.generate_wanted(given, wanted, target=target, edits=changes, on_token=_Table())
+    made = loaded.generate(given, edits=changes, target=target, on_token=_Table(), **settings.options())
     typer.echo(f"\n{text or ''}{made.text}\n")
-    typer.echo(_said(made, wanted.seed))
+    typer.echo(_said(made, settings.seed))
     say_edits(made.trace)
     for warning in made.trace.warnings:
         typer.echo(warning, err=True)

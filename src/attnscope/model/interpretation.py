@@ -1,25 +1,23 @@
-"""What can be asked of a model's residual stream: states, shares of an answer, patching between prompts."""
+"""`Interpretation`: what can be asked of a model's residual stream: states, shares of an answer, patching between prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from attnscope.edits import Edit
 from attnscope.errors import InputError, RefusedError
 from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
-from attnscope.model.architecture.probe import Architecture
-from attnscope.model.hf.module_info import target_vocabulary_size, tolerance_for
-from attnscope.model.inputs.tokens import Reader
+from attnscope.model.handle import ModelHandle
+from attnscope.model.hf.module_info import target_vocabulary_size
 from attnscope.model.patching.activation_patching import Patching
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.prompt_alignment import check_aligned
 from attnscope.model.patching.sweep import Sweep
-from attnscope.model.patching.sweep_plan import plan_of
+from attnscope.model.patching.sweep_plan import SweepQuestion, plan_of
 from attnscope.model.residual_stream.answer import Answer, position_of, token_id
 from attnscope.model.residual_stream.locate import look_at_stream
 from attnscope.model.residual_stream.states import States
@@ -27,24 +25,60 @@ from attnscope.model.residual_stream.states_pass import Edited, StatesPass
 from attnscope.model.residual_stream.stream import Stream
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.provenance import fingerprint
+from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Trace
 from attnscope.types import Observer
 
 TokenText = str | int
 
 
-@dataclass(eq=False)
-class Residual:
-    """A model's residual stream. It is looked at once for each kind of input, and kept in `streams`."""
+class Interpretation:
+    """Questions about a model's residual stream, which is looked at once for each kind of input."""
 
-    module: nn.Module
-    tokenizer: Any
-    read: Reader
-    architecture: Callable[[Mapping[str, Tensor]], Architecture]
-    trace: Callable[..., Any]
-    streams: dict[int, Stream]
+    def __init__(self, handle: ModelHandle) -> None:
+        self._handle = handle
+        self._streams: dict[int, Stream] = {}
 
-    def traced(
+    def states(
+        self,
+        text: Any,
+        answer: TokenText | None = None,
+        foil: TokenText | None = None,
+        *,
+        pair: str | None = None,
+        target: Any = None,
+        position: int | None = None,
+        edits: Sequence[Edit] = (),
+        observer: Observer | None = None,
+    ) -> States:
+        """What `Model.states` does."""
+        trace = self._traced(text, pair, target, observer, edits)
+        return self._of(trace).states(trace, answer, foil, position, observer)
+
+    def patch(
+        self,
+        clean: Any,
+        corrupted: Any,
+        question: SweepQuestion,
+        *,
+        target: Any = None,
+        observer: Observer | None = None,
+    ) -> Sweep:
+        """What `Model.patch` does."""
+        source = self._traced(clean, None, target, observer)
+        other = self._traced(corrupted, None, target, observer)
+        return self._of(source).patch(source, other, question, observer)
+
+    def mediate(self, base: Any, swap: Any, question: SweepQuestion, *, observer: Observer | None = None) -> Mediation:
+        """What `Model.mediate` does: both sweeps of causal mediation, with y = p(answer) / p(foil)."""
+        first, second = (self._traced(one, None, None, observer) for one in (base, swap))
+        tower = self._of(first)
+        into_base, into_swap = (
+            tower.patch(one, other, question, observer) for one, other in ((second, first), (first, second))
+        )
+        return Mediation(into_base, into_swap)
+
+    def _traced(
         self, text: Any, pair: str | None, target: Any, observer: Observer | None, edits: Sequence[Edit] = ()
     ) -> Trace:
         """`text` itself where it is a trace, else the trace of it."""
@@ -52,11 +86,23 @@ class Residual:
             if edits:
                 raise InputError("A trace has the edits that it was made with: pass the text to make others.")
             return text
-        given = {name: value for name, value in (("pair", pair), ("target", target)) if value is not None}
-        found = self.trace(text, edits=edits, observer=observer, **given)
+        found = trace_of(self._handle, text, pair, target=target, edits=edits, observer=observer)
         if not isinstance(found, Trace):
             raise InputError("This is about one prompt at a time; got a batch of several.")
         return found
+
+    def _of(self, trace: Trace) -> _Tower:
+        """The part of the model that ran for a trace."""
+        handle = self._handle.tower_for(trace.inputs) if trace.inputs else self._handle
+        return _Tower(handle, self._streams)
+
+
+@dataclass(frozen=True)
+class _Tower:
+    """A model, or a tower of one, with the residual streams that are known by now."""
+
+    handle: ModelHandle
+    streams: dict[int, Stream]
 
     def states(
         self,
@@ -78,7 +124,7 @@ class Residual:
                 raise
             if stream.unembedding is not None:
                 notes.append("No position was named, so no shares of an answer are given.")
-        passed = StatesPass(self.module, stream, trace, at, self._edited(trace), observer)
+        passed = StatesPass(self.handle.module, stream, trace, at, self._edited(trace), observer)
         if asked and stream.unembedding is None:
             raise RefusedError(stream.note or "Shares of an answer are not known for this model.")
         shares = None
@@ -91,29 +137,13 @@ class Residual:
             trace,
             passed.tower,
             passed.states,
-            read=lambda ident: self.read(ident).text,
+            read=lambda ident: self.handle.preprocessor.read(ident).text,
             reading=passed.reading if stream.logits else None,
             contributions=shares,
             notes=[*notes, *([unknown] if unknown else [])],
         )
 
-    def patch(
-        self,
-        clean: Trace,
-        corrupted: Trace,
-        *,
-        what: str,
-        by: str | None,
-        metric: str | None,
-        answer: TokenText | None,
-        foil: TokenText | None,
-        position: int | None,
-        stack: str | None,
-        layers: Sequence[int] | None,
-        heads: Sequence[int] | None,
-        positions: Sequence[int] | None,
-        observer: Observer | None,
-    ) -> Sweep:
+    def patch(self, clean: Trace, corrupted: Trace, question: SweepQuestion, observer: Observer | None) -> Sweep:
         """A sweep of patches from `clean` into `corrupted`. Raises `InputError`, `RefusedError`, `CancelledError`."""
         if clean.provenance.get("weights") != corrupted.provenance.get("weights"):
             raise InputError("Both traces must be of one model; these have different weights.")
@@ -123,90 +153,46 @@ class Residual:
         stream = self._stream(clean)
         if not stream.logits:
             raise RefusedError(stream.note or "This model predicts no tokens, so patching has nothing to measure.")
-        architecture = self.architecture(clean.inputs)
-        at = self._position(clean, stream, position)
+        probed = self.handle.probed_for(clean.inputs)
+        at = self._position(clean, stream, question.position)
         last = len(clean.tokens_for(stream.last)[0]) - 1
-        chosen = _named(answer, foil, lambda: _most_probable(clean, at, last))
-        plan = plan_of(
-            clean,
-            corrupted,
-            stream,
-            self._answer(chosen, foil, at),
-            what=what,
-            by=by,
-            metric=metric,
-            stack=stack,
-            layers=layers,
-            heads=heads,
-            positions=positions,
-        )
-        projections = {name: one.projections for name, one in architecture.stacks.items()}
-        return Patching(self.module, stream, projections, plan, clean, corrupted, self._tolerance).run(observer)
-
-    def mediate(
-        self,
-        base: Trace,
-        swap: Trace,
-        answer: TokenText,
-        foil: TokenText,
-        *,
-        what: str,
-        by: str | None,
-        layers: Sequence[int] | None,
-        heads: Sequence[int] | None,
-        observer: Observer | None,
-    ) -> Mediation:
-        """Both sweeps of causal mediation, with y = p(answer) / p(foil)."""
-        into_base, into_swap = (
-            self.patch(
-                one,
-                other,
-                what=what,
-                by=by,
-                metric="ratio",
-                answer=answer,
-                foil=foil,
-                position=None,
-                stack=None,
-                layers=layers,
-                heads=heads,
-                positions=None,
-                observer=observer,
-            )
-            for one, other in ((swap, base), (base, swap))
-        )
-        return Mediation(into_base, into_swap)
-
-    @property
-    def _tolerance(self) -> float:
-        return tolerance_for(self.module)
+        chosen = _named(question.answer, question.foil, lambda: _most_probable(clean, at, last))
+        plan = plan_of(clean, corrupted, stream, self._answer(chosen, question.foil, at), question)
+        projections = {name: one.projections for name, one in probed.architecture.stacks.items()}
+        return Patching(probed.module, stream, projections, plan, clean, corrupted, probed.tolerance).run(observer)
 
     def _stream(self, trace: Trace) -> Stream:
         if not trace.inputs:
             raise InputError(
                 "This trace was not made by this model here, so its input cannot be run again: pass the text."
             )
-        if trace.provenance.get("weights") != fingerprint(self.module):
+        if trace.provenance.get("weights") != fingerprint(self.handle.module):
             raise InputError("This trace is of a model with other weights than this one has: pass the text.")
-        architecture = self.architecture(trace.inputs)
+        architecture = self.handle.probed_for(trace.inputs).architecture
         if id(architecture) not in self.streams:
-            few = probe_inputs(self.module, kind_of(trace.inputs), trace.inputs)
-            self.streams[id(architecture)] = look_at_stream(self.module, architecture, few)
+            few = probe_inputs(self.handle.module, kind_of(trace.inputs), trace.inputs)
+            self.streams[id(architecture)] = look_at_stream(self.handle.module, architecture, few)
         return self.streams[id(architecture)]
 
     def _edited(self, trace: Trace) -> Edited | None:
-        architecture = self.architecture(trace.inputs)
-        plan = plan_for(architecture, trace.edits, title=type(self.module).__name__)
+        architecture = self.handle.probed_for(trace.inputs).architecture
+        plan = plan_for(architecture, trace.edits, title=type(self.handle.module).__name__)
         return None if plan is None else Edited(plan, architecture.places)
 
     def _position(self, trace: Trace, stream: Stream, position: int | None) -> int:
         tokens = trace.tokens_for(stream.last)[0]
-        return position_of(position, tokens, self.tokenizer, causal=trace.traced_stack(stream.last).causal)
+        return position_of(position, tokens, self.handle.tokenizer, causal=trace.traced_stack(stream.last).causal)
 
     def _answer(self, answer: TokenText, foil: TokenText | None, at: int) -> Answer:
-        vocabulary = target_vocabulary_size(self.module) or torch.iinfo(torch.int64).max
-        other = None if foil is None else self.read(token_id(self.tokenizer, foil, "foil", vocabulary))
-        return Answer(self.read(token_id(self.tokenizer, answer, "answer", vocabulary)), other, at)
+        vocabulary = target_vocabulary_size(self.handle.module) or torch.iinfo(torch.int64).max
+        other = (
+            None
+            if foil is None
+            else self.handle.preprocessor.read(token_id(self.handle.tokenizer, foil, "foil", vocabulary))
+        )
+        return Answer(
+            self.handle.preprocessor.read(token_id(self.handle.tokenizer, answer, "answer", vocabulary)), other, at
+        )
 
 
 def _named(answer: TokenText | None, foil: TokenText | None, most_probable: Callable[[], int]) -> TokenText:

@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, overload
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
+from torch import nn
 
 from attnscope.display import Displayed
-from attnscope.edits import Edit
+from attnscope.edits import Edit, Plan
 from attnscope.errors import InputError
-from attnscope.model.architecture.probed_model import ProbedModel
-from attnscope.model.editable import Editable
-from attnscope.model.generation.generate import Task, as_traced, generate, prompt_of
-from attnscope.model.generation.result import Generation, OnToken, Wanted
-from attnscope.model.hf.module_info import (
-    is_encoder_decoder,
-    target_vocabulary_size,
-)
-from attnscope.model.inputs.audio import hears, times
-from attnscope.model.inputs.decoder_inputs import Target, targets_of, with_target
-from attnscope.model.inputs.encode import Batch, Text, batch_of
-from attnscope.model.inputs.features import with_positions
-from attnscope.model.inputs.image_tokens import (
-    with_patches,
-)
-from attnscope.model.inputs.images import check_alone, is_list_of_pictures
-from attnscope.model.inputs.model_inputs import Encoded
-from attnscope.model.inputs.preprocessor import Encoding
-from attnscope.model.interpretation import Residual
-from attnscope.model.interpreted import Interpreted
+from attnscope.model.generation.generate import generate
+from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
+from attnscope.model.handle import ModelHandle
+from attnscope.model.inputs.decoder_inputs import Target
+from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.trace_input import Batch, Text
+from attnscope.model.interpretation import Interpretation
+from attnscope.model.interventions.bake import baked
+from attnscope.model.interventions.edited_model import edited_run
+from attnscope.model.patching.causal_mediation import Mediation
+from attnscope.model.patching.sweep import Sweep
+from attnscope.model.patching.sweep_plan import SweepQuestion
+from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.edit_plan import plan_for
-from attnscope.model.tracing.lazy_logits import lazy_logits
-from attnscope.model.tracing.predictions import predictions_of
-from attnscope.model.tracing.provenance import provenance
-from attnscope.model.tracing.run import check_sizes, run, taken_as_said
+from attnscope.model.tracing.run import taken_as_said
+from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
-from attnscope.types import Observer
+from attnscope.types import Observer, Stack
 
 
-class Model(Displayed, Interpreted, Editable, Encoding):
+class Model(Displayed):
     """A model that can be traced.
 
     `hf_model` is any transformers model for text or pictures, `tokenizer` its tokenizer (or None: then texts are given as token
@@ -54,6 +44,99 @@ class Model(Displayed, Interpreted, Editable, Encoding):
     shares the weights, so the model stays as it is: attention implementation, configs, training mode, hooks, dtype and
     device, also while other threads use it.
     """
+
+    def __init__(
+        self,
+        hf_model: nn.Module,
+        tokenizer: Any = None,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        revision: str | None = None,
+        quantisation: str | None = None,
+    ) -> None:
+        self.handle = ModelHandle(
+            hf_model, tokenizer, name=name, title=title, revision=revision, quantisation=quantisation
+        )
+        self._interpretation = Interpretation(self.handle)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
+
+    @property
+    def hf_model(self) -> Any:
+        """The Hugging Face model, as it was given or loaded."""
+        return self.handle.hf_model
+
+    @property
+    def module(self) -> nn.Module:
+        """What is run: `hf_model`, or what `torch.compile` wrapped."""
+        return self.handle.module
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, or None."""
+        return self.handle.tokenizer
+
+    @property
+    def processor(self) -> Any:
+        """The processor, image processor or feature extractor that the model came with, or None."""
+        return self.handle.processor
+
+    @property
+    def name(self) -> str:
+        """What the model is called where one chooses between models: its hub id, folder, or class."""
+        return self.handle.name
+
+    @property
+    def title(self) -> str:
+        """Its name for a person."""
+        return self.handle.title
+
+    @property
+    def revision(self) -> str | None:
+        """The commit of the checkpoint on the hub, where it is known."""
+        return self.handle.revision
+
+    @property
+    def quantisation(self) -> str | None:
+        """How the weights were stored, where that is coarser than `dtype`."""
+        return self.handle.quantisation
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters, shared ones counted once."""
+        return self.handle.parameters
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights ("float32", "bfloat16", …)."""
+        return self.handle.dtype
+
+    @property
+    def kind(self) -> str:
+        """`"decoder"` (looks back only), `"encoder"`, or `"encoder-decoder"`."""
+        return self.handle.kind
+
+    @property
+    def chat(self) -> bool:
+        """Whether the tokenizer has a chat template, so that `trace` takes the messages of a chat."""
+        return bool(getattr(self.tokenizer, "chat_template", None))
+
+    @property
+    def max_tokens(self) -> int | None:
+        """How many tokens the model was made for, from its config; None where it does not say."""
+        return self.handle.max_tokens
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What it can be given: `text`, `image`, or both."""
+        return self.handle.preprocessor.takes
+
+    @property
+    def stacks(self) -> dict[str, Stack]:
+        """The model's attention stacks and their sizes, found by a pass over a few tokens (once)."""
+        return self.handle.stacks
 
     @overload
     def trace(
@@ -90,6 +173,8 @@ class Model(Displayed, Interpreted, Editable, Encoding):
     @overload
     def trace(self, text: Image.Image | Path | bytes | np.ndarray, *, observer: Observer | None = None) -> Trace: ...
     @overload
+    def trace(self, text: ModelInputs, *, edits: Sequence[Edit] = (), observer: Observer | None = None) -> Trace: ...
+    @overload
     def trace(
         self,
         text: Batch,
@@ -103,7 +188,7 @@ class Model(Displayed, Interpreted, Editable, Encoding):
 
     def trace(
         self,
-        text: Text | Batch | Image.Image | Path | bytes | np.ndarray,
+        text: Text | Batch | Image.Image | Path | bytes | np.ndarray | ModelInputs,
         pair: str | Sequence[str] | None = None,
         *,
         target: Target | Sequence[Target] | None = None,
@@ -128,6 +213,7 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         - a picture, for a model that reads pictures: a PIL image, a path, the bytes of a file, or an array [height, width, 3].
           Tokens are then the patches, with their `box`. To a model that reads text as well, a string is a text; its pictures are
           passed beside it with `image` (one or several).
+        - what `encode` made of one of these, which is then not tokenized again.
 
         An encoder-decoder model reads `text` as its source, and `target` with its decoder: a text, or the token ids that the
         decoder reads, or a mapping of `decoder_input_ids` or `labels`. Without one, its own greedy output is the target. For a
@@ -141,85 +227,60 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         `MissingError` for a text without a tokenizer, `RefusedError` where the attention cannot be shown exactly,
         `CancelledError`.
         """
-        if image is None and is_list_of_pictures(text):
-            aims = targets_of(target, len(text))
-            traces = [
-                self.trace(one, pair, target=aim, max_tokens=max_tokens, edits=edits, observer=observer)
-                for one, aim in zip(text, aims, strict=True)
-            ]
-            return cast("list[Trace]", traces)
-        if image is not None or self._is_picture(text):
-            source, aim = self._parted(cast("Any", text), cast("Target | None", target))
-            encoded = self._encoded_pictures(source, image)
-            check_alone(pair, max_tokens)
-            if is_encoder_decoder(self.module):
-                encoded = with_target(self.module, self.tokenizer, self._read, encoded, aim, observer)
-            return self._trace_encoded(encoded, edits, observer)
-        batch = batch_of(cast("Text | Batch", text), pair)
-        if batch is None:
-            one = cast("Target | None", target)
-            return self._trace_one(cast("Text", text), cast("str | None", pair), one, max_tokens, edits, observer)
-        targets = targets_of(target, len(batch))
-        return [
-            self._trace_one(one, other, aim, max_tokens, edits, observer)
-            for (one, other), aim in zip(batch, targets, strict=True)
-        ]
-
-    def _trace_one(
-        self,
-        text: Text,
-        pair: str | None,
-        target: Target | None,
-        max_tokens: int | None,
-        edits: Sequence[Edit],
-        observer: Observer | None,
-    ) -> Trace:
-        return self._trace_encoded(self._encoded(text, pair, target, max_tokens, observer), edits, observer)
-
-    def _trace_encoded(self, encoded: Encoded, edits: Sequence[Edit], observer: Observer | None) -> Trace:
-        tower = self._tower(encoded.inputs)
-        if tower is not self:
-            return tower._trace_encoded(encoded, edits, observer)
-        with taken_as_said(self.module, encoded, self.title):
-            return self._traced(encoded, edits, observer)
-
-    def _traced(self, encoded: Encoded, edits: Sequence[Edit], observer: Observer | None) -> Trace:
-        inputs = self._inputs(encoded)
-        architecture = self._architecture_for(inputs)
-        probed = ProbedModel(self.module, architecture, self.title)
-        if "pixel_values" in inputs:
-            encoded = with_patches(self.module, architecture, encoded, inputs, self._patches)
-        heard = hears(self.module)  # how many positions there are is known afterwards
-        counted = all(encoded.sides.values()) and not heard
-        sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
-        plan = plan_for(architecture, edits, title=self.title, sizes=sizes)
-        made = () if plan is None else plan.edits
-        passed = run(probed, inputs, observer, plan)
-        if heard:
-            first = next(iter(passed.stacks.values()))
-            count = next(record.keys for record in first.records if record is not None)
-            encoded = replace(encoded, tokens=times(self._hearing, inputs, count))
-        encoded = with_positions(encoded, passed.stacks)
-        check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, self.title)
-        given = getattr(passed.output, "logits", None)
-        logits = given if isinstance(given, Tensor) else None
-        return Trace(
-            sides=encoded.sides,
-            stacks=passed.stacks,
-            certificate=passed.certificate,
-            provenance=provenance(self, encoded, inputs, made),
-            warnings=[*encoded.warnings, *passed.warnings, *architecture.notes],
-            next_tokens=self._next(logits) if "decoder" in passed.stacks else None,
-            predictions=predictions_of(self.module, self.tokenizer, passed.output, encoded, self._read),
-            logits=lazy_logits(self.module, inputs, passed.base, _last_logits(logits)),
-            inputs=inputs,
-            images=encoded.images,
-            edits=made,
+        return trace_of(
+            self.handle,
+            text,
+            pair,
+            target=target,
+            image=image,
+            max_tokens=max_tokens,
+            edits=edits,
+            observer=observer,
         )
+
+    def encode(
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: Target | None = None,
+        image: Any = None,
+        max_tokens: int | None = None,
+    ) -> ModelInputs:
+        """The model inputs of one input, as `trace` takes it, and the tokens that they stand for. The model is not run.
+
+        `trace`, `generate`, `states` and `patch` take them in the place of the text, and do not tokenize it again.
+        """
+        given = self.handle.preprocessor.read_input(text, pair, target=target, image=image, max_tokens=max_tokens)
+        if isinstance(given, list):
+            raise InputError(f"One input at a time here; got a batch of {len(given)}.")
+        return self.handle.preprocessor.encode(given)
+
+    def count_tokens(
+        self,
+        text: Text | ModelInputs,
+        pair: str | None = None,
+        *,
+        target: Target | None = None,
+        max_tokens: int | None = None,
+    ) -> int:
+        """How many positions a trace of this text has, on the longer side. `text` may also be what `encode` made.
+
+        The model is not run, so an output of its own is not counted, and an image that stands alone is counted about right.
+        Raises `TooLongError` where the model has no positions for so many.
+        """
+        encoded = text
+        if not isinstance(encoded, ModelInputs):
+            encoded = self.encode(encoded, pair, target=target, max_tokens=max_tokens)
+        return self.handle.preprocessor.count_positions(encoded)
+
+    def count_positions(self, image: Any, text: str = "") -> int:
+        """About how many positions a trace of a picture has, without running the model; exact for a picture in a text."""
+        return self.count_tokens(self.encode(text or None, image=image))
 
     def generate(
         self,
-        text: Text,
+        text: Text | ModelInputs,
         max_new_tokens: int = 20,
         edits: Sequence[Edit] = (),
         *,
@@ -242,28 +303,19 @@ class Model(Displayed, Interpreted, Editable, Encoding):
         `on_token` is told of each token as soon as it is chosen. Raises `RefusedError` for a model that generates nothing,
         `InputError` for a text, an edit or a setting that cannot be used, `CancelledError`.
         """
-        wanted = Wanted.of(max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop)
-        return self.generate_wanted(
-            text, wanted, pair=pair, target=target, edits=edits, on_token=on_token, observer=observer
+        settings = GenerationSettings.of(
+            max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
         )
-
-    def generate_wanted(
-        self,
-        text: Text,
-        wanted: Wanted,
-        *,
-        pair: str | None = None,
-        target: Target | None = None,
-        edits: Sequence[Edit] = (),
-        on_token: OnToken | None = None,
-        observer: Observer | None = None,
-    ) -> Generation:
-        """`generate` with settings that were checked before."""
-        encoded = prompt_of(self.module, self.tokenizer, self._read, text, pair, target)
-        inputs = self._inputs(encoded)
-        probed = ProbedModel(self.module, self._architecture_for(as_traced(self.module, inputs)), self.title)
-        task = Task(self, self.tokenizer, self._read, encoded, inputs, probed, edits)
-        return generate(task, wanted, on_token=on_token, observer=observer)
+        return generate(
+            self.handle,
+            text,
+            settings,
+            pair=pair,
+            target=target,
+            edits=edits,
+            on_token=on_token,
+            observer=observer,
+        )
 
     def check(
         self,
@@ -277,16 +329,11 @@ class Model(Displayed, Interpreted, Editable, Encoding):
 
         The three comparisons are those of `attnscope.trace.certificate`, over every row of every head.
         """
-        pictured = self._is_picture(text)
-        encoded = self._encoded_pictures(text, None) if pictured else self._encoded(text, pair, target, None, observer)
-        if pictured:
-            check_alone(pair, None)
-        tower = self._tower(encoded.inputs)
-        if tower is not self:
-            return tower.check(encoded.inputs, observer=observer)
-        with taken_as_said(self.module, encoded, self.title):
-            inputs = self._inputs(encoded)
-            return full_certificate(self.module, self._architecture_for(inputs), inputs, observer)
+        encoded = self.handle.preprocessor.complete(self.encode(text, pair, target=target), observer)
+        tower = self.handle.tower_for(encoded.inputs)
+        with taken_as_said(tower.module, encoded, tower.title):
+            inputs = tower.preprocessor.tensors(encoded)
+            return full_certificate(tower.module, tower.probed_for(inputs).architecture, inputs, observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
         """The full certificate of the input of a trace."""
@@ -294,35 +341,108 @@ class Model(Displayed, Interpreted, Editable, Encoding):
             raise InputError(
                 "This trace was not made by a model of this session, so its input is not there to be run again."
             )
-        module, architecture = (
-            self._tower(trace.inputs).module,
-            self._tower(trace.inputs)._architecture_for(trace.inputs),
-        )
-        plan = plan_for(architecture, trace.edits, title=self.title)
+        probed = self.handle.tower_for(trace.inputs).probed_for(trace.inputs)
+        plan = plan_for(probed.architecture, trace.edits, title=self.title)
         if plan is not None:
-            return edited_certificate(module, architecture, trace.inputs, plan, observer)
-        return full_certificate(module, architecture, trace.inputs, observer)
+            return edited_certificate(probed.module, probed.architecture, trace.inputs, plan, observer)
+        return full_certificate(probed.module, probed.architecture, trace.inputs, observer)
 
-    @property
-    def residual(self) -> Residual:
-        """The residual stream: its blocks, final norm and unembedding, looked for when first asked about."""
-        return Residual(self.module, self.tokenizer, self._read, self._architecture_for, self.trace, self._streams)
+    def states(
+        self,
+        text: Any,
+        answer: str | int | None = None,
+        foil: str | int | None = None,
+        *,
+        pair: str | None = None,
+        target: Any = None,
+        position: int | None = None,
+        edits: Sequence[Edit] = (),
+        observer: Observer | None = None,
+    ) -> States:
+        """The residual stream of a pass: norms, the logit lens, and what each part adds to the logit of an answer.
 
-    def residual_of(self, trace: Trace) -> Residual:
-        """That of the part of the model that ran for this trace."""
-        return (self._tower(trace.inputs) if trace.inputs else self).residual
+        `answer` and `foil` are single tokens (a text such as `" Paris"`, or a token id); without an answer it is the most
+        probable token. With a foil, shares are of logit(answer) − logit(foil). `position` is the one that predicts (the last,
+        or the mask token of a masked model). `edits` are made in the pass. Of an encoder-decoder model the stream is the
+        decoder's. Raises `RefusedError` where a part that was asked for is not known, `InputError`, `CancelledError`.
+        """
+        return self._interpretation.states(
+            text, answer, foil, pair=pair, target=target, position=position, edits=edits, observer=observer
+        )
 
-    def _next(self, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
-        if logits is None or logits.ndim != 3:
-            return None
-        if logits.shape[-1] < (target_vocabulary_size(self.module) or 0):  # labels of the tokens, not tokens
-            return None
-        top = torch.softmax(logits[0, -1].float(), dim=-1).topk(min(5, logits.shape[-1]))
-        pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
-        return [(self._read(ident).text, ident, probability) for ident, probability in pairs]
+    def patch(
+        self,
+        clean: Any,
+        corrupted: Any,
+        *,
+        what: str = "head_output",
+        by: str | None = None,
+        metric: str | None = None,
+        answer: str | int | None = None,
+        foil: str | int | None = None,
+        position: int | None = None,
+        stack: str | None = None,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        positions: Sequence[int] | None = None,
+        target: Any = None,
+        observer: Observer | None = None,
+    ) -> Sweep:
+        """Activation patching: run `corrupted` again and again, each time with one activation as it is in `clean`.
 
+        Activations are *taken from the clean prompt* and *put into the corrupted prompt's run*. `what` is `head_output` (Σ α v of
+        a head), `attention` (its weights, with the corrupted run's own values), `residual` (the stream after a layer) or `mlp`
+        (what a layer's MLP adds). `by` is the axis beside layers: `head` (the default for heads), `position` (for the stream)
+        or `layer` (all at once, one number a layer). `layers`, `heads` and `positions` restrict the sweep; what is no axis is
+        patched together (all positions of a head, say).
 
-def _last_logits(logits: Tensor | None) -> Tensor | None:
-    if logits is None:
-        return None
-    return (logits[0, -1] if logits.ndim == 3 else logits[0]).float().cpu()
+        `metric`: `logit` (the default with a foil: logit(answer) − logit(foil)), `probability` (without), `log_probability`
+        or `ratio` (p(answer)/p(foil)). The answer is by default the clean prompt's most probable token. Both prompts need as
+        many tokens; `target` is what the decoder of an encoder-decoder model reads in both. Raises `InputError`,
+        `RefusedError` where a part is not known, `CancelledError`.
+        """
+        question = SweepQuestion(what, by, metric, answer, foil, position, stack, layers, heads, positions)
+        return self._interpretation.patch(clean, corrupted, question, target=target, observer=observer)
+
+    def mediate(
+        self,
+        base: Any,
+        swap: Any,
+        answer: str | int,
+        foil: str | int,
+        *,
+        what: str = "attention",
+        by: str | None = None,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[int] | None = None,
+        observer: Observer | None = None,
+    ) -> Mediation:
+        """Causal mediation analysis (Vig et al. 2020) of every head: total, indirect and direct effect.
+
+        `base` is a prompt, `swap` the same with a word swapped, y = p(answer) / p(foil). `what` and `by` as in `patch`.
+        """
+        question = SweepQuestion(what, by, "ratio", answer, foil, layers=layers, heads=heads)
+        return self._interpretation.mediate(base, swap, question, observer=observer)
+
+    @contextmanager
+    def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:
+        """While the block lasts, calls of `hf_model` (and its `generate`) from this thread are edited; others are not.
+
+        Gives the edited model itself, in eval mode, which any thread may call until the block ends: a clone with the hooks that
+        `hf_model` has when the block begins. A block inside another takes its place. Positions count from the first token of
+        the input, also in generation with a cache. Raises `InputError` for edits that do not fit, `RefusedError`
+        where the model cannot be edited or cloned.
+        """
+        probed = self.handle.probed
+        plan = plan_for(probed.architecture, edits, title=probed.title) or Plan((), {})
+        with edited_run(self.hf_model, probed, plan) as clone:
+            yield clone
+
+    def bake(self, edits: Sequence[Edit]) -> Any:
+        """A copy of the Hugging Face model with `edits` in its weights; its `save_pretrained(folder)` writes it.
+
+        `ScaleHead` and `ScaleNeuron` are edits of weights; others are refused by name (`RefusedError`), and so are those whose
+        weights cannot be told (a norm after the projection, one dimension of a rotary pair, weights shared between layers).
+        """
+        probed = self.handle.probed
+        return baked(probed, plan_for(probed.architecture, edits, title=probed.title))

@@ -46,13 +46,14 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
         raise DamagedError(f"{os.fspath(path)!r} records edits that are none: {error}") from error
     if model is None:
         return trace
+    tower = model.handle.tower_for(trace.inputs)
     made_by = trace.provenance.get("weights")
-    if made_by != fingerprint(model.module_for(trace.inputs)):
+    if made_by != fingerprint(tower.module):
         raise InputError(
             f"{os.fspath(path)!r} was made by a model with other weights ({trace.provenance.get('title')}); pass that one, or "
             "open the trace without a model."
         )
-    probed = model.subject_for(trace.inputs)
+    probed = tower.probed_for(trace.inputs)
     stacks = {
         name: replace(stack, projections=_projections(probed, stack, name))
         for name in trace.stacks

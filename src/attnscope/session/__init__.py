@@ -5,6 +5,6 @@ from attnscope.session.messages.trace import Example
 from attnscope.session.model_catalog import ModelEntry
 from attnscope.session.protocols import ModelLike
 from attnscope.session.session import Session
-from attnscope.session.trace_store import HeldTrace
+from attnscope.session.trace_store import HeldTrace, InputText
 
-__all__ = ["Example", "HeldTrace", "Limits", "ModelEntry", "ModelLike", "Session"]
+__all__ = ["Example", "HeldTrace", "InputText", "Limits", "ModelEntry", "ModelLike", "Session"]

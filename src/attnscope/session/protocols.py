@@ -1,4 +1,4 @@
-"""What a session needs of a model. `attnscope.Model` is such a thing; so is the fake of `testing/fake_model.py`."""
+"""What a session needs of a model. `attnscope.Model` is such a thing; so is `attnscope.testing.FakeModel`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, overload
 
 from attnscope.edits import Edit
-from attnscope.model.generation.result import Generation, OnToken, Wanted
+from attnscope.model.generation.result import Generation, OnToken
+from attnscope.model.inputs.chat import TextOrChat
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
-
-Given = str | Sequence[Mapping[str, Any]]
-"""A text, or the messages of a chat."""
 
 
 class ModelLike(Protocol):
@@ -54,10 +53,6 @@ class ModelLike(Protocol):
         """What it reads: `text`, `image`, or both."""
         ...
 
-    def count_positions(self, image: Any, text: str = "") -> int:
-        """About how many positions a trace of a picture has."""
-        ...
-
     @property
     def stacks(self) -> Mapping[str, Stack]:
         """The sizes of its attention layers."""
@@ -68,48 +63,51 @@ class ModelLike(Protocol):
         """Whether it takes the messages of a chat."""
         ...
 
-    def count_tokens(
-        self, text: Given, pair: str | None = None, *, target: str | None = None, max_tokens: int | None = None
-    ) -> int:
-        """How many positions a trace of this text has, on its longer side. Runs the tokenizer, not the model.
+    def encode(
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        image: Any = None,
+        max_tokens: int | None = None,
+    ) -> ModelInputs:
+        """What the model reads for a text, a chat or an image, a longer one cut to `max_tokens`. The model is not run."""
+        ...
+
+    def count_tokens(self, text: ModelInputs) -> int:
+        """How many positions a trace of these inputs has, on its longer side.
 
         Raises `TooLongError` where the model has no positions for so many.
         """
         ...
 
     @overload
+    def trace(self, text: ModelInputs, *, edits: Sequence[Edit] = (), observer: Observer | None = None) -> Trace: ...
+    @overload
     def trace(
-        self,
-        text: str,
-        pair: str | None = None,
-        *,
-        target: str | None = None,
-        max_tokens: int | None = None,
-        edits: Sequence[Edit] = (),
-        observer: Observer | None = None,
+        self, text: str, pair: str | None = None, *, target: str | None = None, edits: Sequence[Edit] = ()
     ) -> Trace: ...
     @overload
     def trace(
-        self,
-        text: Sequence[Mapping[str, Any]],
-        *,
-        target: str | None = None,
-        max_tokens: int | None = None,
-        edits: Sequence[Edit] = (),
-        observer: Observer | None = None,
+        self, text: Sequence[Mapping[str, Any]], *, target: str | None = None, edits: Sequence[Edit] = ()
     ) -> Trace: ...
     def trace(self, text: Any, *_given: Any, **_options: Any) -> Trace:
-        """One forward pass. A longer text is cut to `max_tokens`; without a target the model writes its own."""
+        """One forward pass. Without a target the model writes its own."""
         ...
 
-    def generate_wanted(
+    def generate(
         self,
-        text: Given,
-        wanted: Wanted,
-        *,
-        pair: str | None = None,
-        target: str | None = None,
+        text: TextOrChat | ModelInputs,
+        max_new_tokens: int = 20,
         edits: Sequence[Edit] = (),
+        *,
+        target: str | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
         on_token: OnToken | None = None,
         observer: Observer | None = None,
     ) -> Generation:

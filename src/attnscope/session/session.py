@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 import numpy as np
 
 from attnscope.analysis import edge_of, overview
+from attnscope.edits import Edit
 from attnscope.errors import DamagedError, InputError, RefusedError
+from attnscope.model.inputs.preprocessor import no_target_side
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
+from attnscope.session.messages.answer import Answer
 from attnscope.session.messages.edits import edits_of
 from attnscope.session.messages.error import error_message, failure
 from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, text_of
 from attnscope.session.messages.generate import GenerateRequest, generation_fields
 from attnscope.session.messages.image import PictureRequest
-from attnscope.session.messages.layer import Arrays, layer_message, tile_arrays
+from attnscope.session.messages.layer import layer_message, tile_arrays
 from attnscope.session.messages.overview import edge_arrays, measure_fields, overview_message
 from attnscope.session.messages.patch import PatchRequest, patch_message
 from attnscope.session.messages.run import RunRequest
@@ -34,7 +37,6 @@ from attnscope.wire import Message, decode, encode
 
 Send = Callable[[bytes], None]
 Gone = Callable[[], bool]
-Answer = tuple[str, dict[str, Any], Arrays]
 Answers = Answer | Iterator[Answer]
 
 _NO_PROJECTION = (
@@ -132,7 +134,7 @@ class Session:
             send(encode(Message("progress", request.id, body)))
 
         def tell(kind: str, fields: dict[str, Any]) -> None:
-            send(_encoded(request.id, (kind, fields, {}), last=False))
+            send(_encoded(request.id, Answer(kind, fields), last=False))
 
         page = request.body.get("page")
         job = Job(request.id, request.type, page if isinstance(page, str) else None, report, gone, tell)
@@ -203,60 +205,54 @@ class Session:
                 "image_bytes": self.limits.image_bytes,
             },
         }
-        return "hello", fields, {}
+        return Answer("hello", fields)
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
         if "image" in body:
-            return self._run_picture(PictureRequest.of(body, self.limits), body, job)
+            return self._traced(PictureRequest.of(body, self.limits), self._asked_model(body, job), (), job)
         asked = RunRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._asked_model(body, job)
         if "text" not in model.takes:
             raise InputError(f"{model.title} reads pictures, no text: choose a picture.")
         if asked.target is not None and model.kind != "encoder-decoder":
-            raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
-        tokens, most = asked.tokens(model, self.limits)
+            raise InputError(no_target_side(model.title))
+        return self._traced(asked, model, edits, job)
+
+    def _traced(self, asked: RunRequest | PictureRequest, model: ModelLike, edits: Sequence[Edit], job: Job) -> Answer:
+        """The trace of what was asked for. It is tokenized once: what is counted is what the pass reads."""
+        inputs, tokens = asked.encode(model, self.limits)
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"
         with job.holding(self._pass, "waiting for another pass"):
-            trace = asked.trace(model, most, edits, job)
-        held = asked.held(trace, model)
-        self._held.add(held)
-        return "trace", trace_fields(held), trace_arrays(held.trace)
+            trace = model.trace(inputs, edits=edits, observer=job)
+        return self._held_answer(HeldTrace(trace, model, asked.input_text(inputs)))
 
-    def _run_picture(self, asked: PictureRequest, body: Mapping[str, Any], job: Job) -> Answer:
-        model = self._asked_model(body, job)
-        self.limits.check_trace(trace_bytes(model, asked.tokens(model, self.limits)))
-        job.stage = "run"
-        with job.holding(self._pass, "waiting for another pass"):
-            held = asked.held(asked.trace(model, job), model)
+    def _held_answer(self, held: HeldTrace) -> Answer:
+        """Keeps a trace, and answers with it."""
         self._held.add(held)
-        return "trace", trace_fields(held), trace_arrays(held.trace)
+        return Answer("trace", trace_fields(held), trace_arrays(held.trace))
 
     def _generate(self, body: Mapping[str, Any], job: Job) -> Answer:
         asked = GenerateRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._asked_model(body, job)
-        asked.check(model, self.limits)
+        prompt = asked.encode(model, self.limits)
         job.stage = "generate"
         with job.holding(self._pass, "waiting for another pass"):
-            made = asked.run(model, edits, job)
-        held = asked.held(made.trace, model)
-        self._held.add(held)
-        return (
-            "trace",
-            {**trace_fields(held), "generation": generation_fields(made, asked.wanted)},
-            trace_arrays(held.trace),
-        )
+            made = asked.run(model, prompt, edits, job)
+        answer = self._held_answer(HeldTrace(made.trace, model, asked.input_text(prompt)))
+        generation = generation_fields(made, asked.settings)
+        return replace(answer, fields={**answer.fields, "generation": generation})
 
     def _patch(self, body: Mapping[str, Any], job: Job) -> Answer:
         asked = PatchRequest.of(body, self.limits)
         model = self._asked_model(body, job)
-        asked.check(model, self.limits)
+        prompts = asked.encode(model, self.limits)
         job.stage = "patch"
         with job.holding(self._pass, "waiting for another pass"):
-            fields, arrays = patch_message(asked.run(model, job))
-        return "patch", fields, arrays
+            fields, arrays = patch_message(asked.run(model, prompts, job))
+        return Answer("patch", fields, arrays)
 
     def _states(self, body: Mapping[str, Any], job: Job) -> Answer:
         held, asked = self._held.get(text_of(body, "trace")), StatesRequest.of(body)
@@ -266,11 +262,11 @@ class Session:
         job.stage = "states"
         with job.holding(self._pass, "waiting for another pass"):
             fields, arrays = asked.run(held.model, held.trace, job)
-        return "states", fields, arrays
+        return Answer("states", fields, arrays)
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
         held = self._held.get(text_of(body, "trace"))
-        return "trace", trace_fields(held), trace_arrays(held.trace)
+        return Answer("trace", trace_fields(held), trace_arrays(held.trace))
 
     def _overview(self, body: Mapping[str, Any], job: Job) -> Iterator[Answer]:
         trace_id, stack, held = self._stack(body)
@@ -280,12 +276,12 @@ class Session:
         job.stage = "overview"
         for one in overview(held.trace, stack, filter=chosen, cancelled=job.cancelled):
             fields, arrays = overview_message(one)
-            yield "overview", {"trace": trace_id, "stack": stack, **fields}, arrays
+            yield Answer("overview", {"trace": trace_id, "stack": stack, **fields}, arrays)
 
     def _layer(self, body: Mapping[str, Any], _job: Job) -> Answer:
         trace_id, stack, layer, held = self._place(body)
         fields, arrays = layer_message(held.trace.layer_record(layer, stack), self.limits)
-        return "layer", {"trace": trace_id, "stack": stack, "layer": layer, **fields}, arrays
+        return Answer("layer", {"trace": trace_id, "stack": stack, "layer": layer, **fields}, arrays)
 
     def _tile(self, body: Mapping[str, Any], _job: Job) -> Answer:
         trace_id, stack, layer, held = self._place(body)
@@ -293,7 +289,7 @@ class Session:
         heads = indices_of(body, "heads", record.shape.heads, "head")
         rows = indices_of(body, "rows", record.queries, "row")
         arrays = tile_arrays(record, heads, rows, self.limits)
-        return "tile", {"trace": trace_id, "stack": stack, "layer": layer, "heads": heads, "rows": rows}, arrays
+        return Answer("tile", {"trace": trace_id, "stack": stack, "layer": layer, "heads": heads, "rows": rows}, arrays)
 
     def _values(self, body: Mapping[str, Any], job: Job) -> Answer:
         trace_id, stack, layer, held = self._place(body)
@@ -306,7 +302,7 @@ class Session:
             why_not=_NO_PROJECTION if held.model is not None else _NOT_SAVED,
             cancelled=job.cancelled,
         )
-        return "values", {"trace": trace_id, "stack": stack, "layer": layer, **fields}, arrays
+        return Answer("values", {"trace": trace_id, "stack": stack, "layer": layer, **fields}, arrays)
 
     def _edge(self, body: Mapping[str, Any], _job: Job) -> Answer:
         trace_id, stack, held = self._stack(body)
@@ -314,7 +310,7 @@ class Session:
         query = index_of(body, "query", len(query_tokens), "query")
         key = index_of(body, "key", len(key_tokens), "key")
         arrays = edge_arrays(edge_of(held.trace, query, key, stack))
-        return "edge", {"trace": trace_id, "stack": stack, "query": query, "key": key}, arrays
+        return Answer("edge", {"trace": trace_id, "stack": stack, "query": query, "key": key}, arrays)
 
     def _check(self, body: Mapping[str, Any], job: Job) -> Answer:
         held = self._held.get(text_of(body, "trace"))
@@ -323,7 +319,7 @@ class Session:
         job.stage = "check"
         with job.holding(self._pass, "waiting for another pass"):
             certificate = held.model.check_trace(held.trace, observer=job)
-        return "check", {"trace": held.trace.id, "certificate": certificate_fields(certificate)}, {}
+        return Answer("check", {"trace": held.trace.id, "certificate": certificate_fields(certificate)})
 
     def _export(self, body: Mapping[str, Any], _job: Job) -> Answer:
         if self._exporter is None:
@@ -331,10 +327,10 @@ class Session:
         trace_id, stack, layer, held = self._place(body)
         heads = indices_of(body, "heads", held.trace.layer_record(layer, stack).shape.heads, "head")
         page = self._exporter(held.trace, stack=stack, layer=layer, heads=heads, max_bytes=self.limits.answer_bytes)
-        return "export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)}
+        return Answer("export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)})
 
     def _cancel(self, body: Mapping[str, Any], job: Job) -> Answer:
-        return "cancel", {"found": self._jobs.stop(text_of(body, "target"), job.page)}, {}
+        return Answer("cancel", {"found": self._jobs.stop(text_of(body, "target"), job.page)})
 
     def _asked_model(self, body: Mapping[str, Any], job: Job) -> ModelLike:
         """The model that a request names, or the session's own."""
@@ -358,12 +354,11 @@ class Session:
 
 
 def _one_by_one(answers: Answers) -> Iterator[Answer]:
-    return iter([answers]) if isinstance(answers, tuple) else answers
+    return iter([answers]) if isinstance(answers, Answer) else answers
 
 
 def _encoded(ident: str, answer: Answer, *, last: bool) -> bytes:
-    kind, fields, tensors = answer
-    return encode(Message(kind, ident, {"last": last, **fields}, tensors))
+    return encode(Message(answer.type, ident, {"last": last, **answer.fields}, answer.arrays))
 
 
 def _version() -> str:

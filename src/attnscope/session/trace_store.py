@@ -5,34 +5,50 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 from attnscope.errors import MissingError
 from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 
 
+@dataclass(frozen=True)
+class InputText:
+    """What a trace was made from, as a page shows it. `target` is None where the model wrote its own, or has none.
+
+    `messages` are those of a chat; `text` is then what the template made of them.
+    """
+
+    text: str
+    pair: str | None = None
+    target: str | None = None
+    messages: list[dict[str, Any]] | None = None
+
+    @classmethod
+    def of(cls, trace: Trace) -> InputText:
+        """As far as the trace itself knows; else the words of its tokens, in the place of the text."""
+        tokens = [] if trace.images else next(iter(trace.sides.values()))
+        words = " ".join(token.text.strip() for token in tokens)
+        said = trace.provenance
+        text, pair, target = (
+            one if isinstance(one := said.get(name), str) else None for name in ("text", "pair", "target")
+        )
+        messages = said.get("messages")
+        return cls(words if text is None else text, pair, target, messages if isinstance(messages, list) else None)
+
+
 @dataclass(frozen=True, eq=False)
 class HeldTrace:
-    """A trace with what it was made from. `model` is None for a trace that came from elsewhere.
-
-    `target` is None where the model wrote its own, or has none.
-    """
+    """A trace with what it was made from. `model` is None for a trace that came from elsewhere."""
 
     trace: Trace
     model: ModelLike | None
-    text: str
-    pair: str | None
-    target: str | None = None
+    input: InputText
 
     @classmethod
     def alone(cls, trace: Trace) -> HeldTrace:
-        """A trace without its model. Its text is the one it was made from, as far as that is known."""
-        tokens = [] if trace.images else next(iter(trace.sides.values()))
-        words = " ".join(token.text.strip() for token in tokens)
-        text, pair, target = (
-            said if isinstance(said := trace.provenance.get(name), str) else None for name in ("text", "pair", "target")
-        )
-        return cls(trace, None, words if text is None else text, pair, target)
+        """A trace without its model."""
+        return cls(trace, None, InputText.of(trace))
 
 
 class HeldTraces:

@@ -16,17 +16,18 @@ import torch
 from attnscope.attention import LayerRecord, Mask, QKRecord
 from attnscope.edits import Edit
 from attnscope.errors import CancelledError, InputError, TooLongError
-from attnscope.model.generation.result import Generation, OnToken, Step, Wanted
+from attnscope.model.generation.result import Generation, OnToken, Step
+from attnscope.model.inputs.chat import TextOrChat
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
-from attnscope.session.protocols import Given
 from attnscope.testing.fake_results import fake_states, fake_sweep
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.stack import TracedStack
 from attnscope.types import LayerShape, Observer, Sentence, Stack, Token
 
 
-def _said(text: Given) -> str:
+def _said(text: TextOrChat) -> str:
     return text if isinstance(text, str) else " ".join(str(turn["content"]) for turn in text)
 
 
@@ -69,17 +70,28 @@ class FakeModel:
             return {self.kind: ("text", "text")}
         return {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
 
-    def count_positions(self, image: Any, text: str = "") -> int:
-        """It reads no pictures."""
-        raise InputError(f"{self.title} reads no pictures; got {type(image).__name__} with {text[:20]!r}.")
+    def encode(
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        image: Any = None,
+        max_tokens: int | None = None,
+    ) -> ModelInputs:
+        """One token a word. It reads no pictures."""
+        if image is not None:
+            raise InputError(f"{self.title} reads no pictures; got {type(image).__name__}.")
+        messages = None if isinstance(text, str) else [dict(turn) for turn in text]
+        said = " ".join(_said(text).split()[:max_tokens])
+        parts: list[tuple[Sentence, str]] = [(None, said)] if pair is None else [("A", said), ("B", pair)]
+        tokens = [token for sentence, part in parts for token in _words(part, sentence)]
+        aims = None if target is None else _words(target, None)
+        return ModelInputs({}, tokens, [], said, pair, messages, target, aims, kind="chat" if messages else "text")
 
-    def count_tokens(
-        self, text: Given, pair: str | None = None, *, target: str | None = None, max_tokens: int | None = None
-    ) -> int:
-        """One token a word."""
-        tokens = max(len(_said(text).split()) + len((pair or "").split()), len((target or "").split()))
-        if max_tokens is not None:
-            tokens = min(tokens, max_tokens)
+    def count_tokens(self, text: ModelInputs) -> int:
+        """The words of the longer side."""
+        tokens = max(len(side) for side in text.sides.values())
         if tokens > self.max_tokens:
             raise TooLongError(
                 f"The text has {tokens:,} tokens; {self.title} takes at most {self.max_tokens:,}.", fits=self.max_tokens
@@ -88,25 +100,22 @@ class FakeModel:
 
     def trace(
         self,
-        text: Given,
+        text: TextOrChat | ModelInputs,
         pair: str | None = None,
         *,
         target: str | None = None,
-        max_tokens: int | None = None,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace:
         """A trace whose q, k and v depend on nothing but the text. Without a target, its own is the source backwards."""
-        messages = None if isinstance(text, str) else [dict(turn) for turn in text]
-        text = " ".join(_said(text).split()[:max_tokens])
-        parts: list[tuple[Sentence, str]] = [(None, text)] if pair is None else [("A", text), ("B", pair)]
-        given = [token for sentence, part in parts for token in _words(part, sentence)]
-        sides = {"text": given}
+        encoded = text if isinstance(text, ModelInputs) else self.encode(text, pair, target=target)
+        said, pair, target = encoded.text, encoded.pair, encoded.target
+        sides = {"text": encoded.tokens}
         if self.kind == "encoder-decoder":
-            sides = {"source": given, "target": given[::-1] if target is None else _words(target, None)}
+            sides = {"source": encoded.tokens, "target": encoded.target_tokens or encoded.tokens[::-1]}
         stacks: dict[str, TracedStack] = {}
         for name, (query, key) in self._sides.items():
-            seed = f"{text} {pair}" if query == "text" else f"{name} {text} {pair} {target}"
+            seed = f"{said} {pair}" if query == "text" else f"{name} {said} {pair} {target}"
             sizes = len(sides[query]), len(sides[key])
             records: list[LayerRecord | None] = [
                 self._record(layer, seed, sizes, observer, causal=name == "decoder") for layer in range(self.layers)
@@ -121,24 +130,25 @@ class FakeModel:
             stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
             provenance={"model": self.name, "edits": [edit.as_json() for edit in edits]}
-            | ({"messages": messages} if messages else {}),
+            | ({"messages": encoded.messages} if encoded.messages else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
         )
 
-    def generate_wanted(
+    def generate(
         self,
-        text: Given,
-        wanted: Wanted,
-        *,
-        pair: str | None = None,
-        target: str | None = None,
+        text: TextOrChat | ModelInputs,
+        max_new_tokens: int = 20,
         edits: Sequence[Edit] = (),
+        *,
+        target: str | None = None,
         on_token: OnToken | None = None,
         observer: Observer | None = None,
+        **_sampling: Any,
     ) -> Generation:
-        """Words with numbers, one after another."""
+        """Words with numbers, one after another, however they are to be drawn."""
+        prompt = text if isinstance(text, ModelInputs) else self.encode(text, target=target)
         steps: list[Step] = []
-        for i in range(wanted.max_new_tokens):
+        for i in range(max_new_tokens):
             for layer in range(self.layers):
                 self._step(layer, observer)
             token = Token(f" word{i}", zlib.crc32(f"word{i}".encode()) & 0xFFFF)
@@ -146,13 +156,14 @@ class FakeModel:
             if on_token is not None:
                 on_token(steps[-1])
         words = "".join(step.token.text for step in steps)
+        said = prompt.text or ""
         if self.kind == "encoder-decoder":
-            trace = self.trace(text, pair, target=f"{target or 'start'}{words}", edits=edits)
-        elif isinstance(text, str):
-            whole = (text + words, None) if pair is None else (text, pair + words)
+            trace = self.trace(said, prompt.pair, target=f"{prompt.target or 'start'}{words}", edits=edits)
+        elif prompt.messages is None:
+            whole = (said + words, None) if prompt.pair is None else (said, prompt.pair + words)
             trace = self.trace(*whole, edits=edits)
         else:
-            trace = self.trace([*text, {"role": "assistant", "content": words}], edits=edits)
+            trace = self.trace([*prompt.messages, {"role": "assistant", "content": words}], edits=edits)
         return Generation(words, [step.token for step in steps], tuple(steps), "length", trace)
 
     def states(
@@ -181,6 +192,7 @@ class FakeModel:
         **_options: Any,
     ) -> Sweep:
         """A sweep over all heads whose numbers depend on nothing but the prompts."""
+        clean, corrupted = (one.text if isinstance(one, ModelInputs) else one for one in (clean, corrupted))
         return fake_sweep(
             clean,
             corrupted,

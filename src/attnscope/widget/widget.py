@@ -51,7 +51,7 @@ class AttentionWidget(anywidget.AnyWidget):
     def __init__(self, shown: Trace | Model, **selected: Any) -> None:
         if isinstance(shown, Trace):
             self._trace: Trace | None = shown
-            self._session = Session(traces=[_held(shown)], exporter=exporter())
+            self._session = Session(traces=[HeldTrace.alone(shown)], exporter=exporter())
         elif isinstance(shown, Model):
             self._trace = None
             self._session = Session([ModelEntry.loaded(shown)], exporter=exporter())
@@ -192,13 +192,6 @@ class AttentionWidget(anywidget.AnyWidget):
 
     def _post(self, content: dict[str, str], buffers: list[bytes]) -> None:
         self.send(content, buffers)
-
-
-def _held(trace: Trace) -> HeldTrace:
-    said = trace.provenance
-    text = said.get("text")
-    words = text if isinstance(text, str) else "".join(token.text for token in next(iter(trace.sides.values()))).strip()
-    return HeldTrace(trace, None, words, said.get("pair"), said.get("target"))
 
 
 def _title_of(trace: Trace) -> str:

@@ -13,7 +13,7 @@ from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteria
 from attnscope.capture import accepted
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.errors import AttnscopeError, RefusedError
-from attnscope.model.generation.result import Wanted
+from attnscope.model.generation.result import GenerationSettings
 from attnscope.model.generation.sampling import Drawing
 from attnscope.model.hf.verbosity import quiet
 
@@ -103,13 +103,13 @@ def run_steps(
     clone: nn.Module,
     recorder: StepsRecorder,
     inputs: Mapping[str, Tensor],
-    wanted: Wanted,
+    settings: GenerationSettings,
     on_choice: OnChoice,
 ) -> Run:
     """Generate from `inputs` on a clone inside `capturing`. Raises `RefusedError` where the model's `generate` fails."""
     watch = Watch(clone, recorder)
     generator: Any = clone
-    drawing = LogitsProcessorList([] if wanted.sampling is None else [Drawing(wanted.sampling)])
+    drawing = LogitsProcessorList([] if settings.sampling is None else [Drawing(settings.sampling)])
     # As a tensor: given the number 1, models whose last layers share keys (Gemma 4) compute these for one query.
     keep = accepted(clone, logits_to_keep=torch.tensor([-1]))
     try:
@@ -119,7 +119,7 @@ def run_steps(
                 **keep,
                 **_GREEDY,
                 use_cache=True,
-                max_new_tokens=wanted.max_new_tokens,
+                max_new_tokens=settings.max_new_tokens,
                 logits_processor=drawing,
                 stopping_criteria=StoppingCriteriaList([_Stop(watch, on_choice)]),
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,47 +18,30 @@ from attnscope.capture.attention_function import NAME
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.capture.run import capturing
 from attnscope.edits import Edit, Plan
-from attnscope.errors import InputError, RefusedError, TooLongError
+from attnscope.errors import RefusedError, TooLongError
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.architecture.rope import kept_angles
 from attnscope.model.generation.decode import Run, run_steps
-from attnscope.model.generation.result import Generation, OnToken, Wanted
-from attnscope.model.generation.step_recorder import Writer
+from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
+from attnscope.model.generation.step_recorder import StepRecorder
+from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.module_info import is_encoder_decoder
-from attnscope.model.inputs.decoder_inputs import Target, parted, with_target
-from attnscope.model.inputs.encode import Text, batch_of, encode
-from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.decoder_inputs import Target
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.tokens import Reader
+from attnscope.model.inputs.trace_input import Text
 from attnscope.model.tracing.certify import certify
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
 from attnscope.model.tracing.provenance import provenance
 from attnscope.model.tracing.run import check_sizes, stacks_of
+from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Observer
 
-if TYPE_CHECKING:
-    from attnscope.model.model import Model
-
 _PER_TOKEN = ("attention_mask", "token_type_ids", "position_ids", "mm_token_type_ids")
-
-
-def prompt_of(
-    module: nn.Module, tokenizer: Any, read: Reader, text: Text, pair: str | None, target: Target | None
-) -> Encoded:
-    """The prompt. Raises `RefusedError` for a model that generates nothing, `InputError` for a text that cannot be used."""
-    _check_generates(module)
-    if batch_of(text, pair) is not None:
-        raise InputError("One text is continued at a time; got several.")
-    if not is_encoder_decoder(module):
-        if target is not None:
-            raise InputError(f"{type(module).__name__} has no target side: `target` goes with encoder-decoder models.")
-        return encode(tokenizer, read, text, pair)
-    source, beginning = parted(text, target)
-    encoded = encode(tokenizer, read, source, pair)
-    return encoded if beginning is None else with_target(module, tokenizer, read, encoded, beginning)
 
 
 def as_traced(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -69,13 +52,11 @@ def as_traced(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tens
 
 
 @dataclass(frozen=True)
-class Task:
+class _Task:
     """What is to be generated from: the prompt, as inputs on the model's device too, and the model as it is run."""
 
-    model: Model
-    tokenizer: Any
-    read: Reader
-    encoded: Encoded
+    handle: ModelHandle
+    encoded: ModelInputs
     inputs: dict[str, Tensor]
     probed: ProbedModel
     edits: Sequence[Edit] = ()
@@ -85,6 +66,11 @@ class Task:
         """What is run."""
         return self.probed.module
 
+    @property
+    def read(self) -> Reader:
+        """From a token id to the token as a person reads it."""
+        return self.handle.preprocessor.read
+
     def plan(self, new: int) -> Plan | None:
         """The edits made ready, for so many new tokens: positions count from the first token of the prompt."""
         encoded = self.encoded
@@ -92,20 +78,38 @@ class Task:
         if is_encoder_decoder(self.module):
             sizes = {"source": len(encoded.tokens), "target": max(1, len(encoded.target_tokens or ()))}
         grown = "target" if is_encoder_decoder(self.module) else "text"
-        return plan_for(self.probed.architecture, self.edits, title=self.model.title, sizes=sizes, further={grown: new})
+        return plan_for(
+            self.probed.architecture, self.edits, title=self.handle.title, sizes=sizes, further={grown: new}
+        )
 
 
 def generate(
-    task: Task, wanted: Wanted, *, on_token: OnToken | None = None, observer: Observer | None = None
+    handle: ModelHandle,
+    text: Text | ModelInputs,
+    settings: GenerationSettings,
+    *,
+    pair: str | None = None,
+    target: Target | None = None,
+    edits: Sequence[Edit] = (),
+    on_token: OnToken | None = None,
+    observer: Observer | None = None,
 ) -> Generation:
-    """What `Model.generate` does."""
-    _check_room(task.module, task.encoded, wanted.max_new_tokens)
-    plan = task.plan(wanted.max_new_tokens)
+    """What `Model.generate` does, with settings that were checked before.
+
+    Raises `RefusedError` for a model that generates nothing, `InputError` for a text that cannot be used.
+    """
+    _check_generates(handle.module)
+    encoded = text if isinstance(text, ModelInputs) else handle.preprocessor.encode_prompt(text, pair, target)
+    inputs = handle.preprocessor.tensors(encoded)
+    probed = handle.probed_for(as_traced(handle.module, inputs))
+    task = _Task(handle, encoded, inputs, probed, edits)
+    _check_room(task.module, encoded, settings.max_new_tokens)
+    plan = task.plan(settings.max_new_tokens)
     task = replace(task, edits=() if plan is None else plan.edits)
-    writer = Writer(task.tokenizer, task.read, wanted, on_token)
-    made = _captured(task, writer, plan, observer)
-    trace = _afterwards(task, made.run, observer) if made.stacks is None else _trace(task, made, made.stacks, writer)
-    return writer.generation(made.run, trace)
+    recorder = StepRecorder(handle.tokenizer, task.read, settings, on_token)
+    made = _captured(task, recorder, plan, observer)
+    trace = _afterwards(task, made.run, observer) if made.stacks is None else _trace(task, made, made.stacks, recorder)
+    return recorder.generation(made.run, trace)
 
 
 @dataclass(frozen=True)
@@ -119,54 +123,56 @@ class _Made:
     warnings: tuple[str, ...] = ()
 
 
-def _captured(task: Task, writer: Writer, plan: Plan | None, observer: Observer | None) -> _Made:
+def _captured(task: _Task, recorder: StepRecorder, plan: Plan | None, observer: Observer | None) -> _Made:
     architecture = task.probed.architecture
     shown = architecture.route == "interface" and not architecture.outside
     with prepared(task.module, NAME if shown else None) as clone:
-        recorder = StepsRecorder(observer=observer, places=architecture.places, plan=plan)
+        steps = StepsRecorder(observer=observer, places=architecture.places, plan=plan)
         base = StepsOutput(clone)
         try:
-            with capturing(clone, recorder) if shown else torch.no_grad():
-                run = run_steps(clone, recorder, task.inputs, writer.wanted, writer.choose)
+            with capturing(clone, steps) if shown else torch.no_grad():
+                run = run_steps(clone, steps, task.inputs, recorder.settings, recorder.choose)
         finally:
             base.close()
         turning = kept_angles(clone) == architecture.angles
-    calls = recorder.joined()
+    calls = steps.joined()
     certificate = certify(calls, task.probed.tolerance)
     if not shown or not certificate.ok:
         return _Made(run, None, certificate, base)
     stacks = stacks_of(task.probed, calls)
     if turning:
         stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
-    return _Made(run, stacks, certificate, base, (*(plan.warnings if plan else ()), *recorder.notes))
+    return _Made(run, stacks, certificate, base, (*(plan.warnings if plan else ()), *steps.notes))
 
 
-def _trace(task: Task, made: _Made, stacks: dict[str, TracedStack], writer: Writer) -> Trace:
+def _trace(task: _Task, made: _Made, stacks: dict[str, TracedStack], recorder: StepRecorder) -> Trace:
     run = made.run
     whole, inputs = _whole(task, run), _longer(task.module, task.inputs, run.ids)
-    check_sizes(stacks, {side: len(tokens) for side, tokens in whole.sides.items()}, task.model.title)
-    generated = {"prompt": run.prompt, "tokens": run.ids.shape[1] - run.prompt, **writer.wanted.described()}
+    check_sizes(stacks, {side: len(tokens) for side, tokens in whole.sides.items()}, task.handle.title)
+    generated = {"prompt": run.prompt, "tokens": run.ids.shape[1] - run.prompt, **recorder.settings.described()}
     return Trace(
         sides=whole.sides,
         stacks=stacks,
         certificate=made.certificate,
-        provenance={**provenance(task.model, whole, inputs, task.edits), "generated": generated},
+        provenance={**provenance(task.handle, whole, inputs, task.edits), "generated": generated},
         warnings=[*whole.warnings, *made.warnings, *task.probed.architecture.notes],
         edits=task.edits,
-        next_tokens=[(token.text, token.id, probability) for token, probability in writer.most_probable(run.last)],
+        next_tokens=[(token.text, token.id, probability) for token, probability in recorder.most_probable(run.last)],
         logits=lazy_logits(task.module, inputs, made.base, run.last),
         inputs=inputs,
     )
 
 
-def _afterwards(task: Task, run: Run, observer: Observer | None) -> Trace:
+def _afterwards(task: _Task, run: Run, observer: Observer | None) -> Trace:
     """A trace of the whole text in one pass, where the steps themselves cannot be shown."""
     ids: list[int] = run.ids[0].tolist()
+    source: Any = ids
+    target: list[int] | None = None
     if is_encoder_decoder(task.module):
         source = {name: value for name, value in task.inputs.items() if not name.startswith("decoder_")}
-        trace = task.model.trace(source, target=ids, edits=task.edits, observer=observer)
-    else:
-        trace = task.model.trace(ids, edits=task.edits, observer=observer)
+        target = ids
+    trace = trace_of(task.handle, source, target=target, edits=task.edits, observer=observer)
+    assert isinstance(trace, Trace)
     trace.warnings.append("The attention is that of one pass over the whole text, made after it was written.")
     return trace
 
@@ -180,7 +186,7 @@ def _check_generates(module: nn.Module) -> None:
         )
 
 
-def _check_room(module: nn.Module, encoded: Encoded, new: int) -> None:
+def _check_room(module: nn.Module, encoded: ModelInputs, new: int) -> None:
     limit, hard = position_limit(module)
     side = encoded.tokens if not is_encoder_decoder(module) else encoded.target_tokens or ()
     here = max(len(side), 1)
@@ -191,7 +197,7 @@ def _check_room(module: nn.Module, encoded: Encoded, new: int) -> None:
         )
 
 
-def _whole(task: Task, run: Run) -> Encoded:
+def _whole(task: _Task, run: Run) -> ModelInputs:
     """Prompt and continuation as one input. What continues a chat is the assistant's."""
     read, encoded = task.read, task.encoded
     if is_encoder_decoder(task.module):
@@ -214,7 +220,11 @@ def _longer(module: nn.Module, inputs: Mapping[str, Tensor], ids: Tensor) -> dic
 
 def _grown(name: str, value: Tensor, more: int) -> Tensor:
     """An input for every token, for `more` tokens: positions go on, new tokens are seen and are text."""
-    steps = torch.arange(1, more + 1, device=value.device)
-    last = {"position_ids": value[..., -1:] + steps, "token_type_ids": value[..., -1:] + 0 * steps}
-    fresh = last.get(name, (name == "attention_mask") + 0 * (value[..., -1:] + steps))
+    last, steps = value[..., -1:], torch.arange(1, more + 1, device=value.device)
+    if name == "position_ids":
+        fresh = last + steps
+    elif name == "token_type_ids":
+        fresh = last.expand(*last.shape[:-1], more)
+    else:
+        fresh = torch.full((*last.shape[:-1], more), 1 if name == "attention_mask" else 0, device=value.device)
     return torch.cat([value, fresh.to(value.dtype)], dim=-1)

@@ -50,7 +50,7 @@ class Generation:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GenerationSettings:
     """How much is to be generated, and how: checked."""
 
     max_new_tokens: int
@@ -67,7 +67,7 @@ class Wanted:
         top_p: float | None,
         seed: int | None,
         stop: str | Sequence[str],
-    ) -> Wanted:
+    ) -> GenerationSettings:
         """Raises `InputError` for a setting that is none."""
         if not is_whole(max_new_tokens) or max_new_tokens < 1:
             raise InputError(f"`max_new_tokens` is a number of tokens, at least 1; got {max_new_tokens!r}.")
@@ -80,6 +80,11 @@ class Wanted:
     def seed(self) -> int | None:
         """The seed that tokens are drawn with; None where each is the most probable one."""
         return None if self.sampling is None else self.sampling.seed
+
+    def options(self) -> dict[str, Any]:
+        """The settings as the arguments of `Model.generate` that give them again."""
+        sampling = {} if self.sampling is None else asdict(self.sampling)
+        return {"max_new_tokens": self.max_new_tokens, "stop": self.stop, **sampling}
 
     def described(self) -> dict[str, Any]:
         """The settings as JSON values."""

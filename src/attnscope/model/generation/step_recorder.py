@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from attnscope.model.generation.decode import Run
-from attnscope.model.generation.result import Generation, OnToken, Step, Stopped, Wanted
+from attnscope.model.generation.result import Generation, GenerationSettings, OnToken, Step, Stopped
 from attnscope.model.inputs.tokens import Reader
 from attnscope.trace import Trace
 from attnscope.types import Token
@@ -16,11 +16,11 @@ from attnscope.types import Token
 _TOP = 5
 
 
-class Writer:
+class StepRecorder:
     """The new tokens of one run. `on_token` is told of each as soon as it is chosen."""
 
-    def __init__(self, tokenizer: Any, read: Reader, wanted: Wanted, on_token: OnToken | None) -> None:
-        self.wanted = wanted
+    def __init__(self, tokenizer: Any, read: Reader, settings: GenerationSettings, on_token: OnToken | None) -> None:
+        self.settings = settings
         self._tokenizer = tokenizer
         self._read = read
         self._on_token = on_token
@@ -35,7 +35,7 @@ class Writer:
         self._steps.append(step)
         if self._on_token is not None:
             self._on_token(step)
-        self._stopped = any(stop in self._text() for stop in self.wanted.stop)
+        self._stopped = any(stop in self._text() for stop in self.settings.stop)
         return self._stopped
 
     def most_probable(self, logits: Tensor) -> list[tuple[Token, float]]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from attnscope.errors import InputError, MissingError
 from attnscope.model.architecture.dummy_inputs import FEATURES
-from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.types import Token
 
 WAVE = "input_values"
@@ -49,7 +49,7 @@ def _extracts(given: Any) -> bool:
     return hasattr(given, "sampling_rate") and not hasattr(given, "convert_ids_to_tokens")
 
 
-def encode_sound(extractor: Any, given: Any) -> Encoded:
+def encode_sound(extractor: Any, given: Any) -> ModelInputs:
     """A waveform (one channel, numbers from -1 to 1, at the extractor's sampling rate) or ready inputs, a batch of one.
 
     Raises `MissingError` for a waveform without a feature extractor, `InputError` for what is no sound.
@@ -65,14 +65,14 @@ def encode_sound(extractor: Any, given: Any) -> Encoded:
         in_one = FEATURES in ready and main.ndim == 2
         if main.shape[0] != 1 and not in_one:
             raise InputError(f"A trace is of one input; these inputs hold a batch of {main.shape[0]}.")
-        return Encoded(ready, [], [], ready=True)
+        return ModelInputs(ready, [], [], ready=True)
     wave = _wave(given)
     if extractor is None:
         raise MissingError(
             "A waveform goes through the model's feature extractor: `attnscope.Model(hf_model, processor)`; or pass ready inputs."
         )
     found = extractor(wave, sampling_rate=extractor.sampling_rate, return_tensors="pt")
-    return Encoded({str(name): value for name, value in found.items() if isinstance(value, Tensor)}, [], [])
+    return ModelInputs({str(name): value for name, value in found.items() if isinstance(value, Tensor)}, [], [])
 
 
 def times(extractor: Any, inputs: Mapping[str, Tensor], count: int) -> list[Token]:

@@ -16,13 +16,16 @@ import torch
 from jinja2 import TemplateError
 
 from attnscope.errors import InputError
-from attnscope.model.inputs.model_inputs import Encoded, require_text, require_tokens
+from attnscope.model.inputs.model_inputs import ModelInputs, require_text, require_tokens
 from attnscope.model.inputs.offsets import with_given
 from attnscope.model.inputs.text import require_tokenizer, tokenized
 from attnscope.model.inputs.tokens import Reader
 
 Message = Mapping[str, Any]
 """`{"role": "user", "content": "…"}`; the content may also be a list of parts `{"type": "text", "text": "…"}`."""
+
+TextOrChat = str | Sequence[Message]
+"""A text, or the messages of a chat."""
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _MODEL = frozenset({"assistant", "model"})
@@ -45,7 +48,9 @@ class _Chat:
             return None  # half a chat need not be one: then its end is found otherwise
 
 
-def encode_chat(tokenizer: Any, read: Reader, given: Sequence[Message], *, max_tokens: int | None = None) -> Encoded:
+def encode_chat(
+    tokenizer: Any, read: Reader, given: Sequence[Message], *, max_tokens: int | None = None
+) -> ModelInputs:
     """Inputs and tokens of a chat.
 
     Raises `InputError` where the tokenizer has no chat template, where a message is none, and where the template refuses
@@ -70,7 +75,7 @@ def encode_chat(tokenizer: Any, read: Reader, given: Sequence[Message], *, max_t
     read_as = with_given([read(one) for one in ids], encoding, tokenizer, text)
     tokens = [replace(token, role=role) for token, role in zip(read_as, roles, strict=True)]
     inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
-    return Encoded(inputs, tokens, [], text, None, messages)
+    return ModelInputs(inputs, tokens, [], text, None, messages)
 
 
 def _template(tokenizer: Any) -> str:

@@ -19,7 +19,7 @@ from attnscope.capture import accepted, prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, RefusedError
 from attnscope.model.hf.context_length import side_limits
 from attnscope.model.hf.module_info import input_device
-from attnscope.model.inputs.model_inputs import Encoded, require_text
+from attnscope.model.inputs.model_inputs import ModelInputs, require_text
 from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Observer
 
@@ -49,10 +49,10 @@ def with_target(
     model: nn.Module,
     tokenizer: Any,
     read: Reader,
-    source: Encoded,
+    source: ModelInputs,
     target: Target | None,
     observer: Observer | None = None,
-) -> Encoded:
+) -> ModelInputs:
     """`source` with what the decoder reads: the target, or the model's own greedy output where there is none.
 
     Raises `RefusedError` for a decoder that reads no tokens.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
-from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
 
@@ -27,7 +27,7 @@ def holds_numbers(given: Mapping[str, Any]) -> bool:
     return bool(_NUMBERS & given.keys()) and "input_ids" not in given and "pixel_values" not in given
 
 
-def encode_numbers(given: Mapping[str, Any]) -> Encoded:
+def encode_numbers(given: Mapping[str, Any]) -> ModelInputs:
     """Ready inputs without token ids, a batch of one; their positions come with the pass (`with_positions`)."""
     inputs: dict[str, Tensor] = {}
     for name, value in given.items():
@@ -37,10 +37,10 @@ def encode_numbers(given: Mapping[str, Any]) -> Encoded:
             inputs[str(name)] = torch.as_tensor(value)
         except (TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"{name!r} is no array of numbers ({error}).") from error
-    return Encoded(inputs, [], [], ready=True)
+    return ModelInputs(inputs, [], [], ready=True)
 
 
-def with_positions(encoded: Encoded, stacks: Mapping[str, TracedStack]) -> Encoded:
+def with_positions(encoded: ModelInputs, stacks: Mapping[str, TracedStack]) -> ModelInputs:
     """A token for each position of the sides that have none yet, counted in the pass."""
     sizes: dict[str, int] = {}
     for stack in stacks.values():

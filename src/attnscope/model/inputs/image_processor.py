@@ -17,7 +17,7 @@ from attnscope.model.inputs.patch_grid import grids_of, groups_of
 
 
 @dataclass(frozen=True)
-class Tools:
+class Processors:
     """What a model came with: its tokenizer, its image processor, and the processor that holds both."""
 
     tokenizer: Any = None
@@ -25,7 +25,7 @@ class Tools:
     processor: Any = None
 
     @classmethod
-    def of(cls, given: Any) -> Tools:
+    def of(cls, given: Any) -> Processors:
         """From a tokenizer, an image processor or a full processor of transformers, or None."""
         if given is None:
             return cls()
@@ -52,35 +52,35 @@ class Pixels:
     warnings: list[str]
 
 
-def pixels_of(tools: Tools, images: Sequence[Image.Image], config: Any) -> Pixels:
+def pixels_of(processors: Processors, images: Sequence[Image.Image], config: Any) -> Pixels:
     """The inputs for pictures alone, through the image processor; without one, resized and scaled plainly, with a warning."""
-    if tools.image_processor is None:
+    if processors.image_processor is None:
         return _plainly(images, config)
-    inputs = _tensors(tools.image_processor(images=list(images), return_tensors="pt"))
-    return Pixels(inputs, seen(inputs, tools.image_processor, config), [])
+    inputs = _tensors(processors.image_processor(images=list(images), return_tensors="pt"))
+    return Pixels(inputs, seen(inputs, processors.image_processor, config), [])
 
 
-def pixels_with_text(tools: Tools, text: str, images: Sequence[Image.Image], config: Any) -> Pixels:
+def pixels_with_text(processors: Processors, text: str, images: Sequence[Image.Image], config: Any) -> Pixels:
     """The inputs for a text with pictures in it, through the full processor.
 
     Pictures stand where the text has the processor's placeholder (`<image>`, say), or else before it.
     """
-    if tools.processor is None:
+    if processors.processor is None:
         raise InputError(
             "A text with pictures needs the model's full processor, which knows where pictures stand in a text: "
             "`attnscope.Model(hf_model, processor)`; or pass ready inputs."
         )
-    placeholder, warnings = placeholder_of(tools.processor), []
+    placeholder, warnings = placeholder_of(processors.processor), []
     missing = 0 if placeholder is None else len(images) - text.count(placeholder)
     if placeholder is not None and missing > 0:
         text = f"{placeholder * missing}\n{text}"
         warnings.append(f"The text had no {placeholder}, so the picture was put before it.")
     try:
-        found = tools.processor(text=text, images=list(images), return_tensors="pt")
+        found = processors.processor(text=text, images=list(images), return_tensors="pt")
     except (ValueError, TypeError, IndexError) as error:
         raise InputError(f"The model's processor does not take this text with this picture: {error}.") from error
     inputs = _tensors(found)
-    return Pixels(inputs, seen(inputs, tools.image_processor, config), warnings)
+    return Pixels(inputs, seen(inputs, processors.image_processor, config), warnings)
 
 
 def placeholder_of(processor: Any) -> str | None:

@@ -15,9 +15,9 @@ from attnscope.capture import prepared
 from attnscope.errors import InputError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.vision_config import vision_config
-from attnscope.model.inputs.image_processor import Pixels, Tools, pixels_of, pixels_with_text, seen
+from attnscope.model.inputs.image_processor import Pixels, Processors, pixels_of, pixels_with_text, seen
 from attnscope.model.inputs.images import kept
-from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.patch_boxes import (
     Lookout,
     Spot,
@@ -57,25 +57,27 @@ def _forward_names(model: nn.Module) -> set[str]:
     return set(inspect.signature(model.forward).parameters)
 
 
-def encode_pictures(tools: Tools, images: Sequence[Image.Image], config: Any) -> Encoded:
+def encode_pictures(processors: Processors, images: Sequence[Image.Image], config: Any) -> ModelInputs:
     """Pictures alone; their tokens are not known before the model was looked at (`with_patches`)."""
-    pixels = pixels_of(tools, images, config)
+    pixels = pixels_of(processors, images, config)
     shape = pixels.inputs["pixel_values"].shape
     if len(shape) == 4 and shape[0] > 1:
         raise InputError(f"A trace is of one picture; got {shape[0]}. For a trace of each pass them as a list.")
     return _encoded(pixels, [])
 
 
-def encode_with_text(tools: Tools, read: Reader, text: str, images: Sequence[Image.Image], config: Any) -> Encoded:
+def encode_with_text(
+    processors: Processors, read: Reader, text: str, images: Sequence[Image.Image], config: Any
+) -> ModelInputs:
     """Pictures in a text, through the model's processor."""
-    pixels = pixels_with_text(tools, text, images, config)
+    pixels = pixels_with_text(processors, text, images, config)
     if "input_ids" not in pixels.inputs:
         raise InputError("The model's processor makes no token ids of this text.")
     tokens = [read(one) for one in pixels.inputs["input_ids"][0].tolist()]
     return replace(_encoded(pixels, tokens), text=text)
 
 
-def encode_ready_pictures(tools: Tools, read: Reader, given: Mapping[str, Any], config: Any) -> Encoded:
+def encode_ready_pictures(processors: Processors, read: Reader, given: Mapping[str, Any], config: Any) -> ModelInputs:
     """Ready inputs with `pixel_values`, with or without `input_ids`."""
     alone = given.get("input_ids") is None
     pictures = {
@@ -96,9 +98,11 @@ def encode_ready_pictures(tools: Tools, read: Reader, given: Mapping[str, Any], 
     if alone:
         if laid_out and pictures["pixel_values"].shape[0] != 1 and pictures["pixel_values"].ndim == 4:
             raise InputError(f"A trace is of one picture; `pixel_values` hold {pictures['pixel_values'].shape[0]}.")
-        return replace(_encoded(Pixels(pictures, seen(pictures, tools.image_processor, config), []), []), ready=True)
+        return replace(
+            _encoded(Pixels(pictures, seen(pictures, processors.image_processor, config), []), []), ready=True
+        )
     encoded = encode_ready(read, text)
-    own = Pixels({**encoded.inputs, **pictures}, seen(pictures, tools.image_processor, config), encoded.warnings)
+    own = Pixels({**encoded.inputs, **pictures}, seen(pictures, processors.image_processor, config), encoded.warnings)
     return replace(_encoded(own, encoded.tokens), ready=True)
 
 
@@ -107,8 +111,8 @@ Known = dict[tuple[object, ...], Any]
 
 
 def with_patches(
-    model: nn.Module, architecture: Architecture, encoded: Encoded, inputs: Mapping[str, Tensor], known: Known
-) -> Encoded:
+    model: nn.Module, architecture: Architecture, encoded: ModelInputs, inputs: Mapping[str, Tensor], known: Known
+) -> ModelInputs:
     """The input with its patches as tokens: a vision stack's own, and those that stand among the tokens of a text."""
     looks = _Looks(model, architecture, inputs, known)
     vision = next((name for name, stack in architecture.stacks.items() if stack.query_side == "image"), None)
@@ -229,8 +233,8 @@ def _among(tokens: Sequence[Token], found: Sequence[Spot | None]) -> list[Token]
     ]
 
 
-def _encoded(pixels: Pixels, tokens: list[Token]) -> Encoded:
-    return Encoded(pixels.inputs, tokens, pixels.warnings, images=[kept(image) for image in pixels.seen])
+def _encoded(pixels: Pixels, tokens: list[Token]) -> ModelInputs:
+    return ModelInputs(pixels.inputs, tokens, pixels.warnings, images=[kept(image) for image in pixels.seen])
 
 
 _OF_LAYOUT = frozenset({"spatial_shapes", "pixel_position_ids", "target_sizes", "grid_thw", "image_grid_thw"})

@@ -10,16 +10,18 @@ import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
+from attnscope.model.inputs.input_kind import InputKind
 from attnscope.types import Picture, Token
 
 
 @dataclass(frozen=True)
-class Encoded:
+class ModelInputs:
     """Model inputs (a batch of one) and the tokens they stand for: of the text, or of an encoder-decoder model's two sides.
 
     `text` and `pair` are what was given, or what the chat template made of `messages`. `target_tokens` are what the decoder of
     an encoder-decoder model reads, `target` the text that they were made of. `images` are pictures as the model sees them,
-    `image_tokens` the positions of the vision tower of a model that reads text as well. `ready` inputs were made elsewhere.
+    `image_tokens` the positions of the vision tower of a model that reads text as well. `ready` inputs were made elsewhere;
+    `kind` is what was given.
     """
 
     inputs: dict[str, Tensor]
@@ -33,6 +35,7 @@ class Encoded:
     images: list[Picture] = field(default_factory=list[Picture])
     image_tokens: list[Token] | None = None
     ready: bool = False
+    kind: InputKind = "text"
 
     @property
     def sides(self) -> dict[str, list[Token]]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
-from attnscope.model.inputs.model_inputs import Encoded, cut_note, require_tokens
+from attnscope.model.inputs.model_inputs import ModelInputs, cut_note, require_tokens
 from attnscope.model.inputs.tokens import Reader
 
 _HOW_TO_RUN = frozenset(
@@ -27,7 +27,7 @@ _INSTEAD_OF_TOKENS = frozenset({"inputs_embeds", "past_key_values", "encoder_hid
 _FOR_EVERY_TOKEN = frozenset({"attention_mask", "token_type_ids", "position_ids"})
 
 
-def encode_ids(read: Reader, given: Sequence[int], *, max_tokens: int | None = None) -> Encoded:
+def encode_ids(read: Reader, given: Sequence[int], *, max_tokens: int | None = None) -> ModelInputs:
     """Token ids as they are, NumPy's too. Raises `TypeError` for what is no list of whole numbers."""
     ids = [index(one) for one in given]
     if not all(abs(one) < 2**63 for one in ids) or any(isinstance(one, bool) for one in given):
@@ -35,7 +35,7 @@ def encode_ids(read: Reader, given: Sequence[int], *, max_tokens: int | None = N
     return encode_ready(read, {"input_ids": torch.tensor([ids], dtype=torch.long)}, max_tokens=max_tokens)
 
 
-def encode_ready(read: Reader, given: Mapping[str, Any], *, max_tokens: int | None = None) -> Encoded:
+def encode_ready(read: Reader, given: Mapping[str, Any], *, max_tokens: int | None = None) -> ModelInputs:
     """Ready inputs, a batch of one, without what only says how the pass is run.
 
     Positions that an attention mask leaves out are padding, and shown as special.
@@ -65,7 +65,7 @@ def encode_ready(read: Reader, given: Mapping[str, Any], *, max_tokens: int | No
     tokens = [read(one) for one in listed]
     padding = padding_of(inputs)
     tokens = [replace(token, special=True) if pad else token for token, pad in zip(tokens, padding, strict=True)]
-    return Encoded(inputs, tokens, warnings, ready=True)
+    return ModelInputs(inputs, tokens, warnings, ready=True)
 
 
 def _without_ids(named: Mapping[str, Any]) -> str:

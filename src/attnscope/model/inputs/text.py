@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from attnscope.errors import InputError, MissingError
-from attnscope.model.inputs.model_inputs import Encoded, cut_note, require_text, require_tokens
+from attnscope.model.inputs.model_inputs import ModelInputs, cut_note, require_text, require_tokens
 from attnscope.model.inputs.offsets import with_given
 from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Sentence, Token
@@ -16,7 +16,7 @@ from attnscope.types import Sentence, Token
 
 def encode_text(
     tokenizer: Any, read: Reader, text: str, pair: str | None = None, *, max_tokens: int | None = None
-) -> Encoded:
+) -> ModelInputs:
     """Inputs and tokens of a text; `pair` is a second sentence in the tokenizer's own pair format.
 
     With `max_tokens` a longer text loses what comes last (of a pair, the longer sentence first); the special tokens stay.
@@ -43,7 +43,7 @@ def encode_text(
                 "model reads them as one text."
             )
     inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
-    return Encoded(inputs, tokens, warnings, text, pair)
+    return ModelInputs(inputs, tokens, warnings, text, pair)
 
 
 def tokenized(tokenizer: Any, *given: str, **options: Any) -> Any:

@@ -30,36 +30,41 @@ class SweepPlan:
     answer: Answer
 
 
-def plan_of(
-    clean: Trace,
-    trace: Trace,
-    stream: Stream,
-    answer: Answer,
-    *,
-    what: str,
-    by: str | None,
-    metric: str | None,
-    stack: str | None,
-    layers: Sequence[int] | None,
-    heads: Sequence[int] | None,
-    positions: Sequence[int] | None,
-) -> SweepPlan:
+@dataclass(frozen=True)
+class SweepQuestion:
+    """What is asked of a sweep, as `Model.patch` takes it: unchecked."""
+
+    what: str = "head_output"
+    by: str | None = None
+    metric: str | None = None
+    answer: str | int | None = None
+    foil: str | int | None = None
+    position: int | None = None
+    stack: str | None = None
+    layers: Sequence[int] | None = None
+    heads: Sequence[int] | None = None
+    positions: Sequence[int] | None = None
+
+
+def plan_of(clean: Trace, trace: Trace, stream: Stream, answer: Answer, question: SweepQuestion) -> SweepPlan:
     """The plan of a sweep from `clean` into `trace`, which line up. Raises `InputError`, one sentence each."""
-    kind = cast("What", _one_of(what, "what", WHAT))
+    kind = cast("What", _one_of(question.what, "what", WHAT))
     of_heads = kind in ("head_output", "attention")
-    axis = cast("By", _one_of(by or ("head" if of_heads else "position"), "by", get_args(By)))
-    chosen = cast("Metric", _one_of(metric or ("probability" if answer.foil is None else "logit"), "metric", METRICS))
+    axis = cast("By", _one_of(question.by or ("head" if of_heads else "position"), "by", get_args(By)))
+    chosen = cast(
+        "Metric", _one_of(question.metric or ("probability" if answer.foil is None else "logit"), "metric", METRICS)
+    )
     if chosen == "ratio" and answer.foil is None:
         raise InputError("The metric `ratio` is p(answer) / p(foil): name a foil.")
-    if not of_heads and (axis == "head" or heads is not None):
+    if not of_heads and (axis == "head" or question.heads is not None):
         raise InputError(
             f"What is patched is {kind!r}, which no head has of its own: leave out heads, and sweep by position."
         )
-    name = _stack(trace, stream, stack, of_heads=of_heads)
+    name = _stack(trace, stream, question.stack, of_heads=of_heads)
     tokens = trace.tokens_for(name)[0]
     depth = len(trace.traced_stack(name).records) if of_heads else len(stream.towers[name])
-    at = _indices(positions, "position", len(tokens))
-    among = _indices(heads, "head", trace.stacks[name].heads) if of_heads else ()
+    at = _indices(question.positions, "position", len(tokens))
+    among = _indices(question.heads, "head", trace.stacks[name].heads) if of_heads else ()
     columns = {"head": among, "position": at, "layer": (0,)}[axis]
     labels, sources = (
         tuple(side[i].text for i in columns) if axis == "position" else tuple(str(i) for i in columns)
@@ -70,12 +75,12 @@ def plan_of(
         by=axis,
         stack=name,
         metric=chosen,
-        layers=_indices(layers, "layer", depth),
+        layers=_indices(question.layers, "layer", depth),
         columns=columns,
         labels=labels,
         sources=sources,
         positions=at,
-        heads=None if heads is None else among,
+        heads=None if question.heads is None else among,
         answer=answer,
     )
 

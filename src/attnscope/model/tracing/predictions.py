@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.model.hf.module_info import target_vocabulary_size, vocabulary_size
-from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.tokens import Reader
 from attnscope.trace.prediction import Choice, Prediction
 from attnscope.types import Token
@@ -23,7 +23,9 @@ _FOLLOWS = ("the second sentence follows", "the second sentence does not follow"
 _DISCRIMINATED = ("as it was", "replaced")
 
 
-def predictions_of(model: nn.Module, tokenizer: Any, output: Any, encoded: Encoded, read: Reader) -> list[Prediction]:
+def predictions_of(
+    model: nn.Module, tokenizer: Any, output: Any, encoded: ModelInputs, read: Reader
+) -> list[Prediction]:
     """The predictions of one pass over `encoded`, whose `output` the model gave; of the target side, where there is one."""
     two = encoded.target_tokens is not None
     tokens = encoded.tokens if encoded.target_tokens is None else encoded.target_tokens

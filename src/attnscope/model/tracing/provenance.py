@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import transformers
 from torch import Tensor, nn
 
 from attnscope.edits import Edit
-from attnscope.model.inputs.model_inputs import Encoded
-
-if TYPE_CHECKING:
-    from attnscope.model.model import Model
+from attnscope.model.handle import ModelHandle
+from attnscope.model.inputs.model_inputs import ModelInputs
 
 
 def provenance(
-    model: Model, encoded: Encoded, inputs: Mapping[str, Tensor], edits: Sequence[Edit] = ()
+    model: ModelHandle, encoded: ModelInputs, inputs: Mapping[str, Tensor], edits: Sequence[Edit] = ()
 ) -> dict[str, Any]:
     """What a trace of `encoded` says of the model that made it and of what it was made of."""
     ids = {name: inputs[name][0].tolist() for name in ("input_ids", "decoder_input_ids") if name in inputs}

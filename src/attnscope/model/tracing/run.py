@@ -30,7 +30,7 @@ from attnscope.model.architecture.probe import NotRunError, StackArchitecture
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.architecture.rope import kept_angles
 from attnscope.model.hf.module_info import input_device
-from attnscope.model.inputs.model_inputs import Encoded
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.tracing.certify import certify, placed, reported_certificate, shown
 from attnscope.model.tracing.lazy_logits import BaseOutput
 from attnscope.trace import Certificate
@@ -41,7 +41,7 @@ _BY_OWN_WEIGHTS = "Only attention weights are shown: attnscope's own arithmetic 
 
 
 @contextmanager
-def taken_as_said(module: nn.Module, encoded: Encoded, title: str) -> Generator[None]:
+def taken_as_said(module: nn.Module, encoded: ModelInputs, title: str) -> Generator[None]:
     """Raise `InputError` where a model itself does not run over inputs that were made elsewhere, with what it says of them."""
     try:
         yield
@@ -57,7 +57,7 @@ def taken_as_said(module: nn.Module, encoded: Encoded, title: str) -> Generator[
         raise InputError(f"{title} does not run over these inputs ({type(own).__name__}: {said}).") from own
 
 
-def _own_failure(module: nn.Module, encoded: Encoded) -> Exception | None:
+def _own_failure(module: nn.Module, encoded: ModelInputs) -> Exception | None:
     """Why an untouched pass over the inputs fails; None where it does not."""
     device = input_device(module)
     inputs = {name: tensor.to(device) for name, tensor in encoded.inputs.items()}

@@ -11,12 +11,11 @@ from PIL import Image
 
 from attnscope.errors import InputError, TooLongError
 from attnscope.model.inputs.images import open_picture
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.fields import optional_text_of
 from attnscope.session.protocols import ModelLike
-from attnscope.session.trace_store import HeldTrace
-from attnscope.trace import Trace
-from attnscope.types import Observer
+from attnscope.session.trace_store import InputText
 
 
 @dataclass(frozen=True)
@@ -40,23 +39,20 @@ class PictureRequest:
             limits.check_text(text, None)
         return cls(open_picture(given.tobytes()), text)
 
-    def tokens(self, model: ModelLike, limits: Limits) -> int:
-        """How many positions the trace has. Raises `InputError` for a model that reads no pictures, or not with this text."""
+    def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, int]:
+        """What the model reads, and how many positions the trace has.
+
+        Raises `InputError` for a model that reads no pictures, or not with this text.
+        """
         if "image" not in model.takes:
             raise InputError(f"{model.title} reads text, no pictures.")
         if self.text and "text" not in model.takes:
             raise InputError(f"{model.title} reads pictures, no text: send the picture alone.")
-        tokens = model.count_positions(self.image, self.text)
+        inputs = model.encode(self.text or None, image=self.image)
+        tokens = model.count_tokens(inputs)
         limits.check_tokens(tokens)
-        return tokens
+        return inputs, tokens
 
-    def trace(self, model: ModelLike, observer: Observer) -> Trace:
-        """The pass."""
-        run: Any = model.trace  # what a model that takes pictures accepts, and others need not
-        if self.text:
-            return run(self.text, image=self.image, observer=observer)
-        return run(self.image, observer=observer)
-
-    def held(self, trace: Trace, model: ModelLike) -> HeldTrace:
-        """The trace with what it was made from."""
-        return HeldTrace(trace, model, self.text, None)
+    def input_text(self, _inputs: ModelInputs) -> InputText:
+        """What the page is told of the input."""
+        return InputText(self.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -13,8 +13,44 @@ from torch import Tensor
 from attnscope.attention import LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.errors import RefusedError
 from attnscope.session.limits import Limits
+from attnscope.session.messages.answer import Arrays
 
-Arrays = dict[str, np.ndarray]
+
+class MaskFields(TypedDict):
+    """Which keys a query may look at; the tensors hold the rest."""
+
+    kind: str
+    window: NotRequired[int]
+    symmetric: NotRequired[bool]
+
+
+class BiasFields(TypedDict):
+    """What is added to the scores."""
+
+    kind: str
+
+
+class LayerFacts(TypedDict):
+    """What a `layer` response says besides its error."""
+
+    form: Literal["qk", "weights"]
+    heads: int
+    kv_heads: int
+    queries: int
+    keys: int
+    qk_dim: int
+    scaling: float | None
+    softcap: float | None
+    bias: BiasFields | None
+    mask: MaskFields
+    sinks: bool
+
+
+class LayerFields(LayerFacts):
+    """The fields of a `layer` response but for the place of the layer."""
+
+    error: float
+
 
 LARGEST_ERROR = 1e-3
 """Attention weights may be this far off before q and k are sent as float32."""
@@ -22,7 +58,7 @@ LARGEST_ERROR = 1e-3
 _SAMPLED_ROWS = 16
 
 
-def layer_message(record: LayerRecord, limits: Limits) -> tuple[dict[str, Any], Arrays]:
+def layer_message(record: LayerRecord, limits: Limits) -> tuple[LayerFields, Arrays]:
     """The fields and tensors of a `layer` response. Raises `TooLongError` before anything too large is made."""
     if isinstance(record, QKRecord):
         return _qk_message(record, limits)
@@ -31,7 +67,7 @@ def layer_message(record: LayerRecord, limits: Limits) -> tuple[dict[str, Any], 
     raise RefusedError(f"A layer kept as {type(record).__name__} cannot be sent to a page.")
 
 
-def _qk_message(record: QKRecord, limits: Limits) -> tuple[dict[str, Any], Arrays]:
+def _qk_message(record: QKRecord, limits: Limits) -> tuple[LayerFields, Arrays]:
     shape = record.shape
     cells = shape.heads * record.queries + shape.kv_heads * record.keys
     others = sum(part.nbytes for part in (record.mask, record.bias, record.edited) if part is not None)
@@ -43,11 +79,11 @@ def _qk_message(record: QKRecord, limits: Limits) -> tuple[dict[str, Any], Array
     return {**fields, "error": error}, arrays | others
 
 
-def qk_facts(record: QKRecord) -> tuple[dict[str, Any], Arrays]:
+def qk_facts(record: QKRecord) -> tuple[LayerFacts, Arrays]:
     """What a `layer` response of the form `qk` says besides q and k, and its other tensors: mask, bias, sinks."""
     shape = record.shape
     mask, arrays = _mask(record.mask)
-    bias = None
+    bias: BiasFields | None = None
     if record.bias is not None:
         bias = {"kind": record.bias.kind}
         values = record.bias.values
@@ -60,7 +96,7 @@ def qk_facts(record: QKRecord) -> tuple[dict[str, Any], Arrays]:
         arrays |= {"rows_at": edited.rows_at.cpu().numpy(), "rows_attention": _float32(edited.rows)}
     if edited is not None and len(edited.cuts):
         arrays["cuts"] = edited.cuts.cpu().numpy()
-    fields = {
+    fields: LayerFacts = {
         "form": "qk",
         "heads": shape.heads,
         "kv_heads": shape.kv_heads,
@@ -101,10 +137,10 @@ def _representable(record: QKRecord, head: Tensor) -> bool:
     return bool(record.q[head].isfinite().all()) and bool(record.k[record.key_head(head)].isfinite().all())
 
 
-def _mask(mask: Mask) -> tuple[dict[str, Any], Arrays]:
-    described: dict[str, Any] = {"kind": mask.kind}
+def _mask(mask: Mask) -> tuple[MaskFields, Arrays]:
+    described: MaskFields = {"kind": mask.kind}
     if mask.window is not None:
-        described |= {"window": mask.window, "symmetric": mask.symmetric}
+        described = {"kind": mask.kind, "window": mask.window, "symmetric": mask.symmetric}
     if mask.bits is not None:
         return described, {"mask_bits": mask.bits.cpu().numpy()}
     arrays: Arrays = {"mask_lo": mask.lo.cpu().numpy(), "mask_hi": mask.hi.cpu().numpy()}
@@ -113,7 +149,7 @@ def _mask(mask: Mask) -> tuple[dict[str, Any], Arrays]:
     return described, arrays
 
 
-def _weights_message(record: WeightsRecord, limits: Limits) -> tuple[dict[str, Any], Arrays]:
+def _weights_message(record: WeightsRecord, limits: Limits) -> tuple[LayerFields, Arrays]:
     heads, queries, keys = record.shape.heads, record.queries, record.keys
     limits.check_answer(heads * queries * keys)
     packed = np.empty((heads, queries, keys), dtype=np.uint8)
@@ -126,7 +162,7 @@ def _weights_message(record: WeightsRecord, limits: Limits) -> tuple[dict[str, A
     return {**weights_facts(record), "error": error}, {"attention": packed}
 
 
-def weights_facts(record: LayerRecord) -> dict[str, Any]:
+def weights_facts(record: LayerRecord) -> LayerFacts:
     """What a `layer` response of the form `weights` says besides its error."""
     return {
         "form": "weights",

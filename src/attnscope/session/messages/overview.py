@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from attnscope.analysis import MEASURES, Edge, LayerOverview
-from attnscope.session.messages.layer import Arrays
+from attnscope.session.messages.answer import Arrays
 
 EDGE_COLUMNS = (
     "layer", "head", "weight", "weight_off_sink", "score", "rank", "rank_off_sink", "among", "among_off_sink"
 )  # fmt: skip
+
+
+class PartFields(TypedDict):
+    """The queries and keys that a response is about: the first one of each, and the one after the last."""
+
+    queries: list[int]
+    keys: list[int]
+
+
+class OverviewFields(TypedDict):
+    """The fields of an `overview` response but for its trace and stack."""
+
+    layer: int
+    heads: int
+    rows: int
+    columns: int
+    pooled: list[int]
+    part: PartFields
+    measures: list[str]
 
 
 def measure_fields() -> list[dict[str, Any]]:
@@ -18,10 +37,10 @@ def measure_fields() -> list[dict[str, Any]]:
     return [{**asdict(measure), "range": list(measure.range)} for measure in MEASURES]
 
 
-def overview_message(one: LayerOverview) -> tuple[dict[str, Any], Arrays]:
+def overview_message(one: LayerOverview) -> tuple[OverviewFields, Arrays]:
     """The fields and tensors of an `overview` response."""
     heads, rows, columns = one.thumbnails.shape
-    fields = {
+    fields: OverviewFields = {
         "layer": one.layer,
         "heads": heads,
         "rows": rows,

@@ -5,16 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from attnscope.errors import InputError
+from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.preprocessor import no_target_side
 from attnscope.model.patching.sweep import METRICS, WHAT, Sweep
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
+from attnscope.session.messages.answer import Arrays, TokenFields
 from attnscope.session.messages.fields import optional_text_of, text_of, token_of, whole_of, wholes_of
-from attnscope.session.messages.layer import Arrays
 from attnscope.session.messages.states import short
 from attnscope.session.protocols import ModelLike
+
+
+class PatchFields(TypedDict):
+    """The fields of a `patch` response. A number that is not finite is null there: JSON has no word for it."""
+
+    what: str
+    by: str
+    stack: str
+    metric: str
+    formula: str
+    clean: float | None
+    corrupted: float | None
+    layers: list[int]
+    columns: list[int]
+    labels: list[str]
+    sources: list[str]
+    answer: TokenFields
+    foil: TokenFields | None
+    position: int
+    error: float | None
 
 
 @dataclass(frozen=True)
@@ -47,26 +69,31 @@ class PatchRequest:
         }
         return cls(clean, corrupted, target, options)
 
-    def check(self, model: ModelLike, limits: Limits) -> None:
-        """Refuse what is too much for the session before it runs: every cell is a pass over the prompt's tokens."""
+    def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, ModelInputs]:
+        """Both prompts as the model reads them.
+
+        Refuses what is too much for the session before it runs: every cell is a pass over the prompt's tokens.
+        """
         if self.target is not None and model.kind != "encoder-decoder":
-            raise InputError(f"{model.title} has no target side: `target` goes with encoder-decoder models.")
-        tokens = max(model.count_tokens(one, target=self.target) for one in (self.clean, self.corrupted))
+            raise InputError(no_target_side(model.title))
+        clean, corrupted = (model.encode(one, target=self.target) for one in (self.clean, self.corrupted))
+        tokens = max(model.count_tokens(one) for one in (clean, corrupted))
         limits.check_tokens(tokens)
         stack = max(model.stacks.values(), key=lambda one: one.layers)
         by = self.options["by"] or ("head" if self.options["what"] in ("head_output", "attention") else "position")
         layers, heads, positions = (self.options[name] for name in ("layers", "heads", "positions"))
         columns = {"head": len(heads or range(stack.heads)), "position": len(positions or range(tokens))}.get(by, 1)
         limits.check_patched(len(layers or range(stack.layers)) * columns * tokens)
+        return clean, corrupted
 
-    def run(self, model: ModelLike, job: Job) -> Sweep:
+    def run(self, model: ModelLike, prompts: tuple[ModelInputs, ModelInputs], job: Job) -> Sweep:
         """The sweep. Progress is told layer by layer."""
-        return model.patch(self.clean, self.corrupted, target=self.target, observer=job, **self.options)
+        return model.patch(*prompts, observer=job, **self.options)
 
 
-def patch_message(sweep: Sweep) -> tuple[dict[str, Any], Arrays]:
+def patch_message(sweep: Sweep) -> tuple[PatchFields, Arrays]:
     """The fields and tensors of a `patch` response."""
-    fields = {
+    fields: PatchFields = {
         "what": sweep.what,
         "by": sweep.by,
         "stack": sweep.stack,

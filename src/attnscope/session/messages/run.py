@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from attnscope.edits import Edit
 from attnscope.errors import TooLongError
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.fields import Turn, messages_of, optional_text_of, said_in, text_of
 from attnscope.session.protocols import ModelLike
-from attnscope.session.trace_store import HeldTrace
-from attnscope.trace import Trace
-from attnscope.types import Observer
+from attnscope.session.trace_store import InputText
 
 
 @dataclass(frozen=True)
@@ -37,36 +35,28 @@ class RunRequest:
         limits.check_text(made.text, made.pair, made.target)
         return made
 
-    def tokens(self, model: ModelLike, limits: Limits) -> tuple[int, int | None]:
-        """How many positions the trace will have, and to how many tokens the text is to be cut (None: it is not).
+    def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, int]:
+        """What the model reads, cut where that was asked for and is needed, and how many positions the trace will have.
 
         Raises `TooLongError` where there are too many and nobody asked to cut; its `fits` are those that there may be.
         """
         try:
-            return self._counted(model, limits, None), None
+            return self._encoded(model, limits, None)
         except TooLongError as error:
             if error.fits is None or self.messages is not None:  # a chat is not cut: its template would break
                 raise TooLongError(str(error)) from error
             most = min(error.fits, limits.tokens)
             if not self.cut:
                 raise TooLongError(str(error), fits=most) from error
-        return self._counted(model, limits, most), most
+        return self._encoded(model, limits, most)
 
-    def trace(self, model: ModelLike, max_tokens: int | None, edits: Sequence[Edit], observer: Observer) -> Trace:
-        """One pass."""
-        if self.messages is not None:
-            return model.trace(self.messages, target=self.target, max_tokens=max_tokens, edits=edits, observer=observer)
-        return model.trace(
-            self.text, self.pair, target=self.target, max_tokens=max_tokens, edits=edits, observer=observer
-        )
+    def input_text(self, inputs: ModelInputs) -> InputText:
+        """What the page is told of the input; of a chat or a cut text, the text is the one that the model reads."""
+        return InputText(inputs.text or self.text, self.pair, self.target, inputs.messages)
 
-    def held(self, trace: Trace, model: ModelLike) -> HeldTrace:
-        """The trace of this input; of a chat or a cut text, the text is the one that the trace knows."""
-        known = trace.provenance.get("text")
-        return HeldTrace(trace, model, known if isinstance(known, str) else self.text, self.pair, self.target)
-
-    def _counted(self, model: ModelLike, limits: Limits, most: int | None) -> int:
+    def _encoded(self, model: ModelLike, limits: Limits, most: int | None) -> tuple[ModelInputs, int]:
         given = self.text if self.messages is None else self.messages
-        tokens = model.count_tokens(given, self.pair, target=self.target, max_tokens=most)
+        inputs = model.encode(given, self.pair, target=self.target, max_tokens=most)
+        tokens = model.count_tokens(inputs)
         limits.check_tokens(tokens)
-        return tokens
+        return inputs, tokens

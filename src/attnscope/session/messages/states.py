@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -14,13 +14,37 @@ from attnscope.model.residual_stream.logit_attribution import Contributions
 from attnscope.model.residual_stream.states import States
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
+from attnscope.session.messages.answer import Arrays, TokenFields
 from attnscope.session.messages.fields import token_of, whole_of
-from attnscope.session.messages.layer import Arrays
 from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 
 TOP = 3
 MOST = 20
+
+
+class ShareFields(TypedDict):
+    """What a `states` response says of the shares of an answer's logit; their values are tensors."""
+
+    answer: TokenFields
+    foil: TokenFields | None
+    position: int
+    total: float
+    remainder: float
+    share_kind: list[str]
+    share_stack: list[str]
+
+
+class StatesFields(TypedDict):
+    """The fields of a `states` response; with shares those of `ShareFields` too, and `answer` is theirs."""
+
+    trace: str
+    stack: str
+    layers: int
+    top: int
+    texts: dict[str, str]
+    notes: list[str]
+    answer: TokenFields | None
 
 
 @dataclass(frozen=True)
@@ -48,8 +72,8 @@ class StatesRequest:
         layers = max(stack.layers for stack in trace.stacks.values()) + 1
         limits.check_answer(4 * layers * tokens * (1 + 2 * self.top))
 
-    def run(self, model: ModelLike, trace: Trace, job: Job) -> tuple[dict[str, Any], Arrays]:
-        """The fields and tensors of the response."""
+    def run(self, model: ModelLike, trace: Trace, job: Job) -> tuple[Mapping[str, object], Arrays]:
+        """The fields (`StatesFields`, perhaps with `ShareFields`) and tensors of the response."""
         found = model.states(trace, self.answer, self.foil, position=self.position, observer=job)
         arrays: Arrays = {"norms": found.norms.numpy()}
         texts: dict[str, str] = {}
@@ -59,7 +83,7 @@ class StatesRequest:
             lens = found.lens(top, observer=job)
             arrays |= {"top": lens.ids.int().numpy(), "probability": lens.probabilities.numpy()}
             texts = {str(ident): found.read(ident) for ident in torch.unique(lens.ids).tolist()}
-        fields = {
+        fields: StatesFields = {
             "trace": trace.id,
             "stack": found.stack,
             "layers": found.layers,
@@ -68,15 +92,14 @@ class StatesRequest:
             "notes": list(found.notes),
             "answer": None,
         }
-        if found.contributions is not None:
-            more, shares = _shares(found, found.contributions)
-            fields |= more
-            arrays |= shares
-        return fields, arrays
+        if found.contributions is None:
+            return fields, arrays
+        more, shares = _shares(found, found.contributions)
+        return {**fields, **more}, arrays | shares
 
 
-def _shares(found: States, shares: Contributions) -> tuple[dict[str, Any], Arrays]:
-    fields = {
+def _shares(found: States, shares: Contributions) -> tuple[ShareFields, Arrays]:
+    fields: ShareFields = {
         "answer": short(shares.answer.text, shares.answer.id),
         "foil": None if shares.foil is None else short(shares.foil.text, shares.foil.id),
         "position": shares.position,
@@ -93,6 +116,6 @@ def _shares(found: States, shares: Contributions) -> tuple[dict[str, Any], Array
     return fields, arrays
 
 
-def short(text: str, ident: int) -> dict[str, Any]:
+def short(text: str, ident: int) -> TokenFields:
     """A token as two JSON fields."""
     return {"text": text, "id": ident}

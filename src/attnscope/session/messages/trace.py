@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
+from attnscope.session.messages.answer import TokenFields
 from attnscope.session.protocols import ModelLike
-from attnscope.session.trace_store import HeldTrace
+from attnscope.session.trace_store import HeldTrace, InputText
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.prediction import prediction_fields
 from attnscope.trace.rotary import rotary_fields
@@ -32,14 +33,99 @@ class Example:
     heads: tuple[int, ...] | None = None
 
 
-def trace_fields(held: HeldTrace) -> dict[str, Any]:
+class ModelFields(TypedDict):
+    """What a page is told of the model that made a trace. `name` is null where no `run` can ask for it."""
+
+    name: str | None
+    title: str | None
+    kind: str
+    dtype: str | None
+    quantisation: str | None
+    parameters: int | None
+
+
+class InputFields(TypedDict):
+    """What was given: `messages` only where it was a chat, whose text is what the template made of it."""
+
+    text: str
+    pair: str | None
+    target: str | None
+    messages: NotRequired[list[dict[str, Any]]]
+
+
+class StackFields(TypedDict):
+    """One stack of a trace. `shapes` is by layer, null where a layer has no attention."""
+
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    causal: bool
+    query: str
+    key: str
+    rotary: Any
+    shapes: list[dict[str, int] | None]
+
+
+class LayerCertificateFields(TypedDict):
+    """The errors of one layer; null where they were not compared, or are not finite."""
+
+    layer: int
+    ok: bool
+    weighted_values: float | None
+    hidden_states: float | None
+    eager_weights: float | None
+    note: str | None
+
+
+class CertificateFields(TypedDict):
+    """A certificate. A number that is not finite is null: JSON has no word for it."""
+
+    ok: bool
+    max_error: float | None
+    tolerance: float | None
+    scope: str
+    sentence: str
+    stacks: dict[str, list[LayerCertificateFields]]
+
+
+class ImageFields(TypedDict):
+    """The size of an image; its bytes are a tensor."""
+
+    width: int
+    height: int
+
+
+class NextFields(TokenFields):
+    """A likely next token."""
+
+    probability: float
+
+
+class TraceFields(TypedDict):
+    """The fields of a `trace` response; one that closes a generation has `generation` besides."""
+
+    trace: str
+    model: ModelFields
+    input: InputFields
+    tokens: dict[str, list[dict[str, Any]]]
+    stacks: dict[str, StackFields]
+    images: list[ImageFields]
+    edits: list[dict[str, Any]]
+    warnings: list[str]
+    certificate: CertificateFields
+    next: list[NextFields] | None
+    predictions: list[dict[str, Any]]
+
+
+def trace_fields(held: HeldTrace) -> TraceFields:
     """The fields of a `trace` response."""
     trace = held.trace
     following = trace.next_tokens
     return {
         "trace": trace.id,
         "model": _model_of(trace) if held.model is None else model_fields(held.model),
-        "input": {"text": held.text, "pair": held.pair, "target": held.target, **_messages(trace)},
+        "input": _input_fields(held.input),
         "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in trace.sides.items()},
         "stacks": {name: _stack_fields(trace, name, stack) for name, stack in trace.stacks.items()},
         "images": [{"width": image.width, "height": image.height} for image in trace.images],
@@ -58,13 +144,12 @@ def trace_arrays(trace: Trace) -> dict[str, np.ndarray]:
     return {f"image_{i}": np.frombuffer(image.data, np.uint8) for i, image in enumerate(trace.images)}
 
 
-def _messages(trace: Trace) -> dict[str, Any]:
-    """The messages of a chat, where the trace is of one."""
-    messages = trace.provenance.get("messages")
-    return {"messages": messages} if messages else {}
+def _input_fields(given: InputText) -> InputFields:
+    fields: InputFields = {"text": given.text, "pair": given.pair, "target": given.target}
+    return {**fields, "messages": given.messages} if given.messages else fields
 
 
-def model_fields(model: ModelLike) -> dict[str, Any]:
+def model_fields(model: ModelLike) -> ModelFields:
     """What a page is told of the model that made a trace."""
     return {
         "name": model.name,
@@ -76,15 +161,21 @@ def model_fields(model: ModelLike) -> dict[str, Any]:
     }
 
 
-def _model_of(trace: Trace) -> dict[str, Any]:
-    """What a trace that came without its model says of it. `name` is null: no `run` can ask for it."""
+def _model_of(trace: Trace) -> ModelFields:
+    """What a trace that came without its model says of it."""
     said = trace.provenance
-    known = {name: said.get(name) for name in ("title", "dtype", "quantisation", "parameters")}
-    return {"name": None, "kind": next(iter(trace.stacks)), **known}
+    return {
+        "name": None,
+        "kind": next(iter(trace.stacks)),
+        "title": said.get("title"),
+        "dtype": said.get("dtype"),
+        "quantisation": said.get("quantisation"),
+        "parameters": said.get("parameters"),
+    }
 
 
-def certificate_fields(certificate: Certificate) -> dict[str, Any]:
-    """A certificate as JSON. A number that is not finite is null there: JSON has no word for it."""
+def certificate_fields(certificate: Certificate) -> CertificateFields:
+    """A certificate as JSON."""
     return {
         "ok": certificate.ok,
         "max_error": _finite(certificate.max_error),
@@ -106,7 +197,7 @@ def trace_bytes(model: ModelLike, tokens: int) -> int:
     return numbers * tokens * width
 
 
-def _layer_fields(layer: LayerCertificate) -> dict[str, Any]:
+def _layer_fields(layer: LayerCertificate) -> LayerCertificateFields:
     return {
         "layer": layer.layer,
         "ok": layer.ok,
@@ -117,7 +208,7 @@ def _layer_fields(layer: LayerCertificate) -> dict[str, Any]:
     }
 
 
-def _stack_fields(trace: Trace, name: str, stack: Stack) -> dict[str, Any]:
+def _stack_fields(trace: Trace, name: str, stack: Stack) -> StackFields:
     traced = trace.traced_stack(name)
     return {
         "layers": stack.layers,

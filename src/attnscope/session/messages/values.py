@@ -7,7 +7,7 @@ equation 3). Its length is α_ij ‖f(x_j)‖; the length of their sum is the he
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import nn
@@ -16,12 +16,24 @@ from attnscope.analysis import output_norms, value_norms
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import RefusedError
 from attnscope.session.limits import Limits
-from attnscope.session.messages.layer import Arrays
+from attnscope.session.messages.answer import Arrays
 
 _GATED = "This model multiplies the heads' outputs by a gate of each query, so what a key has to give is no one vector."
 
 LARGEST_ERROR = 1e-3
 """Of the largest value: how far values may be off before they are sent as float32."""
+
+
+class ValuesFields(TypedDict):
+    """The fields of a `values` response but for the place of the layer."""
+
+    heads: int
+    kv_heads: int
+    queries: int
+    keys: int
+    v_dim: int
+    error: float
+    note: str | None
 
 
 def values_message(
@@ -31,7 +43,7 @@ def values_message(
     *,
     why_not: str,
     cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[dict[str, Any], Arrays]:
+) -> tuple[ValuesFields, Arrays]:
     """The fields and tensors of a `values` response.
 
     `projection` is the layer's W_O; without one the answer has no norms, and `why_not` as its note. Raises `RefusedError`
@@ -47,7 +59,7 @@ def values_message(
         arrays["output_norm"] = output_norms(record, projection, cancelled).numpy()
         if record.gate is None:
             arrays["transformed_norm"] = value_norms(record, projection).numpy()
-    fields = {
+    fields: ValuesFields = {
         "heads": shape.heads,
         "kv_heads": shape.kv_heads,
         "queries": record.queries,

@@ -1,0 +1,107 @@
+"""From an input to its trace: the inputs of the model, one captured pass over them, and what it left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attnscope.edits import Edit
+from attnscope.model.handle import ModelHandle
+from attnscope.model.hf.module_info import target_vocabulary_size
+from attnscope.model.inputs.audio import hears, times
+from attnscope.model.inputs.decoder_inputs import Target
+from attnscope.model.inputs.features import with_positions
+from attnscope.model.inputs.image_tokens import with_patches
+from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.lazy_logits import lazy_logits
+from attnscope.model.tracing.predictions import predictions_of
+from attnscope.model.tracing.provenance import provenance
+from attnscope.model.tracing.run import check_sizes, run, taken_as_said
+from attnscope.trace import Trace
+from attnscope.types import Observer
+
+
+def trace_of(
+    handle: ModelHandle,
+    text: Any,
+    pair: str | Sequence[str] | None = None,
+    *,
+    target: Target | Sequence[Target] | None = None,
+    image: Any = None,
+    max_tokens: int | None = None,
+    edits: Sequence[Edit] = (),
+    observer: Observer | None = None,
+) -> Trace | list[Trace]:
+    """What `Model.trace` does, for a single input or a batch of them. `text` may also be model inputs (`Model.encode`)."""
+    if isinstance(text, ModelInputs):
+        return trace_inputs(handle, text, edits, observer)
+    preprocessor = handle.preprocessor
+    given = preprocessor.read_input(text, pair, target=target, image=image, max_tokens=max_tokens)
+    if isinstance(given, list):
+        return [trace_inputs(handle, preprocessor.encode(one), edits, observer) for one in given]
+    return trace_inputs(handle, preprocessor.encode(given), edits, observer)
+
+
+def trace_inputs(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], observer: Observer | None) -> Trace:
+    """The trace of one pass over model inputs, by the tower that reads them where a model has several."""
+    encoded = handle.preprocessor.complete(encoded, observer)
+    tower = handle.tower_for(encoded.inputs)
+    with taken_as_said(tower.module, encoded, tower.title):
+        return _traced(tower, encoded, edits, observer)
+
+
+def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], observer: Observer | None) -> Trace:
+    module, preprocessor = handle.module, handle.preprocessor
+    inputs = preprocessor.tensors(encoded)
+    probed = handle.probed_for(inputs)
+    architecture = probed.architecture
+    if "pixel_values" in inputs:
+        encoded = with_patches(module, architecture, encoded, inputs, handle.patches)
+    heard = hears(module)  # how many positions there are is known afterwards
+    counted = all(encoded.sides.values()) and not heard
+    sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
+    plan = plan_for(architecture, edits, title=handle.title, sizes=sizes)
+    made = () if plan is None else plan.edits
+    passed = run(probed, inputs, observer, plan)
+    if heard:
+        first = next(iter(passed.stacks.values()))
+        count = next(record.keys for record in first.records if record is not None)
+        encoded = replace(encoded, tokens=times(preprocessor.feature_extractor, inputs, count))
+    encoded = with_positions(encoded, passed.stacks)
+    check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, handle.title)
+    given = getattr(passed.output, "logits", None)
+    logits = given if isinstance(given, Tensor) else None
+    return Trace(
+        sides=encoded.sides,
+        stacks=passed.stacks,
+        certificate=passed.certificate,
+        provenance=provenance(handle, encoded, inputs, made),
+        warnings=[*encoded.warnings, *passed.warnings, *architecture.notes],
+        next_tokens=_next_tokens(handle, logits) if "decoder" in passed.stacks else None,
+        predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read),
+        logits=lazy_logits(module, inputs, passed.base, _last_logits(logits)),
+        inputs=inputs,
+        images=encoded.images,
+        edits=made,
+    )
+
+
+def _next_tokens(handle: ModelHandle, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
+    if logits is None or logits.ndim != 3:
+        return None
+    if logits.shape[-1] < (target_vocabulary_size(handle.module) or 0):  # labels of the tokens, not tokens
+        return None
+    top = torch.softmax(logits[0, -1].float(), dim=-1).topk(min(5, logits.shape[-1]))
+    pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+    return [(handle.preprocessor.read(ident).text, ident, probability) for ident, probability in pairs]
+
+
+def _last_logits(logits: Tensor | None) -> Tensor | None:
+    if logits is None:
+        return None
+    return (logits[0, -1] if logits.ndim == 3 else logits[0]).float().cpu()
