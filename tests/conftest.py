@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from helpers.app_process import running_app
 from jaxtyping import install_import_hook
-from serving import serving
 
 install_import_hook(["attnscope.attention", "attnscope.analysis"], "beartype.beartype")
 
@@ -52,7 +52,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def app_server() -> Iterator[str]:
     """The address of the running demo, its token included; one process for the whole run."""
-    with serving("demo") as url:
+    with running_app("demo") as url:
         yield url
 
 
