@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from attnscope import edits
-from attnscope.edits import *  # noqa: F403 - what a printed edit is read with
 from attnscope.edits import (
     AddVector,
     CutEdge,

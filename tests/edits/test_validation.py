@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from attnscope import edits
-from attnscope.edits import *  # noqa: F403 - what a printed edit is read with
 from attnscope.edits import (
     AddVector,
     CutEdge,
