@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from filelock import FileLock
+from helpers.app_process import running_app
 from jaxtyping import install_import_hook
-from serving import serving
 
 install_import_hook(["attnscope.attention", "attnscope.analysis"], "beartype.beartype")
 
@@ -41,18 +43,25 @@ def minilm() -> attnscope.Model:
 
 @pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist made from this tree, and the wheel made from that sdist."""
-    folder = tmp_path_factory.mktemp("distributions")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert built.returncode == 0, built.stdout
+    """A folder with the sdist made from this tree, and the wheel made from that sdist; one for all workers of a run."""
+    run = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        run = run.parent  # each worker has a folder of its own in the folder of the run
+    folder = run / "distributions"
+    with FileLock(run / "distributions.lock"):
+        if not folder.exists():
+            made = tmp_path_factory.mktemp("unfinished")
+            command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(made), str(ROOT)]
+            built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            assert built.returncode == 0, built.stdout
+            made.rename(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def app_server() -> Iterator[str]:
-    """The address of the running demo, its token included; one process for the whole run."""
-    with serving("demo") as url:
+    """The address of the running demo, its token included; one process for all tests of a worker."""
+    with running_app("demo") as url:
         yield url
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import bundle
 import pytest
+from helpers.chromium_page import TIMEOUT_MS, chromium_browser, watch_complaints
 from playwright.sync_api import Browser, Page
-from surfing import PATIENCE_MS, surfing, watch
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +23,7 @@ def axe() -> str:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the tests of a file (Playwright keeps an event loop running, which other files must not see)."""
-    with surfing() as browser:
+    with chromium_browser() as browser:
         yield browser
 
 
@@ -38,8 +38,8 @@ def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
     """An empty page, 1400 × 900, without cookies; at the end of the test `complaints` must be empty."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    watch(page, complaints)
+    page.set_default_timeout(TIMEOUT_MS)
+    watch_complaints(page, complaints)
     yield page
     context.close()
     assert not complaints, "\n".join(complaints)

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
+from helpers import tiny_models
 from playwright.sync_api import Page, expect
 
 import attnscope
@@ -91,7 +91,7 @@ def test_a_file_of_a_changed_pass_shows_its_weights_and_says_what_was_changed(
     page: Page, tmp_path: Path, complaints: list[str]
 ) -> None:
     words = "the king of the hill saw a queen"
-    model = attnscope.Model(tiny.build("llama"), tiny.words_tokenizer(words))
+    model = attnscope.Model(tiny_models.build("llama"), tiny_models.words_tokenizer(words))
     other = model.trace("a queen of the king saw the hill")
     edits = [
         CutEdge(1, 1, 6, 2),

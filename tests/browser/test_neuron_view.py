@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from helpers.app_process import running_app
 from playwright.sync_api import Locator, Page, expect
-from serving import serving
 
 import attnscope
 
@@ -271,7 +271,7 @@ def test_weights_alone_have_no_neurons_and_it_says_why(page: Page, tmp_path: Pat
     weights = np.tril(np.ones((2, 3, 3), dtype=np.float32))
     weights /= weights.sum(axis=-1, keepdims=True)
     attnscope.Trace.from_attention([weights], ["a", "b", "c"]).save(tmp_path / "given.trace")
-    with serving("serve", str(tmp_path / "given.trace")) as url:
+    with running_app("serve", str(tmp_path / "given.trace")) as url:
         page.goto(url)
         expect(page.get_by_test_id("neuron-unknown")).to_contain_text("no neurons to show")
         page.get_by_role("radio", name="collapsed").click()

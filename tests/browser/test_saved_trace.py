@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.app_process import running_app
 from playwright.sync_api import Page, expect
-from serving import serving
 
 import attnscope
 
@@ -20,7 +20,7 @@ def test_a_saved_trace_shows_all_three_views_and_says_what_it_cannot(
 ) -> None:
     trace = smollm2.trace(NURSE)
     trace.save(tmp_path / "nurse.trace")
-    with serving("serve", str(tmp_path / "nurse.trace")) as url:
+    with running_app("serve", str(tmp_path / "nurse.trace")) as url:
         page.goto(f"{url}#layer=9&heads=4")
         expect(page.get_by_test_id("query-8")).to_contain_text("She", timeout=60_000)
         expect(page.get_by_test_id("model-grid")).to_have_attribute("data-layers", "30")
@@ -39,7 +39,7 @@ def test_weights_given_from_elsewhere_are_shown_and_the_neuron_view_says_why_it_
     weights = torch.softmax(torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)), -1)
     trace = attnscope.Trace.from_attention(list(weights), ["a", "<b>", "c", "d"], sentence_b_start=2)
     trace.save(tmp_path / "given.trace")
-    with serving("serve", str(tmp_path / "given.trace")) as url:
+    with running_app("serve", str(tmp_path / "given.trace")) as url:
         page.goto(f"{url}#layer=1&heads=2")
         expect(page.get_by_test_id("query-1")).to_contain_text("<b>", timeout=60_000)
         page.get_by_test_id("query-3").hover()

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import gallery
 import pytest
-import tiny
+from helpers import tiny_models
 from playwright.sync_api import Page, expect
 
 import attnscope
@@ -23,9 +23,9 @@ CUT = {"type": "CutEdge", "layer": 3, "head": 0, "query": 2, "key": 1}
 
 @pytest.fixture(scope="module")
 def t5() -> attnscope.Model:
-    model = tiny.build("t5")
+    model = tiny_models.build("t5")
     model.generation_config.max_new_tokens = 5
-    return attnscope.Model(model, tiny.words_tokenizer(SOURCE, TARGET))
+    return attnscope.Model(model, tiny_models.words_tokenizer(SOURCE, TARGET))
 
 
 @pytest.fixture(scope="module")

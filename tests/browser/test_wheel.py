@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.app_process import running_app
 from playwright.sync_api import Page, expect
-from serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -49,7 +49,7 @@ def test_the_wheel_brings_its_own_package(installed: Path, tmp_path: Path):
 
 
 def test_the_app_from_the_wheel_draws_a_typed_sentence(installed: Path, page: Page):
-    with serving("demo", program=installed / "attnscope", path=str(installed)) as url:
+    with running_app("demo", program=installed / "attnscope", path=str(installed)) as url:
         page.goto(url)
         expect(page.get_by_test_id("query-0")).to_be_visible()
         page.get_by_test_id("prompt").fill("A microscope looks at every head")

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from drawn import Svg, given
+from helpers.random_traces import random_trace
+from helpers.svg_files import SvgFile
 
 ATTNSCOPE = Path(sys.executable).with_name("attnscope")
 
@@ -21,7 +22,7 @@ def attnscope(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("traces") / "given.trace"
-    given(["the", "cat", "sat"], layers=3, heads=4).save(path)
+    random_trace(["the", "cat", "sat"], layers=3, heads=4).save(path)
     return path
 
 
@@ -30,7 +31,7 @@ def test_a_saved_trace_becomes_a_figure_and_its_caption_is_printed(saved, tmp_pa
     done = attnscope("figure", saved, "--view", "model", "--layers", "0,2", "--heads", "1-3", "-o", out)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Model view of given attention, layers 0, 2, heads 1–3.")
-    assert sorted(Svg(out).texts) == ["0", "1", "2", "2", "3"]
+    assert sorted(SvgFile(out).texts) == ["0", "1", "2", "2", "3"]
     assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from commands import attnscope, one_sentence
+from helpers.run_command import one_sentence, run_attnscope
 
-import attnscope as package
+import attnscope
 from attnscope import edits
 
 TEXT = "The quick, brown fox jumps over the lazy"
@@ -15,7 +15,7 @@ TEXT = "The quick, brown fox jumps over the lazy"
 
 def test_each_token_has_a_line_and_the_text_follows(tmp_path, smollm2):
     path = tmp_path / "fox.trace"
-    done = attnscope("generate", "smollm2", "--text", TEXT, "-n", "8", "--stop", ".", "-o", str(path))
+    done = run_attnscope("generate", "smollm2", "--text", TEXT, "-n", "8", "--stop", ".", "-o", str(path))
     assert done.returncode == 0, done.stderr
     head, first, second, *_ = done.stdout.splitlines()
     assert head.split() == ["token", "probability", "others"]
@@ -24,7 +24,7 @@ def test_each_token_has_a_line_and_the_text_follows(tmp_path, smollm2):
     assert second.startswith(".")
     assert f"{TEXT} dog.\n" in done.stdout
     assert "2 new tokens, ended by a stop string." in done.stdout
-    saved = package.open(path)
+    saved = attnscope.open(path)
     assert saved.provenance["generated"]["prompt"] == len(saved.tokens) - 2
 
 
@@ -32,14 +32,14 @@ def test_a_chat_is_answered(tmp_path, smollm2):
     messages = [{"role": "user", "content": "Name a colour."}]
     file = tmp_path / "chat.json"
     file.write_text(json.dumps(messages))
-    done = attnscope("generate", "smollm2", "--chat", str(file), "-n", "3")
+    done = run_attnscope("generate", "smollm2", "--chat", str(file), "-n", "3")
     assert done.returncode == 0, done.stderr
     assert f"\n{smollm2.generate(messages, 3).text}\n" in done.stdout
 
 
 def test_an_edit_is_made_in_every_step(smollm2):
     cut = {"type": "ScaleHead", "layer": 11, "head": 2, "factor": 0}
-    done = attnscope("generate", "smollm2", "--text", TEXT, "-n", "2", "--edit", json.dumps(cut))
+    done = run_attnscope("generate", "smollm2", "--text", TEXT, "-n", "2", "--edit", json.dumps(cut))
     assert done.returncode == 0, done.stderr
     steps = smollm2.generate(TEXT, 2, edits=[edits.ScaleHead(11, 2, 0)]).steps
     assert "Changed by 1 edit: ScaleHead(layer=11, head=2, factor=0.0)." in done.stdout
@@ -59,4 +59,4 @@ def test_an_edit_is_made_in_every_step(smollm2):
     ],
 )
 def test_what_cannot_be_generated_is_one_sentence(arguments, said):
-    assert said in one_sentence(attnscope("generate", *arguments))
+    assert said in one_sentence(run_attnscope("generate", *arguments))

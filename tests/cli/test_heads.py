@@ -6,7 +6,7 @@ import re
 
 import pandas
 import pytest
-from commands import attnscope, one_sentence
+from helpers.run_command import one_sentence, run_attnscope
 
 from attnscope import analysis
 
@@ -21,7 +21,7 @@ def rows_of(output: str) -> dict[str, float]:
 
 def test_heads_come_in_the_order_of_a_measure_with_its_sentence_and_a_file_of_all(tmp_path, minilm):
     path = tmp_path / "heads.csv"
-    done = attnscope(
+    done = run_attnscope(
         "heads", "minilm", "--text", TEXT, "--pair", PAIR, "--by", "a-to-b", "--top", "7", "--csv", str(path)
     )  # fmt: skip
     assert done.returncode == 0
@@ -38,7 +38,9 @@ def test_heads_come_in_the_order_of_a_measure_with_its_sentence_and_a_file_of_al
 def test_a_saved_trace_is_measured_without_its_sinks(tmp_path, smollm2):
     trace = smollm2.trace(TEXT)
     trace.save(tmp_path / "cat.trace")
-    done = attnscope("heads", str(tmp_path / "cat.trace"), "--by", "previous", "--off-sink", "--lowest", "--top", "3")
+    done = run_attnscope(
+        "heads", str(tmp_path / "cat.trace"), "--by", "previous", "--off-sink", "--lowest", "--top", "3"
+    )
     expected = analysis.heads(trace, off_sink=True)["previous"].sort_values().head(3)
     assert list(rows_of(done.stdout).values()) == pytest.approx(expected.tolist(), abs=6e-4)
     assert "Sinks are left out" in done.stdout
@@ -55,4 +57,4 @@ def test_a_saved_trace_is_measured_without_its_sinks(tmp_path, smollm2):
     ],
 )
 def test_what_cannot_be_measured_is_one_sentence(arguments, said):
-    assert said in one_sentence(attnscope("heads", "minilm", *arguments))
+    assert said in one_sentence(run_attnscope("heads", "minilm", *arguments))

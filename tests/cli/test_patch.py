@@ -8,8 +8,8 @@ import pandas
 import pytest
 import torch
 import transformers as tf
-from commands import attnscope, one_sentence
-from tiny import words_tokenizer
+from helpers.run_command import one_sentence, run_attnscope
+from helpers.tiny_models import words_tokenizer
 
 CLEAN, CORRUPTED = "The capital of France is", "The capital of Spain is"
 PROMPTS = ("patch", "smollm2", "--clean", CLEAN, "--corrupted", CORRUPTED)
@@ -17,7 +17,7 @@ PROMPTS = ("patch", "smollm2", "--clean", CLEAN, "--corrupted", CORRUPTED)
 
 def test_the_largest_effects_come_first_with_what_they_are_of_and_a_file_of_all(tmp_path):
     path = tmp_path / "sweep.csv"
-    done = attnscope(
+    done = run_attnscope(
         *PROMPTS, "--answer", " Paris", "--what", "residual", "--by", "layer", "--top", "3", "-o", str(path)
     )
     assert done.returncode == 0, done.stderr
@@ -37,7 +37,7 @@ def test_the_largest_effects_come_first_with_what_they_are_of_and_a_file_of_all(
     ],
 )
 def test_what_cannot_be_patched_is_one_sentence(arguments, said):
-    assert said in one_sentence(attnscope("patch", "smollm2", *arguments))
+    assert said in one_sentence(run_attnscope("patch", "smollm2", *arguments))
 
 
 def test_layers_without_attention_are_in_no_ranking(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_layers_without_attention_are_in_no_ranking(tmp_path: Path) -> None:
     widths = {"linear_key_head_dim": 8, "linear_value_head_dim": 8}
     tf.Qwen3_5ForCausalLM(tf.Qwen3_5TextConfig(**sizes, **heads, **linear, **widths)).save_pretrained(tmp_path)
     words_tokenizer("a b c d").save_pretrained(tmp_path)
-    done = attnscope("patch", str(tmp_path), "--clean", "a b c", "--corrupted", "a d c", "--answer", "b")
+    done = run_attnscope("patch", str(tmp_path), "--clean", "a b c", "--corrupted", "a d c", "--answer", "b")
     assert done.returncode == 0, done.stderr
     assert "2 of 2 by effect" in done.stdout
     assert "nan" not in done.stdout

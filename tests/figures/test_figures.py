@@ -12,7 +12,8 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
-from drawn import given, saved
+from helpers.random_traces import random_trace
+from helpers.svg_files import save_svg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -45,7 +46,7 @@ def test_every_line_is_a_weight_and_as_opaque_as_it(fox):
 
 
 def test_a_head_view_in_svg_has_the_tokens_as_text_and_the_caption_as_metadata(fox, tmp_path):
-    svg = saved(attnscope.figure(fox, "head", 11, [0]), tmp_path / "head.svg")
+    svg = save_svg(attnscope.figure(fox, "head", 11, [0]), tmp_path / "head.svg")
     assert svg.texts == ["11.0", *FOX, *FOX]
     weights = fox.attention(11, 0).flatten().numpy()
     np.testing.assert_allclose(svg.opacities("attention-11.0"), sorted(weights[weights >= 0.002]), atol=6e-4)
@@ -54,7 +55,7 @@ def test_a_head_view_in_svg_has_the_tokens_as_text_and_the_caption_as_metadata(f
 
 
 def test_a_selected_token_leaves_its_lines_and_writes_its_weights(fox, tmp_path):
-    svg = saved(attnscope.figure(fox, "head", 11, [0], token="lazy"), tmp_path / "head.svg")
+    svg = save_svg(attnscope.figure(fox, "head", 11, [0], token="lazy"), tmp_path / "head.svg")
     row = fox.attention(11, 0, rows=[8])[0].tolist()
     assert len(svg.opacities("attention-11.0")) == 9
     written = [text for text in svg.texts if re.fullmatch(r"\.\d\d", text)]
@@ -63,7 +64,7 @@ def test_a_selected_token_leaves_its_lines_and_writes_its_weights(fox, tmp_path)
 
 def test_heads_have_their_own_colours_and_a_square_each(cats, tmp_path):
     figure = attnscope.figure(cats, "head", 2)
-    svg = saved(figure, tmp_path / "head.svg")
+    svg = save_svg(figure, tmp_path / "head.svg")
     assert svg.texts[:13] == ["layer 2", *map(str, range(12))]
     colours = {tuple(collection(figure, f"attention-2.{head}").get_edgecolors()[0][:3].round(3)) for head in range(12)}
     assert len(colours) == 12
@@ -99,7 +100,7 @@ def test_top_draws_the_heaviest_of_each_row(fox):
 
 def test_the_model_view_has_a_thumbnail_for_every_head_under_its_own_number(cats, tmp_path):
     figure = attnscope.figure(cats, "model", layers=[0, 4, 5], heads=[1, 9])
-    svg = saved(figure, tmp_path / "model.svg")
+    svg = save_svg(figure, tmp_path / "model.svg")
     assert Counter(svg.texts) == Counter(["1", "9", "0", "4", "5"])
     assert "layers 0, 4–5, heads 1, 9" in figure.attnscope_caption
     weights = cats.attention(4, 9).flatten().numpy()
@@ -114,7 +115,7 @@ def test_the_matrix_view_colours_every_cell_by_its_weight(cats):
 
 def test_the_neuron_view_writes_the_products_and_weights_of_the_selected_query(cats, tmp_path):
     figure = attnscope.figure(cats, "neuron", 0, head=2, token=2, width="page")
-    svg = saved(figure, tmp_path / "neuron.svg")
+    svg = save_svg(figure, tmp_path / "neuron.svg")
     q, k = cats.q(0, 2)[2], cats.k(0, 2)
     dots = [f"{float(q @ one):.1f}".replace("-", "−") for one in k]
     weights = cats.attention(0, 2, rows=[2])[0].tolist()
@@ -131,7 +132,7 @@ def test_the_neuron_view_writes_the_products_and_weights_of_the_selected_query(c
 
 
 def test_keys_that_are_not_allowed_have_no_numbers(fox, tmp_path):
-    svg = saved(attnscope.figure(fox, "neuron", 11, head=0, token="jumps"), tmp_path / "neuron.svg")
+    svg = save_svg(attnscope.figure(fox, "neuron", 11, head=0, token="jumps"), tmp_path / "neuron.svg")
     assert svg.texts.count("–") == 3
     assert "k-5" in svg.source and "k-6" not in svg.source
 
@@ -183,12 +184,12 @@ def test_axes_of_ones_own_are_drawn_into_and_their_figure_saves_the_captions(fox
     left, right = figure.subplots(1, 2)
     assert attnscope.figure(fox, "head", 16, [0], ax=left) is figure
     attnscope.figure(cats, "matrix", 2, head=9, ax=right)
-    svg = saved(figure, tmp_path / "both.svg")
+    svg = save_svg(figure, tmp_path / "both.svg")
     assert svg.texts[:10] == ["16.0", *FOX]
     assert "head 16.0" in svg.description and "head 2.9" in svg.description
     figure.savefig(tmp_path / "both.pdf")
     assert b"/Type3" not in (tmp_path / "both.pdf").read_bytes()
-    assert "head 2.9" in saved(pickle.loads(pickle.dumps(figure)), tmp_path / "again.svg").description
+    assert "head 2.9" in save_svg(pickle.loads(pickle.dumps(figure)), tmp_path / "again.svg").description
     assert mpl.rcParams["svg.fonttype"] == "path"
 
 
@@ -206,7 +207,7 @@ def test_tokens_read_as_a_person_reads_them_and_nothing_runs(tmp_path):
         "\ud800",
         "\U000e0041",
     ]
-    svg = saved(attnscope.figure(given(tokens), "head", 0, [0]), tmp_path / "odd.svg")
+    svg = save_svg(attnscope.figure(random_trace(tokens), "head", 0, [0]), tmp_path / "odd.svg")
     shown = [
         "The",
         "wal",
@@ -231,9 +232,9 @@ def test_a_notebook_shows_it_at_its_size(fox):
 
 
 def test_long_inputs_fit_a_page_or_get_a_sentence(tmp_path):
-    figure = attnscope.figure(given([f"w{at}" for at in range(89)]), "head")
+    figure = attnscope.figure(random_trace([f"w{at}" for at in range(89)]), "head")
     assert figure.get_size_inches()[1] <= 9
-    long = given([f"w{at}" for at in range(300)])
+    long = random_trace([f"w{at}" for at in range(300)])
     with pytest.raises(TooLongError, match="300 tokens do not fit a page in this view"):
         attnscope.figure(long, "head")
     assert "One token in 9 is named." in attnscope.figure(long, "matrix").attnscope_caption
@@ -268,7 +269,7 @@ def test_what_cannot_be_drawn_gets_a_sentence(fox, arguments, message):
 
 def test_a_neuron_view_needs_queries_and_keys():
     with pytest.raises(RefusedError, match="only attention weights are there"):
-        attnscope.figure(given(["a", "b"]), "neuron")
+        attnscope.figure(random_trace(["a", "b"]), "neuron")
 
 
 def test_a_repeated_word_is_meant_by_its_position(cats):

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import jupyterlab
+from helpers.chromium_page import chromium_browser
+from helpers.jupyterlab_process import running_jupyterlab
 from playwright.sync_api import Browser
-from surfing import surfing
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for the tests of a file (Playwright keeps an event loop running, which other files must not see)."""
-    with surfing() as browser:
+    with chromium_browser() as browser:
         yield browser
 
 
@@ -27,5 +27,5 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def lab(folder: Path) -> Iterator[str]:
     """The address of a JupyterLab on `folder`."""
-    with jupyterlab(folder) as url:
+    with running_jupyterlab(folder) as url:
         yield url

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import Notebook, write_notebook
+from helpers.jupyterlab_process import Notebook, write_notebook
 from playwright.sync_api import Browser, expect
 
 TRACE = """
@@ -32,7 +32,7 @@ BUSY = "Kernel busy: this goes on when the running cell is done."
 def notebook(browser: Browser, lab: str, folder: Path) -> Iterator[Notebook]:
     """A notebook with three cells that have run: a trace as the last value, a widget by name, and an empty one."""
     write_notebook(folder / "cats.ipynb", [TRACE, WIDGET, ""])
-    with Notebook.opened(browser, lab, "cats.ipynb") as notebook:
+    with Notebook.open(browser, lab, "cats.ipynb") as notebook:
         notebook.run_next()
         notebook.run_next()
         yield notebook
@@ -111,7 +111,7 @@ def test_a_page_outlives_its_kernel_and_a_saved_notebook_keeps_a_picture(
     browser: Browser, lab: str, folder: Path
 ) -> None:
     write_notebook(folder / "saved.ipynb", [TRACE])
-    with Notebook.opened(browser, lab, "saved.ipynb") as notebook:
+    with Notebook.open(browser, lab, "saved.ipynb") as notebook:
         notebook.run_next()
         widget = notebook.widget(0)
         expect(widget.get_by_test_id("query-3")).to_be_visible()
@@ -120,7 +120,7 @@ def test_a_page_outlives_its_kernel_and_a_saved_notebook_keeps_a_picture(
         expect(widget.get_by_test_id("failure")).to_contain_text("Disconnected.")
         widget.get_by_test_id("query-3").hover()
         expect(widget.get_by_test_id("readout")).to_contain_text("sat →")
-    with Notebook.opened(browser, lab, "saved.ipynb") as notebook:
+    with Notebook.open(browser, lab, "saved.ipynb") as notebook:
         picture = notebook.page.locator("[data-attnscope-picture] img")
         expect(picture).to_be_visible()
         assert picture.evaluate("image => image.naturalWidth") > 300

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import stopped, wait_for
+from helpers.app_process import free_port, terminating, wait_until_up
+from helpers.chromium_page import TIMEOUT_MS, watch_complaints
 from playwright.sync_api import Browser, expect
-from serving import free_port
-from surfing import PATIENCE_MS, watch
 
 APP = """
 # /// script
@@ -65,7 +64,7 @@ def marimo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     log = folder / "log"
     with (
         log.open("w") as output,
-        stopped(
+        terminating(
             subprocess.Popen(
                 [*command, f"--port={port}"],
                 cwd=folder,
@@ -76,16 +75,16 @@ def marimo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
             )
         ) as process,
     ):
-        wait_for(f"http://127.0.0.1:{port}/health", process, log)
+        wait_until_up(f"http://127.0.0.1:{port}/health", process, log)
         yield f"http://127.0.0.1:{port}/", folder
 
 
 def test_a_trace_a_widget_and_a_model_live_in_marimo(browser: Browser, marimo: tuple[str, Path]) -> None:
     url, folder = marimo
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(TIMEOUT_MS)
     complaints: list[str] = []
-    watch(page, complaints, console=False)
+    watch_complaints(page, complaints, console=False)
     page.goto(url)
     shown, named, live = (page.locator(".attnscope").nth(number) for number in range(3))
     expect(shown.get_by_test_id("model-grid")).to_have_attribute("data-layers", "6")
@@ -93,7 +92,7 @@ def test_a_trace_a_widget_and_a_model_live_in_marimo(browser: Browser, marimo: t
     expect(named.locator(".app")).to_have_attribute("data-theme", "dark")
 
     named.get_by_test_id("head-3").click()
-    until = time.monotonic() + PATIENCE_MS / 1000
+    until = time.monotonic() + TIMEOUT_MS / 1000
     while not (folder / "seen").exists() and time.monotonic() < until:
         page.wait_for_timeout(50)
     assert (folder / "seen").read_text() == "[3, 9]"

@@ -6,13 +6,14 @@ import socket
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import httpx
 import pytest
+from helpers.session_requests import LayerGate
 
 from attnscope.server.address import Listener, listen
 from attnscope.server.body import BodyLimits
@@ -26,26 +27,12 @@ PAGE = "<!doctype html><title>the page</title>"
 
 
 @dataclass
-class Gate:
-    """Holds a pass at a layer: `reached` says that it is there, `open` lets it go on."""
-
-    at: int = 0
-    reached: threading.Event = field(default_factory=threading.Event)
-    open: threading.Event = field(default_factory=threading.Event)
-
-    def __call__(self, layer: int) -> None:
-        if layer == self.at:
-            self.reached.set()
-            assert self.open.wait(30)
-
-
-@dataclass
 class Running:
     """A running server and how to talk to it."""
 
     listener: Listener
     session: Session
-    gate: Gate
+    gate: LayerGate
 
     @property
     def port(self) -> int:
@@ -143,7 +130,7 @@ def serving(static: Path) -> Serving:
 
 @contextmanager
 def _start(static: Path, limits: Limits | None = None, further: Sequence[ModelEntry] = ()) -> Generator[Running]:
-    gate = Gate()
+    gate = LayerGate()
     models = [
         ModelEntry.loaded(FakeModel()),
         ModelEntry.loaded(FakeModel(name="held", on_layer=gate)),

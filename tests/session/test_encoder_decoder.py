@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny
 import torch
-from asking import ask, error
+from helpers import tiny_models
+from helpers.session_requests import ask, error_of
 
 import attnscope
 from attnscope.session import HeldTrace, ModelEntry, Session
@@ -17,7 +17,7 @@ STACKS = {"encoder": (12, 12), "decoder": (5, 5), "cross": (5, 12)}
 
 @pytest.fixture(scope="module")
 def trace() -> attnscope.Trace:
-    return attnscope.Model(tiny.build("t5")).trace(tiny.ids(12), target=tiny.ids(5)[::-1])
+    return attnscope.Model(tiny_models.build("t5")).trace(tiny_models.ids(12), target=tiny_models.ids(5)[::-1])
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_run_with_a_target_has_three_stacks_and_two_sides(session: Session) ->
 
 def test_a_target_for_a_model_without_a_decoder_of_its_own_is_a_bad_request() -> None:
     session = Session([ModelEntry.loaded(FakeModel())])
-    code, message = error(ask(session, type="run", text="a", target="b"))
+    code, message = error_of(ask(session, type="run", text="a", target="b"))
     assert code == "bad_request" and "no target side" in message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from asking import Gate, ask, error
+from helpers.session_requests import LayerGate, ask, error_of
 
 from attnscope.session import Limits, ModelEntry, Session
 from attnscope.testing.fake_model import FakeModel
@@ -49,14 +49,14 @@ def test_loading_goes_on_in_the_background_and_a_run_that_waits_for_it_can_be_ca
     assert ask(session, type="hello")[0].body["models"][0]["loaded"] is False
     waiting = Asked(session, type="run", id="w", text="a")
     wait_until(lambda: session.cancel("w"))
-    assert error([waiting.last])[0] == "cancelled"
+    assert error_of([waiting.last])[0] == "cancelled"
     assert waiting.responses[0].body.get("stage", "load") == "load"
     finish.set()
     assert ask(session, type="run", text="a")[-1].type == "trace"
 
 
 def test_one_pass_runs_at_a_time():
-    gate = Gate()
+    gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
     first = Asked(session, type="run", id="1", text="a")
     assert gate.reached.wait(20)
@@ -69,43 +69,43 @@ def test_one_pass_runs_at_a_time():
 
 
 def test_cancelling_stops_a_pass_and_frees_the_model_for_the_next():
-    gate = Gate()
+    gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
     run = Asked(session, type="run", id="r", text="a")
     assert gate.reached.wait(20)
     assert ask(session, type="cancel", id="c", target="r")[0].body == {"last": True, "found": True}
     gate.open.set()
-    assert error([run.last]) == ("cancelled", "The request was cancelled.")
+    assert error_of([run.last]) == ("cancelled", "The request was cancelled.")
     assert ask(session, type="cancel", target="r")[0].body["found"] is False
     assert ask(session, type="run", text="b")[-1].type == "trace"
 
 
 def test_cancelling_reaches_only_the_page_that_asks():
-    gate = Gate()
+    gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
     run = Asked(session, type="run", id="1", page="mine", text="a")
     assert gate.reached.wait(20)
     assert ask(session, type="cancel", page="other", target="1")[0].body["found"] is False
     assert ask(session, type="cancel", page="mine", target="1")[0].body["found"] is True
     gate.open.set()
-    assert error([run.last])[0] == "cancelled"
+    assert error_of([run.last])[0] == "cancelled"
 
 
 def test_a_newer_run_of_a_page_takes_the_place_of_the_older_and_leaves_other_pages_alone():
-    gate = Gate()
+    gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
     other = Asked(session, type="run", id="o", page="other", text="o")
     assert gate.reached.wait(20)
     older = Asked(session, type="run", id="1", page="mine", text="a")
     wait_until(lambda: len(session._jobs._jobs) == 2)
     newer = Asked(session, type="run", id="2", page="mine", text="b")
-    assert error([older.last]) == ("cancelled", "A newer run of this page took its place.")
+    assert error_of([older.last]) == ("cancelled", "A newer run of this page took its place.")
     gate.open.set()
     assert [other.last.type, newer.last.type] == ["trace", "trace"]
 
 
 def test_a_newer_run_also_stops_older_work_on_another_pass_of_its_page_and_not_the_other_way_round():
-    gate = Gate()
+    gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
     sweep = Asked(session, type="patch", id="1", page="mine", clean="a b", corrupted="a c")
     assert gate.reached.wait(20)
@@ -114,39 +114,39 @@ def test_a_newer_run_also_stops_older_work_on_another_pass_of_its_page_and_not_t
     again = Asked(session, type="patch", id="3", page="mine", clean="a b", corrupted="a c")
     wait_until(lambda: any(job.id == "3" for job in list(session._jobs._jobs)))
     gate.open.set()
-    assert error([sweep.last]) == ("cancelled", "A newer run of this page took its place.")
+    assert error_of([sweep.last]) == ("cancelled", "A newer run of this page took its place.")
     assert [run.last.type, again.last.type] == ["trace", "patch"]
 
 
 def test_work_stops_when_whoever_asked_is_gone():
-    gate = Gate()
+    gate = LayerGate()
     gone = threading.Event()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
     run = Asked(session, type="run", text="a", gone=gone.is_set)
     assert gate.reached.wait(20)
     gone.set()
     gate.open.set()
-    assert error([run.last])[0] == "cancelled"
+    assert error_of([run.last])[0] == "cancelled"
 
 
 def test_more_passes_than_the_limit_are_told_to_wait_and_other_requests_still_answered():
-    gate = Gate()
+    gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))], limits=Limits(passes=1))
     run = Asked(session, type="run", id="1", text="a")
     assert gate.reached.wait(20)
-    assert error(ask(session, type="run", id="2", text="b"))[0] == "busy"
+    assert error_of(ask(session, type="run", id="2", text="b"))[0] == "busy"
     assert ask(session, type="hello")[0].type == "hello"
     gate.open.set()
     assert run.last.type == "trace"
 
 
 def test_a_closed_session_stops_its_work_and_takes_no_more():
-    gate = Gate()
+    gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
     run = Asked(session, type="run", text="a")
     assert gate.reached.wait(20)
     assert session.close() is False
     gate.open.set()
-    assert error([run.last]) == ("cancelled", "The session is shutting down.")
+    assert error_of([run.last]) == ("cancelled", "The session is shutting down.")
     assert session.close(within_s=20) is True
-    assert error(ask(session, type="hello"))[0] == "busy"
+    assert error_of(ask(session, type="hello"))[0] == "busy"

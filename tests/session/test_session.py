@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from asking import Gate, ask, error
+from helpers.session_requests import LayerGate, ask, error_of
 
 from attnscope.errors import InputError, RefusedError, UnreachableError
 from attnscope.session import Example, HeldTrace, Limits, ModelEntry, Session
@@ -104,7 +104,7 @@ def test_a_check_reports_progress_and_gives_the_full_certificate(session):
 )
 def test_a_bad_request_gets_one_sentence(session, fields, code, sentence):
     fields = {"trace": traced(session), **fields} if fields["type"] in ("layer", "tile") else fields
-    found, message = error(ask(session, **fields))
+    found, message = error_of(ask(session, **fields))
     assert found == code
     assert sentence in message
 
@@ -113,26 +113,26 @@ def test_a_bad_request_gets_one_sentence(session, fields, code, sentence):
 def test_bytes_that_are_no_message_get_one_sentence(session, data):
     responses: list[bytes] = []
     session.respond(data, responses.append)
-    assert error([decode(responses[-1])])[0] == "bad_request"
+    assert error_of([decode(responses[-1])])[0] == "bad_request"
 
 
 def test_a_text_too_long_is_refused_before_it_is_tokenised_and_the_tokens_before_the_pass(monkeypatch):
-    gate = Gate()
+    gate = LayerGate()
     model = FakeModel(on_layer=gate)
     session = Session([ModelEntry.loaded(model)], limits=Limits(tokens=10, characters=100))
-    code, message = error(ask(session, type="run", text="a " * 11))
+    code, message = error_of(ask(session, type="run", text="a " * 11))
     assert (code, "11 tokens" in message, "at most 10" in message) == ("too_large", True, True)
     monkeypatch.setattr(FakeModel, "count_tokens", None)
     for fields in ({"text": "a " * 500_000}, {"text": "a" * 60, "pair": "b" * 41}):
-        code, message = error(ask(session, type="run", **fields))
+        code, message = error_of(ask(session, type="run", **fields))
         assert (code, "at most 100" in message) == ("too_large", True)
     assert gate.passes == 0
 
 
 def test_a_trace_that_would_not_fit_is_refused_before_the_pass():
-    gate = Gate()
+    gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))], limits=Limits(trace_bytes=1000))
-    code, message = error(ask(session, type="run", text="a b c d"))
+    code, message = error_of(ask(session, type="run", text="a b c d"))
     assert (code, "keeps 1,000" in message) == ("too_large", True)
     assert gate.passes == 0
 
@@ -159,7 +159,7 @@ def test_a_model_is_loaded_once_when_first_needed_and_again_after_a_failure():
     session = Session([ModelEntry("fake", "Fake", "decoder", load)])
     ask(session, type="hello")
     assert calls == []
-    assert error(ask(session, type="run", text="a")) == ("unreachable", "The hub does not answer.")
+    assert error_of(ask(session, type="run", text="a")) == ("unreachable", "The hub does not answer.")
     responses = ask(session, type="run", text="a")
     assert responses[-1].type == "trace"
     assert ask(session, type="run", text="b")[-1].type == "trace"
@@ -171,7 +171,7 @@ def test_a_refusal_of_the_model_reaches_the_page():
         raise RefusedError("This model cannot be shown exactly.")
 
     session = Session([ModelEntry.loaded(FakeModel(on_layer=refuse))])
-    assert error(ask(session, type="run", text="a")) == ("refused", "This model cannot be shown exactly.")
+    assert error_of(ask(session, type="run", text="a")) == ("refused", "This model cannot be shown exactly.")
 
 
 def test_a_failure_nobody_foresaw_is_a_sentence_and_a_log_entry_with_its_traceback(caplog):
@@ -179,7 +179,7 @@ def test_a_failure_nobody_foresaw_is_a_sentence_and_a_log_entry_with_its_traceba
         raise ZeroDivisionError("secret detail")
 
     session = Session([ModelEntry.loaded(FakeModel(on_layer=fail))])
-    code, message = error(ask(session, type="run", text="a"))
+    code, message = error_of(ask(session, type="run", text="a"))
     assert (code, "ZeroDivisionError" in message, "secret" in message) == ("internal", True, False)
     assert caplog.records[0].exc_info[0] is ZeroDivisionError
 
@@ -191,8 +191,8 @@ def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
     assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "values", "edge", "cancel"])
     assert hello["trace"] == trace.id
     assert ask(session, type="trace", trace=trace.id)[0].body["model"]["name"] is None
-    assert error(ask(session, type="run", text="a"))[0] == "refused"
-    assert error(ask(session, type="check", trace=trace.id))[0] == "refused"
+    assert error_of(ask(session, type="run", text="a"))[0] == "refused"
+    assert error_of(ask(session, type="check", trace=trace.id))[0] == "refused"
 
 
 def test_a_session_whose_own_model_is_not_among_its_models_is_an_error():
@@ -218,7 +218,7 @@ def test_a_real_model_goes_the_whole_way(name, request):
         assert message.body["error"] <= 1e-3
     check = ask(session, type="check", trace=trace.id)[-1]
     assert check.body["certificate"]["ok"] is True
-    long = error(ask(session, type="run", text="word " * 20_000))
+    long = error_of(ask(session, type="run", text="word " * 20_000))
     assert long[0] == "too_large"
 
 
@@ -237,13 +237,13 @@ def test_an_overview_comes_layer_by_layer_and_holds_the_largest_weight_of_every_
 
 
 def test_an_overview_of_a_stack_that_is_not_there_is_an_error(session):
-    assert error(ask(session, type="overview", trace=traced(session), stack="cross"))[0] == "bad_request"
+    assert error_of(ask(session, type="overview", trace=traced(session), stack="cross"))[0] == "bad_request"
 
 
 def test_an_overview_stops_when_whoever_asked_has_gone(session):
     trace = traced(session)
     stack = next(iter(ask(session, type="trace", trace=trace)[-1].body["stacks"]))
-    assert error(ask(session, type="overview", trace=trace, stack=stack, gone=lambda: True))[0] == "cancelled"
+    assert error_of(ask(session, type="overview", trace=trace, stack=stack, gone=lambda: True))[0] == "cancelled"
 
 
 def test_only_a_session_with_an_exporter_makes_files_and_says_so():

@@ -1,0 +1,49 @@
+"""The command line as a whole: version, help, wrong usage, a model that is not there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from helpers.run_command import one_sentence, run_attnscope
+
+
+def test_the_version_is_the_packages():
+    assert run_attnscope("--version").stdout == f"attnscope {version('attnscope')}\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        ("demo",),
+        ("serve",),
+        ("check",),
+        ("trace",),
+        ("export",),
+        ("figure",),
+        ("heads",),
+        ("generate",),
+        ("patch",),
+        ("models",),
+    ],
+)
+def test_help_needs_no_torch(command):
+    program = f"import sys; sys.argv = ['attnscope', *{command!r}, '--help']\nfrom attnscope.cli import main\n"
+    program += "try: main()\nexcept SystemExit as end: assert not end.code\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("arguments", [("serve",), ("serve", "smollm2", "--port", "99999"), ("dance",), ("--nothing",)])
+def test_wrong_usage_has_its_own_exit_code(arguments):
+    done = run_attnscope(*arguments)
+    assert done.returncode == 2
+    assert "Usage" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("serve", "no-such-model"), ("check", "./no/such/folder"), ("serve", "no.gguf")])
+def test_a_model_that_is_not_there_is_one_sentence(command):
+    said = one_sentence(run_attnscope(*command))
+    assert command[1].removeprefix("./") in said or "smollm2" in said

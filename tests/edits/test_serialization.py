@@ -1,0 +1,71 @@
+"""Edits written and read: as Python, as JSON, as a sentence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from attnscope import edits
+from attnscope.edits import *  # noqa: F403 - what a printed edit is read with
+from attnscope.edits import (
+    AddVector,
+    CutEdge,
+    Edit,
+    MeanHead,
+    PatchHead,
+    ResampleHead,
+    ScaleHead,
+    ScaleNeuron,
+    SetAttention,
+    TraceRef,
+)
+from attnscope.errors import MissingError
+from attnscope.testing.fake_model import FakeModel
+from attnscope.types import LayerShape, Stack
+
+TRACE = FakeModel().trace("one two three")
+STACKS = {"decoder": Stack.of([LayerShape(4, 2, 8, 6), None, LayerShape(4, 2, 8, 6)])}
+EVERY: list[Edit] = [
+    ScaleHead(2, 1, 0),
+    MeanHead(0, 1, TRACE),
+    MeanHead(0, 1, torch.ones(3, 6)),
+    ResampleHead(0, 3, [TRACE, TRACE], seed=4),
+    SetAttention(0, 1, query=2, key=0, weight=0.25, stack="decoder"),
+    CutEdge(0, 1, 2, 0),
+    ScaleNeuron(0, 1, (5, 1), -2, vector="k"),
+    PatchHead(0, 0, source=TRACE),
+    PatchHead(0, 0, TRACE, what="output"),
+    AddVector(0, None, torch.arange(4.0)),
+    AddVector(0, 3, [1, 2], at="input"),
+]
+
+
+@pytest.mark.parametrize("edit", EVERY, ids=lambda edit: edit.kind)
+def test_an_edit_is_the_same_after_repr_and_after_json(edit: Edit) -> None:
+    again = eval(repr(edit))
+    assert again == edit
+    assert hash(again) == hash(edit)
+    assert edits.from_json(edits.to_json([edit]), traces=[TRACE]) == [edit]
+    assert json.loads(edits.to_json([edit]))[0]["type"] == edit.kind
+
+
+def test_what_changed_a_pass_is_said_with_arrays_by_their_size() -> None:
+    said = edits.sentence_of([edit.as_json() for edit in EVERY])
+    assert said.startswith("Changed by 11 edits: ScaleHead(layer=2, head=1, factor=0.0), MeanHead(")
+    for part in (TRACE.id, "2 traces", "reference=3 × 6 numbers", "vector=[1.0, 2.0]"):
+        assert part in said
+    assert "vector=576 numbers" in edits.sentence_of([AddVector(0, None, [0.5] * 576).as_json()])
+    assert edits.sentence_of([ScaleHead(0, 0, 1).as_json()] * 500).endswith(" and 488 more.")
+    assert edits.sentence_of([]) == ""
+
+
+def test_a_trace_in_an_edit_is_written_as_its_id() -> None:
+    written = edits.to_json([PatchHead(0, 0, source=TRACE)])
+    assert json.loads(written)[0]["source"] == {"trace": TRACE.id}
+    with pytest.raises(MissingError, match=TRACE.id):
+        edits.from_json(written)
+    assert edits.unresolved(written) == [PatchHead(0, 0, source=TraceRef(TRACE.id))]
+    with pytest.raises(MissingError, match="not here"):
+        edits.plan(edits.unresolved(written), STACKS)

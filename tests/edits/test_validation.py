@@ -1,0 +1,58 @@
+"""Edits checked against a model: its layers, heads, sizes and pairs."""
+
+from __future__ import annotations
+
+import pytest
+
+from attnscope import edits
+from attnscope.edits import (
+    AddVector,
+    CutEdge,
+    Edit,
+    MeanHead,
+    PatchHead,
+    ScaleHead,
+    ScaleNeuron,
+    SetAttention,
+)
+from attnscope.errors import InputError
+from attnscope.types import LayerShape, Rotary, Stack
+
+STACKS = {"decoder": Stack.of([LayerShape(4, 2, 8, 6), None, LayerShape(4, 2, 8, 6)])}
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (ScaleHead(3, 0, 1), "layers 0 to 2"),
+        (ScaleHead(1, 0, 1), "no attention"),
+        (ScaleHead(0, 4, 1), "heads 0 to 3"),
+        (ScaleHead(0, 0, 1, stack="cross"), "names the stack 'cross'"),
+        (ScaleNeuron(0, 0, 8, 1), "dimensions 0 to 7"),
+        (ScaleNeuron(0, 0, 6, 1, vector="v"), "dimensions 0 to 5"),
+        (CutEdge(0, 0, 5, 1), "query 5"),
+        (SetAttention(0, 0, 1, 7, 0.5), "key 7"),
+        (AddVector(0, 5, [1.0]), "position 5"),
+        (MeanHead(0, 0, [1.0, 2.0]), "outputs of 6 numbers"),
+        (PatchHead(0, 0, [[1.0, 0.0], [0.5, 0.5]]), "2 × 2"),
+        (PatchHead(0, 0, [[1.0, 5.0]]), "no attention"),
+    ],
+)
+def test_an_edit_that_does_not_fit_the_model_is_refused(edit: Edit, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        edits.plan([edit], STACKS, lengths={"decoder": (5, 5)})
+
+
+def test_an_edit_of_several_stacks_has_to_name_one() -> None:
+    stacks = {"encoder": STACKS["decoder"], "decoder": STACKS["decoder"]}
+    with pytest.raises(InputError, match="names no stack"):
+        edits.plan([ScaleHead(0, 0, 1)], stacks)
+    assert edits.plan([ScaleHead(0, 0, 1, stack="decoder")], stacks).at("encoder", 0) is None
+
+
+def test_shared_keys_and_half_a_pair_are_said() -> None:
+    turning = {"decoder": [Rotary(pairs=((0, 4), (1, 5)), wavelengths=(6.0, 60.0))] * 3}
+    half = edits.plan([ScaleNeuron(0, 3, 1, 2, vector="k")], STACKS, rotary=turning)
+    assert [w for w in half.warnings if "0.2 and 0.3" in w]
+    assert [w for w in half.warnings if "without dimension 5" in w]
+    assert not edits.plan([ScaleNeuron(0, 3, (1, 5), 2)], STACKS, rotary=turning).warnings

@@ -1,0 +1,1 @@
+"""What several tests use: tiny models, processes, a browser, references to compare with."""

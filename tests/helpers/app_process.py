@@ -1,0 +1,95 @@
+"""`attnscope …` and other servers as processes of their own, for tests that talk to them."""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+START_SECONDS = 180.0
+STOP_SECONDS = 20.0
+
+
+@contextmanager
+def running_app(*arguments: str, program: Path | None = None, path: str | None = None) -> Generator[str]:
+    """Starts `attnscope ARGUMENTS`, gives the address that it prints (token included), and ends it afterwards.
+
+    `program` is another `attnscope` than this environment's, `path` another PATH. No model hub is asked.
+    """
+    command = [str(program or Path(sys.executable).with_name("attnscope")), *arguments, "--no-browser", "--port", "0"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "PATH": path or os.environ["PATH"]}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+        try:
+            yield _address(command, lines)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Waits until a server answers."""
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > until:
+                pytest.fail(f"The server did not start. It said:\n{log.read_text()}")
+            time.sleep(0.2)
+
+
+@contextmanager
+def terminating(process: subprocess.Popen[bytes]) -> Generator[subprocess.Popen[bytes]]:
+    """Ends the process, and with it what it started, at the end of the block."""
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def _address(command: list[str], lines: queue.Queue[str | None]) -> str:
+    said: list[str] = []
+    while (line := lines.get(timeout=START_SECONDS)) is not None:
+        said.append(line)
+        if line.startswith("http://") and "?token=" in line:
+            return line.strip()
+    pytest.fail(f"`{' '.join(command)}` ended without printing its address. It said:\n{''.join(said)}")
+
+
+def _pump(stream: IO[str], lines: queue.Queue[str | None]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(None)

@@ -1,0 +1,40 @@
+"""Asking a session as a host does: bytes in, messages out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from attnscope.session import Session
+from attnscope.wire import Message, decode, encode
+
+
+def ask(session: Session, *, gone=lambda: False, **fields: object) -> list[Message]:
+    responses: list[Message] = []
+    body = {"type": "", "id": "1", **fields}
+    kind, ident = str(body.pop("type")), str(body.pop("id"))
+    session.respond(encode(Message(kind, ident, body)), lambda data: responses.append(decode(data)), gone=gone)
+    assert all(response.id == ident for response in responses)
+    assert [response.body["last"] for response in responses] == [False] * (len(responses) - 1) + [True]
+    return responses
+
+
+def error_of(responses: list[Message]) -> tuple[str, str]:
+    assert responses[-1].type == "error"
+    return responses[-1].body["code"], responses[-1].body["message"]
+
+
+@dataclass
+class LayerGate:
+    """Holds a pass at a layer: `reached` says that it is there, `open` lets it go on; `passes` counts how many came."""
+
+    at: int = 0
+    reached: threading.Event = field(default_factory=threading.Event)
+    open: threading.Event = field(default_factory=threading.Event)
+    passes: int = 0
+
+    def __call__(self, layer: int) -> None:
+        if layer == self.at:
+            self.passes += 1
+            self.reached.set()
+            assert self.open.wait(30)

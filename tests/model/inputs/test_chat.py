@@ -1,0 +1,104 @@
+"""A chat is what its template makes of it, and each token knows whose message it is of."""
+
+from __future__ import annotations
+
+import pytest
+
+import attnscope
+from attnscope.errors import InputError
+
+QUESTION = {"role": "user", "content": "Hi there"}
+
+
+def roles(trace: attnscope.Trace) -> list[tuple[str | None, str]]:
+    """The text of each role's stretch, in order."""
+    found: list[tuple[str | None, str]] = []
+    for token in trace.tokens:
+        if found and found[-1][0] == token.role:
+            found[-1] = (token.role, found[-1][1] + token.text)
+        else:
+            found.append((token.role, token.text))
+    return found
+
+
+def test_a_chat_is_what_its_template_makes_of_it(smollm2: attnscope.Model) -> None:
+    trace = smollm2.trace([QUESTION])
+    written = smollm2.tokenizer.apply_chat_template([QUESTION], add_generation_prompt=True)["input_ids"]
+    assert [token.id for token in trace.tokens] == written
+    assert roles(trace) == [
+        (None, "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"),
+        ("user", "<|im_start|>user\nHi there<|im_end|>\n"),
+        ("assistant", "<|im_start|>assistant\n"),
+    ]
+    assert [token.text for token in trace.tokens if token.special] == ["<|im_start|>", "<|im_end|>"] * 2 + [
+        "<|im_start|>"
+    ]
+    assert trace.next_tokens is not None and trace.next_tokens[0][0] == "Hello"
+    assert trace.provenance["messages"] == [QUESTION]
+
+
+def test_a_finished_chat_asks_for_no_answer(smollm2: attnscope.Model) -> None:
+    chat = [{"role": "system", "content": "Be brief"}, QUESTION, {"role": "assistant", "content": "Hello!"}]
+    assert roles(smollm2.trace(chat)) == [
+        ("system", "<|im_start|>system\nBe brief<|im_end|>\n"),
+        ("user", "<|im_start|>user\nHi there<|im_end|>\n"),
+        ("assistant", "<|im_start|>assistant\nHello!<|im_end|>\n"),
+    ]
+
+
+@pytest.mark.parametrize("content", ["a", "user", "", "  hi  ", "You are a helpful AI assistant named SmolLM"])
+def test_a_role_is_found_whatever_the_message_reads_like(smollm2: attnscope.Model, content: str) -> None:
+    chat = [{"role": "user", "content": content}, {"role": "assistant", "content": content}]
+    assert roles(smollm2.trace(chat)) == [
+        (None, "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"),
+        ("user", f"<|im_start|>user\n{content}<|im_end|>\n"),
+        ("assistant", f"<|im_start|>assistant\n{content}<|im_end|>\n"),
+    ]
+
+
+def test_a_template_may_change_contents_and_says_so_where_it_takes_no_parts(smollm2: attnscope.Model) -> None:
+    tokenizer = smollm2.tokenizer.__class__.from_pretrained(smollm2.tokenizer.name_or_path)
+    tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] | upper }}\n{% endfor %}"
+    model = attnscope.Model(smollm2.hf_model, tokenizer)
+    assert roles(model.trace([QUESTION, {"role": "assistant", "content": "a"}])) == [
+        ("user", "user: HI THERE\n"),
+        ("assistant", "assistant: A\n"),
+    ]
+    tokenizer.chat_template = tokenizer.chat_template.replace(" | upper", "")
+    with pytest.raises(InputError, match="takes no list of parts, which message 0 has"):
+        model.trace([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
+
+
+def test_roles_survive_a_file(smollm2: attnscope.Model, tmp_path) -> None:
+    trace = smollm2.trace([QUESTION])
+    trace.save(tmp_path / "chat.trace")
+    assert attnscope.open(tmp_path / "chat.trace").tokens == trace.tokens
+
+
+@pytest.mark.parametrize(
+    ("messages", "sentence"),
+    [
+        ([{"content": "x"}], "Message 0 has no role"),
+        ([{"role": "usr", "content": "x"}], "role 'usr', which this chat template does not know"),
+        ([QUESTION, {"role": "assistant"}], "content of message 1 is a text; got NoneType"),
+        ([{"role": "user", "content": [{"type": "image"}]}], "part of the type 'image'"),
+        ([{"role": "user", "content": "\ud83e"}], "surrogate"),
+    ],
+)
+def test_a_wrong_message_gets_a_sentence(smollm2: attnscope.Model, messages, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        smollm2.trace(messages)
+
+
+def test_a_template_that_refuses_is_quoted_and_one_that_is_not_there_is_said(smollm2, minilm) -> None:
+    strict = smollm2.tokenizer.__class__.from_pretrained(smollm2.tokenizer.name_or_path)
+    strict.chat_template = (
+        "{% if messages[0]['role'] != 'user' %}{{ raise_exception('Begin with the user') }}{% endif %}x"
+    )
+    model = attnscope.Model(smollm2.hf_model, strict)
+    with pytest.raises(InputError, match="refuses these messages: Begin with the user"):
+        model.trace([{"role": "assistant", "content": "x"}])
+    with pytest.raises(InputError, match=r"leaves message 0 .* out"):
+        model.trace([QUESTION])
+    with pytest.raises(InputError, match="no chat template"):
+        minilm.trace([QUESTION])

@@ -1,0 +1,295 @@
+"""Sweeps of activation patching against separate whole passes with hooks written here, in plain transformers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from helpers import tiny_models
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
+
+import attnscope
+from attnscope.errors import CancelledError, InputError, RefusedError
+
+CLEAN = tiny_models.ids(10)
+CORRUPTED = [*CLEAN[:3], 20, 21, *CLEAN[5:]]
+ANSWER, FOIL = 5, 7
+FAMILIES = ("gpt2", "llama", "gemma2", "bert")
+W_O = {
+    "gpt2": "transformer.h.{}.attn.c_proj",
+    "llama": "model.layers.{}.self_attn.o_proj",
+    "gemma2": "model.layers.{}.self_attn.o_proj",
+    "bert": "bert.encoder.layer.{}.attention.output.dense",
+}
+BLOCK = {
+    "gpt2": "transformer.h.{}",
+    "llama": "model.layers.{}",
+    "gemma2": "model.layers.{}",
+    "bert": "bert.encoder.layer.{}",
+}
+MLP = {"gpt2": "transformer.h.{}.mlp", "llama": "model.layers.{}.mlp", "gemma2": "model.layers.{}.mlp"}
+AT = {"bert": 6}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(family) -> attnscope.Model:
+    return attnscope.Model(tiny_models.build(family))
+
+
+def swept(model: attnscope.Model, family: str, **options: object) -> attnscope.Sweep:
+    return model.patch(CLEAN, CORRUPTED, answer=ANSWER, foil=FOIL, position=AT.get(family), **options)
+
+
+def difference(hf_model: nn.Module, family: str, ids: list[int]) -> float:
+    with torch.no_grad():
+        logits = hf_model(torch.tensor([ids])).logits[0, AT.get(family, -1)].double()
+    return float(logits[ANSWER] - logits[FOIL])
+
+
+def read_by(hf_model: nn.Module, path: str, ids: list[int]) -> torch.Tensor:
+    kept = {}
+    hook = hf_model.get_submodule(path).register_forward_pre_hook(lambda _module, args: kept.update(x=args[0].clone()))
+    with torch.no_grad():
+        hf_model(torch.tensor([ids]))
+    hook.remove()
+    return kept["x"]
+
+
+def written_by(hf_model: nn.Module, path: str, ids: list[int]) -> torch.Tensor:
+    kept = {}
+
+    def keep(_module, _args, output):
+        kept["x"] = (output[0] if isinstance(output, tuple) else output).clone()
+
+    hook = hf_model.get_submodule(path).register_forward_hook(keep)
+    with torch.no_grad():
+        hf_model(torch.tensor([ids]))
+    hook.remove()
+    return kept["x"]
+
+
+def test_head_outputs_are_patched_as_by_separate_passes(model, family):
+    sweep = swept(model, family, what="head_output")
+    assert sweep.values.shape == (3, 4)
+    hf_model = model.hf_model
+    assert sweep.clean == pytest.approx(difference(hf_model, family, CLEAN), abs=1e-6)
+    assert sweep.corrupted == pytest.approx(difference(hf_model, family, CORRUPTED), abs=1e-6)
+    for layer in range(3):
+        path = W_O[family].format(layer)
+        source = read_by(hf_model, path, CLEAN)
+        width = source.shape[-1] // 4
+        for head in range(4):
+            part = slice(head * width, (head + 1) * width)
+
+            def patched(_module, args, source=source, part=part):
+                changed = args[0].clone()
+                changed[..., part] = source[..., part]
+                return (changed,)
+
+            hook = hf_model.get_submodule(path).register_forward_pre_hook(patched)
+            expected = difference(hf_model, family, CORRUPTED)
+            hook.remove()
+            assert float(sweep.values[layer, head]) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("what", ["residual", "mlp"])
+def test_the_stream_is_patched_as_by_separate_passes(model, family, what):
+    if what == "mlp" and family == "bert":
+        with pytest.raises(RefusedError, match="cannot be patched"):
+            swept(model, family, what="mlp")
+        return
+    sweep = swept(model, family, what=what)
+    hf_model = model.hf_model
+    assert sweep.values.shape == (3, 10) and sweep.by == "position"
+    for layer in range(3):
+        path = (BLOCK if what == "residual" else MLP)[family].format(layer)
+        source = written_by(hf_model, path, CLEAN)
+        for position in range(10):
+
+            def patched(_module, _args, output, source=source, position=position):
+                state = (output[0] if isinstance(output, tuple) else output).clone()
+                state[:, position] = source[:, position]
+                return (state, *output[1:]) if isinstance(output, tuple) else state
+
+            hook = hf_model.get_submodule(path).register_forward_hook(patched)
+            expected = difference(hf_model, family, CORRUPTED)
+            hook.remove()
+            assert float(sweep.values[layer, position]) == pytest.approx(expected, abs=1e-5)
+
+
+def reference_attention(plan: dict, module, query, key, value, mask, scaling=None, softcap=None, **_options):
+    """Eager attention that takes one head's weights from elsewhere, written for this test."""
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
+    scores = scores if softcap is None else torch.tanh(scores / softcap) * softcap
+    weights = torch.softmax(scores if mask is None else scores + mask[..., : key.shape[2]], dim=-1)
+    layer = plan["layer"]
+    plan["layer"] += 1
+    plan["weights"][layer] = weights
+    if plan["patch"] is not None and plan["patch"][0] == layer:
+        _, head, source = plan["patch"]
+        weights = weights.clone()
+        weights[:, head] = source[:, head]
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+def test_attention_is_patched_as_by_separate_passes(family):
+    sweep = swept(attnscope.Model(tiny_models.build(family)), family, what="attention")
+    plan: dict = {"layer": 0, "weights": {}, "patch": None}
+    AttentionInterface.register("reference", lambda *a, **k: reference_attention(plan, *a, **k))
+    AttentionMaskInterface.register("reference", eager_mask)
+    hf_model = tiny_models.build(family)
+    hf_model.set_attn_implementation("reference")
+    assert difference(hf_model, family, CLEAN) == pytest.approx(sweep.clean, abs=1e-5)
+    source = dict(plan["weights"])
+    for layer in range(3):
+        for head in range(4):
+            plan |= {"layer": 0, "weights": {}, "patch": (layer, head, source[layer])}
+            expected = difference(hf_model, family, CORRUPTED)
+            assert float(sweep.values[layer, head]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_all_heads_of_a_layer_at_once(model, family):
+    sweep = swept(model, family, what="head_output", by="layer", positions=[3, 4])
+    assert sweep.values.shape == (3,)
+    path = W_O[family].format(1)
+    source = read_by(model.hf_model, path, CLEAN)
+
+    def patched(_module, args):
+        changed = args[0].clone()
+        changed[:, 3:5] = source[:, 3:5]
+        return (changed,)
+
+    hook = model.hf_model.get_submodule(path).register_forward_pre_hook(patched)
+    expected = difference(model.hf_model, family, CORRUPTED)
+    hook.remove()
+    assert float(sweep.values[1]) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("what", ["head_output", "attention", "residual", "mlp"])
+def test_a_prompt_patched_with_itself_changes_nothing_exactly(what):
+    model = attnscope.Model(tiny_models.build("llama"))
+    sweep = model.patch(CLEAN, CLEAN, what=what)
+    assert sweep.clean == sweep.corrupted
+    assert bool((sweep.values == sweep.corrupted).all()) and bool(sweep.unchanged.all())
+    assert bool((sweep.effects == 0).all()) and bool(sweep.restored.isnan().all())
+
+
+def test_a_real_model_patched_with_itself_changes_nothing_and_a_changed_word_does(smollm2):
+    clean = smollm2.trace("The nurse said that she")
+    same = smollm2.patch(clean, clean, answer=" was", foil=" had", layers=[0, 12, 29])
+    assert bool((same.effects == 0).all())
+    sweep = smollm2.patch(
+        clean, "The farmer said that she", what="residual", answer=" was", foil=" had", layers=[5, 29]
+    )
+    assert bool((sweep.effects[:, 0] == 0).all()) and float(sweep.effects[0, 1]) != 0
+    assert sweep.error < 1e-4
+    assert float(sweep.restored[1, -1]) == pytest.approx(1, abs=1e-3)
+    frame = sweep.frame()
+    assert list(frame.columns) == ["layer", "position", "token", "source", "value", "effect", "restored", "unchanged"]
+    assert frame["source"][1] == " nurse"
+    assert len(frame) == 10 and list(frame["token"][:5]) == ["The", " farmer", " said", " that", " she"]
+
+
+def test_prompts_of_different_lengths_are_told_where_they_part(smollm2):
+    with pytest.raises(InputError, match="From position 1 on the clean one has ' nurse' where the corrupted one has"):
+        smollm2.patch("The nurse said", "The anaesthesiologist said")
+
+
+def test_mediation_is_zero_for_the_same_prompt_and_its_parts_are_the_two_sweeps(model, family):
+    if family == "bert":
+        return
+    same = model.mediate(CLEAN, CLEAN, ANSWER, FOIL)
+    assert same.total == 0 and bool((same.indirect == 0).all()) and bool((same.direct == 0).all())
+    found = model.mediate(CORRUPTED, CLEAN, ANSWER, FOIL)
+    base, swap = (torch.tensor(difference(model.hf_model, family, ids)).exp() for ids in (CORRUPTED, CLEAN))
+    assert found.total == pytest.approx(float(swap / base - 1), abs=1e-5)
+    frame = found.frame()
+    assert list(frame.columns) == ["layer", "head", "indirect", "direct", "total"] and len(frame) == 12
+
+
+def test_a_sweep_tells_how_far_it_is_and_can_be_stopped(model, family):
+    class Watching:
+        def __init__(self) -> None:
+            self.told: list[tuple[int, int]] = []
+
+        def layer(self, done: int, total: int) -> None:
+            self.told.append((done, total))
+
+        def cancelled(self) -> bool:
+            return (1, 3) in self.told
+
+    watching = Watching()
+    with pytest.raises(CancelledError):
+        swept(model, family, observer=watching)
+    assert watching.told[-1] == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"what": "logits"}, "`what` is one of"),
+        ({"what": "residual", "by": "head"}, "no head has of its own"),
+        ({"metric": "ratio"}, "needs a foil|name a foil"),
+        ({"metric": "loss"}, "`metric` is one of"),
+        ({"layers": [3]}, "layer 3: they go from 0 to 2"),
+        ({"layers": 1}, "`layers` is a list"),
+        ({"layers": torch.tensor([1.0])}, "no layer"),
+        ({"layers": torch.ones(2, 2, dtype=torch.long)}, "no layer"),
+        ({"heads": [0, 0]}, "named twice"),
+        ({"position": 1.0}, "no position 1.0"),
+        ({"positions": []}, "at least one position"),
+        ({"stack": "cross"}, "no stack 'cross'"),
+    ],
+)
+def test_a_sweep_that_cannot_be_made_is_one_sentence(wrong, said):
+    with pytest.raises(InputError, match=said):
+        attnscope.Model(tiny_models.build("gpt2")).patch(CLEAN, CORRUPTED, answer=ANSWER, **wrong)
+
+
+@pytest.mark.parametrize("stack", ["encoder", "decoder", "cross"])
+@pytest.mark.parametrize("name", ["t5", "bart"])
+def test_every_stack_of_an_encoder_decoder_is_patched_as_by_separate_passes(name, stack):
+    model, target = attnscope.Model(tiny_models.build(name)), tiny_models.ids(7)
+    sweep = model.patch(CLEAN, CORRUPTED, target=target, stack=stack, answer=ANSWER, foil=FOIL)
+    trace = model.trace(CLEAN, target=target)
+    assert sweep.values.shape == (trace.stacks[stack].layers, trace.stacks[stack].heads)
+    part = {"encoder": "SelfAttention.o", "decoder": "SelfAttention.o", "cross": "EncDecAttention.o"}[stack]
+    side = "encoder" if stack == "encoder" else "decoder"
+    inner = {"encoder": "self_attn", "decoder": "self_attn", "cross": "encoder_attn"}[stack]
+    paths = [
+        path
+        for path, _ in model.hf_model.named_modules()
+        if f"{side}." in path and path.endswith((part, f"{inner}.out_proj"))
+    ]
+
+    def logits(ids: list[int]) -> torch.Tensor:
+        with torch.no_grad():
+            out = model.hf_model(torch.tensor([ids]), decoder_input_ids=torch.tensor([target]))
+        return out.logits[0, -1].double()
+
+    for layer, path in enumerate(paths):
+        kept = {}
+        module = model.hf_model.get_submodule(path)
+        hook = module.register_forward_pre_hook(lambda _module, args, kept=kept: kept.update(x=args[0].clone()))
+        logits(CLEAN)
+        hook.remove()
+        width = kept["x"].shape[-1] // trace.stacks[stack].heads
+
+        def patched(_module, args, source=kept["x"], part=slice(width, 2 * width)):
+            changed = args[0].clone()
+            changed[..., part] = source[..., part]
+            return (changed,)
+
+        hook = module.register_forward_pre_hook(patched)
+        expected = logits(CORRUPTED)
+        hook.remove()
+        assert float(sweep.values[layer, 1]) == pytest.approx(float(expected[ANSWER] - expected[FOIL]), abs=1e-5)
+    assert len(paths) == len(sweep.layers)

@@ -1,0 +1,209 @@
+"""Where the weights times the values miss the attention's output, nothing is drawn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers as tf
+from helpers import tiny_models
+from transformers.models.llama import modeling_llama
+
+import attnscope
+from attnscope.errors import InputError, RefusedError
+
+EAGER = modeling_llama.eager_attention_forward
+
+
+def gated_and_silent(module, query, key, value, mask, scaling, dropout=0.0, **kwargs):
+    """An attention that scales its output by half after the weights, and returns weights that do not say so."""
+    output, weights = EAGER(module, query, key, value, mask, scaling, dropout)
+    return output * 0.5, weights
+
+
+def sharpened_and_honest(module, query, key, value, mask, scaling, dropout=0.0, **kwargs):
+    """An attention with a softmax of its own, whose returned weights do give its output."""
+    return EAGER(module, query, key, value, mask, scaling * 3, dropout)
+
+
+@pytest.fixture
+def odd_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Llama layers that pass an argument nobody has heard of to their attention function."""
+    plain = modeling_llama.LlamaAttention.forward
+
+    def forward(self, *args, **kwargs):
+        return plain(self, *args, temperature_of_tomorrow=3.0, **kwargs)
+
+    monkeypatch.setattr(modeling_llama.LlamaAttention, "forward", forward)
+
+
+def own_eager(model):
+    model.config._attn_implementation = "eager"
+    return model
+
+
+def test_an_unknown_argument_goes_to_the_modules_own_function_and_a_wrong_picture_is_refused(
+    odd_argument: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modeling_llama, "eager_attention_forward", gated_and_silent)
+    with pytest.raises(RefusedError, match=r"is not shown for this text\. Not exact: layer 0"):
+        attnscope.Model(own_eager(tiny_models.build("llama"))).trace(tiny_models.ids())
+
+
+def test_where_only_the_models_own_weights_give_its_output_those_are_shown(
+    odd_argument: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modeling_llama, "eager_attention_forward", sharpened_and_honest)
+    model = own_eager(tiny_models.build("llama"))
+    wrapped = attnscope.Model(model)
+    trace = wrapped.trace(tiny_models.ids())
+    assert wrapped.check(tiny_models.ids()).ok  # of the very weights that are shown
+    with torch.no_grad():
+        expected = model(input_ids=torch.tensor([tiny_models.ids()]), output_attentions=True).attentions
+    torch.testing.assert_close(trace.attention(1, 2), expected[1][0, 2])
+    assert trace.certificate.ok
+    assert any("Only attention weights are shown" in warning for warning in trace.warnings)
+    with pytest.raises(RefusedError):
+        trace.scores(1, 2)
+
+
+def test_eager_weights_that_miss_the_output_are_no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lies(module, query, key, value, mask, scaling, dropout=0.0, **kwargs):
+        output, weights = EAGER(module, query, key, value, mask, scaling, dropout)
+        return output, weights.flip(-1)
+
+    model = tiny_models.build("llama")
+    wrapped = attnscope.Model(model)
+    monkeypatch.setattr(modeling_llama, "eager_attention_forward", lies)
+    certificate = wrapped.check(tiny_models.ids())
+    assert certificate.ok
+    for layer in certificate.stacks["decoder"]:
+        assert layer.eager_weights is None
+        assert "no reference" in (layer.note or "")
+
+
+def test_a_choice_of_keys_that_the_mask_does_not_tell_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = modeling_llama.LlamaAttention.forward
+
+    def forward(self, *args, **kwargs):
+        return plain(self, *args, indices=torch.tensor([0]), **kwargs)
+
+    monkeypatch.setattr(modeling_llama.LlamaAttention, "forward", forward)
+    with pytest.raises(RefusedError, match="chooses its keys through indices"):
+        attnscope.Model(own_eager(tiny_models.build("llama"))).trace(tiny_models.ids())
+
+
+def test_a_capture_that_changes_what_the_model_computes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = modeling_llama.LlamaAttention.forward
+
+    def forward(self, hidden_states, *args, **kwargs):
+        output, weights = plain(self, hidden_states, *args, **kwargs)
+        return (output if self.config._attn_implementation == "sdpa" else output * 2), weights
+
+    monkeypatch.setattr(modeling_llama.LlamaAttention, "forward", forward)
+    with pytest.raises(RefusedError, match="computes something else when its attention is captured"):
+        attnscope.Model(tiny_models.build("llama")).trace(tiny_models.ids())
+
+
+COMMON = {
+    "vocab_size": 99,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 32,
+}
+NO_MATRIX = {
+    "sparse": lambda: tf.LongformerForMaskedLM(
+        tf.LongformerConfig(**COMMON, attention_window=4, max_position_embeddings=64, pad_token_id=0)
+    ),
+    "pooled": lambda: tf.FunnelModel(
+        tf.FunnelConfig(vocab_size=99, d_model=32, n_head=4, d_head=8, d_inner=32, block_sizes=[1, 1])
+    ),
+    "hashed": lambda: tf.YosoForMaskedLM(tf.YosoConfig(**COMMON)),
+    "recurrent": lambda: tf.RwkvForCausalLM(
+        tf.RwkvConfig(vocab_size=99, hidden_size=32, num_hidden_layers=2, attention_hidden_size=32)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NO_MATRIX)
+def test_reported_attention_that_is_no_matrix_of_tokens_by_tokens_is_refused(kind: str) -> None:
+    with pytest.raises(RefusedError, match=r"reports attention of shape .* for 6 tokens"):
+        attnscope.Model(NO_MATRIX[kind]()).trace(tiny_models.ids())
+
+
+def test_a_layer_that_combines_several_answers_to_the_same_queries_is_refused() -> None:
+    config = tf.DiffLlamaConfig(**COMMON, num_key_value_heads=4)
+    with pytest.raises(RefusedError, match="several times in one layer"):
+        attnscope.Model(tf.DiffLlamaForCausalLM(config)).trace(tiny_models.ids())
+
+
+def test_layers_that_look_from_fewer_queries_than_tokens_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = tf.LlamaModel.forward
+
+    def forward(self, input_ids, **kwargs):
+        return plain(self, input_ids[:, -8:], **kwargs)
+
+    monkeypatch.setattr(tf.LlamaModel, "forward", forward)
+    with pytest.raises(RefusedError, match="8 queries look at 8 keys, and there are 12 tokens"):
+        attnscope.Model(tiny_models.build("llama").model).trace(tiny_models.ids())
+
+
+def test_a_model_that_does_not_run_over_plain_tokens_says_so() -> None:
+    model = tf.BertForMultipleChoice(tf.BertConfig(**COMMON))
+    with pytest.raises(RefusedError, match="does not run over 6 plain token ids"):
+        attnscope.Model(model).trace(tiny_models.ids())
+
+
+class Bare(torch.nn.Module):
+    """A module of one's own that has no attention and takes nothing but ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = tf.PretrainedConfig(vocab_size=99)
+        self.embedding = torch.nn.Embedding(99, 8)
+
+    def forward(self, input_ids):
+        return self.embedding(input_ids)
+
+
+def test_inputs_that_name_no_tokens_are_refused_for_that() -> None:
+    model = attnscope.Model(tiny_models.build("llama"))
+    with pytest.raises(InputError, match="`inputs_embeds` do not tell them"):
+        model.trace({"inputs_embeds": torch.randn(1, 5, 32)})
+
+
+def test_a_decoder_that_reads_no_tokens_is_refused_for_that() -> None:
+    config = tf.TimeSeriesTransformerConfig(prediction_length=4, context_length=8, d_model=16, lags_sequence=[1])
+    model = attnscope.Model(tf.TimeSeriesTransformerModel(config).eval())
+    given = {
+        "past_values": torch.randn(1, 9),
+        "past_time_features": torch.randn(1, 9, 1),
+        "past_observed_mask": torch.ones(1, 9),
+    }
+    for target in (None, [1, 2, 3]):
+        with pytest.raises(RefusedError, match="reads no tokens"):
+            model.trace(given, target=target)
+
+
+def test_a_model_whose_own_eager_pass_breaks_is_certified_without_it() -> None:
+    config = tf.Llama4VisionConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, image_size=56,
+        projector_input_dim=32, projector_output_dim=32, vision_output_dim=32,
+    )  # fmt: skip
+    model = attnscope.Model(tf.Llama4VisionModel(config).eval())
+    certificate = model.check_trace(model.trace({"pixel_values": torch.randn(1, 3, 56, 56)}))
+    assert certificate.ok
+    assert all(layer.eager_weights is None for layer in certificate.stacks["encoder"])
+
+
+def test_a_module_without_attention_is_refused() -> None:
+    with pytest.raises(RefusedError, match="neither goes through"):
+        attnscope.Model(Bare()).trace(tiny_models.ids())
+
+
+def test_true_and_false_in_a_square_mask_are_refused_where_eager_attention_would_add_them() -> None:
+    mask = torch.ones(1, 1, 12, 12, dtype=torch.bool).tril()
+    inputs = {"input_ids": [tiny_models.ids()], "attention_mask": mask}
+    with pytest.raises(InputError, match="adds its mask to the scores"):
+        attnscope.Model(own_eager(tiny_models.build("llama"))).trace(inputs)
+    assert attnscope.Model(tiny_models.build("llama")).trace(inputs).certificate.ok

@@ -1,0 +1,96 @@
+"""The `generate` request: a token at a time, then the trace; limits first; stopped by whoever asked, and by a newer one."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from helpers.session_requests import LayerGate, ask, error_of
+
+from attnscope.session import Limits, ModelEntry, Session
+from attnscope.testing.fake_model import FakeModel
+from attnscope.wire import Message
+
+SESSION = Session([ModelEntry.loaded(FakeModel())])
+
+
+def of_kind(responses: list[Message], kind: str) -> list[Any]:
+    return [response.body for response in responses if response.type == kind]
+
+
+def test_every_token_is_told_as_it_comes_and_the_trace_closes_the_answer() -> None:
+    responses = ask(SESSION, type="generate", text="a b", max_new_tokens=3, stop=["x"], top_k=2, seed=5)
+    tokens, last = of_kind(responses, "token"), responses[-1]
+    assert [(body["index"], body["token"]["text"]) for body in tokens] == [(0, " word0"), (1, " word1"), (2, " word2")]
+    assert tokens[0]["probability"] == 0.5
+    assert tokens[0]["top"] == [{"text": " word0", "id": tokens[0]["token"]["id"], "probability": 0.5}]
+    assert last.type == "trace"
+    made = last.body["generation"]
+    assert (made["text"], made["stopped"], made["prompt"]) == (" word0 word1 word2", "length", 2)
+    assert made["sampling"] == {"temperature": 1.0, "top_k": 2, "top_p": None, "seed": 5}
+    assert made["steps"] == [
+        {key: value for key, value in body.items() if key not in ("index", "last")} for body in tokens
+    ]
+    assert len(last.body["tokens"]["text"]) == 5
+    assert ask(SESSION, type="trace", trace=last.body["trace"])[0].type == "trace"
+
+
+def test_a_chat_is_gone_on_from_its_messages() -> None:
+    messages = [{"role": "user", "content": "a b"}]
+    last = ask(SESSION, type="generate", messages=messages, max_new_tokens=2)[-1]
+    assert last.type == "trace" and last.body["generation"]["text"] == " word0 word1"
+    assert last.body["input"]["messages"] == [*messages, {"role": "assistant", "content": " word0 word1"}]
+    assert "not both" in error_of(ask(SESSION, type="generate", messages=messages, text="a"))[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "sentence"),
+    [
+        ({"max_new_tokens": 0}, "bad_request", "at least 1"),
+        ({"max_new_tokens": "many"}, "bad_request", "whole number"),
+        ({"temperature": "hot"}, "bad_request", "wants a number"),
+        ({"temperature": -2}, "bad_request", "above 0"),
+        ({"stop": "."}, "bad_request", "list of at most"),
+        ({"stop": [""]}, "bad_request", "at which to end"),
+        ({"max_new_tokens": 13}, "too_large", "13 new tokens"),
+        ({"text": "a " * 15}, "too_large", "20 tokens"),
+        ({"text": "a" * 200}, "too_large", "characters"),
+        ({"text": ""}, "bad_request", "empty"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_model_runs(fields: dict[str, object], code: str, sentence: str) -> None:
+    def never(_layer: int) -> None:
+        raise AssertionError
+
+    session = Session(
+        [ModelEntry.loaded(FakeModel(on_layer=never))], limits=Limits(tokens=19, characters=150, new_tokens=12)
+    )
+    found = error_of(ask(session, **{"type": "generate", "text": "a b", "max_new_tokens": 5, **fields}))
+    assert found[0] == code
+    assert sentence in found[1]
+
+
+def test_a_newer_one_of_the_same_page_takes_the_place_of_the_older() -> None:
+    gate = LayerGate()
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
+    older: list[Message] = []
+    thread = threading.Thread(
+        target=lambda: older.extend(ask(session, type="generate", id="1", text="a", page="p", max_new_tokens=2))
+    )
+    thread.start()
+    assert gate.reached.wait(30)
+    newer = threading.Thread(target=lambda: ask(session, type="generate", id="2", text="b", page="p", max_new_tokens=1))
+    newer.start()
+    threading.Timer(0.1, gate.open.set).start()
+    thread.join(30)
+    newer.join(30)
+    assert error_of(older) == ("cancelled", "A newer generate of this page took its place.")
+
+
+def test_whoever_leaves_stops_it_between_two_tokens() -> None:
+    heard: list[str] = []
+    session = Session([ModelEntry.loaded(FakeModel(on_layer=lambda layer: heard.append(f"{layer}")))])
+    responses = ask(session, type="generate", text="a", max_new_tokens=100, gone=lambda: len(heard) > 7)
+    assert error_of(responses)[0] == "cancelled"
+    assert len(of_kind(responses, "token")) == 2

@@ -1,0 +1,61 @@
+"""What a `run` may ask for besides a text: a chat, a target, a text cut to what the model takes."""
+
+from __future__ import annotations
+
+import pytest
+from helpers import tiny_models
+from helpers.session_requests import ask, error_of
+
+import attnscope
+from attnscope.session import Limits, ModelEntry, Session
+from attnscope.testing.fake_model import FakeModel
+
+
+def session(limits: Limits | None = None, **options) -> Session:
+    return Session([ModelEntry.loaded(FakeModel(**options))], limits=limits)
+
+
+def test_a_text_that_is_too_long_says_what_fits_and_is_cut_to_it_when_asked():
+    for asked, most in ((session(max_tokens=3), 3), (session(Limits(tokens=2), max_tokens=3), 2)):
+        response = ask(asked, type="run", text="a b c d e")[-1]
+        assert (response.body["code"], response.body["fits"]) == ("too_large", most)
+        body = ask(asked, type="run", text="a b c d e", cut=True)[-1].body
+        assert [token["text"] for token in body["tokens"]["text"]] == [" a", " b", " c"][:most]
+
+
+def test_a_chat_is_run_as_messages_and_never_cut():
+    messages = [{"role": "user", "content": "one two"}, {"role": "assistant", "content": "three"}]
+    body = ask(session(chat=True), type="run", messages=messages)[-1].body
+    assert body["input"]["messages"] == messages
+    assert len(body["tokens"]["text"]) == 3
+    response = ask(session(max_tokens=2), type="run", messages=messages, cut=True)[-1]
+    assert response.body["code"] == "too_large" and "fits" not in response.body
+    assert ask(session(chat=True), type="hello")[0].body["models"][0]["chat"] is True
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"messages": []}, "`messages` is a list of at least one message"),
+        ({"messages": ["hi"]}, "needs the string `role`"),
+        ({"messages": [{"role": "user", "content": "a"}], "text": "b"}, "not both"),
+        ({"text": "a", "target": 3}, "needs the string `target`"),
+    ],
+)
+def test_what_is_no_input_gets_one_sentence(fields, sentence):
+    code, said = error_of(ask(session(), type="run", **fields))
+    assert code == "bad_request" and sentence in said
+
+
+def test_a_target_is_read_by_the_decoder_and_without_one_the_model_writes_it():
+    t5 = tiny_models.build("t5")
+    t5.generation_config.max_new_tokens = 4
+    model = attnscope.Model(t5, tiny_models.words_tokenizer())
+    asked = Session([ModelEntry.loaded(model)])
+    body = ask(asked, type="run", text="a b c d", target="c b")[-1].body
+    assert body["model"]["kind"] == "encoder-decoder" and body["input"]["target"] == "c b"
+    assert (body["stacks"]["cross"]["query"], body["stacks"]["cross"]["key"]) == ("target", "source")
+    assert [token["text"].strip() for token in body["tokens"]["source"]] == ["a", "b", "c", "d", "</s>"]
+    assert [token["text"].strip() for token in body["tokens"]["target"]] == ["<pad>", "c", "b"]
+    own = ask(asked, type="run", text="a b c d")[-1].body
+    assert own["input"]["target"] is None and 1 <= len(own["tokens"]["target"]) <= 5
