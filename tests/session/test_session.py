@@ -8,7 +8,7 @@ import torch
 from helpers.session_requests import LayerGate, ask, error_of
 
 from attnscope.errors import InputError, RefusedError, UnreachableError
-from attnscope.session import Example, HeldTrace, Limits, ModelEntry, Session
+from attnscope.session import Example, HeldTrace, InputText, Limits, ModelEntry, Session
 from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import decode
 
@@ -186,7 +186,7 @@ def test_a_failure_nobody_foresaw_is_a_sentence_and_a_log_entry_with_its_traceba
 
 def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
     trace = FakeModel().trace("a b")
-    session = Session(traces=[HeldTrace(trace, None, "a b", None)])
+    session = Session(traces=[HeldTrace(trace, None, InputText("a b"))])
     hello = ask(session, type="hello")[0].body
     assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "values", "edge", "cancel"])
     assert hello["trace"] == trace.id

@@ -251,10 +251,8 @@ class Model(Displayed):
 
         `trace`, `generate`, `states` and `patch` take them in the place of the text, and do not tokenize it again.
         """
-        given = self.handle.preprocessor.read_input(text, pair, target=target, image=image, max_tokens=max_tokens)
-        if isinstance(given, list):
-            raise InputError(f"One input at a time here; got a batch of {len(given)}.")
-        return self.handle.preprocessor.encode(given)
+        preprocessor = self.handle.preprocessor
+        return preprocessor.encode(preprocessor.read_one(text, pair, target, image, max_tokens))
 
     def count_tokens(
         self,

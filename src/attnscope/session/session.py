@@ -241,7 +241,7 @@ class Session:
         job.stage = "generate"
         with job.holding(self._pass, "waiting for another pass"):
             made = asked.run(model, prompt, edits, job)
-        answer = self._held_answer(HeldTrace(made.trace, model, asked.input_text(prompt)))
+        answer = self._held_answer(HeldTrace(made.trace, model, asked.input_text(prompt, made.trace)))
         generation = generation_fields(made, asked.settings)
         return replace(answer, fields={**answer.fields, "generation": generation})
 

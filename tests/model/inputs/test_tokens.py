@@ -12,6 +12,7 @@ import attnscope
 from attnscope.errors import InputError, MissingError, TooLongError
 from attnscope.model.inputs.encode import encode
 from attnscope.model.inputs.tokens import reader
+from attnscope.model.inputs.trace_input import TraceInput
 
 
 def test_byte_level_pieces_are_text_with_their_leading_space(smollm2: attnscope.Model) -> None:
@@ -142,7 +143,7 @@ def test_a_model_without_tokenizer_says_what_to_do_with_a_text(minilm: attnscope
 
 def test_a_pair_goes_with_a_text(minilm: attnscope.Model) -> None:
     with pytest.raises(InputError, match="goes with a text"):
-        encode(minilm.tokenizer, reader(minilm.tokenizer), [101, 102], pair="x")
+        encode(minilm.tokenizer, reader(minilm.tokenizer), TraceInput("ids", [101, 102], "x"))
 
 
 def _unigram() -> PreTrainedTokenizerFast:
@@ -166,12 +167,14 @@ def _unigram() -> PreTrainedTokenizerFast:
 
 def test_a_token_says_what_it_stands_for_where_its_text_does_not(smollm2, minilm) -> None:
     def given(tokenizer, text: str, pair: str | None = None) -> list[str | None]:
-        return [token.given for token in encode(tokenizer, reader(tokenizer), text, pair).tokens]
+        return [token.given for token in encode(tokenizer, reader(tokenizer), TraceInput("text", text, pair)).tokens]
 
     assert given(smollm2.tokenizer, "a 🦊") == [None, "🦊", "🦊", "🦊"]
     assert given(minilm.tokenizer, "a 𓀀", "你 b") == [None, None, "𓀀", None, "你", None, None]
     assert given(_unigram(), "the 🦊🦊") == [None, None, "🦊🦊"]
-    tokens = encode(_unigram(), reader(_unigram()), "ﬁa ½").tokens  # NFKC: other characters than the text has
+    tokens = encode(
+        _unigram(), reader(_unigram()), TraceInput("text", "ﬁa ½")
+    ).tokens  # NFKC: other characters than the text has
     assert [token.text for token in tokens] == [" ", "fi", "a", " ", "1", "⁄", "2"]
 
 

@@ -85,16 +85,27 @@ class Preprocessor:
         if image is None and is_list_of_pictures(text):
             aims = targets_of(target, len(text))
             return [
-                self._one(one, cast("str | None", pair), aim, None, max_tokens)
+                self.read_one(one, cast("str | None", pair), aim, None, max_tokens)
                 for one, aim in zip(text, aims, strict=True)
             ]
         if image is not None or self._is_image(text):
-            return self._one(text, cast("str | None", pair), cast("Target | None", target), image, max_tokens)
+            return self.read_one(text, cast("str | None", pair), cast("Target | None", target), image, max_tokens)
         batch = batch_of(cast("Text | Batch", text), pair)
         if batch is None:
-            return self._one(text, cast("str | None", pair), cast("Target | None", target), None, max_tokens)
+            return self.read_one(text, cast("str | None", pair), cast("Target | None", target), None, max_tokens)
         aims = targets_of(target, len(batch))
-        return [self._one(one, other, aim, None, max_tokens) for (one, other), aim in zip(batch, aims, strict=True)]
+        return [self.read_one(one, other, aim, None, max_tokens) for (one, other), aim in zip(batch, aims, strict=True)]
+
+    def read_one(
+        self,
+        text: Any,
+        pair: str | None = None,
+        target: Target | None = None,
+        image: Any = None,
+        max_tokens: int | None = None,
+    ) -> TraceInput:
+        """One input with its kind, where several are none that can be used."""
+        return TraceInput(self._kind_of(text, image), text, pair, target, image, max_tokens)
 
     def encode(self, given: TraceInput) -> ModelInputs:
         """The model inputs of one input, with its target where one was given. The model is not run.
@@ -196,11 +207,6 @@ class Preprocessor:
             if side in limits:
                 found += check_length(len(tokens), limits[side][0], hard=limits[side][1], what=side)
         return found
-
-    def _one(
-        self, text: Any, pair: str | None, target: Target | None, image: Any, max_tokens: int | None
-    ) -> TraceInput:
-        return TraceInput(self._kind_of(text, image), text, pair, target, image, max_tokens)
 
     def _kind_of(self, given: Any, image: Any) -> InputKind:
         """The one place where the kinds of input are told apart. A string names an image where the model reads no text."""

@@ -27,6 +27,7 @@ from attnscope.session.messages.fields import (
 from attnscope.session.messages.trace import trace_bytes
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import InputText
+from attnscope.trace import Trace
 from attnscope.types import token_fields
 
 MAX_NEW_TOKENS = 20
@@ -119,10 +120,10 @@ class GenerateRequest:
 
         return model.generate(prompt, edits=edits, on_token=on_token, observer=job, **self.settings.options())
 
-    def input_text(self, prompt: ModelInputs) -> InputText:
+    def input_text(self, prompt: ModelInputs, trace: Trace) -> InputText:
         """What the page is told of the input; of a chat, the text is what the template made of it."""
         text = self.text if self.messages is None else prompt.text or self.text
-        return InputText(text, self.pair, self.target, prompt.messages)
+        return InputText(text, self.pair, self.target, InputText.of(trace).messages)
 
 
 def generation_fields(made: Generation, settings: GenerationSettings) -> GenerationFields:
