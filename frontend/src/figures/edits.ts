@@ -9,11 +9,9 @@ type Named = Pick<TraceMessage, "stacks" | "tokens">;
 
 /** One edit as a sentence without its full stop; tokens by their words where the trace is given that has them. */
 export function editWords(edit: Edit, trace?: Named): string {
-  const fields = { ...DEFAULTS, ...edit };
-  const said: Record<string, string> = { place: place(edit) };
-  for (const [name, value] of Object.entries(fields)) {
+  const said: Record<string, string> = { ...DEFAULTS, place: place(edit) };
+  for (const [name, value] of Object.entries(edit)) {
     if (value != null) said[name] = FIELDS[name]?.(value, { edit, trace }) ?? String(value);
-    else if (name in DEFAULTS) said[name] = DEFAULTS[name];
   }
   return filled(templateOf(edit), said);
 }

@@ -45,13 +45,20 @@ export function sized(value: number, full: number): string {
 }
 
 /** `1 token`, `12 tokens`, `1,024 tokens`. */
-export function counted(count: number, what: string): string {
-  return `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-/** `11.0`, or `layer 2, heads 0, 9`. */
+/** `11.0`. */
+export function headName(layer: number, head: number): string {
+  return `${layer}.${head}`;
+}
+
+/** `head 11.0`, or `layer 2, heads 0, 9`. */
 export function headsName(layer: number, heads: readonly number[]): string {
-  return heads.length === 1 ? `${layer}.${heads[0]}` : `layer ${layer}, heads ${heads.join(", ")}`;
+  return heads.length === 1
+    ? `head ${headName(layer, heads[0])}`
+    : `layer ${layer}, heads ${heads.join(", ")}`;
 }
 
 export function scoreText(score: number): string {

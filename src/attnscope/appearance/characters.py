@@ -14,8 +14,13 @@ EMPTY: str = _CHARACTERS["empty"]
 _MARK_BASE: str = _CHARACTERS["mark_base"]
 
 
-def face(text: str) -> str:
-    """A token's text without its leading space: spaces, line breaks and tabs as signs, an accent alone on a circle."""
+def face(text: str, *, name: bool = False) -> str:
+    """A token's text without its leading space: spaces, line breaks and tabs as signs, an accent alone on a circle.
+
+    With `name` it is that of a special token or a patch, whose spaces are no part of a text.
+    """
+    if name and text.strip():
+        return text
     if not text:
         return EMPTY
     rest = text.lstrip(" ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from attnscope.appearance.numerals import counted, significant
 from attnscope.appearance.shared import shared
@@ -17,7 +17,9 @@ def edit_words(edit: object) -> str:
     """One edit as a sentence without its full stop: `head 5.3 is off`."""
     if not isinstance(edit, Mapping):
         return str(edit)[:_LONG]
-    fields = _WORDS["defaults"] | {name: value for name, value in cast("Mapping[str, Any]", edit).items() if value is not None}
+    fields = _WORDS["defaults"] | {
+        name: value for name, value in cast("Mapping[str, Any]", edit).items() if value is not None
+    }
     template = _WORDS["kinds"].get(str(fields.get("type")), _WORDS["unknown"])
     if fields.get("type") == "ScaleHead" and fields.get("factor") == 0:
         template = _WORDS["off"]
@@ -26,11 +28,11 @@ def edit_words(edit: object) -> str:
     return template.format_map(_Said(every | said | {"place": _place_of(fields)}))
 
 
-def edits_sentence(edits: Sequence[object], where: Literal["picture", "text"] = "text") -> str:
-    """How many edits there are, and the first of them in words; empty for none."""
+def edits_sentence(edits: Sequence[object]) -> str:
+    """How many edits there are, and the first of them in words: `Changed by 1 edit: head 5.3 is off.` Empty for none."""
     if not edits:
         return ""
-    sentence, listed = _WORDS["sentences"][where], _WORDS["list"]
+    sentence, listed = _WORDS["sentences"]["text"], _WORDS["list"]
     said = listed["between"].join(edit_words(one) for one in edits[: sentence["most"]])
     further = len(edits) - sentence["most"]
     more = listed["more"].format(count=f"{further:,}") if further > 0 else ""

@@ -1,4 +1,4 @@
-"""Numbers as text. They round as JavaScript does, halves away from zero, so that a figure and the page never differ by a digit."""
+"""Numbers as text, rounded as JavaScript does (halves away from zero), so that figures and the page show the same digits."""
 
 from __future__ import annotations
 
@@ -26,10 +26,8 @@ def significant(value: float, digits: int = 4) -> str:
     if not rounded:
         return "0"
     power = rounded.adjusted()
-    if -7 < power < 21:  # where JavaScript writes a number out
-        text = f"{rounded:f}"
-    else:
-        text = f"{rounded.scaleb(-power).normalize():f}e{power:+d}"
+    written_out = -7 < power < 21  # as JavaScript decides it
+    text = f"{rounded:f}" if written_out else f"{rounded.scaleb(-power):f}e{power:+d}"
     return text.replace("-", MINUS)
 
 
@@ -55,9 +53,9 @@ def end_of_scale(value: float) -> str:
     return fixed(value, 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 0.1 else 3)
 
 
-def counted(count: int, what: str) -> str:
-    """`1 token`, `12 tokens`, `1,024 tokens`."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """`1 token`, `12 tokens`, `1,024 tokens`; `many` is the plural where it is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def head_name(layer: int, head: int) -> str:
@@ -66,5 +64,7 @@ def head_name(layer: int, head: int) -> str:
 
 
 def heads_name(layer: int, heads: Sequence[int]) -> str:
-    """`11.0`, or `layer 2, heads 0, 9`."""
-    return head_name(layer, heads[0]) if len(heads) == 1 else f"layer {layer}, heads {', '.join(map(str, heads))}"
+    """`head 11.0`, or `layer 2, heads 0, 9`."""
+    if len(heads) == 1:
+        return f"head {head_name(layer, heads[0])}"
+    return f"layer {layer}, heads {', '.join(map(str, heads))}"
