@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { editNote, editWords } from "../src/figures/edits";
 import { inksOf } from "../src/figures/sheet";
-import { paint } from "../src/figures/svg";
+import { paint, visible } from "../src/figures/svg";
 import { edits, inks, rgb, weights } from "../src/marks/appearance";
 import {
   counted,
@@ -56,7 +56,7 @@ interface Cases {
   readonly edits: readonly { readonly edit: Edit; readonly words: string }[];
   readonly sentences: readonly { readonly edits: readonly Edit[]; readonly picture: string | null }[];
   readonly different: {
-    readonly [name in "joined_emoji" | "unassigned" | "leading_space"]: {
+    readonly [name in "joined_emoji" | "unassigned" | "leading_space" | "caption"]: {
       readonly text: string;
       readonly page: string;
     };
@@ -160,6 +160,7 @@ describe("where the page differs from paper", () => {
       const { before, text } = faceOf(different[name].text);
       expect(before + text).toBe(different[name].page);
     }
+    expect(visible(different.caption.text)).toBe(different.caption.page);
     for (const [part, said] of different.share.cases) expect(percent(part)).toBe(said);
     expect(SCALE_TITLES).toEqual(different.scales.page);
     const cividis = weightStops("cividis", false);

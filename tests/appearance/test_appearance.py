@@ -134,6 +134,7 @@ def test_an_edit_of_a_damaged_file_is_said_somehow(strange: Any) -> None:
 def test_where_paper_differs_from_the_page_it_is_meant() -> None:
     for name in ("joined_emoji", "unassigned"):
         assert written(DIFFERENT[name]["text"]) == DIFFERENT[name]["paper"]
+    assert characters.printable(DIFFERENT["caption"]["text"]) == DIFFERENT["caption"]["paper"]
     case = DIFFERENT["leading_space"]
     assert labels([Token(case["text"], 1)]) == [case["paper"]]
     for part, _, said in DIFFERENT["share"]["cases"]:

@@ -1,6 +1,15 @@
 /** How attention looks and what it is called: the file that the page shares with Python's figures and pictures. */
 
-import shared from "../../../src/attnscope/appearance/appearance.json";
+export {
+  characters,
+  dashes,
+  edits,
+  heads,
+  inks,
+  log_scale,
+  signs,
+  weights,
+} from "../../../src/attnscope/appearance/appearance.json";
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 
@@ -9,5 +18,3 @@ export function rgb(colour: string): Rgb {
   const part = (at: number) => Number.parseInt(colour.slice(at, at + 2), 16);
   return [part(1), part(3), part(5)];
 }
-
-export const { heads, dashes, weights, signs, inks, log_scale, characters, edits } = shared;

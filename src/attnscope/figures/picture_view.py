@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from attnscope.appearance.numerals import head_name, heads_name
 from attnscope.figures.palette import INK, QUIET, head_colour
 from attnscope.figures.sheet import Sheet
 from attnscope.figures.view import SMALL, TEXT, PaperView
