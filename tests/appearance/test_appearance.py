@@ -125,7 +125,16 @@ def test_several_edits_are_said_in_one_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    "strange", [None, "x" * 500, 3, {}, {"type": ["ScaleHead"]}, {"type": "CutEdge", "layer": {}}, {"type": "MeanHead"}]
+    "strange",
+    [
+        None,
+        "x" * 500,
+        3,
+        {},
+        {"type": ["ScaleHead"]},
+        {"type": "CutEdge", "layer": {}},
+        {"type": "MeanHead", "stack": []},
+    ],
 )
 def test_an_edit_of_a_damaged_file_is_said_somehow(strange: Any) -> None:
     assert len(edit_words(strange)) < 200

@@ -45,7 +45,7 @@ def place_words(layer: object, head: object = None, stack: object = None) -> str
     place = words["layer" if head is None else "head"].format(layer=_plain(layer), head=_plain(head))
     if stack is None:
         return place
-    return words["in_stack"].format(place=place, stack=_WORDS["stacks"].get(stack, _plain(stack)))
+    return words["in_stack"].format(place=place, stack=_WORDS["stacks"].get(str(stack), _plain(stack)))
 
 
 def _place_of(fields: Mapping[str, Any]) -> str:
