@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATIC = Path("src/attnscope/static")
 STAMP = ".bundle.json"
 INSTALLED = ".attnscope-lock"
+SHARED = (Path("src/attnscope/appearance/appearance.json"),)
 NOT_BUNDLED = ("node_modules", "dist", "coverage", "gallery", "tests")
 NOT_BUNDLED_SUFFIXES = (".test.ts", ".test.tsx")
 
@@ -31,7 +32,10 @@ class BundleError(Exception):
 
 
 def sources(root: Path) -> Iterator[Path]:
-    """The files under `frontend/` that the bundle is made of, sorted: all but tests, the gallery and what was built."""
+    """The files that the bundle is made of.
+
+    Those under `frontend/`, sorted: all but tests, the gallery and what was built. Then those that it shares with Python.
+    """
     folder = root / "frontend"
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts):
         parts = path.relative_to(folder).parts
@@ -39,6 +43,7 @@ def sources(root: Path) -> Iterator[Path]:
         left_out = any(part in NOT_BUNDLED for part in parts[:-1]) or path.name.endswith(NOT_BUNDLED_SUFFIXES)
         if path.is_file() and not hidden and not left_out:
             yield path
+    yield from (root / path for path in SHARED if (root / path).is_file())
 
 
 def source_hash(root: Path) -> str:

@@ -214,7 +214,7 @@ def test_tokens_read_as_a_person_reads_them_and_nothing_runs(tmp_path):
         "##king",
         "a$b$c",
         "↵",
-        "␣",
+        "∅",
         "x\\u202ey",
         "\\x00",
         "</script><script>",

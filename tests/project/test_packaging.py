@@ -24,6 +24,7 @@ ROOT = bundle.ROOT
 STAMP = bundle.STATIC / bundle.STAMP
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SOURCES = {path.relative_to(ROOT).as_posix() for path in bundle.sources(ROOT)}
+SHARED = {path.as_posix() for path in bundle.SHARED}
 TOP = f"attnscope-{PROJECT['version']}"
 
 
@@ -88,7 +89,8 @@ def _normal(name: str) -> str:
 def test_the_wheel_holds_the_package_and_the_bundle_and_nothing_else(wheel: zipfile.ZipFile, built: set[str]):
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "src" / "attnscope").rglob("*.py")}
     inside = {f"src/{name}" for name in wheel.namelist() if not name.startswith(f"{TOP}.dist-info/")}
-    assert inside == modules | built | {"src/attnscope/py.typed", "src/attnscope/offline/loader.js"}
+    data = {"src/attnscope/py.typed", "src/attnscope/offline/loader.js", *SHARED}
+    assert inside == modules | built | data
 
 
 def test_the_wheel_holds_the_license_and_the_command(wheel: zipfile.ZipFile):
@@ -105,7 +107,7 @@ def test_the_wheel_says_what_it_is_and_needs(metadata: Message):
 
 def test_the_sdist_holds_the_bundle_and_exactly_the_sources_it_was_made_from(sdist: Path, built: set[str]):
     files = {path.relative_to(sdist).as_posix() for path in sdist.rglob("*") if path.is_file()}
-    assert {name for name in files if name.startswith("frontend/")} == SOURCES
+    assert {name for name in files if name.startswith("frontend/") or name in SHARED} == SOURCES
     assert built <= files
     assert not [name for name in files if name.startswith("tests/") or "node_modules" in name]
 
@@ -120,7 +122,9 @@ def test_a_fresh_bundle_needs_no_node(clone: Path):
     assert asked_for(clone) == []
 
 
-@pytest.mark.parametrize("name", ["frontend/package-lock.json", "frontend/vite.config.ts", "frontend/src/new.ts"])
+@pytest.mark.parametrize(
+    "name", ["frontend/package-lock.json", "frontend/vite.config.ts", "frontend/src/new.ts", *sorted(SHARED)]
+)
 def test_a_changed_or_new_source_makes_the_bundle_stale(clone: Path, name: str):
     with (clone / name).open("a") as file:
         file.write("\n")

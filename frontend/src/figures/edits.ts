@@ -1,51 +1,37 @@
 /** The changes made in a pass, in words and as Python. Pure. */
 
-import { word } from "../marks/format";
+import { edits as words } from "../marks/appearance";
+import { counted, significant, word } from "../marks/format";
 import type { Edit, TraceMessage } from "../wire/messages";
 import { pythonString } from "./pythonString";
 
+type Named = Pick<TraceMessage, "stacks" | "tokens">;
+
 /** One edit as a sentence without its full stop; tokens by their words where the trace is given that has them. */
-export function editWords(edit: Edit, trace?: Pick<TraceMessage, "stacks" | "tokens">): string {
-  const place = `head ${edit.layer}.${edit.head}${inStack(edit)}`;
-  const token = (side: "query" | "key", index: unknown) => tokenWords(trace, edit.stack, side, index);
-  const edge = `from ${token("query", edit.query)} to ${token("key", edit.key)} in ${place}`;
-  switch (edit.type) {
-    case "ScaleHead":
-      return edit.factor === 0 ? `${place} is off` : `${place} times ${number(edit.factor)}`;
-    case "MeanHead":
-      return `${place} gives its mean over ${reference(edit.reference)}`;
-    case "ResampleHead":
-      return `${place} gives samples of ${reference(edit.reference)}`;
-    case "SetAttention":
-      return `the weight ${edge} is ${number(edit.weight)}`;
-    case "CutEdge":
-      return `the edge ${edge} is cut`;
-    case "ScaleNeuron":
-      return `${several(edit.dims)} of ${edit.vector ?? "q"} in ${place} times ${number(edit.factor)}`;
-    case "PatchHead":
-      return `the ${edit.what ?? "attention"} of ${place} is that of ${reference(edit.source)}`;
-    case "AddVector":
-      return `a vector added to ${edit.position == null ? "every token" : token("query", edit.position)} at the ${edit.at ?? "output"} of layer ${edit.layer}${inStack(edit)}`;
-    default:
-      return `${edit.type} in layer ${edit.layer ?? "?"}`;
+export function editWords(edit: Edit, trace?: Named): string {
+  const said: Record<string, string> = { ...DEFAULTS, place: place(edit) };
+  for (const [name, value] of Object.entries(edit)) {
+    if (value != null) said[name] = FIELDS[name]?.(value, { edit, trace }) ?? String(value);
   }
+  return filled(templateOf(edit), said);
 }
 
 /** How many edits there are, in words. */
 export function editCount(edits: readonly Edit[]): string {
-  return edits.length === 1 ? "1 edit" : `${edits.length} edits`;
+  return counted(edits.length, "edit");
 }
 
 /** The first few in words, for a caption. */
 export function editNote(edits: readonly Edit[]): string | null {
   if (edits.length === 0) return null;
-  const most = 4;
+  const { template, most } = words.sentences.picture;
   const said = edits
     .slice(0, most)
     .map((edit) => editWords(edit))
-    .join("; ");
-  const more = edits.length > most ? `; and ${edits.length - most} more` : "";
-  return `Not the model as it is, but with ${editCount(edits)}: ${said}${more}`;
+    .join(words.list.between);
+  const further = edits.length - most;
+  const more = further > 0 ? filled(words.list.more, { count: further.toLocaleString("en") }) : "";
+  return filled(template, { count: editCount(edits), edits: said + more });
 }
 
 /** One edit as Python; what it takes from another trace is named as a trace to open. */
@@ -68,34 +54,65 @@ function python(value: unknown): string {
   return String(value);
 }
 
-/** `“nurse” (token 4)`; without the word where no one stack of the trace has it. */
-function tokenWords(
-  trace: Pick<TraceMessage, "stacks" | "tokens"> | undefined,
-  stack: unknown,
-  side: "query" | "key",
-  index: unknown,
-): string {
-  const named = Object.entries(trace?.stacks ?? {}).filter(([name]) => stack == null || name === stack);
-  const found = named.length === 1 ? trace?.tokens[named[0][1][side]]?.[Number(index)] : undefined;
-  return found === undefined ? `token ${index}` : `“${word(found)}” (token ${index})`;
+interface Context {
+  readonly edit: Edit;
+  readonly trace: Named | undefined;
 }
 
-function inStack({ stack }: Edit): string {
-  return stack == null ? "" : ` of the ${stack === "cross" ? "cross-attention" : stack}`;
+const DEFAULTS: Readonly<Record<string, string>> = { ...words.defaults, position: words.token.every };
+
+/** How a field is said; others as they are. */
+const FIELDS: Readonly<Record<string, (value: unknown, context: Context) => string>> = {
+  ...{ factor: number, weight: number, dims, reference, source: reference },
+  query: (index, { edit, trace }) => token(trace, edit.stack, "query", index),
+  key: (index, { edit, trace }) => token(trace, edit.stack, "key", index),
+  position: (index, { edit, trace }) => token(trace, edit.stack, "query", index),
+};
+
+function templateOf({ type, factor }: Edit): string {
+  if (type === "ScaleHead" && factor === 0) return words.off;
+  return Object.hasOwn(words.kinds, type) ? words.kinds[type as keyof typeof words.kinds] : words.unknown;
+}
+
+/** A template with words in the place of its fields. */
+function filled(template: string, fields: Readonly<Record<string, string>>): string {
+  return template.replace(/\{(\w+)\}/g, (whole, name: string) => fields[name] ?? whole);
+}
+
+/** `head 5.3`, `layer 2`; with its stack where one is named. */
+function place({ layer, head, stack }: Edit): string {
+  const named = { layer: String(layer ?? words.defaults.layer), head: String(head) };
+  const found = filled(head == null ? words.place.layer : words.place.head, named);
+  if (stack == null) return found;
+  const stacks: Readonly<Record<string, string>> = words.stacks;
+  return filled(words.place.in_stack, { place: found, stack: stacks[String(stack)] ?? String(stack) });
+}
+
+/** `“nurse” (token 4)`; without the word where no one stack of the trace has it. */
+function token(trace: Named | undefined, stack: unknown, side: "query" | "key", index: unknown): string {
+  const named = Object.entries(trace?.stacks ?? {}).filter(([name]) => stack == null || name === stack);
+  const found = named.length === 1 ? trace?.tokens[named[0][1][side]]?.[Number(index)] : undefined;
+  return found === undefined
+    ? filled(words.token.number, { index: String(index) })
+    : filled(words.token.named, { index: String(index), word: word(found) });
 }
 
 function number(value: unknown): string {
-  return typeof value === "number" ? String(Number(value.toPrecision(4))).replace("-", "−") : String(value);
+  return typeof value === "number" ? significant(value) : String(value);
 }
 
-function several(dims: unknown): string {
-  const all = Array.isArray(dims) ? dims : [dims];
-  if (all.length > 6) return `${all.length} dimensions`;
-  return `${all.length === 1 ? "dimension" : "dimensions"} ${all.join(", ")}`;
+function dims(given: unknown): string {
+  const all = Array.isArray(given) ? given : [given];
+  const { one, several, many, most_listed } = words.dims;
+  if (all.length > most_listed) return filled(many, { count: String(all.length) });
+  return filled(all.length === 1 ? one : several, { listed: all.join(", ") });
 }
 
 function reference(of: unknown): string {
-  if (Array.isArray(of)) return of.length === 1 ? reference(of[0]) : `${of.length} other traces`;
-  if (typeof of === "object" && of !== null && "trace" in of) return `trace ${String(of.trace).slice(0, 12)}`;
-  return "given numbers";
+  const { trace, traces, numbers, id_length } = words.reference;
+  if (Array.isArray(of))
+    return of.length === 1 ? reference(of[0]) : filled(traces, { count: String(of.length) });
+  if (typeof of === "object" && of !== null && "trace" in of)
+    return filled(trace, { id: String(of.trace).slice(0, id_length) });
+  return numbers;
 }

@@ -1,7 +1,7 @@
 /** What a head figure is of, and how it is called and described. Pure. */
 
 import type { LayerField } from "../compute/field";
-import { percent } from "../marks/format";
+import { headName, headsName, percent } from "../marks/format";
 import { SCALE_TITLES } from "../marks/scale";
 import type { Place, ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
@@ -22,21 +22,14 @@ export interface HeadFigure {
   readonly dark: boolean;
 }
 
-function headsName({ field, heads }: HeadFigure): string {
-  return heads.length === 1 ? `${field.layer}.${heads[0]}` : `${field.layer}.${heads.join(",")}`;
-}
-
-export function titleOf(wanted: HeadFigure): string {
-  const { field, heads } = wanted;
-  if (heads.length === 1) return `Head ${headsName(wanted)}`;
-  return heads.length === field.heads
+export function titleOf({ field, heads }: HeadFigure): string {
+  return heads.length === field.heads && heads.length > 1
     ? `Layer ${field.layer}, all ${field.heads} heads`
-    : `Layer ${field.layer}, heads ${heads.join(", ")}`;
+    : headsName(field.layer, heads).replace(/^./, (first) => first.toUpperCase());
 }
 
-export function nameOf(wanted: HeadFigure): string {
-  const { field, heads } = wanted;
-  return heads.length === 1 ? `head-${headsName(wanted)}` : `layer-${field.layer}`;
+export function nameOf({ field, heads }: HeadFigure): string {
+  return heads.length === 1 ? `head-${headName(field.layer, heads[0])}` : `layer-${field.layer}`;
 }
 
 interface Left {

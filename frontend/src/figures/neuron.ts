@@ -1,7 +1,7 @@
 /** The neuron view as a figure: query, keys, their products dimension by dimension, the sums, and the softmax. */
 
 import { type HeadVectors, isCut, type QueryTrace } from "../compute/neuron";
-import { shortWeight } from "../marks/format";
+import { shortWeight, signed, significant } from "../marks/format";
 import { colourCells, signColour, signShare } from "../marks/neuron";
 import { inkOn } from "../marks/palette";
 import { darkness, SCALE_TITLES } from "../marks/scale";
@@ -162,10 +162,10 @@ export async function neuronFigure(wanted: NeuronFigure): Promise<Figure> {
       ),
     ]);
   body.push(
-    heading("query q", `±${brief(fulls.q)}`, q, span),
-    heading("key k", `±${brief(fulls.k)}`, k, span),
-    heading("q × k", `±${brief(fulls.product)}`, product, span),
-    heading("q · k", `±${brief(fulls.dot)}`, dots, NUMBER),
+    heading("query q", `±${significant(fulls.q, 3)}`, q, span),
+    heading("key k", `±${significant(fulls.k, 3)}`, k, span),
+    heading("q × k", `±${significant(fulls.product, 3)}`, product, span),
+    heading("q · k", `±${significant(fulls.dot, 3)}`, dots, NUMBER),
     heading("score", scoreHint(vectors), scores, NUMBER),
     heading("softmax", "attention", softmax, WEIGHT - 12),
   );
@@ -317,14 +317,4 @@ function scoreHint({ data }: HeadVectors): string {
   return data.softcap === null && data.biasKind === null
     ? `× ${Number(data.scaling.toPrecision(3))}`
     : "for the softmax";
-}
-
-function signed(value: number, digits: number): string {
-  if (value === Number.NEGATIVE_INFINITY) return "−∞";
-  const text = value.toFixed(digits);
-  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
-}
-
-function brief(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

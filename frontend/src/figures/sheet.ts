@@ -1,5 +1,6 @@
 /** The sheet that a figure stands on: its ground, its title, its caption, and what tells later where it came from. */
 
+import { inks } from "../marks/appearance";
 import type { Edit } from "../wire/messages";
 import { editNote } from "./edits";
 import { element, number, type Piece, textWidth, together, visible, wrapped } from "./svg";
@@ -14,9 +15,7 @@ export interface Inks {
 }
 
 export function inksOf(dark: boolean): Inks {
-  return dark
-    ? { ground: "#14171d", ink: "#e8eaee", quiet: "#9ca5b4", line: "#3a414d", accent: "#86a8ff" }
-    : { ground: "#ffffff", ink: "#1b1e24", quiet: "#5a616e", line: "#d5d7db", accent: "#2f5bd0" };
+  return inks[dark ? "dark" : "light"];
 }
 
 /** What a figure is of. */
@@ -70,7 +69,7 @@ const QUOTED = 220;
 /** The whole SVG file. The body is drawn in its own coordinates, under the title. */
 export function sheetOf(sheet: Sheet): Figure {
   const { subject, dark, width } = sheet;
-  const inks = inksOf(dark);
+  const colours = inksOf(dark);
   const full = Math.max(320, width) + 2 * MARGIN;
   const precision = subject.precision.length > 0 ? ` (${subject.precision.join(", ")})` : "";
   const edited = editNote(subject.edits);
@@ -93,7 +92,7 @@ export function sheetOf(sheet: Sheet): Figure {
   ): Piece =>
     element(
       "text",
-      { x: MARGIN, y, fill: quiet ? inks.quiet : inks.ink, "font-size": CAPTION.size, ...more },
+      { x: MARGIN, y, fill: quiet ? colours.quiet : colours.ink, "font-size": CAPTION.size, ...more },
       text,
     );
   const titleWidth = textWidth(title, TITLE.size);
@@ -110,7 +109,7 @@ export function sheetOf(sheet: Sheet): Figure {
     element("title", {}, `${title} of ${subject.model}`),
     element("desc", {}, `${caption} ${origin}.`),
     element("metadata", {}, JSON.stringify(metadata)),
-    element("rect", { width: number(full), height: number(height), fill: inks.ground }),
+    element("rect", { width: number(full), height: number(height), fill: colours.ground }),
     words(title, MARGIN + 14, false, { "font-size": TITLE.size, "font-weight": 600 }),
     titleWidth + textWidth(subject.model, 13) + 60 < full
       ? words(subject.model, MARGIN + 14, true, { x: full - MARGIN, "text-anchor": "end", "font-size": 13 })

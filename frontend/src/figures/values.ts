@@ -1,6 +1,7 @@
 /** The value side of a neuron figure: what each key has to give, and how much of it the head passes on. */
 
 import type { HeadValues } from "../compute/values";
+import { sized } from "../marks/format";
 import { colourCells } from "../marks/neuron";
 import type { Scale } from "../state/state";
 import { image } from "./image";
@@ -132,9 +133,4 @@ function length(
 function words(x: number, y: number, anchor: string, text: string, fill: string): Piece {
   const look = { "text-anchor": anchor, "dominant-baseline": "central", "font-size": 12, fill };
   return element("text", { x, y, ...look }, text);
-}
-
-/** As many digits as the largest deserves. */
-function sized(value: number, full: number): string {
-  return value.toFixed(full >= 100 ? 0 : full >= 10 ? 1 : full >= 0.1 ? 2 : 4);
 }

@@ -1,6 +1,7 @@
 /** Numbers and tokens as text. */
 
 import type { Token } from "../wire/messages";
+import { characters } from "./appearance";
 
 /** How many decimals of a number with this largest error mean something: at least 2, at most 4. */
 export function decimals(error: number): number {
@@ -12,17 +13,56 @@ export function weightText(weight: number, digits: number): string {
   return weight.toFixed(digits);
 }
 
-/** A weight for a narrow column: `.35`, `1.0`, `<.01`. */
+/** A weight for a narrow column: `.35`, `1.0`; nothing below .005. */
 export function shortWeight(weight: number): string {
   if (weight >= 0.995) return "1.0";
   if (weight < 0.005) return "";
   return weight.toFixed(2).slice(1);
 }
 
-export function scoreText(score: number): string {
-  if (score === Number.NEGATIVE_INFINITY) return "not allowed";
-  const text = score.toFixed(2);
+/** A signed number with a real minus; zero has none. */
+export function signed(value: number, digits: number): string {
+  if (value === Number.NEGATIVE_INFINITY) return "−∞";
+  const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+}
+
+/** At most so many digits that count, no zeros at the end: `0.25`, `−2`, `1e−7`. */
+export function significant(value: number, digits = 4): string {
+  return String(Number(value.toPrecision(digits))).replaceAll("-", "−");
+}
+
+/** The magnitude at which a scale is full: three digits at most. */
+export function roughly(value: number): string {
+  if (value === 0) return "0";
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 0.1 ? 2 : 3;
+  return value.toFixed(digits);
+}
+
+/** A length beside others of which the largest is `full`: as many digits as that one deserves. */
+export function sized(value: number, full: number): string {
+  return value.toFixed(full >= 100 ? 0 : full >= 10 ? 1 : full >= 0.1 ? 2 : 4);
+}
+
+/** `1 token`, `12 tokens`, `1,024 tokens`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
+/** `11.0`. */
+export function headName(layer: number, head: number): string {
+  return `${layer}.${head}`;
+}
+
+/** `head 11.0`, or `layer 2, heads 0, 9`. */
+export function headsName(layer: number, heads: readonly number[]): string {
+  return heads.length === 1
+    ? `head ${headName(layer, heads[0])}`
+    : `layer ${layer}, heads ${heads.join(", ")}`;
+}
+
+export function scoreText(score: number): string {
+  return score === Number.NEGATIVE_INFINITY ? "not allowed" : signed(score, 2);
 }
 
 export function percent(share: number): string {
@@ -45,13 +85,10 @@ export interface TokenFace {
   readonly kind: "plain" | "special" | "raw" | "space";
 }
 
-const CONTROL: Readonly<Record<string, string>> = {
-  "\n": "↵",
-  "\r": "␍",
-  "\t": "⇥",
-  "\u00a0": "⍽",
-  "\u200b": "∅",
-};
+const { signs, space, leading_space, continues, empty, mark_base } = characters;
+const SIGNS: Readonly<Record<string, string>> = signs;
+const SIGNED = new RegExp(`[${Object.keys(signs).join("")}]`, "g");
+const ONLY_SIGNS = new RegExp(`^[${Object.values(signs).join("")} ]+$`);
 
 /** What nobody sees on its own: controls, marks of direction, joiners at an end, lone surrogates, what no script has. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
@@ -62,33 +99,34 @@ function visible(text: string): string {
     const inside = at > 0 && at + sign.length < text.length;
     return JOINERS.has(sign) && inside ? sign : codePoint(sign);
   });
-  return /^\p{M}/u.test(seen) ? `◌${seen}` : seen; // a mark needs something to stand on
+  return /^\p{M}/u.test(seen) ? `${mark_base}${seen}` : seen; // a mark needs something to stand on
 }
 
 function codePoint(sign: string): string {
   const code = (sign.codePointAt(0) ?? 0).toString(16);
-  return code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
+  if (code.length <= 2) return `\\x${code.padStart(2, "0")}`;
+  return code.length <= 4 ? `\\u${code.padStart(4, "0")}` : `\\U${code.padStart(8, "0")}`;
 }
 
 /** How a token looks: spaces, line breaks, tabs and what else nobody sees visible, continuation marked, bytes as bytes. */
 export function face(token: Token): TokenFace {
-  const signs = token.text.replace(/[\n\r\t\u00a0\u200b]/g, (sign) => CONTROL[sign]);
+  const signs = token.text.replace(SIGNED, (sign) => SIGNS[sign]);
   const shown = visible(signs);
   if (token.special) return { before: "", text: shown, kind: "special" };
   if (token.box != null) return { before: "", text: shown.replace(/^patch /, ""), kind: "plain" };
   if (token.raw) {
     const text = shown.trimStart();
-    return { before: text === shown ? "" : "·", text, kind: "raw" };
+    return { before: text === shown ? "" : leading_space, text, kind: "raw" };
   }
-  if (shown === "") return { before: "", text: "∅", kind: "space" };
-  if (token.continues) return { before: "##", text: shown, kind: "plain" };
+  if (shown === "") return { before: "", text: empty, kind: "space" };
+  if (token.continues) return { before: continues, text: shown, kind: "plain" };
   const spaces = /^ */.exec(shown)?.[0].length ?? 0;
   const rest = shown.slice(spaces);
-  if (rest === "") return { before: "", text: "␣".repeat(Math.max(1, spaces)), kind: "space" };
-  const kind = /^[↵␍⇥⍽∅ ]+$/.test(rest) ? "space" : "plain";
+  if (rest === "") return { before: "", text: space.repeat(Math.max(1, spaces)), kind: "space" };
+  const kind = ONLY_SIGNS.test(rest) ? "space" : "plain";
   return {
-    before: spaces === 0 ? "" : spaces === 1 ? "·" : "␣".repeat(spaces),
-    text: rest.replace(/ /g, "␣"),
+    before: spaces === 0 ? "" : spaces === 1 ? leading_space : space.repeat(spaces),
+    text: rest.replaceAll(" ", space),
     kind,
   };
 }
@@ -107,7 +145,7 @@ export function longestToken(tokens: readonly Token[]): number {
 export function word(token: Token): string {
   if (token.box != null) return token.text;
   const shown = face(token);
-  const text = shown.before === "##" ? `##${shown.text}` : shown.text;
+  const text = shown.before === continues ? `${continues}${shown.text}` : shown.text;
   const given = givenText(token);
   return given === null ? text : `${text} (${given})`;
 }
@@ -117,7 +155,7 @@ const GIVEN_LETTERS = 16;
 /** What of the text a token stands for, shortened; null where the token says it itself. */
 export function givenText(token: Token): string | null {
   if (token.given == null) return null;
-  const letters = [...visible(token.given.replace(/[\n\r\t\u00a0\u200b]/g, (sign) => CONTROL[sign]))];
+  const letters = [...visible(token.given.replace(SIGNED, (sign) => SIGNS[sign]))];
   return letters.length <= GIVEN_LETTERS
     ? letters.join("")
     : `${letters.slice(0, GIVEN_LETTERS - 1).join("")}…`;

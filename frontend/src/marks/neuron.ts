@@ -1,35 +1,21 @@
 /** Signed numbers as colours: blue above zero, orange below, as saturated as they are large. Pure. */
 
-import type { Rgb } from "./palette";
+import { type Rgb, rgb, signs } from "./appearance";
+import { colourAt } from "./palette";
 import { darkness, type ScaleName } from "./scale";
 
 /** Colours from fully negative to fully positive, zero in the middle. */
 const STEPS = 255;
 const ZERO = 127;
 
-/** Blue and orange differ for every common kind of colour blindness; their lightness rises or falls alike. */
-const LIGHT: { readonly zero: Rgb; readonly up: readonly Rgb[]; readonly down: readonly Rgb[] } = {
-  zero: [255, 255, 255],
-  up: [
-    [112, 170, 232],
-    [18, 78, 172],
-  ],
-  down: [
-    [246, 172, 110],
-    [184, 76, 0],
-  ],
-};
-const DARK: typeof LIGHT = {
-  zero: [16, 18, 23],
-  up: [
-    [30, 94, 158],
-    [112, 192, 255],
-  ],
-  down: [
-    [146, 72, 22],
-    [255, 160, 82],
-  ],
-};
+const STOPS = { light: halves(signs.light), dark: halves(signs.dark) };
+
+/** From zero down and from zero up, so that both sides round alike. */
+function halves(stops: readonly string[]) {
+  const all = stops.map(rgb);
+  const middle = (all.length - 1) / 2;
+  return { down: all.slice(0, middle + 1).reverse(), up: all.slice(middle) };
+}
 
 /** How magnitude becomes saturation. */
 export type SignScale = ScaleName;
@@ -43,15 +29,8 @@ export function signShare(value: number, full: number, scale: SignScale): number
 
 /** A value's colour: `share` is −1 … 1 of what fills the scale; beyond it the colour stays full. */
 export function signColour(share: number, dark: boolean): Rgb {
-  const theme = dark ? DARK : LIGHT;
-  const [half, full] = share >= 0 ? theme.up : theme.down;
-  const size = Math.min(1, Math.abs(share));
-  return size < 0.5 ? mix(theme.zero, half, size * 2) : mix(half, full, size * 2 - 1);
-}
-
-function mix(a: Rgb, b: Rgb, share: number): Rgb {
-  const part = (at: 0 | 1 | 2) => Math.round(a[at] + (b[at] - a[at]) * share);
-  return [part(0), part(1), part(2)];
+  const { down, up } = STOPS[dark ? "dark" : "light"];
+  return colourAt(share >= 0 ? up : down, Math.abs(share));
 }
 
 const tables = new Map<boolean, Uint32Array>();

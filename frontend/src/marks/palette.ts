@@ -3,79 +3,19 @@
  * the OKLCH circle. Colour is never the only cue: heads after the tenth are dashed, after the twentieth dotted.
  */
 
-export type Rgb = readonly [red: number, green: number, blue: number];
+import { dashes, heads, inks, type Rgb, rgb, weights } from "./appearance";
 
-const LIGHT: readonly Rgb[] = [
-  [0, 114, 178],
-  [213, 94, 0],
-  [0, 146, 110],
-  [196, 92, 152],
-  [209, 144, 0],
-  [52, 158, 214],
-  [106, 76, 168],
-  [128, 118, 0],
-  [140, 78, 50],
-  [92, 103, 120],
-];
+export type { Rgb };
 
-const DARK: readonly Rgb[] = [
-  [84, 164, 236],
-  [255, 138, 66],
-  [46, 196, 150],
-  [232, 138, 192],
-  [240, 184, 48],
-  [132, 208, 250],
-  [172, 146, 240],
-  [210, 202, 84],
-  [214, 152, 118],
-  [168, 178, 194],
-];
+export type WeightPalette = keyof typeof weights.light;
 
-/** From no weight to a full one. Lightness falls (rises in the dark) all the way, so they read without hue too. */
-const WEIGHTS = {
-  light: {
-    blue: [
-      [241, 243, 249],
-      [122, 154, 228],
-      [47, 91, 208],
-      [17, 33, 92],
-    ],
-    cividis: [
-      [250, 246, 226],
-      [214, 196, 112],
-      [118, 119, 121],
-      [0, 32, 77],
-    ],
-    grey: [
-      [244, 244, 245],
-      [160, 162, 166],
-      [84, 87, 92],
-      [18, 20, 24],
-    ],
-  },
-  dark: {
-    blue: [
-      [27, 31, 40],
-      [52, 82, 168],
-      [134, 168, 255],
-      [236, 242, 255],
-    ],
-    cividis: [
-      [20, 28, 46],
-      [63, 76, 107],
-      [158, 150, 118],
-      [255, 234, 70],
-    ],
-    grey: [
-      [30, 32, 37],
-      [92, 96, 104],
-      [164, 168, 176],
-      [246, 247, 250],
-    ],
-  },
-} as const satisfies Record<"light" | "dark", Record<string, readonly Rgb[]>>;
+const HEADS = { light: heads.light.map(rgb), dark: heads.dark.map(rgb) };
+const WEIGHTS = { light: stopsOf(weights.light), dark: stopsOf(weights.dark) };
 
-export type WeightPalette = keyof (typeof WEIGHTS)["light"];
+function stopsOf(ramps: Readonly<Record<WeightPalette, readonly string[]>>) {
+  const { blue, cividis, grey } = ramps;
+  return { blue: blue.map(rgb), cividis: cividis.map(rgb), grey: grey.map(rgb) };
+}
 
 /** The colours of weights and of measures, evenly spread from nothing to the most. */
 export function weightStops(palette: WeightPalette, dark: boolean): readonly Rgb[] {
@@ -95,17 +35,21 @@ export function colourAt(stops: readonly Rgb[], share: number): Rgb {
 }
 
 export function headColour(head: number, dark: boolean): Rgb {
-  const named = dark ? DARK : LIGHT;
+  const theme = dark ? "dark" : "light";
+  const named = HEADS[theme];
   if (head < named.length) return named[head];
   const turn = head - named.length;
-  const lightness = (dark ? 0.76 : 0.56) + (turn % 3) * (dark ? 0.05 : -0.06);
-  return fromOklch(lightness, turn % 2 === 0 ? 0.13 : 0.09, 20 + turn * 137.508);
+  const { lightness, chroma, hue } = heads.further;
+  return fromOklch(
+    lightness[theme].first + (turn % 3) * lightness[theme].step,
+    chroma[turn % chroma.length],
+    hue.first + turn * hue.step,
+  );
 }
 
 /** Lengths of dash and gap in CSS pixels; none for a solid line. */
 export function headDash(head: number): readonly number[] {
-  const cycle = Math.floor(head / LIGHT.length) % 3;
-  return cycle === 0 ? [] : cycle === 1 ? [7, 4] : [2, 4];
+  return dashes.screen[Math.floor(head / heads.light.length) % dashes.screen.length];
 }
 
 export function css([red, green, blue]: Rgb, opacity = 1): string {
@@ -117,7 +61,9 @@ export function css([red, green, blue]: Rgb, opacity = 1): string {
 /** Black or white, whichever reads better on a colour. */
 export function inkOn([red, green, blue]: Rgb): string {
   const linear = [red, green, blue].map((part) => (part / 255) ** 2.2);
-  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.3 ? "#101216" : "#ffffff";
+  const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  const { dark_above, dark, light } = inks.on_color;
+  return luminance > dark_above ? dark : light;
 }
 
 function fromOklch(lightness: number, chroma: number, degrees: number): Rgb {

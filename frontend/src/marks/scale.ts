@@ -1,9 +1,11 @@
 /** How a weight between 0 and 1 becomes darkness between 0 and 1. */
 
+import { log_scale } from "./appearance";
+
 export type ScaleName = "linear" | "root" | "log";
 
 /** Decades that the logarithmic scale shows; what is smaller is not drawn. */
-export const DECADES = 3;
+export const DECADES = log_scale.decades;
 
 export function darkness(weight: number, scale: ScaleName): number {
   if (!(weight > 0)) return 0;

@@ -9,6 +9,7 @@ from abc import ABC
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from attnscope.appearance.edit_words import place_words
 from attnscope.edits import reference
 from attnscope.errors import InputError
 
@@ -43,9 +44,7 @@ class Edit(ABC):
     @property
     def place(self) -> str:
         """The head (`5.3`) or layer that is changed, for a person; with its stack where one is named."""
-        head = getattr(self, "head", None)
-        within = "" if self.stack is None else f" of the {self.stack}"
-        return (f"head {self.layer}.{head}" if head is not None else f"layer {self.layer}") + within
+        return place_words(self.layer, getattr(self, "head", None), self.stack)
 
     def as_json(self) -> dict[str, Any]:
         """The edit as a JSON object: its `type` and its fields (no `stack` where none is named); a trace inside by its id."""

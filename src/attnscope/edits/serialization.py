@@ -7,14 +7,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from attnscope.appearance.edit_words import edits_sentence
 from attnscope.edits.edit import REFERENCES, Edit
 from attnscope.edits.kinds import KINDS
 from attnscope.edits.reference import Find, TraceRef, finder, read
 from attnscope.errors import InputError
 from attnscope.trace import Trace
-
-_SAID = 12
-_LONG = 80
 
 
 def to_json(edits: Iterable[Edit]) -> str:
@@ -66,35 +64,8 @@ def edit_of(written: object, find: Find) -> Edit:
 
 
 def sentence_of(written: Sequence[Any]) -> str:
-    """What a pass was changed by (`Trace.provenance["edits"]`), for a person: arrays by their size. Empty for no edits."""
-    if not written:
-        return ""
-    said = ", ".join(_said(one) for one in written[:_SAID])
-    more = f" and {len(written) - _SAID:,} more" if len(written) > _SAID else ""
-    return f"Changed by {len(written):,} edit{'s' if len(written) > 1 else ''}: {said}{more}."
-
-
-def _said(edit: Any) -> str:
-    if not isinstance(edit, Mapping):
-        return str(edit)[:_LONG]
-    fields = cast("Mapping[str, Any]", edit)
-    parts = (f"{name}={_short(value)}" for name, value in fields.items() if name != "type")
-    return f"{fields.get('type')}({', '.join(parts)})"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        inside = cast("Mapping[str, Any]", value)
-        return f"trace {inside['trace']}" if "trace" in inside else _short(inside.get("array"))
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        if items and isinstance(items[0], Mapping):
-            return f"{len(items)} trace{'s' if len(items) > 1 else ''}"
-        if items and isinstance(items[0], list):
-            return f"{len(items)} × {len(cast('list[Any]', items[0]))} numbers"
-        if len(items) > _SAID:
-            return f"{len(items)} numbers"
-    return str(value)[:_LONG]
+    """What a pass was changed by (`Trace.provenance["edits"]`), for a person and in the page's words. Empty for no edits."""
+    return edits_sentence(written)
 
 
 def _objects(text: object) -> list[object]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from attnscope.appearance.characters import printable
+from attnscope.appearance.numerals import counted
 from attnscope.edits import sentence_of
-from attnscope.figures.text import labels, printable
+from attnscope.figures.text import labels
 from attnscope.trace import Trace
 from attnscope.types import Token
 
@@ -74,7 +76,9 @@ def _input(trace: Trace, stack: str | None) -> str:
     else:
         texts = [_joined(queries)] if keys is queries else [_joined(queries), _joined(keys)]
     said = " / ".join(f"“{_shortened(text)}”" for text in texts)
-    size = f"{len(queries)} tokens" if len(keys) == len(queries) else f"{len(queries)} queries, {len(keys)} keys"
+    size = counted(len(queries), "token")
+    if len(keys) != len(queries):
+        size = f"{counted(len(queries), 'query', 'queries')}, {counted(len(keys), 'key')}"
     return f"Input: {said} ({size})."
 
 

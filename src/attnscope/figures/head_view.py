@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from attnscope.appearance.numerals import head_name, heads_name, short_weight
 from attnscope.figures.palette import FAINT, INK, QUIET, RULE, SELECTED, dash_style, head_colour, ink_on, mixed
 from attnscope.figures.sheet import Sheet, widest
 from attnscope.figures.view import SMALL, TEXT, PaperView
-from attnscope.figures.weights import Array, Picker, darkness, short
+from attnscope.figures.weights import Array, Picker, darkness
 
 HEADING = 18.0
 SQUARE = 10.0
@@ -29,7 +30,7 @@ class HeadView(PaperView):
     def where(self) -> str:
         """`head 11.0`, `layer 2, heads 0, 9`."""
         layer, heads = self.request.layer, self.request.heads
-        named = f"head {layer}.{heads[0]}" if len(heads) == 1 else f"layer {layer}, heads {', '.join(map(str, heads))}"
+        named = heads_name(layer, heads)
         token = self.request.token
         return named if token is None else f"{named}, from token {token} ({self.fonts.written(self.queries[token])})"
 
@@ -70,7 +71,7 @@ class HeadView(PaperView):
                 sheet.text(
                     x1 + right - PAD,
                     y,
-                    short(float(weights[0, self.request.token or 0, at])),
+                    short_weight(float(weights[0, self.request.token or 0, at])),
                     size * 0.85,
                     ha="right",
                     colour=colour,
@@ -99,7 +100,7 @@ class HeadView(PaperView):
         """Which head has which colour."""
         layer, heads = self.request.layer, self.request.heads
         if len(heads) == 1:
-            name = f"{layer}.{heads[0]}"
+            name = head_name(layer, heads[0])
             x = start + (width - SQUARE * 0.7 - 3 - self.fonts.width(name, TEXT)) / 2
             sheet.box(x, 3.5, SQUARE * 0.7, SQUARE * 0.7, fill=head_colour(heads[0]))
             sheet.text(x + SQUARE * 0.7 + 3, 7, name, TEXT, bold=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from attnscope.appearance.numerals import heads_name, short_weight
 from attnscope.figures.palette import QUIET, RULE, ink_on, weight_colours
 from attnscope.figures.paper import PAGE_HEIGHT, POINTS
 from attnscope.figures.sheet import Sheet, widest
 from attnscope.figures.view import SMALL, SMALLEST, TEXT, PaperView
-from attnscope.figures.weights import Array, Picker, darkness, short
+from attnscope.figures.weights import Array, Picker, darkness
 
 LEGEND = 20.0
 HEADING = 14.0
@@ -27,7 +28,7 @@ class MatrixView(PaperView):
     @property
     def where(self) -> str:
         """`head 11.0`."""
-        return f"head {self.request.layer}.{self.request.heads[0]}"
+        return heads_name(self.request.layer, self.request.heads)
 
     def height(self, width: float) -> float:
         """Square cells over the width, less where a page is not high enough."""
@@ -56,7 +57,7 @@ class MatrixView(PaperView):
             sheet.text(x + (at + 0.5) * cell, top - 3, self.keys[at], size, turned=True, room=0.3 * sheet.width)
         if cell >= LEAST_CELL_WITH_NUMBER:
             for row, column in zip(*np.nonzero(weights >= 0.005), strict=True):
-                number = short(float(weights[row, column]))
+                number = short_weight(float(weights[row, column]))
                 red, green, blue = cells[row, column]
                 middle = (x + (column + 0.5) * cell, top + (row + 0.5) * cell)
                 sheet.text(*middle, number, SMALLEST + 0.5, ha="center", colour=ink_on((red, green, blue)))

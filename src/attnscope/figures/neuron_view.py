@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attnscope.appearance.numerals import end_of_scale, head_name, heads_name, short_weight, signed
 from attnscope.attention import QKRecord
 from attnscope.figures.palette import (
     ACCENT,
@@ -25,7 +26,7 @@ from attnscope.figures.palette import (
 )
 from attnscope.figures.sheet import Sheet, widest
 from attnscope.figures.view import SMALL, SMALLEST, PaperView
-from attnscope.figures.weights import Picker, darkness, short
+from attnscope.figures.weights import Picker, darkness
 
 HEADING = 32.0
 LEGEND = 16.0
@@ -111,7 +112,7 @@ class NeuronView(PaperView):
     def where(self) -> str:
         """Head and selected token."""
         token = self.fonts.written(self.queries[self._token])
-        return f"head {self.request.layer}.{self.request.heads[0]}, token {self._token} ({token})"
+        return f"{heads_name(self.request.layer, self.request.heads)}, token {self._token} ({token})"
 
     @property
     def _token(self) -> int:
@@ -145,7 +146,7 @@ class NeuronView(PaperView):
         sheet.box(at.query, at.top(self._token) + 1.5, at.vector, row - 3, edge=INK, weight=1.0)
         self._results(sheet, at, numbers)
         sheet.text(at.softmax + SOFTMAX / 2, 14, "softmax", SMALL + 0.5, ha="center")
-        sheet.text(PAD, 5, f"{self.request.layer}.{self.request.heads[0]}", SMALL + 1.5, bold=True)
+        sheet.text(PAD, 5, head_name(self.request.layer, self.request.heads[0]), SMALL + 1.5, bold=True)
         for index in range(0, len(self.queries), step):
             middle, bold = at.top(index) + row / 2, index == self._token
             sheet.text(at.left - PAD, middle, self.queries[index], size, ha="right", bold=bold, room=at.left - 2 * PAD)
@@ -210,10 +211,10 @@ class NeuronView(PaperView):
             red, green, blue = self._signed([float(dot)], full)[0]
             sheet.box(at.dot, y, DOT, high, fill=(red, green, blue), edge=RULE)
             if at.row >= self.least_row:
-                said, ink = f"{dot:.1f}".replace("-", "−"), ink_on((red, green, blue))
+                said, ink = signed(float(dot), 1), ink_on((red, green, blue))
                 sheet.text(at.dot + DOT / 2, middle, said, SMALLEST + 0.5, ha="center", colour=ink, room=DOT + 2)
             sheet.box(at.softmax, middle - 2, BAR * float(numbers.weights[key]), 4, fill=ACCENT)
-            sheet.text(at.names - PAD, middle, short(float(numbers.weights[key])), at.size * 0.85, ha="right")
+            sheet.text(at.names - PAD, middle, short_weight(float(numbers.weights[key])), at.size * 0.85, ha="right")
             if numbers.opacity[key] > 0:
                 fill = mixed(ACCENT, 0.45 * float(numbers.opacity[key]))
                 sheet.box(at.names, y - 0.6, at.right, high + 1.2, fill=fill)
@@ -249,7 +250,6 @@ class NeuronView(PaperView):
 
 
 def _heading(sheet: Sheet, middle: float, title: str, full: float) -> None:
-    """A column's title, and the magnitude at which its colours are full, with three digits that mean something."""
+    """A column's title, and the magnitude at which its colours are full, with three digits at most."""
     sheet.text(middle, 14, title, SMALL + 0.5, ha="center")
-    said = f"±{full:.{2 if full < 10 else 1 if full < 100 else 0}f}"
-    sheet.text(middle, 23.5, said, SMALLEST + 0.5, ha="center", colour=QUIET)
+    sheet.text(middle, 23.5, f"±{end_of_scale(full)}", SMALLEST + 0.5, ha="center", colour=QUIET)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from attnscope.appearance.numerals import head_name, heads_name
 from attnscope.figures.palette import INK, QUIET, head_colour
 from attnscope.figures.sheet import Sheet
 from attnscope.figures.view import SMALL, TEXT, PaperView
@@ -37,7 +38,7 @@ class PictureView(PaperView):
     def where(self) -> str:
         """`head 11.0, from patch 3,4`."""
         layer, heads = self.request.layer, self.request.heads
-        named = f"head {layer}.{heads[0]}" if len(heads) == 1 else f"layer {layer}, heads {', '.join(map(str, heads))}"
+        named = heads_name(layer, heads)
         return f"{named}, from {self._from}"
 
     def height(self, width: float) -> float:
@@ -60,7 +61,7 @@ class PictureView(PaperView):
             sheet.cells(lit, x, y, side, side * self._aspect, f"picture-{self.request.layer}.{head}")
             self._frame(sheet, x, y, side)
             below = y + side * self._aspect + 7
-            sheet.text(x, below, f"{self.request.layer}.{head}", SMALL, bold=True, colour=INK)
+            sheet.text(x, below, head_name(self.request.layer, head), SMALL, bold=True, colour=INK)
             sheet.text(x + side, below, f"max {most:.2g}", SMALL, ha="right", colour=QUIET)
         self.facts = [
             *self.facts,

@@ -9,6 +9,7 @@ from functools import cache
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties, fontManager, get_font
 
+from attnscope.appearance.characters import CONTINUES, code_point, face, printable
 from attnscope.types import Token
 
 PREFERRED = (
@@ -21,7 +22,6 @@ PREFERRED = (
 )
 """Fonts in the order in which a character is looked for; those that are not installed are passed over."""
 
-_SIGNS = {"\n": "↵", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "\u200b": "∅"}
 _PLAIN_SCRIPT = frozenset({"Lu", "Ll", "Lm", "Nd"})  # scripts that put spaces between words
 _FINE = 10
 
@@ -37,8 +37,8 @@ def labels(tokens: Sequence[Token]) -> list[str]:
     for at, token in enumerate(tokens):
         before = tokens[at - 1] if at else None
         goes_on = token.continues or (spaced and before is not None and _same_word(before, token))
-        named = token.special or token.box is not None  # a name, whose spaces are no part of a text
-        found.append(f"{'##' if goes_on else ''}{token.text if named and token.text.strip() else _face(token.text)}")
+        text = face(token.text, name=token.special or token.box is not None)
+        found.append(f"{CONTINUES}{text}" if goes_on else text)
     return found
 
 
@@ -46,27 +46,6 @@ def _same_word(before: Token, token: Token) -> bool:
     if before.special or token.special or before.raw or token.raw or not before.text or not token.text:
         return False
     return all(unicodedata.category(char) in _PLAIN_SCRIPT for char in (before.text[-1], token.text[0]))
-
-
-def _face(text: str) -> str:
-    rest = text.lstrip(" ")
-    if not rest:
-        return "␣" * max(1, len(text))
-    return "".join(_SIGNS.get(char, char) for char in rest.replace(" ", "␣"))
-
-
-def printable(text: str) -> str:
-    """Text in which controls, bidirectional overrides and lone surrogates are written as their code points."""
-    return "".join(char if _is_seen(char) else _code(char) for char in text)
-
-
-def _is_seen(char: str) -> bool:
-    return char == " " or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
-def _code(char: str) -> str:
-    point = ord(char)
-    return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
 class Fonts:
@@ -89,7 +68,7 @@ class Fonts:
 
     def written(self, text: str) -> str:
         """The text as these fonts can write it."""
-        return "".join(char if ord(char) in self._chars else _code(char) for char in printable(text))
+        return "".join(char if ord(char) in self._chars else code_point(char) for char in printable(text))
 
     def width(self, text: str, size: float, *, bold: bool = False) -> float:
         """Width in points of a text that `written` returned."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from attnscope.appearance.palette import DECADES
 from attnscope.errors import InputError
 from attnscope.trace import Trace
 from attnscope.types import Token
@@ -17,8 +18,6 @@ from attnscope.types import Token
 Scale = Literal["linear", "root", "log"]
 Filter = Literal["AA", "AB", "BA", "BB"]
 Array = NDArray[np.float32]
-
-DECADES = 3
 
 
 @dataclass(frozen=True)
@@ -154,10 +153,3 @@ SCALE_SAID = {
     "root": "square root (darkness = √weight)",
     "log": f"logarithmic (the last {DECADES} decades)",
 }
-
-
-def short(weight: float) -> str:
-    """A weight for a narrow column: `.35`, `1.0`; nothing below .005."""
-    if weight >= 0.995:
-        return "1.0"
-    return "" if weight < 0.005 else f"{weight:.2f}"[1:]

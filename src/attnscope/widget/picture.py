@@ -15,6 +15,20 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from attnscope.appearance.characters import face, printable
+from attnscope.appearance.numerals import counted, head_name, heads_name
+from attnscope.appearance.palette import (
+    ACCENT,
+    FRAME,
+    GROUND,
+    INK,
+    NOTEBOOK_WEIGHTS,
+    QUIET,
+    SCREEN_DASHES,
+    head_color,
+    head_dash,
+    ramp,
+)
 from attnscope.attention import LayerRecord
 from attnscope.trace import Trace
 from attnscope.types import Token
@@ -24,9 +38,6 @@ _CELLS = 24
 _LISTED = 32
 _LINES = 400
 _FAINT = 0.03
-_INK, _QUIET, _LINE, _ACCENT = "#1b1e24", "#5a616e", "#e3e4e7", "#2f5bd0"
-_HEADS = ("#0072b2", "#d55e00", "#00926e", "#c45c98", "#d19000", "#349ed6", "#6a4ca8", "#807600", "#8c4e32", "#5c6778")
-_DARKEST = np.array([47, 91, 208])
 _FONT = 'font-family="system-ui, Segoe UI, Helvetica Neue, sans-serif" font-size="12"'
 
 
@@ -35,13 +46,14 @@ def picture(trace: Trace, stack: str, layer: int, heads: list[int], *, title: st
     grid, width, high = _grid(trace, stack, layer, heads)
     right, right_width, right_high = _heads_view(trace, stack, layer, heads)
     total, height = max(52 + width + right_width, 360), max(high, right_high) + 74
-    named = f"{layer}.{heads[0]}" if len(heads) == 1 else f"layer {layer}, heads {', '.join(map(str, heads))}"
-    caption = f"{len(trace.tokens)} tokens · {named}" if heads else f"{len(trace.tokens)} tokens"
+    tokens = counted(len(trace.tokens), "token")
+    named = head_name(layer, heads[0]) if len(heads) == 1 else heads_name(layer, heads)
+    caption = f"{tokens} · {named}" if heads else tokens
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{height}" viewBox="0 0 {total} {height}" {_FONT}>'
-        f'<rect x=".5" y=".5" width="{total - 1}" height="{height - 1}" rx="8" fill="#fff" stroke="{_LINE}"/>'
-        f'<text x="12" y="24" fill="{_INK}" font-size="13" font-weight="600">{_text(title)}</text>'
-        f'<text x="12" y="42" fill="{_QUIET}">{_text(caption)}</text>'
+        f'<rect x=".5" y=".5" width="{total - 1}" height="{height - 1}" rx="8" fill="{GROUND}" stroke="{FRAME}"/>'
+        f'<text x="12" y="24" fill="{INK}" font-size="13" font-weight="600">{_text(title.strip())}</text>'
+        f'<text x="12" y="42" fill="{QUIET}">{_text(caption)}</text>'
         f'<g transform="translate(12 62)">{grid}</g><g transform="translate({40 + width} 62)">{right}</g></svg>'
     )
 
@@ -73,7 +85,7 @@ def _grid(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, 
     marks = "".join(
         f'<rect x="{head * step - 1}" y="{layer * step - 1}" width="{step}" height="{step}"/>' for head in heads
     )
-    marks = f'<g fill="none" stroke="{_INK}" stroke-width="1.5">{marks}</g>'
+    marks = f'<g fill="none" stroke="{INK}" stroke-width="1.5">{marks}</g>'
     high, wide, _ = pixels.shape
     return _image(pixels, wide, high) + marks, wide, high
 
@@ -95,8 +107,7 @@ def _fitted(cells: np.ndarray, side: int) -> np.ndarray:
 
 def _shaded(weights: np.ndarray) -> UInt8[np.ndarray, "rows columns 3"]:
     """Weights as colours from near white to the accent, by their square root."""
-    share = np.sqrt(np.clip(weights, 0, 1))[..., None]
-    return (np.array([244, 245, 247]) * (1 - share) + _DARKEST * share).round().astype(np.uint8)
+    return ramp(NOTEBOOK_WEIGHTS, np.sqrt(np.clip(weights, 0, 1)))
 
 
 def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, int, int]:
@@ -111,7 +122,7 @@ def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple
     weights = record.attention(torch.tensor(heads), torch.arange(record.queries)).numpy()
     most = max(len(queries), len(keys))
     step, gap = min(30.0, _HEIGHT / most), 220
-    column = 12 + 7 * min(18, max(len(token.text) for token in (*queries, *keys)))
+    column = 12 + 7 * min(18, max(len(_face(token)) for token in (*queries, *keys)))
     order = np.argsort(weights, axis=None)[::-1][:_LINES]
     lines: list[str] = []
     for flat in order:
@@ -119,11 +130,13 @@ def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple
         weight = float(weights[head, query, key])
         if weight < _FAINT:
             break
-        colour = _ACCENT if len(heads) == 1 else _HEADS[heads[head] % len(_HEADS)]
+        colour = ACCENT if len(heads) == 1 else head_color(heads[head])
+        dash = " ".join(f"{length:g}" for length in head_dash(heads[head], SCREEN_DASHES)) if len(heads) > 1 else ""
+        dashed = f' stroke-dasharray="{dash}"' if dash else ""
         y0, y1 = (query + 0.5) * step, (key + 0.5) * step
         lines.append(
             f'<path d="M{column + 6} {y0:.1f}C{column + gap / 2:.0f} {y0:.1f} {column + gap / 2:.0f} {y1:.1f} '
-            f'{column + gap - 6} {y1:.1f}" stroke="{colour}" stroke-opacity="{weight:.2f}"/>'
+            f'{column + gap - 6} {y1:.1f}" stroke="{colour}" stroke-opacity="{weight:.2f}"{dashed}/>'
         )
     drawn = f'<g fill="none" stroke-width="1.5">{"".join(lines)}</g>'
     left = _words(queries, step, x=column, anchor="end")
@@ -132,14 +145,18 @@ def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple
 
 def _words(tokens: list[Token], step: float, *, x: int, anchor: str) -> str:
     return "".join(
-        f'<text x="{x}" y="{(index + 0.5) * step + 4:.1f}" text-anchor="{anchor}" fill="{_INK}">{_text(token.text, 18)}</text>'
+        f'<text x="{x}" y="{(index + 0.5) * step + 4:.1f}" text-anchor="{anchor}" fill="{INK}">{_text(_face(token), 18)}</text>'
         for index, token in enumerate(tokens)
     )
 
 
+def _face(token: Token) -> str:
+    return face(token.text, name=token.special or token.box is not None)
+
+
 def _text(text: str, most: int = 90) -> str:
-    """Text as data: control characters and lone surrogates are no XML, so they are shown as a mark."""
-    shown = "".join(one if one.isprintable() else "�" for one in text.strip() or "␣")
+    """Text as data: control characters and lone surrogates are no XML, so they are shown as their code points."""
+    shown = printable(text)
     return escape(shown if len(shown) <= most else f"{shown[: most - 1]}…")
 
 

@@ -8,31 +8,14 @@ import {
   together,
 } from "../../compute/neuron";
 import { type Pairing, unitOf } from "../../compute/pairs";
-import { percent } from "../../marks/format";
+import { percent, signed } from "../../marks/format";
+
+export { roughly, signed, sized } from "../../marks/format";
 
 /** Decimals of a number that may be off by `error`: none that mean nothing, at most four. */
 export function meant(error: number): number {
   if (error <= 0) return 4;
   return Math.max(0, Math.min(4, Math.floor(-Math.log10(2 * error))));
-}
-
-/** A signed number with a real minus; zero has none. */
-export function signed(value: number, digits: number): string {
-  if (value === Number.NEGATIVE_INFINITY) return "−∞";
-  const text = value.toFixed(digits);
-  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
-}
-
-/** The end of a scale: three digits at most. */
-export function roughly(value: number): string {
-  if (value === 0) return "0";
-  const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 0.1 ? 2 : 3;
-  return value.toFixed(digits);
-}
-
-/** A length beside others of which the largest is `full`: as many digits as that one deserves. */
-export function sized(value: number, full: number): string {
-  return value.toFixed(full >= 100 ? 0 : full >= 10 ? 1 : full >= 0.1 ? 2 : 4);
 }
 
 /** Tokens in one turn: `12`, `6.3`, `1.4k`, `54k`. */

@@ -1,0 +1,20 @@
+/** How attention looks and what it is called: the file that the page shares with Python's figures and pictures. */
+
+export {
+  characters,
+  dashes,
+  edits,
+  heads,
+  inks,
+  log_scale,
+  signs,
+  weights,
+} from "../../../src/attnscope/appearance/appearance.json";
+
+export type Rgb = readonly [red: number, green: number, blue: number];
+
+/** The colours of `#rrggbb`. */
+export function rgb(colour: string): Rgb {
+  const part = (at: number) => Number.parseInt(colour.slice(at, at + 2), 16);
+  return [part(1), part(3), part(5)];
+}

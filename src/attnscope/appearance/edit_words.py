@@ -1,0 +1,97 @@
+"""What an edit is called, from its JSON object. The front end says the same (`frontend/src/figures/edits.ts`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from attnscope.appearance.numerals import counted, significant
+from attnscope.appearance.shared import shared
+
+_WORDS: dict[str, Any] = shared()["edits"]
+_LONG = 80
+"""Characters that are quoted of a value: an edit may come out of a file."""
+
+
+def edit_words(edit: object) -> str:
+    """One edit as a sentence without its full stop: `head 5.3 is off`."""
+    if not isinstance(edit, Mapping):
+        return str(edit)[:_LONG]
+    fields = _WORDS["defaults"] | {
+        name: value for name, value in cast("Mapping[str, Any]", edit).items() if value is not None
+    }
+    template = _WORDS["kinds"].get(str(fields.get("type")), _WORDS["unknown"])
+    if fields.get("type") == "ScaleHead" and fields.get("factor") == 0:
+        template = _WORDS["off"]
+    said = {name: _FIELDS.get(name, _plain)(value) for name, value in fields.items()}
+    every = {"position": _WORDS["token"]["every"]}
+    return template.format_map(_Said(every | said | {"place": _place_of(fields)}))
+
+
+def edits_sentence(edits: Sequence[object]) -> str:
+    """How many edits there are, and the first of them in words: `Changed by 1 edit: head 5.3 is off.` Empty for none."""
+    if not edits:
+        return ""
+    sentence, listed = _WORDS["sentences"]["text"], _WORDS["list"]
+    said = listed["between"].join(edit_words(one) for one in edits[: sentence["most"]])
+    further = len(edits) - sentence["most"]
+    more = listed["more"].format(count=f"{further:,}") if further > 0 else ""
+    return sentence["template"].format(count=counted(len(edits), "edit"), edits=f"{said}{more}")
+
+
+def place_words(layer: object, head: object = None, stack: object = None) -> str:
+    """`head 5.3`, `layer 2`; with its stack where one is named: `head 0.1 of the cross-attention`."""
+    words = _WORDS["place"]
+    place = words["layer" if head is None else "head"].format(layer=_plain(layer), head=_plain(head))
+    if stack is None:
+        return place
+    return words["in_stack"].format(place=place, stack=_WORDS["stacks"].get(str(stack), _plain(stack)))
+
+
+def _place_of(fields: Mapping[str, Any]) -> str:
+    return place_words(fields["layer"], fields.get("head"), fields.get("stack"))
+
+
+class _Said(dict[str, str]):
+    """The fields of an edit in words; one that is missing shows as its name."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{{name}}}"
+
+
+def _plain(value: object) -> str:
+    return str(value)[:_LONG]
+
+
+def _number(value: object) -> str:
+    return significant(value) if isinstance(value, (int, float)) else _plain(value)
+
+
+def _token(index: object) -> str:
+    return _WORDS["token"]["number"].format(index=_plain(index))
+
+
+def _dims(given: object) -> str:
+    dims = cast("list[object]", given) if isinstance(given, list) else [given]
+    words = _WORDS["dims"]
+    if len(dims) > words["most_listed"]:
+        return words["many"].format(count=len(dims))
+    return words["one" if len(dims) == 1 else "several"].format(listed=", ".join(map(_plain, dims)))
+
+
+def _reference(of: object) -> str:
+    words = _WORDS["reference"]
+    if isinstance(of, list):
+        traces = cast("list[object]", of)
+        return _reference(traces[0]) if len(traces) == 1 else words["traces"].format(count=len(traces))
+    if isinstance(of, Mapping) and "trace" in of:
+        return words["trace"].format(id=str(cast("Mapping[str, object]", of)["trace"])[: words["id_length"]])
+    return words["numbers"]
+
+
+_FIELDS: dict[str, Callable[[object], str]] = {
+    **dict.fromkeys(("factor", "weight"), _number),
+    **dict.fromkeys(("query", "key", "position"), _token),
+    **dict.fromkeys(("reference", "source"), _reference),
+    "dims": _dims,
+}
