@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import given
+from helpers.random_traces import random_trace
 from matplotlib.colors import to_hex
 
 import attnscope
@@ -153,7 +153,7 @@ def test_where_paper_differs_from_the_page_it_is_meant() -> None:
 
 
 def test_a_notebook_shows_tokens_and_heads_as_figures_do() -> None:
-    trace = given(["The", "\n", "", "\x00", "patch 3"], heads=12)
+    trace = random_trace(["The", "\n", "", "\x00", "patch 3"], heads=12)
     drawn = picture(trace, next(iter(trace.stacks)), 0, list(range(12)), title="A \x00 title")
     for text in (">↵</text>", ">∅</text>", ">\\x00</text>", ">patch␣3</text>", ">A \\x00 title</text>"):
         assert text in drawn
@@ -165,7 +165,7 @@ def test_a_notebook_shows_tokens_and_heads_as_figures_do() -> None:
 
 
 def test_a_caption_says_an_edit_in_the_words_of_the_page() -> None:
-    trace = given(["a", "b"])
+    trace = random_trace(["a", "b"])
     trace._provenance["edits"] = [CASES["edits"][0]["edit"]]
     assert CASES["sentences"][1]["text"] in attnscope.figure(trace, "head").attnscope_caption
 

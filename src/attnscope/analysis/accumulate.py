@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attnscope.analysis.measure import NAMES
-from attnscope.analysis.tile_context import LINES, Ground, Grounds
+from attnscope.analysis.tile_context import LINES, TileContext, TileContexts
 from attnscope.attention import LayerRecord, QKRecord, Tile
 
 _TINY = torch.finfo(torch.float32).tiny
@@ -23,7 +23,7 @@ Both = tuple[Tensor, Tensor]
 class Sums:
     """The measures of one layer's heads. Tiles of consecutive rows come in any order; each is used up (its weights change)."""
 
-    def __init__(self, grounds: Grounds, record: LayerRecord) -> None:
+    def __init__(self, grounds: TileContexts, record: LayerRecord) -> None:
         self._grounds = grounds
         # Rows of given weights, and rows all of whose edges were cut, may hold nothing: those count for no measure.
         self._given = not isinstance(record, QKRecord) or record.edited is not None
@@ -60,7 +60,7 @@ class Sums:
         self._sums[which, 1, :, heads] += chosen.sum(-1)
 
 
-def _values(tile: Tile, ground: Ground) -> tuple[list[Both], Tensor, Tensor]:
+def _values(tile: Tile, ground: TileContext) -> tuple[list[Both], Tensor, Tensor]:
     """Every measure of every row, in the order of `NAMES`; the sum of each row, and what of it is not on sinks."""
     weights, logs = tile.weights, tile.logs
     lines = _lines(weights, ground)
@@ -91,7 +91,7 @@ def _values(tile: Tile, ground: Ground) -> tuple[list[Both], Tensor, Tensor]:
     return [known.get(name, (nothing, nothing)) for name in NAMES], total, rest
 
 
-def _lines(weights: Tensor, ground: Ground) -> dict[str, Both]:
+def _lines(weights: Tensor, ground: TileContext) -> dict[str, Both]:
     """The measures of single cells."""
     heads, rows = weights.shape[:2]
     picked = weights.flatten(1).index_select(1, ground.cells)
@@ -102,7 +102,7 @@ def _lines(weights: Tensor, ground: Ground) -> dict[str, Both]:
     return dict(zip(LINES, zip(raw, off, strict=True), strict=True))
 
 
-def _sums(weights: Tensor, sunk: Tensor, ground: Ground) -> dict[str, Both]:
+def _sums(weights: Tensor, sunk: Tensor, ground: TileContext) -> dict[str, Both]:
     """Distance, and the weights on each sentence: one product with columns over the keys."""
     if not len(ground.columns):
         return {}

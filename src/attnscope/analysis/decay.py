@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attnscope.analysis.token_groups import Layout
+from attnscope.analysis.token_groups import TokenGroups
 from attnscope.attention import QKRecord
 from attnscope.errors import InputError, RefusedError
 from attnscope.trace import Trace
@@ -128,7 +128,7 @@ def _by_dimension(
     chosen = torch.tensor(heads)
     q = record.q[chosen].float().cpu() * record.scaling
     k = record.k[record.key_head(chosen)].float().cpu()
-    kept = torch.ones(record.keys, dtype=torch.bool) if with_sinks else ~Layout.of(trace, stack).is_sink
+    kept = torch.ones(record.keys, dtype=torch.bool) if with_sinks else ~TokenGroups.of(trace, stack).is_sink
     both_ways = not trace.traced_stack(stack).causal
     columns: list[Tensor] = []
     for distance in range(1, last + 1):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attnscope.analysis.token_groups import Layout
+from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
 from attnscope.trace import Trace
 
@@ -31,7 +31,7 @@ def similarity(
 
     if queries is not None and queries < 1:
         raise InputError(f"`queries` is how many queries to compare, at least 1; got {queries}.")
-    layout = Layout.of(trace, stack)
+    layout = TokenGroups.of(trace, stack)
     count = layout.queries if queries is None else min(queries, layout.queries)
     chosen = torch.linspace(0, layout.queries - 1, count).round().long()
     names: list[str] = []
@@ -49,7 +49,9 @@ def similarity(
     return pandas.DataFrame(_divergences(rows, known).numpy(), index=names, columns=names)
 
 
-def _distributions(weights: Tensor, layout: Layout, *, off_sink: bool) -> tuple[Tensor, Bool[Tensor, "heads rows"]]:
+def _distributions(
+    weights: Tensor, layout: TokenGroups, *, off_sink: bool
+) -> tuple[Tensor, Bool[Tensor, "heads rows"]]:
     """The rows as distributions, and which of them are any."""
     known = weights.sum(-1) > 0
     if not off_sink:

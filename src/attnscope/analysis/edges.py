@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
 
-from attnscope.analysis.token_groups import Layout, mask_of
+from attnscope.analysis.token_groups import TokenGroups, mask_of
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import InputError
 from attnscope.trace import Trace
@@ -39,7 +39,7 @@ def edge_of(trace: Trace, query: int, key: int, stack: str | None = None) -> Edg
 
     Raises `InputError` for positions that are not there, or a stack without attention.
     """
-    layout = Layout.of(trace, stack)
+    layout = TokenGroups.of(trace, stack)
     for position, size, what in ((query, layout.queries, "query"), (key, layout.keys, "key")):
         if not 0 <= position < size:
             raise InputError(f"There is no {what} {position}: they go from 0 to {size - 1}.")
@@ -53,7 +53,7 @@ def edge_of(trace: Trace, query: int, key: int, stack: str | None = None) -> Edg
     return Edge(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _in_layer(layer: int, record: LayerRecord, layout: Layout, query: int, key: int) -> tuple[Tensor, ...]:
+def _in_layer(layer: int, record: LayerRecord, layout: TokenGroups, query: int, key: int) -> tuple[Tensor, ...]:
     """The columns of `Edge` for the heads of one layer."""
     heads, row = torch.arange(record.shape.heads), torch.tensor([query])
     weights = record.attention(heads, row)[:, 0]

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from attnscope.analysis.accumulate import Sums
 from attnscope.analysis.thumbnails import Thumbnails
-from attnscope.analysis.tile_context import Grounds
-from attnscope.analysis.token_groups import Layout, Part, mask_of
+from attnscope.analysis.tile_context import TileContexts
+from attnscope.analysis.token_groups import Part, TokenGroups, mask_of
 from attnscope.attention import LayerRecord
 from attnscope.errors import CancelledError
 from attnscope.trace import Trace
@@ -55,9 +55,9 @@ def overview(
     second) the thumbnails are of that part alone. Without `measured` there are no measures, and less is computed. Raises
     `InputError` for a filter where there are no sentences, `CancelledError` once `cancelled()` says so (asked before every tile).
     """
-    layout = Layout.of(trace, stack)
+    layout = TokenGroups.of(trace, stack)
     part = layout.part(filter)
-    known: list[Grounds] = []
+    known: list[TileContexts] = []
     for layer, record in enumerate(trace.traced_stack(stack).records):
         if record is None:
             continue
@@ -85,13 +85,13 @@ def overview(
         )
 
 
-def _grounds(known: list[Grounds], layout: Layout, record: LayerRecord) -> Grounds:
+def _grounds(known: list[TileContexts], layout: TokenGroups, record: LayerRecord) -> TileContexts:
     """What a layer shares with others of the same mask, of which `known` keeps the ones seen so far."""
     mask = mask_of(record, causal=layout.causal)
     for grounds in known:
         if grounds.serve(layout, mask):
             return grounds
-    known.append(Grounds(layout, mask))
+    known.append(TileContexts(layout, mask))
     return known[-1]
 
 

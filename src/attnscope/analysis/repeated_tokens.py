@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from attnscope.analysis.token_groups import Layout
+from attnscope.analysis.token_groups import TokenGroups
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Pairs:
 class Repeats:
     """The earlier occurrences of every query's token, and the keys that followed them."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: TokenGroups) -> None:
         self._layout = layout
 
     @cached_property

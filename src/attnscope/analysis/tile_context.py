@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attnscope.analysis.measure import NAMES, OFFSETS, SENTENCES
 from attnscope.analysis.repeated_tokens import Pairs, Repeats
-from attnscope.analysis.token_groups import Layout
+from attnscope.analysis.token_groups import TokenGroups
 from attnscope.attention import Mask
 
 LINES = (*OFFSETS, "induction", "duplicate_token")
@@ -20,7 +20,7 @@ _CELLS_KEPT = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class TileContext:
     """What the tile of these `rows`, of which only the keys in `span` matter, needs.
 
     `sinks` are the sinks among the keys, as places in the span. `log_open` (and `log_open_off`, without the sinks) is the ln of
@@ -51,23 +51,23 @@ class Ground:
     counted_off: Bool[Tensor, "measures _ rows"]
 
 
-class Grounds:
+class TileContexts:
     """The grounds of the tiles of every layer with one mask."""
 
-    def __init__(self, layout: Layout, mask: Mask) -> None:
+    def __init__(self, layout: TokenGroups, mask: Mask) -> None:
         self.layout = layout
         self.mask = mask
         self._repeats = Repeats(layout)
-        self._kept: dict[tuple[int, int], Ground] = {}
+        self._kept: dict[tuple[int, int], TileContext] = {}
         self._cells = 0
         self._members = torch.stack([layout.keys_of(sentence) for sentence in "AB"])
         self._can_look = {name: _can_look(layout, mask, *pair) for name, pair in SENTENCES.items()}
 
-    def serve(self, layout: Layout, mask: Mask) -> bool:
+    def serve(self, layout: TokenGroups, mask: Mask) -> bool:
         """Whether a layer with this layout and mask has these grounds."""
         return layout is self.layout and _same(mask, self.mask)
 
-    def of(self, rows: Tensor, span: slice) -> Ground:
+    def of(self, rows: Tensor, span: slice) -> TileContext:
         """The ground of the tile with these consecutive rows, of which only the keys in `span` matter."""
         where = (int(rows[0]), int(rows[-1]))
         found = self._kept.get(where)
@@ -78,7 +78,7 @@ class Grounds:
                 self._kept[where] = found
         return found
 
-    def _made(self, rows: Tensor, span: slice) -> Ground:
+    def _made(self, rows: Tensor, span: slice) -> TileContext:
         layout = self.layout
         inside = (layout.sinks >= span.start) & (layout.sinks < span.stop)
         sinks = layout.sinks[inside]
@@ -96,7 +96,7 @@ class Grounds:
             torch.stack([_any(pair.places, ok, len(rows)) for pair, ok in zip(pairs, chosen, strict=True)])
             for chosen in (allowed, [ok & keep for ok, keep in zip(allowed, kept, strict=True)])
         )
-        return Ground(
+        return TileContext(
             rows=rows,
             span=span,
             sinks=sinks - span.start,
@@ -159,7 +159,7 @@ def _distances(rows: Tensor, keys: Tensor) -> Float[Tensor, "4 keys"]:
     return torch.stack([before * (rows[0] - keys), before, after * (keys - rows[-1]), after])
 
 
-def _can_look(layout: Layout, mask: Mask, of: str, on: str) -> tuple[bool, bool]:
+def _can_look(layout: TokenGroups, mask: Mask, of: str, on: str) -> tuple[bool, bool]:
     """Whether any query of one sentence may look at any key of another; the same without the sinks."""
     queries, keys = layout.queries_of(of).nonzero()[:, 0], layout.keys_of(on)
     if not len(queries) or not bool(keys.any()):

@@ -26,7 +26,7 @@ class Part:
     keys: tuple[int, int]
 
 
-class Layout:
+class TokenGroups:
     """The tokens of a stack, seen from its attention.
 
     `aligned`: query i and key i are the same token, so that distances between them mean something.
@@ -43,7 +43,7 @@ class Layout:
         self.aligned = aligned and self.queries == self.keys
 
     @classmethod
-    def of(cls, trace: Trace, stack: str | None) -> Layout:
+    def of(cls, trace: Trace, stack: str | None) -> TokenGroups:
         """The layout of a stack of a trace."""
         traced = trace.traced_stack(stack)
         queries, keys = trace.tokens_for(stack)
@@ -53,10 +53,10 @@ class Layout:
         """Whether the layer has one query and one key for each token (some models add keys that are no tokens)."""
         return (record.queries, record.keys) == (self.queries, self.keys)
 
-    def resized(self, record: LayerRecord) -> Layout:
+    def resized(self, record: LayerRecord) -> TokenGroups:
         """The layout of a layer whose queries and keys are not the tokens: nothing is known of them."""
         nobody = Token(text="", id=-1)
-        return Layout([nobody] * record.queries, [nobody] * record.keys, causal=self.causal, aligned=False)
+        return TokenGroups([nobody] * record.queries, [nobody] * record.keys, causal=self.causal, aligned=False)
 
     @cached_property
     def special(self) -> Bool[Tensor, "keys"]:

@@ -2,7 +2,7 @@
 
 from attnscope.attention.bias import Bias
 from attnscope.attention.mask import Mask
-from attnscope.attention.overrides import Edited, joined
+from attnscope.attention.overrides import Overrides, joined
 from attnscope.attention.record import LayerRecord, QKRecord, Tile, WeightsRecord
 
-__all__ = ["Bias", "Edited", "LayerRecord", "Mask", "QKRecord", "Tile", "WeightsRecord", "joined"]
+__all__ = ["Bias", "LayerRecord", "Mask", "Overrides", "QKRecord", "Tile", "WeightsRecord", "joined"]

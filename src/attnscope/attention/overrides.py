@@ -16,7 +16,7 @@ _HEAD = 1 << 40
 
 
 @dataclass(frozen=True, eq=False)
-class Edited:
+class Overrides:
     """The exact outcome of edits in one layer, kept for the heads and rows that they touch and for no others.
 
     `cuts` are edges (head, query, key) whose score was set to -inf. `rows_at` names rows (head, query) whose weights are not the
@@ -80,7 +80,7 @@ class Edited:
         return self.rows_at[:, 0].long() * _HEAD + self.rows_at[:, 1].long()
 
 
-def joined(parts: Sequence[Edited | None], queries: Sequence[int], v_dim: int) -> Edited | None:
+def joined(parts: Sequence[Overrides | None], queries: Sequence[int], v_dim: int) -> Overrides | None:
     """The edits of consecutive passes as those of one: part p is of `queries[p]` queries that follow those before it.
 
     Keys count from the first part's first; rows of fewer keys are filled up with zeros.
@@ -107,4 +107,4 @@ def joined(parts: Sequence[Edited | None], queries: Sequence[int], v_dim: int) -
     places = torch.cat(at)
     order = torch.argsort(places[:, 0].long() * _HEAD + places[:, 1].long())
     named = torch.tensor(changed, dtype=torch.int32)
-    return Edited(torch.cat(cuts), places[order], torch.cat(rows)[order], named, kept, outputs)
+    return Overrides(torch.cat(cuts), places[order], torch.cat(rows)[order], named, kept, outputs)

@@ -21,7 +21,7 @@ from torch.nn.functional import pad
 
 from attnscope.attention.bias import Bias
 from attnscope.attention.mask import Mask
-from attnscope.attention.overrides import Edited
+from attnscope.attention.overrides import Overrides
 from attnscope.types import LayerShape
 
 ROWS_AT_ONCE = 128
@@ -99,7 +99,7 @@ class QKRecord(LayerRecord):
     softcap: float | None = None
     bias: Bias | None = None
     sinks: Float[Tensor, "heads"] | None = None
-    edited: Edited | None = None
+    edited: Overrides | None = None
     gate: Float[Tensor, "queries heads v_dim"] | None = None
 
     @property

@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 
 from attnscope.attention import QKRecord
 from attnscope.attention.concat import Part, joined_bias, joined_mask
-from attnscope.attention.overrides import Edited
+from attnscope.attention.overrides import Overrides
 from attnscope.attention.overrides import joined as joined_edits
 from attnscope.capture.call_sites import Place
 from attnscope.capture.recorder import Capture, Recorder
@@ -93,7 +93,7 @@ class _Layer:
         )
 
 
-def _moved(edited: Edited | None, key: int, keys: int) -> Edited | None:
+def _moved(edited: Overrides | None, key: int, keys: int) -> Overrides | None:
     """The same with keys as positions: a step's first key stands at `key`."""
     if edited is None:
         return None

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attnscope.attention import Edited, QKRecord
+from attnscope.attention import Overrides, QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.edits.stages import Cut, LayerPlan, Patched, PatchedRows, Scaled, Set, Vector
 from attnscope.errors import InputError
@@ -53,12 +53,12 @@ class Outcome:
     outputs: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
     notes: list[str] = field(default_factory=list[str])
 
-    def edited(self, queries: int, keys: int, v_dim: int) -> Edited | None:
+    def edited(self, queries: int, keys: int, v_dim: int) -> Overrides | None:
         """As a record keeps it; None where neither weights nor outputs were changed."""
         if not self.rows and not self.outputs:
             return None
         places, heads = sorted(self.rows), sorted(self.outputs)
-        return Edited(
+        return Overrides(
             cuts=torch.tensor(sorted(set(self.cuts)), dtype=torch.int32).reshape(-1, 3),
             rows_at=torch.tensor(places, dtype=torch.int32).reshape(-1, 2),
             rows=torch.stack([self.rows[place] for place in places]) if places else torch.zeros(0, keys),

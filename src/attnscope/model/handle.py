@@ -17,7 +17,7 @@ from attnscope.model.hf.dual_encoder import PICTURES, TEXT, towers_of
 from attnscope.model.hf.module_info import first_dtype
 from attnscope.model.inputs.audio import sound_part, text_part
 from attnscope.model.inputs.image_processor import Processors
-from attnscope.model.inputs.image_tokens import Known
+from attnscope.model.inputs.image_tokens import PatchCache
 from attnscope.model.inputs.preprocessor import Preprocessor
 from attnscope.types import Stack
 
@@ -51,7 +51,7 @@ class ModelHandle:
         self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
         self.revision = revision or getattr(config, "_commit_hash", None)
         self.quantisation = quantisation or _quantisation(config)
-        self.patches: Known = {}
+        self.patches: PatchCache = {}
         self.preprocessor = Preprocessor(
             self.module, Processors.of(text_part(tokenizer)), sound_part(tokenizer), self.title
         )

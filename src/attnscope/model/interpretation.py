@@ -13,15 +13,15 @@ from attnscope.errors import InputError, RefusedError
 from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
 from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.module_info import target_vocabulary_size
-from attnscope.model.patching.activation_patching import Patching
+from attnscope.model.patching.activation_patching import ActivationPatching
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.prompt_alignment import check_aligned
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.patching.sweep_plan import SweepQuestion, plan_of
 from attnscope.model.residual_stream.answer import Answer, position_of, token_id
-from attnscope.model.residual_stream.locate import look_at_stream
+from attnscope.model.residual_stream.locate import locate_stream
 from attnscope.model.residual_stream.states import States
-from attnscope.model.residual_stream.states_pass import Edited, StatesPass
+from attnscope.model.residual_stream.states_pass import PassEdits, StatesPass
 from attnscope.model.residual_stream.stream import Stream
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.provenance import fingerprint
@@ -159,7 +159,9 @@ class _Tower:
         chosen = _named(question.answer, question.foil, lambda: _most_probable(clean, at, last))
         plan = plan_of(clean, corrupted, stream, self._answer(chosen, question.foil, at), question)
         projections = {name: one.projections for name, one in probed.architecture.stacks.items()}
-        return Patching(probed.module, stream, projections, plan, clean, corrupted, probed.tolerance).run(observer)
+        return ActivationPatching(probed.module, stream, projections, plan, clean, corrupted, probed.tolerance).run(
+            observer
+        )
 
     def _stream(self, trace: Trace) -> Stream:
         if not trace.inputs:
@@ -171,13 +173,13 @@ class _Tower:
         architecture = self.handle.probed_for(trace.inputs).architecture
         if id(architecture) not in self.streams:
             few = probe_inputs(self.handle.module, kind_of(trace.inputs), trace.inputs)
-            self.streams[id(architecture)] = look_at_stream(self.handle.module, architecture, few)
+            self.streams[id(architecture)] = locate_stream(self.handle.module, architecture, few)
         return self.streams[id(architecture)]
 
-    def _edited(self, trace: Trace) -> Edited | None:
+    def _edited(self, trace: Trace) -> PassEdits | None:
         architecture = self.handle.probed_for(trace.inputs).architecture
         plan = plan_for(architecture, trace.edits, title=type(self.handle.module).__name__)
-        return None if plan is None else Edited(plan, architecture.places)
+        return None if plan is None else PassEdits(plan, architecture.places)
 
     def _position(self, trace: Trace, stream: Stream, position: int | None) -> int:
         tokens = trace.tokens_for(stream.last)[0]

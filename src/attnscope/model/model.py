@@ -21,7 +21,7 @@ from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.trace_input import Batch, Text
 from attnscope.model.interpretation import Interpretation
-from attnscope.model.interventions.bake import baked
+from attnscope.model.interventions.bake import bake_weights
 from attnscope.model.interventions.edited_model import edited_run
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.sweep import Sweep
@@ -443,4 +443,4 @@ class Model(Displayed):
         weights cannot be told (a norm after the projection, one dimension of a rotary pair, weights shared between layers).
         """
         probed = self.handle.probed
-        return baked(probed, plan_for(probed.architecture, edits, title=probed.title))
+        return bake_weights(probed, plan_for(probed.architecture, edits, title=probed.title))

@@ -48,7 +48,7 @@ class _Loading:
         self.done.set()
 
 
-class Catalogue:
+class ModelCatalog:
     """Models by name, in the order in which they are offered. Safe between threads."""
 
     def __init__(self, entries: Iterable[ModelEntry]) -> None:

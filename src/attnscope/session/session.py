@@ -29,9 +29,9 @@ from attnscope.session.messages.run import RunRequest
 from attnscope.session.messages.states import StatesRequest
 from attnscope.session.messages.trace import Example, certificate_fields, trace_arrays, trace_bytes, trace_fields
 from attnscope.session.messages.values import values_message
-from attnscope.session.model_catalog import Catalogue, ModelEntry
+from attnscope.session.model_catalog import ModelCatalog, ModelEntry
 from attnscope.session.protocols import ModelLike
-from attnscope.session.trace_store import HeldTrace, HeldTraces
+from attnscope.session.trace_store import HeldTrace, TraceStore
 from attnscope.trace import Trace
 from attnscope.wire import Message, decode, encode
 
@@ -81,13 +81,13 @@ class Session:
     ) -> None:
         self.limits = limits or Limits()
         self._exporter = exporter
-        self._held = HeldTraces(self.limits.trace_bytes)
+        self._held = TraceStore(self.limits.trace_bytes)
         self._shown: str | None = None
         for held in traces:
             self._held.add(held)
             self._shown = self._shown or held.trace.id
-        self._catalogue = Catalogue(models)
-        names = self._catalogue.names
+        self._catalog = ModelCatalog(models)
+        names = self._catalog.names
         if model is not None and model not in names:
             raise InputError(
                 f"The session's own model {model!r} is not among its models: {', '.join(names) or 'none'}."
@@ -157,7 +157,7 @@ class Session:
         """Begin to load a model (the session's own, if none is named), so that the first run finds it there."""
         chosen = name or self._model
         if chosen is not None:
-            self._catalogue.start(chosen)
+            self._catalog.start(chosen)
 
     def trace(self, trace_id: str) -> Trace:
         """A trace that this session holds. Raises `MissingError` where it does not, or not any more."""
@@ -183,7 +183,7 @@ class Session:
 
     def _can(self) -> list[str]:
         missing = {"hello"}
-        if not self._catalogue.names:
+        if not self._catalog.names:
             missing |= PASSES
         if self._exporter is None:
             missing.add("export")
@@ -192,7 +192,7 @@ class Session:
     def _hello(self, _body: Mapping[str, Any], _job: Job) -> Answer:
         fields = {
             "version": _version(),
-            "models": self._catalogue.describe(),
+            "models": self._catalog.describe(),
             "model": self._model,
             "trace": self._shown,
             "examples": [asdict(example) for example in self._examples],
@@ -337,7 +337,7 @@ class Session:
         name = optional_text_of(body, "model") or self._model
         if name is None:
             raise RefusedError("This session has no model: it shows traces that were made elsewhere.")
-        return self._catalogue.get(name, job)
+        return self._catalog.get(name, job)
 
     def _place(self, body: Mapping[str, Any]) -> tuple[str, str, int, HeldTrace]:
         """The trace, stack and layer that a request is about."""

@@ -51,7 +51,7 @@ class HeldTrace:
         return cls(trace, None, InputText.of(trace))
 
 
-class HeldTraces:
+class TraceStore:
     """Traces by id. The one not looked at for longest goes first; the newest always stays. Safe between threads."""
 
     def __init__(self, budget: int) -> None:

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from attnscope.attention import Bias, Edited, LayerRecord, Mask, QKRecord, WeightsRecord
+from attnscope.attention import Bias, LayerRecord, Mask, Overrides, QKRecord, WeightsRecord
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError
 from attnscope.trace.certificate import Certificate, LayerCertificate
 from attnscope.trace.parts import TraceParts
@@ -190,9 +190,9 @@ def _record(facts: Mapping[str, Any], parts: Mapping[str, Tensor]) -> LayerRecor
     )
 
 
-def _edited(parts: Mapping[str, Tensor]) -> Edited | None:
+def _edited(parts: Mapping[str, Tensor]) -> Overrides | None:
     found = {name.removeprefix("edited."): one for name, one in parts.items() if name.startswith("edited.")}
-    return Edited(**found) if found else None
+    return Overrides(**found) if found else None
 
 
 def _projections(name: str, stack: TracedStack) -> dict[str, Tensor]:

@@ -106,12 +106,12 @@ def encode_ready_pictures(processors: Processors, read: Reader, given: Mapping[s
     return replace(_encoded(own, encoded.tokens), ready=True)
 
 
-Known = dict[tuple[object, ...], Any]
+PatchCache = dict[tuple[object, ...], Any]
 """What was seen of patches, by stack, the shape of the pixels, and the text."""
 
 
 def with_patches(
-    model: nn.Module, architecture: Architecture, encoded: ModelInputs, inputs: Mapping[str, Tensor], known: Known
+    model: nn.Module, architecture: Architecture, encoded: ModelInputs, inputs: Mapping[str, Tensor], known: PatchCache
 ) -> ModelInputs:
     """The input with its patches as tokens: a vision stack's own, and those that stand among the tokens of a text."""
     looks = _Looks(model, architecture, inputs, known)
@@ -134,7 +134,7 @@ class _Looks:
     model: nn.Module
     architecture: Architecture
     inputs: Mapping[str, Tensor]
-    known: Known
+    known: PatchCache
 
     def vision_tokens(self, stack: str) -> tuple[list[Token], bool]:
         """A token for each position of a vision stack, and whether its patches are known."""

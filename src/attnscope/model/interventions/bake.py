@@ -52,7 +52,7 @@ class Looks:
         ).float()
 
 
-def baked(probed: ProbedModel, made: Plan | None) -> nn.Module:
+def bake_weights(probed: ProbedModel, made: Plan | None) -> nn.Module:
     """A copy of the probed's module with the plan's edits in its weights.
 
     Raises `RefusedError`, with the edit's name, for one that is none of weights, or whose weights cannot be told.

@@ -15,7 +15,7 @@ from attnscope.model.residual_stream.stream import Outputs, Stream
 
 
 @dataclass(frozen=True, eq=False)
-class Recorded:
+class ActivationCache:
     """One pass of a batch of one.
 
     `outputs` are what blocks put out, by path and call; `read` [token, heads · v_dim] and `written` [token, model_dim] what
@@ -28,7 +28,7 @@ class Recorded:
     logits: Tensor
 
 
-def record(
+def cache_activations(
     clone: nn.Module,
     stream: Stream,
     inputs: Mapping[str, Tensor],
@@ -36,7 +36,7 @@ def record(
     *,
     read: Iterable[str] = (),
     written: Iterable[str] = (),
-) -> Recorded:
+) -> ActivationCache:
     """Run `clone` once over `inputs`, keeping what every block puts out and what the modules at these paths read or write."""
     outputs = Outputs(clone, [block for blocks in stream.towers.values() for block in blocks])
     reads: dict[str, list[Tensor]] = {path: [] for path in read}
@@ -51,7 +51,7 @@ def record(
     finally:
         for handle in handles:
             handle.close()
-    return Recorded(outputs.by_path, reads, writes, logits)
+    return ActivationCache(outputs.by_path, reads, writes, logits)
 
 
 def logits_at(clone: nn.Module, inputs: Mapping[str, Any], position: int) -> Tensor:

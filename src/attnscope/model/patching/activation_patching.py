@@ -19,7 +19,7 @@ from attnscope.attention import QKRecord
 from attnscope.capture import prepared
 from attnscope.errors import CancelledError, RefusedError
 from attnscope.model.hf.hidden_states import relative
-from attnscope.model.patching.activation_cache import Recorded, logits_at, record
+from attnscope.model.patching.activation_cache import ActivationCache, cache_activations, logits_at
 from attnscope.model.patching.sweep import Sweep, measured
 from attnscope.model.patching.sweep_plan import SweepPlan
 from attnscope.model.residual_stream.blocks import Block, state_of
@@ -66,7 +66,7 @@ class Patch:
         return shaped.reshape(rows.shape)
 
 
-class Patching:
+class ActivationPatching:
     """A sweep being made: both prompts' passes, then batch after batch. `clean` and `corrupted` are traces of one model."""
 
     def __init__(
@@ -139,14 +139,14 @@ class Patching:
         answer = self._plan.answer
         return measured(logits, self._plan.metric, answer.answer.id, None if answer.foil is None else answer.foil.id)
 
-    def _recorded(self, clone: nn.Module, observer: Observer | None) -> tuple[Recorded, Recorded]:
+    def _recorded(self, clone: nn.Module, observer: Observer | None) -> tuple[ActivationCache, ActivationCache]:
         read = [self._projection(layer) for layer in self._plan.layers] if self._plan.what == "head_output" else []
         written = [self._mlp(layer) for layer in self._plan.layers] if self._plan.what == "mlp" else []
-        found: list[Recorded] = []
+        found: list[ActivationCache] = []
         for trace in self._traces:
             _stop(observer)
             found.append(
-                record(
+                cache_activations(
                     clone,
                     self._stream,
                     trace.inputs,
@@ -178,7 +178,7 @@ class Patching:
     def _call(self, layer: int) -> int:
         return self._blocks[layer].call
 
-    def _patch(self, layer: int, clean: Recorded, corrupted: Recorded) -> Patch | None:
+    def _patch(self, layer: int, clean: ActivationCache, corrupted: ActivationCache) -> Patch | None:
         """The activation of a layer in both runs; None where the layer has no such thing."""
         block, what = self._blocks[layer], self._plan.what
         if what == "residual":
@@ -237,7 +237,7 @@ class Patching:
         clone: nn.Module,
         layer: int,
         patch: Patch,
-        corrupted: Recorded,
+        corrupted: ActivationCache,
         cells: Sequence[Cell],
         observer: Observer | None,
     ) -> Tensor:

@@ -22,7 +22,7 @@ def _projection(architecture: Architecture, place: Place) -> str | None:
     return paths[place.layer] if place.layer < len(paths) else None
 
 
-def look_at_stream(module: nn.Module, architecture: Architecture, inputs: Mapping[str, Tensor]) -> Stream:
+def locate_stream(module: nn.Module, architecture: Architecture, inputs: Mapping[str, Tensor]) -> Stream:
     """The blocks of a model and what follows them. Raises `RefusedError` where its residual stream is not known."""
     name = type(module).__name__
     if architecture.route == "reported" or architecture.outside:

@@ -42,7 +42,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Edited:
+class PassEdits:
     """Edits in force in the pass: their plan, and which call of the attention function is where."""
 
     plan: Plan
@@ -63,7 +63,7 @@ class StatesPass:
         stream: Stream,
         trace: Trace,
         position: int,
-        edited: Edited | None = None,
+        edited: PassEdits | None = None,
         observer: Observer | None = None,
     ) -> None:
         self._module = module

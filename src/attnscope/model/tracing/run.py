@@ -69,7 +69,7 @@ def _own_failure(module: nn.Module, encoded: ModelInputs) -> Exception | None:
 
 
 @dataclass(frozen=True)
-class Passed:
+class PassResult:
     """What one pass left behind."""
 
     stacks: dict[str, TracedStack]
@@ -81,7 +81,7 @@ class Passed:
 
 def run(
     probed: ProbedModel, inputs: Mapping[str, Tensor], observer: Observer | None, plan: Plan | None = None
-) -> Passed:
+) -> PassResult:
     """Run `inputs` through the model, edited by the plan, and keep what its attention was computed from.
 
     Raises `RefusedError` where that cannot be shown exactly, `CancelledError` where the observer wants it to stop.
@@ -95,7 +95,7 @@ def run(
     return _with_reported(probed, inputs, passed) if probed.architecture.outside else passed
 
 
-def _with_reported(probed: ProbedModel, inputs: Mapping[str, Any], passed: Passed) -> Passed:
+def _with_reported(probed: ProbedModel, inputs: Mapping[str, Any], passed: PassResult) -> PassResult:
     """The captured stacks, and those that the model computes outside the interface as it reports them."""
     other = _reported(probed, inputs)
     stacks = ordered({**passed.stacks, **other.stacks})
@@ -117,7 +117,9 @@ def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], tit
                 )
 
 
-def _captured(probed: ProbedModel, inputs: Mapping[str, Any], observer: Observer | None, plan: Plan | None) -> Passed:
+def _captured(
+    probed: ProbedModel, inputs: Mapping[str, Any], observer: Observer | None, plan: Plan | None
+) -> PassResult:
     architecture = probed.architecture
     with prepared_for_capture(probed.module) as clone:
         recorder = Recorder(observer=observer, places=architecture.places, plan=plan)
@@ -132,7 +134,7 @@ def _captured(probed: ProbedModel, inputs: Mapping[str, Any], observer: Observer
     if turning:
         stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
     said = (*(plan.warnings if plan else ()), *captured.notes)
-    return Passed(stacks, certify(captured.calls, probed.tolerance), captured.output, base, said)
+    return PassResult(stacks, certify(captured.calls, probed.tolerance), captured.output, base, said)
 
 
 def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -192,7 +194,7 @@ def _read(architecture: StackArchitecture, call: Capture) -> tuple[LayerRecord, 
     return replace(call.record, gate=call.gate), call.projection
 
 
-def _reported(probed: ProbedModel, inputs: Mapping[str, Any]) -> Passed:
+def _reported(probed: ProbedModel, inputs: Mapping[str, Any]) -> PassResult:
     with prepared(probed.module, None) as clone, torch.no_grad():
         base = BaseOutput(clone)
         try:
@@ -206,4 +208,4 @@ def _reported(probed: ProbedModel, inputs: Mapping[str, Any]) -> Passed:
         architecture = probed.architecture.stacks[name]
         records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in weights]
         stacks[name] = TracedStack(records, architecture.causal, architecture.query_side, architecture.key_side)
-    return Passed(stacks, certificate, output, base, (certificate.sentence,))
+    return PassResult(stacks, certificate, output, base, (certificate.sentence,))
