@@ -26,6 +26,11 @@ export interface Place {
   readonly index: number;
 }
 
+export interface HeadPlace {
+  readonly layer: number;
+  readonly head: number;
+}
+
 export interface Selection {
   readonly stack: string;
   readonly layer: number;

@@ -1,7 +1,8 @@
 import { onCleanup, onMount, Show } from "solid-js";
 import type { Session } from "../state/session";
-import { headCount, type PanelName } from "../state/state";
+import { type Frame, headCount, type PanelName } from "../state/state";
 import { CopyBox } from "./export/CopyBox";
+import { ExportMenu } from "./export/ExportMenu";
 import { HeadPanel } from "./head/HeadPanel";
 import { comfortableWidth } from "./model/grid";
 import { ModelPanel } from "./model/ModelPanel";
@@ -25,6 +26,12 @@ export interface AppProps {
   readonly alone: boolean;
 }
 
+const SIDE_TITLES: Readonly<Record<Frame["side"], string>> = {
+  neurons: "Neurons",
+  weights: "Weights",
+  edges: "Edges",
+};
+
 /** The view of a panel that the keyboard enters. */
 const ENTRIES: Readonly<Record<PanelName, string>> = {
   model: "[data-panel=model] [role=grid]",
@@ -38,6 +45,7 @@ export function App(props: AppProps) {
   const page = createPage(session, props.hostTheme);
   const { state } = page;
   const { views, neurons } = sideViews(page);
+  const sideTitle = () => SIDE_TITLES[state().frame.side];
   let prompt: HTMLTextAreaElement | undefined;
   let root!: HTMLDivElement;
 
@@ -99,7 +107,7 @@ export function App(props: AppProps) {
             titles={{
               model: "Model",
               head: "Head",
-              side: { neurons: "Neurons", weights: "Weights", edges: "Edges" }[state().frame.side],
+              side: sideTitle(),
             }}
             model={(wide) => (
               <ModelPanel
@@ -111,6 +119,7 @@ export function App(props: AppProps) {
                 onReading={page.setHeadReading}
                 onCell={page.setOverCell}
                 onEnter={() => go("head")}
+                exportMenu={<ExportMenu panel="model" name="model view" />}
               />
             )}
             head={() => (
@@ -124,9 +133,16 @@ export function App(props: AppProps) {
                 focus={page.focus()}
                 onFocus={page.setFocus}
                 onEnter={() => go("side")}
+                exportMenu={<ExportMenu panel="head" name="head view" />}
               />
             )}
-            side={() => <SidePanel session={session} views={views} />}
+            side={() => (
+              <SidePanel
+                session={session}
+                views={views}
+                exportMenu={<ExportMenu panel="side" name={sideTitle().toLowerCase()} />}
+              />
+            )}
           />
         </Show>
         <Footer

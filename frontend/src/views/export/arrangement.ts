@@ -2,9 +2,8 @@
 
 import type { HeadCell, ModelLegend } from "../../figures/model";
 import { inks } from "../../marks/composite";
-import type { Palette, ViewSettings } from "../../state/state";
+import type { HeadPlace, Palette, ViewSettings } from "../../state/state";
 import { type ShownMeasure, valueText, withUnit } from "../model/measures";
-import type { HeadPlace } from "../model/overlay";
 import { placementOf } from "../model/placement";
 import { tintColour } from "../model/thumbnailStyle";
 

@@ -1,4 +1,4 @@
-/** A figure as a file, and text on the clipboard. */
+/** Figures and other files, handed to the browser. */
 
 import type { Figure } from "../../figures/sheet";
 
@@ -53,16 +53,5 @@ async function rastered(figure: Figure, svg: Blob): Promise<Blob> {
     });
   } finally {
     URL.revokeObjectURL(url);
-  }
-}
-
-/** Whether the text is on the clipboard: pages without HTTPS, and frames, may be kept from it. */
-export async function copied(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    // Not allowed, or not there: whoever asked shows the text to be copied by hand.
-    return false;
   }
 }

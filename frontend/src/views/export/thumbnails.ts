@@ -4,8 +4,7 @@ import type { Thumbnails } from "../../compute/thumbnails";
 import { type Box, composeDensity, composeMap, composePlain, type Picture } from "../../marks/composite";
 import { Pyramid } from "../../marks/pyramid";
 import { strandDensity } from "../../marks/strands";
-import type { Palette, Scale } from "../../state/state";
-import type { HeadPlace } from "../model/overlay";
+import type { HeadPlace, Palette, Scale } from "../../state/state";
 import {
   cellRules,
   fullByte,

@@ -1,4 +1,4 @@
-import { createMemo, createSignal, Show } from "solid-js";
+import { createMemo, createSignal, type JSX, Show } from "solid-js";
 import type { LayerField } from "../../compute/field";
 import type { Session } from "../../state/session";
 import {
@@ -45,6 +45,8 @@ export interface HeadPanelProps {
   readonly onFocus: (focus: Focus | null) => void;
   /** Into the neurons of the token that the keyboard is on. */
   readonly onEnter: () => void;
+  /** What can be taken away of the panel: a menu in its bar. */
+  readonly exportMenu: JSX.Element;
 }
 
 /** The head view with its controls and its legend. */
@@ -143,7 +145,7 @@ export function HeadPanel(props: HeadPanelProps) {
             )}
           </svg>
         </button>
-        <WholeButton session={session} panel="head" name="Head view" />
+        <WholeButton session={session} panel="head" name="Head view" exportMenu={props.exportMenu} />
       </div>
       <StackTabs session={session} />
       <HeadSquares

@@ -1,9 +1,9 @@
-import { createEffect, createMemo, createSignal, onCleanup, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, type JSX, onCleanup, Show } from "solid-js";
 import type { LayerField } from "../../compute/field";
 import { decimals, weightText } from "../../marks/format";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Session } from "../../state/session";
-import type { AppState } from "../../state/state";
+import type { AppState, HeadPlace } from "../../state/state";
 import { WholeButton } from "../shared/PanelActions";
 import { Segments } from "../shared/SegmentedControl";
 import { StackTabs } from "../shared/StackTabs";
@@ -17,7 +17,6 @@ import { MeasureMenu } from "./MeasureMenu";
 import { ModelGrid } from "./ModelGrid";
 import type { HeadCell } from "./matrixFrame";
 import { edgeMeasure, named, tellingFacts } from "./measures";
-import type { HeadPlace } from "./overlay";
 import { groundAndInk, type Look } from "./thumbnailStyle";
 
 const LOOKS: readonly (readonly [Look, string])[] = [
@@ -36,6 +35,8 @@ export interface ModelPanelProps {
   /** The cell of a matrix that is pointed at. */
   readonly onCell: (cell: { readonly field: LayerField; readonly edge: Edge } | null) => void;
   readonly onEnter: () => void;
+  /** What can be taken away of the panel: a menu in its bar. */
+  readonly exportMenu: JSX.Element;
 }
 
 /** All heads of the model at a glance, and the way to each of them and into its weights. */
@@ -163,7 +164,7 @@ export function ModelPanel(props: ModelPanelProps) {
           />
         </Show>
         <span class="space" />
-        <WholeButton session={session} panel="model" name="Model view" />
+        <WholeButton session={session} panel="model" name="Model view" exportMenu={props.exportMenu} />
       </div>
       <StackTabs session={session} />
       <ModelGrid

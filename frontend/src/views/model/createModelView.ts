@@ -5,12 +5,11 @@ import { edgeRows } from "../../compute/edges";
 import { type HeadValue, known, Measured } from "../../compute/measures";
 import { Thumbnails } from "../../compute/thumbnails";
 import type { Session } from "../../state/session";
-import { currentTrace, headsOn, selectedEdge } from "../../state/state";
+import { currentTrace, type HeadPlace, headsOn, selectedEdge } from "../../state/state";
 import type { Measure, OverviewMessage } from "../../wire/messages";
 import { sinkKeys, sinkName } from "../shared/weights";
 import { type HeadReading, readHead } from "./headReadout";
 import { describedMeasure, edgeMeasure, measuresOf, type ShownMeasure } from "./measures";
-import type { HeadPlace } from "./overlay";
 import { lookOf, type Rules } from "./thumbnailStyle";
 
 export type ModelReading = ReturnType<typeof readModel>;

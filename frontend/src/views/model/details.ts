@@ -4,10 +4,10 @@ import { type LayerField, layerField } from "../../compute/field";
 import { Matrices, type Matrix, type Part, TILE } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
 import type { Session } from "../../state/session";
+import type { HeadPlace } from "../../state/state";
 import type { LayerMessage } from "../../wire/messages";
 import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
-import type { HeadPlace } from "./overlay";
 import type { Placement, Slot } from "./placement";
 
 /** A head narrower than this, in CSS pixels, is drawn from its thumbnail. */

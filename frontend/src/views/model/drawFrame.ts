@@ -1,12 +1,13 @@
 /** One frame of the model view: its thumbnails, and what lies over them. */
 
+import type { HeadPlace } from "../../state/state";
 import type { Rect } from "./camera";
 import { paintCells } from "./cells";
 import type { Look as Closeness } from "./details";
 import type { GridLayout } from "./gridLayout";
-import type { ModelGridProps } from "./ModelGrid";
+import type { ModelGridProps } from "./gridProps";
 import type { HeadCell } from "./matrixFrame";
-import { type HeadPlace, overlayContext, paintOverlay } from "./overlay";
+import { overlayContext, paintOverlay } from "./overlay";
 import type { GridPainter, Tint } from "./painter";
 import { largestWeight } from "./thumbnailStyle";
 

@@ -1,6 +1,6 @@
 /** What the keyboard does in the model view. */
 
-import type { Camera } from "../../state/state";
+import type { Camera, HeadPlace } from "../../state/state";
 import {
   type Filling,
   farthestZoom,
@@ -16,7 +16,6 @@ import {
 import type { Grid } from "./grid";
 import type { CellPlace, HeadCell, MatrixFrame } from "./matrixFrame";
 import type { Motion } from "./motion";
-import type { HeadPlace } from "./overlay";
 import type { Placement } from "./placement";
 
 export interface GridKeyTargets {

@@ -3,12 +3,12 @@
 import { type Accessor, createEffect, createMemo, on } from "solid-js";
 import type { Part } from "../../compute/matrices";
 import { longestToken } from "../../marks/format";
+import type { HeadPlace } from "../../state/state";
 import { type Filling, framing, viewOf } from "./camera";
 import { gridOf, roomOf } from "./grid";
-import type { ModelGridProps } from "./ModelGrid";
+import type { ModelGridProps } from "./gridProps";
 import { type MatrixFrame, matrixOf } from "./matrixFrame";
 import { createMotion } from "./motion";
-import type { HeadPlace } from "./overlay";
 import { acrossFor, blocksFor, placementOf } from "./placement";
 
 export type GridLayout = ReturnType<typeof createLayout>;

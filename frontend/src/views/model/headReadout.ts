@@ -2,8 +2,8 @@
 
 import { type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { repeatedWords, word } from "../../marks/format";
+import type { HeadPlace } from "../../state/state";
 import type { Token } from "../../wire/messages";
-import type { HeadPlace } from "./overlay";
 import { cellRules, type Rules } from "./thumbnailStyle";
 
 export interface HeadReading extends HeadPlace {

@@ -1,9 +1,9 @@
 /** One head as a matrix of tokens by tokens: which one, where its cells are, what stands on its margins. Pure; CSS pixels. */
 
 import type { Part } from "../../compute/matrices";
+import type { HeadPlace } from "../../state/state";
 import { type Filling, fillingZoom, type Rect, rectOf, type View, worldAt } from "./camera";
 import type { Grid } from "./grid";
-import type { HeadPlace } from "./overlay";
 import type { Placement, Slot } from "./placement";
 
 /** A head that is large enough to read cells in. */

@@ -2,8 +2,8 @@
 
 import type { HeadValue, Measured } from "../../compute/measures";
 import { repeatedWords, word } from "../../marks/format";
+import type { HeadPlace } from "../../state/state";
 import type { Measure, Token } from "../../wire/messages";
-import type { HeadPlace } from "./overlay";
 
 /** A measure with its value of every head. */
 export interface ShownMeasure extends Measure {

@@ -1,10 +1,9 @@
 /** The camera as it moves: at once with the pointer, in a short glide for keys; told to the state once it rests. */
 
 import { createEffect, createSignal, on, onCleanup } from "solid-js";
-import type { Camera } from "../../state/state";
+import type { Camera, HeadPlace } from "../../state/state";
 import { type Filling, kept, restOf, underway } from "./camera";
 import type { Grid } from "./grid";
-import type { HeadPlace } from "./overlay";
 
 const GLIDE_MS = 170;
 const REST_MS = 160;

@@ -1,14 +1,10 @@
 /** What lies over the thumbnails: numbers of layers and heads, and what is selected, pointed at or in focus. */
 
+import type { HeadPlace } from "../../state/state";
 import { prepare } from "../shared/canvas";
 import { type Rect, rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
 import type { Block, Placement, Slot } from "./placement";
-
-export interface HeadPlace {
-  readonly layer: number;
-  readonly head: number;
-}
 
 export interface Marks {
   /** Selected heads of one layer, ascending. */

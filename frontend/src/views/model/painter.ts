@@ -6,11 +6,11 @@ import { type Box, composeDensity, composeMap, composePlain, type Picture } from
 import type { Rgb } from "../../marks/palette";
 import { Pyramid } from "../../marks/pyramid";
 import { strandDensity } from "../../marks/strands";
-import type { Palette, Scale } from "../../state/state";
+import type { HeadPlace, Palette, Scale } from "../../state/state";
 import { pixelRatio } from "../shared/canvas";
 import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
-import { type HeadPlace, isChip } from "./overlay";
+import { isChip } from "./overlay";
 import type { Placement, Slot } from "./placement";
 import {
   type CellRules,

@@ -1,6 +1,6 @@
 /** In which order the heads of a stack stand in the model view. Pure; the unit is one thumbnail with its gap. */
 
-import type { HeadPlace } from "./overlay";
+import type { HeadPlace } from "../../state/state";
 
 export interface Slot extends HeadPlace {
   readonly column: number;

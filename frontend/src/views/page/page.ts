@@ -4,10 +4,9 @@ import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, u
 import { type LayerField, layerField } from "../../compute/field";
 import { pictureQuery } from "../../marks/picture";
 import type { Session } from "../../state/session";
-import { currentTrace, headsOn, type Place } from "../../state/state";
-import { copied } from "../export/save";
+import { currentTrace, type HeadPlace, headsOn, type Place } from "../../state/state";
 import type { HeadReading } from "../model/headReadout";
-import type { HeadPlace } from "../model/overlay";
+import { copyText } from "../shared/clipboard";
 import {
   type Edge,
   type Focus,
@@ -126,7 +125,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const [toCopy, setToCopy] = createSignal<{ readonly title: string; readonly text: string } | null>(null);
   /** Text to the clipboard, or into a box where the page may not write there. */
   const copy = async (title: string, text: string): Promise<void> => {
-    if (await copied(text)) say(`${title} copied`);
+    if (await copyText(text)) say(`${title} copied`);
     else setToCopy({ title, text });
   };
 

@@ -15,6 +15,8 @@ export interface SideView {
 export interface SidePanelProps {
   readonly session: Session;
   readonly views: readonly SideView[];
+  /** What can be taken away of the panel: a menu in its bar. */
+  readonly exportMenu: JSX.Element;
 }
 
 /** The panel at the right: what a head computes for one token, in one of several views. */
@@ -56,7 +58,7 @@ export function SidePanel(props: SidePanelProps) {
           </div>
         </Show>
         {now().heading()}
-        <WholeButton session={props.session} panel="side" name={now().title} />
+        <WholeButton session={props.session} panel="side" name={now().title} exportMenu={props.exportMenu} />
       </div>
       <StackTabs session={props.session} />
       <div class="side-body">{now().body()}</div>

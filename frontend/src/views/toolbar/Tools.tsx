@@ -5,13 +5,13 @@ import { PageExportItems } from "../export/PageExport";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 import { ExampleList, HistoryButtons, LookControls, THEMES } from "./controls";
-import type { Prompt } from "./Prompt";
+import type { PromptState } from "./createPrompt";
 
 const THEME_SIGN: Readonly<Record<Theme, string>> = { auto: "◐", light: "○", dark: "●" };
 
 interface ToolsProps {
   readonly page: Page;
-  readonly prompt: Prompt;
+  readonly prompt: PromptState;
 }
 
 /** What belongs to the whole page: examples, the look of weights, undo, export, help; one menu where there is no room. */

@@ -5,7 +5,7 @@ import { SCALE_TITLES } from "../../marks/scale";
 import { type Palette, SCALES, type Scale, type Theme } from "../../state/state";
 import type { Page } from "../page/page";
 import { Segments } from "../shared/SegmentedControl";
-import type { Prompt } from "./Prompt";
+import type { PromptState } from "./createPrompt";
 
 export const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 const SCALE_OPTIONS: readonly (readonly [Scale, string])[] = SCALES.map((scale) => [
@@ -56,7 +56,7 @@ export function LookControls({ page }: { readonly page: Page }) {
 
 export function ExampleList(props: {
   readonly page: Page;
-  readonly prompt: Prompt;
+  readonly prompt: PromptState;
   readonly close: () => void;
 }) {
   return (
