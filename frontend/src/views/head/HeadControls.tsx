@@ -1,7 +1,7 @@
 import { createEffect, createSignal, For, on, onCleanup } from "solid-js";
 import type { Session } from "../../state/session";
 import type { Sinks } from "../../state/state";
-import { nearestStep, STEPS, thresholdText } from "./thresholdSteps";
+import { nearestStep, STEPS, thresholdText } from "../shared/thresholdSteps";
 
 export interface HeadControlsProps {
   readonly session: Session;

@@ -4,10 +4,10 @@ import { percent } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import { darkness, SCALE_TITLES } from "../../marks/scale";
 import type { SentenceFilter, ViewSettings } from "../../state/state";
+import { thresholdText } from "../shared/thresholdSteps";
 import type { Shown } from "../shared/weights";
 import type { Drawn } from "./lineRaster";
 import { RoleLegend } from "./RoleLegend";
-import { thresholdText } from "./thresholdSteps";
 
 export interface HeadLegendProps {
   readonly field: LayerField | null;
