@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ComputedLayer } from "../src/compute/field";
 import { Kernel, type LayerData, layerData, withoutKeys } from "../src/compute/kernel";
+import { ComputedLayer } from "../src/compute/layerField";
 import { disagreement, headVectors, isCut, traceQuery } from "../src/compute/neuron";
 import { signed } from "../src/views/neuron/describe";
 import { readMessage } from "../src/wire/messages";

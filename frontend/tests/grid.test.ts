@@ -14,7 +14,7 @@ import {
   zoomedAbout,
 } from "../src/views/model/camera";
 import { comfortableWidth, gridOf, roomOf } from "../src/views/model/grid";
-import { cellAt, marginLabels, matrixOf, rectOfCell } from "../src/views/model/matrixFrame";
+import { cellAt, marginLabels, matrixFrameOf, rectOfCell } from "../src/views/model/matrixFrame";
 import { runs, written } from "../src/views/model/overlay";
 import { acrossFor, blocksFor, placementOf } from "../src/views/model/placement";
 
@@ -164,7 +164,7 @@ describe("the camera", () => {
       expect(rect.y).toBeGreaterThanOrEqual(filling.top - 0.5);
       expect(rect.y + rect.height).toBeLessThanOrEqual(height + 0.5);
       const whole = { queries: [0, 40], keys: [0, 40] } as const;
-      const frame = matrixOf(grid, filling, view, placement, () => whole)!;
+      const frame = matrixFrameOf(grid, filling, view, placement, () => whole)!;
       expect(frame.slot).toBe(slot);
       for (const place of [
         { query: 0, key: 0 },

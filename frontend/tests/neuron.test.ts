@@ -11,7 +11,7 @@ import {
   together,
   traceQuery,
 } from "../src/compute/neuron";
-import { byContribution, pairingOf } from "../src/compute/pairs";
+import { byContribution, pairingOf } from "../src/compute/rotaryPairs";
 import { headValues, weighted } from "../src/compute/values";
 import { readMessage, type ValuesMessage } from "../src/wire/messages";
 import { golden, goldenBytes, NAMES } from "./golden";

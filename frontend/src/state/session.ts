@@ -8,7 +8,6 @@ import { type Failure, failureOf, told } from "./failure";
 import { type Address, applyAddress, readHash } from "./hash";
 import { begin, type History, redo, replace, step, undo } from "./history";
 import { type Input, inputOf, requestOf } from "./input";
-import { dragOf, stepName } from "./names";
 import { createOverviews } from "./overviews";
 import {
   type Action,
@@ -22,6 +21,7 @@ import {
   selectedEdge,
   undoable,
 } from "./state";
+import { dragOf, stepName } from "./stepNames";
 import { createValues } from "./values";
 
 export interface Work {

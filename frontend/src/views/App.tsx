@@ -9,14 +9,14 @@ import { ModelPanel } from "./model/ModelPanel";
 import { PageContext } from "./page/context";
 import { createPage, type HostTheme } from "./page/page";
 import { globalKeys } from "./shell/keyboard";
-import { Footer } from "./shell/Readout";
+import { Readout } from "./shell/Readout";
 import { SidePanel } from "./shell/SidePanel";
-import { StatusLine } from "./shell/Status";
+import { Status } from "./shell/Status";
 import { sideViews } from "./shell/sideViews";
 import { Welcome } from "./shell/Welcome";
 import { Workspace } from "./shell/Workspace";
 import { Help } from "./toolbar/Help";
-import { TopBar } from "./toolbar/Toolbar";
+import { Toolbar } from "./toolbar/Toolbar";
 
 export interface AppProps {
   readonly session: Session;
@@ -84,20 +84,20 @@ export function App(props: AppProps) {
         data-theme={page.dark() ? "dark" : "light"}
         data-heads={headCount(state())}
       >
-        <TopBar
+        <Toolbar
           page={page}
           promptRef={(box) => {
             prompt = box;
           }}
         />
-        <StatusLine session={session} said={page.said()} onPrompt={() => prompt?.select()} />
+        <Status session={session} said={page.said()} onPrompt={() => prompt?.select()} />
         <Show
           when={page.trace()}
           fallback={
             <Welcome
               session={session}
               onPrompt={() => prompt?.focus()}
-              onPicture={() => root.querySelector<HTMLElement>("[data-testid=image]")?.click()}
+              onImage={() => root.querySelector<HTMLElement>("[data-testid=image]")?.click()}
             />
           }
         >
@@ -116,7 +116,7 @@ export function App(props: AppProps) {
                 wide={wide}
                 over={page.overHead()}
                 onOver={page.setOverHead}
-                onReading={page.setHeadReading}
+                onReadout={page.setHeadReadout}
                 onCell={page.setOverCell}
                 onEnter={() => go("head")}
                 exportMenu={<ExportMenu panel="model" name="model view" />}
@@ -145,14 +145,14 @@ export function App(props: AppProps) {
             )}
           />
         </Show>
-        <Footer
+        <Readout
           field={page.overCell()?.field ?? page.field()}
           version={page.version()}
           shown={page.shown()}
           edge={page.overCell()?.edge ?? page.edge()}
           detail={page.detail()}
           trace={page.trace()}
-          head={page.overCell() === null ? page.headReading() : null}
+          head={page.overCell() === null ? page.headReadout() : null}
         />
         <CopyBox />
         <Help page={page} />

@@ -4,7 +4,7 @@ import type { PanelName } from "../../state/state";
 import { usePage } from "../page/context";
 import { Popover } from "../shared/Popover";
 import { type FigureKind, figureOf, obstacle } from "./figures";
-import { type Format, saveFigure } from "./save";
+import { type Format, saveFigure } from "./saveFigure";
 
 const FORMATS: readonly (readonly [Format, string, string])[] = [
   ["svg", "SVG", "text stays text"],

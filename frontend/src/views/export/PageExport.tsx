@@ -2,7 +2,7 @@ import { For, Show } from "solid-js";
 import { pythonOf } from "../../figures/python";
 import { usePage } from "../page/context";
 import { type FigureKind, figureOf, obstacle } from "./figures";
-import { download, type Format, saveFigure } from "./save";
+import { download, type Format, saveFigure } from "./saveFigure";
 
 const FIGURES: readonly (readonly [FigureKind, string])[] = [
   ["model", "Model view"],
@@ -12,7 +12,7 @@ const FIGURES: readonly (readonly [FigureKind, string])[] = [
 const FORMATS: readonly Format[] = ["svg", "png"];
 
 /** Everything on the page as files, its Python and its address: the items of a menu. */
-export function PageExportItems(props: { readonly close: () => void }) {
+export function PageExport(props: { readonly close: () => void }) {
   const around = usePage();
   const { page } = around;
   const item = (text: string, does: () => void, off: string | null = null) => (

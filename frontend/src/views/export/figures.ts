@@ -1,6 +1,6 @@
 /** A view as it stands, as a figure. */
 
-import { unitOf } from "../../compute/pairs";
+import { unitOf } from "../../compute/rotaryPairs";
 import { headFigure } from "../../figures/head";
 import { matrixFigure } from "../../figures/matrix";
 import { neuronFigure } from "../../figures/neuron";
@@ -8,12 +8,12 @@ import type { Figure, Subject } from "../../figures/sheet";
 import { word } from "../../marks/format";
 import type { Place } from "../../state/state";
 import { groundAndInk } from "../model/thumbnailStyle";
-import { meant } from "../neuron/describe";
+import { meaningfulDecimals } from "../neuron/describe";
 import type { Surroundings } from "../page/context";
 import type { Page } from "../page/page";
 import { sinkKeys, sinkName } from "../shared/weights";
-import { modelOf } from "./model";
-import { orderNote } from "./notes";
+import { modelFigureOf } from "./modelFigure";
+import { orderNote } from "./orderNote";
 
 export type FigureKind = "model" | "head" | "matrix" | "neurons";
 
@@ -32,7 +32,7 @@ export function obstacle({ page, neurons }: Surroundings, kind: FigureKind): str
 export async function figureOf(around: Surroundings, kind: FigureKind, dark: boolean): Promise<Figure> {
   const reason = obstacle(around, kind);
   if (reason !== null) throw new Error(reason);
-  if (kind === "model") return modelOf(around.page, subjectOf(around.page), dark);
+  if (kind === "model") return modelFigureOf(around.page, subjectOf(around.page), dark);
   if (kind === "neurons") return neuronsOf(around, dark);
   return headOf(around.page, kind, dark);
 }
@@ -103,7 +103,7 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
         ? { keys: traced.field.without, name: sinkName(keys, page.stack()?.causal ?? false) }
         : null,
     missing: neurons.side() === null ? neurons.valuesNote() : null,
-    dotDigits: meant(neurons.error()),
+    dotDigits: meaningfulDecimals(neurons.error()),
     marked: selection.neuron === null ? [] : unitOf(neurons.pairing(), selection.neuron),
   });
 }

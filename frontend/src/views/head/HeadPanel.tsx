@@ -1,5 +1,5 @@
 import { createMemo, createSignal, type JSX, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import type { Session } from "../../state/session";
 import {
   currentTrace,
@@ -10,10 +10,10 @@ import {
   selectedEdge,
 } from "../../state/state";
 import { bitmapOf } from "../image/bitmaps";
-import { hasPatches, PictureView } from "../image/ImageView";
-import { Crop } from "../image/PatchThumbnail";
-import { WholeButton } from "../shared/PanelActions";
-import { Segments } from "../shared/SegmentedControl";
+import { hasPatches, ImageView } from "../image/ImageView";
+import { PatchThumbnail } from "../image/PatchThumbnail";
+import { PanelActions } from "../shared/PanelActions";
+import { SegmentedControl } from "../shared/SegmentedControl";
 import { StackTabs } from "../shared/StackTabs";
 import { type Edge, type Focus, type Shown, sinkName } from "../shared/weights";
 import type { Match } from "./findText";
@@ -22,8 +22,8 @@ import { HeadLegend } from "./HeadLegend";
 import { HeadLines } from "./HeadLines";
 import { HeadSquares } from "./HeadSquares";
 import { LayerStepper } from "./LayerStepper";
-import type { Drawn } from "./lineRaster";
-import { Search } from "./SearchBox";
+import type { RasterSummary } from "./lineRaster";
+import { SearchBox } from "./SearchBox";
 import { SideNames } from "./SideNames";
 
 const FILTERS: readonly (readonly [SentenceFilter, string])[] = [
@@ -56,7 +56,7 @@ export function HeadPanel(props: HeadPanelProps) {
   const trace = () => currentTrace(state());
   const stack = () => trace()?.stacks[state().selection.stack];
   const heads = () => headsOn(state());
-  const [drawn, setDrawn] = createSignal<Drawn | null>(null);
+  const [drawn, setDrawn] = createSignal<RasterSummary | null>(null);
   const [finding, setFinding] = createSignal(false);
   const [matches, setMatches] = createSignal<readonly Match[]>([]);
   let panel!: HTMLElement;
@@ -65,7 +65,7 @@ export function HeadPanel(props: HeadPanelProps) {
   const sinkTitle = createMemo(() => sinkName(props.shown.keys, stack()?.causal ?? false));
   const hasPair = () => props.shown.keys.some((token) => token.sentence === "B");
   const turned = () => state().view.orientation === "rows";
-  const pictureAlone = () => hasPatches(props.shown) && state().view.pictures === "alone";
+  const imageAlone = () => hasPatches(props.shown) && state().view.pictures === "alone";
   const found = createMemo(() => {
     const places = new Set<string>();
     const both = !matches().some((match) => match.side === "key");
@@ -104,7 +104,7 @@ export function HeadPanel(props: HeadPanelProps) {
         <LayerStepper session={session} />
         <Show when={hasPair()}>
           <div class="filter">
-            <Segments
+            <SegmentedControl
               label="Sentence filter"
               options={FILTERS}
               value={state().view.filter}
@@ -145,7 +145,7 @@ export function HeadPanel(props: HeadPanelProps) {
             )}
           </svg>
         </button>
-        <WholeButton session={session} panel="head" name="Head view" exportMenu={props.exportMenu} />
+        <PanelActions session={session} panel="head" name="Head view" exportMenu={props.exportMenu} />
       </div>
       <StackTabs session={session} />
       <HeadSquares
@@ -159,7 +159,7 @@ export function HeadPanel(props: HeadPanelProps) {
       />
       <HeadControls session={session} sinkTitle={sinkTitle()} />
       <Show when={finding()}>
-        <Search
+        <SearchBox
           queries={props.shown.queries}
           keys={props.shown.keys}
           onMatches={setMatches}
@@ -172,7 +172,7 @@ export function HeadPanel(props: HeadPanelProps) {
       </Show>
       <Show when={hasPatches(props.shown) && props.field}>
         {(field) => (
-          <PictureView
+          <ImageView
             session={session}
             field={field()}
             version={props.version}
@@ -184,7 +184,7 @@ export function HeadPanel(props: HeadPanelProps) {
           />
         )}
       </Show>
-      <Show when={!pictureAlone()}>
+      <Show when={!imageAlone()}>
         <SideNames
           stack={currentTrace(state())?.stacks[state().selection.stack]}
           queries={props.shown.queries.length}
@@ -192,9 +192,9 @@ export function HeadPanel(props: HeadPanelProps) {
         />
       </Show>
       <Show
-        when={!pictureAlone() && props.field}
+        when={!imageAlone() && props.field}
         fallback={
-          <Show when={!pictureAlone()}>
+          <Show when={!imageAlone()}>
             <div class="stage empty" />
           </Show>
         }
@@ -214,7 +214,9 @@ export function HeadPanel(props: HeadPanelProps) {
             found={({ side, index }) => found().has(`${side} ${index}`)}
             before={
               hasPatches(props.shown)
-                ? (token) => <Crop token={token} bitmap={bitmapOf(trace(), token.image ?? 0)} size={16} />
+                ? (token) => (
+                    <PatchThumbnail token={token} bitmap={bitmapOf(trace(), token.image ?? 0)} size={16} />
+                  )
                 : undefined
             }
             onFocus={props.onFocus}
@@ -237,7 +239,7 @@ export function HeadPanel(props: HeadPanelProps) {
           />
         )}
       </Show>
-      <Show when={!pictureAlone()}>
+      <Show when={!imageAlone()}>
         <HeadLegend
           field={props.field}
           layer={state().selection.layer}

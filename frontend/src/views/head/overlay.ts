@@ -6,7 +6,7 @@ import { LineList, type LineScales, type Lines, strokeLines } from "../../marks/
 import { css, headColour } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
 import { opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
-import { type Layout, rowSize, rowY, visibleRows } from "../shared/tokenLayout";
+import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import type { Edge } from "../shared/weights";
 import { bundled } from "./bundle";
 
@@ -76,7 +76,7 @@ export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
 }
 
 /** The context of a canvas of the window's size, cleared; its coordinates are across and along. */
-function opened(canvas: HTMLCanvasElement, layout: Layout, family: string): CanvasRenderingContext2D {
+function opened(canvas: HTMLCanvasElement, layout: TokenLayout, family: string): CanvasRenderingContext2D {
   const ratio = pixelRatio();
   const turned = layout.cells !== undefined;
   const [across, along] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
@@ -107,7 +107,7 @@ function rasterise(
   context: CanvasRenderingContext2D,
   lines: Lines,
   scales: LineScales,
-  layout: Layout,
+  layout: TokenLayout,
 ): void {
   const ratio = pixelRatio();
   const turned = layout.cells !== undefined;

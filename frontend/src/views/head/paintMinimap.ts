@@ -1,14 +1,14 @@
 /** Where attention goes over the whole input, in a strip a few pixels wide. */
 
-import type { HeadSummary } from "../../compute/summary";
+import type { HeadSummary } from "../../compute/headSummary";
 import { css, headColour } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
 import { pixelRatio } from "../shared/canvas";
-import { type Layout, rowY } from "../shared/tokenLayout";
+import { rowY, type TokenLayout } from "../shared/tokenLayout";
 import { orient, type Shading, type Theme } from "./overlay";
 
 export interface MinimapScene {
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly summaries: readonly HeadSummary[];
   readonly shading: Shading | null;
   readonly pins: readonly Place[];

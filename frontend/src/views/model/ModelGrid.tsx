@@ -1,10 +1,10 @@
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show } from "solid-js";
 import type { HeadPlace } from "../../state/state";
 import { fillingZoom, framing, moved, rectOf, worldAt, zoomedAbout } from "./camera";
-import { drawGrid } from "./drawFrame";
+import { drawFrame } from "./drawFrame";
 import { followGestures } from "./gestures";
 import { gridKeys } from "./gridKeys";
-import { createLayout } from "./gridLayout";
+import { createGridLayout } from "./gridLayout";
 import type { ModelGridProps } from "./gridProps";
 import { MatrixMargins } from "./MatrixMargins";
 import { cellAt, type HeadCell } from "./matrixFrame";
@@ -13,7 +13,7 @@ import { GridPainter } from "./painter";
 /** A thumbnail for each head: rows are layers, columns heads. One thing to focus, in which arrows move from head to head. */
 export function ModelGrid(props: ModelGridProps) {
   let stage!: HTMLDivElement;
-  let picture!: HTMLCanvasElement;
+  let thumbnails!: HTMLCanvasElement;
   let overlay!: HTMLCanvasElement;
   let painter: GridPainter | null = null;
   const [size, setSize] = createSignal({ width: 0, height: 0 });
@@ -25,7 +25,7 @@ export function ModelGrid(props: ModelGridProps) {
   /** Whether the keyboard just came to a head: then it is told about as if it were pointed at. */
   const [arrived, setArrived] = createSignal(false);
 
-  const layout = createLayout(props, size);
+  const layout = createGridLayout(props, size);
   const { placement, grid, filling, partOf, motion, view, frame } = layout;
   const slots = () => placement().lines.flat();
   const exists = (place: HeadPlace) => placement().of(place) !== null;
@@ -94,7 +94,7 @@ export function ModelGrid(props: ModelGridProps) {
   };
   const draw = (): void => {
     if (painter === null) return;
-    drawGrid({ stage, painter, overlay }, props, layout, closeness(), {
+    drawFrame({ stage, painter, overlay }, props, layout, closeness(), {
       ...{ hovered: hovered(), focused: focused(), cell: cell(), within: within() },
     });
   };
@@ -149,7 +149,7 @@ export function ModelGrid(props: ModelGridProps) {
   };
   let justDragged: () => boolean = () => false;
   onMount(() => {
-    painter = new GridPainter(picture);
+    painter = new GridPainter(thumbnails);
     const watch = new ResizeObserver(() => setSize({ width: stage.clientWidth, height: stage.clientHeight }));
     watch.observe(stage);
     onCleanup(() => watch.disconnect());
@@ -257,7 +257,7 @@ export function ModelGrid(props: ModelGridProps) {
     >
       <canvas
         class="picture"
-        ref={picture}
+        ref={thumbnails}
         aria-hidden="true"
         data-testid="model-picture"
         style={{

@@ -1,20 +1,20 @@
 /** What the model view shows, from the state and what arrived for it. */
 
 import { createMemo } from "solid-js";
-import { edgeRows } from "../../compute/edges";
+import { edgeRows } from "../../compute/edgeRows";
 import { type HeadValue, known, Measured } from "../../compute/measures";
 import { Thumbnails } from "../../compute/thumbnails";
 import type { Session } from "../../state/session";
 import { currentTrace, type HeadPlace, headsOn, selectedEdge } from "../../state/state";
 import type { Measure, OverviewMessage } from "../../wire/messages";
 import { sinkKeys, sinkName } from "../shared/weights";
-import { type HeadReading, readHead } from "./headReadout";
+import { type HeadReadout, headReadout } from "./headReadout";
 import { describedMeasure, edgeMeasure, measuresOf, type ShownMeasure } from "./measures";
-import { lookOf, type Rules } from "./thumbnailStyle";
+import { type Rules, thumbnailStyleOf } from "./thumbnailStyle";
 
-export type ModelReading = ReturnType<typeof readModel>;
+export type ModelView = ReturnType<typeof createModelView>;
 
-export function readModel(session: Session) {
+export function createModelView(session: Session) {
   const state = session.state;
   const trace = createMemo(() => currentTrace(state()));
   const stack = createMemo(() => trace()?.stacks[state().selection.stack]);
@@ -66,7 +66,7 @@ export function readModel(session: Session) {
       equals: (a, b) => a.layer === b.layer && String(a.heads) === String(b.heads),
     },
   );
-  const look = () => lookOf(state().view.thumbnails, Math.max(queries().length, keys().length));
+  const look = () => thumbnailStyleOf(state().view.thumbnails, Math.max(queries().length, keys().length));
 
   /** The measures once all layers are there; meanwhile those of the same stack from before, as a filter changes nothing. */
   const measured = createMemo((before: { readonly of: string; readonly values: Measured } | null) => {
@@ -161,8 +161,8 @@ export function readModel(session: Session) {
   });
 
   const name = () => sinkName(keys(), causal());
-  const reading = (place: HeadPlace): HeadReading => {
-    const found = readHead(place, layers().get(place.layer) ?? null, rules(), name());
+  const reading = (place: HeadPlace): HeadReadout => {
+    const found = headReadout(place, layers().get(place.layer) ?? null, rules(), name());
     const now = measure();
     if (now === null) return found;
     const said = describedMeasure(now, now.value(place));

@@ -1,6 +1,6 @@
 /** The layers and matrices that the model view needs beyond its thumbnails, for the heads that one looks at closely. */
 
-import { type LayerField, layerField } from "../../compute/field";
+import { type LayerField, layerField } from "../../compute/layerField";
 import { Matrices, type Matrix, type Part, TILE } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
 import type { Session } from "../../state/session";
@@ -19,7 +19,7 @@ interface Layer {
   readonly field: LayerField;
 }
 
-export interface Look {
+export interface Closeness {
   readonly trace: string;
   readonly stack: string;
   readonly grid: Grid;
@@ -58,7 +58,7 @@ export class Details {
   }
 
   /** A head's matrix, as far as it is there; null where the thumbnail is as good. */
-  matrix(look: Look, slot: HeadPlace): Matrix | null {
+  matrix(look: Closeness, slot: HeadPlace): Matrix | null {
     const known = this.#layers.get(`${look.trace} ${look.stack} ${slot.layer}`);
     if (known === undefined || typeof known === "string" || !isPooled(look.layers.get(slot.layer)))
       return null;
@@ -68,7 +68,7 @@ export class Details {
   }
 
   /** Asks for what is missing of what is in sight, its middle first. */
-  ask(look: Look): void {
+  ask(look: Closeness): void {
     const close = inSight(look).filter(({ layer }) => isPooled(look.layers.get(layer)));
     const layers = [
       ...new Set([...(look.reads === null ? [] : [look.reads.layer]), ...close.map((s) => s.layer)]),
@@ -81,7 +81,7 @@ export class Details {
     this.#matrices.want(jobs);
   }
 
-  #bring({ trace, stack }: Look, layer: number): void {
+  #bring({ trace, stack }: Closeness, layer: number): void {
     const name = `${trace} ${stack} ${layer}`;
     const known = this.#layers.get(name);
     if (known !== undefined && known !== "failed") {
@@ -112,7 +112,7 @@ function isPooled(thumbnails: Thumbnails | undefined): boolean {
 }
 
 /** The heads in the window that are drawn large, the nearest to its middle first. */
-function inSight({ grid, view, placement }: Look): readonly Slot[] {
+function inSight({ grid, view, placement }: Closeness): readonly Slot[] {
   const middle = { x: (grid.left + grid.width) / 2, y: (grid.top + grid.height) / 2 };
   const found: { readonly slot: Slot; readonly far: number }[] = [];
   for (const slot of placement.lines.flat()) {
@@ -127,7 +127,7 @@ function inSight({ grid, view, placement }: Look): readonly Slot[] {
 }
 
 /** The tiles of a matrix that are in the window, the upper ones first. */
-function tilesInSight({ grid, view }: Look, slot: Slot, matrix: Matrix): readonly number[] {
+function tilesInSight({ grid, view }: Closeness, slot: Slot, matrix: Matrix): readonly number[] {
   const { y, height } = rectOf(grid, view, slot);
   const [first, end] = matrix.part.queries;
   const cell = height / (end - first);

@@ -3,7 +3,7 @@
 import type { HeadPlace } from "../../state/state";
 import type { Rect } from "./camera";
 import { paintCells } from "./cells";
-import type { Look as Closeness } from "./details";
+import type { Closeness } from "./details";
 import type { GridLayout } from "./gridLayout";
 import type { ModelGridProps } from "./gridProps";
 import type { HeadCell } from "./matrixFrame";
@@ -31,7 +31,7 @@ export interface Pointed {
   readonly within: (place: HeadPlace) => boolean;
 }
 
-export function drawGrid(
+export function drawFrame(
   canvases: Canvases,
   props: ModelGridProps,
   layout: GridLayout,

@@ -1,13 +1,13 @@
 /** What the grid of thumbnails is drawn from, and what it tells. */
 
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import type { Matrix } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
 import type { Camera, HeadPlace, Palette, Scale, ViewSettings } from "../../state/state";
-import type { Look as Closeness } from "./details";
+import type { Closeness } from "./details";
 import type { CellPlace, HeadCell } from "./matrixFrame";
 import type { Tint } from "./painter";
-import type { Look, Rules } from "./thumbnailStyle";
+import type { Rules, ThumbnailStyle } from "./thumbnailStyle";
 
 export interface ModelGridProps {
   readonly layers: ReadonlyMap<number, Thumbnails>;
@@ -16,7 +16,7 @@ export interface ModelGridProps {
   /** Layers that an exported file lacks. */
   readonly leftOut: readonly number[];
   readonly rules: Rules;
-  readonly look: Look;
+  readonly look: ThumbnailStyle;
   readonly palette: Palette;
   readonly scale: Scale;
   readonly dark: boolean;

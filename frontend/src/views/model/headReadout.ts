@@ -6,18 +6,18 @@ import type { HeadPlace } from "../../state/state";
 import type { Token } from "../../wire/messages";
 import { cellRules, type Rules } from "./thumbnailStyle";
 
-export interface HeadReading extends HeadPlace {
+export interface HeadReadout extends HeadPlace {
   /** Its heaviest weight off the sinks: `She → nurse 0.48`; null where nothing is to be seen. */
   readonly largest: { readonly from: string; readonly to: string; readonly weight: string } | null;
   readonly note: string;
 }
 
-export function readHead(
+export function headReadout(
   place: HeadPlace,
   thumbnails: Thumbnails | null,
   rules: Rules,
   sinkName: string,
-): HeadReading {
+): HeadReadout {
   if (thumbnails === null) return { ...place, largest: null, note: "not here yet" };
   const { hidden, sink } = cellRules(rules, thumbnails);
   const off = { row: hidden.row, column: (column: number) => hidden.column(column) || sink(column) };
@@ -35,7 +35,7 @@ export function readHead(
   };
 }
 
-export function spokenHead({ layer, head, largest, note }: HeadReading): string {
+export function spokenHead({ layer, head, largest, note }: HeadReadout): string {
   if (largest === null) return `Head ${layer}.${head}, ${note}`;
   return `Head ${layer}.${head}: ${largest.from} to ${largest.to} ${largest.weight}${note && `, ${note}`}`;
 }

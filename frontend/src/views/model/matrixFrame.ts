@@ -22,7 +22,7 @@ export const NAME_ROOM = 14;
 /** Room between two positions written as numbers. */
 const NUMBER_ROOM = 30;
 
-export function matrixOf(
+export function matrixFrameOf(
   grid: Grid,
   filling: Filling,
   view: View,

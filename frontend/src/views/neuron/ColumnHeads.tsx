@@ -1,6 +1,6 @@
 import { createMemo, For, Index, Show } from "solid-js";
 import type { HeadVectors } from "../../compute/neuron";
-import type { Pairing } from "../../compute/pairs";
+import type { Pairing } from "../../compute/rotaryPairs";
 import type { Columns } from "./columns";
 import { sized } from "./describe";
 import { headingsOf, ticksOf } from "./headings";

@@ -1,6 +1,6 @@
 import { createMemo, Index, Show } from "solid-js";
 import { type HeadVectors, type QueryTrace, together } from "../../compute/neuron";
-import { byContribution, type Pairing, unitOf } from "../../compute/pairs";
+import { byContribution, type Pairing, unitOf } from "../../compute/rotaryPairs";
 import { word } from "../../marks/format";
 import type { Token } from "../../wire/messages";
 import { signed } from "./describe";

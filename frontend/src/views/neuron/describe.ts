@@ -7,11 +7,11 @@ import {
   type QueryTrace,
   together,
 } from "../../compute/neuron";
-import { type Pairing, unitOf } from "../../compute/pairs";
+import { type Pairing, unitOf } from "../../compute/rotaryPairs";
 import { percent } from "../../marks/format";
 
 /** Decimals of a number that may be off by `error`: none that mean nothing, at most four. */
-export function meant(error: number): number {
+export function meaningfulDecimals(error: number): number {
   if (error <= 0) return 4;
   return Math.max(0, Math.min(4, Math.floor(-Math.log10(2 * error))));
 }
@@ -81,7 +81,7 @@ export function cellWords(
   pairing: Pairing | null,
 ): CellWords {
   const numbers = contribution(vectors, trace, key, dimension);
-  const off = (value: number) => meant(Math.abs(value) * vectors.rounding);
+  const off = (value: number) => meaningfulDecimals(Math.abs(value) * vectors.rounding);
   return {
     dimension,
     ...names,
@@ -109,7 +109,7 @@ export function pairWords(
   return {
     partner: unit[0] === dimension ? unit[1] : unit[0],
     wavelength: turnText(pairing.wavelength[dimension]),
-    scaled: signed(both.scaled, meant(2 * product * vectors.data.scaling * vectors.rounding)),
+    scaled: signed(both.scaled, meaningfulDecimals(2 * product * vectors.data.scaling * vectors.rounding)),
     share: shareText(both.share),
   };
 }
@@ -126,7 +126,7 @@ export function cellSentence(words: CellWords, allowed: boolean): string {
 
 /** The readout's part about a row: its sum. */
 export function rowSentence(trace: QueryTrace, key: number, error: number): string {
-  const parts = [`q·k ${signed(trace.dots[key], meant(error))}`];
+  const parts = [`q·k ${signed(trace.dots[key], meaningfulDecimals(error))}`];
   if (trace.capped !== null) parts.push(`capped ${signed(trace.capped[key], 3)}`);
   if (trace.bias !== null) parts.push(`bias ${signed(trace.bias[key], 3)}`);
   return parts.join(" · ");

@@ -1,11 +1,11 @@
 /** What all panels of one page share: the field on show, what the pointer is on, what the readout says. */
 
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, untrack } from "solid-js";
-import { type LayerField, layerField } from "../../compute/field";
-import { pictureQuery } from "../../marks/picture";
+import { type LayerField, layerField } from "../../compute/layerField";
+import { imageQuery } from "../../marks/imagePatches";
 import type { Session } from "../../state/session";
 import { currentTrace, type HeadPlace, headsOn, type Place } from "../../state/state";
-import type { HeadReading } from "../model/headReadout";
+import type { HeadReadout } from "../model/headReadout";
 import { copyText } from "../shared/clipboard";
 import {
   type Edge,
@@ -42,7 +42,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const [overCell, setOverCell] = createSignal<{ readonly field: LayerField; readonly edge: Edge } | null>(
     null,
   );
-  const [headReading, setHeadReading] = createSignal<HeadReading | null>(null);
+  const [headReadout, setHeadReadout] = createSignal<HeadReadout | null>(null);
 
   const browserDark = followBrowser();
   const dark = createMemo(() => {
@@ -131,7 +131,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
 
   return {
     ...{ session, state, dark, trace, stack, field, shown, version, known, listed, edge },
-    ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReading, setHeadReading },
+    ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ said, say, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
     ...{ overCell, setOverCell },
   };
@@ -161,7 +161,7 @@ function followAtRest(
     const count = (side: Place["side"]) => (side === "query" ? queries : keys).length;
     const settle = (): void => {
       const seen = queries.findLastIndex((_, query) => queryShown(shown(), query));
-      const usual = pictureQuery(queries) ?? (seen < 0 ? count("query") - 1 : seen);
+      const usual = imageQuery(queries) ?? (seen < 0 ? count("query") - 1 : seen);
       const last: Place = { side: "query", index: usual };
       setListed((before) => {
         if (count("query") === 0) return null;

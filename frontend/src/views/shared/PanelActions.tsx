@@ -3,7 +3,7 @@ import type { Session } from "../../state/session";
 import type { PanelName } from "../../state/state";
 
 /** At the end of a panel's bar: what can be taken away of it, and the whole width for it. */
-export function WholeButton(props: {
+export function PanelActions(props: {
   readonly session: Session;
   readonly panel: PanelName;
   readonly name: string;

@@ -1,7 +1,7 @@
 import { Show } from "solid-js";
 import type { Session } from "../../state/session";
 import { currentTrace } from "../../state/state";
-import { Segments } from "./SegmentedControl";
+import { SegmentedControl } from "./SegmentedControl";
 
 /** The stacks of a model that has several; each view has them, and all views show the same one. */
 export function StackTabs(props: { readonly session: Session }) {
@@ -10,7 +10,7 @@ export function StackTabs(props: { readonly session: Session }) {
   return (
     <Show when={names().length > 1}>
       <div class="stacks">
-        <Segments
+        <SegmentedControl
           label="Stack"
           options={names().map((name) => [name, name] as const)}
           value={state().selection.stack}

@@ -4,10 +4,10 @@ import type { LineScales } from "../../marks/lines";
 import { headColour } from "../../marks/palette";
 import { darkness, weightAt } from "../../marks/scale";
 import type { Scale } from "../../state/state";
-import { type Layout, rowY } from "./tokenLayout";
+import { rowY, type TokenLayout } from "./tokenLayout";
 
 export interface Painting {
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly scroll: number;
   readonly scale: Scale;
   readonly dark: boolean;

@@ -32,7 +32,7 @@ export interface StatusProps {
 }
 
 /** What is under way, what went wrong, and what the model wants said. */
-export function StatusLine(props: StatusProps) {
+export function Status(props: StatusProps) {
   const { session } = props;
   const trace = () => currentTrace(session.state());
   return (

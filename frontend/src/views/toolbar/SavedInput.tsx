@@ -6,7 +6,7 @@ import type { HelloMessage, TraceMessage } from "../../wire/messages";
 export function SavedInput(props: {
   readonly input: TraceMessage["input"] | null;
   /** Whether the input was a picture. */
-  readonly picture: boolean;
+  readonly image: boolean;
   /** The exported file that it is in. */
   readonly file: HelloMessage["file"] | null;
 }) {
@@ -17,7 +17,7 @@ export function SavedInput(props: {
   return (
     <div class="given" data-testid="given-text">
       <p class="said" tabindex="0">
-        <bdi>{props.input?.text || (props.picture ? "A picture" : "(its text was not kept)")}</bdi>
+        <bdi>{props.input?.text || (props.image ? "A picture" : "(its text was not kept)")}</bdi>
         <Show when={props.input?.pair}>
           <span class="quiet"> / </span>
           <bdi>{props.input?.pair}</bdi>

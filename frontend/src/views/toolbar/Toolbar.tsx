@@ -8,7 +8,7 @@ import { SavedInput } from "./SavedInput";
 import { Tools } from "./Tools";
 
 /** The model with its facts, the prompt, and what belongs to the whole page. */
-export function TopBar(props: {
+export function Toolbar(props: {
   readonly page: Page;
   readonly promptRef: (box: HTMLTextAreaElement) => void;
 }) {
@@ -26,7 +26,7 @@ export function TopBar(props: {
         fallback={
           <SavedInput
             input={props.page.trace()?.input ?? null}
-            picture={(props.page.trace()?.images?.length ?? 0) > 0}
+            image={(props.page.trace()?.images?.length ?? 0) > 0}
             file={props.page.session.hello()?.file ?? null}
           />
         }

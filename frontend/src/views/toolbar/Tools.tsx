@@ -1,7 +1,7 @@
 import { Show } from "solid-js";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Theme } from "../../state/state";
-import { PageExportItems } from "../export/PageExport";
+import { PageExport } from "../export/PageExport";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 import { ExampleList, HistoryButtons, LookControls, THEMES } from "./controls";
@@ -65,7 +65,7 @@ function WideTools({ page, prompt }: ToolsProps) {
         align="end"
         face={<ExportSign />}
       >
-        {(close) => <PageExportItems close={close} />}
+        {(close) => <PageExport close={close} />}
       </Popover>
       <button
         type="button"
@@ -108,7 +108,7 @@ function FoldedTools({ page, prompt }: ToolsProps) {
           </Show>
           <h2>Export</h2>
           <div class="menu" role="menu" aria-label="Export">
-            <PageExportItems close={close} />
+            <PageExport close={close} />
           </div>
         </div>
       )}

@@ -3,7 +3,7 @@
 import { createEffect, createMemo, createSignal, on } from "solid-js";
 import { type Input, inputOf } from "../../state/input";
 import type { ChatMessage, Example } from "../../wire/messages";
-import type { GivenImage } from "../image/ImageInput";
+import type { ImageFile } from "../image/ImageInput";
 import type { Page } from "../page/page";
 
 export type PromptState = ReturnType<typeof createPrompt>;
@@ -12,7 +12,7 @@ export function createPrompt({ session, trace }: Page) {
   const [text, setText] = createSignal("");
   const [pair, setPair] = createSignal<string | null>(null);
   const [target, setTarget] = createSignal("");
-  const [image, setImage] = createSignal<GivenImage | null>(null);
+  const [image, setImage] = createSignal<ImageFile | null>(null);
   const [chat, setChat] = createSignal<readonly ChatMessage[] | null>(null);
   /** Whether something was written while a run was on its way: its answer does not take that back. */
   let drafted = false;
@@ -24,7 +24,7 @@ export function createPrompt({ session, trace }: Page) {
   const canSee = () => takes().includes("image");
   /** Whether a picture is all that the model reads. */
   const onlySees = () => canSee() && !takes().includes("text");
-  const chooseImage = (one: GivenImage | null): void => {
+  const chooseImage = (one: ImageFile | null): void => {
     setImage(one);
     if (one !== null && onlySees()) run();
   };
@@ -67,13 +67,13 @@ export function createPrompt({ session, trace }: Page) {
     const second = pair()?.trim() ? pair() : null;
     const given = hasTarget() && target().trim() !== "" ? target() : null;
     const input = { text: text(), pair: second, target: given, messages: chat(), model: model(), ...part };
-    const picture = canSee() ? (image()?.bytes ?? null) : null;
+    const bytes = canSee() ? (image()?.bytes ?? null) : null;
     if (onlySees()) {
-      if (picture !== null) void session.run({ text: "", pair: null, image: picture, model: model() });
+      if (bytes !== null) void session.run({ text: "", pair: null, image: bytes, model: model() });
       return;
     }
-    const nothing = input.text.trim() === "" && input.messages === null && picture === null;
-    if (!nothing) void session.run({ image: picture, ...input });
+    const nothing = input.text.trim() === "" && input.messages === null && bytes === null;
+    if (!nothing) void session.run({ image: bytes, ...input });
   };
   const show = (example: Example): void => {
     setText(example.text);

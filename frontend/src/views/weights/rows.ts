@@ -1,7 +1,7 @@
 /** The rows of the weights' table: of one token, or of several pinned ones side by side. Pure. */
 
-import type { LayerField } from "../../compute/field";
-import { cutoffOf } from "../../compute/summary";
+import { cutoffOf } from "../../compute/headSummary";
+import type { LayerField } from "../../compute/layerField";
 import type { Place } from "../../state/state";
 import { heaviestEdges, rowRules, type Shown, type WeightedEdge, weightsAt } from "../shared/weights";
 

@@ -36,16 +36,16 @@ export function pngRatio({ width, height }: Pick<Figure, "width" | "height">): n
 async function rastered(figure: Figure, svg: Blob): Promise<Blob> {
   const url = URL.createObjectURL(svg);
   try {
-    const picture = new Image();
-    picture.src = url;
-    await picture.decode();
+    const image = new Image();
+    image.src = url;
+    await image.decode();
     const ratio = pngRatio(figure);
     const canvas = document.createElement("canvas");
     canvas.width = Math.round(figure.width * ratio);
     canvas.height = Math.round(figure.height * ratio);
     const context = canvas.getContext("2d");
     if (context === null) throw new Error("This browser gives no 2d canvas.");
-    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    context.drawImage(image, 0, 0, canvas.width, canvas.height);
     return await new Promise((done, fail) => {
       canvas.toBlob((blob) =>
         blob === null ? fail(new Error("The figure is too large for a PNG.")) : done(blob),

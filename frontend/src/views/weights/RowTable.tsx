@@ -1,11 +1,11 @@
 import { createEffect, createMemo, createSignal, For, on, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import { decimals, scoreText, weightText, word } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import type { Place } from "../../state/state";
 import type { TraceMessage } from "../../wire/messages";
-import { GuessTables } from "../shared/Predictions";
-import { Word } from "../shared/TokenText";
+import { PredictionTables } from "../shared/Predictions";
+import { TokenText } from "../shared/TokenText";
 import { thresholdText } from "../shared/thresholdSteps";
 import { type Focus, readEdge, type Shown, type WeightedEdge } from "../shared/weights";
 import { type Compared, comparedPlaces, comparedRows, listedEdges } from "./rows";
@@ -13,7 +13,7 @@ import { VirtualTable } from "./VirtualTable";
 
 const MOST = 50;
 
-export interface RowProps {
+export interface RowTableProps {
   readonly field: LayerField | null;
   readonly version: number;
   readonly shown: Shown;
@@ -28,7 +28,7 @@ export interface RowProps {
 }
 
 /** The token whose numbers are listed, and the pins. */
-export function RowHeading(props: RowProps) {
+export function RowHeading(props: RowTableProps) {
   const tokens = (side: Place["side"]) => (side === "query" ? props.shown.queries : props.shown.keys);
   const name = (place: Place) => {
     const token = tokens(place.side)[place.index];
@@ -43,7 +43,7 @@ export function RowHeading(props: RowProps) {
               <span class="quiet">who looks at </span>
             </Show>
             <b>
-              <Word tokens={tokens(shown().side)} index={shown().index} />
+              <TokenText tokens={tokens(shown().side)} index={shown().index} />
             </b>
             <Show when={props.place?.side === "query"}>
               <span class="quiet"> looks at</span>
@@ -62,7 +62,7 @@ export function RowHeading(props: RowProps) {
             on:click={() => props.onUnpin(pin)}
           >
             {pin.side === "key" ? "→ " : ""}
-            <Word tokens={tokens(pin.side)} index={pin.index} />
+            <TokenText tokens={tokens(pin.side)} index={pin.index} />
             {pin.side === "query" ? " →" : ""} <i>×</i>
           </button>
         )}
@@ -72,7 +72,7 @@ export function RowHeading(props: RowProps) {
 }
 
 /** The numbers behind the picture: the heaviest weights of a token, or of pins side by side; what the model says next. */
-export function RowTable(props: RowProps) {
+export function RowTable(props: RowTableProps) {
   const [most, setMost] = createSignal(MOST);
   const compared = createMemo(() => comparedPlaces(props.pins, props.place));
   createEffect(
@@ -116,7 +116,7 @@ export function RowTable(props: RowProps) {
         <i class="dot" style={{ background: colour(edge().head) }} />
         {props.field?.layer}.{edge().head}
       </>,
-      <Word tokens={others()} index={side() === "key" ? edge().query : edge().key} />,
+      <TokenText tokens={others()} index={side() === "key" ? edge().query : edge().key} />,
       <i
         class="weight-bar"
         style={{ width: `${Math.max(1, edge().weight * 100)}%`, background: colour(edge().head) }}
@@ -132,7 +132,7 @@ export function RowTable(props: RowProps) {
     return weightText(weights[at] ?? 0, decimals(props.field.error));
   };
   const comparedCells = (row: () => Compared) => [
-    <Word tokens={others()} index={row().other} />,
+    <TokenText tokens={others()} index={row().other} />,
     ...compared().map((place, at) => (
       <>
         <i class="cell-bar" style={{ width: `${(row().weights[at] ?? 0) * 100}%` }} />
@@ -193,7 +193,7 @@ export function RowTable(props: RowProps) {
             columns={[
               side() === "key" ? "from" : "to",
               ...compared().map((place) => (
-                <Word
+                <TokenText
                   tokens={side() === "key" ? props.shown.keys : props.shown.queries}
                   index={place.index}
                 />
@@ -209,7 +209,7 @@ export function RowTable(props: RowProps) {
           />
         </Show>
       </Show>
-      <GuessTables trace={props.trace} near={props.place?.index ?? null} />
+      <PredictionTables trace={props.trace} near={props.place?.index ?? null} />
     </>
   );
 }
