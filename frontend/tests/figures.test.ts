@@ -15,7 +15,8 @@ import { pythonString } from "../src/figures/pythonString";
 import { fileName } from "../src/figures/sheet";
 import { element, escapeXml, wrapped } from "../src/figures/svg";
 import type { ValueSide } from "../src/figures/values";
-import { EMPTY, reduce } from "../src/state/state";
+import { reduce } from "../src/state/reduce";
+import { EMPTY } from "../src/state/state";
 import { orderNote } from "../src/views/export/orderNote";
 import type { Token, TraceMessage } from "../src/wire/messages";
 

@@ -33,7 +33,7 @@ export function inks(stops: readonly Rgb[]): Uint32Array {
 }
 
 /**
- * A heat map in a box: `words[byte]` for each pixel of it that lies inside the pixels. A pixel that stands for several
+ * A heat map in a box: `words[byte]` for each pixel of it that lies inside the image. A pixel that stands for several
  * cells shows the largest of them, every cell belonging to one pixel.
  */
 export function composeMap(pixels: PixelBuffer, box: Box, pyramid: Pyramid, words: Uint32Array): void {
@@ -62,7 +62,7 @@ export function composeMap(pixels: PixelBuffer, box: Box, pyramid: Pyramid, word
   }
 }
 
-/** A density of the size of the box, as far as that lies inside the pixels: darker towards 1 − e^−density. */
+/** A density of the size of the box, as far as that lies inside the image: darker towards 1 − e^−density. */
 export function composeDensity(
   pixels: PixelBuffer,
   box: Box,
@@ -80,7 +80,7 @@ export function composeDensity(
   }
 }
 
-/** One colour in a box, as far as that lies inside the pixels; with `stripe`, every other diagonal of it in that. */
+/** One colour in a box, as far as that lies inside the image; with `stripe`, every other diagonal of it in that. */
 export function composePlain(pixels: PixelBuffer, box: Box, word: number, stripe: number = word): void {
   const [left, right] = inside(box.x, box.width, pixels.width);
   const [top, bottom] = inside(box.y, box.height, pixels.height);
@@ -90,7 +90,7 @@ export function composePlain(pixels: PixelBuffer, box: Box, word: number, stripe
   }
 }
 
-/** The pixels of a side that lie inside the pixels: first and one after the last. */
+/** The pixels of a side that lie inside the image: first and one after the last. */
 function inside(from: number, length: number, room: number): readonly [number, number] {
   const first = Math.max(0, -from);
   return [first, Math.max(first, Math.min(length, room - from))];

@@ -2,6 +2,7 @@
 
 import { type Accessor, createMemo } from "solid-js";
 import { type EdgeRow, edgeRows } from "../../compute/edgeRows";
+import { sentenceOf } from "../../state/failure";
 import { selectedEdge } from "../../state/state";
 import type { Page } from "../page/page";
 
@@ -27,7 +28,7 @@ export function createEdgeView({ session, state, trace }: Page): EdgeView {
     try {
       return edgeRows(message, offSink());
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
       return null;
     }
   });

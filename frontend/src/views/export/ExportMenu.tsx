@@ -1,5 +1,6 @@
 import { createSignal, For, Show } from "solid-js";
 import { pythonOf } from "../../figures/python";
+import { sentenceOf } from "../../state/failure";
 import type { PanelName } from "../../state/state";
 import { usePage } from "../page/context";
 import { Popover } from "../shared/Popover";
@@ -31,7 +32,7 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
       page.say(`Saved ${await saveFigure(await figureOf(around, kind, dark()), format)}`);
     } catch (error) {
       page.say(null);
-      page.session.fail(error instanceof Error ? error.message : String(error));
+      page.session.fail(sentenceOf(error));
     }
   };
 

@@ -1,7 +1,8 @@
 import { For, Show } from "solid-js";
 import { pythonOf } from "../../figures/python";
+import { sentenceOf } from "../../state/failure";
 import { usePage } from "../page/context";
-import { type FigureKind, figureOf, obstacle } from "./figures";
+import { type FigureKind, figureOf, nothingShown, obstacle } from "./figures";
 import { download, type Format, saveFigure } from "./saveFigure";
 
 const FIGURES: readonly (readonly [FigureKind, string])[] = [
@@ -41,7 +42,7 @@ export function PageExport(props: { readonly close: () => void }) {
       page.say(`Saved ${names.length} figures`);
     } catch (error) {
       page.say(null);
-      page.session.fail(error instanceof Error ? error.message : String(error));
+      page.session.fail(sentenceOf(error));
     }
   };
   const savePage = async (): Promise<void> => {
@@ -55,19 +56,11 @@ export function PageExport(props: { readonly close: () => void }) {
     <>
       <For each={FORMATS}>
         {(format) =>
-          item(
-            `All views as ${format.toUpperCase()}`,
-            () => void saveAll(format),
-            page.trace() === null ? "Nothing is shown yet." : null,
-          )
+          item(`All views as ${format.toUpperCase()}`, () => void saveAll(format), nothingShown(page))
         }
       </For>
       <Show when={page.session.hello()?.can.includes("export")}>
-        {item(
-          "Self-contained HTML",
-          () => void savePage(),
-          page.trace() === null ? "Nothing is shown yet." : null,
-        )}
+        {item("Self-contained HTML", () => void savePage(), nothingShown(page))}
       </Show>
       <hr />
       {item("Copy as Python", () => void page.copy("Python", pythonOf(page.state(), page.state().frame.at)))}

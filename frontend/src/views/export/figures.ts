@@ -15,16 +15,25 @@ import { sinkKeys, sinkName } from "../shared/weights";
 import { modelFigureOf } from "./modelFigure";
 import { orderNote } from "./orderNote";
 
+const NO_LAYER = "The layer is not here yet.";
+const NO_NEURONS = "There are no neurons on show.";
+
 export type FigureKind = "model" | "head" | "matrix" | "neurons";
+
+/** Why nothing can be saved now; null where something is on show. */
+export function nothingShown(page: Page): string | null {
+  return page.trace() === null ? "Nothing is shown yet." : null;
+}
 
 /** Why a figure cannot be drawn now; null where it can. */
 export function obstacle({ page, neurons }: Surroundings, kind: FigureKind): string | null {
-  if (page.trace() === null) return "Nothing is shown yet.";
+  const nothing = nothingShown(page);
+  if (nothing !== null) return nothing;
   if (kind === "model") return page.session.overview() === null ? "The thumbnails are not here yet." : null;
-  if (page.field() === null) return "The layer is not here yet.";
+  if (page.field() === null) return NO_LAYER;
   if (kind === "matrix" && page.shown().heads.length !== 1)
     return "A matrix is of one head: turn the others off.";
-  if (kind === "neurons" && neurons.traced() === null) return "There are no neurons on show.";
+  if (kind === "neurons" && neurons.traced() === null) return NO_NEURONS;
   return null;
 }
 
@@ -64,7 +73,7 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
   const { queries, keys, heads } = page.shown();
   const { view, pins, selection } = page.state();
   const field = page.field();
-  if (field === null) throw new Error("The layer is not here yet.");
+  if (field === null) throw new Error(NO_LAYER);
   const common = { subject: subjectOf(page), field, queries, keys, view, dark };
   if (kind === "matrix")
     return matrixFigure({
@@ -83,7 +92,7 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
   const traced = neurons.traced();
   const weights = neurons.weights();
   const fulls = neurons.fulls();
-  if (traced === null || weights === null || fulls === null) throw new Error("There are no neurons on show.");
+  if (traced === null || weights === null || fulls === null) throw new Error(NO_NEURONS);
   const { queries, keys } = page.shown();
   const { view, selection } = page.state();
   const key = neurons.reference();

@@ -1,6 +1,7 @@
 /** Figures and other files, handed to the browser. */
 
 import type { Figure } from "../../figures/sheet";
+import { context2d } from "../shared/canvas";
 
 export type Format = "svg" | "png";
 
@@ -43,8 +44,7 @@ async function rastered(figure: Figure, svg: Blob): Promise<Blob> {
     const canvas = document.createElement("canvas");
     canvas.width = Math.round(figure.width * ratio);
     canvas.height = Math.round(figure.height * ratio);
-    const context = canvas.getContext("2d");
-    if (context === null) throw new Error("This browser gives no 2d canvas.");
+    const context = context2d(canvas);
     context.drawImage(image, 0, 0, canvas.width, canvas.height);
     return await new Promise((done, fail) => {
       canvas.toBlob((blob) =>

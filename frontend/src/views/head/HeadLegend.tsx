@@ -5,7 +5,7 @@ import { css, headColour } from "../../marks/palette";
 import { darkness, SCALE_TITLES } from "../../marks/scale";
 import type { SentenceFilter, ViewSettings } from "../../state/state";
 import { thresholdText } from "../shared/thresholdSteps";
-import type { Shown } from "../shared/weights";
+import { type Shown, stillLayer } from "../shared/weights";
 import type { RasterSummary } from "./lineRaster";
 import { RoleLegend } from "./RoleLegend";
 
@@ -57,9 +57,7 @@ export function HeadLegend(props: HeadLegendProps) {
     const { field, layer, shown, view } = props;
     const drawn = counting() ? TO_COME : props.drawn;
     const all: string[] = [];
-    if (field !== null && field.layer !== layer) {
-      all.push(`still layer ${field.layer}: layer ${layer} is not here yet`);
-    }
+    if (field !== null && field.layer !== layer) all.push(stillLayer(field, layer));
     if (view.sinks !== "shown" && shown.hiddenKeys.size > 0) {
       const share = drawn?.hidden == null ? "" : `, ${percent(drawn.hidden)} of the attention`;
       const verb = view.sinks === "hidden" ? "hidden:" : "renormalised without the";

@@ -1,14 +1,7 @@
 import { createMemo, createSignal, type JSX, Show } from "solid-js";
 import type { LayerField } from "../../compute/layerField";
 import type { Session } from "../../state/session";
-import {
-  currentTrace,
-  headCount,
-  headsOn,
-  type Place,
-  type SentenceFilter,
-  selectedEdge,
-} from "../../state/state";
+import { headCount, headsOn, type Place, type SentenceFilter, selectedEdge } from "../../state/state";
 import { bitmapOf } from "../image/bitmaps";
 import { hasPatches, ImageView } from "../image/ImageView";
 import { PatchThumbnail } from "../image/PatchThumbnail";
@@ -53,7 +46,7 @@ export interface HeadPanelProps {
 export function HeadPanel(props: HeadPanelProps) {
   const { session } = props;
   const state = session.state;
-  const trace = () => currentTrace(state());
+  const trace = () => state().trace;
   const stack = () => trace()?.stacks[state().selection.stack];
   const heads = () => headsOn(state());
   const [drawn, setDrawn] = createSignal<RasterSummary | null>(null);
@@ -186,7 +179,7 @@ export function HeadPanel(props: HeadPanelProps) {
       </Show>
       <Show when={!imageAlone()}>
         <SideNames
-          stack={currentTrace(state())?.stacks[state().selection.stack]}
+          stack={state().trace?.stacks[state().selection.stack]}
           queries={props.shown.queries.length}
           keys={props.shown.keys.length}
         />

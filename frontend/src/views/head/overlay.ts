@@ -5,7 +5,7 @@ import { shortWeight } from "../../marks/format";
 import { LineList, type LineScales, type Lines, strokeLines } from "../../marks/lines";
 import { css, headColour } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
-import { opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
+import { context2d, opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import type { Edge } from "../shared/weights";
 import { bundled } from "./bundle";
@@ -81,8 +81,7 @@ function opened(canvas: HTMLCanvasElement, layout: TokenLayout, family: string):
   const turned = layout.cells !== undefined;
   const [across, along] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
   const [width, height] = turned ? [along, across] : [across, along];
-  const context = canvas.getContext("2d");
-  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  const context = context2d(canvas);
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = Math.max(1, width);
     canvas.height = Math.max(1, height);

@@ -4,7 +4,7 @@ import { face, word } from "../../marks/format";
 import { arrange, imageQuery, patchesOf } from "../../marks/imagePatches";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Session } from "../../state/session";
-import { currentTrace, type Pictures, type Place } from "../../state/state";
+import type { Pictures, Place } from "../../state/state";
 import { SegmentedControl } from "../shared/SegmentedControl";
 import type { Focus, Shown } from "../shared/weights";
 import { bitmapOf } from "./bitmaps";
@@ -47,7 +47,7 @@ export function ImageView(props: ImageViewProps) {
   let area!: HTMLDivElement;
   const [size, setSize] = createSignal({ width: 0, height: 0 });
   const [chosen, setChosen] = createSignal<number | null>(null);
-  const trace = () => currentTrace(state());
+  const trace = () => state().trace;
   const choice = () => state().view.pictures;
 
   const images = createMemo(() => {

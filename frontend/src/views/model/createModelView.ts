@@ -4,8 +4,9 @@ import { createMemo } from "solid-js";
 import { edgeRows } from "../../compute/edgeRows";
 import { type HeadValue, known, Measured } from "../../compute/measures";
 import { Thumbnails } from "../../compute/thumbnails";
+import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
-import { currentTrace, type HeadPlace, headsOn, selectedEdge } from "../../state/state";
+import { type HeadPlace, headsOn, selectedEdge } from "../../state/state";
 import type { Measure, OverviewMessage } from "../../wire/messages";
 import { sinkKeys, sinkName } from "../shared/weights";
 import { type HeadReadout, headReadout } from "./headReadout";
@@ -16,7 +17,7 @@ export type ModelView = ReturnType<typeof createModelView>;
 
 export function createModelView(session: Session) {
   const state = session.state;
-  const trace = createMemo(() => currentTrace(state()));
+  const trace = createMemo(() => state().trace);
   const stack = createMemo(() => trace()?.stacks[state().selection.stack]);
   const queries = createMemo(() => trace()?.tokens[stack()?.query ?? ""] ?? []);
   const keys = createMemo(() => trace()?.tokens[stack()?.key ?? ""] ?? []);
@@ -38,7 +39,7 @@ export function createModelView(session: Session) {
         found.set(layer, thumbnails);
       }
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
     }
     return found;
   });
@@ -77,7 +78,7 @@ export function createModelView(session: Session) {
     try {
       return { of, values: new Measured(now.layers.values()) };
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
       return null;
     }
   }, null);
@@ -105,7 +106,7 @@ export function createModelView(session: Session) {
     try {
       return edgeRows(message, offSink());
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
       return null;
     }
   });

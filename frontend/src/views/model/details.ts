@@ -3,6 +3,7 @@
 import { type LayerField, layerField } from "../../compute/layerField";
 import { Matrices, type Matrix, type Part, TILE } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
+import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
 import type { HeadPlace } from "../../state/state";
 import type { LayerMessage } from "../../wire/messages";
@@ -95,7 +96,7 @@ export class Details {
         this.#layers.set(name, message === null ? "failed" : { message, field: layerField(message) });
       } catch (error) {
         this.#layers.set(name, "failed");
-        this.session.fail(error instanceof Error ? error.message : String(error));
+        this.session.fail(sentenceOf(error));
       }
       for (const oldest of this.#layers.keys()) {
         if (this.#layers.size <= MOST_LAYERS + 2) break;

@@ -7,7 +7,7 @@ import type { Rgb } from "../../marks/palette";
 import { Pyramid } from "../../marks/pyramid";
 import { straightLineDensity } from "../../marks/straightLines";
 import type { HeadPlace, Palette, Scale } from "../../state/state";
-import { pixelRatio } from "../shared/canvas";
+import { context2d, pixelRatio } from "../shared/canvas";
 import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
 import { isChip } from "./overlay";
@@ -122,8 +122,7 @@ export class GridPainter {
     for (const layer of arrived) this.#painted.add(layer);
     changed ||= arrived.size > 0;
     if (!changed) return;
-    const context = this.canvas.getContext("2d");
-    if (context === null) throw new Error("This browser gives no 2d canvas.");
+    const context = context2d(this.canvas);
     context.putImageData(image, 0, 0);
     if (!grown) this.cost = performance.now() - begun;
     this.#composed = view;

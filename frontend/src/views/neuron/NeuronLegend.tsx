@@ -6,7 +6,7 @@ import { css } from "../../marks/palette";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { ViewSettings } from "../../state/state";
 import { TokenText } from "../shared/TokenText";
-import type { Shown } from "../shared/weights";
+import { type Shown, stillLayer } from "../shared/weights";
 import type { NeuronView } from "./createNeuronView";
 import { scoreFormula } from "./describe";
 
@@ -25,9 +25,8 @@ export function NeuronLegend(props: NeuronLegendProps) {
   const notes = () => {
     const now = props.now.traced();
     const all: string[] = [];
-    if (props.field !== null && props.field.layer !== props.layer) {
-      all.push(`still layer ${props.field.layer}: layer ${props.layer} is not here yet`);
-    }
+    if (props.field !== null && props.field.layer !== props.layer)
+      all.push(stillLayer(props.field, props.layer));
     if (now === null) return all.join(" · ");
     const { softcap, bias } = now.vectors.data;
     if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);

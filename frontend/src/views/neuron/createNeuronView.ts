@@ -15,7 +15,7 @@ import { byContribution, byWavelength, pairingOf } from "../../compute/rotaryPai
 import { headValues, weighted } from "../../compute/values";
 import { imageQuery } from "../../marks/imagePatches";
 import type { Session } from "../../state/session";
-import { currentTrace, neuronHead, type Order, type Place } from "../../state/state";
+import { neuronHead, type Order, type Place } from "../../state/state";
 import type { Token } from "../../wire/messages";
 import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";
@@ -88,7 +88,7 @@ export function createNeuronView(props: NeuronProps) {
   const pairing = createMemo(() => {
     const now = vectors();
     const field = layer();
-    const rotary = field && currentTrace(state())?.stacks[field.stack]?.rotary;
+    const rotary = field && state().trace?.stacks[field.stack]?.rotary;
     return now === null || field === null ? null : pairingOf(rotary, field.layer, now.dim);
   });
   /** The order that is on show: one that this layer does not have is as if none was asked for. */
@@ -110,15 +110,15 @@ export function createNeuronView(props: NeuronProps) {
   const valuesWanted = () => open() && state().view.values === "shown" && layer() !== null;
   createEffect(() => {
     const field = layer();
-    const trace = state().trace;
-    if (!valuesWanted() || field === null || trace === null) return;
+    const trace = state().trace?.trace;
+    if (!valuesWanted() || field === null || trace === undefined) return;
     if (props.session.hello()?.can.includes("values"))
       void props.session.showValues(trace, field.stack, field.layer);
   });
   const asked = createMemo(() => {
     const field = layer();
     const now = props.session.values();
-    const here = field !== null && now?.key === `${state().trace} ${field.stack} ${field.layer}`;
+    const here = field !== null && now?.key === `${state().trace?.trace} ${field.stack} ${field.layer}`;
     return valuesWanted() && here ? now : null;
   });
   const ownValues = createMemo(() => {

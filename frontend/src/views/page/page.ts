@@ -3,8 +3,9 @@
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, untrack } from "solid-js";
 import { type LayerField, layerField } from "../../compute/layerField";
 import { imageQuery } from "../../marks/imagePatches";
+import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
-import { currentTrace, type HeadPlace, headsOn, type Place } from "../../state/state";
+import { type HeadPlace, headsOn, type Place } from "../../state/state";
 import type { HeadReadout } from "../model/headReadout";
 import { copyText } from "../shared/clipboard";
 import {
@@ -52,7 +53,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     return around === undefined ? browserDark() : around === "dark";
   });
 
-  const trace = createMemo(() => currentTrace(state()));
+  const trace = createMemo(() => state().trace);
   const stack = () => trace()?.stacks[state().selection.stack];
   const loaded = createMemo(() => {
     const layer = session.layer();
@@ -60,7 +61,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     try {
       return layerField(layer);
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
       return null;
     }
   });

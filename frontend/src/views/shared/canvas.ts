@@ -44,6 +44,13 @@ export function scalesOf({ layout, scroll, scale, dark, heads }: Painting): Line
   };
 }
 
+/** What draws on a canvas. */
+export function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+  const context = canvas.getContext("2d");
+  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  return context;
+}
+
 /** Sets a canvas to its size in device pixels and gives its context, scaled to CSS pixels and cleared. */
 export function prepare(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
   const ratio = pixelRatio();
@@ -52,8 +59,7 @@ export function prepare(canvas: HTMLCanvasElement, width: number, height: number
     canvas.width = w;
     canvas.height = h;
   }
-  const context = canvas.getContext("2d");
-  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  const context = context2d(canvas);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   return context;

@@ -135,6 +135,11 @@ export function rankWords({ rank, among }: Pick<EdgeReading, "rank" | "among">):
   return among === null ? `rank ${rank}` : `rank ${rank} of ${among}`;
 }
 
+/** What a legend says while the layer before is still drawn. */
+export function stillLayer(drawn: Pick<LayerField, "layer">, wanted: number): string {
+  return `still layer ${drawn.layer}: layer ${wanted} is not here yet`;
+}
+
 /** Why an edge that is not allowed has no number. */
 export function absence(field: Pick<LayerField, "mask" | "without">, key: number): string {
   if (field.without.has(key)) return "left out";
