@@ -115,7 +115,7 @@ describe("work that a person waits for", () => {
     const work = createWork(sourceOf(progress("wait", "Kernel busy"), "wait"));
     const done = work.ask("check", REQUEST, "check", "checking");
     expect(work.work()).toEqual({ what: "check", text: "checking", done: 0, total: 0, waiting: null });
-    await Promise.resolve();
+    await new Promise((done) => setTimeout(done));
     expect(work.work()).toMatchObject({ text: "checking", waiting: "Kernel busy" });
     work.abort("check");
     expect(await done).toBe(null);

@@ -6,12 +6,6 @@
 import type { LayerMessage } from "../wire/messages";
 import { Kernel, type LayerData, layerData, withoutKeys } from "./kernel";
 
-export interface Field {
-  readonly name: string;
-  /** The field on one layer; null while it is not here yet. */
-  layer(stack: string, layer: number): LayerField | null;
-}
-
 /** What is known of a layer beside its numbers; can be copied to a worker. */
 export interface LayerHeader {
   readonly stack: string;

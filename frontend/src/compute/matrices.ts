@@ -4,6 +4,7 @@ import type { LayerMessage } from "../wire/messages";
 import { layerData } from "./kernel";
 import type { FromMatrixWorker, ToMatrixWorker } from "./matrix.worker";
 import MatrixWorker from "./matrix.worker?worker&inline";
+import { workerFailure } from "./workerFailure";
 
 /** Queries in a tile. */
 export const TILE = 64;
@@ -143,7 +144,7 @@ export class Matrices {
     worker.onerror = (event) => {
       this.#asked.clear();
       this.#wanted = [];
-      this.onFailure(`The background computation failed: ${event.message}.`);
+      this.onFailure(workerFailure(event));
     };
     return worker;
   }

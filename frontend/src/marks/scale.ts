@@ -3,7 +3,7 @@
 export type ScaleName = "linear" | "root" | "log";
 
 /** Decades that the logarithmic scale shows; what is smaller is not drawn. */
-export const DECADES = 3;
+const DECADES = 3;
 
 export function darkness(weight: number, scale: ScaleName): number {
   if (!(weight > 0)) return 0;

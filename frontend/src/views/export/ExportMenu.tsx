@@ -4,6 +4,7 @@ import { sentenceOf } from "../../state/failure";
 import type { PanelName } from "../../state/state";
 import { usePage } from "../page/context";
 import { Popover } from "../shared/Popover";
+import { ExportIcon } from "./ExportIcon";
 import { type FigureKind, figureOf, obstacle } from "./figures";
 import { type Format, saveFigure } from "./saveFigure";
 
@@ -43,11 +44,7 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
       class="tool"
       testid={`export-${props.panel}`}
       align="end"
-      face={
-        <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
-          <path d="M7 1.5V9M4 6.2 7 9.2 10 6.2M1.8 10.5V12.5H12.2V10.5" />
-        </svg>
-      }
+      face={<ExportIcon />}
     >
       {(close) => (
         <>

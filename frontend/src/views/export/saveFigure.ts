@@ -30,7 +30,7 @@ export function download(blob: Blob, name: string): void {
 }
 
 /** How much larger than the figure its PNG is: twice, unless that is more than a canvas takes. */
-export function pngRatio({ width, height }: Pick<Figure, "width" | "height">): number {
+function pngRatio({ width, height }: Pick<Figure, "width" | "height">): number {
   return Math.min(RATIO, MOST.side / Math.max(width, height), Math.sqrt(MOST.pixels / (width * height)));
 }
 

@@ -2,6 +2,8 @@
 
 import { type HeadSummary, type RowRules, summarize } from "../../compute/headSummary";
 import { ComputedLayer, type LayerField, PackedLayer } from "../../compute/layerField";
+import { workerFailure } from "../../compute/workerFailure";
+import { keepNewest } from "../../state/keepNewest";
 import { type Band, type BandRequest, drawBand } from "./band";
 import type { FromWorker, ToWorker } from "./layer.worker";
 import LayerWorker from "./layer.worker?worker&inline";
@@ -89,11 +91,7 @@ class LineWorker {
     const { head, normalisers } = summary;
     if (field instanceof ComputedLayer && normalisers !== null && !field.hasNormalisers(head))
       field.setNormalisers(head, normalisers);
-    this.#summaries.set(`${key} ${head}`, summary);
-    for (const oldest of this.#summaries.keys()) {
-      if (this.#summaries.size <= KEPT) break;
-      this.#summaries.delete(oldest);
-    }
+    keepNewest(this.#summaries, `${key} ${head}`, summary, KEPT);
   }
 
   #post(message: ToWorker): void {
@@ -106,7 +104,7 @@ class LineWorker {
         else listener?.onSummary();
       };
       this.#worker.onerror = (event) => {
-        const sentence = `The background computation failed: ${event.message}.`;
+        const sentence = workerFailure(event);
         for (const listener of this.#clients.values()) listener.onFailure(sentence);
       };
       const { field } = this;

@@ -13,8 +13,6 @@ import { type HeadReadout, headReadout } from "./headReadout";
 import { describedMeasure, edgeMeasure, measuresOf, type ShownMeasure } from "./measures";
 import { type Rules, thumbnailStyleOf } from "./thumbnailStyle";
 
-export type ModelView = ReturnType<typeof createModelView>;
-
 export function createModelView(session: Session) {
   const state = session.state;
   const trace = createMemo(() => state().trace);

@@ -4,6 +4,7 @@ import { type LayerField, layerField } from "../../compute/layerField";
 import { Matrices, type Matrix, type Part, TILE } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
 import { sentenceOf } from "../../state/failure";
+import { keepNewest } from "../../state/keepNewest";
 import type { Session } from "../../state/session";
 import type { HeadPlace } from "../../state/state";
 import type { LayerMessage } from "../../wire/messages";
@@ -82,6 +83,16 @@ export class Details {
     this.#matrices.want(jobs);
   }
 
+  #read(message: LayerMessage | null): Layer | "failed" {
+    if (message === null) return "failed";
+    try {
+      return { message, field: layerField(message) };
+    } catch (error) {
+      this.session.fail(sentenceOf(error));
+      return "failed";
+    }
+  }
+
   #bring({ trace, stack }: Closeness, layer: number): void {
     const name = `${trace} ${stack} ${layer}`;
     const known = this.#layers.get(name);
@@ -92,16 +103,7 @@ export class Details {
     }
     this.#layers.set(name, "asked");
     void this.session.layerOf(stack, layer).then((message) => {
-      try {
-        this.#layers.set(name, message === null ? "failed" : { message, field: layerField(message) });
-      } catch (error) {
-        this.#layers.set(name, "failed");
-        this.session.fail(sentenceOf(error));
-      }
-      for (const oldest of this.#layers.keys()) {
-        if (this.#layers.size <= MOST_LAYERS + 2) break;
-        this.#layers.delete(oldest);
-      }
+      keepNewest(this.#layers, name, this.#read(message), MOST_LAYERS + 2);
       if (message !== null) this.onMore();
     });
   }

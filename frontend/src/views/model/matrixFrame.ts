@@ -18,7 +18,7 @@ export interface MatrixFrame {
 /** From this part of a filled window on a head is a matrix. */
 const BEGINS = 0.72;
 /** Room that the name of a token takes across its line. */
-export const NAME_ROOM = 14;
+const NAME_ROOM = 14;
 /** Room between two positions written as numbers. */
 const NUMBER_ROOM = 30;
 

@@ -61,7 +61,7 @@ function tinted(ground: Rgb, look: ThumbnailStyle, dark: boolean): readonly Rgb[
   return [ground, between(ground, ink, look === "lines" ? 0.4 : 0.46), between(ground, ink, 0.82)];
 }
 
-export function inkColour(dark: boolean): Rgb {
+function inkColour(dark: boolean): Rgb {
   return dark ? [255, 255, 255] : [16, 18, 22];
 }
 

@@ -95,7 +95,7 @@ export function cellWords(
   };
 }
 
-export function pairWords(
+function pairWords(
   vectors: HeadVectors,
   trace: QueryTrace,
   key: number,

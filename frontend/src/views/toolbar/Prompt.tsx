@@ -11,13 +11,13 @@ function fold(form: HTMLElement): void {
     box.blur();
 }
 
+const NO_TARGET = "Target: empty, the model writes its own";
+
 /** What the model wrote as its target, for the empty box of one that nobody gave; a sentence where there is none yet. */
 function ownTarget(trace: TraceMessage | null): string {
-  if (trace === null || trace.input.target != null) return "Target: empty, the model writes its own";
+  if (trace === null || trace.input.target != null) return NO_TARGET;
   const written = (trace.tokens.target ?? []).filter(({ special }) => !special).map(({ text }) => text);
-  return written.length === 0
-    ? "Target: empty, the model writes its own"
-    : `the model’s own: ${written.join("").trim()}`;
+  return written.length === 0 ? NO_TARGET : `the model’s own: ${written.join("").trim()}`;
 }
 
 /** The text to run; where the model takes one, a sentence B, a target, or a chat. */

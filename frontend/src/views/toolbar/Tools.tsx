@@ -1,6 +1,7 @@
 import { Show } from "solid-js";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Theme } from "../../state/state";
+import { ExportIcon } from "../export/ExportIcon";
 import { PageExport } from "../export/PageExport";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
@@ -63,7 +64,7 @@ function WideTools({ page, prompt }: ToolsProps) {
         class="ghost icon"
         testid="export-page"
         align="end"
-        face={<ExportSign />}
+        face={<ExportIcon />}
       >
         {(close) => <PageExport close={close} />}
       </Popover>
@@ -113,13 +114,5 @@ function FoldedTools({ page, prompt }: ToolsProps) {
         </div>
       )}
     </Popover>
-  );
-}
-
-function ExportSign() {
-  return (
-    <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
-      <path d="M7 1.5V9M4 6.2 7 9.2 10 6.2M1.8 10.5V12.5H12.2V10.5" />
-    </svg>
   );
 }

@@ -13,6 +13,8 @@ import { VirtualTable } from "./VirtualTable";
 
 const MOST = 50;
 
+const NOTHING = "nothing on show here";
+
 export interface RowTableProps {
   readonly field: LayerField | null;
   readonly version: number;
@@ -181,7 +183,7 @@ export function RowTable(props: RowTableProps) {
               tracks="58px minmax(70px, 1.1fr) minmax(30px, 1.4fr) 56px 40px 58px"
               rows={edges()}
               cells={cells}
-              empty="nothing on show here"
+              empty={NOTHING}
               onPoint={point}
               onChoose={({ query, key }) => props.onEdge({ query, key })}
               onEnd={() => edges().length >= most() && setMost(edges().length * 4)}
@@ -202,7 +204,7 @@ export function RowTable(props: RowTableProps) {
             tracks={`minmax(70px, 1.2fr) repeat(${compared().length}, minmax(64px, 1fr))`}
             rows={table()}
             cells={comparedCells}
-            empty="nothing on show here"
+            empty={NOTHING}
             onPoint={(row) => point(row && edgeOf(row))}
             onChoose={(row) => props.onEdge(edgeOf(row))}
             onEnd={() => table().length >= most() && setMost(table().length * 4)}
