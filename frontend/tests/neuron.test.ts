@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Kernel, type LayerData, layerData } from "../src/compute/kernel";
+import { Kernel } from "../src/compute/kernel";
+import { type LayerData, layerData } from "../src/compute/layerData";
 import {
   contribution,
   disagreement,

@@ -4,7 +4,8 @@
  */
 
 import type { LayerMessage } from "../wire/messages";
-import { Kernel, type LayerData, layerData, withoutKeys } from "./kernel";
+import { Kernel } from "./kernel";
+import { type LayerData, layerData, withoutKeys } from "./layerData";
 
 /** What is known of a layer beside its numbers; can be copied to a worker. */
 export interface LayerHeader {

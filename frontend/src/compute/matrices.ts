@@ -1,7 +1,7 @@
 /** Attention matrices in full, as bytes round(255·√α), in tiles of rows: computed in a worker while one looks at them. */
 
 import type { LayerMessage } from "../wire/messages";
-import { layerData } from "./kernel";
+import { layerData } from "./layerData";
 import type { FromMatrixWorker, ToMatrixWorker } from "./matrix.worker";
 import MatrixWorker from "./matrix.worker?worker&inline";
 import { workerFailure } from "./workerFailure";

@@ -23,8 +23,8 @@ export type Session = ReturnType<typeof createSession>;
 
 export function createSession(source: Source) {
   const [hello, setHello] = createSignal<HelloMessage | null>(null);
-  const [asked, setAsked] = createSignal<Input | null>(null);
-  const [sought, setSought] = createSignal<Place | null>(null);
+  const [lastInput, setLastInput] = createSignal<Input | null>(null);
+  const [tokenToReveal, setTokenToReveal] = createSignal<Place | null>(null);
   let shorten: () => void = () => undefined;
 
   const timeline = createTimeline({
@@ -51,7 +51,7 @@ export function createSession(source: Source) {
   const can = (what: string): boolean => hello()?.can.includes(what) ?? false;
 
   async function run(input: Input): Promise<void> {
-    setAsked(input);
+    setLastInput(input);
     work.onRetry(() => void run(input));
     shorten = () => void run({ ...input, cut: true });
     const trace = await work.ask("run", requestOf(input), "trace", "starting");
@@ -101,7 +101,7 @@ export function createSession(source: Source) {
   }
 
   /** The trace on show as a page of its own, which starts with what is selected; null where that failed or was cancelled. */
-  async function exported(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
+  async function exportPage(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
     const { trace, selection } = state();
     if (trace === null) return null;
     work.onRetry(again);
@@ -124,10 +124,10 @@ export function createSession(source: Source) {
   /** Shows what a hash asks for, and brings its token into sight. */
   async function visit(hash: string): Promise<void> {
     const address = readHash(hash);
-    setSought(null);
+    setTokenToReveal(null);
     await show(address);
     const { token } = state().selection;
-    if (token !== null && samePlace(token, address.token)) setSought(token);
+    if (token !== null && samePlace(token, address.token)) setTokenToReveal(token);
   }
 
   async function show(address: Address): Promise<void> {
@@ -180,17 +180,17 @@ export function createSession(source: Source) {
     work: work.work,
     failure: work.failure,
     /** What was last asked to be traced; until it is there, the trace on show is of something else. */
-    asked,
+    lastInput,
     layer: layers.layer,
     /** The token of an address that was just opened: the view that shows it brings it into sight, once. */
-    sought,
-    reached: () => setSought(null),
+    tokenToReveal,
+    tokenRevealed: () => setTokenToReveal(null),
     dispatch,
     run,
     layerOf: layers.other,
     tile,
     check,
-    exported,
+    exportPage,
     start,
     visit,
     cancel,

@@ -47,7 +47,7 @@ export function PageExport(props: { readonly close: () => void }) {
   };
   const savePage = async (): Promise<void> => {
     page.say("Writing the file…");
-    const html = await page.session.exported(() => void savePage());
+    const html = await page.session.exportPage(() => void savePage());
     if (html === null) return page.say(null);
     download(new Blob([html], { type: "text/html" }), "attnscope.html");
     page.say(`Saved attnscope.html, ${(html.byteLength / 1e6).toFixed(1)} MB`);

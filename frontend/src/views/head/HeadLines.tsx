@@ -48,8 +48,8 @@ export interface HeadLinesProps extends LineRasterProps {
   /** Gives the way to bring a token into the window. */
   readonly reveal?: (reveal: (place: Place) => void) => void;
   /** A token to bring into the window once there is one. */
-  readonly sought?: Place | null;
-  readonly onReached?: () => void;
+  readonly toReveal?: Place | null;
+  readonly onRevealed?: () => void;
 }
 
 /** How long the pointer rests before what is written on canvases is said as well. */
@@ -226,10 +226,10 @@ export function HeadLines(props: HeadLinesProps) {
   };
   props.reveal?.(reveal);
   createEffect(
-    on([() => props.sought ?? null, hasSize], ([place, sized]) => {
+    on([() => props.toReveal ?? null, hasSize], ([place, sized]) => {
       if (place === null || !sized) return;
       reveal(place);
-      props.onReached?.();
+      props.onRevealed?.();
     }),
   );
 

@@ -224,8 +224,8 @@ export function HeadPanel(props: HeadPanelProps) {
             onKnown={props.onKnown}
             onFailure={session.fail}
             onEnter={props.onEnter}
-            sought={session.sought()}
-            onReached={session.reached}
+            toReveal={session.tokenToReveal()}
+            onRevealed={session.tokenRevealed}
             reveal={(way) => {
               reveal = way;
             }}

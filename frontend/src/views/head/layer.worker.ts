@@ -1,7 +1,7 @@
 /** Looks at all rows of a layer's heads, and draws bands of lines, beside the main thread. */
 
 import { type HeadSummary, type RowRules, summarize } from "../../compute/headSummary";
-import type { LayerData } from "../../compute/kernel";
+import type { LayerData } from "../../compute/layerData";
 import { ComputedLayer, type LayerHeader, PackedLayer } from "../../compute/layerField";
 import { type Band, type BandRequest, drawBand } from "./band";
 

@@ -8,7 +8,7 @@ import { firstModel, modelTitle } from "./modelTitle";
 /** The model with its facts, the way to others, and the badge of exactness. */
 export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prompt: PromptState }) {
   const { session, trace } = page;
-  const title = () => modelTitle(trace(), session.hello(), session.asked()?.model ?? null);
+  const title = () => modelTitle(trace(), session.hello(), session.lastInput()?.model ?? null);
   const chosen = () => prompt.model() ?? firstModel(session.hello())?.name;
   const facts = () => {
     const stack = page.stack();

@@ -16,7 +16,7 @@ export function createPrompt({ session, trace }: Page) {
   const [chat, setChat] = createSignal<readonly ChatMessage[] | null>(null);
   /** Whether something was written while a run was on its way: its answer does not take that back. */
   let drafted = false;
-  const model = () => trace()?.model.name ?? session.asked()?.model ?? session.hello()?.model ?? null;
+  const model = () => trace()?.model.name ?? session.lastInput()?.model ?? session.hello()?.model ?? null;
   const entry = () => session.hello()?.models.find(({ name }) => name === model());
   /** Whether the model reads a source and writes a target. */
   const hasTarget = () => (trace()?.model.kind ?? entry()?.kind) === "encoder-decoder";
@@ -52,7 +52,7 @@ export function createPrompt({ session, trace }: Page) {
   );
   // What an address asks for stands in the box from the beginning: one sees what runs, and can mend what is refused.
   createEffect(
-    on(session.asked, (input) => {
+    on(session.lastInput, (input) => {
       if (input !== null && trace() === null) fill(input);
     }),
   );
