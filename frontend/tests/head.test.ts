@@ -4,7 +4,7 @@ import { PackedLayer } from "../src/compute/layerField";
 import type { LineScales } from "../src/marks/lines";
 import { LineList } from "../src/marks/lines";
 import { bandAround, covers } from "../src/views/head/band";
-import { bundled } from "../src/views/head/bundle";
+import { bundleLines } from "../src/views/head/bundleLines";
 import { findText } from "../src/views/head/findText";
 import { linesAmong } from "../src/views/head/selectLines";
 import { mostlyRightToLeft } from "../src/views/head/wordLayout";
@@ -134,7 +134,7 @@ describe("where tokens stand", () => {
       ...{ strand: () => 0, opacity: (weight: number) => weight, width: () => 1 },
       ...{ queryY: (query: number) => query * 24, keyY: (key: number) => key * 24 },
     } as unknown as LineScales;
-    const bundles = bundled(lines, scales, 600);
+    const bundles = bundleLines(lines, scales, 600);
     expect(bundles.length).toBeLessThan(90);
     const whole = bundles.reduce((sum, { amount }) => sum + amount, 0);
     expect(whole).toBeCloseTo(400 * -Math.log(0.9), 3);

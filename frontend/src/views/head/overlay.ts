@@ -8,7 +8,7 @@ import type { Place, Side } from "../../state/state";
 import { context2d, opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import type { Edge } from "../shared/weights";
-import { bundled } from "./bundle";
+import { bundleLines } from "./bundleLines";
 
 /** Colours of the page that a canvas cannot inherit. */
 export interface Theme {
@@ -114,7 +114,7 @@ function rasterise(
   const along = Math.max(1, Math.round(layout.height * ratio));
   if (density?.width !== across || density.height !== along) density = new Density(across, along, ratio);
   else density.clear();
-  for (const { head, y0, y1, amount } of bundled(lines, scales, layout.height))
+  for (const { head, y0, y1, amount } of bundleLines(lines, scales, layout.height))
     density.curve(y0, y1, { head, amount, colour: scales.colour(head), fades: false });
   const [width, height] = turned ? [along, across] : [across, along];
   const from = Math.round(layout.lineX0 * ratio);

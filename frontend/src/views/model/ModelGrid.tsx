@@ -1,6 +1,6 @@
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show } from "solid-js";
 import type { HeadPlace } from "../../state/state";
-import { fillingZoom, framing, moved, rectOf, worldAt, zoomedAbout } from "./camera";
+import { fillingZoom, framing, panned, rectOf, worldAt, zoomedAbout } from "./camera";
 import { drawFrame } from "./drawFrame";
 import { followGestures } from "./gestures";
 import { gridKeys } from "./gridKeys";
@@ -80,7 +80,7 @@ export function ModelGrid(props: ModelGridProps) {
   });
   createEffect(
     on([view, placement, frame, motion.moving, () => props.layers, () => props.version], () => {
-      if (!motion.moving() && size().width > 0 && motion.camera() !== null) props.onLook(closeness());
+      if (!motion.moving() && size().width > 0 && motion.camera() !== null) props.onCloseness(closeness());
     }),
   );
 
@@ -155,7 +155,7 @@ export function ModelGrid(props: ModelGridProps) {
     onCleanup(() => watch.disconnect());
     justDragged = followGestures(stage, {
       onZoom: (factor, x, y) => motion.jump(zoomedAbout(grid(), filling(), motion.camera(), factor, x, y)),
-      onPan: (dx, dy) => motion.jump(moved(grid(), filling(), motion.camera(), dx, dy)),
+      onPan: (dx, dy) => motion.jump(panned(grid(), filling(), motion.camera(), dx, dy)),
       movable: () => motion.camera() !== null,
       onDragging: setDragging,
     });

@@ -16,7 +16,7 @@ import { MeasureLegend } from "./MeasureLegend";
 import { MeasureMenu } from "./MeasureMenu";
 import { ModelGrid } from "./ModelGrid";
 import type { HeadCell } from "./matrixFrame";
-import { edgeMeasure, named, tellingFacts } from "./measures";
+import { edgeMeasure, tellingFacts, tokenName } from "./measures";
 import { groundAndInk, type ThumbnailStyle } from "./thumbnailStyle";
 
 const LOOKS: readonly (readonly [ThumbnailStyle, string])[] = [
@@ -73,8 +73,8 @@ export function ModelPanel(props: ModelPanelProps) {
   });
   onCleanup(() => props.onCell(null));
   const spokenCell = (now: HeadCell): string => {
-    const from = named(queries(), now.query);
-    const to = named(keys(), now.key);
+    const from = tokenName(queries(), now.query);
+    const to = tokenName(keys(), now.key);
     const field = fieldOf(now.layer);
     if (field === null) return `Head ${now.layer}.${now.head}: ${from} to ${to}`;
     if (!field.allowed(now.head, now.query, now.key)) return `${from} to ${to}: ${absence(field, now.key)}`;
@@ -187,7 +187,7 @@ export function ModelPanel(props: ModelPanelProps) {
         version={version()}
         field={fieldOf}
         matrix={(closeness, place) => details.matrix({ ...of(), ...closeness }, place)}
-        onLook={(closeness) => details.ask({ ...of(), ...closeness })}
+        onCloseness={(closeness) => details.ask({ ...of(), ...closeness })}
         spoken={(place) => spokenHead(reading(place))}
         spokenCell={spokenCell}
         onCamera={(camera) => session.dispatch({ type: "frame", frame: { camera } })}

@@ -24,7 +24,7 @@ export interface Canvases {
   readonly overlay: HTMLCanvasElement;
 }
 
-export interface Pointed {
+export interface Pointer {
   readonly hovered: HeadPlace | null;
   readonly focused: HeadPlace | null;
   readonly cell: HeadCell | null;
@@ -36,7 +36,7 @@ export function drawFrame(
   props: ModelGridProps,
   layout: GridLayout,
   near: Omit<Closeness, "trace" | "stack">,
-  pointed: Pointed,
+  pointed: Pointer,
 ): void {
   const { layers, rules, palette, scale, dark, version } = props;
   const begun = performance.now();
@@ -64,7 +64,7 @@ function drawOver(
   { stage, overlay }: Canvases,
   props: ModelGridProps,
   layout: GridLayout,
-  { hovered, focused, cell }: Pointed,
+  { hovered, focused, cell }: Pointer,
 ): void {
   const [grid, view, matrix, filling] = [layout.grid(), layout.view(), layout.frame(), layout.filling()];
   const style = getComputedStyle(stage);

@@ -34,7 +34,7 @@ export interface ModelGridProps {
   readonly version: number;
   readonly field: (layer: number) => LayerField | null;
   readonly matrix: (look: Omit<Closeness, "trace" | "stack">, place: HeadPlace) => Matrix | null;
-  readonly onLook: (look: Omit<Closeness, "trace" | "stack">) => void;
+  readonly onCloseness: (look: Omit<Closeness, "trace" | "stack">) => void;
   /** What a head is called and holds, for those who hear it. */
   readonly spoken: (place: HeadPlace) => string;
   readonly spokenCell: (cell: HeadCell) => string;

@@ -27,8 +27,8 @@ export function headReadout(
   return {
     ...place,
     largest: {
-      from: named(rules.queries, thumbnails.part?.queries[0] ?? 0, peak.row, high),
-      to: named(rules.keys, thumbnails.part?.keys[0] ?? 0, peak.column, wide),
+      from: cellName(rules.queries, thumbnails.part?.queries[0] ?? 0, peak.row, high),
+      to: cellName(rules.keys, thumbnails.part?.keys[0] ?? 0, peak.column, wide),
       weight: weightOf(peak.byte).toFixed(2),
     },
     note: sink(peak.column) ? "" : rules.sinks.size > 0 ? `largest off the ${sinkName}` : "largest",
@@ -41,7 +41,7 @@ export function spokenHead({ layer, head, largest, note }: HeadReadout): string 
 }
 
 /** A token by its word and position, or the span of positions in one cell. */
-function named(tokens: readonly Token[], first: number, cell: number, size: number): string {
+function cellName(tokens: readonly Token[], first: number, cell: number, size: number): string {
   const from = first + cell * size;
   const to = Math.min(tokens.length, from + size) - 1;
   if (to > from) return `tokens ${from}–${to}`;

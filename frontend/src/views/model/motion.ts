@@ -2,7 +2,7 @@
 
 import { createEffect, createSignal, on, onCleanup } from "solid-js";
 import type { Camera, HeadPlace } from "../../state/state";
-import { type Filling, kept, restOf, underway } from "./camera";
+import { between, type Filling, restOf, withinBounds } from "./camera";
 import type { Grid } from "./grid";
 
 const GLIDE_MS = 170;
@@ -69,7 +69,7 @@ export function createMotion(props: MotionProps): Motion {
         setCamera(to);
         return;
       }
-      setCamera(underway(from, end, 1 - (1 - share) ** 3));
+      setCamera(between(from, end, 1 - (1 - share) ** 3));
       frame = requestAnimationFrame(step);
     };
     step();
@@ -91,7 +91,7 @@ export function createMotion(props: MotionProps): Motion {
   });
   const within = (): Camera | null => {
     const now = camera();
-    return now === null ? null : kept(props.grid(), props.filling(), now);
+    return now === null ? null : withinBounds(props.grid(), props.filling(), now);
   };
   return { camera: within, moving, jump, glide, framed: () => framed };
 }

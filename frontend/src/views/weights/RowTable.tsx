@@ -8,7 +8,7 @@ import { PredictionTables } from "../shared/Predictions";
 import { TokenText } from "../shared/TokenText";
 import { thresholdText } from "../shared/thresholdSteps";
 import { type Focus, readEdge, type Shown, type WeightedEdge } from "../shared/weights";
-import { type Compared, comparedPlaces, comparedRows, listedEdges } from "./rows";
+import { type ComparedRow, comparedPlaces, comparedRows, listedEdges } from "./rows";
 import { VirtualTable } from "./VirtualTable";
 
 const MOST = 50;
@@ -128,12 +128,12 @@ export function RowTable(props: RowTableProps) {
       <span>{read()?.score == null ? "–" : scoreText(read()?.score as number)}</span>,
     ];
   };
-  const comparedText = (place: Place, { other, weights }: Compared, at: number): string => {
+  const comparedText = (place: Place, { other, weights }: ComparedRow, at: number): string => {
     const [query, key] = place.side === "query" ? [place.index, other] : [other, place.index];
     if (!props.field?.allowed(props.shown.heads[0] ?? 0, query, key)) return "–";
     return weightText(weights[at] ?? 0, decimals(props.field.error));
   };
-  const comparedCells = (row: () => Compared) => [
+  const comparedCells = (row: () => ComparedRow) => [
     <TokenText tokens={others()} index={row().other} />,
     ...compared().map((place, at) => (
       <>
@@ -143,7 +143,7 @@ export function RowTable(props: RowTableProps) {
     )),
   ];
   /** The edge of a compared row that is heaviest. */
-  const edgeOf = ({ other, weights }: Compared): WeightedEdge => {
+  const edgeOf = ({ other, weights }: ComparedRow): WeightedEdge => {
     const place = compared()[weights.indexOf(Math.max(...weights))];
     const [query, key] = place.side === "query" ? [place.index, other] : [other, place.index];
     let best: WeightedEdge = { head: props.shown.heads[0] ?? 0, query, key, weight: 0 };
