@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { ComputedLayer } from "../src/compute/field";
-import { Kernel, type LayerData, layerData, withoutKeys } from "../src/compute/kernel";
+import { Kernel } from "../src/compute/kernel";
+import { type LayerData, layerData, withoutKeys } from "../src/compute/layerData";
+import { ComputedLayer } from "../src/compute/layerField";
 import { disagreement, headVectors, isCut, traceQuery } from "../src/compute/neuron";
-import { signed } from "../src/views/neuron/describe";
+import { signed } from "../src/marks/format";
 import { readMessage } from "../src/wire/messages";
 import { golden, goldenBytes } from "./golden";
 

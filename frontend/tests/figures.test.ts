@@ -1,6 +1,6 @@
 import { inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import type { LayerField } from "../src/compute/field";
+import type { LayerField } from "../src/compute/layerField";
 import type { HeadVectors } from "../src/compute/neuron";
 import { edgesBetween } from "../src/figures/edges";
 import { editWords } from "../src/figures/edits";
@@ -15,8 +15,9 @@ import { pythonString } from "../src/figures/pythonString";
 import { fileName } from "../src/figures/sheet";
 import { element, escapeXml, wrapped } from "../src/figures/svg";
 import type { ValueSide } from "../src/figures/values";
-import { EMPTY, reduce } from "../src/state/state";
-import { orderNote } from "../src/views/export/notes";
+import { reduce } from "../src/state/reduce";
+import { EMPTY } from "../src/state/state";
+import { orderNote } from "../src/views/export/orderNote";
 import type { Token, TraceMessage } from "../src/wire/messages";
 
 function token(text: string): Token {

@@ -1,21 +1,21 @@
 import { describe, expect, it } from "vitest";
 import {
+  between,
   type Filling,
   farthestZoom,
   fillingZoom,
   framing,
-  kept,
-  moved,
+  panned,
   rectOf,
   restOf,
-  underway,
   viewOf,
+  withinBounds,
   worldAt,
   zoomedAbout,
 } from "../src/views/model/camera";
 import { comfortableWidth, gridOf, roomOf } from "../src/views/model/grid";
-import { cellAt, marginLabels, matrixOf, rectOfCell } from "../src/views/model/matrixFrame";
-import { runs, written } from "../src/views/model/overlay";
+import { cellAt, marginLabels, matrixFrameOf, rectOfCell } from "../src/views/model/matrixFrame";
+import { numbersWithRoom, runs } from "../src/views/model/overlay";
 import { acrossFor, blocksFor, placementOf } from "../src/views/model/placement";
 
 const SHAPES = [
@@ -92,7 +92,7 @@ describe("the grid", () => {
       at: 5 * index,
       bold: index === 7,
     }));
-    expect(written(numbers, 14, [0, 200]).map(({ index }) => index)).toEqual([0, 7, 10, 15]);
+    expect(numbersWithRoom(numbers, 14, [0, 200]).map(({ index }) => index)).toEqual([0, 7, 10, 15]);
   });
 });
 
@@ -156,7 +156,7 @@ describe("the camera", () => {
   it.each(SHAPES)("over %i × %i heads frames one as a matrix that fits", (layers, heads, width, height) => {
     const { grid, placement } = laidOut(layers, heads, width, height);
     for (const slot of [placement.lines[0][0], placement.lines.at(-1)!.at(-1)!]) {
-      const camera = kept(grid, filling, framing(grid, filling, slot));
+      const camera = withinBounds(grid, filling, framing(grid, filling, slot));
       const view = viewOf(grid, filling, camera);
       const rect = rectOf(grid, view, slot);
       expect(rect.x).toBeGreaterThanOrEqual(filling.left - 0.5);
@@ -164,7 +164,7 @@ describe("the camera", () => {
       expect(rect.y).toBeGreaterThanOrEqual(filling.top - 0.5);
       expect(rect.y + rect.height).toBeLessThanOrEqual(height + 0.5);
       const whole = { queries: [0, 40], keys: [0, 40] } as const;
-      const frame = matrixOf(grid, filling, view, placement, () => whole)!;
+      const frame = matrixFrameOf(grid, filling, view, placement, () => whole)!;
       expect(frame.slot).toBe(slot);
       for (const place of [
         { query: 0, key: 0 },
@@ -181,7 +181,7 @@ describe("the camera", () => {
     const { grid } = laidOut(30, 9, 333, 690);
     const near = zoomedAbout(grid, filling, null, 1e9, 100, 100)!;
     expect(near.zoom).toBeCloseTo(farthestZoom(grid, filling));
-    const away = moved(grid, filling, near, -1e6, 1e6)!;
+    const away = panned(grid, filling, near, -1e6, 1e6)!;
     expect(away.x).toBeLessThanOrEqual(grid.columns);
     expect(away.y).toBeGreaterThanOrEqual(0);
     expect(fillingZoom(grid, filling)).toBeGreaterThan(4);
@@ -190,8 +190,8 @@ describe("the camera", () => {
   it("glides from where it is to where it goes", () => {
     const { grid, placement } = laidOut(30, 9, 333, 690);
     const [from, to] = [restOf(grid), framing(grid, filling, placement.lines[7][3])];
-    expect(underway(from, to, 0)).toEqual(from);
-    const end = underway(from, to, 1);
+    expect(between(from, to, 0)).toEqual(from);
+    const end = between(from, to, 1);
     expect([end.x, end.y, end.zoom].map((part, at) => part - [to.x, to.y, to.zoom][at])).toEqual([
       expect.closeTo(0, 6),
       expect.closeTo(0, 6),

@@ -1,15 +1,22 @@
 import { describe, expect, it } from "vitest";
-import { PackedLayer } from "../src/compute/field";
-import { cutoffOf, type RowRules, summarise } from "../src/compute/summary";
+import { cutoffOf, type RowRules, summarize } from "../src/compute/headSummary";
+import { PackedLayer } from "../src/compute/layerField";
 import type { LineScales } from "../src/marks/lines";
 import { LineList } from "../src/marks/lines";
 import { bandAround, covers } from "../src/views/head/band";
-import { bundled } from "../src/views/head/bundle";
+import { bundleLines } from "../src/views/head/bundleLines";
 import { findText } from "../src/views/head/findText";
 import { linesAmong } from "../src/views/head/selectLines";
-import { nearestStep, STEPS, thresholdText } from "../src/views/head/thresholdSteps";
 import { mostlyRightToLeft } from "../src/views/head/wordLayout";
-import { layOut, layOutTurned, rowAt, rowSize, rowY, visibleRows } from "../src/views/shared/tokenLayout";
+import { nearestStep, THRESHOLD_STEPS, thresholdText } from "../src/views/shared/thresholdSteps";
+import {
+  layOutColumns,
+  layOutRows,
+  rowAt,
+  rowSize,
+  rowY,
+  visibleRows,
+} from "../src/views/shared/tokenLayout";
 import { absence, rankWords, readEdge } from "../src/views/shared/weights";
 import { comparedPlaces } from "../src/views/weights/rows";
 import type { Token } from "../src/wire/messages";
@@ -55,9 +62,9 @@ describe("what is drawn of a head", () => {
   ]);
 
   it("drops what is below the threshold and outside the top, and counts it", () => {
-    const low = summarise(field, 0, all(2, 3, { least: 0.25 }));
+    const low = summarize(field, 0, all(2, 3, { least: 0.25 }));
     expect(low.dropped / low.rows).toBeCloseTo((0.1 + 0.2) / 2, 2);
-    const top = summarise(field, 0, all(2, 3, { top: 1 }));
+    const top = summarize(field, 0, all(2, 3, { top: 1 }));
     expect(top.dropped / top.rows).toBeCloseTo((0.4 + 0.5) / 2, 2);
     expect(top.received[0]).toBeCloseTo(0.6, 2);
     expect(top.received[2]).toBe(0);
@@ -66,7 +73,7 @@ describe("what is drawn of a head", () => {
   it("counts only keys on show among a row's top", () => {
     const rules = all(2, 3, { top: 1, keys: Uint8Array.of(0, 1, 1), hidden: [0] });
     expect(cutoffOf(field.row(0, 0), rules)).toBeCloseTo(0.3, 2);
-    const summary = summarise(field, 0, rules);
+    const summary = summarize(field, 0, rules);
     expect(summary.hidden / summary.rows).toBeCloseTo(0.4, 2);
     expect(summary.dropped / summary.rows).toBeCloseTo((0.1 + 0.3) / 2, 2);
   });
@@ -76,7 +83,7 @@ describe("what is drawn of a head", () => {
     expect(off.row(0, 0)[1]).toBeCloseTo(0.75, 2);
     expect(off.column(0, 1)?.[0]).toBeCloseTo(off.row(0, 0)[1], 6);
     expect(off.row(0, 1)[0]).toBe(0);
-    const summary = summarise(off, 0, all(2, 3));
+    const summary = summarize(off, 0, all(2, 3));
     expect(summary.hidden / summary.rows).toBeCloseTo(0.4, 2);
     off.correct(0, 0, Float32Array.of(0.5, 0.25, 0.25), null);
     expect([...off.row(0, 0)]).toEqual([0, 0.5, 0.5]);
@@ -100,7 +107,7 @@ describe("where tokens stand", () => {
 
   it("finds in a turned view the token at every place", () => {
     for (const rightToLeft of [false, true]) {
-      const layout = layOutTurned({ width: 120, height: 400 }, widths, rightToLeft);
+      const layout = layOutRows({ width: 120, height: 400 }, widths, rightToLeft);
       for (let index = 0; index < 3; index++) {
         const middle = rowY(layout, index, 0, "key");
         expect(rowAt(layout, middle, 0, 3, "key")).toBe(index);
@@ -113,7 +120,7 @@ describe("where tokens stand", () => {
   });
 
   it("draws bands that hold the window, and asks for another where they no longer do", () => {
-    const layout = layOut(400, 600, 1000, 8);
+    const layout = layOutColumns(400, 600, 1000, 8);
     const band = bandAround(layout, 5000);
     expect(covers(band, layout, 5000, 0.9)).toBe(true);
     expect(covers(band, layout, 5900, 0.5)).toBe(false);
@@ -127,7 +134,7 @@ describe("where tokens stand", () => {
       ...{ strand: () => 0, opacity: (weight: number) => weight, width: () => 1 },
       ...{ queryY: (query: number) => query * 24, keyY: (key: number) => key * 24 },
     } as unknown as LineScales;
-    const bundles = bundled(lines, scales, 600);
+    const bundles = bundleLines(lines, scales, 600);
     expect(bundles.length).toBeLessThan(90);
     const whole = bundles.reduce((sum, { amount }) => sum + amount, 0);
     expect(whole).toBeCloseTo(400 * -Math.log(0.9), 3);
@@ -155,7 +162,7 @@ describe("searching tokens", () => {
 });
 
 it("offers thresholds in logarithmic steps", () => {
-  expect(STEPS[nearestStep(0.052)]).toBe(0.05);
+  expect(THRESHOLD_STEPS[nearestStep(0.052)]).toBe(0.05);
   expect(nearestStep(0)).toBe(0);
   expect(thresholdText(0.0015)).toBe("0.0015");
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { ComputedLayer, layerField, PackedLayer } from "../src/compute/field";
-import { Kernel, layerData } from "../src/compute/kernel";
+import { Kernel } from "../src/compute/kernel";
+import { layerData } from "../src/compute/layerData";
+import { ComputedLayer, layerField, PackedLayer } from "../src/compute/layerField";
 import { type LayerMessage, readMessage } from "../src/wire/messages";
 import { golden, goldenBytes, NAMES } from "./golden";
 

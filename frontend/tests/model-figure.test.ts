@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Thumbnails } from "../src/compute/thumbnails";
 import { modelFigure } from "../src/figures/model";
 import { EMPTY } from "../src/state/state";
-import { type Arranged, arrangementOf, legendOf } from "../src/views/export/arrangement";
-import { thumbnailPainter } from "../src/views/export/thumbnails";
+import { arrangementOf, legendOf, type ModelOnShow } from "../src/views/export/modelArrangement";
+import { thumbnailPainter } from "../src/views/export/thumbnailPainter";
 import type { ShownMeasure } from "../src/views/model/measures";
 import { firstModel, modelTitle } from "../src/views/toolbar/modelTitle";
 import type { ModelEntry, OverviewMessage, Token } from "../src/wire/messages";
@@ -26,19 +26,19 @@ describe("a model figure", () => {
     ...{ name: "m", title: "Entropy", unit: "nats", range: [null, null], sentence: "" },
     ...{ value, values: [0, 10, -1, 9], bounds: [-1, 10] },
   };
-  const arranged = (view: Partial<Arranged["view"]>, more: Partial<Arranged> = {}): Arranged => ({
+  const arranged = (view: Partial<ModelOnShow["view"]>, more: Partial<ModelOnShow> = {}): ModelOnShow => ({
     ...{ heads: [2, 2], leftOut: [], measure, within: () => true, count: { all: 4, inside: 4 } },
     ...{ sinkName: "first token", hasSinks: true, view: { ...EMPTY.view, measure: "m", ...view } },
     ...more,
   });
-  const figure = (now: Arranged) => {
+  const figure = (now: ModelOnShow) => {
     return modelFigure({
       ...{ subject: SUBJECT, dark: false, look: "map", settings: {}, selected: { layer: 0, heads: [0] } },
       ...{ ...arrangementOf(now), compose: () => true },
       legend: legendOf(now.measure, now.view.tint, "blue", false),
     });
   };
-  const names = (now: Arranged) => arrangementOf(now).cells.map(({ layer, head }) => `${layer}.${head}`);
+  const names = (now: ModelOnShow) => arrangementOf(now).cells.map(({ layer, head }) => `${layer}.${head}`);
 
   it("ranks all heads, each by its name, and leaves out those outside the range", async () => {
     const within = (place: { readonly layer: number; readonly head: number }) => value(place) >= 0;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applyAddress, readHash, writeHash } from "../src/state/hash";
-import { type AppState, EMPTY, neuronHead, reduce } from "../src/state/state";
+import { reduce } from "../src/state/reduce";
+import { type AppState, EMPTY, neuronHead } from "../src/state/state";
 import type { TraceMessage } from "../src/wire/messages";
 
 const SHAPE = { heads: 4, kv_heads: 2, qk_dim: 8, v_dim: 8 };

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { byWavelength, pairingOf, stacked, unitsOf } from "../src/compute/pairs";
+import { byWavelength, pairingOf, stacked, unitsOf } from "../src/compute/rotaryPairs";
+import { roughly, signed, sized } from "../src/marks/format";
 import { type Field, type StripLook, StripPainter, signColour, signShare } from "../src/marks/neuron";
-import { paddingBeside } from "../src/views/neuron/align";
 import { boxesOf, boxOf, columnsFor, placeAt, type Wanted } from "../src/views/neuron/columns";
-import { meant, roughly, shareText, signed, sized, turnText } from "../src/views/neuron/describe";
+import { meaningfulDecimals, shareText, turnText } from "../src/views/neuron/describe";
 import { ticksOf } from "../src/views/neuron/headings";
-import { moved } from "../src/views/neuron/pointing";
+import { movedSpot } from "../src/views/neuron/hitTest";
+import { paddingBeside } from "../src/views/neuron/padding";
 import { groupOf } from "../src/views/neuron/scene";
 
 const WANTED: Wanted = {
@@ -247,17 +248,17 @@ describe("columns", () => {
 describe("arrow keys", () => {
   const from = { zone: "product", row: 3, place: 10 } as const;
   it("move over keys and dimensions and stop at the ends", () => {
-    expect(moved(from, "ArrowDown", 5, 9, 64)).toEqual({ zone: "product", row: 4, place: 10 });
-    expect(moved(from, "PageDown", 50, 9, 64)).toEqual({ zone: "product", row: 8, place: 10 });
-    expect(moved(from, "End", 5, 9, 64)).toEqual({ zone: "product", row: 3, place: 63 });
-    expect(moved({ ...from, place: 0 }, "ArrowLeft", 5, 9, 64)?.place).toBe(0);
-    expect(moved(from, "x", 5, 9, 64)).toBeNull();
+    expect(movedSpot(from, "ArrowDown", 5, 9, 64)).toEqual({ zone: "product", row: 4, place: 10 });
+    expect(movedSpot(from, "PageDown", 50, 9, 64)).toEqual({ zone: "product", row: 8, place: 10 });
+    expect(movedSpot(from, "End", 5, 9, 64)).toEqual({ zone: "product", row: 3, place: 63 });
+    expect(movedSpot({ ...from, place: 0 }, "ArrowLeft", 5, 9, 64)?.place).toBe(0);
+    expect(movedSpot(from, "x", 5, 9, 64)).toBeNull();
   });
 });
 
 describe("numbers as words", () => {
   it("show no decimals that mean nothing", () => {
-    expect([0, 0.004, 0.04, 0.4, 4].map(meant)).toEqual([4, 2, 1, 0, 0]);
+    expect([0, 0.004, 0.04, 0.4, 4].map(meaningfulDecimals)).toEqual([4, 2, 1, 0, 0]);
   });
 
   it("have a real minus, and none at zero", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Kernel, type LayerData, layerData } from "../src/compute/kernel";
+import { Kernel } from "../src/compute/kernel";
+import { type LayerData, layerData } from "../src/compute/layerData";
 import {
   contribution,
   disagreement,
@@ -11,7 +12,7 @@ import {
   together,
   traceQuery,
 } from "../src/compute/neuron";
-import { byContribution, pairingOf } from "../src/compute/pairs";
+import { byContribution, pairingOf } from "../src/compute/rotaryPairs";
 import { headValues, weighted } from "../src/compute/values";
 import { readMessage, type ValuesMessage } from "../src/wire/messages";
 import { golden, goldenBytes, NAMES } from "./golden";

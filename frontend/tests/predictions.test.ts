@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chance, guessesOf, listedOf } from "../src/marks/predictions";
+import { chance, listsToShow, predictionLists } from "../src/marks/predictions";
 import type { Prediction, TraceMessage } from "../src/wire/messages";
 
 const choice = (text: string, probability: number | null, value = 0) => ({
@@ -30,18 +30,27 @@ describe("what a model predicts", () => {
       choices: [choice("good", 0.9)],
     };
     const of = trace([label, mask], [{ text: " dog", id: 2, probability: 0.4 }]);
-    expect(guessesOf(of, null).map(({ title }) => title)).toEqual(["Next token", "Label", "Behind [MASK] 1"]);
-    expect(guessesOf(of, 1).map(({ short }) => short)).toEqual(["next", "[MASK] 1", "label"]);
-    expect(guessesOf(of, 1)[1].list[0]).toEqual({ text: "Paris", at: null, share: 0.61, number: "61%" });
+    expect(predictionLists(of, null).map(({ title }) => title)).toEqual([
+      "Next token",
+      "Label",
+      "Behind [MASK] 1",
+    ]);
+    expect(predictionLists(of, 1).map(({ short }) => short)).toEqual(["next", "[MASK] 1", "label"]);
+    expect(predictionLists(of, 1)[1].list[0]).toEqual({
+      text: "Paris",
+      at: null,
+      share: 0.61,
+      number: "61%",
+    });
   });
 
   it("is a number where there is no probability", () => {
     const score: Prediction = {
       ...{ of: "label", position: null, exclusive: false, choices: [choice("stars", null, -3.25)] },
     };
-    const [found] = guessesOf(trace([score]), null);
+    const [found] = predictionLists(trace([score]), null);
     expect(found.list).toEqual([{ text: "stars", at: null, share: null, number: "−3.25" }]);
-    expect(guessesOf(trace([]), null)).toEqual([]);
+    expect(predictionLists(trace([]), null)).toEqual([]);
   });
 
   it("names the place of a word that the input has twice, where an answer may begin there", () => {
@@ -60,7 +69,7 @@ describe("what a model predicts", () => {
       choices: [choice("the", 0.1)],
     };
     const tokens = { text: [token("the"), token(" mill"), token(" the")] };
-    const all = guessesOf({ ...trace([begins, answer]), tokens } as unknown as TraceMessage, null);
+    const all = predictionLists({ ...trace([begins, answer]), tokens } as unknown as TraceMessage, null);
     expect(all.map(({ of }) => of)).toEqual(["answer", "start"]);
     const found = all[1];
     expect(found.list.map(({ text, at }) => [text, at])).toEqual([
@@ -80,7 +89,7 @@ describe("what a model predicts", () => {
       }),
     );
     const at = (near: number | null, most = 4) => {
-      const { lists, more } = listedOf(guessesOf(trace(labels), near), near, most);
+      const { lists, more } = listsToShow(predictionLists(trace(labels), near), near, most);
       return [lists.map(({ position }) => position), more];
     };
     expect(at(1)).toEqual([[1], 2]);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { applyAddress, readHash, writeHash } from "../src/state/hash";
 import { begin, redo, step, undo } from "../src/state/history";
-import { type AppState, EMPTY, type Frame, headsOn, reduce, type ViewSettings } from "../src/state/state";
+import { reduce } from "../src/state/reduce";
+import { type AppState, EMPTY, type Frame, headsOn, type ViewSettings } from "../src/state/state";
 import type { Token, TraceMessage } from "../src/wire/messages";
 
 function token(text: string, sentence: Token["sentence"] = null): Token {
@@ -96,9 +97,9 @@ describe("the state", () => {
 
   it("is never changed in place", () => {
     const before = traced("a", "b");
-    const copy = structuredClone({ ...before, traces: {} });
+    const copy = structuredClone({ ...before, trace: null });
     reduce(before, { type: "toggle-head", head: 1 });
-    expect({ ...before, traces: {} }).toEqual(copy);
+    expect({ ...before, trace: null }).toEqual(copy);
   });
 });
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { Thumbnails, weightOf } from "../src/compute/thumbnails";
 import { composeDensity, composeMap, edges, inks } from "../src/marks/composite";
 import { halve, type Plane, Pyramid } from "../src/marks/pyramid";
-import { strandDensity } from "../src/marks/strands";
-import { readHead, spokenHead } from "../src/views/model/headReadout";
-import { cellRules, fullByte, lookOf, mapWords } from "../src/views/model/thumbnailStyle";
+import { straightLineDensity } from "../src/marks/straightLines";
+import { headReadout, spokenHead } from "../src/views/model/headReadout";
+import { cellRules, fullByte, mapWords, thumbnailStyleOf } from "../src/views/model/thumbnailStyle";
 import type { OverviewMessage, Token } from "../src/wire/messages";
 import { DamagedError } from "../src/wire/safetensors";
 
@@ -151,7 +151,7 @@ describe("the lines of a thumbnail", () => {
         const cells = new Uint8Array(64);
         cells[row * 8 + column] = 255;
         const share = new Float32Array(8).fill(0.5);
-        const found = strandDensity({ rows: 8, columns: 8, cells }, width, height, linear, share);
+        const found = straightLineDensity({ rows: 8, columns: 8, cells }, width, height, linear, share);
         const length = Math.hypot(width, ((column - row) * height) / 8);
         const total = found.reduce((sum, value) => sum + value, 0);
         expect(Math.abs(total / (0.5 * length) - 1)).toBeLessThan(0.06);
@@ -162,7 +162,13 @@ describe("the lines of a thumbnail", () => {
   it("begin at their query and end at their key", () => {
     const cells = new Uint8Array(16);
     cells[0 * 4 + 3] = 255;
-    const found = strandDensity({ rows: 4, columns: 4, cells }, 20, 40, linear, new Float32Array(4).fill(1));
+    const found = straightLineDensity(
+      { rows: 4, columns: 4, cells },
+      20,
+      40,
+      linear,
+      new Float32Array(4).fill(1),
+    );
     const middle = (x: number): number => {
       let [sum, weighted] = [0, 0];
       for (let y = 0; y < 40; y++) {
@@ -184,7 +190,7 @@ describe("the lines of a thumbnail", () => {
 
   it("use a larger array that is given, from its start", () => {
     const scratch = new Float32Array(1000).fill(3);
-    const found = strandDensity(plane(3, 3), 5, 5, new Float32Array(256), new Float32Array(3), scratch);
+    const found = straightLineDensity(plane(3, 3), 5, 5, new Float32Array(256), new Float32Array(3), scratch);
     expect(found).toBe(scratch);
     expect([...scratch.subarray(0, 25)]).toEqual(Array(25).fill(0));
   });
@@ -256,20 +262,24 @@ describe("what a thumbnail shows", () => {
   });
 
   it("is lines for short inputs and a map for long ones, unless somebody said", () => {
-    expect([lookOf("auto", 10), lookOf("auto", 400), lookOf("map", 10)]).toEqual(["lines", "map", "map"]);
+    expect([
+      thumbnailStyleOf("auto", 10),
+      thumbnailStyleOf("auto", 400),
+      thumbnailStyleOf("map", 10),
+    ]).toEqual(["lines", "map", "map"]);
   });
 
   it("is read in words: the heaviest weight off the sinks, spans where tokens are pooled", () => {
     const one = new Thumbnails(overview(1, 5, 5));
     const cells = one.cells(0);
-    const reading = readHead({ layer: 3, head: 0 }, one, rules, "special tokens");
+    const reading = headReadout({ layer: 3, head: 0 }, one, rules, "special tokens");
     const best = [...cells].map((byte, at) => ([0, 3].includes(at % 5) ? 0 : byte));
     const at = best.indexOf(Math.max(...best));
     expect(reading.largest?.from).toBe(keys[Math.floor(at / 5)].text);
     expect(reading.largest?.weight).toBe(weightOf(best[at]).toFixed(2));
     expect(spokenHead(reading)).toMatch(/^Head 3\.0: .* to .* 0\.\d\d, largest off the special tokens$/);
-    const pooled = readHead({ layer: 3, head: 0 }, new Thumbnails(overview(1, 3, 3, [2, 2])), rules, "");
+    const pooled = headReadout({ layer: 3, head: 0 }, new Thumbnails(overview(1, 3, 3, [2, 2])), rules, "");
     expect(pooled.largest?.from).toMatch(/^(tokens \d–\d|rug)$/);
-    expect(spokenHead(readHead({ layer: 1, head: 2 }, null, rules, ""))).toBe("Head 1.2, not here yet");
+    expect(spokenHead(headReadout({ layer: 1, head: 2 }, null, rules, ""))).toBe("Head 1.2, not here yet");
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applyAddress, readHash } from "../src/state/hash";
-import { type AppState, EMPTY, reduce } from "../src/state/state";
+import { reduce } from "../src/state/reduce";
+import { type AppState, EMPTY } from "../src/state/state";
 import { addressOf, stepsTo, stepsToMissed, type Traits, traitsOf } from "../src/state/traits";
 import type { TraceMessage } from "../src/wire/messages";
 

@@ -1,9 +1,10 @@
 /** Attention matrices in full, as bytes round(255·√α), in tiles of rows: computed in a worker while one looks at them. */
 
 import type { LayerMessage } from "../wire/messages";
-import { layerData } from "./kernel";
+import { layerData } from "./layerData";
 import type { FromMatrixWorker, ToMatrixWorker } from "./matrix.worker";
 import MatrixWorker from "./matrix.worker?worker&inline";
+import { workerFailure } from "./workerFailure";
 
 /** Queries in a tile. */
 export const TILE = 64;
@@ -143,7 +144,7 @@ export class Matrices {
     worker.onerror = (event) => {
       this.#asked.clear();
       this.#wanted = [];
-      this.onFailure(`The background computation failed: ${event.message}.`);
+      this.onFailure(workerFailure(event));
     };
     return worker;
   }

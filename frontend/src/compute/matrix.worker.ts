@@ -1,6 +1,7 @@
 /** Computes rows of attention matrices as bytes beside the main thread. */
 
-import { Kernel, type LayerData } from "./kernel";
+import { Kernel } from "./kernel";
+import type { LayerData } from "./layerData";
 
 export type ToMatrixWorker =
   | { readonly name: string; readonly layer: LayerData }

@@ -3,7 +3,8 @@
  * products, the products' sums, and what the layer makes of these before its softmax. Pure and without DOM.
  */
 
-import { biasAt, Kernel, type LayerData } from "./kernel";
+import { Kernel } from "./kernel";
+import { biasAt, type LayerData } from "./layerData";
 
 /** q and k of one head, as the scores see them. */
 export interface HeadVectors {

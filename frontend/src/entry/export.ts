@@ -1,6 +1,6 @@
 /** The page inside an exported file: what it shows lies in blocks of the file itself; nothing is asked of anybody. */
 
-import { EdgeTable } from "../compute/edge";
+import { EdgeTensors } from "../compute/edgeTensors";
 import { EmbeddedSource } from "../source/embedded";
 import { createSession } from "../state/session";
 import { sinkKeys } from "../views/shared/weights";
@@ -15,7 +15,7 @@ const source = new EmbeddedSource(
   (name) => document.querySelector(`script[data-block="${CSS.escape(name)}"]`)?.textContent ?? null,
   (query, key, trace, stack) => {
     const { key: side, causal } = trace.stacks[stack];
-    return new EdgeTable(query, key, sinkKeys(trace.tokens[side], causal));
+    return new EdgeTensors(query, key, sinkKeys(trace.tokens[side], causal));
   },
 );
 const session = createSession(source);

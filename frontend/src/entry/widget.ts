@@ -1,7 +1,7 @@
 /** The page inside a notebook: an anywidget whose data are custom messages and whose selection is its traits. */
 
 import { createEffect, createRoot, on } from "solid-js";
-import { type WidgetModel, WidgetSource } from "../source/widget";
+import { KERNEL_ENDED, type WidgetModel, WidgetSource } from "../source/widget";
 import { createSession } from "../state/session";
 import { addressOf, stepsTo, stepsToMissed, type Traits, traitsOf } from "../state/traits";
 import { followNotebookTheme } from "./hostTheme";
@@ -10,7 +10,6 @@ import { mount } from "./mount";
 
 const NAMES = ["view", "stack", "layer", "heads", "head", "token", "neuron"] as const;
 const LOOK_MS = 1000;
-const LOST = "The kernel that ran this cell has ended. Run the cell again to go on.";
 
 interface View {
   readonly model: WidgetModel;
@@ -92,7 +91,7 @@ function render({ model, el }: View): () => void {
   let lost = false;
   const look = setInterval(() => {
     const now = gone();
-    if (now && !lost) session.lose(LOST);
+    if (now && !lost) session.lose(KERNEL_ENDED);
     lost = now;
   }, LOOK_MS);
 

@@ -1,6 +1,6 @@
 /** The lines of a head figure: every weight that the settings let through, and how much of the mass they carry. */
 
-import type { LayerField } from "../compute/field";
+import type { LayerField } from "../compute/layerField";
 import { LineList } from "../marks/lines";
 import { type ScaleName, weightAt } from "../marks/scale";
 import type { Sinks } from "../state/state";

@@ -1,11 +1,11 @@
 /** What a head figure is of, and how it is called and described. Pure. */
 
-import type { LayerField } from "../compute/field";
+import type { LayerField } from "../compute/layerField";
 import { headName, headsName, percent } from "../marks/format";
 import { SCALE_TITLES } from "../marks/scale";
 import type { Place, ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
-import { leftOutNotes } from "./leftOut";
+import { droppedNotes } from "./droppedTokens";
 import type { Subject } from "./sheet";
 
 export interface HeadFigure {
@@ -46,7 +46,7 @@ export function notesOf(wanted: HeadFigure, left: Left): readonly string[] {
     `Attention of ${titleOf(wanted).replace(/^(Head|Layer)/, (name) => name.toLowerCase())}${stack}, from each token at the ${view.orientation === "rows" ? "top to those at the bottom" : "left to those at the right"}`,
     `Opacity is the weight, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
   ];
-  notes.push(...leftOutNotes(wanted));
+  notes.push(...droppedNotes(wanted));
   const limits: string[] = [];
   if (view.threshold > 0) limits.push(`weights of ${Number(view.threshold.toPrecision(2))} and more`);
   if (view.top !== null) limits.push(`the ${view.top} heaviest keys of each query`);

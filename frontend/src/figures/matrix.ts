@@ -1,12 +1,12 @@
 /** One head as a matrix of tokens by tokens, with its tokens on the margins. */
 
-import type { LayerField } from "../compute/field";
+import type { LayerField } from "../compute/layerField";
 import { darkness, SCALE_TITLES } from "../marks/scale";
 import type { ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
+import { droppedNotes, tokensShown } from "./droppedTokens";
 import { type EdgeRules, rowDrawn } from "./edges";
 import { image } from "./image";
-import { leftOutNotes, tokensShown } from "./leftOut";
 import { columnWidth, tokenText } from "./rows";
 import { type Figure, type Inks, inksOf, type Subject, sheetOf } from "./sheet";
 import { element, type Piece, together } from "./svg";
@@ -92,7 +92,7 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
   const notes = [
     `Attention of head ${field.layer}.${head}${stack}: a row is a query, a column a key, darker is more, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
   ];
-  const without = leftOutNotes(wanted);
+  const without = droppedNotes(wanted);
   notes.push(...without);
   if (without.length > 0) notes.push("Cells left out are blank");
   if (pooled > 1) notes.push(`A cell is the largest of ${pooled} × ${pooled}`);

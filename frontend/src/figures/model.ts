@@ -1,6 +1,6 @@
 /** The model view as a figure: a thumbnail for every head, rows are layers. */
 
-import type { Box, Picture } from "../marks/composite";
+import type { Box, PixelBuffer } from "../marks/composite";
 import { image } from "./image";
 import { type Figure, type Inks, inksOf, type Subject, sheetOf } from "./sheet";
 import { element, type Piece, textWidth } from "./svg";
@@ -37,7 +37,7 @@ export interface ModelFigure {
   readonly order: string;
   readonly legend: ModelLegend | null;
   /** Composes the thumbnail of a head; false where it is not there. */
-  readonly compose: (picture: Picture, box: Box, cell: HeadCell, ratio: number) => boolean;
+  readonly compose: (pixels: PixelBuffer, box: Box, cell: HeadCell, ratio: number) => boolean;
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
   readonly look: "lines" | "map";
   readonly notes: readonly string[];
@@ -62,7 +62,7 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
   const [across, down] = [wide + GAP, high + GAP];
   const [width, height] = [columns * across - GAP, rows * down - GAP];
   const ratio = Math.min(RATIO, Math.sqrt(MOST_PIXELS / (width * height)));
-  const picture: Picture = {
+  const pixels: PixelBuffer = {
     width: Math.round(width * ratio),
     height: Math.round(height * ratio),
     words: new Uint32Array(Math.round(width * ratio) * Math.round(height * ratio)),
@@ -77,7 +77,7 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
       width: Math.floor(wide * ratio),
       height: Math.floor(high * ratio),
     };
-    if (!wanted.compose(picture, box, cell, ratio)) missing += 1;
+    if (!wanted.compose(pixels, box, cell, ratio)) missing += 1;
     const chosen = cell.layer === wanted.selected.layer && wanted.selected.heads.includes(cell.head);
     const [x, y] = [LEFT + cell.column * across, top + cell.row * down];
     frames.push(
@@ -89,10 +89,10 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
       }),
     );
   }
-  const data = new Uint8Array(picture.words.buffer);
+  const data = new Uint8Array(pixels.words.buffer);
   const body: Piece[] = [
     await image(
-      { width: picture.width, height: picture.height, data },
+      { width: pixels.width, height: pixels.height, data },
       { x: LEFT, y: top, width, height },
       false,
     ),

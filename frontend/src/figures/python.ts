@@ -1,13 +1,13 @@
 /** What is shown, as Python that makes the same picture and gives its numbers. Pure. */
 
-import { type AppState, currentTrace, headsOn, neuronHead, type PanelName } from "../state/state";
+import { type AppState, headsOn, neuronHead, type PanelName } from "../state/state";
 import type { ChatMessage } from "../wire/messages";
 import { editPython } from "./edits";
 import { pythonString } from "./pythonString";
 
 /** The lines of a program that traces the same input and shows one view of it. Empty where nothing is shown. */
 export function pythonOf(state: AppState, panel: PanelName): string {
-  const trace = currentTrace(state);
+  const trace = state.trace;
   if (trace === null) return "";
   const { name } = trace.model;
   const { text, pair, target, messages } = trace.input;
@@ -53,7 +53,7 @@ interface ViewCall {
 function viewArguments(state: AppState, panel: PanelName): ViewCall {
   const { layer, token, stack } = state.selection;
   const { pins } = state;
-  const several = Object.keys(currentTrace(state)?.stacks ?? {}).length > 1;
+  const several = Object.keys(state.trace?.stacks ?? {}).length > 1;
   const ofStack = several ? [`stack=${pythonString(stack)}`] : [];
   const inStack = ofStack.map((argument) => `, ${argument}`).join("");
   const place = token ?? pins.findLast((pin) => pin.side === "query") ?? null;

@@ -6,7 +6,7 @@ import type { Inks } from "./sheet";
 import { element, fitted, type Piece, textWidth, visible } from "./svg";
 
 /** Rows of one figure; a longer input is shown in part, and the caption says which. */
-export const MOST_ROWS = 400;
+const MOST_ROWS = 400;
 
 /** First row and the one after the last: all of them, else as many as a figure has, around the row that matters. */
 export function rowsAround(rows: number, middle: number | null, most = MOST_ROWS): readonly [number, number] {
@@ -22,7 +22,7 @@ export function rowHeightOf(rows: number): number {
 }
 
 /** A token's letters as they are drawn: its mark of a space or continuation, then its text. */
-export function lettersOf(token: Token): string {
+function lettersOf(token: Token): string {
   const { before, text } = face(token);
   return visible(before + text);
 }

@@ -59,8 +59,8 @@ export interface Sheet {
   readonly body: readonly Piece[];
 }
 
-export const FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
-export const MARGIN = 16;
+const FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
+const MARGIN = 16;
 const TITLE = { height: 34, size: 15 };
 const CAPTION = { size: 12, line: 17 };
 /** Characters of the input that a caption quotes; the metadata has all of them. */

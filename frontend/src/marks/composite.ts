@@ -4,7 +4,7 @@ import type { Rgb } from "./palette";
 import type { Pyramid } from "./pyramid";
 
 /** RGBA pixels as whole words, the bytes of an ImageData. */
-export interface Picture {
+export interface PixelBuffer {
   readonly width: number;
   readonly height: number;
   readonly words: Uint32Array;
@@ -33,20 +33,20 @@ export function inks(stops: readonly Rgb[]): Uint32Array {
 }
 
 /**
- * A heat map in a box: `words[byte]` for each pixel of it that lies inside the picture. A pixel that stands for several
+ * A heat map in a box: `words[byte]` for each pixel of it that lies inside the image. A pixel that stands for several
  * cells shows the largest of them, every cell belonging to one pixel.
  */
-export function composeMap(picture: Picture, box: Box, pyramid: Pyramid, words: Uint32Array): void {
+export function composeMap(pixels: PixelBuffer, box: Box, pyramid: Pyramid, words: Uint32Array): void {
   const { rows, columns, cells } = pyramid.level(box.height, box.width);
-  const [left, right] = inside(box.x, box.width, picture.width);
-  const [top, bottom] = inside(box.y, box.height, picture.height);
+  const [left, right] = inside(box.x, box.width, pixels.width);
+  const [top, bottom] = inside(box.y, box.height, pixels.height);
   const across = edges(columns, box.width, left, right);
   const down = edges(rows, box.height, top, bottom);
   const wide = right - left;
   for (let y = top, d = 0; y < bottom; y++, d += 2) {
-    const begin = (box.y + y) * picture.width + box.x + left;
+    const begin = (box.y + y) * pixels.width + box.x + left;
     if (d > 0 && down[d] === down[d - 2] && down[d + 1] === down[d - 1]) {
-      picture.words.copyWithin(begin, begin - picture.width, begin - picture.width + wide);
+      pixels.words.copyWithin(begin, begin - pixels.width, begin - pixels.width + wide);
       continue;
     }
     for (let x = 0, at = begin; x < wide; x++, at++) {
@@ -57,35 +57,40 @@ export function composeMap(picture: Picture, box: Box, pyramid: Pyramid, words: 
           if (cells[line + column] > most) most = cells[line + column];
         }
       }
-      picture.words[at] = words[most];
+      pixels.words[at] = words[most];
     }
   }
 }
 
-/** A density of the size of the box, as far as that lies inside the picture: darker towards 1 − e^−density. */
-export function composeDensity(picture: Picture, box: Box, density: Float32Array, words: Uint32Array): void {
-  const [left, right] = inside(box.x, box.width, picture.width);
-  const [top, bottom] = inside(box.y, box.height, picture.height);
+/** A density of the size of the box, as far as that lies inside the image: darker towards 1 − e^−density. */
+export function composeDensity(
+  pixels: PixelBuffer,
+  box: Box,
+  density: Float32Array,
+  words: Uint32Array,
+): void {
+  const [left, right] = inside(box.x, box.width, pixels.width);
+  const [top, bottom] = inside(box.y, box.height, pixels.height);
   for (let y = top; y < bottom; y++) {
-    let at = (box.y + y) * picture.width + box.x + left;
+    let at = (box.y + y) * pixels.width + box.x + left;
     let from = y * box.width + left;
     for (let x = left; x < right; x++, at++, from++) {
-      picture.words[at] = words[density[from] === 0 ? 0 : (255 * (1 - Math.exp(-density[from]))) | 0];
+      pixels.words[at] = words[density[from] === 0 ? 0 : (255 * (1 - Math.exp(-density[from]))) | 0];
     }
   }
 }
 
-/** One colour in a box, as far as that lies inside the picture; with `stripe`, every other diagonal of it in that. */
-export function composePlain(picture: Picture, box: Box, word: number, stripe: number = word): void {
-  const [left, right] = inside(box.x, box.width, picture.width);
-  const [top, bottom] = inside(box.y, box.height, picture.height);
+/** One colour in a box, as far as that lies inside the image; with `stripe`, every other diagonal of it in that. */
+export function composePlain(pixels: PixelBuffer, box: Box, word: number, stripe: number = word): void {
+  const [left, right] = inside(box.x, box.width, pixels.width);
+  const [top, bottom] = inside(box.y, box.height, pixels.height);
   for (let y = top; y < bottom; y++) {
-    const line = (box.y + y) * picture.width + box.x;
-    for (let x = left; x < right; x++) picture.words[line + x] = (x + y) % 7 < 2 ? stripe : word;
+    const line = (box.y + y) * pixels.width + box.x;
+    for (let x = left; x < right; x++) pixels.words[line + x] = (x + y) % 7 < 2 ? stripe : word;
   }
 }
 
-/** The pixels of a side that lie inside the picture: first and one after the last. */
+/** The pixels of a side that lie inside the image: first and one after the last. */
 function inside(from: number, length: number, room: number): readonly [number, number] {
   const first = Math.max(0, -from);
   return [first, Math.max(first, Math.min(length, room - from))];

@@ -3,7 +3,7 @@
 import type { Prediction, Token, TraceMessage } from "../wire/messages";
 import { percent, repeatedWords, word } from "./format";
 
-export interface Guess {
+export interface Choice {
   readonly text: string;
   /** Its place in the input, where it is one of several such words there. */
   readonly at: number | null;
@@ -12,19 +12,19 @@ export interface Guess {
   readonly number: string;
 }
 
-export interface Guesses {
+export interface PredictionList {
   readonly of: Prediction["of"] | "next";
   readonly title: string;
   /** For a line of its own, with a colon after it. */
   readonly short: string;
   /** The token that it is of; null for the whole input. */
   readonly position: number | null;
-  readonly list: readonly Guess[];
+  readonly list: readonly Choice[];
 }
 
 /** All that is predicted, the next token first; lists about the token at `near` come before others, a whole answer before its ends. */
-export function guessesOf(trace: TraceMessage, near: number | null): readonly Guesses[] {
-  const next: readonly Guesses[] =
+export function predictionLists(trace: TraceMessage, near: number | null): readonly PredictionList[] {
+  const next: readonly PredictionList[] =
     trace.next === null
       ? []
       : [
@@ -36,7 +36,7 @@ export function guessesOf(trace: TraceMessage, near: number | null): readonly Gu
           },
         ];
   const tokens = Object.values(trace.tokens)[0] ?? [];
-  const others = (trace.predictions ?? []).map((one): Guesses => {
+  const others = (trace.predictions ?? []).map((one): PredictionList => {
     const of = one.position === null ? undefined : tokens[one.position];
     const place = one.of === "start" || one.of === "end";
     const repeated = place ? repeatedWords(tokens) : new Set<string>();
@@ -49,14 +49,14 @@ export function guessesOf(trace: TraceMessage, near: number | null): readonly Gu
       }),
     };
   });
-  const isNear = ({ position }: Guesses) => position !== null && position === near;
+  const isNear = ({ position }: PredictionList) => position !== null && position === near;
   const apart = others.filter((one) => !isNear(one));
   const answers = apart.filter(({ of }) => of === "answer");
   return [...next, ...others.filter(isNear), ...answers, ...apart.filter((one) => !answers.includes(one))];
 }
 
 /** The lists to show at once, and how many are left out. Of labels of tokens, one that is looked at has its own alone. */
-export function listedOf(all: readonly Guesses[], near: number | null, most: number) {
+export function listsToShow(all: readonly PredictionList[], near: number | null, most: number) {
   const wanted = all.filter(({ of, position }) => near === null || of !== "token_label" || position === near);
   const lists = wanted.slice(0, most);
   return { lists, more: all.length - lists.length };
@@ -87,7 +87,7 @@ function titlesOf({ of, position, exclusive }: Prediction, token: Token | undefi
   }
 }
 
-function guess(text: string, at: number | null, probability: number | null, value: number): Guess {
+function guess(text: string, at: number | null, probability: number | null, value: number): Choice {
   const number = probability === null ? value.toPrecision(3).replace("-", "−") : percent(probability);
   return { text, at, share: probability, number };
 }

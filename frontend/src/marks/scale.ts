@@ -5,7 +5,7 @@ import { log_scale } from "./appearance";
 export type ScaleName = "linear" | "root" | "log";
 
 /** Decades that the logarithmic scale shows; what is smaller is not drawn. */
-export const DECADES = log_scale.decades;
+const DECADES = log_scale.decades;
 
 export function darkness(weight: number, scale: ScaleName): number {
   if (!(weight > 0)) return 0;

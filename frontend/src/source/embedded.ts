@@ -67,10 +67,11 @@ export class EmbeddedSource implements Source {
   async #layer(name: string, layer: string): Promise<LayerMessage> {
     const kept = this.#layers.get(name);
     if (kept !== undefined) return kept;
-    for await (const message of this.#messages(name, `Layer ${layer} was left out of this file.`)) {
+    const missing = `Layer ${layer} was left out of this file.`;
+    for await (const message of this.#messages(name, missing)) {
       if (message.type === "layer") return this.#keep(name, unpacked(message));
     }
-    throw new RefusedError("refused", `Layer ${layer} was left out of this file.`);
+    throw new RefusedError("refused", missing);
   }
 
   #keep(name: string, layer: LayerMessage): LayerMessage {

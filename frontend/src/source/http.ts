@@ -1,7 +1,7 @@
 import { encodeMessage } from "../wire/encode";
 import { frames } from "../wire/frames";
 import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
-import { DisconnectedError, RefusedError, refusal, type Source } from "./source";
+import { DisconnectedError, RefusedError, refusal, type Source, stoppedAnswering } from "./source";
 
 /** A local server that takes JSON and answers with a stream of frames. Closing the connection cancels. */
 export class HttpSource implements Source {
@@ -30,7 +30,7 @@ export class HttpSource implements Source {
         throw new DisconnectedError("The connection to attnscope broke.", { cause });
       throw cause;
     }
-    throw new DisconnectedError("attnscope stopped answering in the middle.");
+    throw stoppedAnswering();
   }
 
   async #post(body: string | Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<Response> {

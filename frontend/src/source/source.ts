@@ -28,3 +28,8 @@ export function refusal({ code, message, fits }: ErrorMessage): RefusedError {
 export class DisconnectedError extends Error {
   override readonly name = "DisconnectedError";
 }
+
+/** What is told of a host whose answer ends before its last message. */
+export function stoppedAnswering(): DisconnectedError {
+  return new DisconnectedError("attnscope stopped answering in the middle.");
+}

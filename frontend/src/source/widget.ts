@@ -63,7 +63,7 @@ export class WidgetSource implements Source {
             };
           });
           if (news.length > 0 || signal.aborted) continue;
-          if (this.gone()) throw new DisconnectedError(GONE);
+          if (this.gone()) throw new DisconnectedError(KERNEL_ENDED);
           if (!received && !busy) {
             busy = true;
             yield progress(id, BUSY);
@@ -103,12 +103,13 @@ export class WidgetSource implements Source {
       if (image === undefined) this.model.send({ request: message });
       else this.model.send({ request: message }, undefined, [image]);
     } catch (cause) {
-      throw new DisconnectedError(GONE, { cause });
+      throw new DisconnectedError(KERNEL_ENDED, { cause });
     }
   }
 }
 
-const GONE = "The kernel that ran this cell has ended. Run the cell again to go on.";
+/** What is told of a kernel that will never answer. */
+export const KERNEL_ENDED = "The kernel that ran this cell has ended. Run the cell again to go on.";
 
 /** What a page says while nobody answers; an empty text: somebody does again. */
 function progress(id: string, text: string): Message {

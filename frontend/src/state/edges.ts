@@ -1,20 +1,21 @@
 /** The pinned edge in every head, asked for once for each edge. */
 
 import { createSignal } from "solid-js";
-import { RefusedError, type Source } from "../source/source";
+import type { Source } from "../source/source";
 import type { EdgeMessage } from "../wire/messages";
+import { keepNewest } from "./keepNewest";
+import { RequestSlot, runRequest } from "./request";
 
 const KEPT = 24;
 
 export function createEdges(source: Source, onFailure: (error: unknown) => void) {
   const [edge, setEdge] = createSignal<EdgeMessage | null>(null);
   const kept = new Map<string, EdgeMessage>();
+  const slot = new RequestSlot();
   let wanted: string | null = null;
-  let running: AbortController | null = null;
 
   function close(): void {
-    running?.abort();
-    running = null;
+    slot.abort();
     wanted = null;
   }
 
@@ -33,25 +34,19 @@ export function createEdges(source: Source, onFailure: (error: unknown) => void)
       setEdge(known ?? null);
       return;
     }
-    const control = new AbortController();
-    running = control;
-    try {
-      const request = { type: "edge", trace, stack, ...place } as const;
-      for await (const message of source.request(request, { signal: control.signal })) {
-        if (message.type !== "edge" || control.signal.aborted) continue;
-        kept.set(name, message);
-        for (const oldest of kept.keys()) {
-          if (kept.size <= KEPT) break;
-          kept.delete(oldest);
-        }
+    const signal = slot.next();
+    const ending = await runRequest(source, { type: "edge", trace, stack, ...place }, "edge", {
+      signal,
+      onAnswer: (message) => {
+        if (signal.aborted) return;
+        keepNewest(kept, name, message, KEPT);
         setEdge(message);
-      }
-    } catch (error) {
-      if (control.signal.aborted || (error instanceof RefusedError && error.code === "cancelled")) return;
-      wanted = null;
-      setEdge(null);
-      onFailure(error);
-    }
+      },
+    });
+    if (ending.kind !== "failed") return;
+    wanted = null;
+    setEdge(null);
+    onFailure(ending.error);
   }
 
   return { edge, show, close };

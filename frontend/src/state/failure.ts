@@ -12,16 +12,21 @@ export interface Failure {
 }
 
 /** A failure in the page's own words. */
-export function told(sentence: string): Failure {
+export function failureFrom(sentence: string): Failure {
   return { sentence, disconnected: false, code: null, fits: null };
 }
 
 /** A failure as the host or the way to it told it. */
 export function failureOf(error: unknown): Failure {
   return {
-    sentence: error instanceof Error ? error.message : String(error),
+    sentence: sentenceOf(error),
     disconnected: error instanceof DisconnectedError,
     code: error instanceof RefusedError ? error.code : null,
     fits: error instanceof RefusedError ? error.fits : null,
   };
+}
+
+/** What an error says. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,6 @@
 import type { ChatMessage } from "../wire/messages";
 import {
   type AppState,
-  currentTrace,
   EMPTY,
   type Frame,
   headsOn,
@@ -45,7 +44,7 @@ export interface Address {
 
 /** The hash of a state, without the leading `#`; empty where nothing is shown. What is as usual is left out. */
 export function writeHash(state: AppState): string {
-  const trace = currentTrace(state);
+  const trace = state.trace;
   const { selection, view, pins, frame } = state;
   const parts: [string, string][] = [];
   const put = (name: string, value: string | null | undefined, usual: string | null = null): void => {

@@ -1,140 +1,60 @@
 /** The one place that asks the source: it keeps the state, runs requests, and tells who listens what is under way. */
 
 import { createSignal } from "solid-js";
-import { DisconnectedError, RefusedError, type Source } from "../source/source";
-import type { HelloMessage, LayerMessage, Message, Request, TileMessage } from "../wire/messages";
+import { RefusedError, type Source } from "../source/source";
+import type { HelloMessage, Request, TileMessage } from "../wire/messages";
 import { createEdges } from "./edges";
-import { type Failure, failureOf, told } from "./failure";
+import { failureFrom } from "./failure";
 import { type Address, applyAddress, readHash } from "./hash";
-import { begin, type History, redo, replace, step, undo } from "./history";
 import { type Input, inputOf, requestOf } from "./input";
-import { dragOf, stepName } from "./names";
+import { createLayers } from "./layers";
 import { createOverviews } from "./overviews";
-import {
-  type Action,
-  type AppState,
-  currentTrace,
-  EMPTY,
-  fitted,
-  headsOn,
-  type Place,
-  reduce,
-  selectedEdge,
-  undoable,
-} from "./state";
+import type { Action } from "./reduce";
+import { runRequest } from "./request";
+import { headsOn, type Place, selectedEdge } from "./state";
+import { createTimeline } from "./timeline";
 import { createValues } from "./values";
-
-export interface Work {
-  readonly what: "run" | "layer" | "check" | "export" | "hello";
-  readonly text: string;
-  readonly done: number;
-  readonly total: number;
-  /** Why nobody works on it yet; null once somebody does. */
-  readonly waiting: string | null;
-}
+import { createWork } from "./work";
 
 /** Steps after which another layer is on show. */
 const MOVES: readonly Action["type"][] = ["layer", "stack", "head", "add-head"];
-const KEPT_LAYERS = 6;
-/** Steps of a slider that follow each other this quickly are one step. */
-const DRAG_MS = 1000;
 
 export type Session = ReturnType<typeof createSession>;
 
 export function createSession(source: Source) {
-  const [history, setHistory] = createSignal<History<AppState>>(begin(EMPTY));
   const [hello, setHello] = createSignal<HelloMessage | null>(null);
-  const [work, setWork] = createSignal<Work | null>(null);
-  const [failure, setFailure] = createSignal<Failure | null>(null);
-  const [asked, setAsked] = createSignal<Input | null>(null);
-  const [layer, setLayer] = createSignal<LayerMessage | null>(null);
-  const [sought, setSought] = createSignal<Place | null>(null);
-  const layers = new Map<string, LayerMessage>();
-  const running = new Map<Work["what"] | "tile", AbortController>();
-  let retry: () => void = () => undefined;
+  const [lastInput, setLastInput] = createSignal<Input | null>(null);
+  const [tokenToReveal, setTokenToReveal] = createSignal<Place | null>(null);
   let shorten: () => void = () => undefined;
+
+  const timeline = createTimeline({
+    onStep: (action, before, after) => {
+      if (after.pins !== before.pins) showEdge();
+      if (after.view.filter !== before.view.filter) showOverview();
+      if (MOVES.includes(action.type)) void showLayer();
+    },
+    onTravel: () => void showLayer(),
+  });
+  const { state, dispatch } = timeline;
+  const work = createWork(source);
+  const layers = createLayers(source, work, state);
   const overviews = createOverviews(source, (error) => {
-    retry = () => void showLayer();
-    setFailure(failureOf(error));
+    work.onRetry(() => void showLayer());
+    work.fail(error);
   });
-
   const edges = createEdges(source, (error) => {
-    retry = showEdge;
-    setFailure(failureOf(error));
+    work.onRetry(showEdge);
+    work.fail(error);
   });
+  const values = createValues(source, work.fail);
 
-  const values = createValues(source, (error) => setFailure(failureOf(error)));
-
-  const state = (): AppState => history().present;
-
-  /** What is being dragged, and when it last moved. */
-  let dragged: { readonly what: string; readonly at: number } | null = null;
-
-  function dispatch(action: Action): void {
-    const before = state();
-    const next = reduce(before, action);
-    const drag = dragOf(action);
-    const now = performance.now();
-    const goesOn = drag !== null && dragged?.what === drag && now - dragged.at < DRAG_MS;
-    dragged = drag === null ? null : { what: drag, at: now };
-    const apart = undoable(action) && !goesOn;
-    setHistory(apart ? step(history(), next, stepName(action)) : replace(history(), next));
-    if (next.pins !== before.pins) showEdge();
-    if (next.view.filter !== before.view.filter) showOverview();
-    if (MOVES.includes(action.type)) void showLayer();
-  }
-
-  function travel(to: (from: History<AppState>) => History<AppState>): void {
-    const { traces, trace, view, frame } = state();
-    const moved = to(history());
-    // A step back is a step of the view: what was loaded meanwhile, the theme and the panels stay.
-    const kept = { traces, trace, frame, view: { ...moved.present.view, theme: view.theme } };
-    setHistory(replace(moved, fitted({ ...moved.present, ...kept })));
-    dragged = null;
-    void showLayer();
-  }
-
-  /** Runs one request to its end; the answer's last message, or null where it was cancelled or failed. */
-  async function ask<T extends Message["type"]>(
-    what: Work["what"],
-    request: Request,
-    answer: T,
-    text: string,
-  ): Promise<Extract<Message, { type: T }> | null> {
-    running.get(what)?.abort();
-    const control = new AbortController();
-    running.set(what, control);
-    setWork({ what, text, done: 0, total: 0, waiting: null });
-    try {
-      for await (const message of source.request(request, { signal: control.signal })) {
-        if (message.type === "progress" && message.stage === "wait") {
-          setWork({ what, text, done: 0, total: 0, waiting: message.text || null });
-        } else if (message.type === "progress") {
-          setWork({ what, text: message.text, done: message.done, total: message.total, waiting: null });
-        } else if (message.type === answer) {
-          setFailure(null);
-          return message as Extract<Message, { type: T }>;
-        }
-      }
-      throw new DisconnectedError("attnscope stopped answering in the middle.");
-    } catch (error) {
-      if (control.signal.aborted) return null;
-      if (error instanceof RefusedError && error.code === "cancelled") return null;
-      setFailure(failureOf(error));
-      return null;
-    } finally {
-      if (running.get(what) === control) {
-        running.delete(what);
-        if (work()?.what === what) setWork(null);
-      }
-    }
-  }
+  const can = (what: string): boolean => hello()?.can.includes(what) ?? false;
 
   async function run(input: Input): Promise<void> {
-    setAsked(input);
-    retry = () => void run(input);
+    setLastInput(input);
+    work.onRetry(() => void run(input));
     shorten = () => void run({ ...input, cut: true });
-    const trace = await ask("run", requestOf(input), "trace", "starting");
+    const trace = await work.ask("run", requestOf(input), "trace", "starting");
     if (trace !== null) {
       dispatch({ type: "traced", trace, select: input.select });
       await Promise.all([showLayer(), learn(trace.model.name)]);
@@ -145,124 +65,57 @@ export function createSession(source: Source) {
   async function learn(name: string | null): Promise<void> {
     const entry = hello()?.models.find((one) => one.name === name);
     if (entry === undefined || entry.loaded) return;
-    try {
-      const { signal } = new AbortController();
-      for await (const message of source.request({ type: "hello" }, { signal })) {
-        if (message.type === "hello") setHello(message);
-      }
-    } catch {
-      // What was known stays; whoever asks for more is told what is wrong.
-    }
+    // Where this fails, what was known stays; whoever asks for more is told what is wrong.
+    await runRequest(source, { type: "hello" }, "hello", { onAnswer: setHello });
   }
 
   function showOverview(): void {
-    const trace = currentTrace(state());
-    if (trace === null || !hello()?.can.includes("overview")) return;
-    void overviews.show(trace.trace, state().selection.stack, state().view.filter);
+    const { trace, selection, view } = state();
+    if (trace === null || !can("overview")) return;
+    void overviews.show(trace.trace, selection.stack, view.filter);
   }
 
   /** Brings the pinned edge in all heads, where one is pinned and this host knows it. */
   function showEdge(): void {
-    const trace = currentTrace(state());
-    if (trace === null || !hello()?.can.includes("edge")) return;
-    void edges.show(trace.trace, state().selection.stack, selectedEdge(state()));
+    const { trace, selection } = state();
+    if (trace === null || !can("edge")) return;
+    void edges.show(trace.trace, selection.stack, selectedEdge(state()));
   }
 
-  /** Brings the selected layer, from what is kept or from the source. The old picture stays until it is there. */
   async function showLayer(): Promise<void> {
-    const trace = currentTrace(state());
-    if (trace === null) return;
-    const { stack, layer: index } = state().selection;
     showOverview();
     showEdge();
-    const key = `${trace.trace} ${stack} ${index}`;
-    const kept = layers.get(key);
-    if (kept !== undefined) {
-      running.get("layer")?.abort();
-      setLayer(kept);
-      return;
-    }
-    if (trace.stacks[stack]?.shapes[index] === null) {
-      setLayer(null);
-      return;
-    }
-    const request: Request = { type: "layer", trace: trace.trace, stack, layer: index };
-    const message = await ask("layer", request, "layer", `layer ${index}`);
-    if (message === null) {
-      if (failure() !== null) retry = () => void showLayer();
-      return;
-    }
-    layers.set(key, message);
-    for (const oldest of layers.keys()) {
-      if (layers.size <= KEPT_LAYERS) break;
-      layers.delete(oldest);
-    }
-    setLayer(message);
+    await layers.show(() => void showLayer());
   }
 
-  /** Another layer of the trace on show, the selection staying as it is; null where it cannot be had. */
-  async function layerOf(stack: string, index: number): Promise<LayerMessage | null> {
-    const trace = currentTrace(state());
-    if (trace === null || trace.stacks[stack]?.shapes[index] == null) return null;
-    const key = `${trace.trace} ${stack} ${index}`;
-    const kept = layers.get(key);
-    if (kept !== undefined) return kept;
-    const request: Request = { type: "layer", trace: trace.trace, stack, layer: index };
-    const control = new AbortController();
-    try {
-      for await (const message of source.request(request, { signal: control.signal })) {
-        if (message.type === "layer") return message;
-      }
-    } catch (error) {
-      setFailure(failureOf(error));
-    }
-    return null;
-  }
-
-  /** Exact rows of the selected layer, for pinned tokens. Fails silently only when it was overtaken. */
   async function tile(heads: readonly number[], rows: readonly number[]): Promise<TileMessage | null> {
-    const trace = state().trace;
-    if (trace === null || !hello()?.can.includes("tile")) return null;
-    const { stack, layer: index } = state().selection;
-    running.get("tile")?.abort();
-    const control = new AbortController();
-    running.set("tile", control);
-    try {
-      const request: Request = { type: "tile", trace, stack, layer: index, heads, rows };
-      for await (const message of source.request(request, { signal: control.signal })) {
-        if (message.type === "tile") return message;
-      }
-    } catch (error) {
-      if (control.signal.aborted) return null;
-      setFailure(failureOf(error));
-    }
-    return null;
+    return can("tile") ? layers.tile(heads, rows) : null;
   }
 
   async function check(): Promise<void> {
-    const trace = state().trace;
-    if (trace === null) return;
-    retry = () => void check();
-    const message = await ask("check", { type: "check", trace }, "check", "checking against the model");
+    const trace = state().trace?.trace;
+    if (trace === undefined) return;
+    work.onRetry(() => void check());
+    const message = await work.ask("check", { type: "check", trace }, "check", "checking against the model");
     if (message !== null) dispatch({ type: "certified", trace, certificate: message.certificate });
   }
 
   /** The trace on show as a page of its own, which starts with what is selected; null where that failed or was cancelled. */
-  async function exported(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
+  async function exportPage(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
     const { trace, selection } = state();
     if (trace === null) return null;
-    retry = again;
-    const { stack, layer: index } = selection;
-    const request: Request = { type: "export", trace, stack, layer: index, heads: headsOn(state()) };
-    const message = await ask("export", request, "export", "writing the file");
+    work.onRetry(again);
+    const { stack, layer } = selection;
+    const request: Request = { type: "export", trace: trace.trace, stack, layer, heads: headsOn(state()) };
+    const message = await work.ask("export", request, "export", "writing the file");
     const html = message?.tensors.get("html")?.data;
     return html instanceof Uint8Array ? html.slice() : null;
   }
 
   /** Greets the source and shows what the address asks for, else the first example. */
   async function start(hash: string): Promise<void> {
-    retry = () => void start(hash);
-    const greeting = await ask("hello", { type: "hello" }, "hello", "connecting");
+    work.onRetry(() => void start(hash));
+    const greeting = await work.ask("hello", { type: "hello" }, "hello", "connecting");
     if (greeting === null) return;
     setHello(greeting);
     await visit(hash);
@@ -271,17 +124,17 @@ export function createSession(source: Source) {
   /** Shows what a hash asks for, and brings its token into sight. */
   async function visit(hash: string): Promise<void> {
     const address = readHash(hash);
-    setSought(null);
+    setTokenToReveal(null);
     await show(address);
     const { token } = state().selection;
-    if (token !== null && samePlace(token, address.token)) setSought(token);
+    if (token !== null && samePlace(token, address.token)) setTokenToReveal(token);
   }
 
   async function show(address: Address): Promise<void> {
-    setHistory(replace(history(), applyAddress(state(), address)));
-    if (address.trace !== null && address.trace === state().trace) return showLayer();
+    timeline.replace(applyAddress(state(), address));
+    if (address.trace !== null && address.trace === state().trace?.trace) return showLayer();
     if (address.trace !== null && (await recall(address.trace))) return showLayer();
-    if (address.text !== null && hello()?.can.includes("run")) {
+    if (address.text !== null && can("run")) {
       const { text, pair, target, messages, model } = address;
       return run({ text, pair, target, messages, model });
     }
@@ -294,40 +147,27 @@ export function createSession(source: Source) {
 
   /** A trace that the host may still hold; whether it did. */
   async function recall(trace: string): Promise<boolean> {
-    const control = new AbortController();
-    try {
-      for await (const message of source.request({ type: "trace", trace }, { signal: control.signal })) {
-        if (message.type === "trace") {
-          dispatch({ type: "traced", trace: message });
-          return true;
-        }
-      }
-    } catch (error) {
+    const ending = await runRequest(source, { type: "trace", trace }, "trace", { first: true });
+    if (ending.kind !== "answered") {
       // Not held any more: the caller runs the text again. Anything else is a failure to tell.
-      if (!(error instanceof RefusedError)) {
-        setFailure(failureOf(error));
-      }
+      if (!(ending.error instanceof RefusedError)) work.fail(ending.error);
+      return false;
     }
-    return false;
+    if (ending.message === null) return false;
+    dispatch({ type: "traced", trace: ending.message });
+    return true;
   }
 
   function cancel(): void {
-    const now = work();
-    if (now === null) return;
-    running.get(now.what)?.abort();
-    setWork(null);
-    if (now.what === "layer") {
-      retry = () => void showLayer();
-      setFailure({ ...told(`You stopped ${now.text} on its way.`), code: "cancelled" });
-    }
+    const stopped = work.cancel();
+    if (stopped?.what !== "layer") return;
+    work.onRetry(() => void showLayer());
+    work.setFailure({ ...failureFrom(`You stopped ${stopped.text} on its way.`), code: "cancelled" });
   }
 
   /** Stops all that runs: nobody looks any more. */
   function close(): void {
-    for (const control of running.values()) control.abort();
-    overviews.close();
-    edges.close();
-    values.close();
+    for (const part of [work, layers, overviews, edges, values]) part.close();
   }
 
   return {
@@ -337,41 +177,37 @@ export function createSession(source: Source) {
     values: values.values,
     showValues: values.show,
     hello,
-    work,
-    failure,
+    work: work.work,
+    failure: work.failure,
     /** What was last asked to be traced; until it is there, the trace on show is of something else. */
-    asked,
-    layer,
+    lastInput,
+    layer: layers.layer,
     /** The token of an address that was just opened: the view that shows it brings it into sight, once. */
-    sought,
-    reached: () => setSought(null),
+    tokenToReveal,
+    tokenRevealed: () => setTokenToReveal(null),
     dispatch,
     run,
-    layerOf,
+    layerOf: layers.other,
     tile,
     check,
-    exported,
+    exportPage,
     start,
     visit,
     cancel,
     close,
-    undo: () => travel(undo),
-    redo: () => travel(redo),
-    /** What undo and redo would do; null where there is nothing. */
-    undoes: () => history().past.at(-1)?.name ?? null,
-    redoes: () => history().future[0]?.name ?? null,
-    retry: () => {
-      setFailure(null);
-      retry();
-    },
+    undo: timeline.undo,
+    redo: timeline.redo,
+    undoes: timeline.undoes,
+    redoes: timeline.redoes,
+    retry: work.retry,
     /** Runs the text again that was too long, cut. */
     shorten: () => {
-      setFailure(null);
+      work.setFailure(null);
       shorten();
     },
-    fail: (sentence: string) => setFailure(told(sentence)),
-    lose: (sentence: string) => setFailure({ ...told(sentence), disconnected: true }),
-    dismiss: () => setFailure(null),
+    fail: (sentence: string) => work.setFailure(failureFrom(sentence)),
+    lose: (sentence: string) => work.setFailure({ ...failureFrom(sentence), disconnected: true }),
+    dismiss: () => work.setFailure(null),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The selection as the few plain values that a notebook's widget shares with Python. */
 
-import { type Action, type AppState, currentTrace, headsOn, neuronHead, type PanelName } from "./state";
+import type { Action } from "./reduce";
+import { type AppState, headsOn, neuronHead, type PanelName } from "./state";
 
 export interface Traits {
   readonly view: string;
@@ -20,7 +21,7 @@ const PANELS: Readonly<Record<string, PanelName>> = { model: "model", head: "hea
 
 /** The traits of what is shown; null as long as there is no trace to select in. */
 export function traitsOf(state: AppState): Traits | null {
-  if (currentTrace(state) === null) return null;
+  if (state.trace === null) return null;
   const { stack, layer, token, neuron } = state.selection;
   return {
     view: Object.keys(PANELS).find((name) => PANELS[name] === state.frame.at) ?? "model",

@@ -3,11 +3,13 @@
 import { createSignal } from "solid-js";
 import { RefusedError, type Source } from "../source/source";
 import type { ValuesMessage } from "../wire/messages";
+import { keepNewest } from "./keepNewest";
+import { RequestSlot, runRequest } from "./request";
 
 const KEPT = 4;
 
 /** What became of the values that were asked for last. */
-export interface Asked {
+export interface LayerValues {
   readonly key: string;
   readonly message: ValuesMessage | null;
   /** Why there are none; null while they are coming, or there. */
@@ -15,43 +17,36 @@ export interface Asked {
 }
 
 export function createValues(source: Source, onFailure: (error: unknown) => void) {
-  const [values, setValues] = createSignal<Asked | null>(null);
-  const kept = new Map<string, Asked>();
-  let running: AbortController | null = null;
+  const [values, setValues] = createSignal<LayerValues | null>(null);
+  const kept = new Map<string, LayerValues>();
+  const slot = new RequestSlot();
 
   /** Shows the values of a layer: the kept ones, else asks for them. */
   async function show(trace: string, stack: string, layer: number): Promise<void> {
     const key = `${trace} ${stack} ${layer}`;
     if (values()?.key === key) return;
-    running?.abort();
+    slot.abort();
     const known = kept.get(key);
     setValues(known ?? { key, message: null, refused: null });
     if (known !== undefined) return;
-    const control = new AbortController();
-    running = control;
-    const settle = (asked: Asked): void => {
-      kept.set(key, asked);
-      for (const oldest of kept.keys()) {
-        if (kept.size <= KEPT) break;
-        kept.delete(oldest);
-      }
-      if (!control.signal.aborted) setValues(asked);
+    const signal = slot.next();
+    const settle = (found: LayerValues): void => {
+      keepNewest(kept, key, found, KEPT);
+      if (!signal.aborted) setValues(found);
     };
-    try {
-      const request = { type: "values", trace, stack, layer } as const;
-      for await (const message of source.request(request, { signal: control.signal })) {
-        if (message.type === "values") settle({ key, message, refused: null });
-      }
-    } catch (error) {
-      if (control.signal.aborted) return;
-      if (error instanceof RefusedError && error.code !== "cancelled") {
-        settle({ key, message: null, refused: error.message });
-      } else {
-        setValues(null);
-        onFailure(error);
-      }
+    const ending = await runRequest(source, { type: "values", trace, stack, layer }, "values", {
+      signal,
+      onAnswer: (message) => settle({ key, message, refused: null }),
+    });
+    if (ending.kind === "answered") return;
+    if (ending.kind === "cancelled" && ending.by === "page") return;
+    if (ending.kind === "failed" && ending.error instanceof RefusedError) {
+      settle({ key, message: null, refused: ending.error.message });
+    } else {
+      setValues(null);
+      onFailure(ending.error);
     }
   }
 
-  return { values, show, close: () => running?.abort() };
+  return { values, show, close: () => slot.abort() };
 }

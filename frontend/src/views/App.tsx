@@ -1,21 +1,22 @@
 import { onCleanup, onMount, Show } from "solid-js";
 import type { Session } from "../state/session";
-import { headCount, type PanelName } from "../state/state";
+import { type Frame, headCount, type PanelName } from "../state/state";
 import { CopyBox } from "./export/CopyBox";
+import { ExportMenu } from "./export/ExportMenu";
 import { HeadPanel } from "./head/HeadPanel";
 import { comfortableWidth } from "./model/grid";
 import { ModelPanel } from "./model/ModelPanel";
 import { PageContext } from "./page/context";
 import { createPage, type HostTheme } from "./page/page";
 import { globalKeys } from "./shell/keyboard";
-import { Footer } from "./shell/Readout";
+import { Readout } from "./shell/Readout";
 import { SidePanel } from "./shell/SidePanel";
-import { StatusLine } from "./shell/Status";
+import { Status } from "./shell/Status";
 import { sideViews } from "./shell/sideViews";
 import { Welcome } from "./shell/Welcome";
 import { Workspace } from "./shell/Workspace";
 import { Help } from "./toolbar/Help";
-import { TopBar } from "./toolbar/Toolbar";
+import { Toolbar } from "./toolbar/Toolbar";
 
 export interface AppProps {
   readonly session: Session;
@@ -24,6 +25,12 @@ export interface AppProps {
   /** Whether the page has the window to itself: then it takes the keyboard at once. */
   readonly alone: boolean;
 }
+
+const SIDE_TITLES: Readonly<Record<Frame["side"], string>> = {
+  neurons: "Neurons",
+  weights: "Weights",
+  edges: "Edges",
+};
 
 /** The view of a panel that the keyboard enters. */
 const ENTRIES: Readonly<Record<PanelName, string>> = {
@@ -38,6 +45,7 @@ export function App(props: AppProps) {
   const page = createPage(session, props.hostTheme);
   const { state } = page;
   const { views, neurons } = sideViews(page);
+  const sideTitle = () => SIDE_TITLES[state().frame.side];
   let prompt: HTMLTextAreaElement | undefined;
   let root!: HTMLDivElement;
 
@@ -76,20 +84,20 @@ export function App(props: AppProps) {
         data-theme={page.dark() ? "dark" : "light"}
         data-heads={headCount(state())}
       >
-        <TopBar
+        <Toolbar
           page={page}
           promptRef={(box) => {
             prompt = box;
           }}
         />
-        <StatusLine session={session} said={page.said()} onPrompt={() => prompt?.select()} />
+        <Status session={session} said={page.said()} onPrompt={() => prompt?.select()} />
         <Show
           when={page.trace()}
           fallback={
             <Welcome
               session={session}
               onPrompt={() => prompt?.focus()}
-              onPicture={() => root.querySelector<HTMLElement>("[data-testid=image]")?.click()}
+              onImage={() => root.querySelector<HTMLElement>("[data-testid=image]")?.click()}
             />
           }
         >
@@ -99,7 +107,7 @@ export function App(props: AppProps) {
             titles={{
               model: "Model",
               head: "Head",
-              side: { neurons: "Neurons", weights: "Weights", edges: "Edges" }[state().frame.side],
+              side: sideTitle(),
             }}
             model={(wide) => (
               <ModelPanel
@@ -108,9 +116,10 @@ export function App(props: AppProps) {
                 wide={wide}
                 over={page.overHead()}
                 onOver={page.setOverHead}
-                onReading={page.setHeadReading}
+                onReadout={page.setHeadReadout}
                 onCell={page.setOverCell}
                 onEnter={() => go("head")}
+                exportMenu={<ExportMenu panel="model" name="model view" />}
               />
             )}
             head={() => (
@@ -124,19 +133,26 @@ export function App(props: AppProps) {
                 focus={page.focus()}
                 onFocus={page.setFocus}
                 onEnter={() => go("side")}
+                exportMenu={<ExportMenu panel="head" name="head view" />}
               />
             )}
-            side={() => <SidePanel session={session} views={views} />}
+            side={() => (
+              <SidePanel
+                session={session}
+                views={views}
+                exportMenu={<ExportMenu panel="side" name={sideTitle().toLowerCase()} />}
+              />
+            )}
           />
         </Show>
-        <Footer
+        <Readout
           field={page.overCell()?.field ?? page.field()}
           version={page.version()}
           shown={page.shown()}
           edge={page.overCell()?.edge ?? page.edge()}
           detail={page.detail()}
           trace={page.trace()}
-          head={page.overCell() === null ? page.headReading() : null}
+          head={page.overCell() === null ? page.headReadout() : null}
         />
         <CopyBox />
         <Help page={page} />

@@ -42,12 +42,16 @@ export async function* frames(
       const length = Number(new DataView(take(8).buffer).getBigUint64(0, true));
       if (length > MAX_MESSAGE_BYTES)
         throw new DamagedError(`A message claims ${length} bytes; none is that large.`);
-      if (!(await fill(length))) throw new DamagedError("The stream ended inside a message.");
+      if (!(await fill(length))) throw endedInside();
       yield take(length);
     }
-    if (held > 0) throw new DamagedError("The stream ended inside a message.");
+    if (held > 0) throw endedInside();
   } finally {
     chunks = [];
     await reader.cancel();
   }
+}
+
+function endedInside(): DamagedError {
+  return new DamagedError("The stream ended inside a message.");
 }

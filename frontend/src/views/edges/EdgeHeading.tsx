@@ -1,11 +1,11 @@
 import { Show } from "solid-js";
 import type { Page } from "../page/page";
-import { Word } from "../shared/TokenText";
-import type { EdgeReading } from "./readEdges";
+import { TokenText } from "../shared/TokenText";
+import type { EdgeView } from "./createEdgeView";
 
 export interface EdgeProps {
   readonly page: Page;
-  readonly now: EdgeReading;
+  readonly now: EdgeView;
 }
 
 /** Which edge heads are ranked by, and whether sinks count. */
@@ -17,8 +17,8 @@ export function EdgeHeading(props: EdgeProps) {
         {(edge) => (
           <span class="title">
             <b>
-              <Word tokens={shown().queries} index={edge().query} /> →{" "}
-              <Word tokens={shown().keys} index={edge().key} />
+              <TokenText tokens={shown().queries} index={edge().query} /> →{" "}
+              <TokenText tokens={shown().keys} index={edge().key} />
             </b>
           </span>
         )}

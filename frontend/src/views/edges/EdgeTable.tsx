@@ -1,5 +1,5 @@
 import { createEffect, createMemo, createSignal, Index, on, onCleanup, onMount, Show } from "solid-js";
-import type { EdgeRow } from "../../compute/edges";
+import type { EdgeRow } from "../../compute/edgeRows";
 import { scoreText, weightText } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import type { EdgeProps } from "./EdgeHeading";

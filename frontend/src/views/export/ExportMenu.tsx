@@ -1,10 +1,12 @@
 import { createSignal, For, Show } from "solid-js";
 import { pythonOf } from "../../figures/python";
+import { sentenceOf } from "../../state/failure";
 import type { PanelName } from "../../state/state";
 import { usePage } from "../page/context";
 import { Popover } from "../shared/Popover";
+import { ExportIcon } from "./ExportIcon";
 import { type FigureKind, figureOf, obstacle } from "./figures";
-import { type Format, saveFigure } from "./save";
+import { type Format, saveFigure } from "./saveFigure";
 
 const FORMATS: readonly (readonly [Format, string, string])[] = [
   ["svg", "SVG", "text stays text"],
@@ -31,7 +33,7 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
       page.say(`Saved ${await saveFigure(await figureOf(around, kind, dark()), format)}`);
     } catch (error) {
       page.say(null);
-      page.session.fail(error instanceof Error ? error.message : String(error));
+      page.session.fail(sentenceOf(error));
     }
   };
 
@@ -42,11 +44,7 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
       class="tool"
       testid={`export-${props.panel}`}
       align="end"
-      face={
-        <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
-          <path d="M7 1.5V9M4 6.2 7 9.2 10 6.2M1.8 10.5V12.5H12.2V10.5" />
-        </svg>
-      }
+      face={<ExportIcon />}
     >
       {(close) => (
         <>

@@ -1,8 +1,9 @@
 import { For, Show } from "solid-js";
 import { pythonOf } from "../../figures/python";
+import { sentenceOf } from "../../state/failure";
 import { usePage } from "../page/context";
-import { type FigureKind, figureOf, obstacle } from "./figures";
-import { download, type Format, saveFigure } from "./save";
+import { type FigureKind, figureOf, nothingShown, obstacle } from "./figures";
+import { download, type Format, saveFigure } from "./saveFigure";
 
 const FIGURES: readonly (readonly [FigureKind, string])[] = [
   ["model", "Model view"],
@@ -12,7 +13,7 @@ const FIGURES: readonly (readonly [FigureKind, string])[] = [
 const FORMATS: readonly Format[] = ["svg", "png"];
 
 /** Everything on the page as files, its Python and its address: the items of a menu. */
-export function PageExportItems(props: { readonly close: () => void }) {
+export function PageExport(props: { readonly close: () => void }) {
   const around = usePage();
   const { page } = around;
   const item = (text: string, does: () => void, off: string | null = null) => (
@@ -41,12 +42,12 @@ export function PageExportItems(props: { readonly close: () => void }) {
       page.say(`Saved ${names.length} figures`);
     } catch (error) {
       page.say(null);
-      page.session.fail(error instanceof Error ? error.message : String(error));
+      page.session.fail(sentenceOf(error));
     }
   };
   const savePage = async (): Promise<void> => {
     page.say("Writing the file…");
-    const html = await page.session.exported(() => void savePage());
+    const html = await page.session.exportPage(() => void savePage());
     if (html === null) return page.say(null);
     download(new Blob([html], { type: "text/html" }), "attnscope.html");
     page.say(`Saved attnscope.html, ${(html.byteLength / 1e6).toFixed(1)} MB`);
@@ -55,19 +56,11 @@ export function PageExportItems(props: { readonly close: () => void }) {
     <>
       <For each={FORMATS}>
         {(format) =>
-          item(
-            `All views as ${format.toUpperCase()}`,
-            () => void saveAll(format),
-            page.trace() === null ? "Nothing is shown yet." : null,
-          )
+          item(`All views as ${format.toUpperCase()}`, () => void saveAll(format), nothingShown(page))
         }
       </For>
       <Show when={page.session.hello()?.can.includes("export")}>
-        {item(
-          "Self-contained HTML",
-          () => void savePage(),
-          page.trace() === null ? "Nothing is shown yet." : null,
-        )}
+        {item("Self-contained HTML", () => void savePage(), nothingShown(page))}
       </Show>
       <hr />
       {item("Copy as Python", () => void page.copy("Python", pythonOf(page.state(), page.state().frame.at)))}

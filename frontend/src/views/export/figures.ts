@@ -1,6 +1,6 @@
 /** A view as it stands, as a figure. */
 
-import { unitOf } from "../../compute/pairs";
+import { unitOf } from "../../compute/rotaryPairs";
 import { headFigure } from "../../figures/head";
 import { matrixFigure } from "../../figures/matrix";
 import { neuronFigure } from "../../figures/neuron";
@@ -8,23 +8,32 @@ import type { Figure, Subject } from "../../figures/sheet";
 import { word } from "../../marks/format";
 import type { Place } from "../../state/state";
 import { groundAndInk } from "../model/thumbnailStyle";
-import { meant } from "../neuron/describe";
+import { meaningfulDecimals } from "../neuron/describe";
 import type { Surroundings } from "../page/context";
 import type { Page } from "../page/page";
 import { sinkKeys, sinkName } from "../shared/weights";
-import { modelOf } from "./model";
-import { orderNote } from "./notes";
+import { modelFigureOf } from "./modelFigure";
+import { orderNote } from "./orderNote";
+
+const NO_LAYER = "The layer is not here yet.";
+const NO_NEURONS = "There are no neurons on show.";
 
 export type FigureKind = "model" | "head" | "matrix" | "neurons";
 
+/** Why nothing can be saved now; null where something is on show. */
+export function nothingShown(page: Page): string | null {
+  return page.trace() === null ? "Nothing is shown yet." : null;
+}
+
 /** Why a figure cannot be drawn now; null where it can. */
 export function obstacle({ page, neurons }: Surroundings, kind: FigureKind): string | null {
-  if (page.trace() === null) return "Nothing is shown yet.";
+  const nothing = nothingShown(page);
+  if (nothing !== null) return nothing;
   if (kind === "model") return page.session.overview() === null ? "The thumbnails are not here yet." : null;
-  if (page.field() === null) return "The layer is not here yet.";
+  if (page.field() === null) return NO_LAYER;
   if (kind === "matrix" && page.shown().heads.length !== 1)
     return "A matrix is of one head: turn the others off.";
-  if (kind === "neurons" && neurons.traced() === null) return "There are no neurons on show.";
+  if (kind === "neurons" && neurons.traced() === null) return NO_NEURONS;
   return null;
 }
 
@@ -32,7 +41,7 @@ export function obstacle({ page, neurons }: Surroundings, kind: FigureKind): str
 export async function figureOf(around: Surroundings, kind: FigureKind, dark: boolean): Promise<Figure> {
   const reason = obstacle(around, kind);
   if (reason !== null) throw new Error(reason);
-  if (kind === "model") return modelOf(around.page, subjectOf(around.page), dark);
+  if (kind === "model") return modelFigureOf(around.page, subjectOf(around.page), dark);
   if (kind === "neurons") return neuronsOf(around, dark);
   return headOf(around.page, kind, dark);
 }
@@ -64,7 +73,7 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
   const { queries, keys, heads } = page.shown();
   const { view, pins, selection } = page.state();
   const field = page.field();
-  if (field === null) throw new Error("The layer is not here yet.");
+  if (field === null) throw new Error(NO_LAYER);
   const common = { subject: subjectOf(page), field, queries, keys, view, dark };
   if (kind === "matrix")
     return matrixFigure({
@@ -83,7 +92,7 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
   const traced = neurons.traced();
   const weights = neurons.weights();
   const fulls = neurons.fulls();
-  if (traced === null || weights === null || fulls === null) throw new Error("There are no neurons on show.");
+  if (traced === null || weights === null || fulls === null) throw new Error(NO_NEURONS);
   const { queries, keys } = page.shown();
   const { view, selection } = page.state();
   const key = neurons.reference();
@@ -103,7 +112,7 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
         ? { keys: traced.field.without, name: sinkName(keys, page.stack()?.causal ?? false) }
         : null,
     missing: neurons.side() === null ? neurons.valuesNote() : null,
-    dotDigits: meant(neurons.error()),
+    dotDigits: meaningfulDecimals(neurons.error()),
     marked: selection.neuron === null ? [] : unitOf(neurons.pairing(), selection.neuron),
   });
 }

@@ -1,7 +1,7 @@
 import { createEffect, createSignal, For, on, onCleanup } from "solid-js";
 import type { Session } from "../../state/session";
 import type { Sinks } from "../../state/state";
-import { nearestStep, STEPS, thresholdText } from "./thresholdSteps";
+import { nearestStep, THRESHOLD_STEPS, thresholdText } from "../shared/thresholdSteps";
 
 export interface HeadControlsProps {
   readonly session: Session;
@@ -40,9 +40,9 @@ export function HeadControls(props: HeadControlsProps) {
   );
   const threshold = () => dragged() ?? view().threshold;
   const drag = (step: number): void => {
-    setDragged(STEPS[step]);
+    setDragged(THRESHOLD_STEPS[step]);
     clearTimeout(timer);
-    timer = setTimeout(() => change({ threshold: STEPS[step] }), REST_MS);
+    timer = setTimeout(() => change({ threshold: THRESHOLD_STEPS[step] }), REST_MS);
   };
   const tops = () => (TOPS.includes(view().top) ? TOPS : [...TOPS, view().top]);
 
@@ -68,7 +68,7 @@ export function HeadControls(props: HeadControlsProps) {
         <input
           type="range"
           min="0"
-          max={STEPS.length - 1}
+          max={THRESHOLD_STEPS.length - 1}
           step="1"
           aria-label="Threshold"
           aria-valuetext={thresholdText(threshold())}

@@ -1,13 +1,13 @@
 import { createEffect, on, onCleanup, onMount, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import { percent } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import { darkness, SCALE_TITLES } from "../../marks/scale";
 import type { SentenceFilter, ViewSettings } from "../../state/state";
-import type { Shown } from "../shared/weights";
-import type { Drawn } from "./lineRaster";
+import { thresholdText } from "../shared/thresholdSteps";
+import { type Shown, stillLayer } from "../shared/weights";
+import type { RasterSummary } from "./lineRaster";
 import { RoleLegend } from "./RoleLegend";
-import { thresholdText } from "./thresholdSteps";
 
 export interface HeadLegendProps {
   readonly field: LayerField | null;
@@ -16,7 +16,7 @@ export interface HeadLegendProps {
   readonly shown: Shown;
   readonly view: ViewSettings;
   readonly dark: boolean;
-  readonly drawn: Drawn | null;
+  readonly drawn: RasterSummary | null;
   readonly sinkTitle: string;
   /** Whether numbers stand beside the tokens. */
   readonly numbers: boolean;
@@ -31,7 +31,14 @@ const FILTERS: Readonly<Record<SentenceFilter, string>> = {
 };
 
 /** As long as what will be said of an input whose lines are still being counted. */
-const TO_COME: Drawn = { least: 0.001, crowded: 0, dropped: 0.1, hidden: null, complete: true, fading: true };
+const TO_COME: RasterSummary = {
+  least: 0.001,
+  crowded: 0,
+  dropped: 0.1,
+  hidden: null,
+  complete: true,
+  fading: true,
+};
 /** From so many tokens on something is always left out. */
 const MANY = 64;
 
@@ -50,9 +57,7 @@ export function HeadLegend(props: HeadLegendProps) {
     const { field, layer, shown, view } = props;
     const drawn = counting() ? TO_COME : props.drawn;
     const all: string[] = [];
-    if (field !== null && field.layer !== layer) {
-      all.push(`still layer ${field.layer}: layer ${layer} is not here yet`);
-    }
+    if (field !== null && field.layer !== layer) all.push(stillLayer(field, layer));
     if (view.sinks !== "shown" && shown.hiddenKeys.size > 0) {
       const share = drawn?.hidden == null ? "" : `, ${percent(drawn.hidden)} of the attention`;
       const verb = view.sinks === "hidden" ? "hidden:" : "renormalised without the";
@@ -103,7 +108,7 @@ function keepRoom(legend: () => HTMLElement, anew: () => unknown): void {
 }
 
 /** What threshold, top and the eye leave out, and how much attention that is. */
-function leftOut({ dropped, least, crowded }: Drawn, { threshold, top }: Shown): readonly string[] {
+function leftOut({ dropped, least, crowded }: RasterSummary, { threshold, top }: Shown): readonly string[] {
   const chosen = threshold > 0 || top !== null;
   if (!chosen && crowded === 0 && (dropped === null || dropped < 0.0005)) return [];
   const under = Math.max(least, crowded);

@@ -16,17 +16,17 @@ import type { Place, Side } from "../../state/state";
 import type { Token } from "../../wire/messages";
 import type { Painting } from "../shared/canvas";
 import { TokenColumn } from "../shared/TokenColumn";
-import { type Layout, layOut, layOutTurned, rowAt, rowSize, rowY } from "../shared/tokenLayout";
+import { layOutColumns, layOutRows, rowAt, rowSize, rowY, type TokenLayout } from "../shared/tokenLayout";
 import { type Edge, type Focus, keyShown, queryShown } from "../shared/weights";
-import { createPicture, type PictureProps } from "./lineRaster";
+import { createLineRaster, type LineRasterProps } from "./lineRaster";
 import { Minimap } from "./Minimap";
-import { nearestLine } from "./nearest";
+import { nearestLine } from "./nearestLine";
 import { paintOverlay, readTheme, type Shading, type Theme } from "./overlay";
 import { paintBand } from "./paintBand";
 import { drawnAt, linesAt } from "./selectLines";
-import { mostlyRightToLeft, widthsOf } from "./wordLayout";
+import { mostlyRightToLeft, wordWidths } from "./wordLayout";
 
-export interface HeadLinesProps extends PictureProps {
+export interface HeadLinesProps extends LineRasterProps {
   /** What tells the ids of its tokens from those of another view. */
   readonly prefix?: string;
   /** Rises whenever the field knows more than before. */
@@ -48,8 +48,8 @@ export interface HeadLinesProps extends PictureProps {
   /** Gives the way to bring a token into the window. */
   readonly reveal?: (reveal: (place: Place) => void) => void;
   /** A token to bring into the window once there is one. */
-  readonly sought?: Place | null;
-  readonly onReached?: () => void;
+  readonly toReveal?: Place | null;
+  readonly onRevealed?: () => void;
 }
 
 /** How long the pointer rests before what is written on canvases is said as well. */
@@ -68,16 +68,16 @@ export function HeadLines(props: HeadLinesProps) {
   const longest = createMemo(() => longestToken([...props.shown.queries, ...props.shown.keys]));
   const rightToLeft = createMemo(() => mostlyRightToLeft(props.shown.queries));
   const turned = () => props.turned ?? false;
-  const layout = createMemo<Layout>(() => {
+  const layout = createMemo<TokenLayout>(() => {
     const { width, height } = size();
-    if (!turned()) return layOut(width, height, rows(), longest());
-    const widths = { query: widthsOf(tokens("query")), key: widthsOf(tokens("key")) };
-    return layOutTurned({ width, height }, widths, rightToLeft());
+    if (!turned()) return layOutColumns(width, height, rows(), longest());
+    const widths = { query: wordWidths(tokens("query")), key: wordWidths(tokens("key")) };
+    return layOutRows({ width, height }, widths, rightToLeft());
   });
   const scrollable = () => layout().extent > layout().height + 1;
 
-  const picture = createPicture(props, layout, scroll);
-  const { band, known, rules, cutoffs, summaries } = picture;
+  const raster = createLineRaster(props, layout, scroll);
+  const { band, known, rules, cutoffs, summaries } = raster;
   createEffect(
     on(band, (now) => {
       if (now !== null) paintBand(base, now);
@@ -226,10 +226,10 @@ export function HeadLines(props: HeadLinesProps) {
   };
   props.reveal?.(reveal);
   createEffect(
-    on([() => props.sought ?? null, hasSize], ([place, sized]) => {
+    on([() => props.toReveal ?? null, hasSize], ([place, sized]) => {
       if (place === null || !sized) return;
       reveal(place);
-      props.onReached?.();
+      props.onRevealed?.();
     }),
   );
 

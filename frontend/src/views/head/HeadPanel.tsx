@@ -1,19 +1,12 @@
-import { createMemo, createSignal, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import { createMemo, createSignal, type JSX, Show } from "solid-js";
+import type { LayerField } from "../../compute/layerField";
 import type { Session } from "../../state/session";
-import {
-  currentTrace,
-  headCount,
-  headsOn,
-  type Place,
-  type SentenceFilter,
-  selectedEdge,
-} from "../../state/state";
+import { headCount, headsOn, type Place, type SentenceFilter, selectedEdge } from "../../state/state";
 import { bitmapOf } from "../image/bitmaps";
-import { hasPatches, PictureView } from "../image/ImageView";
-import { Crop } from "../image/PatchThumbnail";
-import { WholeButton } from "../shared/PanelActions";
-import { Segments } from "../shared/SegmentedControl";
+import { hasPatches, ImageView } from "../image/ImageView";
+import { PatchThumbnail } from "../image/PatchThumbnail";
+import { PanelActions } from "../shared/PanelActions";
+import { SegmentedControl } from "../shared/SegmentedControl";
 import { StackTabs } from "../shared/StackTabs";
 import { type Edge, type Focus, type Shown, sinkName } from "../shared/weights";
 import type { Match } from "./findText";
@@ -22,8 +15,8 @@ import { HeadLegend } from "./HeadLegend";
 import { HeadLines } from "./HeadLines";
 import { HeadSquares } from "./HeadSquares";
 import { LayerStepper } from "./LayerStepper";
-import type { Drawn } from "./lineRaster";
-import { Search } from "./SearchBox";
+import type { RasterSummary } from "./lineRaster";
+import { SearchBox } from "./SearchBox";
 import { SideNames } from "./SideNames";
 
 const FILTERS: readonly (readonly [SentenceFilter, string])[] = [
@@ -45,16 +38,18 @@ export interface HeadPanelProps {
   readonly onFocus: (focus: Focus | null) => void;
   /** Into the neurons of the token that the keyboard is on. */
   readonly onEnter: () => void;
+  /** What can be taken away of the panel: a menu in its bar. */
+  readonly exportMenu: JSX.Element;
 }
 
 /** The head view with its controls and its legend. */
 export function HeadPanel(props: HeadPanelProps) {
   const { session } = props;
   const state = session.state;
-  const trace = () => currentTrace(state());
+  const trace = () => state().trace;
   const stack = () => trace()?.stacks[state().selection.stack];
   const heads = () => headsOn(state());
-  const [drawn, setDrawn] = createSignal<Drawn | null>(null);
+  const [drawn, setDrawn] = createSignal<RasterSummary | null>(null);
   const [finding, setFinding] = createSignal(false);
   const [matches, setMatches] = createSignal<readonly Match[]>([]);
   let panel!: HTMLElement;
@@ -63,7 +58,7 @@ export function HeadPanel(props: HeadPanelProps) {
   const sinkTitle = createMemo(() => sinkName(props.shown.keys, stack()?.causal ?? false));
   const hasPair = () => props.shown.keys.some((token) => token.sentence === "B");
   const turned = () => state().view.orientation === "rows";
-  const pictureAlone = () => hasPatches(props.shown) && state().view.pictures === "alone";
+  const imageAlone = () => hasPatches(props.shown) && state().view.pictures === "alone";
   const found = createMemo(() => {
     const places = new Set<string>();
     const both = !matches().some((match) => match.side === "key");
@@ -102,7 +97,7 @@ export function HeadPanel(props: HeadPanelProps) {
         <LayerStepper session={session} />
         <Show when={hasPair()}>
           <div class="filter">
-            <Segments
+            <SegmentedControl
               label="Sentence filter"
               options={FILTERS}
               value={state().view.filter}
@@ -143,7 +138,7 @@ export function HeadPanel(props: HeadPanelProps) {
             )}
           </svg>
         </button>
-        <WholeButton session={session} panel="head" name="Head view" />
+        <PanelActions session={session} panel="head" name="Head view" exportMenu={props.exportMenu} />
       </div>
       <StackTabs session={session} />
       <HeadSquares
@@ -157,7 +152,7 @@ export function HeadPanel(props: HeadPanelProps) {
       />
       <HeadControls session={session} sinkTitle={sinkTitle()} />
       <Show when={finding()}>
-        <Search
+        <SearchBox
           queries={props.shown.queries}
           keys={props.shown.keys}
           onMatches={setMatches}
@@ -170,7 +165,7 @@ export function HeadPanel(props: HeadPanelProps) {
       </Show>
       <Show when={hasPatches(props.shown) && props.field}>
         {(field) => (
-          <PictureView
+          <ImageView
             session={session}
             field={field()}
             version={props.version}
@@ -182,17 +177,17 @@ export function HeadPanel(props: HeadPanelProps) {
           />
         )}
       </Show>
-      <Show when={!pictureAlone()}>
+      <Show when={!imageAlone()}>
         <SideNames
-          stack={currentTrace(state())?.stacks[state().selection.stack]}
+          stack={state().trace?.stacks[state().selection.stack]}
           queries={props.shown.queries.length}
           keys={props.shown.keys.length}
         />
       </Show>
       <Show
-        when={!pictureAlone() && props.field}
+        when={!imageAlone() && props.field}
         fallback={
-          <Show when={!pictureAlone()}>
+          <Show when={!imageAlone()}>
             <div class="stage empty" />
           </Show>
         }
@@ -212,7 +207,9 @@ export function HeadPanel(props: HeadPanelProps) {
             found={({ side, index }) => found().has(`${side} ${index}`)}
             before={
               hasPatches(props.shown)
-                ? (token) => <Crop token={token} bitmap={bitmapOf(trace(), token.image ?? 0)} size={16} />
+                ? (token) => (
+                    <PatchThumbnail token={token} bitmap={bitmapOf(trace(), token.image ?? 0)} size={16} />
+                  )
                 : undefined
             }
             onFocus={props.onFocus}
@@ -227,15 +224,15 @@ export function HeadPanel(props: HeadPanelProps) {
             onKnown={props.onKnown}
             onFailure={session.fail}
             onEnter={props.onEnter}
-            sought={session.sought()}
-            onReached={session.reached}
+            toReveal={session.tokenToReveal()}
+            onRevealed={session.tokenRevealed}
             reveal={(way) => {
               reveal = way;
             }}
           />
         )}
       </Show>
-      <Show when={!pictureAlone()}>
+      <Show when={!imageAlone()}>
         <HeadLegend
           field={props.field}
           layer={state().selection.layer}

@@ -1,12 +1,11 @@
 import { For } from "solid-js";
 import type { Session } from "../../state/session";
-import { currentTrace } from "../../state/state";
 
 /** The layer of the head view; those without attention are passed over. */
 export function LayerStepper(props: { readonly session: Session }) {
   const { session } = props;
   const selection = () => session.state().selection;
-  const stacks = () => currentTrace(session.state())?.stacks ?? {};
+  const stacks = () => session.state().trace?.stacks ?? {};
   const stack = () => stacks()[selection().stack];
   /** Whether any layer from `first` to before `end` has attention. */
   const present = (first: number, end?: number) =>

@@ -1,12 +1,12 @@
 import { createEffect, onCleanup } from "solid-js";
-import type { HeadSummary } from "../../compute/summary";
+import type { HeadSummary } from "../../compute/headSummary";
 import type { Place } from "../../state/state";
-import type { Layout } from "../shared/tokenLayout";
+import type { TokenLayout } from "../shared/tokenLayout";
 import { readTheme, type Shading, type Theme } from "./overlay";
 import { paintMinimap } from "./paintMinimap";
 
 export interface MinimapProps {
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly scroll: number;
   readonly summaries: readonly HeadSummary[];
   readonly shading: Shading | null;

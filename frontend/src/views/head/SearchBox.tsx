@@ -3,7 +3,7 @@ import type { Place } from "../../state/state";
 import type { Token } from "../../wire/messages";
 import { findText, type Match } from "./findText";
 
-export interface SearchProps {
+export interface SearchBoxProps {
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
   readonly onMatches: (matches: readonly Match[]) => void;
@@ -13,7 +13,7 @@ export interface SearchProps {
 }
 
 /** A field to find tokens with, as a browser finds text: Enter goes on, shift and Enter back, Escape leaves. */
-export function Search(props: SearchProps) {
+export function SearchBox(props: SearchBoxProps) {
   let field!: HTMLInputElement;
   const [text, setText] = createSignal("");
   const [at, setAt] = createSignal(0);

@@ -1,12 +1,12 @@
 /** The picture of all lines, for a band of tokens somewhat longer than the window: scrolling moves it. Pure. */
 
-import type { LayerField } from "../../compute/field";
-import type { RowRules } from "../../compute/summary";
+import type { RowRules } from "../../compute/headSummary";
+import type { LayerField } from "../../compute/layerField";
 import { Density } from "../../marks/density";
 import type { Lines } from "../../marks/lines";
 import type { Scale } from "../../state/state";
 import { scalesOf } from "../shared/canvas";
-import { type Layout, visibleRows } from "../shared/tokenLayout";
+import { type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import { type Cutoffs, linesAmong } from "./selectLines";
 
 /** Lines that a canvas strokes quickly; more are rasterised. */
@@ -18,7 +18,7 @@ export interface BandRequest {
   readonly id: number;
   readonly heads: readonly number[];
   readonly rules: RowRules;
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly scale: Scale;
   readonly dark: boolean;
   /** Device pixels to a CSS pixel. */
@@ -60,7 +60,7 @@ export function drawBand(field: LayerField, request: BandRequest, cutoffs: Cutof
 /** Whether a band holds the window at `scroll` and `spare` windows more on either side, as far as there are tokens. */
 export function covers(
   band: { readonly top: number; readonly length: number },
-  layout: Layout,
+  layout: TokenLayout,
   scroll: number,
   spare: number,
 ): boolean {
@@ -71,7 +71,7 @@ export function covers(
 
 /** The band to draw around a window. */
 export function bandAround(
-  layout: Layout,
+  layout: TokenLayout,
   scroll: number,
 ): { readonly top: number; readonly length: number } {
   const whole = Math.max(layout.extent, layout.height);

@@ -1,8 +1,8 @@
 /** Looks at all rows of a layer's heads, and draws bands of lines, beside the main thread. */
 
-import { ComputedLayer, type LayerHeader, PackedLayer } from "../../compute/field";
-import type { LayerData } from "../../compute/kernel";
-import { type HeadSummary, type RowRules, summarise } from "../../compute/summary";
+import { type HeadSummary, type RowRules, summarize } from "../../compute/headSummary";
+import type { LayerData } from "../../compute/layerData";
+import { ComputedLayer, type LayerHeader, PackedLayer } from "../../compute/layerField";
 import { type Band, type BandRequest, drawBand } from "./band";
 
 export type ToWorker =
@@ -13,7 +13,7 @@ export type ToWorker =
       readonly data: LayerData | Uint8Array | Uint16Array;
     }
   | {
-      readonly type: "summarise";
+      readonly type: "summarize";
       readonly client: number;
       readonly key: string;
       readonly rules: RowRules;
@@ -89,7 +89,7 @@ function work(): boolean {
     const head = own.summaries?.heads.shift();
     if (head === undefined || own.summaries === null) continue;
     const { key, rules } = own.summaries;
-    const summary = summarise(field, head, rules);
+    const summary = summarize(field, head, rules);
     if (field instanceof ComputedLayer && summary.normalisers !== null && !field.hasNormalisers(head))
       field.setNormalisers(head, summary.normalisers);
     cutoffs.set(`${key} ${head}`, summary.cutoffs);

@@ -1,17 +1,17 @@
 /** The picture of all lines of the head view, and what is known of its heads: asked for where it would be another. */
 
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup } from "solid-js";
-import type { LayerField } from "../../compute/field";
-import type { HeadSummary } from "../../compute/summary";
+import type { HeadSummary } from "../../compute/headSummary";
+import type { LayerField } from "../../compute/layerField";
 import type { Scale } from "../../state/state";
 import { leastVisible, pixelRatio } from "../shared/canvas";
-import type { Layout } from "../shared/tokenLayout";
+import type { TokenLayout } from "../shared/tokenLayout";
 import { rowRules, type Shown } from "../shared/weights";
 import { type Band, type BandRequest, bandAround, covers } from "./band";
-import { joinWork, type WorkClient } from "./lineWorker";
+import { joinLineWorker, type LineWorkerClient } from "./lineWorker";
 
 /** What there is to say of a picture: what it leaves out. */
-export interface Drawn {
+export interface RasterSummary {
   /** The lightest weight drawn where that is a matter of the eye, or of too many lines. */
   readonly least: number;
   readonly crowded: number;
@@ -23,18 +23,22 @@ export interface Drawn {
   readonly fading: boolean;
 }
 
-export interface PictureProps {
+export interface LineRasterProps {
   readonly field: LayerField;
   readonly shown: Shown;
   readonly scale: Scale;
   readonly dark: boolean;
-  readonly onDrawn: (drawn: Drawn) => void;
+  readonly onDrawn: (drawn: RasterSummary) => void;
   /** The field knows more than before. */
   readonly onKnown?: () => void;
   readonly onFailure?: (sentence: string) => void;
 }
 
-export function createPicture(props: PictureProps, layout: Accessor<Layout>, scroll: Accessor<number>) {
+export function createLineRaster(
+  props: LineRasterProps,
+  layout: Accessor<TokenLayout>,
+  scroll: Accessor<number>,
+) {
   const [band, setBand] = createSignal<Band | null>(null);
   const [known, setKnown] = createSignal(0);
 
@@ -46,8 +50,8 @@ export function createPicture(props: PictureProps, layout: Accessor<Layout>, scr
     return `${filter} ${[...hiddenKeys].join(",")} ${least} ${top}`;
   });
 
-  const client = createMemo<WorkClient>(() => {
-    const one = joinWork(props.field, {
+  const client = createMemo<LineWorkerClient>(() => {
+    const one = joinLineWorker(props.field, {
       onSummary: () => {
         setKnown((count) => count + 1);
         props.onKnown?.();
@@ -61,7 +65,7 @@ export function createPicture(props: PictureProps, layout: Accessor<Layout>, scr
     return one;
   });
   createEffect(
-    on([client, key, () => props.shown], ([one, name, shown]) => one.summarise(name, rules(), shown.heads)),
+    on([client, key, () => props.shown], ([one, name, shown]) => one.summarize(name, rules(), shown.heads)),
   );
   const summaries = createMemo<readonly HeadSummary[]>(() => {
     known();

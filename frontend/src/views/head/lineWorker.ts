@@ -1,7 +1,9 @@
 /** The work on a layer that takes longer than a frame: at once where it is little, else in a worker. */
 
-import { ComputedLayer, type LayerField, PackedLayer } from "../../compute/field";
-import { type HeadSummary, type RowRules, summarise } from "../../compute/summary";
+import { type HeadSummary, type RowRules, summarize } from "../../compute/headSummary";
+import { ComputedLayer, type LayerField, PackedLayer } from "../../compute/layerField";
+import { workerFailure } from "../../compute/workerFailure";
+import { keepNewest } from "../../state/keepNewest";
 import { type Band, type BandRequest, drawBand } from "./band";
 import type { FromWorker, ToWorker } from "./layer.worker";
 import LayerWorker from "./layer.worker?worker&inline";
@@ -10,15 +12,15 @@ import LayerWorker from "./layer.worker?worker&inline";
 const AT_ONCE = 12_000;
 
 /** A view's share of the work: only its newest requests matter. */
-export interface WorkClient {
+export interface LineWorkerClient {
   /** The summaries of some heads under rules that `key` names; `onSummary` is called for each that was not known. */
-  summarise(key: string, rules: RowRules, heads: readonly number[]): void;
+  summarize(key: string, rules: RowRules, heads: readonly number[]): void;
   summary(key: string, head: number): HeadSummary | null;
   band(key: string, request: BandRequest): void;
   close(): void;
 }
 
-export interface WorkListener {
+export interface LineWorkerListener {
   readonly onSummary: () => void;
   readonly onBand: (band: Band) => void;
   readonly onFailure: (sentence: string) => void;
@@ -27,9 +29,9 @@ export interface WorkListener {
 /** Summaries kept of one layer. */
 const KEPT = 256;
 
-class LayerWork {
+class LineWorker {
   #worker: Worker | undefined;
-  #clients = new Map<number, WorkListener>();
+  #clients = new Map<number, LineWorkerListener>();
   #next = 0;
   readonly #summaries = new Map<string, HeadSummary>();
 
@@ -38,24 +40,24 @@ class LayerWork {
     private readonly onEmpty: () => void,
   ) {}
 
-  join(listener: WorkListener): WorkClient {
+  join(listener: LineWorkerListener): LineWorkerClient {
     const client = this.#next++;
     this.#clients.set(client, listener);
     return {
-      summarise: (key, rules, heads) => this.#summarise(client, key, rules, heads),
+      summarize: (key, rules, heads) => this.#summarize(client, key, rules, heads),
       summary: (key, head) => this.#summaries.get(`${key} ${head}`) ?? null,
       band: (key, request) => this.#band(client, key, request),
       close: () => this.#leave(client),
     };
   }
 
-  #summarise(client: number, key: string, rules: RowRules, heads: readonly number[]): void {
+  #summarize(client: number, key: string, rules: RowRules, heads: readonly number[]): void {
     const missing = heads.filter((head) => !this.#summaries.has(`${key} ${head}`));
     if (missing.length === 0) return;
     if (this.#little(heads.length)) {
-      for (const head of missing) this.#keep(key, summarise(this.field, head, rules));
+      for (const head of missing) this.#keep(key, summarize(this.field, head, rules));
       this.#clients.get(client)?.onSummary();
-    } else this.#post({ type: "summarise", client, key, rules, heads: missing });
+    } else this.#post({ type: "summarize", client, key, rules, heads: missing });
   }
 
   #band(client: number, key: string, request: BandRequest): void {
@@ -89,11 +91,7 @@ class LayerWork {
     const { head, normalisers } = summary;
     if (field instanceof ComputedLayer && normalisers !== null && !field.hasNormalisers(head))
       field.setNormalisers(head, normalisers);
-    this.#summaries.set(`${key} ${head}`, summary);
-    for (const oldest of this.#summaries.keys()) {
-      if (this.#summaries.size <= KEPT) break;
-      this.#summaries.delete(oldest);
-    }
+    keepNewest(this.#summaries, `${key} ${head}`, summary, KEPT);
   }
 
   #post(message: ToWorker): void {
@@ -106,7 +104,7 @@ class LayerWork {
         else listener?.onSummary();
       };
       this.#worker.onerror = (event) => {
-        const sentence = `The background computation failed: ${event.message}.`;
+        const sentence = workerFailure(event);
         for (const listener of this.#clients.values()) listener.onFailure(sentence);
       };
       const { field } = this;
@@ -119,11 +117,11 @@ class LayerWork {
   }
 }
 
-const works = new WeakMap<LayerField, LayerWork>();
+const works = new WeakMap<LayerField, LineWorker>();
 
 /** Joins the work on a layer; views of one layer share it. */
-export function joinWork(field: LayerField, listener: WorkListener): WorkClient {
-  const work = works.get(field) ?? new LayerWork(field, () => works.delete(field));
+export function joinLineWorker(field: LayerField, listener: LineWorkerListener): LineWorkerClient {
+  const work = works.get(field) ?? new LineWorker(field, () => works.delete(field));
   works.set(field, work);
   return work.join(listener);
 }

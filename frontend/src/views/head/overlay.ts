@@ -5,10 +5,10 @@ import { shortWeight } from "../../marks/format";
 import { LineList, type LineScales, type Lines, strokeLines } from "../../marks/lines";
 import { css, headColour } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
-import { opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
-import { type Layout, rowSize, rowY, visibleRows } from "../shared/tokenLayout";
+import { context2d, opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
+import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import type { Edge } from "../shared/weights";
-import { bundled } from "./bundle";
+import { bundleLines } from "./bundleLines";
 
 /** Colours of the page that a canvas cannot inherit. */
 export interface Theme {
@@ -76,13 +76,12 @@ export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
 }
 
 /** The context of a canvas of the window's size, cleared; its coordinates are across and along. */
-function opened(canvas: HTMLCanvasElement, layout: Layout, family: string): CanvasRenderingContext2D {
+function opened(canvas: HTMLCanvasElement, layout: TokenLayout, family: string): CanvasRenderingContext2D {
   const ratio = pixelRatio();
   const turned = layout.cells !== undefined;
   const [across, along] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
   const [width, height] = turned ? [along, across] : [across, along];
-  const context = canvas.getContext("2d");
-  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  const context = context2d(canvas);
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = Math.max(1, width);
     canvas.height = Math.max(1, height);
@@ -107,7 +106,7 @@ function rasterise(
   context: CanvasRenderingContext2D,
   lines: Lines,
   scales: LineScales,
-  layout: Layout,
+  layout: TokenLayout,
 ): void {
   const ratio = pixelRatio();
   const turned = layout.cells !== undefined;
@@ -115,7 +114,7 @@ function rasterise(
   const along = Math.max(1, Math.round(layout.height * ratio));
   if (density?.width !== across || density.height !== along) density = new Density(across, along, ratio);
   else density.clear();
-  for (const { head, y0, y1, amount } of bundled(lines, scales, layout.height))
+  for (const { head, y0, y1, amount } of bundleLines(lines, scales, layout.height))
     density.curve(y0, y1, { head, amount, colour: scales.colour(head), fades: false });
   const [width, height] = turned ? [along, across] : [across, along];
   const from = Math.round(layout.lineX0 * ratio);

@@ -1,5 +1,5 @@
 import { strokeLines } from "../../marks/lines";
-import { scalesOf } from "../shared/canvas";
+import { context2d, scalesOf } from "../shared/canvas";
 import type { Band } from "./band";
 import { orient } from "./overlay";
 
@@ -7,8 +7,7 @@ import { orient } from "./overlay";
 export function paintBand(canvas: HTMLCanvasElement, { request, lines, pixels, width, height }: Band): void {
   canvas.width = width;
   canvas.height = height;
-  const context = canvas.getContext("2d");
-  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  const context = context2d(canvas);
   if (pixels !== null) {
     context.putImageData(new ImageData(pixels, width, height), 0, 0);
     return;

@@ -1,14 +1,14 @@
 /** Where attention goes over the whole input, in a strip a few pixels wide. */
 
-import type { HeadSummary } from "../../compute/summary";
+import type { HeadSummary } from "../../compute/headSummary";
 import { css, headColour } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
-import { pixelRatio } from "../shared/canvas";
-import { type Layout, rowY } from "../shared/tokenLayout";
+import { context2d, pixelRatio } from "../shared/canvas";
+import { rowY, type TokenLayout } from "../shared/tokenLayout";
 import { orient, type Shading, type Theme } from "./overlay";
 
 export interface MinimapScene {
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly summaries: readonly HeadSummary[];
   readonly shading: Shading | null;
   readonly pins: readonly Place[];
@@ -23,8 +23,7 @@ export function paintMinimap(canvas: HTMLCanvasElement, scene: MinimapScene): vo
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   canvas.width = Math.max(1, Math.round(width * ratio));
   canvas.height = Math.max(1, Math.round(height * ratio));
-  const context = canvas.getContext("2d");
-  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  const context = context2d(canvas);
   orient(context, turned, ratio);
   const [across, along] = turned ? [height, width] : [width, height];
   const pixel = 1 / ratio;

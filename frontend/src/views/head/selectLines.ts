@@ -1,7 +1,7 @@
 /** Which lines of a field the head view draws. Pure. */
 
-import type { LayerField } from "../../compute/field";
-import { cutoffOf, type RowRules } from "../../compute/summary";
+import { cutoffOf, type RowRules } from "../../compute/headSummary";
+import type { LayerField } from "../../compute/layerField";
 import { LineList } from "../../marks/lines";
 import type { Place } from "../../state/state";
 import { weightsAt } from "../shared/weights";
@@ -9,7 +9,7 @@ import { weightsAt } from "../shared/weights";
 /** Lines that one picture holds at most; above it the lightest are left out, and the legend says so. */
 const MOST_LINES = 60_000;
 
-export interface Collected {
+export interface SelectedLines {
   readonly lines: LineList;
   /** The heaviest weight left out because there were too many lines. */
   readonly threshold: number;
@@ -27,7 +27,7 @@ export function linesAmong(
   rules: RowRules,
   cutoffs: Cutoffs,
   among: { readonly queries: readonly [number, number]; readonly keys: readonly [number, number] },
-): Collected {
+): SelectedLines {
   const list = new LineList();
   let complete = true;
   const [firstQuery, lastQuery] = among.queries;

@@ -23,7 +23,7 @@ const measured = new Map<string, number>();
 let ruler: CanvasRenderingContext2D | null | undefined;
 
 /** How wide each token's cell is, CSS pixels. */
-export function widthsOf(tokens: readonly Token[]): Float64Array {
+export function wordWidths(tokens: readonly Token[]): Float64Array {
   return Float64Array.from(tokens, (token) => {
     const { before, text } = face(token);
     const wide = widthOf(before + text) + CELL.padding;

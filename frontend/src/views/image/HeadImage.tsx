@@ -1,7 +1,6 @@
 import { createEffect, createMemo } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import { percent } from "../../marks/format";
-import { css, headColour } from "../../marks/palette";
 import {
   type Frame,
   heaviest,
@@ -11,13 +10,14 @@ import {
   patchAt,
   patchBeside,
   shareOf,
-} from "../../marks/picture";
+} from "../../marks/imagePatches";
+import { css, headColour } from "../../marks/palette";
 import type { Place, Scale } from "../../state/state";
 import { prepare } from "../shared/canvas";
 import { type Focus, weightsAt } from "../shared/weights";
 import type { Bitmap } from "./bitmaps";
 
-export interface HeadPictureProps {
+export interface HeadImageProps {
   readonly head: number;
   readonly layer: number;
   readonly bitmap: Bitmap;
@@ -45,7 +45,7 @@ const CAPTION = 84;
 const LETTER = 7;
 
 /** What one head looks at in one picture, from the selected token. */
-export function HeadPicture(props: HeadPictureProps) {
+export function HeadImage(props: HeadImageProps) {
   let canvas!: HTMLCanvasElement;
   const scale = () => props.width / props.bitmap.width;
   const height = () => Math.round(props.bitmap.height * scale());

@@ -1,17 +1,17 @@
 import { createEffect, onCleanup, Show } from "solid-js";
 
-export interface GivenImage {
+export interface ImageFile {
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
 export interface ImageInputProps {
-  readonly image: GivenImage | null;
+  readonly image: ImageFile | null;
   /** Whether a picture is all that the model reads. */
   readonly alone: boolean;
   /** Bytes of a file at most. */
   readonly most: number;
-  readonly onImage: (image: GivenImage | null) => void;
+  readonly onImage: (image: ImageFile | null) => void;
   readonly onFailure: (sentence: string) => void;
 }
 
@@ -27,13 +27,13 @@ export function ImageInput(props: ImageInputProps) {
     }
     props.onImage({ name: given.name, bytes: new Uint8Array(await given.arrayBuffer()) });
   };
-  const pictureIn = (files: FileList | undefined): File | undefined =>
+  const imageIn = (files: FileList | undefined): File | undefined =>
     [...(files ?? [])].find(({ type }) => type.startsWith("image/"));
   const listen = (): void => {
     const page = root.closest<HTMLElement>(".app");
     if (page === null) return;
     const onPaste = (event: ClipboardEvent): void => {
-      const found = pictureIn(event.clipboardData?.files);
+      const found = imageIn(event.clipboardData?.files);
       if (found === undefined) return;
       event.preventDefault();
       void take(found);
@@ -41,7 +41,7 @@ export function ImageInput(props: ImageInputProps) {
     const onDrag = (event: DragEvent): void => event.preventDefault();
     const onDrop = (event: DragEvent): void => {
       event.preventDefault();
-      void take(pictureIn(event.dataTransfer?.files));
+      void take(imageIn(event.dataTransfer?.files));
     };
     page.addEventListener("paste", onPaste);
     page.addEventListener("dragover", onDrag);

@@ -1,16 +1,16 @@
 import { createMemo, createSignal, For, onCleanup, onMount, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import { face, word } from "../../marks/format";
-import { arrange, patchesOf, pictureQuery } from "../../marks/picture";
+import { arrange, imageQuery, patchesOf } from "../../marks/imagePatches";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Session } from "../../state/session";
-import { currentTrace, type Pictures, type Place } from "../../state/state";
-import { Segments } from "../shared/SegmentedControl";
+import type { Pictures, Place } from "../../state/state";
+import { SegmentedControl } from "../shared/SegmentedControl";
 import type { Focus, Shown } from "../shared/weights";
 import { bitmapOf } from "./bitmaps";
-import { HeadPicture } from "./HeadImage";
+import { HeadImage } from "./HeadImage";
 
-export interface PictureViewProps {
+export interface ImageViewProps {
   readonly session: Session;
   readonly field: LayerField;
   readonly version: number;
@@ -41,13 +41,13 @@ export function hasPatches(shown: Shown): boolean {
 }
 
 /** The input's picture, lit by what each head on show looks at from the selected token. */
-export function PictureView(props: PictureViewProps) {
+export function ImageView(props: ImageViewProps) {
   const { session } = props;
   const state = session.state;
   let area!: HTMLDivElement;
   const [size, setSize] = createSignal({ width: 0, height: 0 });
   const [chosen, setChosen] = createSignal<number | null>(null);
-  const trace = () => currentTrace(state());
+  const trace = () => state().trace;
   const choice = () => state().view.pictures;
 
   const images = createMemo(() => {
@@ -61,7 +61,7 @@ export function PictureView(props: PictureViewProps) {
     const { focus } = props;
     if (focus?.kind === "token") return focus.place;
     if (focus?.kind === "edge") return { side: "query", index: focus.edge.query };
-    const usual = pictureQuery(props.shown.queries) ?? props.shown.queries.length - 1;
+    const usual = imageQuery(props.shown.queries) ?? props.shown.queries.length - 1;
     return state().selection.token ?? state().pins.at(-1) ?? { side: "query", index: usual };
   });
   const image = createMemo(() => {
@@ -118,7 +118,7 @@ export function PictureView(props: PictureViewProps) {
       data-testid="picture-view"
     >
       <div class="picture-bar">
-        <Segments
+        <SegmentedControl
           label="Picture and lines"
           options={CHOICES}
           value={choice()}
@@ -170,7 +170,7 @@ export function PictureView(props: PictureViewProps) {
             {(one) => (
               <For each={heads()}>
                 {(head) => (
-                  <HeadPicture
+                  <HeadImage
                     head={head}
                     layer={props.field.layer}
                     bitmap={one()}

@@ -4,7 +4,7 @@ import { pixelRatio } from "../shared/canvas";
 import type { Bitmap } from "./bitmaps";
 
 /** What a patch shows, small, beside its name. */
-export function Crop(props: {
+export function PatchThumbnail(props: {
   readonly token: Token;
   readonly bitmap: Bitmap | null;
   readonly size: number;

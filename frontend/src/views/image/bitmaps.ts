@@ -2,6 +2,7 @@
 
 import { type Accessor, createSignal } from "solid-js";
 import type { TraceMessage } from "../../wire/messages";
+import { context2d } from "../shared/canvas";
 
 export interface Bitmap {
   readonly colour: ImageBitmap;
@@ -29,8 +30,7 @@ async function decoded(bytes: Uint8Array): Promise<Bitmap> {
   const { width, height } = colour;
   const grey = document.createElement("canvas");
   [grey.width, grey.height] = [width, height];
-  const context = grey.getContext("2d");
-  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  const context = context2d(grey);
   context.drawImage(colour, 0, 0);
   const pixels = context.getImageData(0, 0, width, height);
   const { data } = pixels;

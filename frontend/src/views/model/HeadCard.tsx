@@ -1,9 +1,9 @@
 import { For, Show } from "solid-js";
-import type { HeadReading } from "./headReadout";
+import type { HeadReadout } from "./headReadout";
 import { type HeadFact, rankText } from "./measures";
 
 export interface HeadCardProps {
-  readonly reading: HeadReading;
+  readonly reading: HeadReadout;
   readonly facts: readonly HeadFact[];
   readonly chosen: string | null;
   /** Whether the sinks are left out. */

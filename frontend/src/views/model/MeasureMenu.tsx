@@ -3,7 +3,7 @@ import type { Session } from "../../state/session";
 import type { ViewSettings } from "../../state/state";
 import type { Measure } from "../../wire/messages";
 import { Popover } from "../shared/Popover";
-import { Segments } from "../shared/SegmentedControl";
+import { SegmentedControl } from "../shared/SegmentedControl";
 
 const SORTS: readonly (readonly [ViewSettings["sort"], string])[] = [
   ["none", "as built"],
@@ -95,7 +95,7 @@ export function MeasureMenu(props: MeasureMenuProps) {
           <Show when={props.chosen !== null}>
             <div class="settings">
               <span class="quiet">Order</span>
-              <Segments
+              <SegmentedControl
                 label="Order"
                 options={SORTS}
                 value={view().sort}

@@ -1,68 +1,19 @@
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
-import type { Matrix } from "../../compute/matrices";
-import type { Thumbnails } from "../../compute/thumbnails";
-import type { Camera, Palette, Scale, ViewSettings } from "../../state/state";
-import { fillingZoom, framing, moved, rectOf, worldAt, zoomedAbout } from "./camera";
-import type { Look as Closeness } from "./details";
-import { drawGrid } from "./drawFrame";
+import type { HeadPlace } from "../../state/state";
+import { fillingZoom, framing, panned, rectOf, worldAt, zoomedAbout } from "./camera";
+import { drawFrame } from "./drawFrame";
 import { followGestures } from "./gestures";
 import { gridKeys } from "./gridKeys";
-import { createLayout } from "./gridLayout";
+import { createGridLayout } from "./gridLayout";
+import type { ModelGridProps } from "./gridProps";
 import { MatrixMargins } from "./MatrixMargins";
-import { type CellPlace, cellAt, type HeadCell } from "./matrixFrame";
-import type { HeadPlace } from "./overlay";
-import { GridPainter, type Tint } from "./painter";
-import type { Look, Rules } from "./thumbnailStyle";
-
-export interface ModelGridProps {
-  readonly layers: ReadonlyMap<number, Thumbnails>;
-  /** Heads of each layer of the model; 0 for a layer without attention. */
-  readonly heads: readonly number[];
-  /** Layers that an exported file lacks. */
-  readonly leftOut: readonly number[];
-  readonly rules: Rules;
-  readonly look: Look;
-  readonly palette: Palette;
-  readonly scale: Scale;
-  readonly dark: boolean;
-  readonly causal: boolean;
-  readonly sort: ViewSettings["sort"];
-  /** What heads are sorted by; null for nothing. */
-  readonly value: ((place: HeadPlace) => number) | null;
-  readonly tint: Tint;
-  readonly within: (place: HeadPlace) => boolean;
-  readonly selected: { readonly layer: number; readonly heads: readonly number[] };
-  /** The edge that is pinned. */
-  readonly edge: CellPlace | null;
-  readonly camera: Camera | null;
-  /** Changes whenever more numbers are there. */
-  readonly version: number;
-  readonly field: (layer: number) => LayerField | null;
-  readonly matrix: (look: Omit<Closeness, "trace" | "stack">, place: HeadPlace) => Matrix | null;
-  readonly onLook: (look: Omit<Closeness, "trace" | "stack">) => void;
-  /** What a head is called and holds, for those who hear it. */
-  readonly spoken: (place: HeadPlace) => string;
-  readonly spokenCell: (cell: HeadCell) => string;
-  readonly onCamera: (camera: Camera | null) => void;
-  /** The head pointed at, where on the page, and by what. */
-  readonly onOver: (place: HeadPlace | null, spot: { readonly x: number; readonly y: number } | null) => void;
-  readonly onCell: (cell: HeadCell | null) => void;
-  /** The head that is shown as a matrix. */
-  readonly onMatrix: (place: HeadPlace | null) => void;
-  readonly onSelect: (place: HeadPlace) => void;
-  readonly onAdd: (place: HeadPlace) => void;
-  readonly onEdge: (cell: HeadCell) => void;
-  /** A second click on the same cell takes back what the first did. */
-  readonly onTakeBack: () => void;
-  /** Into the head view. */
-  readonly onEnter: () => void;
-}
+import { cellAt, type HeadCell } from "./matrixFrame";
+import { GridPainter } from "./painter";
 
 /** A thumbnail for each head: rows are layers, columns heads. One thing to focus, in which arrows move from head to head. */
 export function ModelGrid(props: ModelGridProps) {
   let stage!: HTMLDivElement;
-  let picture!: HTMLCanvasElement;
+  let thumbnails!: HTMLCanvasElement;
   let overlay!: HTMLCanvasElement;
   let painter: GridPainter | null = null;
   const [size, setSize] = createSignal({ width: 0, height: 0 });
@@ -74,7 +25,7 @@ export function ModelGrid(props: ModelGridProps) {
   /** Whether the keyboard just came to a head: then it is told about as if it were pointed at. */
   const [arrived, setArrived] = createSignal(false);
 
-  const layout = createLayout(props, size);
+  const layout = createGridLayout(props, size);
   const { placement, grid, filling, partOf, motion, view, frame } = layout;
   const slots = () => placement().lines.flat();
   const exists = (place: HeadPlace) => placement().of(place) !== null;
@@ -129,7 +80,7 @@ export function ModelGrid(props: ModelGridProps) {
   });
   createEffect(
     on([view, placement, frame, motion.moving, () => props.layers, () => props.version], () => {
-      if (!motion.moving() && size().width > 0 && motion.camera() !== null) props.onLook(closeness());
+      if (!motion.moving() && size().width > 0 && motion.camera() !== null) props.onCloseness(closeness());
     }),
   );
 
@@ -143,7 +94,7 @@ export function ModelGrid(props: ModelGridProps) {
   };
   const draw = (): void => {
     if (painter === null) return;
-    drawGrid({ stage, painter, overlay }, props, layout, closeness(), {
+    drawFrame({ stage, painter, overlay }, props, layout, closeness(), {
       ...{ hovered: hovered(), focused: focused(), cell: cell(), within: within() },
     });
   };
@@ -198,13 +149,13 @@ export function ModelGrid(props: ModelGridProps) {
   };
   let justDragged: () => boolean = () => false;
   onMount(() => {
-    painter = new GridPainter(picture);
+    painter = new GridPainter(thumbnails);
     const watch = new ResizeObserver(() => setSize({ width: stage.clientWidth, height: stage.clientHeight }));
     watch.observe(stage);
     onCleanup(() => watch.disconnect());
     justDragged = followGestures(stage, {
       onZoom: (factor, x, y) => motion.jump(zoomedAbout(grid(), filling(), motion.camera(), factor, x, y)),
-      onPan: (dx, dy) => motion.jump(moved(grid(), filling(), motion.camera(), dx, dy)),
+      onPan: (dx, dy) => motion.jump(panned(grid(), filling(), motion.camera(), dx, dy)),
       movable: () => motion.camera() !== null,
       onDragging: setDragging,
     });
@@ -306,7 +257,7 @@ export function ModelGrid(props: ModelGridProps) {
     >
       <canvas
         class="picture"
-        ref={picture}
+        ref={thumbnails}
         aria-hidden="true"
         data-testid="model-picture"
         style={{

@@ -1,26 +1,25 @@
-import { createEffect, createMemo, createSignal, onCleanup, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import { createEffect, createMemo, createSignal, type JSX, onCleanup, Show } from "solid-js";
+import type { LayerField } from "../../compute/layerField";
 import { decimals, weightText } from "../../marks/format";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Session } from "../../state/session";
-import type { AppState } from "../../state/state";
-import { WholeButton } from "../shared/PanelActions";
-import { Segments } from "../shared/SegmentedControl";
+import type { AppState, HeadPlace } from "../../state/state";
+import { PanelActions } from "../shared/PanelActions";
+import { SegmentedControl } from "../shared/SegmentedControl";
 import { StackTabs } from "../shared/StackTabs";
 import { absence, type Edge, rankWords, readEdge } from "../shared/weights";
-import { readModel } from "./createModelView";
+import { createModelView } from "./createModelView";
 import { Details } from "./details";
 import { HeadCard } from "./HeadCard";
-import { type HeadReading, spokenHead } from "./headReadout";
+import { type HeadReadout, spokenHead } from "./headReadout";
 import { MeasureLegend } from "./MeasureLegend";
 import { MeasureMenu } from "./MeasureMenu";
 import { ModelGrid } from "./ModelGrid";
 import type { HeadCell } from "./matrixFrame";
-import { edgeMeasure, named, tellingFacts } from "./measures";
-import type { HeadPlace } from "./overlay";
-import { groundAndInk, type Look } from "./thumbnailStyle";
+import { edgeMeasure, tellingFacts, tokenName } from "./measures";
+import { groundAndInk, type ThumbnailStyle } from "./thumbnailStyle";
 
-const LOOKS: readonly (readonly [Look, string])[] = [
+const LOOKS: readonly (readonly [ThumbnailStyle, string])[] = [
   ["lines", "lines"],
   ["map", "map"],
 ];
@@ -32,17 +31,19 @@ export interface ModelPanelProps {
   readonly over: HeadPlace | null;
   readonly onOver: (place: HeadPlace | null) => void;
   /** What the readout should say of the head pointed at. */
-  readonly onReading: (reading: HeadReading | null) => void;
+  readonly onReadout: (reading: HeadReadout | null) => void;
   /** The cell of a matrix that is pointed at. */
   readonly onCell: (cell: { readonly field: LayerField; readonly edge: Edge } | null) => void;
   readonly onEnter: () => void;
+  /** What can be taken away of the panel: a menu in its bar. */
+  readonly exportMenu: JSX.Element;
 }
 
 /** All heads of the model at a glance, and the way to each of them and into its weights. */
 export function ModelPanel(props: ModelPanelProps) {
   const { session } = props;
   const state = session.state;
-  const model = readModel(session);
+  const model = createModelView(session);
   const { layers, heads, rules, queries, keys, look, measure, reading } = model;
   let section!: HTMLElement;
   const [spot, setSpot] = createSignal<{ readonly x: number; readonly y: number } | null>(null);
@@ -50,7 +51,7 @@ export function ModelPanel(props: ModelPanelProps) {
   const details = new Details(session, () => setVersion((count) => count + 1));
   onCleanup(() => details.close());
 
-  createEffect(() => props.onReading(props.over === null ? null : reading(props.over)));
+  createEffect(() => props.onReadout(props.over === null ? null : reading(props.over)));
   const over = (place: HeadPlace | null, at: { readonly x: number; readonly y: number } | null): void => {
     const box = section.getBoundingClientRect();
     setSpot(at === null ? null : { x: at.x - box.x, y: at.y - box.y });
@@ -64,7 +65,7 @@ export function ModelPanel(props: ModelPanelProps) {
   };
   const [cell, setCell] = createSignal<HeadCell | null>(null);
   const [matrix, setMatrix] = createSignal<HeadPlace | null>(null);
-  const drawn = (): Look => (matrix() === null ? look() : "map");
+  const drawn = (): ThumbnailStyle => (matrix() === null ? look() : "map");
   createEffect(() => {
     const now = cell();
     const field = now === null ? null : fieldOf(now.layer);
@@ -72,8 +73,8 @@ export function ModelPanel(props: ModelPanelProps) {
   });
   onCleanup(() => props.onCell(null));
   const spokenCell = (now: HeadCell): string => {
-    const from = named(queries(), now.query);
-    const to = named(keys(), now.key);
+    const from = tokenName(queries(), now.query);
+    const to = tokenName(keys(), now.key);
     const field = fieldOf(now.layer);
     if (field === null) return `Head ${now.layer}.${now.head}: ${from} to ${to}`;
     if (!field.allowed(now.head, now.query, now.key)) return `${from} to ${to}: ${absence(field, now.key)}`;
@@ -147,7 +148,7 @@ export function ModelPanel(props: ModelPanelProps) {
     <section class="panel model-view" aria-label="Model view" data-testid="model-view" ref={section}>
       <div class="bar">
         <h2>Model</h2>
-        <Segments
+        <SegmentedControl
           label="Thumbnails"
           options={LOOKS}
           value={look()}
@@ -163,7 +164,7 @@ export function ModelPanel(props: ModelPanelProps) {
           />
         </Show>
         <span class="space" />
-        <WholeButton session={session} panel="model" name="Model view" />
+        <PanelActions session={session} panel="model" name="Model view" exportMenu={props.exportMenu} />
       </div>
       <StackTabs session={session} />
       <ModelGrid
@@ -186,7 +187,7 @@ export function ModelPanel(props: ModelPanelProps) {
         version={version()}
         field={fieldOf}
         matrix={(closeness, place) => details.matrix({ ...of(), ...closeness }, place)}
-        onLook={(closeness) => details.ask({ ...of(), ...closeness })}
+        onCloseness={(closeness) => details.ask({ ...of(), ...closeness })}
         spoken={(place) => spokenHead(reading(place))}
         spokenCell={spokenCell}
         onCamera={(camera) => session.dispatch({ type: "frame", frame: { camera } })}

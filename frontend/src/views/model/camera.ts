@@ -102,7 +102,7 @@ export function viewOf(grid: Grid, filling: Filling, camera: Camera | null): Vie
 }
 
 /** A camera that stays over the heads; null for all of them. */
-export function kept(grid: Grid, filling: Filling, { x, y, zoom }: Camera): Camera | null {
+export function withinBounds(grid: Grid, filling: Filling, { x, y, zoom }: Camera): Camera | null {
   const nearest = Math.min(farthestZoom(grid, filling), zoom);
   if (nearest < 1.002) return null;
   const pitch = pitches(grid, filling, nearest);
@@ -135,11 +135,11 @@ export function zoomedAbout(
   const at = middle(grid);
   const x = (px - before.x) / before.pitchX - (px - at.x) / pitch.x;
   const y = (py - before.y) / before.pitchY - (py - at.y) / pitch.y;
-  return kept(grid, filling, { x, y, zoom });
+  return withinBounds(grid, filling, { x, y, zoom });
 }
 
 /** Moved with the pointer by some pixels. */
-export function moved(
+export function panned(
   grid: Grid,
   filling: Filling,
   camera: Camera | null,
@@ -148,7 +148,7 @@ export function moved(
 ): Camera | null {
   const { pitchX, pitchY } = viewOf(grid, filling, camera);
   const { x, y, zoom } = camera ?? restOf(grid);
-  return kept(grid, filling, { x: x - dx / pitchX, y: y - dy / pitchY, zoom });
+  return withinBounds(grid, filling, { x: x - dx / pitchX, y: y - dy / pitchY, zoom });
 }
 
 /** The camera from which one head fills the window, or at another zoom the one that it is in the middle of. */
@@ -169,7 +169,7 @@ export function framing(grid: Grid, filling: Filling, slot: Slot, zoom?: number)
 }
 
 /** `share` of the way from one camera to another; the point they share stays where it is. */
-export function underway(from: Camera, to: Camera, share: number): Camera {
+export function between(from: Camera, to: Camera, share: number): Camera {
   const zoom = from.zoom * (to.zoom / from.zoom) ** share;
   const straight = Math.abs(Math.log(to.zoom / from.zoom)) < 0.01;
   const part = straight ? share : (1 / from.zoom - 1 / zoom) / (1 / from.zoom - 1 / to.zoom);

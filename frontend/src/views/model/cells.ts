@@ -1,6 +1,6 @@
 /** What lies over the cells of a matrix: what a query may not look at, hair lines, sentences, and the cell pointed at. */
 
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import { shortWeight } from "../../marks/format";
 import { darkness } from "../../marks/scale";
 import type { Scale } from "../../state/state";

@@ -1,23 +1,21 @@
 /** What the model view shows, from the state and what arrived for it. */
 
 import { createMemo } from "solid-js";
-import { edgeRows } from "../../compute/edges";
+import { edgeRows } from "../../compute/edgeRows";
 import { type HeadValue, known, Measured } from "../../compute/measures";
 import { Thumbnails } from "../../compute/thumbnails";
+import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
-import { currentTrace, headsOn, selectedEdge } from "../../state/state";
+import { type HeadPlace, headsOn, selectedEdge } from "../../state/state";
 import type { Measure, OverviewMessage } from "../../wire/messages";
 import { sinkKeys, sinkName } from "../shared/weights";
-import { type HeadReading, readHead } from "./headReadout";
+import { type HeadReadout, headReadout } from "./headReadout";
 import { describedMeasure, edgeMeasure, measuresOf, type ShownMeasure } from "./measures";
-import type { HeadPlace } from "./overlay";
-import { lookOf, type Rules } from "./thumbnailStyle";
+import { type Rules, thumbnailStyleOf } from "./thumbnailStyle";
 
-export type ModelReading = ReturnType<typeof readModel>;
-
-export function readModel(session: Session) {
+export function createModelView(session: Session) {
   const state = session.state;
-  const trace = createMemo(() => currentTrace(state()));
+  const trace = createMemo(() => state().trace);
   const stack = createMemo(() => trace()?.stacks[state().selection.stack]);
   const queries = createMemo(() => trace()?.tokens[stack()?.query ?? ""] ?? []);
   const keys = createMemo(() => trace()?.tokens[stack()?.key ?? ""] ?? []);
@@ -39,7 +37,7 @@ export function readModel(session: Session) {
         found.set(layer, thumbnails);
       }
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
     }
     return found;
   });
@@ -67,7 +65,7 @@ export function readModel(session: Session) {
       equals: (a, b) => a.layer === b.layer && String(a.heads) === String(b.heads),
     },
   );
-  const look = () => lookOf(state().view.thumbnails, Math.max(queries().length, keys().length));
+  const look = () => thumbnailStyleOf(state().view.thumbnails, Math.max(queries().length, keys().length));
 
   /** The measures once all layers are there; meanwhile those of the same stack from before, as a filter changes nothing. */
   const measured = createMemo((before: { readonly of: string; readonly values: Measured } | null) => {
@@ -78,7 +76,7 @@ export function readModel(session: Session) {
     try {
       return { of, values: new Measured(now.layers.values()) };
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
       return null;
     }
   }, null);
@@ -106,7 +104,7 @@ export function readModel(session: Session) {
     try {
       return edgeRows(message, offSink());
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
       return null;
     }
   });
@@ -162,8 +160,8 @@ export function readModel(session: Session) {
   });
 
   const name = () => sinkName(keys(), causal());
-  const reading = (place: HeadPlace): HeadReading => {
-    const found = readHead(place, layers().get(place.layer) ?? null, rules(), name());
+  const reading = (place: HeadPlace): HeadReadout => {
+    const found = headReadout(place, layers().get(place.layer) ?? null, rules(), name());
     const now = measure();
     if (now === null) return found;
     const said = describedMeasure(now, now.value(place));

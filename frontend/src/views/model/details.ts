@@ -1,13 +1,15 @@
 /** The layers and matrices that the model view needs beyond its thumbnails, for the heads that one looks at closely. */
 
-import { type LayerField, layerField } from "../../compute/field";
+import { type LayerField, layerField } from "../../compute/layerField";
 import { Matrices, type Matrix, type Part, TILE } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
+import { sentenceOf } from "../../state/failure";
+import { keepNewest } from "../../state/keepNewest";
 import type { Session } from "../../state/session";
+import type { HeadPlace } from "../../state/state";
 import type { LayerMessage } from "../../wire/messages";
 import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
-import type { HeadPlace } from "./overlay";
 import type { Placement, Slot } from "./placement";
 
 /** A head narrower than this, in CSS pixels, is drawn from its thumbnail. */
@@ -19,7 +21,7 @@ interface Layer {
   readonly field: LayerField;
 }
 
-export interface Look {
+export interface Closeness {
   readonly trace: string;
   readonly stack: string;
   readonly grid: Grid;
@@ -58,7 +60,7 @@ export class Details {
   }
 
   /** A head's matrix, as far as it is there; null where the thumbnail is as good. */
-  matrix(look: Look, slot: HeadPlace): Matrix | null {
+  matrix(look: Closeness, slot: HeadPlace): Matrix | null {
     const known = this.#layers.get(`${look.trace} ${look.stack} ${slot.layer}`);
     if (known === undefined || typeof known === "string" || !isPooled(look.layers.get(slot.layer)))
       return null;
@@ -68,7 +70,7 @@ export class Details {
   }
 
   /** Asks for what is missing of what is in sight, its middle first. */
-  ask(look: Look): void {
+  ask(look: Closeness): void {
     const close = inSight(look).filter(({ layer }) => isPooled(look.layers.get(layer)));
     const layers = [
       ...new Set([...(look.reads === null ? [] : [look.reads.layer]), ...close.map((s) => s.layer)]),
@@ -81,7 +83,17 @@ export class Details {
     this.#matrices.want(jobs);
   }
 
-  #bring({ trace, stack }: Look, layer: number): void {
+  #read(message: LayerMessage | null): Layer | "failed" {
+    if (message === null) return "failed";
+    try {
+      return { message, field: layerField(message) };
+    } catch (error) {
+      this.session.fail(sentenceOf(error));
+      return "failed";
+    }
+  }
+
+  #bring({ trace, stack }: Closeness, layer: number): void {
     const name = `${trace} ${stack} ${layer}`;
     const known = this.#layers.get(name);
     if (known !== undefined && known !== "failed") {
@@ -91,16 +103,7 @@ export class Details {
     }
     this.#layers.set(name, "asked");
     void this.session.layerOf(stack, layer).then((message) => {
-      try {
-        this.#layers.set(name, message === null ? "failed" : { message, field: layerField(message) });
-      } catch (error) {
-        this.#layers.set(name, "failed");
-        this.session.fail(error instanceof Error ? error.message : String(error));
-      }
-      for (const oldest of this.#layers.keys()) {
-        if (this.#layers.size <= MOST_LAYERS + 2) break;
-        this.#layers.delete(oldest);
-      }
+      keepNewest(this.#layers, name, this.#read(message), MOST_LAYERS + 2);
       if (message !== null) this.onMore();
     });
   }
@@ -112,7 +115,7 @@ function isPooled(thumbnails: Thumbnails | undefined): boolean {
 }
 
 /** The heads in the window that are drawn large, the nearest to its middle first. */
-function inSight({ grid, view, placement }: Look): readonly Slot[] {
+function inSight({ grid, view, placement }: Closeness): readonly Slot[] {
   const middle = { x: (grid.left + grid.width) / 2, y: (grid.top + grid.height) / 2 };
   const found: { readonly slot: Slot; readonly far: number }[] = [];
   for (const slot of placement.lines.flat()) {
@@ -127,7 +130,7 @@ function inSight({ grid, view, placement }: Look): readonly Slot[] {
 }
 
 /** The tiles of a matrix that are in the window, the upper ones first. */
-function tilesInSight({ grid, view }: Look, slot: Slot, matrix: Matrix): readonly number[] {
+function tilesInSight({ grid, view }: Closeness, slot: Slot, matrix: Matrix): readonly number[] {
   const { y, height } = rectOf(grid, view, slot);
   const [first, end] = matrix.part.queries;
   const cell = height / (end - first);

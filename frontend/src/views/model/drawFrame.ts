@@ -1,12 +1,13 @@
 /** One frame of the model view: its thumbnails, and what lies over them. */
 
+import type { HeadPlace } from "../../state/state";
 import type { Rect } from "./camera";
 import { paintCells } from "./cells";
-import type { Look as Closeness } from "./details";
+import type { Closeness } from "./details";
 import type { GridLayout } from "./gridLayout";
-import type { ModelGridProps } from "./ModelGrid";
+import type { ModelGridProps } from "./gridProps";
 import type { HeadCell } from "./matrixFrame";
-import { type HeadPlace, overlayContext, paintOverlay } from "./overlay";
+import { overlayContext, paintOverlay } from "./overlay";
 import type { GridPainter, Tint } from "./painter";
 import { largestWeight } from "./thumbnailStyle";
 
@@ -23,19 +24,19 @@ export interface Canvases {
   readonly overlay: HTMLCanvasElement;
 }
 
-export interface Pointed {
+export interface Pointer {
   readonly hovered: HeadPlace | null;
   readonly focused: HeadPlace | null;
   readonly cell: HeadCell | null;
   readonly within: (place: HeadPlace) => boolean;
 }
 
-export function drawGrid(
+export function drawFrame(
   canvases: Canvases,
   props: ModelGridProps,
   layout: GridLayout,
   near: Omit<Closeness, "trace" | "stack">,
-  pointed: Pointed,
+  pointed: Pointer,
 ): void {
   const { layers, rules, palette, scale, dark, version } = props;
   const begun = performance.now();
@@ -63,7 +64,7 @@ function drawOver(
   { stage, overlay }: Canvases,
   props: ModelGridProps,
   layout: GridLayout,
-  { hovered, focused, cell }: Pointed,
+  { hovered, focused, cell }: Pointer,
 ): void {
   const [grid, view, matrix, filling] = [layout.grid(), layout.view(), layout.frame(), layout.filling()];
   const style = getComputedStyle(stage);

@@ -1,22 +1,21 @@
 /** What the keyboard does in the model view. */
 
-import type { Camera } from "../../state/state";
+import type { Camera, HeadPlace } from "../../state/state";
 import {
+  between,
   type Filling,
   farthestZoom,
   fillingZoom,
   framing,
-  moved,
+  panned,
   rectOf,
   restOf,
-  underway,
   type View,
   zoomedAbout,
 } from "./camera";
 import type { Grid } from "./grid";
 import type { CellPlace, HeadCell, MatrixFrame } from "./matrixFrame";
 import type { Motion } from "./motion";
-import type { HeadPlace } from "./overlay";
 import type { Placement } from "./placement";
 
 export interface GridKeyTargets {
@@ -92,7 +91,7 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
       from < least ? least - from : from + length > most ? Math.max(most - from - length, least - from) : 0;
     const dx = by(rect.x, rect.width, grid().left + 4, grid().width - 8);
     const dy = by(rect.y, rect.height, grid().top + 4, grid().height - 8);
-    if (dx !== 0 || dy !== 0) motion.glide(moved(grid(), filling(), camera, dx, dy));
+    if (dx !== 0 || dy !== 0) motion.glide(panned(grid(), filling(), camera, dx, dy));
   };
 
   const nearer = (): void => {
@@ -104,7 +103,7 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
       motion.glide(framing(grid(), filling(), slot), active());
     else if (now.zoom < full * 0.99)
       motion.glide(
-        underway(now, framing(grid(), filling(), slot), Math.log(STEP) / Math.log(full / now.zoom)),
+        between(now, framing(grid(), filling(), slot), Math.log(STEP) / Math.log(full / now.zoom)),
       );
     else if (now.zoom < farthestZoom(grid(), filling())) motion.glide(about(STEP));
   };
@@ -114,7 +113,7 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
     const full = fillingZoom(grid(), filling());
     if (now.zoom / STEP > full) motion.glide(about(1 / STEP));
     else if (now.zoom <= STEP) motion.glide(null);
-    else motion.glide(underway(now, restOf(grid()), Math.log(STEP) / Math.log(now.zoom)));
+    else motion.glide(between(now, restOf(grid()), Math.log(STEP) / Math.log(now.zoom)));
   };
   /** The camera nearer or farther about the cell pointed at, else about the middle. */
   const about = (factor: number): Camera | null => {
@@ -148,7 +147,7 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
       from < least ? least - from : from + length > most ? most - from - length : 0;
     const dx = by(x, cellWidth, filling().left, grid().width);
     const dy = by(y, cellHeight, filling().top, grid().height);
-    if (dx !== 0 || dy !== 0) motion.jump(moved(grid(), filling(), motion.camera(), dx, dy));
+    if (dx !== 0 || dy !== 0) motion.jump(panned(grid(), filling(), motion.camera(), dx, dy));
   };
 
   const handled = (event: KeyboardEvent): boolean => {

@@ -3,17 +3,17 @@
 import { type Accessor, createEffect, createMemo, on } from "solid-js";
 import type { Part } from "../../compute/matrices";
 import { longestToken } from "../../marks/format";
+import type { HeadPlace } from "../../state/state";
 import { type Filling, framing, viewOf } from "./camera";
 import { gridOf, roomOf } from "./grid";
-import type { ModelGridProps } from "./ModelGrid";
-import { type MatrixFrame, matrixOf } from "./matrixFrame";
+import type { ModelGridProps } from "./gridProps";
+import { type MatrixFrame, matrixFrameOf } from "./matrixFrame";
 import { createMotion } from "./motion";
-import type { HeadPlace } from "./overlay";
 import { acrossFor, blocksFor, placementOf } from "./placement";
 
-export type GridLayout = ReturnType<typeof createLayout>;
+export type GridLayout = ReturnType<typeof createGridLayout>;
 
-export function createLayout(
+export function createGridLayout(
   props: ModelGridProps,
   size: Accessor<{ readonly width: number; readonly height: number }>,
 ) {
@@ -74,7 +74,7 @@ export function createLayout(
   });
   const view = createMemo(() => viewOf(grid(), filling(), motion.camera()));
   const frame = createMemo((): MatrixFrame | null =>
-    size().width === 0 ? null : matrixOf(grid(), filling(), view(), placement(), partOf),
+    size().width === 0 ? null : matrixFrameOf(grid(), filling(), view(), placement(), partOf),
   );
   createEffect(
     on(

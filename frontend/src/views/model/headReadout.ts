@@ -2,22 +2,22 @@
 
 import { type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { repeatedWords, word } from "../../marks/format";
+import type { HeadPlace } from "../../state/state";
 import type { Token } from "../../wire/messages";
-import type { HeadPlace } from "./overlay";
 import { cellRules, type Rules } from "./thumbnailStyle";
 
-export interface HeadReading extends HeadPlace {
+export interface HeadReadout extends HeadPlace {
   /** Its heaviest weight off the sinks: `She → nurse 0.48`; null where nothing is to be seen. */
   readonly largest: { readonly from: string; readonly to: string; readonly weight: string } | null;
   readonly note: string;
 }
 
-export function readHead(
+export function headReadout(
   place: HeadPlace,
   thumbnails: Thumbnails | null,
   rules: Rules,
   sinkName: string,
-): HeadReading {
+): HeadReadout {
   if (thumbnails === null) return { ...place, largest: null, note: "not here yet" };
   const { hidden, sink } = cellRules(rules, thumbnails);
   const off = { row: hidden.row, column: (column: number) => hidden.column(column) || sink(column) };
@@ -27,21 +27,21 @@ export function readHead(
   return {
     ...place,
     largest: {
-      from: named(rules.queries, thumbnails.part?.queries[0] ?? 0, peak.row, high),
-      to: named(rules.keys, thumbnails.part?.keys[0] ?? 0, peak.column, wide),
+      from: cellName(rules.queries, thumbnails.part?.queries[0] ?? 0, peak.row, high),
+      to: cellName(rules.keys, thumbnails.part?.keys[0] ?? 0, peak.column, wide),
       weight: weightOf(peak.byte).toFixed(2),
     },
     note: sink(peak.column) ? "" : rules.sinks.size > 0 ? `largest off the ${sinkName}` : "largest",
   };
 }
 
-export function spokenHead({ layer, head, largest, note }: HeadReading): string {
+export function spokenHead({ layer, head, largest, note }: HeadReadout): string {
   if (largest === null) return `Head ${layer}.${head}, ${note}`;
   return `Head ${layer}.${head}: ${largest.from} to ${largest.to} ${largest.weight}${note && `, ${note}`}`;
 }
 
 /** A token by its word and position, or the span of positions in one cell. */
-function named(tokens: readonly Token[], first: number, cell: number, size: number): string {
+function cellName(tokens: readonly Token[], first: number, cell: number, size: number): string {
   const from = first + cell * size;
   const to = Math.min(tokens.length, from + size) - 1;
   if (to > from) return `tokens ${from}–${to}`;

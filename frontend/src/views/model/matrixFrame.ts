@@ -1,9 +1,9 @@
 /** One head as a matrix of tokens by tokens: which one, where its cells are, what stands on its margins. Pure; CSS pixels. */
 
 import type { Part } from "../../compute/matrices";
+import type { HeadPlace } from "../../state/state";
 import { type Filling, fillingZoom, type Rect, rectOf, type View, worldAt } from "./camera";
 import type { Grid } from "./grid";
-import type { HeadPlace } from "./overlay";
 import type { Placement, Slot } from "./placement";
 
 /** A head that is large enough to read cells in. */
@@ -18,11 +18,11 @@ export interface MatrixFrame {
 /** From this part of a filled window on a head is a matrix. */
 const BEGINS = 0.72;
 /** Room that the name of a token takes across its line. */
-export const NAME_ROOM = 14;
+const NAME_ROOM = 14;
 /** Room between two positions written as numbers. */
 const NUMBER_ROOM = 30;
 
-export function matrixOf(
+export function matrixFrameOf(
   grid: Grid,
   filling: Filling,
   view: View,

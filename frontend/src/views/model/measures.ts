@@ -2,8 +2,8 @@
 
 import type { HeadValue, Measured } from "../../compute/measures";
 import { repeatedWords, word } from "../../marks/format";
+import type { HeadPlace } from "../../state/state";
 import type { Measure, Token } from "../../wire/messages";
-import type { HeadPlace } from "./overlay";
 
 /** A measure with its value of every head. */
 export interface ShownMeasure extends Measure {
@@ -35,7 +35,7 @@ export function edgeMeasure(
 ): Measure {
   return {
     name: "edge",
-    title: `${named(queries, query)} → ${named(keys, key)}`,
+    title: `${tokenName(queries, query)} → ${tokenName(keys, key)}`,
     unit: "",
     range: [0, 1],
     sentence: "How much of the attention of one token goes to another: the two that are pinned.",
@@ -43,7 +43,7 @@ export function edgeMeasure(
 }
 
 /** A token by its word, and by its position where the word is not alone. */
-export function named(tokens: readonly Token[], index: number): string {
+export function tokenName(tokens: readonly Token[], index: number): string {
   const token = tokens[index];
   if (token === undefined) return String(index);
   return repeatedWords(tokens).has(word(token)) ? `${word(token)}\u00a0${index}` : word(token);

@@ -1,10 +1,9 @@
 /** The camera as it moves: at once with the pointer, in a short glide for keys; told to the state once it rests. */
 
 import { createEffect, createSignal, on, onCleanup } from "solid-js";
-import type { Camera } from "../../state/state";
-import { type Filling, kept, restOf, underway } from "./camera";
+import type { Camera, HeadPlace } from "../../state/state";
+import { between, type Filling, restOf, withinBounds } from "./camera";
 import type { Grid } from "./grid";
-import type { HeadPlace } from "./overlay";
 
 const GLIDE_MS = 170;
 const REST_MS = 160;
@@ -70,7 +69,7 @@ export function createMotion(props: MotionProps): Motion {
         setCamera(to);
         return;
       }
-      setCamera(underway(from, end, 1 - (1 - share) ** 3));
+      setCamera(between(from, end, 1 - (1 - share) ** 3));
       frame = requestAnimationFrame(step);
     };
     step();
@@ -92,7 +91,7 @@ export function createMotion(props: MotionProps): Motion {
   });
   const within = (): Camera | null => {
     const now = camera();
-    return now === null ? null : kept(props.grid(), props.filling(), now);
+    return now === null ? null : withinBounds(props.grid(), props.filling(), now);
   };
   return { camera: within, moving, jump, glide, framed: () => framed };
 }

@@ -1,14 +1,10 @@
 /** What lies over the thumbnails: numbers of layers and heads, and what is selected, pointed at or in focus. */
 
+import type { HeadPlace } from "../../state/state";
 import { prepare } from "../shared/canvas";
 import { type Rect, rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
 import type { Block, Placement, Slot } from "./placement";
-
-export interface HeadPlace {
-  readonly layer: number;
-  readonly head: number;
-}
 
 export interface Marks {
   /** Selected heads of one layer, ascending. */
@@ -140,7 +136,7 @@ export function ring(context: CanvasRenderingContext2D, box: Rect, colour: strin
   context.stroke();
 }
 
-interface Written {
+interface PlacedNumber {
   readonly index: number;
   readonly text: string;
   readonly at: number;
@@ -148,11 +144,11 @@ interface Written {
 }
 
 /** The numbers at a side that have room. Those pointed at are written first, and others beside them left out. */
-export function written(
-  numbers: readonly Written[],
+export function numbersWithRoom(
+  numbers: readonly PlacedNumber[],
   room: number,
   [from, to]: readonly [number, number],
-): readonly Written[] {
+): readonly PlacedNumber[] {
   const seen = numbers.filter(({ at }) => at >= from && at <= to);
   const pitch = seen.length > 1 ? Math.abs(seen[1].at - seen[0].at) : room;
   const step = [1, 2, 5, 10, 20, 50].find((each) => each * pitch >= room) ?? 100;
@@ -186,7 +182,7 @@ function rowNumbers(
   context.clip();
   context.textBaseline = "middle";
   context.textAlign = "right";
-  for (const { text, at, bold } of written(numbers, 14, [grid.top - 8, grid.height + 8])) {
+  for (const { text, at, bold } of numbersWithRoom(numbers, 14, [grid.top - 8, grid.height + 8])) {
     context.fillStyle = bold ? inks.ink : inks.quiet;
     context.font = bold ? `bold ${inks.font}` : inks.font;
     context.fillText(text, block.column === 0 ? grid.left - 8 : x, at);
@@ -216,7 +212,7 @@ function columnNumbers(
   context.textBaseline = "middle";
   context.textAlign = "center";
   const room = block.columns > 10 ? 18 : 10;
-  for (const { text, at, bold } of written(numbers, room, [grid.left - 8, grid.width + 8])) {
+  for (const { text, at, bold } of numbersWithRoom(numbers, room, [grid.left - 8, grid.width + 8])) {
     context.fillStyle = bold ? inks.ink : inks.quiet;
     context.font = bold ? `bold ${inks.font}` : inks.font;
     context.fillText(text, at, grid.top / 2 - 1);

@@ -2,27 +2,27 @@
 
 import { type Matrix, TILE, type Tile } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
-import { type Box, composeDensity, composeMap, composePlain, type Picture } from "../../marks/composite";
+import { type Box, composeDensity, composeMap, composePlain, type PixelBuffer } from "../../marks/composite";
 import type { Rgb } from "../../marks/palette";
 import { Pyramid } from "../../marks/pyramid";
-import { strandDensity } from "../../marks/strands";
-import type { Palette, Scale } from "../../state/state";
-import { pixelRatio } from "../shared/canvas";
+import { straightLineDensity } from "../../marks/straightLines";
+import type { HeadPlace, Palette, Scale } from "../../state/state";
+import { context2d, pixelRatio } from "../shared/canvas";
 import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
-import { type HeadPlace, isChip } from "./overlay";
+import { isChip } from "./overlay";
 import type { Placement, Slot } from "./placement";
 import {
   type CellRules,
   cellRules,
   fullByte,
   groundAndInk,
-  type Look,
   lineAmounts,
   lineShares,
   mapWords,
   panelColour,
   type Rules,
+  type ThumbnailStyle,
 } from "./thumbnailStyle";
 
 /** What a thumbnail's ground says: a share of the measure's range, NaN where it is not defined, null for nothing. */
@@ -31,7 +31,7 @@ export type Tint = (place: HeadPlace) => number | null;
 export interface GridContent {
   readonly layers: ReadonlyMap<number, Thumbnails>;
   readonly rules: Rules;
-  readonly look: Look;
+  readonly look: ThumbnailStyle;
   readonly palette: Palette;
   readonly scale: Scale;
   readonly dark: boolean;
@@ -66,13 +66,13 @@ export class GridPainter {
   #pyramids = new WeakMap<Tile, Pyramid>();
   #colours = new Map<string, Uint32Array>();
   #scratch = new Float32Array(0);
-  /** Milliseconds that the last picture took that was composed anew. */
+  /** Milliseconds that the last image took that was composed anew. */
   cost = 0;
 
   constructor(private readonly canvas: HTMLCanvasElement) {}
 
   /**
-   * Paints what is not painted yet; everything anew where the picture itself is another one. `detail` gives the matrix
+   * Paints what is not painted yet; everything anew where the image itself is another one. `detail` gives the matrix
    * of a head in full, as far as it is there, for heads that are drawn larger than their thumbnails.
    */
   paint(content: GridContent, view: View, detail: ((place: HeadPlace) => Matrix | null) | null): void {
@@ -103,7 +103,7 @@ export class GridPainter {
       this.#painted.clear();
     }
     const image = this.#image;
-    const picture = { width, height, words: new Uint32Array(image.data.buffer) };
+    const pixels = { width, height, words: new Uint32Array(image.data.buffer) };
     const begun = performance.now();
     let changed = !grown;
     const arrived = new Set<number>();
@@ -116,20 +116,19 @@ export class GridPainter {
         const box = deviceBox(grid, view, slot, ratio);
         const seen = box.x < width && box.y < height && box.x + box.width > 0 && box.y + box.height > 0;
         if (!seen) continue;
-        this.#compose(picture, box, thumbnails, slot, { ...content, view }, ratio, detail);
+        this.#compose(pixels, box, thumbnails, slot, { ...content, view }, ratio, detail);
       }
     }
     for (const layer of arrived) this.#painted.add(layer);
     changed ||= arrived.size > 0;
     if (!changed) return;
-    const context = this.canvas.getContext("2d");
-    if (context === null) throw new Error("This browser gives no 2d canvas.");
+    const context = context2d(this.canvas);
     context.putImageData(image, 0, 0);
     if (!grown) this.cost = performance.now() - begun;
     this.#composed = view;
   }
 
-  /** Shows the last picture moved and scaled to where its heads are now: for frames on the way. */
+  /** Shows the last image moved and scaled to where its heads are now: for frames on the way. */
   stretch(grid: Grid, view: View): void {
     const from = this.#composed;
     const context = this.canvas.getContext("2d");
@@ -154,7 +153,7 @@ export class GridPainter {
   }
 
   #compose(
-    picture: Picture,
+    pixels: PixelBuffer,
     box: Box,
     thumbnails: Thumbnails,
     slot: Slot,
@@ -167,11 +166,11 @@ export class GridPainter {
     const dimmed = !content.within(slot);
     const colours = this.#coloursFor(content, tint, dimmed);
     if (tint !== null && Number.isNaN(tint)) {
-      composePlain(picture, box, word(panelColour(content.dark)), colours[20]);
+      composePlain(pixels, box, word(panelColour(content.dark)), colours[20]);
       return;
     }
     if (isChip(content.placement.labels, rectOf(content.grid, content.view, slot))) {
-      composePlain(picture, box, colours[0]);
+      composePlain(pixels, box, colours[0]);
       return;
     }
     if (content.look === "map") {
@@ -179,9 +178,9 @@ export class GridPainter {
         const words = mapWords(colours, ready.full, content.scale);
         ready.words = { colours, scale: content.scale, words };
       }
-      composeMap(picture, box, ready.pyramid, ready.words.words);
+      composeMap(pixels, box, ready.pyramid, ready.words.words);
       const matrix = detail?.(slot) ?? null;
-      if (matrix !== null) this.#composeTiles(picture, box, matrix, ready.words.words, content.rules);
+      if (matrix !== null) this.#composeTiles(pixels, box, matrix, ready.words.words, content.rules);
       return;
     }
     const plane = ready.pyramid.level(thumbnails.rows, thumbnails.columns);
@@ -190,28 +189,28 @@ export class GridPainter {
     const amounts = lineAmounts(ready.full, plane.rows, box.height, ratio, content.scale);
     const shares = lineShares(plane.columns, rules);
     composeDensity(
-      picture,
+      pixels,
       box,
-      strandDensity(plane, box.width, box.height, amounts, shares, this.#scratch),
+      straightLineDensity(plane, box.width, box.height, amounts, shares, this.#scratch),
       colours,
     );
   }
 
   /** The tiles of a matrix that are there, each over its rows of the thumbnail. */
-  #composeTiles(picture: Picture, box: Box, matrix: Matrix, words: Uint32Array, rules: Rules): void {
+  #composeTiles(pixels: PixelBuffer, box: Box, matrix: Matrix, words: Uint32Array, rules: Rules): void {
     const [first, end] = matrix.part.queries;
     const edge = (query: number) => box.y + Math.round(((query - first) / (end - first)) * box.height);
     matrix.tiles.forEach((tile, at) => {
       if (tile === undefined) return;
       const top = edge(first + at * TILE);
       const bottom = edge(Math.min(end, first + (at + 1) * TILE));
-      if (bottom <= Math.max(0, top) || top >= picture.height) return;
+      if (bottom <= Math.max(0, top) || top >= pixels.height) return;
       let pyramid = this.#pyramids.get(tile);
       if (pyramid === undefined) {
         pyramid = new Pyramid(shownTile(tile, matrix, rules));
         this.#pyramids.set(tile, pyramid);
       }
-      composeMap(picture, { ...box, y: top, height: bottom - top }, pyramid, words);
+      composeMap(pixels, { ...box, y: top, height: bottom - top }, pyramid, words);
     });
   }
 

@@ -1,6 +1,6 @@
 /** In which order the heads of a stack stand in the model view. Pure; the unit is one thumbnail with its gap. */
 
-import type { HeadPlace } from "./overlay";
+import type { HeadPlace } from "../../state/state";
 
 export interface Slot extends HeadPlace {
   readonly column: number;
@@ -52,7 +52,7 @@ export interface PlacementWish {
 }
 
 /** Room between blocks, for the numbers of the layers. */
-export const GUTTER = 0.9;
+const GUTTER = 0.9;
 /** Width of the name of a head, `29.8`, with its gap. */
 const NAME_WIDTH = 33;
 
@@ -178,7 +178,7 @@ function meanOf(count: number, value: (head: number) => number): number {
 }
 
 /** Largest first; what is not defined last. */
-export function descending(a: number, b: number): number {
+function descending(a: number, b: number): number {
   if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
   return b - a;
 }

@@ -7,7 +7,7 @@ import { darkness } from "../../marks/scale";
 import type { Palette, Scale, SentenceFilter, ViewSettings } from "../../state/state";
 import type { Token } from "../../wire/messages";
 
-export type Look = "lines" | "map";
+export type ThumbnailStyle = "lines" | "map";
 
 /** The longest input that starts with lines. */
 const LINES_UP_TO = 32;
@@ -20,7 +20,7 @@ const FAINTEST_LINE = 0.0225;
 /** How dark lines to a sink are, beside others of their weight. */
 const SINK_SHARE = 0.3;
 
-export function lookOf(wish: ViewSettings["thumbnails"], tokens: number): Look {
+export function thumbnailStyleOf(wish: ViewSettings["thumbnails"], tokens: number): ThumbnailStyle {
   if (wish !== "auto") return wish;
   return tokens <= LINES_UP_TO ? "lines" : "map";
 }
@@ -32,7 +32,7 @@ const TINTED = { least: 0.02, most: 0.56 };
 const DIMMED = 0.16;
 
 export interface Colouring {
-  readonly look: Look;
+  readonly look: ThumbnailStyle;
   readonly palette: Palette;
   readonly dark: boolean;
   /** Where a head stands between the smallest and the largest value of the measure; null without a tint. */
@@ -56,12 +56,12 @@ export function tintColour(palette: Palette, dark: boolean, share: number): Rgb 
 }
 
 /** On a tinted ground weights have one colour, whatever the tint. */
-function tinted(ground: Rgb, look: Look, dark: boolean): readonly Rgb[] {
+function tinted(ground: Rgb, look: ThumbnailStyle, dark: boolean): readonly Rgb[] {
   const ink = inkColour(dark);
   return [ground, between(ground, ink, look === "lines" ? 0.4 : 0.46), between(ground, ink, 0.82)];
 }
 
-export function inkColour(dark: boolean): Rgb {
+function inkColour(dark: boolean): Rgb {
   return dark ? [255, 255, 255] : [16, 18, 22];
 }
 

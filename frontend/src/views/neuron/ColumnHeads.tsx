@@ -1,8 +1,9 @@
 import { createMemo, For, Index, Show } from "solid-js";
 import type { HeadVectors } from "../../compute/neuron";
-import type { Pairing } from "../../compute/pairs";
+import type { Pairing } from "../../compute/rotaryPairs";
+import { sized } from "../../marks/format";
 import type { Columns } from "./columns";
-import { sized } from "./describe";
+
 import { headingsOf, ticksOf } from "./headings";
 import type { Fulls, ValueSide } from "./scene";
 

@@ -1,13 +1,13 @@
 import { createMemo, Match, Switch } from "solid-js";
 import { HeadLines } from "../head/HeadLines";
-import type { NeuronProps, Neurons } from "./createNeuronView";
+import type { NeuronProps, NeuronView } from "./createNeuronView";
 import { NeuronControls } from "./NeuronControls";
 import { NeuronGrid } from "./NeuronGrid";
 import { NeuronLegend } from "./NeuronLegend";
 import { NeuronTable } from "./NeuronTable";
 
 /** The neuron view: how the queries and keys of one head make the attention of one token (the paper's figure 6). */
-export function NeuronBody(props: NeuronProps & { readonly now: Neurons }) {
+export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
   const { session, now } = props;
   const state = session.state;
   const open = () => state().view.neurons === "open";

@@ -1,10 +1,10 @@
 import { Show } from "solid-js";
 import type { Order } from "../../state/state";
-import { Segments } from "../shared/SegmentedControl";
-import type { NeuronProps, Neurons } from "./createNeuronView";
+import { SegmentedControl } from "../shared/SegmentedControl";
+import type { NeuronProps, NeuronView } from "./createNeuronView";
 
 /** What of the neurons is shown, and in which order: the strip above the columns. */
-export function NeuronControls(props: NeuronProps & { readonly now: Neurons }) {
+export function NeuronControls(props: NeuronProps & { readonly now: NeuronView }) {
   const { session } = props;
   const state = session.state;
   const orders = (): readonly (readonly [Order, string])[] => {
@@ -18,7 +18,7 @@ export function NeuronControls(props: NeuronProps & { readonly now: Neurons }) {
   return (
     <div class="neuron-controls">
       <div class="expander" data-testid="neuron-expander">
-        <Segments
+        <SegmentedControl
           label="Neurons of the selected token"
           options={[
             ["closed", "⊖ collapsed"],
@@ -47,7 +47,7 @@ export function NeuronControls(props: NeuronProps & { readonly now: Neurons }) {
         </button>
         <div class="sort">
           <span class="label">sort</span>
-          <Segments
+          <SegmentedControl
             label="Order of dimensions"
             options={orders()}
             value={props.now.orderName()}

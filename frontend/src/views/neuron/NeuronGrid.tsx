@@ -1,23 +1,23 @@
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show } from "solid-js";
-import { stacked, unitOf, unitsOf } from "../../compute/pairs";
+import { stacked, unitOf, unitsOf } from "../../compute/rotaryPairs";
 import { face, longestToken } from "../../marks/format";
 import type { Place } from "../../state/state";
 import { pixelRatio, prepare } from "../shared/canvas";
 import { TokenColumn } from "../shared/TokenColumn";
-import { type Layout, layOut, rowY } from "../shared/tokenLayout";
+import { layOutColumns, rowY, type TokenLayout } from "../shared/tokenLayout";
 import { keyShown, queryShown } from "../shared/weights";
-import { type Padding, paddingBeside, samePadding } from "./align";
 import { ColumnHeads } from "./ColumnHeads";
 import { columnsFor, extrasOf, stripHeight } from "./columns";
-import { meant } from "./describe";
+import { meaningfulDecimals } from "./describe";
 import type { NeuronGridProps } from "./gridProps";
-import { detailOf, wordsOf } from "./hoverText";
-import { paintScene } from "./paint";
+import { focusOf, middleOf, movedSpot, type Spot, sameSpot, spotAt } from "./hitTest";
+import { hoverDetail, tooltipWords } from "./hoverText";
+import { type Padding, paddingBeside, samePadding } from "./padding";
 import { paintMarks } from "./paintMarks";
-import { type At, focusOf, hitAt, middleOf, moved, sameAt } from "./pointing";
+import { paintScene } from "./paintScene";
 import { SelectedQuery } from "./SelectedQuery";
 import { groupOf, queryY, readTheme, type Scene, type Theme } from "./scene";
-import { Tip } from "./Tooltip";
+import { Tooltip } from "./Tooltip";
 
 /** Height of the columns' names, as in neuron.css. */
 const HEADINGS = 32;
@@ -34,7 +34,7 @@ export function NeuronGrid(props: NeuronGridProps) {
   const [scroll, setScroll] = createSignal(0);
   /** How far the view is scrolled sideways. */
   const [aside, setAside] = createSignal(0);
-  const [at, setAt] = createSignal<At | null>(null, { equals: sameAt });
+  const [at, setAt] = createSignal<Spot | null>(null, { equals: sameSpot });
 
   const [padding, setPadding] = createSignal<Padding>({ above: 0, below: 0 }, { equals: samePadding });
   /** The rows of the head view, where it is on show beside this one. */
@@ -44,7 +44,7 @@ export function NeuronGrid(props: NeuronGridProps) {
   const dim = () => props.vectors.dim;
   const rows = () => Math.max(props.vectors.queries, props.vectors.keys);
   const longest = createMemo(() => longestToken([...props.shown.queries, ...props.shown.keys]));
-  const rough = createMemo(() => layOut(room(), height(), rows(), longest()));
+  const rough = createMemo(() => layOutColumns(room(), height(), rows(), longest()));
   const columns = createMemo(() =>
     columnsFor({
       room: room(),
@@ -67,7 +67,7 @@ export function NeuronGrid(props: NeuronGridProps) {
   );
   const placeOf = (dimension: number): number => order()?.indexOf(dimension) ?? dimension;
   const group = createMemo(() => groupOf(unitsOf(props.pairing, dim()), placeOf, dim(), columns().fold));
-  const layout = createMemo<Layout>(() => ({
+  const layout = createMemo<TokenLayout>(() => ({
     ...rough(),
     width: columns().width,
     fontSize: columns().fontSize,
@@ -76,7 +76,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     column: columns().token,
   }));
   /** The query's tokens stay in sight when the view is scrolled sideways. */
-  const stuck = createMemo<Layout>(() => ({ ...layout(), queryX: Math.max(columns().queryX, aside()) }));
+  const stuck = createMemo<TokenLayout>(() => ({ ...layout(), queryX: Math.max(columns().queryX, aside()) }));
   // Values that were just asked for come into sight, where there is no room for everything.
   let revealValues = false;
   createEffect(
@@ -113,7 +113,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     group: group(),
     side: props.side,
     fulls: props.fulls,
-    dotDigits: Math.min(2, meant(props.dotError)),
+    dotDigits: Math.min(2, meaningfulDecimals(props.dotError)),
     scale: props.scale,
     theme: theme(),
     ratio: pixelRatio(),
@@ -137,12 +137,12 @@ export function NeuronGrid(props: NeuronGridProps) {
     const token = (side === "query" ? props.shown.queries : props.shown.keys)[index];
     return token === undefined ? String(index) : face(token).text;
   };
-  const words = createMemo(() => wordsOf(at(), props, dimensionAt, name));
-  createEffect(() => props.onDetail(detailOf(at(), words(), props, name)));
+  const words = createMemo(() => tooltipWords(at(), props, dimensionAt, name));
+  createEffect(() => props.onDetail(hoverDetail(at(), words(), props, name)));
   onCleanup(() => props.onDetail(null));
 
-  const point = (now: At | null): void => {
-    if (sameAt(now, at())) return;
+  const point = (now: Spot | null): void => {
+    if (sameSpot(now, at())) return;
     setAt(now);
     props.onFocus(focusOf(now, props.vectors, props.trace.query));
   };
@@ -209,15 +209,15 @@ export function NeuronGrid(props: NeuronGridProps) {
     onCleanup(() => watch.disconnect());
   });
 
-  const hit = (event: MouseEvent): At | null => {
+  const hit = (event: MouseEvent): Spot | null => {
     const edge = stage.getBoundingClientRect();
     const spot = { x: event.clientX - edge.left, y: event.clientY - edge.top };
     const { vectors, trace, side } = props;
     const valueDim = side?.values.dim ?? 0;
-    return hitAt(spot, { columns: columns(), layout: layout(), scroll: scroll(), vectors, trace, valueDim });
+    return spotAt(spot, { columns: columns(), layout: layout(), scroll: scroll(), vectors, trace, valueDim });
   };
 
-  const choose = (now: At | null): void => {
+  const choose = (now: Spot | null): void => {
     if (now === null) return;
     if (now.zone === "query") props.onQuery(now.row);
     else if (now.place === null || now.zone === "value") props.onKey(now.row);
@@ -241,11 +241,11 @@ export function NeuronGrid(props: NeuronGridProps) {
     }),
   );
 
-  const cursor = (): At => at() ?? { zone: "product", row: props.trace.query, place: 0 };
+  const cursor = (): Spot => at() ?? { zone: "product", row: props.trace.query, place: 0 };
   const onKey = (event: KeyboardEvent): void => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const page = Math.max(1, Math.floor(layout().height / layout().rowHeight) - 1);
-    const next = moved(cursor(), event.key, page, props.vectors.keys, dim());
+    const next = movedSpot(cursor(), event.key, page, props.vectors.keys, dim());
     if (next !== null) {
       point(next);
       reveal(next.row);
@@ -373,7 +373,7 @@ export function NeuronGrid(props: NeuronGridProps) {
               />
               <Show when={words() && tipSpot()}>
                 {(spot) => (
-                  <Tip
+                  <Tooltip
                     spot={spot()}
                     width={columns().width}
                     height={height()}

@@ -1,10 +1,10 @@
 import { For, Show } from "solid-js";
 import { headsOn } from "../../state/state";
-import { Word } from "../shared/TokenText";
-import type { NeuronProps, Neurons } from "./createNeuronView";
+import { TokenText } from "../shared/TokenText";
+import type { NeuronProps, NeuronView } from "./createNeuronView";
 
 /** Whose neurons are shown. */
-export function NeuronHeading(props: NeuronProps & { readonly now: Neurons }) {
+export function NeuronHeading(props: NeuronProps & { readonly now: NeuronView }) {
   const { session } = props;
   const state = session.state;
   const name = (head: number) => `${props.field?.layer}.${head}`;
@@ -33,7 +33,7 @@ export function NeuronHeading(props: NeuronProps & { readonly now: Neurons }) {
         <Show when={props.now.traced()}>
           {(traced) => (
             <b class="title">
-              <Word tokens={props.shown.queries} index={traced().trace.query} />
+              <TokenText tokens={props.shown.queries} index={traced().trace.query} />
             </b>
           )}
         </Show>

@@ -1,17 +1,17 @@
 import { createEffect, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import { percent, roundedUp } from "../../marks/format";
 import { signColour, signShare } from "../../marks/neuron";
 import { css } from "../../marks/palette";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { ViewSettings } from "../../state/state";
-import { Word } from "../shared/TokenText";
-import type { Shown } from "../shared/weights";
-import type { Neurons } from "./createNeuronView";
+import { TokenText } from "../shared/TokenText";
+import { type Shown, stillLayer } from "../shared/weights";
+import type { NeuronView } from "./createNeuronView";
 import { scoreFormula } from "./describe";
 
 export interface NeuronLegendProps {
-  readonly now: Neurons;
+  readonly now: NeuronView;
   readonly field: LayerField | null;
   /** The layer that is asked for. */
   readonly layer: number;
@@ -25,9 +25,8 @@ export function NeuronLegend(props: NeuronLegendProps) {
   const notes = () => {
     const now = props.now.traced();
     const all: string[] = [];
-    if (props.field !== null && props.field.layer !== props.layer) {
-      all.push(`still layer ${props.field.layer}: layer ${props.layer} is not here yet`);
-    }
+    if (props.field !== null && props.field.layer !== props.layer)
+      all.push(stillLayer(props.field, props.layer));
     if (now === null) return all.join(" · ");
     const { softcap, bias } = now.vectors.data;
     if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);
@@ -66,7 +65,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
         <Show when={props.now.orderName() === "contribution" && props.now.reference() !== null}>
           <span class="cut">
             sorted by what {props.now.pairing() === null ? "dimensions" : "pairs"} add to{" "}
-            <Word tokens={props.shown.keys} index={props.now.reference()!} />
+            <TokenText tokens={props.shown.keys} index={props.now.reference()!} />
           </span>
         </Show>
       </Show>

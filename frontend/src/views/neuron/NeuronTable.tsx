@@ -1,9 +1,9 @@
 import { createMemo, Index, Show } from "solid-js";
 import { type HeadVectors, type QueryTrace, together } from "../../compute/neuron";
-import { byContribution, type Pairing, unitOf } from "../../compute/pairs";
-import { word } from "../../marks/format";
+import { byContribution, type Pairing, unitOf } from "../../compute/rotaryPairs";
+import { signed, word } from "../../marks/format";
 import type { Token } from "../../wire/messages";
-import { signed } from "./describe";
+
 import type { ValueSide } from "./scene";
 
 const KEYS = 20;

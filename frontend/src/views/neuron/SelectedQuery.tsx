@@ -1,14 +1,14 @@
 import { Show } from "solid-js";
 import type { Token } from "../../wire/messages";
-import { Word } from "../shared/TokenText";
-import { type Layout, rowY } from "../shared/tokenLayout";
+import { TokenText } from "../shared/TokenText";
+import { rowY, type TokenLayout } from "../shared/tokenLayout";
 import type { Columns } from "./columns";
 
 export interface SelectedQueryProps {
   readonly tokens: readonly Token[];
   readonly index: number;
   readonly columns: Columns;
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly scroll: number;
   /** Middle of its vector, which stays in the window. */
   readonly y: number;
@@ -31,7 +31,7 @@ export function SelectedQuery(props: SelectedQueryProps) {
             transform: `translateY(${props.y - props.layout.rowHeight / 2}px)`,
           }}
         >
-          <Word tokens={props.tokens} index={props.index} />
+          <TokenText tokens={props.tokens} index={props.index} />
         </div>
       </Show>
       <button

@@ -2,7 +2,7 @@ import { Show } from "solid-js";
 import type { CellWords, PairWords } from "./describe";
 
 /** The numbers of a cell: the dimension, what it is called, and each number with its name. */
-export type TipWords =
+export type TooltipWords =
   | {
       readonly kind: "q";
       readonly dimension: number;
@@ -26,12 +26,12 @@ export type TipWords =
       readonly allowed: boolean;
     };
 
-export interface TipProps {
+export interface TooltipProps {
   readonly spot: { readonly x: number; readonly y: number };
   /** The window that it stays inside. */
   readonly width: number;
   readonly height: number;
-  readonly words: TipWords;
+  readonly words: TooltipWords;
   readonly queryName: string;
   readonly rowName: string;
   readonly kept: boolean;
@@ -44,7 +44,7 @@ const WIDE = 228;
 const TALL = 178;
 
 /** The numbers of the cell under the pointer, beside it. The readout says the same aloud. */
-export function Tip(props: TipProps) {
+export function Tooltip(props: TooltipProps) {
   const left = () => Math.max(4, Math.min(props.width - WIDE - 4, props.spot.x + 14));
   const top = () => {
     const below = props.spot.y + 26;

@@ -1,7 +1,7 @@
 /** What the neuron view reads from the field: everything between the selected query and its attention. */
 
 import { createEffect, createMemo } from "solid-js";
-import { ComputedLayer, type LayerField } from "../../compute/field";
+import { ComputedLayer, type LayerField } from "../../compute/layerField";
 import {
   disagreement,
   dotError,
@@ -11,11 +11,11 @@ import {
   strongestKey,
   traceQuery,
 } from "../../compute/neuron";
-import { byContribution, byWavelength, pairingOf } from "../../compute/pairs";
+import { byContribution, byWavelength, pairingOf } from "../../compute/rotaryPairs";
 import { headValues, weighted } from "../../compute/values";
-import { pictureQuery } from "../../marks/picture";
+import { imageQuery } from "../../marks/imagePatches";
 import type { Session } from "../../state/session";
-import { currentTrace, neuronHead, type Order, type Place } from "../../state/state";
+import { neuronHead, type Order, type Place } from "../../state/state";
 import type { Token } from "../../wire/messages";
 import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";
@@ -36,9 +36,9 @@ export interface NeuronProps {
   readonly onDetail: (sentence: string | null) => void;
 }
 
-export type Neurons = ReturnType<typeof readNeurons>;
+export type NeuronView = ReturnType<typeof createNeuronView>;
 
-export function readNeurons(props: NeuronProps) {
+export function createNeuronView(props: NeuronProps) {
   const state = props.session.state;
   const head = createMemo(() => Math.min(neuronHead(state()), Math.max(0, (props.field?.heads ?? 1) - 1)));
   /** Whether anybody sees the neurons. */
@@ -55,7 +55,7 @@ export function readNeurons(props: NeuronProps) {
     const place: Place | undefined =
       token?.side === "query" ? token : state().pins.findLast((pin) => pin.side === "query");
     const wanted = place?.index ?? (same ? before : -1);
-    return wanted >= 0 && wanted < count ? wanted : (pictureQuery(props.shown.queries) ?? count - 1);
+    return wanted >= 0 && wanted < count ? wanted : (imageQuery(props.shown.queries) ?? count - 1);
   }, -1);
 
   const vectors = createMemo(() => {
@@ -88,7 +88,7 @@ export function readNeurons(props: NeuronProps) {
   const pairing = createMemo(() => {
     const now = vectors();
     const field = layer();
-    const rotary = field && currentTrace(state())?.stacks[field.stack]?.rotary;
+    const rotary = field && state().trace?.stacks[field.stack]?.rotary;
     return now === null || field === null ? null : pairingOf(rotary, field.layer, now.dim);
   });
   /** The order that is on show: one that this layer does not have is as if none was asked for. */
@@ -110,15 +110,15 @@ export function readNeurons(props: NeuronProps) {
   const valuesWanted = () => open() && state().view.values === "shown" && layer() !== null;
   createEffect(() => {
     const field = layer();
-    const trace = state().trace;
-    if (!valuesWanted() || field === null || trace === null) return;
+    const trace = state().trace?.trace;
+    if (!valuesWanted() || field === null || trace === undefined) return;
     if (props.session.hello()?.can.includes("values"))
       void props.session.showValues(trace, field.stack, field.layer);
   });
   const asked = createMemo(() => {
     const field = layer();
     const now = props.session.values();
-    const here = field !== null && now?.key === `${state().trace} ${field.stack} ${field.layer}`;
+    const here = field !== null && now?.key === `${state().trace?.trace} ${field.stack} ${field.layer}`;
     return valuesWanted() && here ? now : null;
   });
   const ownValues = createMemo(() => {

@@ -7,13 +7,11 @@ import {
   type QueryTrace,
   together,
 } from "../../compute/neuron";
-import { type Pairing, unitOf } from "../../compute/pairs";
+import { type Pairing, unitOf } from "../../compute/rotaryPairs";
 import { percent, signed } from "../../marks/format";
 
-export { roughly, signed, sized } from "../../marks/format";
-
 /** Decimals of a number that may be off by `error`: none that mean nothing, at most four. */
-export function meant(error: number): number {
+export function meaningfulDecimals(error: number): number {
   if (error <= 0) return 4;
   return Math.max(0, Math.min(4, Math.floor(-Math.log10(2 * error))));
 }
@@ -64,7 +62,7 @@ export function cellWords(
   pairing: Pairing | null,
 ): CellWords {
   const numbers = contribution(vectors, trace, key, dimension);
-  const off = (value: number) => meant(Math.abs(value) * vectors.rounding);
+  const off = (value: number) => meaningfulDecimals(Math.abs(value) * vectors.rounding);
   return {
     dimension,
     ...names,
@@ -78,7 +76,7 @@ export function cellWords(
   };
 }
 
-export function pairWords(
+function pairWords(
   vectors: HeadVectors,
   trace: QueryTrace,
   key: number,
@@ -92,7 +90,7 @@ export function pairWords(
   return {
     partner: unit[0] === dimension ? unit[1] : unit[0],
     wavelength: turnText(pairing.wavelength[dimension]),
-    scaled: signed(both.scaled, meant(2 * product * vectors.data.scaling * vectors.rounding)),
+    scaled: signed(both.scaled, meaningfulDecimals(2 * product * vectors.data.scaling * vectors.rounding)),
     share: shareText(both.share),
   };
 }
@@ -109,7 +107,7 @@ export function cellSentence(words: CellWords, allowed: boolean): string {
 
 /** The readout's part about a row: its sum. */
 export function rowSentence(trace: QueryTrace, key: number, error: number): string {
-  const parts = [`q·k ${signed(trace.dots[key], meant(error))}`];
+  const parts = [`q·k ${signed(trace.dots[key], meaningfulDecimals(error))}`];
   if (trace.capped !== null) parts.push(`capped ${signed(trace.capped[key], 3)}`);
   if (trace.bias !== null) parts.push(`bias ${signed(trace.bias[key], 3)}`);
   return parts.join(" · ");

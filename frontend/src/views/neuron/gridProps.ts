@@ -1,7 +1,7 @@
 /** What the grid of the neuron view is given. */
 
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
-import type { Pairing } from "../../compute/pairs";
+import type { Pairing } from "../../compute/rotaryPairs";
 import type { Place, Scale } from "../../state/state";
 import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";

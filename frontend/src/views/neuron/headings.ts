@@ -1,9 +1,10 @@
 /** What stands over the columns of the neuron view. Pure. */
 
 import type { HeadVectors } from "../../compute/neuron";
-import type { Pairing } from "../../compute/pairs";
+import type { Pairing } from "../../compute/rotaryPairs";
+import { roughly } from "../../marks/format";
 import type { Columns, NumberColumn } from "./columns";
-import { roughly, scoreFormula, turnText } from "./describe";
+import { scoreFormula, turnText } from "./describe";
 import type { Fulls, ValueSide } from "./scene";
 
 export interface Heading {

@@ -1,14 +1,15 @@
 /** What there is to say of the spot that the pointer or the keyboard is on: beside it, and in the readout. Pure. */
 
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
-import type { Pairing } from "../../compute/pairs";
+import type { Pairing } from "../../compute/rotaryPairs";
+import { signed, sized } from "../../marks/format";
 import type { Side } from "../../state/state";
-import { cellSentence, cellWords, meant, rowSentence, signed, sized, turnText } from "./describe";
-import type { At } from "./pointing";
+import { cellSentence, cellWords, meaningfulDecimals, rowSentence, turnText } from "./describe";
+import type { Spot } from "./hitTest";
 import type { ValueSide } from "./scene";
-import type { TipWords } from "./Tooltip";
+import type { TooltipWords } from "./Tooltip";
 
-export interface Known {
+export interface HoverContext {
   readonly vectors: HeadVectors;
   readonly trace: QueryTrace;
   readonly weights: Float32Array;
@@ -20,12 +21,12 @@ export interface Known {
 type Name = (side: Side, index: number) => string;
 
 /** The numbers of the cell at a spot; null where there is none. */
-export function wordsOf(
-  at: At | null,
-  known: Known,
+export function tooltipWords(
+  at: Spot | null,
+  known: HoverContext,
   dimensionAt: (place: number) => number,
   name: Name,
-): TipWords | null {
+): TooltipWords | null {
   const { vectors, trace, side, pairing } = known;
   const { dim } = vectors;
   if (at?.place == null) return null;
@@ -39,7 +40,7 @@ export function wordsOf(
   const dimension = dimensionAt(at.place);
   if (at.zone === "q") {
     const value = vectors.q[at.row * dim + dimension];
-    const q = signed(value, meant(Math.abs(value) * vectors.rounding));
+    const q = signed(value, meaningfulDecimals(Math.abs(value) * vectors.rounding));
     const partner = pairing?.partner[dimension] ?? -1;
     const wavelength = turnText(pairing?.wavelength[dimension] ?? 0);
     return { kind: "q", dimension, row: at.row, q, pair: partner < 0 ? null : { partner, wavelength } };
@@ -51,7 +52,12 @@ export function wordsOf(
 }
 
 /** The readout's sentence about a spot; null where there is nothing more than its edge. */
-export function detailOf(at: At | null, words: TipWords | null, known: Known, name: Name): string | null {
+export function hoverDetail(
+  at: Spot | null,
+  words: TooltipWords | null,
+  known: HoverContext,
+  name: Name,
+): string | null {
   if (words?.kind === "cell") return cellSentence(words.cell, words.allowed);
   if (words?.kind === "v")
     return `value dimension ${words.dimension}: ${words.v}, weighted ${words.weighted}`;
@@ -63,7 +69,7 @@ export function detailOf(at: At | null, words: TipWords | null, known: Known, na
   return rowSentence(known.trace, at.row, known.dotError) + lengths(at.row, known);
 }
 
-function lengths(key: number, { side }: Known): string {
+function lengths(key: number, { side }: HoverContext): string {
   if (side?.values.transformed == null || side.weighted === null) return "";
   const { transformed, weighted } = side.fulls;
   const length = `‖f(x)‖ ${sized(side.values.transformed[key], transformed)}`;

@@ -3,7 +3,7 @@
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import type { HeadValues } from "../../compute/values";
 import type { Scale } from "../../state/state";
-import { type Layout, rowY } from "../shared/tokenLayout";
+import { rowY, type TokenLayout } from "../shared/tokenLayout";
 import type { Columns } from "./columns";
 
 /** Where each column's colour, or bar, is full. */
@@ -43,7 +43,7 @@ export interface Theme {
 
 export interface Scene {
   readonly columns: Columns;
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly scroll: number;
   readonly vectors: HeadVectors;
   readonly trace: QueryTrace;

@@ -1,12 +1,12 @@
 /** The page that a component stands in, for what every panel has. */
 
 import { createContext, useContext } from "solid-js";
-import type { Neurons } from "../neuron/createNeuronView";
+import type { NeuronView } from "../neuron/createNeuronView";
 import type { Page } from "./page";
 
 export interface Surroundings {
   readonly page: Page;
-  readonly neurons: Neurons;
+  readonly neurons: NeuronView;
   /** Whether the page has the window, and with it an address, to itself. */
   readonly alone: boolean;
 }

@@ -1,7 +1,7 @@
 /** Exact rows from the host, in place of those computed here, for the tokens that somebody keeps looking at. */
 
 import { createEffect } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import type { Session } from "../../state/session";
 import { allHeads, type Place } from "../../state/state";
 

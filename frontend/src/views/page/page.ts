@@ -1,13 +1,13 @@
 /** What all panels of one page share: the field on show, what the pointer is on, what the readout says. */
 
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, untrack } from "solid-js";
-import { type LayerField, layerField } from "../../compute/field";
-import { pictureQuery } from "../../marks/picture";
+import { type LayerField, layerField } from "../../compute/layerField";
+import { imageQuery } from "../../marks/imagePatches";
+import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
-import { currentTrace, headsOn, type Place } from "../../state/state";
-import { copied } from "../export/save";
-import type { HeadReading } from "../model/headReadout";
-import type { HeadPlace } from "../model/overlay";
+import { type HeadPlace, headsOn, type Place } from "../../state/state";
+import type { HeadReadout } from "../model/headReadout";
+import { copyText } from "../shared/clipboard";
 import {
   type Edge,
   type Focus,
@@ -43,7 +43,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const [overCell, setOverCell] = createSignal<{ readonly field: LayerField; readonly edge: Edge } | null>(
     null,
   );
-  const [headReading, setHeadReading] = createSignal<HeadReading | null>(null);
+  const [headReadout, setHeadReadout] = createSignal<HeadReadout | null>(null);
 
   const browserDark = followBrowser();
   const dark = createMemo(() => {
@@ -53,7 +53,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     return around === undefined ? browserDark() : around === "dark";
   });
 
-  const trace = createMemo(() => currentTrace(state()));
+  const trace = createMemo(() => state().trace);
   const stack = () => trace()?.stacks[state().selection.stack];
   const loaded = createMemo(() => {
     const layer = session.layer();
@@ -61,7 +61,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     try {
       return layerField(layer);
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
       return null;
     }
   });
@@ -126,13 +126,13 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const [toCopy, setToCopy] = createSignal<{ readonly title: string; readonly text: string } | null>(null);
   /** Text to the clipboard, or into a box where the page may not write there. */
   const copy = async (title: string, text: string): Promise<void> => {
-    if (await copied(text)) say(`${title} copied`);
+    if (await copyText(text)) say(`${title} copied`);
     else setToCopy({ title, text });
   };
 
   return {
     ...{ session, state, dark, trace, stack, field, shown, version, known, listed, edge },
-    ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReading, setHeadReading },
+    ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ said, say, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
     ...{ overCell, setOverCell },
   };
@@ -162,7 +162,7 @@ function followAtRest(
     const count = (side: Place["side"]) => (side === "query" ? queries : keys).length;
     const settle = (): void => {
       const seen = queries.findLastIndex((_, query) => queryShown(shown(), query));
-      const usual = pictureQuery(queries) ?? (seen < 0 ? count("query") - 1 : seen);
+      const usual = imageQuery(queries) ?? (seen < 0 ? count("query") - 1 : seen);
       const last: Place = { side: "query", index: usual };
       setListed((before) => {
         if (count("query") === 0) return null;

@@ -1,12 +1,14 @@
+import type { JSX } from "solid-js";
 import type { Session } from "../../state/session";
 import type { PanelName } from "../../state/state";
-import { ExportMenu } from "../export/ExportMenu";
 
 /** At the end of a panel's bar: what can be taken away of it, and the whole width for it. */
-export function WholeButton(props: {
+export function PanelActions(props: {
   readonly session: Session;
   readonly panel: PanelName;
   readonly name: string;
+  /** What can be taken away of the panel. */
+  readonly exportMenu: JSX.Element;
 }) {
   const on = () => {
     const { whole, at } = props.session.state().frame;
@@ -14,7 +16,7 @@ export function WholeButton(props: {
   };
   return (
     <span class="panel-tools">
-      <ExportMenu panel={props.panel} name={props.name.toLowerCase()} />
+      {props.exportMenu}
       <button
         type="button"
         class="tool whole"

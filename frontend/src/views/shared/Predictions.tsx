@@ -1,8 +1,14 @@
 import { createMemo, For, Show } from "solid-js";
-import { chance, type Guess, type Guesses, guessesOf, listedOf } from "../../marks/predictions";
+import {
+  type Choice,
+  chance,
+  listsToShow,
+  type PredictionList,
+  predictionLists,
+} from "../../marks/predictions";
 import type { TraceMessage } from "../../wire/messages";
 
-interface GuessProps {
+interface PredictionProps {
   readonly trace: TraceMessage | null;
   /** The token that is looked at. */
   readonly near: number | null;
@@ -11,12 +17,12 @@ interface GuessProps {
 /** Lists that stand below each other; a model that labels each token has more. */
 const LISTED = 4;
 
-function listsOf(props: GuessProps): () => readonly Guesses[] {
-  return createMemo(() => (props.trace === null ? [] : guessesOf(props.trace, props.near)));
+function listsOf(props: PredictionProps): () => readonly PredictionList[] {
+  return createMemo(() => (props.trace === null ? [] : predictionLists(props.trace, props.near)));
 }
 
 /** What the model predicts, in a line: the three likeliest. */
-export function GuessLine(props: GuessProps) {
+export function PredictionLine(props: PredictionProps) {
   const lists = listsOf(props);
   return (
     <Show when={lists()[0]}>
@@ -42,7 +48,7 @@ export function GuessLine(props: GuessProps) {
 }
 
 /** Where in the input a word stands that occurs there twice. */
-function Twice(props: { readonly guess: Guess }) {
+function Twice(props: { readonly guess: Choice }) {
   return (
     <Show when={props.guess.at !== null}>
       <span class="at">{`\u00a0${props.guess.at}`}</span>
@@ -51,13 +57,13 @@ function Twice(props: { readonly guess: Guess }) {
 }
 
 /** What the model predicts, as tables. */
-export function GuessTables(props: GuessProps) {
+export function PredictionTables(props: PredictionProps) {
   const all = listsOf(props);
-  const listed = createMemo(() => listedOf(all(), props.near, LISTED));
+  const listed = createMemo(() => listsToShow(all(), props.near, LISTED));
   return (
     <Show when={all().length > 0}>
       <div class="predictions" role="region" aria-label="What the model predicts" tabindex="0">
-        <For each={listed().lists}>{(guesses) => <GuessTable guesses={guesses} />}</For>
+        <For each={listed().lists}>{(guesses) => <PredictionTable guesses={guesses} />}</For>
         <Show when={listed().more > 0}>
           <p class="limits">
             {listed().lists.length === 0 ? `${listed().more} tokens have labels` : `${listed().more} more`}:
@@ -69,7 +75,7 @@ export function GuessTables(props: GuessProps) {
   );
 }
 
-function GuessTable(props: { readonly guesses: Guesses }) {
+function PredictionTable(props: { readonly guesses: PredictionList }) {
   return (
     <div class="next" data-testid="predicted">
       <h3>

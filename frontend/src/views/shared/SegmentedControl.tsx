@@ -1,6 +1,6 @@
 import { For } from "solid-js";
 
-export interface SegmentsProps<T extends string> {
+export interface SegmentedControlProps<T extends string> {
   readonly label: string;
   readonly options: readonly (readonly [T, string])[];
   readonly value: T;
@@ -8,7 +8,7 @@ export interface SegmentsProps<T extends string> {
 }
 
 /** A few choices side by side, of which one is on. */
-export function Segments<T extends string>(props: SegmentsProps<T>) {
+export function SegmentedControl<T extends string>(props: SegmentedControlProps<T>) {
   const key = (event: KeyboardEvent): void => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step === undefined) return;

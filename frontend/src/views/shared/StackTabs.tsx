@@ -1,16 +1,15 @@
 import { Show } from "solid-js";
 import type { Session } from "../../state/session";
-import { currentTrace } from "../../state/state";
-import { Segments } from "./SegmentedControl";
+import { SegmentedControl } from "./SegmentedControl";
 
 /** The stacks of a model that has several; each view has them, and all views show the same one. */
 export function StackTabs(props: { readonly session: Session }) {
   const state = props.session.state;
-  const names = () => Object.keys(currentTrace(state())?.stacks ?? {});
+  const names = () => Object.keys(state().trace?.stacks ?? {});
   return (
     <Show when={names().length > 1}>
       <div class="stacks">
-        <Segments
+        <SegmentedControl
           label="Stack"
           options={names().map((name) => [name, name] as const)}
           value={state().selection.stack}

@@ -2,7 +2,7 @@ import { createMemo, For, type JSX, Show } from "solid-js";
 import { face, givenText, spoken } from "../../marks/format";
 import type { Place, Side } from "../../state/state";
 import type { Token } from "../../wire/messages";
-import { type Layout, rowSize, rowY, visibleRows } from "./tokenLayout";
+import { rowSize, rowY, type TokenLayout, visibleRows } from "./tokenLayout";
 import type { Edge } from "./weights";
 
 export interface TokenColumnProps {
@@ -10,7 +10,7 @@ export interface TokenColumnProps {
   /** What tells the ids of this column from those of another view. */
   readonly prefix?: string;
   readonly tokens: readonly Token[];
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly scroll: number;
   /** Whether the column itself is scrolled, so that its tokens stay where they are in it. */
   readonly scrolled?: boolean;

@@ -3,7 +3,7 @@ import { repeatedWords, word } from "../../marks/format";
 import type { Token } from "../../wire/messages";
 
 /** A token in running text, isolated from the direction of what is around it; with its position where the word occurs twice. */
-export function Word(props: { readonly tokens: readonly Token[]; readonly index: number }) {
+export function TokenText(props: { readonly tokens: readonly Token[]; readonly index: number }) {
   const text = () => {
     const token = props.tokens[props.index];
     return token === undefined ? String(props.index) : word(token);

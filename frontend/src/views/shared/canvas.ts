@@ -4,10 +4,10 @@ import type { LineScales } from "../../marks/lines";
 import { headColour } from "../../marks/palette";
 import { darkness, weightAt } from "../../marks/scale";
 import type { Scale } from "../../state/state";
-import { type Layout, rowY } from "./tokenLayout";
+import { rowY, type TokenLayout } from "./tokenLayout";
 
 export interface Painting {
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly scroll: number;
   readonly scale: Scale;
   readonly dark: boolean;
@@ -44,6 +44,13 @@ export function scalesOf({ layout, scroll, scale, dark, heads }: Painting): Line
   };
 }
 
+/** What draws on a canvas. */
+export function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+  const context = canvas.getContext("2d");
+  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  return context;
+}
+
 /** Sets a canvas to its size in device pixels and gives its context, scaled to CSS pixels and cleared. */
 export function prepare(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
   const ratio = pixelRatio();
@@ -52,8 +59,7 @@ export function prepare(canvas: HTMLCanvasElement, width: number, height: number
     canvas.width = w;
     canvas.height = h;
   }
-  const context = canvas.getContext("2d");
-  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  const context = context2d(canvas);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   return context;

@@ -5,7 +5,7 @@
 
 import type { Side } from "../../state/state";
 
-export interface Layout {
+export interface TokenLayout {
   /** Size of the window across and along. */
   readonly width: number;
   readonly height: number;
@@ -38,7 +38,12 @@ const WIDEST = 900;
 const LEAST_FONT = 13;
 const ROW = { least: 24, most: 62 };
 
-export function layOut(width: number, height: number, rows: number, longestToken: number): Layout {
+export function layOutColumns(
+  width: number,
+  height: number,
+  rows: number,
+  longestToken: number,
+): TokenLayout {
   const rowHeight = Math.max(ROW.least, Math.min(ROW.most, Math.floor((height - 24) / Math.max(1, rows))));
   const inner = Math.min(width - 24, WIDEST);
   const roomy = inner > 420;
@@ -83,11 +88,11 @@ const BAND = 46;
 const TALLEST = 560;
 
 /** The turned view: queries in a row at the top, keys in a row at the bottom, each as wide as its text. */
-export function layOutTurned(
+export function layOutRows(
   size: { readonly width: number; readonly height: number },
   widths: Readonly<Record<Side, Float64Array>>,
   rightToLeft: boolean,
-): Layout {
+): TokenLayout {
   const across = Math.min(size.height - 12, TALLEST);
   const near = Math.round((size.height - across) / 2);
   const room = size.width - 24;
@@ -124,7 +129,7 @@ function sum(values: Float64Array): number {
 }
 
 /** Middle of a token, in the window scrolled by `scroll`. */
-export function rowY(layout: Layout, index: number, scroll: number, side: Side = "query"): number {
+export function rowY(layout: TokenLayout, index: number, scroll: number, side: Side = "query"): number {
   if (layout.cells === undefined) return layout.top + (index + 0.5) * layout.rowHeight - scroll;
   const { starts, mirror } = layout.cells[side];
   const middle = (starts[index] + starts[index + 1]) / 2;
@@ -132,13 +137,13 @@ export function rowY(layout: Layout, index: number, scroll: number, side: Side =
 }
 
 /** Size of a token's cell along. */
-export function rowSize(layout: Layout, index: number, side: Side): number {
+export function rowSize(layout: TokenLayout, index: number, side: Side): number {
   const starts = layout.cells?.[side].starts;
   return starts === undefined ? layout.rowHeight : starts[index + 1] - starts[index];
 }
 
 export function rowAt(
-  layout: Layout,
+  layout: TokenLayout,
   y: number,
   scroll: number,
   rows: number,
@@ -152,7 +157,7 @@ export function rowAt(
 
 /** Tokens that touch the window, with `margin` more on both sides: first, and one after the last. */
 export function visibleRows(
-  layout: Layout,
+  layout: TokenLayout,
   scroll: number,
   rows: number,
   margin = 0,

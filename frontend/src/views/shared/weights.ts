@@ -1,7 +1,7 @@
 /** What a view says about a field: single weights, ranks, and the largest of a row or column. Pure. */
 
-import type { LayerField } from "../../compute/field";
-import type { RowRules } from "../../compute/summary";
+import type { RowRules } from "../../compute/headSummary";
+import type { LayerField } from "../../compute/layerField";
 import type { Place, SentenceFilter } from "../../state/state";
 import type { Token } from "../../wire/messages";
 
@@ -101,7 +101,7 @@ function keepHeaviest(edges: WeightedEdge[], most: number): number {
   return edges.length === most ? edges[most - 1].weight : 0;
 }
 
-export interface Reading {
+export interface EdgeReading {
   readonly weight: number;
   readonly rank: number;
   /** How many keys the query may look at; null where weights alone are known, and a key without any may be either. */
@@ -111,7 +111,7 @@ export interface Reading {
 }
 
 /** The numbers of one edge: its weight, its rank in the row, its score. */
-export function readEdge(field: LayerField, { head, query, key }: Edge): Reading {
+export function readEdge(field: LayerField, { head, query, key }: Edge): EdgeReading {
   const row = field.row(head, query);
   const weight = row[key];
   let rank = 1;
@@ -131,8 +131,13 @@ export function readEdge(field: LayerField, { head, query, key }: Edge): Reading
 }
 
 /** `rank 2 of 9`, or no more than is known. */
-export function rankWords({ rank, among }: Pick<Reading, "rank" | "among">): string {
+export function rankWords({ rank, among }: Pick<EdgeReading, "rank" | "among">): string {
   return among === null ? `rank ${rank}` : `rank ${rank} of ${among}`;
+}
+
+/** What a legend says while the layer before is still drawn. */
+export function stillLayer(drawn: Pick<LayerField, "layer">, wanted: number): string {
+  return `still layer ${drawn.layer}: layer ${wanted} is not here yet`;
 }
 
 /** Why an edge that is not allowed has no number. */

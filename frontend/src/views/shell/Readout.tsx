@@ -1,13 +1,13 @@
 import { createMemo, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import { decimals, scoreText, weightText } from "../../marks/format";
 import type { TraceMessage } from "../../wire/messages";
-import type { HeadReading } from "../model/headReadout";
-import { GuessLine } from "../shared/Predictions";
-import { Word } from "../shared/TokenText";
+import type { HeadReadout } from "../model/headReadout";
+import { PredictionLine } from "../shared/Predictions";
+import { TokenText } from "../shared/TokenText";
 import { absence, type Edge, rankWords, readEdge, type Shown } from "../shared/weights";
 
-export interface FooterProps {
+export interface ReadoutProps {
   readonly field: LayerField | null;
   readonly version: number;
   readonly shown: Shown;
@@ -16,11 +16,11 @@ export interface FooterProps {
   readonly detail: string | null;
   readonly trace: TraceMessage | null;
   /** The head pointed at in the model view; it goes before an edge. */
-  readonly head: HeadReading | null;
+  readonly head: HeadReadout | null;
 }
 
 /** The readout: always the exact thing under the pointer or the keyboard; beside it what the model says next. */
-export function Footer(props: FooterProps) {
+export function Readout(props: ReadoutProps) {
   const reading = createMemo(() => {
     void props.version;
     return props.field === null || props.edge === null ? null : readEdge(props.field, props.edge);
@@ -44,8 +44,8 @@ export function Footer(props: FooterProps) {
             return (
               <>
                 <b>
-                  <Word tokens={props.shown.queries} index={edge().query} /> →{" "}
-                  <Word tokens={props.shown.keys} index={edge().key} />
+                  <TokenText tokens={props.shown.queries} index={edge().query} /> →{" "}
+                  <TokenText tokens={props.shown.keys} index={edge().key} />
                 </b>
                 {"  "}
                 <Show
@@ -66,7 +66,7 @@ export function Footer(props: FooterProps) {
       </output>
       <span class="space" />
       <Show when={props.detail === null}>
-        <GuessLine trace={props.trace} near={props.edge?.query ?? null} />
+        <PredictionLine trace={props.trace} near={props.edge?.query ?? null} />
       </Show>
       <span class="keys">
         <kbd>←↑↓→</kbd> move <kbd>↵</kbd> zoom in <kbd>esc</kbd> out <kbd>?</kbd> help
@@ -75,7 +75,7 @@ export function Footer(props: FooterProps) {
   );
 }
 
-function HeadLine(props: HeadReading) {
+function HeadLine(props: HeadReadout) {
   return (
     <>
       {"head "}

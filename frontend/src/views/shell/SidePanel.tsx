@@ -1,7 +1,7 @@
 import { createMemo, For, type JSX, Show } from "solid-js";
 import type { Session } from "../../state/session";
 import type { Frame } from "../../state/state";
-import { WholeButton } from "../shared/PanelActions";
+import { PanelActions } from "../shared/PanelActions";
 import { StackTabs } from "../shared/StackTabs";
 
 export interface SideView {
@@ -15,6 +15,8 @@ export interface SideView {
 export interface SidePanelProps {
   readonly session: Session;
   readonly views: readonly SideView[];
+  /** What can be taken away of the panel: a menu in its bar. */
+  readonly exportMenu: JSX.Element;
 }
 
 /** The panel at the right: what a head computes for one token, in one of several views. */
@@ -56,7 +58,7 @@ export function SidePanel(props: SidePanelProps) {
           </div>
         </Show>
         {now().heading()}
-        <WholeButton session={props.session} panel="side" name={now().title} />
+        <PanelActions session={props.session} panel="side" name={now().title} exportMenu={props.exportMenu} />
       </div>
       <StackTabs session={props.session} />
       <div class="side-body">{now().body()}</div>

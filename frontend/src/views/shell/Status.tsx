@@ -1,7 +1,7 @@
 import { For, Show } from "solid-js";
 import type { Failure } from "../../state/failure";
-import type { Session, Work } from "../../state/session";
-import { currentTrace } from "../../state/state";
+import type { Session } from "../../state/session";
+import type { Work } from "../../state/work";
 
 /** What a refusal is called, and whether asking again may help. */
 const REFUSALS: Readonly<Record<string, { readonly title: string; readonly again: boolean }>> = {
@@ -32,9 +32,9 @@ export interface StatusProps {
 }
 
 /** What is under way, what went wrong, and what the model wants said. */
-export function StatusLine(props: StatusProps) {
+export function Status(props: StatusProps) {
   const { session } = props;
-  const trace = () => currentTrace(session.state());
+  const trace = () => session.state().trace;
   return (
     <div class="status">
       <output class="said-line" data-testid="said">

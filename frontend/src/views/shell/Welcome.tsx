@@ -6,7 +6,7 @@ import { kindOf } from "./Status";
 export function Welcome(props: {
   readonly session: Session;
   readonly onPrompt: () => void;
-  readonly onPicture: () => void;
+  readonly onImage: () => void;
 }) {
   const { session } = props;
   const canRun = () => session.hello()?.can.includes("run") ?? false;
@@ -74,7 +74,7 @@ export function Welcome(props: {
               </button>
             </Show>
             <Show when={sees()}>
-              <button type="button" class="ghost" data-testid="welcome-image" on:click={props.onPicture}>
+              <button type="button" class="ghost" data-testid="welcome-image" on:click={props.onImage}>
                 Choose a picture
               </button>
               <p class="quiet">or drop one anywhere on this page, or paste one</p>

@@ -1,22 +1,22 @@
 import { mergeProps } from "solid-js";
 import type { Place } from "../../state/state";
+import { createEdgeView } from "../edges/createEdgeView";
 import { EdgeHeading } from "../edges/EdgeHeading";
 import { EdgeTable } from "../edges/EdgeTable";
-import { readEdges } from "../edges/readEdges";
-import { type NeuronProps, type Neurons, readNeurons } from "../neuron/createNeuronView";
+import { createNeuronView, type NeuronProps, type NeuronView } from "../neuron/createNeuronView";
 import { NeuronBody } from "../neuron/NeuronBody";
 import { NeuronHeading } from "../neuron/NeuronHeading";
 import type { Page } from "../page/page";
 import type { Edge } from "../shared/weights";
-import { RowHeading, type RowProps, RowTable } from "../weights/RowPanel";
+import { RowHeading, RowTable, type RowTableProps } from "../weights/RowTable";
 import type { SideView } from "./SidePanel";
 
 /** The views that share the panel at the right. */
-export function sideViews(page: Page): { readonly views: readonly SideView[]; readonly neurons: Neurons } {
+export function sideViews(page: Page): { readonly views: readonly SideView[]; readonly neurons: NeuronView } {
   const neuronProps = neuronsOf(page);
-  const now = readNeurons(neuronProps);
+  const now = createNeuronView(neuronProps);
   const rowProps = rowsOf(page);
-  const edges = readEdges(page);
+  const edges = createEdgeView(page);
   const views: readonly SideView[] = [
     {
       name: "neurons",
@@ -69,7 +69,7 @@ function neuronsOf(page: Page): NeuronProps {
   });
 }
 
-function rowsOf(page: Page): RowProps {
+function rowsOf(page: Page): RowTableProps {
   return mergeProps(sharedOf(page), {
     get place() {
       return page.listed();

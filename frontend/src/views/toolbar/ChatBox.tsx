@@ -1,12 +1,12 @@
 import { Index } from "solid-js";
 import type { ChatMessage } from "../../wire/messages";
 import { Popover } from "../shared/Popover";
-import type { Prompt } from "./Prompt";
+import type { PromptState } from "./createPrompt";
 
 const ROLES = ["system", "user", "assistant"] as const;
 
 /** The messages of a chat: in a line, and in a box to write them. */
-export function ChatBox(props: { readonly prompt: Prompt }) {
+export function ChatBox(props: { readonly prompt: PromptState }) {
   let box!: HTMLDivElement;
   const turns = () => props.prompt.chat() ?? [];
   const change = (at: number, part: Partial<ChatMessage>): void => {

@@ -2,13 +2,13 @@ import { For, Show } from "solid-js";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 import { CertificateBadge } from "./Certificate";
+import type { PromptState } from "./createPrompt";
 import { firstModel, modelTitle } from "./modelTitle";
-import type { Prompt } from "./Prompt";
 
 /** The model with its facts, the way to others, and the badge of exactness. */
-export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prompt: Prompt }) {
+export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prompt: PromptState }) {
   const { session, trace } = page;
-  const title = () => modelTitle(trace(), session.hello(), session.asked()?.model ?? null);
+  const title = () => modelTitle(trace(), session.hello(), session.lastInput()?.model ?? null);
   const chosen = () => prompt.model() ?? firstModel(session.hello())?.name;
   const facts = () => {
     const stack = page.stack();

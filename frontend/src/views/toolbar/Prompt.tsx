@@ -1,107 +1,8 @@
-import { createEffect, createMemo, createSignal, on, Show } from "solid-js";
-import { roundedUp } from "../../marks/format";
-import { type Input, inputOf } from "../../state/input";
-import type { ChatMessage, Example, HelloMessage, TraceMessage } from "../../wire/messages";
-import { type GivenImage, ImageInput } from "../image/ImageInput";
-import type { Page } from "../page/page";
+import { Show } from "solid-js";
+import type { TraceMessage } from "../../wire/messages";
+import { ImageInput } from "../image/ImageInput";
 import { ChatBox } from "./ChatBox";
-
-export type Prompt = ReturnType<typeof createPrompt>;
-
-/** The text that is being written, and how it is run. */
-export function createPrompt({ session, trace }: Page) {
-  const [text, setText] = createSignal("");
-  const [pair, setPair] = createSignal<string | null>(null);
-  const [target, setTarget] = createSignal("");
-  const [image, setImage] = createSignal<GivenImage | null>(null);
-  const [chat, setChat] = createSignal<readonly ChatMessage[] | null>(null);
-  /** Whether something was written while a run was on its way: its answer does not take that back. */
-  let drafted = false;
-  const model = () => trace()?.model.name ?? session.asked()?.model ?? session.hello()?.model ?? null;
-  const entry = () => session.hello()?.models.find(({ name }) => name === model());
-  /** Whether the model reads a source and writes a target. */
-  const hasTarget = () => (trace()?.model.kind ?? entry()?.kind) === "encoder-decoder";
-  const takes = (): readonly string[] => entry()?.takes ?? ["text"];
-  const canSee = () => takes().includes("image");
-  /** Whether a picture is all that the model reads. */
-  const onlySees = () => canSee() && !takes().includes("text");
-  const chooseImage = (one: GivenImage | null): void => {
-    setImage(one);
-    if (one !== null && onlySees()) run();
-  };
-  const canChat = () =>
-    chat() !== null || (entry()?.chat === true && (entry()?.kind ?? "decoder") === "decoder");
-
-  const fill = (
-    input: Pick<Input, "pair" | "target" | "messages"> & { readonly text: string | null },
-  ): void => {
-    if (input.text === null) return;
-    setChat(input.messages ?? null);
-    setText(input.messages == null ? input.text : (input.messages.at(-1)?.content ?? ""));
-    setPair(input.pair);
-    setTarget(input.target ?? "");
-  };
-  createEffect(
-    on(
-      createMemo(() => trace()?.trace),
-      () => {
-        const input = trace()?.input;
-        if (input !== undefined && !drafted) fill(input);
-        drafted = false;
-      },
-    ),
-  );
-  // What an address asks for stands in the box from the beginning: one sees what runs, and can mend what is refused.
-  createEffect(
-    on(session.asked, (input) => {
-      if (input !== null && trace() === null) fill(input);
-    }),
-  );
-  const writing = <T,>(set: (value: T) => void) => {
-    return (value: T): void => {
-      if (running()) drafted = true;
-      set(value);
-    };
-  };
-  const run = (part: Partial<Input> = {}): void => {
-    drafted = false;
-    const second = pair()?.trim() ? pair() : null;
-    const given = hasTarget() && target().trim() !== "" ? target() : null;
-    const input = { text: text(), pair: second, target: given, messages: chat(), model: model(), ...part };
-    const picture = canSee() ? (image()?.bytes ?? null) : null;
-    if (onlySees()) {
-      if (picture !== null) void session.run({ text: "", pair: null, image: picture, model: model() });
-      return;
-    }
-    const nothing = input.text.trim() === "" && input.messages === null && picture === null;
-    if (!nothing) void session.run({ image: picture, ...input });
-  };
-  const show = (example: Example): void => {
-    setText(example.text);
-    setPair(example.pair);
-    const input = inputOf(example);
-    run({ target: null, messages: null, ...input, model: input.model ?? model() });
-  };
-  /** Turns the text into the first message of a chat, or the last message into a text. */
-  const switchChat = (): void => {
-    const turns = chat();
-    if (turns === null) setChat([{ role: "user", content: text() }]);
-    else {
-      setText(turns.at(-1)?.content ?? "");
-      setChat(null);
-    }
-  };
-  const running = () => session.work()?.what === "run";
-  const canRun = () => session.hello()?.can.includes("run") ?? true;
-  return {
-    ...{ text, pair, target, hasTarget, chat, canChat, switchChat },
-    ...{ setText: writing(setText), setPair: writing(setPair), setTarget: writing(setTarget) },
-    setChat: writing(setChat),
-    ...{ trace, model, run, show, running, canRun },
-    ...{ image, chooseImage, canSee, onlySees, fail: session.fail },
-    imageBytes: () => session.hello()?.limits.image_bytes ?? 2 ** 23,
-  };
-}
+import type { PromptState } from "./createPrompt";
 
 /** A long text unfolds over the page while one types it; once it runs, the picture is what one wants to see. */
 function fold(form: HTMLElement): void {
@@ -110,18 +11,18 @@ function fold(form: HTMLElement): void {
     box.blur();
 }
 
+const NO_TARGET = "Target: empty, the model writes its own";
+
 /** What the model wrote as its target, for the empty box of one that nobody gave; a sentence where there is none yet. */
 function ownTarget(trace: TraceMessage | null): string {
-  if (trace === null || trace.input.target != null) return "Target: empty, the model writes its own";
+  if (trace === null || trace.input.target != null) return NO_TARGET;
   const written = (trace.tokens.target ?? []).filter(({ special }) => !special).map(({ text }) => text);
-  return written.length === 0
-    ? "Target: empty, the model writes its own"
-    : `the model’s own: ${written.join("").trim()}`;
+  return written.length === 0 ? NO_TARGET : `the model’s own: ${written.join("").trim()}`;
 }
 
 /** The text to run; where the model takes one, a sentence B, a target, or a chat. */
-export function PromptForm(props: {
-  readonly prompt: Prompt;
+export function Prompt(props: {
+  readonly prompt: PromptState;
   readonly boxRef: (box: HTMLTextAreaElement) => void;
 }) {
   const { prompt } = props;
@@ -244,35 +145,5 @@ export function PromptForm(props: {
         Run
       </button>
     </form>
-  );
-}
-
-/** The text of a trace that no model is there for. */
-export function GivenText(props: {
-  readonly input: TraceMessage["input"] | null;
-  /** Whether the input was a picture. */
-  readonly picture: boolean;
-  /** The exported file that it is in. */
-  readonly file: HelloMessage["file"] | null;
-}) {
-  const without = () =>
-    props.file
-      ? `A file by itself: no other text can be run here. Its weights are right to ${roundedUp(props.file.error)}.`
-      : "A trace without its model: no other text can be run here, and no check.";
-  return (
-    <div class="given" data-testid="given-text">
-      <p class="said" tabindex="0">
-        <bdi>{props.input?.text || (props.picture ? "A picture" : "(its text was not kept)")}</bdi>
-        <Show when={props.input?.pair}>
-          <span class="quiet"> / </span>
-          <bdi>{props.input?.pair}</bdi>
-        </Show>
-        <Show when={props.input?.target}>
-          <span class="quiet"> → </span>
-          <bdi>{props.input?.target}</bdi>
-        </Show>
-      </p>
-      <p class="quiet num">{without()}</p>
-    </div>
   );
 }

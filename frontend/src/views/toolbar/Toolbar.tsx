@@ -1,12 +1,14 @@
 import { Show } from "solid-js";
 import type { Page } from "../page/page";
+import { createPrompt } from "./createPrompt";
 import { EditsChip } from "./EditsChip";
 import { ModelMenu } from "./ModelMenu";
-import { createPrompt, GivenText, PromptForm } from "./Prompt";
+import { Prompt } from "./Prompt";
+import { SavedInput } from "./SavedInput";
 import { Tools } from "./Tools";
 
 /** The model with its facts, the prompt, and what belongs to the whole page. */
-export function TopBar(props: {
+export function Toolbar(props: {
   readonly page: Page;
   readonly promptRef: (box: HTMLTextAreaElement) => void;
 }) {
@@ -22,14 +24,14 @@ export function TopBar(props: {
       <Show
         when={prompt.canRun()}
         fallback={
-          <GivenText
+          <SavedInput
             input={props.page.trace()?.input ?? null}
-            picture={(props.page.trace()?.images?.length ?? 0) > 0}
+            image={(props.page.trace()?.images?.length ?? 0) > 0}
             file={props.page.session.hello()?.file ?? null}
           />
         }
       >
-        <PromptForm prompt={prompt} boxRef={props.promptRef} />
+        <Prompt prompt={prompt} boxRef={props.promptRef} />
       </Show>
       <Tools page={props.page} prompt={prompt} />
     </header>

@@ -1,17 +1,18 @@
 import { Show } from "solid-js";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { Theme } from "../../state/state";
-import { PageExportItems } from "../export/PageExport";
+import { ExportIcon } from "../export/ExportIcon";
+import { PageExport } from "../export/PageExport";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 import { ExampleList, HistoryButtons, LookControls, THEMES } from "./controls";
-import type { Prompt } from "./Prompt";
+import type { PromptState } from "./createPrompt";
 
 const THEME_SIGN: Readonly<Record<Theme, string>> = { auto: "◐", light: "○", dark: "●" };
 
 interface ToolsProps {
   readonly page: Page;
-  readonly prompt: Prompt;
+  readonly prompt: PromptState;
 }
 
 /** What belongs to the whole page: examples, the look of weights, undo, export, help; one menu where there is no room. */
@@ -63,9 +64,9 @@ function WideTools({ page, prompt }: ToolsProps) {
         class="ghost icon"
         testid="export-page"
         align="end"
-        face={<ExportSign />}
+        face={<ExportIcon />}
       >
-        {(close) => <PageExportItems close={close} />}
+        {(close) => <PageExport close={close} />}
       </Popover>
       <button
         type="button"
@@ -108,18 +109,10 @@ function FoldedTools({ page, prompt }: ToolsProps) {
           </Show>
           <h2>Export</h2>
           <div class="menu" role="menu" aria-label="Export">
-            <PageExportItems close={close} />
+            <PageExport close={close} />
           </div>
         </div>
       )}
     </Popover>
-  );
-}
-
-function ExportSign() {
-  return (
-    <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
-      <path d="M7 1.5V9M4 6.2 7 9.2 10 6.2M1.8 10.5V12.5H12.2V10.5" />
-    </svg>
   );
 }

@@ -4,8 +4,8 @@ import { For, Show } from "solid-js";
 import { SCALE_TITLES } from "../../marks/scale";
 import { type Palette, SCALES, type Scale, type Theme } from "../../state/state";
 import type { Page } from "../page/page";
-import { Segments } from "../shared/SegmentedControl";
-import type { Prompt } from "./Prompt";
+import { SegmentedControl } from "../shared/SegmentedControl";
+import type { PromptState } from "./createPrompt";
 
 export const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 const SCALE_OPTIONS: readonly (readonly [Scale, string])[] = SCALES.map((scale) => [
@@ -25,7 +25,7 @@ export function LookControls({ page }: { readonly page: Page }) {
     <div class="controls">
       <span class="control">
         <span>Scale</span>
-        <Segments
+        <SegmentedControl
           label="Scale"
           options={SCALE_OPTIONS}
           value={view().scale}
@@ -34,7 +34,7 @@ export function LookControls({ page }: { readonly page: Page }) {
       </span>
       <span class="control">
         <span>Palette</span>
-        <Segments
+        <SegmentedControl
           label="Palette"
           options={PALETTE_OPTIONS}
           value={view().palette}
@@ -43,7 +43,7 @@ export function LookControls({ page }: { readonly page: Page }) {
       </span>
       <span class="control">
         <span>Theme</span>
-        <Segments
+        <SegmentedControl
           label="Theme"
           options={THEMES.map((theme) => [theme, theme] as const)}
           value={view().theme}
@@ -56,7 +56,7 @@ export function LookControls({ page }: { readonly page: Page }) {
 
 export function ExampleList(props: {
   readonly page: Page;
-  readonly prompt: Prompt;
+  readonly prompt: PromptState;
   readonly close: () => void;
 }) {
   return (

@@ -1,12 +1,12 @@
 /** The rows of the weights' table: of one token, or of several pinned ones side by side. Pure. */
 
-import type { LayerField } from "../../compute/field";
-import { cutoffOf } from "../../compute/summary";
+import { cutoffOf } from "../../compute/headSummary";
+import type { LayerField } from "../../compute/layerField";
 import type { Place } from "../../state/state";
 import { heaviestEdges, rowRules, type Shown, type WeightedEdge, weightsAt } from "../shared/weights";
 
 /** A token opposite to the ones compared, with its weight to or from each of them. */
-export interface Compared {
+export interface ComparedRow {
   readonly other: number;
   readonly weights: readonly number[];
 }
@@ -46,7 +46,7 @@ export function comparedRows(
   shown: Shown,
   places: readonly Place[],
   most: number,
-): readonly Compared[] {
+): readonly ComparedRow[] {
   const side = places[0]?.side ?? "query";
   const rules = rowRules(shown, 0);
   const opposite = side === "query" ? rules.keys : rules.queries;
@@ -60,7 +60,7 @@ export function comparedRows(
     }
     return largest;
   });
-  const rows: Compared[] = [];
+  const rows: ComparedRow[] = [];
   for (let other = 0; other < opposite.length; other++) {
     if (opposite[other] === 0) continue;
     const weights = columns.map((column) => column[other]);

@@ -3,7 +3,7 @@
 import type { ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
 
-export interface LeftOut {
+export interface DroppedTokens {
   readonly view: Pick<ViewSettings, "filter" | "sinks">;
   readonly sinks: ReadonlySet<number>;
   readonly sinkName: string;
@@ -11,7 +11,7 @@ export interface LeftOut {
 
 /** Which queries and keys are drawn. */
 export function tokensShown(
-  { view, sinks }: LeftOut,
+  { view, sinks }: DroppedTokens,
   queries: readonly Token[],
   keys: readonly Token[],
 ): { readonly query: (index: number) => boolean; readonly key: (index: number) => boolean } {
@@ -25,7 +25,7 @@ export function tokensShown(
 }
 
 /** What a caption says of the sentence filter and of the sinks. */
-export function leftOutNotes({ view, sinks, sinkName }: LeftOut): readonly string[] {
+export function droppedNotes({ view, sinks, sinkName }: DroppedTokens): readonly string[] {
   const notes: string[] = [];
   if (view.filter !== "all") notes.push(`Only ${view.filter[0]} → ${view.filter[1]}`);
   if (view.sinks === "shown" || sinks.size === 0) return notes;

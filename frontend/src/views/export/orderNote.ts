@@ -1,6 +1,6 @@
 /** Sentences of captions about orders. Pure. */
 
-import type { Pairing } from "../../compute/pairs";
+import type { Pairing } from "../../compute/rotaryPairs";
 import type { Order } from "../../state/state";
 import { turnText } from "../neuron/describe";
 

@@ -1,11 +1,12 @@
 /** The pinned edge in every head, in the order in which the table has it. */
 
 import { type Accessor, createMemo } from "solid-js";
-import { type EdgeRow, edgeRows } from "../../compute/edges";
+import { type EdgeRow, edgeRows } from "../../compute/edgeRows";
+import { sentenceOf } from "../../state/failure";
 import { selectedEdge } from "../../state/state";
 import type { Page } from "../page/page";
 
-export interface EdgeReading {
+export interface EdgeView {
   /** The edge that is pinned; null where a query or a key is missing. */
   readonly edge: Accessor<{ readonly query: number; readonly key: number } | null>;
   /** All heads by it; null until they are here. */
@@ -13,7 +14,7 @@ export interface EdgeReading {
   readonly offSink: Accessor<boolean>;
 }
 
-export function readEdges({ session, state, trace }: Page): EdgeReading {
+export function createEdgeView({ session, state, trace }: Page): EdgeView {
   const edge = createMemo(() => selectedEdge(state()), undefined, {
     equals: (a, b) => a?.query === b?.query && a?.key === b?.key,
   });
@@ -27,7 +28,7 @@ export function readEdges({ session, state, trace }: Page): EdgeReading {
     try {
       return edgeRows(message, offSink());
     } catch (error) {
-      session.fail(error instanceof Error ? error.message : String(error));
+      session.fail(sentenceOf(error));
       return null;
     }
   });

@@ -1,13 +1,13 @@
 /** The lower canvas of the neuron view: vectors, lines, numbers. */
 
 import { isCut } from "../../compute/neuron";
-import { shortWeight } from "../../marks/format";
+import { shortWeight, signed, sized } from "../../marks/format";
 import { type Field, hatching, StripPainter, signColour, signShare } from "../../marks/neuron";
 import { css, inkOn } from "../../marks/palette";
 import { opacityOf } from "../shared/canvas";
 import { rowY, visibleRows } from "../shared/tokenLayout";
 import { type NumberColumn, stripHeight } from "./columns";
-import { signed, sized } from "./describe";
+
 import { queryY, type Scene } from "./scene";
 
 /** Opacity of what is there but not used: of 255. */

@@ -1,21 +1,21 @@
 /** What the pointer or the keyboard is on in the neuron view. Pure. */
 
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
-import { type Layout, rowAt, rowY } from "../shared/tokenLayout";
+import { rowAt, rowY, type TokenLayout } from "../shared/tokenLayout";
 import type { Focus } from "../shared/weights";
 import { boxOf, type Columns, placeAt, stripHeight } from "./columns";
 import { queryY } from "./scene";
 
-export interface At {
+export interface Spot {
   readonly zone: "query" | "q" | "k" | "product" | "value" | "row";
   readonly row: number;
   /** Place along the vector, from the left; null beside the vectors. */
   readonly place: number | null;
 }
 
-export interface Ground {
+export interface HitContext {
   readonly columns: Columns;
-  readonly layout: Layout;
+  readonly layout: TokenLayout;
   readonly scroll: number;
   readonly vectors: HeadVectors;
   readonly trace: QueryTrace;
@@ -23,12 +23,15 @@ export interface Ground {
   readonly valueDim: number;
 }
 
-export function sameAt(a: At | null, b: At | null): boolean {
+export function sameSpot(a: Spot | null, b: Spot | null): boolean {
   return a === b || (a?.zone === b?.zone && a?.row === b?.row && a?.place === b?.place);
 }
 
 /** What is at a point of the window. */
-export function hitAt({ x, y }: { readonly x: number; readonly y: number }, ground: Ground): At | null {
+export function spotAt(
+  { x, y }: { readonly x: number; readonly y: number },
+  ground: HitContext,
+): Spot | null {
   const { columns, layout, scroll, vectors, trace, valueDim } = ground;
   const end = columns.values === null ? columns.keyX + columns.token + 8 : columns.width;
   if (x < columns.queryX - 26 || x > end) return null;
@@ -59,7 +62,7 @@ export function hitAt({ x, y }: { readonly x: number; readonly y: number }, grou
 }
 
 /** Where an arrow key leads from a cell; null for any other key. */
-export function moved(from: At, key: string, page: number, keys: number, dim: number): At | null {
+export function movedSpot(from: Spot, key: string, page: number, keys: number, dim: number): Spot | null {
   const place = from.place ?? 0;
   const targets: Readonly<Record<string, readonly [number, number]>> = {
     ArrowDown: [from.row + 1, place],
@@ -78,7 +81,7 @@ export function moved(from: At, key: string, page: number, keys: number, dim: nu
 }
 
 /** What the other views are told of it. */
-export function focusOf(at: At | null, vectors: HeadVectors, query: number): Focus | null {
+export function focusOf(at: Spot | null, vectors: HeadVectors, query: number): Focus | null {
   if (at === null) return null;
   if (at.zone === "query" || at.zone === "q")
     return { kind: "token", place: { side: "query", index: at.row } };
@@ -87,7 +90,7 @@ export function focusOf(at: At | null, vectors: HeadVectors, query: number): Foc
 
 /** Where the middle of a cell is, from the left edge of the view; `sizes` are the dimensions of keys and of values. */
 export function middleOf(
-  { zone, place }: At,
+  { zone, place }: Spot,
   { q, k, product, values, span, fold }: Columns,
   sizes: { readonly dim: number; readonly values: number },
   height: number,

@@ -1,19 +1,21 @@
 import { createEffect, createMemo, createSignal, For, on, Show } from "solid-js";
-import type { LayerField } from "../../compute/field";
+import type { LayerField } from "../../compute/layerField";
 import { decimals, scoreText, weightText, word } from "../../marks/format";
 import { css, headColour } from "../../marks/palette";
 import type { Place } from "../../state/state";
 import type { TraceMessage } from "../../wire/messages";
-import { thresholdText } from "../head/thresholdSteps";
-import { GuessTables } from "../shared/Predictions";
-import { Word } from "../shared/TokenText";
+import { PredictionTables } from "../shared/Predictions";
+import { TokenText } from "../shared/TokenText";
+import { thresholdText } from "../shared/thresholdSteps";
 import { type Focus, readEdge, type Shown, type WeightedEdge } from "../shared/weights";
-import { type Compared, comparedPlaces, comparedRows, listedEdges } from "./rows";
+import { type ComparedRow, comparedPlaces, comparedRows, listedEdges } from "./rows";
 import { VirtualTable } from "./VirtualTable";
 
 const MOST = 50;
 
-export interface RowProps {
+const NOTHING = "nothing on show here";
+
+export interface RowTableProps {
   readonly field: LayerField | null;
   readonly version: number;
   readonly shown: Shown;
@@ -28,7 +30,7 @@ export interface RowProps {
 }
 
 /** The token whose numbers are listed, and the pins. */
-export function RowHeading(props: RowProps) {
+export function RowHeading(props: RowTableProps) {
   const tokens = (side: Place["side"]) => (side === "query" ? props.shown.queries : props.shown.keys);
   const name = (place: Place) => {
     const token = tokens(place.side)[place.index];
@@ -43,7 +45,7 @@ export function RowHeading(props: RowProps) {
               <span class="quiet">who looks at </span>
             </Show>
             <b>
-              <Word tokens={tokens(shown().side)} index={shown().index} />
+              <TokenText tokens={tokens(shown().side)} index={shown().index} />
             </b>
             <Show when={props.place?.side === "query"}>
               <span class="quiet"> looks at</span>
@@ -62,7 +64,7 @@ export function RowHeading(props: RowProps) {
             on:click={() => props.onUnpin(pin)}
           >
             {pin.side === "key" ? "→ " : ""}
-            <Word tokens={tokens(pin.side)} index={pin.index} />
+            <TokenText tokens={tokens(pin.side)} index={pin.index} />
             {pin.side === "query" ? " →" : ""} <i>×</i>
           </button>
         )}
@@ -72,7 +74,7 @@ export function RowHeading(props: RowProps) {
 }
 
 /** The numbers behind the picture: the heaviest weights of a token, or of pins side by side; what the model says next. */
-export function RowTable(props: RowProps) {
+export function RowTable(props: RowTableProps) {
   const [most, setMost] = createSignal(MOST);
   const compared = createMemo(() => comparedPlaces(props.pins, props.place));
   createEffect(
@@ -116,7 +118,7 @@ export function RowTable(props: RowProps) {
         <i class="dot" style={{ background: colour(edge().head) }} />
         {props.field?.layer}.{edge().head}
       </>,
-      <Word tokens={others()} index={side() === "key" ? edge().query : edge().key} />,
+      <TokenText tokens={others()} index={side() === "key" ? edge().query : edge().key} />,
       <i
         class="weight-bar"
         style={{ width: `${Math.max(1, edge().weight * 100)}%`, background: colour(edge().head) }}
@@ -126,13 +128,13 @@ export function RowTable(props: RowProps) {
       <span>{read()?.score == null ? "–" : scoreText(read()?.score as number)}</span>,
     ];
   };
-  const comparedText = (place: Place, { other, weights }: Compared, at: number): string => {
+  const comparedText = (place: Place, { other, weights }: ComparedRow, at: number): string => {
     const [query, key] = place.side === "query" ? [place.index, other] : [other, place.index];
     if (!props.field?.allowed(props.shown.heads[0] ?? 0, query, key)) return "–";
     return weightText(weights[at] ?? 0, decimals(props.field.error));
   };
-  const comparedCells = (row: () => Compared) => [
-    <Word tokens={others()} index={row().other} />,
+  const comparedCells = (row: () => ComparedRow) => [
+    <TokenText tokens={others()} index={row().other} />,
     ...compared().map((place, at) => (
       <>
         <i class="cell-bar" style={{ width: `${(row().weights[at] ?? 0) * 100}%` }} />
@@ -141,7 +143,7 @@ export function RowTable(props: RowProps) {
     )),
   ];
   /** The edge of a compared row that is heaviest. */
-  const edgeOf = ({ other, weights }: Compared): WeightedEdge => {
+  const edgeOf = ({ other, weights }: ComparedRow): WeightedEdge => {
     const place = compared()[weights.indexOf(Math.max(...weights))];
     const [query, key] = place.side === "query" ? [place.index, other] : [other, place.index];
     let best: WeightedEdge = { head: props.shown.heads[0] ?? 0, query, key, weight: 0 };
@@ -181,7 +183,7 @@ export function RowTable(props: RowProps) {
               tracks="58px minmax(70px, 1.1fr) minmax(30px, 1.4fr) 56px 40px 58px"
               rows={edges()}
               cells={cells}
-              empty="nothing on show here"
+              empty={NOTHING}
               onPoint={point}
               onChoose={({ query, key }) => props.onEdge({ query, key })}
               onEnd={() => edges().length >= most() && setMost(edges().length * 4)}
@@ -193,7 +195,7 @@ export function RowTable(props: RowProps) {
             columns={[
               side() === "key" ? "from" : "to",
               ...compared().map((place) => (
-                <Word
+                <TokenText
                   tokens={side() === "key" ? props.shown.keys : props.shown.queries}
                   index={place.index}
                 />
@@ -202,14 +204,14 @@ export function RowTable(props: RowProps) {
             tracks={`minmax(70px, 1.2fr) repeat(${compared().length}, minmax(64px, 1fr))`}
             rows={table()}
             cells={comparedCells}
-            empty="nothing on show here"
+            empty={NOTHING}
             onPoint={(row) => point(row && edgeOf(row))}
             onChoose={(row) => props.onEdge(edgeOf(row))}
             onEnd={() => table().length >= most() && setMost(table().length * 4)}
           />
         </Show>
       </Show>
-      <GuessTables trace={props.trace} near={props.place?.index ?? null} />
+      <PredictionTables trace={props.trace} near={props.place?.index ?? null} />
     </>
   );
 }

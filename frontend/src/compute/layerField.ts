@@ -4,13 +4,8 @@
  */
 
 import type { LayerMessage } from "../wire/messages";
-import { Kernel, type LayerData, layerData, withoutKeys } from "./kernel";
-
-export interface Field {
-  readonly name: string;
-  /** The field on one layer; null while it is not here yet. */
-  layer(stack: string, layer: number): LayerField | null;
-}
+import { Kernel } from "./kernel";
+import { type LayerData, layerData, withoutKeys } from "./layerData";
 
 /** What is known of a layer beside its numbers; can be copied to a worker. */
 export interface LayerHeader {

@@ -1,6 +1,6 @@
 /** What a view draws of a head's rows, what that leaves out, and where it lies. Pure and without DOM. */
 
-import type { LayerField } from "./field";
+import type { LayerField } from "./layerField";
 
 /** Which weights are drawn: those of some queries and keys, not below a bound, and only a row's heaviest. */
 export interface RowRules {
@@ -31,7 +31,7 @@ export interface HeadSummary {
 /** Rounding between a weight of a row and the same weight of a column, relative. */
 const ROUNDING = 1e-5;
 
-export function summarise(field: LayerField, head: number, rules: RowRules): HeadSummary {
+export function summarize(field: LayerField, head: number, rules: RowRules): HeadSummary {
   const row = new Float32Array(field.keys);
   const normalisers = new Float32Array(field.queries);
   const cutoffs = new Float32Array(field.queries);

@@ -14,7 +14,7 @@ export interface Bundle {
 const PER_DOUBLING = 6;
 
 /** Lines as bundles: those with both ends in the window or near it alone, others with those of their head that end alike. */
-export function bundled(lines: Lines, scales: LineScales, height: number): readonly Bundle[] {
+export function bundleLines(lines: Lines, scales: LineScales, height: number): readonly Bundle[] {
   const found = new Map<number, { head: number; y0: number; y1: number; amount: number }>();
   for (let at = 0; at < lines.count; at++) {
     const head = lines.head[at];

@@ -6,7 +6,7 @@ import type { Plane } from "./pyramid";
  * Adds up the lines of a plane in `width` × `height` pixels. `amount[byte]` is how dark a line of that byte is; lines to
  * column j are `share[j]` times as dark. The result is `scratch` where that is large enough.
  */
-export function strandDensity(
+export function straightLineDensity(
   { rows, columns, cells }: Plane,
   width: number,
   height: number,

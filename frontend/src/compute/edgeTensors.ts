@@ -2,7 +2,7 @@
 
 import type { LayerMessage } from "../wire/messages";
 import type { Tensor } from "../wire/safetensors";
-import { layerField } from "./field";
+import { layerField } from "./layerField";
 
 const WHOLE = ["layer", "head", "rank", "rank_off_sink", "among", "among_off_sink"] as const;
 const REAL = ["weight", "weight_off_sink", "score"] as const;
@@ -10,7 +10,7 @@ const REAL = ["weight", "weight_off_sink", "score"] as const;
 type Columns = Record<(typeof WHOLE)[number] | (typeof REAL)[number], number[]>;
 
 /** The tensors of an `edge` response, filled layer by layer. */
-export class EdgeTable {
+export class EdgeTensors {
   readonly #columns: Columns;
 
   constructor(

@@ -1,20 +1,19 @@
 /** The thumbnails of the model view, composed for a figure of any size and theme. */
 
 import type { Thumbnails } from "../../compute/thumbnails";
-import { type Box, composeDensity, composeMap, composePlain, type Picture } from "../../marks/composite";
+import { type Box, composeDensity, composeMap, composePlain, type PixelBuffer } from "../../marks/composite";
 import { Pyramid } from "../../marks/pyramid";
-import { strandDensity } from "../../marks/strands";
-import type { Palette, Scale } from "../../state/state";
-import type { HeadPlace } from "../model/overlay";
+import { straightLineDensity } from "../../marks/straightLines";
+import type { HeadPlace, Palette, Scale } from "../../state/state";
 import {
   cellRules,
   fullByte,
   groundAndInk,
-  type Look,
   lineAmounts,
   lineShares,
   mapWords,
   type Rules,
+  type ThumbnailStyle,
 } from "../model/thumbnailStyle";
 
 export interface ThumbnailColours {
@@ -31,15 +30,15 @@ export interface ThumbnailColours {
 export function thumbnailPainter(
   layers: ReadonlyMap<number, Thumbnails>,
   rules: Rules,
-  look: Look,
+  look: ThumbnailStyle,
   { palette, scale, dark, tint, within }: ThumbnailColours,
 ): (
-  picture: Picture,
+  pixels: PixelBuffer,
   box: Box,
   place: { readonly layer: number; readonly head: number },
   ratio: number,
 ) => boolean {
-  return (picture, box, { layer, head }, ratio) => {
+  return (pixels, box, { layer, head }, ratio) => {
     const share = tint({ layer, head });
     const undefinedHere = share !== null && Number.isNaN(share);
     const dimmed = !within({ layer, head });
@@ -47,7 +46,7 @@ export function thumbnailPainter(
     const thumbnails = layers.get(layer);
     if (thumbnails === undefined || head >= thumbnails.heads) return false;
     if (undefinedHere) {
-      composePlain(picture, box, colours[0], colours[20]);
+      composePlain(pixels, box, colours[0], colours[20]);
       return true;
     }
     const { rows, columns } = thumbnails;
@@ -55,13 +54,13 @@ export function thumbnailPainter(
     const pyramid = new Pyramid({ rows, columns, cells: thumbnails.shownCells(head, own.hidden) });
     const full = fullByte(thumbnails, head, own);
     if (look === "map") {
-      composeMap(picture, box, pyramid, mapWords(colours, full, scale));
+      composeMap(pixels, box, pyramid, mapWords(colours, full, scale));
       return true;
     }
     const plane = pyramid.level(rows, columns);
     const amounts = lineAmounts(full, plane.rows, box.height, ratio, scale);
-    const density = strandDensity(plane, box.width, box.height, amounts, lineShares(columns, own));
-    composeDensity(picture, box, density, colours);
+    const density = straightLineDensity(plane, box.width, box.height, amounts, lineShares(columns, own));
+    composeDensity(pixels, box, density, colours);
     return true;
   };
 }

@@ -2,13 +2,12 @@
 
 import type { HeadCell, ModelLegend } from "../../figures/model";
 import { inks } from "../../marks/composite";
-import type { Palette, ViewSettings } from "../../state/state";
+import type { HeadPlace, Palette, ViewSettings } from "../../state/state";
 import { type ShownMeasure, valueText, withUnit } from "../model/measures";
-import type { HeadPlace } from "../model/overlay";
 import { placementOf } from "../model/placement";
 import { tintColour } from "../model/thumbnailStyle";
 
-export interface Arranged {
+export interface ModelOnShow {
   /** Heads of each layer; 0 for a layer without attention. */
   readonly heads: readonly number[];
   readonly leftOut: readonly number[];
@@ -33,7 +32,7 @@ export interface Arrangement {
 
 const MOST_ACROSS = 16;
 
-export function arrangementOf(now: Arranged): Arrangement {
+export function arrangementOf(now: ModelOnShow): Arrangement {
   const { heads, leftOut, measure, within, count } = now;
   const sort = measure === null ? "none" : now.view.sort;
   const placement = placementOf({
@@ -64,7 +63,7 @@ function orderOf(sort: ViewSettings["sort"], measure: ShownMeasure | null): stri
   return "a row is a layer, a column a head";
 }
 
-function measureNotes(now: Arranged, sort: ViewSettings["sort"]): readonly string[] {
+function measureNotes(now: ModelOnShow, sort: ViewSettings["sort"]): readonly string[] {
   const { measure, view, count } = now;
   if (measure === null)
     return view.measure === null

@@ -1,6 +1,7 @@
-/** A figure as a file, and text on the clipboard. */
+/** Figures and other files, handed to the browser. */
 
 import type { Figure } from "../../figures/sheet";
+import { context2d } from "../shared/canvas";
 
 export type Format = "svg" | "png";
 
@@ -29,23 +30,22 @@ export function download(blob: Blob, name: string): void {
 }
 
 /** How much larger than the figure its PNG is: twice, unless that is more than a canvas takes. */
-export function pngRatio({ width, height }: Pick<Figure, "width" | "height">): number {
+function pngRatio({ width, height }: Pick<Figure, "width" | "height">): number {
   return Math.min(RATIO, MOST.side / Math.max(width, height), Math.sqrt(MOST.pixels / (width * height)));
 }
 
 async function rastered(figure: Figure, svg: Blob): Promise<Blob> {
   const url = URL.createObjectURL(svg);
   try {
-    const picture = new Image();
-    picture.src = url;
-    await picture.decode();
+    const image = new Image();
+    image.src = url;
+    await image.decode();
     const ratio = pngRatio(figure);
     const canvas = document.createElement("canvas");
     canvas.width = Math.round(figure.width * ratio);
     canvas.height = Math.round(figure.height * ratio);
-    const context = canvas.getContext("2d");
-    if (context === null) throw new Error("This browser gives no 2d canvas.");
-    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    const context = context2d(canvas);
+    context.drawImage(image, 0, 0, canvas.width, canvas.height);
     return await new Promise((done, fail) => {
       canvas.toBlob((blob) =>
         blob === null ? fail(new Error("The figure is too large for a PNG.")) : done(blob),
@@ -53,16 +53,5 @@ async function rastered(figure: Figure, svg: Blob): Promise<Blob> {
     });
   } finally {
     URL.revokeObjectURL(url);
-  }
-}
-
-/** Whether the text is on the clipboard: pages without HTTPS, and frames, may be kept from it. */
-export async function copied(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    // Not allowed, or not there: whoever asked shows the text to be copied by hand.
-    return false;
   }
 }

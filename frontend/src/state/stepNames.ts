@@ -1,6 +1,7 @@
 /** What a step did, in a few words: undo and redo say them. Pure. */
 
-import type { Action, ViewSettings } from "./state";
+import type { Action } from "./reduce";
+import type { ViewSettings } from "./state";
 
 const SETTINGS: Readonly<Record<keyof ViewSettings, string>> = {
   filter: "sentence filter",

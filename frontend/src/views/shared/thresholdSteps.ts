@@ -1,6 +1,6 @@
 /** The thresholds that the slider offers: none, then logarithmic steps from a thousandth to nine tenths. Pure. */
 
-export const STEPS: readonly number[] = [
+export const THRESHOLD_STEPS: readonly number[] = [
   0,
   ...[0.001, 0.0015, 0.002, 0.003, 0.005, 0.007],
   ...[0.01, 0.015, 0.02, 0.03, 0.05, 0.07],
@@ -10,8 +10,8 @@ export const STEPS: readonly number[] = [
 /** The step nearest to a threshold. */
 export function nearestStep(threshold: number): number {
   let best = 0;
-  STEPS.forEach((step, at) => {
-    if (Math.abs(step - threshold) < Math.abs(STEPS[best] - threshold)) best = at;
+  THRESHOLD_STEPS.forEach((step, at) => {
+    if (Math.abs(step - threshold) < Math.abs(THRESHOLD_STEPS[best] - threshold)) best = at;
   });
   return best;
 }

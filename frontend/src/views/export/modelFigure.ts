@@ -1,16 +1,16 @@
 /** The model view as it stands, as a figure. */
 
 import { createRoot } from "solid-js";
-import { leftOutNotes } from "../../figures/leftOut";
+import { droppedNotes } from "../../figures/droppedTokens";
 import { modelFigure } from "../../figures/model";
 import type { Figure, Subject } from "../../figures/sheet";
 import { SCALE_TITLES } from "../../marks/scale";
-import { readModel } from "../model/createModelView";
+import { createModelView } from "../model/createModelView";
 import type { Page } from "../page/page";
-import { arrangementOf, legendOf } from "./arrangement";
-import { thumbnailPainter } from "./thumbnails";
+import { arrangementOf, legendOf } from "./modelArrangement";
+import { thumbnailPainter } from "./thumbnailPainter";
 
-export function modelOf(page: Page, subject: Subject, dark: boolean): Promise<Figure> {
+export function modelFigureOf(page: Page, subject: Subject, dark: boolean): Promise<Figure> {
   return createRoot((dispose) => {
     try {
       return drawn(page, subject, dark);
@@ -21,7 +21,7 @@ export function modelOf(page: Page, subject: Subject, dark: boolean): Promise<Fi
 }
 
 function drawn({ session, state }: Page, subject: Subject, dark: boolean): Promise<Figure> {
-  const model = readModel(session);
+  const model = createModelView(session);
   const { view } = state();
   const { filter, scale, palette, sinks: treatment } = view;
   const rules = model.rules();
@@ -42,7 +42,7 @@ function drawn({ session, state }: Page, subject: Subject, dark: boolean): Promi
     `Each head is scaled to its own largest weight${sinks.size > 0 ? ` off the ${model.sinkName()}` : ""}`,
     ...arrangement.notes,
     // A thumbnail holds the largest weights of cells, not rows that could be brought back to a sum of 1.
-    ...leftOutNotes({
+    ...droppedNotes({
       ...{ sinks, sinkName: model.sinkName() },
       view: { filter, sinks: treatment === "shown" ? "shown" : "hidden" },
     }),

@@ -39,7 +39,7 @@ export function patchBeside(
 }
 
 /** The default query of a stack: what stands for the whole picture, else the middle of its patches; null without patches. */
-export function pictureQuery(tokens: readonly Token[]): number | null {
+export function imageQuery(tokens: readonly Token[]): number | null {
   if (tokens.at(-1)?.box == null && !tokens.every((token) => token.special || token.box != null)) return null;
   const special = tokens.findIndex((token) => token.special);
   if (special >= 0) return special;

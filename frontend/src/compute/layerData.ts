@@ -1,0 +1,135 @@
+/** The tensors of a layer that is computed here: its queries and keys, its mask, its bias. Pure. */
+
+import type { LayerMessage } from "../wire/messages";
+import { DamagedError, type Tensor, type TensorData } from "../wire/safetensors";
+
+/** What the kernel needs of a layer message, copyable to a worker. */
+export interface LayerData {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly dim: number;
+  readonly scaling: number;
+  readonly softcap: number | null;
+  readonly q: Float32Array;
+  readonly k: Float32Array;
+  readonly kMean: Float32Array | null;
+  readonly lo: Int32Array | null;
+  readonly hi: Int32Array | null;
+  readonly valid: Uint8Array | null;
+  readonly bits: Uint8Array | null;
+  readonly bitsPerHead: boolean;
+  readonly biasKind: "relative" | "key" | "dense" | null;
+  readonly bias: Float32Array | null;
+  readonly biasPerHead: boolean;
+  readonly sink: Float32Array | null;
+  /** Of an edited layer: rows [head, query] whose weights are `rows`, and edges [head, query, key] that were cut. */
+  readonly rowsAt?: Int32Array | null;
+  readonly rows?: Float32Array | null;
+  readonly cuts?: Int32Array | null;
+  /** The largest difference of a q · k from the exact one, where whoever sent q and k measured it. */
+  readonly dotError?: number;
+}
+
+/** The tensors of a `layer` message of the form `qk`, with every shape checked against what the message says. */
+export function layerData(message: LayerMessage): LayerData {
+  const { heads, kv_heads: kvHeads, queries, keys, qk_dim: dim } = message;
+  const expect = <T extends TensorData>(
+    kind: new (length: number) => T,
+    name: string,
+    ...shapes: number[][]
+  ): T => {
+    const tensor = message.tensors.get(name);
+    return checked(tensor, kind, name, shapes);
+  };
+  const optional = <T extends TensorData>(
+    kind: new (length: number) => T,
+    name: string,
+    ...shapes: number[][]
+  ) => (message.tensors.has(name) ? expect(kind, name, ...shapes) : null);
+  if (kvHeads < 1 || heads % kvHeads !== 0)
+    throw new DamagedError(`${heads} heads cannot share ${kvHeads} key heads.`);
+  const bytes = Math.ceil(keys / 8);
+  const bits = optional(Uint8Array, "mask_bits", [heads, queries, bytes], [1, queries, bytes]);
+  const biasKind = message.bias?.kind ?? null;
+  const biasShapes = {
+    relative: [[heads, queries + keys - 1]],
+    key: [[heads, keys]],
+    dense: [
+      [heads, queries, keys],
+      [1, queries, keys],
+    ],
+  };
+  const bias = biasKind === null ? null : expect(Float32Array, "bias", ...biasShapes[biasKind]);
+  return {
+    heads,
+    kvHeads,
+    queries,
+    keys,
+    dim,
+    scaling: message.scaling,
+    softcap: message.softcap,
+    q: expect(Float32Array, "q", [heads, queries, dim]),
+    k: expect(Float32Array, "k", [kvHeads, keys, dim]),
+    kMean: optional(Float32Array, "k_mean", [kvHeads, dim]),
+    lo: bits ? null : expect(Int32Array, "mask_lo", [queries]),
+    hi: bits ? null : expect(Int32Array, "mask_hi", [queries]),
+    valid: optional(Uint8Array, "mask_valid", [keys]),
+    bits,
+    bitsPerHead: bits !== null && message.tensors.get("mask_bits")?.shape[0] === heads,
+    biasKind,
+    bias,
+    biasPerHead: biasKind !== "dense" || message.tensors.get("bias")?.shape[0] === heads,
+    sink: message.sinks ? expect(Float32Array, "sink", [heads]) : null,
+    rowsAt: optional(Int32Array, "rows_at", [countOf(message, "rows_at"), 2]),
+    rows: optional(Float32Array, "rows_attention", [countOf(message, "rows_at"), keys]),
+    cuts: optional(Int32Array, "cuts", [countOf(message, "cuts"), 3]),
+    dotError: message.dot_error,
+  };
+}
+
+function countOf(message: LayerMessage, name: string): number {
+  return message.tensors.get(name)?.shape[0] ?? 0;
+}
+
+function checked<T extends TensorData>(
+  tensor: Tensor | undefined,
+  kind: new (length: number) => T,
+  name: string,
+  shapes: readonly (readonly number[])[],
+): T {
+  const shape = tensor?.shape.join(" × ");
+  if (tensor?.data instanceof kind && shapes.some((wanted) => wanted.join(" × ") === shape))
+    return tensor.data;
+  const wanted = shapes.map((sizes) => sizes.join(" × ")).join(" or ");
+  throw new DamagedError(`The layer's ${name} should be ${wanted}; got ${shape ?? "none"}.`);
+}
+
+/** The layer as if nobody could look at some keys, nor at a learned sink: the other weights of a row then sum to 1. */
+export function withoutKeys(layer: LayerData, hidden: ReadonlySet<number>): LayerData {
+  const valid = layer.valid?.slice() ?? new Uint8Array(layer.keys).fill(1);
+  for (const key of hidden) valid[key] = 0;
+  const rows = layer.rows == null ? null : renormalised(layer.rows, layer.keys, hidden);
+  return { ...layer, valid, sink: null, rows };
+}
+
+/** Rows of weights without some keys, brought back to a sum of 1 where anything is left. */
+function renormalised(rows: Float32Array, keys: number, hidden: ReadonlySet<number>): Float32Array {
+  const kept = rows.map((weight, at) => (hidden.has(at % keys) ? 0 : weight));
+  for (let from = 0; from < kept.length; from += keys) {
+    const row = kept.subarray(from, from + keys);
+    const sum = row.reduce((total, weight) => total + weight, 0);
+    if (sum > 0) for (let key = 0; key < keys; key++) row[key] /= sum;
+  }
+  return kept;
+}
+
+/** What a layer adds to one score; 0 where it has no bias. */
+export function biasAt(layer: LayerData, head: number, query: number, key: number): number {
+  const { bias, biasKind, biasPerHead, queries, keys } = layer;
+  if (bias === null) return 0;
+  if (biasKind === "relative") return bias[head * (queries + keys - 1) + key - query + queries - 1];
+  if (biasKind === "key") return bias[head * keys + key];
+  return bias[((biasPerHead ? head : 0) * queries + query) * keys + key];
+}

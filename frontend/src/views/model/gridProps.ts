@@ -1,0 +1,54 @@
+/** What the grid of thumbnails is drawn from, and what it tells. */
+
+import type { LayerField } from "../../compute/layerField";
+import type { Matrix } from "../../compute/matrices";
+import type { Thumbnails } from "../../compute/thumbnails";
+import type { Camera, HeadPlace, Palette, Scale, ViewSettings } from "../../state/state";
+import type { Closeness } from "./details";
+import type { CellPlace, HeadCell } from "./matrixFrame";
+import type { Tint } from "./painter";
+import type { Rules, ThumbnailStyle } from "./thumbnailStyle";
+
+export interface ModelGridProps {
+  readonly layers: ReadonlyMap<number, Thumbnails>;
+  /** Heads of each layer of the model; 0 for a layer without attention. */
+  readonly heads: readonly number[];
+  /** Layers that an exported file lacks. */
+  readonly leftOut: readonly number[];
+  readonly rules: Rules;
+  readonly look: ThumbnailStyle;
+  readonly palette: Palette;
+  readonly scale: Scale;
+  readonly dark: boolean;
+  readonly causal: boolean;
+  readonly sort: ViewSettings["sort"];
+  /** What heads are sorted by; null for nothing. */
+  readonly value: ((place: HeadPlace) => number) | null;
+  readonly tint: Tint;
+  readonly within: (place: HeadPlace) => boolean;
+  readonly selected: { readonly layer: number; readonly heads: readonly number[] };
+  /** The edge that is pinned. */
+  readonly edge: CellPlace | null;
+  readonly camera: Camera | null;
+  /** Changes whenever more numbers are there. */
+  readonly version: number;
+  readonly field: (layer: number) => LayerField | null;
+  readonly matrix: (look: Omit<Closeness, "trace" | "stack">, place: HeadPlace) => Matrix | null;
+  readonly onCloseness: (look: Omit<Closeness, "trace" | "stack">) => void;
+  /** What a head is called and holds, for those who hear it. */
+  readonly spoken: (place: HeadPlace) => string;
+  readonly spokenCell: (cell: HeadCell) => string;
+  readonly onCamera: (camera: Camera | null) => void;
+  /** The head pointed at, where on the page, and by what. */
+  readonly onOver: (place: HeadPlace | null, spot: { readonly x: number; readonly y: number } | null) => void;
+  readonly onCell: (cell: HeadCell | null) => void;
+  /** The head that is shown as a matrix. */
+  readonly onMatrix: (place: HeadPlace | null) => void;
+  readonly onSelect: (place: HeadPlace) => void;
+  readonly onAdd: (place: HeadPlace) => void;
+  readonly onEdge: (cell: HeadCell) => void;
+  /** A second click on the same cell takes back what the first did. */
+  readonly onTakeBack: () => void;
+  /** Into the head view. */
+  readonly onEnter: () => void;
+}
