@@ -16,9 +16,9 @@ demo: ## open the app on a real model (ARGS="--no-browser --port 8000" is passed
 	@$(PYTHON) scripts/setup.py app
 	@$(BIN)/attnscope demo $(ARGS)
 
-test: setup ## run every test: vitest, then pytest with the browser tests (ARGS goes to pytest)
+test: setup ## run every test: vitest, then pytest with the browser tests, two at a time (ARGS goes to pytest)
 	@$(NPM) run test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: ## run every check of the sources: formatting, lint, types, layers, tidiness
 	@$(PYTHON) scripts/setup.py tools

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from filelock import FileLock
-from helpers.app_process import running_app
+from helpers.app_process import running_app, wait_until_loaded
 from jaxtyping import install_import_hook
 
 install_import_hook(["attnscope.attention", "attnscope.analysis"], "beartype.beartype")
@@ -62,6 +62,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app_server() -> Iterator[str]:
     """The address of the running demo, its token included; one process for all tests of a worker."""
     with running_app("demo") as url:
+        wait_until_loaded(url)
         yield url
 
 

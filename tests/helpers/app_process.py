@@ -15,7 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import httpx
 import pytest
+
+from helpers.session_requests import messages_in
 
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
@@ -44,6 +47,22 @@ def running_app(*arguments: str, program: Path | None = None, path: str | None =
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
+
+
+def wait_until_loaded(url: str) -> None:
+    """Waits until the app has loaded its own model, so that no test of a page waits for that."""
+    base = url.partition("/?")[0]
+    until = time.monotonic() + START_SECONDS
+    with httpx.Client(base_url=base, headers={"origin": base}, timeout=20, follow_redirects=True) as client:
+        client.get(url).raise_for_status()  # the token becomes a cookie
+        while True:
+            answer = client.post("/api", json={"v": 1, "id": "1", "type": "hello"})
+            hello = list(messages_in(answer.raise_for_status().content))[-1].body
+            if all(one["loaded"] for one in hello["models"] if one["name"] == hello["model"]):
+                return
+            if time.monotonic() > until:
+                pytest.fail(f"The app did not load {hello['model']} within {START_SECONDS:.0f} s.")
+            time.sleep(0.2)
 
 
 def free_port() -> int:

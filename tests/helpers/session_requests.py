@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from attnscope.session import Session
@@ -38,3 +39,12 @@ class LayerGate:
             self.passes += 1
             self.reached.set()
             assert self.open.wait(30)
+
+
+def messages_in(stream: bytes) -> Iterator[Message]:
+    """The messages of a stream of frames, read as docs/wire.md says."""
+    while stream:
+        length = int.from_bytes(stream[:8], "little")
+        assert len(stream) >= 8 + length
+        yield decode(stream[8 : 8 + length])
+        stream = stream[8 + length :]

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import httpx
 import pytest
-from helpers.session_requests import LayerGate
+from helpers.session_requests import LayerGate, messages_in
 
 from attnscope.server.address import Listener, listen
 from attnscope.server.body import BodyLimits
@@ -21,7 +21,7 @@ from attnscope.server.serve import LocalServer
 from attnscope.server.static import StaticFiles
 from attnscope.session import Limits, ModelEntry, Session
 from attnscope.testing.fake_model import FakeModel
-from attnscope.wire import Message, decode
+from attnscope.wire import Message
 
 PAGE = "<!doctype html><title>the page</title>"
 
@@ -60,7 +60,7 @@ class Running:
         with self.client() as client:
             answer = client.post("/api", json={"v": 1, "id": "1", **fields})
         assert answer.status_code == 200, answer.text
-        return list(_messages(answer.content))
+        return list(messages_in(answer.content))
 
     def raw(self, data: bytes) -> bytes:
         """The response to these very bytes."""
@@ -85,15 +85,6 @@ def _read_response(connection: socket.socket) -> bytes:
     while len(body) < length and (part := connection.recv(65536)):
         body += part
     return head + b"\r\n\r\n" + body
-
-
-def _messages(stream: bytes) -> Iterator[Message]:
-    """The messages of a stream of frames, read as docs/wire.md says."""
-    while stream:
-        length = int.from_bytes(stream[:8], "little")
-        assert len(stream) >= 8 + length
-        yield decode(stream[8 : 8 + length])
-        stream = stream[8 + length :]
 
 
 @pytest.fixture
