@@ -261,3 +261,19 @@ def test_only_a_session_with_an_exporter_makes_files_and_says_so():
     [answer] = ask(session, type="export", trace=trace, stack=stack, layer=0, heads=[0])
     assert bytes(answer.tensors["html"]).decode() == f"<html>{trace}"
     assert asked == {"stack": stack, "layer": 0, "heads": [0], "max_bytes": session.limits.answer_bytes}
+
+
+@pytest.mark.parametrize("fields", [{"type": "run"}, {"type": "run", "pair": "a dog"}, {"type": "generate"}])
+def test_a_text_is_tokenized_once_to_be_counted_and_run(smollm2, monkeypatch, fields):
+    session = Session([ModelEntry.loaded(smollm2)])
+    smollm2.trace("warm")  # the tokenizer's own style is found out before
+    given: list[object] = []
+    own = type(smollm2.tokenizer).__call__
+
+    def counting(self, *texts, **options):
+        given.append(texts)
+        return own(self, *texts, **options)
+
+    monkeypatch.setattr(type(smollm2.tokenizer), "__call__", counting)
+    assert ask(session, text="a cat sat", max_new_tokens=1, **fields)[-1].type == "trace"
+    assert given == [("a cat sat", "a dog") if "pair" in fields else ("a cat sat",)]

@@ -66,10 +66,10 @@ def plan_of(clean: Trace, trace: Trace, stream: Stream, answer: Answer, question
     at = _indices(question.positions, "position", len(tokens))
     among = _indices(question.heads, "head", trace.stacks[name].heads) if of_heads else ()
     columns = {"head": among, "position": at, "layer": (0,)}[axis]
-    labels, sources = (
-        tuple(side[i].text for i in columns) if axis == "position" else tuple(str(i) for i in columns)
-        for side in (tokens, clean.tokens_for(name)[0])
-    )
+    labels = sources = tuple(str(column) for column in columns)
+    if axis == "position":
+        labels = tuple(tokens[position].text for position in columns)
+        sources = tuple(clean.tokens_for(name)[0][position].text for position in columns)
     return SweepPlan(
         what=kind,
         by=axis,

@@ -12,10 +12,11 @@ from torch import Tensor
 from attnscope.edits import Edit
 from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.module_info import target_vocabulary_size
-from attnscope.model.inputs.audio import hears, times
+from attnscope.model.inputs.audio import times
 from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.features import with_positions
 from attnscope.model.inputs.image_tokens import with_patches
+from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import lazy_logits
@@ -60,9 +61,9 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
     inputs = preprocessor.tensors(encoded)
     probed = handle.probed_for(inputs)
     architecture = probed.architecture
-    if "pixel_values" in inputs:
+    if encoded.kind in IMAGE_KINDS:
         encoded = with_patches(module, architecture, encoded, inputs, handle.patches)
-    heard = hears(module)  # how many positions there are is known afterwards
+    heard = encoded.kind == "audio"  # how many positions there are is known afterwards
     counted = all(encoded.sides.values()) and not heard
     sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
     plan = plan_for(architecture, edits, title=handle.title, sizes=sizes)
