@@ -1,4 +1,4 @@
-"""`ModelHandle`: a Hugging Face model, what stands before it, and what was found out about it by running it."""
+"""`ModelHandle`: a Hugging Face model, its preprocessor, and what probing it has shown."""
 
 from __future__ import annotations
 

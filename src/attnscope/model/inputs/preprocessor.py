@@ -43,7 +43,7 @@ from attnscope.types import Observer
 
 
 class Preprocessor:
-    """What stands before one model: its tokenizer, image processor and feature extractor, and what it can be given.
+    """The tokenizer, image processor and feature extractor of one model, and what the model can be given.
 
     `read_input` decides what kind of input was given, `encode` makes model inputs of it without running the model,
     `complete` adds what the decoder of an encoder-decoder model writes itself, and `tensors` brings all to the model's device.
@@ -104,7 +104,7 @@ class Preprocessor:
         image: Any = None,
         max_tokens: int | None = None,
     ) -> TraceInput:
-        """One input with its kind, where several are none that can be used."""
+        """One input with its kind, for callers that take no batches."""
         return TraceInput(self._kind_of(text, image), text, pair, target, image, max_tokens)
 
     def encode(self, given: TraceInput) -> ModelInputs:
@@ -267,5 +267,5 @@ class Preprocessor:
 
 
 def no_target_side(name: str) -> str:
-    """What is said of a target for a model that has no decoder of its own to read it."""
+    """The error message for a target that no decoder reads. `name` is the model's."""
     return f"{name} has no target side: `target` goes with encoder-decoder models."
