@@ -16,7 +16,7 @@ FIGURES: dict[str, tuple[str, Callable[[Work], float]]] = {
 
 
 def paint_rows(ours: Sequence[Work], theirs: Sequence[Work]) -> Iterator[str]:
-    """A row for each figure: ours, BertViz's, and the ratio of neighbours."""
+    """A row for each figure: ours, BertViz's, and the ratio of neighbors."""
     beside = f"BertViz, {len(theirs)} pages" if theirs else "BertViz: none"
     yield f"  {'':24}{f'ours, {len(ours)} pages':>26}{beside:>32}{'ratio':>24}"
     for name, (unit, of) in FIGURES.items():
@@ -25,7 +25,7 @@ def paint_rows(ours: Sequence[Work], theirs: Sequence[Work]) -> Iterator[str]:
 
 
 def hover_row(name: str, ours: Sequence[Work], theirs: Sequence[Work]) -> str:
-    """Median and 95th percentile of the main thread's milliseconds, with the ratio of neighbours."""
+    """Median and 95th percentile of the main thread's milliseconds, with the ratio of neighbors."""
     a, b = [1000 * work.task for work in ours], [1000 * work.task for work in theirs]
     text = f"  {name} ({len(a)}): {_percentiles(a)}"
     return text + (f"; BertViz {_percentiles(b)}; ratio {_ratio(a, b)}" if b else "")

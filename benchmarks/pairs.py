@@ -1,6 +1,6 @@
 """Two things measured against each other in one run: interleaved, one thread, median and spread.
 
-Machines drift by factors while they run, so a time alone says little; a ratio of neighbours says much.
+Machines drift by factors while they run, so a time alone says little; a ratio of neighbors says much.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PAIRS = 7
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median seconds of both, and the ratios (first / second) of the neighbouring pairs."""
+    """Median seconds of both, and the ratios (first / second) of the neighboring pairs."""
 
     first: float
     second: float

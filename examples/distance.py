@@ -87,12 +87,12 @@ def draw(
     chosen = [i for i, unit in enumerate(decays[0].units) if unit in top]
     parts = torch.stack([one.parts for one in decays]).mean(0)
     mine, whole = parts[chosen].sum(0), parts.sum(0)
-    for values, colour, label in (
+    for values, color, label in (
         (whole, "#111827", "all pairs"),
         (mine, "#b91c1c", f"the {len(chosen)} pairs"),
         (whole - mine, "#2563eb", f"the other {len(parts) - len(chosen)}"),
     ):
-        left.plot(decays[0].distances, (values - values[0]).tolist(), color=colour, lw=1.5, label=label)
+        left.plot(decays[0].distances, (values - values[0]).tolist(), color=color, lw=1.5, label=label)
     left.set_xlabel("distance (tokens)", fontsize=9)
     left.set_ylabel("mean score, from distance 1", fontsize=9)
     left.legend(fontsize=9, frameon=False)

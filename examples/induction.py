@@ -100,14 +100,14 @@ def draw(results: dict[str, dict[str, list[float]]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     panels = {"copy loss": "Repeated random tokens, second copy", "plain loss": "Plain prose"}
-    colours = {"as it is": "#6b7280", "induction heads off": "#b91c1c", "random heads off": "#2563eb"}
+    colors = {"as it is": "#6b7280", "induction heads off": "#b91c1c", "random heads off": "#2563eb"}
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.4), sharey=True, layout="constrained")
     for ax, (what, title) in zip(axes, panels.items(), strict=True):
         for at, (name, result) in enumerate(results.items()):
             values = result[what]
-            ax.plot(values, [at] * len(values), "o", ms=3.5, alpha=0.35, mew=0, color=colours[name])
+            ax.plot(values, [at] * len(values), "o", ms=3.5, alpha=0.35, mew=0, color=colors[name])
             mean, half = interval(values)
-            ax.errorbar([mean], [at], xerr=[half], fmt="|", ms=16, mew=2, capsize=3, color=colours[name])
+            ax.errorbar([mean], [at], xerr=[half], fmt="|", ms=16, mew=2, capsize=3, color=colors[name])
         ax.set_title(title, fontsize=9, loc="left")
         ax.set_xlabel("loss (nats a token)", fontsize=9)
         ax.set_xlim(left=0)

@@ -59,8 +59,8 @@ def _shares(axes: Any, frame: Any) -> None:
         f"head {row.layer}.{row.head}" if row.kind == "head" else f"{row.kind} {row.layer}"
         for row in largest.itertuples()
     ]
-    colours = ["#b2182b" if value > 0 else "#2166ac" for value in largest["value"]]
-    axes.barh(range(len(names)), largest["value"], color=colours)
+    colors = ["#b2182b" if value > 0 else "#2166ac" for value in largest["value"]]
+    axes.barh(range(len(names)), largest["value"], color=colors)
     axes.set_yticks(range(len(names)), names)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_title("Shares of the answer's logit")

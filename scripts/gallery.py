@@ -32,7 +32,7 @@ FOLDER = ROOT / "frontend" / "gallery"
 PICTURES = FOLDER / "pictures"
 PAGE = ROOT / "docs" / "gallery.md"
 HEIGHT = 780
-COLOURS = 128
+COLORS = 128
 PATIENCE_MS = 90_000
 SAMPLED = (60, 40)
 """Pictures are compared as this many blocks: fonts differ a little between machines, shapes do not."""
@@ -118,9 +118,9 @@ def draw(scene: Scene, url: str, browser: Browser) -> Image.Image:
 
 
 def saved(picture: Image.Image, path: Path) -> None:
-    """Writes a picture with few colours, so that it stays small."""
+    """Writes a picture with few colors, so that it stays small."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:

@@ -16,8 +16,8 @@ import {
   signed,
   significant,
 } from "../src/marks/format";
-import { signColour } from "../src/marks/neuron";
-import { colourAt, headColour, headDash, inkOn, type WeightPalette, weightStops } from "../src/marks/palette";
+import { signColor } from "../src/marks/neuron";
+import { colorAt, headColor, headDash, inkOn, type WeightPalette, weightStops } from "../src/marks/palette";
 import { darkness, SCALE_TITLES, type ScaleName } from "../src/marks/scale";
 import type { Edit } from "../src/wire/messages";
 
@@ -75,10 +75,10 @@ function faceOf(text: string) {
   return face({ text, id: 1, special: false, sentence: null, continues: false, raw: false });
 }
 
-describe("colours", () => {
+describe("colors", () => {
   it.each(CASES.heads)("of head $head are those of the shared file, or go round the circle", (wanted) => {
-    expect(paint(headColour(wanted.head, false))).toBe(wanted.light);
-    expect(paint(headColour(wanted.head, true))).toBe(wanted.dark);
+    expect(paint(headColor(wanted.head, false))).toBe(wanted.light);
+    expect(paint(headColor(wanted.head, true))).toBe(wanted.dark);
     expect(headDash(wanted.head)).toEqual(wanted.screen);
   });
 
@@ -89,12 +89,12 @@ describe("colours", () => {
     const stops = shown
       ? weightStops(name as WeightPalette, kind === "dark")
       : printed[name ?? ""].map((stop) => rgb(stop));
-    expect(shares.map((share) => paint(colourAt(stops, share)))).toEqual(colors);
+    expect(shares.map((share) => paint(colorAt(stops, share)))).toEqual(colors);
   });
 
   it("of signs, and of text on them", () => {
     for (const { theme, shares, colors } of CASES.signs)
-      expect(shares.map((share) => paint(signColour(share, theme === "dark")))).toEqual(colors);
+      expect(shares.map((share) => paint(signColor(share, theme === "dark")))).toEqual(colors);
     for (const [color, ink] of CASES.ink_on) expect(inkOn(rgb(color))).toBe(ink);
   });
 

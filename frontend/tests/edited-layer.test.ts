@@ -29,11 +29,11 @@ describe("an edited layer", () => {
     const kernel = new Kernel(data);
     expect([...kernel.attention(1, 2)].slice(0, 3)).toEqual([0, 0.75, 0.25]);
     expect(kernel.attention(1, 1)[0]).toBeCloseTo(plain[1][1][0], 5);
-    const normalisers = Float32Array.from({ length: data.queries }, (_, query) =>
-      kernel.normaliser(1, query),
+    const normalizers = Float32Array.from({ length: data.queries }, (_, query) =>
+      kernel.normalizer(1, query),
     );
-    expect(kernel.column(1, 1, normalisers)[2]).toBe(0.75);
-    expect(kernel.column(1, 1, normalisers)[1]).toBeCloseTo(plain[1][1][1], 5);
+    expect(kernel.column(1, 1, normalizers)[2]).toBe(0.75);
+    expect(kernel.column(1, 1, normalizers)[1]).toBeCloseTo(plain[1][1][1], 5);
   });
 
   it("shows a score of −∞ at a cut edge, and no other", () => {
@@ -57,7 +57,7 @@ describe("an edited layer", () => {
     expect([...row].slice(0, 3)).toEqual([0, 0, 1]);
     const header = { stack: "decoder", layer: 0, error: 0, mask: "full", without: new Set<number>() };
     const whole = new ComputedLayer({ ...header, heads: 2, queries: data.queries, keys: data.keys }, data);
-    const hidden = whole.renormalised(new Set([1]));
+    const hidden = whole.renormalized(new Set([1]));
     expect(hidden.taken(1, 2, 0)).toBeCloseTo(0.75);
   });
 });

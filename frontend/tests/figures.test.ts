@@ -40,7 +40,7 @@ function even(tokens: number): LayerField {
       out.set(row(_, query));
       return null;
     },
-    renormalised: () => even(tokens),
+    renormalized: () => even(tokens),
   };
 }
 
@@ -131,7 +131,7 @@ describe("a head figure", () => {
   it("brings rows back to a sum of 1 without the sinks where that is wished", () => {
     const rules = {
       ...{ heads: [0], queryShown: () => true, keyShown: (key: number) => key > 0, sinks: new Set([0]) },
-      ...{ threshold: 0, top: null, scale: "linear" as const, treatment: "renormalised" as const },
+      ...{ threshold: 0, top: null, scale: "linear" as const, treatment: "renormalized" as const },
     };
     const { lines, dropped } = edgesBetween(even(3), rules, [0, 3], [0, 3]);
     expect([...lines.weight.slice(0, lines.count)]).toEqual([1, 0.5, 0.5]);
@@ -169,9 +169,9 @@ function pixelsOf(svg: string): Uint32Array {
 
 describe("a matrix figure", () => {
   /** Step n of darkness has the pixel n + 1: only a cell left out is 0. */
-  const colours = Uint32Array.from({ length: 256 }, (_, step) => step + 1);
+  const colors = Uint32Array.from({ length: 256 }, (_, step) => step + 1);
   const matrix = (words: readonly string[], more: Partial<MatrixFigure> = {}): MatrixFigure => ({
-    ...{ ...wanted(words), head: 1, colours },
+    ...{ ...wanted(words), head: 1, colors },
     ...more,
   });
   const weights = (svg: string) => [...pixelsOf(svg)].map((word) => (word === 0 ? null : (word - 1) / 255));
@@ -185,12 +185,12 @@ describe("a matrix figure", () => {
     expect(svg).toContain("Without the first token (hidden). Cells left out are blank.");
   });
 
-  it("shows rows renormalised without the sink", async () => {
+  it("shows rows renormalized without the sink", async () => {
     const { svg } = await matrixFigure(
-      matrix(["a", "b", "c"], { view: { ...EMPTY.view, sinks: "renormalised" } }),
+      matrix(["a", "b", "c"], { view: { ...EMPTY.view, sinks: "renormalized" } }),
     );
     expect(weights(svg).slice(3)).toEqual([null, 1, 0, null, ...Array(2).fill(expect.closeTo(0.5, 2))]);
-    expect(svg).toContain("Renormalised without the first token");
+    expect(svg).toContain("Renormalized without the first token");
   });
 
   it("keeps to a sentence filter, as the head figure does", async () => {
@@ -259,7 +259,7 @@ describe("a neuron figure", () => {
     expect(svg).toContain(">left out<");
     expect(svg).not.toContain("not allowed");
     expect(svg).toContain(
-      "The head's output, of all keys, is 2.50 long. The attention is renormalised without",
+      "The head's output, of all keys, is 2.50 long. The attention is renormalized without",
     );
   });
 
@@ -332,7 +332,7 @@ describe("Python", () => {
         warnings: [],
         certificate: null,
       },
-      model: { name: "m", title: "M", kind: "decoder", dtype: null, quantisation: null, parameters: null },
+      model: { name: "m", title: "M", kind: "decoder", dtype: null, quantization: null, parameters: null },
       input: { text: "a b", pair: "c" },
       tokens: { text: [token("a"), token(" b")] },
       stacks: {

@@ -51,7 +51,7 @@ describe("the readout of an edge", () => {
   it("says of a key without a number whether it is left out, not allowed, or has no weight for all one knows", () => {
     expect(absence(packed(rows, "causal"), 2)).toBe("not allowed");
     expect(absence(packed(rows, "unknown"), 2)).toBe("no weight");
-    expect(absence(packed(rows).renormalised(new Set([0])), 0)).toBe("left out");
+    expect(absence(packed(rows).renormalized(new Set([0])), 0)).toBe("left out");
   });
 });
 
@@ -78,8 +78,8 @@ describe("what is drawn of a head", () => {
     expect(summary.dropped / summary.rows).toBeCloseTo((0.1 + 0.3) / 2, 2);
   });
 
-  it("renormalises rows and columns alike, and knows what was taken", () => {
-    const off = field.renormalised(new Set([0]));
+  it("renormalizes rows and columns alike, and knows what was taken", () => {
+    const off = field.renormalized(new Set([0]));
     expect(off.row(0, 0)[1]).toBeCloseTo(0.75, 2);
     expect(off.column(0, 1)?.[0]).toBeCloseTo(off.row(0, 0)[1], 6);
     expect(off.row(0, 1)[0]).toBe(0);

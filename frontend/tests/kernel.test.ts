@@ -34,16 +34,16 @@ describe("the kernel agrees with a softmax written out in Python", () => {
     });
   });
 
-  it.each(LAYERS)("for columns, through the normalisers: %s", (name) => {
+  it.each(LAYERS)("for columns, through the normalizers: %s", (name) => {
     const message = layer(name);
     const kernel = new Kernel(layerData(message));
     const { attention } = golden(name);
     for (let head = 0; head < message.heads; head++) {
-      const normalisers = Float32Array.from({ length: message.queries }, (_, query) =>
-        kernel.normaliser(head, query),
+      const normalizers = Float32Array.from({ length: message.queries }, (_, query) =>
+        kernel.normalizer(head, query),
       );
       for (let key = 0; key < message.keys; key++) {
-        const column = kernel.column(head, key, normalisers);
+        const column = kernel.column(head, key, normalizers);
         for (let query = 0; query < message.queries; query++) {
           expect(column[query]).toBeCloseTo(attention?.[head][query][key] ?? Number.NaN, 5);
         }
@@ -53,14 +53,14 @@ describe("the kernel agrees with a softmax written out in Python", () => {
 });
 
 describe("a field", () => {
-  it("knows a column only once the head's normalisers are there", () => {
+  it("knows a column only once the head's normalizers are there", () => {
     const field = layerField(layer("key-bias"));
     if (!(field instanceof ComputedLayer)) throw new Error("q and k are known here");
     expect(field.column(0, 1)).toBeNull();
     const kernel = new Kernel(field.data);
-    field.setNormalisers(
+    field.setNormalizers(
       0,
-      Float32Array.from({ length: field.queries }, (_, query) => kernel.normaliser(0, query)),
+      Float32Array.from({ length: field.queries }, (_, query) => kernel.normalizer(0, query)),
     );
     expect([...(field.column(0, 1) ?? [])]).toHaveLength(field.queries);
     expect(field.column(1, 1)).toBeNull();

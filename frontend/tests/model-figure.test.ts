@@ -78,7 +78,7 @@ describe("a model figure", () => {
     expect(svg).toContain("a row is a layer, a column a head.");
   });
 
-  it("colours a head by its value, fainter outside the range, hatched where it has none", () => {
+  it("colors a head by its value, fainter outside the range, hatched where it has none", () => {
     const data = Uint8Array.of(0, 0, 0, 0);
     const thumbnails = {
       ...{ layer: 0, heads: 4, rows: 1, columns: 1, pooled: [1, 1] },

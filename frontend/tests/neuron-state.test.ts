@@ -11,7 +11,7 @@ const TRACE: TraceMessage = {
   type: "trace",
   last: true,
   trace: "hash",
-  model: { name: "m", title: "m", kind: "decoder", dtype: "float32", quantisation: null, parameters: 1 },
+  model: { name: "m", title: "m", kind: "decoder", dtype: "float32", quantization: null, parameters: 1 },
   input: { text: "a", pair: null },
   tokens: { text: [{ text: "a", id: 1, special: false, sentence: null, continues: false, raw: false }] },
   stacks: {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { byWavelength, pairingOf, stacked, unitsOf } from "../src/compute/rotaryPairs";
 import { roughly, signed, sized } from "../src/marks/format";
-import { type Field, type StripLook, StripPainter, signColour, signShare } from "../src/marks/neuron";
+import { type Field, type StripLook, StripPainter, signColor, signShare } from "../src/marks/neuron";
 import { boxesOf, boxOf, columnsFor, placeAt, type Wanted } from "../src/views/neuron/columns";
 import { meaningfulDecimals, shareText, turnText } from "../src/views/neuron/describe";
 import { ticksOf } from "../src/views/neuron/headings";
@@ -19,19 +19,19 @@ const ROTARY = {
   wavelengths: Array.from({ length: 32 }, (_, n) => 2 * Math.PI * 100_000 ** (n / 32)),
 };
 
-describe("colours of signed numbers", () => {
+describe("colors of signed numbers", () => {
   it("are blue above zero, orange below, and the page's ground at zero", () => {
     for (const dark of [false, true]) {
-      const [upRed, , upBlue] = signColour(0.9, dark);
-      const [downRed, , downBlue] = signColour(-0.9, dark);
+      const [upRed, , upBlue] = signColor(0.9, dark);
+      const [downRed, , downBlue] = signColor(-0.9, dark);
       expect(upBlue).toBeGreaterThan(upRed);
       expect(downRed).toBeGreaterThan(downBlue);
-      expect(signColour(0, dark)).toEqual(dark ? [16, 18, 23] : [255, 255, 255]);
+      expect(signColor(0, dark)).toEqual(dark ? [16, 18, 23] : [255, 255, 255]);
     }
   });
 
   it("stay full beyond the end of the scale", () => {
-    expect(signColour(signShare(90, 3, "linear"), false)).toEqual(signColour(1, false));
+    expect(signColor(signShare(90, 3, "linear"), false)).toEqual(signColor(1, false));
     expect(signShare(-0.25, 1, "root")).toBe(-0.5);
     expect(signShare(5, 0, "linear")).toBe(0);
   });
@@ -55,12 +55,12 @@ describe("vectors as pixels", () => {
   ];
   const values = Float32Array.of(9, 9, 9, 9, 1, -1, 0, 1);
 
-  it("stand where they are put, each dimension in its colour and of one width", () => {
+  it("stand where they are put, each dimension in its color and of one width", () => {
     const drawn = field();
     new StripPainter(look).paint(drawn, values, 4, 1, 2);
     for (let x = 0; x < 8; x++) {
       const value = values[4 + Math.floor(x / 2)];
-      expect(at(drawn, 1 + x, 2)).toEqual([...signColour(value, false), 255]);
+      expect(at(drawn, 1 + x, 2)).toEqual([...signColor(value, false), 255]);
       expect(at(drawn, 1 + x, 4)).toEqual(at(drawn, 1 + x, 2));
     }
     expect(at(drawn, 0, 3)[3] + at(drawn, 9, 3)[3] + at(drawn, 4, 1)[3] + at(drawn, 4, 5)[3]).toBe(0);
@@ -70,8 +70,8 @@ describe("vectors as pixels", () => {
     const drawn = field();
     const folded = { ...look, order: Uint16Array.of(3, 2, 1, 0), fold: 2, width: 4, height: 7 };
     new StripPainter(folded).paint(drawn, values, 4, 8, -1, 100);
-    expect(at(drawn, 8, 0)).toEqual([...signColour(1, false), 100]);
-    expect(at(drawn, 8, 5)).toEqual([...signColour(-1, false), 100]);
+    expect(at(drawn, 8, 0)).toEqual([...signColor(1, false), 100]);
+    expect(at(drawn, 8, 5)).toEqual([...signColor(-1, false), 100]);
     expect(at(drawn, 8, 2)[3]).toBe(0); // the gap between the lines
     expect(at(drawn, 0, 1)[3]).toBe(0); // nothing comes in at the other side
   });

@@ -15,7 +15,7 @@ function trace(name: string, tokens: number): TraceMessage {
   };
   return {
     ...{ v: 1, id: "1", last: true, type: "trace", trace: name, tensors: new Map() },
-    model: { name: "m", title: "M", kind: "decoder", dtype: null, quantisation: null, parameters: null },
+    model: { name: "m", title: "M", kind: "decoder", dtype: null, quantization: null, parameters: null },
     input: { text: name, pair: null },
     tokens: { text: Array.from({ length: tokens }, () => token) },
     stacks: {

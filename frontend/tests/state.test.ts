@@ -17,7 +17,7 @@ function trace(name: string, words: readonly string[], heads = 4): TraceMessage 
     type: "trace",
     last: true,
     trace: `hash-${name}-${words.length}`,
-    model: { name, title: name, kind: "decoder", dtype: "float32", quantisation: null, parameters: 1 },
+    model: { name, title: name, kind: "decoder", dtype: "float32", quantization: null, parameters: 1 },
     input: { text: words.join(" "), pair: null },
     tokens: { text: words.map((word) => token(word)) },
     stacks: {
@@ -128,7 +128,7 @@ describe("the address", () => {
 
   it("carries every setting", () => {
     const view: ViewSettings = {
-      ...{ filter: "AB", scale: "log", sinks: "renormalised", palette: "cividis", theme: "dark" },
+      ...{ filter: "AB", scale: "log", sinks: "renormalized", palette: "cividis", theme: "dark" },
       ...{ thumbnails: "lines", neurons: "closed", order: "wavelength", values: "shown" },
       ...{ orientation: "rows", pictures: "alone", threshold: 0.25, top: 3 },
       ...{ measure: "entropy", measured: "off-sink", tint: "off", sort: "layers", range: [null, 0.5] },

@@ -225,7 +225,7 @@ describe("what a thumbnail shows", () => {
   const keys = tokens(["[CLS]", "the", "cat", "[SEP]", "rug"], ["A", "A", "A", "A", "B"]);
   const rules = { filter: "all", sinksHidden: false, sinks: new Set([0, 3]), queries: keys, keys } as const;
 
-  it("is normalised to the heaviest weight off the sinks, but for faint heads", () => {
+  it("is normalized to the heaviest weight off the sinks, but for faint heads", () => {
     const message = overview(1, 5, 5);
     const bytes = message.tensors.get("thumbnails")?.data as Uint8Array;
     bytes.fill(10);

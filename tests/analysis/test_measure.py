@@ -147,7 +147,7 @@ def test_cross_attention_has_no_positions() -> None:
     ours = found(trace)
     same(ours, expected(trace, [torch.stack([trace.attention(0, head) for head in range(3)])]))
     assert ours[0][0].keys() == {
-        "entropy", "normalised_entropy", "confidence", "first_token", "special_tokens", "sinks"
+        "entropy", "normalized_entropy", "confidence", "first_token", "special_tokens", "sinks"
     }  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def test_numbers_by_hand() -> None:
     assert raw == pytest.approx(
         {
             "entropy": (0 + 0.5623351446 + 1.0296530140) / 3,
-            "normalised_entropy": (0.5623351446 / math.log(2) + 1.0296530140 / math.log(3)) / 2,
+            "normalized_entropy": (0.5623351446 / math.log(2) + 1.0296530140 / math.log(3)) / 2,
             "confidence": (1 + 0.75 + 0.5) / 3,
             "distance": (0 + 0.75 + 0.5 * 2 + 0.3) / 3,
             "previous": (0.75 + 0.3) / 2,
@@ -175,7 +175,7 @@ def test_numbers_by_hand() -> None:
     assert off == pytest.approx(
         {
             "entropy": spread / 2,
-            "normalised_entropy": spread / math.log(2),
+            "normalized_entropy": spread / math.log(2),
             "confidence": (1 + 0.6) / 2,
             "distance": (0 + 0.6) / 2,
             "previous": 0.6,

@@ -40,7 +40,7 @@ def written(text: str) -> str:
 @pytest.mark.parametrize("case", CASES["heads"], ids=lambda case: str(case["head"]))
 def test_a_head_has_the_color_and_the_dash_of_the_page(case: dict[str, Any]) -> None:
     head = case["head"]
-    assert palette.head_color(head, "light") == case["light"] == to_hex(paper.head_colour(head))
+    assert palette.head_color(head, "light") == case["light"] == to_hex(paper.head_color(head))
     assert palette.head_color(head, "dark") == case["dark"]
     assert list(palette.head_dash(head, palette.SCREEN_DASHES)) == case["screen"]
     assert list(palette.head_dash(head, palette.PAPER_DASHES)) == case["paper"]
@@ -55,12 +55,12 @@ def test_a_weight_has_its_color(case: dict[str, Any]) -> None:
     assert [f"#{color.tobytes().hex()}" for color in colors] == case["colors"]
 
 
-@pytest.mark.parametrize("name", ["blue", "grey"])
+@pytest.mark.parametrize("name", ["blue", "gray"])
 def test_matplotlib_has_the_ramps_of_paper_to_within_its_256_colors(name: str) -> None:
     shares = np.linspace(0, 1, 256)
-    drawn = paper.weight_colours(name)(shares, bytes=True)[:, :3].astype(int)
+    drawn = paper.weight_colors(name)(shares, bytes=True)[:, :3].astype(int)
     assert np.abs(drawn - palette.ramp(palette.PAPER_WEIGHTS[name], shares)).max() <= 1
-    signs = paper.sign_colours()(shares, bytes=True)[:, :3].astype(int)
+    signs = paper.sign_colors()(shares, bytes=True)[:, :3].astype(int)
     assert np.abs(signs - palette.ramp(palette.SIGNS, shares)).max() <= 1
 
 
@@ -149,7 +149,7 @@ def test_where_paper_differs_from_the_page_it_is_meant() -> None:
     for part, _, said in DIFFERENT["share"]["cases"]:
         assert LeftOut(1.0, {"threshold": part}).share("threshold") == said
     assert DIFFERENT["scales"]["paper"] == SCALE_SAID
-    assert [to_hex(paper.weight_colours("cividis")(share)) for share in (0.0, 1.0)] == DIFFERENT["cividis"]["paper"]
+    assert [to_hex(paper.weight_colors("cividis")(share)) for share in (0.0, 1.0)] == DIFFERENT["cividis"]["paper"]
 
 
 def test_a_notebook_shows_tokens_and_heads_as_figures_do() -> None:

@@ -15,7 +15,7 @@ import attnscope
 SCENES = gallery.scenes()
 CHANGED = gallery.ROOT / ".test-output" / "gallery"
 MEAN, LARGEST = 0.012, 0.25
-"""Fonts and their hinting stay below these; a panel that is gone, empty or of another colour does not."""
+"""Fonts and their hinting stay below these; a panel that is gone, empty or of another color does not."""
 
 
 @pytest.fixture(scope="module")

@@ -39,14 +39,14 @@ def beside(page: Page, token: str) -> float:
 
 
 def ink(page: Page) -> int:
-    """How many pixels of the lines' picture have colour."""
+    """How many pixels of the lines' picture have color."""
     return page.get_by_test_id("lines").evaluate(
         """canvas => {
             if (!canvas?.width || !canvas.height) return 0;
             const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-            let coloured = 0;
-            for (let at = 3; at < data.length; at += 4) if (data[at] > 0) coloured++;
-            return coloured;
+            let colored = 0;
+            for (let at = 3; at < data.length; at += 4) if (data[at] > 0) colored++;
+            return colored;
         }"""
     )
 
@@ -58,9 +58,9 @@ def until_ink(page: Page, holds: str, than: int) -> None:
             const canvas = root.querySelector("[data-testid=lines]");
             if (!canvas?.width || !canvas.height) return false;
             const {{ data }} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-            let coloured = 0;
-            for (let at = 3; at < data.length; at += 4) if (data[at] > 0) coloured++;
-            return coloured {holds} than;
+            let colored = 0;
+            for (let at = 3; at < data.length; at += 4) if (data[at] > 0) colored++;
+            return colored {holds} than;
         }}""",
         arg=than,
     )
@@ -95,11 +95,11 @@ def test_threshold_and_top_draw_less_and_say_what_they_drop(
     assert sum(bool(re.search(r", [01]\.\d+$", name)) for name in named) <= 4  # two of each head
 
 
-def test_renormalised_numbers_are_pythons(page: Page, app_server: str, smollm2: attnscope.Model) -> None:
-    open_at(page, app_server, model="smollm2", text=NURSE, layer="13", heads="4", sinks="renormalised")
+def test_renormalized_numbers_are_pythons(page: Page, app_server: str, smollm2: attnscope.Model) -> None:
+    open_at(page, app_server, model="smollm2", text=NURSE, layer="13", heads="4", sinks="renormalized")
     row = smollm2.trace(NURSE).attention(13, 4)[8].clone()
     taken = smollm2.trace(NURSE).attention(13, 4)[:, 0].mean()
-    assert share(page, "renormalised without the first token") == pytest.approx(float(taken), abs=0.006)
+    assert share(page, "renormalized without the first token") == pytest.approx(float(taken), abs=0.006)
     row[0] = 0
     row /= row.sum()
     best = int(row.argmax())

@@ -50,16 +50,16 @@ def beside(page: Page, token: str) -> float:
 
 
 def inked(page: Page, minimum: int = 1) -> None:
-    """Lines are there: some pixels of the head view's picture have colour."""
+    """Lines are there: some pixels of the head view's picture have color."""
     page.wait_for_function(
         """least => [...document.querySelectorAll("*")]
             .flatMap(host => host.shadowRoot ? [...host.shadowRoot.querySelectorAll("canvas")] : [])
             .some(canvas => {
                 if (!canvas.width || !canvas.height) return false;
                 const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                let coloured = 0;
-                for (let at = 3; at < data.length; at += 4) if (data[at] > 30) coloured++;
-                return coloured >= least;
+                let colored = 0;
+                for (let at = 3; at < data.length; at += 4) if (data[at] > 30) colored++;
+                return colored >= least;
             })""",
         arg=minimum,
     )

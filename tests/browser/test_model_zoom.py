@@ -34,7 +34,7 @@ def grid(page: Page) -> Locator:
     return page.get_by_test_id("model-grid")
 
 
-def centre(page: Page, layer: int, head: int) -> dict[str, float]:
+def center(page: Page, layer: int, head: int) -> dict[str, float]:
     pitch = grid(page).get_attribute("data-pitch")
     assert pitch
     across, down, left, top = map(float, pitch.split())
@@ -65,7 +65,7 @@ def test_a_head_is_zoomed_to_read_cell_by_cell_pinned_and_left_again(page: Page,
     app = opened(page, app_server)
     weights = torch.as_tensor(trace.attention(9, 4))
     readout, margins = app.get_by_test_id("readout"), app.get_by_test_id("matrix-margins")
-    grid(app).dblclick(position=centre(app, 9, 4))
+    grid(app).dblclick(position=center(app, 9, 4))
     expect(grid(app)).to_have_attribute("data-matrix", re.compile(r"^9\.4 "))
     at_rest(app)
     expect(margins.locator("[data-query]")).to_have_text(
@@ -107,7 +107,7 @@ def test_wheel_and_drag_move_the_camera_about_the_pointer(page: Page, app_server
     app = opened(page, app_server)
     box = grid(app).bounding_box()
     assert box
-    at = centre(app, 14, 6)
+    at = center(app, 14, 6)
     app.mouse.move(box["x"] + at["x"], box["y"] + at["y"])
     for _ in range(6):
         app.mouse.wheel(0, -100)
@@ -195,7 +195,7 @@ def test_a_sentence_filter_shows_that_part_of_every_head(page: Page, app_server:
     part = attnscope.load("minilm").trace(address["text"], pair=address["pair"])
     weights = torch.as_tensor(part.attention(3, 4))
     expect(app.get_by_test_id("model-legend")).to_contain_text("only A → B")
-    grid(app).dblclick(position=centre(app, 3, 4))
+    grid(app).dblclick(position=center(app, 3, 4))
     expect(grid(app)).to_have_attribute("data-matrix", re.compile(r"^3\.4 .* 0 8 8 15$"))
     at_rest(app)
     margins = app.get_by_test_id("matrix-margins")

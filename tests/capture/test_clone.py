@@ -188,7 +188,7 @@ def test_a_clone_holds_no_copy_of_a_weight() -> None:
 
 
 class Uncopied(torch.nn.Linear):
-    """A module that refuses to be copied, as some quantised ones do."""
+    """A module that refuses to be copied, as some quantized ones do."""
 
     def __deepcopy__(self, memo: Any) -> Any:
         raise TypeError("cannot be copied")

@@ -29,7 +29,7 @@ def test_each_token_has_a_line_and_the_text_follows(tmp_path, smollm2):
 
 
 def test_a_chat_is_answered(tmp_path, smollm2):
-    messages = [{"role": "user", "content": "Name a colour."}]
+    messages = [{"role": "user", "content": "Name a color."}]
     file = tmp_path / "chat.json"
     file.write_text(json.dumps(messages))
     done = run_attnscope("generate", "smollm2", "--chat", str(file), "-n", "3")

@@ -62,12 +62,12 @@ def test_a_selected_token_leaves_its_lines_and_writes_its_weights(fox, tmp_path)
     assert written == [f"{weight:.2f}"[1:] for weight in row]
 
 
-def test_heads_have_their_own_colours_and_a_square_each(cats, tmp_path):
+def test_heads_have_their_own_colors_and_a_square_each(cats, tmp_path):
     figure = attnscope.figure(cats, "head", 2)
     svg = save_svg(figure, tmp_path / "head.svg")
     assert svg.texts[:13] == ["layer 2", *map(str, range(12))]
-    colours = {tuple(collection(figure, f"attention-2.{head}").get_edgecolors()[0][:3].round(3)) for head in range(12)}
-    assert len(colours) == 12
+    colors = {tuple(collection(figure, f"attention-2.{head}").get_edgecolors()[0][:3].round(3)) for head in range(12)}
+    assert len(colors) == 12
 
 
 def test_what_is_left_out_is_left_out_and_said(cats):
@@ -81,13 +81,13 @@ def test_what_is_left_out_is_left_out_and_said(cats):
     np.testing.assert_allclose(sorted(drawn), sorted(kept[kept >= 0.05]), atol=6e-4)
 
 
-def test_sinks_can_be_hidden_and_the_rest_renormalised(fox):
+def test_sinks_can_be_hidden_and_the_rest_renormalized(fox):
     weights = fox.attention(5, 1).numpy()
     weights[:, 0] = 0
     share = f"{100 * (1 - weights.sum() / 9):.1f}%"
     hidden = attnscope.figure(fox, "head", 5, [1], hide_sinks=True)
     assert f"Attention to first token is hidden, {share} of the weight." in hidden.attnscope_caption
-    rest = attnscope.figure(fox, "head", 5, [1], token=8, hide_sinks="renormalised")
+    rest = attnscope.figure(fox, "head", 5, [1], token=8, hide_sinks="renormalized")
     expected = weights[8] / weights[8].sum()
     drawn = collection(rest, "attention-5.1").get_edgecolors()[:, 3]
     np.testing.assert_allclose(sorted(drawn), sorted(expected[expected >= 0.002]), atol=6e-4)
@@ -107,8 +107,8 @@ def test_the_model_view_has_a_thumbnail_for_every_head_under_its_own_number(cats
     np.testing.assert_allclose(svg.opacities("attention-4.9"), sorted(weights[weights >= 0.02]), atol=6e-4)
 
 
-def test_the_matrix_view_colours_every_cell_by_its_weight(cats):
-    figure = attnscope.figure(cats, "matrix", 2, head=9, palette="grey")
+def test_the_matrix_view_colors_every_cell_by_its_weight(cats):
+    figure = attnscope.figure(cats, "matrix", 2, head=9, palette="gray")
     cells = collection(figure, "attention-2.9").get_array()[..., 0]
     np.testing.assert_allclose(1 - cells, cats.attention(2, 9).numpy(), atol=1 / 255)
 
@@ -278,7 +278,7 @@ def test_a_repeated_word_is_meant_by_its_position(cats):
     assert "from token 9 (cat)" in attnscope.figure(cats, "head", 2, [9], token=9).attnscope_caption
 
 
-def test_the_first_head_has_the_colour_of_the_page(fox):
+def test_the_first_head_has_the_color_of_the_page(fox):
     lines = collection(attnscope.figure(fox, "head", 0, [0]), "attention-0.0")
     np.testing.assert_allclose(lines.get_edgecolors()[0][:3], to_rgb("#0072b2"), atol=1e-3)
 

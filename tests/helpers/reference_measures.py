@@ -43,7 +43,7 @@ def measures(
         entropy = -sum(w * math.log(w) for w in row.values() if w > 0)
         put("entropy", entropy)
         if len(open_) > 1:
-            put("normalised_entropy", entropy / math.log(len(open_)))
+            put("normalized_entropy", entropy / math.log(len(open_)))
         put("confidence", max(row.values()))
         if not closed[0]:
             put("first_token", row.get(0, 0.0))

@@ -7,7 +7,7 @@ from attnscope.display import Displayed
 
 API = {
     "bake", "chat", "check", "check_trace", "count_positions", "count_tokens", "dtype", "edited", "encode", "generate",
-    "hf_model", "kind", "max_tokens", "mediate", "module", "name", "parameters", "patch", "processor", "quantisation",
+    "hf_model", "kind", "max_tokens", "mediate", "module", "name", "parameters", "patch", "processor", "quantization",
     "revision", "stacks", "states", "takes", "title", "tokenizer", "trace",
 }  # fmt: skip
 

@@ -68,7 +68,7 @@ def test_the_overview_of_cross_attention_measures_what_means_something_across(
     first = ask(session, type="overview", trace=trace.id, stack="cross")[0]
     assert (first.body["rows"], first.body["columns"]) == (5, 12)
     defined = {name for name, row in zip(names, first.tensors["measures"], strict=True) if not np.isnan(row).all()}
-    assert {"entropy", "normalised_entropy", "confidence"} <= defined
+    assert {"entropy", "normalized_entropy", "confidence"} <= defined
     assert not {"distance", "previous", "self", "next", "induction", "duplicate_token", "a_to_b"} & defined
     weights = torch.stack([trace.attention(0, head, "cross") for head in range(4)])
     entropy = -(weights * weights.log()).sum(-1).mean(-1)

@@ -105,7 +105,7 @@ def test_the_id_is_a_hash_of_the_content(smollm2: attnscope.Model, fox: attnscop
 def test_provenance_is_json_and_names_where_it_comes_from(fox: attnscope.Trace) -> None:
     provenance = json.loads(json.dumps(fox.provenance, allow_nan=False))
     assert (
-        provenance["model"] == "smollm2" and provenance["quantisation"] == "Q4_1" and provenance["dtype"] == "float32"
+        provenance["model"] == "smollm2" and provenance["quantization"] == "Q4_1" and provenance["dtype"] == "float32"
     )
     assert provenance["input_ids"] == [token.id for token in fox.tokens]
     assert set(provenance["versions"]) == {"attnscope", "torch", "transformers"}

@@ -16,13 +16,13 @@ export interface RowRules {
 
 export interface HeadSummary {
   readonly head: number;
-  readonly normalisers: Float32Array | null;
+  readonly normalizers: Float32Array | null;
   /** The lightest weight that is drawn of each row. */
   readonly cutoffs: Float32Array;
   /** Attention on keys on show that is not drawn, and how many rows are on show: the mean is their quotient. */
   readonly dropped: number;
   readonly rows: number;
-  /** Attention on keys that are hidden, before any renormalising. */
+  /** Attention on keys that are hidden, before any renormalizing. */
   readonly hidden: number;
   /** Attention drawn to each key. */
   readonly received: Float32Array;
@@ -33,7 +33,7 @@ const ROUNDING = 1e-5;
 
 export function summarize(field: LayerField, head: number, rules: RowRules): HeadSummary {
   const row = new Float32Array(field.keys);
-  const normalisers = new Float32Array(field.queries);
+  const normalizers = new Float32Array(field.queries);
   const cutoffs = new Float32Array(field.queries);
   const received = new Float32Array(field.keys);
   let computed = true;
@@ -41,14 +41,14 @@ export function summarize(field: LayerField, head: number, rules: RowRules): Hea
   let rows = 0;
   let hidden = 0;
   for (let query = 0; query < field.queries; query++) {
-    const normaliser = field.fill(head, query, row);
-    if (normaliser === null) computed = false;
-    else normalisers[query] = normaliser;
+    const normalizer = field.fill(head, query, row);
+    if (normalizer === null) computed = false;
+    else normalizers[query] = normalizer;
     if (rules.queries[query] === 0) continue;
     const least = cutoffOf(row, rules);
     cutoffs[query] = least;
     rows += 1;
-    if (field.without.size > 0) hidden += field.taken(head, query, normaliser);
+    if (field.without.size > 0) hidden += field.taken(head, query, normalizer);
     else for (const key of rules.hidden) hidden += row[key];
     for (let key = 0; key < row.length; key++) {
       if (rules.keys[key] === 0) continue;
@@ -58,7 +58,7 @@ export function summarize(field: LayerField, head: number, rules: RowRules): Hea
       } else dropped += weight;
     }
   }
-  return { head, normalisers: computed ? normalisers : null, cutoffs, dropped, rows, hidden, received };
+  return { head, normalizers: computed ? normalizers : null, cutoffs, dropped, rows, hidden, received };
 }
 
 /** The lightest weight of a row that is drawn. */

@@ -1,11 +1,11 @@
 /**
- * The attention of one layer from its queries and keys: rows, columns and normalisers, on demand and in float64
+ * The attention of one layer from its queries and keys: rows, columns and normalizers, on demand and in float64
  * accumulation. Pure and without DOM: it runs in a worker and on the main thread alike.
  */
 
 import { biasAt, type LayerData } from "./layerData";
 
-/** Rows, columns and normalisers of one layer. Scores are −∞ where a key is not allowed. */
+/** Rows, columns and normalizers of one layer. Scores are −∞ where a key is not allowed. */
 export class Kernel {
   /** Of an edited layer: where in `rows` a row (head · queries + query) lies, and the keys that a row has cut. */
   readonly #rows = new Map<number, number>();
@@ -69,28 +69,28 @@ export class Kernel {
     return out;
   }
 
-  /** Writes the attention of one query into `out` and gives its normaliser, −∞ where no key is allowed. */
+  /** Writes the attention of one query into `out` and gives its normalizer, −∞ where no key is allowed. */
   attend(head: number, query: number, out: Float32Array): number {
     this.scores(head, query, out);
-    const normaliser = this.#logSum(head, out);
+    const normalizer = this.#logSum(head, out);
     const given = this.given(head, query);
     if (given !== null) {
       out.set(given);
-      return normaliser;
+      return normalizer;
     }
-    if (normaliser === Number.NEGATIVE_INFINITY) {
+    if (normalizer === Number.NEGATIVE_INFINITY) {
       out.fill(0);
-      return normaliser;
+      return normalizer;
     }
     for (let key = 0; key < out.length; key++) {
       const score = out[key];
-      out[key] = score === Number.NEGATIVE_INFINITY ? 0 : Math.exp(score - normaliser);
+      out[key] = score === Number.NEGATIVE_INFINITY ? 0 : Math.exp(score - normalizer);
     }
-    return normaliser;
+    return normalizer;
   }
 
-  /** The logarithm of a row's softmax denominator, the sink included: attention = exp(score − normaliser). */
-  normaliser(head: number, query: number, scratch: Float32Array = new Float32Array(this.layer.keys)): number {
+  /** The logarithm of a row's softmax denominator, the sink included: attention = exp(score − normalizer). */
+  normalizer(head: number, query: number, scratch: Float32Array = new Float32Array(this.layer.keys)): number {
     return this.#logSum(head, this.scores(head, query, scratch));
   }
 
@@ -105,11 +105,11 @@ export class Kernel {
     return this.#finished(head, query, key, product * scaling);
   }
 
-  /** Attention of every query to one key, given the rows' normalisers. */
+  /** Attention of every query to one key, given the rows' normalizers. */
   column(
     head: number,
     key: number,
-    normalisers: Float32Array,
+    normalizers: Float32Array,
     out = new Float32Array(this.layer.queries),
   ): Float32Array {
     const { q, queries, dim, kvHeads, heads, k, scaling } = this.layer;
@@ -122,14 +122,14 @@ export class Kernel {
         out[query] = given[key];
         continue;
       }
-      if (normalisers[query] === Number.NEGATIVE_INFINITY || !this.allowed(head, query, key)) {
+      if (normalizers[query] === Number.NEGATIVE_INFINITY || !this.allowed(head, query, key)) {
         out[query] = 0;
         continue;
       }
       const q0 = (head * queries + query) * dim;
       let sum = dot(q, q0, k, k0, dim);
       if (mean !== null) sum += dot(q, q0, mean, 0, dim);
-      out[query] = Math.exp(this.#finished(head, query, key, sum * scaling) - normalisers[query]);
+      out[query] = Math.exp(this.#finished(head, query, key, sum * scaling) - normalizers[query]);
     }
     return out;
   }

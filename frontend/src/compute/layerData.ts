@@ -110,12 +110,12 @@ function checked<T extends TensorData>(
 export function withoutKeys(layer: LayerData, hidden: ReadonlySet<number>): LayerData {
   const valid = layer.valid?.slice() ?? new Uint8Array(layer.keys).fill(1);
   for (const key of hidden) valid[key] = 0;
-  const rows = layer.rows == null ? null : renormalised(layer.rows, layer.keys, hidden);
+  const rows = layer.rows == null ? null : renormalized(layer.rows, layer.keys, hidden);
   return { ...layer, valid, sink: null, rows };
 }
 
 /** Rows of weights without some keys, brought back to a sum of 1 where anything is left. */
-function renormalised(rows: Float32Array, keys: number, hidden: ReadonlySet<number>): Float32Array {
+function renormalized(rows: Float32Array, keys: number, hidden: ReadonlySet<number>): Float32Array {
   const kept = rows.map((weight, at) => (hidden.has(at % keys) ? 0 : weight));
   for (let from = 0; from < kept.length; from += keys) {
     const row = kept.subarray(from, from + keys);

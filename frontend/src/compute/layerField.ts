@@ -25,7 +25,7 @@ export interface LayerHeader {
 export interface LayerField extends LayerHeader {
   /** Values of one query over all keys, kept. */
   row(head: number, query: number): Float32Array;
-  /** Values of one key over all queries; null until the head's normalisers are known. */
+  /** Values of one key over all queries; null until the head's normalizers are known. */
   column(head: number, key: number): Float32Array | null;
   /** The score before the softmax; −∞ where the key is not allowed, null where scores are unknown. */
   score(head: number, query: number, key: number): number | null;
@@ -33,12 +33,12 @@ export interface LayerField extends LayerHeader {
   allowed(head: number, query: number, key: number): boolean;
   /** Whether this row holds exact numbers from the host. */
   exact(head: number, query: number): boolean;
-  /** Writes a row into `out` without keeping it; gives its normaliser where there is one. */
+  /** Writes a row into `out` without keeping it; gives its normalizer where there is one. */
   fill(head: number, query: number, out: Float32Array): number | null;
-  /** The attention of a row that rests on the keys taken out; `normaliser` is the row's own, as `fill` gives it. */
-  taken(head: number, query: number, normaliser: number | null): number;
-  /** The same field renormalised over the other keys. */
-  renormalised(without: ReadonlySet<number>): LayerField;
+  /** The attention of a row that rests on the keys taken out; `normalizer` is the row's own, as `fill` gives it. */
+  taken(head: number, query: number, normalizer: number | null): number;
+  /** The same field renormalized over the other keys. */
+  renormalized(without: ReadonlySet<number>): LayerField;
   /** Takes in exact rows from the host. */
   correct(head: number, query: number, values: Float32Array, scores: Float32Array | null): void;
 }
@@ -103,8 +103,8 @@ abstract class LayerOf implements LayerField {
   protected abstract computeScore(head: number, query: number, key: number): number | null;
   abstract allowed(head: number, query: number, key: number): boolean;
   abstract fill(head: number, query: number, out: Float32Array): number | null;
-  abstract taken(head: number, query: number, normaliser: number | null): number;
-  abstract renormalised(without: ReadonlySet<number>): LayerField;
+  abstract taken(head: number, query: number, normalizer: number | null): number;
+  abstract renormalized(without: ReadonlySet<number>): LayerField;
 
   row(head: number, query: number): Float32Array {
     const at = head * this.queries + query;
@@ -131,13 +131,13 @@ abstract class LayerOf implements LayerField {
   }
 
   correct(head: number, query: number, values: Float32Array, scores: Float32Array | null): void {
-    const own = this.without.size === 0 ? values : renormalise(values.slice(), this.without);
+    const own = this.without.size === 0 ? values : renormalize(values.slice(), this.without);
     this.#exact.set(head * this.queries + query, { values: own, scores });
   }
 }
 
 /** Takes keys out of a row and brings the rest to a sum of 1; all zeros where nothing is left. */
-function renormalise(row: Float32Array, without: ReadonlySet<number>): Float32Array {
+function renormalize(row: Float32Array, without: ReadonlySet<number>): Float32Array {
   for (const key of without) row[key] = 0;
   let sum = 0;
   for (let key = 0; key < row.length; key++) sum += row[key];
@@ -145,10 +145,10 @@ function renormalise(row: Float32Array, without: ReadonlySet<number>): Float32Ar
   return row;
 }
 
-/** Attention computed here from q and k. Columns need `normalisers` of the head, which a worker finds. */
+/** Attention computed here from q and k. Columns need `normalizers` of the head, which a worker finds. */
 export class ComputedLayer extends LayerOf {
   readonly #kernel: Kernel;
-  readonly #normalisers = new Map<number, Float32Array>();
+  readonly #normalizers = new Map<number, Float32Array>();
 
   /** `whole` is the layer that this one was made of by taking keys out. */
   constructor(
@@ -160,33 +160,33 @@ export class ComputedLayer extends LayerOf {
     this.#kernel = new Kernel(data);
   }
 
-  hasNormalisers(head: number): boolean {
-    return this.#normalisers.has(head);
+  hasNormalizers(head: number): boolean {
+    return this.#normalizers.has(head);
   }
 
-  setNormalisers(head: number, values: Float32Array): void {
-    this.#normalisers.set(head, values);
+  setNormalizers(head: number, values: Float32Array): void {
+    this.#normalizers.set(head, values);
   }
 
   override fill(head: number, query: number, out: Float32Array): number {
     return this.#kernel.attend(head, query, out);
   }
 
-  override renormalised(without: ReadonlySet<number>): ComputedLayer {
+  override renormalized(without: ReadonlySet<number>): ComputedLayer {
     return new ComputedLayer({ ...this.header, without }, withoutKeys(this.data, without), this);
   }
 
-  override taken(head: number, query: number, normaliser: number): number {
+  override taken(head: number, query: number, normalizer: number): number {
     const { whole } = this;
     if (whole === null) return 0;
     const given = whole.#kernel.given(head, query);
     if (given !== null) return [...this.without].reduce((sum, key) => sum + given[key], 0);
     const scores = [...this.without].map((key) => whole.computeScore(head, query, key));
     const sink = whole.data.sink?.[head] ?? Number.NEGATIVE_INFINITY;
-    const top = Math.max(normaliser, sink, ...scores);
+    const top = Math.max(normalizer, sink, ...scores);
     if (top === Number.NEGATIVE_INFINITY) return 0;
     const hidden = scores.reduce((sum, score) => sum + Math.exp(score - top), 0);
-    return hidden / (hidden + Math.exp(normaliser - top) + Math.exp(sink - top));
+    return hidden / (hidden + Math.exp(normalizer - top) + Math.exp(sink - top));
   }
 
   protected override computeRow(head: number, query: number): Float32Array {
@@ -202,8 +202,8 @@ export class ComputedLayer extends LayerOf {
   }
 
   protected override computeColumn(head: number, key: number): Float32Array | null {
-    const normalisers = this.#normalisers.get(head);
-    return normalisers === undefined ? null : this.#kernel.column(head, key, normalisers);
+    const normalizers = this.#normalizers.get(head);
+    return normalizers === undefined ? null : this.#kernel.column(head, key, normalizers);
   }
 }
 
@@ -226,7 +226,7 @@ export class PackedLayer extends LayerOf {
   override fill(head: number, query: number, out: Float32Array): null {
     const from = (head * this.queries + query) * this.keys;
     for (let key = 0; key < this.keys; key++) out[key] = this.#unpacked[this.bytes[from + key]];
-    if (this.#sums !== null) renormalise(out, this.without);
+    if (this.#sums !== null) renormalize(out, this.without);
     return null;
   }
 
@@ -237,7 +237,7 @@ export class PackedLayer extends LayerOf {
     return sum;
   }
 
-  override renormalised(without: ReadonlySet<number>): PackedLayer {
+  override renormalized(without: ReadonlySet<number>): PackedLayer {
     return new PackedLayer({ ...this.header, without }, this.bytes);
   }
 

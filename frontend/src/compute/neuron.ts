@@ -131,9 +131,9 @@ export function traceQuery(vectors: HeadVectors, query: number): QueryTrace {
 /** Whether a row was given weights that are clearly not the softmax of its scores. Those of a row with a cut edge are. */
 function isSet(kernel: Kernel, head: number, query: number, scores: Float64Array): boolean {
   const given = kernel.given(head, query);
-  const normaliser = given === null ? 0 : kernel.normaliser(head, query);
+  const normalizer = given === null ? 0 : kernel.normalizer(head, query);
   return (
-    given?.some((weight, key) => Math.abs(weight - Math.exp(scores[key] - normaliser)) > FAR_OFF) ?? false
+    given?.some((weight, key) => Math.abs(weight - Math.exp(scores[key] - normalizer)) > FAR_OFF) ?? false
   );
 }
 
@@ -214,7 +214,7 @@ export function sinkMass(vectors: HeadVectors, weights: Float32Array): number | 
 /** The magnitudes of some numbers. */
 export interface Span {
   readonly largest: number;
-  /** The magnitude that all but a few stay below: where colour is fullest. */
+  /** The magnitude that all but a few stay below: where color is fullest. */
   readonly usual: number;
 }
 

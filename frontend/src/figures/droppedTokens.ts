@@ -32,7 +32,7 @@ export function droppedNotes({ view, sinks, sinkName }: DroppedTokens): readonly
   notes.push(
     view.sinks === "hidden"
       ? `Without the ${sinkName} (hidden)`
-      : `Renormalised without the ${sinkName}: the other weights of each row are brought back to a sum of 1`,
+      : `Renormalized without the ${sinkName}: the other weights of each row are brought back to a sum of 1`,
   );
   return notes;
 }

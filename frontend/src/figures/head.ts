@@ -1,6 +1,6 @@
 /** The head view as a figure: tokens that attend at the left, tokens attended to at the right, a line for each weight. */
 
-import { headColour, headDash } from "../marks/palette";
+import { headColor, headDash } from "../marks/palette";
 import { darkness } from "../marks/scale";
 import type { Side } from "../state/state";
 import type { Token } from "../wire/messages";
@@ -169,7 +169,7 @@ function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned:
       boxes.push(
         element("rect", {
           ...{ x: h.at, y: v.at, width: h.size, height: v.size, rx: stripe > 12 ? 3 : 0 },
-          fill: paint(headColour(head, wanted.dark)),
+          fill: paint(headColor(head, wanted.dark)),
           "fill-opacity": opacity.toFixed(3),
         }),
       );
@@ -178,7 +178,7 @@ function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned:
   return element("g", { class: "shading" }, together(boxes));
 }
 
-/** The heads by name, each in its colour. */
+/** The heads by name, each in its color. */
 function squares({ heads, field, dark }: HeadFigure, { width }: Placement): readonly Piece[] {
   const pitch = 44;
   const most = Math.max(1, Math.floor((width - 40) / pitch));
@@ -188,7 +188,7 @@ function squares({ heads, field, dark }: HeadFigure, { width }: Placement): read
     together([
       element("path", {
         d: `M${at * pitch} 8h14`,
-        stroke: paint(headColour(head, dark)),
+        stroke: paint(headColor(head, dark)),
         "stroke-width": 4,
         "stroke-dasharray":
           headDash(head)

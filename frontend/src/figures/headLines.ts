@@ -2,7 +2,7 @@
 
 import { Density } from "../marks/density";
 import type { LineList, LineScales } from "../marks/lines";
-import { headColour, headDash } from "../marks/palette";
+import { headColor, headDash } from "../marks/palette";
 import { darkness } from "../marks/scale";
 import type { HeadFigure } from "./headSubject";
 import { image } from "./image";
@@ -43,7 +43,7 @@ export async function drawLines(
     keyY: place.key,
     opacity: (weight) => 0.96 * darkness(weight, view.scale),
     width: (weight) => 1.1 + 1.7 * weight,
-    colour: (head) => headColour(head, dark),
+    color: (head) => headColor(head, dark),
   };
   const chosen = (at: number): boolean =>
     places.length === 0 ||
@@ -102,7 +102,7 @@ function paths(
         "g",
         {
           fill: "none",
-          stroke: paint(scales.colour(head)),
+          stroke: paint(scales.color(head)),
           "stroke-dasharray": headDash(head).join(" ") || undefined,
           class: `head-${head}`,
         },

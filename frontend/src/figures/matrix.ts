@@ -21,7 +21,7 @@ export interface MatrixFigure {
   readonly sinks: ReadonlySet<number>;
   readonly sinkName: string;
   /** The pixel of each of 256 steps of darkness, as an ImageData holds it. */
-  readonly colours: Uint32Array;
+  readonly colors: Uint32Array;
   readonly dark: boolean;
 }
 
@@ -31,7 +31,7 @@ const MOST_CELLS = 1024;
 const LEAST_LABEL = 13;
 
 export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
-  const { field, head, queries, keys, view, colours, dark } = wanted;
+  const { field, head, queries, keys, view, colors, dark } = wanted;
   const inks = inksOf(dark);
   const longest = Math.max(field.queries, field.keys);
   const pooled = Math.ceil(longest / MOST_CELLS);
@@ -39,9 +39,9 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
   const cell = Math.min(28, SIZE / Math.max(rows, columns));
   const shown = tokensShown(wanted, queries, keys);
   const words = cells(wanted, pooled, rows, columns);
-  const labelled = cell >= LEAST_LABEL;
-  const left = labelled ? columnWidth(queries, 12, 30, 130) : 34;
-  const top = labelled ? columnWidth(keys, 12, 30, 130) : 20;
+  const labeled = cell >= LEAST_LABEL;
+  const left = labeled ? columnWidth(queries, 12, 30, 130) : 34;
+  const top = labeled ? columnWidth(keys, 12, 30, 130) : 20;
   const [width, height] = [columns * cell, rows * cell];
   const body: Piece[] = [
     await image(
@@ -51,7 +51,7 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
     ),
     element("rect", { x: left, y: top, width, height, fill: "none", stroke: inks.line }),
   ];
-  if (labelled) {
+  if (labeled) {
     queries.forEach((token, row) => {
       body.push(
         tokenText(token, {
@@ -87,7 +87,7 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
     for (let at = 0; at < field.queries; at += step)
       body.push(tick(left - 8, top + (at / pooled + 0.5) * cell, "end", at));
   }
-  body.push(await ramp(colours, view, left, top + height + 12, inks));
+  body.push(await ramp(colors, view, left, top + height + 12, inks));
   const stack = wanted.subject.stack === "" ? "" : ` of the ${wanted.subject.stack}`;
   const notes = [
     `Attention of head ${field.layer}.${head}${stack}: a row is a query, a column a key, darker is more, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
@@ -112,9 +112,9 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
   });
 }
 
-/** The colours from no weight to all of it. */
+/** The colors from no weight to all of it. */
 async function ramp(
-  colours: Uint32Array,
+  colors: Uint32Array,
   { scale }: ViewSettings,
   x: number,
   y: number,
@@ -122,7 +122,7 @@ async function ramp(
 ): Promise<Piece> {
   const words = Uint32Array.from(
     { length: 256 },
-    (_, at) => colours[Math.round(255 * darkness(at / 255, scale))],
+    (_, at) => colors[Math.round(255 * darkness(at / 255, scale))],
   );
   const text = (at: number, anchor: string, words: string): Piece =>
     element("text", { x: at, y: y + 9, "text-anchor": anchor, "font-size": 12, fill: inks.quiet }, words);
@@ -140,7 +140,7 @@ async function ramp(
 
 /** The pixel of each cell: the largest weight in it that is drawn, nothing where none is. */
 function cells(wanted: MatrixFigure, pooled: number, rows: number, columns: number): Uint32Array {
-  const { field, head, view, colours, sinks, queries, keys } = wanted;
+  const { field, head, view, colors, sinks, queries, keys } = wanted;
   const shown = tokensShown(wanted, queries, keys);
   const rules: EdgeRules = {
     ...{ heads: [head], queryShown: shown.query, keyShown: shown.key, sinks, treatment: view.sinks },
@@ -158,6 +158,6 @@ function cells(wanted: MatrixFigure, pooled: number, rows: number, columns: numb
     }
   }
   return Uint32Array.from(most, (weight) =>
-    weight < 0 ? 0 : colours[Math.round(255 * darkness(weight, view.scale))],
+    weight < 0 ? 0 : colors[Math.round(255 * darkness(weight, view.scale))],
   );
 }

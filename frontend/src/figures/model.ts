@@ -15,12 +15,12 @@ export interface HeadCell {
   readonly label: string | null;
 }
 
-/** The colours of a tint, with the values at their ends. */
+/** The colors of a tint, with the values at their ends. */
 export interface ModelLegend {
   readonly title: string;
   readonly least: string;
   readonly most: string;
-  readonly colours: Uint32Array;
+  readonly colors: Uint32Array;
 }
 
 export interface ModelFigure {
@@ -167,11 +167,11 @@ async function legendPieces(legend: ModelLegend, y: number, inks: Inks): Promise
   const least = LEFT + textWidth(legend.title, 12) + 12;
   const x = least + textWidth(legend.least, 12) + 6;
   const box = { x, y, width: RAMP, height: 10 };
-  const data = new Uint8Array(legend.colours.buffer);
+  const data = new Uint8Array(legend.colors.buffer);
   return [
     words(LEFT, legend.title, inks.ink),
     words(least, legend.least, inks.quiet),
-    await image({ width: legend.colours.length, height: 1, data }, box, false),
+    await image({ width: legend.colors.length, height: 1, data }, box, false),
     element("rect", { ...box, fill: "none", stroke: inks.line }),
     words(x + RAMP + 6, legend.most, inks.quiet),
   ];

@@ -2,7 +2,7 @@
 
 import { type HeadVectors, isCut, type QueryTrace } from "../compute/neuron";
 import { shortWeight, signed, significant } from "../marks/format";
-import { colourCells, signColour, signShare } from "../marks/neuron";
+import { colorCells, signColor, signShare } from "../marks/neuron";
 import { inkOn } from "../marks/palette";
 import { darkness, SCALE_TITLES } from "../marks/scale";
 import type { ViewSettings } from "../state/state";
@@ -30,9 +30,9 @@ export interface NeuronFigure {
   readonly side: ValueSide | null;
   /** Why the value side is not drawn although it is wished for. */
   readonly missing: string | null;
-  /** Keys that the weights were renormalised without, and their name; null where they were not. */
+  /** Keys that the weights were renormalized without, and their name; null where they were not. */
   readonly without: { readonly keys: ReadonlySet<number>; readonly name: string } | null;
-  /** Where each column's colour is full. */
+  /** Where each column's color is full. */
   readonly fulls: { readonly q: number; readonly k: number; readonly product: number; readonly dot: number };
   /** Decimals of q · k that mean something. */
   readonly dotDigits: number;
@@ -83,7 +83,7 @@ export async function neuronFigure(wanted: NeuronFigure): Promise<Figure> {
     to: number,
   ) => {
     const words = new Uint32Array(Math.max(1, (to - from) * dim));
-    colourCells(words, 0, values, dim, from, to, {
+    colorCells(words, 0, values, dim, from, to, {
       dark,
       order: wanted.order,
       full,
@@ -220,7 +220,7 @@ function notesOf(
   if (orderNote !== null) notes.push(orderNote);
   if (side !== null) notes.push(...valueNotes(side, trace.query, without === null ? "all" : "some"));
   if (missing !== null) notes.push(`Without the value side: ${missing}`);
-  if (without !== null) notes.push(`The attention is renormalised without the ${without.name}`);
+  if (without !== null) notes.push(`The attention is renormalized without the ${without.name}`);
   if (vectors.data.softcap !== null) notes.push("The score is capped");
   if (vectors.data.biasKind !== null) notes.push("The score has a bias by position");
   const all = Math.max(queries.length, keys.length);
@@ -274,15 +274,15 @@ function numbers(
     );
   if (trace.allowed[key] === 0)
     return text(at.softmax, "start", without?.keys.has(key) ? "left out" : "not allowed", inks.quiet);
-  const colour = signColour(signShare(trace.dots[key], fulls.dot, view.scale), dark);
+  const color = signColor(signShare(trace.dots[key], fulls.dot, view.scale), dark);
   const most = WEIGHT - 56;
   return together([
     element("rect", {
       ...{ x: at.dots, y: at.y - at.strip / 2, width: NUMBER, height: at.strip, rx: 3 },
-      fill: paint(colour),
+      fill: paint(color),
       stroke: inks.line,
     }),
-    text(at.dots + NUMBER / 2, "middle", signed(trace.dots[key], Math.min(2, dotDigits)), inkOn(colour)),
+    text(at.dots + NUMBER / 2, "middle", signed(trace.dots[key], Math.min(2, dotDigits)), inkOn(color)),
     text(at.scores + NUMBER - 4, "end", signed(trace.scores[key], 2), inks.quiet),
     element("rect", {
       x: at.softmax,

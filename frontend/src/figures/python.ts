@@ -79,7 +79,7 @@ function viewArguments(state: AppState, panel: PanelName): ViewCall {
 function settingsOf({ view }: AppState, panel: PanelName): readonly string[] {
   const found = [`scale=${pythonString(view.scale)}`];
   if (view.filter !== "all") found.push(`filter=${pythonString(view.filter)}`);
-  if (view.sinks !== "shown") found.push(`hide_sinks=${view.sinks === "hidden" ? "True" : '"renormalised"'}`);
+  if (view.sinks !== "shown") found.push(`hide_sinks=${view.sinks === "hidden" ? "True" : '"renormalized"'}`);
   if (panel === "head" && view.threshold > 0) found.push(`threshold=${view.threshold}`);
   if (panel === "head" && view.top !== null) found.push(`top=${view.top}`);
   if (panel === "model" && view.palette !== "blue") found.push(`palette=${pythonString(view.palette)}`);

@@ -5,7 +5,7 @@ import type { Edit } from "../wire/messages";
 import { editNote } from "./edits";
 import { element, number, type Piece, textWidth, together, visible, wrapped } from "./svg";
 
-/** Colours of a figure that is printed, or shown on a dark page. */
+/** Colors of a figure that is printed, or shown on a dark page. */
 export interface Inks {
   readonly ground: string;
   readonly ink: string;
@@ -69,7 +69,7 @@ const QUOTED = 220;
 /** The whole SVG file. The body is drawn in its own coordinates, under the title. */
 export function sheetOf(sheet: Sheet): Figure {
   const { subject, dark, width } = sheet;
-  const colours = inksOf(dark);
+  const colors = inksOf(dark);
   const full = Math.max(320, width) + 2 * MARGIN;
   const precision = subject.precision.length > 0 ? ` (${subject.precision.join(", ")})` : "";
   const edited = editNote(subject.edits);
@@ -92,7 +92,7 @@ export function sheetOf(sheet: Sheet): Figure {
   ): Piece =>
     element(
       "text",
-      { x: MARGIN, y, fill: quiet ? colours.quiet : colours.ink, "font-size": CAPTION.size, ...more },
+      { x: MARGIN, y, fill: quiet ? colors.quiet : colors.ink, "font-size": CAPTION.size, ...more },
       text,
     );
   const titleWidth = textWidth(title, TITLE.size);
@@ -109,7 +109,7 @@ export function sheetOf(sheet: Sheet): Figure {
     element("title", {}, `${title} of ${subject.model}`),
     element("desc", {}, `${caption} ${origin}.`),
     element("metadata", {}, JSON.stringify(metadata)),
-    element("rect", { width: number(full), height: number(height), fill: colours.ground }),
+    element("rect", { width: number(full), height: number(height), fill: colors.ground }),
     words(title, MARGIN + 14, false, { "font-size": TITLE.size, "font-weight": 600 }),
     titleWidth + textWidth(subject.model, 13) + 60 < full
       ? words(subject.model, MARGIN + 14, true, { x: full - MARGIN, "text-anchor": "end", "font-size": 13 })

@@ -112,7 +112,7 @@ export function wrapped(text: string, size: number, room: number): readonly stri
   return line === "" ? lines : [...lines, line];
 }
 
-/** A colour as an attribute: opacity has one of its own, which other programs read better. */
-export function paint(colour: Rgb): string {
-  return `#${colour.map((part) => Math.round(part).toString(16).padStart(2, "0")).join("")}`;
+/** A color as an attribute: opacity has one of its own, which other programs read better. */
+export function paint(color: Rgb): string {
+  return `#${color.map((part) => Math.round(part).toString(16).padStart(2, "0")).join("")}`;
 }

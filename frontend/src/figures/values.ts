@@ -2,7 +2,7 @@
 
 import type { HeadValues } from "../compute/values";
 import { sized } from "../marks/format";
-import { colourCells } from "../marks/neuron";
+import { colorCells } from "../marks/neuron";
 import type { Scale } from "../state/state";
 import { image } from "./image";
 import type { Inks } from "./sheet";
@@ -12,7 +12,7 @@ export interface ValueSide {
   readonly values: HeadValues;
   /** α‖f(x)‖ of every key; null where lengths are not known. */
   readonly weighted: Float32Array | null;
-  /** Where each column's colour, or bar, is full. */
+  /** Where each column's color, or bar, is full. */
   readonly fulls: { readonly v: number; readonly transformed: number; readonly weighted: number };
 }
 
@@ -100,7 +100,7 @@ async function vectors({ values, fulls }: ValueSide, place: ValuePlace, span: nu
   const [first, last] = place.keys;
   const { dim } = values;
   const pixels = new Uint32Array(Math.max(1, (last - first) * dim));
-  colourCells(pixels, 0, values.v, dim, first, last, { dark, scale, order: null, full: fulls.v });
+  colorCells(pixels, 0, values.v, dim, first, last, { dark, scale, order: null, full: fulls.v });
   const rows: Piece[] = [];
   for (let key = first; key < last; key++) {
     const data = new Uint8Array(pixels.buffer, (key - first) * dim * 4, dim * 4);
@@ -122,11 +122,11 @@ function length(
   key: number,
   value: number,
   full: number,
-  colour: string,
+  color: string,
   { y, inks }: ValuePlace,
 ): readonly Piece[] {
   const share = full > 0 ? Math.min(1, value / full) : 0;
-  const bar = { x, y: y(key) - 4, width: Math.max(1, (NORM - 42) * share), height: 8, rx: 2, fill: colour };
+  const bar = { x, y: y(key) - 4, width: Math.max(1, (NORM - 42) * share), height: 8, rx: 2, fill: color };
   return [element("rect", bar), words(x + NORM, y(key), "end", sized(value, full), inks.ink)];
 }
 

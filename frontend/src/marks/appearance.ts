@@ -13,8 +13,8 @@ export {
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 
-/** The colours of `#rrggbb`. */
-export function rgb(colour: string): Rgb {
-  const part = (at: number) => Number.parseInt(colour.slice(at, at + 2), 16);
+/** The colors of `#rrggbb`. */
+export function rgb(color: string): Rgb {
+  const part = (at: number) => Number.parseInt(color.slice(at, at + 2), 16);
   return [part(1), part(3), part(5)];
 }

@@ -17,7 +17,7 @@ export interface Box {
   readonly height: number;
 }
 
-/** 256 words from the first to the last of some colours, spread evenly. */
+/** 256 words from the first to the last of some colors, spread evenly. */
 export function inks(stops: readonly Rgb[]): Uint32Array {
   const bytes = new Uint8ClampedArray(256 * 4);
   for (let at = 0; at < 256; at++) {
@@ -62,7 +62,7 @@ export function composeMap(pixels: PixelBuffer, box: Box, pyramid: Pyramid, word
   }
 }
 
-/** A density of the size of the box, as far as that lies inside the image: darker towards 1 − e^−density. */
+/** A density of the size of the box, as far as that lies inside the image: darker toward 1 − e^−density. */
 export function composeDensity(
   pixels: PixelBuffer,
   box: Box,
@@ -80,7 +80,7 @@ export function composeDensity(
   }
 }
 
-/** One colour in a box, as far as that lies inside the image; with `stripe`, every other diagonal of it in that. */
+/** One color in a box, as far as that lies inside the image; with `stripe`, every other diagonal of it in that. */
 export function composePlain(pixels: PixelBuffer, box: Box, word: number, stripe: number = word): void {
   const [left, right] = inside(box.x, box.width, pixels.width);
   const [top, bottom] = inside(box.y, box.height, pixels.height);

@@ -1,4 +1,4 @@
-/** The S-curve of a connecting line: level at both ends, the same whether stroked or rasterised. */
+/** The S-curve of a connecting line: level at both ends, the same whether stroked or rasterized. */
 
 const STEPS = 512;
 const SHARE = new Float32Array(STEPS + 1);

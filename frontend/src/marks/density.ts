@@ -1,5 +1,5 @@
 /**
- * Connecting lines as a density: every pixel gathers the opacity of the lines that cross it, and its colour is their
+ * Connecting lines as a density: every pixel gathers the opacity of the lines that cross it, and its color is their
  * mixture. The order of the lines does not matter, and thousands of them cost milliseconds.
  */
 
@@ -11,7 +11,7 @@ export interface CurveLook {
   readonly head: number;
   /** How much it darkens: see `amountOf`. */
   readonly amount: number;
-  readonly colour: Rgb;
+  readonly color: Rgb;
   readonly fades: boolean;
 }
 
@@ -55,14 +55,14 @@ export class Density {
       this.curve(y0, y1, {
         head,
         amount: amountOf(lines.weight[at], scales),
-        colour: scales.colour(head),
+        color: scales.color(head),
         fades,
       });
     }
   }
 
   /** Adds one line from y0 to y1, CSS pixels, or several that run together: amounts add up. */
-  curve(y0: number, y1: number, { head, amount, colour, fades }: CurveLook): void {
+  curve(y0: number, y1: number, { head, amount, color, fades }: CurveLook): void {
     const { ratio, height } = this;
     if ((y0 < 0 && y1 < 0) || (y0 * ratio >= height && y1 * ratio >= height)) return;
     trace(
@@ -74,7 +74,7 @@ export class Density {
       y0 * ratio,
       y1 * ratio,
       amount * ratio,
-      colour,
+      color,
       dashes(head, ratio),
     );
   }
@@ -107,10 +107,10 @@ function trace(
   y0: number,
   y1: number,
   amount: number,
-  colour: readonly [number, number, number],
+  color: readonly [number, number, number],
   dash: { readonly period: number; readonly on: number } | null,
 ): void {
-  const [red, green, blue] = colour;
+  const [red, green, blue] = color;
   const [begin, end] = columnsInside(rises, y0, y1, height);
   for (let column = begin; column < end; column++) {
     if (strength[column] < 0.001) continue;

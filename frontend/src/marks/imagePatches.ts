@@ -73,9 +73,9 @@ export function shareOf(patches: readonly Patch[], weights: Float32Array): numbe
 }
 
 export interface Scene {
-  /** The picture in colour, and without: what is not looked at. */
-  readonly colour: CanvasImageSource;
-  readonly grey: CanvasImageSource;
+  /** The picture in color, and without: what is not looked at. */
+  readonly color: CanvasImageSource;
+  readonly gray: CanvasImageSource;
   readonly size: { readonly width: number; readonly height: number };
   readonly patches: readonly Patch[];
   /** From 0 to 1 for each patch; null where nothing is selected. */
@@ -92,7 +92,7 @@ export interface Frame {
   readonly kind: "query" | "pinned" | "pointed";
 }
 
-/** How far the picture fades where nobody looks, and how strong a head's colour lies on what it looks at. */
+/** How far the picture fades where nobody looks, and how strong a head's color lies on what it looks at. */
 const FADED = 0.62;
 const TINTED = 0.7;
 
@@ -105,7 +105,7 @@ export function paintScene(
   const { width, height } = scene.size;
   const [w, h] = [width * scale, height * scale];
   context.imageSmoothingEnabled = scale < 2;
-  context.drawImage(scene.lights === null ? scene.colour : scene.grey, 0, 0, w, h);
+  context.drawImage(scene.lights === null ? scene.color : scene.gray, 0, 0, w, h);
   if (scene.lights !== null) {
     context.globalAlpha = FADED;
     context.fillStyle = scene.ground;
@@ -114,11 +114,11 @@ export function paintScene(
       const light = scene.lights[at];
       if (light < 0.004) continue;
       const [x0, y0, x1, y1] = scene.patches[at].box;
-      // On whole device pixels neighbours meet without a seam.
+      // On whole device pixels neighbors meet without a seam.
       const [x, y] = [x0 * scale, y0 * scale];
       const [across, down] = [(x1 - x0) * scale, (y1 - y0) * scale];
       context.globalAlpha = light;
-      context.drawImage(scene.grey, x0, y0, x1 - x0, y1 - y0, x, y, across, down);
+      context.drawImage(scene.gray, x0, y0, x1 - x0, y1 - y0, x, y, across, down);
       context.globalAlpha = TINTED * light;
       context.fillStyle = css(scene.tint);
       context.fillRect(x, y, across, down);

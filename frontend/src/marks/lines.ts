@@ -24,7 +24,7 @@ export interface LineScales {
   /** Opacity and width of a weight. */
   readonly opacity: (weight: number) => number;
   readonly width: (weight: number) => number;
-  readonly colour: (head: number) => Rgb;
+  readonly color: (head: number) => Rgb;
 }
 
 export function strokeLines(context: CanvasRenderingContext2D, lines: Lines, scales: LineScales): void {
@@ -42,7 +42,7 @@ export function strokeLines(context: CanvasRenderingContext2D, lines: Lines, sca
     const weight = lines.weight[at];
     const y0 = queryY(lines.query[at]) + strand;
     const y1 = keyY(lines.key[at]) + strand;
-    context.strokeStyle = css(scales.colour(head), scales.opacity(weight));
+    context.strokeStyle = css(scales.color(head), scales.opacity(weight));
     context.lineWidth = scales.width(weight);
     context.beginPath();
     context.moveTo(x0, y0);

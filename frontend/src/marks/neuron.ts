@@ -1,10 +1,10 @@
-/** Signed numbers as colours: blue above zero, orange below, as saturated as they are large. Pure. */
+/** Signed numbers as colors: blue above zero, orange below, as saturated as they are large. Pure. */
 
 import { type Rgb, rgb, signs } from "./appearance";
-import { colourAt } from "./palette";
+import { colorAt } from "./palette";
 import { darkness, type ScaleName } from "./scale";
 
-/** Colours from fully negative to fully positive, zero in the middle. */
+/** Colors from fully negative to fully positive, zero in the middle. */
 const STEPS = 255;
 const ZERO = 127;
 
@@ -27,21 +27,21 @@ export function signShare(value: number, full: number, scale: SignScale): number
   return Math.sign(share) * darkness(Math.abs(share), scale);
 }
 
-/** A value's colour: `share` is −1 … 1 of what fills the scale; beyond it the colour stays full. */
-export function signColour(share: number, dark: boolean): Rgb {
+/** A value's color: `share` is −1 … 1 of what fills the scale; beyond it the color stays full. */
+export function signColor(share: number, dark: boolean): Rgb {
   const { down, up } = STOPS[dark ? "dark" : "light"];
-  return colourAt(share >= 0 ? up : down, Math.abs(share));
+  return colorAt(share >= 0 ? up : down, Math.abs(share));
 }
 
 const tables = new Map<boolean, Uint32Array>();
 
-/** The colours as pixels, in the byte order of this machine, as an ImageData holds them. */
+/** The colors as pixels, in the byte order of this machine, as an ImageData holds them. */
 function table(dark: boolean): Uint32Array {
   const known = tables.get(dark);
   if (known !== undefined) return known;
   const bytes = new Uint8Array(STEPS * 4);
   for (let step = 0; step < STEPS; step++) {
-    bytes.set([...signColour((step - ZERO) / ZERO, dark), 255], step * 4);
+    bytes.set([...signColor((step - ZERO) / ZERO, dark), 255], step * 4);
   }
   const made = new Uint32Array(bytes.buffer);
   tables.set(dark, made);
@@ -52,16 +52,16 @@ export interface CellImage {
   readonly dark: boolean;
   /** Dimensions from left to right; null for their own order. */
   readonly order: Uint16Array | null;
-  /** The magnitude at which the colour is full. */
+  /** The magnitude at which the color is full. */
   readonly full: number;
   readonly scale: SignScale;
 }
 
 /**
- * Colours rows `first` ≤ row < `last` of `values` [row, dim], one pixel a cell, into `pixels` from `at` on. A row that is
+ * Colors rows `first` ≤ row < `last` of `values` [row, dim], one pixel a cell, into `pixels` from `at` on. A row that is
  * folded into several lines has the same pixels: only the width of the image differs.
  */
-export function colourCells(
+export function colorCells(
   pixels: Uint32Array,
   at: number,
   values: Float32Array,
@@ -70,12 +70,12 @@ export function colourCells(
   last: number,
   { dark, order, full, scale }: CellImage,
 ): void {
-  const colours = table(dark);
+  const colors = table(dark);
   for (let row = first; row < last; row++) {
     const from = row * dim;
     for (let n = 0; n < dim; n++, at++) {
       const share = signShare(values[from + (order === null ? n : order[n])], full, scale);
-      pixels[at] = colours[ZERO + Math.round(share * ZERO)];
+      pixels[at] = colors[ZERO + Math.round(share * ZERO)];
     }
   }
 }
@@ -92,7 +92,7 @@ export interface StripLook {
   readonly dark: boolean;
   /** Dimensions by their places; null for their own order. */
   readonly order: Uint16Array | null;
-  /** The magnitude at which the colour is full. */
+  /** The magnitude at which the color is full. */
   readonly full: number;
   readonly scale: SignScale;
   readonly dim: number;
@@ -107,13 +107,13 @@ export interface StripLook {
 /** Paints vectors one pixel line at a time: each column of pixels shows one place of its line. */
 export class StripPainter {
   readonly #places: Int32Array;
-  readonly #colours: Uint32Array;
+  readonly #colors: Uint32Array;
   readonly #line: Uint32Array;
 
   constructor(readonly look: StripLook) {
     const { dark, dim, fold, width, group } = look;
     const across = dim / fold;
-    this.#colours = table(dark);
+    this.#colors = table(dark);
     this.#line = new Uint32Array(width);
     // A gap of one pixel after each group, where its cells are wide enough to spare it.
     const roomy = group > 0 && width / across >= (group === 1 ? 4 : 3);
@@ -140,7 +140,7 @@ export class StripPainter {
       bottom = Math.min(bottom, field.height - y);
       if (bottom <= top) continue;
       let known = -1;
-      let colour = 0;
+      let color = 0;
       for (let at = left; at < right; at++) {
         const place = this.#places[at];
         if (place === -1) {
@@ -151,9 +151,9 @@ export class StripPainter {
           known = place;
           const n = line * across + place;
           const share = signShare(values[from + (order === null ? n : order[n])], full, scale);
-          colour = faded(this.#colours[ZERO + Math.round(share * ZERO)], opacity);
+          color = faded(this.#colors[ZERO + Math.round(share * ZERO)], opacity);
         }
-        this.#line[at] = colour;
+        this.#line[at] = color;
       }
       const start = (y + top) * field.width + x;
       field.pixels.set(this.#line.subarray(left, right), start + left);
@@ -177,20 +177,20 @@ const HATCH = 7;
 const hatches = new Map<string, OffscreenCanvas>();
 
 /** The hatching of what a query may not look at, as a pattern to fill with. */
-export function hatching(context: CanvasRenderingContext2D, colour: string): CanvasPattern | string {
-  let tile = hatches.get(colour);
+export function hatching(context: CanvasRenderingContext2D, color: string): CanvasPattern | string {
+  let tile = hatches.get(color);
   if (tile === undefined) {
     tile = new OffscreenCanvas(HATCH, HATCH);
     const drawn = tile.getContext("2d");
-    if (drawn === null) return colour;
-    drawn.strokeStyle = colour;
+    if (drawn === null) return color;
+    drawn.strokeStyle = color;
     drawn.beginPath();
     for (const start of [-HATCH, 0, HATCH]) {
       drawn.moveTo(start, HATCH);
       drawn.lineTo(start + HATCH, 0);
     }
     drawn.stroke();
-    hatches.set(colour, tile);
+    hatches.set(color, tile);
   }
-  return context.createPattern(tile, "repeat") ?? colour;
+  return context.createPattern(tile, "repeat") ?? color;
 }

@@ -1,6 +1,6 @@
 /**
- * One colour per head: Okabe and Ito's palette, adjusted to read on white and on near-black, then further hues around
- * the OKLCH circle. Colour is never the only cue: heads after the tenth are dashed, after the twentieth dotted.
+ * One color per head: Okabe and Ito's palette, adjusted to read on white and on near-black, then further hues around
+ * the OKLCH circle. Color is never the only cue: heads after the tenth are dashed, after the twentieth dotted.
  */
 
 import { dashes, heads, inks, type Rgb, rgb, weights } from "./appearance";
@@ -13,28 +13,28 @@ const HEADS = { light: heads.light.map(rgb), dark: heads.dark.map(rgb) };
 const WEIGHTS = { light: stopsOf(weights.light), dark: stopsOf(weights.dark) };
 
 function stopsOf(ramps: Readonly<Record<WeightPalette, readonly string[]>>) {
-  const { blue, cividis, grey } = ramps;
-  return { blue: blue.map(rgb), cividis: cividis.map(rgb), grey: grey.map(rgb) };
+  const { blue, cividis, gray } = ramps;
+  return { blue: blue.map(rgb), cividis: cividis.map(rgb), gray: gray.map(rgb) };
 }
 
-/** The colours of weights and of measures, evenly spread from nothing to the most. */
+/** The colors of weights and of measures, evenly spread from nothing to the most. */
 export function weightStops(palette: WeightPalette, dark: boolean): readonly Rgb[] {
   return WEIGHTS[dark ? "dark" : "light"][palette];
 }
 
-/** What is between two colours, `share` of the way. */
+/** What is between two colors, `share` of the way. */
 export function between(from: Rgb, to: Rgb, share: number): Rgb {
   return [0, 1, 2].map((part) => Math.round(from[part] + (to[part] - from[part]) * share)) as unknown as Rgb;
 }
 
-/** The colour at a share of some stops that are spread evenly. */
-export function colourAt(stops: readonly Rgb[], share: number): Rgb {
+/** The color at a share of some stops that are spread evenly. */
+export function colorAt(stops: readonly Rgb[], share: number): Rgb {
   const place = Math.max(0, Math.min(1, share)) * (stops.length - 1);
   const below = Math.min(stops.length - 2, Math.floor(place));
   return between(stops[below], stops[below + 1], place - below);
 }
 
-export function headColour(head: number, dark: boolean): Rgb {
+export function headColor(head: number, dark: boolean): Rgb {
   const theme = dark ? "dark" : "light";
   const named = HEADS[theme];
   if (head < named.length) return named[head];
@@ -58,7 +58,7 @@ export function css([red, green, blue]: Rgb, opacity = 1): string {
     : `rgb(${red} ${green} ${blue} / ${opacity.toFixed(3)})`;
 }
 
-/** Black or white, whichever reads better on a colour. */
+/** Black or white, whichever reads better on a color. */
 export function inkOn([red, green, blue]: Rgb): string {
   const linear = [red, green, blue].map((part) => (part / 255) ** 2.2);
   const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];

@@ -7,15 +7,15 @@ export type SentenceFilter = "all" | "AA" | "AB" | "BA" | "BB";
 /** How a weight becomes darkness; log: the last three decades of it. */
 export type Scale = "linear" | "root" | "log";
 export const SCALES: readonly Scale[] = ["linear", "root", "log"];
-/** Colours of weights in heat maps and thumbnails. */
-export type Palette = "blue" | "cividis" | "grey";
-export const PALETTES: readonly Palette[] = ["blue", "cividis", "grey"];
+/** Colors of weights in heat maps and thumbnails. */
+export type Palette = "blue" | "cividis" | "gray";
+export const PALETTES: readonly Palette[] = ["blue", "cividis", "gray"];
 /** In which order the dimensions of a head stand. */
 export type Order = "index" | "contribution" | "wavelength";
 export const ORDERS: readonly Order[] = ["index", "contribution", "wavelength"];
-/** What becomes of the tokens that take up attention nobody needs; renormalised: the other weights of a row sum to 1. */
-export type Sinks = "shown" | "hidden" | "renormalised";
-export const SINKS: readonly Sinks[] = ["shown", "hidden", "renormalised"];
+/** What becomes of the tokens that take up attention nobody needs; renormalized: the other weights of a row sum to 1. */
+export type Sinks = "shown" | "hidden" | "renormalized";
+export const SINKS: readonly Sinks[] = ["shown", "hidden", "renormalized"];
 /** What the head view shows of an input with pictures: pictures and lines, or one of them. */
 export type Pictures = "both" | "alone" | "hidden";
 export const PICTURES: readonly Pictures[] = ["both", "alone", "hidden"];
@@ -90,7 +90,7 @@ export interface Frame {
   readonly camera: Camera | null;
 }
 
-/** A part of the model view: its centre in columns and rows of heads, and how many times larger than all of them it is. */
+/** A part of the model view: its center in columns and rows of heads, and how many times larger than all of them it is. */
 export interface Camera {
   readonly x: number;
   readonly y: number;

@@ -179,7 +179,7 @@ export interface TraceMessage extends Base {
     readonly title: string | null;
     readonly kind: string;
     readonly dtype: string | null;
-    readonly quantisation: string | null;
+    readonly quantization: string | null;
     readonly parameters: number | null;
   };
   readonly input: {

@@ -46,7 +46,7 @@ class Sums:
         values, total, rest = _values(tile, ground)
         rows = torch.ones_like(total, dtype=torch.bool)
         self._put(0, heads, [both[0] for both in values], ground.counted, total > 0 if self._given else rows)
-        entropies = (NAMES.index("entropy"), NAMES.index("normalised_entropy"))
+        entropies = (NAMES.index("entropy"), NAMES.index("normalized_entropy"))
         off = [both[1] if index in entropies else both[1] / rest for index, both in enumerate(values)]
         self._put(1, heads, off, ground.counted_off, rest > 0)
 
@@ -79,7 +79,7 @@ def _values(tile: Tile, ground: TileContext) -> tuple[list[Both], Tensor, Tensor
     nothing = torch.zeros_like(total)
     known: dict[str, Both] = {
         "entropy": (entropy, entropy_off),
-        "normalised_entropy": (entropy / ground.log_open, entropy_off / ground.log_open_off),
+        "normalized_entropy": (entropy / ground.log_open, entropy_off / ground.log_open_off),
         "confidence": (largest, largest_off),
         "first_token": (first, first),
         "special_tokens": (sunk[..., ground.special].sum(-1), nothing),

@@ -150,8 +150,8 @@ def _units(trace: Trace, layer: int, stack: str | None, dims: int) -> tuple[tupl
 
 def _slopes(values: Float[Tensor, "rows distances"]) -> Float[Tensor, "rows"]:
     """Least-squares slopes over consecutive distances."""
-    centred = torch.arange(values.shape[1], dtype=torch.float64) - (values.shape[1] - 1) / 2
-    return ((values.double() @ centred) / (centred @ centred)).float()
+    centered = torch.arange(values.shape[1], dtype=torch.float64) - (values.shape[1] - 1) / 2
+    return ((values.double() @ centered) / (centered @ centered)).float()
 
 
 def _spearman(scores: Float[Tensor, "distances"]) -> float:

@@ -36,8 +36,8 @@ MEASURES: tuple[Measure, ...] = (
         "more keys to spread over (Vig & Belinkov 2019).",
     ),
     Measure(
-        "normalised_entropy",
-        "Normalised entropy",
+        "normalized_entropy",
+        "Normalized entropy",
         "",
         _SHARE,
         "Entropy divided by ln of the number of keys a query may look at: 0 looks at one key, 1 at all alike; queries with "

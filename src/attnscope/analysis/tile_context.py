@@ -135,7 +135,7 @@ class TileContexts:
         never = torch.zeros_like(some)
         special, sinks = bool(layout.special.any()), bool(layout.is_sink.any())
         of: dict[str, Tensor] = {
-            "normalised_entropy": open_ > 1,
+            "normalized_entropy": open_ > 1,
             "distance": some if layout.aligned else never,
             "first_token": never if off_sink and bool(layout.is_sink[0]) else some,
             "special_tokens": some if special and not off_sink else never,

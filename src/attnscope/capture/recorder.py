@@ -116,7 +116,7 @@ class Recorder:
         return Layer(found, before, first_key, f"{place.layer}.")
 
     def add(self, capture: Capture, output: Tensor) -> None:
-        """Keep a call; `output` is held until the next one, so that its reader can be recognised."""
+        """Keep a call; `output` is held until the next one, so that its reader can be recognized."""
         self.calls.append(capture)
         before = self.last_output if capture.continues else None
         self.last_output = output if before is None else torch.cat([before, output], dim=1)

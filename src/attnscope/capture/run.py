@@ -102,13 +102,13 @@ def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
 
 
 def _projects(module: nn.Module) -> bool:
-    """A linear map: `nn.Linear` or one like it (Conv1D, quantised and adapted layers), with one weight matrix."""
+    """A linear map: `nn.Linear` or one like it (Conv1D, quantized and adapted layers), with one weight matrix."""
     weight = getattr(module, "weight", None)
     return isinstance(weight, Tensor) and weight.ndim == 2 and not isinstance(module, nn.Embedding)
 
 
 class _Reader:
-    """A hook before every module that recognises the one which reads the attention's output first: W_O.
+    """A hook before every module that recognizes the one which reads the attention's output first: W_O.
 
     That is a linear map, or a module around one that takes nothing else (an adapter, say), if it is linear as a whole.
     """

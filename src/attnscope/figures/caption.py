@@ -63,7 +63,7 @@ def _model(given: dict[str, Any]) -> str:
     parts += [f"revision {given['revision']}"] if given.get("revision") else []
     parts += [f"weights {given['weights']}"] if given.get("weights") else []
     parts += [str(given["dtype"])] if given.get("dtype") else []
-    parts += [f"stored as {given['quantisation']}"] if given.get("quantisation") else []
+    parts += [f"stored as {given['quantization']}"] if given.get("quantization") else []
     changed = sentence_of(given.get("edits") or [])
     return printable(f"Model: {', '.join(parts)}." + (f" {changed}" if changed else ""))
 

@@ -79,7 +79,7 @@ def figure(
 
     `scale` is how a weight becomes darkness: `"linear"`, `"root"` or `"log"`; linear by default, in heat maps of the model
     view the root. `filter` shows only the attention from one sentence to another (`"AB"`); `hide_sinks` leaves out attention
-    to the first token of a decoder and to special tokens (`"renormalised"`: and divides what remains by its sum); `threshold`
+    to the first token of a decoder and to special tokens (`"renormalized"`: and divides what remains by its sum); `threshold`
     and `top` leave out light weights, and all but the heaviest keys of each row. `palette` is that of heat maps; `thumbnails`
     are `"lines"` or a `"map"`; `font` is a family to be used before the usual ones.
 
@@ -103,7 +103,7 @@ def figure(
         layers=the_layers(trace, name, layers),
         token=the_token(trace, name, token),
         scale=None if scale is None else the_scale(scale),
-        palette=one_of("palette", palette, ("blue", "cividis", "grey")),
+        palette=one_of("palette", palette, ("blue", "cividis", "gray")),
         thumbnails=one_of("thumbnails", thumbnails, ("auto", "lines", "map")),
         rules=Rules(filter, hide_sinks, threshold, top),  # pyright: ignore[reportArgumentType] - checked there
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnscope.appearance.numerals import head_name, heads_name, short_weight
-from attnscope.figures.palette import FAINT, INK, QUIET, RULE, SELECTED, dash_style, head_colour, ink_on, mixed
+from attnscope.figures.palette import FAINT, INK, QUIET, RULE, SELECTED, dash_style, head_color, ink_on, mixed
 from attnscope.figures.sheet import Sheet, widest
 from attnscope.figures.view import SMALL, TEXT, PaperView
 from attnscope.figures.weights import Array, Picker, darkness
@@ -22,7 +22,7 @@ MOST_TOKENS = 2_048
 
 
 class HeadView(PaperView):
-    """One or several heads of a layer. Lines of one head have its colour; opacity is the weight on the scale asked for."""
+    """One or several heads of a layer. Lines of one head have its color; opacity is the weight on the scale asked for."""
 
     what = "Attention"
 
@@ -61,22 +61,22 @@ class HeadView(PaperView):
         self._lines(sheet, weights, x0, x1, top, row)
         for at in range(0, len(self.queries), step):
             y, bold = top + (at + 0.5) * row, at == self.request.token
-            colour = INK if picker.queries[at] else FAINT
-            sheet.text(x0 - PAD, y, self.queries[at], size, ha="right", colour=colour, bold=bold, room=most)
+            color = INK if picker.queries[at] else FAINT
+            sheet.text(x0 - PAD, y, self.queries[at], size, ha="right", color=color, bold=bold, room=most)
         for at in range(0, len(self.keys), step):
             shown = picker.keys[at] and not (self.request.rules.hide_sinks and picker.sinks[at])
-            y, colour = top + (at + 0.5) * row, INK if shown else FAINT
+            y, color = top + (at + 0.5) * row, INK if shown else FAINT
             if shown and numbers:
-                colour = ink_on(self._mark(float(weights[0, self.request.token or 0, at])))
+                color = ink_on(self._mark(float(weights[0, self.request.token or 0, at])))
                 sheet.text(
                     x1 + right - PAD,
                     y,
                     short_weight(float(weights[0, self.request.token or 0, at])),
                     size * 0.85,
                     ha="right",
-                    colour=colour,
+                    color=color,
                 )
-            sheet.text(x1 + PAD, y, self.keys[at], size, colour=colour, room=most)
+            sheet.text(x1 + PAD, y, self.keys[at], size, color=color, room=most)
         border = self.sentence_border()
         if border is not None:
             for a, b in ((start, x0), (x1, x1 + right)):
@@ -97,25 +97,25 @@ class HeadView(PaperView):
         return HEADING + (-(-len(self.request.heads) // self._in_line) - 1) * (SQUARE + 2)
 
     def _squares(self, sheet: Sheet, start: float, width: float) -> None:
-        """Which head has which colour."""
+        """Which head has which color."""
         layer, heads = self.request.layer, self.request.heads
         if len(heads) == 1:
             name = head_name(layer, heads[0])
             x = start + (width - SQUARE * 0.7 - 3 - self.fonts.width(name, TEXT)) / 2
-            sheet.box(x, 3.5, SQUARE * 0.7, SQUARE * 0.7, fill=head_colour(heads[0]))
+            sheet.box(x, 3.5, SQUARE * 0.7, SQUARE * 0.7, fill=head_color(heads[0]))
             sheet.text(x + SQUARE * 0.7 + 3, 7, name, TEXT, bold=True)
             return
         used = self._beside + min(len(heads), self._in_line) * (SQUARE + 2)
         x = max(0.0, (sheet.width - used) / 2)
-        sheet.text(x, 7, f"layer {layer}", SMALL + 0.5, colour=QUIET)
+        sheet.text(x, 7, f"layer {layer}", SMALL + 0.5, color=QUIET)
         for index, head in enumerate(heads):
             line, column = divmod(index, self._in_line)
             at, y = x + self._beside + column * (SQUARE + 2), 2 + line * (SQUARE + 2)
-            sheet.box(at, y, SQUARE, SQUARE, fill=head_colour(head))
-            sheet.text(at + SQUARE / 2, y + SQUARE / 2, str(head), SMALL, ha="center", colour=ink_on(head_colour(head)))
+            sheet.box(at, y, SQUARE, SQUARE, fill=head_color(head))
+            sheet.text(at + SQUARE / 2, y + SQUARE / 2, str(head), SMALL, ha="center", color=ink_on(head_color(head)))
 
     def _mark(self, weight: float) -> tuple[float, float, float]:
-        return mixed(head_colour(self.request.heads[0]), 0.85 * float(darkness(weight, self.scale)))
+        return mixed(head_color(self.request.heads[0]), 0.85 * float(darkness(weight, self.scale)))
 
     def _shade(self, sheet: Sheet, weights: Array, x: float, width: float, top: float, row: float) -> None:
         """The keys of the selected query, a band for each head, shaded by weight."""
@@ -123,7 +123,7 @@ class HeadView(PaperView):
         for index, (head, own) in enumerate(zip(self.request.heads, weights, strict=True)):
             for key in np.flatnonzero(own):
                 share = 0.85 * float(darkness(own[key], self.scale))
-                fill = mixed(head_colour(head), share)
+                fill = mixed(head_color(head), share)
                 sheet.box(x + index * band, top + key * row + 0.4, band, row - 0.8, fill=fill)
 
     def _lines(self, sheet: Sheet, weights: Array, x0: float, x1: float, top: float, row: float) -> None:
@@ -141,7 +141,7 @@ class HeadView(PaperView):
             own = opacity[index, query, key]
             sheet.curves(
                 ends,
-                head_colour(head),
+                head_color(head),
                 own,
                 0.6 + 0.9 * own,
                 dash_style(head),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attnscope.appearance.numerals import heads_name, short_weight
-from attnscope.figures.palette import QUIET, RULE, ink_on, weight_colours
+from attnscope.figures.palette import QUIET, RULE, ink_on, weight_colors
 from attnscope.figures.paper import PAGE_HEIGHT, POINTS
 from attnscope.figures.sheet import Sheet, widest
 from attnscope.figures.view import SMALL, SMALLEST, TEXT, PaperView
@@ -36,7 +36,7 @@ class MatrixView(PaperView):
         return top + len(self.queries) * self._cell(width, PAGE_HEIGHT * POINTS) + LEGEND + 0 * left
 
     def draw(self, sheet: Sheet) -> None:
-        """Draw the cells, the tokens on two sides, and what the colours mean."""
+        """Draw the cells, the tokens on two sides, and what the colors mean."""
         cell = self._cell(sheet.width, sheet.height)
         left, top = self._margins(cell)
         queries, keys = len(self.queries), len(self.keys)
@@ -44,8 +44,8 @@ class MatrixView(PaperView):
         x = max(left, (sheet.width + left - wide) / 2)
         picker = Picker(self.request.trace, self.request.stack, self.request.rules)
         weights, by = self._weights(picker)
-        colours = weight_colours(self.request.palette)
-        cells = colours(darkness(weights, self.scale))[..., :3]
+        colors = weight_colors(self.request.palette)
+        cells = colors(darkness(weights, self.scale))[..., :3]
         layer, head = self.request.layer, self.request.heads[0]
         sheet.cells(cells, x, top, wide, high, f"attention-{layer}.{head}")
         sheet.box(x, top, wide, high, edge=RULE)
@@ -60,7 +60,7 @@ class MatrixView(PaperView):
                 number = short_weight(float(weights[row, column]))
                 red, green, blue = cells[row, column]
                 middle = (x + (column + 0.5) * cell, top + (row + 0.5) * cell)
-                sheet.text(*middle, number, SMALLEST + 0.5, ha="center", colour=ink_on((red, green, blue)))
+                sheet.text(*middle, number, SMALLEST + 0.5, ha="center", color=ink_on((red, green, blue)))
         self._legend(sheet, x, top + high + 7)
         if by > 1:
             self.facts.append(f"A cell is the largest of {by}×{by} weights.")
@@ -97,10 +97,10 @@ class MatrixView(PaperView):
     def _legend(self, sheet: Sheet, x: float, y: float) -> None:
         """A ramp from 0 to 1 on the scale of the cells."""
         steps = np.linspace(0, 1, 33)
-        colours = weight_colours(self.request.palette)(darkness(steps, self.scale))[None, :, :3]
+        colors = weight_colors(self.request.palette)(darkness(steps, self.scale))[None, :, :3]
         wide = 60.0
-        sheet.text(x, y + 3, "0", SMALL, colour=QUIET)
-        sheet.cells(colours, x + 6, y, wide, 6, "scale")
+        sheet.text(x, y + 3, "0", SMALL, color=QUIET)
+        sheet.cells(colors, x + 6, y, wide, 6, "scale")
         sheet.box(x + 6, y, wide, 6, edge=RULE)
         named = {"linear": "", "root": ", √ scale", "log": ", log scale"}[self.scale]
-        sheet.text(x + wide + 9, y + 3, f"1  attention{named}", SMALL, colour=QUIET)
+        sheet.text(x + wide + 9, y + 3, f"1  attention{named}", SMALL, color=QUIET)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attnscope.errors import TooLongError
-from attnscope.figures.palette import ACCENT, QUIET, RULE, weight_colours
+from attnscope.figures.palette import ACCENT, QUIET, RULE, weight_colors
 from attnscope.figures.paper import PAGE_HEIGHT, POINTS
 from attnscope.figures.sheet import Sheet
 from attnscope.figures.view import SMALL, SMALLEST, PaperView
@@ -57,14 +57,14 @@ class ModelView(PaperView):
         size = min(SMALL + 0.5, max(SMALLEST, 0.8 * min(wide, high)))
         step = max(1, int(np.ceil(SMALLEST * 1.3 / min(wide, high))))
         for column in range(0, len(heads), step):
-            sheet.text(left + (column + 0.5) * wide, TOP / 2 - 1, str(heads[column]), size, ha="center", colour=QUIET)
+            sheet.text(left + (column + 0.5) * wide, TOP / 2 - 1, str(heads[column]), size, ha="center", color=QUIET)
         picker = Picker(self.request.trace, self.request.stack, self.request.rules)
         stack = self.request.trace.stacks[self.request.stack]
         gap = min(4.0, 0.14 * wide)
         for row, layer in enumerate(layers):
             y = TOP + row * high
             if row % step == 0:
-                sheet.text(left - 3, y + high / 2, str(layer), size, ha="right", colour=QUIET)
+                sheet.text(left - 3, y + high / 2, str(layer), size, ha="right", color=QUIET)
             shape = stack.layer(layer)
             present = [head for head in heads if shape is not None and head < shape.heads]
             if not present:
@@ -122,8 +122,8 @@ class ModelView(PaperView):
         sheet.segments(ends, ACCENT, opacity[query, key], max(0.25, min(0.7, 0.35 * row)), name)
 
     def _draw_map(self, sheet: Sheet, weights: Array, name: str, x: float, y: float, wide: float, high: float) -> None:
-        colours = weight_colours(self.request.palette)(darkness(weights, self.scale))[..., :3]
-        sheet.cells(colours, x, y, wide, high, name, vector=False)
+        colors = weight_colors(self.request.palette)(darkness(weights, self.scale))[..., :3]
+        sheet.cells(colors, x, y, wide, high, name, vector=False)
         sheet.box(x, y, wide, high, edge=RULE)
 
 

@@ -22,7 +22,7 @@ from attnscope.figures.palette import (
     SELECTED,
     ink_on,
     mixed,
-    sign_colours,
+    sign_colors,
 )
 from attnscope.figures.sheet import Sheet, widest
 from attnscope.figures.view import SMALL, SMALLEST, PaperView
@@ -103,7 +103,7 @@ class Numbers:
 
 
 class NeuronView(PaperView):
-    """One head and one query. Blue is positive, orange negative; each column's colours are full at its largest magnitude."""
+    """One head and one query. Blue is positive, orange negative; each column's colors are full at its largest magnitude."""
 
     what = "Neuron view"
     least_row = 8.0
@@ -151,9 +151,9 @@ class NeuronView(PaperView):
             middle, bold = at.top(index) + row / 2, index == self._token
             sheet.text(at.left - PAD, middle, self.queries[index], size, ha="right", bold=bold, room=at.left - 2 * PAD)
         for index in range(0, len(self.keys), step):
-            colour = INK if numbers.allowed[index] else FAINT
+            color = INK if numbers.allowed[index] else FAINT
             middle, room = at.top(index) + row / 2, at.right - 2 * PAD
-            sheet.text(at.names + PAD, middle, self.keys[index], size, colour=colour, room=room)
+            sheet.text(at.names + PAD, middle, self.keys[index], size, color=color, room=room)
         self._legend(sheet, at.query, at.top(self.rows) + 6)
         self.facts = [*self.facts, *self._computed(at.folds, numbers.q.shape[-1]), *self._picker.sentences()]
 
@@ -196,7 +196,7 @@ class NeuronView(PaperView):
 
     def _signed(self, values: Any, full: float) -> NDArray[Any]:
         share = np.asarray(values) / full if full else np.zeros_like(values)
-        return sign_colours()(0.5 + 0.5 * np.sign(share) * darkness(np.abs(share), self.scale))[..., :3]
+        return sign_colors()(0.5 + 0.5 * np.sign(share) * darkness(np.abs(share), self.scale))[..., :3]
 
     def _results(self, sheet: Sheet, at: Columns, numbers: Numbers) -> None:
         """What is right of the vectors: dot product, softmax, the shade of the key's token."""
@@ -206,13 +206,13 @@ class NeuronView(PaperView):
             y, high, middle = at.top(key) + 1, at.row - 2, at.top(key) + at.row / 2
             if not numbers.allowed[key]:
                 sheet.box(at.dot, y, DOT, high, fill=NOT_ALLOWED)
-                sheet.text(at.names - PAD, middle, "–", at.size * 0.85, ha="right", colour=FAINT)
+                sheet.text(at.names - PAD, middle, "–", at.size * 0.85, ha="right", color=FAINT)
                 continue
             red, green, blue = self._signed([float(dot)], full)[0]
             sheet.box(at.dot, y, DOT, high, fill=(red, green, blue), edge=RULE)
             if at.row >= self.least_row:
                 said, ink = signed(float(dot), 1), ink_on((red, green, blue))
-                sheet.text(at.dot + DOT / 2, middle, said, SMALLEST + 0.5, ha="center", colour=ink, room=DOT + 2)
+                sheet.text(at.dot + DOT / 2, middle, said, SMALLEST + 0.5, ha="center", color=ink, room=DOT + 2)
             sheet.box(at.softmax, middle - 2, BAR * float(numbers.weights[key]), 4, fill=ACCENT)
             sheet.text(at.names - PAD, middle, short_weight(float(numbers.weights[key])), at.size * 0.85, ha="right")
             if numbers.opacity[key] > 0:
@@ -231,10 +231,10 @@ class NeuronView(PaperView):
             sheet.curves(ends, ACCENT, own, 0.6 + 0.9 * own, "solid", name)
 
     def _legend(self, sheet: Sheet, x: float, y: float) -> None:
-        sheet.text(x, y + 2, "−", SMALL, colour=QUIET)
+        sheet.text(x, y + 2, "−", SMALL, color=QUIET)
         sheet.cells(self._signed(np.linspace(-1, 1, 33)[None], 1.0), x + 6, y - 1, 50, 6, "scale")
         sheet.box(x + 6, y - 1, 50, 6, edge=RULE)
-        sheet.text(x + 59, y + 2, "+  full at ± of each column", SMALL, colour=QUIET)
+        sheet.text(x + 59, y + 2, "+  full at ± of each column", SMALL, color=QUIET)
 
     def _computed(self, folds: int, dims: int) -> list[str]:
         """How the last column comes from the one before."""
@@ -250,6 +250,6 @@ class NeuronView(PaperView):
 
 
 def _heading(sheet: Sheet, middle: float, title: str, full: float) -> None:
-    """A column's title, and the magnitude at which its colours are full, with three digits at most."""
+    """A column's title, and the magnitude at which its colors are full, with three digits at most."""
     sheet.text(middle, 14, title, SMALL + 0.5, ha="center")
-    sheet.text(middle, 23.5, f"±{end_of_scale(full)}", SMALLEST + 0.5, ha="center", colour=QUIET)
+    sheet.text(middle, 23.5, f"±{end_of_scale(full)}", SMALLEST + 0.5, ha="center", color=QUIET)

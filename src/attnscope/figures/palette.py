@@ -20,7 +20,7 @@ SELECTED = to_rgb(palette.SELECTED)
 NOT_ALLOWED = to_rgb(palette.MASKED)
 
 
-def head_colour(head: int) -> Rgb:
+def head_color(head: int) -> Rgb:
     """The head's color on white."""
     return to_rgb(palette.head_color(head))
 
@@ -32,25 +32,25 @@ def dash_style(head: int) -> str | tuple[float, tuple[float, ...]]:
 
 
 @cache
-def weight_colours(name: str) -> Colormap:
-    """Colours of a weight from 0 to 1: `blue`, `grey`, or matplotlib's own `cividis`."""
+def weight_colors(name: str) -> Colormap:
+    """Colors of a weight from 0 to 1: `blue`, `gray`, or matplotlib's own `cividis`."""
     if name == "cividis":
         return colormaps["cividis"]
     return LinearSegmentedColormap.from_list(f"attnscope-{name}", palette.PAPER_WEIGHTS[name])
 
 
 @cache
-def sign_colours() -> Colormap:
-    """Colours from −1 (orange) through 0 (white) to 1 (blue)."""
+def sign_colors() -> Colormap:
+    """Colors from −1 (orange) through 0 (white) to 1 (blue)."""
     return LinearSegmentedColormap.from_list("attnscope-sign", palette.SIGNS)
 
 
-def mixed(colour: Rgb, share: float) -> Rgb:
-    """A colour laid over white with an opacity."""
-    red, green, blue = (1 - (1 - part) * share for part in colour)
+def mixed(color: Rgb, share: float) -> Rgb:
+    """A color laid over white with an opacity."""
+    red, green, blue = (1 - (1 - part) * share for part in color)
     return red, green, blue
 
 
-def ink_on(colour: Rgb) -> Rgb:
-    """Dark or white text, whichever reads better on a colour."""
-    return to_rgb(palette.ink_on(*colour))
+def ink_on(color: Rgb) -> Rgb:
+    """Dark or white text, whichever reads better on a color."""
+    return to_rgb(palette.ink_on(*color))

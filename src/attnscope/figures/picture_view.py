@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from attnscope.appearance.numerals import head_name, heads_name
-from attnscope.figures.palette import INK, QUIET, head_colour
+from attnscope.figures.palette import INK, QUIET, head_color
 from attnscope.figures.sheet import Sheet
 from attnscope.figures.view import SMALL, TEXT, PaperView
 from attnscope.figures.weights import Picker, darkness
@@ -30,7 +30,7 @@ def is_picture(trace: Trace, stack: str) -> bool:
 
 
 class PictureView(PaperView):
-    """One picture a head. Its colour lies on each patch by the weight, as a share of the heaviest on any patch."""
+    """One picture a head. Its color lies on each patch by the weight, as a share of the heaviest on any patch."""
 
     what = "Attention"
 
@@ -50,7 +50,7 @@ class PictureView(PaperView):
         """Draw a picture for each head, with its largest weight below."""
         across, _ = self._grid
         side = self._side(sheet.width, across)
-        sheet.text(0, 5, f"from {self._from}", TEXT, colour=INK)
+        sheet.text(0, 5, f"from {self._from}", TEXT, color=INK)
         picker = Picker(self.request.trace, self.request.stack, self.request.rules)
         weights = picker.whole(self.request.layer, self.request.heads)[:, self._query]
         for at, head in enumerate(self.request.heads):
@@ -61,8 +61,8 @@ class PictureView(PaperView):
             sheet.cells(lit, x, y, side, side * self._aspect, f"picture-{self.request.layer}.{head}")
             self._frame(sheet, x, y, side)
             below = y + side * self._aspect + 7
-            sheet.text(x, below, head_name(self.request.layer, head), SMALL, bold=True, colour=INK)
-            sheet.text(x + side, below, f"max {most:.2g}", SMALL, ha="right", colour=QUIET)
+            sheet.text(x, below, head_name(self.request.layer, head), SMALL, bold=True, color=INK)
+            sheet.text(x + side, below, f"max {most:.2g}", SMALL, ha="right", color=QUIET)
         self.facts = [
             *self.facts,
             "Patches are tinted by their weight as a share of the heaviest, which is the number.",
@@ -100,15 +100,15 @@ class PictureView(PaperView):
 
     def _lit(self, weights: NDArray[np.float32], most: float, head: int) -> NDArray[np.float64]:
         data = self.request.trace.images[self._image].data
-        grey = np.asarray(Image.open(io.BytesIO(data)).convert("L"), dtype=np.float64)[..., None] / 255
-        faded = (grey * (1 - FADED) + FADED).repeat(3, axis=-1)
-        tint = np.asarray(head_colour(head))
+        gray = np.asarray(Image.open(io.BytesIO(data)).convert("L"), dtype=np.float64)[..., None] / 255
+        faded = (gray * (1 - FADED) + FADED).repeat(3, axis=-1)
+        tint = np.asarray(head_color(head))
         for token, weight in zip(self.key_tokens, weights, strict=True):
             if token.box is None or most <= 0:
                 continue
             x0, y0, x1, y1 = token.box
             light = float(darkness(np.asarray(weight / most), self.scale))
-            here = grey[y0:y1, x0:x1] * (1 - TINTED * light) + tint * TINTED * light
+            here = gray[y0:y1, x0:x1] * (1 - TINTED * light) + tint * TINTED * light
             faded[y0:y1, x0:x1] = faded[y0:y1, x0:x1] * (1 - light) + here * light
         return faded
 

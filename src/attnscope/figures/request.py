@@ -12,7 +12,7 @@ from attnscope.figures.weights import SCALE_SAID, Rules, Scale
 from attnscope.trace import Trace
 
 View = Literal["head", "model", "neuron", "matrix"]
-Palette = Literal["blue", "cividis", "grey"]
+Palette = Literal["blue", "cividis", "gray"]
 Thumbnails = Literal["auto", "lines", "map"]
 
 VIEWS = ("head", "model", "neuron", "matrix")

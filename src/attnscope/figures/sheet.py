@@ -44,7 +44,7 @@ class Sheet:
         text: str,
         size: float,
         *,
-        colour: Rgb = INK,
+        color: Rgb = INK,
         ha: Literal["left", "center", "right"] = "left",
         bold: bool = False,
         turned: bool = False,
@@ -56,7 +56,7 @@ class Sheet:
             y,
             self.fonts.fitted(text, size, room, bold=bold),
             fontproperties=self.fonts.properties(size, bold=bold),
-            color=colour,
+            color=color,
             ha="center" if turned else ha,
             va="bottom" if turned else "center_baseline",
             rotation=90 if turned else 0,
@@ -90,13 +90,13 @@ class Sheet:
             )
         )
 
-    def rule(self, x0: float, x1: float, y: float, colour: Rgb) -> None:
+    def rule(self, x0: float, x1: float, y: float, color: Rgb) -> None:
         """A dashed hairline across."""
-        line = LineCollection([[(x0, y), (x1, y)]], colors=[colour], linewidths=0.5, linestyles=[(0, (2, 2))])
+        line = LineCollection([[(x0, y), (x1, y)]], colors=[color], linewidths=0.5, linestyles=[(0, (2, 2))])
         self.ax.add_collection(line, autolim=False)
 
     def curves(
-        self, ends: NDArray[np.float64], colour: Rgb, opacity: NDArray[Any], widths: Any, dash: Any, name: str
+        self, ends: NDArray[np.float64], color: Rgb, opacity: NDArray[Any], widths: Any, dash: Any, name: str
     ) -> None:
         """Lines that leave and arrive level. `ends` is [line, (x0, y0, x1, y1)]; the most opaque lie on top."""
         order = np.argsort(opacity, kind="stable")
@@ -108,33 +108,33 @@ class Sheet:
         drawn = PathCollection(
             paths,
             facecolors="none",
-            edgecolors=_rgba(colour, opacity[order]),
+            edgecolors=_rgba(color, opacity[order]),
             linewidths=np.broadcast_to(widths, opacity.shape)[order],
             linestyles=[dash],
             capstyle="butt",
         )
         self._collect(drawn, name)
 
-    def segments(self, ends: NDArray[np.float64], colour: Rgb, opacity: NDArray[Any], width: float, name: str) -> None:
+    def segments(self, ends: NDArray[np.float64], color: Rgb, opacity: NDArray[Any], width: float, name: str) -> None:
         """Straight lines. `ends` is [line, (x0, y0, x1, y1)]."""
         order = np.argsort(opacity, kind="stable")
         drawn = LineCollection(
-            list(ends[order].reshape(-1, 2, 2)), colors=_rgba(colour, opacity[order]), linewidths=width, capstyle="butt"
+            list(ends[order].reshape(-1, 2, 2)), colors=_rgba(color, opacity[order]), linewidths=width, capstyle="butt"
         )
         self._collect(drawn, name)
 
     def cells(
-        self, colours: NDArray[Any], x: float, y: float, width: float, height: float, name: str, *, vector: bool = True
+        self, colors: NDArray[Any], x: float, y: float, width: float, height: float, name: str, *, vector: bool = True
     ) -> None:
-        """A grid of colours [row, column, rgb] stretched over a rectangle."""
-        rows, columns = colours.shape[:2]
+        """A grid of colors [row, column, rgb] stretched over a rectangle."""
+        rows, columns = colors.shape[:2]
         drawn: Any
         if vector and rows * columns <= MOST_VECTOR_CELLS:
             xs, ys = np.linspace(x, x + width, columns + 1), np.linspace(y, y + height, rows + 1)
-            drawn = self.ax.pcolormesh(xs, ys, colours, edgecolors="face", linewidth=0.1, antialiased=True)
+            drawn = self.ax.pcolormesh(xs, ys, colors, edgecolors="face", linewidth=0.1, antialiased=True)
         else:
             extent = (x, x + width, y + height, y)
-            drawn = self.ax.imshow(colours, extent=extent, aspect="auto", origin="upper", interpolation="none")
+            drawn = self.ax.imshow(colors, extent=extent, aspect="auto", origin="upper", interpolation="none")
         drawn.set_clip_on(False)
         drawn.set_gid(name)
 
@@ -144,9 +144,9 @@ class Sheet:
         self.ax.add_collection(drawn, autolim=False)
 
 
-def _rgba(colour: Rgb, opacity: NDArray[Any]) -> NDArray[np.float64]:
-    """One colour with many opacities, to a thousandth: a PDF has an entry for each that differs."""
-    return np.column_stack([np.tile(colour, (len(opacity), 1)), np.round(opacity.astype(np.float64), 3)])
+def _rgba(color: Rgb, opacity: NDArray[Any]) -> NDArray[np.float64]:
+    """One color with many opacities, to a thousandth: a PDF has an entry for each that differs."""
+    return np.column_stack([np.tile(color, (len(opacity), 1)), np.round(opacity.astype(np.float64), 3)])
 
 
 def widest(fonts: Fonts, texts: Sequence[str], size: float) -> float:

@@ -25,15 +25,15 @@ class Rules:
     """What is drawn: `filter` a pair of sentences, `hide_sinks`, weights from `threshold` on, the `top` keys of each row."""
 
     filter: Filter | None = None
-    hide_sinks: bool | Literal["renormalised"] = False
+    hide_sinks: bool | Literal["renormalized"] = False
     threshold: float = 0.0
     top: int | None = None
 
     def __post_init__(self) -> None:
         if self.filter not in (None, "AA", "AB", "BA", "BB"):
             raise InputError(f"`filter` is 'AA', 'AB', 'BA', 'BB' or None; got {self.filter!r}.")
-        if self.hide_sinks not in (False, True, "renormalised"):
-            raise InputError(f"`hide_sinks` is False, True or 'renormalised'; got {self.hide_sinks!r}.")
+        if self.hide_sinks not in (False, True, "renormalized"):
+            raise InputError(f"`hide_sinks` is False, True or 'renormalized'; got {self.hide_sinks!r}.")
         if not isinstance(self.threshold, (int, float)) or not 0 <= self.threshold <= 1:
             raise InputError(f"`threshold` is a weight between 0 and 1; got {self.threshold!r}.")
         if self.top is not None and (isinstance(self.top, bool) or not isinstance(self.top, int) or self.top < 1):
@@ -92,7 +92,7 @@ class Picker:
                 f"Only {rules.filter[0]} → {rules.filter[1]}; {away} of the weight of {rules.filter[0]} goes elsewhere."
             )
         if rules.hide_sinks:
-            then = "; the rest is renormalised" if rules.hide_sinks == "renormalised" else ""
+            then = "; the rest is renormalized" if rules.hide_sinks == "renormalized" else ""
             said.append(f"Attention to {self.sink_name} is hidden, {self.left_out.share('sinks')} of the weight{then}.")
         if rules.threshold > 0:
             said.append(
@@ -110,7 +110,7 @@ class Picker:
         weights = self._without("filter", weights, ~self.keys)
         if self._rules.hide_sinks:
             weights = self._without("sinks", weights, self.sinks)
-            if self._rules.hide_sinks == "renormalised":
+            if self._rules.hide_sinks == "renormalized":
                 sums = weights.sum(-1, keepdims=True)
                 weights = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
         if self._rules.threshold > 0:

@@ -37,7 +37,7 @@ class ModelHandle:
         name: str | None = None,
         title: str | None = None,
         revision: str | None = None,
-        quantisation: str | None = None,
+        quantization: str | None = None,
         vision_stack: str | None = None,
     ) -> None:
         if not isinstance(hf_model, nn.Module) or not hasattr(hf_model, "config"):
@@ -50,7 +50,7 @@ class ModelHandle:
         self.name = name or str(getattr(config, "name_or_path", "") or type(hf_model).__name__)
         self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
         self.revision = revision or getattr(config, "_commit_hash", None)
-        self.quantisation = quantisation or _quantisation(config)
+        self.quantization = quantization or _quantization(config)
         self.patches: PatchCache = {}
         self.preprocessor = Preprocessor(
             self.module, Processors.of(text_part(tokenizer)), sound_part(tokenizer), self.title
@@ -117,7 +117,7 @@ class ModelHandle:
                 name=self.name,
                 title=self.title,
                 revision=self.revision,
-                quantisation=self.quantisation,
+                quantization=self.quantization,
                 vision_stack="vision" if name == PICTURES else None,
             )
             for name, module in towers_of(self.module).items()
@@ -136,7 +136,7 @@ class ModelHandle:
         return self._architectures[kind]
 
 
-def _quantisation(config: Any) -> str | None:
+def _quantization(config: Any) -> str | None:
     described = getattr(config, "quantization_config", None)
     if described is None:
         return None

@@ -52,5 +52,5 @@ def load(
         name=parts.name,
         title=parts.title,
         revision=parts.revision,
-        quantisation=parts.quantisation,
+        quantization=parts.quantization,
     )

@@ -53,10 +53,10 @@ class Model(Displayed):
         name: str | None = None,
         title: str | None = None,
         revision: str | None = None,
-        quantisation: str | None = None,
+        quantization: str | None = None,
     ) -> None:
         self.handle = ModelHandle(
-            hf_model, tokenizer, name=name, title=title, revision=revision, quantisation=quantisation
+            hf_model, tokenizer, name=name, title=title, revision=revision, quantization=quantization
         )
         self._interpretation = Interpretation(self.handle)
 
@@ -99,9 +99,9 @@ class Model(Displayed):
         return self.handle.revision
 
     @property
-    def quantisation(self) -> str | None:
+    def quantization(self) -> str | None:
         """How the weights were stored, where that is coarser than `dtype`."""
-        return self.handle.quantisation
+        return self.handle.quantization
 
     @property
     def parameters(self) -> int:

@@ -29,7 +29,7 @@ class Limits:
     edits: int = 1000
 
     def check_text(self, text: str, pair: str | None, target: str | None = None) -> None:
-        """Refuse an input for what it is as text: before anything is tokenised. The errors speak to a person."""
+        """Refuse an input for what it is as text: before anything is tokenized. The errors speak to a person."""
         length = len(text) + len(pair or "") + len(target or "")
         if length > self.characters:
             raise TooLongError(

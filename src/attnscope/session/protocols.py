@@ -39,7 +39,7 @@ class ModelLike(Protocol):
         ...
 
     @property
-    def quantisation(self) -> str | None:
+    def quantization(self) -> str | None:
         """How its weights were stored, where that is coarser than `dtype`."""
         ...
 

@@ -54,7 +54,7 @@ class FakeModel:
     on_layer: Callable[[int], None] = _nothing
     takes: tuple[str, ...] = ("text",)
     dtype: str = field(default="float32", init=False)
-    quantisation: str | None = field(default=None, init=False)
+    quantization: str | None = field(default=None, init=False)
     parameters: int = field(default=0, init=False)
 
     @property

@@ -128,6 +128,8 @@ def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]
 def _parts(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TraceParts:
     sides = {side: [token_of(token) for token in tokens] for side, tokens in described["tokens"].items()}
     provenance = dict(described["provenance"])
+    if "quantisation" in provenance:  # files of version 0.1.0
+        provenance["quantization"] = provenance.pop("quantisation")
     turns = provenance.pop("rotary", {})
     stacks = {name: _stack(name, stack, tensors, turns.get(name)) for name, stack in described["stacks"].items()}
     for stack in stacks.values():

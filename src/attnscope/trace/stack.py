@@ -36,7 +36,7 @@ class TracedStack:
 def projected(
     module: nn.Module, record: QKRecord, outputs: Float[Tensor, "row heads_v_dim"]
 ) -> Float[Tensor, "row model_dim"]:
-    """W_O of heads' outputs without its bias, float32: by calling the module, so that adapters and quantised layers count."""
+    """W_O of heads' outputs without its bias, float32: by calling the module, so that adapters and quantized layers count."""
     parameter = next(module.parameters(), record.q)
     device = record.q.device if parameter.is_meta else parameter.device
     given = outputs.to(device, parameter.dtype if parameter.dtype.is_floating_point else record.q.dtype)

@@ -106,7 +106,7 @@ def _fitted(cells: np.ndarray, side: int) -> np.ndarray:
 
 
 def _shaded(weights: np.ndarray) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Weights as colours from near white to the accent, by their square root."""
+    """Weights as colors from near white to the accent, by their square root."""
     return ramp(NOTEBOOK_WEIGHTS, np.sqrt(np.clip(weights, 0, 1)))
 
 
@@ -130,13 +130,13 @@ def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple
         weight = float(weights[head, query, key])
         if weight < _FAINT:
             break
-        colour = ACCENT if len(heads) == 1 else head_color(heads[head])
+        color = ACCENT if len(heads) == 1 else head_color(heads[head])
         dash = " ".join(f"{length:g}" for length in head_dash(heads[head], SCREEN_DASHES)) if len(heads) > 1 else ""
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         y0, y1 = (query + 0.5) * step, (key + 0.5) * step
         lines.append(
             f'<path d="M{column + 6} {y0:.1f}C{column + gap / 2:.0f} {y0:.1f} {column + gap / 2:.0f} {y1:.1f} '
-            f'{column + gap - 6} {y1:.1f}" stroke="{colour}" stroke-opacity="{weight:.2f}"{dashed}/>'
+            f'{column + gap - 6} {y1:.1f}" stroke="{color}" stroke-opacity="{weight:.2f}"{dashed}/>'
         )
     drawn = f'<g fill="none" stroke-width="1.5">{"".join(lines)}</g>'
     left = _words(queries, step, x=column, anchor="end")

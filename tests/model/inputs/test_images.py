@@ -135,7 +135,7 @@ def test_what_is_no_picture_is_refused_in_a_sentence(tmp_path: Path) -> None:
     random_photo().save(whole, "PNG")
     with pytest.raises(DamagedError, match="damaged"):
         model.trace(whole.getvalue()[:200])
-    with pytest.raises(InputError, match="normalised already"):
+    with pytest.raises(InputError, match="normalized already"):
         model.trace(np.random.default_rng(0).normal(size=(8, 8, 3)))
     with pytest.raises(InputError, match="no text"):
         model.trace("a text", image=random_photo())

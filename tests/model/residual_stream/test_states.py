@@ -125,7 +125,7 @@ def test_a_masked_model_has_norms_and_a_lens_and_says_why_there_are_no_shares():
     states = model.states(IDS)
     assert states.contributions is None
     assert any("transform" in note for note in states.notes)
-    assert any("normalises the stream" in note for note in states.notes)
+    assert any("normalizes the stream" in note for note in states.notes)
     assert torch.allclose(states.norms, torch.stack([s[0].norm(dim=-1) for s in hidden_states(model)]), rtol=1e-5)
     assert (states.logits(3) - logits(model)).abs().max() < 1e-6
     with pytest.raises(RefusedError, match="transform"):

@@ -1,7 +1,7 @@
 import { createEffect, createMemo, createSignal, Index, on, onCleanup, onMount, Show } from "solid-js";
 import type { EdgeRow } from "../../compute/edgeRows";
 import { scoreText, weightText } from "../../marks/format";
-import { css, headColour } from "../../marks/palette";
+import { css, headColor } from "../../marks/palette";
 import type { EdgeProps } from "./EdgeHeading";
 
 const ROW = 26;
@@ -134,7 +134,7 @@ export function EdgeTable(props: EdgeProps) {
                       {index() + 1}
                     </span>
                     <span role="gridcell" class="left">
-                      <i class="dot" style={{ background: css(headColour(row().head, props.page.dark())) }} />
+                      <i class="dot" style={{ background: css(headColor(row().head, props.page.dark())) }} />
                       {row().layer}.{row().head}
                     </span>
                     <span role="gridcell" aria-hidden="true" class="edge-bar">
@@ -142,7 +142,7 @@ export function EdgeTable(props: EdgeProps) {
                         class="weight-bar"
                         style={{
                           width: `${Number.isNaN(row().weight) ? 0 : Math.max(0.5, row().weight * 100)}%`,
-                          background: css(headColour(row().head, props.page.dark())),
+                          background: css(headColor(row().head, props.page.dark())),
                         }}
                       />
                     </span>

@@ -52,7 +52,7 @@ function subjectOf({ session, trace, state }: Page): Subject {
   const several = Object.keys(now?.stacks ?? {}).length > 1;
   return {
     model: model?.title ?? model?.name ?? "a saved trace",
-    precision: [model?.quantisation, model?.dtype].filter((fact) => fact != null),
+    precision: [model?.quantization, model?.dtype].filter((fact) => fact != null),
     text: now?.input.text ?? null,
     pair: now?.input.pair ?? null,
     target: now?.input.target ?? null,
@@ -80,7 +80,7 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
       ...common,
       ...sinksOf(page),
       head: heads[0] ?? 0,
-      colours: groundAndInk({ look: "map", palette: view.palette, dark, tint: null, dimmed: false }),
+      colors: groundAndInk({ look: "map", palette: view.palette, dark, tint: null, dimmed: false }),
     });
   const { token } = selection;
   const pinned = token !== null && pins.some((pin) => pin.side === token.side && pin.index === token.index);

@@ -5,7 +5,7 @@ import { inks } from "../../marks/composite";
 import type { HeadPlace, Palette, ViewSettings } from "../../state/state";
 import { type ShownMeasure, valueText, withUnit } from "../model/measures";
 import { placementOf } from "../model/placement";
-import { tintColour } from "../model/thumbnailStyle";
+import { tintColor } from "../model/thumbnailStyle";
 
 export interface ModelOnShow {
   /** Heads of each layer; 0 for a layer without attention. */
@@ -92,7 +92,7 @@ function measureNotes(now: ModelOnShow, sort: ViewSettings["sort"]): readonly st
   return notes;
 }
 
-/** The colours of the tint with the values at their ends; null without a tint. */
+/** The colors of the tint with the values at their ends; null without a tint. */
 export function legendOf(
   measure: ShownMeasure | null,
   tint: ViewSettings["tint"],
@@ -105,6 +105,6 @@ export function legendOf(
     title: measure.title,
     least: valueText(least),
     most: withUnit(most, measure.unit),
-    colours: inks(Array.from({ length: 17 }, (_, at) => tintColour(palette, dark, at / 16))),
+    colors: inks(Array.from({ length: 17 }, (_, at) => tintColor(palette, dark, at / 16))),
   };
 }

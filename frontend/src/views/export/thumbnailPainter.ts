@@ -16,7 +16,7 @@ import {
   type ThumbnailStyle,
 } from "../model/thumbnailStyle";
 
-export interface ThumbnailColours {
+export interface ThumbnailColors {
   readonly palette: Palette;
   readonly scale: Scale;
   readonly dark: boolean;
@@ -31,7 +31,7 @@ export function thumbnailPainter(
   layers: ReadonlyMap<number, Thumbnails>,
   rules: Rules,
   look: ThumbnailStyle,
-  { palette, scale, dark, tint, within }: ThumbnailColours,
+  { palette, scale, dark, tint, within }: ThumbnailColors,
 ): (
   pixels: PixelBuffer,
   box: Box,
@@ -42,11 +42,11 @@ export function thumbnailPainter(
     const share = tint({ layer, head });
     const undefinedHere = share !== null && Number.isNaN(share);
     const dimmed = !within({ layer, head });
-    const colours = groundAndInk({ look, palette, dark, tint: undefinedHere ? null : share, dimmed });
+    const colors = groundAndInk({ look, palette, dark, tint: undefinedHere ? null : share, dimmed });
     const thumbnails = layers.get(layer);
     if (thumbnails === undefined || head >= thumbnails.heads) return false;
     if (undefinedHere) {
-      composePlain(pixels, box, colours[0], colours[20]);
+      composePlain(pixels, box, colors[0], colors[20]);
       return true;
     }
     const { rows, columns } = thumbnails;
@@ -54,13 +54,13 @@ export function thumbnailPainter(
     const pyramid = new Pyramid({ rows, columns, cells: thumbnails.shownCells(head, own.hidden) });
     const full = fullByte(thumbnails, head, own);
     if (look === "map") {
-      composeMap(pixels, box, pyramid, mapWords(colours, full, scale));
+      composeMap(pixels, box, pyramid, mapWords(colors, full, scale));
       return true;
     }
     const plane = pyramid.level(rows, columns);
     const amounts = lineAmounts(full, plane.rows, box.height, ratio, scale);
     const density = straightLineDensity(plane, box.width, box.height, amounts, lineShares(columns, own));
-    composeDensity(pixels, box, density, colours);
+    composeDensity(pixels, box, density, colors);
     return true;
   };
 }

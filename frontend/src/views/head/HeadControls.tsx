@@ -12,7 +12,7 @@ export interface HeadControlsProps {
 const SINKS: readonly (readonly [Sinks, string])[] = [
   ["shown", "sink shown"],
   ["hidden", "sink hidden"],
-  ["renormalised", "renormalised"],
+  ["renormalized", "renormalized"],
 ];
 const TOPS: readonly (number | null)[] = [null, 1, 2, 3, 5, 8, 16, 32];
 /** How long the slider rests before its value counts, so that a drag is one step to undo. */

@@ -1,7 +1,7 @@
 import { createEffect, on, onCleanup, onMount, Show } from "solid-js";
 import type { LayerField } from "../../compute/layerField";
 import { percent } from "../../marks/format";
-import { css, headColour } from "../../marks/palette";
+import { css, headColor } from "../../marks/palette";
 import { darkness, SCALE_TITLES } from "../../marks/scale";
 import type { SentenceFilter, ViewSettings } from "../../state/state";
 import { thresholdText } from "../shared/thresholdSteps";
@@ -43,7 +43,7 @@ const TO_COME: RasterSummary = {
 const MANY = 64;
 
 /**
- * What the head view's colours mean, and what it does not show. It never grows or shrinks under the pointer: what is
+ * What the head view's colors mean, and what it does not show. It never grows or shrinks under the pointer: what is
  * said only at times, or not yet, has its room from the beginning.
  */
 export function HeadLegend(props: HeadLegendProps) {
@@ -60,7 +60,7 @@ export function HeadLegend(props: HeadLegendProps) {
     if (field !== null && field.layer !== layer) all.push(stillLayer(field, layer));
     if (view.sinks !== "shown" && shown.hiddenKeys.size > 0) {
       const share = drawn?.hidden == null ? "" : `, ${percent(drawn.hidden)} of the attention`;
-      const verb = view.sinks === "hidden" ? "hidden:" : "renormalised without the";
+      const verb = view.sinks === "hidden" ? "hidden:" : "renormalized without the";
       all.push(`${verb} ${props.sinkTitle}${share}`);
     }
     if (view.filter !== "all") all.push(`only ${FILTERS[view.filter]}`);
@@ -120,16 +120,16 @@ function leftOut({ dropped, least, crowded }: RasterSummary, { threshold, top }:
   return [`not drawn: ${parts.join(" and ")}, ${share}`];
 }
 
-/** The legend's ramp: the colour of the head that is alone, grey where there are several. */
+/** The legend's ramp: the color of the head that is alone, gray where there are several. */
 function ramp(canvas: HTMLCanvasElement, props: HeadLegendProps): void {
   createEffect(() => {
     const context = canvas.getContext("2d");
     if (context === null) return;
     const { heads } = props.shown;
-    const colour = heads.length === 1 ? headColour(heads[0], props.dark) : ([128, 134, 146] as const);
+    const color = heads.length === 1 ? headColor(heads[0], props.dark) : ([128, 134, 146] as const);
     context.clearRect(0, 0, canvas.width, canvas.height);
     for (let x = 0; x < canvas.width; x++) {
-      context.fillStyle = css(colour, darkness(x / (canvas.width - 1), props.view.scale));
+      context.fillStyle = css(color, darkness(x / (canvas.width - 1), props.view.scale));
       context.fillRect(x, 0, 1, canvas.height);
     }
   });

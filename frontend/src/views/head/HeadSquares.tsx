@@ -1,5 +1,5 @@
 import { For } from "solid-js";
-import { css, headColour, headDash, inkOn } from "../../marks/palette";
+import { css, headColor, headDash, inkOn } from "../../marks/palette";
 
 export interface HeadSquaresProps {
   readonly layer: number;
@@ -46,13 +46,13 @@ export function HeadSquares(props: HeadSquaresProps) {
     <div class="heads" role="group" aria-label="Heads" on:keydown={key}>
       <For each={Array.from({ length: props.count }, (_, head) => head)}>
         {(head) => {
-          const colour = () => headColour(head, props.dark);
+          const color = () => headColor(head, props.dark);
           return (
             <button
               type="button"
               class="square"
               classList={{ on: props.on.includes(head), dashed: headDash(head).length > 0 }}
-              style={{ "--head": css(colour()), "--on-head": inkOn(colour()) }}
+              style={{ "--head": css(color()), "--on-head": inkOn(color()) }}
               aria-label={`Head ${head}`}
               aria-pressed={props.on.includes(head)}
               data-testid={`head-${head}`}

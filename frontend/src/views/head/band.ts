@@ -9,7 +9,7 @@ import { scalesOf } from "../shared/canvas";
 import { type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import { type Cutoffs, linesAmong } from "./selectLines";
 
-/** Lines that a canvas strokes quickly; more are rasterised. */
+/** Lines that a canvas strokes quickly; more are rasterized. */
 const MOST_STROKES = 2500;
 
 /** What a band shows; it can be sent to a worker. */

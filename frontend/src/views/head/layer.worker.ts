@@ -49,7 +49,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     const { data: numbers } = data;
     const packed = numbers instanceof Uint8Array || numbers instanceof Uint16Array;
     field = packed ? new PackedLayer(whole, numbers) : new ComputedLayer(whole, numbers);
-    if (without.size > 0) field = field.renormalised(without);
+    if (without.size > 0) field = field.renormalized(without);
     return;
   }
   if (data.type === "leave") {
@@ -90,8 +90,8 @@ function work(): boolean {
     if (head === undefined || own.summaries === null) continue;
     const { key, rules } = own.summaries;
     const summary = summarize(field, head, rules);
-    if (field instanceof ComputedLayer && summary.normalisers !== null && !field.hasNormalisers(head))
-      field.setNormalisers(head, summary.normalisers);
+    if (field instanceof ComputedLayer && summary.normalizers !== null && !field.hasNormalizers(head))
+      field.setNormalizers(head, summary.normalizers);
     cutoffs.set(`${key} ${head}`, summary.cutoffs);
     // Copied: the worker goes on using them.
     answer({ type: "summary", client, key, summary }, []);

@@ -88,9 +88,9 @@ class LineWorker {
 
   #keep(key: string, summary: HeadSummary): void {
     const { field } = this;
-    const { head, normalisers } = summary;
-    if (field instanceof ComputedLayer && normalisers !== null && !field.hasNormalisers(head))
-      field.setNormalisers(head, normalisers);
+    const { head, normalizers } = summary;
+    if (field instanceof ComputedLayer && normalizers !== null && !field.hasNormalizers(head))
+      field.setNormalizers(head, normalizers);
     keepNewest(this.#summaries, `${key} ${head}`, summary, KEPT);
   }
 
@@ -109,7 +109,7 @@ class LineWorker {
       };
       const { field } = this;
       if (!(field instanceof ComputedLayer || field instanceof PackedLayer))
-        throw new TypeError("Only a layer as its host sent it, or renormalised, can be worked on elsewhere.");
+        throw new TypeError("Only a layer as its host sent it, or renormalized, can be worked on elsewhere.");
       const data = field instanceof PackedLayer ? field.bytes : (field.whole ?? field).data;
       this.#worker.postMessage({ type: "layer", header: field.header, data } satisfies ToWorker);
     }

@@ -3,14 +3,14 @@
 import { Density } from "../../marks/density";
 import { shortWeight } from "../../marks/format";
 import { LineList, type LineScales, type Lines, strokeLines } from "../../marks/lines";
-import { css, headColour } from "../../marks/palette";
+import { css, headColor } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
 import { context2d, opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import type { Edge } from "../shared/weights";
 import { bundleLines } from "./bundleLines";
 
-/** Colours of the page that a canvas cannot inherit. */
+/** Colors of the page that a canvas cannot inherit. */
 export interface Theme {
   readonly dark: boolean;
   readonly ink: string;
@@ -45,13 +45,13 @@ const NUMBER_ROOM = 40;
 
 export function readTheme(element: Element, dark: boolean): Theme {
   const style = getComputedStyle(element);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const color = (name: string) => style.getPropertyValue(name).trim();
   return {
     dark,
-    ink: colour("--ink"),
-    panel: colour("--panel"),
-    accent: colour("--accent"),
-    soft: colour("--accent-soft"),
+    ink: color("--ink"),
+    panel: color("--panel"),
+    accent: color("--accent"),
+    soft: color("--accent-soft"),
     font: style.fontFamily,
   };
 }
@@ -63,7 +63,7 @@ export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
   if (shading !== null) shade(context, shading, painting);
   const scales = { ...scalesOf(painting), width: (weight: number) => 1.4 + 2.4 * weight };
   if (lines.count <= MOST_STROKES) strokeLines(context, lines, scales);
-  else rasterise(context, lines, scales, painting.layout);
+  else rasterize(context, lines, scales, painting.layout);
   if (edge !== null) {
     const one = new LineList();
     one.add(edge.head, edge.query, edge.key, 1);
@@ -102,7 +102,7 @@ export function orient(context: CanvasRenderingContext2D, turned: boolean, ratio
 /** Kept: there is one to fill with every move of the pointer. */
 let density: Density | null = null;
 
-function rasterise(
+function rasterize(
   context: CanvasRenderingContext2D,
   lines: Lines,
   scales: LineScales,
@@ -115,7 +115,7 @@ function rasterise(
   if (density?.width !== across || density.height !== along) density = new Density(across, along, ratio);
   else density.clear();
   for (const { head, y0, y1, amount } of bundleLines(lines, scales, layout.height))
-    density.curve(y0, y1, { head, amount, colour: scales.colour(head), fades: false });
+    density.curve(y0, y1, { head, amount, color: scales.color(head), fades: false });
   const [width, height] = turned ? [along, across] : [across, along];
   const from = Math.round(layout.lineX0 * ratio);
   const image = new ImageData(density.develop(turned), width, height);
@@ -167,7 +167,7 @@ function shade(context: CanvasRenderingContext2D, { place, stripes }: Shading, p
     const single = stripes.length === 1;
     stripes.forEach(({ head, weights }, at) => {
       if (weights[other] === 0) return;
-      context.fillStyle = css(headColour(head, dark), 0.68 * opacityOf(weights[other], scale));
+      context.fillStyle = css(headColor(head, dark), 0.68 * opacityOf(weights[other], scale));
       context.beginPath();
       if (single) context.roundRect(left, cell.y, stripe, cell.height, Math.min(8, cell.height / 4));
       else context.roundRect(left + at * stripe, cell.y, stripe, cell.height, corners(at, stripes.length));

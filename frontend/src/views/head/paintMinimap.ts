@@ -1,7 +1,7 @@
 /** Where attention goes over the whole input, in a strip a few pixels wide. */
 
 import type { HeadSummary } from "../../compute/headSummary";
-import { css, headColour } from "../../marks/palette";
+import { css, headColor } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
 import { context2d, pixelRatio } from "../shared/canvas";
 import { rowY, type TokenLayout } from "../shared/tokenLayout";
@@ -31,7 +31,7 @@ export function paintMinimap(canvas: HTMLCanvasElement, scene: MinimapScene): vo
   const middle = across / 2;
   const bars = (side: Side, all: readonly { readonly head: number; readonly values: Float32Array }[]) => {
     const bins = Math.max(1, Math.round(along / pixel));
-    const colour = all.length === 1 ? headColour(all[0].head, theme.dark) : ([128, 134, 146] as const);
+    const color = all.length === 1 ? headColor(all[0].head, theme.dark) : ([128, 134, 146] as const);
     const heaviest = new Float32Array(bins);
     const count = all[0]?.values.length ?? 0;
     let most = 0;
@@ -45,7 +45,7 @@ export function paintMinimap(canvas: HTMLCanvasElement, scene: MinimapScene): vo
     if (most === 0) return;
     // Of a short input a bar is nearly as thick as its token is long.
     const thick = Math.max(1, pixel, (0.6 * along) / Math.max(1, count));
-    context.fillStyle = css(colour, 0.9);
+    context.fillStyle = css(color, 0.9);
     for (let bin = 0; bin < bins; bin++) {
       if (heaviest[bin] === 0) continue;
       const long = Math.sqrt(heaviest[bin] / most) * (across - 4);

@@ -11,7 +11,7 @@ import {
   patchBeside,
   shareOf,
 } from "../../marks/imagePatches";
-import { css, headColour } from "../../marks/palette";
+import { css, headColor } from "../../marks/palette";
 import type { Place, Scale } from "../../state/state";
 import { prepare } from "../shared/canvas";
 import { type Focus, weightsAt } from "../shared/weights";
@@ -78,12 +78,12 @@ export function HeadImage(props: HeadImageProps) {
     paintScene(
       context,
       {
-        colour: bitmap.colour,
-        grey: bitmap.grey,
+        color: bitmap.color,
+        gray: bitmap.gray,
         size: bitmap,
         patches,
         lights: now === null ? null : lights(patches, now, most(), props.scale),
-        tint: headColour(props.head, dark),
+        tint: headColor(props.head, dark),
         ground: dark ? "#14171d" : "#ffffff",
         frames: frames(),
       },
@@ -158,7 +158,7 @@ export function HeadImage(props: HeadImageProps) {
         <button
           type="button"
           title={`Show head ${name()} alone, or all heads`}
-          style={{ "--head": css(headColour(props.head, props.dark)) }}
+          style={{ "--head": css(headColor(props.head, props.dark)) }}
           on:click={props.onIsolate}
         >
           {name()}

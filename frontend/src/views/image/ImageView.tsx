@@ -199,7 +199,7 @@ export function ImageView(props: ImageViewProps) {
             {subject().way} <b>{subject().name}</b>
           </span>
           <span class="space" />
-          <span title="The number below a picture is the weight of its brightest patch; colours are shares of it">
+          <span title="The number below a picture is the weight of its brightest patch; colors are shares of it">
             number: brightest patch
             {state().view.scale === "linear" ? "" : `, ${SCALE_TITLES[state().view.scale]} scale`}
             {more() > 0 ? ` · ${more()} more heads are on` : ""}

@@ -22,7 +22,7 @@ export function PatchThumbnail(props: {
               canvas.width = canvas.height = side;
               const [x0, y0, x1, y1] = props.token.box ?? [0, 0, 0, 0];
               const context = canvas.getContext("2d");
-              context?.drawImage(bitmap().colour, x0, y0, x1 - x0, y1 - y0, 0, 0, side, side);
+              context?.drawImage(bitmap().color, x0, y0, x1 - x0, y1 - y0, 0, 0, side, side);
             })
           }
         />

@@ -5,8 +5,8 @@ import type { TraceMessage } from "../../wire/messages";
 import { context2d } from "../shared/canvas";
 
 export interface Bitmap {
-  readonly colour: ImageBitmap;
-  readonly grey: HTMLCanvasElement;
+  readonly color: ImageBitmap;
+  readonly gray: HTMLCanvasElement;
   readonly width: number;
   readonly height: number;
 }
@@ -26,12 +26,12 @@ export function bitmapOf(trace: TraceMessage | null, image: number): Bitmap | nu
 }
 
 async function decoded(bytes: Uint8Array): Promise<Bitmap> {
-  const colour = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
-  const { width, height } = colour;
-  const grey = document.createElement("canvas");
-  [grey.width, grey.height] = [width, height];
-  const context = context2d(grey);
-  context.drawImage(colour, 0, 0);
+  const color = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
+  const { width, height } = color;
+  const gray = document.createElement("canvas");
+  [gray.width, gray.height] = [width, height];
+  const context = context2d(gray);
+  context.drawImage(color, 0, 0);
   const pixels = context.getImageData(0, 0, width, height);
   const { data } = pixels;
   for (let at = 0; at < data.length; at += 4) {
@@ -39,5 +39,5 @@ async function decoded(bytes: Uint8Array): Promise<Bitmap> {
     data[at] = data[at + 1] = data[at + 2] = light;
   }
   context.putImageData(pixels, 0, 0);
-  return { colour, grey, width, height };
+  return { color, gray, width, height };
 }

@@ -2,7 +2,7 @@ import { createMemo, For, Show } from "solid-js";
 import { css } from "../../marks/palette";
 import type { Session } from "../../state/session";
 import { type ShownMeasure, valueText } from "./measures";
-import { tintColour } from "./thumbnailStyle";
+import { tintColor } from "./thumbnailStyle";
 
 export interface MeasureLegendProps {
   readonly session: Session;
@@ -14,7 +14,7 @@ export interface MeasureLegendProps {
 const BINS = 36;
 const STEPS = 200;
 
-/** How the values are spread over the heads, in the colours of the tint, with the bounds of what is shown. */
+/** How the values are spread over the heads, in the colors of the tint, with the bounds of what is shown. */
 export function MeasureLegend(props: MeasureLegendProps) {
   const view = () => props.session.state().view;
   const bounds = () => props.measure.bounds ?? ([0, 1] as const);
@@ -80,7 +80,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
                   classList={{ outside: outside(bar.share) }}
                   style={{
                     height: `${100 * bar.height}%`,
-                    background: css(tintColour(view().palette, props.dark, 0.25 + 0.75 * bar.share)),
+                    background: css(tintColor(view().palette, props.dark, 0.25 + 0.75 * bar.share)),
                   }}
                 />
               )}
@@ -91,7 +91,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
               {(bar) => (
                 <i
                   classList={{ outside: outside(bar.share) }}
-                  style={{ background: css(tintColour(view().palette, props.dark, bar.share)) }}
+                  style={{ background: css(tintColor(view().palette, props.dark, bar.share)) }}
                 />
               )}
             </For>

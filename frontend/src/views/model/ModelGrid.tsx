@@ -69,7 +69,7 @@ export function ModelGrid(props: ModelGridProps) {
     if (now !== null && (shown?.layer !== now.layer || shown.head !== now.head)) setCell(null);
   });
 
-  /** Beside a matrix its neighbours step back. */
+  /** Beside a matrix its neighbors step back. */
   const within = createMemo(() => {
     const now = matrixPlace();
     return now === null ? props.within : (place: HeadPlace) => same(place, now);

@@ -254,16 +254,16 @@ export function ModelPanel(props: ModelPanelProps) {
 /** The legend's ramp, from no weight to the head's largest. */
 function ramp(
   canvas: HTMLCanvasElement,
-  colouring: () => Omit<Parameters<typeof groundAndInk>[0], "dimmed">,
+  coloring: () => Omit<Parameters<typeof groundAndInk>[0], "dimmed">,
 ): void {
   createEffect(() => {
     const context = canvas.getContext("2d");
     if (context === null) return;
     const image = context.createImageData(canvas.width, canvas.height);
     const words = new Uint32Array(image.data.buffer);
-    const colours = groundAndInk({ ...colouring(), dimmed: false });
+    const colors = groundAndInk({ ...coloring(), dimmed: false });
     for (let at = 0; at < words.length; at++) {
-      words[at] = colours[Math.round((255 * (at % canvas.width)) / (canvas.width - 1))];
+      words[at] = colors[Math.round((255 * (at % canvas.width)) / (canvas.width - 1))];
     }
     context.putImageData(image, 0, 0);
   });

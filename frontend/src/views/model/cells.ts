@@ -73,7 +73,7 @@ export function paintCells(
   context.beginPath();
   context.rect(left - 3, top - 3, right - left + 6, bottom - top + 6);
   context.clip();
-  for (const [place, colour, width] of [
+  for (const [place, color, width] of [
     [marks.pinned, inks.ink, 2],
     [marks.pointed, inks.accent, 2],
   ] as const) {
@@ -84,7 +84,7 @@ export function paintCells(
     const y = box.y - Math.max(0, (least - box.height) / 2);
     const cell = { x, y, width: Math.max(least, box.width), height: Math.max(least, box.height) };
     ring(context, cell, inks.panel, width + 2);
-    ring(context, cell, colour, width);
+    ring(context, cell, color, width);
   }
   context.restore();
 }

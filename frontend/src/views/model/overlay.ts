@@ -128,8 +128,8 @@ function grown({ x, y, width, height }: Rect, by: number): Rect {
   return { x: x - by, y: y - by, width: width + 2 * by, height: height + 2 * by };
 }
 
-export function ring(context: CanvasRenderingContext2D, box: Rect, colour: string, width: number): void {
-  context.strokeStyle = colour;
+export function ring(context: CanvasRenderingContext2D, box: Rect, color: string, width: number): void {
+  context.strokeStyle = color;
   context.lineWidth = width;
   context.beginPath();
   context.roundRect(box.x, box.y, box.width, box.height, Math.min(4, box.width / 3, box.height / 3));

@@ -20,7 +20,7 @@ import {
   lineAmounts,
   lineShares,
   mapWords,
-  panelColour,
+  panelColor,
   type Rules,
   type ThumbnailStyle,
 } from "./thumbnailStyle";
@@ -47,7 +47,7 @@ export interface GridContent {
 interface Ready {
   readonly pyramid: Pyramid;
   readonly full: number;
-  words: { readonly colours: Uint32Array; readonly scale: Scale; readonly words: Uint32Array } | null;
+  words: { readonly colors: Uint32Array; readonly scale: Scale; readonly words: Uint32Array } | null;
 }
 
 /** Shades of tint that are told apart. */
@@ -64,7 +64,7 @@ export class GridPainter {
   readonly #painted = new Set<number>();
   #ready = new WeakMap<Thumbnails, { readonly rules: CellRules; readonly heads: Map<number, Ready> }>();
   #pyramids = new WeakMap<Tile, Pyramid>();
-  #colours = new Map<string, Uint32Array>();
+  #colors = new Map<string, Uint32Array>();
   #scratch = new Float32Array(0);
   /** Milliseconds that the last image took that was composed anew. */
   cost = 0;
@@ -86,7 +86,7 @@ export class GridPainter {
       this.#pyramids = new WeakMap();
     }
     if (before !== null && (before.palette !== content.palette || before.dark !== content.dark))
-      this.#colours.clear();
+      this.#colors.clear();
     this.#content = content;
     this.#view = view;
     const { grid, placement } = content;
@@ -164,19 +164,19 @@ export class GridPainter {
     const { rules, ready } = this.#readied(thumbnails, slot.head, content.rules);
     const tint = content.tint(slot);
     const dimmed = !content.within(slot);
-    const colours = this.#coloursFor(content, tint, dimmed);
+    const colors = this.#colorsFor(content, tint, dimmed);
     if (tint !== null && Number.isNaN(tint)) {
-      composePlain(pixels, box, word(panelColour(content.dark)), colours[20]);
+      composePlain(pixels, box, word(panelColor(content.dark)), colors[20]);
       return;
     }
     if (isChip(content.placement.labels, rectOf(content.grid, content.view, slot))) {
-      composePlain(pixels, box, colours[0]);
+      composePlain(pixels, box, colors[0]);
       return;
     }
     if (content.look === "map") {
-      if (ready.words?.colours !== colours || ready.words.scale !== content.scale) {
-        const words = mapWords(colours, ready.full, content.scale);
-        ready.words = { colours, scale: content.scale, words };
+      if (ready.words?.colors !== colors || ready.words.scale !== content.scale) {
+        const words = mapWords(colors, ready.full, content.scale);
+        ready.words = { colors, scale: content.scale, words };
       }
       composeMap(pixels, box, ready.pyramid, ready.words.words);
       const matrix = detail?.(slot) ?? null;
@@ -192,7 +192,7 @@ export class GridPainter {
       pixels,
       box,
       straightLineDensity(plane, box.width, box.height, amounts, shares, this.#scratch),
-      colours,
+      colors,
     );
   }
 
@@ -214,15 +214,15 @@ export class GridPainter {
     });
   }
 
-  #coloursFor({ look, palette, dark }: GridContent, tint: number | null, dimmed: boolean): Uint32Array {
+  #colorsFor({ look, palette, dark }: GridContent, tint: number | null, dimmed: boolean): Uint32Array {
     const shade = tint === null || Number.isNaN(tint) ? null : Math.round(tint * SHADES) / SHADES;
     const name = `${look} ${shade} ${dimmed}`;
-    let colours = this.#colours.get(name);
-    if (colours === undefined) {
-      colours = groundAndInk({ look, palette, dark, tint: shade, dimmed });
-      this.#colours.set(name, colours);
+    let colors = this.#colors.get(name);
+    if (colors === undefined) {
+      colors = groundAndInk({ look, palette, dark, tint: shade, dimmed });
+      this.#colors.set(name, colors);
     }
-    return colours;
+    return colors;
   }
 
   #readied(

@@ -1,8 +1,8 @@
-/** What a thumbnail shows of a head: which cells, how dark, in which colours. Pure. */
+/** What a thumbnail shows of a head: which cells, how dark, in which colors. Pure. */
 
 import { type Hidden, type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { inks } from "../../marks/composite";
-import { between, colourAt, type Rgb, weightStops } from "../../marks/palette";
+import { between, colorAt, type Rgb, weightStops } from "../../marks/palette";
 import { darkness } from "../../marks/scale";
 import type { Palette, Scale, SentenceFilter, ViewSettings } from "../../state/state";
 import type { Token } from "../../wire/messages";
@@ -13,7 +13,7 @@ export type ThumbnailStyle = "lines" | "map";
 const LINES_UP_TO = 32;
 /** A head whose heaviest weight off the sink is below this is not drawn as dark as others: 0.3² = 9%. */
 const FAINTEST_PEAK = 0.3 * 255;
-/** Density of a line of full weight; colour is 1 − e^−density of the way from ground to ink. */
+/** Density of a line of full weight; color is 1 − e^−density of the way from ground to ink. */
 const HEAVIEST_LINE = 1.1;
 /** Lines less dark than this share of the head's heaviest are not drawn. */
 const FAINTEST_LINE = 0.0225;
@@ -31,7 +31,7 @@ const TINTED = { least: 0.02, most: 0.56 };
 /** How much of a head is left that a filter dims. */
 const DIMMED = 0.16;
 
-export interface Colouring {
+export interface Coloring {
   readonly look: ThumbnailStyle;
   readonly palette: Palette;
   readonly dark: boolean;
@@ -41,31 +41,31 @@ export interface Colouring {
 }
 
 /** From nothing to a full weight. */
-export function groundAndInk({ look, palette, dark, tint, dimmed }: Colouring): Uint32Array {
+export function groundAndInk({ look, palette, dark, tint, dimmed }: Coloring): Uint32Array {
   const panel = PANEL[dark ? "dark" : "light"];
   const stops = weightStops(palette, dark);
   const plain = look === "lines" ? [panel, stops[2], stops[3]] : stops;
-  const found = tint === null ? plain : tinted(tintColour(palette, dark, tint), look, dark);
+  const found = tint === null ? plain : tinted(tintColor(palette, dark, tint), look, dark);
   return inks(dimmed ? found.map((stop) => between(panel, stop, DIMMED)) : found);
 }
 
 /** The ground of a head at a share of the measure's range. */
-export function tintColour(palette: Palette, dark: boolean, share: number): Rgb {
+export function tintColor(palette: Palette, dark: boolean, share: number): Rgb {
   const { least, most } = TINTED;
-  return colourAt(weightStops(palette, dark), least + (most - least) * share);
+  return colorAt(weightStops(palette, dark), least + (most - least) * share);
 }
 
-/** On a tinted ground weights have one colour, whatever the tint. */
+/** On a tinted ground weights have one color, whatever the tint. */
 function tinted(ground: Rgb, look: ThumbnailStyle, dark: boolean): readonly Rgb[] {
-  const ink = inkColour(dark);
+  const ink = inkColor(dark);
   return [ground, between(ground, ink, look === "lines" ? 0.4 : 0.46), between(ground, ink, 0.82)];
 }
 
-function inkColour(dark: boolean): Rgb {
+function inkColor(dark: boolean): Rgb {
   return dark ? [255, 255, 255] : [16, 18, 22];
 }
 
-export function panelColour(dark: boolean): Rgb {
+export function panelColor(dark: boolean): Rgb {
   return PANEL[dark ? "dark" : "light"];
 }
 
@@ -116,11 +116,11 @@ export function largestWeight(thumbnails: Thumbnails, head: number, rules: Rules
   return weightOf(fullByte(thumbnails, head, cellRules(rules, thumbnails)));
 }
 
-/** The colour of each byte of a heat map. */
-export function mapWords(colours: Uint32Array, full: number, scale: Scale): Uint32Array {
+/** The color of each byte of a heat map. */
+export function mapWords(colors: Uint32Array, full: number, scale: Scale): Uint32Array {
   return Uint32Array.from(
     { length: 256 },
-    (_, byte) => colours[Math.round(255 * darkness(relative(byte, full), scale))],
+    (_, byte) => colors[Math.round(255 * darkness(relative(byte, full), scale))],
   );
 }
 

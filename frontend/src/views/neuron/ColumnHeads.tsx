@@ -18,12 +18,12 @@ export interface ColumnHeadsProps {
   readonly query: number;
   readonly queryName: string;
   /** Whether keys were taken out: the output is of all keys, and no part of these sums. */
-  readonly renormalised: boolean;
+  readonly renormalized: boolean;
   /** Empty space above. */
   readonly above: number;
 }
 
-/** The columns' names, where their colours are full, and below them an axis of wavelengths and the head's output. */
+/** The columns' names, where their colors are full, and below them an axis of wavelengths and the head's output. */
 export function ColumnHeads(props: ColumnHeadsProps) {
   const headings = createMemo(() =>
     headingsOf(
@@ -41,7 +41,7 @@ export function ColumnHeads(props: ColumnHeadsProps) {
     const norms = props.columns.values?.norms;
     const lengths = props.side?.values.outputs;
     if (!norms || !lengths || props.side === null || props.side.weighted === null) return null;
-    if (props.renormalised) return null;
+    if (props.renormalized) return null;
     const whole = props.side.weighted.reduce((sum, one) => sum + one, 0);
     const length = lengths[props.query];
     const full = Math.max(whole, length);

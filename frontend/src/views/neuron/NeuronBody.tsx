@@ -55,7 +55,7 @@ export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
                 sequence={now.order()}
                 pairing={now.pairing()}
                 valuesShown={state().view.values === "shown"}
-                renormalised={state().view.sinks === "renormalised"}
+                renormalized={state().view.sinks === "renormalized"}
                 byTurn={now.orderName() === "wavelength"}
                 side={now.side()}
                 neuron={state().selection.neuron}

@@ -100,7 +100,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     if (painted?.dark !== props.dark) painted = readTheme(stage, props.dark);
     return painted;
   };
-  const absent = (): string => (props.renormalised ? "left out" : "not allowed");
+  const absent = (): string => (props.renormalized ? "left out" : "not allowed");
   const scene = (): Scene => ({
     columns: columns(),
     layout: layout(),
@@ -299,7 +299,7 @@ export function NeuronGrid(props: NeuronGridProps) {
           group={group()}
           query={props.trace.query}
           queryName={name("query", props.trace.query)}
-          renormalised={props.renormalised}
+          renormalized={props.renormalized}
           above={padding().above}
         />
         <div
@@ -379,7 +379,7 @@ export function NeuronGrid(props: NeuronGridProps) {
                     height={height()}
                     words={words()!}
                     absent={
-                      props.renormalised ? "left out, or not allowed" : "not allowed: the model never asks"
+                      props.renormalized ? "left out, or not allowed" : "not allowed: the model never asks"
                     }
                     queryName={name("query", props.trace.query)}
                     rowName={name(words()!.kind === "q" ? "query" : "key", words()!.row)}

@@ -1,7 +1,7 @@
 import { createEffect, Show } from "solid-js";
 import type { LayerField } from "../../compute/layerField";
 import { percent, roundedUp } from "../../marks/format";
-import { signColour, signShare } from "../../marks/neuron";
+import { signColor, signShare } from "../../marks/neuron";
 import { css } from "../../marks/palette";
 import { SCALE_TITLES } from "../../marks/scale";
 import type { ViewSettings } from "../../state/state";
@@ -20,7 +20,7 @@ export interface NeuronLegendProps {
   readonly dark: boolean;
 }
 
-/** What the colours mean, what is not allowed or not here, and whether the cells add up. */
+/** What the colors mean, what is not allowed or not here, and whether the cells add up. */
 export function NeuronLegend(props: NeuronLegendProps) {
   const notes = () => {
     const now = props.now.traced();
@@ -32,7 +32,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
     if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);
     const sink = props.now.sink();
     if (sink !== null) all.push(`the head's sink takes ${percent(sink)}`);
-    const removed = props.view.sinks === "renormalised";
+    const removed = props.view.sinks === "renormalized";
     if (!now.trace.allowed.includes(1)) all.push(`this query may look at no ${removed ? "other " : ""}key`);
     else if (now.trace.allowed.includes(0)) all.push(`hatched: ${removed ? "left out or " : ""}not allowed`);
     if (now.trace.set) all.push("this row's weights are set by an edit");
@@ -47,7 +47,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
           class="signs"
           role="img"
           aria-label="From negative to positive"
-          title="From negative to positive. The colour is full from the number under each column's name on"
+          title="From negative to positive. The color is full from the number under each column's name on"
         >
           −
           <canvas
@@ -96,7 +96,7 @@ function ramp(canvas: HTMLCanvasElement, props: NeuronLegendProps): void {
     if (context === null) return;
     for (let x = 0; x < canvas.width; x++) {
       const share = (2 * x) / (canvas.width - 1) - 1;
-      context.fillStyle = css(signColour(signShare(share, 1, props.view.scale), props.dark));
+      context.fillStyle = css(signColor(signShare(share, 1, props.view.scale), props.dark));
       context.fillRect(x, 0, 1, canvas.height);
     }
   });

@@ -20,7 +20,7 @@ import type { Token } from "../../wire/messages";
 import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";
 
-/** The share of a column's numbers that its colours tell apart; larger ones all have the full colour. */
+/** The share of a column's numbers that its colors tell apart; larger ones all have the full color. */
 const TOLD_APART = 0.96;
 
 export interface NeuronProps {

@@ -22,7 +22,7 @@ export interface NeuronGridProps {
   /** Whether the value side is asked for. */
   readonly valuesShown: boolean;
   /** Whether hidden keys were taken out of the softmax: they read as left out, like those that are not allowed. */
-  readonly renormalised: boolean;
+  readonly renormalized: boolean;
   /** The value side; null while it is hidden or not here. */
   readonly side: ValueSide | null;
   /** The dimension that is kept marked. */

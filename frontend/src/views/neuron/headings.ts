@@ -9,7 +9,7 @@ import type { Fulls, ValueSide } from "./scene";
 
 export interface Heading {
   readonly text: string;
-  /** The magnitude at which the column's colour is full, or how its numbers come about; null for neither. */
+  /** The magnitude at which the column's color is full, or how its numbers come about; null for neither. */
   readonly below: string | null;
   readonly title: string;
   readonly x: number;
@@ -57,7 +57,7 @@ export function headingsOf(
   const vector = (text: string, x: number, full: number, title: string): Heading => ({
     text: `${text}${beside(full)}`,
     below: axis === "axis" ? null : range(full),
-    title: `${title} The colour is full from ${range(full)} on.${folded}`,
+    title: `${title} The color is full from ${range(full)} on.${folded}`,
     x,
     width: span,
   });
@@ -84,7 +84,7 @@ function valueHeadings({ values }: Columns, side: ValueSide | null): readonly He
   const v: Heading = {
     text: "value v",
     below: `±${roughly(fulls.v)}`,
-    title: `The value vector of each key: what the head takes from it. The colour is full from ±${roughly(fulls.v)} on.`,
+    title: `The value vector of each key: what the head takes from it. The color is full from ±${roughly(fulls.v)} on.`,
     x: values.x,
     width: values.span,
   };

@@ -34,11 +34,11 @@ export function paintMarks(context: CanvasRenderingContext2D, scene: Scene, mark
     shape: { readonly span: number; readonly fold: number },
     dim: number,
     places: readonly number[],
-    colour: string,
+    color: string,
     width: number,
   ): void => {
     const boxes = boxesOf(shape, dim, height, places);
-    context.strokeStyle = colour;
+    context.strokeStyle = color;
     context.lineWidth = width;
     context.beginPath();
     const top = Math.max(1, rowY(layout, first, scroll) - height / 2 - 1);

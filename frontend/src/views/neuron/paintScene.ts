@@ -2,7 +2,7 @@
 
 import { isCut } from "../../compute/neuron";
 import { shortWeight, signed, sized } from "../../marks/format";
-import { type Field, hatching, StripPainter, signColour, signShare } from "../../marks/neuron";
+import { type Field, hatching, StripPainter, signColor, signShare } from "../../marks/neuron";
 import { css, inkOn } from "../../marks/palette";
 import { opacityOf } from "../shared/canvas";
 import { rowY, visibleRows } from "../shared/tokenLayout";
@@ -174,7 +174,7 @@ function paintLines(context: CanvasRenderingContext2D, scene: Scene): void {
   context.globalAlpha = 1;
 }
 
-/** The numbers of one key: q·k as a colour, what the layer makes of it, the weight and what it lets through as bars. */
+/** The numbers of one key: q·k as a color, what the layer makes of it, the weight and what it lets through as bars. */
 function paintNumbers(context: CanvasRenderingContext2D, scene: Scene, key: number): void {
   const { columns, layout, scroll, vectors, trace, fulls, theme, ratio } = scene;
   const y = rowY(layout, key, scroll);
@@ -191,11 +191,11 @@ function paintNumbers(context: CanvasRenderingContext2D, scene: Scene, key: numb
       const value = numberOf(scene, name, key);
       const full =
         name === "bias" ? fulls.bias : name === "cap" ? fulls.dot * vectors.data.scaling : fulls.dot;
-      const colour = signColour(signShare(value, full, scene.scale), theme.dark);
-      context.fillStyle = css(colour);
+      const color = signColor(signShare(value, full, scene.scale), theme.dark);
+      context.fillStyle = css(color);
       context.fillRect(x, top, width, height);
       const digits = Math.min(name === "q·k" ? scene.dotDigits : 2, roomFor(value, width));
-      write(context, signed(value, digits), x + width / 2, y, inkOn(colour), "center");
+      write(context, signed(value, digits), x + width / 2, y, inkOn(color), "center");
     }
   }
   paintNorms(context, scene, key, y, allowed);
@@ -244,8 +244,8 @@ function paintNorms(
 ): void {
   const at = columns.values?.norms;
   if (!at || side?.values.transformed == null || side.weighted === null) return;
-  const one = (x: number, value: number, full: number, colour: string) => {
-    bar(context, x, y, at.width - 40, full > 0 ? value / full : 0, colour);
+  const one = (x: number, value: number, full: number, color: string) => {
+    bar(context, x, y, at.width - 40, full > 0 ? value / full : 0, color);
     write(
       context,
       sized(value, full),
@@ -266,9 +266,9 @@ function bar(
   y: number,
   room: number,
   share: number,
-  colour: string,
+  color: string,
 ): void {
-  context.fillStyle = colour;
+  context.fillStyle = color;
   context.fillRect(x, y - 5, Math.max(1.5, room * Math.min(1, share)), 10);
 }
 
@@ -277,10 +277,10 @@ function write(
   text: string,
   x: number,
   y: number,
-  colour: string,
+  color: string,
   align: CanvasTextAlign,
 ): void {
-  context.fillStyle = colour;
+  context.fillStyle = color;
   context.textAlign = align;
   context.fillText(text, x, y);
 }

@@ -6,7 +6,7 @@ import type { Scale } from "../../state/state";
 import { rowY, type TokenLayout } from "../shared/tokenLayout";
 import type { Columns } from "./columns";
 
-/** Where each column's colour, or bar, is full. */
+/** Where each column's color, or bar, is full. */
 export interface Fulls {
   readonly q: number;
   readonly k: number;
@@ -29,7 +29,7 @@ export interface ValueSide {
   readonly fulls: ValueFulls;
 }
 
-/** The page's own colours, as a canvas needs them. */
+/** The page's own colors, as a canvas needs them. */
 export interface Theme {
   readonly dark: boolean;
   readonly ink: string;
@@ -65,15 +65,15 @@ export interface Scene {
 
 export function readTheme(element: Element, dark: boolean): Theme {
   const style = getComputedStyle(element);
-  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
   return {
     dark,
-    ink: colour("ink"),
-    ink2: colour("ink2"),
-    ink3: colour("ink3"),
-    line: colour("line"),
-    panel: colour("panel"),
-    accent: colour("accent"),
+    ink: color("ink"),
+    ink2: color("ink2"),
+    ink3: color("ink3"),
+    line: color("line"),
+    panel: color("panel"),
+    accent: color("accent"),
     font: style.fontFamily,
   };
 }

@@ -82,14 +82,14 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     undefined,
     { equals: sameShown },
   );
-  const renormalised = createMemo(() => state().view.sinks === "renormalised");
+  const renormalized = createMemo(() => state().view.sinks === "renormalized");
   const hiddenKeys = createMemo(() => shown().hiddenKeys, undefined, { equals: sameKeys });
   /** A layer of another trace is no picture of this one: until its own comes, nothing is drawn. */
   const field = createMemo((): LayerField | null => {
     const now = loaded();
     const fits = now !== null && now.queries === shown().queries.length && now.keys === shown().keys.length;
     if (!fits || session.layer()?.trace !== trace()?.trace) return null;
-    return renormalised() && hiddenKeys().size > 0 ? now.renormalised(hiddenKeys()) : now;
+    return renormalized() && hiddenKeys().size > 0 ? now.renormalized(hiddenKeys()) : now;
   });
 
   /** The token under the pointer or the keyboard, else the one pinned last. */

@@ -1,7 +1,7 @@
 /** What canvases of the views share: their size in device pixels, and the scales of lines between tokens. */
 
 import type { LineScales } from "../../marks/lines";
-import { headColour } from "../../marks/palette";
+import { headColor } from "../../marks/palette";
 import { darkness, weightAt } from "../../marks/scale";
 import type { Scale } from "../../state/state";
 import { rowY, type TokenLayout } from "./tokenLayout";
@@ -40,7 +40,7 @@ export function scalesOf({ layout, scroll, scale, dark, heads }: Painting): Line
     keyY: (key) => rowY(layout, key, scroll, "key"),
     opacity: (weight) => 0.96 * opacityOf(weight, scale),
     width: (weight) => 1.1 + 1.7 * weight,
-    colour: (head) => headColour(head, dark),
+    color: (head) => headColor(head, dark),
   };
 }
 

@@ -11,7 +11,7 @@ const EVERYWHERE: Keys = [
   ["0 … 9", "turn a head on or off; with Alt: that head alone"],
   ["a", "all heads"],
   ["s", "scale: linear, square root, logarithm"],
-  ["x", "sink: shown, hidden, renormalised without it"],
+  ["x", "sink: shown, hidden, renormalized without it"],
   ["f", "find a token; Enter and ⇧ Enter go on and back"],
   ["t", "theme"],
   ["Ctrl Z, Ctrl ⇧ Z", "undo, redo"],
@@ -74,7 +74,7 @@ export function Help(props: { readonly page: Page }) {
           </div>
           <p>
             Each thumbnail of the model view is a head: rows are layers. Click one to see it, ⇧ click to add
-            it. In the head view tokens on the left attend to tokens on the right; colour is the head, opacity
+            it. In the head view tokens on the left attend to tokens on the right; color is the head, opacity
             the weight. Point at anything to read it in the line below; click a token to pin it.
           </p>
           <div class="key-parts">

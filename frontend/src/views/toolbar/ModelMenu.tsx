@@ -14,8 +14,8 @@ export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prom
     const stack = page.stack();
     if (!stack) return "";
     const parts = [`${stack.layers} × ${stack.heads} heads`];
-    const quantisation = trace()?.model.quantisation;
-    if (quantisation) parts.push(quantisation);
+    const quantization = trace()?.model.quantization;
+    if (quantization) parts.push(quantization);
     return parts.join(" · ");
   };
   const choice = () => prompt.canRun() && (session.hello()?.models.length ?? 0) > 0;

@@ -15,10 +15,10 @@ const SCALE_OPTIONS: readonly (readonly [Scale, string])[] = SCALES.map((scale) 
 const PALETTE_OPTIONS: readonly (readonly [Palette, string])[] = [
   ["blue", "blue"],
   ["cividis", "cividis"],
-  ["grey", "grey"],
+  ["gray", "gray"],
 ];
 
-/** How weights become darkness and colour. */
+/** How weights become darkness and color. */
 export function LookControls({ page }: { readonly page: Page }) {
   const view = () => page.state().view;
   return (

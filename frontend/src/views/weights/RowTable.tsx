@@ -1,7 +1,7 @@
 import { createEffect, createMemo, createSignal, For, on, Show } from "solid-js";
 import type { LayerField } from "../../compute/layerField";
 import { decimals, scoreText, weightText, word } from "../../marks/format";
-import { css, headColour } from "../../marks/palette";
+import { css, headColor } from "../../marks/palette";
 import type { Place } from "../../state/state";
 import type { TraceMessage } from "../../wire/messages";
 import { PredictionTables } from "../shared/Predictions";
@@ -96,7 +96,7 @@ export function RowTable(props: RowTableProps) {
   });
   const digits = (head: number, query: number) =>
     props.field?.exact(head, query) ? 4 : decimals(props.field?.error ?? 0);
-  const colour = (head: number) => css(headColour(head, props.dark));
+  const color = (head: number) => css(headColor(head, props.dark));
   const limits = () => {
     const { threshold, top, hiddenKeys, filter } = props.shown;
     const parts: string[] = [];
@@ -115,13 +115,13 @@ export function RowTable(props: RowTableProps) {
     const read = createMemo(() => props.field && readEdge(props.field, edge()));
     return [
       <>
-        <i class="dot" style={{ background: colour(edge().head) }} />
+        <i class="dot" style={{ background: color(edge().head) }} />
         {props.field?.layer}.{edge().head}
       </>,
       <TokenText tokens={others()} index={side() === "key" ? edge().query : edge().key} />,
       <i
         class="weight-bar"
-        style={{ width: `${Math.max(1, edge().weight * 100)}%`, background: colour(edge().head) }}
+        style={{ width: `${Math.max(1, edge().weight * 100)}%`, background: color(edge().head) }}
       />,
       <span>{weightText(edge().weight, digits(edge().head, edge().query))}</span>,
       <span>{read()?.rank ?? "–"}</span>,

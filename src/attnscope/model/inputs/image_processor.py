@@ -45,7 +45,7 @@ class Processors:
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pictures as a model's inputs, and how they look to it: its pixels after resizing and cropping, normalising undone."""
+    """Pictures as a model's inputs, and how they look to it: its pixels after resizing and cropping, normalizing undone."""
 
     inputs: dict[str, Tensor]
     seen: list[Image.Image]
@@ -93,7 +93,7 @@ def placeholder_of(processor: Any) -> str | None:
 
 
 def seen(inputs: Mapping[str, Tensor], image_processor: Any, config: Any) -> list[Image.Image]:
-    """The pictures in `pixel_values` [..., channel, height, width] with the processor's normalising undone.
+    """The pictures in `pixel_values` [..., channel, height, width] with the processor's normalizing undone.
 
     Without a processor the values are stretched to the range of a picture. An empty list where the pixels are not laid out
     as pictures.

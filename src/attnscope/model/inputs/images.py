@@ -124,7 +124,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
     elif not (low >= 0 and high <= 255):
         raise InputError(
             f"A picture's numbers go from 0 to 255, or as fractions from 0 to 1; these go from {low:g} to {high:g}. Pixels that "
-            "were normalised already are passed as `{'pixel_values': …}`."
+            "were normalized already are passed as `{'pixel_values': …}`."
         )
     return Image.fromarray(array.astype(np.uint8)).convert("RGB")
 

@@ -149,7 +149,7 @@ def special_names(
 
 
 def _moved(parameter: Tensor) -> Tensor:
-    """A parameter with something added that no normalising takes away."""
+    """A parameter with something added that no normalizing takes away."""
     noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(7))
     return parameter.detach() + noise.to(parameter)
 

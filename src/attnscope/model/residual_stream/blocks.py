@@ -23,7 +23,7 @@ from attnscope.model.residual_stream.layer_norm import norm_of
 class Addend:
     """What a part of a block adds to the residual stream: `factor` times the first output of the module at `path`.
 
-    `norm` is the module that normalises it on the way from W_O (Gemma 2, OLMo 2). `split` says whether it is linear in the
+    `norm` is the module that normalizes it on the way from W_O (Gemma 2, OLMo 2). `split` says whether it is linear in the
     heads' outputs but for that norm, so that each head's part is known.
     """
 
@@ -199,7 +199,7 @@ def _block(
         one.path,
         call,
         note="What attention and MLP add to the residual stream of this block is not known by part: no sum of them is what the "
-        "block adds (it normalises the stream itself, say).",
+        "block adds (it normalizes the stream itself, say).",
     )
 
 

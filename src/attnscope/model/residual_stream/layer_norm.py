@@ -1,4 +1,4 @@
-"""A normalisation as the linear map that it is while its scale is held: what direct logit attribution freezes.
+"""A normalization as the linear map that it is while its scale is held: what direct logit attribution freezes.
 
     RMSNorm    y = γ · x / s           with s = rms(x)
     LayerNorm  y = γ · (x − x̄) / s + β  with s = std(x)
@@ -24,11 +24,11 @@ class Norm:
 
     weight: Float[Tensor, "model_dim"]
     bias: Float[Tensor, "model_dim"]
-    centred: bool
+    centered: bool
 
     def scaled(self, x: Float[Tensor, "*rows model_dim"]) -> Float[Tensor, "*rows model_dim"]:
         """γ · x, of x without its mean where the norm takes it out: linear in x."""
-        return self.weight * (x - x.mean(-1, keepdim=True) if self.centred else x)
+        return self.weight * (x - x.mean(-1, keepdim=True) if self.centered else x)
 
     def scale(
         self, x: Float[Tensor, "row model_dim"], y: Float[Tensor, "row model_dim"], tolerance: float
@@ -41,7 +41,7 @@ class Norm:
 
 
 def norm_of(module: nn.Module, dim: int) -> Norm | None:
-    """γ, β and kind of a normalisation over the last `dim` dimensions; None where `module` is nothing of that kind."""
+    """γ, β and kind of a normalization over the last `dim` dimensions; None where `module` is nothing of that kind."""
     parameter = next(module.parameters(), torch.zeros(()))
     if dim % 2 or parameter.is_meta or not parameter.dtype.is_floating_point:
         return None
@@ -56,5 +56,5 @@ def norm_of(module: nn.Module, dim: int) -> Norm | None:
     if up.shape != (dim,):
         return None
     bias, half = (up + down) / 2, (up - down) / 2
-    centred = bool((shifted - up).abs().max() <= 1e-2 * up.abs().max())
-    return Norm(weight=half * sign, bias=bias, centred=centred)
+    centered = bool((shifted - up).abs().max() <= 1e-2 * up.abs().max())
+    return Norm(weight=half * sign, bias=bias, centered=centered)

@@ -93,7 +93,7 @@ def attributed(
     through = direction.double()
     if norm is not None:
         through = through * norm.weight.double()
-        through = through - through.mean() if norm.centred else through
+        through = through - through.mean() if norm.centered else through
     through = through / scale
     values = torch.stack([part.vector.double() for part in parts]) @ through
     return [

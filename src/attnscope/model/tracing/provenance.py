@@ -28,7 +28,7 @@ def provenance(
         "revision": model.revision,
         "weights": fingerprint(model.module),
         "dtype": model.dtype,
-        "quantisation": model.quantisation,
+        "quantization": model.quantization,
         "parameters": model.parameters,
         "versions": {
             "attnscope": version("attnscope"),
@@ -59,6 +59,6 @@ def fingerprint(model: nn.Module) -> str:
 
 
 def _stored(tensor: Tensor) -> list[Tensor]:
-    """The plain tensors that a tensor consists of: itself, or what a quantised one keeps (numbers, scales …)."""
+    """The plain tensors that a tensor consists of: itself, or what a quantized one keeps (numbers, scales …)."""
     flatten: Any = getattr(tensor, "__tensor_flatten__", None)
     return [tensor] if flatten is None else [one for name in flatten()[0] for one in _stored(getattr(tensor, name))]

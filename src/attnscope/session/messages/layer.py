@@ -113,7 +113,7 @@ def qk_facts(record: QKRecord) -> tuple[LayerFacts, Arrays]:
 
 
 def _half(record: QKRecord) -> tuple[Arrays, float]:
-    """q and the centred k in float16, and how far the weights computed from them are off."""
+    """q and the centered k in float16, and how far the weights computed from them are off."""
     mean = record.k.float().mean(dim=1, keepdim=True)
     q, k = record.q.to(torch.float16), (record.k.float() - mean).to(torch.float16)
     error = _difference(record, replace(record, q=q.float(), k=k.float() + mean))

@@ -40,7 +40,7 @@ class ModelFields(TypedDict):
     title: str | None
     kind: str
     dtype: str | None
-    quantisation: str | None
+    quantization: str | None
     parameters: int | None
 
 
@@ -156,7 +156,7 @@ def model_fields(model: ModelLike) -> ModelFields:
         "title": model.title,
         "kind": model.kind,
         "dtype": model.dtype,
-        "quantisation": model.quantisation,
+        "quantization": model.quantization,
         "parameters": model.parameters,
     }
 
@@ -169,7 +169,7 @@ def _model_of(trace: Trace) -> ModelFields:
         "kind": next(iter(trace.stacks)),
         "title": said.get("title"),
         "dtype": said.get("dtype"),
-        "quantisation": said.get("quantisation"),
+        "quantization": said.get("quantization"),
         "parameters": said.get("parameters"),
     }
 
