@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { HttpSource } from "../src/source/http";
-import { DisconnectedError, RefusedError } from "../src/source/source";
+import { DisconnectedError, HostError } from "../src/source/source";
 
 const source = new HttpSource(new URL("http://127.0.0.1:1/api"));
 
@@ -25,7 +25,7 @@ describe("a refusing server", () => {
     const error = await failure(
       new Response(body, { status: 413, headers: { "Content-Type": "application/json" } }),
     );
-    expect(error).toBeInstanceOf(RefusedError);
+    expect(error).toBeInstanceOf(HostError);
     expect(error).toMatchObject({ code: "too_large", message: "At most 4,096 tokens." });
   });
 
@@ -35,7 +35,7 @@ describe("a refusing server", () => {
       message: "try later",
     });
     const broken = new Response("{", { status: 502, headers: { "Content-Type": "application/json" } });
-    expect(await failure(broken)).toMatchObject({ code: "refused", message: "{" });
+    expect(await failure(broken)).toMatchObject({ code: "unsupported", message: "{" });
     expect(await failure(new Response("", { status: 500 }))).toMatchObject({
       message: "attnscope answered with status 500.",
     });

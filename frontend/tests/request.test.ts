@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DisconnectedError, RefusedError, type Source } from "../src/source/source";
+import { DisconnectedError, HostError, type Source } from "../src/source/source";
 import { keepNewest } from "../src/state/keepNewest";
 import { type Progress, RequestSlot, runRequest } from "../src/state/request";
 import { createValues } from "../src/state/values";
@@ -82,7 +82,7 @@ describe("a request", () => {
   });
 
   it("is cancelled by the host when it says so", async () => {
-    const error = new RefusedError("cancelled", "Stopped.");
+    const error = new HostError("cancelled", "Stopped.");
     expect(await runRequest(sourceOf(error), REQUEST, "check")).toEqual({
       kind: "cancelled",
       by: "host",
@@ -91,7 +91,7 @@ describe("a request", () => {
   });
 
   it.each([
-    new RefusedError("busy", "Busy."),
+    new HostError("busy", "Busy."),
     new DisconnectedError("gone"),
   ])("fails with what was thrown in the middle: %s", async (error) => {
     const ending = await runRequest(sourceOf(answer(false), error), REQUEST, "check");
@@ -141,7 +141,7 @@ describe("work that a person waits for", () => {
   });
 
   it("is silent where the host cancelled it", async () => {
-    const work = createWork(sourceOf(new RefusedError("cancelled", "Stopped.")));
+    const work = createWork(sourceOf(new HostError("cancelled", "Stopped.")));
     expect(await work.ask("check", REQUEST, "check", "checking")).toBe(null);
     expect(work.failure()).toBe(null);
   });
@@ -164,7 +164,7 @@ describe("work that a person waits for", () => {
 describe("values that a host refuses", () => {
   it("are told as such beside the view, and are no failure of the page", async () => {
     const failures: unknown[] = [];
-    const values = createValues(sourceOf(new RefusedError("refused", "No values.")), (error) => {
+    const values = createValues(sourceOf(new HostError("unsupported", "No values.")), (error) => {
       failures.push(error);
     });
     await values.show("t", "decoder", 0);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DisconnectedError, RefusedError, type Source } from "../src/source/source";
+import { DisconnectedError, HostError, type Source } from "../src/source/source";
 import { createSession } from "../src/state/session";
 import type { Message, Request, Token, TraceMessage } from "../src/wire/messages";
 
@@ -59,7 +59,7 @@ describe("a model that was not loaded at first", () => {
       sourceOf(({ type }) => {
         if (type === "hello") return greeting();
         loaded = true;
-        return type === "run" ? trace("first", 3) : new RefusedError("unknown", "gone");
+        return type === "run" ? trace("first", 3) : new HostError("unknown", "gone");
       }),
     );
     await session.start("#text=first");
@@ -118,7 +118,7 @@ describe("a failure", () => {
   };
 
   it("keeps the code that the host refused with", async () => {
-    const failure = await about(new RefusedError("too_large", "At most 9 tokens.", 9));
+    const failure = await about(new HostError("too_large", "At most 9 tokens.", 9));
     expect(failure).toEqual({
       sentence: "At most 9 tokens.",
       disconnected: false,

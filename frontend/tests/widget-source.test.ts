@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { DisconnectedError, RefusedError } from "../src/source/source";
+import { DisconnectedError, HostError } from "../src/source/source";
 import { type WidgetModel, WidgetSource } from "../src/source/widget";
 import { goldenBytes } from "./golden";
 
@@ -84,8 +84,8 @@ describe("a source over a widget's messages", () => {
     const refused = new WidgetSource(other, () => false)
       .request({ type: "run" }, { signal: new AbortController().signal })
       .next();
-    other.answer(errorBytes("refused"));
-    await expect(refused).rejects.toThrow(RefusedError);
+    other.answer(errorBytes("unsupported"));
+    await expect(refused).rejects.toThrow(HostError);
     expect(other.sent).toHaveLength(1);
   });
 

@@ -15,7 +15,7 @@ from attnscope.attention import LayerRecord, QKRecord
 from breadth.build import NO_FORWARD, Built, NotBuiltError, build, said
 from breadth.witness import Call, own_calls
 
-Status = Literal["exact", "fallback", "refused", "no attention", "not built", "wrong", "failed"]
+Status = Literal["exact", "fallback", "unsupported", "no attention", "not built", "wrong", "failed"]
 CLOSE = 1e-4
 
 
@@ -49,7 +49,7 @@ def outcome(model_type: str) -> Outcome:
     try:
         return _traced(model_type, built, facts)
     except attnscope.AttnscopeError as error:
-        return Outcome(model_type, "refused", sentence(str(error)), **facts)
+        return Outcome(model_type, "unsupported", sentence(str(error)), **facts)
     except Exception as error:
         return Outcome(model_type, "failed", sentence(said("attnscope", error)), **facts)
 
@@ -62,7 +62,7 @@ def _traced(model_type: str, built: Built, facts: dict[str, Any]) -> Outcome:
     facts["peculiar"] = peculiar(trace)
     records = [record for name in trace.stacks for record in trace.traced_stack(name).records if record is not None]
     if not records:
-        return Outcome(model_type, "refused", "None of its attention could be captured.", **facts)
+        return Outcome(model_type, "unsupported", "None of its attention could be captured.", **facts)
     if not trace.certificate.ok:
         return Outcome(model_type, "fallback", sentence(trace.certificate.sentence), **facts)
     certificate = model.check_trace(trace)

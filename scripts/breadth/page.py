@@ -15,7 +15,7 @@ STATUSES = {
     "exact": "what is shown is the model's own attention: hidden states, weights × values in every row and, where eager "
     "attention runs and gives that output, its weights agree",
     "fallback": "the weights that the model reports itself, marked so: its attention runs outside transformers' interface",
-    "refused": "nothing is drawn, and a sentence says why",
+    "unsupported": "nothing is drawn, and a sentence says why",
     "no attention": "a network without attention: convolutions, state spaces, a part of another model",
     "not built": "no tiny model could be made here, so nothing is claimed",
     "wrong": "shown, but not what the model computes: a fault of attnscope",
@@ -69,7 +69,7 @@ def summary(rows: Sequence[Row], version: str) -> str:
 
 def _page(rows: Sequence[Row], version: str) -> str:
     counts = Counter(str(row["status"]) for row in rows)
-    attending = sum(counts[status] for status in ("exact", "fallback", "refused", "wrong", "failed"))
+    attending = sum(counts[status] for status in ("exact", "fallback", "unsupported", "wrong", "failed"))
     parts = [
         "# Which models attnscope shows",
         "",

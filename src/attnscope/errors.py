@@ -6,7 +6,7 @@
     ├── MissingError      (also FileNotFoundError)  a file, folder, model or tokenizer that is not there
     ├── DamagedError      (also ValueError)         a file or message whose bytes are not what they claim
     ├── UnreachableError  (also OSError)            a model hub or package index that does not answer
-    ├── RefusedError                                what the model does cannot be shown exactly
+    ├── UnsupportedError                                what the model does cannot be shown exactly
     └── CancelledError                              somebody asked for this work to stop
 
 A message is one sentence or two: what was wrong, what was got, what to do about it.
@@ -47,7 +47,7 @@ class UnreachableError(AttnscopeError, OSError):
         return str(self.args[0]) if self.args else ""
 
 
-class RefusedError(AttnscopeError):
+class UnsupportedError(AttnscopeError):
     """What the model does here cannot be shown exactly, so it is not shown at all."""
 
 

@@ -19,7 +19,7 @@ class Token:
     has the text "ing" and `continues=True`. Bytes that are no text on their own (part of an emoji, say) are written as
     `\\xf0\\x9f` and `raw=True`.
 
-    A patch of a picture has its `box` in the picture that the model saw, `image` (an index of `Trace.images`) and a text such
+    A patch of an image has its `box` in the image that the model saw, `image` (an index of `Trace.images`) and a text such
     as "patch 3,4" (row and column, from 0). The id of a position that no vocabulary names is -1.
 
     `role` is that of the chat message which the token is from ("user"): None outside of chats, and for what a chat template
@@ -57,8 +57,8 @@ _RARE = frozenset({"box", "image", "role", "given"})
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture as the model saw it, after resizing and cropping: a PNG or JPEG file, and its size in pixels."""
+class InputImage:
+    """An image as the model saw it, after resizing and cropping: a PNG or JPEG file, and its size in pixels."""
 
     data: bytes = field(repr=False)
     width: int

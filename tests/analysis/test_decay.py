@@ -9,7 +9,7 @@ import torch
 from helpers import tiny_models
 
 from attnscope import Model, analysis
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import InputError, UnsupportedError
 
 IDS = tiny_models.ids(24)
 
@@ -62,5 +62,5 @@ def test_what_has_no_distance_is_said() -> None:
         analysis.decay(Model(tiny_models.build("llama")).trace(IDS[:5]), 0, 0)
     with pytest.raises(InputError, match="no head"):
         analysis.decay(trace, 0, 9)
-    with pytest.raises(RefusedError, match="same tokens"):
+    with pytest.raises(UnsupportedError, match="same tokens"):
         analysis.decay(Model(tiny_models.build("bloom")).trace(IDS), 0, 0)

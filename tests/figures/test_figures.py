@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import attnscope
-from attnscope.errors import InputError, RefusedError, TooLongError
+from attnscope.errors import InputError, TooLongError, UnsupportedError
 
 FOX = ["The", "quick", ",", "brown", "fox", "jumps", "over", "the", "lazy"]
 CATS = ["[CLS]", *["the", "cat", "sat", "on", "the", "mat", "[SEP]", "the", "cat", "lay", "on", "the", "rug", "[SEP]"]]
@@ -268,7 +268,7 @@ def test_what_cannot_be_drawn_gets_a_sentence(fox, arguments, message):
 
 
 def test_a_neuron_view_needs_queries_and_keys():
-    with pytest.raises(RefusedError, match="only attention weights are there"):
+    with pytest.raises(UnsupportedError, match="only attention weights are there"):
         attnscope.figure(random_trace(["a", "b"]), "neuron")
 
 

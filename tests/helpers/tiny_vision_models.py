@@ -1,4 +1,4 @@
-"""Tiny models that read pictures, alone or in a text, and pictures for them."""
+"""Tiny models that read images, alone or in a text, and images for them."""
 
 from __future__ import annotations
 
@@ -107,10 +107,10 @@ NATIVE_RESOLUTION: dict[str, Callable[[], Any]] = {
 
 
 def text_with_images(*sizes: tuple[int, int]) -> tuple[dict[str, Any], Any]:
-    """Ready inputs of a text with pictures (height, width) in patches of 14 × 14, four of which are one token."""
+    """Ready inputs of a text with images (height, width) in patches of 14 × 14, four of which are one token."""
     processor = tf.Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=112 * 112)
-    pictures = dict(processor(images=[random_photo(width, height) for height, width in sizes], return_tensors="pt"))
-    counts = [int(rows * columns) // 4 for _, rows, columns in pictures["image_grid_thw"]]
+    images = dict(processor(images=[random_photo(width, height) for height, width in sizes], return_tensors="pt"))
+    counts = [int(rows * columns) // 4 for _, rows, columns in images["image_grid_thw"]]
     ids = torch.tensor([[1, *(one for count in counts for one in (96, *[98] * count, 95)), 7, 8]])
     kinds = (ids == 98).int()
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "mm_token_type_ids": kinds, **pictures}, processor
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "mm_token_type_ids": kinds, **images}, processor

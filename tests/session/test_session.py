@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers.session_requests import LayerGate, ask, error_of
 
-from attnscope.errors import InputError, RefusedError, UnreachableError
+from attnscope.errors import InputError, UnreachableError, UnsupportedError
 from attnscope.session import Example, HeldTrace, InputText, Limits, ModelEntry, Session
 from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import decode
@@ -168,10 +168,10 @@ def test_a_model_is_loaded_once_when_first_needed_and_again_after_a_failure():
 
 def test_a_refusal_of_the_model_reaches_the_page():
     def refuse(_layer: int) -> None:
-        raise RefusedError("This model cannot be shown exactly.")
+        raise UnsupportedError("This model cannot be shown exactly.")
 
     session = Session([ModelEntry.loaded(FakeModel(on_layer=refuse))])
-    assert error_of(ask(session, type="run", text="a")) == ("refused", "This model cannot be shown exactly.")
+    assert error_of(ask(session, type="run", text="a")) == ("unsupported", "This model cannot be shown exactly.")
 
 
 def test_a_failure_nobody_foresaw_is_a_sentence_and_a_log_entry_with_its_traceback(caplog):
@@ -191,8 +191,8 @@ def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
     assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "values", "edge", "cancel"])
     assert hello["trace"] == trace.id
     assert ask(session, type="trace", trace=trace.id)[0].body["model"]["name"] is None
-    assert error_of(ask(session, type="run", text="a"))[0] == "refused"
-    assert error_of(ask(session, type="check", trace=trace.id))[0] == "refused"
+    assert error_of(ask(session, type="run", text="a"))[0] == "unsupported"
+    assert error_of(ask(session, type="check", trace=trace.id))[0] == "unsupported"
 
 
 def test_a_session_whose_own_model_is_not_among_its_models_is_an_error():

@@ -8,7 +8,7 @@ import torch
 from helpers.random_traces import uniform_weights
 
 import attnscope
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import InputError, UnsupportedError
 from attnscope.session.limits import Limits
 from attnscope.session.messages.layer import layer_message
 
@@ -62,7 +62,7 @@ def test_a_given_trace_saves_and_opens(tmp_path) -> None:
     opened = attnscope.open(tmp_path / "a.trace")
     assert opened.id == trace.id and torch.equal(opened.attention(0, 1), trace.attention(0, 1))
     assert opened.stacks["encoder"].layer(1) is None
-    with pytest.raises(RefusedError, match="only attention weights"):
+    with pytest.raises(UnsupportedError, match="only attention weights"):
         opened.q(0, 0)
 
 

@@ -2,7 +2,7 @@ import { frames } from "../wire/frames";
 import { type Message, type Request, readMessage, type TraceMessage, VERSION } from "../wire/messages";
 import { unpacked } from "../wire/packed";
 import type { Tensor } from "../wire/safetensors";
-import { RefusedError, type Source } from "./source";
+import { HostError, type Source } from "./source";
 
 type LayerMessage = Extract<Message, { type: "layer" }>;
 
@@ -48,17 +48,14 @@ export class EmbeddedSource implements Source {
         `overview ${stack}${filter === undefined || filter === "all" ? "" : ` ${filter}`}`,
       );
     } else {
-      throw new RefusedError("refused", "This file cannot run anything: it shows what it was written with.");
+      throw new HostError("unsupported", "This file cannot run anything: it shows what it was written with.");
     }
   }
 
   async *#trace(wanted: unknown): AsyncGenerator<Message> {
     for await (const message of this.#messages("trace")) {
       if (message.type === "trace" && message.trace !== wanted) {
-        throw new RefusedError(
-          "unknown",
-          "The address is one of another file: this one holds another trace.",
-        );
+        throw new HostError("unknown", "The address is one of another file: this one holds another trace.");
       }
       yield message;
     }
@@ -71,7 +68,7 @@ export class EmbeddedSource implements Source {
     for await (const message of this.#messages(name, missing)) {
       if (message.type === "layer") return this.#keep(name, unpacked(message));
     }
-    throw new RefusedError("refused", missing);
+    throw new HostError("unsupported", missing);
   }
 
   #keep(name: string, layer: LayerMessage): LayerMessage {
@@ -102,7 +99,7 @@ export class EmbeddedSource implements Source {
 
   async *#messages(name: string, missing = "That was left out of this file."): AsyncGenerator<Message> {
     const text = this.block(name);
-    if (text === null) throw new RefusedError("refused", missing);
+    if (text === null) throw new HostError("unsupported", missing);
     const packed = new Blob([fromBase64(text)]).stream();
     for await (const bytes of frames(packed.pipeThrough(new DecompressionStream("gzip")))) {
       yield readMessage(bytes);

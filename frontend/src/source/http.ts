@@ -1,7 +1,7 @@
 import { encodeMessage } from "../wire/encode";
 import { frames } from "../wire/frames";
 import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
-import { DisconnectedError, RefusedError, refusal, type Source, stoppedAnswering } from "./source";
+import { DisconnectedError, HostError, refusal, type Source, stoppedAnswering } from "./source";
 
 /** A local server that takes JSON and answers with a stream of frames. Closing the connection cancels. */
 export class HttpSource implements Source {
@@ -65,8 +65,8 @@ async function refused(response: Response): Promise<Error> {
   const { code, message, fits } = type.startsWith("application/json")
     ? fromJson(text)
     : { code: null, message: text, fits: null };
-  return new RefusedError(
-    code ?? CODES[response.status] ?? "refused",
+  return new HostError(
+    code ?? CODES[response.status] ?? "unsupported",
     message?.slice(0, MOST_LETTERS) || `attnscope answered with status ${response.status}.`,
     fits,
   );

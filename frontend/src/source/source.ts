@@ -7,8 +7,8 @@ export interface Source {
 }
 
 /** The host said no, in one sentence for a person. */
-export class RefusedError extends Error {
-  override readonly name = "RefusedError";
+export class HostError extends Error {
+  override readonly name = "HostError";
   constructor(
     readonly code: string,
     message: string,
@@ -20,8 +20,8 @@ export class RefusedError extends Error {
 }
 
 /** An `error` message as what is thrown. */
-export function refusal({ code, message, fits }: ErrorMessage): RefusedError {
-  return new RefusedError(code, message, fits ?? null);
+export function refusal({ code, message, fits }: ErrorMessage): HostError {
+  return new HostError(code, message, fits ?? null);
 }
 
 /** The host cannot be reached at all. */

@@ -1,6 +1,6 @@
 /** What went wrong, as the page tells it. */
 
-import { DisconnectedError, RefusedError } from "../source/source";
+import { DisconnectedError, HostError } from "../source/source";
 
 export interface Failure {
   readonly sentence: string;
@@ -21,8 +21,8 @@ export function failureOf(error: unknown): Failure {
   return {
     sentence: sentenceOf(error),
     disconnected: error instanceof DisconnectedError,
-    code: error instanceof RefusedError ? error.code : null,
-    fits: error instanceof RefusedError ? error.fits : null,
+    code: error instanceof HostError ? error.code : null,
+    fits: error instanceof HostError ? error.fits : null,
   };
 }
 

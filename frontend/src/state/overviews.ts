@@ -1,7 +1,7 @@
 /** The thumbnails of the stack on show, layer by layer as they arrive. */
 
 import { createSignal } from "solid-js";
-import { RefusedError, type Source } from "../source/source";
+import { HostError, type Source } from "../source/source";
 import type { OverviewMessage } from "../wire/messages";
 import { keepNewest } from "./keepNewest";
 import { RequestSlot, runRequest } from "./request";
@@ -49,7 +49,7 @@ export function createOverviews(source: Source, onFailure: (error: unknown) => v
       });
     let ending = await ask(filter === "all" ? {} : { filter });
     // A host that knows no parts shows all of it, and the view leaves out what the filter drops.
-    if (filter !== "all" && ending.kind === "failed" && ending.error instanceof RefusedError)
+    if (filter !== "all" && ending.kind === "failed" && ending.error instanceof HostError)
       ending = await ask({});
     if (ending.kind === "answered") keepNewest(kept, key, building, KEPT);
     if (ending.kind !== "failed") return;

@@ -1,6 +1,6 @@
 /** One request to the source: its answers and its progress as they come, and how it ended. */
 
-import { RefusedError, type Source } from "../source/source";
+import { HostError, type Source } from "../source/source";
 import type { Message, Request } from "../wire/messages";
 
 export type Answer<T extends Message["type"]> = Extract<Message, { type: T }>;
@@ -55,7 +55,7 @@ export async function runRequest<T extends Message["type"]>(
     return { kind: "answered", message: last };
   } catch (error) {
     if (signal.aborted) return { kind: "cancelled", by: "page", error };
-    const byHost = error instanceof RefusedError && error.code === "cancelled";
+    const byHost = error instanceof HostError && error.code === "cancelled";
     return byHost ? { kind: "cancelled", by: "host", error } : { kind: "failed", error };
   }
 }

@@ -1,7 +1,7 @@
 /** The one place that asks the source: it keeps the state, runs requests, and tells who listens what is under way. */
 
 import { createSignal } from "solid-js";
-import { RefusedError, type Source } from "../source/source";
+import { HostError, type Source } from "../source/source";
 import type { HelloMessage, Request, TileMessage } from "../wire/messages";
 import { createEdges } from "./edges";
 import { failureFrom } from "./failure";
@@ -150,7 +150,7 @@ export function createSession(source: Source) {
     const ending = await runRequest(source, { type: "trace", trace }, "trace", { first: true });
     if (ending.kind !== "answered") {
       // Not held any more: the caller runs the text again. Anything else is a failure to tell.
-      if (!(ending.error instanceof RefusedError)) work.fail(ending.error);
+      if (!(ending.error instanceof HostError)) work.fail(ending.error);
       return false;
     }
     if (ending.message === null) return false;

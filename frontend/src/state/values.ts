@@ -1,7 +1,7 @@
 /** The value side of a layer, asked for only while somebody looks at it. */
 
 import { createSignal } from "solid-js";
-import { RefusedError, type Source } from "../source/source";
+import { HostError, type Source } from "../source/source";
 import type { ValuesMessage } from "../wire/messages";
 import { keepNewest } from "./keepNewest";
 import { RequestSlot, runRequest } from "./request";
@@ -40,7 +40,7 @@ export function createValues(source: Source, onFailure: (error: unknown) => void
     });
     if (ending.kind === "answered") return;
     if (ending.kind === "cancelled" && ending.by === "page") return;
-    if (ending.kind === "failed" && ending.error instanceof RefusedError) {
+    if (ending.kind === "failed" && ending.error instanceof HostError) {
       settle({ key, message: null, refused: ending.error.message });
     } else {
       setValues(null);

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.attention import QKRecord
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace import Trace
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def decay(
     """How the mean score of one head falls with the distance, over the distances 1 to `furthest` (half the tokens, if left out).
 
     Keys that are sinks (the first token of a causal stack, special tokens) are no part of the means unless `with_sinks`.
-    Raises `InputError` for a layer or head that is not there or a text that is too short, `RefusedError` where q and k are
+    Raises `InputError` for a layer or head that is not there or a text that is too short, `UnsupportedError` where q and k are
     not known or their positions have nothing to do with each other.
     """
     record = _qk(trace, layer, stack)
@@ -105,7 +105,7 @@ def _qk(trace: Trace, layer: int, stack: str | None) -> QKRecord:
     record = trace.layer_record(layer, stack)
     traced = trace.traced_stack(stack)
     if not isinstance(record, QKRecord) or traced.query_side != traced.key_side:
-        raise RefusedError(
+        raise UnsupportedError(
             f"How scores fall with distance is known of layers with queries and keys of the same tokens; layer {layer} is none."
         )
     return record

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attnscope.attention import QKRecord
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace import Trace
 from attnscope.trace.stack import projected
 
@@ -16,18 +16,18 @@ def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None
     """‖α_ij f(x_j)‖, what key j gives to query i through this head (Kobayashi et al. 2020, equation 3), float32.
 
     f(x) = (x W_V + b_V) W_O, of this head alone. Large weights on vectors that are almost nothing (the usual sinks) vanish here.
-    Raises `RefusedError` where values or the output projection are not known, `InputError` for a layer or head that is not there.
+    Raises `UnsupportedError` where values or the output projection are not known, `InputError` for an unknown layer or head.
     """
     record = trace.layer_record(layer, stack)
     weights = trace.attention(layer, head, stack)
     if not isinstance(record, QKRecord):
-        raise RefusedError(
+        raise UnsupportedError(
             f"The values of layer {layer} are not known: of this layer only attention weights are there."
         )
     projections = trace.traced_stack(stack).projections
     module = projections[layer] if layer < len(projections) else None
     if module is None:
-        raise RefusedError(
+        raise UnsupportedError(
             f"What head {layer}.{head} makes of a value is not known: in this trace no output projection (W_O) reads the "
             "attention of this layer directly. A saved trace has them if it was saved with `weights=True`."
         )

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
-from attnscope.errors import CancelledError, RefusedError
+from attnscope.errors import CancelledError, UnsupportedError
 from attnscope.trace.stack import projected
 
 
@@ -32,11 +32,11 @@ def output_norms(
 def value_norms(record: QKRecord, projection: nn.Module) -> Float[Tensor, "head key"]:
     """‖f(x_j)‖ with f(x) = (x W_V + b_V) W_O of one head: what each key has to give, float32.
 
-    Of a head whose output was scaled or replaced by an edit, what that left of it. Raises `RefusedError` for gated attention,
+    Of a head whose output was scaled or replaced by an edit, what that left of it. Raises `UnsupportedError` for gated attention,
     where it differs from query to query.
     """
     if record.gate is not None:
-        raise RefusedError(
+        raise UnsupportedError(
             "What a key has to give differs from query to query here: the model multiplies the heads' outputs by a gate of each "
             "query."
         )

@@ -21,7 +21,7 @@ from attnscope.capture.recorder import Capture, Recorder, as_float
 from attnscope.capture.scores import scores_of
 from attnscope.capture.sparse import chosen_only, names_keys
 from attnscope.edits.apply import Layer, Outcome
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 
 NAME = "attnscope"
 """The name under which the function is registered with transformers."""
@@ -102,26 +102,26 @@ def captured_attention(
     """
     recorder = ACTIVE.get()
     if recorder is None:
-        raise RefusedError(
+        raise UnsupportedError(
             f"The attention implementation {NAME!r} works only inside a pass that attnscope runs. Leave your model's own "
             "implementation in place and call `Model.trace`."
         )
     recorder.check_cancelled()
     if query.ndim != 4 or key.ndim != 4 or value.ndim != 4:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(module).__name__} asks for attention with queries of shape {list(query.shape)}, which are not those of "
             "[batch, heads, queries, dim], so it is not shown."
         )
     if recorder.keeps and query.shape[0] != 1:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(module).__name__} asks for the attention of {query.shape[0]} groups of positions at once (several inputs, or "
-            "windows that a picture is cut into), and a trace shows one list of positions that look at each other."
+            "windows that an image is cut into), and a trace shows one list of positions that look at each other."
         )
     continues = recorder.continues(module, query)
     name, place = recorder.arrive(module, continues=continues)
     layer = recorder.edits_at(name, place, query.shape[2], key.shape[2])
     if continues and layer is not None:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{name} computes its attention part by part for this input, and such a layer is not edited."
         )
     q, k, v = (query, key, value) if layer is None else layer.scaled(query, key, value)
@@ -133,7 +133,7 @@ def captured_attention(
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)
         if weights is None or weights.ndim != 4:
-            raise RefusedError(f"The eager attention of {type(module).__name__} does not return its weights.")
+            raise UnsupportedError(f"The eager attention of {type(module).__name__} does not return its weights.")
         record: QKRecord | WeightsRecord = WeightsRecord(weights[0].detach().float())
     else:
         record = _record(recorder, call)
@@ -180,7 +180,7 @@ def _edited(
     strange = call.given - _HARMLESS - _UNDERSTOOD
     if layer.plan.weights and (strange or recorder.keep_weights):
         because = f"through {', '.join(sorted(strange))}" if strange else "in a way of its own"
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(call.module).__name__} computes its attention {because}, so single weights of it cannot be edited exactly."
         )
     scores = scores_of(call.query, call.key, call.mask, call.options, causal=call.causal)
@@ -210,7 +210,7 @@ def _eager(recorder: Recorder, call: _Call) -> tuple[Tensor, Tensor | None]:
     """The module's own eager function, with the additive mask that it expects."""
     forward = _eager_of(call.module)
     if forward is None:
-        raise RefusedError(f"{type(call.module).__name__} has no eager attention function that could be asked.")
+        raise UnsupportedError(f"{type(call.module).__name__} has no eager attention function that could be asked.")
     mask, query = call.mask, call.query
     if mask is not None and mask.dtype == torch.bool:
         mask = as_float(mask, query.dtype)
@@ -238,7 +238,9 @@ def _record(recorder: Recorder, call: _Call) -> QKRecord:
     position_bias = call.options.get("position_bias")
     if position_bias is not None:
         if bias is not None:
-            raise RefusedError("This layer has one bias in its mask and one of its positions, which is not understood.")
+            raise UnsupportedError(
+                "This layer has one bias in its mask and one of its positions, which is not understood."
+            )
         bias = Bias.fit(position_bias[0, :, -queries:, :keys].expand(-1, queries, keys))
     sinks, scaling = call.options.get("s_aux"), call.options.get("scaling")
     q, k, v = _owned(call.query[0].detach(), call.key[0].detach(), call.value[0].detach())

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 
 FOR_EAGER_ONLY = {"attnscope": "attnscope_eager"}
 """What stands in for an implementation in models that only know eager attention: there a mask that is missing hides nothing."""
@@ -33,7 +33,7 @@ HOOK_TABLES = (
 def structural_clone(model: nn.Module) -> nn.Module:
     """A copy of `model` in eval mode with its own modules and configs, and with the very same parameters and buffers.
 
-    Hooks that the user registered run in the clone too: they are part of what her model does. Raises `RefusedError` where
+    Hooks that the user registered run in the clone too: they are part of what her model does. Raises `UnsupportedError` where
     the model cannot be copied so.
     """
     memo: dict[int, Any] = {}
@@ -56,7 +56,7 @@ def structural_clone(model: nn.Module) -> nn.Module:
     try:
         clone = copy.deepcopy(model, memo)
     except Exception as error:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(model).__name__} cannot be copied without its weights ({type(error).__name__}: {error}), so no pass "
             "can be captured without changing your model."
         ) from error
@@ -94,9 +94,9 @@ def _assert_shared(model: nn.Module, clone: nn.Module) -> None:
     theirs = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
     ours = dict(clone.named_parameters(remove_duplicate=False)) | dict(clone.named_buffers(remove_duplicate=False))
     if theirs.keys() != ours.keys() or any(theirs[name] is not ours[name] for name in theirs):
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(model).__name__} copies its own weights when it is copied, so it cannot be captured."
         )
     shared = {id(module) for module in model.modules()} & {id(module) for module in clone.modules()}
     if shared:
-        raise RefusedError(f"{type(model).__name__} does not copy all of its modules, so it cannot be captured.")
+        raise UnsupportedError(f"{type(model).__name__} does not copy all of its modules, so it cannot be captured.")

@@ -18,7 +18,7 @@ from attnscope.attention.overrides import Overrides
 from attnscope.attention.overrides import joined as joined_edits
 from attnscope.capture.call_sites import Place
 from attnscope.capture.recorder import Capture, Recorder
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class _Layer:
         while self.steps and self.steps[-1].query >= new.query:
             self.steps.pop()
         if self.steps and self.steps[-1].end != new.query:
-            raise RefusedError(
+            raise UnsupportedError(
                 f"{type(self.first.module).__name__}: position {new.query} is computed while {self.steps[-1].end} are known, "
                 "so its steps cannot be put together."
             )
@@ -124,7 +124,9 @@ class StepsRecorder(Recorder):
         """Keep the rows that this call adds."""
         place, record = capture.place, capture.record
         if place is None or not isinstance(record, QKRecord):
-            raise RefusedError(f"{type(capture.module).__name__} computes attention that was not seen in the probe.")
+            raise UnsupportedError(
+                f"{type(capture.module).__name__} computes attention that was not seen in the probe."
+            )
         layer = self._layers.get(place)
         if layer is None:
             super().add(capture, output)
@@ -147,7 +149,7 @@ class StepsRecorder(Recorder):
         grows = place.stack != "cross"
         key = query + queries - keys if grows else 0
         if query < 0 or key < 0:
-            raise RefusedError(
+            raise UnsupportedError(
                 f"{type(capture.module).__name__} looks at {keys} keys where {query + queries} tokens are, so its steps can't be "
                 "put together."
             )

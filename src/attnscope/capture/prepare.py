@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from torch import nn
 
 from attnscope.capture.clone import HOOK_TABLES, configs_of, set_attention, structural_clone
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 
 _BORROWING = threading.RLock()
 
@@ -24,7 +24,7 @@ def prepared(model: nn.Module, implementation: str | None) -> Generator[nn.Modul
     """
     try:
         clone = structural_clone(model)
-    except RefusedError:
+    except UnsupportedError:
         with _borrowed(model, implementation) as itself:
             yield itself
         return

@@ -12,7 +12,7 @@ from attnscope.attention import Bias, LayerRecord, Mask
 from attnscope.capture.call_sites import Place, Places
 from attnscope.edits.apply import Layer
 from attnscope.edits.plan import Plan
-from attnscope.errors import CancelledError, RefusedError
+from attnscope.errors import CancelledError, UnsupportedError
 from attnscope.types import Observer
 
 
@@ -25,7 +25,7 @@ class Capture:
     that read the output first (W_O), if one did; `gate` [queries, heads, v_dim] is what it read divided by the output, where
     both differ. `refusal` says why this call cannot be shown. `place` is where in the model it was made, None before that is
     known (in the probe). `continues` marks a call over the positions after those of the one before, where a module computes
-    its attention part by part (windows, several pictures).
+    its attention part by part (windows, several images).
     """
 
     module: nn.Module
@@ -102,7 +102,7 @@ class Recorder:
         if self.plan is None:
             return None
         if place is None:
-            raise RefusedError(
+            raise UnsupportedError(
                 f"{name} computes attention for this input, and did not when the model was looked at first, so it is not known "
                 "what is to be edited there."
             )

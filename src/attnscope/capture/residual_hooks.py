@@ -13,7 +13,7 @@ from attnscope.capture.call_sites import Places
 from attnscope.edits.apply import added
 from attnscope.edits.plan import Plan
 from attnscope.edits.stages import Vector
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 
 Where = tuple[str, int]
 """A stack and a layer of it."""
@@ -96,10 +96,10 @@ def _without_attention(model: nn.Module, known: Mapping[str, list[Where]]) -> di
 
 
 def _check_known(model: nn.Module, plan: Plan, known: set[Where]) -> None:
-    """Raise `RefusedError` where a vector is for a layer whose block is not known."""
+    """Raise `UnsupportedError` where a vector is for a layer whose block is not known."""
     for (stack, layer), planned in plan.layers.items():
         if planned.vectors and (stack, layer) not in known:
-            raise RefusedError(
+            raise UnsupportedError(
                 f"The block of layer {layer} of the {stack} is not found in {type(model).__name__}, so nothing can be added to "
                 "its residual stream."
             )
@@ -127,7 +127,7 @@ class _Adding:
         """The block's arguments with vectors added to the stream."""
         states = args[0] if args else kwargs.get("hidden_states")
         if not isinstance(states, Tensor):
-            raise RefusedError(
+            raise UnsupportedError(
                 f"{type(module).__name__} is not given the residual stream first, so nothing can be added to it."
             )
         changed = self._changed(states, "input")
@@ -139,7 +139,7 @@ class _Adding:
             return self._changed(output, "output")
         first: Any = output[0] if isinstance(output, tuple) and output else None  # pyright: ignore[reportUnknownVariableType]
         if not isinstance(first, Tensor):
-            raise RefusedError(
+            raise UnsupportedError(
                 f"{type(module).__name__} does not put out the residual stream, so nothing can be added to it."
             )
         return (self._changed(first, "output"), *output[1:])

@@ -1,6 +1,6 @@
-"""Attention that a module computes part by part (the windows of a picture, several pictures) as that of all positions.
+"""Attention that a module computes part by part (the windows of an image, several images) as that of all positions.
 
-A vision tower for pictures of any size (Qwen 2.5 VL) splits its queries, keys and values, attends within each part and joins the
+A vision tower for images of any size (Qwen 2.5 VL) splits its queries, keys and values, attends within each part and joins the
 outputs. That is one attention over all positions with a mask that lets each look at its own part alone.
 """
 
@@ -14,7 +14,7 @@ import torch
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.attention.concat import Part, joined_bias, joined_mask
 from attnscope.capture.recorder import Capture
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 
 
 def whole_calls(calls: Sequence[Capture]) -> list[Capture]:
@@ -51,7 +51,7 @@ def _joined_record(records: Sequence[LayerRecord], starts: Sequence[int], name: 
         for record in known
     )
     if first is None or not alike:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{name} computes its attention part by part in a way that is not understood, so it is not shown."
         )
     parts = [Part(start, start, record.mask, record.bias) for record, start in zip(known, starts, strict=False)]

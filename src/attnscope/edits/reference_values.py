@@ -13,7 +13,7 @@ from attnscope.attention import LayerRecord, QKRecord
 from attnscope.edits.edit import Edit
 from attnscope.edits.kinds import PatchHead
 from attnscope.edits.reference import TraceRef
-from attnscope.errors import InputError, MissingError, RefusedError
+from attnscope.errors import InputError, MissingError, UnsupportedError
 from attnscope.trace import Trace
 
 WeightRows = Callable[[Tensor], Tensor]
@@ -54,7 +54,7 @@ def weights_of(edit: PatchHead, stack: str) -> tuple[WeightRows, tuple[int, int]
 def _output(edit: Edit, head: int, stack: str, trace: Trace | TraceRef) -> Tensor:
     record = _record(edit, head, stack, trace)
     if not isinstance(record, QKRecord):
-        raise RefusedError(f"The reference of {edit.kind} knows only weights of {edit.place}, not its output.")
+        raise UnsupportedError(f"The reference of {edit.kind} knows only weights of {edit.place}, not its output.")
     return record.output(torch.tensor([head]), torch.arange(record.queries))[0]
 
 

@@ -85,7 +85,7 @@ def figure(
 
     Text stays text in SVG and PDF. What a caption must say (model, input, head, scale, what is left out) is in the file's
     metadata and in the figure's `attnscope_caption`. Raises `InputError` for what is not in the trace, `TooLongError` (one of
-    them) for what does not fit a page, `RefusedError` for a neuron view without queries and keys.
+    them) for what does not fit a page, `UnsupportedError` for a neuron view without queries and keys.
     """
     if not isinstance(trace, Trace):
         raise InputError(f"A figure is drawn of a trace; got {type(trace).__name__}. `model.trace(text)` makes one.")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from attnscope.edits import Edit
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import InputError, UnsupportedError
 from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
 from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.module_info import target_vocabulary_size
@@ -126,7 +126,7 @@ class _Tower:
                 notes.append("No position was named, so no shares of an answer are given.")
         passed = StatesPass(self.handle.module, stream, trace, at, self._edited(trace), observer)
         if asked and stream.unembedding is None:
-            raise RefusedError(stream.note or "Shares of an answer are not known for this model.")
+            raise UnsupportedError(stream.note or "Shares of an answer are not known for this model.")
         shares = None
         if stream.unembedding is not None and passed.logits is not None and len(notes) == 0:
             logits = passed.logits
@@ -144,7 +144,7 @@ class _Tower:
         )
 
     def patch(self, clean: Trace, corrupted: Trace, question: SweepQuestion, observer: Observer | None) -> Sweep:
-        """A sweep of patches from `clean` into `corrupted`. Raises `InputError`, `RefusedError`, `CancelledError`."""
+        """A sweep of patches from `clean` into `corrupted`. Raises `InputError`, `UnsupportedError`, `CancelledError`."""
         if clean.provenance.get("weights") != corrupted.provenance.get("weights"):
             raise InputError("Both traces must be of one model; these have different weights.")
         if clean.edits or corrupted.edits:
@@ -152,7 +152,7 @@ class _Tower:
         check_aligned(clean, corrupted)
         stream = self._stream(clean)
         if not stream.logits:
-            raise RefusedError(stream.note or "This model predicts no tokens, so patching has nothing to measure.")
+            raise UnsupportedError(stream.note or "This model predicts no tokens, so patching has nothing to measure.")
         probed = self.handle.probed_for(clean.inputs)
         at = self._position(clean, stream, question.position)
         last = len(clean.tokens_for(stream.last)[0]) - 1

@@ -38,7 +38,7 @@ from attnscope.types import Observer, Stack
 class Model(Displayed):
     """A model that can be traced.
 
-    `hf_model` is any transformers model for text or pictures, `tokenizer` its tokenizer (or None: then texts are given as token
+    `hf_model` is any transformers model for text or images, `tokenizer` its tokenizer (or None: then texts are given as token
     ids), its image processor, or the full processor of an image-text model (`processor`; `tokenizer` is then its tokenizer).
     `module` is what is run: `hf_model` itself, or what `torch.compile` wrapped. Every pass runs on a structural clone that
     shares the weights, so the model stays as it is: attention implementation, configs, training mode, hooks, dtype and
@@ -208,10 +208,10 @@ class Model(Displayed):
         - a list of token ids
         - a mapping of ready model inputs. Positions that its `attention_mask` leaves out are shown as special and get no weight.
         - a list of strings (`pair`: a list of as many), or ready inputs of several rows: then a list of traces comes back, each
-          of a pass of its own, so that it is the same as if it had been traced alone. So does a list of pictures.
+          of a pass of its own, so that it is the same as if it had been traced alone. So does a list of images.
 
-        - a picture, for a model that reads pictures: a PIL image, a path, the bytes of a file, or an array [height, width, 3].
-          Tokens are then the patches, with their `box`. To a model that reads text as well, a string is a text; its pictures are
+        - an image, for a model that reads images: a PIL image, a path, the bytes of a file, or an array [height, width, 3].
+          Tokens are then the patches, with their `box`. To a model that reads text as well, a string is a text; its images are
           passed beside it with `image` (one or several).
         - what `encode` made of one of these, which is then not tokenized again.
 
@@ -224,7 +224,7 @@ class Model(Displayed):
         model's own is that of the model without them. An `observer` is told of every layer and may cancel.
 
         Raises `InputError` for a text that cannot be traced (`TooLongError` where the model has no positions for it),
-        `MissingError` for a text without a tokenizer, `RefusedError` where the attention cannot be shown exactly,
+        `MissingError` for a text without a tokenizer, `UnsupportedError` where the attention cannot be shown exactly,
         `CancelledError`.
         """
         return trace_of(
@@ -273,7 +273,7 @@ class Model(Displayed):
         return self.handle.preprocessor.count_positions(encoded)
 
     def count_positions(self, image: Any, text: str = "") -> int:
-        """About how many positions a trace of a picture has, without running the model; exact for a picture in a text."""
+        """About how many positions a trace of an image has, without running the model; exact for an image in a text."""
         return self.count_tokens(self.encode(text or None, image=image))
 
     def generate(
@@ -298,7 +298,7 @@ class Model(Displayed):
         for tokens to be drawn: the same seed gives the same text. Ends after `max_new_tokens`, at the model's own end of text, or
         once a string of `stop` is in the continuation. An encoder-decoder model reads `text` as its source, and `target` is
         what its own text begins with. `edits` are made in every step; positions count from the first token of the prompt.
-        `on_token` is told of each token as soon as it is chosen. Raises `RefusedError` for a model that generates nothing,
+        `on_token` is told of each token as soon as it is chosen. Raises `UnsupportedError` for a model that generates nothing,
         `InputError` for a text, an edit or a setting that cannot be used, `CancelledError`.
         """
         settings = GenerationSettings.of(
@@ -362,7 +362,7 @@ class Model(Displayed):
         `answer` and `foil` are single tokens (a text such as `" Paris"`, or a token id); without an answer it is the most
         probable token. With a foil, shares are of logit(answer) − logit(foil). `position` is the one that predicts (the last,
         or the mask token of a masked model). `edits` are made in the pass. Of an encoder-decoder model the stream is the
-        decoder's. Raises `RefusedError` where a part that was asked for is not known, `InputError`, `CancelledError`.
+        decoder's. Raises `UnsupportedError` where a part that was asked for is not known, `InputError`, `CancelledError`.
         """
         return self._interpretation.states(
             text, answer, foil, pair=pair, target=target, position=position, edits=edits, observer=observer
@@ -397,7 +397,7 @@ class Model(Displayed):
         `metric`: `logit` (the default with a foil: logit(answer) − logit(foil)), `probability` (without), `log_probability`
         or `ratio` (p(answer)/p(foil)). The answer is by default the clean prompt's most probable token. Both prompts need as
         many tokens; `target` is what the decoder of an encoder-decoder model reads in both. Raises `InputError`,
-        `RefusedError` where a part is not known, `CancelledError`.
+        `UnsupportedError` where a part is not known, `CancelledError`.
         """
         question = SweepQuestion(what, by, metric, answer, foil, position, stack, layers, heads, positions)
         return self._interpretation.patch(clean, corrupted, question, target=target, observer=observer)
@@ -428,7 +428,7 @@ class Model(Displayed):
 
         Gives the edited model itself, in eval mode, which any thread may call until the block ends: a clone with the hooks that
         `hf_model` has when the block begins. A block inside another takes its place. Positions count from the first token of
-        the input, also in generation with a cache. Raises `InputError` for edits that do not fit, `RefusedError`
+        the input, also in generation with a cache. Raises `InputError` for edits that do not fit, `UnsupportedError`
         where the model cannot be edited or cloned.
         """
         probed = self.handle.probed
@@ -439,8 +439,9 @@ class Model(Displayed):
     def bake(self, edits: Sequence[Edit]) -> Any:
         """A copy of the Hugging Face model with `edits` in its weights; its `save_pretrained(folder)` writes it.
 
-        `ScaleHead` and `ScaleNeuron` are edits of weights; others are refused by name (`RefusedError`), and so are those whose
-        weights cannot be told (a norm after the projection, one dimension of a rotary pair, weights shared between layers).
+        Only `ScaleHead` and `ScaleNeuron` can be written into the weights. Raises `UnsupportedError` for any other edit, and
+        where the weights to change are unknown (a norm after the projection, one dimension of a rotary pair, weights shared between
+        layers).
         """
         probed = self.handle.probed
         return bake_weights(probed, plan_for(probed.architecture, edits, title=probed.title))

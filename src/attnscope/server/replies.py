@@ -15,7 +15,7 @@ STATUS = {
     "unknown": 404,
     "cancelled": 409,
     "too_large": 413,
-    "refused": 422,
+    "unsupported": 422,
     "internal": 500,
     "unreachable": 502,
     "busy": 503,

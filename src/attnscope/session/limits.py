@@ -14,7 +14,7 @@ class Limits:
     `tokens` and `characters` bound one input, `new_tokens` what is generated at a time, `patched_tokens` the tokens of all
     passes of one sweep, `trace_bytes` what all traces together may hold, `answer_bytes` the tensors of one response, `passes` the
     model passes that may wait or run at once, `requests` all requests, `edits` those of one pass. `image_bytes`
-    bounds the file of a picture.
+    bounds the file of an image.
     """
 
     tokens: int = 4096

@@ -12,7 +12,7 @@ import numpy as np
 
 from attnscope.analysis import edge_of, overview
 from attnscope.edits import Edit
-from attnscope.errors import DamagedError, InputError, RefusedError
+from attnscope.errors import DamagedError, InputError, UnsupportedError
 from attnscope.model.inputs.preprocessor import no_target_side
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
@@ -21,7 +21,7 @@ from attnscope.session.messages.edits import edits_of
 from attnscope.session.messages.error import error_message, failure
 from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, text_of
 from attnscope.session.messages.generate import GenerateRequest, generation_fields
-from attnscope.session.messages.image import PictureRequest
+from attnscope.session.messages.image import ImageRequest
 from attnscope.session.messages.layer import layer_message, tile_arrays
 from attnscope.session.messages.overview import edge_arrays, measure_fields, overview_message
 from attnscope.session.messages.patch import PatchRequest, patch_message
@@ -209,17 +209,17 @@ class Session:
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
         if "image" in body:
-            return self._traced(PictureRequest.of(body, self.limits), self._asked_model(body, job), (), job)
+            return self._traced(ImageRequest.of(body, self.limits), self._asked_model(body, job), (), job)
         asked = RunRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._asked_model(body, job)
         if "text" not in model.takes:
-            raise InputError(f"{model.title} reads pictures, no text: choose a picture.")
+            raise InputError(f"{model.title} reads images, no text: choose an image.")
         if asked.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
         return self._traced(asked, model, edits, job)
 
-    def _traced(self, asked: RunRequest | PictureRequest, model: ModelLike, edits: Sequence[Edit], job: Job) -> Answer:
+    def _traced(self, asked: RunRequest | ImageRequest, model: ModelLike, edits: Sequence[Edit], job: Job) -> Answer:
         """The trace of what was asked for. It is tokenized once: what is counted is what the pass reads."""
         inputs, tokens = asked.encode(model, self.limits)
         self.limits.check_trace(trace_bytes(model, tokens))
@@ -258,7 +258,9 @@ class Session:
         held, asked = self._held.get(text_of(body, "trace")), StatesRequest.of(body)
         asked.check(held.trace, self.limits)
         if held.model is None:
-            raise RefusedError("This trace came without its model, so its states are not known: run the text again.")
+            raise UnsupportedError(
+                "This trace came without its model, so its states are not known: run the text again."
+            )
         job.stage = "states"
         with job.holding(self._pass, "waiting for another pass"):
             fields, arrays = asked.run(held.model, held.trace, job)
@@ -315,7 +317,7 @@ class Session:
     def _check(self, body: Mapping[str, Any], job: Job) -> Answer:
         held = self._held.get(text_of(body, "trace"))
         if held.model is None:
-            raise RefusedError("This trace came without its model, so it cannot be checked: run the text again.")
+            raise UnsupportedError("This trace came without its model, so it cannot be checked: run the text again.")
         job.stage = "check"
         with job.holding(self._pass, "waiting for another pass"):
             certificate = held.model.check_trace(held.trace, observer=job)
@@ -323,7 +325,7 @@ class Session:
 
     def _export(self, body: Mapping[str, Any], _job: Job) -> Answer:
         if self._exporter is None:
-            raise RefusedError("This session writes no files: `attnscope.export(trace, path)` does.")
+            raise UnsupportedError("This session writes no files: `attnscope.export(trace, path)` does.")
         trace_id, stack, layer, held = self._place(body)
         heads = indices_of(body, "heads", held.trace.layer_record(layer, stack).shape.heads, "head")
         page = self._exporter(held.trace, stack=stack, layer=layer, heads=heads, max_bytes=self.limits.answer_bytes)
@@ -336,7 +338,7 @@ class Session:
         """The model that a request names, or the session's own."""
         name = optional_text_of(body, "model") or self._model
         if name is None:
-            raise RefusedError("This session has no model: it shows traces that were made elsewhere.")
+            raise UnsupportedError("This session has no model: it shows traces that were made elsewhere.")
         return self._catalog.get(name, job)
 
     def _place(self, body: Mapping[str, Any]) -> tuple[str, str, int, HeldTrace]:

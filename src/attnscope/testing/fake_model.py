@@ -79,9 +79,9 @@ class FakeModel:
         image: Any = None,
         max_tokens: int | None = None,
     ) -> ModelInputs:
-        """One token a word. It reads no pictures."""
+        """One token a word. It reads no images."""
         if image is not None:
-            raise InputError(f"{self.title} reads no pictures; got {type(image).__name__}.")
+            raise InputError(f"{self.title} reads no images; got {type(image).__name__}.")
         messages = None if isinstance(text, str) else [dict(turn) for turn in text]
         said = " ".join(_said(text).split()[:max_tokens])
         parts: list[tuple[Sentence, str]] = [(None, said)] if pair is None else [("A", said), ("B", pair)]

@@ -30,7 +30,7 @@ from attnscope.trace.prediction import prediction_fields, prediction_of
 from attnscope.trace.rotary import rotary_read
 from attnscope.trace.serialization import facts_of, tensors_of
 from attnscope.trace.stack import TracedStack, projected
-from attnscope.types import Picture, token_fields, token_of
+from attnscope.types import InputImage, token_fields, token_of
 
 FORMAT = 1
 KEY = "attnscope"
@@ -152,7 +152,7 @@ def _parts(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Trace
         predictions=[prediction_of(one) for one in described.get("predictions", [])],
         inputs={name.removeprefix("input."): one for name, one in tensors.items() if name.startswith("input.")},
         images=[
-            Picture(tensors[f"image.{i}"].numpy().tobytes(), width, height)
+            InputImage(tensors[f"image.{i}"].numpy().tobytes(), width, height)
             for i, (width, height) in enumerate(described.get("images", []))
         ],
     )

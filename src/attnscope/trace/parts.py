@@ -13,7 +13,7 @@ from attnscope.trace.prediction import Prediction
 from attnscope.trace.rotary import rotary_fields
 from attnscope.trace.serialization import content_hash
 from attnscope.trace.stack import TracedStack
-from attnscope.types import Picture, Token
+from attnscope.types import InputImage, Token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class TraceParts:
     next_tokens: list[tuple[str, int, float]] | None = None
     predictions: Sequence[Prediction] = ()
     inputs: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
-    images: Sequence[Picture] = ()
+    images: Sequence[InputImage] = ()
 
     @property
     def id(self) -> str:

@@ -12,16 +12,16 @@ from torch import Tensor
 
 from attnscope.attention import LayerRecord, QKRecord, WeightsRecord
 from attnscope.trace.stack import TracedStack
-from attnscope.types import Picture, Token, token_fields
+from attnscope.types import InputImage, Token, token_fields
 
 
 def content_hash(
     sides: Mapping[str, list[Token]],
     stacks: Mapping[str, TracedStack],
     edits: Sequence[Any],
-    images: Sequence[Picture] = (),
+    images: Sequence[InputImage] = (),
 ) -> str:
-    """32 hex digits over tokens, edits, pictures, and the bytes of everything captured."""
+    """32 hex digits over tokens, edits, images, and the bytes of everything captured."""
     digest = hashlib.blake2b(digest_size=16)
     content = {
         "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in sides.items()},

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.display import Displayed
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace.certificate import Certificate
 from attnscope.trace.file import path_of, write
 from attnscope.trace.from_attention import parts_of_attention
 from attnscope.trace.parts import TraceParts
 from attnscope.trace.prediction import Prediction
 from attnscope.trace.stack import TracedStack, projected
-from attnscope.types import Picture, Rotary, Stack, Token
+from attnscope.types import InputImage, Rotary, Stack, Token
 
 Rows = slice | Sequence[int] | Tensor | None
 
@@ -31,7 +31,7 @@ class Trace(Displayed):
 
     Layers and heads count from 0. `stack` is `"encoder"`, `"decoder"` or `"cross"`, and may be left out where the trace has
     only one. Arrays are float32 tensors on the CPU. Nothing of the size tokens × tokens is kept: `attention` and `scores`
-    compute the rows they are asked for. `images` are the pictures of the input as the model saw them, `edits` what was changed
+    compute the rows they are asked for. `images` are the images of the input as the model saw them, `edits` what was changed
     of the model's computation (`attnscope.edits`).
     """
 
@@ -47,7 +47,7 @@ class Trace(Displayed):
         predictions: Sequence[Prediction] = (),
         logits: Callable[[], Tensor | None] | None = None,
         inputs: Mapping[str, Tensor] | None = None,
-        images: Sequence[Picture] = (),
+        images: Sequence[InputImage] = (),
         edits: Sequence[Any] = (),
     ) -> None:
         self.sides = dict(sides)
@@ -191,14 +191,14 @@ class Trace(Displayed):
         """This head's part of the attention block's output: W_O applied to Σ_j α_ij v_j of this head alone (gated, where it is).
 
         Over the heads of a layer the parts sum to the block's output minus the projection's bias (Kobayashi 2020).
-        Raises `RefusedError` where no single module turns the heads' outputs into the block's (a norm between).
+        Raises `UnsupportedError` where no single module turns the heads' outputs into the block's (a norm between).
         """
         record = self._qk(layer, stack, "head outputs")
         index = _head(head, record)
         projections = self.traced_stack(stack).projections
         module = projections[layer] if layer < len(projections) else None
         if module is None:
-            raise RefusedError(
+            raise UnsupportedError(
                 f"The output of head {layer}.{head} is not known: in this trace no output projection (W_O) reads the "
                 "attention of this layer directly."
             )
@@ -267,7 +267,7 @@ class Trace(Displayed):
     def _qk(self, layer: int, stack: str | None, what: str) -> QKRecord:
         record = self.layer_record(layer, stack)
         if not isinstance(record, QKRecord):
-            raise RefusedError(
+            raise UnsupportedError(
                 f"The {what} of layer {layer} are not known: of this layer only attention weights are there."
             )
         return record

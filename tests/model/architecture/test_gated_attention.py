@@ -15,7 +15,7 @@ import attnscope
 from attnscope import analysis
 from attnscope.attention import QKRecord
 from attnscope.edits import ScaleHead
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 
 _SMALL = {
     "vocab_size": 99,
@@ -147,7 +147,7 @@ def test_scaled_heads_are_baked_into_the_projection(model: attnscope.Model) -> N
 def test_values_say_that_a_gate_lies_between(model: attnscope.Model) -> None:
     trace = model.trace(INPUT)
     record, module = trace.layer_record(LAYER), trace.traced_stack().projections[LAYER]
-    with pytest.raises(RefusedError, match="gate"):
+    with pytest.raises(UnsupportedError, match="gate"):
         analysis.value_norms(record, module)
     norms = analysis.output_norms(record, module)
     assert torch.allclose(norms[2], trace.head_output(LAYER, 2).norm(dim=-1), atol=1e-6)
@@ -157,7 +157,7 @@ def test_a_norm_between_is_no_gate() -> None:
     torch.manual_seed(0)
     config = tf.BitNetConfig(**{**_SMALL, "head_dim": 8, "num_hidden_layers": 2})
     model = attnscope.Model(tf.BitNetForCausalLM(config).eval())
-    with pytest.raises(RefusedError, match="no output projection"):
+    with pytest.raises(UnsupportedError, match="no output projection"):
         model.trace(INPUT).head_output(1, 0)
 
 
@@ -174,5 +174,5 @@ def test_a_file_without_gates_has_no_head_outputs(model: attnscope.Model, tmp_pa
     traced = trace.traced_stack()
     traced.records[LAYER] = replace(cast("QKRecord", traced.records[LAYER]), gate=None)
     trace.save(tmp_path / "without.trace")
-    with pytest.raises(RefusedError, match="no output projection"):
+    with pytest.raises(UnsupportedError, match="no output projection"):
         attnscope.open(tmp_path / "without.trace", model=model).head_output(LAYER, 0)

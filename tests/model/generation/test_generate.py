@@ -11,7 +11,7 @@ import transformers as tf
 from helpers import tiny_models
 
 from attnscope import Model, edits
-from attnscope.errors import CancelledError, InputError, RefusedError, TooLongError
+from attnscope.errors import CancelledError, InputError, TooLongError, UnsupportedError
 from attnscope.model.generation.result import Step
 
 PROMPT = tiny_models.ids(12)
@@ -234,7 +234,7 @@ def test_numbers_may_be_numpy_s_and_a_temperature_close_to_zero_is_the_most_prob
 
 
 def test_what_generates_nothing_and_what_has_no_room_is_refused_before_it_runs() -> None:
-    with pytest.raises(RefusedError, match="generates no text"):
+    with pytest.raises(UnsupportedError, match="generates no text"):
         Model(tiny_models.build("bert")).generate(PROMPT)
     with pytest.raises(TooLongError, match="64 positions"):
         Model(tiny_models.build("gpt2")).generate(PROMPT, 60)

@@ -1,4 +1,4 @@
-"""Pictures in a text and of any shape: each patch where it is, attention as the model's own."""
+"""Images in a text and of any shape: each patch where it is, attention as the model's own."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from helpers.tiny_vision_models import (
 
 import attnscope
 from attnscope.edits import ScaleHead
-from attnscope.errors import RefusedError
-from attnscope.model.inputs.images import open_picture
+from attnscope.errors import UnsupportedError
+from attnscope.model.inputs.images import open_image
 
 
-def _pictured() -> dict[str, tuple[Callable[[], Any], dict[str, torch.Tensor]]]:
+def _imaged() -> dict[str, tuple[Callable[[], Any], dict[str, torch.Tensor]]]:
     """Models that are looked at with other inputs than those that they are usually given, and such inputs."""
-    text, picture = torch.tensor([[1, 5, 7, 2]]), torch.randn(1, 3, 32, 32)
+    text, image = torch.tensor([[1, 5, 7, 2]]), torch.randn(1, 3, 32, 32)
     ids = torch.tensor([[1, 5, *[98] * 16, 7, 8]])
     queries = torch.tensor([[98, 98, 98, 98, 2, 5, 7]])
     clip = tf.CLIPConfig(text_config={**TEXT, "max_position_embeddings": 20}, vision_config=VISION)
     return {
-        "llava": (llava, {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": picture}),
-        "blip-2": (blip2, {"input_ids": queries, "attention_mask": torch.ones_like(queries), "pixel_values": picture}),
-        "clip, both": (lambda: tf.CLIPModel(clip).eval(), {"input_ids": text, "pixel_values": picture}),
-        "clip, picture": (lambda: tf.CLIPModel(clip).eval(), {"pixel_values": picture}),
+        "llava": (llava, {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": image}),
+        "blip-2": (blip2, {"input_ids": queries, "attention_mask": torch.ones_like(queries), "pixel_values": image}),
+        "clip, both": (lambda: tf.CLIPModel(clip).eval(), {"input_ids": text, "pixel_values": image}),
+        "clip, image": (lambda: tf.CLIPModel(clip).eval(), {"pixel_values": image}),
         "clip, text": (lambda: tf.CLIPModel(clip).eval(), {"input_ids": text}),
         "qwen2_5_vl": (lambda: NATIVE_RESOLUTION["qwen2_5_vl"]().eval(), text_with_images((84, 112))[0]),
     }
 
 
-@pytest.mark.parametrize("name", ["llava", "blip-2", "clip, both", "clip, picture", "clip, text", "qwen2_5_vl"])
-def test_a_trace_with_pictures_is_opened_with_its_model(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["llava", "blip-2", "clip, both", "clip, image", "clip, text", "qwen2_5_vl"])
+def test_a_trace_with_images_is_opened_with_its_model(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    make, given = _pictured()[name]
+    make, given = _imaged()[name]
     hf_model = make()
     trace = attnscope.Model(hf_model).trace(given)
     trace.save(tmp_path / "a.trace")
@@ -77,11 +77,11 @@ def test_patches_in_rows_lie_where_their_grid_has_them() -> None:
     assert model.count_positions(random_photo()) == 36
 
 
-def test_patches_in_rows_are_the_picture_itself() -> None:
+def test_patches_in_rows_are_the_image_itself() -> None:
     hf_model, processor = siglip2()
     photo = random_photo(48, 48)
     trace = attnscope.Model(hf_model.vision_model, processor).trace(photo)
-    shown = np.asarray(open_picture(trace.images[0].data), dtype=int)
+    shown = np.asarray(open_image(trace.images[0].data), dtype=int)
     assert np.abs(shown - np.asarray(photo, dtype=int)).max() <= 1
 
 
@@ -140,7 +140,7 @@ def test_patches_that_are_merged_have_the_box_of_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("name", NATIVE_RESOLUTION)
-def test_pictures_of_any_shape_stand_among_the_tokens_in_their_place(name: str) -> None:
+def test_images_of_any_shape_stand_among_the_tokens_in_their_place(name: str) -> None:
     torch.manual_seed(0)
     hf_model = NATIVE_RESOLUTION[name]().eval()
     given, processor = text_with_images((84, 112))
@@ -151,7 +151,7 @@ def test_pictures_of_any_shape_stand_among_the_tokens_in_their_place(name: str) 
     assert sorted(token.box for token in trace.tokens_for("vision")[0]) == sorted(
         (14 * x, 14 * y, 14 * x + 14, 14 * y + 14) for y in range(6) for x in range(8)
     )
-    shown = np.asarray(open_picture(trace.images[0].data), dtype=int)
+    shown = np.asarray(open_image(trace.images[0].data), dtype=int)
     assert np.abs(shown - np.asarray(random_photo(112, 84), dtype=int)).max() <= 1
     hf_model.set_attn_implementation("eager")
     with torch.no_grad():
@@ -195,23 +195,23 @@ def test_attention_within_windows_is_that_of_all_patches_with_a_mask() -> None:
             assert (trace.attention(layer, head, "vision") - scores[head].softmax(-1)).abs().max() < 1e-5
     assert len(seen) == 2 and len(seen[0][1]["cu_seqlens"]) > 2
     assert model.check(given).ok
-    with pytest.raises(RefusedError, match="part by part"):
+    with pytest.raises(UnsupportedError, match="part by part"):
         model.trace(given, edits=[ScaleHead(0, 1, 0.0, stack="vision")])
     assert model.trace(given, edits=[ScaleHead(1, 1, 0.0, stack="vision")]).certificate.ok
 
 
-def test_several_pictures_of_any_shape_are_told_apart() -> None:
+def test_several_images_of_any_shape_are_told_apart() -> None:
     torch.manual_seed(0)
     given, processor = text_with_images((56, 56), (28, 84))
     trace = attnscope.Model(NATIVE_RESOLUTION["qwen2_vl"]().eval(), processor).trace(given)
     assert [(image.width, image.height) for image in trace.images] == [(56, 56), (84, 28)]
-    pictures = [token.image for token in trace.tokens]
-    assert pictures == [None, None, 0, 0, 0, 0, None, None, 1, 1, 1, None, None, None]
+    images = [token.image for token in trace.tokens]
+    assert images == [None, None, 0, 0, 0, 0, None, None, 1, 1, 1, None, None, None]
     between = trace.attention(0, 0, "vision")[:16, 16:]
     assert not between.any()
 
 
-def test_what_lies_between_picture_and_text_is_left_out_with_a_sentence() -> None:
+def test_what_lies_between_image_and_text_is_left_out_with_a_sentence() -> None:
     torch.manual_seed(0)
     hf_model = blip2()
     ids = torch.tensor([[98, 98, 98, 98, 2, 5, 7]])

@@ -1,4 +1,4 @@
-"""Pictures: patches where they are, attention as the model's own, and refusals in a sentence."""
+"""Images: patches where they are, attention as the model's own, and refusals in a sentence."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from helpers.tiny_vision_models import TEXT, VISION, clip_processor, random_phot
 from PIL import Image
 
 import attnscope
-from attnscope.errors import DamagedError, InputError, MissingError, RefusedError, TooLongError
-from attnscope.model.inputs.images import open_picture
+from attnscope.errors import DamagedError, InputError, MissingError, TooLongError, UnsupportedError
+from attnscope.model.inputs.images import open_image
 
 _DINO = {name: value for name, value in VISION.items() if name != "intermediate_size"}
 
@@ -61,14 +61,14 @@ def test_a_patch_has_the_box_of_its_pixels() -> None:
     assert {token.image for token in patches} == {0}
 
 
-def test_the_picture_kept_is_what_the_model_saw() -> None:
+def test_the_image_kept_is_what_the_model_saw() -> None:
     photo = random_photo(32, 32)
     trace = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor()).trace(photo)
     kept = Image.open(io.BytesIO(trace.images[0].data))
     assert np.array_equal(np.asarray(kept), np.asarray(photo))
 
 
-def test_a_file_keeps_pictures_and_boxes(tmp_path: Path) -> None:
+def test_a_file_keeps_images_and_boxes(tmp_path: Path) -> None:
     trace = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor()).trace(random_photo())
     trace.save(tmp_path / "a.trace")
     opened = attnscope.open(tmp_path / "a.trace")
@@ -101,7 +101,7 @@ def test_a_model_of_two_towers_shows_the_one_that_reads_the_input(kind: str) -> 
     assert both.tokens_for("vision")[0][-1].box == (24, 24, 32, 32)
 
 
-def test_ready_inputs_of_a_picture_reach_the_model_whatever_their_names_are() -> None:
+def test_ready_inputs_of_a_image_reach_the_model_whatever_their_names_are() -> None:
     config = tf.MllamaVisionConfig(
         **{**VISION, "attention_heads": 4}, num_global_layers=1, max_num_tiles=4, intermediate_layers_indices=[0]
     )
@@ -118,18 +118,18 @@ def test_windows_and_random_masks_are_refused() -> None:
     swin = tf.SwinModel(
         tf.SwinConfig(image_size=32, patch_size=4, embed_dim=16, depths=[1, 1], num_heads=[2, 4], window_size=4)
     )
-    with pytest.raises(RefusedError, match="windows"):
+    with pytest.raises(UnsupportedError, match="windows"):
         attnscope.Model(swin.eval(), clip_processor()).trace(random_photo())
     masked = tf.ViTMAEModel(tf.ViTMAEConfig(**VISION))
-    with pytest.raises(RefusedError):
+    with pytest.raises(UnsupportedError):
         attnscope.Model(masked.eval(), clip_processor()).trace(random_photo())
 
 
-def test_what_is_no_picture_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_what_is_no_image_is_refused_in_a_sentence(tmp_path: Path) -> None:
     model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor())
-    with pytest.raises(MissingError, match="no picture"):
+    with pytest.raises(MissingError, match="no image"):
         model.trace("nowhere.png")
-    with pytest.raises(InputError, match="no picture in PNG"):
+    with pytest.raises(InputError, match="no image in PNG"):
         model.trace(b"GIF? no")
     whole = io.BytesIO()
     random_photo().save(whole, "PNG")
@@ -139,45 +139,45 @@ def test_what_is_no_picture_is_refused_in_a_sentence(tmp_path: Path) -> None:
         model.trace(np.random.default_rng(0).normal(size=(8, 8, 3)))
     with pytest.raises(InputError, match="no text"):
         model.trace("a text", image=random_photo())
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="no images"):
         attnscope.Model(tf.GPT2LMHeadModel(tf.GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=9))).trace(
             random_photo()
         )
 
 
-def test_what_goes_with_texts_is_refused_beside_a_picture() -> None:
+def test_what_goes_with_texts_is_refused_beside_a_image() -> None:
     model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor())
     options: list[dict[str, Any]] = [{"pair": "a text"}, {"max_tokens": 3}]
     for option in options:
-        with pytest.raises(InputError, match="goes with a text, not with a picture"):
+        with pytest.raises(InputError, match="goes with a text, not with an image"):
             model.trace(random_photo(), **option)
     for given in ([5, 6], None, {"input_ids": [[5, 6]]}):
-        with pytest.raises(InputError, match="reads pictures: pass a PIL image"):
+        with pytest.raises(InputError, match="reads images: pass a PIL image"):
             model.trace(given)  # pyright: ignore[reportCallIssue, reportArgumentType]
     with pytest.raises(InputError, match=r"does not run over these inputs .*40"):
         model.trace({"pixel_values": torch.zeros(1, 3, 40, 40)})
 
 
-def test_a_list_of_pictures_is_a_list_of_traces() -> None:
+def test_a_list_of_images_is_a_list_of_traces() -> None:
     model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor())
     photos = [random_photo(), random_photo(40, 60)]
     traces: Any = model.trace(photos)  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert [trace.id for trace in traces] == [model.trace(photo).id for photo in photos]
-    with pytest.raises(InputError, match="of one picture; got 2"):
+    with pytest.raises(InputError, match="of one image; got 2"):
         model.trace(None, image=photos)  # pyright: ignore[reportCallIssue, reportArgumentType]
-    with pytest.raises(InputError, match="empty list holds no picture"):
+    with pytest.raises(InputError, match="empty list holds no image"):
         model.trace(None, image=[])  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
-def test_a_picture_that_unpacks_to_too_much_is_never_decoded() -> None:
+def test_a_image_that_unpacks_to_too_much_is_never_decoded() -> None:
     file = io.BytesIO()
     Image.new("1", (12_000, 12_000)).save(file, "PNG", optimize=True)
     assert len(file.getvalue()) < 100_000
     with pytest.raises(TooLongError, match="12,000 × 12,000"):
-        open_picture(file.getvalue())
+        open_image(file.getvalue())
 
 
-def test_a_figure_of_a_picture_is_the_picture(tmp_path: Path) -> None:
+def test_a_figure_of_a_image_is_the_image(tmp_path: Path) -> None:
     trace = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor()).trace(random_photo())
     figure = attnscope.figure(trace, layer=1, heads=[0, 2], token="patch 1,2")
     figure.savefig(tmp_path / "a.svg")

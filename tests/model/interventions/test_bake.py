@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 import attnscope
 from attnscope.edits import CutEdge, Edit, ScaleHead, ScaleNeuron
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.interventions import bake
 
 INPUT = torch.tensor([ids(7)])
@@ -60,7 +60,7 @@ def test_baked_weights_loaded_by_plain_transformers_give_the_live_edits(family: 
     ],
 )
 def test_what_is_no_edit_of_weights_is_not_baked(family: str, edit: Edit, says: str) -> None:
-    with pytest.raises(RefusedError, match=says):
+    with pytest.raises(UnsupportedError, match=says):
         attnscope.Model(build(family)).bake([edit])
 
 
@@ -77,5 +77,5 @@ def test_an_edit_that_hardly_shows_in_the_answer_is_baked_and_weights_beside_it_
     assert all(torch.equal(baked[name], own[name]) for name in own if name != names[0])
     right = bake._rows_of
     monkeypatch.setattr(bake, "_rows_of", lambda *given: (right(*given)[0], right(*given)[1] + 1))
-    with pytest.raises(RefusedError, match="do not give what the edits do"):
+    with pytest.raises(UnsupportedError, match="do not give what the edits do"):
         smollm2.bake([edit])

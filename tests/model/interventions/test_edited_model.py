@@ -15,7 +15,7 @@ from torch import Tensor
 
 import attnscope
 from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, PatchHead, Planned, ScaleHead, ScaleNeuron, SetAttention
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import InputError, UnsupportedError
 
 INPUT = torch.tensor([ids(7)])
 
@@ -47,7 +47,7 @@ def test_inside_the_block_the_users_own_model_is_edited_and_afterwards_as_before
     hf_model.eval()
     assert torch.equal(logits_of(hf_model), plain)
     assert vars(hf_model).keys() == before.keys()
-    with pytest.raises(RefusedError, match="only inside"):
+    with pytest.raises(UnsupportedError, match="only inside"):
         logits_of(inner)
     with pytest.raises(ZeroDivisionError), llama.edited(edits):
         _ = 1 / 0

@@ -10,7 +10,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
 import attnscope
-from attnscope.errors import CancelledError, InputError, RefusedError
+from attnscope.errors import CancelledError, InputError, UnsupportedError
 
 CLEAN = tiny_models.ids(10)
 CORRUPTED = [*CLEAN[:3], 20, 21, *CLEAN[5:]]
@@ -101,7 +101,7 @@ def test_head_outputs_are_patched_as_by_separate_passes(model, family):
 @pytest.mark.parametrize("what", ["residual", "mlp"])
 def test_the_stream_is_patched_as_by_separate_passes(model, family, what):
     if what == "mlp" and family == "bert":
-        with pytest.raises(RefusedError, match="cannot be patched"):
+        with pytest.raises(UnsupportedError, match="cannot be patched"):
             swept(model, family, what="mlp")
         return
     sweep = swept(model, family, what=what)

@@ -10,7 +10,7 @@ from helpers import tiny_models
 
 import attnscope
 from attnscope import edits
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import InputError, UnsupportedError
 
 IDS = tiny_models.ids(12)
 ATTRIBUTED = ("gpt2", "llama", "gemma2", "gpt_neox", "opt", "olmo2", "qwen3", "deepseek_v3")
@@ -128,12 +128,12 @@ def test_a_masked_model_has_norms_and_a_lens_and_says_why_there_are_no_shares():
     assert any("normalizes the stream" in note for note in states.notes)
     assert torch.allclose(states.norms, torch.stack([s[0].norm(dim=-1) for s in hidden_states(model)]), rtol=1e-5)
     assert (states.logits(3) - logits(model)).abs().max() < 1e-6
-    with pytest.raises(RefusedError, match="transform"):
+    with pytest.raises(UnsupportedError, match="transform"):
         model.states(IDS, ANSWER, position=3)
 
 
 def test_a_model_outside_the_interface_is_refused_with_a_sentence():
-    with pytest.raises(RefusedError, match="residual stream"):
+    with pytest.raises(UnsupportedError, match="residual stream"):
         model_of("bloom").states(IDS)
 
 
@@ -237,5 +237,5 @@ def test_a_model_that_predicts_no_tokens_has_norms_and_one_sentence():
     states = model.states({"pixel_values": torch.zeros(1, 3, 16, 16)})
     assert states.norms.shape == (3, 5) and not states.predicts
     assert len(states.notes) == 1 and "predicts no tokens" in states.notes[0]
-    with pytest.raises(RefusedError, match="predicts no tokens"):
+    with pytest.raises(UnsupportedError, match="predicts no tokens"):
         states.lens()

@@ -9,7 +9,7 @@ from helpers import tiny_models
 from transformers.models.llama import modeling_llama
 
 import attnscope
-from attnscope.errors import InputError, RefusedError
+from attnscope.errors import InputError, UnsupportedError
 
 EAGER = modeling_llama.eager_attention_forward
 
@@ -41,11 +41,11 @@ def own_eager(model):
     return model
 
 
-def test_an_unknown_argument_goes_to_the_modules_own_function_and_a_wrong_picture_is_refused(
+def test_an_unknown_argument_goes_to_the_modules_own_function_and_a_wrong_image_is_refused(
     odd_argument: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modeling_llama, "eager_attention_forward", gated_and_silent)
-    with pytest.raises(RefusedError, match=r"is not shown for this text\. Not exact: layer 0"):
+    with pytest.raises(UnsupportedError, match=r"is not shown for this text\. Not exact: layer 0"):
         attnscope.Model(own_eager(tiny_models.build("llama"))).trace(tiny_models.ids())
 
 
@@ -62,7 +62,7 @@ def test_where_only_the_models_own_weights_give_its_output_those_are_shown(
     torch.testing.assert_close(trace.attention(1, 2), expected[1][0, 2])
     assert trace.certificate.ok
     assert any("Only attention weights are shown" in warning for warning in trace.warnings)
-    with pytest.raises(RefusedError):
+    with pytest.raises(UnsupportedError):
         trace.scores(1, 2)
 
 
@@ -88,7 +88,7 @@ def test_a_choice_of_keys_that_the_mask_does_not_tell_is_refused(monkeypatch: py
         return plain(self, *args, indices=torch.tensor([0]), **kwargs)
 
     monkeypatch.setattr(modeling_llama.LlamaAttention, "forward", forward)
-    with pytest.raises(RefusedError, match="chooses its keys through indices"):
+    with pytest.raises(UnsupportedError, match="chooses its keys through indices"):
         attnscope.Model(own_eager(tiny_models.build("llama"))).trace(tiny_models.ids())
 
 
@@ -100,7 +100,7 @@ def test_a_capture_that_changes_what_the_model_computes_is_refused(monkeypatch: 
         return (output if self.config._attn_implementation == "sdpa" else output * 2), weights
 
     monkeypatch.setattr(modeling_llama.LlamaAttention, "forward", forward)
-    with pytest.raises(RefusedError, match="computes something else when its attention is captured"):
+    with pytest.raises(UnsupportedError, match="computes something else when its attention is captured"):
         attnscope.Model(tiny_models.build("llama")).trace(tiny_models.ids())
 
 
@@ -127,13 +127,13 @@ NO_MATRIX = {
 
 @pytest.mark.parametrize("kind", NO_MATRIX)
 def test_reported_attention_that_is_no_matrix_of_tokens_by_tokens_is_refused(kind: str) -> None:
-    with pytest.raises(RefusedError, match=r"reports attention of shape .* for 6 tokens"):
+    with pytest.raises(UnsupportedError, match=r"reports attention of shape .* for 6 tokens"):
         attnscope.Model(NO_MATRIX[kind]()).trace(tiny_models.ids())
 
 
 def test_a_layer_that_combines_several_answers_to_the_same_queries_is_refused() -> None:
     config = tf.DiffLlamaConfig(**COMMON, num_key_value_heads=4)
-    with pytest.raises(RefusedError, match="several times in one layer"):
+    with pytest.raises(UnsupportedError, match="several times in one layer"):
         attnscope.Model(tf.DiffLlamaForCausalLM(config)).trace(tiny_models.ids())
 
 
@@ -144,13 +144,13 @@ def test_layers_that_look_from_fewer_queries_than_tokens_are_refused(monkeypatch
         return plain(self, input_ids[:, -8:], **kwargs)
 
     monkeypatch.setattr(tf.LlamaModel, "forward", forward)
-    with pytest.raises(RefusedError, match="8 queries look at 8 keys, and there are 12 tokens"):
+    with pytest.raises(UnsupportedError, match="8 queries look at 8 keys, and there are 12 tokens"):
         attnscope.Model(tiny_models.build("llama").model).trace(tiny_models.ids())
 
 
 def test_a_model_that_does_not_run_over_plain_tokens_says_so() -> None:
     model = tf.BertForMultipleChoice(tf.BertConfig(**COMMON))
-    with pytest.raises(RefusedError, match="does not run over 6 plain token ids"):
+    with pytest.raises(UnsupportedError, match="does not run over 6 plain token ids"):
         attnscope.Model(model).trace(tiny_models.ids())
 
 
@@ -181,7 +181,7 @@ def test_a_decoder_that_reads_no_tokens_is_refused_for_that() -> None:
         "past_observed_mask": torch.ones(1, 9),
     }
     for target in (None, [1, 2, 3]):
-        with pytest.raises(RefusedError, match="reads no tokens"):
+        with pytest.raises(UnsupportedError, match="reads no tokens"):
             model.trace(given, target=target)
 
 
@@ -197,7 +197,7 @@ def test_a_model_whose_own_eager_pass_breaks_is_certified_without_it() -> None:
 
 
 def test_a_module_without_attention_is_refused() -> None:
-    with pytest.raises(RefusedError, match="neither goes through"):
+    with pytest.raises(UnsupportedError, match="neither goes through"):
         attnscope.Model(Bare()).trace(tiny_models.ids())
 
 

@@ -185,7 +185,7 @@ def test_figures_and_exports_show_every_stack(reader_and_writer: attnscope.Model
         assert (tmp_path / "one.html").stat().st_size > 10_000
 
 
-def test_a_picture_is_read_in_patches_and_a_decoder_writes_about_it() -> None:
+def test_a_image_is_read_in_patches_and_a_decoder_writes_about_it() -> None:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 32}
     config = tf.VisionEncoderDecoderConfig.from_encoder_decoder_configs(

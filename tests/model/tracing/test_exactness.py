@@ -9,7 +9,7 @@ import torch
 from helpers import tiny_models
 
 import attnscope
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 
 CLOSE = 1e-5
 
@@ -125,7 +125,7 @@ def test_a_model_outside_the_interface_shows_its_own_weights_and_says_so(family:
     assert not trace.certificate.ok
     assert "reports itself" in trace.certificate.sentence
     assert trace.certificate.sentence in trace.warnings
-    with pytest.raises(RefusedError, match="only attention weights"):
+    with pytest.raises(UnsupportedError, match="only attention weights"):
         trace.q(0, 0)
     assert "reports itself" in wrapped.check(tiny_models.ids()).sentence
 
@@ -263,7 +263,7 @@ def test_head_outputs_count_an_adapter_that_wraps_the_projection() -> None:
 
 def test_head_outputs_are_refused_where_what_wraps_the_projection_is_not_linear() -> None:
     trace = attnscope.Model(adapted(torch.nn.Tanh())).trace(tiny_models.ids())
-    with pytest.raises(RefusedError, match="output projection"):
+    with pytest.raises(UnsupportedError, match="output projection"):
         trace.head_output(1, 0)
 
 

@@ -11,7 +11,7 @@ import torch
 from helpers import tiny_models
 
 import attnscope
-from attnscope.errors import CancelledError, RefusedError, TooLongError
+from attnscope.errors import CancelledError, TooLongError, UnsupportedError
 from attnscope.session.limits import Limits
 from attnscope.session.messages.values import values_message
 
@@ -68,7 +68,7 @@ def test_without_a_projection_there_are_no_norms_but_a_reason(tmp_path: Path):
 def test_weights_alone_have_no_values_and_limits_hold():
     weights = np.full((1, 2, 2), 0.5, dtype=np.float32)
     given = attnscope.Trace.from_attention([weights], ["a", "b"])
-    with pytest.raises(RefusedError, match="only attention weights"):
+    with pytest.raises(UnsupportedError, match="only attention weights"):
         values_message(given.layer_record(0), None, Limits(), why_not="")
     trace = attnscope.Model(tiny_models.build("llama")).trace(tiny_models.ids())
     with pytest.raises(TooLongError):

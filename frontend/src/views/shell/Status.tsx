@@ -10,7 +10,7 @@ const REFUSALS: Readonly<Record<string, { readonly title: string; readonly again
   cancelled: { title: "Stopped.", again: true },
   forbidden: { title: "Not let in.", again: false },
   internal: { title: "A fault of attnscope's.", again: true },
-  refused: { title: "This cannot be shown.", again: false },
+  unsupported: { title: "This cannot be shown.", again: false },
   too_large: { title: "Too large.", again: false },
   unknown: { title: "Not there any more.", again: true },
   unreachable: { title: "The model hub does not answer.", again: true },

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.hf.module_info import first_dtype, input_device, is_encoder_decoder, vocabulary_size
 from attnscope.model.hf.vision_config import image_size, vision_config
 
@@ -50,7 +50,7 @@ def probe_inputs(
 ) -> dict[str, Tensor]:
     """Inputs of a kind with about so many tokens: made up where that is known, else those `given`.
 
-    Raises `RefusedError` where neither is there.
+    Raises `UnsupportedError` where neither is there.
     """
     config: Any = model.config
     device = input_device(model)
@@ -69,7 +69,7 @@ def probe_inputs(
     if given is None and FEATURES in kind:
         given = _spectrogram(config, model)
     if given is None:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(model).__name__} reads {', '.join(sorted(kind))}, and what its attention looks like is not known before it "
             "has been given some. Trace something first."
         )
@@ -97,7 +97,7 @@ def probe_ids(config: Any, count: int, vocabulary: int | None = None) -> Tensor:
     """Plain token ids [1, count] of the vocabulary that a text config names, else of one with so many tokens."""
     vocabulary = int(getattr(config, "vocab_size", 0) or vocabulary or 0)
     if vocabulary < 2:
-        raise RefusedError("This model's config names no vocabulary of tokens, so no text can be traced with it.")
+        raise UnsupportedError("This model's config names no vocabulary of tokens, so no text can be traced with it.")
     named = [getattr(config, name, None) for name in ("pad_token_id", "eos_token_id", "bos_token_id")]
     avoid = {one for several in named for one in (several if isinstance(several, (list, tuple)) else [several])}
     ids = [one for one in range(min(vocabulary, 64)) if one not in avoid] or [0]

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from attnscope.capture import run_untouched
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.hf.hidden_states import hidden_difference
 from attnscope.model.hf.module_info import is_encoder_decoder, tolerance_for
 
@@ -31,31 +31,33 @@ def reported_weights(
     `stacks` are those that are asked for (all); the only stack of a model is otherwise named after where it looks. Notes say
     why a stack of several is not shown.
 
-    Raises `RefusedError` where the model reports nothing that can be shown, or computes something else while it reports.
+    Raises `UnsupportedError` where the model reports nothing that can be shown, or computes something else while it reports.
     """
     output = run_untouched(model, inputs, implementation="eager", output_hidden_states=True, output_attentions=True)
     found = eager_weights(output, encoder_decoder=is_encoder_decoder(model))
     if stacks:
         found = {stack: layers for stack, layers in found.items() if not stack or stack in stacks}
     if not any(one is not None for layers in found.values() for one in layers):
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(model).__name__} neither goes through transformers' attention interface nor reports weights as `attentions`, "
             "so there is nothing that could be shown."
         )
     error = hidden_difference(untouched, output)
     if error is not None and not error <= tolerance_for(model):
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(model).__name__} computes something else while it reports its attention weights (its hidden states "
             f"differ by {error:.2g}), so they are not shown."
         )
     checked: dict[str, Weights] = {}
-    refusals: list[RefusedError] = []
+    refusals: list[UnsupportedError] = []
     for stack, layers in found.items():
         size = _size(stack, inputs)
         try:
             weights: Weights = [None if one is None else _token_by_token(model, one, size) for one in layers]
-        except RefusedError as refused:
-            refusals.append(refused if not stack else RefusedError(f"The {stack} attention is not shown. {refused}"))
+        except UnsupportedError as refused:
+            refusals.append(
+                refused if not stack else UnsupportedError(f"The {stack} attention is not shown. {refused}")
+            )
             continue
         checked[stack or next(iter(stacks), None) or ("decoder" if _looks_back(weights) else "encoder")] = weights
     if refusals and not checked:
@@ -84,7 +86,7 @@ def _looks_back(weights: Weights) -> bool:
 
 
 def _token_by_token(model: nn.Module, reported: Any, size: tuple[int, int] | None) -> Tensor:
-    """What a model reports for one layer as weights [heads, queries, keys]. Raises `RefusedError` where it is something else.
+    """What a model reports for one layer as weights [heads, queries, keys]. Raises `UnsupportedError` where it is something else.
 
     Sparse, pooled and hashed attention is reported by offset, block or bucket: no matrix of tokens by tokens.
     """
@@ -97,14 +99,14 @@ def _token_by_token(model: nn.Module, reported: Any, size: tuple[int, int] | Non
     )
     if not isinstance(reported, Tensor) or reported.ndim != 4 or tuple(reported.shape[2:]) != size:
         length = "this input's" if size is None else size[0] if size[0] == size[1] else f"{size[0]} and {size[1]}"
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(model).__name__} reports attention of shape {shape} for {length} tokens, which are no weights of every token "
             "for every token, so it is not shown."
         )
     weights = reported[0].float().cpu()
     slack = tolerance_for(model)
     if not bool((weights >= -slack).all() and (weights.sum(-1) <= 1 + slack).all()):
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(model).__name__} reports attention whose rows are no distributions over the tokens, so it is not shown."
         )
     return weights

@@ -24,7 +24,7 @@ from attnscope.capture import (
     prepared_for_capture,
     run_untouched,
 )
-from attnscope.errors import AttnscopeError, RefusedError
+from attnscope.errors import AttnscopeError, UnsupportedError
 from attnscope.model.architecture.dummy_inputs import PROBE_TOKENS, kind_of, probe_inputs
 from attnscope.model.architecture.gated_attention import gated_places
 from attnscope.model.architecture.layer_index import by_layer, layer_kinds, layer_numbers, ordered
@@ -41,7 +41,7 @@ Route = Literal["interface", "reported"]
 _LOG = logging.getLogger(__name__)
 
 
-class NotRunError(RefusedError):
+class NotRunError(UnsupportedError):
     """A model does not run over what it was given, which it is looked at with first."""
 
 
@@ -104,13 +104,13 @@ class Architecture:
 
 
 def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Architecture:
-    """Run `model` over `inputs`, captured and untouched. Raises `RefusedError` where it cannot be shown exactly."""
+    """Run `model` over `inputs`, captured and untouched. Raises `UnsupportedError` where it cannot be shown exactly."""
     untouched = _untouched(model, inputs)
     look = _look(model, inputs, untouched)
     if not look.calls:
         return _reported(model, inputs, untouched)
     if look.error is not None and not look.error <= tolerance_for(model):
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(model).__name__} computes something else when its attention is captured (its hidden states differ by "
             f"{look.error:.2g}), so what would be shown is not what it does."
         )
@@ -201,7 +201,7 @@ def _outside(
         return {}, ()
     try:
         found, _, notes = reported_weights(model, inputs, untouched, missing)
-    except RefusedError as refused:
+    except UnsupportedError as refused:
         return {}, (str(refused),)
     return {name: _reported_stack(name, weights, across=True) for name, weights in found.items()}, notes
 
@@ -234,8 +234,8 @@ def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
     except Exception as error:
         made_up = "input_ids" in inputs and "pixel_values" not in inputs
         given = f"{PROBE_TOKENS} plain token ids" if made_up else "this input"
-        given = "this picture" if "pixel_values" in inputs else given
-        kind = RefusedError if made_up else NotRunError
+        given = "this image" if "pixel_values" in inputs else given
+        kind = UnsupportedError if made_up else NotRunError
         raise kind(
             f"{type(model).__name__} does not run over {given}, which is how a model is looked at first "
             f"({type(error).__name__}: {error})."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attnscope.capture import Capture
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class Group:
 
 
 def grouped(calls: Sequence[Capture], inputs: Mapping[str, Any], *, encoder_decoder: bool) -> dict[str, Group]:
-    """The stacks of a pass over `inputs`, by name; a model of pictures and texts may make calls that are of none of them.
+    """The stacks of a pass over `inputs`, by name; a model of images and texts may make calls that are of none of them.
 
-    Raises `RefusedError` where another model's call is of no stack that is known.
+    Raises `UnsupportedError` where another model's call is of no stack that is known.
     """
     if encoder_decoder:
         return _encoder_decoder(calls, inputs["decoder_input_ids"].shape[1])
     if "pixel_values" in inputs and "input_ids" in inputs:
-        return _with_pictures(calls, inputs["input_ids"].shape[1])
+        return _with_images(calls, inputs["input_ids"].shape[1])
     group = Group(list(calls))
     return {"decoder" if group.causal else "encoder": group}
 
 
-def _with_pictures(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
+def _with_images(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
     """The calls of the text and those of the vision tower, told apart by the list of layers they lie in.
 
     The text is where all queries and keys are the tokens of the text (the last such list, if a tower has as many patches), the
@@ -52,7 +52,7 @@ def _with_pictures(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
         if all((call.record.queries, call.record.keys) == (tokens, tokens) for call in own)
     ]
     if not of_text:
-        raise RefusedError(
+        raise UnsupportedError(
             f"This model's attention lies in {len(lists)} parts ({', '.join(lists)}), and none is that of a text with {tokens} "
             "tokens. Trace a text alone, where the model reads one."
         )
@@ -77,7 +77,7 @@ def left_out(calls: Sequence[Capture], groups: Mapping[str, Group]) -> tuple[lis
     if not others:
         return [], ()
     return others, (
-        f"The attention in {' and '.join(lists)} is neither of the text nor of the picture's patches, so it is not shown.",
+        f"The attention in {' and '.join(lists)} is neither of the text nor of the image's patches, so it is not shown.",
     )
 
 
@@ -108,7 +108,7 @@ def _encoder_decoder(calls: Sequence[Capture], target: int) -> dict[str, Group]:
             raise _odd(call)
     sources = {call.record.keys for call in encoder.calls}
     if len(sources) > 1:
-        raise RefusedError(
+        raise UnsupportedError(
             f"The layers of this model's encoder have different lengths ({', '.join(map(str, sorted(sources)))} positions), "
             "which is not shown."
         )
@@ -119,8 +119,8 @@ def _encoder_decoder(calls: Sequence[Capture], target: int) -> dict[str, Group]:
     return {name: group for name, group in found.items() if group.calls}
 
 
-def _odd(call: Capture) -> RefusedError:
-    return RefusedError(
+def _odd(call: Capture) -> UnsupportedError:
+    return UnsupportedError(
         f"In {call.name} {call.record.queries} queries look at {call.record.keys} keys, which are neither the positions of the "
         "source nor those of the target, so this model is not shown."
     )

@@ -12,7 +12,7 @@ from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteria
 
 from attnscope.capture import accepted
 from attnscope.capture.decode_steps import StepsRecorder
-from attnscope.errors import AttnscopeError, RefusedError
+from attnscope.errors import AttnscopeError, UnsupportedError
 from attnscope.model.generation.result import GenerationSettings
 from attnscope.model.generation.sampling import Drawing
 from attnscope.model.hf.verbosity import quiet
@@ -44,7 +44,7 @@ _KEPT = frozenset(
         "decoder_attention_mask", "encoder_hidden_states", "encoder_attention_mask",
     }
 )  # fmt: skip
-"""What a model is given in every step; pictures and the like belong to the first."""
+"""What a model is given in every step; images and the like belong to the first."""
 
 _LAST = ("position_ids", "decoder_position_ids", "cache_position", "token_type_ids", "mm_token_type_ids")
 
@@ -106,7 +106,7 @@ def run_steps(
     settings: GenerationSettings,
     on_choice: OnChoice,
 ) -> Run:
-    """Generate from `inputs` on a clone inside `capturing`. Raises `RefusedError` where the model's `generate` fails."""
+    """Generate from `inputs` on a clone inside `capturing`. Raises `UnsupportedError` where the model's `generate` fails."""
     watch = Watch(clone, recorder)
     generator: Any = clone
     drawing = LogitsProcessorList([] if settings.sampling is None else [Drawing(settings.sampling)])
@@ -129,7 +129,7 @@ def run_steps(
     except AttnscopeError:
         raise
     except Exception as error:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(clone).__name__} does not generate text from this input ({type(error).__name__}: {error})."
         ) from error
     finally:

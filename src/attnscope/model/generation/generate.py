@@ -18,7 +18,7 @@ from attnscope.capture.attention_function import NAME
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.capture.run import capturing
 from attnscope.edits import Edit, Plan
-from attnscope.errors import RefusedError, TooLongError
+from attnscope.errors import TooLongError, UnsupportedError
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.architecture.rope import kept_angles
 from attnscope.model.generation.decode import Run, run_steps
@@ -96,7 +96,7 @@ def generate(
 ) -> Generation:
     """What `Model.generate` does, with settings that were checked before.
 
-    Raises `RefusedError` for a model that generates nothing, `InputError` for a text that cannot be used.
+    Raises `UnsupportedError` for a model that generates nothing, `InputError` for a text that cannot be used.
     """
     _check_generates(handle.module)
     encoded = text if isinstance(text, ModelInputs) else handle.preprocessor.encode_prompt(text, pair, target)
@@ -180,7 +180,7 @@ def _afterwards(task: _Task, run: Run, observer: Observer | None) -> Trace:
 def _check_generates(module: nn.Module) -> None:
     can: Any = getattr(module, "can_generate", None)
     if not callable(getattr(module, "generate", None)) or (callable(can) and not can()):
-        raise RefusedError(
+        raise UnsupportedError(
             f"{type(module).__name__} generates no text: it does not predict the next token. Trace it instead, or load the model "
             "with a head that does (`AutoModelForCausalLM`)."
         )

@@ -8,13 +8,13 @@ from attnscope.errors import InputError
 
 
 def vision_config(config: Any) -> Any:
-    """The part of a config that is about pictures."""
+    """The part of a config that is about images."""
     encoder = getattr(config, "encoder", None)
     return getattr(config, "vision_config", None) or (encoder if hasattr(encoder, "image_size") else config)
 
 
 def image_size(config: Any) -> tuple[int, int]:
-    """(height, width) that a config wants pictures to have."""
+    """(height, width) that a config wants images to have."""
     size = getattr(vision_config(config), "image_size", None)
     if isinstance(size, int):
         return size, size

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import GenerationMixin, StoppingCriteriaList
 
 from attnscope.capture import accepted, prepared
-from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, RefusedError
+from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, UnsupportedError
 from attnscope.model.hf.context_length import side_limits
 from attnscope.model.hf.module_info import input_device
 from attnscope.model.inputs.model_inputs import ModelInputs, require_text
@@ -55,10 +55,10 @@ def with_target(
 ) -> ModelInputs:
     """`source` with what the decoder reads: the target, or the model's own greedy output where there is none.
 
-    Raises `RefusedError` for a decoder that reads no tokens.
+    Raises `UnsupportedError` for a decoder that reads no tokens.
     """
     if not accepted(model, **{_DECODER: None}):
-        raise RefusedError(
+        raise UnsupportedError(
             f"The decoder of {type(model).__name__} reads no tokens (there are no `decoder_input_ids`), so what it looks from "
             "cannot be named, and the model is not shown."
         )
@@ -103,13 +103,13 @@ def shifted(model: nn.Module, labels: Tensor) -> Tensor:
 
 
 def start_token(model: nn.Module) -> int:
-    """The token that the decoder reads first. Raises `RefusedError` where neither of the model's configs names one."""
+    """The token that the decoder reads first. Raises `UnsupportedError` where neither of the model's configs names one."""
     for config in (getattr(model, "generation_config", None), model.config):
         for name in ("decoder_start_token_id", "bos_token_id"):
             found = getattr(config, name, None)
             if isinstance(found, int):
                 return found
-    raise RefusedError(
+    raise UnsupportedError(
         f"{type(model).__name__} does not say what its decoder reads first (`decoder_start_token_id`), so a target cannot be put "
         "in. Pass ready inputs with `decoder_input_ids`."
     )
@@ -157,12 +157,12 @@ def greedy(
         except AttnscopeError:
             raise
         except Exception as error:
-            raise RefusedError(
+            raise UnsupportedError(
                 f"{type(model).__name__} could not write an output of its own ({type(error).__name__}: {error}). Pass `target=`."
             ) from error
         ends = getattr(writer.generation_config, "eos_token_id", None)
     if written.ndim != 2:
-        raise RefusedError(f"{type(model).__name__} writes several tokens at each position, which is not shown.")
+        raise UnsupportedError(f"{type(model).__name__} writes several tokens at each position, which is not shown.")
     found = written[:1].cpu()
     stops = set(ends if isinstance(ends, list) else [ends])
     if found.shape[1] > 1 and int(found[0, -1]) in stops:

@@ -1,4 +1,4 @@
-"""What turns pictures into a model's inputs: its own image processor, or plain resizing where there is none."""
+"""What turns images into a model's inputs: its own image processor, or plain resizing where there is none."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Processors:
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pictures as a model's inputs, and how they look to it: its pixels after resizing and cropping, normalizing undone."""
+    """Images as a model's inputs, and how they look to it: its pixels after resizing and cropping, normalizing undone."""
 
     inputs: dict[str, Tensor]
     seen: list[Image.Image]
@@ -53,7 +53,7 @@ class Pixels:
 
 
 def pixels_of(processors: Processors, images: Sequence[Image.Image], config: Any) -> Pixels:
-    """The inputs for pictures alone, through the image processor; without one, resized and scaled plainly, with a warning."""
+    """The inputs for images alone, through the image processor; without one, resized and scaled plainly, with a warning."""
     if processors.image_processor is None:
         return _plainly(images, config)
     inputs = _tensors(processors.image_processor(images=list(images), return_tensors="pt"))
@@ -61,30 +61,30 @@ def pixels_of(processors: Processors, images: Sequence[Image.Image], config: Any
 
 
 def pixels_with_text(processors: Processors, text: str, images: Sequence[Image.Image], config: Any) -> Pixels:
-    """The inputs for a text with pictures in it, through the full processor.
+    """The inputs for a text with images in it, through the full processor.
 
-    Pictures stand where the text has the processor's placeholder (`<image>`, say), or else before it.
+    Images stand where the text has the processor's placeholder (`<image>`, say), or else before it.
     """
     if processors.processor is None:
         raise InputError(
-            "A text with pictures needs the model's full processor, which knows where pictures stand in a text: "
+            "A text with images needs the model's full processor, which knows where images stand in a text: "
             "`attnscope.Model(hf_model, processor)`; or pass ready inputs."
         )
     placeholder, warnings = placeholder_of(processors.processor), []
     missing = 0 if placeholder is None else len(images) - text.count(placeholder)
     if placeholder is not None and missing > 0:
         text = f"{placeholder * missing}\n{text}"
-        warnings.append(f"The text had no {placeholder}, so the picture was put before it.")
+        warnings.append(f"The text had no {placeholder}, so the image was put before it.")
     try:
         found = processors.processor(text=text, images=list(images), return_tensors="pt")
     except (ValueError, TypeError, IndexError) as error:
-        raise InputError(f"The model's processor does not take this text with this picture: {error}.") from error
+        raise InputError(f"The model's processor does not take this text with this image: {error}.") from error
     inputs = _tensors(found)
     return Pixels(inputs, seen(inputs, processors.image_processor, config), warnings)
 
 
 def placeholder_of(processor: Any) -> str | None:
-    """What a processor wants to be written where a picture stands in a text."""
+    """What a processor wants to be written where an image stands in a text."""
     for name in ("boi_token", "image_token", "image_placeholder"):
         token = getattr(processor, name, None)
         if token is not None:
@@ -93,24 +93,24 @@ def placeholder_of(processor: Any) -> str | None:
 
 
 def seen(inputs: Mapping[str, Tensor], image_processor: Any, config: Any) -> list[Image.Image]:
-    """The pictures in `pixel_values` [..., channel, height, width] with the processor's normalizing undone.
+    """The images in `pixel_values` [..., channel, height, width] with the processor's normalizing undone.
 
-    Without a processor the values are stretched to the range of a picture. An empty list where the pixels are not laid out
-    as pictures.
+    Without a processor the values are stretched to the range of an image. An empty list where the pixels are not laid out
+    as images.
     """
     pixels, grids = inputs.get("pixel_values"), grids_of(inputs, vision_config(config))
     if pixels is None:
         return []
     if grids is not None:
         patches = groups_of(pixels.detach().float().cpu())
-        return [_picture(grid.picture(patches), image_processor) for grid in grids]
+        return [_image(grid.image(patches), image_processor) for grid in grids]
     if pixels.ndim < 3 or pixels.shape[-3] not in (1, 3):
         return []
     flat = pixels.detach().float().cpu().reshape(-1, *pixels.shape[-3:])
-    return [_picture(one, image_processor) for one in flat]
+    return [_image(one, image_processor) for one in flat]
 
 
-def _picture(pixels: Tensor, image_processor: Any) -> Image.Image:
+def _image(pixels: Tensor, image_processor: Any) -> Image.Image:
     array = pixels.permute(1, 2, 0).numpy()
     if image_processor is None:
         low, high = float(array.min()), float(array.max())
@@ -128,17 +128,17 @@ def _plainly(images: Sequence[Image.Image], config: Any) -> Pixels:
     height, width = image_size(config)
     channels = int(getattr(vision_config(config), "num_channels", 3) or 3)
     made: list[Tensor] = []
-    pictures: list[Image.Image] = []
+    shown: list[Image.Image] = []
     for image in images:
         resized = image.resize((width, height), Image.Resampling.BICUBIC)
         array = np.asarray(resized.convert("L") if channels == 1 else resized, dtype=np.float32) / 127.5 - 1
         made.append(torch.from_numpy(array.reshape(height, width, channels)).permute(2, 0, 1).contiguous())
-        pictures.append(resized)
+        shown.append(resized)
     sentence = (
-        f"The model came without an image processor: the picture was resized to {width} × {height} pixels and scaled to "
+        f"The model came without an image processor: the image was resized to {width} × {height} pixels and scaled to "
         "−1 … 1, which may not be what it was trained with."
     )
-    return Pixels({"pixel_values": torch.stack(made)}, pictures, [sentence])
+    return Pixels({"pixel_values": torch.stack(made)}, shown, [sentence])
 
 
 def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:

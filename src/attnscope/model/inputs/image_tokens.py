@@ -1,4 +1,4 @@
-"""Inputs with pictures: what the model is given, and the tokens that its patches are."""
+"""Inputs with images: what the model is given, and the tokens that its patches are."""
 
 from __future__ import annotations
 
@@ -33,43 +33,43 @@ from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Token
 
 NO_PATCHES = (
-    "Which part of the picture each position stands for could not be found out (no position follows a patch of its own), so "
-    "the picture is not lit up."
+    "Which part of the image each position stands for could not be found out (no position follows a patch of its own), so "
+    "the image is not lit up."
 )
 
 
-def takes_pictures_only(model: nn.Module) -> bool:
-    """Whether a model reads pictures and no text."""
+def takes_images_only(model: nn.Module) -> bool:
+    """Whether a model reads images and no text."""
     names = _forward_names(model)
     return getattr(model, "main_input_name", None) == "pixel_values" or (
         "pixel_values" in names and "input_ids" not in names
     )
 
 
-def takes_pictures(model: nn.Module) -> bool:
-    """Whether a model reads pictures, alone or in a text."""
+def takes_images(model: nn.Module) -> bool:
+    """Whether a model reads images, alone or in a text."""
     config: Any = model.config
     named = "pixel_values" in _forward_names(model)
-    return named or takes_pictures_only(model) or getattr(config, "vision_config", None) is not None
+    return named or takes_images_only(model) or getattr(config, "vision_config", None) is not None
 
 
 def _forward_names(model: nn.Module) -> set[str]:
     return set(inspect.signature(model.forward).parameters)
 
 
-def encode_pictures(processors: Processors, images: Sequence[Image.Image], config: Any) -> ModelInputs:
-    """Pictures alone; their tokens are not known before the model was looked at (`with_patches`)."""
+def encode_images(processors: Processors, images: Sequence[Image.Image], config: Any) -> ModelInputs:
+    """Images alone; their tokens are not known before the model was looked at (`with_patches`)."""
     pixels = pixels_of(processors, images, config)
     shape = pixels.inputs["pixel_values"].shape
     if len(shape) == 4 and shape[0] > 1:
-        raise InputError(f"A trace is of one picture; got {shape[0]}. For a trace of each pass them as a list.")
+        raise InputError(f"A trace is of one image; got {shape[0]}. For a trace of each pass them as a list.")
     return _encoded(pixels, [])
 
 
 def encode_with_text(
     processors: Processors, read: Reader, text: str, images: Sequence[Image.Image], config: Any
 ) -> ModelInputs:
-    """Pictures in a text, through the model's processor."""
+    """Images in a text, through the model's processor."""
     pixels = pixels_with_text(processors, text, images, config)
     if "input_ids" not in pixels.inputs:
         raise InputError("The model's processor makes no token ids of this text.")
@@ -77,32 +77,30 @@ def encode_with_text(
     return replace(_encoded(pixels, tokens), text=text)
 
 
-def encode_ready_pictures(processors: Processors, read: Reader, given: Mapping[str, Any], config: Any) -> ModelInputs:
+def encode_ready_images(processors: Processors, read: Reader, given: Mapping[str, Any], config: Any) -> ModelInputs:
     """Ready inputs with `pixel_values`, with or without `input_ids`."""
     alone = given.get("input_ids") is None
-    pictures = {
+    images = {
         str(name): _tensor(name, value)
         for name, value in given.items()
-        if value is not None and (alone or _is_about_pictures(str(name)))
+        if value is not None and (alone or _is_about_images(str(name)))
     }
-    pixels = pictures["pixel_values"]
+    pixels = images["pixel_values"]
     if not pixels.is_floating_point() or pixels.ndim < 2:
         raise InputError(
             f"`pixel_values` are what an image processor makes, fractions [1, channel, height, width]; got {pixels.dtype} of "
             f"shape {list(pixels.shape)}."
         )
-    laid_out = not _OF_LAYOUT & pictures.keys()
+    laid_out = not _OF_LAYOUT & images.keys()
     if laid_out and pixels.ndim == 3 and pixels.shape[0] in (1, 3):
-        pictures["pixel_values"] = pixels[None]
-    text = {name: value for name, value in given.items() if str(name) not in pictures and value is not None}
+        images["pixel_values"] = pixels[None]
+    text = {name: value for name, value in given.items() if str(name) not in images and value is not None}
     if alone:
-        if laid_out and pictures["pixel_values"].shape[0] != 1 and pictures["pixel_values"].ndim == 4:
-            raise InputError(f"A trace is of one picture; `pixel_values` hold {pictures['pixel_values'].shape[0]}.")
-        return replace(
-            _encoded(Pixels(pictures, seen(pictures, processors.image_processor, config), []), []), ready=True
-        )
+        if laid_out and images["pixel_values"].shape[0] != 1 and images["pixel_values"].ndim == 4:
+            raise InputError(f"A trace is of one image; `pixel_values` hold {images['pixel_values'].shape[0]}.")
+        return replace(_encoded(Pixels(images, seen(images, processors.image_processor, config), []), []), ready=True)
     encoded = encode_ready(read, text)
-    own = Pixels({**encoded.inputs, **pictures}, seen(pictures, processors.image_processor, config), encoded.warnings)
+    own = Pixels({**encoded.inputs, **images}, seen(images, processors.image_processor, config), encoded.warnings)
     return replace(_encoded(own, encoded.tokens), ready=True)
 
 
@@ -129,7 +127,7 @@ def with_patches(
 
 @dataclass(frozen=True)
 class _Looks:
-    """Looks for the parts of a picture behind the positions of a model's stacks."""
+    """Looks for the parts of an image behind the positions of a model's stacks."""
 
     model: nn.Module
     architecture: Architecture
@@ -144,7 +142,7 @@ class _Looks:
         return self.known[key]
 
     def text_spots(self, stack: str, vision: str | None) -> list[Spot | None] | None:
-        """What each token of a text stands for in the pictures, None where that is not known."""
+        """What each token of a text stands for in the images, None where that is not known."""
         ids = tuple(self.inputs["input_ids"][0].tolist())
         key = (stack, self._layout(), ids)
         if key not in self.known:
@@ -171,7 +169,7 @@ class _Looks:
         return _among(blank, found), True
 
     def _padding(self, count: int) -> dict[int, str]:
-        """Names of the positions that only fill up the patches of a picture."""
+        """Names of the positions that only fill up the patches of an image."""
         mask = self.inputs.get("pixel_attention_mask")
         if mask is None or mask.numel() != count or self._grids is None:
             return {}
@@ -208,7 +206,7 @@ class _Looks:
 
 
 def _among(tokens: Sequence[Token], found: Sequence[Spot | None]) -> list[Token]:
-    """The tokens, those that stand for a part of a picture with their row and column in it."""
+    """The tokens, those that stand for a part of an image with their row and column in it."""
     rows = {spot.image: set[int]() for spot in found if spot is not None}
     columns = {image: set[int]() for image in rows}
     for spot in found:
@@ -238,12 +236,12 @@ def _encoded(pixels: Pixels, tokens: list[Token]) -> ModelInputs:
 
 
 _OF_LAYOUT = frozenset({"spatial_shapes", "pixel_position_ids", "target_sizes", "grid_thw", "image_grid_thw"})
-"""Inputs beside which `pixel_values` are patches and no picture."""
+"""Inputs beside which `pixel_values` are patches and no image."""
 
 _PICTURE_PARTS = ("pixel", "image", "grid_thw", "spatial_shapes", "bool_masked_pos", "interpolate_pos_encoding")
 
 
-def _is_about_pictures(name: str) -> bool:
+def _is_about_images(name: str) -> bool:
     return any(part in name for part in _PICTURE_PARTS)
 
 

@@ -1,4 +1,4 @@
-"""Pictures as they are given: a PIL image, a file, its bytes or an array; and as a trace keeps them."""
+"""Images as they are given: a PIL image, a file, its bytes or an array; and as a trace keeps them."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError, TooLongError
-from attnscope.types import Picture
+from attnscope.types import InputImage
 
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 64 * 10**6
-"""Larger files and pictures are refused, before they are decoded."""
+"""Larger files and images are refused, before they are decoded."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _WHOLE_UP_TO = 256 * 256
-"""Pictures of up to so many pixels are kept as PNG, larger ones as JPEG."""
+"""Images of up to so many pixels are kept as PNG, larger ones as JPEG."""
 
 
-def is_picture(given: object) -> bool:
-    """Whether `given` is a picture for sure: a PIL image, bytes, a `Path`, or an array of three dimensions."""
+def is_image(given: object) -> bool:
+    """Whether `given` is an image for sure: a PIL image, bytes, a `Path`, or an array of three dimensions."""
     if isinstance(given, Image.Image | bytes | bytearray | memoryview | Path):
         return True
     return hasattr(given, "__array__") and len(getattr(given, "shape", ())) == 3
 
 
-def is_list_of_pictures(given: object) -> TypeGuard[Sequence[Any]]:
-    """Whether `given` is a list of at least one picture."""
+def is_list_of_images(given: object) -> TypeGuard[Sequence[Any]]:
+    """Whether `given` is a list of at least one image."""
     if not isinstance(given, list | tuple):
         return False
     items = cast("Sequence[object]", given)
-    return len(items) > 0 and all(is_picture(one) for one in items)
+    return len(items) > 0 and all(is_image(one) for one in items)
 
 
 def check_alone(pair: object, max_tokens: object) -> None:
-    """Raise `InputError` for what goes with texts and not with pictures."""
+    """Raise `InputError` for what goes with texts and not with images."""
     for name, value in (("pair", pair), ("max_tokens", max_tokens)):
         if value is not None:
-            raise InputError(f"`{name}` goes with a text, not with a picture; leave it out.")
+            raise InputError(f"`{name}` goes with a text, not with an image; leave it out.")
 
 
-def open_picture(given: Any) -> Image.Image:
-    """The picture in RGB, turned as its file says.
+def open_image(given: Any) -> Image.Image:
+    """The image in RGB, turned as its file says.
 
     `given` is a PIL image, a path, the bytes of a file (PNG, JPEG, WebP, GIF, BMP or TIFF), or an array: [height, width],
     [height, width, 3] or [3, height, width], either whole numbers from 0 to 255 or fractions from 0 to 1.
@@ -60,38 +60,38 @@ def open_picture(given: Any) -> Image.Image:
         return _from_bytes(bytes(given))
     if hasattr(given, "__array__"):
         return _from_array(np.asarray(given))
-    raise InputError(f"A picture is a PIL image, a path, bytes of a file or an array; got {type(given).__name__}.")
+    raise InputError(f"An image is a PIL image, a path, bytes of a file or an array; got {type(given).__name__}.")
 
 
-def pictures_of(given: Any) -> list[Image.Image]:
-    """The pictures of an argument that takes one or several."""
+def images_of(given: Any) -> list[Image.Image]:
+    """The images of an argument that takes one or several."""
     several = isinstance(given, Sequence) and not isinstance(given, str | bytes | bytearray | memoryview)
     if several and not given:
-        raise InputError("An empty list holds no picture.")
-    return [open_picture(one) for one in (cast("Sequence[Any]", given) if several else [given])]
+        raise InputError("An empty list holds no image.")
+    return [open_image(one) for one in (cast("Sequence[Any]", given) if several else [given])]
 
 
-def kept(image: Image.Image) -> Picture:
-    """A picture as a trace keeps it: PNG, or above 256 × 256 pixels JPEG of high quality."""
+def kept(image: Image.Image) -> InputImage:
+    """An image as a trace keeps it: PNG, or above 256 × 256 pixels JPEG of high quality."""
     file = io.BytesIO()
     if image.width * image.height <= _WHOLE_UP_TO:
         image.save(file, "PNG", optimize=True)
     else:
         image.save(file, "JPEG", quality=92)
-    return Picture(file.getvalue(), image.width, image.height)
+    return InputImage(file.getvalue(), image.width, image.height)
 
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise MissingError(f"There is no picture {str(path)!r}.")
+        raise MissingError(f"There is no image {str(path)!r}.")
     if path.stat().st_size > MOST_BYTES:
-        raise TooLongError(f"The picture {path.name!r} has more than {MOST_BYTES:,} bytes; make it smaller.")
+        raise TooLongError(f"The image {path.name!r} has more than {MOST_BYTES:,} bytes; make it smaller.")
     return path.read_bytes()
 
 
 def _from_bytes(data: bytes) -> Image.Image:
     if len(data) > MOST_BYTES:
-        raise TooLongError(f"The picture has {len(data):,} bytes; at most {MOST_BYTES:,} are read. Make it smaller.")
+        raise TooLongError(f"The image has {len(data):,} bytes; at most {MOST_BYTES:,} are read. Make it smaller.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower, and comes first
@@ -101,11 +101,11 @@ def _from_bytes(data: bytes) -> Image.Image:
     except AttnscopeError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError(f"These {len(data):,} bytes are no picture in PNG, JPEG, WebP, GIF, BMP or TIFF.") from error
+        raise InputError(f"These {len(data):,} bytes are no image in PNG, JPEG, WebP, GIF, BMP or TIFF.") from error
     except Image.DecompressionBombError as error:
-        raise TooLongError(f"The picture is too large to open; at most {MOST_PIXELS:,} pixels are.") from error
+        raise TooLongError(f"The image is too large to open; at most {MOST_PIXELS:,} pixels are.") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise DamagedError(f"The picture cannot be opened; its file is damaged ({error}).") from error
+        raise DamagedError(f"The image cannot be opened; its file is damaged ({error}).") from error
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
@@ -115,7 +115,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
         array = array[..., 0]
     if array.size == 0 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
         raise InputError(
-            f"A picture as an array has the shape [height, width, 3] or [height, width]; got {list(array.shape)}."
+            f"An image as an array has the shape [height, width, 3] or [height, width]; got {list(array.shape)}."
         )
     _check_size(array.shape[1], array.shape[0])
     low, high = float(array.min()), float(array.max())
@@ -123,7 +123,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
         array = np.round(array * 255)
     elif not (low >= 0 and high <= 255):
         raise InputError(
-            f"A picture's numbers go from 0 to 255, or as fractions from 0 to 1; these go from {low:g} to {high:g}. Pixels that "
+            f"An image's numbers go from 0 to 255, or as fractions from 0 to 1; these go from {low:g} to {high:g}. Pixels that "
             "were normalized already are passed as `{'pixel_values': …}`."
         )
     return Image.fromarray(array.astype(np.uint8)).convert("RGB")
@@ -132,7 +132,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
 def _check_size(width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
         raise TooLongError(
-            f"The picture has {width:,} × {height:,} pixels; at most {MOST_PIXELS:,} are opened. Make it smaller."
+            f"The image has {width:,} × {height:,} pixels; at most {MOST_PIXELS:,} are opened. Make it smaller."
         )
     if width < 1 or height < 1:
-        raise InputError("The picture has no pixels.")
+        raise InputError("The image has no pixels.")

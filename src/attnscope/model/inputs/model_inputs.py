@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attnscope.errors import InputError
 from attnscope.model.inputs.input_kind import InputKind
-from attnscope.types import Picture, Token
+from attnscope.types import InputImage, Token
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ModelInputs:
     """Model inputs (a batch of one) and the tokens they stand for: of the text, or of an encoder-decoder model's two sides.
 
     `text` and `pair` are what was given, or what the chat template made of `messages`. `target_tokens` are what the decoder of
-    an encoder-decoder model reads, `target` the text that they were made of. `images` are pictures as the model sees them,
+    an encoder-decoder model reads, `target` the text that they were made of. `images` are images as the model sees them,
     `image_tokens` the positions of the vision tower of a model that reads text as well. `ready` inputs were made elsewhere;
     `kind` is what was given.
     """
@@ -32,7 +32,7 @@ class ModelInputs:
     messages: list[dict[str, Any]] | None = None
     target: str | None = None
     target_tokens: list[Token] | None = None
-    images: list[Picture] = field(default_factory=list[Picture])
+    images: list[InputImage] = field(default_factory=list[InputImage])
     image_tokens: list[Token] | None = None
     ready: bool = False
     kind: InputKind = "text"

@@ -1,6 +1,6 @@
 """Which pixels each position of a stack stands for, found by looking and not from a table of architectures.
 
-One band of the picture after another is changed, and it is watched which positions of the stack's first layer change with it.
+One band of the image after another is changed, and it is watched which positions of the stack's first layer change with it.
 A position that follows exactly the bands of one row and one column is the patch there; one that follows none (a class or
 register token) is a special token; what follows several is a patch pooled from several. For the text of an image-text model
 the layers of its vision tower are left out meanwhile, as they mix all patches: what lies before and after them does not.
@@ -27,7 +27,7 @@ _LEAST_CHANGE = 1e-4
 
 @dataclass(frozen=True)
 class Spot:
-    """The part of a picture that one position stands for."""
+    """The part of an image that one position stands for."""
 
     image: int
     box: Box
@@ -72,15 +72,15 @@ def spots(
     patch: tuple[int, int],
     grids: Sequence[Grid] | None = None,
 ) -> list[Spot | None] | None:
-    """For every position of the stack the part of a picture it stands for, None for those that no pixel changes.
+    """For every position of the stack the part of an image it stands for, None for those that no pixel changes.
 
     `inputs` has `pixel_values` [..., channel, height, width], or the patches of `grids`, and what else the model needs; `clone`
     is a structural clone. None where positions do not stand for separate rectangles of it.
     """
     pixels = inputs["pixel_values"]
     shape = groups_of(pixels).shape if grids else (-1, *pixels.shape[-3:])
-    pictures = range(pixels.numel() // pixels.shape[-3:].numel()) if not grids else ()
-    bands = [_bands_of_grid(grid) for grid in grids] if grids else [_bands(i, shape[1:], patch) for i in pictures]
+    images = range(pixels.numel() // pixels.shape[-3:].numel()) if not grids else ()
+    bands = [_bands_of_grid(grid) for grid in grids] if grids else [_bands(i, shape[1:], patch) for i in images]
     base = torch.rand(pixels.shape, generator=torch.Generator().manual_seed(7)).to(pixels) * 2 - 1
     with _states(clone, inputs, lookout) as states:
         before = states(base)
@@ -109,11 +109,11 @@ def spots(
 
 _Band = tuple[int | slice | Tensor, ...]
 _Bands = tuple[list[_Band], list[_Band]]
-"""Where the patches of each row and of each column of a picture lie in all pixels."""
+"""Where the patches of each row and of each column of an image lie in all pixels."""
 
 
 def _bands(image: int, shape: Sequence[int], patch: tuple[int, int]) -> _Bands:
-    """Of a picture [channel, height, width]."""
+    """Of an image [channel, height, width]."""
     whole, (height, width) = slice(None), patch
     rows: list[_Band] = [(image, whole, slice(y, y + height), whole) for y in range(0, shape[1] - height + 1, height)]
     return rows, [(image, whole, whole, slice(x, x + width)) for x in range(0, shape[2] - width + 1, width)]

@@ -1,4 +1,4 @@
-"""Pictures that come as patches one after another, with the shapes of their grids beside them (SigLIP 2, Qwen-VL)."""
+"""Images that come as patches one after another, with the shapes of their grids beside them (SigLIP 2, Qwen-VL)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid of one picture's patches, and where they lie in `pixel_values` [group, patch, number].
+    """The grid of one image's patches, and where they lie in `pixel_values` [group, patch, number].
 
     They are those from `first` on in one group (`group`), row by row, or in blocks of `merge` × `merge` that a model merges.
     """
@@ -36,8 +36,8 @@ class Grid:
         order = torch.arange(self.rows * self.columns).reshape(self.rows // side, self.columns // side, side, side)
         return self.first + order.transpose(1, 2).reshape(self.rows, self.columns)
 
-    def picture(self, pixels: Tensor) -> Tensor:
-        """The picture [channels, height, width] that `pixel_values` [group, patch, number] hold."""
+    def image(self, pixels: Tensor) -> Tensor:
+        """The image [channels, height, width] that `pixel_values` [group, patch, number] hold."""
         parts = pixels[self.group, self.places.flatten()]
         size, patch = (self.rows, self.columns), self.patch
         if self.frames is None:
@@ -50,7 +50,7 @@ class Grid:
 def grids_of(inputs: Mapping[str, Tensor], said: Any = None) -> list[Grid] | None:
     """The grids of the patches in `pixel_values`; None where these come otherwise.
 
-    By `spatial_shapes` [picture, 2] they are [picture, patch, number], by `image_grid_thw` [picture, 3] all together
+    By `spatial_shapes` [image, 2] they are [image, patch, number], by `image_grid_thw` [image, 3] all together
     [patch, number]. `said` is what knows the patches' size and how many are merged: an image processor, or a vision config.
     """
     pixels = inputs.get("pixel_values")

@@ -27,13 +27,13 @@ from attnscope.model.inputs.encode import encode
 from attnscope.model.inputs.features import holds_numbers
 from attnscope.model.inputs.image_processor import Processors
 from attnscope.model.inputs.image_tokens import (
-    encode_pictures,
-    encode_ready_pictures,
+    encode_images,
+    encode_ready_images,
     encode_with_text,
-    takes_pictures,
-    takes_pictures_only,
+    takes_images,
+    takes_images_only,
 )
-from attnscope.model.inputs.images import check_alone, is_list_of_pictures, is_picture, pictures_of
+from attnscope.model.inputs.images import check_alone, images_of, is_image, is_list_of_images
 from attnscope.model.inputs.input_kind import IMAGE_KINDS, InputKind
 from attnscope.model.inputs.model_inputs import ModelInputs, check_ids
 from attnscope.model.inputs.patch_boxes import patch_size
@@ -68,9 +68,9 @@ class Preprocessor:
     @property
     def takes(self) -> tuple[str, ...]:
         """What the model can be given: `text`, `image`, or both."""
-        if takes_pictures_only(self.module):
+        if takes_images_only(self.module):
             return ("image",)
-        return ("text", "image") if takes_pictures(self.module) else ("text",)
+        return ("text", "image") if takes_images(self.module) else ("text",)
 
     def read_input(
         self,
@@ -82,7 +82,7 @@ class Preprocessor:
         max_tokens: int | None = None,
     ) -> TraceInput | list[TraceInput]:
         """One input, or those of a batch, each with its kind."""
-        if image is None and is_list_of_pictures(text):
+        if image is None and is_list_of_images(text):
             aims = targets_of(target, len(text))
             return [
                 self.read_one(one, cast("str | None", pair), aim, None, max_tokens)
@@ -220,8 +220,8 @@ class Preprocessor:
         """Whether `given` is an image, or ready inputs with one."""
         if isinstance(given, Mapping):
             return "pixel_values" in cast("Mapping[str, Any]", given)
-        only = takes_pictures_only(self.module)
-        return is_picture(given) or (only and (isinstance(given, str) or hasattr(given, "__array__")))
+        only = takes_images_only(self.module)
+        return is_image(given) or (only and (isinstance(given, str) or hasattr(given, "__array__")))
 
     def _parted(self, text: Any, target: Target | None) -> tuple[Any, Target | None]:
         """Source and target. Raises `InputError` for a target that nobody reads."""
@@ -233,20 +233,18 @@ class Preprocessor:
 
     def _encoded_images(self, given: TraceInput) -> ModelInputs:
         text, config = given.value, self.module.config
-        if not takes_pictures(self.module):
-            raise InputError(f"{self.title} reads text, no pictures.")
+        if not takes_images(self.module):
+            raise InputError(f"{self.title} reads text, no images.")
         if given.kind == "image tensors":
-            return encode_ready_pictures(self.processors, self.read, text, config)
+            return encode_ready_images(self.processors, self.read, text, config)
         if given.kind == "images":
             alone = text if given.images is None else given.images
-            return encode_pictures(self.processors, pictures_of(alone), config)
-        if takes_pictures_only(self.module):
-            raise InputError(f"{self.title} reads pictures, no text: `model.trace(image)`.")
+            return encode_images(self.processors, images_of(alone), config)
+        if takes_images_only(self.module):
+            raise InputError(f"{self.title} reads images, no text: `model.trace(image)`.")
         if not isinstance(text, str):
-            raise InputError(
-                "Pictures (`image=`) go with a text; with ready inputs pass `pixel_values` in the mapping."
-            )
-        return encode_with_text(self.processors, self.read, text, pictures_of(given.images), config)
+            raise InputError("Images (`image=`) go with a text; with ready inputs pass `pixel_values` in the mapping.")
+        return encode_with_text(self.processors, self.read, text, images_of(given.images), config)
 
     def _encoded_audio(self, given: TraceInput) -> ModelInputs:
         if isinstance(given.value, str) or given.pair is not None or given.max_tokens is not None:
@@ -256,10 +254,10 @@ class Preprocessor:
     def _check_reads(self, given: Any) -> None:
         """Raise `InputError` for what a model of texts or of images has no input for."""
         numbers = isinstance(given, Mapping) and holds_numbers(cast("Mapping[str, Any]", given))
-        if takes_pictures_only(self.module) and not numbers and not accepted(self.module, input_ids=None):
+        if takes_images_only(self.module) and not numbers and not accepted(self.module, input_ids=None):
             got = "a mapping without `pixel_values`" if isinstance(given, Mapping) else type(given).__name__
             raise InputError(
-                f"{self.title} reads pictures: pass a PIL image, a path, the bytes of a file, an array, or ready "
+                f"{self.title} reads images: pass a PIL image, a path, the bytes of a file, an array, or ready "
                 f"`pixel_values`; got {got}."
             )
         if numbers and not accepted(self.module, **given):

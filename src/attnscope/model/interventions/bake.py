@@ -18,7 +18,7 @@ from transformers.pytorch_utils import Conv1D
 from attnscope.attention import QKRecord
 from attnscope.capture import Capture, Recorder, capture_on, prepared_for_capture, run_untouched
 from attnscope.edits import Edit, Plan, ScaleHead, ScaleNeuron
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.dummy_inputs import probe_inputs, usual_kind
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.architecture.probed_model import ProbedModel
@@ -55,13 +55,13 @@ class Looks:
 def bake_weights(probed: ProbedModel, made: Plan | None) -> nn.Module:
     """A copy of the probed's module with the plan's edits in its weights.
 
-    Raises `RefusedError`, with the edit's name, for one that is none of weights, or whose weights cannot be told.
+    Raises `UnsupportedError`, with the edit's name, for one that is none of weights, or whose weights cannot be told.
     """
     module, architecture = probed.module, probed.architecture
     edits = () if made is None else made.edits
     for edit in edits:
         if not isinstance(edit, (ScaleHead, ScaleNeuron)):
-            raise RefusedError(
+            raise UnsupportedError(
                 f"{edit.kind} of {edit.place} is no change of weights, so it cannot be baked; ScaleHead and ScaleNeuron can."
             )
     result = copy.deepcopy(module)
@@ -123,7 +123,7 @@ def _keeping(
 def _shared(edit: Edit, architecture: Architecture, stack: str) -> None:
     for found in architecture.places.by_path.values():
         if len(found) > 1 and any((place.stack, place.layer) == (stack, edit.layer) for place in found):
-            raise RefusedError(
+            raise UnsupportedError(
                 f"{edit.kind} of {edit.place} cannot be baked: one module runs for {len(found)} layers here, and its weights are "
                 "theirs too."
             )
@@ -133,7 +133,7 @@ def _scale_head(model: nn.Module, architecture: Architecture, edit: ScaleHead, s
     shape, path = architecture.stacks[stack].shapes[edit.layer], architecture.stacks[stack].projections[edit.layer]
     projection = None if path is None else model.get_submodule(path)
     if shape is None or projection is None or type(projection) not in (nn.Linear, Conv1D):
-        raise RefusedError(
+        raise UnsupportedError(
             f"{edit.kind} of {edit.place} cannot be baked: no plain linear map reads the heads' outputs of this layer directly."
         )
     columns = torch.arange(edit.head * shape.v_dim, (edit.head + 1) * shape.v_dim)
@@ -151,7 +151,7 @@ def _scale_neuron(model: nn.Module, architecture: Architecture, looks: Looks, ed
     if edit.vector != "v":
         for pair in () if turns is None else turns.pairs:
             if (pair[0] in edit.dims) != (pair[1] in edit.dims):
-                raise RefusedError(
+                raise UnsupportedError(
                     f"{edit.kind} of {edit.place} cannot be baked: dimensions {pair[0]} and {pair[1]} turn together (RoPE), and "
                     "only one of them is scaled."
                 )
@@ -192,7 +192,7 @@ def _rows_of(edit: Edit, wanted: Tensor, looks: Looks, architecture: Architectur
         alone = bool((closest.values[:, -1] > _SAME).all()) or off.shape[1] < 2
         if bool((closest.values[:, 0] <= _SAME).all()) and alone and len(set(index.tolist())) == len(index):
             return name, index
-    raise RefusedError(
+    raise UnsupportedError(
         f"{edit.kind} of {edit.place} cannot be baked: no plain linear map puts these numbers out (a norm lies between, say)."
     )
 
@@ -216,7 +216,7 @@ def _one_position_each(module: nn.Module) -> list[dict[str, Tensor]]:
 
 
 def _verify(probed: ProbedModel, result: nn.Module, made: Plan) -> None:
-    """Raise `RefusedError` where the copy does not compute what the live edits do.
+    """Raise `UnsupportedError` where the copy does not compute what the live edits do.
 
     Their logits are compared, and in the edited layers, where a small effect is not yet lost among larger numbers, q, k, v and
     what the output projection puts out: there the difference is held against what the edits themselves change.
@@ -232,7 +232,7 @@ def _verify(probed: ProbedModel, result: nn.Module, made: Plan) -> None:
     if wrong is None and not all(map(_is_small, plain, live, own, [noise] * len(own))):
         wrong = "the edited layers compute something else"
     if wrong is not None:
-        raise RefusedError(
+        raise UnsupportedError(
             f"The weights of {probed.title} with these edits in them do not give what the edits do: {wrong}."
         )
 

@@ -21,7 +21,7 @@ from attnscope.capture.attention_function import ACTIVE, NAME
 from attnscope.capture.clone import set_attention
 from attnscope.capture.residual_hooks import positions_before, residual_edits
 from attnscope.edits import Plan
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.architecture.probed_model import ProbedModel
 
@@ -74,7 +74,7 @@ class _Edited(_Forward):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         run = self._run
         if run.closed:
-            raise RefusedError(f"The edits of {run.title} were in force only inside `with model.edited(…):`.")
+            raise UnsupportedError(f"The edits of {run.title} were in force only inside `with model.edited(…):`.")
         now = ACTIVE.get()
         if now is not None and now.plan is run.plan:
             return self.forward(*args, **kwargs)
@@ -95,7 +95,7 @@ _RUNS: ContextVar[tuple[EditedRun, ...]] = ContextVar("attnscope_edited", defaul
 def edited_run(hf_model: nn.Module, probed: ProbedModel, made: Plan) -> Generator[nn.Module]:
     """While this lasts, calls of `hf_model` (and of the models inside it) from this context are edited; others are not.
 
-    Gives the edited model, which any thread may call. Raises `RefusedError` where the model cannot be cloned.
+    Gives the edited model, which any thread may call. Raises `UnsupportedError` where the model cannot be cloned.
     """
     module, architecture = probed.module, probed.architecture
     clone = structural_clone(module)

@@ -136,9 +136,9 @@ def load_tokenizer(origin: Origin) -> PreTrainedTokenizerBase:
 
 
 def load_reader(origin: Origin, config: PreTrainedConfig) -> Any:
-    """What turns texts and pictures into a model's inputs: for one that reads pictures its processor, else its tokenizer.
+    """What turns texts and images into a model's inputs: for one that reads images its processor, else its tokenizer.
 
-    None for a model of pictures alone that came without an image processor: it then resizes plainly, and says so.
+    None for a model of images alone that came without an image processor: it then resizes plainly, and says so.
     """
     import transformers
 

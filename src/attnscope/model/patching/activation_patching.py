@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from attnscope.attention import QKRecord
 from attnscope.capture import prepared
-from attnscope.errors import CancelledError, RefusedError
+from attnscope.errors import CancelledError, UnsupportedError
 from attnscope.model.hf.hidden_states import relative
 from attnscope.model.patching.activation_cache import ActivationCache, cache_activations, logits_at
 from attnscope.model.patching.sweep import Sweep, measured
@@ -90,7 +90,7 @@ class ActivationPatching:
         self._error = 0.0
 
     def run(self, observer: Observer | None = None) -> Sweep:
-        """Every cell of the plan. Raises `RefusedError` where a part is not known, `CancelledError`."""
+        """Every cell of the plan. Raises `UnsupportedError` where a part is not known, `CancelledError`."""
         plan = self._plan
         shape = (len(plan.layers), len(plan.columns))
         unchanged = torch.zeros(shape, dtype=torch.bool)
@@ -158,13 +158,13 @@ class ActivationPatching:
         return found[0], found[1]
 
     def _projection(self, layer: int) -> str | None:
-        """W_O of a layer; None for a layer without attention. Raises `RefusedError` where there should be one."""
+        """W_O of a layer; None for a layer without attention. Raises `UnsupportedError` where there should be one."""
         if self._traces[0].traced_stack(self._plan.stack).records[layer] is None:
             return None
         paths = self._projections[self._plan.stack]
         path = paths[layer] if layer < len(paths) else None
         if path is None:
-            raise RefusedError(
+            raise UnsupportedError(
                 f"The heads of layer {layer} cannot be patched: no output projection (W_O) reads their output directly."
             )
         return path
@@ -172,7 +172,7 @@ class ActivationPatching:
     def _mlp(self, layer: int) -> str | None:
         block = self._blocks[layer]
         if block.note is not None:
-            raise RefusedError(f"The MLP of layer {layer} cannot be patched. {block.note}")
+            raise UnsupportedError(f"The MLP of layer {layer} cannot be patched. {block.note}")
         return None if block.mlp is None else block.mlp.path
 
     def _call(self, layer: int) -> int:
@@ -206,7 +206,7 @@ class ActivationPatching:
         records = [trace.layer_record(layer, self._plan.stack) for trace in self._traces]
         values = records[1]
         if not isinstance(values, QKRecord):
-            raise RefusedError(f"Attention of layer {layer} cannot be patched: its values are not known.")
+            raise UnsupportedError(f"Attention of layer {layer} cannot be patched: its values are not known.")
         heads, rows = torch.arange(values.shape.heads), torch.arange(values.queries)
         v = values.v[values.key_head(heads)].float().cpu()
         first, second = ((one.attention(heads, rows) @ v).transpose(0, 1) for one in records)
@@ -269,7 +269,7 @@ class ActivationPatching:
             logits = logits_at(clone, inputs, self._plan.answer.position)
         error = relative(logits[0], corrupted.logits)
         if not error <= self._tolerance:
-            raise RefusedError(
+            raise UnsupportedError(
                 f"{type(clone).__name__} gives other logits in a batch than alone (by {error:.2g}), so prompts cannot be patched "
                 "in it."
             )

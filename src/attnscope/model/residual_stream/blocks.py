@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.residual_stream.layer_norm import norm_of
 
 
@@ -121,7 +121,7 @@ def find_blocks(
 ) -> dict[str, tuple[Block, ...]]:
     """The blocks of every tower (`encoder`, `decoder`), in order. A decoder's blocks hold its cross-attention too.
 
-    Raises `RefusedError` where layers do not lie in a list, or something happens to the stream between two of them.
+    Raises `UnsupportedError` where layers do not lie in a list, or something happens to the stream between two of them.
     """
     lists: dict[str, list[AttentionCall]] = {}
     for call in calls:
@@ -130,7 +130,7 @@ def find_blocks(
     for container, members in lists.items():
         tower = next((one.stack for one in members if one.stack != "cross"), "cross")
         if tower in found:
-            raise RefusedError(f"The {tower} of {type(clone).__name__} has its layers in several lists.")
+            raise UnsupportedError(f"The {tower} of {type(clone).__name__} has its layers in several lists.")
         found[tower] = tuple(_blocks(clone, container, seen, members, tolerance))
     return found
 
@@ -141,7 +141,7 @@ def _list_of(clone: nn.Module, path: str) -> str:
     for end in range(1, len(parts)):
         if isinstance(clone.get_submodule(".".join(parts[:end])), nn.ModuleList):
             return ".".join(parts[:end])
-    raise RefusedError(f"The layers of {type(clone).__name__} lie in no list, so its residual stream is not known.")
+    raise UnsupportedError(f"The layers of {type(clone).__name__} lie in no list, so its residual stream is not known.")
 
 
 def _blocks(
@@ -150,7 +150,7 @@ def _blocks(
     depth = container.count(".") + 1
     passes = [one for one in seen if one.path.startswith(f"{container}.") and one.path.count(".") == depth]
     if not all(_chained(one, following) for one, following in pairwise(passes)):
-        raise RefusedError(
+        raise UnsupportedError(
             f"Between the layers of {type(clone).__name__} more happens to the residual stream than the layers themselves do."
         )
     waiting = list(calls)
@@ -159,7 +159,7 @@ def _blocks(
         inner = list(seen[one.inside])
         own = [waiting.pop(0) for event in inner if waiting and event.path == waiting[0].path]
         if any(call.layer != number for call in own):
-            raise RefusedError(f"The layers of {type(clone).__name__} are not numbered as they follow each other.")
+            raise UnsupportedError(f"The layers of {type(clone).__name__} are not numbered as they follow each other.")
         yield _block(clone, one, counts.get(one.path, 0), inner, own, tolerance)
         counts[one.path] = counts.get(one.path, 0) + 1
 

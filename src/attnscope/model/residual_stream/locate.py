@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.capture import Place, Recorder, capture_on, prepared_for_capture
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.module_info import target_vocabulary_size, tolerance_for
 from attnscope.model.residual_stream.blocks import AttentionCall, Watch, find_blocks
@@ -23,10 +23,10 @@ def _projection(architecture: Architecture, place: Place) -> str | None:
 
 
 def locate_stream(module: nn.Module, architecture: Architecture, inputs: Mapping[str, Tensor]) -> Stream:
-    """The blocks of a model and what follows them. Raises `RefusedError` where its residual stream is not known."""
+    """The blocks of a model and what follows them. Raises `UnsupportedError` where its residual stream is not known."""
     name = type(module).__name__
     if architecture.route == "reported" or architecture.outside:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{name} does not go through transformers' attention interface, so its blocks and residual stream are not known."
         )
     tolerance = tolerance_for(module) / 10

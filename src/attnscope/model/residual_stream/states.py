@@ -13,7 +13,7 @@ from torch import Tensor
 
 from attnscope.analysis import output_norms
 from attnscope.attention import QKRecord
-from attnscope.errors import CancelledError, InputError, RefusedError
+from attnscope.errors import CancelledError, InputError, UnsupportedError
 from attnscope.model.residual_stream.logit_attribution import Contributions
 from attnscope.trace import Trace
 from attnscope.types import Observer, Token
@@ -93,17 +93,17 @@ class States:
     def logits(self, after: int) -> Float[Tensor, "token vocab"]:
         """The logit lens: the states after so many layers, through the model's own end (final norm, unembedding, caps).
 
-        After all layers these are the model's logits. Raises `RefusedError` where the model predicts no tokens.
+        After all layers these are the model's logits. Raises `UnsupportedError` where the model predicts no tokens.
         """
         self.residual(after)
         if self._reading is None:
-            raise RefusedError(next(iter(self.notes), "This model predicts no tokens, so there is no logit lens."))
+            raise UnsupportedError(next(iter(self.notes), "This model predicts no tokens, so there is no logit lens."))
         return self._reading(after)
 
     def lens(self, k: int = 5, *, observer: Observer | None = None) -> Lens:
         """The `k` most probable tokens of every layer and token, with their probabilities.
 
-        An `observer` is told of every layer. Raises `RefusedError` where the model predicts no tokens, `CancelledError`.
+        An `observer` is told of every layer. Raises `UnsupportedError` where the model predicts no tokens, `CancelledError`.
         """
         if not is_whole(k) or k < 0:
             raise InputError(f"`k` is a number of tokens; got {k!r}.")

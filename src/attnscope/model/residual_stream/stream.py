@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.residual_stream.blocks import Block, Seen, state_of
 from attnscope.model.residual_stream.layer_norm import norm_of
 
@@ -141,7 +141,7 @@ def with_state(output: Any, state: Tensor) -> Any:
 
 
 def _refuse_output(output: Any) -> Any:
-    raise RefusedError(f"A block puts out a {type(output).__name__}, which is not understood.")
+    raise UnsupportedError(f"A block puts out a {type(output).__name__}, which is not understood.")
 
 
 class Outputs:

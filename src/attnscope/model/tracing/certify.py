@@ -13,7 +13,7 @@ from attnscope.attention import QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture import Capture, CapturedPass, Place, capture, run_untouched
 from attnscope.edits import Plan
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.layer_index import ordered
 from attnscope.model.architecture.output_attentions import Weights, eager_weights, reported_weights
 from attnscope.model.architecture.probe import Architecture
@@ -62,7 +62,7 @@ def weighted_values_error(call: Capture, weights: Tensor | None = None) -> float
     heads = torch.arange(record.shape.heads)
     values = record.v if isinstance(record, QKRecord) else call.values
     if values is None:
-        raise RefusedError("The values of this layer were not kept, so its weights cannot be checked.")
+        raise UnsupportedError("The values of this layer were not kept, so its weights cannot be checked.")
     values = values.float().cpu()[heads * values.shape[0] // len(heads)]
     worst, scale = 0.0, float(call.output.abs().max()) if call.output.numel() else 0.0
     offset = 0
@@ -159,9 +159,9 @@ def shown(calls: Sequence[Capture]) -> list[Capture]:
 
 
 def placed(call: Capture) -> Place:
-    """The place of a call. Raises `RefusedError` for a module that computed no attention in the probe."""
+    """The place of a call. Raises `UnsupportedError` for a module that computed no attention in the probe."""
     if call.place is None:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{call.name} computes attention for this input, and did not when the model was looked at first, so it is not known "
             "where it belongs."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from attnscope.edits import Edit, Plan, Planned, plan
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.types import Stack
 
@@ -21,12 +21,12 @@ def plan_for(
     """The plan of `edits` for a model with this architecture; None where there are none.
 
     `sizes` are the numbers of tokens by side (`text`, or `source` and `target`), `further` how many may follow on a side. Raises
-    `InputError` for an edit that does not fit, `RefusedError` where attention does not go through transformers' interface.
+    `InputError` for an edit that does not fit, `UnsupportedError` where attention does not go through transformers' interface.
     """
     if isinstance(edits, (list, tuple)) and not edits:
         return None
     if architecture.route != "interface" or architecture.outside:
-        raise RefusedError(
+        raise UnsupportedError(
             f"{title} computes its attention outside transformers' attention interface, so nothing in it can be edited."
         )
     return plan(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from attnscope.capture import pass_options, prepared
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.model.hf.hidden_states import relative
 from attnscope.trace.certificate import tolerance_of
 
@@ -106,7 +106,7 @@ def lazy_logits(
         final = logits[-1] if logits.ndim == 2 else logits
         error = relative(last, final)
         if not error <= tolerance_of(output.logits.dtype):
-            raise RefusedError(
+            raise UnsupportedError(
                 f"The logits recomputed from the final hidden states differ from the pass's own by {error:.2g}, so they are "
                 f"not given for {type(model).__name__}."
             )

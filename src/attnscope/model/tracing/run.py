@@ -23,7 +23,7 @@ from attnscope.capture import (
     run_untouched,
 )
 from attnscope.edits import Plan
-from attnscope.errors import AttnscopeError, InputError, RefusedError
+from attnscope.errors import AttnscopeError, InputError, UnsupportedError
 from attnscope.model.architecture.layer_index import by_layer, ordered
 from attnscope.model.architecture.output_attentions import reported_weights
 from attnscope.model.architecture.probe import NotRunError, StackArchitecture
@@ -84,7 +84,7 @@ def run(
 ) -> PassResult:
     """Run `inputs` through the model, edited by the plan, and keep what its attention was computed from.
 
-    Raises `RefusedError` where that cannot be shown exactly, `CancelledError` where the observer wants it to stop.
+    Raises `UnsupportedError` where that cannot be shown exactly, `CancelledError` where the observer wants it to stop.
     """
     if probed.architecture.route == "reported":
         return _reported(probed, inputs)
@@ -105,13 +105,13 @@ def _with_reported(probed: ProbedModel, inputs: Mapping[str, Any], passed: PassR
 
 
 def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], title: str) -> None:
-    """Raise `RefusedError` where a layer has other queries or keys than its sides have tokens."""
+    """Raise `UnsupportedError` where a layer has other queries or keys than its sides have tokens."""
     for stack in stacks.values():
         tokens = sizes[stack.query_side], sizes[stack.key_side]
         for layer, record in enumerate(stack.records):
             if record is not None and (record.queries, record.keys) != tokens:
                 there = tokens[0] if tokens[0] == tokens[1] else f"{tokens[0]} and {tokens[1]}"
-                raise RefusedError(
+                raise UnsupportedError(
                     f"{title} is not shown: in layer {layer} {record.queries} queries look at {record.keys} keys, and there are "
                     f"{there} tokens."
                 )
@@ -151,20 +151,20 @@ def _by_own_weights(
     calls = capture(probed.module, inputs, places=places, plan=plan, observer=observer, keep_weights=True).calls
     certificate = certify(calls, probed.tolerance)
     if not certificate.ok:
-        raise RefusedError(f"{probed.title} is not shown for this text. {failed.sentence}")
+        raise UnsupportedError(f"{probed.title} is not shown for this text. {failed.sentence}")
     return stacks_of(probed, calls), certificate
 
 
 def stacks_of(probed: ProbedModel, calls: Sequence[Capture]) -> dict[str, TracedStack]:
-    """The stacks of a whole pass. Raises `RefusedError` where a call cannot be shown, or is not where the probe had it."""
+    """The stacks of a whole pass. Raises `UnsupportedError` where a call cannot be shown, or is not where the probe had it."""
     refused = next((call.refusal for call in shown(calls) if call.refusal), None)
     if refused:
-        raise RefusedError(refused)
+        raise UnsupportedError(refused)
     by_stack: dict[str, list[Capture]] = {}
     for call in calls:
         by_stack.setdefault(placed(call).stack, []).append(call)
     if not probed.architecture.places.complete(Counter(call.name for call in calls)):
-        raise RefusedError(
+        raise UnsupportedError(
             f"{probed.title} computes attention {len(calls)} times for this input and {len(probed.architecture.places)} times "
             "when it was looked at first, so it is not known which layer is which."
         )

@@ -8,9 +8,9 @@ from attnscope.errors import (
     AttnscopeError,
     CancelledError,
     MissingError,
-    RefusedError,
     TooLongError,
     UnreachableError,
+    UnsupportedError,
 )
 from attnscope.session.jobs import BusyError, Job
 from attnscope.wire import Message
@@ -20,7 +20,7 @@ _log = logging.getLogger("attnscope.session")
 _CODES: tuple[tuple[type[AttnscopeError], str], ...] = (
     (TooLongError, "too_large"),
     (MissingError, "unknown"),
-    (RefusedError, "refused"),
+    (UnsupportedError, "unsupported"),
     (CancelledError, "cancelled"),
     (UnreachableError, "unreachable"),
     (AttnscopeError, "bad_request"),

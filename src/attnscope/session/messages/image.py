@@ -1,4 +1,4 @@
-"""A `run` request that brings a picture: the bytes of its file as the tensor `image`, a text beside it or none."""
+"""A `run` request that brings an image: the bytes of its file as the tensor `image`, a text beside it or none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from attnscope.errors import InputError, TooLongError
-from attnscope.model.inputs.images import open_picture
+from attnscope.model.inputs.images import open_image
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.fields import optional_text_of
@@ -19,35 +19,35 @@ from attnscope.session.trace_store import InputText
 
 
 @dataclass(frozen=True)
-class PictureRequest:
-    """A picture to trace, opened and found small enough, and the text that it stands in (empty: none)."""
+class ImageRequest:
+    """An image to trace, opened and found small enough, and the text that it stands in (empty: none)."""
 
     image: Image.Image
     text: str
 
     @classmethod
-    def of(cls, body: Mapping[str, Any], limits: Limits) -> PictureRequest:
+    def of(cls, body: Mapping[str, Any], limits: Limits) -> ImageRequest:
         """From the fields of a request. Its size is looked at before its bytes are."""
         given, text = body["image"], optional_text_of(body, "text") or ""
         if not isinstance(given, np.ndarray) or given.dtype != np.uint8 or given.ndim != 1:
-            raise InputError("`image` is the bytes of a picture's file, a tensor of uint8.")
+            raise InputError("`image` is the bytes of an image's file, a tensor of uint8.")
         if given.size > limits.image_bytes:
             raise TooLongError(
-                f"The picture has {given.size:,} bytes; this session takes at most {limits.image_bytes:,}. Make it smaller."
+                f"The image has {given.size:,} bytes; this session takes at most {limits.image_bytes:,}. Make it smaller."
             )
         if text:
             limits.check_text(text, None)
-        return cls(open_picture(given.tobytes()), text)
+        return cls(open_image(given.tobytes()), text)
 
     def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, int]:
         """What the model reads, and how many positions the trace has.
 
-        Raises `InputError` for a model that reads no pictures, or not with this text.
+        Raises `InputError` for a model that reads no images, or not with this text.
         """
         if "image" not in model.takes:
-            raise InputError(f"{model.title} reads text, no pictures.")
+            raise InputError(f"{model.title} reads text, no images.")
         if self.text and "text" not in model.takes:
-            raise InputError(f"{model.title} reads pictures, no text: send the picture alone.")
+            raise InputError(f"{model.title} reads images, no text: send the image alone.")
         inputs = model.encode(self.text or None, image=self.image)
         tokens = model.count_tokens(inputs)
         limits.check_tokens(tokens)

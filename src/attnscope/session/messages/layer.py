@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from attnscope.attention import LayerRecord, Mask, QKRecord, WeightsRecord
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Arrays
 
@@ -64,7 +64,7 @@ def layer_message(record: LayerRecord, limits: Limits) -> tuple[LayerFields, Arr
         return _qk_message(record, limits)
     if isinstance(record, WeightsRecord):
         return _weights_message(record, limits)
-    raise RefusedError(f"A layer kept as {type(record).__name__} cannot be sent to a page.")
+    raise UnsupportedError(f"A layer kept as {type(record).__name__} cannot be sent to a page.")
 
 
 def _qk_message(record: QKRecord, limits: Limits) -> tuple[LayerFields, Arrays]:

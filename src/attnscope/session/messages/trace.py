@@ -140,7 +140,7 @@ def trace_fields(held: HeldTrace) -> TraceFields:
 
 
 def trace_arrays(trace: Trace) -> dict[str, np.ndarray]:
-    """The tensors of a `trace` response: each picture as the bytes of a PNG or JPEG file."""
+    """The tensors of a `trace` response: each image as the bytes of a PNG or JPEG file."""
     return {f"image_{i}": np.frombuffer(image.data, np.uint8) for i, image in enumerate(trace.images)}
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from attnscope.analysis import output_norms, value_norms
 from attnscope.attention import LayerRecord, QKRecord
-from attnscope.errors import RefusedError
+from attnscope.errors import UnsupportedError
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Arrays
 
@@ -46,11 +46,11 @@ def values_message(
 ) -> tuple[ValuesFields, Arrays]:
     """The fields and tensors of a `values` response.
 
-    `projection` is the layer's W_O; without one the answer has no norms, and `why_not` as its note. Raises `RefusedError`
+    `projection` is the layer's W_O; without one the answer has no norms, and `why_not` as its note. Raises `UnsupportedError`
     for a layer of which only the weights are known, `TooLongError` before anything too large is made, `CancelledError`.
     """
     if not isinstance(record, QKRecord):
-        raise RefusedError("The values of this layer are not known: of it only attention weights are there.")
+        raise UnsupportedError("The values of this layer are not known: of it only attention weights are there.")
     shape = record.shape
     numbers = shape.kv_heads * record.keys * shape.v_dim
     limits.check_answer(4 * (numbers + shape.heads * (record.queries + record.keys)))
