@@ -6,7 +6,8 @@ import torch
 from pairs import interleaved
 
 import attnscope
-from attnscope.analysis import edge_of, overview
+from attnscope.analysis.edges import edge_of
+from attnscope.analysis.overview import overview
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ ANSWER, FOIL = " Paris", " Madrid"
 def main(path: str) -> None:
     model = attnscope.load("smollm2")
     stream = model.patch(CLEAN, CORRUPTED, what="residual", answer=ANSWER, foil=FOIL)
-    heads = model.patch(CLEAN, CORRUPTED, what="head_output", answer=ANSWER, foil=FOIL)
+    heads = model.patch(CLEAN, CORRUPTED, what="output", answer=ANSWER, foil=FOIL)
     states = model.states(CLEAN, ANSWER, FOIL)
     largest = heads.frame().sort_values("effect", ascending=False).iloc[0]
     print(

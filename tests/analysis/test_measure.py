@@ -11,7 +11,8 @@ from helpers import tiny_models
 from helpers.reference_measures import measures
 
 import attnscope
-from attnscope.analysis import MEASURES, overview
+from attnscope.analysis import MEASURES
+from attnscope.analysis.overview import overview
 from attnscope.attention import Mask, QKRecord
 from attnscope.errors import CancelledError
 from attnscope.trace import Trace

@@ -7,7 +7,7 @@ import torch
 from helpers import tiny_models
 
 import attnscope
-from attnscope.analysis import overview
+from attnscope.analysis.overview import overview
 
 
 def brute_force(weights: torch.Tensor, size: int) -> torch.Tensor:

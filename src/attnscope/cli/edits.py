@@ -33,7 +33,7 @@ def edits_given(written: Sequence[str], path: Path | None) -> list[Edit]:
 
 def say_edits(trace: Trace) -> None:
     """Print what a trace was changed by, if by anything."""
-    from attnscope.edits import sentence_of
+    from attnscope.edits.serialization import sentence_of
 
     said = sentence_of(trace.provenance.get("edits") or [])
     if said:

@@ -25,7 +25,7 @@ def patch(
         str | None, typer.Option(help="The token that is measured. Default: the clean prompt's most probable one.")
     ] = None,
     foil: Annotated[str | None, typer.Option(help="A token to measure it against.")] = None,
-    what: Annotated[str, typer.Option(help="head_output, attention, residual or mlp.")] = "head_output",
+    what: Annotated[str, typer.Option(help="output, attention, residual or mlp.")] = "output",
     by: Annotated[
         str | None, typer.Option(help="head, position or layer. Default: head; position for the stream.")
     ] = None,

@@ -8,11 +8,11 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from attnscope.capture import capture, run_untouched
-from attnscope.edits import unresolved
+from attnscope.edits.serialization import unresolved
 from attnscope.errors import DamagedError, InputError
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.module_info import input_device
-from attnscope.model.model import Model
+from attnscope.model.model import Model, handle_of
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.trace import Trace
@@ -46,7 +46,7 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
         raise DamagedError(f"{os.fspath(path)!r} records edits that are none: {error}") from error
     if model is None:
         return trace
-    tower = model.handle.tower_for(trace.inputs)
+    tower = handle_of(model).tower_for(trace.inputs)
     made_by = trace.provenance.get("weights")
     if made_by != fingerprint(tower.module):
         raise InputError(

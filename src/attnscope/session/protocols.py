@@ -131,7 +131,7 @@ class ModelLike(Protocol):
         clean: Any,
         corrupted: Any,
         *,
-        what: str = "head_output",
+        what: str = "output",
         by: str | None = None,
         metric: str | None = None,
         answer: str | int | None = None,
@@ -148,11 +148,7 @@ class ModelLike(Protocol):
         ...
 
     def check(
-        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
     ) -> Certificate:
-        """The full certificate of a text."""
-        ...
-
-    def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
-        """The full certificate of a trace that this model made."""
+        """The full certificate of a text, or of a trace that this model made."""
         ...

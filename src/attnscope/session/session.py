@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from attnscope.analysis import edge_of, overview
+from attnscope.analysis.edges import edge_of
+from attnscope.analysis.overview import overview
 from attnscope.edits import Edit
 from attnscope.errors import DamagedError, InputError, UnsupportedError
 from attnscope.model.inputs.preprocessor import no_target_side
@@ -320,7 +321,7 @@ class Session:
             raise UnsupportedError("This trace came without its model, so it cannot be checked: run the text again.")
         job.stage = "check"
         with job.holding(self._pass, "waiting for another pass"):
-            certificate = held.model.check_trace(held.trace, observer=job)
+            certificate = held.model.check(held.trace, observer=job)
         return Answer("check", {"trace": held.trace.id, "certificate": certificate_fields(certificate)})
 
     def _export(self, body: Mapping[str, Any], _job: Job) -> Answer:

@@ -206,13 +206,10 @@ class FakeModel:
         )
 
     def check(
-        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
     ) -> Certificate:
-        """A full certificate without fault."""
-        return self.check_trace(self.trace(text, pair, target=target), observer=observer)
-
-    def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
-        """A full certificate without fault."""
+        """A full certificate without errors, of a text or a trace."""
+        trace = text if isinstance(text, Trace) else self.trace(text, pair, target=target)
         for layer in range(self.layers):
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")

@@ -66,7 +66,7 @@ def fake_sweep(
     return Sweep(
         values=torch.full_like(values, 0.25) if clean == corrupted else values,
         unchanged=torch.full(values.shape, clean == corrupted),
-        what="head_output",
+        what="output",
         by="head",
         stack=stack,
         metric="logit",

@@ -14,7 +14,8 @@ from helpers.tiny_models import build, ids
 from torch import Tensor
 
 import attnscope
-from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, PatchHead, Planned, ScaleHead, ScaleNeuron, SetAttention
+from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, PatchHead, ScaleHead, ScaleNeuron, SetAttention
+from attnscope.edits.plan import Planned
 from attnscope.errors import InputError, UnsupportedError
 
 INPUT = torch.tensor([ids(7)])

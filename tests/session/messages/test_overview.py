@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from helpers.session_requests import ask, error_of
 
-from attnscope.analysis import MEASURES, overview
+from attnscope.analysis import MEASURES
+from attnscope.analysis.overview import overview
 from attnscope.session import HeldTrace, InputText, ModelEntry, Session
 from attnscope.testing.fake_model import FakeModel
 

@@ -47,7 +47,7 @@ def test_states_of_a_trace_come_with_the_lens_and_the_shares():
     [
         ({"clean": None}, "bad_request", "needs the string `clean`"),
         ({"clean": ""}, "bad_request", "empty"),
-        ({"what": "logits"}, "bad_request", "one of head_output"),
+        ({"what": "logits"}, "bad_request", "one of output"),
         ({"answer": 1.5}, "bad_request", "is one token"),
         ({"layers": "all"}, "bad_request", "list of at least one"),
         ({"layers": [0, "1"]}, "bad_request", "whole number"),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from attnscope.capture import Capture, Place, Places, capture
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.edits.stages import LayerPlan, Scaled
 from attnscope.model.hf.module_info import tolerance_for
 

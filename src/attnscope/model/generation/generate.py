@@ -17,7 +17,8 @@ from attnscope.capture import prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.capture.run import capturing
-from attnscope.edits import Edit, Plan
+from attnscope.edits import Edit
+from attnscope.edits.plan import Plan
 from attnscope.errors import TooLongError, UnsupportedError
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.architecture.rope import kept_angles

@@ -17,7 +17,8 @@ from transformers.pytorch_utils import Conv1D
 
 from attnscope.attention import QKRecord
 from attnscope.capture import Capture, Recorder, capture_on, prepared_for_capture, run_untouched
-from attnscope.edits import Edit, Plan, ScaleHead, ScaleNeuron
+from attnscope.edits import Edit, ScaleHead, ScaleNeuron
+from attnscope.edits.plan import Plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.dummy_inputs import probe_inputs, usual_kind
 from attnscope.model.architecture.probe import Architecture

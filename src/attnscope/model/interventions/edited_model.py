@@ -20,7 +20,7 @@ from attnscope.capture import Recorder, structural_clone
 from attnscope.capture.attention_function import ACTIVE, NAME
 from attnscope.capture.clone import set_attention
 from attnscope.capture.residual_hooks import positions_before, residual_edits
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.architecture.probed_model import ProbedModel

@@ -140,7 +140,7 @@ class ActivationPatching:
         return measured(logits, self._plan.metric, answer.answer.id, None if answer.foil is None else answer.foil.id)
 
     def _recorded(self, clone: nn.Module, observer: Observer | None) -> tuple[ActivationCache, ActivationCache]:
-        read = [self._projection(layer) for layer in self._plan.layers] if self._plan.what == "head_output" else []
+        read = [self._projection(layer) for layer in self._plan.layers] if self._plan.what == "output" else []
         written = [self._mlp(layer) for layer in self._plan.layers] if self._plan.what == "mlp" else []
         found: list[ActivationCache] = []
         for trace in self._traces:
@@ -195,7 +195,7 @@ class ActivationPatching:
         if path is None:
             return None
         heads = self._traces[0].layer_record(layer, self._plan.stack).shape.heads
-        if what == "head_output":
+        if what == "output":
             call = self._call(layer)
             first, second = (one.read[path][call].unflatten(-1, (heads, -1)) for one in (clean, corrupted))
             return Patch(first, second)

@@ -15,11 +15,13 @@ from attnscope.types import Token
 if TYPE_CHECKING:
     import pandas
 
-What = Literal["head_output", "attention", "residual", "mlp"]
+What = Literal["output", "attention", "residual", "mlp"]
 By = Literal["head", "position", "layer"]
 Metric = Literal["logit", "probability", "log_probability", "ratio"]
 
-WHAT: tuple[What, ...] = ("head_output", "attention", "residual", "mlp")
+WHAT: tuple[What, ...] = ("output", "attention", "residual", "mlp")
+RENAMED_ACTIVATIONS = {"head_output": "output"}
+"""Old names of activations that users may still pass as `what`."""
 METRICS: dict[Metric, str] = {
     "logit": "logit(answer) − logit(foil)",
     "probability": "p(answer) − p(foil)",

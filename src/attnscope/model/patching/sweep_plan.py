@@ -34,7 +34,7 @@ class SweepPlan:
 class SweepQuestion:
     """What is asked of a sweep, as `Model.patch` takes it: unchecked."""
 
-    what: str = "head_output"
+    what: str = "output"
     by: str | None = None
     metric: str | None = None
     answer: str | int | None = None
@@ -49,7 +49,7 @@ class SweepQuestion:
 def plan_of(clean: Trace, trace: Trace, stream: Stream, answer: Answer, question: SweepQuestion) -> SweepPlan:
     """The plan of a sweep from `clean` into `trace`, which line up. Raises `InputError`, one sentence each."""
     kind = cast("What", _one_of(question.what, "what", WHAT))
-    of_heads = kind in ("head_output", "attention")
+    of_heads = kind in ("output", "attention")
     axis = cast("By", _one_of(question.by or ("head" if of_heads else "position"), "by", get_args(By)))
     chosen = cast(
         "Metric", _one_of(question.metric or ("probability" if answer.foil is None else "logit"), "metric", METRICS)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from attnscope.attention import QKRecord
 from attnscope.capture import Places, Recorder, accepted, capturing, pass_options, prepared
 from attnscope.capture.attention_function import NAME
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.errors import CancelledError
 from attnscope.model.residual_stream.answer import Answer, last_only
 from attnscope.model.residual_stream.blocks import Addend, Block, state_in, state_of

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from attnscope.attention import QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture import Capture, CapturedPass, Place, capture, run_untouched
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.layer_index import ordered
 from attnscope.model.architecture.output_attentions import Weights, eager_weights, reported_weights

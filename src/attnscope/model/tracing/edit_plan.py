@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from attnscope.edits import Edit, Plan, Planned, plan
+from attnscope.edits import Edit
+from attnscope.edits.plan import Plan, Planned, plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.types import Stack

@@ -22,7 +22,7 @@ from attnscope.capture import (
     prepared_for_capture,
     run_untouched,
 )
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.errors import AttnscopeError, InputError, UnsupportedError
 from attnscope.model.architecture.layer_index import by_layer, ordered
 from attnscope.model.architecture.output_attentions import reported_weights

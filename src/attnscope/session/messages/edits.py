@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from attnscope.edits import Edit, edit_of
+from attnscope.edits import Edit
 from attnscope.edits.reference import Find
+from attnscope.edits.serialization import edit_of
 from attnscope.errors import InputError
 from attnscope.session.limits import Limits
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, TypedDict
 
-from attnscope.analysis import MEASURES, Edge, LayerOverview
+from attnscope.analysis import MEASURES
+from attnscope.analysis.edges import Edge
+from attnscope.analysis.overview import LayerOverview
 from attnscope.session.messages.answer import Arrays
 
 EDGE_COLUMNS = (

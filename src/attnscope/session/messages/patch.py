@@ -54,7 +54,7 @@ class PatchRequest:
         clean, corrupted, target = text_of(body, "clean"), text_of(body, "corrupted"), optional_text_of(body, "target")
         for one in (clean, corrupted):
             limits.check_text(one, None, target)
-        what = optional_text_of(body, "what") or "head_output"
+        what = optional_text_of(body, "what") or "output"
         if what not in WHAT:
             raise InputError(f"`what` is one of {', '.join(WHAT)}; got {what[:100]!r}.")
         options: dict[str, Any] = {
@@ -80,7 +80,7 @@ class PatchRequest:
         tokens = max(model.count_tokens(one) for one in (clean, corrupted))
         limits.check_tokens(tokens)
         stack = max(model.stacks.values(), key=lambda one: one.layers)
-        by = self.options["by"] or ("head" if self.options["what"] in ("head_output", "attention") else "position")
+        by = self.options["by"] or ("head" if self.options["what"] in ("output", "attention") else "position")
         layers, heads, positions = (self.options[name] for name in ("layers", "heads", "positions"))
         columns = {"head": len(heads or range(stack.heads)), "position": len(positions or range(tokens))}.get(by, 1)
         limits.check_patched(len(layers or range(stack.layers)) * columns * tokens)
