@@ -67,26 +67,31 @@ class ApiModule(SphinxDirective):
 
 def _page(module: str) -> Iterator[str]:
     home = import_module(module)
-    groups: dict[str, list[str]] = {"Modules": [], "Classes": [], "Functions": [], "Errors": [], "Data": []}
+    groups: dict[str, list[str]] = {"Classes": [], "Functions": [], "Errors": [], "Data": [], "Modules": []}
     for name in public_names(module):
         groups[_kind(getattr(home, name))].append(name)
-    yield from (f".. automodule:: {module}", "   :no-members:", "", f".. currentmodule:: {module}", "")
+    yield from (f".. automodule:: {module}", "   :no-members:", "")
     for title, names in groups.items():
         if not names:
             continue
         yield from (title, "-" * len(title), "")
         if title == "Modules":
-            yield from (f"- :doc:`{module}.{name}`" for name in names if f"{module}.{name}" in MODULES)
-            yield ""
-            for name in names:
-                if f"{module}.{name}" not in MODULES:
-                    yield from (f".. automodule:: {module}.{name}", "   :members:", "   :imported-members:", "")
-                else:
-                    yield from ("", "")
+            yield from _modules(module, names)
             continue
+        yield from (f".. currentmodule:: {module}", "")
         yield from (".. autosummary::", "   :nosignatures:", "", *(f"   {name}" for name in names), "")
         for name in names:
             yield from _entry(title, name)
+
+
+def _modules(module: str, names: list[str]) -> Iterator[str]:
+    """Links to the modules that have a page of their own; the others are documented in place."""
+    for name in names:
+        full = f"{module}.{name}"
+        if full in MODULES:
+            yield from (f"- :doc:`{full} <{full}>`", "")
+        else:
+            yield from (f".. automodule:: {full}", "   :members:", "   :imported-members:", "")
 
 
 def _entry(title: str, name: str) -> Iterator[str]:
@@ -108,12 +113,24 @@ def _kind(value: Any) -> str:
 
 
 def _resolved(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement) -> nodes.Node | None:
-    """A reference to where a public object is defined leads to where it is documented."""
-    target = public_places().get(node.get("reftarget", ""))
-    if target is None or node.get("refdomain") != "py":
+    """A reference to where something is defined leads to where it is documented, or is plain text where nothing is."""
+    target = node.get("reftarget", "")
+    if node.get("refdomain") != "py" or not target.startswith("attnscope."):
         return None
-    domain = env.domains.python_domain
-    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, content)
+    place = public_places().get(target)
+    if place is not None:
+        domain = env.domains.python_domain
+        return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", place, node, content)
+    module, _, name = target.rpartition(".")
+    return content if _exists(module, name) else None
+
+
+@cache
+def _exists(module: str, name: str) -> bool:
+    try:
+        return hasattr(import_module(module), name)
+    except ImportError:
+        return False
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

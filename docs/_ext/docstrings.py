@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -28,13 +29,14 @@ def to_rst(lines: list[str]) -> list[str]:
 def _converted(lines: list[str]) -> Iterator[str]:
     in_section = in_code = False
     before = ""
-    for line in lines:
+    for number, line in enumerate(lines):
         indented = line.startswith("    ")
         if line.strip() and not indented:
             in_section, in_code = bool(_SECTION.match(line)), False
         if indented and not in_section and not in_code and not before.strip():
             in_code = True
-            yield f".. code-block:: {'text' if _DRAWING.search(line) else 'python'}"
+            block = takewhile(lambda one: not one.strip() or one.startswith("    "), lines[number:])
+            yield f".. code-block:: {'text' if any(map(_DRAWING.search, block)) else 'python'}"
             yield ""
         yield line if in_code or not line.strip() else _text(line)
         before = line
