@@ -41,7 +41,7 @@ bench: setup ## measure time, memory and bytes (ARGS goes to the benchmarks)
 gallery: setup ## draw the pictures of docs/gallery.md anew (ARGS: names of scenes)
 	@$(BIN)/python scripts/gallery.py $(ARGS)
 
-table: setup ## build, trace and certify every model type of transformers: docs/models.md (ARGS: names of types)
+table: setup ## build, trace and certify every model type of transformers: docs/reference/models.md (ARGS: names of types)
 	@$(BIN)/python scripts/table.py $(ARGS)
 
 clean: ## remove everything that was built, but not the models in the user's cache

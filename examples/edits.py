@@ -1,4 +1,4 @@
-"""One edit of each kind on SmolLM2, and what changed: the numbers of docs/edits.md.
+"""One edit of each kind on SmolLM2, and what changed: the numbers of docs/how-to/edits.md.
 
 python examples/edits.py
 """

@@ -1,4 +1,4 @@
-"""Where SmolLM2 keeps which country it was asked about: the figure of docs/patching.md.
+"""Where SmolLM2 keeps which country it was asked about: the figure of docs/how-to/patching.md.
 
 python examples/patching.py docs/images/patching.png
 """

@@ -5,7 +5,7 @@
     tensors   raw, little endian, in the order of their offsets
 
 The object carries `v` (version of the protocol), `id` (chosen by whoever asks; every response repeats it), `type`, and
-`trace` (the hash of the trace) where it is about one. docs/wire.md lists the types. The same bytes travel over HTTP,
+`trace` (the hash of the trace) where it is about one. docs/reference/wire.md lists the types. The same bytes travel over HTTP,
 over a notebook's messages and inside an exported page.
 """
 

@@ -91,7 +91,7 @@ def layer(name: str, *, heads: int, kv_heads: int, queries: int, keys: int, dim:
 
 
 def attention(case: Case) -> tuple[list[Any], list[Any]]:
-    """Attention and scores [heads][queries][keys], by the formula of docs/wire.md, one number at a time."""
+    """Attention and scores [heads][queries][keys], by the formula of docs/reference/wire.md, one number at a time."""
     body, tensors = case.message.body, case.message.tensors
     heads, kv_heads, cap = body["heads"], body["kv_heads"], body["softcap"]
     weights: list[Any] = []

@@ -1,4 +1,4 @@
-"""The measures by loops over single weights, from docs/measures.md and nothing of attnscope's: what tests compare with."""
+"""The measures of docs/reference/measures.md as loops over single weights, independent of attnscope: what tests compare with."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def whole(planes: np.ndarray) -> np.ndarray:
 
 
 def vectors(message: Message, name: str) -> torch.Tensor:
-    """q or k of a packed layer, by the description in docs/wire.md: [heads, tokens, dim]."""
+    """q or k of a packed layer, by the description in docs/reference/wire.md: [heads, tokens, dim]."""
     zigzag = whole(message.tensors[f"{name}_planes"])
     numbers = torch.from_numpy((zigzag >> 1) ^ -(zigzag & 1)).float()
     units, sizes = (torch.from_numpy(message.tensors[f"{name}_{part}"].astype(np.float32)) for part in ("unit", "size"))

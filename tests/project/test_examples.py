@@ -1,4 +1,4 @@
-"""What the examples of docs/examples-edits.md say, on fewer texts: heads that copy, and pairs that keep a head near."""
+"""The claims of docs/tutorials/induction-heads-and-distance.md on fewer texts: copying heads, and pairs that keep a head near."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of model types (docs/models.md) is what its program finds, here tried on a sample of all families."""
+"""The table of model types (docs/reference/models.md) is what its program finds, here tried on a sample of all families."""
 
 from __future__ import annotations
 

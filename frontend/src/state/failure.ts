@@ -5,7 +5,7 @@ import { DisconnectedError, HostError } from "../source/source";
 export interface Failure {
   readonly sentence: string;
   readonly disconnected: boolean;
-  /** Why the host refused, as docs/wire.md names it; null where it did not. */
+  /** Why the host refused, as docs/reference/wire.md names it; null where it did not. */
   readonly code: string | null;
   /** The tokens that a text may be cut to which is too long. */
   readonly fits: number | null;

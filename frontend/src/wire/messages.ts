@@ -1,4 +1,4 @@
-/** The messages of docs/wire.md as types, and the one place where bytes become one of them. */
+/** The messages of docs/reference/wire.md as types, and the one place where bytes become one of them. */
 
 import { DamagedError, decode, type Tensor } from "./safetensors";
 
@@ -76,7 +76,7 @@ export interface ImageSize {
   readonly height: number;
 }
 
-/** A number that is known of every head, as docs/wire.md describes it; the sentences are for a person. */
+/** A number that is known of every head, as docs/reference/wire.md describes it; the sentences are for a person. */
 export interface Measure {
   readonly name: string;
   readonly title: string;
@@ -204,7 +204,7 @@ export interface TraceMessage extends Base {
   readonly predictions?: readonly Prediction[];
 }
 
-/** A change made in a pass, as docs/wire.md writes it. */
+/** A change made in a pass, as docs/reference/wire.md writes it. */
 export interface Edit {
   readonly type: string;
   readonly [field: string]: unknown;
@@ -292,7 +292,7 @@ export interface ValuesMessage extends Base {
   readonly note: string | null;
 }
 
-/** One edge in all heads: tensors over these, in the model's order (docs/wire.md). */
+/** One edge in all heads: tensors over these, in the model's order (docs/reference/wire.md). */
 export interface EdgeMessage extends Base {
   readonly type: "edge";
   readonly trace: string;

@@ -1,4 +1,4 @@
-"""What is computed over whole traces (formulas, sources and caveats: docs/measures.md).
+"""What is computed over whole traces (formulas, sources and caveats: docs/reference/measures.md).
 
 analysis.heads(trace)                   # every measure of every head, a pandas DataFrame
 analysis.edge(trace, query=5, key=2)    # all heads by one edge

@@ -1,4 +1,4 @@
-"""The measures of a head's pattern: names, units, and what they say for a person (formulas: docs/measures.md).
+"""The measures of a head's pattern: names, units, and what they say for a person (formulas: docs/reference/measures.md).
 
 Every measure exists twice. Over all keys, and *off sink*: without the sinks (the first token of a causal stack, special
 tokens), after the rest of each row was brought back to a sum of 1. A row with nothing left is left out. Where a measure is

@@ -25,7 +25,8 @@ def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> 
     """Every measure of every head: the columns `layer`, `head`, and one for each of `measures()`.
 
     With `off_sink` the sinks (the first token of a causal stack, special tokens) are left out and each row brought back to a
-    sum of 1. NaN where a measure is not defined. Formulas: docs/measures.md. Raises `InputError` for a stack that is not there.
+    sum of 1. NaN where a measure is not defined. Formulas: docs/reference/measures.md.
+    Raises `InputError` for a stack that is not there.
     """
     import pandas
 

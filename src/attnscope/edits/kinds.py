@@ -2,7 +2,7 @@
 
 Edits act in the order of the computation: q, k and v (`ScaleNeuron`), scores (`CutEdge`), weights (`SetAttention`,
 `PatchHead` of attention), head outputs (`ScaleHead`, `MeanHead`, `ResampleHead`, `PatchHead` of output), residual stream
-(`AddVector`); within one of these, in the order of the list. The equations are in docs/edits-maths.md.
+(`AddVector`); within one of these, in the order of the list. The equations are in docs/explanation/edits-maths.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a file holds: for each request that its page may make, the messages that answer it (docs/wire.md).
+"""What a file holds: for each request that its page may make, the messages that answer it (docs/reference/wire.md).
 
 The messages are those of a session that holds the trace alone; only layers are packed more tightly. A block is a stream of
 messages as HTTP would carry it, compressed; its name is the request's.

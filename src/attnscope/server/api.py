@@ -1,4 +1,4 @@
-"""`POST /api`: one request in, a stream of framed messages out (docs/wire.md)."""
+"""`POST /api`: one request in, a stream of framed messages out (docs/reference/wire.md)."""
 
 from __future__ import annotations
 

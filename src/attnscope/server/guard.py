@@ -1,4 +1,4 @@
-"""The gate in front of everything that the server answers. docs/security.md says what each check is for."""
+"""The gate in front of everything that the server answers. docs/explanation/security.md says what each check is for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Carries a page's requests from the notebook's shell to threads of their own, and the responses back.
 
-The content of a custom message is `{"request": {…}}`, the JSON object of docs/wire.md. It is answered with
+The content of a custom message is `{"request": {…}}`, the JSON object of docs/reference/wire.md. It is answered with
 `{"received": id}` at once, so that the page can tell a kernel at work from one that runs a cell, and then with
 `{"answer": id}` and the bytes of one response, for each response.
 """

@@ -1,4 +1,4 @@
-"""What a session says of measures, parts and edges: the numbers of the trace, in the fields of docs/wire.md."""
+"""What a session says of measures, parts and edges: the numbers of the trace, in the fields of docs/reference/wire.md."""
 
 from __future__ import annotations
 

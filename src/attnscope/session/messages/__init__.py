@@ -1,1 +1,1 @@
-"""The messages that a session reads and answers with, one file each (docs/wire.md)."""
+"""The messages that a session reads and answers with, one file each (docs/reference/wire.md)."""

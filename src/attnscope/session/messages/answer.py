@@ -1,4 +1,4 @@
-"""One response of a session: what every host carries, and what is written as one message (docs/wire.md)."""
+"""One response of a session: what every host carries, and what is written as one message (docs/reference/wire.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The edits of a request, read and checked as far as that goes without the model (docs/wire.md)."""
+"""The edits of a request, read and checked as far as that goes without the model (docs/reference/wire.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One layer as a `layer` message: what a page needs to compute any row of any head by itself (docs/wire.md)."""
+"""One layer as a `layer` message: what a page needs to compute any row of any head by itself (docs/reference/wire.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measures, thumbnails and edges of a trace as fields and tensors of responses (docs/wire.md)."""
+"""The measures, thumbnails and edges of a trace as fields and tensors of responses (docs/reference/wire.md)."""
 
 from __future__ import annotations
 

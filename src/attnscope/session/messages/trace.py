@@ -1,4 +1,4 @@
-"""Traces, models and certificates as JSON fields of a response (docs/wire.md)."""
+"""Traces, models and certificates as JSON fields of a response (docs/reference/wire.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The value side of one layer as a `values` message: what every key has to give, and what each head passes on (docs/wire.md).
+"""The value side of one layer as a `values` message: what keys hold, and what each head passes on (docs/reference/wire.md).
 
 With f(x_j) = (x_j W_V + b_V) W_O of one head, a key adds α_ij f(x_j) to the attention block's output (Kobayashi 2020,
 equation 3). Its length is α_ij ‖f(x_j)‖; the length of their sum is the head's output norm.
