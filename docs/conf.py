@@ -1,4 +1,4 @@
-"""Settings of the documentation site; `make docs` builds it (scripts/docs.py)."""
+"""Settings of the documentation site; `make docs` builds it (scripts/docs_site.py)."""
 
 from __future__ import annotations
 
@@ -89,6 +89,12 @@ html_theme_options = {
         "color-highlight-on-target": "#e8eefc",
         "color-inline-code-background": "#f2f2f0",
         "color-code-background": "#f6f6f4",
+        "color-api-name": "#2f5bd0",
+        "color-api-pre-name": "#2f5bd0",
+        "mystnb-source-bg-color": "#f6f6f4",
+        "mystnb-stdout-bg-color": "transparent",
+        "mystnb-source-border-color": "#e3e4e7",
+        "mystnb-source-margin-color": "#2f5bd0",
     },
     "dark_css_variables": {
         "color-brand-primary": "#e8eaee",
@@ -105,6 +111,12 @@ html_theme_options = {
         "color-highlight-on-target": "#1c2740",
         "color-inline-code-background": "#1d2129",
         "color-code-background": "#0d0f13",
+        "color-api-name": "#86a8ff",
+        "color-api-pre-name": "#86a8ff",
+        "mystnb-source-bg-color": "#0d0f13",
+        "mystnb-stdout-bg-color": "transparent",
+        "mystnb-source-border-color": "#262b34",
+        "mystnb-source-margin-color": "#86a8ff",
     },
 }
 pygments_style = "a11y-high-contrast-light"

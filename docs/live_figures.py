@@ -41,11 +41,11 @@ def _model(name: str) -> attnscope.Model:
     return attnscope.load(name)
 
 
-@live_figure("Head view: head 9.4 of SmolLM2 over the doctor and nurse sentence", height=440)
+@live_figure("Head view: head 9.4 of SmolLM2 over the doctor and nurse sentence", height=620)
 def nurse(path: Path) -> object:
     """Which earlier word does *She* attend to?"""
     trace = _model("smollm2").trace(NURSE)
-    return attnscope.export(trace, path, layers=range(6, 13), view="head", layer=9, heads=[4])
+    return attnscope.export(trace, path, view="head", layer=9, heads=[4])
 
 
 @live_figure("Model view: all heads of MiniLM over a pair of sentences", height=520)
@@ -59,4 +59,4 @@ def cats(path: Path) -> object:
 def fox_neurons(path: Path) -> object:
     """The query and key neurons behind a head that falls off with distance."""
     trace = _model("smollm2").trace(FOX)
-    return attnscope.export(trace, path, layers=[11], view="neuron", layer=11, heads=[0], token=8)
+    return attnscope.export(trace, path, layers=range(8, 14), view="neuron", layer=11, heads=[0], token=8)

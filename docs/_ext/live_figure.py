@@ -51,24 +51,35 @@ class LiveFigure(SphinxDirective):
             address=self.options.get("address", ""),
         )  # fmt: skip
         parsed = self.parse_inline(" ".join(self.content), lineno=self.lineno)
-        made = nodes.figure("", frame, nodes.caption("", "", *parsed[0]), classes=["live-figure"])
+        alone = live_link(name=name, address=frame["address"])
+        made = nodes.figure("", frame, nodes.caption("", "", *parsed[0], nodes.Text(" "), alone), classes=["live-figure"])
         return [made, *parsed[1]]
 
 
-def _visit(translator: Any, node: live_frame) -> None:
+class live_link(nodes.Inline, nodes.Element):
+    """The link to the page of a live figure alone."""
+
+
+def _address(translator: Any, node: nodes.Element) -> str:
     page = translator.builder.get_target_uri(translator.builder.current_docname)
     address = f"#{node['address']}" if node["address"] else ""
-    source = escape(relative_uri(page, f"{FOLDER}/{node['name']}.html") + address)
-    title = escape(node["title"])
+    return escape(relative_uri(page, f"{FOLDER}/{node['name']}.html") + address)
+
+
+def _frame(translator: Any, node: live_frame) -> None:
     translator.body.append(
-        f'<iframe src="{source}" title="{title}" loading="lazy" style="height: {node["height"]}px"></iframe>'
-        f'<p class="live-figure-alone"><a href="{source}" target="_blank">Open alone</a></p>'
+        f'<iframe src="{_address(translator, node)}" title="{escape(node["title"])}" loading="lazy" '
+        f'style="height: {node["height"]}px"></iframe>'
     )
     raise nodes.SkipNode
 
 
-def _visit_text(translator: Any, node: live_frame) -> None:
-    translator.add_text(f"[{node['title']}]")
+def _link(translator: Any, node: live_link) -> None:
+    translator.body.append(f'<a href="{_address(translator, node)}" target="_blank">Open in a new tab</a>')
+    raise nodes.SkipNode
+
+
+def _in_text(translator: Any, node: nodes.Element) -> None:
     raise nodes.SkipNode
 
 
@@ -92,7 +103,8 @@ def _merge(_app: Sphinx, env: BuildEnvironment, _docnames: list[str], other: Bui
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Adds the directive, and writes the figures when the pages are done."""
-    app.add_node(live_frame, html=(_visit, None), text=(_visit_text, None))
+    app.add_node(live_frame, html=(_frame, None), text=(_in_text, None))
+    app.add_node(live_link, html=(_link, None), text=(_in_text, None))
     app.add_directive("live-figure", LiveFigure)
     app.connect("env-merge-info", _merge)
     app.connect("build-finished", _write)

@@ -13,15 +13,34 @@ DOCS = ROOT / "docs"
 BUILD = DOCS / "_build"
 
 
-def build(folder: Path = BUILD, *, fresh: bool = False) -> subprocess.CompletedProcess[str]:
+def build(folder: Path = BUILD, *, fresh: bool = False, capture: bool = False) -> subprocess.CompletedProcess[str]:
     """Builds `folder`/html; the result has Sphinx' exit status and, where it was captured, what it printed."""
     command = [sys.executable, "-m", "sphinx", "-b", "html", "--fail-on-warning", "--jobs", "2", "--quiet"]
     command += ["--fresh-env"] if fresh else []
     command += ["--doctree-dir", str(folder / "doctrees"), str(DOCS), str(folder / "html")]
-    here = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
-    # The models are in the cache already; where one is not, a page fails instead of asking the network.
-    offline = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": here, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **offline}, stderr=subprocess.STDOUT, text=True)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])),
+        "IPYTHONDIR": str(_kernel_settings(folder / "ipython")),  # not the user's own
+        "HF_HUB_OFFLINE": "1",  # a model that is not in the cache fails its page
+        "OMP_NUM_THREADS": "1",  # two pages are executed at a time
+    }
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE if capture else None,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _kernel_settings(folder: Path) -> Path:
+    """A folder for IPython that keeps its kernels from warning that they listen on loopback unencrypted."""
+    profile = folder / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text('get_config().IPKernelApp.log_level = "ERROR"\n')
+    return folder
 
 
 def main() -> int:
