@@ -1,4 +1,6 @@
-"""Makes a clone ready to use: `setup.py app` for the app, `docs` for the documentation site, `tools` for checks of the sources, `all` for the tests too.
+"""Makes a clone ready to use.
+
+`setup.py app` for the app, `docs` for the documentation site, `tools` for checks of the sources, `all` for the tests too.
 
 Every step can be interrupted and is then done again by the next run; a finished one is found by its stamp in
 `.venv/.setup/`, where the logs are too. Nothing outside the clone is touched, apart from the models in the user's cache
@@ -75,7 +77,9 @@ def tools(steps: Steps) -> None:
 
 def documentation(steps: Steps) -> None:
     """What builds the documentation site."""
-    _packages(steps, "documentation", "Sphinx for the documentation", _project()["project"]["optional-dependencies"]["docs"])
+    _packages(
+        steps, "documentation", "Sphinx for the documentation", _project()["project"]["optional-dependencies"]["docs"]
+    )
 
 
 def frontend(steps: Steps) -> None:

@@ -95,7 +95,9 @@ def _modules(module: str, names: list[str]) -> Iterator[str]:
 
 
 def _entry(title: str, name: str) -> Iterator[str]:
-    directive = {"Classes": "autoclass", "Functions": "autofunction", "Errors": "autoexception", "Data": "autodata"}[title]
+    directive = {"Classes": "autoclass", "Functions": "autofunction", "Errors": "autoexception", "Data": "autodata"}[
+        title
+    ]
     yield f".. {directive}:: {name}"
     if title in ("Classes", "Errors"):
         yield "   :members:"

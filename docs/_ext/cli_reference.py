@@ -49,7 +49,9 @@ class CliReference(SphinxDirective):
             section += _table(records, ("Argument or option", "Meaning"))
         below = [(f"{name} {one}", command.get_command(context, one)) for one in _children(command, context)]
         if below:
-            section += _table([(full, one.get_short_help_str(limit=200)) for full, one in below], ("Command", "What it does"))
+            section += _table(
+                [(full, one.get_short_help_str(limit=200)) for full, one in below], ("Command", "What it does")
+            )
         return section
 
 

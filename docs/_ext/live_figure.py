@@ -1,7 +1,7 @@
 """Live figures: `{live-figure} nurse` shows a page that `attnscope.export` wrote, in a frame.
 
 The functions of docs/live_figures.py write the pages while the site is built, each once, beside the site's pages in
-`_live/`. The directive's content is the caption. Options: `height` in pixels, `address` (a URL hash, to open the same page elsewhere).
+`_live/`. The directive's content is the caption. Options: `height` in pixels, `address` (a URL hash, such as `layer=3`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -25,7 +25,7 @@ LARGEST = 1_500_000
 _log = logging.getLogger(__name__)
 
 
-class live_frame(nodes.General, nodes.Element):
+class LiveFrame(nodes.General, nodes.Element):
     """The frame of one live figure."""
 
 
@@ -34,7 +34,7 @@ class LiveFigure(SphinxDirective):
 
     required_arguments = 1
     has_content = True
-    option_spec = {"height": directives.positive_int, "address": directives.unchanged}
+    option_spec: ClassVar = {"height": directives.positive_int, "address": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         """A figure with the frame, its caption, and a link to the page alone."""
@@ -46,17 +46,19 @@ class LiveFigure(SphinxDirective):
         if not self.content:
             raise self.error(f"The live figure {name!r} has no caption: write one as the directive's content.")
         shown = figures[name]
-        frame = live_frame(
+        frame = LiveFrame(
             name=name, title=shown.title, height=self.options.get("height", shown.height),
             address=self.options.get("address", ""),
         )  # fmt: skip
         parsed = self.parse_inline(" ".join(self.content), lineno=self.lineno)
-        alone = live_link(name=name, address=frame["address"])
-        made = nodes.figure("", frame, nodes.caption("", "", *parsed[0], nodes.Text(" "), alone), classes=["live-figure"])
+        alone = LiveLink(name=name, address=frame["address"])
+        made = nodes.figure(
+            "", frame, nodes.caption("", "", *parsed[0], nodes.Text(" "), alone), classes=["live-figure"]
+        )
         return [made, *parsed[1]]
 
 
-class live_link(nodes.Inline, nodes.Element):
+class LiveLink(nodes.Inline, nodes.Element):
     """The link to the page of a live figure alone."""
 
 
@@ -66,7 +68,7 @@ def _address(translator: Any, node: nodes.Element) -> str:
     return escape(relative_uri(page, f"{FOLDER}/{node['name']}.html") + address)
 
 
-def _frame(translator: Any, node: live_frame) -> None:
+def _frame(translator: Any, node: LiveFrame) -> None:
     translator.body.append(
         f'<iframe src="{_address(translator, node)}" title="{escape(node["title"])}" loading="lazy" '
         f'style="height: {node["height"]}px"></iframe>'
@@ -74,12 +76,12 @@ def _frame(translator: Any, node: live_frame) -> None:
     raise nodes.SkipNode
 
 
-def _link(translator: Any, node: live_link) -> None:
+def _link(translator: Any, node: LiveLink) -> None:
     translator.body.append(f'<a href="{_address(translator, node)}" target="_blank">Open in a new tab</a>')
     raise nodes.SkipNode
 
 
-def _in_text(translator: Any, node: nodes.Element) -> None:
+def _in_text(_translator: Any, _node: nodes.Element) -> None:
     raise nodes.SkipNode
 
 
@@ -103,8 +105,8 @@ def _merge(_app: Sphinx, env: BuildEnvironment, _docnames: list[str], other: Bui
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Adds the directive, and writes the figures when the pages are done."""
-    app.add_node(live_frame, html=(_frame, None), text=(_in_text, None))
-    app.add_node(live_link, html=(_link, None), text=(_in_text, None))
+    app.add_node(LiveFrame, html=(_frame, None), text=(_in_text, None))
+    app.add_node(LiveLink, html=(_link, None), text=(_in_text, None))
     app.add_directive("live-figure", LiveFigure)
     app.connect("env-merge-info", _merge)
     app.connect("build-finished", _write)

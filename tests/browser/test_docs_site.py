@@ -98,7 +98,9 @@ def test_the_numbers_of_the_prose_are_those_of_the_model(site: Path, smollm2: at
 
 @pytest.mark.parametrize("width", [360, 700])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_narrow_screen_scrolls_no_page_sideways(site: Path, page: Page, asked: list[str], name: str, width: int) -> None:
+def test_a_narrow_screen_scrolls_no_page_sideways(
+    site: Path, page: Page, asked: list[str], name: str, width: int
+) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto((site / f"{name}.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -176,5 +176,6 @@ def test_what_the_package_imports_is_what_it_asks_for():
 
 def test_every_dependency_is_pinned_for_development():
     pinned = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
-    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"], *PROJECT["optional-dependencies"]["docs"], "hatchling"]
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["dev"], *extras["docs"], "hatchling"]
     assert names_of(wanted) <= names_of(pinned)
