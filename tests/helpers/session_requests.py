@@ -10,7 +10,7 @@ from attnscope.session import Session
 from attnscope.wire import Message, decode, encode
 
 
-def ask(session: Session, *, gone=lambda: False, **fields: object) -> list[Message]:
+def ask(session: Session, *, disconnected=lambda: False, **fields: object) -> list[Message]:
     responses: list[Message] = []
     body = {"type": "", "id": "1", **fields}
     kind, ident = str(body.pop("type")), str(body.pop("id"))

@@ -9,7 +9,7 @@ from helpers import tiny_models
 from helpers.session_requests import ask, error_of
 
 import attnscope
-from attnscope.session import HeldTrace, ModelEntry, Session
+from attnscope.session import ModelEntry, Session, StoredTrace
 from attnscope.testing.fake_model import FakeModel
 
 STACKS = {"encoder": (12, 12), "decoder": (5, 5), "cross": (5, 12)}
@@ -22,7 +22,7 @@ def trace() -> attnscope.Trace:
 
 @pytest.fixture(scope="module")
 def session(trace: attnscope.Trace) -> Session:
-    return Session([ModelEntry.loaded(FakeModel(kind="encoder-decoder"))], traces=[HeldTrace.alone(trace)])
+    return Session([ModelEntry.loaded(FakeModel(kind="encoder-decoder"))], traces=[StoredTrace.without_model(trace)])
 
 
 def test_a_run_with_a_target_has_three_stacks_and_two_sides(session: Session) -> None:

@@ -8,7 +8,7 @@ import torch
 from helpers.session_requests import LayerGate, ask, error_of
 
 from attnscope.errors import InputError, UnreachableError, UnsupportedError
-from attnscope.session import Example, HeldTrace, InputText, Limits, ModelEntry, Session
+from attnscope.session import Example, InputText, Limits, ModelEntry, Session, StoredTrace
 from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import decode
 
@@ -186,7 +186,7 @@ def test_a_failure_nobody_foresaw_is_a_sentence_and_a_log_entry_with_its_traceba
 
 def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
     trace = FakeModel().trace("a b")
-    session = Session(traces=[HeldTrace(trace, None, InputText("a b"))])
+    session = Session(traces=[StoredTrace(trace, None, InputText("a b"))])
     hello = ask(session, type="hello")[0].body
     assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "values", "edge", "cancel"])
     assert hello["trace"] == trace.id
@@ -243,7 +243,7 @@ def test_an_overview_of_a_stack_that_is_not_there_is_an_error(session):
 def test_an_overview_stops_when_whoever_asked_has_gone(session):
     trace = traced(session)
     stack = next(iter(ask(session, type="trace", trace=trace)[-1].body["stacks"]))
-    assert error_of(ask(session, type="overview", trace=trace, stack=stack, gone=lambda: True))[0] == "cancelled"
+    assert error_of(ask(session, type="overview", trace=trace, stack=stack, disconnected=lambda: True))[0] == "cancelled"
 
 
 def test_only_a_session_with_an_exporter_makes_files_and_says_so():

@@ -17,13 +17,13 @@ TEXT = "The quick, brown fox jumps over the lazy"
 def check(
     model: Annotated[
         str,
-        typer.Argument(
-            help="Hub id, local folder, .gguf file, or a packaged model: smollm2, minilm, rxnmapper."
-        ),
+        typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2, minilm, rxnmapper."),
     ],
     text: Annotated[str, typer.Option(help="Text to run the comparison on.")] = TEXT,
     pair: Annotated[str | None, typer.Option(help="Second sentence.")] = None,
-    target: Annotated[str | None, typer.Option(help="Target text: the decoder input of an encoder-decoder model.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Target text: the decoder input of an encoder-decoder model.")
+    ] = None,
 ) -> None:
     """Compare the attention that attnscope shows with the model's own, layer by layer.
 

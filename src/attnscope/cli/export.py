@@ -33,11 +33,16 @@ def export(
     ] = "auto",
     neurons: Annotated[  # noqa: FBT002 - typer makes two flags of it
         bool,
-        typer.Option("--neurons/--no-neurons", help="Include queries and keys for the neuron view. Without them, the file can be smaller."),
+        typer.Option(
+            "--neurons/--no-neurons",
+            help="Include queries and keys for the neuron view. Without them, the file can be smaller.",
+        ),
     ] = True,
     error: Annotated[
         float | None,
-        typer.Option(help="Largest rounding error of an attention weight. Default: 5e-5 to 3e-3, depending on the size."),
+        typer.Option(
+            help="Largest rounding error of an attention weight. Default: 5e-5 to 3e-3, depending on the size."
+        ),
     ] = None,
     max_mb: Annotated[float, typer.Option(help="Largest file to write, in megabytes.")] = 200.0,
 ) -> None:
@@ -45,9 +50,9 @@ def export(
     from rich.console import Console
 
     from attnscope.offline import document
-    from attnscope.offline.file import check_place, write
+    from attnscope.offline.file import check_path, write
 
-    check_place(output)
+    check_path(output)
     chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
     console = Console(stderr=True)
     trace = trace_of(source, text_or_chat(text, chat), pair, target)

@@ -46,15 +46,22 @@ def figure(
         int | None,
         typer.Option(help="Layer for the head, neuron and matrix views. Default: the first layer with attention."),
     ] = None,
-    heads: Annotated[str | None, typer.Option(help="Heads to draw, such as 0 or 0,3,5-7. Default: all, or the first.")] = None,
+    heads: Annotated[
+        str | None, typer.Option(help="Heads to draw, such as 0 or 0,3,5-7. Default: all, or the first.")
+    ] = None,
     layers: Annotated[str | None, typer.Option(help="Layers for the model view, such as 0-3. Default: all.")] = None,
     token: Annotated[str | None, typer.Option(help="Token to select: its position or its text.")] = None,
-    stack: Annotated[str | None, typer.Option(help="encoder, decoder or cross, for a model with several stacks.")] = None,
+    stack: Annotated[
+        str | None, typer.Option(help="encoder, decoder or cross, for a model with several stacks.")
+    ] = None,
     width: Annotated[str, typer.Option(help="column (3.25 in), page (6.75 in), or a width in inches.")] = "column",
     scale: Annotated[Scale | None, typer.Option(help="How a weight maps to darkness.")] = None,
-    only: Annotated[str | None, typer.Option("--filter", help="AA, AB, BA or BB: only attention from one sentence to the other.")] = None,
+    only: Annotated[
+        str | None, typer.Option("--filter", help="AA, AB, BA or BB: only attention from one sentence to the other.")
+    ] = None,
     hide_sinks: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--hide-sinks", help="Hide attention to attention sinks: the first token and special tokens.")
+        bool,
+        typer.Option("--hide-sinks", help="Hide attention to attention sinks: the first token and special tokens."),
     ] = False,
     threshold: Annotated[float, typer.Option(help="Hide weights below this.")] = 0.0,
     top: Annotated[int | None, typer.Option(help="Draw only this many of the largest weights in each row.")] = None,

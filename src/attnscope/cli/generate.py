@@ -33,7 +33,9 @@ def generate(
     target: Annotated[str | None, typer.Option(help="Start of the target text, for an encoder-decoder model.")] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Sample tokens at this temperature: below 1 favors likely tokens, above 1 flattens."),
+        typer.Option(
+            min=0.0, help="Sample tokens at this temperature: below 1 favors likely tokens, above 1 flattens."
+        ),
     ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="Sample from this many of the most probable tokens.")] = None,
     top_p: Annotated[

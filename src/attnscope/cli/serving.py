@@ -20,10 +20,14 @@ Model = Annotated[
         help="Hub id, local folder, .gguf file, a packaged model (smollm2, minilm, rxnmapper), or a saved trace (a .trace file)."
     ),
 ]
-Host = Annotated[str, typer.Option(help="Address to listen on. An address that other machines can reach needs --token.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen on. An address that other machines can reach needs --token.")
+]
 Port = Annotated[
     int | None,
-    typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port. Default: 8760, or the next free port."),
+    typer.Option(
+        min=0, max=65535, help="Port to listen on; 0 for any free port. Default: 8760, or the next free port."
+    ),
 ]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
 Token = Annotated[str | None, typer.Option(help="Access token in the page's address. Default: a new random token.")]
@@ -50,9 +54,9 @@ def serve(
     from attnscope.offline import page
     from attnscope.session import Session
 
-    held = saved_trace(model)
-    if held is not None:
-        _serve(Session(traces=[held], exporter=page), listener, f"the trace {model}", open_browser=browser)
+    stored = saved_trace(model)
+    if stored is not None:
+        _serve(Session(traces=[stored], exporter=page), listener, f"the trace {model}", open_browser=browser)
     entry = model_entry(model)
     _serve(Session([entry], examples=EXAMPLES, exporter=page), listener, entry.title, open_browser=browser)
 

@@ -9,7 +9,7 @@ from rich.console import Console
 import attnscope
 from attnscope.cli.models import get_embedded
 from attnscope.model.loading.packaged import EMBEDDED, is_ready
-from attnscope.session import HeldTrace, ModelEntry
+from attnscope.session import ModelEntry, StoredTrace
 
 
 def model_entry(name: str) -> ModelEntry:
@@ -27,9 +27,9 @@ def model_entry(name: str) -> ModelEntry:
     return ModelEntry(known.name, known.title, known.kind, lambda: attnscope.load(name))
 
 
-def saved_trace(name: str) -> HeldTrace | None:
+def saved_trace(name: str) -> StoredTrace | None:
     """Open a `.trace` file, to be shown without its model. None if the name is not that of a `.trace` file."""
     path = Path(name).expanduser()
     if path.suffix.lower() != ".trace" or path.is_dir():
         return None
-    return HeldTrace.alone(attnscope.open(path))
+    return StoredTrace.without_model(attnscope.open(path))

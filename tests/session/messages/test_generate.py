@@ -91,6 +91,6 @@ def test_a_newer_one_of_the_same_page_takes_the_place_of_the_older() -> None:
 def test_whoever_leaves_stops_it_between_two_tokens() -> None:
     heard: list[str] = []
     session = Session([ModelEntry.loaded(FakeModel(on_layer=lambda layer: heard.append(f"{layer}")))])
-    responses = ask(session, type="generate", text="a", max_new_tokens=100, gone=lambda: len(heard) > 7)
+    responses = ask(session, type="generate", text="a", max_new_tokens=100, disconnected=lambda: len(heard) > 7)
     assert error_of(responses)[0] == "cancelled"
     assert len(of_kind(responses, "token")) == 2

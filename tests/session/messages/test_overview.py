@@ -9,16 +9,16 @@ import pytest
 from helpers.session_requests import ask, error_of
 
 from attnscope.analysis import MEASURES, overview
-from attnscope.session import HeldTrace, InputText, ModelEntry, Session
+from attnscope.session import InputText, ModelEntry, Session, StoredTrace
 from attnscope.testing.fake_model import FakeModel
 
 NAMES = [measure.name for measure in MEASURES]
 
 
 @pytest.fixture(params=["decoder", "encoder"])
-def held(request) -> HeldTrace:
+def held(request) -> StoredTrace:
     model = FakeModel(kind=request.param)
-    return HeldTrace(model.trace("a b c b a", "d e a b"), model, InputText("a b c b a", "d e a b"))
+    return StoredTrace(model.trace("a b c b a", "d e a b"), model, InputText("a b c b a", "d e a b"))
 
 
 @pytest.fixture
