@@ -39,7 +39,9 @@ Send = Callable[[bytes], None]
 Disconnected = Callable[[], bool]
 Answers = Answer | Iterator[Answer]
 
-_NO_PROJECTION = "Output norms are unavailable: no output projection (W_O) reads the attention output of this layer directly."
+_NO_PROJECTION = (
+    "Output norms are unavailable: no output projection (W_O) reads the attention output of this layer directly."
+)
 _NOT_SAVED = (
     "Output norms are unavailable: this trace has no output projections (W_O). Save it with weights=True, or open it with "
     "its model."
