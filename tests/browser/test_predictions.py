@@ -14,7 +14,7 @@ from helpers import tiny_models
 from playwright.sync_api import Page, expect
 
 import attnscope
-from attnscope.session import HeldTrace, Session
+from attnscope.session import Session, StoredTrace
 
 TEXT = "the bridge over the river is gone"
 LABELS = ["contradiction of the premise by the hypothesis", "neither follows from the other nor contradicts it"]
@@ -37,7 +37,7 @@ def traces() -> dict[str, attnscope.Trace]:
 
 @pytest.fixture(scope="module")
 def served(traces: dict[str, attnscope.Trace]) -> Iterator[str]:
-    with gallery.served(Session(traces=[HeldTrace.alone(trace) for trace in traces.values()])) as url:
+    with gallery.served(Session(traces=[StoredTrace.without_model(trace) for trace in traces.values()])) as url:
         yield url
 
 

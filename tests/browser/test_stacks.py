@@ -12,7 +12,7 @@ from helpers import tiny_models
 from playwright.sync_api import Page, expect
 
 import attnscope
-from attnscope.session import HeldTrace, Limits, ModelEntry, Session
+from attnscope.session import Limits, ModelEntry, Session, StoredTrace
 
 SOURCE = "the agreement was signed in August"
 TARGET = "l' accord a été signé"
@@ -35,7 +35,7 @@ def hybrid() -> attnscope.Trace:
 
 @pytest.fixture(scope="module")
 def served(t5: attnscope.Model, hybrid: attnscope.Trace) -> Iterator[str]:
-    session = Session([ModelEntry.loaded(t5)], traces=[HeldTrace.alone(hybrid)], limits=Limits(tokens=60))
+    session = Session([ModelEntry.loaded(t5)], traces=[StoredTrace.without_model(hybrid)], limits=Limits(tokens=60))
     with gallery.served(session) as url:
         yield url
 
