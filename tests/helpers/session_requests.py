@@ -47,7 +47,7 @@ class LayerGate:
 
 
 def messages_in(stream: bytes) -> Iterator[Message]:
-    """The messages of a stream of frames, read as docs/wire.md describes."""
+    """The messages of a stream of frames, read as docs/reference/wire.md describes."""
     while stream:
         length = int.from_bytes(stream[:8], "little")
         assert len(stream) >= 8 + length

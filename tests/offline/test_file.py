@@ -40,7 +40,7 @@ def whole(planes: np.ndarray) -> np.ndarray:
 
 
 def vectors(message: Message, name: str) -> torch.Tensor:
-    """q or k of a packed layer [heads, tokens, dim], unpacked as docs/wire.md describes."""
+    """q or k of a packed layer [heads, tokens, dim], unpacked as docs/reference/wire.md describes."""
     zigzag = whole(message.tensors[f"{name}_planes"])
     numbers = torch.from_numpy((zigzag >> 1) ^ -(zigzag & 1)).float()
     units, sizes = (torch.from_numpy(message.tensors[f"{name}_{part}"].astype(np.float32)) for part in ("unit", "size"))

@@ -30,7 +30,7 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
 
 
 def messages(stream: bytes) -> list[Message]:
-    """The messages of a stream of frames, read as docs/wire.md describes."""
+    """The messages of a stream of frames, read as docs/reference/wire.md describes."""
     found = []
     while stream:
         length = int.from_bytes(stream[:8], "little")

@@ -26,8 +26,8 @@ def patch(
     ] = None,
     foil: Annotated[str | None, typer.Option(help="Token to compare the answer with.")] = None,
     what: Annotated[
-        str, typer.Option(help="Activation to patch: head_output, attention, residual or mlp.")
-    ] = "head_output",
+        str, typer.Option(help="Activation to patch: output, attention, residual or mlp.")
+    ] = "output",
     by: Annotated[
         str | None,
         typer.Option(

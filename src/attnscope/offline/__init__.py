@@ -1,6 +1,6 @@
 """Export a trace as one self-contained HTML file that needs no server, no network and no Python.
 
-`export` writes the file, `document` builds the page, and `page` is the exporter of a session. docs/export.md describes the
+`export` writes the file, `document` builds the page, and `page` is the exporter of a session. docs/how-to/export.md describes the
 contents of the file.
 """
 

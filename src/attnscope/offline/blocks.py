@@ -1,4 +1,4 @@
-"""The data of an offline page: for each request that the page can make, the messages that answer it (docs/wire.md).
+"""The data of an offline page: for each request that the page can make, the messages that answer it (docs/reference/wire.md).
 
 The messages come from a session with only this trace; layers are packed more tightly than there. A block is a compressed
 stream of messages, framed as over HTTP, and is named after its request.

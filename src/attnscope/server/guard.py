@@ -1,4 +1,4 @@
-"""Security checks on every request. docs/security.md explains what each check is for."""
+"""Security checks on every request. docs/explanation/security.md explains what each check is for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notebook widget, for Jupyter, VS Code, Colab and marimo. docs/notebooks.md explains how to use it."""
+"""The notebook widget, for Jupyter, VS Code, Colab and marimo. docs/how-to/notebooks.md explains how to use it."""
 
 from attnscope.widget.show import show
 from attnscope.widget.widget import AttentionWidget

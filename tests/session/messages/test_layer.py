@@ -24,7 +24,7 @@ def record(heads=4, kv_heads=2, queries=7, keys=7, dim=8, scale=1.0, **parts) ->
 
 
 def by_the_page(fields: dict, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """The weights of all heads, computed as docs/wire.md describes, with plain loops in float64."""
+    """The weights of all heads, computed as docs/reference/wire.md describes, with plain loops in float64."""
     heads, queries, keys = fields["heads"], fields["queries"], fields["keys"]
     weights = np.zeros((heads, queries, keys))
     for h in range(heads):

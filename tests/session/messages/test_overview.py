@@ -1,4 +1,4 @@
-"""`overview` and `edge` responses: measures, parts and edges match the trace, in the fields of docs/wire.md."""
+"""`overview` and `edge` responses: measures, parts and edges match the trace, in the fields of docs/reference/wire.md."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The requests and responses of a session, one file per type (docs/wire.md)."""
+"""The requests and responses of a session, one file per type (docs/reference/wire.md)."""

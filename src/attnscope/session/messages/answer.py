@@ -1,4 +1,4 @@
-"""One response of a session, before it is encoded as a message (docs/wire.md)."""
+"""One response of a session, before it is encoded as a message (docs/reference/wire.md)."""
 
 from __future__ import annotations
 

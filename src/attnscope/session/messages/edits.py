@@ -1,4 +1,4 @@
-"""Read the edits of a request, and check what can be checked without the model (docs/wire.md)."""
+"""Read the edits of a request, and check what can be checked without the model (docs/reference/wire.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `generate` request and its responses: a `token` for each new token, then the trace (docs/wire.md)."""
+"""The `generate` request and its responses: a `token` for each new token, then the trace (docs/reference/wire.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `layer` response: everything a page needs to compute any attention row of any head in a layer (docs/wire.md)."""
+"""The `layer` response: everything a page needs to compute any attention row of any head in a layer (docs/reference/wire.md)."""
 
 from __future__ import annotations
 
