@@ -31,7 +31,7 @@ def test_what_keys_give_sums_to_what_the_head_gives(minilm, cats) -> None:
 
 def test_values_that_nobody_knows_are_refused() -> None:
     trace = attnscope.Trace.from_attention([torch.eye(3)[None]], list("abc"))
-    with pytest.raises(UnsupportedError, match="values of layer 0"):
+    with pytest.raises(UnsupportedError, match="value vectors of layer 0"):
         analysis.value_weighted(trace, 0, 0)
 
 

@@ -11,7 +11,7 @@ def test_a_full_check_names_what_was_compared_and_nothing_else() -> None:
         return Certificate.of({"decoder": [layer]}, 1e-4, "full").sentence
 
     assert sentence(hidden_states=0.0, eager_weights=0.0).startswith(
-        "Hidden states, weights times values, and eager weights agree"
+        "Hidden states, weights times value vectors, and eager weights agree"
     )
-    assert sentence(hidden_states=0.0).startswith("Hidden states and weights times values agree")
-    assert sentence().startswith("Weights times values agree")
+    assert sentence(hidden_states=0.0).startswith("Hidden states and weights times value vectors agree")
+    assert sentence().startswith("Weights times value vectors agree")

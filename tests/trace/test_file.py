@@ -70,7 +70,7 @@ def test_every_kind_of_layer_travels_with_its_output_projection(family: str, tmp
 def test_a_truncated_file_is_refused(saved: tuple[attnscope.Trace, Path], tmp_path: Path, keep: int) -> None:
     cut = tmp_path / "cut.trace"
     cut.write_bytes(saved[1].read_bytes()[:keep])
-    with pytest.raises(DamagedError, match="not a whole trace"):
+    with pytest.raises(DamagedError, match="not a complete trace"):
         attnscope.open(cut)
 
 
@@ -87,8 +87,8 @@ def test_a_changed_file_is_refused(saved: tuple[attnscope.Trace, Path], tmp_path
     [
         (lambda d: d | {"format": 2}, "format 2"),
         (lambda d: {"something": "else"}, "not a trace that attnscope saved"),
-        (lambda d: {key: value for key, value in d.items() if key != "stacks"}, "lacks parts"),
-        (lambda d: d | {"tokens": {"text": d["tokens"]["text"][:-1]}}, "do not fit together"),
+        (lambda d: {key: value for key, value in d.items() if key != "stacks"}, "missing parts"),
+        (lambda d: d | {"tokens": {"text": d["tokens"]["text"][:-1]}}, "do not match"),
         (
             lambda d: d | {"tokens": {"text": [{**t, "text": "x"} for t in d["tokens"]["text"]]}},
             "does not match its hash",
@@ -114,18 +114,18 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="not a trace that attnscope saved"):
         attnscope.open(tmp_path / "plain.safetensors")
     torch.save({"a": 1}, tmp_path / "pickle.trace")
-    with pytest.raises(DamagedError, match="not a whole trace"):
+    with pytest.raises(DamagedError, match="not a complete trace"):
         attnscope.open(tmp_path / "pickle.trace")
-    with pytest.raises(MissingError, match="There is no trace"):
+    with pytest.raises(MissingError, match="Trace not found"):
         attnscope.open(tmp_path / "none.trace")
 
 
 def test_what_is_no_path_or_no_model_gets_a_sentence(saved: tuple[attnscope.Trace, Path]) -> None:
     trace, path = saved
     for given in (None, 5):
-        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
+        with pytest.raises(InputError, match=f"must be a string or a path object; got {type(given).__name__}"):
             attnscope.open(given)  # pyright: ignore[reportArgumentType]
-        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
+        with pytest.raises(InputError, match=f"must be a string or a path object; got {type(given).__name__}"):
             trace.save(given)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match=r"is an `attnscope\.Model`, .*; got str"):
         attnscope.open(path, model="smollm2")  # pyright: ignore[reportArgumentType]

@@ -69,27 +69,27 @@ def test_a_given_trace_saves_and_opens(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("attentions", "tokens", "message"),
     [
-        ([], TOKENS, "no attention in `attentions`"),
+        ([], TOKENS, "`attentions` contains no attention weights"),
         ((), TOKENS, "pass `outputs.attentions`"),
-        ({}, TOKENS, "no attention in `attentions`"),
-        ({"0": uniform_weights(2, 4, 4)}, TOKENS, "layers' numbers, from 0 on; got '0'"),
+        ({}, TOKENS, "`attentions` contains no attention weights"),
+        ({"0": uniform_weights(2, 4, 4)}, TOKENS, "layer indices from 0; got '0'"),
         (uniform_weights(1, 4, 8), TOKENS, "pass `outputs.attentions`"),
         ("weights", TOKENS, "got str"),
-        (None, TOKENS, "Pass `attentions` with `tokens`"),
-        ([uniform_weights(2, 4, 4)], "abcd", "list of the tokens' texts"),
-        ([None, None], TOKENS, "no attention in `attentions`"),
-        ([uniform_weights(2, 4, 4)], [], "one for each position"),
-        ([uniform_weights(2, 4, 4)], [1, 2, 3, 4], "one for each position"),
+        (None, TOKENS, "Pass either `attentions` with `tokens`"),
+        ([uniform_weights(2, 4, 4)], "abcd", "list with the text of the token at each position"),
+        ([None, None], TOKENS, "`attentions` contains no attention weights"),
+        ([uniform_weights(2, 4, 4)], [], "must be a non-empty list"),
+        ([uniform_weights(2, 4, 4)], [1, 2, 3, 4], "must be a non-empty list"),
         ([uniform_weights(2, 4, 4)], ["a", "b"], "there are 2 tokens"),
         ([uniform_weights(2, 4, 4)[:, :3]], TOKENS, "there are 4 tokens"),
         ([uniform_weights(4, 4)], TOKENS, "has shape \\(4, 4\\)"),
-        (uniform_weights(2, 4, 4), TOKENS, "Put it into a list"),
+        (uniform_weights(2, 4, 4), TOKENS, "Put it in a list"),
         ([uniform_weights(2, 2, 4, 4)], TOKENS, "batch of 2"),
         ([uniform_weights(2, 4, 4) * float("nan")], TOKENS, "NaN or infinity"),
         ([uniform_weights(2, 4, 4) * 4], TOKENS, "sums to 4"),
         ([uniform_weights(2, 4, 4) * 0.5], TOKENS, "sums to 0.5"),
         ([torch.randn(2, 4, 4)], TOKENS, "distributions"),
-        ([torch.ones(2, 4, 4, dtype=torch.int64)], TOKENS, "expected floats"),
+        ([torch.ones(2, 4, 4, dtype=torch.int64)], TOKENS, "expected floating-point numbers"),
         (["weights"], TOKENS, "Layer 0"),
     ],
 )
@@ -165,9 +165,9 @@ def test_queries_may_look_at_other_tokens() -> None:
     queries, keys = trace.tokens_for("cross")
     assert ([one.text for one in queries], [one.text for one in keys]) == (["x", "y", "z"], TOKENS)
     assert torch.equal(trace.attention(0, 1), weights[1]) and [one.text for one in trace.tokens] == ["x", "y", "z"]
-    with pytest.raises(InputError, match="there are 3 queries and 4 keys: the last two sizes must be 3 and 4"):
+    with pytest.raises(InputError, match="there are 3 queries and 4 keys. The last two sizes must be 3 and 4"):
         attnscope.Trace.from_attention([weights.mT], ["x", "y", "z"], key_tokens=TOKENS)
-    with pytest.raises(InputError, match="goes with one list of tokens"):
+    with pytest.raises(InputError, match="cannot be combined with `key_tokens`"):
         attnscope.Trace.from_attention([weights], ["x", "y", "z"], 1, key_tokens=TOKENS)
 
 
@@ -198,14 +198,14 @@ def test_encoder_decoder_and_across_are_three_stacks_that_save_and_open(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "There is no attention"),
-        ({"encoder_attentions": [uniform_weights(2, 4, 4)]}, "`encoder_tokens` are needed with `encoder_attentions`"),
+        ({}, "No attention was passed"),
+        ({"encoder_attentions": [uniform_weights(2, 4, 4)]}, "`encoder_attentions` requires `encoder_tokens`"),
         (
             {"cross_attentions": [uniform_weights(2, 2, 4)], "decoder_tokens": ["x", "y"]},
-            "`encoder_tokens` are needed with `cross",
+            "`cross_attentions` requires `encoder_tokens`",
         ),
         ({"encoder_attentions": (), "encoder_tokens": TOKENS}, "pass `outputs.encoder_attentions`"),
-        ({"attentions": [uniform_weights(2, 4, 4)], "tokens": TOKENS, "encoder_tokens": TOKENS}, "nor both"),
+        ({"attentions": [uniform_weights(2, 4, 4)], "tokens": TOKENS, "encoder_tokens": TOKENS}, "but not both"),
     ],
 )
 def test_parts_that_do_not_go_together_get_a_sentence(arguments, message: str) -> None:
@@ -216,7 +216,7 @@ def test_parts_that_do_not_go_together_get_a_sentence(arguments, message: str) -
 def test_a_whole_output_gets_a_sentence(minilm: attnscope.Model) -> None:
     with torch.no_grad():
         output = minilm.hf_model(**minilm.tokenizer("the cat", return_tensors="pt"))
-    with pytest.raises(InputError, match=r"the whole output of a model; pass `outputs\.attentions`"):
+    with pytest.raises(InputError, match=r"is the whole model output\. Pass `outputs\.attentions`"):
         attnscope.Trace.from_attention(output, TOKENS)
 
 
