@@ -80,7 +80,7 @@ def test_the_neuron_view_takes_any_model_and_starts_where_it_is_told(smollm2: at
         ({"model_type": "t5"}, "Invalid model type: 't5'.*or the model's own, 'bert'"),
         ({"sentence_a": ""}, "Sentence A is required"),
         ({"model_type": "gpt2", "sentence_b": "a mat"}, "does not support sentence pairs"),
-        ({"sentence_b": 3}, "Sentence B is a text or None"),
+        ({"sentence_b": 3}, "Sentence B must be a string or None"),
     ],
 )
 def test_what_the_neuron_view_cannot_show_is_a_value_error(minilm: attnscope.Model, arguments, message):

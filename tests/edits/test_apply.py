@@ -360,13 +360,13 @@ def test_only_the_named_layer_of_a_shared_module_is_edited() -> None:
 
 @pytest.mark.parametrize("subject", ["llama"], indirect=True)
 def test_what_cannot_be_edited_is_said(subject: Subject) -> None:
-    with pytest.raises(InputError, match="may not look at key 5"):
+    with pytest.raises(InputError, match="cannot attend to key 5"):
         subject.traced([SetAttention(1, 2, 3, 5, 0.5)])
     with pytest.raises(InputError, match="positions go from 0 to 8"):
         subject.traced([CutEdge(1, 2, 9, 0)])
-    with pytest.raises(InputError, match="has 4 numbers; the residual stream has 32"):
+    with pytest.raises(InputError, match="has 4 numbers, but the residual stream has 32"):
         subject.traced([AddVector(0, None, [1.0] * 4)])
-    with pytest.raises(InputError, match="12 × 12 queries and keys, and this input has 9 × 9"):
+    with pytest.raises(InputError, match="12 × 12 queries and keys, but this input has 9 × 9"):
         subject.traced([PatchHead(1, 2, subject.model.trace(ids(12)))])
     assert any("changes nothing" in one for one in subject.traced([CutEdge(1, 2, 3, 5)]).warnings)
     assert any("sums to 0.5" in one for one in subject.traced([SetAttention(1, 2, 0, 0, 0.5)]).warnings)

@@ -67,5 +67,5 @@ def test_a_trace_in_an_edit_is_written_as_its_id() -> None:
     with pytest.raises(MissingError, match=TRACE.id):
         edits.from_json(written)
     assert edits.unresolved(written) == [PatchHead(0, 0, source=TraceRef(TRACE.id))]
-    with pytest.raises(MissingError, match="not here"):
+    with pytest.raises(MissingError, match="was not found"):
         edits.plan(edits.unresolved(written), STACKS)

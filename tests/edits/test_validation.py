@@ -35,7 +35,7 @@ STACKS = {"decoder": Stack.of([LayerShape(4, 2, 8, 6), None, LayerShape(4, 2, 8,
         (AddVector(0, 5, [1.0]), "position 5"),
         (MeanHead(0, 0, [1.0, 2.0]), "outputs of 6 numbers"),
         (PatchHead(0, 0, [[1.0, 0.0], [0.5, 0.5]]), "2 × 2"),
-        (PatchHead(0, 0, [[1.0, 5.0]]), "no attention"),
+        (PatchHead(0, 0, [[1.0, 5.0]]), "does not hold attention weights"),
     ],
 )
 def test_an_edit_that_does_not_fit_the_model_is_refused(edit: Edit, says: str) -> None:

@@ -165,7 +165,7 @@ def test_queries_may_look_at_other_tokens() -> None:
     queries, keys = trace.tokens_for("cross")
     assert ([one.text for one in queries], [one.text for one in keys]) == (["x", "y", "z"], TOKENS)
     assert torch.equal(trace.attention(0, 1), weights[1]) and [one.text for one in trace.tokens] == ["x", "y", "z"]
-    with pytest.raises(InputError, match="there are 3 queries and 4 keys. The last two sizes must be 3 and 4"):
+    with pytest.raises(InputError, match=r"there are 3 queries and 4 keys\. The last two sizes must be 3 and 4"):
         attnscope.Trace.from_attention([weights.mT], ["x", "y", "z"], key_tokens=TOKENS)
     with pytest.raises(InputError, match="cannot be combined with `key_tokens`"):
         attnscope.Trace.from_attention([weights], ["x", "y", "z"], 1, key_tokens=TOKENS)
