@@ -1,6 +1,6 @@
 """The model and tokenizer classes that BertViz's neuron view required, re-exported from transformers.
 
-from attnscope.bertviz.transformers_neuron_view import GPT2Model, GPT2Tokenizer
+Example: `from attnscope.bertviz.transformers_neuron_view import GPT2Model, GPT2Tokenizer`.
 """
 
 from __future__ import annotations
