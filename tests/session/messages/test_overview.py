@@ -64,8 +64,8 @@ def test_a_filter_shows_the_part_and_measures_the_whole(session, held, where, pa
         assert np.allclose(response.tensors["measures"], whole.tensors["measures"], atol=1e-5, equal_nan=True)
 
 
-@pytest.mark.parametrize(("chosen", "said"), [("BC", "no filter 'BC'"), (3, "needs the string `filter`")])
-def test_a_filter_that_is_none_is_an_error(session, where, chosen, said):
+@pytest.mark.parametrize(("chosen", "said"), [("BC", "Unknown filter 'BC'"), (3, "needs the string `filter`")])
+def test_an_unknown_filter_is_an_error(session, where, chosen, said):
     code, message = error_of(ask(session, type="overview", **where, filter=chosen))
     assert code == "bad_request" and said in message
 
