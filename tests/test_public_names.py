@@ -1,4 +1,4 @@
-"""What `attnscope` itself offers."""
+"""The public names of `attnscope`."""
 
 from __future__ import annotations
 

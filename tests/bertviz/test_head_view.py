@@ -1,4 +1,4 @@
-"""BertViz's head and model views: the same signatures and meaning, and errors in sentences."""
+"""`head_view` and `model_view` have BertViz's signatures and behavior, and raise clear errors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ APART = {
         ),
     ],
 )
-def test_signatures_are_bertvizs(function, signature):
+def test_signatures_equal_bertvizs(function, signature):
     bare = [one.replace(annotation=inspect.Parameter.empty) for one in inspect.signature(function).parameters.values()]
     assert str(inspect.Signature(bare)) == f"({signature})"
 
@@ -68,23 +68,23 @@ def test_the_imports_of_bertvizs_examples_work():
 @pytest.mark.parametrize(
     "attention", [ATTENTION, tuple(ATTENTION), [one.numpy() for one in ATTENTION], torch.stack(ATTENTION)]
 )
-def test_return_gives_html_as_a_string(attention):
+def test_html_action_return_returns_html_as_a_string(attention):
     made = head_view(attention, TOKENS, html_action="return")
     assert isinstance(made.data, str) and made.data.startswith("<!doctype html>")
     assert type(made).__mro__[-2].__name__ == "DisplayObject"
     assert "srcdoc=" in made._repr_html_() and "<script" not in made._repr_html_()
 
 
-def test_the_same_arguments_give_the_same_page():
+def test_the_same_arguments_produce_the_same_page():
     pages = {model_view(ATTENTION, TOKENS, include_heads=[1], html_action="return").data for _ in range(2)}
     assert len(pages) == 1
 
 
-def test_without_a_notebook_view_says_what_to_do():
-    said = io.StringIO()
-    with redirect_stdout(said):
+def test_outside_a_notebook_view_prints_what_to_do():
+    printed = io.StringIO()
+    with redirect_stdout(printed):
         assert head_view(ATTENTION, TOKENS) is None
-    assert "pass html_action='return' and write `.data` to an .html file" in said.getvalue()
+    assert "pass html_action='return' and write `.data` to an .html file" in printed.getvalue()
 
 
 def test_layers_and_heads_may_differ_between_encoder_and_decoder():
@@ -93,11 +93,11 @@ def test_layers_and_heads_may_differ_between_encoder_and_decoder():
     assert "stack=decoder&amp;layer=2" in head_view(**APART, layer=2, html_action="return").data
 
 
-def test_weights_that_are_no_distributions_are_shown_as_they_are():
+def test_rows_that_do_not_sum_to_1_are_accepted():
     assert head_view([torch.rand(1, 2, 4, 4)], TOKENS, html_action="return").data
 
 
-def test_the_page_starts_where_it_is_told():
+def test_the_page_starts_at_the_requested_layer_heads_and_theme():
     data = head_view(
         [uniform_weights(1, 3, 4, 4)] * 6, TOKENS, layer=4, heads=[1, 2], include_layers=[1, 4], html_action="return"
     ).data
@@ -131,7 +131,7 @@ def test_the_page_starts_where_it_is_told():
         ({"attention": ATTENTION, "tokens": TOKENS, "html_action": "save"}, "'view' or 'return'; got 'save'"),
     ],
 )
-def test_bad_combinations_are_value_errors_with_a_sentence(arguments, message):
+def test_invalid_arguments_are_value_errors(arguments, message):
     for view in (head_view, model_view):
         with pytest.raises(ValueError, match=message):
             view(**{"html_action": "return", **arguments})

@@ -1,11 +1,11 @@
-"""A certificate says what was compared."""
+"""The sentence of a certificate."""
 
 from __future__ import annotations
 
 from attnscope.trace.certificate import Certificate, LayerCertificate
 
 
-def test_a_full_check_names_what_was_compared_and_nothing_else() -> None:
+def test_the_sentence_names_only_what_was_compared() -> None:
     def sentence(**errors: float) -> str:
         layer = LayerCertificate(0, True, weighted_values=1e-7, **errors)
         return Certificate.of({"decoder": [layer]}, 1e-4, "full").sentence
