@@ -30,7 +30,7 @@ def test_a_saved_trace_becomes_a_figure_and_its_caption_is_printed(saved, tmp_pa
     out = tmp_path / "figure.svg"
     done = attnscope("figure", saved, "--view", "model", "--layers", "0,2", "--heads", "1-3", "-o", out)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Model view of given attention, layers 0, 2, heads 1–3.")
+    assert done.stdout.startswith("Model view of user-supplied attention, layers 0, 2, heads 1–3.")
     assert sorted(SvgFile(out).texts) == ["0", "1", "2", "2", "3"]
     assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
 

@@ -29,10 +29,7 @@ def error_of(responses: list[Message]) -> tuple[str, str]:
 
 @dataclass
 class LayerGate:
-    """Blocks a forward pass at a layer.
-
-    `reached` is set once a pass is there; setting `open` lets it continue; `passes` counts the passes that got there.
-    """
+    """Blocks a pass at a layer: `reached` is set when it gets there, `open` lets it continue, `passes` counts the passes."""
 
     at: int = 0
     reached: threading.Event = field(default_factory=threading.Event)
@@ -47,7 +44,7 @@ class LayerGate:
 
 
 def messages_in(stream: bytes) -> Iterator[Message]:
-    """The messages of a stream of frames, read as docs/reference/wire.md describes."""
+    """The messages in a stream of frames, decoded as in docs/wire.md."""
     while stream:
         length = int.from_bytes(stream[:8], "little")
         assert len(stream) >= 8 + length
