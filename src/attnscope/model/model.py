@@ -29,7 +29,7 @@ from attnscope.model.patching.sweep_plan import SweepQuestion
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.edit_plan import plan_for
-from attnscope.model.tracing.run import taken_as_said
+from attnscope.model.tracing.run import explain_failure
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
@@ -329,7 +329,7 @@ class Model(Displayed):
         """
         encoded = self.handle.preprocessor.complete(self.encode(text, pair, target=target), observer)
         tower = self.handle.tower_for(encoded.inputs)
-        with taken_as_said(tower.module, encoded, tower.title):
+        with explain_failure(tower.module, encoded, tower.title):
             inputs = tower.preprocessor.tensors(encoded)
             return full_certificate(tower.module, tower.probed_for(inputs).architecture, inputs, observer)
 

@@ -13,7 +13,7 @@ import numpy as np
 from attnscope.analysis import edge_of, overview
 from attnscope.edits import Edit
 from attnscope.errors import DamagedError, InputError, UnsupportedError
-from attnscope.model.inputs.preprocessor import no_target_side
+from attnscope.model.inputs.preprocessor import no_target_side, no_text_input
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Answer
@@ -214,7 +214,7 @@ class Session:
         edits = edits_of(body, self.trace, self.limits)
         model = self._asked_model(body, job)
         if "text" not in model.takes:
-            raise InputError(f"{model.title} reads images, no text: choose an image.")
+            raise InputError(f"{no_text_input(model.title)} Choose an image.")
         if asked.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
         return self._traced(asked, model, edits, job)
