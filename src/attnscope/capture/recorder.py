@@ -20,17 +20,18 @@ from attnscope.types import Observer
 class Capture:
     """One call of the attention function, in the order of the pass.
 
-    `record`       what the attention was computed from (q, k, v), or the weights themselves
-    `causal`       whether no query attends to a later key
-    `rows`         the sampled rows that the certificate compares
-    `output`       the attention output for these rows [rows, heads, v_dim], float32
-    `values`       [kv_heads, keys, v_dim], kept only if the record itself has no value vectors
-    `projection`   the module that reads the output first (W_O), if there is one
-    `gate`         [queries, heads, v_dim], the input of that module divided by the output, if they differ
-    `unsupported`  why this call cannot be shown, if so
-    `place`        the layer that made the call; None until the probe has found it
-    `continues`    whether the queries continue those of the previous call: the module computes its attention in parts
-                   (windows of an image, several images)
+    Attributes:
+        record: What the attention was computed from (q, k, v), or the weights themselves.
+        causal: Whether no query attends to a later key.
+        rows: The sampled rows that the certificate compares.
+        output: The attention output for these rows [rows, heads, v_dim], float32.
+        values: [kv_heads, keys, v_dim], kept only if the record itself has no value vectors.
+        projection: The module that reads the output first (W_O), if there is one.
+        gate: [queries, heads, v_dim], the input of that module divided by the output, if they differ.
+        unsupported: Why this call cannot be shown, if so.
+        place: The layer that made the call; None until the probe has found it.
+        continues: Whether the queries continue those of the previous call: the module computes its attention in parts (windows
+            of an image, several images).
     """
 
     module: nn.Module
@@ -51,14 +52,15 @@ class Capture:
 class Recorder:
     """Collect the calls of one pass.
 
-    `observer`      reports progress per layer and may cancel the pass
-    `sample`        number of rows of each call that are kept for the certificate (0: all of them)
-    `keep_weights`  keep the weights that the module's own eager function returns, in place of q and k
-    `places`        the layer that each call belongs to
-    `plan`          the edits to apply
-    `keeps`         False: record nothing, only apply edits; the input may then be a batch
-    `before`        number of positions in the cache before this pass
-    `notes`         messages from the edits
+    Attributes:
+        observer: Reports progress per layer and may cancel the pass.
+        sample: Number of rows of each call that are kept for the certificate (0: all of them).
+        keep_weights: Keep the weights that the module's own eager function returns, in place of q and k.
+        places: The layer that each call belongs to.
+        plan: The edits to apply.
+        keeps: False: record nothing, only apply edits; the input may then be a batch.
+        before: Number of positions in the cache before this pass.
+        notes: Messages from the edits.
     """
 
     observer: Observer | None = None

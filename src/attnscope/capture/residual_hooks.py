@@ -21,7 +21,7 @@ Where = tuple[str, int]
 
 @contextmanager
 def residual_edits(clone: nn.Module, plan: Plan | None, places: Places | None) -> Generator[None]:
-    """Within this block, recorded passes through `clone` add the plan's vectors and report the position they start at.
+    """Inside the `with` statement, recorded passes through `clone` add the plan's vectors and report their start position.
 
     `clone` is the module that is called as a whole; generation with a cache calls it once per step.
     """

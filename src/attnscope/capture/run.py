@@ -85,7 +85,7 @@ def prepared_for_capture(model: nn.Module) -> AbstractContextManager[nn.Module]:
 
 @contextmanager
 def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
-    """Within this block, passes of `clone` run without gradients and report each attention call to `recorder`."""
+    """Inside the `with` statement, passes of `clone` run without gradients and report each attention call to `recorder`."""
     recorder.names.update({id(module): name for name, module in clone.named_modules()})
     reader = _ProjectionFinder(recorder)
     watched = clone.modules() if recorder.keeps else ()

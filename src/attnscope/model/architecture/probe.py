@@ -52,15 +52,16 @@ _SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cro
 class StackArchitecture:
     """One stack of attention layers. All lists are indexed by layer number, with None for layers without attention.
 
-    `numbers`      the layer of each call of the stack, in the order of a pass
-    `shapes`       heads and dimensions of each layer
-    `causal`       whether any layer is causal
-    `query_side`   the side that the queries come from: `text`, `source`, `target` or `image`
-    `key_side`     the side that the keys come from
-    `projections`  the paths of the output projections (W_O); None where no module reads the attention directly
-    `rotary`       the rotary embedding of q and k
-    `reported`     whether this stack alone bypasses transformers' attention interface, so the model reports its weights
-    `gated`        the layers whose projection reads the head outputs times a gate
+    Attributes:
+        numbers: The layer of each call of the stack, in the order of a pass.
+        shapes: Heads and dimensions of each layer.
+        causal: Whether any layer is causal.
+        query_side: The side that the queries come from: `text`, `source`, `target` or `image`.
+        key_side: The side that the keys come from.
+        projections: The paths of the output projections (W_O); None where no module reads the attention directly.
+        rotary: The rotary embedding of q and k.
+        reported: Whether this stack alone bypasses transformers' attention interface, so the model reports its weights.
+        gated: The layers whose projection reads the head outputs times a gate.
     """
 
     numbers: tuple[int, ...]
@@ -78,12 +79,13 @@ class StackArchitecture:
 class Architecture:
     """What the probe found out about a model.
 
-    `route`          `interface` if the attention uses transformers' attention interface, otherwise `reported`
-    `stacks`         the stacks by name, in the order encoder, decoder, cross, vision
-    `places`         the stack and layer of each call
-    `hidden_states`  the difference between the capturing (or reporting) pass and an untouched pass
-    `angles`         the rotary angles per token during the probe; `rotary` holds only for inputs that leave them unchanged
-    `notes`          one sentence for each part of the model that cannot be shown
+    Attributes:
+        route: `interface` if the attention uses transformers' attention interface, otherwise `reported`.
+        stacks: The stacks by name, in the order encoder, decoder, cross, vision.
+        places: The stack and layer of each call.
+        hidden_states: The difference between the capturing (or reporting) pass and an untouched pass.
+        angles: The rotary angles per token during the probe; `rotary` holds only for inputs that leave them unchanged.
+        notes: One sentence for each part of the model that cannot be shown.
     """
 
     route: Route

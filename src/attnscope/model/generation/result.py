@@ -20,10 +20,11 @@ OnToken = Callable[["Step"], None]
 class Step:
     """One generated token.
 
-    `token`        the token
-    `probability`  the model's own probability of this token: softmax of its logits, before any sampling setting
-    `rank`         its rank in these probabilities, starting at 1
-    `top`          the most probable tokens at this position with their probabilities, the most probable first
+    Attributes:
+        token: The token.
+        probability: The model's own probability of this token: softmax of its logits, before any sampling setting.
+        rank: Its rank in these probabilities, starting at 1.
+        top: The most probable tokens at this position with their probabilities, the most probable first.
     """
 
     token: Token
@@ -36,14 +37,15 @@ class Step:
 class Generation:
     """A generated text, with the attention of the run that generated it.
 
-    `text`     the continuation, without special tokens
-    `tokens`   all new tokens, special ones included
-    `steps`    a `Step` for each new token
-    `stopped`  why the run ended: "length" (`max_new_tokens` reached), "end" (the model's end-of-text token) or "stop"
-               (a stop string, which is part of the text)
-    `trace`    the trace of prompt and continuation; it contains the last new token too, because one extra step reads it
-
     Positions in the trace count from the first token of the prompt. `trace.next_tokens` is what would follow the last token.
+
+    Attributes:
+        text: The continuation, without special tokens.
+        tokens: All new tokens, special ones included.
+        steps: A `Step` for each new token.
+        stopped: Why the run ended: "length" (`max_new_tokens` reached), "end" (the model's end-of-text token) or "stop" (a stop
+            string, which is part of the text).
+        trace: The trace of prompt and continuation; it contains the last new token too, because one extra step reads it.
     """
 
     text: str

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """Within this block, transformers shows no progress bars and no warnings; afterwards its settings are restored."""
+    """Inside the `with` statement, transformers shows no progress bars and no warnings; then its settings are restored."""
     from transformers import modeling_gguf_pytorch_utils
     from transformers.utils import logging
 

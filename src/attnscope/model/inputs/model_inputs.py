@@ -18,18 +18,19 @@ from attnscope.types import InputImage, Token
 class ModelInputs:
     """Model inputs (a batch of text) and the tokens that they stand for.
 
-    `inputs`         the tensors by the names of the forward method's arguments
-    `tokens`         the tokens of the text, or of the source of an encoder-decoder model
-    `warnings`       what was changed on the way, such as a cut
-    `text`           the text, or what the chat template made of `messages`
-    `pair`           the second sentence
-    `messages`       the messages of a chat
-    `target`         the target text
-    `target_tokens`  the tokens that the decoder of an encoder-decoder model reads
-    `images`         the images as the model sees them
-    `image_tokens`   the positions of the vision tower, in a model that also reads text
-    `ready`          whether the inputs were made elsewhere, not by attnscope
-    `kind`           the kind of input
+    Attributes:
+        inputs: The tensors by the names of the forward method's arguments.
+        tokens: The tokens of the text, or of the source of an encoder-decoder model.
+        warnings: What was changed on the way, such as a cut.
+        text: The text, or what the chat template made of `messages`.
+        pair: The second sentence.
+        messages: The messages of a chat.
+        target: The target text.
+        target_tokens: The tokens that the decoder of an encoder-decoder model reads.
+        images: The images as the model sees them.
+        image_tokens: The positions of the vision tower, in a model that also reads text.
+        ready: Whether the inputs were made elsewhere, not by attnscope.
+        kind: The kind of input.
     """
 
     inputs: dict[str, Tensor]

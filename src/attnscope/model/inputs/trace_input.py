@@ -28,12 +28,13 @@ AnyInput = Text | Batch
 class TraceInput:
     """One input, before it is encoded.
 
-    `kind`        the kind of input
-    `value`       the text, messages, ids, tensors, waveform or image
-    `pair`        the second sentence
-    `target`      what the decoder of an encoder-decoder model reads
-    `images`      the images that go with a text
-    `max_tokens`  where to cut a longer text
+    Attributes:
+        kind: The kind of input.
+        value: The text, messages, ids, tensors, waveform or image.
+        pair: The second sentence.
+        target: What the decoder of an encoder-decoder model reads.
+        images: The images that go with a text.
+        max_tokens: Where to cut a longer text.
     """
 
     kind: InputKind
