@@ -14,7 +14,7 @@ from attnscope.analysis.edges import edge_of
 from attnscope.analysis.overview import overview
 from attnscope.edits import Edit
 from attnscope.errors import DamagedError, InputError, UnsupportedError
-from attnscope.model.inputs.preprocessor import no_target_side
+from attnscope.model.inputs.preprocessor import no_target_side, no_text_input
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Answer
@@ -220,8 +220,8 @@ class Session:
         edits = edits_of(body, self.trace, self.limits)
         model = self._requested_model(body, job)
         if "text" not in model.takes:
-            raise InputError(f"{model.title} accepts images, but no text. Choose an image.")
-        if request.target is not None and model.kind != "encoder-decoder":
+            raise InputError(f"{no_text_input(model.title)} Choose an image.")
+        if asked.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
         return self._run_model(request, model, edits, job)
 

@@ -12,6 +12,7 @@ from PIL import Image
 from attnscope.errors import InputError, TooLongError
 from attnscope.model.inputs.images import open_image
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.preprocessor import no_image_input, no_text_input
 from attnscope.session.limits import Limits
 from attnscope.session.messages.fields import optional_text_of
 from attnscope.session.protocols import ModelLike
@@ -45,9 +46,9 @@ class ImageRequest:
         Raises `InputError` if the model does not accept images, or not together with text.
         """
         if "image" not in model.takes:
-            raise InputError(f"{model.title} accepts text, but no images. Enter a text.")
+            raise InputError(no_image_input(model.title))
         if self.text and "text" not in model.takes:
-            raise InputError(f"{model.title} accepts images, but no text. Remove the text.")
+            raise InputError(f"{no_text_input(model.title)} Send the image alone.")
         inputs = model.encode(self.text or None, image=self.image)
         tokens = model.count_tokens(inputs)
         limits.check_tokens(tokens)
