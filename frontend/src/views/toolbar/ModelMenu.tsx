@@ -1,11 +1,12 @@
 import { For, Show } from "solid-js";
+import { counted } from "../../marks/format";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 import { CertificateBadge } from "./Certificate";
 import type { PromptState } from "./createPrompt";
 import { firstModel, modelTitle } from "./modelTitle";
 
-/** The model with its facts, the way to others, and the badge of exactness. */
+/** The model with its facts, a menu to switch models, and the exactness badge. */
 export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prompt: PromptState }) {
   const { session, trace } = page;
   const title = () => modelTitle(trace(), session.hello(), session.lastInput()?.model ?? null);
@@ -13,7 +14,7 @@ export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prom
   const facts = () => {
     const stack = page.stack();
     if (!stack) return "";
-    const parts = [`${stack.layers} × ${stack.heads} heads`];
+    const parts = [`${counted(stack.layers, "layer")} × ${counted(stack.heads, "head")}`];
     const quantization = trace()?.model.quantization;
     if (quantization) parts.push(quantization);
     return parts.join(" · ");
