@@ -2,6 +2,7 @@
 
 import type { HeadCell, ModelLegend } from "../../figures/model";
 import { inks } from "../../marks/composite";
+import { counted } from "../../marks/format";
 import type { HeadPlace, Palette, ViewSettings } from "../../state/state";
 import { type ShownMeasure, valueText, withUnit } from "../model/measures";
 import { placementOf } from "../model/placement";
@@ -81,7 +82,8 @@ function measureNotes(now: ModelOnShow, sort: ViewSettings["sort"]): readonly st
   if (view.tint === "on") {
     notes.push(`Backgrounds are tinted by ${title}, from ${valueText(least)} to ${withUnit(most, unit)}`);
     const undefinedHeads = count.all - values.length;
-    if (undefinedHeads > 0) notes.push(`Hatched: ${undefinedHeads} heads for which it is undefined`);
+    if (undefinedHeads > 0)
+      notes.push(`Hatched: ${counted(undefinedHeads, "head")} for which it is undefined`);
   }
   const [from, to] = view.range;
   if (from !== null || to !== null) {
