@@ -11,14 +11,7 @@ export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prom
   const { session, trace } = page;
   const title = () => modelTitle(trace(), session.hello(), session.lastInput()?.model ?? null);
   const chosen = () => prompt.model() ?? firstModel(session.hello())?.name;
-  const facts = () => {
-    const stack = page.stack();
-    if (!stack) return "";
-    const parts = [`${counted(stack.layers, "layer")} × ${counted(stack.heads, "head")}`];
-    const quantization = trace()?.model.quantization;
-    if (quantization) parts.push(quantization);
-    return parts.join(" · ");
-  };
+  const quantization = () => trace()?.model.quantization;
   const choice = () => prompt.canRun() && (session.hello()?.models.length ?? 0) > 0;
   return (
     <span class="model">
@@ -57,7 +50,16 @@ export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prom
           )}
         </Popover>
       </Show>
-      <span class="quiet facts num">{facts()}</span>
+      <Show when={page.stack()}>
+        {(stack) => (
+          <span class="quiet facts num">
+            {stack().layers}
+            <span class="unit">{stack().layers === 1 ? " layer" : " layers"}</span> ×{" "}
+            {counted(stack().heads, "head")}
+            {quantization() ? ` · ${quantization()}` : ""}
+          </span>
+        )}
+      </Show>
       <Show when={trace()}>
         {(now) => (
           <CertificateBadge
