@@ -61,7 +61,7 @@ def test_a_token_that_is_pointed_at_has_its_label_alone(
     trace = traces["tagger"]
     page.goto(f"{served}#trace={trace.id}&side=weights")
     lists = page.get_by_test_id("predicted")
-    expect(page.get_by_role("region", name="What the model predicts")).to_have_text(re.compile("^7 tokens have labels"))
+    expect(page.get_by_role("region", name="Model predictions")).to_have_text(re.compile("^7 tokens have labels"))
     expect(lists).to_have_count(0)
     page.get_by_test_id("query-4").hover()
     expect(lists).to_have_count(1)

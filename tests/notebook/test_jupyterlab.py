@@ -25,7 +25,7 @@ seen = []
 widget.observe(lambda change: seen.append((change.name, change.new)), ["layer", "heads", "token"])
 widget
 """
-BUSY = "Kernel busy: this goes on when the running cell is done."
+BUSY = "Kernel busy: waiting for the running cell to finish."
 
 
 @pytest.fixture(scope="module")
