@@ -21,8 +21,6 @@ from attnscope.edits import (
     SetAttention,
     TraceRef,
 )
-from attnscope.edits.plan import plan
-from attnscope.edits.serialization import sentence_of, unresolved
 from attnscope.errors import MissingError
 from attnscope.testing.fake_model import FakeModel
 from attnscope.types import LayerShape, Stack

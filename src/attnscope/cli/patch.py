@@ -25,9 +25,7 @@ def patch(
         str | None, typer.Option(help="Token to measure. Default: the most probable next token of the clean prompt.")
     ] = None,
     foil: Annotated[str | None, typer.Option(help="Token to compare the answer with.")] = None,
-    what: Annotated[
-        str, typer.Option(help="Activation to patch: output, attention, residual or mlp.")
-    ] = "output",
+    what: Annotated[str, typer.Option(help="Activation to patch: output, attention, residual or mlp.")] = "output",
     by: Annotated[
         str | None,
         typer.Option(
