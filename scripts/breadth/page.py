@@ -81,7 +81,7 @@ def _page(rows: Sequence[Row], version: str) -> str:
         "model's own forward pass, observed independently. The sizes are those of the tiny models (layers with attention ×",
         "heads). A real checkpoint of the type runs the same code, and every trace of it has its own certificate.",
         "",
-        f"**{summary(rows, version)}** Of the {attending} types that could be built and have attention, {counts['exact']} are exact.",
+        f"**{summary(rows, version)}** {counts['exact']} of the {attending} types that were built and have attention are exact.",
         "",
         "| status | types | what it means |",
         "|---|---:|---|",

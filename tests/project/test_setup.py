@@ -96,7 +96,7 @@ def test_chromium_is_installed_only_where_that_is_possible(
     ("line", "named"),
     [
         ("cache = '/" + "home/ada/cache'", "a home directory"),
-        ("cp /" + "work/main/x y", "a path of one machine"),
+        ("cp /" + "work/main/x y", "a machine-specific path"),
         ('"resol' + 'ved": "https://registry.corp.example/x.tgz"', "a package host"),
     ],
 )
