@@ -47,10 +47,10 @@ class Scene:
     address: str
     theme: str = "light"
     width: int = 1300
-    picture: Path = field(init=False)
+    screenshot: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "picture", PICTURES / f"{self.name}.png")
+        object.__setattr__(self, "screenshot", PICTURES / f"{self.name}.png")
 
 
 def scenes() -> list[Scene]:
@@ -116,17 +116,17 @@ def draw(scene: Scene, url: str, browser: Browser) -> Image.Image:
         context.close()
 
 
-def saved(picture: Image.Image, path: Path) -> None:
+def save(screenshot: Image.Image, path: Path) -> None:
     """Save a screenshot with few colors, so that the file is small."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    screenshot.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
     """The mean and the largest difference between the blocks of two screenshots, as fractions of black to white."""
     if one.size != other.size:
         return 1.0, 1.0
-    blocks = [picture.convert("RGB").resize(SAMPLED, Image.Resampling.BOX) for picture in (one, other)]
+    blocks = [screenshot.convert("RGB").resize(SAMPLED, Image.Resampling.BOX) for screenshot in (one, other)]
     apart = ImageChops.difference(*blocks).convert("L").tobytes()
     return sum(apart) / len(apart) / 255, max(apart) / 255
 
@@ -293,8 +293,8 @@ def main() -> int:
     with shown(wanted, models) as urls, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         for scene in wanted:
-            saved(draw(scene, urls[scene.name], browser), scene.picture)
-            print(f"{scene.name}: {scene.picture.stat().st_size / 1024:.0f} KB")
+            save(draw(scene, urls[scene.name], browser), scene.screenshot)
+            print(f"{scene.name}: {scene.screenshot.stat().st_size / 1024:.0f} KB")
         browser.close()
     PAGE.write_text(_page(known), encoding="utf-8")
     return 0
@@ -306,7 +306,7 @@ def _page(all_scenes: list[Scene]) -> str:
         "again and\ncompares. The models are SmolLM2-135M and MiniLM-L6, except in four synthetic scenes.\n"
     )
     return head + "".join(
-        f"\n## {scene.title}\n\n![{scene.title}](../{scene.picture.relative_to(ROOT).as_posix()})\n"
+        f"\n## {scene.title}\n\n![{scene.title}](../{scene.screenshot.relative_to(ROOT).as_posix()})\n"
         for scene in all_scenes
     )
 

@@ -70,7 +70,7 @@ def _configs(model_type: str, failures: list[str]) -> Iterator[PreTrainedConfig]
     try:
         full = kind(**extra.get("whole", {}))
     except Exception as error:
-        failures.append(said("config", error))
+        failures.append(describe_error("config", error))
         return
     for widths in (True, False):
         if not widths and widest(full) > WIDEST:
@@ -78,7 +78,7 @@ def _configs(model_type: str, failures: list[str]) -> Iterator[PreTrainedConfig]
         try:
             yield kind(**_merged(shrunk(full, widths=widths), extra))
         except Exception as error:
-            failures.append(said("small config", error))
+            failures.append(describe_error("small config", error))
 
 
 def _merged(fields: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _made(kind: type[PreTrainedModel], config: PreTrainedConfig, failures: list[
     try:
         model = make(copy.deepcopy(config))
     except Exception as error:
-        failures.append(said(f"making {kind.__name__}", error))
+        failures.append(describe_error(f"making {kind.__name__}", error))
         return None
     louder(model)
     return model.eval()
@@ -133,14 +133,14 @@ def louder(model: PreTrainedModel) -> None:
 def _runs(model: PreTrainedModel, inputs: Inputs, failures: list[str]) -> bool | None:
     try:
         with torch.no_grad(), Attending() as seen:
-            model(**inputs.given)
+            model(**inputs.tensors)
     except Exception as error:
-        failures.append(said(f"{type(model).__name__} over {inputs.kind}", error))
+        failures.append(describe_error(f"{type(model).__name__} over {inputs.kind}", error))
         return None
     return bool(seen.count)
 
 
-def said(what: str, error: Exception) -> str:
+def describe_error(what: str, error: Exception) -> str:
     """An error message on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{what}: {type(error).__name__}: {' '.join(lines)[:220]}"

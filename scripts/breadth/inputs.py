@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
-from breadth.forms import formed
+from breadth.forms import special_inputs
 from breadth.values import TOKENS, Inputs, ids, noise, pixels, value
 
 TARGET = 7
@@ -42,7 +42,7 @@ def tried(model: nn.Module, config: PreTrainedConfig) -> Iterator[Inputs]:
             if target:
                 yield Inputs(f"{what} and text", text | other | target)
     yield from _series(names, config)
-    yield from formed(model, config, names)
+    yield from special_inputs(model, config, names)
     for name in ("hidden_states", "inputs_embeds"):
         if name in names:
             width = value(config, "hidden_size", "d_model") or 64

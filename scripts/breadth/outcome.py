@@ -12,7 +12,7 @@ from torch import Tensor
 
 import attnscope
 from attnscope.attention import LayerRecord, QKRecord
-from breadth.build import NO_FORWARD, Built, NotBuiltError, build, said
+from breadth.build import NO_FORWARD, Built, NotBuiltError, build, describe_error
 from breadth.witness import Call, own_calls
 
 Status = Literal["exact", "fallback", "unsupported", "no attention", "not built", "wrong", "failed"]
@@ -54,12 +54,12 @@ def outcome(model_type: str) -> Outcome:
     except attnscope.AttnscopeError as error:
         return Outcome(model_type, "unsupported", sentence(str(error)), **facts)
     except Exception as error:
-        return Outcome(model_type, "failed", sentence(said("attnscope", error)), **facts)
+        return Outcome(model_type, "failed", sentence(describe_error("attnscope", error)), **facts)
 
 
 def _traced(model_type: str, built: Built, facts: dict[str, Any]) -> Outcome:
     model = attnscope.Model(built.model)
-    text, more = _trace_arguments(built.inputs.given)
+    text, more = _trace_arguments(built.inputs.tensors)
     trace = model.trace(text, **more)
     facts["stacks"] = {name: _size(stack) for name, stack in trace.stacks.items()}
     facts["peculiar"] = peculiar(trace)
@@ -85,12 +85,12 @@ def _traced(model_type: str, built: Built, facts: dict[str, Any]) -> Outcome:
     return Outcome(model_type, "exact", reason, **facts)
 
 
-def _trace_arguments(given: Mapping[str, Tensor]) -> tuple[Any, dict[str, Any]]:
-    if set(given) == {"input_ids"}:
-        return given["input_ids"][0].tolist(), {}
-    if set(given) == {"input_ids", "decoder_input_ids"}:
-        return given["input_ids"][0].tolist(), {"target": given["decoder_input_ids"][0].tolist()}
-    return dict(given), {}
+def _trace_arguments(tensors: Mapping[str, Tensor]) -> tuple[Any, dict[str, Any]]:
+    if set(tensors) == {"input_ids"}:
+        return tensors["input_ids"][0].tolist(), {}
+    if set(tensors) == {"input_ids", "decoder_input_ids"}:
+        return tensors["input_ids"][0].tolist(), {"target": tensors["decoder_input_ids"][0].tolist()}
+    return dict(tensors), {}
 
 
 def verified(trace: attnscope.Trace, built: Built) -> tuple[float, int]:
@@ -98,9 +98,9 @@ def verified(trace: attnscope.Trace, built: Built) -> tuple[float, int]:
 
     This compares weights × values with the output of that pass, and the weights with eager ones if those give the output.
     """
-    own = own_calls(built.model, built.inputs.given, eager=False)
+    own = own_calls(built.model, built.inputs.tensors, eager=False)
     try:
-        eager = own_calls(built.model, built.inputs.given, eager=True)
+        eager = own_calls(built.model, built.inputs.tensors, eager=True)
     except Exception:  # not every model runs eagerly; then only weights × values are compared
         eager = []
     worst, unmatched = 0.0, 0

@@ -64,8 +64,8 @@ def write(rows: Iterable[Row], version: str) -> None:
 def summary(rows: Sequence[Row], version: str) -> str:
     """The number of types with each status, as a sentence."""
     counts = Counter(str(row["status"]) for row in rows)
-    said = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status] or status == "wrong")
-    return f"Of the {len(rows)} model types of transformers {version}: {said}."
+    parts = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status] or status == "wrong")
+    return f"Of the {len(rows)} model types of transformers {version}: {parts}."
 
 
 def _page(rows: Sequence[Row], version: str) -> str:

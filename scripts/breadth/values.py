@@ -19,7 +19,7 @@ class Inputs:
     """Inputs of a model. `kind` is "text", "text to text", "image", "image and text", "sound", "sound to text", …."""
 
     kind: str
-    given: dict[str, Tensor]
+    tensors: dict[str, Tensor]
 
 
 def configs(config: PreTrainedConfig) -> list[PreTrainedConfig]:

@@ -63,7 +63,7 @@ def watched(calls: list[Call]) -> Generator[None]:
         AttentionInterface.get_interface = original
 
 
-def own_calls(model: Any, given: Mapping[str, Any], *, eager: bool) -> list[Call]:
+def own_calls(model: Any, tensors: Mapping[str, Any], *, eager: bool) -> list[Call]:
     """The calls of one forward pass, with the model's own implementation or (on a copy) the eager one."""
     if eager:
         model = copy.deepcopy(model)
@@ -73,5 +73,5 @@ def own_calls(model: Any, given: Mapping[str, Any], *, eager: bool) -> list[Call
                 config._attn_implementation_internal = "eager"
     calls: list[Call] = []
     with torch.no_grad(), watched(calls):
-        model(**given)
+        model(**tensors)
     return calls
