@@ -1,4 +1,4 @@
-"""The wheel works alone: in an empty environment without Node, next to nothing of this clone."""
+"""The wheel works on its own, in an empty environment without Node and without this clone."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def without_node(environment: Path) -> dict[str, str]:
-    """This process's environment, with nothing but the new environment's own programs on PATH."""
+    """This process's environment variables, with only the new environment's programs on PATH."""
     path = str(environment / "bin")
     assert shutil.which("node", path=path) is None and shutil.which("npm", path=path) is None
     return {**os.environ, "PATH": path}
 
 
-def test_the_wheel_brings_its_own_package(installed: Path, tmp_path: Path):
+def test_the_wheel_contains_its_own_package(installed: Path, tmp_path: Path):
     ask = [installed / "python", "-c", "import attnscope; print(attnscope.__file__)"]
     said = subprocess.run(ask, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert Path(said.stdout.strip()).is_relative_to(installed.parent)
