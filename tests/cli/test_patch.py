@@ -32,7 +32,7 @@ def test_the_largest_effects_come_first_with_what_they_are_of_and_a_file_of_all(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--clean", CLEAN, "--corrupted", f"{CORRUPTED} not"), "do not line up"),
+        (("--clean", CLEAN, "--corrupted", f"{CORRUPTED} not"), "do not align"),
         (("--clean", CLEAN, "--corrupted", CORRUPTED, "-o", "/no/such/folder/x.csv"), "does not exist"),
     ],
 )

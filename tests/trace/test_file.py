@@ -127,7 +127,7 @@ def test_what_is_no_path_or_no_model_gets_a_sentence(saved: tuple[attnscope.Trac
             attnscope.open(given)  # pyright: ignore[reportArgumentType]
         with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
             trace.save(given)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(InputError, match=r"is an `attnscope\.Model`, .*; got str"):
+    with pytest.raises(InputError, match=r"must be the `attnscope\.Model` .*; got str"):
         attnscope.open(path, model="smollm2")  # pyright: ignore[reportArgumentType]
 
 

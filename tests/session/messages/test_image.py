@@ -51,10 +51,10 @@ def test_limits_and_wrong_files_are_refused_in_a_sentence() -> None:
     session = Session([ModelEntry.loaded(_model())], limits=Limits(image_bytes=1000))
     large = _run(session, b"x" * 1001)
     assert (large.body["code"], "1,001 bytes" in large.body["message"]) == ("too_large", True)
-    assert "no image in PNG" in _run(session, b"<svg/>").body["message"]
+    assert "not an image in PNG" in _run(session, b"<svg/>").body["message"]
     assert "no text" in _run(session, _png(), text="hello").body["message"]
     answers: list[Message] = []
     session.respond(encode(Message("run", "2", {"text": "/etc/hostname"})), lambda a: answers.append(decode(a)))
-    assert "choose an image" in answers[-1].body["message"]
+    assert "Choose an image" in answers[-1].body["message"]
     texts = Session([ModelEntry.loaded(FakeModel())])
     assert "no images" in _run(texts, _png()).body["message"]
