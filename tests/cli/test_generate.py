@@ -51,7 +51,7 @@ def test_an_edit_applies_to_every_step(smollm2):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("minilm", "--text", "a b"), "generates no text"),
+        (("minilm", "--text", "a b"), "cannot generate text"),
         (("smollm2",), "--chat FILE"),
         (("smollm2", "--text", "a b", "--top-p", "2"), "at most 1"),
         (("smollm2", "--text", "a b", "--edit", "{}"), "type"),

@@ -80,7 +80,7 @@ def test_roles_survive_a_file(smollm2: attnscope.Model, tmp_path) -> None:
     [
         ([{"content": "x"}], "Message 0 has no role"),
         ([{"role": "usr", "content": "x"}], "role 'usr', which this chat template does not know"),
-        ([QUESTION, {"role": "assistant"}], "content of message 1 is a text; got NoneType"),
+        ([QUESTION, {"role": "assistant"}], "content of message 1 must be a text; got NoneType"),
         ([{"role": "user", "content": [{"type": "image"}]}], "part of the type 'image'"),
         ([{"role": "user", "content": "\ud83e"}], "surrogate"),
     ],

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from attnscope.errors import DamagedError, InputError
-from attnscope.model.loading.gguf import read_facts
+from attnscope.model.loading.gguf import read_metadata
 from attnscope.model.loading.packaged import EMBEDDED
 from attnscope.model.loading.pretrained import load_parts
 
@@ -76,7 +76,7 @@ def tiny_gguf(path: Path, architecture: str) -> Path:
 
 
 def test_a_gguf_file_says_what_it_is(tmp_path: Path) -> None:
-    facts = read_facts(tiny_gguf(tmp_path / "tiny.gguf", "llama"))
+    facts = read_metadata(tiny_gguf(tmp_path / "tiny.gguf", "llama"))
     assert (facts.architecture, facts.title, facts.quantization) == ("llama", "tiny", None)
 
 

@@ -125,7 +125,7 @@ def test_a_masked_model_has_norms_and_a_lens_and_says_why_there_are_no_shares():
     states = model.states(IDS)
     assert states.contributions is None
     assert any("transform" in note for note in states.notes)
-    assert any("normalizes the stream" in note for note in states.notes)
+    assert any("normalize the stream" in note for note in states.notes)
     assert torch.allclose(states.norms, torch.stack([s[0].norm(dim=-1) for s in hidden_states(model)]), rtol=1e-5)
     assert (states.logits(3) - logits(model)).abs().max() < 1e-6
     with pytest.raises(UnsupportedError, match="transform"):
@@ -142,7 +142,7 @@ def test_a_model_outside_the_interface_is_refused_with_a_sentence():
     [
         ({"answer": 99}, "tokens 0 to 98"),
         ({"answer": " Paris"}, "no tokenizer"),
-        ({"foil": 3}, "name both"),
+        ({"foil": 3}, "pass both"),
         ({"answer": 5, "position": 12}, "from 0 to 11"),
         ({"answer": 1.5}, "text of one token"),
     ],
@@ -182,7 +182,7 @@ def test_states_of_a_real_model(smollm2):
 
 
 def test_an_answer_of_several_tokens_is_told_how_it_falls_apart(smollm2):
-    with pytest.raises(InputError, match="must be one token, and is"):
+    with pytest.raises(InputError, match="must be one token, but"):
         smollm2.states("The capital of France is", "Antananarivo")
 
 
@@ -224,7 +224,7 @@ def test_states_of_an_edited_pass_are_those_of_the_edited_model():
         hook.remove()
     assert heads.total == pytest.approx(float(expected[-1, ANSWER]), abs=1e-5) and abs(heads.remainder) < 1e-5
     assert (states.logits(3) - expected).abs().max() < 1e-5
-    with pytest.raises(InputError, match="pass the text"):
+    with pytest.raises(InputError, match="Pass the text"):
         model.patch(states.trace, IDS)
 
 
