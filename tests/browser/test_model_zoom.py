@@ -81,9 +81,7 @@ def test_a_head_is_zoomed_to_read_cell_by_cell_pinned_and_left_again(page: Page,
     # The keyboard reads cells too, and goes from head to head.
     grid(app).focus()
     app.keyboard.press("Shift+ArrowUp")
-    expect(grid(app).get_by_role("gridcell")).to_have_text(
-        re.compile(r"^.+ to .+: (0\.\d+, rank \d of \d|masked)")
-    )
+    expect(grid(app).get_by_role("gridcell")).to_have_text(re.compile(r"^.+ to .+: (0\.\d+, rank \d of \d|masked)"))
     app.keyboard.press("ArrowRight")
     expect(grid(app)).to_have_attribute("data-matrix", re.compile(r"^9\.5 "))
     at_rest(app)
