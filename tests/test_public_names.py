@@ -1,4 +1,4 @@
-"""The public API: what each public module exports, and that all of it is documented."""
+"""The public names of `attnscope`."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attnscope.widget.picture import picture
 from helpers.random_traces import random_trace
 from matplotlib.colors import to_hex
 
@@ -26,7 +27,6 @@ from attnscope.figures import palette as paper
 from attnscope.figures.text import labels
 from attnscope.figures.weights import SCALE_SAID, LeftOut, darkness
 from attnscope.types import Token
-from attnscope.widget.picture import picture
 
 CASES: dict[str, Any] = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
 DIFFERENT: dict[str, Any] = CASES["different"]

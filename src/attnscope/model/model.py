@@ -31,7 +31,7 @@ from attnscope.model.patching.sweep_plan import SweepQuestion
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.edit_plan import plan_for
-from attnscope.model.tracing.run import taken_as_said
+from attnscope.model.tracing.run import explain_failure
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
@@ -383,11 +383,9 @@ class Model(Displayed):
             UnsupportedError: The attention of this model cannot be shown exactly.
             CancelledError: The observer cancelled the pass.
         """
-        if isinstance(text, Trace):
-            return self._check_trace(text, observer)
-        encoded = self._handle.preprocessor.complete(self.encode(text, pair, target=target), observer)
-        tower = self._handle.tower_for(encoded.inputs)
-        with taken_as_said(tower.module, encoded, tower.title):
+        encoded = self.handle.preprocessor.complete(self.encode(text, pair, target=target), observer)
+        tower = self.handle.tower_for(encoded.inputs)
+        with explain_failure(tower.module, encoded, tower.title):
             inputs = tower.preprocessor.tensors(encoded)
             return full_certificate(tower.module, tower.probed_for(inputs).architecture, inputs, observer)
 

@@ -1,6 +1,6 @@
-"""Causal mediation analysis (Vig et al. 2020): how much of the effect of a changed prompt goes through one head.
+"""Causal mediation analysis (Vig et al. 2020): how much of a prompt change acts through one head.
 
-y = p(answer) / p(foil). For a clean prompt and a corrupted one, in which a word was swapped:
+With y = p(c2) / p(c1) of two continuations, for a base prompt and a prompt in which one word was swapped:
 
     total effect      TE = y(corrupted) / y(clean) − 1
     indirect effect   y(clean, with this head's attention from corrupted) / y(clean) − 1
@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Mediation:
-    """Total, indirect and direct effects of every head (or position, or layer), as `Model.mediate` returns them.
+    """Total, indirect and direct effects of every head (or position), from `Model.mediate`.
+
+    With y = p(answer) / p(foil) (Vig et al. 2020, "Investigating Gender Bias in Language Models Using Causal Mediation
+    Analysis"), effects are relative changes of y, without a unit. Arrays have the shape of the two sweeps that they come from.
+
+    Attributes:
+        into_base: The sweep of patches from the swapped prompt into the base prompt.
+        into_swap: The sweep of patches from the base prompt into the swapped prompt.
+    """
 
     `into_clean` is the sweep that reruns the clean prompt with activations of the corrupted prompt, `into_corrupted` the reverse.
     Both follow the convention of `Sweep`, in which activations come from `clean` and go into `corrupted`: so
@@ -47,22 +55,28 @@ class Mediation:
 
     @property
     def total(self) -> float:
-        """The total effect, y(corrupted) / y(clean) − 1."""
-        return self.corrupted / self.clean - 1
+        """The total effect, y(swap) / y(base) − 1."""
+        return self.swap / self.base - 1
 
     @property
     def indirect(self) -> Float[Tensor, "layer *column"]:
-        """Indirect effects [layer, head]: the effect of the change through this head alone. They need not sum to the total."""
-        return self.into_clean.values / self.clean - 1
+        """The indirect effect through each cell alone, [layer, head] or [layer, position]; NaN where a layer has none.
+
+        y(base, with this activation as in swap) / y(base) − 1. Indirect effects do not sum to the total effect.
+        """
+        return self.into_base.values / self.base - 1
 
     @property
     def direct(self) -> Float[Tensor, "layer *column"]:
-        """Direct effects [layer, head]: the effect of the change while this head stays as in the clean prompt."""
-        return self.into_corrupted.values / self.clean - 1
+        """The effect of the swap while each cell keeps its base activation, [layer, head] or [layer, position].
+
+        y(swap, with this activation as in base) / y(base) − 1; NaN where a layer has no such activation.
+        """
+        return self.into_swap.values / self.base - 1
 
     def frame(self) -> pandas.DataFrame:
-        """A table with one row for each cell: layer, head (or position), indirect, direct, total."""
-        found = self.into_clean.frame().drop(columns=["value", "effect", "restored", "unchanged"])
+        """A DataFrame with one row per cell: layer, head (or position), indirect, direct, total."""
+        found = self.into_base.frame().drop(columns=["value", "effect", "restored", "unchanged"])
         indirect, direct = self.indirect.flatten().tolist(), self.direct.flatten().tolist()
         return found.assign(indirect=indirect, direct=direct, total=self.total)
 

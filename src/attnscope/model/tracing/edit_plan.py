@@ -1,4 +1,4 @@
-"""Edits compiled into a plan for a model whose layers the probe has found."""
+"""Compile edits into a plan for a model whose layers the probe has found."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ def plan_for(
     sizes: Mapping[str, int] | None = None,
     further: Mapping[str, int] | None = None,
 ) -> Plan | None:
-    """The plan of `edits` for a model with this architecture; None where there are none.
+    """The plan of `edits` for a model with this architecture; None if there are no edits.
 
-    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`), `further` how many may follow on a side. Raises
-    `InputError` for an edit that does not fit, `UnsupportedError` where attention does not go through transformers' interface.
+    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`); `further` is how many more tokens may follow
+    on each side. Raises `InputError` for an edit that does not fit the model, and `UnsupportedError` if the model does not use
+    transformers' attention interface.
     """
     if isinstance(edits, (list, tuple)) and not edits:
         return None
     if architecture.route != "interface" or architecture.outside:
-        raise UnsupportedError(
-            f"{title} computes its attention outside transformers' attention interface, so nothing in it can be edited."
-        )
+        raise UnsupportedError(f"{title} does not use transformers' attention interface, so attnscope cannot edit it.")
     return plan(
         edits,
         {name: Stack.of(stack.shapes) for name, stack in architecture.stacks.items()},
