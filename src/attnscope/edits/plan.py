@@ -26,7 +26,18 @@ from attnscope.edits.kinds import (
 )
 from attnscope.edits.reference_values import outputs_of, weights_of
 from attnscope.edits.stages import Cut, LayerPlan, Mean, Neurons, Patched, PatchedRows, Resampled, Scaled, Set, Vector
-from attnscope.edits.validation import Lengths, Turning, check_layer, check_positions, remarks, shape_of, stack_of
+from attnscope.edits.validation import (
+    Lengths,
+    Texts,
+    Turning,
+    check_layer,
+    check_positions,
+    remarks,
+    resolved,
+    shape_of,
+    span_of,
+    stack_of,
+)
 from attnscope.errors import InputError
 from attnscope.types import LayerShape, Stack
 
@@ -76,19 +87,23 @@ def plan(
     rotary: Turning | None = None,
     lengths: Lengths | None = None,
     further: Lengths | None = None,
+    tokens: Texts | None = None,
 ) -> Plan:
-    """The plan of `edits` for a model with these `stacks`.
+    """The plan of `edits` for a model with these `stacks`. Its own `edits` name all positions by indices.
 
-    `rotary` tells which dimensions turn together, `lengths` how many queries and keys each stack has in the first pass, `further`
-    how many of both may follow in later ones (generation). Raises `InputError` for an edit that does not fit the model or the
-    input, `MissingError` for one that refers to a trace that is not there.
+    `rotary` tells which dimensions rotate together, `lengths` how many queries and keys each stack has in the first forward pass,
+    `further` how many of both may follow in later ones (generation), and `tokens` what words in edits are looked up in. Raises
+    `InputError` for an edit that doesn't fit the model or the input, `MissingError` for one that refers to a missing trace.
     """
     growing: dict[tuple[str, int], _Growing] = {}
     warnings: dict[str, None] = {}
+    made: list[Edit] = []
     planned = [one if isinstance(one, Planned) else Planned(one) for one in _edits(edits)]
     for one in planned:
         name = stack_of(one.edit, stacks)
         check_layer(one.edit, stacks[name])
+        one = Planned(resolved(one.edit, (tokens or {}).get(name)), one.row)
+        made.append(one.edit)
         size = None if lengths is None else lengths.get(name)
         if size is not None:
             more = (further or {}).get(name, (0, 0))
@@ -96,7 +111,7 @@ def plan(
         layer = growing.setdefault((name, one.edit.layer), _Growing())
         if isinstance(one.edit, AddVector):  # also where a layer has no attention
             value = torch.tensor(one.edit.vector, dtype=torch.float32)
-            layer.vectors.append(Vector(one.row, one.edit.position, value, one.edit.at))
+            layer.vectors += [Vector(one.row, at, value, one.edit.at) for at in span_of(one.edit.position) or (None,)]
             continue
         shape = shape_of(one.edit, stacks[name])
         turning = (rotary or {}).get(name, ())
@@ -107,7 +122,7 @@ def plan(
         place: LayerPlan(tuple(one.neurons), tuple(one.weights), tuple(one.outputs), tuple(one.vectors))
         for place, one in growing.items()
     }
-    return Plan(tuple(one.edit for one in planned), layers, tuple(warnings))
+    return Plan(tuple(made), layers, tuple(warnings))
 
 
 def _edits(given: Any) -> list[Edit | Planned]:
@@ -127,9 +142,10 @@ def _add(layer: _Growing, one: Planned, stack: str, shape: LayerShape, size: tup
             head = edit.head if edit.vector == "q" else edit.head * shape.kv_heads // shape.heads
             layer.neurons.append(Neurons(row, edit.vector, head, torch.tensor(edit.dims), edit.factor))
         case CutEdge():
-            layer.weights.append(Cut(row, edit.head, edit.query, edit.key))
+            layer.weights += [Cut(row, edit.head, query, span_of(edit.key)) for query in span_of(edit.query)]
         case SetAttention():
-            layer.weights.append(Set(row, edit.head, edit.query, edit.key, edit.weight))
+            keys = span_of(edit.key)
+            layer.weights += [Set(row, edit.head, query, keys, edit.weight) for query in span_of(edit.query)]
         case ScaleHead():
             layer.outputs.append(Scaled(row, edit.head, edit.factor))
         case MeanHead():

@@ -29,22 +29,22 @@ class Neurons:
 
 @dataclass(frozen=True)
 class Cut:
-    """A score of -inf."""
+    """Scores of -inf for some keys of one query."""
 
     row: int | None
     head: int
     query: int
-    key: int
+    keys: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Set:
-    """A weight, and the rest of its row scaled."""
+    """The weight of some keys together for one query, and the rest of its row scaled."""
 
     row: int | None
     head: int
     query: int
-    key: int
+    keys: tuple[int, ...]
     weight: float
 
 

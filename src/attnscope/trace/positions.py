@@ -28,9 +28,9 @@ def resolve(
 ) -> Span:
     """The indices of the tokens that a `Position` names; at least one, each once.
 
-    `name` is the argument's, for errors; `nth` is how the user writes an occurrence. With `from_end` negative indices count from
-    the end. Raises `InputError` for a word that the text doesn't have or has more than once, for an index out of range, and for
-    anything that isn't a `Position`.
+    `name` is the argument's ("query", "query of CutEdge"), for errors; `nth` is how the user writes an occurrence. With
+    `from_end`, negative indices count from the end. Raises `InputError` for a word that the text doesn't have or has more than
+    once, for an index out of range, and for anything that isn't a `Position`.
     """
     numbered = occurrence_of(position)
     if isinstance(position, str):
@@ -40,11 +40,11 @@ def resolve(
     indices = indices_of(position, len(tokens))
     if indices is None:
         raise InputError(
-            f"`{name}` is an index, a word of the text, a word with the number of its occurrence such as "
+            f"{_argument(name)} is an index, a word of the text, a word with the number of its occurrence such as "
             f"{nth.format(word='the', number=2)}, or a list of indices; got {position!r}."
         )
     if not indices:
-        raise InputError(f"`{name}` is an empty span: pass at least one index.")
+        raise InputError(f"{_argument(name)} is an empty span: pass at least one index.")
     return tuple(dict.fromkeys(_within(index, len(tokens), name, from_end=from_end) for index in indices))
 
 
@@ -111,6 +111,12 @@ def span_words(span: Sequence[int]) -> str:
     return _listing([str(index) for index in span])
 
 
+def _argument(name: str) -> str:
+    """`query`, or `query` of CutEdge."""
+    word, _, owner = name.partition(" ")
+    return f"`{word}` {owner}" if owner else f"`{word}`"
+
+
 def _index(value: object) -> int:
     if isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool"):
         raise TypeError(value)
@@ -129,11 +135,11 @@ def _only(word: str, tokens: Sequence[Token], name: str, nth: str) -> Span:
     if not found:
         raise _absent(word, tokens, name)
     if len(found) > 1:
-        places = _listing([span_words(span) for span in _shortened(found)], more=len(found) - len(_shortened(found)))
-        second = nth.format(word=word, number=2)
+        shown = found[:_LISTED]
+        places = _listing([span_words(span) for span in shown], more=len(found) - len(shown))
         raise InputError(
-            f"`{name}`: {_quoted(word)} occurs at tokens {places} of {_quoted(reading(tokens))}: pass an index or {second} for "
-            "the second occurrence."
+            f"{_argument(name)}: {_quoted(word)} occurs at tokens {places} of {_quoted(reading(tokens))}: pass an index or "
+            f"{nth.format(word=word, number=2)} for the second occurrence."
         )
     return found[0]
 
@@ -145,14 +151,14 @@ def _numbered(word: str, number: int, tokens: Sequence[Token], name: str) -> Spa
     if not 1 <= number <= len(found):
         times = {1: "once", 2: "twice"}.get(len(found), f"{len(found)} times")
         raise InputError(
-            f"`{name}`: {_quoted(word)} occurs {times} in {_quoted(reading(tokens))}, so there is no occurrence {number} "
-            "(they count from 1)."
+            f"{_argument(name)}: {_quoted(word)} occurs {times} in {_quoted(reading(tokens))}, so occurrence {number} does not "
+            "exist (they count from 1)."
         )
     return found[number - 1]
 
 
 def _absent(word: str, tokens: Sequence[Token], name: str) -> InputError:
-    return InputError(f"`{name}`: {_quoted(word)} is not a word of the text ({_tokens(word, tokens)}).")
+    return InputError(f"{_argument(name)}: {_quoted(word)} is not a word of the text ({_tokens(word, tokens)}).")
 
 
 def _tokens(word: str, tokens: Sequence[Token]) -> str:
@@ -169,10 +175,6 @@ def _tokens(word: str, tokens: Sequence[Token]) -> str:
         said = "closest tokens" if close else "tokens"
     more = ", …" if len(listed) < len(texts) else ""
     return f"{said}: {', '.join(f'{at} {_quoted(texts[at])}' for at in listed)}{more}"
-
-
-def _shortened(found: Sequence[Span]) -> Sequence[Span]:
-    return found if len(found) <= _LISTED else found[:_LISTED]
 
 
 def _listing(parts: Sequence[str], more: int = 0) -> str:

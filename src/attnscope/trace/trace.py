@@ -218,8 +218,9 @@ class Trace(Displayed):
     def head_output(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query model_dim"]:
         """This head's part of the attention block's output: W_O applied to Σ_j α_ij v_j of this head alone.
 
-        With gated attention, the gate is applied before W_O. The parts of a layer's heads sum to the block's output minus the projection's bias (Kobayashi 2020).
-        Raises `UnsupportedError` if no single module maps the heads' outputs to the block's output (a norm in between, say).
+        With gated attention, the gate is applied before W_O. The parts of a layer's heads sum to the block's output minus the
+        projection's bias (Kobayashi 2020). Raises `UnsupportedError` if no single module maps the heads' outputs to the block's
+        output (a norm in between, say).
         """
         record = self._qk(layer, stack, "head outputs")
         index = _head(head, record)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from attnscope.edits import Edit, Plan, Planned, plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
-from attnscope.types import Stack
+from attnscope.types import Stack, Token
 
 
 def plan_for(
@@ -17,10 +17,12 @@ def plan_for(
     title: str,
     sizes: Mapping[str, int] | None = None,
     further: Mapping[str, int] | None = None,
+    sides: Mapping[str, Sequence[Token]] | None = None,
 ) -> Plan | None:
     """The plan of `edits` for a model with this architecture; None where there are none.
 
-    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`), `further` how many may follow on a side. Raises
+    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`), `further` how many may follow on a side, `sides`
+    the tokens that words in edits are looked up in. Raises
     `InputError` for an edit that does not fit, `UnsupportedError` where attention does not go through transformers' interface.
     """
     if isinstance(edits, (list, tuple)) and not edits:
@@ -43,5 +45,10 @@ def plan_for(
         further={
             name: ((further or {}).get(stack.query_side, 0), (further or {}).get(stack.key_side, 0))
             for name, stack in architecture.stacks.items()
+        },
+        tokens={
+            name: (sides[stack.query_side], sides[stack.key_side])
+            for name, stack in architecture.stacks.items()
+            if sides is not None and stack.query_side in sides and stack.key_side in sides
         },
     )

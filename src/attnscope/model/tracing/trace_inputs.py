@@ -66,7 +66,7 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
     heard = encoded.kind == "audio"  # how many positions there are is known afterwards
     counted = all(encoded.sides.values()) and not heard
     sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
-    plan = plan_for(architecture, edits, title=handle.title, sizes=sizes)
+    plan = plan_for(architecture, edits, title=handle.title, sizes=sizes, sides=encoded.sides if counted else None)
     made = () if plan is None else plan.edits
     passed = run(probed, inputs, observer, plan)
     if heard:
