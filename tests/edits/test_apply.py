@@ -360,7 +360,7 @@ def test_only_the_named_layer_of_a_shared_module_is_edited() -> None:
 
 @pytest.mark.parametrize("subject", ["llama"], indirect=True)
 def test_what_cannot_be_edited_is_said(subject: Subject) -> None:
-    with pytest.raises(InputError, match="may not look at key 5"):
+    with pytest.raises(InputError, match="key 5 is masked for query 3"):
         subject.traced([SetAttention(1, 2, 3, 5, 0.5)])
     with pytest.raises(InputError, match="positions go from 0 to 8"):
         subject.traced([CutEdge(1, 2, 9, 0)])

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 Written = Annotated[
     list[str] | None,
-    typer.Option(help='An edit as JSON: {"type": "ScaleHead", "layer": 5, "head": 3, "factor": 0}. May be repeated.'),
+    typer.Option(
+        help='An edit as JSON: {"type": "ScaleHead", "layer": 5, "head": 3, "factor": 0}. May be repeated. A query, key or '
+        'position is an index, a word ("nurse"), an occurrence (["the", 2]) or a span ([4, 5]).'
+    ),
 ]
 Listed = Annotated[Path | None, typer.Option(help="A JSON file with a list of edits.")]
 

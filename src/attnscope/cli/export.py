@@ -10,6 +10,7 @@ import typer
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import say_edits
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.positions import HELP, tokens_given
 
 
 def export(
@@ -23,7 +24,9 @@ def export(
     view: Annotated[str | None, typer.Option(help="model, head or neuron: that view over the whole page.")] = None,
     layer: Annotated[int | None, typer.Option(help="The layer that is shown at first.")] = None,
     heads: Annotated[str | None, typer.Option(help="The heads that are shown at first, as 0,3.")] = None,
-    token: Annotated[int | None, typer.Option(help="The position of the token that is selected at first.")] = None,
+    token: Annotated[
+        str | None, typer.Option(help=f"The token that is selected at first: {HELP} (its last token is selected).")
+    ] = None,
     form: Annotated[str, typer.Option(help="auto, qk or attention: what weights are made from in the file.")] = "auto",
     neurons: Annotated[  # noqa: FBT002 - typer makes two flags of it
         bool, typer.Option("--neurons/--no-neurons", help="Whether the file has the neurons, or is smaller.")
@@ -47,7 +50,7 @@ def export(
             view=view,
             layer=layer,
             heads=on,
-            token=token,
+            token=tokens_given(token, trace.tokens_for(next(iter(trace.stacks)))[0], "--token"),
             layers=chosen,
             form=form,
             neurons=neurons,

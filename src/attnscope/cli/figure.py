@@ -12,6 +12,7 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.positions import HELP, tokens_given
 from attnscope.errors import InputError
 
 KINDS = (".pdf", ".svg", ".png")
@@ -47,7 +48,7 @@ def figure(
     ] = None,
     heads: Annotated[str | None, typer.Option(help="Heads, such as 0 or 0,3,5-7. Default: all, or the first.")] = None,
     layers: Annotated[str | None, typer.Option(help="Layers of the model view, such as 0-3.")] = None,
-    token: Annotated[str | None, typer.Option(help="The selected token: its position or its text.")] = None,
+    token: Annotated[str | None, typer.Option(help=f"The selected token: {HELP}.")] = None,
     stack: Annotated[str | None, typer.Option(help="encoder, decoder or cross, where there are several.")] = None,
     width: Annotated[str, typer.Option(help="column (3.25 in), page (6.75 in), or inches.")] = "column",
     scale: Annotated[Scale | None, typer.Option(help="How a weight becomes darkness.")] = None,
@@ -74,7 +75,7 @@ def figure(
         view.value,
         layer,
         chosen_heads,
-        int(token) if token is not None and re.fullmatch(r"-?\d+", token) else token,
+        tokens_given(token, trace.tokens_for(stack)[0], "--token"),
         stack=stack,
         layers=chosen_layers,
         width=inches,

@@ -32,6 +32,7 @@ from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.run import taken_as_said
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
+from attnscope.trace.positions import Position
 from attnscope.types import Observer, Stack
 
 
@@ -353,7 +354,7 @@ class Model(Displayed):
         *,
         pair: str | None = None,
         target: Any = None,
-        position: int | None = None,
+        position: Position | None = None,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> States:
@@ -361,8 +362,8 @@ class Model(Displayed):
 
         `answer` and `foil` are single tokens (a text such as `" Paris"`, or a token id); without an answer it is the most
         probable token. With a foil, shares are of logit(answer) − logit(foil). `position` is the one that predicts (the last,
-        or the mask token of a masked model). `edits` are made in the pass. Of an encoder-decoder model the stream is the
-        decoder's. Raises `UnsupportedError` where a part that was asked for is not known, `InputError`, `CancelledError`.
+        or the mask token of a masked model): an index, or a word, of which the last token counts. `edits` are made in the pass.
+        Of an encoder-decoder model the stream is the decoder's. Raises `UnsupportedError` where a part that was asked for is not known, `InputError`, `CancelledError`.
         """
         return self._interpretation.states(
             text, answer, foil, pair=pair, target=target, position=position, edits=edits, observer=observer
@@ -378,11 +379,11 @@ class Model(Displayed):
         metric: str | None = None,
         answer: str | int | None = None,
         foil: str | int | None = None,
-        position: int | None = None,
+        position: Position | None = None,
         stack: str | None = None,
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
-        positions: Sequence[int] | None = None,
+        positions: Sequence[Position] | None = None,
         target: Any = None,
         observer: Observer | None = None,
     ) -> Sweep:
@@ -392,7 +393,8 @@ class Model(Displayed):
         a head), `attention` (its weights, with the corrupted run's own values), `residual` (the stream after a layer) or `mlp`
         (what a layer's MLP adds). `by` is the axis beside layers: `head` (the default for heads), `position` (for the stream)
         or `layer` (all at once, one number a layer). `layers`, `heads` and `positions` restrict the sweep; what is no axis is
-        patched together (all positions of a head, say).
+        patched together (all positions of a head, say). An entry of `positions` is an index, a word of the clean (else the
+        corrupted) prompt, or a span of several tokens, which is patched together; `position` is the one that predicts.
 
         `metric`: `logit` (the default with a foil: logit(answer) − logit(foil)), `probability` (without), `log_probability`
         or `ratio` (p(answer)/p(foil)). The answer is by default the clean prompt's most probable token. Both prompts need as

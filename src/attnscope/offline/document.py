@@ -25,6 +25,7 @@ from attnscope.errors import InputError, MissingError, TooLongError
 from attnscope.offline.blocks import Block, blocks, choice
 from attnscope.offline.start import start_address
 from attnscope.trace import Trace
+from attnscope.trace.positions import Position
 
 MAX_BYTES = 200_000_000
 """No page is larger, unless it is asked for: browsers take long to open it."""
@@ -73,7 +74,7 @@ def document(
     view: str | None = None,
     layer: int | None = None,
     heads: Sequence[int] | None = None,
-    token: int | None = None,
+    token: Position | None = None,
     stack: str | None = None,
     layers: Iterable[int] | None = None,
     form: str = "auto",
@@ -87,7 +88,8 @@ def document(
     """One self-contained page that shows a trace: ASCII, no byte of it from anywhere else.
 
     What is shown at first: `view` (`"model"`, `"head"` or `"neuron"` takes the whole page, None shows all three), `layer`,
-    `heads`, `token` (a query's position), `stack` and `theme` (`"light"`, `"dark"`, or None for the reader's own). What is in it:
+    `heads`, `token` (a query: an index, or a word of the text; of several tokens, the last is selected), `stack` and `theme`
+    (`"light"`, `"dark"`, or None for the reader's own). What is in it:
 
     - `layers`: None for all; others are said to be left out.
     - `form`: `"qk"` (queries and keys, so that neurons and scores can be shown), `"attention"` (weights alone) or `"auto"`: q and

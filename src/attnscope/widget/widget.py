@@ -40,7 +40,7 @@ class AttentionWidget(anywidget.AnyWidget):
     layer = _Checked(0, help="The layer.").tag(sync=True)
     heads = _Checked(help="The heads that are on, ascending; never none, as long as the layer has any.").tag(sync=True)
     head = t.Any(None, help="The head whose neurons are shown; None before there is a trace.").tag(sync=True)
-    token = t.Any(None, help="The query token that is selected, or None.").tag(sync=True)
+    token = t.Any(None, help="The index of the selected query token, or None. Also takes words.").tag(sync=True)
     neuron = t.Any(None, help="The dimension that is marked, or None.").tag(sync=True)
     height = t.Int(640, min=240, help="Height of the cell's page, CSS pixels.").tag(sync=True)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 What = Literal["head_output", "attention", "residual", "mlp"]
 By = Literal["head", "position", "layer"]
+Column = int | tuple[int, ...]
+"""A head, a position, or a span of positions that are patched together."""
 Metric = Literal["logit", "probability", "log_probability", "ratio"]
 
 WHAT: tuple[What, ...] = ("head_output", "attention", "residual", "mlp")
@@ -48,8 +50,8 @@ class Sweep:
     """One number a cell: the metric of the corrupted prompt's run with one activation taken from the clean prompt's.
 
     `values` is [layer, head], [layer, position] or [layer] (`by`), float64, NaN where a layer has no such thing; rows are
-    `layers`, columns `columns` with `labels` (of positions: the corrupted prompt's tokens; `sources`: the clean one's). `clean`
-    and `corrupted` are the metric of the two unpatched runs, between which most values lie. `unchanged` marks cells whose
+    `layers`, columns `columns` (a span of positions is one column) with `labels` (of positions: the corrupted prompt's tokens;
+    `sources`: the clean one's). `clean` and `corrupted` are the metric of the two unpatched runs, between which most values lie. `unchanged` marks cells whose
     activation is bit for bit the same in both runs: nothing is patched there and the value is `corrupted` itself. `error` is
     the largest difference of an unpatched row of a batch from `corrupted`: effects of that size are rounding.
     """
@@ -63,7 +65,7 @@ class Sweep:
     clean: float
     corrupted: float
     layers: tuple[int, ...]
-    columns: tuple[int, ...]
+    columns: tuple[Column, ...]
     labels: tuple[str, ...]
     sources: tuple[str, ...]
     answer: Token
