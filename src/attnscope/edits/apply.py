@@ -263,8 +263,8 @@ class Layer:
         keys = self._unmasked(one, allowed)
         if not keys:
             raise InputError(
-                f"SetAttention: in head {self.name}{one.head}, {_keys(one.keys)} is masked for query {one.query}, so its weight "
-                "cannot be set."
+                f"SetAttention: in head {self.name}{one.head}, {_keys(one.keys)} {'are' if len(one.keys) > 1 else 'is'} masked "
+                f"for query {one.query}, so no weight can be set."
             )
         shares = row[keys].clone()
         total = shares.sum()

@@ -363,7 +363,8 @@ class Model(Displayed):
         `answer` and `foil` are single tokens (a text such as `" Paris"`, or a token id); without an answer it is the most
         probable token. With a foil, shares are of logit(answer) − logit(foil). `position` is the one that predicts (the last,
         or the mask token of a masked model): an index, or a word, of which the last token counts. `edits` are made in the pass.
-        Of an encoder-decoder model the stream is the decoder's. Raises `UnsupportedError` where a part that was asked for is not known, `InputError`, `CancelledError`.
+        Of an encoder-decoder model the stream is the decoder's. Raises `UnsupportedError` where a part that was asked for is not
+        known, `InputError`, `CancelledError`.
         """
         return self._interpretation.states(
             text, answer, foil, pair=pair, target=target, position=position, edits=edits, observer=observer

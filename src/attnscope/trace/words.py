@@ -86,7 +86,10 @@ def reading(tokens: Sequence[Token], most: int = 32) -> str:
         parts.append(f" {glyph.char}" if spaced and parts else glyph.char)
         if len(parts) > most:
             break
-    return "".join(parts) if len(parts) <= most else "".join(parts[:most]) + "…"
+    if len(parts) <= most:
+        return "".join(parts)
+    words, space, _ = "".join(parts[:most]).rpartition(" ")
+    return f"{words} …" if space else f"{''.join(parts[:most])}…"
 
 
 def plain_text(token: Token) -> str:

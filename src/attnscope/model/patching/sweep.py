@@ -51,9 +51,10 @@ class Sweep:
 
     `values` is [layer, head], [layer, position] or [layer] (`by`), float64, NaN where a layer has no such thing; rows are
     `layers`, columns `columns` (a span of positions is one column) with `labels` (of positions: the corrupted prompt's tokens;
-    `sources`: the clean one's). `clean` and `corrupted` are the metric of the two unpatched runs, between which most values lie. `unchanged` marks cells whose
-    activation is bit for bit the same in both runs: nothing is patched there and the value is `corrupted` itself. `error` is
-    the largest difference of an unpatched row of a batch from `corrupted`: effects of that size are rounding.
+    `sources`: the clean one's). `clean` and `corrupted` are the metric of the two unpatched runs, between which most values lie.
+    `unchanged` marks cells whose activation is bit for bit the same in both runs: nothing is patched there and the value is
+    `corrupted` itself. `error` is the largest difference of an unpatched row of a batch from `corrupted`: effects of that
+    size are rounding.
     """
 
     values: Float[Tensor, "layer *column"]
