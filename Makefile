@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 NPM := $(BIN)/python scripts/bundle.py npm
 
-.PHONY: help setup demo test check format bench gallery table clean
+.PHONY: help setup demo docs test check format bench gallery table clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -15,6 +15,10 @@ setup: ## make .venv, the front end, Chromium and the two models ready for work
 demo: ## open the app on a real model (ARGS="--no-browser --port 8000" is passed on)
 	@$(PYTHON) scripts/setup.py app
 	@$(BIN)/attnscope demo $(ARGS)
+
+docs: ## build the documentation site in docs/_build/html (ARGS="--fresh" executes every page again)
+	@$(PYTHON) scripts/setup.py docs
+	@$(BIN)/python scripts/docs_site.py $(ARGS)
 
 test: setup ## run every test: vitest, then pytest with the browser tests, two at a time (ARGS goes to pytest)
 	@$(NPM) run test
@@ -41,8 +45,8 @@ bench: setup ## measure time, memory and bytes (ARGS goes to the benchmarks)
 gallery: setup ## draw the pictures of docs/gallery.md anew (ARGS: names of scenes)
 	@$(BIN)/python scripts/gallery.py $(ARGS)
 
-table: setup ## build, trace and certify every model type of transformers: docs/models.md (ARGS: names of types)
+table: setup ## build, trace and certify every model type of transformers: docs/reference/models.md (ARGS: names of types)
 	@$(BIN)/python scripts/table.py $(ARGS)
 
 clean: ## remove everything that was built, but not the models in the user's cache
-	rm -rf .venv dist src/attnscope/static frontend/node_modules .pytest_cache .ruff_cache .import_linter_cache .test-output
+	rm -rf .venv dist src/attnscope/static frontend/node_modules .pytest_cache .ruff_cache .import_linter_cache .test-output docs/_build

@@ -1,8 +1,8 @@
-"""BertViz's views as pages that need no CDN, for measuring beside ours.
+"""BertViz's views as pages that need no CDN, for comparison with attnscope's.
 
-BertViz is no dependency of attnscope. The first run fetches it, and the three scripts that its pages load, from PyPI and
-npm into the cache folder: without its dependencies, which its two views of given weights do not use. Its pages are
-served as it makes them; only the addresses of the three scripts are changed to local ones.
+BertViz is not a dependency of attnscope. The first run downloads BertViz from PyPI and the three scripts that its pages load from
+npm into the cache folder. BertViz's own dependencies are skipped: the two views used here do not need them. Its pages are served
+unchanged, except that the addresses of the three scripts point to the local copies.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from attnscope.model.loading.packaged import cache_folder
 
 BERTVIZ = "bertviz==1.4.1"
 CDN = "https://cdnjs.cloudflare.com/ajax/libs"
-# What its pages ask of the CDN, and where npm has the same; npm has no jQuery 2.0.0, and 2.1.0 is the next one.
+# The scripts that BertViz's pages load from the CDN, and the same in npm. npm has no jQuery 2.0.0; 2.1.0 is the next version.
 SCRIPTS = {
     f"{CDN}/require.js/2.3.6/require.min.js": ("requirejs@2.3.6", "require.js"),
     f"{CDN}/d3/5.7.0/d3.min": ("d3@5.7.0", "dist/d3.min.js"),
@@ -38,11 +38,11 @@ SCRIPTS = {
 
 
 class UnavailableError(Exception):
-    """BertViz or its scripts cannot be had; the message says which and why."""
+    """BertViz or its scripts cannot be downloaded; the message says which and why."""
 
 
-def fetched() -> Path:
-    """The folder with BertViz and its scripts, fetched where they are missing."""
+def bertviz_folder() -> Path:
+    """The folder with BertViz and its scripts, which are downloaded if missing."""
     folder = cache_folder() / "benchmarks" / BERTVIZ.replace("==", "-")
     if not folder.is_dir():
         part = folder.with_name(f".{folder.name}.part-{os.getpid()}")
@@ -55,10 +55,10 @@ def fetched() -> Path:
 
 
 class Pages:
-    """Makes BertViz's pages in a folder of their own, with the scripts beside them."""
+    """Writes BertViz's pages to a folder, next to the scripts they load."""
 
     def __init__(self, folder: Path) -> None:
-        package = fetched()
+        package = bertviz_folder()
         self.folder = folder
         _stand_in_for_ipython()
         sys.path.append(str(package / "python"))
@@ -67,15 +67,15 @@ class Pages:
             shutil.copy(package / Path(file).name, folder)
 
     def model_view(self, trace: attnscope.Trace) -> Path:
-        """All heads of the trace."""
+        """The model view of all heads of a trace."""
         return self._write(self._bertviz.model_view, trace, range(_layers(trace)))
 
     def head_view(self, trace: attnscope.Trace, layer: int) -> Path:
-        """The heads of one layer; the weights of the others are left out of the page."""
+        """The head view of one layer; the page does not contain the other layers."""
         return self._write(self._bertviz.head_view, trace, [layer])
 
     def head_view_of(self, trace: attnscope.Trace, layers: range) -> Path:
-        """The heads of several layers in one page."""
+        """The head view of several layers in one page."""
         return self._write(self._bertviz.head_view, trace, layers)
 
     def _write(self, view: Any, trace: attnscope.Trace, layers: Any) -> Path:
@@ -83,28 +83,28 @@ class Pages:
         attention = [_attention(trace, layer) for layer in layers]
         html: str = view(attention, tokens, html_action="return").data
         for address, (_, file) in SCRIPTS.items():
-            # require.js adds ".js" to what it loads; the first script is an ordinary one
+            # require.js appends ".js" to the scripts it loads; the first script is loaded by a script tag
             name = Path(file).name
             html = html.replace(address, name if address.endswith(".js") else name.removesuffix(".js"))
         if CDN in html:
-            raise UnavailableError(f"a page of {BERTVIZ} asks for other scripts than the three known ones")
+            raise UnavailableError(f"a page of {BERTVIZ} loads scripts other than the three expected ones")
         page = self.folder / f"{view.__name__}-{len(tokens)}.html"
         page.write_text(f'<!doctype html><html><head><meta charset="utf-8"></head><body>{html}</body></html>')
         return page
 
 
 def pages_in(folder: Path) -> Pages | None:
-    """`Pages` in a folder; None, said on the terminal, where BertViz cannot be had."""
+    """`Pages` in a folder; None, with a message on the terminal, if BertViz cannot be downloaded."""
     try:
         return Pages(folder)
     except UnavailableError as error:
-        print(f"Without BertViz beside ours, as it cannot be had: {error}\n")
+        print(f"BertViz is not available, so attnscope runs without a comparison: {error}\n")
         return None
 
 
 @contextmanager
 def serving(folder: Path) -> Generator[str]:
-    """Serves a folder on loopback, as it is, and gives its address."""
+    """Serve a folder on the loopback address and yield its URL."""
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -117,7 +117,7 @@ def serving(folder: Path) -> Generator[str]:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the name is the base class's)
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (named by the base class)
         pass
 
 
@@ -141,7 +141,7 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 def _stand_in_for_ipython() -> None:
-    """BertViz imports three names of IPython, and uses them here to hold text: no notebook is needed for that."""
+    """Register a stub for the three names that BertViz imports from IPython; here they only hold text."""
 
     class Text:
         def __init__(self, data: str) -> None:

@@ -1,4 +1,4 @@
-"""A page in Chromium that says what it costs: bytes over the network and work of its main thread."""
+"""A metered page in Chromium: bytes received over the network and CPU time of its main thread."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SWITCHES = (
 QUIET_SECONDS = 0.4
 ACT_SECONDS = 0.1
 SWEEP_SECONDS = 0.04
-IDLE_WORK = 0.002  # seconds of main-thread work between two looks that count as none; looking costs some itself
+IDLE_WORK = 0.002  # seconds of main-thread work between two samples that count as idle; sampling itself costs some
 TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 
 
 class UnfinishedError(Exception):
-    """The page did not get ready; the message says what happened instead."""
+    """The page did not become ready; the message says what happened instead."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Work:
 
 
 class MeteredPage:
-    """One page, 1400 × 900. All waiting ends after `limit` seconds with an UnfinishedError."""
+    """One page, 1400 × 900 pixels. All waits time out after `limit` seconds with an `UnfinishedError`."""
 
     def __init__(self, browser: Browser, limit: float) -> None:
         self.page: Page = browser.new_page(viewport={"width": 1400, "height": 900})
@@ -66,10 +66,12 @@ class MeteredPage:
         self._cdp.on("Network.dataReceived", self._on_data)
         self._cdp.on("Network.loadingFinished", self._on_finished)
         self._cdp.send("Network.enable")
-        self._cdp.send("Performance.enable", {"timeDomain": "threadTicks"})  # CPU time: other programs do not count
+        self._cdp.send(
+            "Performance.enable", {"timeDomain": "threadTicks"}
+        )  # CPU time, so that other programs do not count
 
     def open(self, url: str, ready: str) -> Work:
-        """Loads a page and waits until it has an element `ready` (a selector), is painted and quiet; what that cost."""
+        """Load a page, wait until it contains `ready` (a selector), is painted and idle, and return the work it took."""
         try:
             self.page.goto(url, wait_until="commit")
             self.page.wait_for_selector(ready, state="attached")
@@ -78,7 +80,7 @@ class MeteredPage:
         return self.quiet()
 
     def quiet(self) -> Work:
-        """Waits for the next frame, then until the main thread has nothing to do; all work so far."""
+        """Wait for two frames and then until the main thread is idle; return all work so far."""
         try:
             self.page.wait_for_function(TWO_FRAMES)
         except Error as error:
@@ -86,31 +88,31 @@ class MeteredPage:
         return self._settled(QUIET_SECONDS)
 
     def cost(self, act: Callable[[], None]) -> Work:
-        """The work that something makes, with the frames that show it and what the page puts off a little."""
+        """The work that `act` causes, including the frames that show it and work that the page defers briefly."""
         before = self._work()
         act()
         return self._settled(ACT_SECONDS) - before
 
     def sweep(self, places: Iterable[tuple[float, float]]) -> list[Work]:
-        """The work of each move of a pointer that does not rest, so that what waits for a rest is never done."""
-        looks = [self._work()]
+        """The work of each move of a pointer that never rests, so that work the page defers until a rest is never done."""
+        samples = [self._work()]
         for x, y in places:
             self.page.mouse.move(x, y)
             self.page.wait_for_timeout(1000 * SWEEP_SECONDS)
-            looks.append(self._work())
-        return [after - before for before, after in pairwise(looks)]
+            samples.append(self._work())
+        return [after - before for before, after in pairwise(samples)]
 
     def repeat(self, act: Callable[[], None], times: int, seconds: float) -> list[Work]:
-        """The work between one act and the next, which follow each other without waiting for the page."""
-        looks = [self._work()]
+        """The work between one call of `act` and the next, made without waiting for the page."""
+        samples = [self._work()]
         for _ in range(times):
             act()
             self.page.wait_for_timeout(1000 * seconds)
-            looks.append(self._work())
-        return [after - before for before, after in pairwise(looks)]
+            samples.append(self._work())
+        return [after - before for before, after in pairwise(samples)]
 
     def _settled(self, seconds: float) -> Work:
-        """Asks now and then, which hardly disturbs the page, until it has done nothing in between."""
+        """Sample the page at intervals, which hardly disturbs it, until it did no work between two samples."""
         end = time.monotonic() + self._limit
         self.page.wait_for_timeout(1000 * seconds)
         before = self._work()
@@ -120,7 +122,7 @@ class MeteredPage:
             if now.task - before.task < IDLE_WORK:
                 return before
             before = now
-        raise UnfinishedError(f"not quiet within {self._limit:.0f} s")
+        raise UnfinishedError(f"not idle within {self._limit:.0f} s")
 
     def _work(self) -> Work:
         metrics = {one["name"]: one["value"] for one in self._cdp.send("Performance.getMetrics")["metrics"]}
@@ -128,8 +130,8 @@ class MeteredPage:
         return Work(metrics["TaskDuration"], metrics["ScriptDuration"], layout, sum(self._received.values()))
 
     def _unfinished(self, error: Error) -> UnfinishedError:
-        said = self._faults[0] if self._faults else error.message.splitlines()[0]
-        return UnfinishedError(said if self._faults else f"not there within {self._limit:.0f} s ({said})")
+        reason = self._faults[0] if self._faults else error.message.splitlines()[0]
+        return UnfinishedError(reason if self._faults else f"not ready within {self._limit:.0f} s ({reason})")
 
     def _on_request(self, event: dict[str, Any]) -> None:
         if event["request"]["url"].startswith("http"):
@@ -140,14 +142,14 @@ class MeteredPage:
             self._received[event["requestId"]] += int(event["dataLength"])
 
     def _on_finished(self, event: dict[str, Any]) -> None:
-        # Not said of an answer that a page reads up to its last message and lets go of: for that, its data count.
+        # Chromium sends no such event for a stream that the page closes after the last message; its data events count instead.
         if event["requestId"] in self._received:
             self._received[event["requestId"]] = int(event["encodedDataLength"])
 
 
 @contextmanager
 def fresh_page(playwright: Playwright, program: str, limit: float) -> Generator[MeteredPage]:
-    """A page in a Chromium of its own, which has loaded and compiled nothing before."""
+    """A page in a new Chromium process, which has not loaded or compiled anything before."""
     browser = playwright.chromium.launch(executable_path=program, args=SWITCHES)
     try:
         yield MeteredPage(browser, limit)

@@ -1,4 +1,4 @@
-"""What the measures of all heads add to their thumbnails, and what one edge in all heads costs."""
+"""The cost of the measures of all heads on top of their thumbnails, and of one edge in all heads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import torch
 from pairs import interleaved
 
 import attnscope
-from attnscope.analysis import edge_of, overview
+from attnscope.analysis.edges import edge_of
+from attnscope.analysis.overview import overview
 
 
 def main() -> None:
@@ -14,7 +15,7 @@ def main() -> None:
     model = attnscope.load("smollm2")
     print("SmolLM2-135M, 270 heads, one thread, 7 interleaved pairs: median (spread)")
     for tokens in (128, 512, 2048):
-        # every 20th token is the same one, so that there are repeats to look for
+        # every 20th token is the same, so that there are repeated tokens to find
         trace = model.trace([600 if i % 20 == 0 else 500 + (i * 7919) % 40000 for i in range(tokens)])
 
         def measured(trace: attnscope.Trace = trace) -> object:

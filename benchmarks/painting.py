@@ -1,9 +1,8 @@
-"""Bytes and main-thread work in Chromium of the model view, zooming in it, a hover and scrolling in the head view,
-BertViz beside.
+"""Bytes and main-thread work in Chromium, compared with BertViz: the model view, zooming in it, hovering and scrolling in the
+head view.
 
-Same model, same text, same attention. Ours is the page as a user gets it: the app is loaded and all its views are
-drawn. BertViz's pages hold one view and nothing else. Arguments are token counts
-(16, 128, 512, 2048; all of them take about a quarter of an hour).
+Same model, same text, same attention. attnscope's page is the app as users see it, with all views drawn. BertViz's pages contain
+a single view. The arguments are token counts (default: 16, 128, 512 and 2048, which together take about 15 minutes).
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ import attnscope
 sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
 import chromium
 
-PAIRS = {16: 7, 128: 2, 512: 5}  # one of BertViz's pages at 128 tokens takes a minute
+PAIRS = {16: 7, 128: 2, 512: 5}  # token count: repetitions; BertViz's page at 128 tokens takes a minute each time
 BERTVIZ_MODEL_VIEW = (16, 128)
 HOVERED = (128, 512)
 HOVERS = 30
@@ -53,7 +52,7 @@ STORY = (
     "After the storm the harbour was quiet, and two old fishermen mended their nets while a dog slept in the sun. "
     "Nobody could say why the train was late again, but the people on the platform had learned to bring a book. "
 )
-# Of some tokens those that one can point at: the middle of each, by the token's number
+# The tokens that the pointer can reach, as [token index, x, y] of their centers
 IN_SIGHT = r"""elements => elements.flatMap((element, at) => {
   const box = element.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
   const hit = element.getRootNode().elementFromPoint(x, y);
@@ -65,7 +64,7 @@ IN_SIGHT = r"""elements => elements.flatMap((element, at) => {
 
 @dataclass(frozen=True)
 class Bench:
-    """What every measurement needs: the model, Chromium, the running demo, and BertViz's pages where they can be had."""
+    """What every measurement needs: the model, Chromium, the running demo, and BertViz's pages if available."""
 
     model: attnscope.Model
     playwright: Playwright
@@ -75,11 +74,11 @@ class Bench:
     pages: Pages | None
 
     def page(self) -> AbstractContextManager[MeteredPage]:
-        """A page in a Chromium of its own."""
+        """A page in a new Chromium process."""
         return fresh_page(self.playwright, self.program, LIMIT_SECONDS)
 
     def text(self, tokens: int) -> str:
-        """A text of exactly so many tokens."""
+        """A text with exactly `tokens` tokens."""
         tokenizer = self.model.tokenizer
         assert tokenizer is not None
         text: str = tokenizer.decode(tokenizer(STORY * (1 + tokens // 40))["input_ids"][:tokens])
@@ -87,26 +86,26 @@ class Bench:
         return text
 
     def trace(self, tokens: int) -> attnscope.Trace:
-        """The trace of that text."""
+        """The trace of `text(tokens)`."""
         return self.model.trace(self.text(tokens))
 
     def open_ours(self, page: MeteredPage, tokens: int) -> Work:
-        """Opens the app at that text, up to the whole model view."""
+        """Open the app with `text(tokens)` and wait for the complete model view."""
         return page.open(f"{self.demo}#model=smollm2&layer={LAYER}&text={quote(self.text(tokens))}", COMPLETE)
 
     def open_theirs(self, page: MeteredPage, file: Path) -> Work:
-        """Opens a page of BertViz's."""
+        """Open a page written by BertViz."""
         return page.open(f"{self.bertviz}/{file.name}", DRAWN)
 
 
 def model_view(bench: Bench, tokens: int) -> None:
-    """First paint of all heads, in pairs."""
-    print(f"\nModel view, {tokens} tokens, until all {LAYERS} × 9 heads are painted and the page is quiet")
+    """Measure the first paint of all heads, attnscope and BertViz in turn."""
+    print(f"\nModel view, {tokens} tokens, until all {LAYERS} × 9 heads are painted and the page is idle")
     file = bench.pages.model_view(bench.trace(tokens)) if bench.pages and tokens in BERTVIZ_MODEL_VIEW else None
     ours: list[Work] = []
     theirs: list[Work] = []
     with bench.page() as page:
-        bench.open_ours(page, tokens)  # not counted: the server loads the model
+        bench.open_ours(page, tokens)  # not counted: the server loads the model here
     for _ in range(PAIRS[tokens]):
         with bench.page() as page:
             ours.append(bench.open_ours(page, tokens))
@@ -121,7 +120,7 @@ def model_view(bench: Bench, tokens: int) -> None:
 
 
 def head_view(bench: Bench, tokens: int) -> None:
-    """Hovers over the last tokens, in pairs, all heads of one layer on; for the longest text selecting a token too."""
+    """Measure hovering over the last tokens with all heads of one layer on; for the longest text also selecting a token."""
     print(f"\nHead view, {tokens} tokens, the 9 heads of layer {LAYER}")
     with ExitStack() as stack:
         ours = stack.enter_context(bench.page())
@@ -130,9 +129,11 @@ def head_view(bench: Bench, tokens: int) -> None:
         if theirs and bench.pages:
             file = bench.pages.head_view(bench.trace(tokens), LAYER)
             size = file.stat().st_size / 1e6
-            print(f"  BertViz's page of this layer alone has {size:,.1f} MB; of all {LAYERS}: {LAYERS * size:,.0f} MB")
+            print(
+                f"  BertViz's page of this layer has {size:,.1f} MB; all {LAYERS} layers would have {LAYERS * size:,.0f} MB"
+            )
             try:
-                print(f"  and takes {bench.open_theirs(theirs, file).task:.1f} s of the main thread until it is quiet")
+                print(f"  and takes {bench.open_theirs(theirs, file).task:.1f} s of the main thread until it is idle")
             except UnfinishedError as error:
                 print(f"  and did not finish: {error}")
                 theirs = None
@@ -143,13 +144,13 @@ def head_view(bench: Bench, tokens: int) -> None:
                 raise
             print(f"  hovering over BertViz's page did not finish: {error}")
             hover(ours, None)
-        print(hover_row("nothing done (what looking costs)", [ours.cost(lambda: None) for _ in range(5)], []))
+        print(hover_row("no action (cost of sampling)", [ours.cost(lambda: None) for _ in range(5)], []))
         if tokens == max(HOVERED) and ours.page.get_by_test_id("neuron-view").is_visible():
             print(hover_row("neuron view, selecting another token", select(ours), []))
 
 
 def scrolling(bench: Bench, tokens: int) -> None:
-    """Turns the wheel over the head view, all heads of one layer on, a step every thirtieth of a second."""
+    """Measure scrolling in the head view with all heads of one layer on, one wheel step every 1/30 s."""
     print(f"\nHead view, {tokens} tokens, the 9 heads of layer {LAYER}")
     with bench.page() as page:
         bench.open_ours(page, tokens)
@@ -161,18 +162,18 @@ def scrolling(bench: Bench, tokens: int) -> None:
 
 
 def zooming(bench: Bench, tokens: int) -> None:
-    """Turns the wheel over the model view, in to one head's matrix and out again, a step every thirtieth of a second."""
+    """Measure zooming in the model view, in to one head's matrix and out again, one wheel step every 1/30 s."""
     print(f"\nModel view, {tokens} tokens, {LAYERS} × 9 heads")
     with bench.page() as page:
         bench.open_ours(page, tokens)
         page.page.get_by_test_id("model-grid").hover()
         way = iter([-STEP_PIXELS] * (ZOOM_STEPS // 2) + [STEP_PIXELS] * (ZOOM_STEPS // 2))
         costs = page.repeat(lambda: page.page.mouse.wheel(0, next(way)), ZOOM_STEPS, FRAME_SECONDS)
-        print(hover_row("zooming by a step of the wheel", costs, []))
+        print(hover_row("zooming by one wheel step", costs, []))
 
 
 def hover(ours: MeteredPage, theirs: MeteredPage | None) -> None:
-    """Moves the pointer from token to token: on both pages in turn, resting; then on each without a rest."""
+    """Move the pointer from token to token: on both pages in turn, resting on each token; then on each page without resting."""
     places = [ours_in_sight(ours)]
     if theirs:
         places.append([spots(theirs, theirs.page.locator(f"#{side} .background")) for side in ("left", "right")])
@@ -188,13 +189,15 @@ def hover(ours: MeteredPage, theirs: MeteredPage | None) -> None:
         if time.monotonic() > end:
             print(f"  stopped after {HOVER_SECONDS:.0f} s and {len(costs[0]) - 1} of {HOVERS} hovers")
             break
-    print(hover_row("a hover, until all is quiet", costs[0][1:], costs[1][1:]))  # the first comes from elsewhere
+    print(
+        hover_row("a hover, until the page is idle", costs[0][1:], costs[1][1:])
+    )  # the first starts outside the tokens
     count = len(costs[0])
     moving = [
         page.sweep(sides[side][token] for token, side in order[:count])[1:]
         for page, sides in zip(pages, places, strict=True)
     ]
-    print(hover_row("a token on the way, the pointer not resting", moving[0], moving[1] if theirs else []))
+    print(hover_row("a token passed by the moving pointer", moving[0], moving[1] if theirs else []))
 
 
 def ours_in_sight(page: MeteredPage) -> list[dict[int, tuple[float, float]]]:
@@ -213,7 +216,7 @@ def select(page: MeteredPage) -> list[Work]:
 
 
 def spots(page: MeteredPage, tokens: Locator) -> dict[int, tuple[float, float]]:
-    """Where the pointer is over which of the last tokens."""
+    """Pointer positions over the last tokens, by token index."""
     tokens.first.hover()
     page.page.mouse.wheel(0, 1_000_000)
     page.quiet()
@@ -222,7 +225,7 @@ def spots(page: MeteredPage, tokens: Locator) -> dict[int, tuple[float, float]]:
 
 @contextmanager
 def demo() -> Generator[str]:
-    """`attnscope demo` as a process of its own, on one thread; gives its address."""
+    """Run `attnscope demo` as a separate process on one thread and yield its URL."""
     command = [str(Path(sys.executable).with_name("attnscope")), "demo", "--no-browser", "--port", "0"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as app:
@@ -247,8 +250,8 @@ def main() -> int:
         playwright = stack.enter_context(sync_playwright())
         addresses = stack.enter_context(demo()), stack.enter_context(serving(folder))
         bench = Bench(model, playwright, program, *addresses, pages)
-        print(f"SmolLM2-135M in Chromium, 1400 × 900; ours beside {BERTVIZ}. CPU time of the page's main thread;")
-        print("median (spread); ratios are BertViz's to ours, pair by pair.")
+        print(f"SmolLM2-135M in Chromium, 1400 × 900, attnscope and {BERTVIZ}. CPU time of the page's main thread:")
+        print("median (spread). Ratios are BertViz / attnscope, pair by pair.")
         for tokens in [count for count in PAIRS if count in wanted]:
             model_view(bench, tokens)
         for tokens in [count for count in HOVERED if count in wanted]:

@@ -1,4 +1,4 @@
-"""Rows of the table that painting.py prints."""
+"""The rows of the tables that painting.py prints."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable, Iterator, Sequence
 
 from chromium_page import Work
 
-FIGURES: dict[str, tuple[str, Callable[[Work], float]]] = {
+QUANTITIES: dict[str, tuple[str, Callable[[Work], float]]] = {
     "bytes received": ("MB", lambda work: work.received / 1e6),
     "main thread": ("s", lambda work: work.task),
-    "  of it scripts": ("s", lambda work: work.script),
-    "  of it style and layout": ("s", lambda work: work.layout),
+    "  scripts": ("s", lambda work: work.script),
+    "  style and layout": ("s", lambda work: work.layout),
 }
 
 
 def paint_rows(ours: Sequence[Work], theirs: Sequence[Work]) -> Iterator[str]:
-    """A row for each figure: ours, BertViz's, and the ratio of neighbors."""
+    """One row per quantity: attnscope, BertViz, and the ratio of paired runs."""
     beside = f"BertViz, {len(theirs)} pages" if theirs else "BertViz: none"
-    yield f"  {'':24}{f'ours, {len(ours)} pages':>26}{beside:>32}{'ratio':>24}"
-    for name, (unit, of) in FIGURES.items():
+    yield f"  {'':24}{f'attnscope, {len(ours)} pages':>26}{beside:>32}{'ratio':>24}"
+    for name, (unit, of) in QUANTITIES.items():
         a, b = [of(work) for work in ours], [of(work) for work in theirs]
         yield f"  {name:24}{_spread(a, unit):>26}{_spread(b, unit):>32}{_ratio(a, b):>24}"
 
 
 def hover_row(name: str, ours: Sequence[Work], theirs: Sequence[Work]) -> str:
-    """Median and 95th percentile of the main thread's milliseconds, with the ratio of neighbors."""
+    """Median and 95th percentile of main-thread milliseconds, and the ratio of paired runs."""
     a, b = [1000 * work.task for work in ours], [1000 * work.task for work in theirs]
     text = f"  {name} ({len(a)}): {_percentiles(a)}"
     return text + (f"; BertViz {_percentiles(b)}; ratio {_ratio(a, b)}" if b else "")

@@ -1,6 +1,6 @@
-"""Two things measured against each other in one run: interleaved, one thread, median and spread.
+"""Compare two functions in one run: interleaved, one thread, median and spread.
 
-Machines drift by factors while they run, so a time alone says little; a ratio of neighbors says much.
+The speed of a machine drifts by factors during a run, so an absolute time means little; the ratio of adjacent runs is stable.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PAIRS = 7
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median seconds of both, and the ratios (first / second) of the neighboring pairs."""
+    """Median seconds of both functions, and the ratios (first / second) of adjacent runs."""
 
     first: float
     second: float
@@ -34,7 +34,7 @@ class Ratio:
 
 
 def interleaved(first: Callable[[], Any], second: Callable[[], Any], pairs: int = PAIRS) -> Ratio:
-    """Run both in turn, after a round that is not counted."""
+    """Run both functions in turn, after one warm-up round that is not counted."""
     first()
     second()
     a, b = [], []
@@ -45,13 +45,13 @@ def interleaved(first: Callable[[], Any], second: Callable[[], Any], pairs: int 
 
 
 def peak_bytes(work: Callable[[], Any]) -> int:
-    """How far the process's memory (resident set, Linux) rises above where it stood while `work` runs and its result lives."""
+    """How far resident memory (Linux) rises above its starting value while `work` runs and its result is alive."""
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from now
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _status("VmRSS")
-    kept = work()
+    result = work()
     peak = _status("VmHWM")
-    del kept
+    del result
     return peak - before
 
 
@@ -63,7 +63,7 @@ def _status(name: str) -> int:
 def _seconds(work: Callable[[], Any]) -> float:
     gc.collect()
     start = time.perf_counter()
-    kept = work()
+    result = work()
     elapsed = time.perf_counter() - start
-    del kept
+    del result
     return elapsed

@@ -1,7 +1,7 @@
-"""A sweep of patches over all 270 heads of SmolLM2, against 270 separate whole passes with a hook each.
+"""An activation patching sweep over all 270 heads of SmolLM2, compared with 270 separate forward passes with a hook each.
 
-The separate passes are what one writes with plain transformers: a forward pre-hook on W_O, no cache, logits of the last
-position only. They are timed on every 9th head (30 passes, one in each layer) and multiplied by 9.
+The separate passes are what you would write with plain transformers: a forward pre-hook on W_O, no cache, logits of the last
+position only. They are timed for 30 heads, one per layer, and the time is multiplied by 9.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ OPTIONS = {"use_cache": False, "logits_to_keep": 1}
 
 
 def _outputs(hf_model: Any, clean: attnscope.Trace) -> dict[int, torch.Tensor]:
-    """What W_O of each layer reads in the clean prompt's pass: one pass, which is not timed."""
+    """The input of W_O in each layer for the clean prompt, from one forward pass, which is not timed."""
     source: dict[int, torch.Tensor] = {}
     handles = [
         layer.self_attn.o_proj.register_forward_pre_hook(lambda _module, args, i=i: source.update({i: args[0].clone()}))

@@ -1,4 +1,4 @@
-"""All benchmarks, one after another; each is a program of its own."""
+"""Run all benchmarks, or those named as arguments, one after another, each in its own process."""
 
 from __future__ import annotations
 

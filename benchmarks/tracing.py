@@ -1,4 +1,4 @@
-"""What a trace of 1,024 tokens costs over a plain pass of the same model, and what `output_attentions` costs."""
+"""The cost of a trace of 1,024 tokens and of `output_attentions`, compared with a plain forward pass of the same model."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def main() -> None:
     print("  trace / plain sdpa pass             ", interleaved(lambda: model.trace(ids), run_plain))
     print("  output_attentions / plain sdpa pass ", interleaved(run_reported, run_plain, pairs=3))
     trace = model.trace(ids)
-    held = trace.nbytes
-    print(f"  bytes of q, k, v (and masks)         {held / 2**20:.0f} MiB")
+    stored = trace.nbytes
+    print(f"  size of q, k, v (and masks)          {stored / 2**20:.0f} MiB")
     peaks = {kind: _peak(kind) for kind in ("plain", "trace", "reported")}
     for kind in ("trace", "reported"):
         over = peaks[kind] - peaks["plain"]
-        print(f"  peak memory over the plain pass, {kind:9}{over / 2**20:.0f} MiB = {over / held:.2f} × q, k, v")
+        print(f"  peak memory over the plain pass, {kind:9}{over / 2**20:.0f} MiB = {over / stored:.2f} × q, k, v")
 
 
 def prepared() -> tuple[attnscope.Model, list[int]]:
@@ -52,7 +52,7 @@ def prepared() -> tuple[attnscope.Model, list[int]]:
 
 
 def memory(kind: str) -> None:
-    """Print the peak of one kind of pass; a process of its own, so that no allocator remembers another."""
+    """Print the peak memory of one kind of pass. Runs in its own process, so that no other pass has warmed the allocator."""
     model, ids = prepared()
     hf: Any = model.hf_model
     if kind == "reported":

@@ -1,4 +1,4 @@
-"""One edit of each kind on SmolLM2, and what changed: the numbers of docs/edits.md.
+"""One edit of each kind on SmolLM2 and its effect: the numbers in docs/edits.md.
 
 python examples/edits.py
 """
@@ -24,22 +24,22 @@ def main() -> None:
         "| edit | weight on John (9) | on Mary (1) | P(Mary) | P(John) | logit of Mary − John |\n|---|---|---|---|---|---|"
     )
     print(row(model, "none", plain))
-    for edit in walk(model):
-        print(row(model, shown(edit), model.trace(TEXT, edits=[edit])))
+    for edit in example_edits(model):
+        print(row(model, short_repr(edit), model.trace(TEXT, edits=[edit])))
     both = [edits.ScaleHead(LAYER, HEAD, 2.0), edits.SetAttention(LAYER, HEAD, LAST, FIRST_MARY, 0.9)]
-    print(row(model, "the set weight and twice the output", model.trace(TEXT, edits=both)))
+    print(row(model, "the set weight and the output doubled", model.trace(TEXT, edits=both)))
     itself = model.trace(TEXT, edits=[edits.PatchHead(LAYER, HEAD, plain, "output")])
-    print("patched with itself, the same logits bit by bit:", torch.equal(logits(itself), logits(plain)))
+    print("patching with the same prompt leaves all logits bit-identical:", torch.equal(logits(itself), logits(plain)))
     for changes in ([], both[1:]):
         print(repr(model.generate(TEXT, 4, edits=changes).text))
 
 
-def walk(model: Model) -> list[Edit]:
-    """One edit of each kind, all of the same head, and of the stream after its layer."""
+def example_edits(model: Model) -> list[Edit]:
+    """One edit of each kind, all on the same head, or on the residual stream after its layer."""
     swapped, others = model.trace(SWAPPED), model.trace(OTHERS)
-    toward = model.hf_model.get_output_embeddings().weight
+    unembedding = model.hf_model.get_output_embeddings().weight
     mary, john = names(model)
-    vector = (toward[john] - toward[mary]).detach()
+    vector = (unembedding[john] - unembedding[mary]).detach()
     return [
         edits.ScaleHead(LAYER, HEAD, 0.0),
         edits.MeanHead(LAYER, HEAD, others),
@@ -54,7 +54,7 @@ def walk(model: Model) -> list[Edit]:
 
 
 def row(model: Model, name: str, trace: Trace) -> str:
-    """A line of the table."""
+    """One row of the table."""
     mary, john = names(model)
     last, weights = logits(trace)[-1].float(), trace.attention(LAYER, HEAD)[LAST]
     found = torch.softmax(last, 0)
@@ -69,13 +69,13 @@ def logits(trace: Trace) -> torch.Tensor:
 
 
 def names(model: Model) -> tuple[int, int]:
-    """The tokens of the two answers."""
+    """The token ids of the two answers."""
     mary, john = (model.tokenizer(name).input_ids[0] for name in (" Mary", " John"))
     return mary, john
 
 
-def shown(edit: Edit) -> str:
-    """The edit, its arrays and traces cut short."""
+def short_repr(edit: Edit) -> str:
+    """The edit as Python, truncated where it holds arrays or traces."""
     return repr(edit)[:60]
 
 

@@ -1,10 +1,10 @@
-"""SmolLM2's induction heads: found on repeated random tokens, then switched off.
+"""SmolLM2's induction heads: found on repeated random tokens, then ablated.
 
     python examples/induction.py docs/images/induction-heads.png
 
-Heads that look from a token to the one that followed its earlier occurrence (Olsson et al. 2022) should be what the model
-copies with. So their ablation should take the copying away and leave ordinary text as it is, and as many random heads of the
-same layers should not.
+An induction head attends from a token to the token after its earlier occurrence (Olsson et al. 2022). If the model copies with
+these heads, ablating them should stop the copying without changing ordinary text, and ablating the same number of random heads in
+the same layers should not stop it.
 """
 
 from __future__ import annotations
@@ -23,54 +23,54 @@ import attnscope
 from attnscope import analysis, edits
 
 LENGTH = 50
-"""So many random tokens are repeated."""
+"""The number of random tokens that are repeated."""
 
 Head = tuple[int, int]
 
 
-def repeated(model: attnscope.Model, seed: int) -> list[int]:
-    """A first token, then the same random tokens twice."""
+def repeated_tokens(model: attnscope.Model, seed: int) -> list[int]:
+    """A first token, followed by the same random tokens twice."""
     numbers = torch.Generator().manual_seed(seed)
     tokens = torch.randint(200, model.hf_model.config.vocab_size - 200, (LENGTH,), generator=numbers).tolist()
     return [1, *tokens, *tokens]
 
 
 def strongest(model: attnscope.Model, sequences: Sequence[list[int]], count: int) -> tuple[list[Head], pandas.Series]:
-    """The heads with the highest mean induction measure on these sequences, and that of all heads."""
+    """The heads with the highest mean induction measure on these sequences, and the measure of all heads."""
     tables = [analysis.heads(model.trace(ids)) for ids in sequences]
     mean = pandas.concat(tables).groupby(["layer", "head"])["induction"].mean().sort_values(ascending=False)
     return [(int(layer), int(head)) for layer, head in mean.index[:count]], mean
 
 
 def random_heads(model: attnscope.Model, heads: Sequence[Head], seed: int) -> list[Head]:
-    """For each of `heads` another one of the same layer, drawn at random."""
-    drawn = random.Random(seed)  # noqa: S311 - no secret
+    """For each of `heads`, another head of the same layer, drawn at random."""
+    generator = random.Random(seed)  # noqa: S311 - not for secrets
     chosen: list[Head] = []
     for layer, _ in heads:
         count = model.stacks["decoder"].layer(layer).heads
-        chosen.append(drawn.choice([one for h in range(count) if (one := (layer, h)) not in (*heads, *chosen)]))
+        chosen.append(generator.choice([one for h in range(count) if (one := (layer, h)) not in (*heads, *chosen)]))
     return chosen
 
 
-def ablated(heads: Sequence[Head]) -> list[edits.Edit]:
-    """These heads switched off."""
+def ablate(heads: Sequence[Head]) -> list[edits.Edit]:
+    """Edits that ablate these heads."""
     return [edits.ScaleHead(layer, head, 0.0) for layer, head in heads]
 
 
 def scores(model: attnscope.Model, ids: list[int], first: int, changes: Sequence[edits.Edit]) -> tuple[float, float]:
-    """Loss (nats a token) and accuracy of the tokens from position `first`."""
-    given = torch.tensor([ids])
+    """Loss (nats per token) and accuracy on the tokens from position `first`."""
+    inputs = torch.tensor([ids])
     with torch.no_grad(), model.edited(changes):
-        logits = model.hf_model(given).logits[0, first - 1 : -1].float()
-    loss = torch.nn.functional.cross_entropy(logits, given[0, first:])
-    return float(loss), float((logits.argmax(-1) == given[0, first:]).float().mean())
+        logits = model.hf_model(inputs).logits[0, first - 1 : -1].float()
+    loss = torch.nn.functional.cross_entropy(logits, inputs[0, first:])
+    return float(loss), float((logits.argmax(-1) == inputs[0, first:]).float().mean())
 
 
-def measured(
+def measure(
     model: attnscope.Model, sequences: Sequence[list[int]], passages: Sequence[str], heads: Sequence[Head]
 ) -> dict[str, list[float]]:
-    """Copying in the second half of each sequence, and each passage's loss, with these heads switched off."""
-    changes = ablated(heads)
+    """Loss and accuracy on the second copy in each sequence, and each passage's loss, with these heads ablated."""
+    changes = ablate(heads)
     copying = [scores(model, ids, LENGTH + 2, changes) for ids in sequences]
     plain = [scores(model, model.tokenizer(text)["input_ids"], 1, changes) for text in passages]
     return {
@@ -81,13 +81,13 @@ def measured(
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean, and half the width of its 95% interval (normal)."""
+    """The mean and half the width of its 95% interval (normal approximation)."""
     found = torch.tensor(values, dtype=torch.float64)
     return float(found.mean()), float(1.96 * found.std() / len(found) ** 0.5)
 
 
 def table(results: dict[str, dict[str, list[float]]]) -> pandas.DataFrame:
-    """One row a condition: mean ± half the 95% interval."""
+    """One row per condition: mean ± half the 95% interval."""
     cells = {
         name: {what: "{:.2f} ± {:.2f}".format(*interval(values)) for what, values in result.items()}
         for name, result in results.items()
@@ -96,11 +96,11 @@ def table(results: dict[str, dict[str, list[float]]]) -> pandas.DataFrame:
 
 
 def draw(results: dict[str, dict[str, list[float]]], path: Path) -> None:
-    """Copying and plain text, one dot a sequence or passage, a bar for the mean."""
+    """Draw the loss on copies and on plain text: one dot per sequence, passage or draw, and a bar for the mean."""
     import matplotlib.pyplot as plt
 
     panels = {"copy loss": "Repeated random tokens, second copy", "plain loss": "Plain prose"}
-    colors = {"as it is": "#6b7280", "induction heads off": "#b91c1c", "random heads off": "#2563eb"}
+    colors = {"unedited": "#6b7280", "induction heads ablated": "#b91c1c", "random heads ablated": "#2563eb"}
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 2.4), sharey=True, layout="constrained")
     for ax, (what, title) in zip(axes, panels.items(), strict=True):
         for at, (name, result) in enumerate(results.items()):
@@ -109,7 +109,7 @@ def draw(results: dict[str, dict[str, list[float]]], path: Path) -> None:
             mean, half = interval(values)
             ax.errorbar([mean], [at], xerr=[half], fmt="|", ms=16, mew=2, capsize=3, color=colors[name])
         ax.set_title(title, fontsize=9, loc="left")
-        ax.set_xlabel("loss (nats a token)", fontsize=9)
+        ax.set_xlabel("loss (nats per token)", fontsize=9)
         ax.set_xlim(left=0)
         ax.tick_params(labelsize=9)
         ax.spines[["top", "right"]].set_visible(False)
@@ -119,20 +119,22 @@ def draw(results: dict[str, dict[str, list[float]]], path: Path) -> None:
 
 
 def main(path: Path) -> None:
-    """Find, switch off, compare, draw."""
+    """Find the heads, ablate them, compare with random heads, and draw the figure."""
     model: Any = attnscope.load("smollm2")
-    heads, induction = strongest(model, [repeated(model, seed) for seed in range(4)], 8)
+    heads, induction = strongest(model, [repeated_tokens(model, seed) for seed in range(4)], 8)
     print("Induction measure:", ", ".join(f"{layer}.{head} {induction[layer, head]:.2f}" for layer, head in heads))
-    sequences = [repeated(model, seed) for seed in range(100, 116)]
+    sequences = [repeated_tokens(model, seed) for seed in range(100, 116)]
     results = {
-        "as it is": measured(model, sequences, PASSAGES, []),
-        "induction heads off": measured(model, sequences, PASSAGES, heads),
+        "unedited": measure(model, sequences, PASSAGES, []),
+        "induction heads ablated": measure(model, sequences, PASSAGES, heads),
     }
-    draws = [measured(model, sequences, PASSAGES, random_heads(model, heads, seed)) for seed in range(10)]
-    results["random heads off"] = {what: [interval(one[what])[0] for one in draws] for what in draws[0]}
+    draws = [measure(model, sequences, PASSAGES, random_heads(model, heads, seed)) for seed in range(10)]
+    results["random heads ablated"] = {what: [interval(one[what])[0] for one in draws] for what in draws[0]}
     print(table(results).to_string())
     worst = max(interval(one["copy loss"])[0] for one in draws)
-    print(f"n = {len(sequences)} sequences, {len(PASSAGES)} passages, {len(draws)} draws; the worst draw: {worst:.2f}")
+    print(
+        f"n = {len(sequences)} sequences, {len(PASSAGES)} passages, {len(draws)} draws; highest copy loss of a draw: {worst:.2f}"
+    )
     draw(results, path)
 
 

@@ -1,4 +1,4 @@
-"""Eight short passages of plain prose, about a hundred tokens each, for the examples that look at ordinary text."""
+"""Eight short passages of plain prose, about a hundred tokens each, for the examples that need ordinary text."""
 
 PASSAGES = (
     "The lighthouse had stood on the cliff for more than a century, and in all that time its lamp had gone out only "

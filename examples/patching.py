@@ -1,4 +1,4 @@
-"""Where SmolLM2 keeps which country it was asked about: the figure of docs/patching.md.
+"""Where SmolLM2 stores which country the prompt asks about: the figure in docs/patching.md.
 
 python examples/patching.py docs/images/patching.png
 """
@@ -20,7 +20,7 @@ ANSWER, FOIL = " Paris", " Madrid"
 def main(path: str) -> None:
     model = attnscope.load("smollm2")
     stream = model.patch(CLEAN, CORRUPTED, what="residual", answer=ANSWER, foil=FOIL)
-    heads = model.patch(CLEAN, CORRUPTED, what="head_output", answer=ANSWER, foil=FOIL)
+    heads = model.patch(CLEAN, CORRUPTED, what="output", answer=ANSWER, foil=FOIL)
     states = model.states(CLEAN, ANSWER, FOIL)
     largest = heads.frame().sort_values("effect", ascending=False).iloc[0]
     print(
@@ -30,7 +30,7 @@ def main(path: str) -> None:
     with mpl.rc_context({"font.size": 9, "axes.titlesize": 9, "axes.titlelocation": "left"}):
         figure = Figure(figsize=(8.4, 4.4), layout="constrained")
         left, middle, right = figure.subplots(1, 3, width_ratios=[5, 8, 8])
-        image = _map(left, stream.restored, "Stream, by position")
+        image = _map(left, stream.restored, "Residual stream, by position")
         tokens = [
             a if a == b else f"{b.strip()} for {a.strip()}" for a, b in zip(stream.labels, stream.sources, strict=True)
         ]
@@ -40,7 +40,7 @@ def main(path: str) -> None:
         middle.set_xticks(range(9))
         middle.set_xlabel("head")
         bar = figure.colorbar(image, ax=[left, middle], location="bottom", shrink=0.6, aspect=30)
-        bar.set_label("part of the difference that the patch restores")
+        bar.set_label("part of the logit difference that the patch restores")
         if states.contributions is not None:
             _shares(right, states.contributions.frame())
         figure.savefig(path, dpi=150)
@@ -63,7 +63,7 @@ def _shares(axes: Any, frame: Any) -> None:
     axes.barh(range(len(names)), largest["value"], color=colors)
     axes.set_yticks(range(len(names)), names)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_title("Shares of the answer's logit")
+    axes.set_title("Direct logit attribution")
     axes.set_xlabel("logit(Paris) − logit(Madrid)")
     axes.spines[["top", "right"]].set_visible(False)
 

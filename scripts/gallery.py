@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from attnscope import Model, Trace
-    from attnscope.session import HeldTrace, Session
+    from attnscope.session import Session, StoredTrace
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "frontend" / "gallery"
@@ -132,16 +132,20 @@ def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
     return sum(apart) / len(apart) / 255, max(apart) / 255
 
 
-def _held(scene: Scene, models: Mapping[str, Model]) -> HeldTrace:
-    from attnscope.session import HeldTrace, InputText
+def _held(scene: Scene, models: Mapping[str, Model]) -> StoredTrace:
+    from attnscope.session import InputText, StoredTrace
 
     given = scene.input
     if "made" in given:
         trace = _MADE[given["made"]]()
-        return HeldTrace.alone(trace) if trace.provenance.get("text") else HeldTrace(trace, None, InputText(""))
+        return (
+            StoredTrace.without_model(trace)
+            if trace.provenance.get("text")
+            else StoredTrace(trace, None, InputText(""))
+        )
     text = given["text"] * given.get("repeat", 1)
     pair = given.get("pair")
-    return HeldTrace(models[given["model"]].trace(text, pair), None, InputText(text, pair))
+    return StoredTrace(models[given["model"]].trace(text, pair), None, InputText(text, pair))
 
 
 def _cross() -> Trace:

@@ -1,4 +1,6 @@
-"""Makes a clone ready to use: `setup.py app` for the app, `tools` for checks of the sources, `all` for the tests too.
+"""Makes a clone ready to use.
+
+`setup.py app` for the app, `docs` for the documentation site, `tools` for checks of the sources, `all` for the tests too.
 
 Every step can be interrupted and is then done again by the next run; a finished one is found by its stamp in
 `.venv/.setup/`, where the logs are too. Nothing outside the clone is touched, apart from the models in the user's cache
@@ -73,6 +75,13 @@ def tools(steps: Steps) -> None:
     _packages(steps, "tools", "Tools for tests and checks", _project()["project"]["optional-dependencies"]["dev"])
 
 
+def documentation(steps: Steps) -> None:
+    """What builds the documentation site."""
+    _packages(
+        steps, "documentation", "Sphinx for the documentation", _project()["project"]["optional-dependencies"]["docs"]
+    )
+
+
 def frontend(steps: Steps) -> None:
     """The bundle inside the Python package."""
     command = [str(PYTHON), "scripts/bundle.py", "build"]
@@ -125,8 +134,9 @@ def _models(steps: Steps, wanted: dict[str, str]) -> None:
 
 PROFILES = {
     "app": (environment, runtime, frontend, editable, models),
-    "tools": (environment, runtime, tools, frontend, editable),
-    "all": (environment, runtime, tools, frontend, editable, browser, models, reactions),
+    "tools": (environment, runtime, tools, documentation, frontend, editable),
+    "docs": (environment, runtime, documentation, frontend, editable, models, reactions),
+    "all": (environment, runtime, tools, documentation, frontend, editable, browser, models, reactions),
 }
 
 

@@ -1,4 +1,4 @@
-"""Makes docs/models.md: every model type of the installed transformers, built, traced, certified; see the package `breadth`."""
+"""Writes docs/reference/models.md: every model type of transformers, built, traced, certified (package `breadth`)."""
 
 from __future__ import annotations
 

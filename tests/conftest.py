@@ -1,4 +1,4 @@
-"""What all tests share: shapes checked while they run, the two real models, a running app, and no skipped test."""
+"""Shared by all tests: shape checks at run time, the two real models, a running app, and skips that count as failures."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ def minilm() -> attnscope.Model:
 
 @pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist made from this tree, and the wheel made from that sdist; one for all workers of a run."""
+    """A folder with the sdist built from this tree and the wheel built from that sdist, shared by all workers of a run."""
     run = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        run = run.parent  # each worker has a folder of its own in the folder of the run
+        run = run.parent  # each worker has its own folder inside the folder of the run
     folder = run / "distributions"
     with FileLock(run / "distributions.lock"):
         if not folder.exists():
-            made = tmp_path_factory.mktemp("unfinished")
-            command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(made), str(ROOT)]
+            unfinished = tmp_path_factory.mktemp("unfinished")
+            command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(unfinished), str(ROOT)]
             built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             assert built.returncode == 0, built.stdout
-            made.rename(folder)
+            unfinished.rename(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def app_server() -> Iterator[str]:
-    """The address of the running demo, its token included; one process for all tests of a worker."""
+    """The URL of a running demo, including its token; one process for all tests of a worker."""
     with running_app("demo") as url:
         wait_until_loaded(url)
         yield url
@@ -68,19 +68,19 @@ def app_server() -> Iterator[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that is skipped has not been run, and that is a failure."""
+    """Report a skipped test as failed: a test that did not run has not passed."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"Skipped, and a skipped test counts as failed: {report.longrepr}"
+        report.longrepr = f"A skipped test counts as failed: {report.longrepr}"
     return report
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """The same for a file of tests that is skipped as a whole."""
+    """Report a skipped test file as failed."""
     report = yield
     if report.skipped:
         report.outcome = "failed"
-        report.longrepr = f"Skipped, and a skipped file counts as failed: {report.longrepr}"
+        report.longrepr = f"A skipped test file counts as failed: {report.longrepr}"
     return report

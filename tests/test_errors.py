@@ -1,4 +1,4 @@
-"""Errors are also what people who write Python expect."""
+"""Errors also derive from the matching built-in exceptions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import attnscope
 from attnscope import errors
 
 
-def test_errors_are_also_what_python_people_expect() -> None:
+def test_errors_derive_from_matching_built_in_exceptions() -> None:
     assert issubclass(errors.InputError, ValueError)
     assert issubclass(errors.MissingError, FileNotFoundError)
     assert str(errors.MissingError("one sentence.")) == "one sentence."

@@ -273,10 +273,10 @@ describe("a neuron figure", () => {
   it("says how its dimensions stand", () => {
     const pairing = { partner: Int16Array.of(1, 0, -1), wavelength: Float64Array.of(6.283, 62832, Infinity) };
     expect(orderNote("wavelength", pairing, null)).toBe(
-      "Dimensions of q and k by wavelength, pairs together: one turn in 6.3 tokens at the left to 63k at the right, then 1 that do not turn",
+      "Rotary pairs of q and k are sorted by wavelength: from 6.3 tokens on the left to 63k on the right, then 1 pair without rotation",
     );
     expect(orderNote("contribution", null, "“b” (token 1)")).toBe(
-      "Dimensions by what they add to q · k of “b” (token 1), the largest first",
+      "Dimensions are sorted by their contribution to q · k with “b” (token 1), largest first",
     );
     expect(orderNote("index", pairing, "“b”")).toBeNull();
   });

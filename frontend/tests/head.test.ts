@@ -48,10 +48,10 @@ describe("the readout of an edge", () => {
     expect(rankWords(readEdge(packed(rows, "unknown"), edge))).toBe("rank 2");
   });
 
-  it("says of a key without a number whether it is left out, not allowed, or has no weight for all one knows", () => {
-    expect(absence(packed(rows, "causal"), 2)).toBe("not allowed");
+  it("says whether a key without a number is hidden, masked, or has no known weight", () => {
+    expect(absence(packed(rows, "causal"), 2)).toBe("masked");
     expect(absence(packed(rows, "unknown"), 2)).toBe("no weight");
-    expect(absence(packed(rows).renormalized(new Set([0])), 0)).toBe("left out");
+    expect(absence(packed(rows).renormalized(new Set([0])), 0)).toBe("hidden");
   });
 });
 

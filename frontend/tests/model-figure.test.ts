@@ -46,9 +46,9 @@ describe("a model figure", () => {
     expect(names(now)).toEqual(["0.1", "1.1", "0.0"]);
     const { svg } = await figure(now);
     for (const name of ["0.1", "1.1", "0.0"]) expect(svg).toContain(`>${name}</text>`);
-    expect(svg).toContain("all heads by Entropy, the largest first, row by row.");
-    expect(svg).toContain("3 of 4 heads have Entropy from 0.000 to 10.0 nats; the others are left out.");
-    expect(svg).toContain("Entropy is over all keys, the first token among them.");
+    expect(svg).toContain("all heads sorted by Entropy, largest first, row by row.");
+    expect(svg).toContain("3 of 4 heads have Entropy from 0.000 to 10.0 nats; the others are omitted.");
+    expect(svg).toContain("Entropy is computed over all keys, including the first token.");
     expect(svg).toContain("3 of 4 heads of A &lt;model&gt;");
   });
 
@@ -57,7 +57,7 @@ describe("a model figure", () => {
     const upside = arranged({ sort: "layers" }, { measure: { ...measure, value: ({ layer }) => layer } });
     expect(arrangementOf(upside).rowNames).toEqual(["1", "0"]);
     const { svg } = await figure(upside);
-    expect(svg).toContain("the layers by their mean Entropy, the largest first");
+    expect(svg).toContain("layers are sorted by their mean Entropy, largest first");
   });
 
   it("has the tint's legend, and says where the measure is without the sinks or not defined", async () => {
@@ -65,17 +65,17 @@ describe("a model figure", () => {
     const { svg } = await figure(arranged({ measured: "off-sink" }, { measure: some }));
     expect(count(svg, "<image ")).toBe(2);
     expect(svg).toContain(">10.0 nats</text>");
-    expect(svg).toContain("Grounds are tinted by Entropy, from −1.00 to 10.0 nats.");
-    expect(svg).toContain("Entropy is without the first token, the rest brought back to a sum of 1.");
-    expect(svg).toContain("Hatched: 1 heads");
+    expect(svg).toContain("Backgrounds are tinted by Entropy, from −1.00 to 10.0 nats.");
+    expect(svg).toContain("Entropy is computed without the first token, on renormalized weights.");
+    expect(svg).toContain("Hatched: 1 head for which it is undefined");
     const plain = await figure(arranged({ tint: "off" }));
     expect(count(plain.svg, "<image ")).toBe(1);
   });
 
   it("says when the page's measure has not arrived", async () => {
     const { svg } = await figure(arranged({ sort: "ranking" }, { measure: null }));
-    expect(svg).toContain("In the model's order, untinted");
-    expect(svg).toContain("a row is a layer, a column a head.");
+    expect(svg).toContain("Heads are in model order and not tinted");
+    expect(svg).toContain("rows are layers, columns are heads.");
   });
 
   it("colors a head by its value, fainter outside the range, hatched where it has none", () => {
@@ -115,9 +115,9 @@ describe("the model's name", () => {
   it("is that of the model which the first run will be of", () => {
     expect(modelTitle(null, hello(null, "one"))).toBe("The one");
     expect(modelTitle(null, hello("two", "one", "two"))).toBe("The two");
-    expect(modelTitle(null, hello(null, "one", "two"))).toBe("No model yet");
+    expect(modelTitle(null, hello(null, "one", "two"))).toBe("No model loaded");
     expect(modelTitle(null, hello("two", "one", "two"), "one")).toBe("The one");
-    expect(modelTitle(null, { ...hello(null, "one"), can: [] })).toBe("No model yet");
+    expect(modelTitle(null, { ...hello(null, "one"), can: [] })).toBe("No model loaded");
     expect(firstModel(null)).toBeNull();
   });
 });

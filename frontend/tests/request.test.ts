@@ -131,12 +131,12 @@ describe("work that a person waits for", () => {
     expect(work.failure()).toBe(null);
   });
 
-  it("says where the host stopped in the middle", async () => {
+  it("says when the host stopped before its last message", async () => {
     const work = createWork(sourceOf(progress("read", "reading")));
     await work.ask("check", REQUEST, "check", "checking");
     expect(work.failure()).toMatchObject({
       disconnected: true,
-      sentence: "attnscope stopped answering in the middle.",
+      sentence: "attnscope stopped responding before the result was complete.",
     });
   });
 

@@ -116,7 +116,7 @@ describe("undo", () => {
     session.dispatch({ type: "view", view: { scale: "log" } });
     expect(session.undoes()).toBe("scale");
     session.undo();
-    expect([session.undoes(), session.redoes()]).toEqual(["head 2 alone", "scale"]);
+    expect([session.undoes(), session.redoes()]).toEqual(["show only head 2", "scale"]);
     expect(session.state().view.scale).toBe("linear");
     session.redo();
     expect(session.state().view.scale).toBe("log");
@@ -172,7 +172,7 @@ describe("a failure", () => {
     expect(await about(new DisconnectedError("gone"))).toMatchObject({ disconnected: true, code: null });
   });
 
-  it("offers a layer again that somebody stopped on its way", () => {
+  it("offers to retry a layer whose loading was canceled", () => {
     const session = shown(3);
     session.dispatch({ type: "layer", layer: 1 });
     expect(session.work()?.what).toBe("layer");
@@ -180,7 +180,7 @@ describe("a failure", () => {
     expect(session.work()).toBe(null);
     expect(session.failure()).toMatchObject({
       code: "cancelled",
-      sentence: "You stopped layer 1 on its way.",
+      sentence: "Layer 1 was not loaded.",
     });
     session.retry();
     expect(session.failure()).toBe(null);

@@ -65,7 +65,7 @@ def _traced(model_type: str, built: Built, facts: dict[str, Any]) -> Outcome:
         return Outcome(model_type, "unsupported", "None of its attention could be captured.", **facts)
     if not trace.certificate.ok:
         return Outcome(model_type, "fallback", sentence(trace.certificate.sentence), **facts)
-    certificate = model.check_trace(trace)
+    certificate = model.check(trace)
     if not certificate.ok:
         return Outcome(
             model_type, "wrong", sentence(certificate.sentence), error=_number(certificate.max_error), **facts

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-JSON, PAGE, README = ROOT / "docs" / "models.json", ROOT / "docs" / "models.md", ROOT / "README.md"
+REFERENCE = ROOT / "docs" / "reference"
+JSON, PAGE, README = REFERENCE / "models.json", REFERENCE / "models.md", ROOT / "README.md"
 STATUSES = {
     "exact": "what is shown is the model's own attention: hidden states, weights × values in every row and, where eager "
     "attention runs and gives that output, its weights agree",

@@ -4,7 +4,10 @@
     trace = model.trace("The quick, brown fox jumps over the lazy")
     trace.attention(layer=5, head=3)        # [query, key]
 
-Names are imported when they are first used, so that `attnscope --help` need not wait for torch.
+The public API is what `attnscope`, `attnscope.edits`, `attnscope.analysis`, `attnscope.bertviz` and `attnscope.testing` list in
+`__all__`. Everything else is private and may change without notice.
+
+Names are imported when they are first used, so that `attnscope --help` does not wait for torch.
 """
 
 from importlib import import_module
@@ -14,20 +17,64 @@ from typing import TYPE_CHECKING, Any
 from attnscope.display import display_with, export_with
 
 if TYPE_CHECKING:
-    from attnscope import analysis, bertviz, edits
-    from attnscope.errors import AttnscopeError
+    from attnscope import analysis, bertviz, edits, testing
+    from attnscope.errors import (
+        AttnscopeError,
+        CancelledError,
+        DamagedError,
+        InputError,
+        MissingError,
+        TooLongError,
+        UnreachableError,
+        UnsupportedError,
+    )
     from attnscope.figures import figure
+    from attnscope.model.generation.result import Generation, Step
+    from attnscope.model.inputs.model_inputs import ModelInputs
     from attnscope.model.load import load
     from attnscope.model.model import Model
     from attnscope.model.open_trace import open  # noqa: A004 - the public name is attnscope.open
+    from attnscope.model.patching.causal_mediation import Mediation
+    from attnscope.model.patching.sweep import Sweep
+    from attnscope.model.residual_stream.logit_attribution import Contributions, Share
+    from attnscope.model.residual_stream.states import Lens, States
     from attnscope.offline import export
-    from attnscope.trace import Trace
-    from attnscope.widget.show import show
+    from attnscope.trace import Certificate, LayerCertificate, Trace
+    from attnscope.trace.prediction import Choice, Prediction
+    from attnscope.types import InputImage, LayerShape, Observer, Rotary, Stack, Token
+    from attnscope.widget import AttentionWidget, show
 
 _HOME = {
+    "AttentionWidget": "attnscope.widget",
     "AttnscopeError": "attnscope.errors",
+    "CancelledError": "attnscope.errors",
+    "Certificate": "attnscope.trace",
+    "Choice": "attnscope.trace.prediction",
+    "Contributions": "attnscope.model.residual_stream.logit_attribution",
+    "DamagedError": "attnscope.errors",
+    "Generation": "attnscope.model.generation.result",
+    "InputError": "attnscope.errors",
+    "InputImage": "attnscope.types",
+    "LayerCertificate": "attnscope.trace",
+    "LayerShape": "attnscope.types",
+    "Lens": "attnscope.model.residual_stream.states",
+    "Mediation": "attnscope.model.patching.causal_mediation",
+    "MissingError": "attnscope.errors",
     "Model": "attnscope.model.model",
+    "ModelInputs": "attnscope.model.inputs.model_inputs",
+    "Observer": "attnscope.types",
+    "Prediction": "attnscope.trace.prediction",
+    "Rotary": "attnscope.types",
+    "Share": "attnscope.model.residual_stream.logit_attribution",
+    "Stack": "attnscope.types",
+    "States": "attnscope.model.residual_stream.states",
+    "Step": "attnscope.model.generation.result",
+    "Sweep": "attnscope.model.patching.sweep",
+    "Token": "attnscope.types",
+    "TooLongError": "attnscope.errors",
     "Trace": "attnscope.trace",
+    "UnreachableError": "attnscope.errors",
+    "UnsupportedError": "attnscope.errors",
     "analysis": "attnscope.analysis",
     "bertviz": "attnscope.bertviz",
     "edits": "attnscope.edits",
@@ -35,13 +82,41 @@ _HOME = {
     "figure": "attnscope.figures",
     "load": "attnscope.model.load",
     "open": "attnscope.model.open_trace",
-    "show": "attnscope.widget.show",
+    "show": "attnscope.widget",
+    "testing": "attnscope.testing",
 }
 
 __all__ = [
+    "AttentionWidget",
     "AttnscopeError",
+    "CancelledError",
+    "Certificate",
+    "Choice",
+    "Contributions",
+    "DamagedError",
+    "Generation",
+    "InputError",
+    "InputImage",
+    "LayerCertificate",
+    "LayerShape",
+    "Lens",
+    "Mediation",
+    "MissingError",
     "Model",
+    "ModelInputs",
+    "Observer",
+    "Prediction",
+    "Rotary",
+    "Share",
+    "Stack",
+    "States",
+    "Step",
+    "Sweep",
+    "Token",
+    "TooLongError",
     "Trace",
+    "UnreachableError",
+    "UnsupportedError",
     "analysis",
     "bertviz",
     "edits",
@@ -50,6 +125,7 @@ __all__ = [
     "load",
     "open",
     "show",
+    "testing",
 ]
 __version__ = version("attnscope")
 

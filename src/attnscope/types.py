@@ -1,4 +1,4 @@
-"""The small values that every layer of attnscope speaks about: tokens, stacks and the shape of one layer."""
+"""Small values that all of attnscope uses: tokens, images, stacks and the sizes of one layer."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One position of the input, as a person reads it.
+    """One position of the input, in readable form.
 
-    `text` keeps a leading space (" lazy") and has no byte-level or word-piece marks. A word-piece continuation ("##ing")
-    has the text "ing" and `continues=True`. Bytes that are no text on their own (part of an emoji, say) are written as
-    `\\xf0\\x9f` and `raw=True`.
-
-    A patch of an image has its `box` in the image that the model saw, `image` (an index of `Trace.images`) and a text such
-    as "patch 3,4" (row and column, from 0). The id of a position that no vocabulary names is -1.
-
-    `role` is that of the chat message which the token is from ("user"): None outside of chats, and for what a chat template
-    adds of its own. `given` is what of the text the token stands for, where the token does not say it: the word behind an
-    unknown token, the character that a byte (`raw`) is part of.
+    Attributes:
+        text: The token's text, with its leading space (" lazy") but without the tokenizer's marks. A WordPiece continuation
+            ("##ing") has the text "ing" and `continues=True`. Bytes that are not text on their own (part of an emoji) are written
+            `\\xf0\\x9f`, with `raw=True`. An image patch is called "patch 3,4" (row and column, from 0).
+        id: The token id, or -1 for a position that has none (an image patch, say).
+        special: Whether this is a special token, such as [CLS] or <s>.
+        sentence: "A" or "B" in a pair of sentences, else None.
+        continues: Whether the token continues the word of the token before it.
+        raw: Whether the text shows bytes.
+        box: For an image patch, its `Box` in pixels of the image that the model saw.
+        image: For an image patch, the index of its image in `Trace.images`.
+        role: In a chat, the role of the message that the token belongs to ("user"); None for what the chat template added.
+        given: The text that the token stands for, where `text` does not show it: the word behind an unknown token, or the
+            character that a byte belongs to.
     """
 
     text: str
@@ -40,17 +44,17 @@ class Token:
 
 
 def token_fields(token: Token) -> dict[str, Any]:
-    """A token as JSON values. What only some kinds of input have is left out where it is None."""
+    """A token as JSON values. Fields that only some kinds of input have are omitted where they are None."""
     fields = asdict(token)
     return {name: value for name, value in fields.items() if value is not None or name not in _RARE}
 
 
 def token_of(fields: Mapping[str, Any]) -> Token:
-    """The token that `token_fields` wrote."""
-    given: dict[str, Any] = {**fields}
-    if given.get("box") is not None:
-        given["box"] = tuple(given["box"])
-    return Token(**given)
+    """The inverse of `token_fields`."""
+    values: dict[str, Any] = {**fields}
+    if values.get("box") is not None:
+        values["box"] = tuple(values["box"])
+    return Token(**values)
 
 
 _RARE = frozenset({"box", "image", "role", "given"})
@@ -58,7 +62,10 @@ _RARE = frozenset({"box", "image", "role", "given"})
 
 @dataclass(frozen=True, slots=True)
 class InputImage:
-    """An image as the model saw it, after resizing and cropping: a PNG or JPEG file, and its size in pixels."""
+    """An image as the model saw it, after resizing and cropping.
+
+    `data` is a PNG or JPEG file; `width` and `height` are in pixels.
+    """
 
     data: bytes = field(repr=False)
     width: int
@@ -67,7 +74,11 @@ class InputImage:
 
 @dataclass(frozen=True, slots=True)
 class LayerShape:
-    """Sizes of the attention of one layer. `kv_heads` divides `heads`; `qk_dim` and `v_dim` are per head."""
+    """The sizes of the attention in one layer.
+
+    `heads` is a multiple of `kv_heads` (the number of key–value heads, smaller under grouped-query attention). `qk_dim` and
+    `v_dim` are the dimensions of one head's query and key vectors, and of its value vectors.
+    """
 
     heads: int
     kv_heads: int
@@ -77,10 +88,10 @@ class LayerShape:
 
 @dataclass(frozen=True, slots=True)
 class Rotary:
-    """How q and k of a layer turn with the position (RoPE): by one full turn of each pair in so many tokens.
+    """The rotary position embedding (RoPE, Su et al. 2021) of a layer's query and key vectors.
 
-    `pairs[i]` are the two dimensions of a pair, `wavelengths[i]` is 2π/θ in tokens.
-    Dimensions in no pair are not turned.
+    `pairs[i]` holds the two dimensions of a rotary pair, `wavelengths[i]` its wavelength 2π/θ in tokens. Dimensions that are
+    in no pair are not rotated.
     """
 
     pairs: tuple[tuple[int, int], ...]
@@ -89,9 +100,10 @@ class Rotary:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack of attention layers: the model's `encoder`, its `decoder`, or its `cross` attention.
+    """The sizes of one attention stack: the model's `encoder`, `decoder`, or `cross` attention.
 
-    `layers`, `heads`, `kv_heads` and `head_dim` are the maxima over its layers; `layer(i)` gives one layer's own sizes.
+    `layers` is the number of layers. `heads`, `kv_heads` and `head_dim` are maxima over the layers; `layer(i)` returns the sizes
+    of one layer.
     """
 
     layers: int
@@ -102,7 +114,7 @@ class Stack:
 
     @classmethod
     def of(cls, shapes: Sequence[LayerShape | None]) -> Stack:
-        """The stack whose layer `i` has `shapes[i]` (None: a layer without attention)."""
+        """Build a stack whose layer `i` has the sizes `shapes[i]` (None for a layer without attention)."""
         present = [shape for shape in shapes if shape is not None]
         return cls(
             layers=len(shapes),
@@ -113,21 +125,24 @@ class Stack:
         )
 
     def layer(self, index: int) -> LayerShape | None:
-        """Sizes of layer `index`, or None where that layer has no attention (hybrid models)."""
+        """Return the sizes of layer `index`, or None if that layer has no attention (hybrid models).
+
+        Raises `InputError` for a layer that does not exist.
+        """
         if not 0 <= index < self.layers:
             from attnscope.errors import InputError
 
-            raise InputError(f"There is no layer {index}: this stack has layers 0 to {self.layers - 1}.")
+            raise InputError(f"Layer {index} does not exist: this stack has layers 0 to {self.layers - 1}.")
         return self.shapes[index]
 
 
 class Observer(Protocol):
-    """Somebody who watches a pass through the model and may stop it."""
+    """An object that follows a forward pass and can cancel it. Pass any object with these two methods as `observer=`."""
 
     def layer(self, done: int, total: int) -> None:
-        """The attention of `done` layers is computed, of `total` (0: not known yet)."""
+        """Called after each layer: `done` layers of `total` are computed (`total` is 0 while it is unknown)."""
         ...
 
     def cancelled(self) -> bool:
-        """Whether the pass should stop here; it then raises `CancelledError`."""
+        """Return True to cancel the pass, which then raises `CancelledError`."""
         ...

@@ -1,4 +1,4 @@
-"""Small checks of values that come from outside."""
+"""Small checks of user-supplied values."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from numbers import Integral, Real
 
 
 def is_whole(value: object) -> bool:
-    """Whether this is a whole number, NumPy's too; a truth value is none."""
+    """Whether `value` is an integer, including NumPy integers but not booleans."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> bool:
-    """Whether this is a real number, NumPy's too; a truth value is none."""
+    """Whether `value` is a real number, including NumPy numbers but not booleans."""
     return isinstance(value, Real) and not isinstance(value, bool)

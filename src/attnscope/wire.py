@@ -1,12 +1,12 @@
-"""Messages between attnscope and its pages: one JSON object and some tensors, as safetensors bytes.
+"""Messages between attnscope and its pages: one JSON object and its tensors, as safetensors bytes.
 
-    8 bytes   length of the header, little endian
+    8 bytes   length of the header, little-endian
     header    {"__metadata__": {"message": "<the JSON object, as a string>"}, "<name>": {dtype, shape, data_offsets}, …}
-    tensors   raw, little endian, in the order of their offsets
+    tensors   raw, little-endian, in the order of their offsets
 
-The object carries `v` (version of the protocol), `id` (chosen by whoever asks; every response repeats it), `type`, and
-`trace` (the hash of the trace) where it is about one. docs/wire.md lists the types. The same bytes travel over HTTP,
-over a notebook's messages and inside an exported page.
+The object holds `v` (protocol version), `id` (chosen by the requester and repeated in every response), `type`, and, for
+messages about a trace, `trace` (its hash). docs/wire.md lists the types. The same bytes are used over HTTP, in a notebook's
+messages and inside an exported page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_HEADER_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Message:
-    """One message. `body` holds every field of the JSON object but `v`, `id` and `type`."""
+    """One message. `body` holds all fields of the JSON object except `v`, `id` and `type`."""
 
     type: str
     id: str
@@ -37,9 +37,9 @@ class Message:
 
 
 def encode(message: Message) -> bytes:
-    """The bytes of a message; the same message always gives the same bytes.
+    """Encode a message. Equal messages give equal bytes.
 
-    Raises `InputError` where the body holds something JSON has no word for (NaN, infinity, an object).
+    Raises `InputError` if the body contains a value that JSON cannot represent (NaN, infinity, an object).
     """
     fields = {"v": VERSION, "id": message.id, "type": message.type, **message.body}
     try:
@@ -51,7 +51,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes | bytearray | memoryview) -> Message:
-    """The message in `data`. Raises `DamagedError` where the bytes are not a whole message of this version."""
+    """Decode a message. Raises `DamagedError` if `data` is not a complete message of this version."""
     data = bytes(data)
     fields = _fields(data)
     try:
@@ -62,32 +62,34 @@ def decode(data: bytes | bytearray | memoryview) -> Message:
 
 
 def message_from_fields(fields: object, tensors: Mapping[str, np.ndarray] | None = None) -> Message:
-    """A message from its JSON object, checked: version, id and type must be there and of their types."""
+    """Build a message from its JSON object. Raises `DamagedError` if the version, `id` or `type` is missing or invalid."""
     if not isinstance(fields, dict):
-        raise DamagedError(f"A message is a JSON object; got {type(fields).__name__}.")
+        raise DamagedError(f"A message must be a JSON object; got {type(fields).__name__}.")
     body: dict[str, Any] = dict(fields)  # pyright: ignore[reportUnknownArgumentType]
     version, ident, kind = body.pop("v", None), body.pop("id", None), body.pop("type", None)
     if version != VERSION:
-        raise DamagedError(f"This attnscope speaks version {VERSION} of its messages; got version {version!r}.")
+        raise DamagedError(f"This version of attnscope uses message version {VERSION}; got version {version!r}.")
     if not isinstance(ident, str) or not isinstance(kind, str):
-        raise DamagedError("A message needs the strings `id` and `type`.")
+        raise DamagedError("A message must have `id` and `type`, both strings.")
     return Message(type=kind, id=ident, body=body, tensors=tensors or {})
 
 
 def frame(data: bytes) -> bytes:
-    """A message as it stands in a stream of messages: its length in 8 bytes, little endian, then its bytes."""
+    """Frame a message for a stream of messages: its length in 8 bytes, little-endian, then its bytes."""
     return len(data).to_bytes(8, "little") + data
 
 
 def _fields(data: bytes) -> object:
     if len(data) < 8:
-        raise DamagedError(f"A message has at least 8 bytes; got {len(data)}.")
+        raise DamagedError(f"A message must have at least 8 bytes; got {len(data)}.")
     length = int.from_bytes(data[:8], "little")
     if length > min(len(data) - 8, MAX_HEADER_BYTES):
-        raise DamagedError(f"The message is cut short: its header claims {length} bytes, {len(data) - 8} follow.")
+        raise DamagedError(
+            f"The message is truncated: its header should have {length} bytes, but {len(data) - 8} bytes follow."
+        )
     try:
         header = json.loads(data[8 : 8 + length])
         text = header["__metadata__"]["message"]
         return json.loads(text)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DamagedError("The header of the message is not what attnscope writes.") from error
+        raise DamagedError("The message header was not written by attnscope.") from error

@@ -1,4 +1,4 @@
-"""How scores fall with distance: against sums by hand, and on a head made to fall."""
+"""Distance decay against sums by hand, and on a head constructed to decay."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_parts_are_means_of_products_and_sum_to_the_mean_score(family: str) -> N
     assert table["slope"].is_monotonic_increasing
 
 
-def test_a_head_that_turns_alike_falls_as_its_cosine_does() -> None:
+def test_a_head_with_one_rotary_pair_decays_like_its_cosine() -> None:
     hf_model = tiny_models.build("llama")
     attention = hf_model.model.layers[0].self_attn
     for projection in (attention.q_proj, attention.k_proj):
         torch.nn.init.zeros_(projection.weight)
         projection.bias = torch.nn.Parameter(torch.zeros(projection.out_features))
-        projection.bias.data[2] = 4.0  # one pair of head 0, of a slow turn, and nothing else
+        projection.bias.data[2] = 4.0  # only one slow rotary pair of head 0
     trace = Model(hf_model).trace(IDS)
     found = analysis.decay(trace, 0, 0)
     wavelength = trace.rotary(0).wavelengths[2]
@@ -56,7 +56,7 @@ def test_a_head_that_turns_alike_falls_as_its_cosine_does() -> None:
     assert float(found.shares[2]) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_what_has_no_distance_is_said() -> None:
+def test_errors_where_distance_decay_is_undefined() -> None:
     trace = Model(tiny_models.build("llama")).trace(IDS)
     with pytest.raises(InputError, match="longer text"):
         analysis.decay(Model(tiny_models.build("llama")).trace(IDS[:5]), 0, 0)

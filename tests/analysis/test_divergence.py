@@ -1,4 +1,4 @@
-"""Similarity of heads: the mean divergence of their rows."""
+"""Head similarity: the mean Jensen–Shannon divergence of attention rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def cats(minilm: attnscope.Model) -> attnscope.Trace:
 
 
 @pytest.mark.parametrize("off_sink", [False, True])
-def test_similarity_is_the_divergence_of_rows(cats, off_sink) -> None:
+def test_similarity_is_the_mean_divergence_of_rows(cats, off_sink) -> None:
     table = analysis.similarity(cats, queries=None, off_sink=off_sink)
     assert list(table.columns) == list(table.index) and len(table) == 72
     kept = [i for i, token in enumerate(cats.tokens) if not (off_sink and token.special)]
@@ -38,6 +38,6 @@ def test_similarity_is_the_divergence_of_rows(cats, off_sink) -> None:
         assert found == pytest.approx(sum(each) / len(each), abs=1e-5)
 
 
-def test_similarity_wants_at_least_one_query(cats) -> None:
+def test_similarity_needs_at_least_one_query(cats) -> None:
     with pytest.raises(InputError, match="at least 1; got 0"):
         analysis.similarity(cats, queries=0)

@@ -1,4 +1,4 @@
-"""Heads ranked by one edge, as sorting their weights does."""
+"""Ranks of one edge in every head, compared with sorted weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sat(smollm2: attnscope.Model) -> attnscope.Trace:
 
 
 @pytest.mark.parametrize(("name", "query", "key"), [("sat", 5, 2), ("sat", 5, 0), ("cats", 10, 3), ("cats", 3, 7)])
-def test_heads_are_ranked_by_an_edge_as_sorting_does(request, name, query, key) -> None:
+def test_weights_and_ranks_of_an_edge_equal_those_from_sorting(request, name, query, key) -> None:
     trace = request.getfixturevalue(name)
     table = analysis.edge(trace, query, key)
     assert table["weight"].is_monotonic_decreasing

@@ -1,4 +1,4 @@
-"""Values and rollout: what keys give, and the product of mixed layers."""
+"""Value-weighted attention and attention rollout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def cats(minilm: attnscope.Model) -> attnscope.Trace:
     return minilm.trace(TEXT, pair=PAIR)
 
 
-def test_what_keys_give_sums_to_what_the_head_gives(minilm, cats) -> None:
+def test_value_weighted_attention_is_the_norm_of_terms_that_sum_to_the_head_output(minilm, cats) -> None:
     weighted = analysis.value_weighted(cats, 1, 4)
     dense = minilm.hf_model.encoder.layer[1].attention.output.dense.weight[:, 4 * 32 : 5 * 32]
     vectors = cats.v(1, 4) @ dense.T.detach()
@@ -29,13 +29,13 @@ def test_what_keys_give_sums_to_what_the_head_gives(minilm, cats) -> None:
     assert torch.allclose(cats.attention(1, 4) @ vectors, cats.head_output(1, 4), atol=1e-4)
 
 
-def test_values_that_nobody_knows_are_refused() -> None:
+def test_value_weighted_attention_needs_value_vectors() -> None:
     trace = attnscope.Trace.from_attention([torch.eye(3)[None]], list("abc"))
-    with pytest.raises(UnsupportedError, match="values of layer 0"):
+    with pytest.raises(UnsupportedError, match="value vectors of layer 0"):
         analysis.value_weighted(trace, 0, 0)
 
 
-def test_rollout_is_the_product_of_mixed_layers(cats) -> None:
+def test_rollout_is_the_product_over_layers_of_attention_mixed_with_the_identity(cats) -> None:
     n = len(cats.tokens)
     expected = torch.eye(n, dtype=torch.float64)
     for layer in range(6):

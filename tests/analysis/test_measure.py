@@ -1,4 +1,4 @@
-"""Every measure of every head against loops over transformers' own eager attention, and against numbers by hand."""
+"""Every measure of every head, compared with loops over transformers' own eager attention and with numbers by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from helpers import tiny_models
 from helpers.reference_measures import measures
 
 import attnscope
-from attnscope.analysis import MEASURES, overview
+from attnscope.analysis import MEASURES
+from attnscope.analysis.overview import overview
 from attnscope.attention import Mask, QKRecord
 from attnscope.errors import CancelledError
 from attnscope.trace import Trace
@@ -22,7 +23,7 @@ NAMES = [measure.name for measure in MEASURES]
 
 
 def found(trace: Trace, stack: str | None = None, **options: object) -> list[list[dict[str, float]]]:
-    """The measures of [over all keys, off sink], layers × heads in one list, without those that are not defined."""
+    """The defined measures, [over all keys, off sink], each a list over layers × heads."""
     lists: list[list[dict[str, float]]] = [[], []]
     for one in overview(trace, stack, **options):
         for place, table in enumerate((one.measures, one.measures_off_sink)):
@@ -33,7 +34,7 @@ def found(trace: Trace, stack: str | None = None, **options: object) -> list[lis
 
 
 def expected(trace: Trace, weights: list[torch.Tensor], stack: str | None = None) -> list[list[dict[str, float]]]:
-    """The same by loops. `weights` are those of each layer, [heads, queries, keys]."""
+    """The same from loops. `weights` has one array per layer, [heads, queries, keys]."""
     traced = trace.traced_stack(stack)
     queries, keys = trace.tokens_for(stack)
     lists: list[list[dict[str, float]]] = [[], []]
@@ -70,7 +71,7 @@ def same(ours: list[list[dict[str, float]]], theirs: list[list[dict[str, float]]
 
 
 def eager(model: attnscope.Model, trace: Trace) -> list[torch.Tensor]:
-    """The attention that transformers itself reports for the same input."""
+    """The attention weights that transformers reports for the same input."""
     hf = model.hf_model
     before = hf.config._attn_implementation
     hf.set_attn_implementation("eager")
@@ -95,7 +96,7 @@ def test_measures_of_a_pair_in_an_encoder_equal_loops_over_its_eager_attention(m
 
 
 @pytest.mark.parametrize("family", ["mistral", "gemma2", "gpt_oss", "modernbert", "bloom", "deberta_v2"])
-def test_windows_caps_learned_sinks_and_reported_weights(family: str) -> None:
+def test_measures_with_windows_soft_caps_learned_sinks_and_reported_weights(family: str) -> None:
     trace = attnscope.Model(tiny_models.build(family)).trace(
         tiny_models.ids(9) + tiny_models.ids(9) + tiny_models.ids(3)
     )
@@ -105,8 +106,8 @@ def test_windows_caps_learned_sinks_and_reported_weights(family: str) -> None:
     assert ("learned_sink" in ours[0][0]) == (family == "gpt_oss")
 
 
-def given(mask: torch.Tensor, *, causal: bool, words: str, heads: int = 3, **more: object) -> Trace:
-    """A trace of random q and k under `mask`, its tokens the letters of `words`: capitals are special tokens."""
+def random_qk_trace(mask: torch.Tensor, *, causal: bool, words: str, heads: int = 3, **more: object) -> Trace:
+    """A trace of random q and k under `mask`. Its tokens are the letters of `words`; capitals are special tokens."""
     random = torch.Generator().manual_seed(5)
     queries, keys = mask.shape[-2:]
     q, k, v = (torch.randn(heads, count, 6, generator=random) for count in (queries, keys, keys))
@@ -119,7 +120,7 @@ def given(mask: torch.Tensor, *, causal: bool, words: str, heads: int = 3, **mor
     return Trace(sides=sides, stacks={"it": stack}, certificate=None, provenance={})
 
 
-def test_long_inputs_are_the_same_over_many_tiles() -> None:
+def test_measures_of_long_inputs_do_not_depend_on_tiles() -> None:
     words = "".join("abcdefghijklmnop"[(i * i) % 13] for i in range(300))
     for mask, causal in [
         (torch.ones(300, 300).tril().bool(), True),
@@ -128,22 +129,22 @@ def test_long_inputs_are_the_same_over_many_tiles() -> None:
         (torch.ones(300, 300).tril().triu(-40).bool(), True),
         (torch.rand(3, 300, 300, generator=torch.Generator().manual_seed(1)) < 0.5, False),
     ]:
-        trace = given(mask, causal=causal, words=words)
+        trace = random_qk_trace(mask, causal=causal, words=words)
         weights = [torch.stack([trace.attention(0, head) for head in range(3)])]
         same(found(trace), expected(trace, weights))
 
 
-def test_padding_leaves_out_queries_without_keys() -> None:
+def test_queries_without_keys_are_skipped() -> None:
     mask = torch.ones(9, 9).tril().bool()
     mask[:, :3] = False
-    trace = given(mask, causal=True, words="PPPSababa")
+    trace = random_qk_trace(mask, causal=True, words="PPPSababa")
     ours = found(trace)
     same(ours, expected(trace, [torch.stack([trace.attention(0, head) for head in range(3)])]))
     assert ours[0][0]["previous"] > 0
 
 
-def test_cross_attention_has_no_positions() -> None:
-    trace = given(torch.ones(4, 7).bool(), causal=False, words="aXbcdeX")
+def test_cross_attention_has_no_measures_of_position() -> None:
+    trace = random_qk_trace(torch.ones(4, 7).bool(), causal=False, words="aXbcdeX")
     ours = found(trace)
     same(ours, expected(trace, [torch.stack([trace.attention(0, head) for head in range(3)])]))
     assert ours[0][0].keys() == {
@@ -151,7 +152,7 @@ def test_cross_attention_has_no_positions() -> None:
     }  # fmt: skip
 
 
-def test_numbers_by_hand() -> None:
+def test_measures_of_a_small_case_worked_by_hand() -> None:
     weights = torch.tensor([[1.0, 0.0, 0.0], [0.75, 0.25, 0.0], [0.5, 0.3, 0.2]])
     trace = Trace.from_attention([weights[None]], ["a", "b", "a"])
     (raw,), (off,) = found(trace)
@@ -170,7 +171,7 @@ def test_numbers_by_hand() -> None:
         },
         abs=1e-6,
     )
-    # without the first token: row 0 has nothing left, row 1 is [1], row 2 is [0.6, 0.4]
+    # off sink (without the first token): row 0 has no weight left, row 1 is [1], row 2 is [0.6, 0.4]
     spread = -(0.6 * math.log(0.6) + 0.4 * math.log(0.4))
     assert off == pytest.approx(
         {
@@ -186,18 +187,18 @@ def test_numbers_by_hand() -> None:
     )
 
 
-def test_a_text_of_one_word_repeated_many_times() -> None:
-    trace = given(torch.ones(200, 200).tril().bool(), causal=True, words="a" * 200)
+def test_measures_of_one_word_repeated_many_times() -> None:
+    trace = random_qk_trace(torch.ones(200, 200).tril().bool(), causal=True, words="a" * 200)
     same(found(trace), expected(trace, [torch.stack([trace.attention(0, head) for head in range(3)])]))
 
 
 def test_a_single_token_has_the_measures_that_are_defined() -> None:
-    (raw, *_), (off, *_) = found(given(torch.ones(1, 1).bool(), causal=True, words="a"))
+    (raw, *_), (off, *_) = found(random_qk_trace(torch.ones(1, 1).bool(), causal=True, words="a"))
     assert raw == {"entropy": 0, "confidence": 1, "distance": 0, "self": 1, "first_token": 1, "sinks": 1}
     assert off == {}
 
 
-def test_a_row_all_on_the_sink_keeps_its_digits_off_the_sink() -> None:
+def test_off_sink_entropy_is_accurate_when_nearly_all_weight_is_on_the_sink() -> None:
     logits = torch.tensor([[60.0, 1.0, 0.0, 2.0]]).double()
     weights = torch.zeros(1, 4, 4)
     weights[0, 3] = torch.softmax(logits[0], 0).float()
@@ -208,23 +209,23 @@ def test_a_row_all_on_the_sink_keeps_its_digits_off_the_sink() -> None:
     assert raw["entropy"] == pytest.approx(0, abs=1e-6)
 
 
-def test_without_measures_there_are_none() -> None:
-    (one,) = overview(given(torch.ones(3, 3).bool(), causal=False, words="abc"), measured=False)
+def test_overview_can_skip_measures() -> None:
+    (one,) = overview(random_qk_trace(torch.ones(3, 3).bool(), causal=False, words="abc"), measured=False)
     assert one.measures.shape == (0, 3)
 
 
-def test_it_stops_between_tiles() -> None:
-    asked: list[int] = []
+def test_overview_can_be_cancelled_between_tiles() -> None:
+    calls: list[int] = []
 
     def second() -> bool:
-        asked.append(1)
-        return len(asked) > 1
+        calls.append(1)
+        return len(calls) > 1
 
     with pytest.raises(CancelledError):
-        list(overview(given(torch.ones(300, 300).bool(), causal=False, words="a" * 300), cancelled=second))
+        list(overview(random_qk_trace(torch.ones(300, 300).bool(), causal=False, words="a" * 300), cancelled=second))
 
 
-def test_every_measure_is_described_for_a_person() -> None:
+def test_every_measure_has_a_title_and_a_sentence() -> None:
     assert len(set(NAMES)) == len(NAMES) == 17
     for measure in MEASURES:
         assert measure.title and measure.sentence.endswith(".") and len(measure.sentence) < 260

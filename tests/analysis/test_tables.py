@@ -1,4 +1,4 @@
-"""The table of heads has a row for each, and pandas waits until a table is made."""
+"""The table of heads has one row per head, and pandas is imported only when a table is built."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def cats(minilm: attnscope.Model) -> attnscope.Trace:
     return minilm.trace(TEXT, pair=PAIR)
 
 
-def test_the_table_of_heads_has_a_row_for_each(cats) -> None:
+def test_the_table_of_heads_has_one_row_per_head(cats) -> None:
     table = analysis.heads(cats)
     assert list(table.columns) == ["layer", "head", *analysis.measures()["name"]]
     assert [(row.layer, row.head) for row in table.itertuples()] == [(i, j) for i in range(6) for j in range(12)]
@@ -32,7 +32,7 @@ def test_the_table_of_heads_has_a_row_for_each(cats) -> None:
     )
 
 
-def test_pandas_waits_until_a_table_is_made() -> None:
+def test_pandas_is_imported_only_when_a_table_is_built() -> None:
     program = (
         "import sys, attnscope; assert 'torch' not in sys.modules; "
         "attnscope.analysis.heads; assert 'pandas' not in sys.modules"

@@ -1,4 +1,4 @@
-"""Thumbnails: the maximum of every cell, by brute force, in one pass that holds no head's whole matrix."""
+"""Thumbnails hold the maximum of every cell, compared with brute force."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from helpers import tiny_models
 
 import attnscope
-from attnscope.analysis import overview
+from attnscope.analysis.overview import overview
 
 
 def brute_force(weights: torch.Tensor, size: int) -> torch.Tensor:
@@ -32,7 +32,7 @@ def test_a_thumbnail_is_the_largest_weight_of_every_cell(family: str, length: in
             assert int((one.thumbnails[head].int() - expected.int()).abs().max()) <= 1
 
 
-def test_a_lone_weight_survives_pooling() -> None:
+def test_a_single_large_weight_survives_pooling() -> None:
     weights = torch.full((1, 1000, 1000), 0.0)
     weights[0, torch.arange(1000), 0] = 1.0
     weights[0, 777] = 0.0

@@ -13,20 +13,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attnscope.widget.picture import picture
 from helpers.random_traces import random_trace
 from matplotlib.colors import to_hex
 
 import attnscope
-from attnscope import edits
 from attnscope.appearance import characters, numerals, palette
 from attnscope.appearance.edit_words import edit_words
 from attnscope.appearance.shared import shared
 from attnscope.edits.kinds import KINDS
+from attnscope.edits.serialization import sentence_of, unresolved
 from attnscope.figures import palette as paper
 from attnscope.figures.text import labels
 from attnscope.figures.weights import SCALE_SAID, LeftOut, darkness
 from attnscope.types import Token
-from attnscope.widget.picture import picture
 
 CASES: dict[str, Any] = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
 DIFFERENT: dict[str, Any] = CASES["different"]
@@ -111,7 +111,7 @@ def test_a_token_reads_as_on_the_page(text: str, shown: str) -> None:
 def test_an_edit_is_called_what_the_page_calls_it(case: dict[str, Any]) -> None:
     assert edit_words(case["edit"]) == case["words"]
     if case["edit"]["type"] in KINDS and "head" in case["edit"]:
-        (edit,) = edits.unresolved([case["edit"]])
+        (edit,) = unresolved([case["edit"]])
         assert edit.place in case["words"]
 
 
@@ -121,7 +121,7 @@ def test_every_kind_of_edit_has_words_and_a_case() -> None:
 
 def test_several_edits_are_said_in_one_sentence() -> None:
     for case in CASES["sentences"]:
-        assert edits.sentence_of(case["edits"]) == case["text"]
+        assert sentence_of(case["edits"]) == case["text"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A bias is kept in its smallest form and gives every row back."""
+"""Biases are stored in the smallest form, from which every row can be reproduced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GENERATOR = torch.Generator().manual_seed(3)
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("relative", (4, 9)), ("key", (4, 5)), ("dense", (4, 5, 5))])
-def test_a_bias_is_kept_in_its_smallest_form_and_gives_every_row_back(kind: str, shape: tuple[int, ...]) -> None:
+def test_a_bias_is_stored_in_its_smallest_form_and_reproduces_every_row(kind: str, shape: tuple[int, ...]) -> None:
     values = torch.randn(*shape, generator=GENERATOR)
     if kind == "relative":
         full = torch.stack([torch.stack([values[:, j - i + 4] for j in range(5)], 1) for i in range(5)], 1)

@@ -1,4 +1,4 @@
-"""Masks and biases of steps put together are those of the whole, whatever form each step's have."""
+"""Merged masks and biases of decoding steps equal those of one pass, whatever the form of each step's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROMPT, ALL = 5, 9
 
 
 def steps(allowed: torch.Tensor, bias: torch.Tensor | None = None, window: int = ALL) -> list[Part]:
-    """A whole mask and bias cut up as a cache of the last `window` keys meets them."""
+    """Split a mask and a bias into decoding steps with a cache of the last `window` keys."""
     ends = [(0, PROMPT), *((i, i + 1) for i in range(PROMPT, ALL))]
     parts: list[Part] = []
     for start, end in ends:
@@ -38,13 +38,13 @@ BY_HEAD = torch.stack([CAUSAL[0], WINDOW[0]])
         (BY_HEAD, ALL, "dense"),
     ],
 )
-def test_the_mask_of_steps_is_that_of_the_whole(allowed: torch.Tensor, window: int, kind: str) -> None:
+def test_merged_masks_equal_the_mask_of_one_pass(allowed: torch.Tensor, window: int, kind: str) -> None:
     mask = joined_mask(steps(allowed, window=window), ALL)
     assert torch.equal(mask.allowed(torch.arange(ALL)).expand_as(allowed), allowed)
     assert mask.kind == kind
 
 
-def test_a_bias_by_distance_stays_one_number_a_distance() -> None:
+def test_a_relative_bias_stays_relative() -> None:
     by_distance = torch.randn(2, 2 * ALL - 1, generator=torch.Generator().manual_seed(0))
     whole = Bias("relative", by_distance, ALL, ALL).rows(torch.arange(ALL))
     bias = joined_bias(steps(CAUSAL, whole), ALL)
@@ -53,7 +53,7 @@ def test_a_bias_by_distance_stays_one_number_a_distance() -> None:
     assert torch.equal(bias.rows(torch.arange(ALL)).where(CAUSAL, 0), whole.where(CAUSAL, 0))
 
 
-def test_a_bias_of_any_form_is_kept_as_it_is() -> None:
+def test_a_bias_of_any_form_is_reproduced() -> None:
     whole = torch.randn(2, ALL, ALL, generator=torch.Generator().manual_seed(0)).where(CAUSAL, 0)
     bias = joined_bias(steps(CAUSAL, whole), ALL)
     assert bias is not None

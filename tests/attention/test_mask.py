@@ -1,4 +1,4 @@
-"""Masks say bit for bit what they were fitted to, in some bytes a token, under the names that people use."""
+"""Fitted masks are exact, take a few bytes per token, and have the usual names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MASKS = {
     "padding right": square(7, 7, lambda i, j: j < 5),
     "padding left, window": square(9, 9, lambda i, j: i - 3 < j <= i and j >= 2),
     "prefix": square(7, 7, lambda i, j: j <= i or j < 3),
-    "nobody": square(4, 4, lambda i, j: False),
+    "all masked": square(4, 4, lambda i, j: False),
     "one row": square(1, 5, lambda i, j: j < 3),
     "a hole": square(7, 7, lambda i, j: j <= i and (i + j) % 3 != 1),
 }
@@ -34,14 +34,14 @@ INTERVALS = [name for name in MASKS if name != "a hole"]
 
 
 @pytest.mark.parametrize("name", MASKS)
-def test_a_fitted_mask_says_bit_for_bit_what_it_was_fitted_to(name: str) -> None:
+def test_a_fitted_mask_reproduces_every_entry(name: str) -> None:
     mask = Mask.fit(MASKS[name][None])
     assert torch.equal(mask.allowed(torch.arange(len(MASKS[name])))[0], MASKS[name])
     assert torch.equal(mask.has_keys(torch.arange(len(MASKS[name]))), MASKS[name].any(1))
 
 
 @pytest.mark.parametrize("name", INTERVALS)
-def test_the_usual_masks_are_kept_as_intervals(name: str) -> None:
+def test_the_usual_masks_are_stored_as_intervals(name: str) -> None:
     assert Mask.fit(MASKS[name][None]).bits is None
 
 
@@ -59,7 +59,7 @@ def test_the_usual_masks_are_kept_as_intervals(name: str) -> None:
         ("a hole", "dense", None),
     ],
 )
-def test_a_mask_is_called_what_people_call_it(name: str, kind: str, window: int | None) -> None:
+def test_masks_have_the_usual_names(name: str, kind: str, window: int | None) -> None:
     mask = Mask.fit(MASKS[name][None])
     assert (mask.kind, mask.window) == (kind, window)
 
@@ -71,7 +71,7 @@ def test_random_masks_that_differ_by_head_survive_packing() -> None:
     assert torch.equal(mask.allowed(rows), allowed[:, rows])
 
 
-def test_a_long_causal_mask_is_fitted_in_some_bytes_a_token() -> None:
+def test_a_long_causal_mask_takes_a_few_bytes_per_token() -> None:
     mask = Mask.fit(torch.ones(1, 1500, 1500, dtype=torch.bool).tril())
     assert mask.kind == "causal"
     assert mask.nbytes <= 8 * 1500

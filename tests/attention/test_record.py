@@ -1,4 +1,4 @@
-"""Scores and weights of a layer on small cases: by hand, by brute force, and against the definitions."""
+"""Scores and weights of a layer on small cases, computed by hand and by brute force from the definitions."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_query_without_any_key_has_a_row_of_zeros() -> None:
     torch.testing.assert_close(weights[:, 2:].sum(-1), torch.ones(4, 4))
 
 
-def test_rows_are_the_same_alone_and_together() -> None:
+def test_rows_are_the_same_computed_alone_and_together() -> None:
     one = record(queries=300, keys=300)
     whole = one.attention(torch.arange(4), torch.arange(300))
     torch.testing.assert_close(one.attention(torch.tensor([2]), torch.tensor([299, 5]))[0], whole[2, [299, 5]])

@@ -1,4 +1,4 @@
-"""BertViz's head and model views: the same signatures and meaning, and errors in sentences."""
+"""`head_view` and `model_view` have BertViz's signatures and behavior, and raise clear errors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ APART = {
         ),
     ],
 )
-def test_signatures_are_bertvizs(function, signature):
+def test_signatures_equal_bertvizs(function, signature):
     bare = [one.replace(annotation=inspect.Parameter.empty) for one in inspect.signature(function).parameters.values()]
     assert str(inspect.Signature(bare)) == f"({signature})"
 
@@ -68,23 +68,23 @@ def test_the_imports_of_bertvizs_examples_work():
 @pytest.mark.parametrize(
     "attention", [ATTENTION, tuple(ATTENTION), [one.numpy() for one in ATTENTION], torch.stack(ATTENTION)]
 )
-def test_return_gives_html_as_a_string(attention):
+def test_html_action_return_returns_html_as_a_string(attention):
     made = head_view(attention, TOKENS, html_action="return")
     assert isinstance(made.data, str) and made.data.startswith("<!doctype html>")
     assert type(made).__mro__[-2].__name__ == "DisplayObject"
     assert "srcdoc=" in made._repr_html_() and "<script" not in made._repr_html_()
 
 
-def test_the_same_arguments_give_the_same_page():
+def test_the_same_arguments_produce_the_same_page():
     pages = {model_view(ATTENTION, TOKENS, include_heads=[1], html_action="return").data for _ in range(2)}
     assert len(pages) == 1
 
 
-def test_without_a_notebook_view_says_what_to_do():
-    said = io.StringIO()
-    with redirect_stdout(said):
+def test_outside_a_notebook_view_prints_what_to_do():
+    printed = io.StringIO()
+    with redirect_stdout(printed):
         assert head_view(ATTENTION, TOKENS) is None
-    assert "pass html_action='return' and write `.data` to an .html file" in said.getvalue()
+    assert "pass html_action='return' and write `.data` to an .html file" in printed.getvalue()
 
 
 def test_layers_and_heads_may_differ_between_encoder_and_decoder():
@@ -93,11 +93,11 @@ def test_layers_and_heads_may_differ_between_encoder_and_decoder():
     assert "stack=decoder&amp;layer=2" in head_view(**APART, layer=2, html_action="return").data
 
 
-def test_weights_that_are_no_distributions_are_shown_as_they_are():
+def test_rows_that_do_not_sum_to_1_are_accepted():
     assert head_view([torch.rand(1, 2, 4, 4)], TOKENS, html_action="return").data
 
 
-def test_the_page_starts_where_it_is_told():
+def test_the_page_starts_at_the_requested_layer_heads_and_theme():
     data = head_view(
         [uniform_weights(1, 3, 4, 4)] * 6, TOKENS, layer=4, heads=[1, 2], include_layers=[1, 4], html_action="return"
     ).data
@@ -112,23 +112,26 @@ def test_the_page_starts_where_it_is_told():
         ({}, "at least one attention argument"),
         ({"tokens": TOKENS}, "at least one attention argument"),
         ({"attention": ATTENTION}, "'tokens' is required"),
-        ({"attention": ATTENTION, "tokens": TOKENS, "encoder_tokens": TOKENS}, "does not go with 'encoder_tokens'"),
+        (
+            {"attention": ATTENTION, "tokens": TOKENS, "encoder_tokens": TOKENS},
+            "cannot be combined with 'encoder_tokens'",
+        ),
         ({"attention": (), "tokens": TOKENS}, "outputs.attentions"),
         ({"attention": (None, None), "tokens": TOKENS}, "outputs.attentions"),
         ({"attention": uniform_weights(1, 4, 8), "tokens": TOKENS}, "outputs.attentions"),
         ({"attention": [uniform_weights(2, 2, 4, 4)], "tokens": TOKENS}, "batch of 2"),
         ({"attention": ATTENTION, "tokens": TOKENS[:3]}, "there are 3 tokens"),
-        ({"attention": [-uniform_weights(1, 2, 4, 4)], "tokens": TOKENS}, "lie between 0 and 1"),
+        ({"attention": [-uniform_weights(1, 2, 4, 4)], "tokens": TOKENS}, "must lie between 0 and 1"),
         ({"attention": [uniform_weights(1, 2, 4, 4) * float("nan")], "tokens": TOKENS}, "NaN"),
-        ({**APART, "encoder_tokens": None}, "`encoder_tokens` are needed"),
-        ({**APART, "decoder_tokens": None}, "`decoder_tokens` are needed"),
+        ({**APART, "encoder_tokens": None}, "requires `encoder_tokens`"),
+        ({**APART, "decoder_tokens": None}, "requires `decoder_tokens`"),
         ({**APART, "cross_attention": [uniform_weights(1, 2, 4, 2)]}, "2 queries and 4 keys"),
         ({"attention": ATTENTION, "tokens": TOKENS, "include_layers": [3]}, "layers from 0 to 2"),
         ({"attention": ATTENTION, "tokens": TOKENS, "include_layers": []}, "got none"),
         ({"attention": ATTENTION, "tokens": TOKENS, "html_action": "save"}, "'view' or 'return'; got 'save'"),
     ],
 )
-def test_bad_combinations_are_value_errors_with_a_sentence(arguments, message):
+def test_invalid_arguments_are_value_errors(arguments, message):
     for view in (head_view, model_view):
         with pytest.raises(ValueError, match=message):
             view(**{"html_action": "return", **arguments})

@@ -1,4 +1,4 @@
-"""BertViz's neuron view: its numbers are the model's own, and what it cannot show is said."""
+"""The neuron view returns the model's own numbers and raises clear errors for unsupported input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from attnscope.bertviz.neuron_view import get_attention
 
 
 class Letters:
-    """A tokenizer for tiny models: one id a letter."""
+    """A tokenizer for tiny models: one id per letter."""
 
     all_special_ids = ()
     added_tokens_decoder = MappingProxyType({})
@@ -30,7 +30,7 @@ class Letters:
 
 
 @pytest.mark.parametrize("family", ["gpt2", "bert", "llama"])
-def test_the_neuron_views_numbers_are_the_models_own(family):
+def test_get_attention_equals_the_models_eager_attention(family):
     model = build(family)
     eager = copy.deepcopy(model)
     eager.set_attn_implementation("eager")
@@ -52,7 +52,7 @@ def test_the_neuron_views_numbers_are_the_models_own(family):
     assert not model.training and model.config._attn_implementation != "eager"
 
 
-def test_a_pair_has_its_parts(minilm: attnscope.Model):
+def test_a_sentence_pair_has_all_four_parts(minilm: attnscope.Model):
     found = get_attention(minilm.hf_model, "bert", minilm.tokenizer, "the cat", "a mat", include_queries_and_keys=True)
     assert set(found) == {"all", "aa", "ab", "ba", "bb"}
     left, right = ["[CLS]", "the", "cat", "[SEP]"], ["a", "mat", "[SEP]"]
@@ -67,7 +67,7 @@ def test_a_pair_has_its_parts(minilm: attnscope.Model):
         assert np.array_equal(np.array(found["all"]["keys"])[:, :, cut[columns]], np.array(found[name]["keys"]))
 
 
-def test_the_neuron_view_takes_any_model_and_starts_where_it_is_told(smollm2: attnscope.Model):
+def test_the_neuron_view_accepts_any_model_and_starts_at_the_requested_head(smollm2: attnscope.Model):
     made = neuron_view.show(
         smollm2.hf_model, "llama", smollm2.tokenizer, "The fox", layer=3, head=2, html_action="return"
     )
@@ -80,10 +80,10 @@ def test_the_neuron_view_takes_any_model_and_starts_where_it_is_told(smollm2: at
         ({"model_type": "t5"}, "Invalid model type: 't5'.*or the model's own, 'bert'"),
         ({"sentence_a": ""}, "Sentence A is required"),
         ({"model_type": "gpt2", "sentence_b": "a mat"}, "does not support sentence pairs"),
-        ({"sentence_b": 3}, "Sentence B is a text or None"),
+        ({"sentence_b": 3}, "Sentence B must be a string or None"),
     ],
 )
-def test_what_the_neuron_view_cannot_show_is_a_value_error(minilm: attnscope.Model, arguments, message):
+def test_unsupported_arguments_are_value_errors(minilm: attnscope.Model, arguments, message):
     given = {"model_type": "bert", "sentence_a": "the cat", **arguments}
     with pytest.raises(ValueError, match=message):
         get_attention(minilm.hf_model, given.pop("model_type"), minilm.tokenizer, **given)

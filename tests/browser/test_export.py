@@ -125,7 +125,7 @@ def test_a_long_file_says_which_layers_it_lacks_and_its_deep_link_works(
     trace = smollm2.trace("Nobody could say why the train was late again, but people had a book. " * 20)
     path = attnscope.export(trace, tmp_path / "train.html", layers=[2, 5])
     opened(page, path, "#layer=5&heads=3&token=q200")
-    expect(page.get_by_text("Only layers 2, 5 are in this file; the others were left out.")).to_be_visible()
+    expect(page.get_by_text("Only layers 2, 5 are in this file; the other layers were omitted.")).to_be_visible()
     expect(page.get_by_test_id("model-grid")).to_have_attribute("data-layers", "2")
     expect(page.get_by_test_id("layer").locator("option:disabled")).to_have_count(28)
     expect(page.get_by_test_id("layer")).to_have_value("5")

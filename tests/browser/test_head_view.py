@@ -170,7 +170,7 @@ def test_the_badge_opens_the_certificate_and_runs_the_full_check(nurse: Page) ->
     expect(rows).to_have_count(31)
     nurse.get_by_role("button", name="Run the full check").click()
     expect(nurse.get_by_role("dialog")).to_contain_text(
-        "Hidden states, weights times values, and eager weights", timeout=60_000
+        "Hidden states, weights times value vectors, and eager weights", timeout=60_000
     )
     expect(rows.nth(5).get_by_role("cell").nth(3)).to_contain_text(re.compile(r"\d"))
 

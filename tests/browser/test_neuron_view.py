@@ -127,7 +127,7 @@ def test_keys_that_a_query_may_not_look_at_are_said_to_be_so(app: Page):
     app.get_by_test_id("neuron-query-3").click()
     expect(app.get_by_test_id("neuron-notes")).to_contain_text("not allowed")
     point(app, "product", 6, 10)
-    expect(app.get_by_test_id("readout")).to_contain_text("not allowed")
+    expect(app.get_by_test_id("readout")).to_contain_text("masked")
     expect(app.get_by_test_id("neuron-tip")).to_contain_text("not allowed")
     expect(app.get_by_test_id("neuron-key-6")).to_have_class(re.compile(r"\bmuted\b"))
 

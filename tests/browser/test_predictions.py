@@ -14,7 +14,7 @@ from helpers import tiny_models
 from playwright.sync_api import Page, expect
 
 import attnscope
-from attnscope.session import HeldTrace, Session
+from attnscope.session import Session, StoredTrace
 
 TEXT = "the bridge over the river is gone"
 LABELS = ["contradiction of the premise by the hypothesis", "neither follows from the other nor contradicts it"]
@@ -37,7 +37,7 @@ def traces() -> dict[str, attnscope.Trace]:
 
 @pytest.fixture(scope="module")
 def served(traces: dict[str, attnscope.Trace]) -> Iterator[str]:
-    with gallery.served(Session(traces=[HeldTrace.alone(trace) for trace in traces.values()])) as url:
+    with gallery.served(Session(traces=[StoredTrace.without_model(trace) for trace in traces.values()])) as url:
         yield url
 
 
@@ -61,7 +61,7 @@ def test_a_token_that_is_pointed_at_has_its_label_alone(
     trace = traces["tagger"]
     page.goto(f"{served}#trace={trace.id}&side=weights")
     lists = page.get_by_test_id("predicted")
-    expect(page.get_by_role("region", name="What the model predicts")).to_have_text(re.compile("^7 tokens have labels"))
+    expect(page.get_by_role("region", name="Model predictions")).to_have_text(re.compile("^7 tokens have labels"))
     expect(lists).to_have_count(0)
     page.get_by_test_id("query-4").hover()
     expect(lists).to_have_count(1)

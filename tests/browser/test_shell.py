@@ -65,8 +65,8 @@ def test_a_chat_opens_at_its_last_message_and_one_writes_the_next_at_once(nurse:
 def test_help_opens_with_a_key_and_gives_the_keyboard_back(nurse: Page) -> None:
     nurse.get_by_test_id("query-tokens").focus()
     nurse.keyboard.press("?")
-    dialog = nurse.get_by_role("dialog", name="Reading and moving")
-    expect(dialog).to_contain_text("layer before, layer after")
+    dialog = nurse.get_by_role("dialog", name="Help and keyboard shortcuts")
+    expect(dialog).to_contain_text("previous layer, next layer")
     nurse.keyboard.press("]")
     expect(nurse.get_by_test_id("layer")).to_have_value("9")
     nurse.keyboard.press("Escape")
@@ -79,7 +79,7 @@ def test_narrow_pages_fold_the_tools_and_nothing_sticks_out(nurse: Page) -> None
         nurse.set_viewport_size({"width": width, "height": 740})
         nurse.get_by_test_id("tools").click()
         tools = nurse.get_by_role("dialog", name="Tools")
-        for part in ("Scale", "Palette", "Theme", "Undo", "Help and keys", "Two cats", "Copy as Python"):
+        for part in ("Scale", "Palette", "Theme", "Undo", "Help and shortcuts", "Two cats", "Copy as Python"):
             expect(tools).to_contain_text(part) if part != "Undo" else expect(
                 tools.get_by_test_id("undo")
             ).to_be_visible()
@@ -101,8 +101,8 @@ def test_a_lost_connection_is_told_the_picture_stays_and_the_way_back_works(nurs
     nurse.route("**/api", lambda route: route.abort())
     nurse.get_by_test_id("layer").select_option("13")
     failure = nurse.get_by_test_id("failure")
-    expect(failure).to_contain_text("Disconnected. attnscope does not answer any more.")
-    expect(failure).to_contain_text("What is shown stays.")
+    expect(failure).to_contain_text("Disconnected. attnscope is not responding.")
+    expect(failure).to_contain_text("The results on this page stay available.")
     expect(nurse.get_by_test_id("query-4")).to_contain_text("nurse")
     nurse.unroute("**/api")
     nurse.get_by_test_id("retry").click()
@@ -140,9 +140,9 @@ def test_a_layer_that_takes_long_can_be_stopped_and_asked_for_again(nurse: Page)
 
     nurse.route("**/api", hold)
     nurse.get_by_test_id("layer").select_option("17")
-    expect(nurse.get_by_test_id("working")).to_contain_text("layer 17")
+    expect(nurse.get_by_test_id("working")).to_contain_text("Loading layer 17")
     nurse.get_by_test_id("cancel").click()
-    expect(nurse.get_by_test_id("failure")).to_contain_text("You stopped layer 17 on its way.")
+    expect(nurse.get_by_test_id("failure")).to_contain_text("Canceled. Layer 17 was not loaded.")
     nurse.unroute("**/api")
     nurse.get_by_test_id("retry").click()
     nurse.get_by_test_id("query-8").hover()
@@ -161,7 +161,7 @@ def test_nothing_keeps_anybody_out_in_light_and_dark(nurse: Page, axe: str) -> N
 
     assert faults() == []
     nurse.get_by_test_id("export-head").click()
-    expect(nurse.get_by_role("menu", name="Export of the head view")).to_be_visible()
+    expect(nurse.get_by_role("menu", name="Export: head view")).to_be_visible()
     assert faults() == []
     nurse.keyboard.press("Escape")
     nurse.get_by_test_id("side-weights").click()

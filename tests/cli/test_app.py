@@ -1,4 +1,4 @@
-"""The command line as a whole: version, help, wrong usage, a model that is not there."""
+"""The command line as a whole: version, help, wrong usage, an unknown model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from helpers.run_command import one_sentence, run_attnscope
 
 
-def test_the_version_is_the_packages():
+def test_the_version_is_that_of_the_package():
     assert run_attnscope("--version").stdout == f"attnscope {version('attnscope')}\n"
 
 
@@ -30,7 +30,7 @@ def test_the_version_is_the_packages():
         ("models",),
     ],
 )
-def test_help_needs_no_torch(command):
+def test_help_does_not_import_torch(command):
     program = f"import sys; sys.argv = ['attnscope', *{command!r}, '--help']\nfrom attnscope.cli import main\n"
     program += "try: main()\nexcept SystemExit as end: assert not end.code\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)
@@ -44,6 +44,6 @@ def test_wrong_usage_has_its_own_exit_code(arguments):
 
 
 @pytest.mark.parametrize("command", [("serve", "no-such-model"), ("check", "./no/such/folder"), ("serve", "no.gguf")])
-def test_a_model_that_is_not_there_is_one_sentence(command):
+def test_an_unknown_model_is_an_error(command):
     said = one_sentence(run_attnscope(*command))
     assert command[1].removeprefix("./") in said or "smollm2" in said

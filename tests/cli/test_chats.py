@@ -1,4 +1,4 @@
-"""A chat read from a file, for every command that takes a text."""
+"""The `--chat` option of every command that takes a text."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def test_a_chat_is_read_from_a_file(tmp_path, smollm2):
     assert attnscope.open(made).tokens == smollm2.trace([{"role": "user", "content": "Hi"}]).tokens
     assert "not both" in one_sentence(run_attnscope("heads", "smollm2", "--chat", str(messages), "--text", "Hi"))
     messages.write_text('{"role": "user"}')
-    assert "holds no list of messages" in one_sentence(
+    assert "must contain a list of messages" in one_sentence(
         run_attnscope("figure", "smollm2", "--chat", str(messages), "-o", "x.pdf")
     )

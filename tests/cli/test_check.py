@@ -1,11 +1,11 @@
-"""`attnscope check` as a person meets it."""
+"""`attnscope check`, run as a command."""
 
 from __future__ import annotations
 
 from helpers.run_command import run_attnscope
 
 
-def test_check_shows_every_layer_and_a_verdict():
+def test_check_prints_every_layer_and_a_verdict():
     done = run_attnscope("check", "minilm", "--text", "the cat sat on the mat", "--pair", "the cat lay on the rug")
     assert done.returncode == 0
     lines = done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Edits on the command line: one by one, in a file, and said wherever the trace goes."""
+"""Edits on the command line: as options, in a file, and in the output of later commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helpers.run_command import one_sentence, run_attnscope
 import attnscope
 
 
-def test_edits_are_given_one_by_one_and_in_a_file_and_said_wherever_the_trace_goes(tmp_path):
+def test_edits_come_from_options_and_a_file_and_are_printed_by_every_command(tmp_path):
     path, listed, page = tmp_path / "edited.trace", tmp_path / "edits.json", tmp_path / "edited.html"
     listed.write_text('[{"type": "ScaleHead", "layer": 2, "head": 1, "factor": 0}]')
     cut = '{"type": "CutEdge", "layer": 3, "head": 0, "query": 2, "key": 1}'

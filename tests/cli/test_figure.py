@@ -1,4 +1,4 @@
-"""`attnscope figure` as a person meets it."""
+"""`attnscope figure`, run as a command."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_saved_trace_becomes_a_figure_and_its_caption_is_printed(saved, tmp_pa
     out = tmp_path / "figure.svg"
     done = attnscope("figure", saved, "--view", "model", "--layers", "0,2", "--heads", "1-3", "-o", out)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Model view of given attention, layers 0, 2, heads 1–3.")
+    assert done.stdout.startswith("Model view of user-supplied attention, layers 0, 2, heads 1–3.")
     assert sorted(SvgFile(out).texts) == ["0", "1", "2", "2", "3"]
     assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
 
@@ -78,18 +78,18 @@ def test_a_model_on_a_text_becomes_a_figure(tmp_path):
     ("arguments", "message"),
     [
         (("-o", "a.gif"), ".pdf, .svg, .png; got 'a.gif'"),
-        (("-o", "no-folder/a.pdf"), "lies in a folder that does not exist"),
+        (("-o", "no-folder/a.pdf"), "is in a folder that does not exist"),
         (("-o", "a.pdf", "--heads", "1-x"), "numbers and ranges such as 0,3,5-7; got '1-x'"),
-        (("-o", "a.pdf", "--text", "the cat"), "is a saved trace and has its text"),
+        (("-o", "a.pdf", "--text", "the cat"), "is a saved trace, which already has its text"),
         (("-o", "a.pdf", "--layer", "7"), "this stack has layers 0 to 2"),
         (("-o", "a.pdf", "--view", "neuron"), "the trace has only attention weights"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_sentence(saved, arguments, message):
+def test_an_invalid_figure_is_an_error(saved, arguments, message):
     done = attnscope("figure", saved, *arguments)
     assert done.returncode == 1 and message in done.stderr
     assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
 
 
 def test_a_model_needs_a_text():
-    assert "Pass the text to run minilm on" in attnscope("figure", "minilm", "-o", "a.pdf").stderr
+    assert "Pass a text to run minilm on" in attnscope("figure", "minilm", "-o", "a.pdf").stderr

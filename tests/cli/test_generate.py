@@ -1,4 +1,4 @@
-"""`attnscope generate` as a person meets it: a line a token, the text, the saved trace, and one sentence for what cannot be."""
+"""`attnscope generate`, run as a command: one line per token, the text, the saved trace, and errors."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def test_each_token_has_a_line_and_the_text_follows(tmp_path, smollm2):
     done = run_attnscope("generate", "smollm2", "--text", TEXT, "-n", "8", "--stop", ".", "-o", str(path))
     assert done.returncode == 0, done.stderr
     head, first, second, *_ = done.stdout.splitlines()
-    assert head.split() == ["token", "probability", "others"]
+    assert head.split() == ["token", "probability", "alternatives"]
     assert first.split()[:2] == ["·dog", "70.7%"]
     assert "·river 7.6%" in first
     assert second.startswith(".")
     assert f"{TEXT} dog.\n" in done.stdout
-    assert "2 new tokens, ended by a stop string." in done.stdout
+    assert "2 new tokens, stopped by a stop string." in done.stdout
     saved = attnscope.open(path)
     assert saved.provenance["generated"]["prompt"] == len(saved.tokens) - 2
 
@@ -37,7 +37,7 @@ def test_a_chat_is_answered(tmp_path, smollm2):
     assert f"\n{smollm2.generate(messages, 3).text}\n" in done.stdout
 
 
-def test_an_edit_is_made_in_every_step(smollm2):
+def test_an_edit_applies_to_every_step(smollm2):
     cut = {"type": "ScaleHead", "layer": 11, "head": 2, "factor": 0}
     done = run_attnscope("generate", "smollm2", "--text", TEXT, "-n", "2", "--edit", json.dumps(cut))
     assert done.returncode == 0, done.stderr
@@ -45,7 +45,7 @@ def test_an_edit_is_made_in_every_step(smollm2):
     assert "Changed by 1 edit: head 11.2 is off." in done.stdout
     chances = [line.split()[1] for line in done.stdout.splitlines()[1:3]]
     assert chances == [f"{step.probability:.1%}" for step in steps]
-    assert chances[0] != "70.7%"  # what it is without the edit
+    assert chances[0] != "70.7%"  # the value without the edit
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,5 @@ def test_an_edit_is_made_in_every_step(smollm2):
         (("smollm2", "--text", "a b", "-o", "no/such/folder/x.trace"), "folder"),
     ],
 )
-def test_what_cannot_be_generated_is_one_sentence(arguments, said):
+def test_invalid_generation_is_an_error(arguments, said):
     assert said in one_sentence(run_attnscope("generate", *arguments))

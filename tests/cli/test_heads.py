@@ -1,4 +1,4 @@
-"""`attnscope heads` as a person meets it: the table, its order, the file, and what is said of wrong input."""
+"""`attnscope heads`, run as a command: the table, its order, the file, and errors."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ TEXT, PAIR = "the cat sat on the mat", "the cat lay on the rug"
 
 
 def rows_of(output: str) -> dict[str, float]:
-    """The heads of the printed table with the value that they are ordered by."""
+    """The heads of the printed table, with the value that they are ranked by."""
     found = (re.match(r"\s*(\d+\.\d+)\s+(\d\.\d+|–)", line) for line in output.splitlines())
     return {match[1]: float(match[2]) for match in found if match}
 
 
-def test_heads_come_in_the_order_of_a_measure_with_its_sentence_and_a_file_of_all(tmp_path, minilm):
+def test_heads_are_ranked_by_a_measure_and_all_written_to_a_file(tmp_path, minilm):
     path = tmp_path / "heads.csv"
     done = run_attnscope(
         "heads", "minilm", "--text", TEXT, "--pair", PAIR, "--by", "a-to-b", "--top", "7", "--csv", str(path)
@@ -43,18 +43,18 @@ def test_a_saved_trace_is_measured_without_its_sinks(tmp_path, smollm2):
     )
     expected = analysis.heads(trace, off_sink=True)["previous"].sort_values().head(3)
     assert list(rows_of(done.stdout).values()) == pytest.approx(expected.tolist(), abs=6e-4)
-    assert "Sinks are left out" in done.stdout
+    assert "Attention sinks are dropped" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--text", "a b", "--by", "beauty"), "no measure 'beauty'; --by takes one of entropy"),
+        (("--text", "a b", "--by", "beauty"), "Unknown measure 'beauty'. --by must be one of entropy"),
         (("--text", "a b", "--by", "a_to_b"), "'a_to_b' is not defined for this input"),
         (("--text", "a b", "--csv", "no/such/folder/x.csv"), "folder that does not exist"),
         (("--text", "a b", "--stack", "cross"), "Choose one of the stacks encoder"),
         ((), "--text"),
     ],
 )
-def test_what_cannot_be_measured_is_one_sentence(arguments, said):
+def test_an_invalid_measurement_is_an_error(arguments, said):
     assert said in one_sentence(run_attnscope("heads", "minilm", *arguments))

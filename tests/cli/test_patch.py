@@ -1,4 +1,4 @@
-"""`attnscope patch` as a person meets it: the largest effects, what they are of, the file, and wrong prompts."""
+"""`attnscope patch`, run as a command: the largest effects, the summary, the file, and errors."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ CLEAN, CORRUPTED = "The capital of France is", "The capital of Spain is"
 PROMPTS = ("patch", "smollm2", "--clean", CLEAN, "--corrupted", CORRUPTED)
 
 
-def test_the_largest_effects_come_first_with_what_they_are_of_and_a_file_of_all(tmp_path):
+def test_the_largest_effects_come_first_and_all_are_written_to_a_file(tmp_path):
     path = tmp_path / "sweep.csv"
     done = run_attnscope(
         *PROMPTS, "--answer", " Paris", "--what", "residual", "--by", "layer", "--top", "3", "-o", str(path)
     )
     assert done.returncode == 0, done.stderr
-    assert "3 of 30 by effect. probability of ' Paris'" in done.stdout.replace("\n", " ")
+    assert "3 of 30 results, by effect. probability of ' Paris'" in done.stdout.replace("\n", " ")
     found = pandas.read_csv(path)
     assert list(found.columns) == ["layer", "value", "effect", "restored", "unchanged"] and len(found) == 30
     assert (
         float(found["restored"].sub(1).abs().to_numpy().max()) < 1e-3
-    )  # the whole stream of the clean prompt is the clean prompt
+    )  # patching the whole residual stream gives the clean prompt's result
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_the_largest_effects_come_first_with_what_they_are_of_and_a_file_of_all(
         (("--clean", CLEAN, "--corrupted", CORRUPTED, "-o", "/no/such/folder/x.csv"), "does not exist"),
     ],
 )
-def test_what_cannot_be_patched_is_one_sentence(arguments, said):
+def test_invalid_patching_is_an_error(arguments, said):
     assert said in one_sentence(run_attnscope("patch", "smollm2", *arguments))
 
 
-def test_layers_without_attention_are_in_no_ranking(tmp_path: Path) -> None:
+def test_layers_without_attention_are_not_ranked(tmp_path: Path) -> None:
     torch.manual_seed(0)
     sizes = {"vocab_size": 20, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 16}
     heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "layer_types": ["linear_attention", "full_attention"]}
@@ -50,5 +50,5 @@ def test_layers_without_attention_are_in_no_ranking(tmp_path: Path) -> None:
     words_tokenizer("a b c d").save_pretrained(tmp_path)
     done = run_attnscope("patch", str(tmp_path), "--clean", "a b c", "--corrupted", "a d c", "--answer", "b")
     assert done.returncode == 0, done.stderr
-    assert "2 of 2 by effect" in done.stdout
+    assert "2 of 2 results, by effect" in done.stdout
     assert "nan" not in done.stdout

@@ -1,4 +1,4 @@
-"""`attnscope trace` as a person meets it: the file that it writes, or one sentence."""
+"""`attnscope trace`, run as a command: the file that it writes, and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_trace_writes_a_file_that_opens_as_the_same_trace(tmp_path, minilm):
     ("text", "output", "said"),
     [("", "a.trace", "no tokens"), ("fox", "no/folder/a.trace", "folder that does not exist")],
 )
-def test_a_trace_that_cannot_be_made_is_one_sentence_and_no_file(tmp_path, text, output, said):
+def test_a_failed_trace_is_an_error_and_leaves_no_file(tmp_path, text, output, said):
     path = tmp_path / output
     assert said in one_sentence(run_attnscope("trace", "smollm2", "--text", text, "-o", str(path)))
     assert not list(tmp_path.rglob("*"))

@@ -1,4 +1,4 @@
-"""Edited passes against eager attention written in the tests: logits, later attention, and that nothing else changes."""
+"""Edited passes compared with a reference eager attention: logits, later attention, and that nothing else changes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CASES = [(family, stack) for family, stacks in PATHS.items() for stack in stacks
 
 
 class Subject:
-    """One tiny model, a trace of it without edits, and its twin whose attention is the tests' own."""
+    """A tiny model, an unedited trace of it, and a copy that runs with the reference attention."""
 
     def __init__(self, family: str) -> None:
         self.family = family
@@ -102,7 +102,7 @@ def _set(weights: Tensor, head: int, query: int, key: int, weight: float) -> Non
 
 
 def edits_and_changes(subject: Subject, stack: str) -> list[tuple[str, Any, Change]]:
-    """Every kind of edit in layer 1, and what it is in the tests' own attention."""
+    """Every kind of edit in layer 1, and the same change in the reference attention."""
     path = PATHS[subject.family][stack].format(1)
     record = subject.trace.layer_record(1, stack)
     group = record.shape.heads // record.shape.kv_heads
@@ -174,7 +174,7 @@ def _other(subject: Subject) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("subject", "stack"), CASES, indirect=["subject"], ids=lambda one: str(one))
-def test_every_kind_of_edit_is_what_plain_attention_makes_of_it(subject: Subject, stack: str) -> None:
+def test_every_kind_of_edit_equals_the_same_change_in_the_reference_attention(subject: Subject, stack: str) -> None:
     plain_logits, _ = subject.plain
     paths = {(name, layer): path.format(layer) for name, path in PATHS[subject.family].items() for layer in range(3)}
     for name, edit, change in edits_and_changes(subject, stack):
@@ -195,7 +195,7 @@ def _off(one: Tensor | None, other: Tensor) -> float:
 
 
 @pytest.mark.parametrize("subject", ["gpt2", "llama", "gemma2"], indirect=True)
-def test_before_the_first_edit_everything_is_the_same_bit_by_bit(subject: Subject) -> None:
+def test_layers_before_the_first_edit_are_bit_identical(subject: Subject) -> None:
     edited = subject.traced([CutEdge(1, 2, 3, 1), ScaleNeuron(2, 0, 1, 2.0)])
     for part in ("q", "k", "v"):
         for layer in (0, 1):
@@ -210,7 +210,7 @@ def test_before_the_first_edit_everything_is_the_same_bit_by_bit(subject: Subjec
 
 
 @pytest.mark.parametrize("subject", ["llama"], indirect=True)
-def test_edits_compose_in_the_order_of_the_computation_and_then_of_the_list(subject: Subject) -> None:
+def test_edits_apply_in_the_order_of_the_computation_and_then_of_the_list(subject: Subject) -> None:
     path = PATHS["llama"]["decoder"].format(1)
 
     def both(what: str, where: str, tensor: Tensor) -> Tensor:
@@ -239,7 +239,7 @@ def test_edits_compose_in_the_order_of_the_computation_and_then_of_the_list(subj
 
 
 @pytest.mark.parametrize("subject", ["llama", "bert", "t5"], indirect=True)
-def test_what_a_head_passes_on_shows_the_edits(subject: Subject) -> None:
+def test_head_outputs_include_the_edits(subject: Subject) -> None:
     stack = "cross" if subject.across else next(iter(subject.model.stacks))
     for edit in (ScaleHead(1, 2, 0.25, stack=stack), MeanHead(1, 2, torch.linspace(-1, 1, 8), stack=stack)):
         edited = subject.traced([edit])
@@ -254,7 +254,7 @@ def test_what_a_head_passes_on_shows_the_edits(subject: Subject) -> None:
 
 @pytest.mark.parametrize("subject", ["gpt2", "llama", "bart"], indirect=True)
 @pytest.mark.parametrize("side", ["input", "output"])
-def test_a_vector_is_added_to_the_stream_where_a_hook_on_the_block_adds_it(subject: Subject, side: str) -> None:
+def test_add_vector_equals_a_hook_on_the_block(subject: Subject, side: str) -> None:
     path = {"gpt2": "transformer.h.1", "llama": "model.layers.1", "bart": "model.decoder.layers.1"}[subject.family]
     vector = torch.linspace(-2, 2, 32)
     block = subject.twin.get_submodule(path)
@@ -279,7 +279,7 @@ def test_a_vector_is_added_to_the_stream_where_a_hook_on_the_block_adds_it(subje
 
 @pytest.mark.parametrize("side", ["input", "output"])
 @pytest.mark.parametrize("layer", [0, 1, 2])
-def test_a_vector_is_added_where_a_layer_has_no_attention(layer: int, side: Any) -> None:
+def test_add_vector_works_in_a_layer_without_attention(layer: int, side: Any) -> None:
     torch.manual_seed(0)
     config = Lfm2Config(
         vocab_size=99,
@@ -315,7 +315,7 @@ def test_a_vector_is_added_where_a_layer_has_no_attention(layer: int, side: Any)
 
 
 @pytest.mark.parametrize("subject", ["llama"], indirect=True)
-def test_resampling_takes_outputs_of_the_reference_the_same_for_the_same_seed(subject: Subject) -> None:
+def test_resampling_uses_outputs_of_the_reference_and_depends_only_on_the_seed(subject: Subject) -> None:
     reference = subject.model.trace(ids(12))
     samples = reference.layer_record(1).output(torch.tensor([2]), torch.arange(12))[0]
     edited = subject.traced([ResampleHead(1, 2, [reference], seed=5)])
@@ -328,7 +328,7 @@ def test_resampling_takes_outputs_of_the_reference_the_same_for_the_same_seed(su
 
 @pytest.mark.parametrize("subject", ["gpt2", "llama", "gemma2", "bart"], indirect=True)
 @pytest.mark.parametrize("what", ["attention", "output"])
-def test_patching_an_input_with_itself_changes_nothing_to_the_last_bit(subject: Subject, what: Any) -> None:
+def test_patching_an_input_with_itself_leaves_everything_bit_identical(subject: Subject, what: Any) -> None:
     stack = {"stack": "cross" if subject.across else "decoder"}
     edits: list[Edit] = [PatchHead(layer, 1, subject.trace, what, **stack) for layer in range(2)]
     patched = subject.traced(edits)
@@ -359,14 +359,14 @@ def test_only_the_named_layer_of_a_shared_module_is_edited() -> None:
 
 
 @pytest.mark.parametrize("subject", ["llama"], indirect=True)
-def test_what_cannot_be_edited_is_said(subject: Subject) -> None:
-    with pytest.raises(InputError, match="key 5 is masked for query 3"):
+def test_edits_that_cannot_be_applied_raise_or_warn(subject: Subject) -> None:
+    with pytest.raises(InputError, match="cannot attend to key 5"):
         subject.traced([SetAttention(1, 2, 3, 5, 0.5)])
     with pytest.raises(InputError, match="positions go from 0 to 8"):
         subject.traced([CutEdge(1, 2, 9, 0)])
-    with pytest.raises(InputError, match="has 4 numbers; the residual stream has 32"):
+    with pytest.raises(InputError, match="has 4 numbers, but the residual stream has 32"):
         subject.traced([AddVector(0, None, [1.0] * 4)])
-    with pytest.raises(InputError, match="12 × 12 queries and keys, and this input has 9 × 9"):
+    with pytest.raises(InputError, match="12 × 12 queries and keys, but this input has 9 × 9"):
         subject.traced([PatchHead(1, 2, subject.model.trace(ids(12)))])
     assert any("changes nothing" in one for one in subject.traced([CutEdge(1, 2, 3, 5)]).warnings)
     assert any("sums to 0.5" in one for one in subject.traced([SetAttention(1, 2, 0, 0, 0.5)]).warnings)
@@ -382,7 +382,7 @@ def test_one_edit_needs_no_list(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("subject", ["gemma2"], indirect=True)
-def test_an_edited_trace_is_saved_opened_and_said_to_be_edited(subject: Subject, tmp_path: Any) -> None:
+def test_a_saved_edited_trace_keeps_its_edits(subject: Subject, tmp_path: Any) -> None:
     edits = [CutEdge(1, 2, 3, 1), ScaleHead(1, 1, 0), PatchHead(2, 0, subject.trace)]
     trace = subject.traced(edits)
     assert trace.edits == edits

@@ -1,4 +1,4 @@
-"""Every kind of edit on SmolLM2, against eager attention and hooks of plain transformers."""
+"""Every kind of edit on SmolLM2, compared with a reference eager attention and with hooks in plain transformers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PATH = f"model.layers.{LAYER}.self_attn"
 
 
 class Pair:
-    """SmolLM2 and its twin with the tests' own attention, on two texts of as many tokens."""
+    """SmolLM2 and a copy with the reference attention, on two texts with the same number of tokens."""
 
     def __init__(self, model: attnscope.Model) -> None:
         self.model, self.twin = model, edited_copy(model.hf_model)
@@ -97,7 +97,7 @@ def _off(one: Tensor | None, other: Tensor) -> float:
     return float((one - other).abs().max() / other.abs().max())
 
 
-def test_every_kind_of_edit_is_what_plain_attention_makes_of_it(pair: Pair) -> None:
+def test_every_kind_of_edit_equals_the_same_change_in_the_reference_attention(pair: Pair) -> None:
     for edit, change in cases(pair):
         wanted = pair.run(change)
         edited = pair.model.trace(TEXT, edits=[edit])
@@ -118,7 +118,7 @@ def test_a_resampled_head_has_outputs_of_the_reference(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("side", ["input", "output"])
-def test_an_added_vector_is_what_a_hook_on_the_block_adds(pair: Pair, side: Any) -> None:
+def test_add_vector_equals_a_hook_on_the_block(pair: Pair, side: Any) -> None:
     vector, block = torch.linspace(-2, 2, 576), pair.twin.model.layers[LAYER]
 
     def added(states: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ def test_an_added_vector_is_what_a_hook_on_the_block_adds(pair: Pair, side: Any)
 
 
 @pytest.mark.parametrize("what", ["attention", "output"])
-def test_patching_a_text_with_itself_changes_no_bit(pair: Pair, what: Any) -> None:
+def test_patching_a_text_with_itself_leaves_everything_bit_identical(pair: Pair, what: Any) -> None:
     edits: list[Edit] = [PatchHead(layer, HEAD, pair.trace, what) for layer in (0, LAYER, 29)]
     patched = pair.model.trace(TEXT, edits=edits)
     assert patched.logits is not None and pair.trace.logits is not None

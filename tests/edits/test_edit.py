@@ -1,4 +1,4 @@
-"""Edits as values: compared, and said in a sentence where they are none."""
+"""Edits as values: comparison, and errors for invalid arguments."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EVERY: list[Edit] = [
 
 
 @pytest.mark.parametrize("dims", [torch.tensor([5, 1]), np.array([1, 5]), range(1, 6, 4), {5, 1}])
-def test_dimensions_may_come_in_any_collection(dims: Any) -> None:
+def test_dims_may_be_any_collection(dims: Any) -> None:
     assert ScaleNeuron(0, 1, dims, 2) == ScaleNeuron(0, 1, (1, 5), 2)
     assert ScaleNeuron(0, 1, np.int64(5), 2) == ScaleNeuron(0, 1, torch.tensor(5), 2) == ScaleNeuron(0, 1, 5, 2)
 
@@ -77,7 +77,7 @@ def test_what_is_no_position_of_an_edit_is_one_sentence(given: Any) -> None:
         CutEdge(0, 1, 2, given)
 
 
-def test_edits_differ_where_they_say_something_else() -> None:
+def test_edits_are_equal_only_if_all_fields_are() -> None:
     assert len({*EVERY, ScaleHead(2, 1, 0), ScaleHead(2, 1, 1), ScaleHead(2, 1, 0, stack="decoder")}) == len(EVERY) + 2
     assert ScaleHead(2, 1, 0) != "ScaleHead(2, 1, 0)"
 
@@ -112,6 +112,6 @@ def test_edits_differ_where_they_say_something_else() -> None:
         ),
     ],
 )
-def test_what_is_no_edit_is_said_in_a_sentence(make, says: str) -> None:
+def test_invalid_edits_raise_a_clear_error(make, says: str) -> None:
     with pytest.raises(InputError, match=says):
         make()

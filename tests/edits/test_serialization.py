@@ -1,4 +1,4 @@
-"""Edits written and read: as Python, as JSON, as a sentence."""
+"""Edits as Python source, as JSON and as a sentence."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EVERY: list[Edit] = [
 
 
 @pytest.mark.parametrize("edit", EVERY, ids=lambda edit: edit.kind)
-def test_an_edit_is_the_same_after_repr_and_after_json(edit: Edit) -> None:
+def test_an_edit_survives_repr_and_json(edit: Edit) -> None:
     again = eval(repr(edit))
     assert again == edit
     assert hash(again) == hash(edit)
@@ -59,11 +59,11 @@ def test_words_and_spans_are_said_in_words() -> None:
     )
 
 
-def test_what_changed_a_pass_is_said_in_words() -> None:
-    said = edits.sentence_of([edit.as_json() for edit in EVERY])
-    assert said.startswith("Changed by 11 edits: head 2.1 is off; head 0.1 gives its mean over trace ")
+def test_a_sentence_describes_the_edits() -> None:
+    sentence = edits.sentence_of([edit.as_json() for edit in EVERY])
+    assert sentence.startswith("Changed by 11 edits: head 2.1 is off; head 0.1 gives its mean over trace ")
     for part in (TRACE.id[:12], "2 other traces", "given numbers", "a vector added to token 3 at the input of layer 0"):
-        assert part in said
+        assert part in sentence
     assert len(edits.sentence_of([AddVector(0, None, [0.5] * 576).as_json()])) < 100
     assert edits.sentence_of([ScaleHead(0, 0, 1).as_json()] * 500).endswith("; and 488 more.")
     assert edits.sentence_of([]) == ""
@@ -75,5 +75,5 @@ def test_a_trace_in_an_edit_is_written_as_its_id() -> None:
     with pytest.raises(MissingError, match=TRACE.id):
         edits.from_json(written)
     assert edits.unresolved(written) == [PatchHead(0, 0, source=TraceRef(TRACE.id))]
-    with pytest.raises(MissingError, match="not here"):
+    with pytest.raises(MissingError, match="was not found"):
         edits.plan(edits.unresolved(written), STACKS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from attnscope import edits
 from attnscope.edits import (
     AddVector,
     CutEdge,
@@ -15,6 +14,7 @@ from attnscope.edits import (
     ScaleNeuron,
     SetAttention,
 )
+from attnscope.edits.plan import plan
 from attnscope.errors import InputError
 from attnscope.types import LayerShape, Rotary, Stack
 
@@ -35,24 +35,24 @@ STACKS = {"decoder": Stack.of([LayerShape(4, 2, 8, 6), None, LayerShape(4, 2, 8,
         (AddVector(0, 5, [1.0]), "position 5"),
         (MeanHead(0, 0, [1.0, 2.0]), "outputs of 6 numbers"),
         (PatchHead(0, 0, [[1.0, 0.0], [0.5, 0.5]]), "2 × 2"),
-        (PatchHead(0, 0, [[1.0, 5.0]]), "no attention"),
+        (PatchHead(0, 0, [[1.0, 5.0]]), "does not hold attention weights"),
     ],
 )
-def test_an_edit_that_does_not_fit_the_model_is_refused(edit: Edit, says: str) -> None:
+def test_an_edit_that_does_not_fit_the_model_raises(edit: Edit, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        edits.plan([edit], STACKS, lengths={"decoder": (5, 5)})
+        plan([edit], STACKS, lengths={"decoder": (5, 5)})
 
 
-def test_an_edit_of_several_stacks_has_to_name_one() -> None:
+def test_an_edit_must_name_a_stack_if_there_are_several() -> None:
     stacks = {"encoder": STACKS["decoder"], "decoder": STACKS["decoder"]}
     with pytest.raises(InputError, match="names no stack"):
-        edits.plan([ScaleHead(0, 0, 1)], stacks)
-    assert edits.plan([ScaleHead(0, 0, 1, stack="decoder")], stacks).at("encoder", 0) is None
+        plan([ScaleHead(0, 0, 1)], stacks)
+    assert plan([ScaleHead(0, 0, 1, stack="decoder")], stacks).at("encoder", 0) is None
 
 
-def test_shared_keys_and_half_a_pair_are_said() -> None:
+def test_warnings_for_shared_keys_and_half_a_rotary_pair() -> None:
     turning = {"decoder": [Rotary(pairs=((0, 4), (1, 5)), wavelengths=(6.0, 60.0))] * 3}
-    half = edits.plan([ScaleNeuron(0, 3, 1, 2, vector="k")], STACKS, rotary=turning)
+    half = plan([ScaleNeuron(0, 3, 1, 2, vector="k")], STACKS, rotary=turning)
     assert [w for w in half.warnings if "0.2 and 0.3" in w]
     assert [w for w in half.warnings if "without dimension 5" in w]
-    assert not edits.plan([ScaleNeuron(0, 3, (1, 5), 2)], STACKS, rotary=turning).warnings
+    assert not plan([ScaleNeuron(0, 3, (1, 5), 2)], STACKS, rotary=turning).warnings

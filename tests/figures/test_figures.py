@@ -1,4 +1,4 @@
-"""Figures for papers: what is drawn is what the trace says, text is text, and the file knows what it shows."""
+"""Figures for papers: they match the trace, their text is real text, and the file contains the caption."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_first_arguments_are_the_documented_ones():
     assert names[:6] == ["trace", "view", "layer", "heads", "token", "ax"]
 
 
-def test_every_line_is_a_weight_and_as_opaque_as_it(fox):
+def test_every_line_has_the_opacity_of_its_weight(fox):
     lines = collection(attnscope.figure(fox, view="head", layer=3, heads=[0]), "attention-3.0")
     expected = fox.attention(3, 0).numpy()
     drawn = np.zeros_like(expected)
@@ -54,7 +54,7 @@ def test_a_head_view_in_svg_has_the_tokens_as_text_and_the_caption_as_metadata(f
         assert part in svg.description
 
 
-def test_a_selected_token_leaves_its_lines_and_writes_its_weights(fox, tmp_path):
+def test_a_selected_token_shows_only_its_lines_with_their_weights(fox, tmp_path):
     svg = save_svg(attnscope.figure(fox, "head", 11, [0], token="lazy"), tmp_path / "head.svg")
     row = fox.attention(11, 0, rows=[8])[0].tolist()
     assert len(svg.opacities("attention-11.0")) == 9
@@ -62,7 +62,7 @@ def test_a_selected_token_leaves_its_lines_and_writes_its_weights(fox, tmp_path)
     assert written == [f"{weight:.2f}"[1:] for weight in row]
 
 
-def test_heads_have_their_own_colors_and_a_square_each(cats, tmp_path):
+def test_each_head_has_its_own_color_and_a_square(cats, tmp_path):
     figure = attnscope.figure(cats, "head", 2)
     svg = save_svg(figure, tmp_path / "head.svg")
     assert svg.texts[:13] == ["layer 2", *map(str, range(12))]
@@ -70,7 +70,7 @@ def test_heads_have_their_own_colors_and_a_square_each(cats, tmp_path):
     assert len(colors) == 12
 
 
-def test_what_is_left_out_is_left_out_and_said(cats):
+def test_omitted_attention_is_mentioned_in_the_caption(cats):
     weights = cats.attention(2, 9).numpy()
     figure = attnscope.figure(cats, "head", 2, 9, filter="AB", threshold=0.05)
     away = 1 - weights[:8, 8:].sum() / weights[:8].sum()
@@ -93,12 +93,12 @@ def test_sinks_can_be_hidden_and_the_rest_renormalized(fox):
     np.testing.assert_allclose(sorted(drawn), sorted(expected[expected >= 0.002]), atol=6e-4)
 
 
-def test_top_draws_the_heaviest_of_each_row(fox):
+def test_top_draws_the_largest_weights_of_each_row(fox):
     drawn = collection(attnscope.figure(fox, "head", 11, [0], top=1), "attention-11.0").get_edgecolors()[:, 3]
     np.testing.assert_allclose(sorted(drawn), sorted(fox.attention(11, 0).amax(1).tolist()), atol=6e-4)
 
 
-def test_the_model_view_has_a_thumbnail_for_every_head_under_its_own_number(cats, tmp_path):
+def test_the_model_view_labels_each_head_with_its_own_number(cats, tmp_path):
     figure = attnscope.figure(cats, "model", layers=[0, 4, 5], heads=[1, 9])
     svg = save_svg(figure, tmp_path / "model.svg")
     assert Counter(svg.texts) == Counter(["1", "9", "0", "4", "5"])
@@ -131,7 +131,7 @@ def test_the_neuron_view_writes_the_products_and_weights_of_the_selected_query(c
     assert np.array_equal(sign[large], np.sign(expected)[large])
 
 
-def test_keys_that_are_not_allowed_have_no_numbers(fox, tmp_path):
+def test_masked_keys_have_no_numbers(fox, tmp_path):
     svg = save_svg(attnscope.figure(fox, "neuron", 11, head=0, token="jumps"), tmp_path / "neuron.svg")
     assert svg.texts.count("–") == 3
     assert "k-5" in svg.source and "k-6" not in svg.source
@@ -149,7 +149,7 @@ def test_a_pdf_has_truetype_fonts_its_tokens_and_its_caption(fox, tmp_path):
     assert any(b"begincmap" in zlib.decompressobj().decompress(one) for one in streams)
 
 
-def test_a_png_says_what_it_shows(fox, tmp_path):
+def test_a_png_contains_its_caption(fox, tmp_path):
     figure = attnscope.figure(fox, "matrix", 11, head=0)
     figure.savefig(tmp_path / "matrix.png")
     with Image.open(tmp_path / "matrix.png") as image:
@@ -179,7 +179,7 @@ def test_nothing_is_cut_off_at_any_width(cats, view, width, inches):
         assert float(text.get_fontsize()) >= 5
 
 
-def test_axes_of_ones_own_are_drawn_into_and_their_figure_saves_the_captions(fox, cats, tmp_path):
+def test_custom_axes_are_drawn_into_and_their_figure_saves_the_captions(fox, cats, tmp_path):
     figure = Figure(figsize=(6.75, 2.5))
     left, right = figure.subplots(1, 2)
     assert attnscope.figure(fox, "head", 16, [0], ax=left) is figure
@@ -193,7 +193,7 @@ def test_axes_of_ones_own_are_drawn_into_and_their_figure_saves_the_captions(fox
     assert mpl.rcParams["svg.fonttype"] == "path"
 
 
-def test_tokens_read_as_a_person_reads_them_and_nothing_runs(tmp_path):
+def test_tokens_are_readable_text_and_nothing_is_executed(tmp_path):
     tokens = [
         " The",
         " wal",
@@ -226,12 +226,12 @@ def test_tokens_read_as_a_person_reads_them_and_nothing_runs(tmp_path):
     assert "\u202e" not in svg.source and "<script" not in svg.source
 
 
-def test_a_notebook_shows_it_at_its_size(fox):
+def test_a_notebook_shows_a_figure_at_its_size(fox):
     data, size = attnscope.figure(fox, "head", 11, [0])._repr_png_()
     assert data.startswith(b"\x89PNG") and size["width"] == 3.25 * 72 * 1.5
 
 
-def test_long_inputs_fit_a_page_or_get_a_sentence(tmp_path):
+def test_long_inputs_fit_a_page_or_are_an_error(tmp_path):
     figure = attnscope.figure(random_trace([f"w{at}" for at in range(89)]), "head")
     assert figure.get_size_inches()[1] <= 9
     long = random_trace([f"w{at}" for at in range(300)])
@@ -262,7 +262,7 @@ def test_long_inputs_fit_a_page_or_get_a_sentence(tmp_path):
         ({"stack": "cross"}, "no stack 'cross'"),
     ],
 )
-def test_what_cannot_be_drawn_gets_a_sentence(fox, arguments, message):
+def test_invalid_figures_are_errors(fox, arguments, message):
     with pytest.raises(InputError, match=message):
         attnscope.figure(fox, **arguments)
 
@@ -272,7 +272,7 @@ def test_a_neuron_view_needs_queries_and_keys():
         attnscope.figure(random_trace(["a", "b"]), "neuron")
 
 
-def test_a_repeated_word_is_meant_by_its_position(cats):
+def test_a_repeated_word_can_be_selected_by_position(cats):
     with pytest.raises(InputError, match='"cat" occurs at tokens 2 and 9'):
         attnscope.figure(cats, "head", 2, [9], token="cat")
     for named in (9, ("cat", 2), -4):
@@ -298,7 +298,7 @@ def test_the_first_head_has_the_color_of_the_page(fox):
     np.testing.assert_allclose(lines.get_edgecolors()[0][:3], to_rgb("#0072b2"), atol=1e-3)
 
 
-def test_a_figure_is_of_the_first_layer_with_attention_unless_one_is_named() -> None:
+def test_a_figure_uses_the_first_layer_with_attention_by_default() -> None:
     weights = np.full((2, 3, 3), 1 / 3)
     trace = attnscope.Trace.from_attention({2: weights, 4: weights}, ["a", "b", "c"])
     drawn: Any = attnscope.figure(trace, view="matrix")

@@ -1,8 +1,8 @@
-"""Writes the golden messages: `python tests/golden/make.py`.
+"""Write the golden messages: `python tests/golden/make.py`.
 
-Each `NAME.safetensors` is one message as `attnscope.wire.encode` writes it, each `NAME.json` what a reader must find in
-it: the fields, the shapes and numbers of its tensors and, for a `layer`, the attention and scores that a plain softmax
-over loops (no code of attnscope) gives. Python and TypeScript read the same bytes.
+Each `NAME.safetensors` is one message as encoded by `attnscope.wire.encode`, and each `NAME.json` is what a reader must find in
+it: the fields, the shapes and values of its tensors and, for a `layer`, attention and scores computed by a plain softmax in loops
+(no code of attnscope). Python and TypeScript read the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Case:
-    """A layer message and what its attention depends on."""
+    """A layer message, and the mask and bias from which its attention is computed."""
 
     message: Message
     allowed: np.ndarray  # [heads, queries, keys] bool
@@ -30,7 +30,7 @@ class Case:
 
 
 def layer(name: str, *, heads: int, kv_heads: int, queries: int, keys: int, dim: int, seed: int, **more: Any) -> Case:
-    """A layer message with random q and k and whatever `more` adds to it."""
+    """A layer message with random q and k. `more` sets the mask, the bias, sinks, a soft cap or float16."""
     random = np.random.default_rng(seed)
     q = random.normal(size=(heads, queries, dim)).astype(np.float32)
     k = random.normal(size=(kv_heads, keys, dim)).astype(np.float32)
@@ -91,7 +91,7 @@ def layer(name: str, *, heads: int, kv_heads: int, queries: int, keys: int, dim:
 
 
 def attention(case: Case) -> tuple[list[Any], list[Any]]:
-    """Attention and scores [heads][queries][keys], by the formula of docs/wire.md, one number at a time."""
+    """Attention and scores, [heads][queries][keys], computed one number at a time by the formula in docs/wire.md."""
     body, tensors = case.message.body, case.message.tensors
     heads, kv_heads, cap = body["heads"], body["kv_heads"], body["softcap"]
     weights: list[Any] = []
@@ -122,7 +122,7 @@ def attention(case: Case) -> tuple[list[Any], list[Any]]:
 
 
 def packed() -> Case:
-    """A layer whose q and k nobody knows: its attention as bytes."""
+    """A layer with unknown q and k: its attention as bytes."""
     random = np.random.default_rng(9)
     weights = random.dirichlet(np.ones(5), size=(2, 4))
     body = {
@@ -151,7 +151,7 @@ PROGRESS = Message(
 
 
 def tensors_of(message: Message) -> dict[str, Any]:
-    """What a reader must find of each tensor: its shape and its numbers, float16 as the float32 of the same value."""
+    """What a reader must find for each tensor: dtype, shape and values (float16 values are exact in float32)."""
     return {
         name: {"dtype": str(value.dtype), "shape": list(value.shape), "values": value.astype(float).ravel().tolist()}
         for name, value in message.tensors.items()

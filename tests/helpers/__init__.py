@@ -1,1 +1,1 @@
-"""What several tests use: tiny models, processes, a browser, references to compare with."""
+"""Shared by several tests: tiny models, processes, a browser, reference implementations."""

@@ -1,4 +1,4 @@
-"""`attnscope …` and other servers as processes of their own, for tests that talk to them."""
+"""Run `attnscope …` and other servers as separate processes for tests that talk to them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ STOP_SECONDS = 20.0
 
 @contextmanager
 def running_app(*arguments: str, program: Path | None = None, path: str | None = None) -> Generator[str]:
-    """Starts `attnscope ARGUMENTS`, gives the address that it prints (token included), and ends it afterwards.
+    """Start `attnscope ARGUMENTS`, yield the URL that it prints (including its token), and stop it afterwards.
 
-    `program` is another `attnscope` than this environment's, `path` another PATH. No model hub is asked.
+    `program` is the path of an `attnscope` other than this environment's; `path` replaces PATH. The process runs offline.
     """
     command = [str(program or Path(sys.executable).with_name("attnscope")), *arguments, "--no-browser", "--port", "0"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "PATH": path or os.environ["PATH"]}
@@ -50,9 +50,9 @@ def running_app(*arguments: str, program: Path | None = None, path: str | None =
 
 
 def wait_until_loaded(url: str) -> None:
-    """Waits until the app has loaded its own model, so that no test of a page waits for that."""
+    """Wait until the app has loaded its own model, so that page tests do not have to."""
     base = url.partition("/?")[0]
-    until = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     with httpx.Client(base_url=base, headers={"origin": base}, timeout=20, follow_redirects=True) as client:
         client.get(url).raise_for_status()  # the token becomes a cookie
         while True:
@@ -60,34 +60,34 @@ def wait_until_loaded(url: str) -> None:
             hello = list(messages_in(answer.raise_for_status().content))[-1].body
             if all(one["loaded"] for one in hello["models"] if one["name"] == hello["model"]):
                 return
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 pytest.fail(f"The app did not load {hello['model']} within {START_SECONDS:.0f} s.")
             time.sleep(0.2)
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
+    """A free port on the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Waits until a server answers."""
-    until = time.monotonic() + START_SECONDS
+    """Wait until a server answers."""
+    deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
         except OSError:
-            if process.poll() is not None or time.monotonic() > until:
-                pytest.fail(f"The server did not start. It said:\n{log.read_text()}")
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"The server did not start. Its log:\n{log.read_text()}")
             time.sleep(0.2)
 
 
 @contextmanager
 def terminating(process: subprocess.Popen[bytes]) -> Generator[subprocess.Popen[bytes]]:
-    """Ends the process, and with it what it started, at the end of the block."""
+    """Stop the process at the end of the block, giving it time to stop its own child processes."""
     try:
         yield process
     finally:
@@ -100,12 +100,12 @@ def terminating(process: subprocess.Popen[bytes]) -> Generator[subprocess.Popen[
 
 
 def _address(command: list[str], lines: queue.Queue[str | None]) -> str:
-    said: list[str] = []
+    output: list[str] = []
     while (line := lines.get(timeout=START_SECONDS)) is not None:
-        said.append(line)
+        output.append(line)
         if line.startswith("http://") and "?token=" in line:
             return line.strip()
-    pytest.fail(f"`{' '.join(command)}` ended without printing its address. It said:\n{''.join(said)}")
+    pytest.fail(f"`{' '.join(command)}` ended without printing its URL. Its output:\n{''.join(output)}")
 
 
 def _pump(stream: IO[str], lines: queue.Queue[str | None]) -> None:

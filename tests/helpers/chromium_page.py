@@ -1,4 +1,4 @@
-"""Chromium for tests of pages: how it is started, and what counts as a complaint of the page."""
+"""Chromium for page tests: how it is started, and which errors of a page are collected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import chromium
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, WebSocket, expect, sync_playwright
 
-TIMEOUT_MS = 60_000  # a failed wait costs this much; a first load on a busy machine needs more than Playwright's 5 s
+TIMEOUT_MS = (
+    60_000  # also the cost of a failed wait; on a busy machine, a first load takes longer than the default of 5 s
+)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 INSIDE = ("data", "blob", "about", "file")
 SWITCHES = (
@@ -29,7 +31,7 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 @contextmanager
 def chromium_browser() -> Generator[Browser]:
-    """A headless Chromium that reaches this machine only."""
+    """A headless Chromium that can only reach this machine."""
     program = chromium.find()
     if program is None:
         pytest.fail(chromium.ADVICE)
@@ -40,7 +42,7 @@ def chromium_browser() -> Generator[Browser]:
 
 
 def watch_complaints(page: Page, complaints: list[str], *, console: bool = True) -> None:
-    """Collect uncaught errors, requests to other machines and (where the whole page is ours) errors on the console."""
+    """Collect uncaught errors, requests to other machines and, if `console` (the whole page is ours), console errors."""
 
     def on_console(message: ConsoleMessage) -> None:
         if console and message.type == "error":

@@ -1,4 +1,4 @@
-"""Encoder, decoder and cross attention as transformers' own eager implementation reports them."""
+"""Encoder, decoder and cross-attention as reported by transformers' own eager implementation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ATTENTIONS = {"encoder": "encoder_attentions", "decoder": "decoder_attentions", 
 
 
 def eager_outputs(model: Any, **inputs: Any) -> Any:
-    """What a copy of the model gives with transformers' own eager attention."""
+    """The output of a copy of the model with transformers' own eager attention."""
     other = copy.deepcopy(model)
     other.set_attn_implementation("eager")
     with torch.no_grad():
@@ -21,7 +21,7 @@ def eager_outputs(model: Any, **inputs: Any) -> Any:
 
 
 def assert_same_attention(trace: attnscope.Trace, expected: Any) -> None:
-    """Each of the three stacks has the weights that the model reports."""
+    """Assert that each of the three stacks has the weights that the model reports."""
     assert list(trace.stacks) == ["encoder", "decoder", "cross"]
     for stack, name in ATTENTIONS.items():
         layers = getattr(expected, name)

@@ -1,7 +1,7 @@
-"""Eager attention written from its equations, with a place to change things: what edits are tested against.
+"""Eager attention written from its equations, with hooks for changes: the reference for tests of edits.
 
-Nothing of attnscope is used. A copy of the model runs with this function as its attention; `change(what, path, tensor)` is
-called in every layer with q, k, v, scores, weights and heads' outputs, and returns what is used instead.
+It uses no code of attnscope. A copy of the model runs with this function as its attention; `change(what, path, tensor)` is called
+in every layer for q, k, v, scores, weights and head outputs, and returns the tensor to use instead.
 """
 
 from __future__ import annotations
@@ -51,14 +51,17 @@ AttentionMaskInterface.register("edited_eager", eager_mask)
 
 
 def edited_copy(model: Any) -> Any:
-    """A copy of a model that runs with this attention."""
+    """A copy of a model that runs with this attention function."""
     twin = copy.deepcopy(model)
     twin.set_attn_implementation("edited_eager")
     return twin.eval()
 
 
 def run_with_change(twin: Any, change: Change, work: Callable[[], Any]) -> tuple[Any, dict[str, Tensor]]:
-    """What `work()` gives while the model of `edited_copy` is changed so, and the weights [batch, head, query, key] by path."""
+    """Run `work()` with `change` active in a model from `edited_copy`.
+
+    Returns its result, and the attention weights [batch, head, query, key] by module path.
+    """
     seen: dict[str, Tensor] = {}
     token = _NOW.set(({id(module): name for name, module in twin.named_modules()}, change, seen))
     try:
@@ -73,7 +76,7 @@ def unchanged(_what: str, _path: str, tensor: Tensor) -> Tensor:
 
 
 def change_at(what: str, path: str, change: Callable[[Tensor], None]) -> Change:
-    """A change in place of one tensor of one module."""
+    """A `Change` that modifies one tensor of one module in place."""
 
     def changed(here: str, where: str, tensor: Tensor) -> Tensor:
         if (here, where) != (what, path):

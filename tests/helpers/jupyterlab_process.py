@@ -1,4 +1,4 @@
-"""A real JupyterLab as a process of its own, with settings, kernels' files and notebooks in one temporary folder."""
+"""Run a real JupyterLab as a separate process, with settings, kernel files and notebooks in one temporary folder."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SETTINGS = {
     "@jupyterlab/docmanager-extension/plugin": {"autosaveInterval": 3600},
 }
 
-# JupyterLab takes its splash away twice when a workspace is reset, and complains that it is gone: then there is none.
+# When a workspace is reset, JupyterLab removes its splash screen twice and then logs an error; so the splash is disabled.
 PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:splash": True}}
 
 
 @contextmanager
 def running_jupyterlab(folder: Path) -> Generator[str]:
-    """Starts JupyterLab on `folder` and gives its address, which ends with a slash."""
+    """Start JupyterLab on `folder` and yield its URL, which ends with a slash."""
     home = folder / ".home"
     for name, settings in SETTINGS.items():
         path = home / "settings" / f"{name}.jupyterlab-settings"
@@ -70,8 +70,8 @@ def running_jupyterlab(folder: Path) -> Generator[str]:
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
-    """A notebook of code cells that were never run."""
-    made = [
+    """Write a notebook of code cells that have not been run."""
+    code_cells = [
         {
             "cell_type": "code",
             "id": f"cell-{number}",
@@ -83,7 +83,9 @@ def write_notebook(path: Path, cells: Sequence[str]) -> None:
         for number, cell in enumerate(cells)
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    path.write_text(json.dumps({"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}))
+    path.write_text(
+        json.dumps({"cells": code_cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
+    )
 
 
 _KERNEL_ANSWERS = """async () => {
@@ -94,7 +96,7 @@ _KERNEL_ANSWERS = """async () => {
 
 
 class Notebook:
-    """A notebook in JupyterLab, used with the keyboard."""
+    """A notebook in JupyterLab, operated with the keyboard."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -104,12 +106,12 @@ class Notebook:
     @classmethod
     @contextmanager
     def open(cls, browser: Browser, lab: str, name: str) -> Generator[Notebook]:
-        """Opens a notebook whose kernel is ready. At the end nothing may have complained."""
+        """Open a notebook and wait for its kernel. At the end, assert that the page had no errors."""
         context = browser.new_context(viewport={"width": 1400, "height": 1000})
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
         complaints: list[str] = []
-        watch_complaints(page, complaints, console=False)  # the console is JupyterLab's
+        watch_complaints(page, complaints, console=False)  # the console also has JupyterLab's messages
         page.goto(f"{lab}lab/tree/{name}?token={TOKEN}&reset")
         page.locator(".jp-Notebook .jp-Cell").first.click()
         page.evaluate(_KERNEL_ANSWERS)
@@ -118,15 +120,15 @@ class Notebook:
         assert not complaints, "\n".join(complaints)
 
     def widget(self, number: int) -> Locator:
-        """A widget of the notebook, counted from the top."""
+        """The widget with this index, counted from the top."""
         return self.page.locator(".attnscope").nth(number)
 
     def run_next(self) -> None:
-        """Runs the selected cell and goes to the next, as Shift+Enter does."""
+        """Run the selected cell and select the next with Shift+Enter."""
         self.page.keyboard.press("Shift+Enter")
 
     def start(self, code: str) -> None:
-        """Types code into the last cell and runs it."""
+        """Type code into the last cell and run it."""
         cell = self._cells.last
         cell.scroll_into_view_if_needed()
         cell.locator(".cm-content").click()
@@ -136,17 +138,17 @@ class Notebook:
         self.page.keyboard.press("Control+Enter")
 
     def output(self) -> str:
-        """The text below the last cell, once it has run."""
+        """The output text of the last cell, once it has run."""
         prompt = self._cells.last.locator(".jp-InputArea-prompt")
         expect(prompt).to_have_text(re.compile(r"\[\d+\]:"))
         expect(prompt).not_to_have_text(self._ran)
         return "\n".join(self._cells.last.locator(".jp-OutputArea-output").all_inner_texts()).strip()
 
     def run(self, code: str) -> str:
-        """Runs code in the last cell; what it printed."""
+        """Run code in the last cell and return its output text."""
         self.start(code)
         return self.output()
 
     def command(self, name: str, **arguments: str) -> None:
-        """One of JupyterLab's commands, as its menus run them."""
-        self.page.evaluate("([name, given]) => window.jupyterapp.commands.execute(name, given)", [name, arguments])
+        """Execute one of JupyterLab's commands, as its menus do."""
+        self.page.evaluate("([name, values]) => window.jupyterapp.commands.execute(name, values)", [name, arguments])

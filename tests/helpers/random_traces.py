@@ -1,4 +1,4 @@
-"""Traces of made-up weights."""
+"""Traces of synthetic attention weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attnscope
 
 
 def uniform_weights(*shape: int) -> torch.Tensor:
-    """Attention that gives every key the same weight; keys are the last axis."""
+    """Attention with the same weight on every key; keys are the last axis."""
     return torch.full(shape, 1 / shape[-1])
 
 

@@ -1,4 +1,4 @@
-"""The measures by loops over single weights, from docs/measures.md and nothing of attnscope's: what tests compare with."""
+"""The measures in docs/measures.md, computed in loops over single weights without attnscope: the reference for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def measures(
     off_sink: bool = False,
     learned_sink: bool = False,
 ) -> dict[str, float]:
-    """Every measure of one head: `weights` and `allowed` are [queries, keys]."""
+    """Every defined measure of one head. `weights` and `allowed` are [queries, keys]."""
     queries, keys = weights.shape
     is_sink = [special[j] or (causal and j == 0) for j in range(keys)]
     closed = is_sink if off_sink else [False] * keys

@@ -1,4 +1,4 @@
-"""Asking a session as a host does: bytes in, messages out."""
+"""Send requests to a session as a host does: bytes in, messages out."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from attnscope.session import Session
 from attnscope.wire import Message, decode, encode
 
 
-def ask(session: Session, *, gone=lambda: False, **fields: object) -> list[Message]:
+def ask(session: Session, *, disconnected=lambda: False, **fields: object) -> list[Message]:
     responses: list[Message] = []
     body = {"type": "", "id": "1", **fields}
     kind, ident = str(body.pop("type")), str(body.pop("id"))
-    session.respond(encode(Message(kind, ident, body)), lambda data: responses.append(decode(data)), gone=gone)
+    session.respond(
+        encode(Message(kind, ident, body)), lambda data: responses.append(decode(data)), disconnected=disconnected
+    )
     assert all(response.id == ident for response in responses)
     assert [response.body["last"] for response in responses] == [False] * (len(responses) - 1) + [True]
     return responses
@@ -27,7 +29,7 @@ def error_of(responses: list[Message]) -> tuple[str, str]:
 
 @dataclass
 class LayerGate:
-    """Holds a pass at a layer: `reached` says that it is there, `open` lets it go on; `passes` counts how many came."""
+    """Blocks a pass at a layer: `reached` is set when it gets there, `open` lets it continue, `passes` counts the passes."""
 
     at: int = 0
     reached: threading.Event = field(default_factory=threading.Event)
@@ -42,7 +44,7 @@ class LayerGate:
 
 
 def messages_in(stream: bytes) -> Iterator[Message]:
-    """The messages of a stream of frames, read as docs/wire.md says."""
+    """The messages in a stream of frames, decoded as in docs/wire.md."""
     while stream:
         length = int.from_bytes(stream[:8], "little")
         assert len(stream) >= 8 + length

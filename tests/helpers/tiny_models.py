@@ -1,4 +1,4 @@
-"""Tiny models with random weights, one of each family, for breadth. Seeds are fixed."""
+"""Tiny models with random weights from fixed seeds, one of each family."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _gpt_oss() -> Any:
         tf.GptOssConfig(**_GROUPED, head_dim=16, num_local_experts=2, num_experts_per_tok=1, sliding_window=5)
     )
     for name, parameter in model.named_parameters():
-        if name.endswith("sinks"):  # learned sinks that matter
+        if name.endswith("sinks"):  # large enough to change the weights
             torch.nn.init.normal_(parameter, mean=1.0)
     return model
 
@@ -105,7 +105,7 @@ OUTSIDE_INTERFACE: dict[str, Callable[[], Any]] = {
         tf.GPTJConfig(vocab_size=VOCABULARY, n_embd=32, n_layer=3, n_head=4, rotary_dim=4, **_IDS)
     ),
 }
-"""Families that compute attention on their own and only report the weights."""
+"""Families that compute attention in their own code and only report the weights."""
 
 
 _SIDES = {
@@ -128,7 +128,7 @@ _T5 = {
     "num_layers": 3,
     "num_decoder_layers": 2,
     "num_heads": 4,
-    "initializer_factor": 0.5,  # scores are not scaled
+    "initializer_factor": 0.5,  # T5 does not scale its scores
     "decoder_start_token_id": 0,
 }
 _SEQ2SEQ = tf.AutoModelForSeq2SeqLM
@@ -153,11 +153,11 @@ SEQ2SEQ: dict[str, Callable[[], Any]] = {
     ),
     "bert2gpt2": _bert_to_gpt2,
 }
-"""Encoder-decoder models, with other numbers of layers (and heads, where they can differ) on both sides."""
+"""Encoder-decoder models, with different numbers of layers (and of heads, where possible) on the two sides."""
 
 
 def whisper() -> Any:
-    """A tiny Whisper: sounds of 0.6 s, as spectrograms [1, 16, 60]."""
+    """A tiny Whisper for audio of 0.6 s, as spectrograms [1, 16, 60]."""
     config = tf.WhisperConfig(
         **{**_SIDES, "decoder_start_token_id": 50},
         num_mel_bins=16,
@@ -174,7 +174,7 @@ def whisper() -> Any:
 
 
 def build(name: str) -> Any:
-    """The tiny model of a family, in eval mode, float32, with weights large enough that heads differ."""
+    """The tiny model of a family, in eval mode and float32, with weights large enough that heads differ."""
     torch.manual_seed(0)
     model = (FAMILIES | OUTSIDE_INTERFACE | SEQ2SEQ)[name]()
     with torch.no_grad():
@@ -185,12 +185,12 @@ def build(name: str) -> Any:
 
 
 def ids(length: int = 12) -> list[int]:
-    """Token ids without special ones."""
+    """Random token ids, none of them special."""
     return torch.randint(8, VOCABULARY - 5, (length,), generator=torch.Generator().manual_seed(1)).tolist()
 
 
 def words_tokenizer(*texts: str) -> Any:
-    """A tokenizer to which the words of `texts` (at first: single letters) are tokens; `</s>` ends a text, as T5 has it."""
+    """A tokenizer with one token per word of `texts` (default: single letters); `</s>` ends a text, as in T5."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
     words = sorted({word for text in texts or ["a b c d e f g h"] for word in text.split()})

@@ -1,4 +1,4 @@
-"""Tiny models that read images, alone or in a text, and images for them."""
+"""Tiny models for images, alone or within a text, and images for them."""
 
 from __future__ import annotations
 
@@ -63,18 +63,20 @@ _WITH_ROPE = {
     "head_dim": 8,
     "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]},
 }
-_GRID_EYES = {"depth": 2, "hidden_size": 32, "num_heads": 4, "patch_size": 14}
+_GRID_VISION = {"depth": 2, "hidden_size": 32, "num_heads": 4, "patch_size": 14}
 _IDS = {"image_token_id": 98, "video_token_id": 97, "vision_start_token_id": 96, "vision_end_token_id": 95}
 
 NATIVE_RESOLUTION: dict[str, Callable[[], Any]] = {
     "qwen2_vl": lambda: tf.Qwen2VLForConditionalGeneration(
-        tf.Qwen2VLConfig(text_config=_WITH_ROPE, vision_config={**_GRID_EYES, "embed_dim": 32, "mlp_ratio": 2}, **_IDS)
+        tf.Qwen2VLConfig(
+            text_config=_WITH_ROPE, vision_config={**_GRID_VISION, "embed_dim": 32, "mlp_ratio": 2}, **_IDS
+        )
     ),
     "qwen2_5_vl": lambda: tf.Qwen2_5_VLForConditionalGeneration(
         tf.Qwen2_5_VLConfig(
             text_config=_WITH_ROPE,
             vision_config={
-                **_GRID_EYES,
+                **_GRID_VISION,
                 "out_hidden_size": 32,
                 "intermediate_size": 48,
                 "window_size": 56,
@@ -87,7 +89,7 @@ NATIVE_RESOLUTION: dict[str, Callable[[], Any]] = {
         tf.Qwen3VLConfig(
             text_config=_WITH_ROPE,
             vision_config={
-                **_GRID_EYES,
+                **_GRID_VISION,
                 "out_hidden_size": 32,
                 "intermediate_size": 48,
                 "num_position_embeddings": 64,
@@ -99,7 +101,7 @@ NATIVE_RESOLUTION: dict[str, Callable[[], Any]] = {
     "glm4v": lambda: tf.Glm4vForConditionalGeneration(
         tf.Glm4vConfig(
             text_config=_WITH_ROPE,
-            vision_config={**_GRID_EYES, "out_hidden_size": 32, "intermediate_size": 48},
+            vision_config={**_GRID_VISION, "out_hidden_size": 32, "intermediate_size": 48},
             **{**_IDS, "image_start_token_id": 96, "image_end_token_id": 95},
         )
     ),
@@ -107,7 +109,7 @@ NATIVE_RESOLUTION: dict[str, Callable[[], Any]] = {
 
 
 def text_with_images(*sizes: tuple[int, int]) -> tuple[dict[str, Any], Any]:
-    """Ready inputs of a text with images (height, width) in patches of 14 × 14, four of which are one token."""
+    """Model inputs for a text with images (height, width) in patches of 14 × 14 pixels, four patches per token."""
     processor = tf.Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=112 * 112)
     images = dict(processor(images=[random_photo(width, height) for height, width in sizes], return_tensors="pt"))
     counts = [int(rows * columns) // 4 for _, rows, columns in images["image_grid_thw"]]

@@ -13,19 +13,19 @@ from playwright.sync_api import Browser
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for the tests of a file (Playwright keeps an event loop running, which other files must not see)."""
+    """One Chromium per test file. Playwright keeps an event loop running, which must not affect other files."""
     with chromium_browser() as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the notebooks lie."""
+    """The folder of the notebooks."""
     return tmp_path_factory.mktemp("notebooks")
 
 
 @pytest.fixture(scope="module")
 def lab(folder: Path) -> Iterator[str]:
-    """The address of a JupyterLab on `folder`."""
+    """The address of a JupyterLab that serves `folder`."""
     with running_jupyterlab(folder) as url:
         yield url

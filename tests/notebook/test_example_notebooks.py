@@ -1,4 +1,4 @@
-"""The example notebooks run from top to bottom, and every view in them leaves a picture."""
+"""The example notebooks run from top to bottom, and every view in them leaves a preview."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def cells() -> list[Any]:
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.name)
-def test_examples_are_kept_without_outputs(path: Path) -> None:
+def test_example_notebooks_are_committed_without_outputs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells)
 
 
-def test_every_shown_trace_is_a_widget_with_a_picture_before_it(cells: list[Any]) -> None:
+def test_every_shown_trace_is_a_preview_followed_by_a_widget(cells: list[Any]) -> None:
     shown = [cell for cell in cells if any(WIDGET in output.get("data", {}) for output in cell.outputs)]
     assert len(shown) == 5
     for cell in shown:
@@ -47,4 +47,4 @@ def test_the_pronouns_are_compared_in_both_orders(cells: list[Any]) -> None:
     found = re.findall(r"(She|He) +doctor (\d\.\d\d) +nurse (\d\.\d\d)", printed)
     assert [pronoun for pronoun, _, _ in found] == ["She", "He", "She", "He"]
     she, he, she_turned, he_turned = (float(nurse) for _, _, nurse in found)
-    assert she > 2 * he and she_turned > 2 * he_turned  # as the notebook says
+    assert she > 2 * he and she_turned > 2 * he_turned  # as stated in the notebook

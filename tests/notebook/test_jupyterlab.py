@@ -1,4 +1,4 @@
-"""The widget in a real JupyterLab: it moves with Python, leaves the notebook its keys, and outlives its kernel."""
+"""The widget in a real JupyterLab: it syncs with Python, keeps its keys from the notebook, and survives its kernel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ seen = []
 widget.observe(lambda change: seen.append((change.name, change.new)), ["layer", "heads", "token"])
 widget
 """
-BUSY = "Kernel busy: this goes on when the running cell is done."
+BUSY = "Kernel busy: waiting for the running cell to finish."
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def notebook(browser: Browser, lab: str, folder: Path) -> Iterator[Notebook]:
         yield notebook
 
 
-def test_a_click_moves_python_and_python_moves_the_page(notebook: Notebook) -> None:
+def test_a_click_sets_the_traits_and_traits_change_the_page(notebook: Notebook) -> None:
     first, second = notebook.widget(0), notebook.widget(1)
     expect(first.get_by_test_id("model-grid")).to_have_attribute("data-layers", "6")
     expect(second.get_by_test_id("layer")).to_have_value("2")
@@ -56,10 +56,10 @@ def test_a_click_moves_python_and_python_moves_the_page(notebook: Notebook) -> N
     assert notebook.run("print(sorted(seen, key=str))") == "[('heads', [1, 3, 5]), ('token', 2)]"
     assert notebook.run("print(widget.layer, widget.heads, widget.token, widget.view)") == "4 [1, 3, 5] 2 head"
     assert "There is no layer 6: they go from 0 to 5." in notebook.run("widget.layer = 6")
-    expect(first.get_by_test_id("layer")).to_have_value("0")  # a page of its own
+    expect(first.get_by_test_id("layer")).to_have_value("0")  # a separate page
 
 
-def test_keys_typed_in_a_widget_reach_no_cell_and_the_theme_follows_the_notebook(notebook: Notebook) -> None:
+def test_keys_typed_in_a_widget_do_not_reach_the_notebook_and_the_theme_follows_it(notebook: Notebook) -> None:
     widget, cells = notebook.widget(1), notebook.page.locator(".jp-Notebook .jp-Cell")
     notebook.run("widget.layer = 1; widget.heads = [2]")
     expect(widget.get_by_test_id("head-2")).to_have_attribute("aria-pressed", "true")
@@ -78,14 +78,16 @@ def test_keys_typed_in_a_widget_reach_no_cell_and_the_theme_follows_the_notebook
     expect(page).to_have_attribute("data-theme", "light")
 
 
-def test_a_widget_answers_while_a_cell_runs_and_says_so_where_it_cannot(notebook: Notebook) -> None:
+def test_a_widget_answers_while_a_cell_runs_or_shows_that_the_kernel_is_busy(notebook: Notebook) -> None:
     widget = notebook.widget(0)
     layer, arrived = widget.get_by_test_id("layer"), widget.get_by_test_id("query-tokens")
     notebook.start("while widget.layer != 5: time.sleep(0.05)\nprint('the click arrived')")
     notebook.widget(1).get_by_test_id("layer").select_option("5")
     assert notebook.output() == "the click arrived"
 
-    notebook.start("ctypes.PyDLL(None).sleep(8)")  # holds the interpreter, so that nothing of the kernel can answer
+    notebook.start(
+        "ctypes.PyDLL(None).sleep(8)"
+    )  # holds the interpreter lock, so that no thread of the kernel can answer
     layer.select_option("3")
     expect(widget.get_by_test_id("working")).to_contain_text(BUSY)
     notebook.output()
@@ -95,7 +97,7 @@ def test_a_widget_answers_while_a_cell_runs_and_says_so_where_it_cannot(notebook
     expect(widget.get_by_test_id("readout")).to_contain_text(re.compile(r"sat → .*\d\.\d+.*head 3\."))
 
 
-def test_a_model_has_a_box_for_a_prompt_and_python_gets_the_trace(notebook: Notebook) -> None:
+def test_a_model_widget_has_a_prompt_box_and_python_gets_the_trace(notebook: Notebook) -> None:
     notebook.start("live = attnscope.show(model, layer=2, heads=[9])\nlive")
     widget = notebook.widget(2)
     widget.get_by_test_id("prompt").fill("a dog and a cat")
@@ -107,7 +109,7 @@ def test_a_model_has_a_box_for_a_prompt_and_python_gets_the_trace(notebook: Note
     expect(notebook.page.locator(".attnscope")).to_have_count(2)
 
 
-def test_a_page_outlives_its_kernel_and_a_saved_notebook_keeps_a_picture(
+def test_a_page_survives_its_kernel_and_a_saved_notebook_has_a_preview(
     browser: Browser, lab: str, folder: Path
 ) -> None:
     write_notebook(folder / "saved.ipynb", [TRACE])

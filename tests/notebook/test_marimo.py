@@ -1,4 +1,4 @@
-"""The widget in a real marimo: a trace and a model show themselves, and messages go both ways."""
+"""The widget in a real marimo: traces and models display as widgets, and messages go both ways."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _(attnscope, model):
 
 @pytest.fixture(scope="module")
 def marimo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The address of a marimo that runs `APP`, and the folder it runs in."""
+    """The address of a marimo that runs `APP`, and its folder."""
     folder = tmp_path_factory.mktemp("marimo")
     (folder / "app.py").write_text(APP.lstrip())
     port = free_port()
@@ -79,7 +79,7 @@ def marimo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         yield f"http://127.0.0.1:{port}/", folder
 
 
-def test_a_trace_a_widget_and_a_model_live_in_marimo(browser: Browser, marimo: tuple[str, Path]) -> None:
+def test_a_trace_a_widget_and_a_model_work_in_marimo(browser: Browser, marimo: tuple[str, Path]) -> None:
     url, folder = marimo
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(TIMEOUT_MS)

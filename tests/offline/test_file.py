@@ -1,4 +1,4 @@
-"""The exported file as bytes: what it promises without a browser."""
+"""The exported file as bytes, without a browser."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def whole(planes: np.ndarray) -> np.ndarray:
 
 
 def vectors(message: Message, name: str) -> torch.Tensor:
-    """q or k of a packed layer, by the description in docs/wire.md: [heads, tokens, dim]."""
+    """q or k of a packed layer [heads, tokens, dim], unpacked as docs/reference/wire.md describes."""
     zigzag = whole(message.tensors[f"{name}_planes"])
     numbers = torch.from_numpy((zigzag >> 1) ^ -(zigzag & 1)).float()
     units, sizes = (torch.from_numpy(message.tensors[f"{name}_{part}"].astype(np.float32)) for part in ("unit", "size"))
@@ -49,7 +49,7 @@ def vectors(message: Message, name: str) -> torch.Tensor:
     return values + torch.from_numpy(message.tensors["k_mean"].astype(np.float32))[:, None] if name == "k" else values
 
 
-def test_weights_made_from_what_is_written_are_as_near_as_the_file_says(smollm2):
+def test_weights_computed_from_the_file_are_exact_within_its_stated_error(smollm2):
     trace = smollm2.trace("The doctor asked the nurse a question about the patient. She")
     written = document(trace, layers=[3, 9], error=1e-3)
     assert written.neurons
@@ -96,7 +96,7 @@ def test_the_policy_allows_the_two_scripts_by_their_hashes_and_no_connection(min
         assert f"'sha256-{b64encode(hashlib.sha256(script).digest()).decode()}'" in policy
 
 
-def test_layers_and_neurons_can_be_left_out(minilm, tmp_path):
+def test_layers_and_neurons_can_be_omitted(minilm, tmp_path):
     trace = minilm.trace(*PAIR)
     some = document(trace, layers=range(1, 3))
     names = re.findall(r'data-block="([^"]*)"', some.html)
@@ -115,22 +115,22 @@ def test_layers_and_neurons_can_be_left_out(minilm, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"layers": [6]}, "layers go from 0 to 5"),
-        ({"layers": []}, "no layer that has attention"),
-        ({"layers": [1], "layer": 0}, "not among the `layers`"),
+        ({"layers": [6]}, "layers 0 to 5"),
+        ({"layers": []}, "None of the chosen `layers` has attention"),
+        ({"layers": [1], "layer": 0}, "not one of the exported `layers`"),
         ({"heads": [12]}, "0 to 11"),
         ({"token": 99}, "position of a query"),
         ({"view": "tree"}, "'model', 'head', 'neuron'"),
         ({"form": "png"}, "'auto', 'qk', 'attention'"),
-        ({"error": 2.0}, "how far off"),
+        ({"error": 2.0}, "from 1e-7 to 0.1"),
     ],
 )
-def test_what_cannot_be_exported_is_said(minilm, asked, said):
+def test_invalid_export_arguments_are_errors(minilm, asked, said):
     with pytest.raises(InputError, match=re.escape(said)):
         document(minilm.trace("the cat"), **asked)
 
 
-def test_a_page_that_is_too_large_or_has_no_place_is_refused_and_nothing_is_left(minilm, tmp_path):
+def test_a_page_that_is_too_large_or_cannot_be_written_leaves_no_file(minilm, tmp_path):
     trace = minilm.trace("the cat")
     with pytest.raises(TooLongError, match="fewer `layers`"):
         attnscope.export(trace, tmp_path / "cat.html", max_bytes=50_000)
@@ -139,7 +139,7 @@ def test_a_page_that_is_too_large_or_has_no_place_is_refused_and_nothing_is_left
     assert list(tmp_path.iterdir()) == []
 
 
-def test_export_is_a_function_whatever_was_imported_before():
+def test_export_is_a_function_regardless_of_earlier_imports():
     importlib.import_module("attnscope.cli.export")
     importlib.import_module("attnscope.offline.file")
     assert callable(attnscope.export)

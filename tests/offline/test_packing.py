@@ -1,4 +1,4 @@
-"""Layers packed for a file: under the diagonal, with their error measured."""
+"""Layers packed for a file: the lower triangle only, with a measured error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def whole(planes: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("error", "planes"), [(3e-2, 1), (1e-4, 2)])
-def test_weights_alone_are_packed_under_the_diagonal_and_their_error_is_measured(smollm2, error, planes):
+def test_packed_weights_drop_the_upper_triangle_and_have_a_measured_error(smollm2, error, planes):
     record = smollm2.trace("The quick, brown fox jumps").layer_record(5)
     packed = pack_weights(record, error)
     tokens = record.queries

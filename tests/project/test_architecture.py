@@ -1,4 +1,4 @@
-"""The order of the house: no import goes round in a circle, and files have names that say what is in them."""
+"""The structure of the code: no circular imports, and file names that say what a file contains."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("src/attnscope", "frontend/src")
 NOT_OURS = {"node_modules", "__pycache__", "static", "dist"}
-RIDDLES = {
+VAGUE_NAMES = {
     "asked", "choosing", "described", "given", "held", "loaded", "looking", "opened",
     "pictured", "quiet", "recorded", "seeing", "stating", "stretches", "taps",
 }  # fmt: skip
-"""Names that files had: each had to be opened to know what it was about."""
+"""Names that do not say what a file contains."""
 
 
-def circles(graph: grimp.ImportGraph) -> list[list[str]]:
+def import_cycles(graph: grimp.ImportGraph) -> list[list[str]]:
     """The strongly connected components of more than one module, sorted (Tarjan's algorithm)."""
     number: dict[str, int] = {}
     lowest: dict[str, int] = {}
@@ -47,18 +47,18 @@ def circles(graph: grimp.ImportGraph) -> list[list[str]]:
     return sorted(found)
 
 
-def lines_of(graph: grimp.ImportGraph, circle: list[str]) -> list[str]:
-    """The lines with which the modules of a circle import one another."""
+def lines_of(graph: grimp.ImportGraph, cycle: list[str]) -> list[str]:
+    """The lines with which the modules of a cycle import each other."""
     lines: list[str] = []
-    for importer in circle:
-        for imported in sorted(graph.find_modules_directly_imported_by(importer) & set(circle)):
+    for importer in cycle:
+        for imported in sorted(graph.find_modules_directly_imported_by(importer) & set(cycle)):
             for detail in graph.get_import_details(importer=importer, imported=imported):
                 lines.append(f"  {importer}, line {detail['line_number']}: {detail['line_contents']}")
     return lines
 
 
 def files() -> list[PurePosixPath]:
-    """The files of the repository; outside a checkout those of its folders of code and text."""
+    """The files of the repository; outside a checkout, those in its code and text folders."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode == 0 and listed.stdout:
         return [PurePosixPath(name) for name in listed.stdout.split("\0") if name]
@@ -70,31 +70,31 @@ def files() -> list[PurePosixPath]:
     ]
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    # imports inside functions and those for type checkers count as well
+def test_there_are_no_circular_imports() -> None:
+    # imports inside functions and for type checking count too
     graph = grimp.build_graph("attnscope", cache_dir=None)
-    found = circles(graph)
-    said = [f"{', '.join(circle)}:\n" + "\n".join(lines_of(graph, circle)) for circle in found]
-    assert not found, f"{len(found)} circles of imports.\n" + "\n".join(said)
+    found = import_cycles(graph)
+    report = [f"{', '.join(cycle)}:\n" + "\n".join(lines_of(graph, cycle)) for cycle in found]
+    assert not found, f"{len(found)} import cycles.\n" + "\n".join(report)
 
 
-def test_a_circle_is_found_with_its_lines() -> None:
+def test_a_cycle_is_reported_with_its_import_lines() -> None:
     graph = grimp.ImportGraph()
     for importer, imported in (("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e"), ("e", "d"), ("e", "f")):
         graph.add_import(importer=importer, imported=imported, line_number=7, line_contents=f"import {imported}")
-    assert circles(graph) == [["a", "b", "c"], ["d", "e"]]
+    assert import_cycles(graph) == [["a", "b", "c"], ["d", "e"]]
     assert lines_of(graph, ["d", "e"]) == ["  d, line 7: import e", "  e, line 7: import d"]
 
 
-def test_no_two_names_in_a_folder_differ_in_case_only() -> None:
-    # macOS and Windows would keep one of the two
+def test_no_two_paths_differ_only_in_case() -> None:
+    # macOS and Windows would keep only one of them
     paths = {path for file in files() for path in (file, *file.parents)}
     folded = Counter(str(path).casefold() for path in paths)
     assert not sorted(str(path) for path in paths if folded[str(path).casefold()] > 1)
 
 
 @pytest.mark.parametrize("folder", SOURCES)
-def test_no_file_is_named_by_a_riddle(folder: str) -> None:
+def test_file_names_say_what_a_file_contains(folder: str) -> None:
     here = [path for path in files() if path.is_relative_to(folder)]
     assert here
-    assert not sorted(str(path) for path in here if path.name.split(".")[0].lower().lstrip("_") in RIDDLES)
+    assert not sorted(str(path) for path in here if path.name.split(".")[0].lower().lstrip("_") in VAGUE_NAMES)

@@ -1,4 +1,4 @@
-"""The documentation names what is there: files, packages in their order, decisions in theirs."""
+"""The documentation matches the repository: the files and packages that it names exist, and decisions are sorted."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 ROOTS = ("", "src/attnscope/", "frontend/src/", "src/")
-ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-DECISIONS = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "internals" / "architecture.md").read_text(encoding="utf-8")
+DECISIONS = (ROOT / "docs" / "internals" / "decisions.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_source_that_a_page_names_is_there(page: Path) -> None:
+def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
     named = re.findall(r"`([\w./-]+/[\w./-]*\w\.(?:py|ts|tsx|json|toml))`", page.read_text(encoding="utf-8"))
     missing = [path for path in named if not any((ROOT / root / path).is_file() for root in ROOTS)]
     assert not missing, f"{page.name} names {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_to_a_page_leads_somewhere(page: Path) -> None:
+def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
-def test_the_tables_of_the_architecture_name_every_package_and_every_room_of_the_model() -> None:
+def test_the_architecture_tables_name_every_package() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", ARCHITECTURE, re.MULTILINE))
     packages = {path.parent.name for path in (ROOT / "src" / "attnscope").glob("*/__init__.py")}
-    rooms = {path.parent.name for path in (ROOT / "src" / "attnscope" / "model").glob("*/__init__.py")}
+    subpackages = {path.parent.name for path in (ROOT / "src" / "attnscope" / "model").glob("*/__init__.py")}
     folders = {path.name for path in (ROOT / "frontend" / "src").iterdir() if path.is_dir()} - {"entry"}
-    assert packages | rooms | folders <= named
+    assert packages | subpackages | folders <= named
 
 
-def test_the_order_of_the_rooms_is_the_one_that_import_linter_holds() -> None:
+def test_the_layers_drawn_for_the_model_package_are_those_that_import_linter_enforces() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contract = next(
         one for one in project["tool"]["importlinter"]["contracts"] if one["containers"] == ["attnscope.model"]
     )
-    held = [set(re.findall(r"\w+", layer)) for layer in reversed(contract["layers"])]
+    enforced = [set(re.findall(r"\w+", layer)) for layer in reversed(contract["layers"])]
     drawn = re.search(r"```\n(hf ←.*?)```", ARCHITECTURE, re.DOTALL)
     assert drawn is not None
-    assert [set(re.findall(r"\w+", group)) for group in drawn.group(1).split("←")] == held
+    assert [set(re.findall(r"\w+", group)) for group in drawn.group(1).split("←")] == enforced
 
 
-def test_decisions_are_sorted_by_subject_and_by_what_they_are_about() -> None:
+def test_decisions_are_sorted_by_subject_and_title() -> None:
     subjects = re.findall(r"^## (.*)$", DECISIONS, re.MULTILINE)
     assert subjects == sorted(subjects)
     for section in DECISIONS.split("\n## ")[1:]:
         entries = [one.strip("`").lower() for one in re.findall(r"^- \*\*(.*?)\*\*", section, re.MULTILINE)]
-        about = [re.sub(r"^(a|an|the) ", "", entry) for entry in entries]
-        assert about == sorted(about), section.partition("\n")[0]
+        titles = [re.sub(r"^(a|an|the) ", "", entry) for entry in entries]
+        assert titles == sorted(titles), section.partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What the examples of docs/examples-edits.md say, on fewer texts: heads that copy, and pairs that keep a head near."""
+"""The claims of docs/examples-edits.md on fewer texts: induction heads copy, and a few pairs keep a head's attention near."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attnscope import Model
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 INDUCTION = [(18, 6), (17, 3), (17, 4), (17, 5), (18, 7), (23, 2), (23, 7), (20, 6)]
-"""The eight strongest of SmolLM2 on four sequences."""
+"""The eight strongest induction heads of SmolLM2 on four sequences."""
 
 
 @pytest.fixture(scope="module")
@@ -25,39 +25,39 @@ def examples() -> Iterator[Any]:
     sys.path.remove(str(EXAMPLES))
 
 
-def test_without_its_induction_heads_smollm2_copies_nothing_and_reads_prose_as_before(
-    examples: Any, smollm2: Model
-) -> None:
+def test_ablating_induction_heads_stops_copying_and_leaves_prose_unchanged(examples: Any, smollm2: Model) -> None:
     induction, _ = examples
-    found, _ = induction.strongest(smollm2, [induction.repeated(smollm2, 7)], 8)
+    found, _ = induction.strongest(smollm2, [induction.repeated_tokens(smollm2, 7)], 8)
     assert len(set(found) & set(INDUCTION)) >= 6
-    sequences, passages = [induction.repeated(smollm2, seed) for seed in (200, 201, 202)], induction.PASSAGES[:2]
+    sequences, passages = [induction.repeated_tokens(smollm2, seed) for seed in (200, 201, 202)], induction.PASSAGES[:2]
 
     def means(heads: list[tuple[int, int]]) -> dict[str, float]:
-        measured = induction.measured(smollm2, sequences, passages, heads)
-        return {what: sum(values) / len(values) for what, values in measured.items()}
+        results = induction.measure(smollm2, sequences, passages, heads)
+        return {what: sum(values) / len(values) for what, values in results.items()}
 
-    whole, without = means([]), means(INDUCTION)
+    unedited, ablated = means([]), means(INDUCTION)
     at_random = means(induction.random_heads(smollm2, INDUCTION, 0))
-    assert whole["copy accuracy"] > 0.5
-    assert without["copy accuracy"] < 0.05
-    assert without["copy loss"] > whole["copy loss"] + 5
-    assert abs(without["plain loss"] - whole["plain loss"]) < 0.1
+    assert unedited["copy accuracy"] > 0.5
+    assert ablated["copy accuracy"] < 0.05
+    assert ablated["copy loss"] > unedited["copy loss"] + 5
+    assert abs(ablated["plain loss"] - unedited["plain loss"]) < 0.1
     assert at_random["copy accuracy"] > 0.4
-    assert at_random["copy loss"] < whole["copy loss"] + 2
+    assert at_random["copy loss"] < unedited["copy loss"] + 2
 
 
-def test_the_pairs_that_carry_the_fall_keep_the_head_near_and_random_ones_do_not(examples: Any, smollm2: Model) -> None:
+def test_scaling_the_pairs_behind_the_decay_moves_the_head_away_and_random_pairs_do_not(
+    examples: Any, smollm2: Model
+) -> None:
     _, distance = examples
     head, texts = (11, 2), distance.PASSAGES[:2]
     traces = [smollm2.trace(text) for text in texts]
     pairs, shares = distance.by_slope(traces, head)
     assert sum(shares[:6]) > 0.9
-    looked = {
-        name: distance.measured(smollm2, texts[:1], head, distance.scaled(head, chosen, 0.0))
-        for name, chosen in (("as it is", []), ("carrying", pairs[:6]), ("others", pairs[10:16]))
+    results = {
+        name: distance.measure(smollm2, texts[:1], head, distance.scale_pairs(head, chosen, 0.0))
+        for name, chosen in (("unedited", []), ("top", pairs[:6]), ("others", pairs[10:16]))
     }
-    near, far, other = (looked[name][0][0] for name in ("as it is", "carrying", "others"))
+    near, far, other = (results[name][0][0] for name in ("unedited", "top", "others"))
     assert far > 3 * near
     assert abs(other - near) < 1.5
-    assert max(sinks[0] for _, sinks in looked.values()) < 0.15
+    assert max(sinks[0] for _, sinks in results.values()) < 0.15

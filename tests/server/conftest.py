@@ -1,4 +1,4 @@
-"""A real server on loopback around a fake model, for requests of every kind."""
+"""A real server on loopback with a fake model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAGE = "<!doctype html><title>the page</title>"
 
 @dataclass
 class Running:
-    """A running server and how to talk to it."""
+    """A running server, with helpers to send requests."""
 
     listener: Listener
     session: Session
@@ -51,7 +51,7 @@ class Running:
         return f"{self.listener.access.cookie_name}={self.listener.access.cookie_value}"
 
     def client(self, **headers: str) -> httpx.Client:
-        """A client that holds the cookie, as the page does."""
+        """A client with the cookie, like the page."""
         own = {"cookie": self.cookie, "origin": self.base, **headers}
         return httpx.Client(base_url=self.base, headers=own, timeout=20)
 
@@ -63,7 +63,7 @@ class Running:
         return list(messages_in(answer.content))
 
     def raw(self, data: bytes) -> bytes:
-        """The response to these very bytes."""
+        """The response to exactly these bytes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
             connection.sendall(data)
             return _read_response(connection)
@@ -73,7 +73,7 @@ class Running:
 
 
 def _read_response(connection: socket.socket) -> bytes:
-    """One response: its head, and as much of a body as its Content-Length says."""
+    """One response: its headers, and a body as long as its Content-Length."""
     received = b""
     while b"\r\n\r\n" not in received:
         part = connection.recv(65536)
@@ -101,7 +101,7 @@ def static(tmp_path: Path) -> Path:
 
 
 class Serving(Protocol):
-    """Starts a server with limits of one's own."""
+    """Starts a server with custom limits."""
 
     def __call__(
         self, limits: Limits | None = None, further: Sequence[ModelEntry] = ()

@@ -1,4 +1,4 @@
-"""`POST /api`: what it takes, what it refuses before it costs anything, how responses come, and how work stops."""
+"""`POST /api`: valid requests, requests rejected before they cost anything, streaming, and stopping."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
 
 
 def messages(stream: bytes) -> list[Message]:
-    """The messages of a stream of frames, read as docs/wire.md says."""
+    """The messages of a stream of frames, read as docs/reference/wire.md describes."""
     found = []
     while stream:
         length = int.from_bytes(stream[:8], "little")
@@ -47,7 +47,7 @@ def wait_until(true) -> None:
         time.sleep(0.01)
 
 
-def test_a_sweep_and_states_come_over_http(running):
+def test_patch_and_states_work_over_http(running):
     sweep = running.ask(type="patch", clean="a b c", corrupted="a d c", answer=" x")
     assert [one.type for one in sweep] == ["progress"] * 3 + ["patch"]
     assert sweep[-1].tensors["values"].shape == (3, 4) and sweep[-1].body["answer"]["text"] == " x"
@@ -56,7 +56,7 @@ def test_a_sweep_and_states_come_over_http(running):
     assert states.type == "states" and states.tensors["norms"].shape == (4, 3)
 
 
-def test_edits_of_a_real_model_come_over_http_and_what_does_not_fit_it_is_one_sentence(serving, smollm2):
+def test_edits_of_a_real_model_work_over_http_and_invalid_ones_are_errors(serving, smollm2):
     with serving(further=[ModelEntry("real", "Real", "decoder", lambda: smollm2)]) as running:
         asked = {"model": "real", "text": "a b c"}
         edits = [{"type": "CutEdge", "layer": 1, "head": 2, "query": 2, "key": 1}]
@@ -71,7 +71,7 @@ def test_edits_of_a_real_model_come_over_http_and_what_does_not_fit_it_is_one_se
                 assert refused(answer) == (400, "bad_request"), wrong
 
 
-def test_three_stacks_come_over_http(running):
+def test_three_stacks_work_over_http(running):
     run = running.ask(type="run", model="writer", text="a b c", target="d e")[-1].body
     assert list(run["stacks"]) == ["encoder", "decoder", "cross"] and run["input"]["target"] == "d e"
     for stack, shape in (("encoder", (3, 3)), ("decoder", (2, 2)), ("cross", (2, 3))):
@@ -105,13 +105,13 @@ def test_a_request_as_json_and_as_message_bytes_gets_the_same_stream(running):
         None,
     ],
 )
-def test_other_content_types_are_refused(running, kind):
+def test_other_content_types_are_rejected(running, kind):
     headers = {} if kind is None else {"content-type": kind}
     with running.client() as client:
         assert refused(client.post("/api", content=json.dumps(HELLO), headers=headers))[0] == 415
 
 
-def test_a_charset_beside_the_content_type_is_fine_and_an_encoding_is_not(running):
+def test_a_charset_is_accepted_and_a_content_encoding_is_rejected(running):
     with running.client() as client:
         kind = {"content-type": "Application/JSON; charset=utf-8"}
         assert client.post("/api", content=json.dumps(HELLO), headers=kind).status_code == 200
@@ -135,7 +135,7 @@ def test_a_charset_beside_the_content_type_is_fine_and_an_encoding_is_not(runnin
         b'{"v":1,"id":"1","type":"run","text":' + b"9" * 5000 + b"}",
     ],
 )
-def test_a_body_that_is_no_request_gets_one_sentence(running, body):
+def test_an_invalid_body_is_an_error(running, body):
     with running.client() as client:
         answer = client.post("/api", content=body, headers={"content-type": "application/json"})
         assert refused(answer) == (400, "bad_request")
@@ -157,7 +157,7 @@ def test_a_body_that_is_no_request_gets_one_sentence(running, body):
         ({"type": "run", "text": "a " * 5000}, 413, "too_large"),
     ],
 )
-def test_an_error_that_comes_first_is_an_http_error(running, request_, status, code):
+def test_an_error_as_the_first_response_is_an_http_error(running, request_, status, code):
     with running.client() as client:
         answer = client.post(
             "/api", content=json.dumps({**HELLO, **request_}), headers={"content-type": "application/json"}
@@ -166,7 +166,7 @@ def test_an_error_that_comes_first_is_an_http_error(running, request_, status, c
     assert answer.json()["id"] == "1"
 
 
-def test_a_body_over_the_limit_is_refused_whether_it_says_so_or_not(running):
+def test_a_body_over_the_limit_is_rejected_with_or_without_a_content_length(running):
     large = b" " * 1_000_001
     kind = {"content-type": "application/json"}
     with running.client() as client:
@@ -175,36 +175,36 @@ def test_a_body_over_the_limit_is_refused_whether_it_says_so_or_not(running):
         assert refused(client.post("/api", content=iter([b" "] * 3), headers=kind)) == (400, "bad_request")
 
 
-def test_a_body_that_only_claims_to_be_huge_is_refused_without_waiting_for_it(running):
+def test_a_body_that_only_claims_to_be_huge_is_rejected_at_once(running):
     for length in ("1000001", "99999999999", "9" * 18):
         claim = head(running, "Content-Type: application/json", f"Content-Length: {length}")
         assert running.raw(claim).startswith(b"HTTP/1.1 413")
 
 
-def test_an_endless_body_is_refused_at_the_limit_while_it_still_comes(running):
+def test_an_endless_body_is_rejected_at_the_limit_while_it_still_arrives(running):
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     endless = head(running, "Content-Type: application/json", "Transfer-Encoding: chunked") + chunk * 16
     assert running.raw(endless).startswith(b"HTTP/1.1 413")
 
 
-def test_a_body_that_does_not_come_is_given_up(running):
+def test_a_body_that_does_not_arrive_times_out(running):
     lying = head(running, "Content-Type: application/json", "Content-Length: 500") + b"{"
     assert running.raw(lying).startswith(b"HTTP/1.1 408")
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "5, 6", "９", "9" * 40])
-def test_a_content_length_that_is_no_length_is_refused(running, length):
+def test_an_invalid_content_length_is_rejected(running, length):
     data = head(running, "Content-Type: application/json", f"Content-Length: {length}".encode().decode("latin-1"))
     assert running.raw(data).startswith((b"HTTP/1.1 400", b"HTTP/1.1 413"))
 
 
-def test_what_follows_a_body_that_is_longer_than_it_says_is_no_part_of_it(running):
+def test_bytes_after_the_content_length_are_not_part_of_the_body(running):
     body = json.dumps(HELLO).encode()
     data = head(running, "Content-Type: application/json", f"Content-Length: {len(body)}") + body + b"GARBAGE" * 100
     assert running.status(data) == 200
 
 
-def test_progress_comes_while_the_pass_still_runs(running):
+def test_progress_is_streamed_while_the_forward_pass_runs(running):
     running.gate.at = 1
     request = {**HELLO, "type": "run", "model": "held", "text": "a b c"}
     with running.client() as client, client.stream("POST", "/api", json=request) as answer:
@@ -217,7 +217,7 @@ def test_progress_comes_while_the_pass_still_runs(running):
     assert rest[-1].body["last"]
 
 
-def test_other_requests_are_answered_while_a_pass_runs(running):
+def test_other_requests_are_answered_during_a_forward_pass(running):
     run = threading.Thread(target=running.ask, kwargs={"type": "run", "model": "held", "text": "a"})
     run.start()
     assert running.gate.reached.wait(20)
@@ -226,7 +226,7 @@ def test_other_requests_are_answered_while_a_pass_runs(running):
     run.join(20)
 
 
-def test_closing_the_connection_stops_the_pass(running):
+def test_closing_the_connection_stops_the_forward_pass(running):
     running.gate.at = 1
     request = {**HELLO, "type": "run", "model": "held", "text": "a b c"}
     with running.client() as client, client.stream("POST", "/api", json=request) as answer:
@@ -239,7 +239,7 @@ def test_closing_the_connection_stops_the_pass(running):
     assert len(running.session._held) == 0
 
 
-def test_a_cancelled_request_ends_its_own_stream_with_an_error(running):
+def test_a_canceled_request_ends_its_stream_with_an_error(running):
     running.gate.at = 1
     request = {"v": 1, "id": "7", "type": "run", "model": "held", "text": "a b c"}
     with running.client() as client, client.stream("POST", "/api", json=request) as answer:
@@ -252,7 +252,7 @@ def test_a_cancelled_request_ends_its_own_stream_with_an_error(running):
     assert (last.type, last.body["code"], last.body["last"]) == ("error", "cancelled", True)
 
 
-def test_more_requests_than_the_limit_are_told_to_wait(serving):
+def test_requests_above_the_limit_get_a_busy_error(serving):
     with serving(Limits(requests=2)) as running:
         held = {"type": "run", "model": "held", "text": "a"}
         runs = [threading.Thread(target=running.ask, kwargs=held) for _ in range(2)]
@@ -267,7 +267,7 @@ def test_more_requests_than_the_limit_are_told_to_wait(serving):
         assert running.ask(type="hello")[0].type == "hello"
 
 
-def test_bodies_that_are_still_coming_in_count_as_requests_too(serving):
+def test_requests_whose_bodies_are_still_arriving_count_towards_the_limit(serving):
     with serving(Limits(requests=2)) as running, ExitStack() as stack:
         for _ in range(2):
             slow = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=20))
@@ -278,7 +278,9 @@ def test_bodies_that_are_still_coming_in_count_as_requests_too(serving):
             assert refused(client.post("/api", json=HELLO)) == (503, "busy")
 
 
-def test_a_failure_nobody_foresaw_is_a_sentence_for_the_page_and_a_traceback_for_the_log(running, caplog, monkeypatch):
+def test_an_unexpected_exception_is_an_internal_error_on_the_page_and_a_traceback_in_the_log(
+    running, caplog, monkeypatch
+):
     def fail(*_: object) -> None:
         raise ZeroDivisionError("secret detail")
 
@@ -291,7 +293,7 @@ def test_a_failure_nobody_foresaw_is_a_sentence_for_the_page_and_a_traceback_for
     assert caplog.records[0].exc_info
 
 
-def test_generated_tokens_arrive_one_after_another_and_a_closed_connection_ends_them(running):
+def test_generated_tokens_are_streamed_until_the_connection_closes(running):
     running.gate.open.set()
     responses = running.ask(type="generate", text="one two", max_new_tokens=3)
     kinds = [response.type for response in responses if response.type != "progress"]

@@ -1,4 +1,4 @@
-"""Who gets in: the Host, the token and its cookie, the Origin, and what every response says to the browser."""
+"""Access checks: the Host, the token and its cookie, the Origin; and the security headers of every response."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def post(running, *, host=None, headers=(), cookie=True, body=HELLO, kind="appli
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def test_the_page_with_cookie_and_its_own_origin_gets_in(running):
+def test_the_page_with_its_cookie_and_origin_is_allowed(running):
     assert running.status(post(running, headers=[f"Origin: {running.base}", "Sec-Fetch-Site: same-origin"])) == 200
 
 
@@ -50,13 +50,13 @@ def test_loopback_names_with_the_right_port_are_answered(running, name):
         "",
     ],
 )
-def test_any_other_host_is_refused_even_with_everything_else_right(running, host):
+def test_any_other_host_is_rejected_even_if_everything_else_is_valid(running, host):
     host = host.format(port=running.port)
     answer = running.raw(post(running, host=host or " ", headers=[f"Origin: http://{host}"]))
     assert answer.startswith((b"HTTP/1.1 421", b"HTTP/1.1 400"))
 
 
-def test_a_request_with_two_hosts_or_none_is_refused(running):
+def test_a_request_with_two_hosts_or_none_is_rejected(running):
     own = f"Host: 127.0.0.1:{running.port}\r\n".encode()
     rest = b"Cookie: " + running.cookie.encode() + b"\r\n\r\n"
     assert running.status(b"GET / HTTP/1.1\r\n" + own + rest) == 200
@@ -65,7 +65,7 @@ def test_a_request_with_two_hosts_or_none_is_refused(running):
     assert running.status(b"GET / HTTP/1.0\r\n" + rest) == 421
 
 
-def test_the_start_url_is_exchanged_for_a_cookie_and_loses_its_token(running):
+def test_the_token_in_the_start_url_is_exchanged_for_a_cookie_and_removed(running):
     answer = httpx.get(f"{running.base}/?token={running.token}&view=head", follow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/?view=head"
@@ -80,7 +80,7 @@ def test_the_start_url_is_exchanged_for_a_cookie_and_loses_its_token(running):
         assert "token" not in str(page.url)
 
 
-def test_the_redirect_leads_nowhere_else(running):
+def test_the_redirect_stays_on_the_server(running):
     for path in (f"//evil.com/?token={running.token}", f"/static/app.js?token={running.token}"):
         answer = running.raw(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n\r\n".encode())
         assert answer.startswith(b"HTTP/1.1 401")
@@ -90,7 +90,7 @@ def test_the_redirect_leads_nowhere_else(running):
 @pytest.mark.parametrize(
     "query", ["?token=", "?token=wrong", "?token={token}x", "?token={short}", "?token={token}&token=x"]
 )
-def test_a_wrong_token_opens_nothing(running, query):
+def test_a_wrong_token_is_rejected(running, query):
     query = query.format(token=running.token, short=running.token[:-1])
     answer = httpx.get(f"{running.base}/{query}")
     assert answer.status_code == 401
@@ -106,7 +106,7 @@ def test_without_the_cookie_nothing_is_served(running, path):
     assert httpx.get(running.base + path, headers={"cookie": "theme=dark; " + running.cookie}).status_code in (200, 404)
 
 
-def test_a_post_without_the_cookie_is_refused(running):
+def test_a_post_without_the_cookie_is_rejected(running):
     assert running.status(post(running, cookie=False, headers=[f"Origin: {running.base}"])) == 401
 
 
@@ -135,26 +135,26 @@ def test_tokens_and_cookies_are_compared_in_constant_time(running, monkeypatch):
         "",
     ],
 )
-def test_a_post_from_any_other_origin_is_refused(running, origin):
+def test_a_post_from_any_other_origin_is_rejected(running, origin):
     header = f"Origin: {origin.format(port=running.port)}"
     assert running.status(post(running, headers=[header])) == 403
 
 
-def test_two_origins_are_refused(running):
+def test_two_origins_are_rejected(running):
     assert running.status(post(running, headers=[f"Origin: {running.base}", "Origin: http://evil.com"])) == 403
 
 
-def test_no_origin_is_for_scripts_with_the_cookie_and_never_for_a_browser(running):
+def test_a_post_without_an_origin_is_allowed_for_scripts_but_not_for_browsers(running):
     assert running.status(post(running)) == 200
     assert running.status(post(running, headers=["Sec-Fetch-Site: same-origin"])) == 403
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "unheard-of"])
-def test_a_post_that_the_browser_calls_foreign_is_refused(running, site):
+def test_a_post_marked_as_cross_site_by_the_browser_is_rejected(running, site):
     assert running.status(post(running, headers=[f"Origin: {running.base}", f"Sec-Fetch-Site: {site}"])) == 403
 
 
-def test_another_site_may_link_to_the_page_but_not_embed_or_load_it(running):
+def test_another_site_can_link_to_the_page_but_not_embed_or_load_it(running):
     with running.client() as client:
         foreign = {"sec-fetch-site": "cross-site"}
         link = {**foreign, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
@@ -202,7 +202,7 @@ def test_every_response_carries_the_security_headers(running):
         assert headers["cache-control"] == ("no-cache" if answer.url.path.startswith("/static") else "no-store")
 
 
-def test_a_preflight_from_elsewhere_gets_no_leave(running):
+def test_a_cors_preflight_from_another_site_is_rejected(running):
     answer = httpx.options(
         f"{running.base}/api",
         headers={"origin": "http://evil.com", "access-control-request-method": "POST", "cookie": running.cookie},
@@ -211,7 +211,7 @@ def test_a_preflight_from_elsewhere_gets_no_leave(running):
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_there_is_no_websocket(running):
+def test_websockets_are_rejected(running):
     lines = [
         "GET /api HTTP/1.1",
         f"Host: 127.0.0.1:{running.port}",
@@ -224,7 +224,7 @@ def test_there_is_no_websocket(running):
     assert running.status("\r\n".join([*lines, f"Cookie: {running.cookie}", "", ""]).encode()) == 405
 
 
-def test_refusals_are_one_sentence_in_json_or_a_page_for_a_person(running):
+def test_errors_are_json_for_scripts_and_a_page_for_browsers(running):
     answer = httpx.get(running.base)
     assert answer.headers["content-type"] == "application/json"
     assert answer.json()["type"] == "error"
@@ -237,7 +237,7 @@ def test_refusals_are_one_sentence_in_json_or_a_page_for_a_person(running):
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST"])
-def test_other_methods_are_refused(running, method):
+def test_other_methods_are_rejected(running, method):
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
     for path in ("/", "/static/app.js"):
         connection.request(method, path, headers={"Cookie": running.cookie, "Origin": running.base})

@@ -1,4 +1,4 @@
-"""A served model from its first line on the terminal to its end: in a process of its own, with a real signal."""
+"""The server from its first line on the terminal to its end, in its own process and with real signals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from attnscope.server.address import DEFAULT_PORT, Listener, listen
 
 ATTNSCOPE = Path(sys.executable).with_name("attnscope")
 ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
-END_WITHIN_S = 2.0  # promised to whoever presses Ctrl-C
+END_WITHIN_S = 2.0  # the promised time from Ctrl-C to the end
 
 # A pass that holds every layer, longer than any test lasts, and hears nothing meanwhile.
 DEAF = """
@@ -37,7 +37,7 @@ _serve(Session([ModelEntry.loaded(model)]), listen(port=0), "a fake", open_brows
 
 @contextmanager
 def started(*command: str | Path) -> Generator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """A process that serves, the URL that it printed, and the lines it printed before."""
+    """A process that serves, the URL that it printed, and the lines that it printed before."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as process:
         assert process.stdout
@@ -70,7 +70,7 @@ def opened(url: str) -> Generator[httpx.Client]:
 RUN = {"v": 1, "id": "1", "type": "run", "text": "a b c"}
 
 
-def test_the_url_stands_on_a_line_of_its_own_and_answers_at_once():
+def test_the_url_is_printed_on_its_own_line_and_answers_at_once():
     with started(ATTNSCOPE, "serve", "minilm", "--no-browser", "--port", "0") as (process, url, _):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}", url)
         with opened(url) as client:
@@ -79,7 +79,7 @@ def test_the_url_stands_on_a_line_of_its_own_and_answers_at_once():
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_success_also_while_a_pass_runs_that_hears_nothing(sent):
+def test_a_signal_ends_the_server_with_code_0_even_during_a_forward_pass_that_cannot_stop(sent):
     with started(sys.executable, "-c", DEAF) as (process, url, _), opened(url) as client:
         request = client.build_request("POST", "/api", json=RUN)
         answer = client.send(request, stream=True)
@@ -88,7 +88,7 @@ def test_a_signal_ends_it_with_success_also_while_a_pass_runs_that_hears_nothing
         answer.close()
 
 
-def test_a_signal_ends_it_also_while_a_client_is_half_way_through_its_request():
+def test_a_signal_ends_the_server_even_during_a_partial_request():
     with started(sys.executable, "-c", DEAF) as (process, url, _):
         with opened(url) as client:
             cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
@@ -100,17 +100,17 @@ def test_a_signal_ends_it_also_while_a_client_is_half_way_through_its_request():
             end(process, signal.SIGTERM)
 
 
-def test_a_port_that_was_asked_for_and_is_in_use_is_an_error():
+def test_an_explicit_port_that_is_in_use_is_an_error():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         command = [ATTNSCOPE, "serve", "minilm", "--no-browser", "--port", str(port)]
         done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"attnscope: Port {port} is in use already")
+    assert done.stderr.startswith(f"attnscope: Port {port} is in use.")
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_default_port_gives_way_to_the_next_free_one():
+def test_the_next_free_port_is_used_if_the_default_port_is_in_use():
     first = listen()
     second = listen()
     try:
@@ -122,7 +122,7 @@ def test_the_default_port_gives_way_to_the_next_free_one():
         second.socket.close()
 
 
-def test_a_token_of_ones_own_is_the_one_that_opens():
+def test_a_custom_token_is_accepted():
     with started(ATTNSCOPE, "serve", "minilm", "--no-browser", "--port", "0", "--token", "my-own.token") as (_, url, _):
         assert url.endswith("/?token=my-own.token")
         with opened(url) as client:
@@ -134,7 +134,7 @@ def closed(listener: Listener) -> Listener:
     return listener
 
 
-def test_it_listens_on_loopback_unless_told_otherwise():
+def test_the_server_listens_on_loopback_by_default():
     listener = listen(port=0)
     try:
         assert listener.socket.getsockname()[0] == "127.0.0.1"
@@ -142,7 +142,7 @@ def test_it_listens_on_loopback_unless_told_otherwise():
         listener.socket.close()
 
 
-def test_listening_everywhere_answers_to_the_address_of_the_connection_and_to_no_name():
+def test_a_wildcard_listener_accepts_the_connection_address_but_no_other_name():
     access = closed(listen("0.0.0.0", 0, "long-enough-token")).access
     port = access.port
     assert access.host_is(f"192.0.2.7:{port}", ("192.0.2.7", port))
@@ -151,12 +151,12 @@ def test_listening_everywhere_answers_to_the_address_of_the_connection_and_to_no
     assert access.host_is(f"127.0.0.1:{port}", ("127.0.0.1", port))
 
 
-def test_one_address_answers_to_no_other():
+def test_a_listener_on_one_address_rejects_other_host_names():
     access = closed(listen("127.0.0.1", 0)).access
     assert not access.host_is(f"192.0.2.7:{access.port}", ("192.0.2.7", access.port))
 
 
-def test_a_tunnel_can_have_a_name_of_its_own():
+def test_an_allowed_host_name_for_a_tunnel_is_accepted():
     access = closed(listen(port=0, allowed_hosts=("scope.example", "localhost:9000"))).access
     assert access.host_is(f"scope.example:{access.port}", None)
     assert access.host_is("localhost:9000", None)

@@ -1,11 +1,11 @@
-"""The page and its files: each under its own name, and nothing else of the disk under any name."""
+"""The page and its files are served by name, and no other file on disk is."""
 
 from __future__ import annotations
 
 import pytest
 
 
-def test_the_page_and_its_files_have_their_types(running):
+def test_the_page_and_its_files_have_the_right_media_types(running):
     with running.client() as client:
         for path, kind, content in [
             ("/", "text/html; charset=utf-8", "<!doctype html><title>the page</title>"),
@@ -17,7 +17,7 @@ def test_the_page_and_its_files_have_their_types(running):
             assert client.head(path).status_code == 200
 
 
-def test_a_file_that_has_not_changed_is_not_sent_again(running, static):
+def test_an_unchanged_file_is_not_sent_again(running, static):
     with running.client() as client:
         first = client.get("/static/app.js")
         again = client.get("/static/app.js", headers={"if-none-match": first.headers["etag"]})
@@ -54,7 +54,7 @@ def test_a_file_that_has_not_changed_is_not_sent_again(running, static):
         "http://evil.com/static/app.js",
     ],
 )
-def test_no_other_path_leads_to_a_file(running, path):
+def test_no_path_outside_the_folder_is_served(running, path):
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\nCookie: {running.cookie}\r\n\r\n"
     answer = running.raw(request.encode())
     assert answer.startswith(b"HTTP/1.1 404")

@@ -1,4 +1,4 @@
-"""Three stacks through a session: source and target, and every message about every stack."""
+"""An encoder-decoder model in a session: source and target, and all messages about each of the three stacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helpers import tiny_models
 from helpers.session_requests import ask, error_of
 
 import attnscope
-from attnscope.session import HeldTrace, ModelEntry, Session
+from attnscope.session import ModelEntry, Session, StoredTrace
 from attnscope.testing.fake_model import FakeModel
 
 STACKS = {"encoder": (12, 12), "decoder": (5, 5), "cross": (5, 12)}
@@ -22,7 +22,7 @@ def trace() -> attnscope.Trace:
 
 @pytest.fixture(scope="module")
 def session(trace: attnscope.Trace) -> Session:
-    return Session([ModelEntry.loaded(FakeModel(kind="encoder-decoder"))], traces=[HeldTrace.alone(trace)])
+    return Session([ModelEntry.loaded(FakeModel(kind="encoder-decoder"))], traces=[StoredTrace.without_model(trace)])
 
 
 def test_a_run_with_a_target_has_three_stacks_and_two_sides(session: Session) -> None:
@@ -38,21 +38,21 @@ def test_a_run_with_a_target_has_three_stacks_and_two_sides(session: Session) ->
     assert own["input"]["target"] is None and len(own["tokens"]["target"]) == 3
 
 
-def test_a_target_for_a_model_without_a_decoder_of_its_own_is_a_bad_request() -> None:
+def test_a_target_is_a_bad_request_unless_the_model_is_an_encoder_decoder() -> None:
     session = Session([ModelEntry.loaded(FakeModel())])
     code, message = error_of(ask(session, type="run", text="a", target="b"))
     assert code == "bad_request" and "no target side" in message
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_layers_tiles_and_edges_of_every_stack_are_those_of_the_trace(
+def test_layers_tiles_and_edges_of_every_stack_match_the_trace(
     session: Session, trace: attnscope.Trace, stack: str
 ) -> None:
     queries, keys = STACKS[stack]
     layer = ask(session, type="layer", trace=trace.id, stack=stack, layer=1)[-1]
     assert (layer.body["queries"], layer.body["keys"]) == (queries, keys)
     assert layer.body["bias"] == (None if stack == "cross" else {"kind": "relative"})
-    if stack != "cross":  # one number for each distance: nothing of the size tokens x tokens
+    if stack != "cross":  # one number per distance, so nothing has tokens x tokens entries
         assert layer.tensors["bias"].shape == (4, queries + keys - 1)
     tile = ask(session, type="tile", trace=trace.id, stack=stack, layer=1, heads=[3], rows=[4, 0])[-1]
     expected = trace.attention(1, 3, stack, rows=[4, 0]).numpy()
@@ -61,7 +61,7 @@ def test_layers_tiles_and_edges_of_every_stack_are_those_of_the_trace(
     assert edge.tensors["weight"][4 + 3] == pytest.approx(float(trace.attention(1, 3, stack)[2, 1]), abs=1e-6)
 
 
-def test_the_overview_of_cross_attention_measures_what_means_something_across(
+def test_the_overview_of_cross_attention_has_only_measures_defined_for_it(
     session: Session, trace: attnscope.Trace
 ) -> None:
     names = [measure.name for measure in attnscope.analysis.MEASURES]

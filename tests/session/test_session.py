@@ -1,4 +1,4 @@
-"""The dispatcher: what each request gets, and what bad ones get."""
+"""The session: the response to each type of request, and the errors for bad ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from helpers.session_requests import LayerGate, ask, error_of
 
 from attnscope.errors import InputError, UnreachableError, UnsupportedError
-from attnscope.session import Example, HeldTrace, InputText, Limits, ModelEntry, Session
+from attnscope.session import Example, InputText, Limits, ModelEntry, Session, StoredTrace
 from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import decode
 
@@ -22,7 +22,7 @@ def traced(session: Session, text: str = "a b c d", **fields: object) -> str:
     return ask(session, type="run", text=text, **fields)[-1].body["trace"]
 
 
-def test_hello_tells_what_there_is_to_ask():
+def test_hello_lists_models_examples_requests_and_limits():
     examples = [Example("Fox", "a fox", model="fake", figure="1"), Example("Other", "b", model="missing")]
     models = [ModelEntry.loaded(FakeModel()), ModelEntry("later", "Later", "encoder", FakeModel)]
     (hello,) = ask(Session(models, examples=examples), type="hello")
@@ -39,7 +39,7 @@ def test_hello_tells_what_there_is_to_ask():
     assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000, "new_tokens": 512, "image_bytes": 8 * 2**20}
 
 
-def test_a_run_reports_every_layer_and_gives_a_trace_that_can_be_asked_for_again(session):
+def test_a_run_reports_every_layer_and_its_trace_can_be_requested_again(session):
     responses = ask(session, type="run", text="one two", pair="three")
     assert [(r.type, r.body.get("done")) for r in responses] == [
         ("progress", 1),
@@ -59,7 +59,7 @@ def test_a_run_reports_every_layer_and_gives_a_trace_that_can_be_asked_for_again
     assert ask(session, type="trace", trace=body["trace"])[-1].body == body
 
 
-def test_a_layer_and_a_tile_are_those_of_the_trace(session):
+def test_layer_and_tile_responses_match_the_trace(session):
     trace = FakeModel().trace("a b c d")
     assert traced(session) == trace.id
     layer = ask(session, type="layer", trace=trace.id, stack="decoder", layer=2)[-1]
@@ -70,7 +70,7 @@ def test_a_layer_and_a_tile_are_those_of_the_trace(session):
     assert tile.tensors["scores"].shape == (2, 1, 4)
 
 
-def test_a_check_reports_progress_and_gives_the_full_certificate(session):
+def test_a_check_reports_progress_and_returns_the_full_certificate(session):
     responses = ask(session, type="check", trace=traced(session))
     assert [r.body.get("stage") for r in responses] == ["check"] * 3 + [None]
     assert responses[-1].body["certificate"]["scope"] == "full"
@@ -79,30 +79,42 @@ def test_a_check_reports_progress_and_gives_the_full_certificate(session):
 @pytest.mark.parametrize(
     ("fields", "code", "sentence"),
     [
-        ({"type": "dance"}, "bad_request", "There is no request 'dance'"),
-        ({"type": "run"}, "bad_request", "needs the string `text`; got nothing"),
+        ({"type": "dance"}, "bad_request", "Unknown request type 'dance'"),
+        ({"type": "run"}, "bad_request", "`text` must be a string; got nothing"),
         ({"type": "run", "text": ["a"]}, "bad_request", "got a list"),
         ({"type": "run", "text": ""}, "bad_request", "The text is empty"),
-        ({"type": "run", "text": "a", "pair": 5}, "bad_request", "needs the string `pair`"),
+        ({"type": "run", "text": "a", "pair": 5}, "bad_request", "`pair` must be a string"),
         ({"type": "run", "text": "a", "pair": "\udfff"}, "bad_request", "half a character"),
-        ({"type": "run", "text": "a", "model": "gpt9"}, "unknown", "no model 'gpt9'; it has fake"),
-        ({"type": "trace", "trace": "x"}, "unknown", "run the text again"),
-        ({"type": "check", "trace": "x"}, "unknown", "run the text again"),
-        ({"type": "cancel"}, "bad_request", "needs the string `target`"),
+        ({"type": "run", "text": "a", "model": "gpt9"}, "unknown", "Unknown model 'gpt9'. This session has fake."),
+        ({"type": "trace", "trace": "x"}, "unknown", "Run the text again"),
+        ({"type": "check", "trace": "x"}, "unknown", "Run the text again"),
+        ({"type": "cancel"}, "bad_request", "`target` must be a string"),
         ({"type": "layer", "stack": "cross", "layer": 0}, "bad_request", "no stack 'cross'; it has decoder"),
-        ({"type": "layer", "stack": "decoder"}, "bad_request", "`layer` wants the whole number"),
-        ({"type": "layer", "stack": "decoder", "layer": 3}, "bad_request", "from 0 to 2"),
-        ({"type": "layer", "stack": "decoder", "layer": -1}, "bad_request", "from 0 to 2"),
+        ({"type": "layer", "stack": "decoder"}, "bad_request", "`layer` must be a layer index"),
+        ({"type": "layer", "stack": "decoder", "layer": 3}, "bad_request", "valid indices are 0 to 2"),
+        ({"type": "layer", "stack": "decoder", "layer": -1}, "bad_request", "valid indices are 0 to 2"),
         ({"type": "layer", "stack": "decoder", "layer": True}, "bad_request", "got a bool"),
         ({"type": "layer", "stack": "decoder", "layer": 1.0}, "bad_request", "got a float"),
-        ({"type": "layer", "stack": "decoder", "layer": 10**300}, "bad_request", "from 0 to 2"),
-        ({"type": "tile", "stack": "decoder", "layer": 0, "heads": [], "rows": [0]}, "bad_request", "`heads`, a list"),
-        ({"type": "tile", "stack": "decoder", "layer": 0, "heads": [4], "rows": [0]}, "bad_request", "from 0 to 3"),
-        ({"type": "tile", "stack": "decoder", "layer": 0, "heads": [0], "rows": [4]}, "bad_request", "from 0 to 3"),
+        ({"type": "layer", "stack": "decoder", "layer": 10**300}, "bad_request", "valid indices are 0 to 2"),
+        (
+            {"type": "tile", "stack": "decoder", "layer": 0, "heads": [], "rows": [0]},
+            "bad_request",
+            "`heads` must be a list",
+        ),
+        (
+            {"type": "tile", "stack": "decoder", "layer": 0, "heads": [4], "rows": [0]},
+            "bad_request",
+            "valid indices are 0 to 3",
+        ),
+        (
+            {"type": "tile", "stack": "decoder", "layer": 0, "heads": [0], "rows": [4]},
+            "bad_request",
+            "valid indices are 0 to 3",
+        ),
         ({"type": "tile", "stack": "decoder", "layer": 0, "heads": [0], "rows": [0] * 5}, "bad_request", "there are 4"),
     ],
 )
-def test_a_bad_request_gets_one_sentence(session, fields, code, sentence):
+def test_a_bad_request_is_answered_with_an_error(session, fields, code, sentence):
     fields = {"trace": traced(session), **fields} if fields["type"] in ("layer", "tile") else fields
     found, message = error_of(ask(session, **fields))
     assert found == code
@@ -110,13 +122,13 @@ def test_a_bad_request_gets_one_sentence(session, fields, code, sentence):
 
 
 @pytest.mark.parametrize("data", [b"", b"1234567", b"\xff" * 100, (10**6).to_bytes(8, "little") + b"{}"])
-def test_bytes_that_are_no_message_get_one_sentence(session, data):
+def test_invalid_bytes_are_answered_with_an_error(session, data):
     responses: list[bytes] = []
     session.respond(data, responses.append)
     assert error_of([decode(responses[-1])])[0] == "bad_request"
 
 
-def test_a_text_too_long_is_refused_before_it_is_tokenised_and_the_tokens_before_the_pass(monkeypatch):
+def test_characters_are_checked_before_tokenizing_and_tokens_before_the_forward_pass(monkeypatch):
     gate = LayerGate()
     model = FakeModel(on_layer=gate)
     session = Session([ModelEntry.loaded(model)], limits=Limits(tokens=10, characters=100))
@@ -129,15 +141,15 @@ def test_a_text_too_long_is_refused_before_it_is_tokenised_and_the_tokens_before
     assert gate.passes == 0
 
 
-def test_a_trace_that_would_not_fit_is_refused_before_the_pass():
+def test_a_trace_that_is_too_large_is_rejected_before_the_forward_pass():
     gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))], limits=Limits(trace_bytes=1000))
     code, message = error_of(ask(session, type="run", text="a b c d"))
-    assert (code, "keeps 1,000" in message) == ("too_large", True)
+    assert (code, "at most 1,000" in message) == ("too_large", True)
     assert gate.passes == 0
 
 
-def test_the_traces_not_looked_at_for_longest_go_first_when_the_budget_is_spent():
+def test_least_recently_used_traces_are_dropped_when_the_budget_is_exceeded():
     size = FakeModel().trace("a b c d").nbytes
     session = Session([ModelEntry.loaded(FakeModel())], limits=Limits(trace_bytes=2 * size))
     first, second = traced(session, "a b c d"), traced(session, "e f g h")
@@ -147,7 +159,7 @@ def test_the_traces_not_looked_at_for_longest_go_first_when_the_budget_is_spent(
     assert kept == ["trace", "error", "trace"]
 
 
-def test_a_model_is_loaded_once_when_first_needed_and_again_after_a_failure():
+def test_a_model_is_loaded_when_first_needed_and_again_after_a_failure():
     calls: list[str] = []
 
     def load() -> FakeModel:
@@ -166,7 +178,7 @@ def test_a_model_is_loaded_once_when_first_needed_and_again_after_a_failure():
     assert calls == ["load", "load"]
 
 
-def test_a_refusal_of_the_model_reaches_the_page():
+def test_an_unsupported_model_is_reported_to_the_page():
     def refuse(_layer: int) -> None:
         raise UnsupportedError("This model cannot be shown exactly.")
 
@@ -174,7 +186,7 @@ def test_a_refusal_of_the_model_reaches_the_page():
     assert error_of(ask(session, type="run", text="a")) == ("unsupported", "This model cannot be shown exactly.")
 
 
-def test_a_failure_nobody_foresaw_is_a_sentence_and_a_log_entry_with_its_traceback(caplog):
+def test_an_unexpected_exception_is_an_internal_error_and_is_logged_with_its_traceback(caplog):
     def fail(_layer: int) -> None:
         raise ZeroDivisionError("secret detail")
 
@@ -184,9 +196,9 @@ def test_a_failure_nobody_foresaw_is_a_sentence_and_a_log_entry_with_its_traceba
     assert caplog.records[0].exc_info[0] is ZeroDivisionError
 
 
-def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
+def test_a_session_without_a_model_shows_traces_and_reports_what_is_unsupported():
     trace = FakeModel().trace("a b")
-    session = Session(traces=[HeldTrace(trace, None, InputText("a b"))])
+    session = Session(traces=[StoredTrace(trace, None, InputText("a b"))])
     hello = ask(session, type="hello")[0].body
     assert (hello["model"], hello["can"]) == (None, ["trace", "overview", "layer", "tile", "values", "edge", "cancel"])
     assert hello["trace"] == trace.id
@@ -195,13 +207,13 @@ def test_a_session_without_a_model_shows_its_traces_and_says_what_it_cannot():
     assert error_of(ask(session, type="check", trace=trace.id))[0] == "unsupported"
 
 
-def test_a_session_whose_own_model_is_not_among_its_models_is_an_error():
-    with pytest.raises(InputError, match="'other' is not among its models: fake"):
+def test_an_unknown_default_model_is_an_error():
+    with pytest.raises(InputError, match="'other' is not one of the session's models: fake"):
         Session([ModelEntry.loaded(FakeModel())], model="other")
 
 
 @pytest.mark.parametrize("name", ["smollm2", "minilm"])
-def test_a_real_model_goes_the_whole_way(name, request):
+def test_a_real_model_runs_end_to_end(name, request):
     model = request.getfixturevalue(name)
     session = Session([ModelEntry.loaded(model)])
     pair = "the cat lay on the rug" if name == "minilm" else None
@@ -222,7 +234,7 @@ def test_a_real_model_goes_the_whole_way(name, request):
     assert long[0] == "too_large"
 
 
-def test_an_overview_comes_layer_by_layer_and_holds_the_largest_weight_of_every_cell(session):
+def test_an_overview_comes_layer_by_layer_with_the_largest_weight_of_each_cell(session):
     trace = traced(session, "a b c d e")
     stack = next(iter(ask(session, type="trace", trace=trace)[-1].body["stacks"]))
     responses = ask(session, type="overview", trace=trace, stack=stack)
@@ -236,17 +248,19 @@ def test_an_overview_comes_layer_by_layer_and_holds_the_largest_weight_of_every_
         assert np.abs(response.tensors["thumbnails"] - expected).max() <= 1
 
 
-def test_an_overview_of_a_stack_that_is_not_there_is_an_error(session):
+def test_an_overview_of_an_unknown_stack_is_an_error(session):
     assert error_of(ask(session, type="overview", trace=traced(session), stack="cross"))[0] == "bad_request"
 
 
-def test_an_overview_stops_when_whoever_asked_has_gone(session):
+def test_an_overview_stops_when_the_client_disconnects(session):
     trace = traced(session)
     stack = next(iter(ask(session, type="trace", trace=trace)[-1].body["stacks"]))
-    assert error_of(ask(session, type="overview", trace=trace, stack=stack, gone=lambda: True))[0] == "cancelled"
+    assert (
+        error_of(ask(session, type="overview", trace=trace, stack=stack, disconnected=lambda: True))[0] == "cancelled"
+    )
 
 
-def test_only_a_session_with_an_exporter_makes_files_and_says_so():
+def test_export_is_offered_only_by_a_session_with_an_exporter():
     asked = {}
 
     def exporter(trace, **how):
@@ -264,16 +278,16 @@ def test_only_a_session_with_an_exporter_makes_files_and_says_so():
 
 
 @pytest.mark.parametrize("fields", [{"type": "run"}, {"type": "run", "pair": "a dog"}, {"type": "generate"}])
-def test_a_text_is_tokenized_once_to_be_counted_and_run(smollm2, monkeypatch, fields):
+def test_a_text_is_tokenized_only_once(smollm2, monkeypatch, fields):
     session = Session([ModelEntry.loaded(smollm2)])
-    smollm2.trace("warm")  # the tokenizer's own style is found out before
-    given: list[object] = []
+    smollm2.trace("warm")  # the tokenizer is probed on the first call
+    tokenized: list[object] = []
     own = type(smollm2.tokenizer).__call__
 
     def counting(self, *texts, **options):
-        given.append(texts)
+        tokenized.append(texts)
         return own(self, *texts, **options)
 
     monkeypatch.setattr(type(smollm2.tokenizer), "__call__", counting)
     assert ask(session, text="a cat sat", max_new_tokens=1, **fields)[-1].type == "trace"
-    assert given == [("a cat sat", "a dog") if "pair" in fields else ("a cat sat",)]
+    assert tokenized == [("a cat sat", "a dog") if "pair" in fields else ("a cat sat",)]

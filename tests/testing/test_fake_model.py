@@ -1,4 +1,4 @@
-"""The fake model is what a session takes for a model: pyright checks the assignment, the rest is checked here."""
+"""The fake model satisfies the protocol of a session's models. Pyright checks the assignment; the rest is checked here."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ FAKE: ModelLike = FakeModel()
 PUBLIC = sorted(name for name in dir(ModelLike) if not name.startswith("_"))
 
 
-def test_the_protocol_asks_for_something() -> None:
+def test_the_protocol_has_members() -> None:
     assert {"name", "stacks", "trace"} <= set(PUBLIC)
 
 
 def named_parameters(function: Callable[..., object]) -> set[str]:
-    """The names that a caller may use; what an overloaded method gathers in `*` and `**` has none."""
+    """The names of parameters that a caller may use, without `*args` and `**kwargs` of overloaded methods."""
     several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     parameters = inspect.signature(function).parameters.values()
     return {one.name for one in parameters if one.kind not in several} - {"self"}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_the_fake_has_what_the_protocol_asks_for(name: str) -> None:
+def test_the_fake_model_has_every_member_of_the_protocol(name: str) -> None:
     assert hasattr(FAKE, name)
     wanted = getattr(ModelLike, name)
     if callable(wanted):
@@ -35,7 +35,7 @@ def test_the_fake_has_what_the_protocol_asks_for(name: str) -> None:
         assert any(one.kind is one.VAR_KEYWORD for one in taken) or named_parameters(wanted) <= names
 
 
-def test_its_traces_are_real_and_the_same_for_the_same_text() -> None:
+def test_traces_are_the_same_for_the_same_text() -> None:
     one, other = FAKE.trace("a b c"), FAKE.trace("a b c")
     assert one.id == other.id != FAKE.trace("a b d").id
     assert [token.text for token in one.tokens] == [" a", " b", " c"]

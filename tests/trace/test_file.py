@@ -1,4 +1,4 @@
-"""Traces as files: what is saved is what is opened, and a file that is not whole is refused in a sentence."""
+"""Trace files: saving and opening preserves a trace, and damaged files raise clear errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def saved(smollm2: attnscope.Model, tmp_path_factory: pytest.TempPathFactory) ->
     return trace, path
 
 
-def test_an_opened_trace_is_the_saved_one(saved: tuple[attnscope.Trace, Path]) -> None:
+def test_an_opened_trace_equals_the_saved_one(saved: tuple[attnscope.Trace, Path]) -> None:
     trace, path = saved
     opened = attnscope.open(path)
     assert opened.id == trace.id and opened.tokens == trace.tokens and opened.stacks == trace.stacks
@@ -32,14 +32,14 @@ def test_an_opened_trace_is_the_saved_one(saved: tuple[attnscope.Trace, Path]) -
     assert torch.equal(opened.scores(17, 4), trace.scores(17, 4)) and torch.equal(opened.v(17, 4), trace.v(17, 4))
 
 
-def test_without_the_model_head_outputs_and_logits_are_missing_and_said_so(saved: tuple[attnscope.Trace, Path]) -> None:
+def test_without_the_model_head_outputs_and_logits_are_unavailable(saved: tuple[attnscope.Trace, Path]) -> None:
     opened = attnscope.open(saved[1])
     assert opened.logits is None
     with pytest.raises(UnsupportedError, match=r"output of head 3\.1 is unknown"):
         opened.head_output(3, 1)
 
 
-def test_with_the_model_everything_is_there(saved: tuple[attnscope.Trace, Path], smollm2: attnscope.Model) -> None:
+def test_with_the_model_everything_is_available(saved: tuple[attnscope.Trace, Path], smollm2: attnscope.Model) -> None:
     trace, path = saved
     opened = attnscope.open(path, model=smollm2)
     torch.testing.assert_close(opened.head_output(3, 1), trace.head_output(3, 1))
@@ -47,15 +47,13 @@ def test_with_the_model_everything_is_there(saved: tuple[attnscope.Trace, Path],
     assert opened.id == trace.id
 
 
-def test_another_model_is_not_taken_for_the_one_that_made_it(
-    saved: tuple[attnscope.Trace, Path], minilm: attnscope.Model
-) -> None:
+def test_opening_with_another_model_raises(saved: tuple[attnscope.Trace, Path], minilm: attnscope.Model) -> None:
     with pytest.raises(InputError, match="other weights"):
         attnscope.open(saved[1], model=minilm)
 
 
 @pytest.mark.parametrize("family", sorted(tiny_models.FAMILIES))
-def test_every_kind_of_layer_travels_with_its_output_projection(family: str, tmp_path: Path) -> None:
+def test_every_kind_of_layer_is_saved_with_its_output_projection(family: str, tmp_path: Path) -> None:
     trace = attnscope.Model(tiny_models.build(family)).trace(tiny_models.ids())
     trace.save(tmp_path / "a.trace", weights=True)
     opened = attnscope.open(tmp_path / "a.trace")
@@ -67,14 +65,14 @@ def test_every_kind_of_layer_travels_with_its_output_projection(family: str, tmp
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, 5000, -1])
-def test_a_truncated_file_is_refused(saved: tuple[attnscope.Trace, Path], tmp_path: Path, keep: int) -> None:
+def test_a_truncated_file_raises(saved: tuple[attnscope.Trace, Path], tmp_path: Path, keep: int) -> None:
     cut = tmp_path / "cut.trace"
     cut.write_bytes(saved[1].read_bytes()[:keep])
-    with pytest.raises(DamagedError, match="not a whole trace"):
+    with pytest.raises(DamagedError, match="not a complete trace"):
         attnscope.open(cut)
 
 
-def test_a_changed_file_is_refused(saved: tuple[attnscope.Trace, Path], tmp_path: Path) -> None:
+def test_a_changed_file_raises(saved: tuple[attnscope.Trace, Path], tmp_path: Path) -> None:
     data = bytearray(saved[1].read_bytes())
     data[-100] ^= 1
     (tmp_path / "changed.trace").write_bytes(data)
@@ -87,8 +85,8 @@ def test_a_changed_file_is_refused(saved: tuple[attnscope.Trace, Path], tmp_path
     [
         (lambda d: d | {"format": 2}, "format 2"),
         (lambda d: {"something": "else"}, "not a trace that attnscope saved"),
-        (lambda d: {key: value for key, value in d.items() if key != "stacks"}, "lacks parts"),
-        (lambda d: d | {"tokens": {"text": d["tokens"]["text"][:-1]}}, "do not fit together"),
+        (lambda d: {key: value for key, value in d.items() if key != "stacks"}, "missing parts"),
+        (lambda d: d | {"tokens": {"text": d["tokens"]["text"][:-1]}}, "do not match"),
         (
             lambda d: d | {"tokens": {"text": [{**t, "text": "x"} for t in d["tokens"]["text"]]}},
             "does not match its hash",
@@ -96,7 +94,7 @@ def test_a_changed_file_is_refused(saved: tuple[attnscope.Trace, Path], tmp_path
     ],
     ids=["newer", "foreign", "parts missing", "tokens missing", "tokens changed"],
 )
-def test_a_file_of_another_kind_is_refused(
+def test_a_file_with_other_metadata_raises(
     saved: tuple[attnscope.Trace, Path], tmp_path: Path, change, message
 ) -> None:
     from safetensors import safe_open
@@ -109,29 +107,29 @@ def test_a_file_of_another_kind_is_refused(
         attnscope.open(path)
 
 
-def test_other_files_are_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_trace_raises(tmp_path: Path) -> None:
     save_file({"a": torch.ones(2)}, tmp_path / "plain.safetensors")
     with pytest.raises(DamagedError, match="not a trace that attnscope saved"):
         attnscope.open(tmp_path / "plain.safetensors")
     torch.save({"a": 1}, tmp_path / "pickle.trace")
-    with pytest.raises(DamagedError, match="not a whole trace"):
+    with pytest.raises(DamagedError, match="not a complete trace"):
         attnscope.open(tmp_path / "pickle.trace")
-    with pytest.raises(MissingError, match="There is no trace"):
+    with pytest.raises(MissingError, match="Trace not found"):
         attnscope.open(tmp_path / "none.trace")
 
 
-def test_what_is_no_path_or_no_model_gets_a_sentence(saved: tuple[attnscope.Trace, Path]) -> None:
+def test_an_invalid_path_or_model_raises_a_clear_error(saved: tuple[attnscope.Trace, Path]) -> None:
     trace, path = saved
-    for given in (None, 5):
-        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
-            attnscope.open(given)  # pyright: ignore[reportArgumentType]
-        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
-            trace.save(given)  # pyright: ignore[reportArgumentType]
+    for value in (None, 5):
+        with pytest.raises(InputError, match=f"must be a string or a path object; got {type(value).__name__}"):
+            attnscope.open(value)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(InputError, match=f"must be a string or a path object; got {type(value).__name__}"):
+            trace.save(value)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match=r"is an `attnscope\.Model`, .*; got str"):
         attnscope.open(path, model="smollm2")  # pyright: ignore[reportArgumentType]
 
 
-def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
+def test_a_failed_save_leaves_only_the_old_file(
     saved: tuple[attnscope.Trace, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "fox.trace"

@@ -1,4 +1,4 @@
-"""Attention weights from anywhere become a trace, or a sentence about what is wrong with them."""
+"""Attention weights from any source become a trace or raise a clear error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attnscope.session.messages.layer import layer_message
 TOKENS = ["a", "b", "c", "d"]
 
 
-def test_the_outputs_of_a_model_become_the_same_trace(minilm: attnscope.Model) -> None:
+def test_a_trace_from_model_outputs_equals_the_models_own_trace(minilm: attnscope.Model) -> None:
     import copy
 
     model = copy.deepcopy(minilm.hf_model)
@@ -45,7 +45,7 @@ def test_the_outputs_of_a_model_become_the_same_trace(minilm: attnscope.Model) -
     ],
     ids=["batch of one", "no batch", "missing layer", "numpy", "numpy array", "tensor", "bfloat16"],
 )
-def test_shapes_and_kinds_that_are_taken(attentions) -> None:
+def test_shapes_and_array_types_that_are_accepted(attentions) -> None:
     trace = attnscope.Trace.from_attention(attentions, TOKENS)
     torch.testing.assert_close(trace.attention(0, 1), uniform_weights(4, 4), atol=3e-2, rtol=0)
 
@@ -56,7 +56,7 @@ def test_lower_triangular_weights_are_a_decoder() -> None:
     assert list(trace.stacks) == ["decoder"]
 
 
-def test_a_given_trace_saves_and_opens(tmp_path) -> None:
+def test_a_trace_from_attention_can_be_saved_and_opened(tmp_path) -> None:
     trace = attnscope.Trace.from_attention([uniform_weights(2, 4, 4), None], TOKENS)
     trace.save(tmp_path / "a.trace")
     opened = attnscope.open(tmp_path / "a.trace")
@@ -69,36 +69,36 @@ def test_a_given_trace_saves_and_opens(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("attentions", "tokens", "message"),
     [
-        ([], TOKENS, "no attention in `attentions`"),
+        ([], TOKENS, "`attentions` contains no attention weights"),
         ((), TOKENS, "pass `outputs.attentions`"),
-        ({}, TOKENS, "no attention in `attentions`"),
-        ({"0": uniform_weights(2, 4, 4)}, TOKENS, "layers' numbers, from 0 on; got '0'"),
+        ({}, TOKENS, "`attentions` contains no attention weights"),
+        ({"0": uniform_weights(2, 4, 4)}, TOKENS, "layer indices from 0; got '0'"),
         (uniform_weights(1, 4, 8), TOKENS, "pass `outputs.attentions`"),
         ("weights", TOKENS, "got str"),
-        (None, TOKENS, "Pass `attentions` with `tokens`"),
-        ([uniform_weights(2, 4, 4)], "abcd", "list of the tokens' texts"),
-        ([None, None], TOKENS, "no attention in `attentions`"),
-        ([uniform_weights(2, 4, 4)], [], "one for each position"),
-        ([uniform_weights(2, 4, 4)], [1, 2, 3, 4], "one for each position"),
+        (None, TOKENS, "Pass either `attentions` with `tokens`"),
+        ([uniform_weights(2, 4, 4)], "abcd", "list with the text of the token at each position"),
+        ([None, None], TOKENS, "`attentions` contains no attention weights"),
+        ([uniform_weights(2, 4, 4)], [], "must be a non-empty list"),
+        ([uniform_weights(2, 4, 4)], [1, 2, 3, 4], "must be a non-empty list"),
         ([uniform_weights(2, 4, 4)], ["a", "b"], "there are 2 tokens"),
         ([uniform_weights(2, 4, 4)[:, :3]], TOKENS, "there are 4 tokens"),
         ([uniform_weights(4, 4)], TOKENS, "has shape \\(4, 4\\)"),
-        (uniform_weights(2, 4, 4), TOKENS, "Put it into a list"),
+        (uniform_weights(2, 4, 4), TOKENS, "Put it in a list"),
         ([uniform_weights(2, 2, 4, 4)], TOKENS, "batch of 2"),
         ([uniform_weights(2, 4, 4) * float("nan")], TOKENS, "NaN or infinity"),
         ([uniform_weights(2, 4, 4) * 4], TOKENS, "sums to 4"),
         ([uniform_weights(2, 4, 4) * 0.5], TOKENS, "sums to 0.5"),
         ([torch.randn(2, 4, 4)], TOKENS, "distributions"),
-        ([torch.ones(2, 4, 4, dtype=torch.int64)], TOKENS, "expected floats"),
+        ([torch.ones(2, 4, 4, dtype=torch.int64)], TOKENS, "expected floating-point numbers"),
         (["weights"], TOKENS, "Layer 0"),
     ],
 )
-def test_what_is_no_attention_gets_a_sentence(attentions, tokens, message: str) -> None:
+def test_invalid_attention_raises_a_clear_error(attentions, tokens, message: str) -> None:
     with pytest.raises(InputError, match=message):
         attnscope.Trace.from_attention(attentions, tokens)
 
 
-def test_rows_with_sinks_and_rows_without_keys_are_taken_when_said() -> None:
+def test_partial_rows_and_empty_rows_are_accepted() -> None:
     weights = uniform_weights(2, 4, 4) * 0.5
     trace = attnscope.Trace.from_attention([weights], TOKENS, partial_rows=True)
     assert torch.equal(trace.attention(0, 0), weights[0])
@@ -107,14 +107,14 @@ def test_rows_with_sinks_and_rows_without_keys_are_taken_when_said() -> None:
     assert float(attnscope.Trace.from_attention([weights], TOKENS).attention(0, 0)[0].sum()) == 0
 
 
-def test_sentence_b_must_start_inside(minilm: attnscope.Model) -> None:
+def test_sentence_b_must_start_inside_the_tokens(minilm: attnscope.Model) -> None:
     with pytest.raises(InputError, match="between 1 and 3; got 4"):
         attnscope.Trace.from_attention([uniform_weights(2, 4, 4)], TOKENS, sentence_b_start=4)
     with pytest.raises(InputError, match="between 1 and 3; got 'b'"):
         attnscope.Trace.from_attention([uniform_weights(2, 4, 4)], TOKENS, sentence_b_start="b")  # pyright: ignore[reportArgumentType]
 
 
-def test_weights_beyond_0_and_1_by_rounding_are_0_and_1() -> None:
+def test_weights_slightly_outside_0_and_1_are_clamped() -> None:
     weights = torch.eye(4)[None].repeat(2, 1, 1)
     weights[0, 0, 0], weights[0, 0, 1] = 1 + 2**-7, -(2**-7)  # the bfloat16 after 1
     trace = attnscope.Trace.from_attention([weights.to(torch.bfloat16)], TOKENS)
@@ -124,7 +124,7 @@ def test_weights_beyond_0_and_1_by_rounding_are_0_and_1() -> None:
 
 
 class Foreign:
-    """An array of a library that numpy can read."""
+    """An array type that NumPy can convert."""
 
     def __array__(self, dtype=None, copy=None):
         return uniform_weights(2, 4, 4).numpy()
@@ -140,12 +140,12 @@ class Foreign:
     ],
     ids=["foreign", "mapping", "lists", "with gradient"],
 )
-def test_arrays_of_other_kinds_are_taken(attentions) -> None:
+def test_arrays_of_other_libraries_are_accepted(attentions) -> None:
     trace = attnscope.Trace.from_attention(attentions, TOKENS)
     assert torch.equal(trace.attention(0, 1), uniform_weights(4, 4))
 
 
-def test_a_mapping_names_its_layers() -> None:
+def test_a_mapping_assigns_layers_by_index() -> None:
     trace = attnscope.Trace.from_attention({2: uniform_weights(2, 4, 4), 5: uniform_weights(3, 4, 4)}, TOKENS)
     stack = trace.stacks["encoder"]
     assert stack.layers == 6 and [stack.layer(i) is not None for i in range(6)] == [
@@ -159,19 +159,19 @@ def test_a_mapping_names_its_layers() -> None:
     assert (stack.layer(2).heads, stack.layer(5).heads) == (2, 3)
 
 
-def test_queries_may_look_at_other_tokens() -> None:
+def test_key_tokens_may_differ_from_query_tokens() -> None:
     weights = torch.softmax(torch.randn(2, 3, 4), -1)
     trace = attnscope.Trace.from_attention([weights], ["x", "y", "z"], key_tokens=TOKENS)
     queries, keys = trace.tokens_for("cross")
     assert ([one.text for one in queries], [one.text for one in keys]) == (["x", "y", "z"], TOKENS)
     assert torch.equal(trace.attention(0, 1), weights[1]) and [one.text for one in trace.tokens] == ["x", "y", "z"]
-    with pytest.raises(InputError, match="there are 3 queries and 4 keys: the last two sizes must be 3 and 4"):
+    with pytest.raises(InputError, match=r"there are 3 queries and 4 keys\. The last two sizes must be 3 and 4"):
         attnscope.Trace.from_attention([weights.mT], ["x", "y", "z"], key_tokens=TOKENS)
-    with pytest.raises(InputError, match="goes with one list of tokens"):
+    with pytest.raises(InputError, match="cannot be combined with `key_tokens`"):
         attnscope.Trace.from_attention([weights], ["x", "y", "z"], 1, key_tokens=TOKENS)
 
 
-def test_encoder_decoder_and_across_are_three_stacks_that_save_and_open(tmp_path) -> None:
+def test_encoder_decoder_attention_becomes_three_stacks_that_can_be_saved(tmp_path) -> None:
     encoder, decoder, cross = (
         uniform_weights(1, 4, 4, 4),
         torch.softmax(torch.randn(3, 2, 2), -1),
@@ -198,29 +198,29 @@ def test_encoder_decoder_and_across_are_three_stacks_that_save_and_open(tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "There is no attention"),
-        ({"encoder_attentions": [uniform_weights(2, 4, 4)]}, "`encoder_tokens` are needed with `encoder_attentions`"),
+        ({}, "No attention was passed"),
+        ({"encoder_attentions": [uniform_weights(2, 4, 4)]}, "`encoder_attentions` requires `encoder_tokens`"),
         (
             {"cross_attentions": [uniform_weights(2, 2, 4)], "decoder_tokens": ["x", "y"]},
-            "`encoder_tokens` are needed with `cross",
+            "`cross_attentions` requires `encoder_tokens`",
         ),
         ({"encoder_attentions": (), "encoder_tokens": TOKENS}, "pass `outputs.encoder_attentions`"),
-        ({"attentions": [uniform_weights(2, 4, 4)], "tokens": TOKENS, "encoder_tokens": TOKENS}, "nor both"),
+        ({"attentions": [uniform_weights(2, 4, 4)], "tokens": TOKENS, "encoder_tokens": TOKENS}, "but not both"),
     ],
 )
-def test_parts_that_do_not_go_together_get_a_sentence(arguments, message: str) -> None:
+def test_arguments_that_cannot_be_combined_raise_a_clear_error(arguments, message: str) -> None:
     with pytest.raises(InputError, match=message):
         attnscope.Trace.from_attention(**arguments)
 
 
-def test_a_whole_output_gets_a_sentence(minilm: attnscope.Model) -> None:
+def test_a_whole_model_output_raises_a_clear_error(minilm: attnscope.Model) -> None:
     with torch.no_grad():
         output = minilm.hf_model(**minilm.tokenizer("the cat", return_tensors="pt"))
-    with pytest.raises(InputError, match=r"the whole output of a model; pass `outputs\.attentions`"):
+    with pytest.raises(InputError, match=r"is the whole model output\. Pass `outputs\.attentions`"):
         attnscope.Trace.from_attention(output, TOKENS)
 
 
-def test_tokenizers_marks_become_text_when_asked() -> None:
+def test_prettify_tokens_makes_tokens_readable() -> None:
     tokens = ["Ġthe", "cafÃ©", "ĠðŁĺ", "Ċ"]
     trace = attnscope.Trace.from_attention([uniform_weights(2, 4, 4)], tokens, prettify_tokens=True)
     assert [one.text for one in trace.tokens] == [" the", "café", " ðŁĺ", "\n"]

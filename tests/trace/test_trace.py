@@ -1,4 +1,4 @@
-"""The trace's contract, on real models."""
+"""`Trace` on real models: shapes, values, errors and memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def test_shapes_and_types(fox: attnscope.Trace) -> None:
         assert array.dtype == torch.float32 and array.device.type == "cpu" and not array.requires_grad
 
 
-def test_stacks_name_sizes_and_layers(smollm2: attnscope.Model, minilm: attnscope.Model, fox: attnscope.Trace) -> None:
+def test_stacks_report_sizes_and_layers(
+    smollm2: attnscope.Model, minilm: attnscope.Model, fox: attnscope.Trace
+) -> None:
     stack = smollm2.stacks["decoder"]
     assert (stack.layers, stack.heads, stack.kv_heads, stack.head_dim) == (30, 9, 3, 64)
     assert fox.stacks == smollm2.stacks
@@ -42,7 +44,7 @@ def test_stacks_name_sizes_and_layers(smollm2: attnscope.Model, minilm: attnscop
     assert queries == keys == fox.tokens
 
 
-def test_attention_is_the_softmax_of_the_scores_and_they_come_from_q_and_k(fox: attnscope.Trace) -> None:
+def test_attention_is_the_softmax_of_scores_computed_from_q_and_k(fox: attnscope.Trace) -> None:
     attention, scores = fox.attention(7, 2), fox.scores(7, 2)
     torch.testing.assert_close(attention, torch.softmax(scores, -1))
     n = len(fox.tokens)
@@ -63,7 +65,7 @@ def test_attention_is_the_softmax_of_the_scores_and_they_come_from_q_and_k(fox: 
         (slice(None, None, -4), [8, 4, 0]),
     ],
 )
-def test_rows_compute_just_these_queries(fox: attnscope.Trace, rows, expected: list[int]) -> None:
+def test_rows_selects_queries(fox: attnscope.Trace, rows, expected: list[int]) -> None:
     torch.testing.assert_close(fox.attention(3, 1, rows=rows), fox.attention(3, 1)[expected], atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(fox.scores(3, 1, rows=rows), fox.scores(3, 1)[expected], atol=1e-5, rtol=1e-5)
 
@@ -85,7 +87,7 @@ def test_rows_compute_just_these_queries(fox: attnscope.Trace, rows, expected: l
         (lambda t: t.tokens_for(["cross"]), "no stack \\['cross'\\]"),
     ],
 )
-def test_what_is_not_there_is_said_in_a_sentence(fox: attnscope.Trace, call, message: str) -> None:
+def test_indices_out_of_range_raise_a_clear_error(fox: attnscope.Trace, call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(fox)
 
@@ -102,7 +104,7 @@ def test_the_id_is_a_hash_of_the_content(smollm2: attnscope.Model, fox: attnscop
     assert smollm2.trace(FOX + " dog").id != fox.id
 
 
-def test_provenance_is_json_and_names_where_it_comes_from(fox: attnscope.Trace) -> None:
+def test_provenance_is_json_and_records_model_and_versions(fox: attnscope.Trace) -> None:
     provenance = json.loads(json.dumps(fox.provenance, allow_nan=False))
     assert (
         provenance["model"] == "smollm2" and provenance["quantization"] == "Q4_1" and provenance["dtype"] == "float32"
@@ -113,11 +115,11 @@ def test_provenance_is_json_and_names_where_it_comes_from(fox: attnscope.Trace) 
     assert len(provenance["weights"]) == 32
 
 
-def test_the_weights_fingerprint_tells_models_apart(smollm2: attnscope.Model, minilm: attnscope.Model) -> None:
+def test_the_weights_fingerprint_differs_between_models(smollm2: attnscope.Model, minilm: attnscope.Model) -> None:
     assert smollm2.trace("a").provenance["weights"] != minilm.trace("a").provenance["weights"]
 
 
-def test_next_tokens_are_the_models_own_prediction(smollm2: attnscope.Model, fox: attnscope.Trace) -> None:
+def test_next_tokens_equal_the_models_own_prediction(smollm2: attnscope.Model, fox: attnscope.Trace) -> None:
     ids = torch.tensor([[token.id for token in fox.tokens]])
     with torch.no_grad():
         expected = smollm2.hf_model(input_ids=ids).logits[0, -1].softmax(-1).topk(5)
@@ -132,7 +134,7 @@ def test_an_encoder_without_a_head_has_no_logits(minilm: attnscope.Model) -> Non
 
 
 class Largest(TorchDispatchMode):
-    """The largest tensor that any operation makes."""
+    """Records the shapes of all tensors that operations create."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,7 +149,7 @@ class Largest(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("name", ["smollm2", "minilm"])
-def test_nothing_of_tokens_times_tokens_is_made_or_kept(name: str, request: pytest.FixtureRequest) -> None:
+def test_no_tensor_of_size_tokens_times_tokens_is_created_or_kept(name: str, request: pytest.FixtureRequest) -> None:
     model = request.getfixturevalue(name)
     ids = [500 + i % 300 for i in range(487)]
     model.trace(ids)
@@ -162,7 +164,7 @@ def test_nothing_of_tokens_times_tokens_is_made_or_kept(name: str, request: pyte
     assert trace.nbytes <= 1.1 * 4 * per_token * 487
 
 
-def test_a_captured_view_of_a_fused_projection_does_not_keep_the_rest() -> None:
+def test_captured_q_k_v_do_not_keep_the_memory_of_a_fused_projection() -> None:
     from helpers import tiny_models
 
     trace = attnscope.Model(tiny_models.build("phi3")).trace(tiny_models.ids(40))

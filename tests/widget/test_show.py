@@ -1,4 +1,4 @@
-"""`attnscope.show` and its traits, without a page."""
+"""`attnscope.show` and the traits of its widget, without a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def trace() -> attnscope.Trace:
     return FakeModel(layers=3, heads=4).trace("one two three four five")
 
 
-def test_a_widget_shows_what_was_asked_for_and_every_head_where_nothing_was(trace: attnscope.Trace) -> None:
+def test_a_widget_selects_the_given_heads_or_all_of_them(trace: attnscope.Trace) -> None:
     widget = attnscope.show(trace, view="neuron", layer=2, heads=(3, 1), head=1, token=4)
     got = (widget.view, widget.stack, widget.layer, widget.heads, widget.head, widget.token)
     assert got == ("neuron", "decoder", 2, [1, 3], 1, 4)
@@ -36,7 +36,7 @@ def test_a_widget_shows_what_was_asked_for_and_every_head_where_nothing_was(trac
     assert attnscope.show(trace, head=2).heads == [2]
 
 
-def test_traits_keep_to_the_trace_and_to_each_other(trace: attnscope.Trace) -> None:
+def test_traits_stay_consistent_with_the_trace_and_each_other(trace: attnscope.Trace) -> None:
     widget, seen = attnscope.show(trace, heads=[1]), []
     widget.observe(lambda change: seen.append(change.new), "heads")
     widget.head = 3
@@ -76,9 +76,7 @@ def test_a_token_is_named_by_its_word_and_read_as_its_index(trace: attnscope.Tra
         ("stack", "cross", "There is no stack 'cross': this trace has 'decoder'."),
     ],
 )
-def test_a_selection_that_is_not_there_is_one_sentence(
-    trace: attnscope.Trace, name: str, value: object, sentence: str
-) -> None:
+def test_an_invalid_selection_is_an_error(trace: attnscope.Trace, name: str, value: object, sentence: str) -> None:
     widget = attnscope.show(trace)
     before = getattr(widget, name)
     with pytest.raises(attnscope.AttnscopeError) as caught:
@@ -87,12 +85,12 @@ def test_a_selection_that_is_not_there_is_one_sentence(
     assert getattr(widget, name) == before
 
 
-def test_what_is_no_trace_is_refused() -> None:
-    with pytest.raises(attnscope.AttnscopeError, match="takes a Trace or a Model; got str"):
+def test_showing_something_other_than_a_trace_or_model_is_an_error() -> None:
+    with pytest.raises(attnscope.AttnscopeError, match="needs a Trace or a Model; got str"):
         attnscope.show("the cat")  # type: ignore[arg-type]
 
 
-def test_a_saved_cell_has_a_picture_and_words_beside_the_widget(trace: attnscope.Trace) -> None:
+def test_a_saved_cell_has_a_preview_and_text_besides_the_widget(trace: attnscope.Trace) -> None:
     weights = torch.full((1, 2, 3, 3), 1 / 3)
     given = attnscope.Trace.from_attention(list(weights), ["a", HOSTILE, "b"])
     for shown in (trace, given, FakeModel(layers=2).trace("word " * 90)):
@@ -104,18 +102,18 @@ def test_a_saved_cell_has_a_picture_and_words_beside_the_widget(trace: attnscope
 
 def test_in_a_terminal_a_trace_is_text(trace: attnscope.Trace) -> None:
     assert trace._repr_mimebundle_() is None
-    with pytest.raises(NotImplementedError):  # IPython then asks for the text
+    with pytest.raises(NotImplementedError):  # IPython then falls back to the text
         trace._ipython_display_()
 
 
-def test_importing_attnscope_waits_for_no_notebook() -> None:
+def test_importing_attnscope_imports_no_notebook_library() -> None:
     code = "import sys, attnscope; print([name for name in ('torch', 'anywidget', 'IPython') if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
 
 
 class Page:
-    """What a page hears of its requests."""
+    """A page that collects the responses to its requests."""
 
     def __init__(self, model: FakeModel) -> None:
         self.heard: list[tuple[str, str, wire.Message | None]] = []
@@ -133,7 +131,7 @@ class Page:
             self.answered.set()
 
 
-def test_a_request_is_acknowledged_at_once_and_cancelled_before_its_work_began() -> None:
+def test_a_request_is_acknowledged_at_once_and_can_be_canceled_before_it_starts() -> None:
     hold = threading.Event()
 
     def held(_layer: int) -> None:
@@ -153,7 +151,7 @@ def test_a_request_is_acknowledged_at_once_and_cancelled_before_its_work_began()
 
 
 @pytest.mark.parametrize("content", [None, "x", {}, {"request": None}, {"kind": "anywidget-command"}])
-def test_what_is_no_request_is_left_to_others(content: object) -> None:
+def test_other_custom_messages_are_ignored(content: object) -> None:
     page = Page(FakeModel())
     page.requests.receive(content)
     assert page.heard == []
@@ -167,7 +165,7 @@ def test_a_damaged_request_is_answered_with_an_error() -> None:
     assert message is not None and message.body["code"] == "bad_request"
 
 
-def test_a_widget_answers_what_a_server_answers(trace: attnscope.Trace) -> None:
+def test_a_widget_gives_the_same_responses_as_a_server(trace: attnscope.Trace) -> None:
     heard: list[wire.Message] = []
     answered = threading.Event()
     widget = attnscope.show(trace)
@@ -177,14 +175,14 @@ def test_a_widget_answers_what_a_server_answers(trace: attnscope.Trace) -> None:
         if buffers:
             answered.set()
 
-    widget.send = hear  # what would go to the page
+    widget.send = hear  # collects what would go to the page
     widget._receive(widget, {"request": {"v": 1, "id": "1", "type": "hello"}}, [])
     assert answered.wait(20)
     assert {"layer", "tile", "overview", "export"} <= set(heard[0].body["can"])
     assert heard[0].body["trace"] == trace.id
 
 
-def test_closing_a_widget_ends_its_work(trace: attnscope.Trace) -> None:
+def test_closing_a_widget_stops_its_requests(trace: attnscope.Trace) -> None:
     widget: AttentionWidget = attnscope.show(trace)
     widget.close()
     assert widget.trace is None
@@ -194,5 +192,5 @@ def test_a_copy_without_its_page_says_what_to_do(
     trace: attnscope.Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("attnscope.widget.widget._MODULE", tmp_path / "widget.js")
-    with pytest.raises(attnscope.AttnscopeError, match="no page in it"):
+    with pytest.raises(attnscope.AttnscopeError, match="front end is missing"):
         attnscope.show(trace)

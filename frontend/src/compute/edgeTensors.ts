@@ -1,4 +1,4 @@
-/** One edge in every head, computed from the layers themselves, as a host would answer it (docs/wire.md). Pure. */
+/** One edge in every head, computed from the layers themselves, as a host would answer it (docs/reference/wire.md). Pure. */
 
 import type { LayerMessage } from "../wire/messages";
 import type { Tensor } from "../wire/safetensors";

@@ -1,18 +1,18 @@
-/** The URL hash as the address of what is shown: written as one goes, read when somebody changes it. */
+/** Keeps the URL hash in sync with the shown state: writes it on changes, and reads it when the user edits it. */
 
 import { createEffect, createRoot, on } from "solid-js";
 import { writeHash } from "../state/hash";
 import type { Session } from "../state/session";
 
-/** Browsers refuse an address that changes too often (100 times in 30 s), as it would while a divider is dragged. */
-const AT_ONCE = 40;
+/** Writes in a burst. Browsers block an address that changes too often (100 times in 30 s), as when dragging a divider. */
+const BURST = 40;
 const REFILL_MS = 600;
 
-/** Keeps the window's hash and the session together, and starts the session there; gives the function that ends it. */
+/** Syncs the hash with the session and starts the session from it. Returns a function that ends the sync. */
 export function followAddress(session: Session): () => void {
   let written = location.hash;
   let next = written;
-  let allowance = AT_ONCE;
+  let allowance = BURST;
   let counted = performance.now();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -39,7 +39,7 @@ export function followAddress(session: Session): () => void {
           next = `#${hash}`;
           clearTimeout(timer);
           const now = performance.now();
-          allowance = Math.min(AT_ONCE, allowance + (now - counted) / REFILL_MS);
+          allowance = Math.min(BURST, allowance + (now - counted) / REFILL_MS);
           counted = now;
           if (allowance >= 1) write();
           else timer = setTimeout(write, REFILL_MS);

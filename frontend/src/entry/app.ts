@@ -1,4 +1,4 @@
-/** The app that a local server hands out: the whole page, answered over HTTP, its address in the URL hash. */
+/** The app that a local server serves: the whole page, connected over HTTP, with its address in the URL hash. */
 
 import { HttpSource } from "../source/http";
 import { createSession } from "../state/session";

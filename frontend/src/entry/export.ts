@@ -1,4 +1,4 @@
-/** The page inside an exported file: what it shows lies in blocks of the file itself; nothing is asked of anybody. */
+/** The page inside an exported file. All its data are in blocks of the file; it makes no requests. */
 
 import { EdgeTensors } from "../compute/edgeTensors";
 import { EmbeddedSource } from "../source/embedded";
@@ -23,7 +23,7 @@ const host = document.createElement("div");
 document.body.append(host);
 
 const start = `#${document.documentElement.dataset.start ?? ""}`;
-// A page inside another one (srcdoc) has no address of its own that it could write to.
+// A page embedded with srcdoc does not have an address that it could change.
 const alone = location.protocol !== "about:";
 if (alone && location.hash.length < 2) history.replaceState(null, "", start);
 mount(host, session, { hash: alone });

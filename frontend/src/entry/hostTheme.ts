@@ -1,7 +1,7 @@
 import { createSignal } from "solid-js";
 import type { HostTheme } from "../views/page/page";
 
-/** The theme that the notebook says it has; undefined where it says nothing. */
+/** The theme of the notebook; undefined if unknown. */
 function themeOfNotebook(): HostTheme | undefined {
   const { body, documentElement: root } = document;
   const jupyter = body.dataset.jpThemeLight;

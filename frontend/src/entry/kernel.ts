@@ -1,6 +1,6 @@
 import type { WidgetModel } from "../source/widget";
 
-/** What Jupyter's widget managers know of the kernel; other hosts have none of it. */
+/** Kernel state in Jupyter's widget managers; other hosts do not have it. */
 interface Manager {
   readonly kernel?: {
     readonly isDisposed?: boolean;
@@ -11,9 +11,9 @@ interface Manager {
 
 const ENDED = ["dead", "terminating", "restarting", "autorestarting"];
 
-/** Whether the kernel that made this widget is known not to answer ever again. */
+/** Whether the kernel that created this widget is known to have shut down. */
 export function isGone(model: WidgetModel, el: HTMLElement): boolean {
-  // Jupyter marks the views of a widget whose kernel was restarted, or that came without one from a saved notebook.
+  // Jupyter marks the views of widgets whose kernel was restarted, or that a saved notebook shows without a kernel.
   if (el.closest(".jupyter-widgets-disconnected") !== null) return true;
   const manager = model.widget_manager as Manager | undefined;
   if (manager === undefined || !("kernel" in manager)) return false;

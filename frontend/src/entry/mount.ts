@@ -6,26 +6,26 @@ import { styles } from "../views/styles";
 import { followAddress } from "./address";
 
 export interface MountOptions {
-  /** CSS height of the page, as `600px`; undefined leaves it to the host's own styles. */
+  /** CSS height of the page, as `600px`; undefined leaves it to the host's styles. */
   readonly height?: string;
   /**
-   * Whether the page has the window to itself: it keeps its address in the URL hash, starts the session from there,
-   * and takes the keyboard at once. Otherwise whoever mounts it starts the session.
+   * Whether the page fills the window. If so, it keeps its address in the URL hash, starts the session from it, and takes
+   * keyboard focus right away. Otherwise the caller starts the session.
    */
   readonly hash?: boolean;
-  /** The theme around the page, which it follows unless a person chooses another; a function is asked reactively. */
+  /** The theme of the host, which the page follows unless the user chooses one; a function is read reactively. */
   readonly theme?: HostTheme | (() => HostTheme | undefined);
 }
 
 let sheet: CSSStyleSheet | undefined;
 
 /**
- * Draws the page for a session inside `host`, in a shadow root; gives the function that takes it away again. Any number
- * of pages may stand in one document, and one may be mounted where another was taken away.
+ * Renders the page for a session in a shadow root of `host`, and returns a function that removes it. A document may have any
+ * number of pages, and a host can be reused after its page was removed.
  */
 export function mount(host: HTMLElement, session: Session, options: MountOptions = {}): () => void {
   const { height, hash = false, theme } = options;
-  // Notebooks otherwise take the keys for themselves.
+  // Keeps JupyterLab from handling the page’s shortcuts.
   host.dataset.lmSuppressShortcuts = "true";
   host.classList.add("attnscope");
   if (height !== undefined) host.style.height = height;
@@ -37,9 +37,9 @@ export function mount(host: HTMLElement, session: Session, options: MountOptions
   shadow.adoptedStyleSheets = [sheet];
   const hostTheme = typeof theme === "function" ? theme : () => theme;
   const unmount = render(() => createComponent(App, { session, hostTheme, alone: hash }), shadow);
-  const leave = hash ? followAddress(session) : () => undefined;
+  const unfollow = hash ? followAddress(session) : () => undefined;
   return () => {
-    leave();
+    unfollow();
     unmount();
   };
 }

@@ -1,4 +1,4 @@
-/** The page inside a notebook: an anywidget whose data are custom messages and whose selection is its traits. */
+/** The page inside a notebook: an anywidget that gets its data as custom messages and syncs its selection as traits. */
 
 import { createEffect, createRoot, on } from "solid-js";
 import { KERNEL_ENDED, type WidgetModel, WidgetSource } from "../source/widget";
@@ -9,14 +9,14 @@ import { isGone } from "./kernel";
 import { mount } from "./mount";
 
 const NAMES = ["view", "stack", "layer", "heads", "head", "token", "neuron"] as const;
-const LOOK_MS = 1000;
+const KERNEL_POLL_MS = 1000;
 
 interface View {
   readonly model: WidgetModel;
   readonly el: HTMLElement;
 }
 
-/** Draws one view of the widget; gives the function that takes it away. */
+/** Renders one view of the widget and returns a function that removes it. */
 function render({ model, el }: View): () => void {
   const gone = () => isGone(model, el);
   const source = new WidgetSource(model, gone);
@@ -26,7 +26,7 @@ function render({ model, el }: View): () => void {
     "resize: vertical; overflow: hidden; min-height: 320px; border-radius: 8px; " +
     "border: 1px solid color-mix(in srgb, currentColor 20%, transparent)";
   el.append(host);
-  const showPicture = hidePicture(String(model.get("_key")));
+  const restoreScreenshot = hideScreenshot(String(model.get("_key")));
   const { theme, stop } = followNotebookTheme();
   const unmount = mount(host, session, { height: `${model.get("height")}px`, theme });
   for (const name of ["keydown", "keyup", "keypress"]) {
@@ -34,45 +34,45 @@ function render({ model, el }: View): () => void {
   }
 
   const traits = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)])) as unknown as Traits;
-  let telling = false;
-  const tell = (now: Traits): void => {
+  let sending = false;
+  const sendTraits = (now: Traits): void => {
     const before = traits();
     const changed = NAMES.filter((name) => String(now[name]) !== String(before[name]));
     if (changed.length === 0 || gone()) return;
-    telling = true;
+    sending = true;
     for (const name of changed) model.set(name, now[name]);
-    telling = false;
+    sending = false;
     model.save_changes();
   };
-  /** What Python changed while there was no trace to select in. */
+  /** Traits that Python changed before there was a trace. */
   const missed = new Set<keyof Traits>();
-  const told = (): void => {
-    if (telling || traitsOf(session.state()) === null) return;
+  const applyTraits = (): void => {
+    if (sending || traitsOf(session.state()) === null) return;
     missed.clear();
     for (const step of stepsTo(session.state(), traits())) session.dispatch(step);
   };
-  // One update from Python may change several traits; each is announced on its own.
-  let announced = false;
-  const heard = NAMES.map((name) => ({
+  // One update from Python may change several traits, each with its own event: apply them together.
+  let scheduled = false;
+  const listeners = NAMES.map((name) => ({
     event: `change:${name}`,
     call: (): void => {
-      if (telling) return;
+      if (sending) return;
       if (traitsOf(session.state()) === null) missed.add(name);
-      if (announced) return;
-      announced = true;
+      if (scheduled) return;
+      scheduled = true;
       queueMicrotask(() => {
-        announced = false;
-        told();
+        scheduled = false;
+        applyTraits();
       });
     },
   }));
-  for (const { event, call } of heard) model.on(event, call);
+  for (const { event, call } of listeners) model.on(event, call);
   const onHeight = (): void => {
     host.style.height = `${model.get("height")}px`;
   };
   model.on("change:height", onHeight);
 
-  const forget = createRoot((dispose) => {
+  const disposeSync = createRoot((dispose) => {
     createEffect(
       on(
         () => traitsOf(session.state()),
@@ -81,7 +81,7 @@ function render({ model, el }: View): () => void {
           const late = stepsToMissed(session.state(), traits(), missed);
           missed.clear();
           for (const step of late) session.dispatch(step);
-          if (late.length === 0) tell(now);
+          if (late.length === 0) sendTraits(now);
         },
       ),
     );
@@ -89,32 +89,32 @@ function render({ model, el }: View): () => void {
   });
 
   let lost = false;
-  const look = setInterval(() => {
+  const poll = setInterval(() => {
     const now = gone();
     if (now && !lost) session.lose(KERNEL_ENDED);
     lost = now;
-  }, LOOK_MS);
+  }, KERNEL_POLL_MS);
 
   void session.start(addressOf(traits()));
   return () => {
-    clearInterval(look);
-    for (const { event, call } of heard) model.off(event, call);
+    clearInterval(poll);
+    for (const { event, call } of listeners) model.off(event, call);
     model.off("change:height", onHeight);
     session.close();
     source.close();
-    forget();
+    disposeSync();
     stop();
-    showPicture();
+    restoreScreenshot();
     unmount();
     host.remove();
   };
 }
 
-/** The picture that a saved notebook keeps of this widget makes room for the page, until the page is taken away. */
-function hidePicture(key: string): () => void {
-  const picture = `[data-attnscope-picture="${CSS.escape(key)}"]`;
+/** Hides the screenshot of this widget in a saved notebook while the live page is shown. Returns a function that undoes it. */
+function hideScreenshot(key: string): () => void {
+  const screenshot = `[data-attnscope-picture="${CSS.escape(key)}"]`;
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(`${picture}, .jp-OutputArea-child:has(${picture}) { display: none; }`);
+  sheet.replaceSync(`${screenshot}, .jp-OutputArea-child:has(${screenshot}) { display: none; }`);
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
   return () => {
     document.adoptedStyleSheets = document.adoptedStyleSheets.filter((other) => other !== sheet);

@@ -6,19 +6,19 @@ import { HostError, type Source } from "./source";
 
 type LayerMessage = Extract<Message, { type: "layer" }>;
 
-/** One edge in every head, computed here: it takes in a stack's layers one after another. */
+/** Computes one edge in every head from the layers of a stack, added one after another. */
 export interface EdgeCollector {
   add(layer: LayerMessage): void;
   tensors(): Map<string, Tensor>;
 }
 export type CollectEdge = (query: number, key: number, trace: TraceMessage, stack: string) => EdgeCollector;
 
-/** Bytes of layers kept decoded. */
-const KEPT_BYTES = 128 * 2 ** 20;
+/** Bytes of decoded layers in the cache. */
+const CACHE_BYTES = 128 * 2 ** 20;
 
 /**
- * The blocks inside an exported file. A block holds, as base64 of gzip, the very stream of messages that a server would
- * have answered a request with; it is decoded when somebody asks.
+ * The blocks inside an exported file. A block contains, as base64 of gzip, the same stream of messages that a server would
+ * send in response to a request. It is decoded on request.
  */
 export class EmbeddedSource implements Source {
   readonly #layers = new Map<string, LayerMessage>();
@@ -48,14 +48,20 @@ export class EmbeddedSource implements Source {
         `overview ${stack}${filter === undefined || filter === "all" ? "" : ` ${filter}`}`,
       );
     } else {
-      throw new HostError("unsupported", "This file cannot run anything: it shows what it was written with.");
+      throw new HostError(
+        "unsupported",
+        "This file is an offline copy without the model, so it cannot run anything.",
+      );
     }
   }
 
   async *#trace(wanted: unknown): AsyncGenerator<Message> {
     for await (const message of this.#messages("trace")) {
       if (message.type === "trace" && message.trace !== wanted) {
-        throw new HostError("unknown", "The address is one of another file: this one holds another trace.");
+        throw new HostError(
+          "unknown",
+          "This link belongs to another file: the trace it names is not in this one.",
+        );
       }
       yield message;
     }
@@ -64,7 +70,7 @@ export class EmbeddedSource implements Source {
   async #layer(name: string, layer: string): Promise<LayerMessage> {
     const kept = this.#layers.get(name);
     if (kept !== undefined) return kept;
-    const missing = `Layer ${layer} was left out of this file.`;
+    const missing = `Layer ${layer} is not included in this file.`;
     for await (const message of this.#messages(name, missing)) {
       if (message.type === "layer") return this.#keep(name, unpacked(message));
     }
@@ -77,7 +83,7 @@ export class EmbeddedSource implements Source {
     this.#layers.set(name, layer);
     this.#bytes += size(layer);
     for (const [oldest, one] of this.#layers) {
-      if (this.#bytes <= KEPT_BYTES) break;
+      if (this.#bytes <= CACHE_BYTES) break;
       this.#layers.delete(oldest);
       this.#bytes -= size(one);
     }
@@ -97,7 +103,10 @@ export class EmbeddedSource implements Source {
     }
   }
 
-  async *#messages(name: string, missing = "That was left out of this file."): AsyncGenerator<Message> {
+  async *#messages(
+    name: string,
+    missing = "This part is not included in this file.",
+  ): AsyncGenerator<Message> {
     const text = this.block(name);
     if (text === null) throw new HostError("unsupported", missing);
     const packed = new Blob([fromBase64(text)]).stream();

@@ -1,33 +1,33 @@
 import { encodeMessage } from "../wire/encode";
 import { frames } from "../wire/frames";
 import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
-import { DisconnectedError, HostError, refusal, type Source, stoppedAnswering } from "./source";
+import { DisconnectedError, HostError, hostError, type Source, stoppedAnswering } from "./source";
 
-/** A local server that takes JSON and answers with a stream of frames. Closing the connection cancels. */
+/** A local server that accepts JSON and answers with a stream of frames. Closing the connection cancels the request. */
 export class HttpSource implements Source {
-  #asked = 0;
+  #count = 0;
 
   constructor(private readonly url: URL) {}
 
   async *request(request: Request, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Message> {
-    this.#asked += 1;
+    this.#count += 1;
     const { image, ...fields } = request;
-    const message = { v: VERSION, id: `r${this.#asked}`, ...fields };
+    const message = { v: VERSION, id: `r${this.#count}`, ...fields };
     const body = image === undefined ? JSON.stringify(message) : encodeMessage(message, { image });
     const response = await this.#post(body, signal);
-    if (!response.ok || response.body === null) throw await refused(response);
+    if (!response.ok || response.body === null) throw await errorFrom(response);
     let last = false;
     try {
       for await (const bytes of frames(response.body)) {
         const message = readMessage(bytes);
-        if (message.type === "error") throw refusal(message);
+        if (message.type === "error") throw hostError(message);
         last = message.last;
         yield message;
         if (last) return;
       }
     } catch (cause) {
       if (cause instanceof TypeError)
-        throw new DisconnectedError("The connection to attnscope broke.", { cause });
+        throw new DisconnectedError("The connection to attnscope was lost.", { cause });
       throw cause;
     }
     throw stoppedAnswering();
@@ -46,19 +46,21 @@ export class HttpSource implements Source {
       });
     } catch (cause) {
       if (cause instanceof TypeError)
-        throw new DisconnectedError("attnscope does not answer any more.", { cause });
+        throw new DisconnectedError("attnscope is not responding. Check that the server is still running.", {
+          cause,
+        });
       throw cause;
     }
   }
 }
 
-/** What a refusing answer says: an error message in frames, a JSON `{message}`, or just its status. */
-async function refused(response: Response): Promise<Error> {
+/** The error of a failed response: an error message in frames, a JSON `{message}`, or just its status. */
+async function errorFrom(response: Response): Promise<Error> {
   const type = response.headers.get("Content-Type") ?? "";
   if (response.body !== null && type.startsWith("application/vnd.attnscope.messages")) {
     for await (const bytes of frames(response.body)) {
       const message = readMessage(bytes);
-      if (message.type === "error") return refusal(message);
+      if (message.type === "error") return hostError(message);
     }
   }
   const text = (await response.text()).trim();
@@ -67,13 +69,13 @@ async function refused(response: Response): Promise<Error> {
     : { code: null, message: text, fits: null };
   return new HostError(
     code ?? CODES[response.status] ?? "unsupported",
-    message?.slice(0, MOST_LETTERS) || `attnscope answered with status ${response.status}.`,
+    message?.slice(0, MAX_CHARACTERS) || `attnscope answered with status ${response.status}.`,
     fits,
   );
 }
 
-const MOST_LETTERS = 300;
-/** Codes of answers that carry none: something between the page and attnscope gave them. */
+const MAX_CHARACTERS = 300;
+/** Codes for responses without one, which come from something between the page and attnscope. */
 const CODES: Readonly<Record<number, string>> = {
   401: "forbidden",
   403: "forbidden",
@@ -81,13 +83,13 @@ const CODES: Readonly<Record<number, string>> = {
   503: "busy",
 };
 
-interface Said {
+interface ErrorBody {
   readonly code: string | null;
   readonly message: string | null;
   readonly fits: number | null;
 }
 
-function fromJson(text: string): Said {
+function fromJson(text: string): ErrorBody {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null) return { code: null, message: text, fits: null };
@@ -98,7 +100,7 @@ function fromJson(text: string): Said {
       fits: typeof fits === "number" ? fits : null,
     };
   } catch {
-    // No JSON after all: what stands there may still be a sentence.
+    // Not JSON after all; the text may still be a useful message.
     return { code: null, message: text, fits: null };
   }
 }

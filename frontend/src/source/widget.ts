@@ -1,7 +1,7 @@
 import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
-import { DisconnectedError, refusal, type Source } from "./source";
+import { DisconnectedError, hostError, type Source } from "./source";
 
-/** What anywidget gives a view of its model. */
+/** The model that anywidget passes to a view. */
 export interface WidgetModel {
   get(name: string): unknown;
   set(name: string, value: unknown): void;
@@ -12,21 +12,21 @@ export interface WidgetModel {
   readonly widget_manager?: unknown;
 }
 
-/** The bytes of a response, or the sign that the request arrived. */
-type News = Uint8Array | "received";
+/** The bytes of a response, or the confirmation that the request arrived. */
+type Reply = Uint8Array | "received";
 
-/** Without a sign that a request arrived, the kernel runs a cell. */
+/** If the request is not confirmed within this time, the kernel is busy running a cell. */
 const BUSY_AFTER_MS = 1000;
-const LOOK_AGAIN_MS = 1000;
-const BUSY = "Kernel busy: this goes on when the running cell is done.";
+const POLL_MS = 1000;
+const BUSY = "Kernel busy: waiting for the running cell to finish.";
 
-/** A kernel, reached over the custom messages of a notebook's widget: `received` first, then wire bytes as buffers. */
+/** A kernel, reached through a widget's custom messages: first `received`, then wire bytes as buffers. */
 export class WidgetSource implements Source {
   readonly #page = crypto.getRandomValues(new Uint32Array(3)).join("-");
-  readonly #waiting = new Map<string, (news: News) => void>();
-  #asked = 0;
+  readonly #waiting = new Map<string, (reply: Reply) => void>();
+  #count = 0;
 
-  /** `gone` tells whether nobody will ever answer. */
+  /** `gone` returns whether the kernel has shut down, so that no answer will ever come. */
   constructor(
     private readonly model: WidgetModel,
     private readonly gone: () => boolean,
@@ -35,16 +35,16 @@ export class WidgetSource implements Source {
   }
 
   async *request(request: Request, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Message> {
-    this.#asked += 1;
-    const id = `${this.#page}-${this.#asked}`;
-    const news: News[] = [];
+    this.#count += 1;
+    const id = `${this.#page}-${this.#count}`;
+    const replies: Reply[] = [];
     let wake = (): void => undefined;
-    const look = (): void => wake();
-    this.#waiting.set(id, (one) => {
-      news.push(one);
+    const onAbort = (): void => wake();
+    this.#waiting.set(id, (reply) => {
+      replies.push(reply);
       wake();
     });
-    signal.addEventListener("abort", look);
+    signal.addEventListener("abort", onAbort);
     let received = false;
     let busy = false;
     let last = false;
@@ -53,16 +53,16 @@ export class WidgetSource implements Source {
       this.#send({ v: VERSION, id, page: this.#page, ...fields }, image);
       while (!last) {
         signal.throwIfAborted();
-        const next = news.shift();
+        const next = replies.shift();
         if (next === undefined) {
           await new Promise<void>((resolve) => {
-            const timer = setTimeout(resolve, received ? LOOK_AGAIN_MS : BUSY_AFTER_MS);
+            const timer = setTimeout(resolve, received ? POLL_MS : BUSY_AFTER_MS);
             wake = () => {
               clearTimeout(timer);
               resolve();
             };
           });
-          if (news.length > 0 || signal.aborted) continue;
+          if (replies.length > 0 || signal.aborted) continue;
           if (this.gone()) throw new DisconnectedError(KERNEL_ENDED);
           if (!received && !busy) {
             busy = true;
@@ -74,18 +74,18 @@ export class WidgetSource implements Source {
         } else {
           const message = readMessage(next);
           last = message.last;
-          if (message.type === "error") throw refusal(message);
+          if (message.type === "error") throw hostError(message);
           yield message;
         }
       }
     } finally {
-      signal.removeEventListener("abort", look);
+      signal.removeEventListener("abort", onAbort);
       this.#waiting.delete(id);
       if (!last && !this.gone()) this.#send({ v: VERSION, id: `${id}-cancel`, type: "cancel", target: id });
     }
   }
 
-  /** No answer is taken any more. */
+  /** Stops listening for answers. */
   close(): void {
     this.model.off("msg:custom", this.#hear);
   }
@@ -108,10 +108,10 @@ export class WidgetSource implements Source {
   }
 }
 
-/** What is told of a kernel that will never answer. */
-export const KERNEL_ENDED = "The kernel that ran this cell has ended. Run the cell again to go on.";
+/** The message for a kernel that has shut down. */
+export const KERNEL_ENDED = "The kernel that ran this cell has shut down. Run the cell again to continue.";
 
-/** What a page says while nobody answers; an empty text: somebody does again. */
+/** A progress message while the kernel is busy; an empty text means that it responds again. */
 function progress(id: string, text: string): Message {
   return {
     v: VERSION,

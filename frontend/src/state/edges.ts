@@ -1,4 +1,4 @@
-/** The pinned edge in every head, asked for once for each edge. */
+/** The pinned edge in every head, requested once per edge. */
 
 import { createSignal } from "solid-js";
 import type { Source } from "../source/source";
@@ -6,11 +6,12 @@ import type { EdgeMessage } from "../wire/messages";
 import { keepNewest } from "./keepNewest";
 import { RequestSlot, runRequest } from "./request";
 
-const KEPT = 24;
+/** Edges in the cache. */
+const CACHE_SIZE = 24;
 
 export function createEdges(source: Source, onFailure: (error: unknown) => void) {
   const [edge, setEdge] = createSignal<EdgeMessage | null>(null);
-  const kept = new Map<string, EdgeMessage>();
+  const cache = new Map<string, EdgeMessage>();
   const slot = new RequestSlot();
   let wanted: string | null = null;
 
@@ -19,7 +20,7 @@ export function createEdges(source: Source, onFailure: (error: unknown) => void)
     wanted = null;
   }
 
-  /** Shows an edge of a trace; none with null. The old one stays until the new one is there. */
+  /** Shows an edge of a trace; null clears it. The previous edge stays until the new one has arrived. */
   async function show(
     trace: string,
     stack: string,
@@ -29,7 +30,7 @@ export function createEdges(source: Source, onFailure: (error: unknown) => void)
     if (name === wanted) return;
     close();
     wanted = name;
-    const known = name === null ? null : kept.get(name);
+    const known = name === null ? null : cache.get(name);
     if (name === null || place === null || known != null) {
       setEdge(known ?? null);
       return;
@@ -39,7 +40,7 @@ export function createEdges(source: Source, onFailure: (error: unknown) => void)
       signal,
       onAnswer: (message) => {
         if (signal.aborted) return;
-        keepNewest(kept, name, message, KEPT);
+        keepNewest(cache, name, message, CACHE_SIZE);
         setEdge(message);
       },
     });

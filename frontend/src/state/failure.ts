@@ -1,22 +1,22 @@
-/** What went wrong, as the page tells it. */
+/** Failures as the page shows them. */
 
 import { DisconnectedError, HostError } from "../source/source";
 
 export interface Failure {
   readonly sentence: string;
   readonly disconnected: boolean;
-  /** Why the host refused, as docs/wire.md names it; null where it did not. */
+  /** The error code of the host, as in docs/wire.md; null if the error did not come from the host. */
   readonly code: string | null;
-  /** The tokens that a text may be cut to which is too long. */
+  /** For a text that is too long: how many tokens it can be truncated to. */
   readonly fits: number | null;
 }
 
-/** A failure in the page's own words. */
+/** A failure that the page itself reports. */
 export function failureFrom(sentence: string): Failure {
   return { sentence, disconnected: false, code: null, fits: null };
 }
 
-/** A failure as the host or the way to it told it. */
+/** A failure of the host or of the connection to it. */
 export function failureOf(error: unknown): Failure {
   return {
     sentence: sentenceOf(error),
@@ -26,7 +26,7 @@ export function failureOf(error: unknown): Failure {
   };
 }
 
-/** What an error says. */
+/** The message of an error. */
 export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

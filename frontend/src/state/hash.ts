@@ -1,4 +1,4 @@
-/** The address of what is shown: a readable URL hash, so that a reload or a sent link shows the same thing. */
+/** The address of the shown state: a readable URL hash, so that a reload or a shared link shows the same thing. */
 
 import type { ChatMessage } from "../wire/messages";
 import {
@@ -36,7 +36,7 @@ export interface Address {
   readonly text: string | null;
   readonly pair: string | null;
   readonly target: string | null;
-  /** A chat in place of the text. */
+  /** A chat instead of the text. */
   readonly messages: readonly ChatMessage[] | null;
   readonly stack: string;
   readonly layer: number;
@@ -51,17 +51,17 @@ export interface Address {
   readonly frame: Frame;
 }
 
-/** The hash of a state, without the leading `#`; empty where nothing is shown. What is as usual is left out. */
+/** The hash of a state, without the leading `#`. Default values are omitted, so the hash of an empty state is empty. */
 export function writeHash(state: AppState): string {
   const trace = state.trace;
   const { selection, view, pins, frame } = state;
   const parts: [string, string][] = [];
-  const put = (name: string, value: string | null | undefined, usual: string | null = null): void => {
-    if (value !== null && value !== undefined && value !== usual) parts.push([name, value]);
+  const put = (name: string, value: string | null | undefined, fallback: string | null = null): void => {
+    if (value !== null && value !== undefined && value !== fallback) parts.push([name, value]);
   };
   if (trace !== null) {
     put("model", trace.model.name);
-    // What came without its model cannot be run again: its text would only make the address long.
+    // A trace without its model cannot be run again, so its text would only make the address longer.
     if (trace.model.name !== null) {
       const { text, pair, target, messages } = trace.input;
       put("text", text);
@@ -110,12 +110,12 @@ export function writeHash(state: AppState): string {
   return parts.map(([name, value]) => `${name}=${encode(value)}`).join("&");
 }
 
-/** What a hash says; whatever in it makes no sense is as if it were not there. */
+/** Parses a hash; invalid parts are ignored. */
 export function readHash(hash: string): Address {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
-  const oneOf = <T extends string>(name: string, allowed: readonly T[], usual: T): T => {
+  const oneOf = <T extends string>(name: string, allowed: readonly T[], fallback: T): T => {
     const value = fields.get(name) as T | null;
-    return value !== null && allowed.includes(value) ? value : usual;
+    return value !== null && allowed.includes(value) ? value : fallback;
   };
   const heads = (fields.get("heads") ?? "").split(",").filter((part) => /^\d{1,4}$/.test(part));
   const whole = (text: string | null | undefined, digits = 5): number | null =>
@@ -179,7 +179,7 @@ export function readHash(hash: string): Address {
   };
 }
 
-/** The state that an address asks for, before its trace is there. */
+/** The state that an address describes, before its trace has arrived. */
 export function applyAddress(state: AppState, address: Address): AppState {
   const { stack, layer, heads, head, token, neuron, pins, view, frame } = address;
   return {
@@ -191,13 +191,13 @@ export function applyAddress(state: AppState, address: Address): AppState {
   };
 }
 
-/** The messages of a chat; null for anything else. */
+/** Parses the messages of a chat; null if invalid. */
 function readChat(text: string | null): readonly ChatMessage[] | null {
   if (text === null) return null;
   try {
-    const given: unknown = JSON.parse(text);
-    if (!Array.isArray(given) || given.length === 0) return null;
-    const turns = given.map((turn) => ({ role: turn?.role, content: turn?.content }));
+    const value: unknown = JSON.parse(text);
+    if (!Array.isArray(value) || value.length === 0) return null;
+    const turns = value.map((turn) => ({ role: turn?.role, content: turn?.content }));
     return turns.every(({ role, content }) => typeof role === "string" && typeof content === "string")
       ? turns
       : null;
@@ -219,7 +219,7 @@ function readPlaces(text: string | null): readonly Place[] {
   return parts.map((part) => ({ side: part[0] === "q" ? "query" : "key", index: Number(part.slice(1)) }));
 }
 
-/** Percent-encoding that leaves what people read as it is; a space becomes `+`. */
+/** Percent-encodes a value but keeps it readable: common punctuation stays, a space becomes `+`. */
 function encode(value: string): string {
   return encodeURIComponent(value.toWellFormed())
     .replace(/%20/g, "+")

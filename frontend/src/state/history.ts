@@ -6,26 +6,27 @@ export interface History<T> {
   readonly future: readonly Step<T>[];
 }
 
-/** A value that can be gone back to, and what the step away from it (in the future: to it) did. */
+/** An earlier or later value, and the name of the step that leads away from it (in `future`: to it). */
 export interface Step<T> {
   readonly value: T;
   readonly name: string;
 }
 
-const KEPT_STEPS = 100;
+/** Steps that can be undone. */
+const MAX_STEPS = 100;
 
 export function begin<T>(present: T): History<T> {
   return { past: [], present, future: [] };
 }
 
-/** A new present that can be taken back; `name` says what made it. */
+/** Sets a new present that can be undone; `name` says what the step did. */
 export function step<T>(history: History<T>, present: T, name = ""): History<T> {
   if (present === history.present) return history;
-  const past = [...history.past, { value: history.present, name }].slice(-KEPT_STEPS);
+  const past = [...history.past, { value: history.present, name }].slice(-MAX_STEPS);
   return { past, present, future: [] };
 }
 
-/** A new present that undo passes over. */
+/** Sets a new present that undo skips. */
 export function replace<T>(history: History<T>, present: T): History<T> {
   return { ...history, present };
 }

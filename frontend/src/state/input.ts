@@ -1,4 +1,4 @@
-/** What is given to be traced, and the request that asks for it. */
+/** The input of a run, and its request. */
 
 import type { ChatMessage, Example, Request } from "../wire/messages";
 import type { Selection } from "./state";
@@ -6,20 +6,20 @@ import type { Selection } from "./state";
 export interface Input {
   readonly text: string;
   readonly pair: string | null;
-  /** What the decoder of an encoder-decoder model reads; null: what the model writes itself. */
+  /** The target that the decoder of an encoder-decoder model reads; if null, the model generates it. */
   readonly target?: string | null;
-  /** A chat in place of the text. */
+  /** A chat instead of the text. */
   readonly messages?: readonly ChatMessage[] | null;
-  /** Whether a text that is too long is cut. */
+  /** Whether to truncate a text that is too long. */
   readonly cut?: boolean;
   readonly model: string | null;
-  /** The bytes of a picture's file. */
+  /** The bytes of an image file. */
   readonly image?: Uint8Array | null;
-  /** What to select of it once it is there. */
+  /** What to select once the trace has arrived. */
   readonly select?: Partial<Selection>;
 }
 
-/** An example as the input that runs it and selects what it is about. */
+/** The input that runs an example and selects the heads that it is about. */
 export function inputOf(example: Example): Input {
   const { text, pair, target, model, layer, heads } = example;
   if (layer == null && heads == null) return { text, pair, target, model };

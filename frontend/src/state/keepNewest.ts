@@ -1,8 +1,8 @@
-/** Keeps a value, and drops the oldest ones beyond `most`. */
-export function keepNewest<K, V>(kept: Map<K, V>, key: K, value: V, most: number): void {
-  kept.set(key, value);
-  for (const oldest of kept.keys()) {
-    if (kept.size <= most) break;
-    kept.delete(oldest);
+/** Adds a value to a cache and drops the oldest ones beyond `limit`. */
+export function keepNewest<K, V>(cache: Map<K, V>, key: K, value: V, limit: number): void {
+  cache.set(key, value);
+  for (const oldest of cache.keys()) {
+    if (cache.size <= limit) break;
+    cache.delete(oldest);
   }
 }

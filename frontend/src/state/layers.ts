@@ -1,4 +1,4 @@
-/** The layers of the trace on show: the selected one, others that are looked at closely, and exact rows. */
+/** The layers of the shown trace: the selected one, others that are viewed up close, and exact rows. */
 
 import { createSignal } from "solid-js";
 import type { Source } from "../source/source";
@@ -6,22 +6,23 @@ import type { LayerMessage, Request, TileMessage } from "../wire/messages";
 import { keepNewest } from "./keepNewest";
 import { RequestSlot, runRequest } from "./request";
 import type { AppState } from "./state";
-import type { WorkInHand } from "./work";
+import type { WorkTracker } from "./work";
 
-const KEPT = 6;
+/** Layers in the cache. */
+const CACHE_SIZE = 6;
 
-export function createLayers(source: Source, work: WorkInHand, state: () => AppState) {
+export function createLayers(source: Source, work: WorkTracker, state: () => AppState) {
   const [layer, setLayer] = createSignal<LayerMessage | null>(null);
-  const kept = new Map<string, LayerMessage>();
+  const cache = new Map<string, LayerMessage>();
   const tiles = new RequestSlot();
 
-  /** Brings the selected layer, from what is kept or from the source. The old picture stays until it is there. */
+  /** Loads the selected layer from the cache or the source. The previous layer stays until the new one has arrived. */
   async function show(onRetry: () => void): Promise<void> {
     const { trace, selection } = state();
     if (trace === null) return;
     const { stack, layer: index } = selection;
     const key = `${trace.trace} ${stack} ${index}`;
-    const known = kept.get(key);
+    const known = cache.get(key);
     if (known !== undefined) {
       work.abort("layer");
       setLayer(known);
@@ -32,18 +33,18 @@ export function createLayers(source: Source, work: WorkInHand, state: () => AppS
       return;
     }
     const request: Request = { type: "layer", trace: trace.trace, stack, layer: index };
-    const message = await work.ask("layer", request, "layer", `layer ${index}`);
+    const message = await work.ask("layer", request, "layer", `Loading layer ${index}`);
     if (message !== null) {
-      keepNewest(kept, key, message, KEPT);
+      keepNewest(cache, key, message, CACHE_SIZE);
       setLayer(message);
     } else if (work.failure() !== null) work.onRetry(onRetry);
   }
 
-  /** Another layer of the trace on show, the selection staying as it is; null where it cannot be had. */
+  /** Loads another layer of the shown trace without selecting it; null if it is unavailable. */
   async function other(stack: string, index: number): Promise<LayerMessage | null> {
     const { trace } = state();
     if (trace === null || trace.stacks[stack]?.shapes[index] == null) return null;
-    const known = kept.get(`${trace.trace} ${stack} ${index}`);
+    const known = cache.get(`${trace.trace} ${stack} ${index}`);
     if (known !== undefined) return known;
     const request: Request = { type: "layer", trace: trace.trace, stack, layer: index };
     const ending = await runRequest(source, request, "layer", { first: true });
@@ -52,7 +53,7 @@ export function createLayers(source: Source, work: WorkInHand, state: () => AppS
     return null;
   }
 
-  /** Exact rows of the selected layer, for pinned tokens. Fails silently only when it was overtaken. */
+  /** Loads exact rows of the selected layer. Null if that failed; silently if a newer request replaced this one. */
   async function tile(heads: readonly number[], rows: readonly number[]): Promise<TileMessage | null> {
     const { trace, selection } = state();
     if (trace === null) return null;

@@ -1,4 +1,4 @@
-/** The thumbnails of the stack on show, layer by layer as they arrive. */
+/** The thumbnails of the shown stack, layer by layer as they arrive. */
 
 import { createSignal } from "solid-js";
 import { HostError, type Source } from "../source/source";
@@ -15,22 +15,22 @@ export interface Overview {
   readonly arrival: "coming" | "whole" | "broken";
 }
 
-/** Overviews kept: the stacks and filters of a trace, or two traces that one goes back and forth between. */
-const KEPT = 6;
+/** Overviews in the cache: enough for the stacks and filters of a trace, or to switch between two traces. */
+const CACHE_SIZE = 6;
 
 export function createOverviews(source: Source, onFailure: (error: unknown) => void) {
   const [overview, setOverview] = createSignal<Overview | null>(null);
-  const kept = new Map<string, Overview>();
+  const cache = new Map<string, Overview>();
   const slot = new RequestSlot();
 
-  /** Shows the overview of a stack, or of two sentences of it: the kept one, else asks for it. */
+  /** Shows the overview of a stack, limited to two sentences if there is a filter, from the cache or the source. */
   async function show(trace: string, stack: string, filter: SentenceFilter): Promise<void> {
     const now = overview();
     const same = now?.trace === trace && now.stack === stack && now.filter === filter;
     if (same && now.arrival !== "broken") return;
     slot.abort();
     const key = `${trace} ${stack} ${filter}`;
-    const known = kept.get(key);
+    const known = cache.get(key);
     if (known !== undefined) {
       setOverview(known);
       return;
@@ -38,7 +38,7 @@ export function createOverviews(source: Source, onFailure: (error: unknown) => v
     const signal = slot.next();
     let building: Overview = { trace, stack, filter, layers: new Map(), arrival: "coming" };
     setOverview(building);
-    const ask = (part: { readonly filter?: SentenceFilter }) =>
+    const load = (part: { readonly filter?: SentenceFilter }) =>
       runRequest(source, { type: "overview", trace, stack, ...part }, "overview", {
         signal,
         onAnswer: (message) => {
@@ -47,11 +47,11 @@ export function createOverviews(source: Source, onFailure: (error: unknown) => v
           if (!signal.aborted) setOverview(building);
         },
       });
-    let ending = await ask(filter === "all" ? {} : { filter });
-    // A host that knows no parts shows all of it, and the view leaves out what the filter drops.
+    let ending = await load(filter === "all" ? {} : { filter });
+    // A host without sentence filters sends all of it; the view then drops what the filter excludes.
     if (filter !== "all" && ending.kind === "failed" && ending.error instanceof HostError)
-      ending = await ask({});
-    if (ending.kind === "answered") keepNewest(kept, key, building, KEPT);
+      ending = await load({});
+    if (ending.kind === "answered") keepNewest(cache, key, building, CACHE_SIZE);
     if (ending.kind !== "failed") return;
     setOverview({ ...building, arrival: "broken" });
     onFailure(ending.error);

@@ -1,4 +1,4 @@
-/** The steps that lead from one state of the page to the next. Pure. */
+/** The actions that change the state of the page. */
 
 import type { TraceMessage } from "../wire/messages";
 import {
@@ -32,7 +32,7 @@ export type Action =
   | { readonly type: "view"; readonly view: Partial<ViewSettings> }
   | { readonly type: "frame"; readonly frame: Partial<Frame> };
 
-/** Steps that a person can take back. */
+/** Whether an action can be undone. */
 export function undoable(action: Action): boolean {
   if (action.type === "view") return action.view.theme === undefined;
   return !["traced", "certified", "token", "frame"].includes(action.type);
@@ -41,7 +41,7 @@ export function undoable(action: Action): boolean {
 export function reduce(state: AppState, action: Action): AppState {
   switch (action.type) {
     case "traced":
-      return traced(state, action.trace, action.select ?? {});
+      return showTrace(state, action.trace, action.select ?? {});
     case "certified": {
       const { trace } = state;
       if (trace?.trace !== action.trace) return state;
@@ -50,11 +50,11 @@ export function reduce(state: AppState, action: Action): AppState {
     case "layer":
       return select(state, { layer: action.layer });
     case "stack":
-      return turned(state, action.stack);
+      return switchStack(state, action.stack);
     case "head":
       return select(state, { layer: action.layer, heads: [action.head] });
     case "add-head":
-      // Only heads of one layer lie over each other.
+      // The head view overlays heads of one layer only.
       return action.layer === state.selection.layer
         ? select(state, { heads: toggled(headsOn(state), action.head) })
         : select(state, { layer: action.layer, heads: [action.head] });
@@ -94,10 +94,10 @@ export function reduce(state: AppState, action: Action): AppState {
 function select(state: AppState, part: Partial<Selection>): AppState {
   const selection = { ...state.selection, ...part };
   const layers = state.trace?.stacks[selection.stack]?.layers ?? 1;
-  const wished = Math.max(0, Math.min(layers - 1, selection.layer));
-  const layer = presentLayer(state, selection.stack, wished, Math.sign(wished - state.selection.layer));
+  const requested = Math.max(0, Math.min(layers - 1, selection.layer));
+  const layer = presentLayer(state, selection.stack, requested, Math.sign(requested - state.selection.layer));
   const next: AppState = { ...state, selection: { ...selection, layer } };
-  // A dimension belongs to its head: with another one on show the mark would be on a stranger.
+  // A marked dimension belongs to its head: clear it when another head is shown.
   const same =
     selection.stack === state.selection.stack &&
     layer === state.selection.layer &&
@@ -105,22 +105,22 @@ function select(state: AppState, part: Partial<Selection>): AppState {
   return same ? next : { ...next, selection: { ...next.selection, neuron: null } };
 }
 
-/** The layer nearest to `layer` that has attention here, first in the direction of a step. */
+/** The layer nearest to `layer` that is present and has attention, searching in the direction of `step` first. */
 function presentLayer(state: AppState, name: string, layer: number, step: number): number {
   const stack = state.trace?.stacks[name];
-  const isThere = (at: number) => stack?.shapes[at] != null;
-  if (stack === undefined || isThere(layer)) return layer;
+  const isPresent = (at: number) => stack?.shapes[at] != null;
+  if (stack === undefined || isPresent(layer)) return layer;
   for (const way of step < 0 ? [-1, 1] : [1, -1]) {
-    for (let at = layer + way; at >= 0 && at < stack.layers; at += way) if (isThere(at)) return at;
+    for (let at = layer + way; at >= 0 && at < stack.layers; at += way) if (isPresent(at)) return at;
   }
   return layer;
 }
 
-/** Another stack: tokens that it shares with the one before stay selected and pinned. */
-function turned(state: AppState, name: string): AppState {
+/** Switches to another stack; tokens that both stacks share stay selected and pinned. */
+function switchStack(state: AppState, name: string): AppState {
   const stacks = state.trace?.stacks;
   const [from, to] = [stacks?.[state.selection.stack], stacks?.[name]];
-  const carried = ({ side, index }: Place): Place | null => {
+  const carryOver = ({ side, index }: Place): Place | null => {
     const tokens = side === "query" ? from?.query : from?.key;
     const other: Side = side === "query" ? "key" : "query";
     if (tokens === undefined || to === undefined) return null;
@@ -129,11 +129,11 @@ function turned(state: AppState, name: string): AppState {
   };
   const { token } = state.selection;
   const next = select(state, { stack: name, layer: 0, heads: [], head: null, token: null });
-  const kept = token === null ? null : carried(token);
+  const kept = token === null ? null : carryOver(token);
   return {
     ...next,
     selection: { ...next.selection, token: kept },
-    pins: state.pins.flatMap((pin) => carried(pin) ?? []),
+    pins: state.pins.flatMap((pin) => carryOver(pin) ?? []),
   };
 }
 
@@ -147,8 +147,8 @@ function togglePin(pins: readonly Place[], place: Place): readonly Place[] {
   return others.length < pins.length ? others : [...pins, place];
 }
 
-/** A new trace on show: what was selected stays where the new trace has it too, but for what is to be selected anew. */
-function traced(state: AppState, trace: TraceMessage, anew: Partial<Selection>): AppState {
+/** Shows a new trace. The selection stays where the new trace allows it, except for `changes`. */
+function showTrace(state: AppState, trace: TraceMessage, changes: Partial<Selection>): AppState {
   const names = Object.keys(trace.stacks);
   const before = state.trace;
   const stack = names.includes(state.selection.stack) ? state.selection.stack : (names[0] ?? "");
@@ -167,13 +167,13 @@ function traced(state: AppState, trace: TraceMessage, anew: Partial<Selection>):
       head: sameModel ? state.selection.head : null,
       neuron: sameModel ? state.selection.neuron : null,
       token: sameTokens || before === null ? state.selection.token : null,
-      ...anew,
+      ...changes,
     },
   };
   return fitted(next);
 }
 
-/** The state with what is selected kept within its trace: an earlier step may have been of a longer text. */
+/** The state with its selection limited to its trace, because an undone step may belong to a longer text. */
 export function fitted(state: AppState): AppState {
   const stacks = Object.keys(state.trace?.stacks ?? {});
   const { stack, token } = state.selection;

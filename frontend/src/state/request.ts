@@ -1,4 +1,4 @@
-/** One request to the source: its answers and its progress as they come, and how it ended. */
+/** One request to the source: its answers and progress as they arrive, and how it ended. */
 
 import { HostError, type Source } from "../source/source";
 import type { Message, Request } from "../wire/messages";
@@ -6,13 +6,13 @@ import type { Message, Request } from "../wire/messages";
 export type Answer<T extends Message["type"]> = Extract<Message, { type: T }>;
 
 export type Ending<T extends Message["type"]> =
-  /** `message` is the last answer; null where the host said no more without one. */
+  /** `message` is the last answer; null if the host sent none. */
   | { readonly kind: "answered"; readonly message: Answer<T> | null }
-  /** By the page, which wants something else now, or by the host. */
+  /** Canceled by the page, because something else is needed now, or by the host. */
   | { readonly kind: "cancelled"; readonly by: "page" | "host"; readonly error: unknown }
   | { readonly kind: "failed"; readonly error: unknown };
 
-/** How far a request is. While nobody works on it, `waiting` says why and there is no `text`. */
+/** Progress of a request. While it is queued, `waiting` says why and `text` is null. */
 export interface Progress {
   readonly text: string | null;
   readonly done: number;
@@ -21,15 +21,15 @@ export interface Progress {
 }
 
 export interface RequestOptions<T extends Message["type"]> {
-  /** Aborting it cancels the request; without one the request runs to its end. */
+  /** Cancels the request when aborted. */
   readonly signal?: AbortSignal;
-  /** Whether the first answer is all that is wanted. */
+  /** Whether to stop after the first answer. */
   readonly first?: boolean;
   readonly onAnswer?: (message: Answer<T>) => void;
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** Runs a request. Never throws: what went wrong is in the ending. */
+/** Runs a request. Never throws: failures are part of the result. */
 export async function runRequest<T extends Message["type"]>(
   source: Source,
   request: Request,
@@ -60,11 +60,11 @@ export async function runRequest<T extends Message["type"]>(
   }
 }
 
-/** Requests of which only the newest counts: each aborts the one before it. */
+/** A slot for one request at a time: a new request aborts the previous one. */
 export class RequestSlot {
   #running: AbortController | null = null;
 
-  /** Aborts what runs here; the signal is for the request that takes its place. */
+  /** Aborts the running request and returns the signal for its replacement. */
   next(): AbortSignal {
     this.abort();
     this.#running = new AbortController();
@@ -75,7 +75,7 @@ export class RequestSlot {
     this.#running?.abort();
   }
 
-  /** Whether no other request took the place of the one with this signal. */
+  /** Whether the request with this signal has not been replaced. */
   isNewest(signal: AbortSignal): boolean {
     return this.#running?.signal === signal;
   }

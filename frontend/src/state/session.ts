@@ -1,4 +1,4 @@
-/** The one place that asks the source: it keeps the state, runs requests, and tells who listens what is under way. */
+/** The session: the only part that sends requests. It holds the state and reports work in progress and failures. */
 
 import { createSignal } from "solid-js";
 import { HostError, type Source } from "../source/source";
@@ -17,8 +17,8 @@ import { createValues } from "./values";
 import { tokensNamed } from "./words";
 import { createWork } from "./work";
 
-/** Steps after which another layer is on show. */
-const MOVES: readonly Action["type"][] = ["layer", "stack", "head", "add-head"];
+/** Actions that may change the shown layer. */
+const LAYER_ACTIONS: readonly Action["type"][] = ["layer", "stack", "head", "add-head"];
 
 export type Session = ReturnType<typeof createSession>;
 
@@ -34,7 +34,7 @@ export function createSession(source: Source) {
     onStep: (action, before, after) => {
       if (after.pins !== before.pins) showEdge();
       if (after.view.filter !== before.view.filter) showOverview();
-      if (MOVES.includes(action.type)) void showLayer();
+      if (LAYER_ACTIONS.includes(action.type)) void showLayer();
     },
     onTravel: () => void showLayer(),
   });
@@ -57,19 +57,19 @@ export function createSession(source: Source) {
     setLastInput(input);
     work.onRetry(() => void run(input));
     shorten = () => void run({ ...input, cut: true });
-    const trace = await work.ask("run", requestOf(input), "trace", "starting");
+    const trace = await work.ask("run", requestOf(input), "trace", "Starting");
     if (trace !== null) {
       dispatch({ type: "traced", trace, select: input.select });
       selectNamed();
-      await Promise.all([showLayer(), learn(trace.model.name)]);
+      await Promise.all([showLayer(), refreshModels(trace.model.name)]);
     }
   }
 
-  /** Asks again what the models read, where the one that just ran was not loaded when one asked first. */
-  async function learn(name: string | null): Promise<void> {
-    const entry = hello()?.models.find((one) => one.name === name);
+  /** Reloads the model list if the model that just ran was not loaded before: its accepted inputs are now known. */
+  async function refreshModels(name: string | null): Promise<void> {
+    const entry = hello()?.models.find((model) => model.name === name);
     if (entry === undefined || entry.loaded) return;
-    // Where this fails, what was known stays; whoever asks for more is told what is wrong.
+    // If this fails, the old list stays; the next request reports the problem.
     await runRequest(source, { type: "hello" }, "hello", { onAnswer: setHello });
   }
 
@@ -79,7 +79,7 @@ export function createSession(source: Source) {
     void overviews.show(trace.trace, selection.stack, view.filter);
   }
 
-  /** Brings the pinned edge in all heads, where one is pinned and this host knows it. */
+  /** Loads the pinned edge in all heads, if one is pinned and the host supports it. */
   function showEdge(): void {
     const { trace, selection } = state();
     if (trace === null || !can("edge")) return;
@@ -100,32 +100,32 @@ export function createSession(source: Source) {
     const trace = state().trace?.trace;
     if (trace === undefined) return;
     work.onRetry(() => void check());
-    const message = await work.ask("check", { type: "check", trace }, "check", "checking against the model");
+    const message = await work.ask("check", { type: "check", trace }, "check", "Checking against the model");
     if (message !== null) dispatch({ type: "certified", trace, certificate: message.certificate });
   }
 
-  /** The trace on show as a page of its own, which starts with what is selected; null where that failed or was cancelled. */
+  /** The shown trace as a self-contained page that opens at the current selection; null if that failed or was canceled. */
   async function exportPage(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
     const { trace, selection } = state();
     if (trace === null) return null;
     work.onRetry(again);
     const { stack, layer } = selection;
     const request: Request = { type: "export", trace: trace.trace, stack, layer, heads: headsOn(state()) };
-    const message = await work.ask("export", request, "export", "writing the file");
+    const message = await work.ask("export", request, "export", "Writing the file");
     const html = message?.tensors.get("html")?.data;
     return html instanceof Uint8Array ? html.slice() : null;
   }
 
-  /** Greets the source and shows what the address asks for, else the first example. */
+  /** Connects to the source and shows what the address describes, else a saved trace, else the first example. */
   async function start(hash: string): Promise<void> {
     work.onRetry(() => void start(hash));
-    const greeting = await work.ask("hello", { type: "hello" }, "hello", "connecting");
-    if (greeting === null) return;
-    setHello(greeting);
+    const message = await work.ask("hello", { type: "hello" }, "hello", "Connecting");
+    if (message === null) return;
+    setHello(message);
     await visit(hash);
   }
 
-  /** Shows what a hash asks for, and brings its token into sight. */
+  /** Shows what a hash describes, and scrolls its token into view. */
   async function visit(hash: string): Promise<void> {
     const address = readHash(hash);
     setTokenToReveal(null);
@@ -177,17 +177,17 @@ export function createSession(source: Source) {
       selectNamed();
       return showLayer();
     }
-    const given = hello()?.trace ?? null;
-    if (given !== null && (await recall(given))) return showLayer();
+    const saved = hello()?.trace ?? null;
+    if (saved !== null && (await recall(saved))) return showLayer();
     const example = hello()?.examples[0];
     if (example !== undefined && hello()?.model !== null) return run(inputOf(example));
   }
 
-  /** A trace that the host may still hold; whether it did. */
+  /** Shows a trace that the host may still have; returns whether it did. */
   async function recall(trace: string): Promise<boolean> {
     const ending = await runRequest(source, { type: "trace", trace }, "trace", { first: true });
     if (ending.kind !== "answered") {
-      // Not held any more: the caller runs the text again. Anything else is a failure to tell.
+      // The host dropped it: the caller runs the text again. Report any other failure.
       if (!(ending.error instanceof HostError)) work.fail(ending.error);
       return false;
     }
@@ -201,10 +201,13 @@ export function createSession(source: Source) {
     const stopped = work.cancel();
     if (stopped?.what !== "layer") return;
     work.onRetry(() => void showLayer());
-    work.setFailure({ ...failureFrom(`You stopped ${stopped.text} on its way.`), code: "cancelled" });
+    work.setFailure({
+      ...failureFrom(`Layer ${state().selection.layer} was not loaded.`),
+      code: "cancelled",
+    });
   }
 
-  /** Stops all that runs: nobody looks any more. */
+  /** Cancels all requests when the page is closed. */
   function close(): void {
     for (const part of [work, layers, overviews, edges, values]) part.close();
   }
@@ -218,10 +221,10 @@ export function createSession(source: Source) {
     hello,
     work: work.work,
     failure: work.failure,
-    /** What was last asked to be traced; until it is there, the trace on show is of something else. */
+    /** The input of the last run. While it runs, the shown trace belongs to an earlier input. */
     lastInput,
     layer: layers.layer,
-    /** The token of an address that was just opened: the view that shows it brings it into sight, once. */
+    /** The token of an address that was just opened; a view scrolls to it once. */
     tokenToReveal,
     tokenRevealed: () => setTokenToReveal(null),
     dispatch,
@@ -239,7 +242,7 @@ export function createSession(source: Source) {
     undoes: timeline.undoes,
     redoes: timeline.redoes,
     retry: work.retry,
-    /** Runs the text again that was too long, cut. */
+    /** Runs a text that was too long again, truncated. */
     shorten: () => {
       work.setFailure(null);
       shorten();

@@ -1,22 +1,22 @@
-/** Everything the page shows, as one immutable value, and what follows from it. */
+/** The state of the page as one immutable value, and values derived from it. */
 
 import type { TraceMessage } from "../wire/messages";
 
 export type Side = "query" | "key";
 export type SentenceFilter = "all" | "AA" | "AB" | "BA" | "BB";
-/** How a weight becomes darkness; log: the last three decades of it. */
+/** How a weight maps to darkness; `log` covers three decades. */
 export type Scale = "linear" | "root" | "log";
 export const SCALES: readonly Scale[] = ["linear", "root", "log"];
 /** Colors of weights in heat maps and thumbnails. */
 export type Palette = "blue" | "cividis" | "gray";
 export const PALETTES: readonly Palette[] = ["blue", "cividis", "gray"];
-/** In which order the dimensions of a head stand. */
+/** Order of the dimensions of a head. */
 export type Order = "index" | "contribution" | "wavelength";
 export const ORDERS: readonly Order[] = ["index", "contribution", "wavelength"];
-/** What becomes of the tokens that take up attention nobody needs; renormalized: the other weights of a row sum to 1. */
+/** What to do with attention sinks; `renormalized` hides them and rescales each row to a sum of 1. */
 export type Sinks = "shown" | "hidden" | "renormalized";
 export const SINKS: readonly Sinks[] = ["shown", "hidden", "renormalized"];
-/** What the head view shows of an input with pictures: pictures and lines, or one of them. */
+/** What the head view shows for an input with images: images and lines, images alone, or no images. */
 export type Pictures = "both" | "alone" | "hidden";
 export const PICTURES: readonly Pictures[] = ["both", "alone", "hidden"];
 export type Theme = "auto" | "light" | "dark";
@@ -34,12 +34,12 @@ export interface HeadPlace {
 export interface Selection {
   readonly stack: string;
   readonly layer: number;
-  /** Heads that are on, ascending; never empty once a trace is there. */
+  /** Heads that are on, ascending; empty means all. */
   readonly heads: readonly number[];
-  /** The head whose neurons are shown; null for the first that is on. */
+  /** The head whose neurons are shown; null for the first head that is on. */
   readonly head: number | null;
   readonly token: Place | null;
-  /** The dimension that is marked, of the head whose neurons are shown. */
+  /** The marked dimension of the head whose neurons are shown. */
   readonly neuron: number | null;
 }
 
@@ -49,48 +49,48 @@ export interface ViewSettings {
   readonly sinks: Sinks;
   readonly palette: Palette;
   readonly theme: Theme;
-  /** How the model view draws a head; auto: lines for short inputs. */
+  /** How the model view draws a head; `auto` uses lines for short inputs. */
   readonly thumbnails: "auto" | "lines" | "map";
   /** Whether the neuron view shows the neurons or only the lines between tokens. */
   readonly neurons: "open" | "closed";
   readonly order: Order;
-  /** Whether the neuron view shows the value side. */
+  /** Whether the neuron view shows value vectors. */
   readonly values: "shown" | "hidden";
-  /** How the head view stands: tokens in two columns, or in two rows, for scripts read across. */
+  /** Whether the head view puts tokens in two columns or in two rows. */
   readonly orientation: "columns" | "rows";
   readonly pictures: Pictures;
-  /** Weights below it are not drawn in the head view; from 0 to 1. */
+  /** The head view does not draw smaller weights; from 0 to 1. */
   readonly threshold: number;
-  /** How many of the heaviest keys of each row the head view draws; null for all. */
+  /** How many keys the head view draws per row, largest weight first; null for all. */
   readonly top: number | null;
-  /** What the model view is tinted, sorted and filtered by; null: by nothing. A name from `hello.measures`, or `edge`. */
+  /** The measure that tints, sorts, and filters the model view: a name from `hello.measures`, `edge`, or null for none. */
   readonly measure: string | null;
-  /** Whether measures count the sinks. */
+  /** Whether measures include the sinks. */
   readonly measured: "all" | "off-sink";
   readonly tint: "on" | "off";
-  /** What the measure puts in order: heads within their layer, layers, or all heads as one list. */
+  /** What the measure sorts: heads within their layer, layers, or all heads as one ranking. */
   readonly sort: "none" | "heads" | "layers" | "ranking";
-  /** The values of the measure that a head must lie between to be shown; null for no bound. */
+  /** Heads outside this range of the measure are dimmed or omitted; null for no bound. */
   readonly range: readonly [number | null, number | null];
 }
 
 export type PanelName = "model" | "head" | "side";
 
-/** Where the panels stand. It belongs to the address, not to the steps that can be taken back. */
+/** The arrangement of the panels. It is part of the address but not of undo. */
 export interface Frame {
-  /** Widths that were dragged, CSS pixels; null for what fits. */
+  /** Widths set by dragging, CSS pixels; null for automatic. */
   readonly widths: { readonly model: number | null; readonly head: number | null };
-  /** The panel that one is in: the tab on a narrow screen. */
+  /** The current panel: the selected tab on a narrow screen. */
   readonly at: PanelName;
-  /** Whether the others are beside it. */
+  /** Whether all panels are shown side by side, or only the current one. */
   readonly whole: "all" | "one";
-  /** What the panel at the right shows. */
+  /** What the panel on the right shows. */
   readonly side: "neurons" | "weights" | "edges";
-  /** Where the model view is zoomed to; null for all heads. */
+  /** What the model view is zoomed in on; null for all heads. */
   readonly camera: Camera | null;
 }
 
-/** A part of the model view: its center in columns and rows of heads, and how many times larger than all of them it is. */
+/** A part of the model view: its center in columns and rows of heads, and the magnification relative to showing all. */
 export interface Camera {
   readonly x: number;
   readonly y: number;
@@ -98,7 +98,7 @@ export interface Camera {
 }
 
 export interface AppState {
-  /** The trace on show. */
+  /** The shown trace. */
   readonly trace: TraceMessage | null;
   readonly selection: Selection;
   readonly pins: readonly Place[];
@@ -143,20 +143,20 @@ export function allHeads(state: AppState): readonly number[] {
   return Array.from({ length: headCount(state) }, (_, head) => head);
 }
 
-/** The heads that are on, as far as the selected layer has them; all where none is left. */
+/** The heads that are on and exist in the selected layer; all heads if there are none. */
 export function headsOn(state: AppState): readonly number[] {
   const on = state.selection.heads.filter((head) => head < headCount(state));
   return on.length > 0 ? on : allHeads(state);
 }
 
-/** The head whose neurons are shown: the one chosen, as long as it is on, else the first that is. */
+/** The head whose neurons are shown: the chosen one if it is on, else the first head that is on. */
 export function neuronHead(state: AppState): number {
   const on = headsOn(state);
   const { head } = state.selection;
   return head !== null && on.includes(head) ? head : (on[0] ?? 0);
 }
 
-/** The edge that all heads are ranked by: the query and the key that were pinned last; null where one is missing. */
+/** The edge that all heads are ranked by: the query and the key pinned last; null if either is missing. */
 export function selectedEdge(state: AppState): { readonly query: number; readonly key: number } | null {
   const last = (side: Side) => state.pins.findLast((pin) => pin.side === side)?.index;
   const [query, key] = [last("query"), last("key")];

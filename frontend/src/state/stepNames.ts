@@ -1,4 +1,4 @@
-/** What a step did, in a few words: undo and redo say them. Pure. */
+/** Short names of actions, for the labels of undo and redo. */
 
 import type { Action } from "./reduce";
 import type { ViewSettings } from "./state";
@@ -10,46 +10,46 @@ const SETTINGS: Readonly<Record<keyof ViewSettings, string>> = {
   palette: "palette",
   theme: "theme",
   thumbnails: "thumbnails",
-  neurons: "neurons opened or closed",
+  neurons: "expand or collapse neurons",
   order: "order of dimensions",
-  values: "value side",
+  values: "value vectors",
   orientation: "orientation",
-  pictures: "pictures",
+  pictures: "images",
   threshold: "threshold",
-  top: "heaviest keys",
+  top: "top keys per row",
   measure: "measure",
-  measured: "sinks of the measure",
+  measured: "measure with or without sinks",
   tint: "tint",
   sort: "order of heads",
-  range: "range of the measure",
+  range: "measure range",
 };
 
 export function stepName(action: Action): string {
   switch (action.type) {
     case "layer":
-      return `layer ${action.layer}`;
+      return `select layer ${action.layer}`;
     case "stack":
-      return `stack ${action.stack}`;
+      return `select stack ${action.stack}`;
     case "head":
-      return `head ${action.layer}.${action.head}`;
+      return `select head ${action.layer}.${action.head}`;
     case "add-head":
-      return `head ${action.layer}.${action.head} added`;
+      return `add head ${action.layer}.${action.head}`;
     case "heads":
-      return "heads";
+      return "select heads";
     case "toggle-head":
-      return `head ${action.head} on or off`;
+      return `toggle head ${action.head}`;
     case "isolate-head":
-      return `head ${action.head} alone`;
+      return `show only head ${action.head}`;
     case "neuron-head":
-      return `neurons of head ${action.head}`;
+      return `show neurons of head ${action.head}`;
     case "neuron":
-      return action.neuron === null ? "mark taken off" : `dimension ${action.neuron}`;
+      return action.neuron === null ? "clear marked dimension" : `mark dimension ${action.neuron}`;
     case "pin":
       return "pin";
     case "pins":
       return "pins";
     case "edge":
-      return "edge";
+      return "select pair";
     case "view": {
       const [first] = Object.keys(action.view) as (keyof ViewSettings)[];
       return first === undefined ? "view" : SETTINGS[first];
@@ -59,12 +59,12 @@ export function stepName(action: Action): string {
   }
 }
 
-/** Settings that are dragged: steps of one drag are taken back together. */
-const DRAGGED: readonly (keyof ViewSettings)[] = ["threshold", "top", "range"];
+/** Settings with sliders: all changes of one drag are undone together. */
+const SLIDERS: readonly (keyof ViewSettings)[] = ["threshold", "top", "range"];
 
-/** What tells the steps of one drag from those of another; null for steps that stand alone. */
+/** Identifies the slider that an action drags; null for other actions. */
 export function dragOf(action: Action): string | null {
   if (action.type !== "view") return null;
   const keys = Object.keys(action.view) as (keyof ViewSettings)[];
-  return keys.length > 0 && keys.every((key) => DRAGGED.includes(key)) ? keys.join(" ") : null;
+  return keys.length > 0 && keys.every((key) => SLIDERS.includes(key)) ? keys.join(" ") : null;
 }

@@ -1,4 +1,4 @@
-/** The selection as the few plain values that a notebook's widget shares with Python. */
+/** The selection as plain values that a notebook widget shares with Python. */
 
 import type { Action } from "./reduce";
 import { type AppState, headsOn, neuronHead, type PanelName } from "./state";
@@ -9,17 +9,17 @@ export interface Traits {
   readonly layer: number;
   /** The heads that are on; empty for all. */
   readonly heads: readonly number[];
-  /** The head whose neurons are shown; null for the first that is on. */
+  /** The head whose neurons are shown; null for the first head that is on. */
   readonly head: number | null;
-  /** The query token that is selected. */
+  /** The selected query token. */
   readonly token: number | null;
-  /** The dimension that is marked. */
+  /** The marked dimension. */
   readonly neuron: number | null;
 }
 
 const PANELS: Readonly<Record<string, PanelName>> = { model: "model", head: "head", neuron: "side" };
 
-/** The traits of what is shown; null as long as there is no trace to select in. */
+/** The traits of a state; null as long as there is no trace. */
 export function traitsOf(state: AppState): Traits | null {
   if (state.trace === null) return null;
   const { stack, layer, token, neuron } = state.selection;
@@ -34,50 +34,50 @@ export function traitsOf(state: AppState): Traits | null {
   };
 }
 
-/** The steps that lead from what is shown to what the traits say. */
-export function stepsTo(state: AppState, wanted: Traits): readonly Action[] {
+/** The actions that lead from a state to the requested traits. */
+export function stepsTo(state: AppState, requested: Traits): readonly Action[] {
   const now = traitsOf(state);
   if (now === null) return [];
   const steps: Action[] = [];
-  if (wanted.view !== now.view) {
-    // The model view is the navigator of the others; a view asked for by name has the whole width.
-    const at = PANELS[wanted.view] ?? "model";
+  if (requested.view !== now.view) {
+    // The model view is shown beside the others; a head or neuron view requested by name gets the full width.
+    const at = PANELS[requested.view] ?? "model";
     steps.push({ type: "frame", frame: { at, whole: at === "model" ? "all" : "one" } });
   }
-  const moved = wanted.stack !== now.stack;
-  if (moved) steps.push({ type: "stack", stack: wanted.stack });
-  if (moved || wanted.layer !== now.layer) steps.push({ type: "layer", layer: wanted.layer });
-  if (moved || String(wanted.heads) !== String(now.heads)) {
-    steps.push({ type: "heads", heads: wanted.heads });
+  const moved = requested.stack !== now.stack;
+  if (moved) steps.push({ type: "stack", stack: requested.stack });
+  if (moved || requested.layer !== now.layer) steps.push({ type: "layer", layer: requested.layer });
+  if (moved || String(requested.heads) !== String(now.heads)) {
+    steps.push({ type: "heads", heads: requested.heads });
   }
-  if (wanted.head !== null && wanted.head !== now.head) {
-    steps.push({ type: "neuron-head", head: wanted.head });
+  if (requested.head !== null && requested.head !== now.head) {
+    steps.push({ type: "neuron-head", head: requested.head });
   }
-  if (wanted.token !== now.token) {
-    const token = wanted.token === null ? null : ({ side: "query", index: wanted.token } as const);
+  if (requested.token !== now.token) {
+    const token = requested.token === null ? null : ({ side: "query", index: requested.token } as const);
     steps.push({ type: "token", token });
   }
-  if (wanted.neuron !== now.neuron) steps.push({ type: "neuron", neuron: wanted.neuron });
+  if (requested.neuron !== now.neuron) steps.push({ type: "neuron", neuron: requested.neuron });
   return steps;
 }
 
 /**
- * The steps that lead to what Python changed before there was anything to select in: only these traits, as the others are
- * not meant for this trace. A widget that only has a model knows no stack yet.
+ * The actions for traits that Python set before there was a trace. Only these traits apply, because the others were not set
+ * for this trace. A widget that has only a model does not know a stack yet.
  */
 export function stepsToMissed(
   state: AppState,
-  wanted: Traits,
+  requested: Traits,
   missed: ReadonlySet<keyof Traits>,
 ): readonly Action[] {
   const now = traitsOf(state);
   if (now === null) return [];
-  const meant = Object.entries(wanted).filter(([name]) => missed.has(name as keyof Traits));
-  const of = { ...now, ...Object.fromEntries(meant) };
-  return stepsTo(state, { ...of, stack: of.stack || now.stack });
+  const changes = Object.entries(requested).filter(([name]) => missed.has(name as keyof Traits));
+  const target = { ...now, ...Object.fromEntries(changes) };
+  return stepsTo(state, { ...target, stack: target.stack || now.stack });
 }
 
-/** The address with which a session starts, so that the first picture is what the traits say. */
+/** The address that a session starts with, so that the first view matches the traits. */
 export function addressOf(traits: Traits): string {
   const at = PANELS[traits.view] ?? "model";
   const parts: Record<string, string> = { at, layer: String(traits.layer) };

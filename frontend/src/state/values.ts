@@ -1,4 +1,4 @@
-/** The value side of a layer, asked for only while somebody looks at it. */
+/** The value vectors of a layer, requested only while they are shown. */
 
 import { createSignal } from "solid-js";
 import { HostError, type Source } from "../source/source";
@@ -6,32 +6,33 @@ import type { ValuesMessage } from "../wire/messages";
 import { keepNewest } from "./keepNewest";
 import { RequestSlot, runRequest } from "./request";
 
-const KEPT = 4;
+/** Layers in the cache. */
+const CACHE_SIZE = 4;
 
-/** What became of the values that were asked for last. */
+/** The value vectors that were requested last. */
 export interface LayerValues {
   readonly key: string;
   readonly message: ValuesMessage | null;
-  /** Why there are none; null while they are coming, or there. */
+  /** Why they are unavailable; null while they are loading, or once they have arrived. */
   readonly refused: string | null;
 }
 
 export function createValues(source: Source, onFailure: (error: unknown) => void) {
   const [values, setValues] = createSignal<LayerValues | null>(null);
-  const kept = new Map<string, LayerValues>();
+  const cache = new Map<string, LayerValues>();
   const slot = new RequestSlot();
 
-  /** Shows the values of a layer: the kept ones, else asks for them. */
+  /** Shows the value vectors of a layer, from the cache or the source. */
   async function show(trace: string, stack: string, layer: number): Promise<void> {
     const key = `${trace} ${stack} ${layer}`;
     if (values()?.key === key) return;
     slot.abort();
-    const known = kept.get(key);
+    const known = cache.get(key);
     setValues(known ?? { key, message: null, refused: null });
     if (known !== undefined) return;
     const signal = slot.next();
     const settle = (found: LayerValues): void => {
-      keepNewest(kept, key, found, KEPT);
+      keepNewest(cache, key, found, CACHE_SIZE);
       if (!signal.aborted) setValues(found);
     };
     const ending = await runRequest(source, { type: "values", trace, stack, layer }, "values", {

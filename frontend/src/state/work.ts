@@ -1,4 +1,4 @@
-/** The requests that a person waits for: what is under way, what went wrong, and how to try it again. */
+/** Requests that the user waits for: the work in progress, the last failure, and how to retry. */
 
 import { createSignal } from "solid-js";
 import { type Source, stoppedAnswering } from "../source/source";
@@ -11,11 +11,11 @@ export interface Work {
   readonly text: string;
   readonly done: number;
   readonly total: number;
-  /** Why nobody works on it yet; null once somebody does. */
+  /** Why the request is still queued; null once it is being worked on. */
   readonly waiting: string | null;
 }
 
-export type WorkInHand = ReturnType<typeof createWork>;
+export type WorkTracker = ReturnType<typeof createWork>;
 
 export function createWork(source: Source) {
   const [work, setWork] = createSignal<Work | null>(null);
@@ -29,7 +29,7 @@ export function createWork(source: Source) {
     hello: new RequestSlot(),
   };
 
-  /** Runs one request to its first answer; null where it was cancelled or failed. */
+  /** Runs one request up to its first answer; null if it failed or was canceled. */
   async function ask<T extends Message["type"]>(
     what: Work["what"],
     request: Request,
@@ -56,7 +56,7 @@ export function createWork(source: Source) {
     setFailure(failureOf(error));
   }
 
-  /** Stops what is under way, and tells what that was. */
+  /** Cancels the work in progress and returns it; null if there is none. */
   function cancel(): Work | null {
     const now = work();
     if (now === null) return null;
@@ -76,9 +76,9 @@ export function createWork(source: Source) {
     close: () => {
       for (const slot of Object.values(slots)) slot.abort();
     },
-    /** What `retry` does from now on. */
-    onRetry: (does: () => void) => {
-      again = does;
+    /** Sets what `retry` does. */
+    onRetry: (action: () => void) => {
+      again = action;
     },
     retry: () => {
       setFailure(null);

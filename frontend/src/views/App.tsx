@@ -20,26 +20,26 @@ import { Toolbar } from "./toolbar/Toolbar";
 
 export interface AppProps {
   readonly session: Session;
-  /** The theme around the page, where the host has one of its own. */
+  /** The theme of the host, where it has one. */
   readonly hostTheme?: () => HostTheme | undefined;
-  /** Whether the page has the window to itself: then it takes the keyboard at once. */
+  /** Whether the page fills the window. If so, it takes keyboard focus right away. */
   readonly alone: boolean;
 }
 
 const SIDE_TITLES: Readonly<Record<Frame["side"], string>> = {
   neurons: "Neurons",
   weights: "Weights",
-  edges: "Edges",
+  edges: "Heads for a pair",
 };
 
-/** The view of a panel that the keyboard enters. */
+/** The element of each panel that receives keyboard focus. */
 const ENTRIES: Readonly<Record<PanelName, string>> = {
   model: "[data-panel=model] [role=grid]",
   head: "[data-panel=head] .tokens.query",
   side: "[data-panel=side] .side-body [tabindex='0']",
 };
 
-/** The whole page: the bar, the panels, the readout. */
+/** The whole page: toolbar, panels, readout. */
 export function App(props: AppProps) {
   const { session } = props;
   const page = createPage(session, props.hostTheme);
@@ -90,7 +90,7 @@ export function App(props: AppProps) {
             prompt = box;
           }}
         />
-        <Status session={session} said={page.said()} onPrompt={() => prompt?.select()} />
+        <Status session={session} notice={page.notice()} onPrompt={() => prompt?.select()} />
         <Show
           when={page.trace()}
           fallback={
@@ -128,7 +128,7 @@ export function App(props: AppProps) {
                 field={page.field()}
                 shown={page.shown()}
                 version={page.version()}
-                onKnown={page.known}
+                onKnown={page.rowsChanged}
                 dark={page.dark()}
                 focus={page.focus()}
                 onFocus={page.setFocus}

@@ -1,6 +1,6 @@
-/** A message with bytes as safetensors: what a request with a picture is sent as. */
+/** Encodes messages with bytes as safetensors, for requests with an image. */
 
-/** The bytes of a message whose tensors are all uint8. */
+/** Encodes a message whose tensors are all uint8. */
 export function encodeMessage(
   fields: Readonly<Record<string, unknown>>,
   tensors: Readonly<Record<string, Uint8Array>>,

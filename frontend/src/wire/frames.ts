@@ -1,15 +1,15 @@
 import { DamagedError } from "./safetensors";
 
-/** No message of attnscope is larger; a length above it is damage, not a message. */
+/** Upper limit for a message; a larger length means that the stream is damaged. */
 const MAX_MESSAGE_BYTES = 2 ** 31;
 
-/** The messages of a stream as they arrive: each is 8 bytes of length, little endian, then that many bytes. */
+/** Yields the messages of a stream as they arrive. Each is an 8-byte little-endian length, then that many bytes. */
 export async function* frames(
   stream: ReadableStream<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = stream.getReader();
   let chunks: Uint8Array[] = [];
-  let held = 0;
+  let available = 0;
 
   const take = (count: number): Uint8Array => {
     const out = new Uint8Array(count);
@@ -22,16 +22,16 @@ export async function* frames(
       if (part.length === chunk.length) chunks.shift();
       else chunks[0] = chunk.subarray(part.length);
     }
-    held -= count;
+    available -= count;
     return out;
   };
 
   const fill = async (count: number): Promise<boolean> => {
-    while (held < count) {
+    while (available < count) {
       const { done, value } = await reader.read();
       if (done) return false;
       chunks.push(value);
-      held += value.length;
+      available += value.length;
     }
     return true;
   };
@@ -41,17 +41,17 @@ export async function* frames(
       if (!(await fill(8))) break;
       const length = Number(new DataView(take(8).buffer).getBigUint64(0, true));
       if (length > MAX_MESSAGE_BYTES)
-        throw new DamagedError(`A message claims ${length} bytes; none is that large.`);
-      if (!(await fill(length))) throw endedInside();
+        throw new DamagedError(`A message claims ${length} bytes; the maximum is ${MAX_MESSAGE_BYTES}.`);
+      if (!(await fill(length))) throw truncated();
       yield take(length);
     }
-    if (held > 0) throw endedInside();
+    if (available > 0) throw truncated();
   } finally {
     chunks = [];
     await reader.cancel();
   }
 }
 
-function endedInside(): DamagedError {
-  return new DamagedError("The stream ended inside a message.");
+function truncated(): DamagedError {
+  return new DamagedError("The stream ended in the middle of a message.");
 }

@@ -1,4 +1,4 @@
-/** The messages of docs/wire.md as types, and the one place where bytes become one of them. */
+/** The types of the messages in docs/wire.md, and the one function that parses them. */
 
 import { DamagedError, decode, type Tensor } from "./safetensors";
 
@@ -17,7 +17,7 @@ export interface Request {
     | "check"
     | "export"
     | "cancel";
-  /** The bytes of a picture's file, sent as a tensor. */
+  /** The bytes of an image file, sent as a tensor. */
   readonly image?: Uint8Array;
   readonly [field: string]: unknown;
 }
@@ -27,13 +27,13 @@ export interface ModelEntry {
   readonly title: string;
   readonly kind: "decoder" | "encoder" | "encoder-decoder";
   readonly loaded: boolean;
-  /** Whether it takes messages of a chat; not known before it is loaded. */
+  /** Whether it accepts chat messages; unknown until it is loaded. */
   readonly chat?: boolean | null;
-  /** What it reads; null as long as it is not loaded. */
+  /** The kinds of input it accepts; null until it is loaded. */
   readonly takes?: readonly ("text" | "image")[] | null;
 }
 
-/** One turn of a chat. */
+/** One message of a chat. */
 export interface ChatMessage {
   readonly role: string;
   readonly content: string;
@@ -46,7 +46,7 @@ export interface Example {
   readonly text: string;
   readonly pair: string | null;
   readonly target?: string | null;
-  /** What is selected of it at first; null where nothing is in particular. */
+  /** The layer and heads to select at first; null for the default selection. */
   readonly layer?: number | null;
   readonly heads?: readonly number[] | null;
 }
@@ -58,31 +58,31 @@ export interface Token {
   readonly sentence: "A" | "B" | null;
   readonly continues: boolean;
   readonly raw: boolean;
-  /** Of which chat message it is; what a template adds has none. */
+  /** The role of its chat message; null for tokens that the chat template adds. */
   readonly role?: string | null;
-  /** What it stands for, where it does not say: the word behind an unknown token, the character that a byte is part of. */
+  /** The text it stands for, if it does not show it: the word behind an unknown token, the character that a byte belongs to. */
   readonly given?: string | null;
-  /** Of a patch: where it is in its picture (x0, y0, x1, y1), pixels. */
+  /** For a patch: its box in the image (x0, y0, x1, y1), pixels. */
   readonly box?: Box | null;
-  /** The picture that it is of: an index of `images`. */
+  /** The image that it belongs to: an index into `images`. */
   readonly image?: number | null;
 }
 
 export type Box = readonly [x0: number, y0: number, x1: number, y1: number];
 
-/** A picture as the model saw it; its bytes are the tensor `image_0` (…) of the trace. */
+/** An image as the model saw it; its bytes are the tensor `image_0` (…) of the trace. */
 export interface ImageSize {
   readonly width: number;
   readonly height: number;
 }
 
-/** A number that is known of every head, as docs/wire.md describes it; the sentences are for a person. */
+/** A measure of every head, as in docs/wire.md; its texts are meant for the user. */
 export interface Measure {
   readonly name: string;
   readonly title: string;
   /** "", "nats", "tokens" … */
   readonly unit: string;
-  /** The values that are possible; null where there is no bound. */
+  /** The possible values; null for no bound. */
   readonly range: readonly [number | null, number | null];
   readonly sentence: string;
 }
@@ -103,17 +103,17 @@ export interface Stack {
   readonly query: string;
   readonly key: string;
   readonly shapes: readonly (LayerShape | null)[];
-  /** Layers with attention that an exported file lacks; their shapes are null. */
+  /** Layers with attention that are not included in an exported file; their shapes are null. */
   readonly left_out?: readonly number[];
-  /** How q and k are turned by position, by layer where layers differ; null where they are not, or nobody knows how. */
+  /** How q and k are rotated by position, per layer if layers differ; null if they are not, or if it is unknown. */
   readonly rotary?: Rotary | readonly (Rotary | null)[] | null;
 }
 
-/** Pairs of dimensions of q and k that turn with the position (RoPE). */
+/** Pairs of dimensions of q and k that rotate with the position (RoPE). */
 export interface Rotary {
   /** The two dimensions of each pair. */
   readonly pairs: readonly (readonly [number, number])[];
-  /** Tokens in one turn of each pair. */
+  /** Wavelength of each pair, in tokens. */
   readonly wavelengths: readonly number[];
 }
 
@@ -147,7 +147,7 @@ export interface HelloMessage extends Base {
   readonly version: string;
   readonly models: readonly ModelEntry[];
   readonly model: string | null;
-  /** A saved trace to show at once. */
+  /** A saved trace to show at the start. */
   readonly trace?: string | null;
   readonly examples: readonly Example[];
   readonly can: readonly string[];
@@ -156,9 +156,9 @@ export interface HelloMessage extends Base {
     readonly tokens: number;
     readonly characters: number;
   };
-  /** In an exported file: the largest difference of a weight in it from the exact one. */
+  /** In an exported file: the largest difference between a stored weight and the exact one. */
   readonly file?: { readonly error: number };
-  /** The measures whose values come with `overview`. */
+  /** The measures whose values are part of `overview`. */
   readonly measures?: readonly Measure[];
 }
 
@@ -174,7 +174,7 @@ export interface TraceMessage extends Base {
   readonly type: "trace";
   readonly trace: string;
   readonly model: {
-    /** What `run` calls it; null for a trace that came without its model. */
+    /** Its name in `run`; null for a trace without its model. */
     readonly name: string | null;
     readonly title: string | null;
     readonly kind: string;
@@ -185,14 +185,14 @@ export interface TraceMessage extends Base {
   readonly input: {
     readonly text: string | null;
     readonly pair: string | null;
-    /** What the decoder of an encoder-decoder model was given to read; null for its own output. */
+    /** The target that the decoder of an encoder-decoder model read; null if the model generated it. */
     readonly target?: string | null;
-    /** The messages of a chat, of which `text` is what the template made. */
+    /** The messages of a chat; `text` is their text after the chat template. */
     readonly messages?: readonly ChatMessage[];
   };
   readonly tokens: Readonly<Record<string, readonly Token[]>>;
   readonly stacks: Readonly<Record<string, Stack>>;
-  /** What was changed in the pass, in order; each has a `type` and its fields. */
+  /** The edits of the forward pass, in order; each has a `type` and its fields. */
   readonly edits?: readonly Edit[];
   readonly images?: readonly ImageSize[];
   readonly warnings: readonly string[];
@@ -200,11 +200,11 @@ export interface TraceMessage extends Base {
   readonly next:
     | readonly { readonly text: string; readonly id: number; readonly probability: number }[]
     | null;
-  /** What the model predicts besides: masked tokens, labels, answers. */
+  /** Other predictions of the model: masked tokens, labels, answers. */
   readonly predictions?: readonly Prediction[];
 }
 
-/** A change made in a pass, as docs/wire.md writes it. */
+/** An edit of a forward pass, as in docs/wire.md. */
 export interface Edit {
   readonly type: string;
   readonly [field: string]: unknown;
@@ -212,9 +212,9 @@ export interface Edit {
 
 export interface Prediction {
   readonly of: "token" | "label" | "token_label" | "start" | "end" | "answer";
-  /** The token that it is of; null for the whole input. */
+  /** The token that it is about; null for the whole input. */
   readonly position: number | null;
-  /** Whether one choice rules out the others. */
+  /** Whether the choices exclude each other. */
   readonly exclusive: boolean;
   readonly choices: readonly {
     readonly text: string;
@@ -233,11 +233,11 @@ export interface OverviewMessage extends Base {
   readonly heads: number;
   readonly rows: number;
   readonly columns: number;
-  /** Queries and keys in one cell. */
+  /** Number of queries and keys in one cell. */
   readonly pooled: readonly [number, number];
-  /** The first query and key of the part that the thumbnails show, and the ones after its last. */
+  /** The ranges of queries and keys that the thumbnails show: first, and one past the last. */
   readonly part?: { readonly queries: readonly [number, number]; readonly keys: readonly [number, number] };
-  /** The names of the measures in the tensors `measures` and `measures_off_sink`, both [measure, heads]. */
+  /** The names of the measures in the tensors `measures` and `measures_off_sink`, both [measure, head]. */
   readonly measures?: readonly string[];
 }
 
@@ -258,11 +258,11 @@ export interface LayerMessage extends Base {
   readonly mask: { readonly kind: string; readonly window?: number };
   readonly error: number;
   readonly sinks: boolean;
-  /** The largest difference of a q · k from the exact one, where it was measured. */
+  /** The largest difference between a q · k and the exact one, if measured. */
   readonly dot_error?: number;
-  /** In an exported file: the tensors that lie packed (wire/packed.ts). */
+  /** In an exported file: the packed tensors (wire/packed.ts). */
   readonly packed?: readonly string[];
-  /** Packed weights: only those on and under the diagonal are there. */
+  /** For packed weights: whether only those on and below the diagonal are stored. */
   readonly triangle?: boolean;
 }
 
@@ -275,7 +275,7 @@ export interface TileMessage extends Base {
   readonly rows: readonly number[];
 }
 
-/** The value side of a layer: the tensors `v`, and where W_O is known `output_norm` and `transformed_norm`. */
+/** The value vectors of a layer: the tensors `v` and, if W_O is known, `output_norm` and `transformed_norm`. */
 export interface ValuesMessage extends Base {
   readonly type: "values";
   readonly trace: string;
@@ -286,13 +286,13 @@ export interface ValuesMessage extends Base {
   readonly queries: number;
   readonly keys: number;
   readonly v_dim: number;
-  /** The largest relative difference of a v from the exact one. */
+  /** The largest relative difference between a value vector and the exact one. */
   readonly error: number;
-  /** Why there are no norms of outputs; null where there are. */
+  /** Why output norms are unavailable; null if they are available. */
   readonly note: string | null;
 }
 
-/** One edge in all heads: tensors over these, in the model's order (docs/wire.md). */
+/** One edge in all heads: tensors over the heads, in model order (docs/wire.md). */
 export interface EdgeMessage extends Base {
   readonly type: "edge";
   readonly trace: string;
@@ -307,7 +307,7 @@ export interface CheckMessage extends Base {
   readonly certificate: Certificate;
 }
 
-/** A page of its own of a trace: the tensor `html`, its bytes. */
+/** A self-contained page of a trace; the tensor `html` has its bytes. */
 export interface ExportMessage extends Base {
   readonly type: "export";
   readonly trace: string;
@@ -322,7 +322,7 @@ export interface ErrorMessage extends Base {
   readonly type: "error";
   readonly code: string;
   readonly message: string;
-  /** Of a text that is too long: the tokens that it may be cut to. */
+  /** For a text that is too long: how many tokens it can be truncated to. */
   readonly fits?: number | null;
 }
 
@@ -340,7 +340,7 @@ export type Message =
   | CancelMessage
   | ErrorMessage;
 
-const NEEDED: Readonly<Record<string, readonly string[]>> = {
+const REQUIRED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   hello: ["models", "examples", "can", "limits"],
   progress: ["done", "total"],
   trace: ["trace", "model", "input", "tokens", "stacks"],
@@ -355,19 +355,18 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   error: ["code", "message"],
 };
 
-/** The message in `bytes`. Throws `DamagedError` where they are no whole message of this version. */
+/** Parses a message. Throws `DamagedError` unless it is a complete message of this version. */
 export function readMessage(bytes: Uint8Array): Message {
   const { fields, tensors } = decode(bytes);
   if (fields.v !== VERSION) {
     throw new DamagedError(
-      `This page speaks version ${VERSION} of the messages; got version ${String(fields.v)}.`,
+      `This page reads version ${VERSION} of the messages; got version ${String(fields.v)}.`,
     );
   }
-  const needed = typeof fields.type === "string" ? NEEDED[fields.type] : undefined;
-  if (needed === undefined)
-    throw new DamagedError(`This page knows no message of the type ${String(fields.type)}.`);
-  const missing = needed.find((name) => !(name in fields));
+  const required = typeof fields.type === "string" ? REQUIRED_FIELDS[fields.type] : undefined;
+  if (required === undefined) throw new DamagedError(`Unknown message type: ${String(fields.type)}.`);
+  const missing = required.find((name) => !(name in fields));
   if (missing !== undefined)
-    throw new DamagedError(`A ${String(fields.type)} message came without ${missing}.`);
+    throw new DamagedError(`A ${String(fields.type)} message lacks the field ${missing}.`);
   return { ...fields, last: fields.last === true, tensors } as unknown as Message;
 }

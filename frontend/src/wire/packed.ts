@@ -1,15 +1,15 @@
-/** Layers as they lie in an exported file: numbers rounded to whole steps, their bytes in planes (docs/wire.md). */
+/** Layers as stored in an exported file: numbers rounded to whole steps, with their bytes in planes (docs/wire.md). */
 
 import type { LayerMessage } from "./messages";
 import { DamagedError, type Tensor } from "./safetensors";
 
-/** A packed layer as the `layer` message that it stands for; any other one as it is. */
+/** Unpacks a packed layer into an ordinary `layer` message; returns other layers unchanged. */
 export function unpacked(message: LayerMessage): LayerMessage {
   if (message.packed === undefined) return message;
   const tensors = new Map(message.tensors);
   for (const name of message.packed) {
     const planes = tensors.get(`${name}_planes`);
-    if (!(planes?.data instanceof Uint8Array)) throw new DamagedError(`The layer's ${name} is missing.`);
+    if (!(planes?.data instanceof Uint8Array)) throw new DamagedError(`The layer has no data for ${name}.`);
     const { shape, data } = planes;
     tensors.set(
       name,
@@ -20,8 +20,10 @@ export function unpacked(message: LayerMessage): LayerMessage {
   return { ...message, tensors };
 }
 
-/** q or k: whole numbers, zigzag, [plane, head, dim, token], times a step for each head and dimension, plus k's mean.
- * A step is the head's unit times the dimension's size; the heads of a group share their sizes. */
+/**
+ * Unpacks q or k: zigzag-encoded integers [plane, head, dim, token], times a step per head and dimension, plus the mean of k.
+ * A step is the head's unit times the dimension's size; the heads of a group share their sizes.
+ */
 function vectors(message: LayerMessage, name: string, shape: readonly number[], data: Uint8Array): Tensor {
   const [planes, heads, dim, tokens] = shape;
   const units = floats(message, `${name}_unit`, heads);
@@ -45,7 +47,7 @@ function vectors(message: LayerMessage, name: string, shape: readonly number[], 
   return { shape: [heads, tokens, dim], data: values };
 }
 
-/** Weights: bytes, or words of two planes; of a causal layer only what lies on and under the diagonal. */
+/** Unpacks weights: one byte each, or two in two planes; for a causal layer only those on and below the diagonal. */
 function weights(message: LayerMessage, shape: readonly number[], data: Uint8Array): Tensor {
   const { heads, queries, keys } = message;
   const [planes, count] = shape;
@@ -57,11 +59,11 @@ function weights(message: LayerMessage, shape: readonly number[], data: Uint8Arr
     const end = length(row % queries);
     for (let key = 0; key < end; key++) values[row * keys + key] = wide(data, at++, count, planes);
   }
-  if (at !== count) throw new DamagedError(`The layer should hold ${at} weights; got ${count}.`);
+  if (at !== count) throw new DamagedError(`The layer should have ${at} weights; got ${count}.`);
   return { shape: [heads, queries, keys], data: values };
 }
 
-/** A number whose bytes lie in planes, the lowest first. */
+/** Reads a number whose bytes are in planes, lowest byte first. */
 function wide(data: Uint8Array, at: number, plane: number, planes: number): number {
   let value = data[at];
   for (let p = 1, unit = 256; p < planes; p++, unit *= 256) value += data[p * plane + at] * unit;
@@ -71,5 +73,5 @@ function wide(data: Uint8Array, at: number, plane: number, planes: number): numb
 function floats(message: LayerMessage, name: string, count: number): Float32Array {
   const data = message.tensors.get(name)?.data;
   if (data instanceof Float32Array && data.length === count) return data;
-  throw new DamagedError(`The layer's ${name} should be ${count} numbers.`);
+  throw new DamagedError(`The layer's ${name} should have ${count} float32 numbers.`);
 }

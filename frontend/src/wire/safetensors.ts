@@ -1,6 +1,6 @@
 /**
- * Safetensors bytes to an object and typed arrays. Everything the header claims is checked against the bytes at hand
- * before anything is allocated, and the buffer may be a view into a larger one.
+ * Decodes safetensors bytes into an object and typed arrays. Everything that the header claims is checked against the actual
+ * bytes before anything is allocated. The buffer may be a view into a larger one.
  */
 
 export interface Tensor {
@@ -15,7 +15,7 @@ export interface Decoded {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-/** A message whose bytes are not what they claim to be. */
+/** A message is damaged: its bytes do not match what it claims. */
 export class DamagedError extends Error {
   override readonly name = "DamagedError";
 }
@@ -25,18 +25,19 @@ const ITEM_BYTES: Readonly<Record<string, number>> = { F32: 4, I32: 4, U8: 1, F1
 
 export function decode(bytes: Uint8Array): Decoded {
   if (bytes.byteLength < 8)
-    throw new DamagedError(`A message has at least 8 bytes; got ${bytes.byteLength}.`);
+    throw new DamagedError(`A message must have at least 8 bytes; got ${bytes.byteLength}.`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
   if (length > bytes.byteLength - 8 || length > MAX_HEADER_BYTES) {
     throw new DamagedError(
-      `The message is cut short: its header claims ${length} bytes, ${bytes.byteLength - 8} follow.`,
+      `The message is truncated: its header claims ${length} bytes, but only ${bytes.byteLength - 8} follow.`,
     );
   }
   const header = parseObject(new TextDecoder().decode(bytes.subarray(8, 8 + length)), "header");
   const metadata = header.__metadata__;
   const text = isObject(metadata) ? metadata.message : undefined;
-  if (typeof text !== "string") throw new DamagedError("The header of the message has no message in it.");
+  if (typeof text !== "string")
+    throw new DamagedError("The header of the message has no `message` metadata.");
   const body = bytes.subarray(8 + length);
   const tensors = new Map<string, Tensor>();
   for (const [name, entry] of Object.entries(header)) {
@@ -46,23 +47,22 @@ export function decode(bytes: Uint8Array): Decoded {
 }
 
 function tensor(name: string, entry: unknown, body: Uint8Array): Tensor {
-  if (!isObject(entry)) throw new DamagedError(`The tensor ${name} has no description.`);
+  if (!isObject(entry)) throw new DamagedError(`Tensor ${name} has an invalid header entry.`);
   const { dtype, shape, data_offsets: offsets } = entry;
   const item = typeof dtype === "string" ? ITEM_BYTES[dtype] : undefined;
-  if (item === undefined)
-    throw new DamagedError(`The tensor ${name} has the type ${String(dtype)}, which no message uses.`);
+  if (item === undefined) throw new DamagedError(`Tensor ${name} has the unsupported type ${String(dtype)}.`);
   if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) {
-    throw new DamagedError(`The tensor ${name} has no sizes or offsets.`);
+    throw new DamagedError(`Tensor ${name} has an invalid shape or invalid offsets.`);
   }
   const [begin, end] = offsets as [number, number];
   const bytes = shape.reduce((product, size) => product * size, item);
   if (begin > end || end > body.byteLength || end - begin !== bytes) {
-    throw new DamagedError(`The tensor ${name} claims bytes ${begin} to ${end}; its shape needs ${bytes}.`);
+    throw new DamagedError(`Tensor ${name} claims bytes ${begin} to ${end}; its shape needs ${bytes} bytes.`);
   }
   return { shape, data: numbers(dtype as string, body.subarray(begin, end), item) };
 }
 
-/** The bytes as numbers: in place where they are aligned, else copied. float16 becomes float32. */
+/** Views the bytes as numbers, in place if they are aligned, else as a copy. float16 becomes float32. */
 function numbers(dtype: string, bytes: Uint8Array, item: number): TensorData {
   if (dtype === "U8") return bytes;
   const source = bytes.byteOffset % item === 0 ? bytes : bytes.slice();
@@ -74,7 +74,7 @@ function numbers(dtype: string, bytes: Uint8Array, item: number): TensorData {
 
 let halves: Float32Array | undefined;
 
-/** float16 bit patterns as float32, through a table of all 65,536 of them. */
+/** Converts float16 bit patterns to float32, using a table of all 65,536 patterns. */
 export function fromHalf(bits: Uint16Array): Float32Array {
   halves ??= Float32Array.from({ length: 65536 }, (_, pattern) => half(pattern));
   const table = halves;

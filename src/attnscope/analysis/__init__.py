@@ -1,4 +1,4 @@
-"""What is computed over whole traces (formulas, sources and caveats: docs/measures.md).
+"""What is computed over whole traces (formulas, sources and caveats: docs/reference/measures.md).
 
 analysis.heads(trace)                   # every measure of every head, a pandas DataFrame
 analysis.edge(trace, query=5, key=2)    # all heads by one edge
@@ -11,27 +11,21 @@ analysis.rollout(trace)                 # attention through all layers, [query, 
 
 from attnscope.analysis.decay import Decay, decay, decays
 from attnscope.analysis.divergence import similarity
-from attnscope.analysis.edges import Edge, edge_of
 from attnscope.analysis.flow import rollout, value_weighted
 from attnscope.analysis.measure import MEASURES, Measure
 from attnscope.analysis.norms import output_norms, value_norms
-from attnscope.analysis.overview import LayerOverview, overview
 from attnscope.analysis.tables import edge, heads, measures
 
 __all__ = [
     "MEASURES",
     "Decay",
-    "Edge",
-    "LayerOverview",
     "Measure",
     "decay",
     "decays",
     "edge",
-    "edge_of",
     "heads",
     "measures",
     "output_norms",
-    "overview",
     "rollout",
     "similarity",
     "value_norms",

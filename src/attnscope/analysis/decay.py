@@ -1,11 +1,11 @@
-"""How a head's score falls with the distance between query and key, and which neurons make it fall.
+"""Distance decay: how a head's score falls with the distance between query and key, and which neurons make it fall.
 
-    c_n(Δ) = mean over i of q_in · k_(i−Δ)n · scaling           the part of neuron n in the mean score at distance Δ
+    c_n(Δ) = mean over i of q_in · k_(i−Δ)n · scaling           contribution of neuron n to the mean score at distance Δ
     score(Δ) = Σ_n c_n(Δ)                                       before soft cap, bias and mask
-    slope = least squares of score(Δ) over Δ = Σ_n slope_n      share_n = slope_n / slope
+    slope = least-squares slope of score(Δ) = Σ_n slope_n       share_n = slope_n / slope
 
-Under RoPE the unit is a pair of dimensions that turn together, elsewhere one dimension. A stack that looks both ways is taken at
-Δ = |i − j|. Vig 2019 shows such neurons in its figure 8.
+Under RoPE a unit is a pair of dimensions that rotate together; otherwise it is a single dimension. In a bidirectional stack
+Δ = |i − j|. Vig 2019 shows such neurons in figure 8.
 """
 
 from __future__ import annotations
@@ -28,11 +28,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Decay:
-    """The mean score of a head by distance, and the part of each unit in it.
+    """The mean score of a head by distance, and how much each unit contributes to it.
 
-    `distances` are those from 1; `scores[d]` belongs to `distances[d]`. `units` are pairs of dimensions that turn together, or
-    single ones, and `parts[n]` sum over n to `scores`. `slope` is per token of distance, `spearman` the rank correlation of score
-    and distance: -1 for a score that only falls. `slopes` sum to `slope`, `shares` to 1.
+    Attributes:
+        distances: The distances in tokens, from 1.
+        units: The units: pairs of dimensions of q and k that rotate together (RoPE), or single dimensions.
+        scores: Mean score at each distance, [distances], float32, before soft cap, bias and mask.
+        parts: Contribution of each unit to `scores`, [units, distances]; sums to `scores` over the units.
+        slope: Least-squares slope of `scores`, per token of distance.
+        spearman: Rank correlation of score and distance; -1 if the score falls at every step.
+        slopes: Slope of each unit's contribution, [units]; sums to `slope`.
+        shares: `slopes / slope`, [units]; sums to 1.
     """
 
     distances: tuple[int, ...]
@@ -54,14 +60,17 @@ def decay(
     furthest: int | None = None,
     with_sinks: bool = False,
 ) -> Decay:
-    """How the mean score of one head falls with the distance, over the distances 1 to `furthest` (half the tokens, if left out).
+    """Compute how the mean score of one head falls with distance, over distances 1 to `furthest` (default: half the tokens).
 
-    Keys that are sinks (the first token of a causal stack, special tokens) are no part of the means unless `with_sinks`.
-    Raises `InputError` for a layer or head that is not there or a text that is too short, `UnsupportedError` where q and k are
-    not known or their positions have nothing to do with each other.
+    Keys that are attention sinks (the first token of a causal stack, special tokens) are excluded from the means unless
+    `with_sinks` is set.
+
+    Raises:
+        InputError: The layer or head does not exist, or the text is too short.
+        UnsupportedError: q and k are unknown, or queries and keys belong to different tokens (cross-attention).
     """
     record = _qk(trace, layer, stack)
-    trace.q(layer, head, stack)  # a head out of range gets its sentence there
+    trace.q(layer, head, stack)  # raises `InputError` for a head out of range
     last = _furthest(record, furthest)
     parts = _by_dimension(trace, record, stack, [head], last, with_sinks=with_sinks)[0]
     units = _units(trace, layer, stack, record.q.shape[2])
@@ -84,7 +93,11 @@ def decay(
 def decays(
     trace: Trace, stack: str | None = None, *, furthest: int | None = None, with_sinks: bool = False
 ) -> pandas.DataFrame:
-    """Slope and rank correlation of every head: the columns `layer`, `head`, `slope`, `spearman`, steepest fall first."""
+    """Compute the distance decay of every head, as a table sorted from the steepest fall.
+
+    The columns are `layer`, `head`, `slope` (per token of distance) and `spearman`; see `Decay`. The arguments and errors are
+    those of `decay`.
+    """
     import pandas
 
     rows: list[tuple[int, int, float, float]] = []
@@ -93,10 +106,10 @@ def decays(
             continue
         record = _qk(trace, layer, stack)
         last = _furthest(record, furthest)
-        every = list(range(record.shape.heads))
-        scores = _by_dimension(trace, record, stack, every, last, with_sinks=with_sinks).sum(1)
+        all_heads = list(range(record.shape.heads))
+        scores = _by_dimension(trace, record, stack, all_heads, last, with_sinks=with_sinks).sum(1)
         slopes = _slopes(scores)
-        rows += [(layer, head, float(slopes[head]), _spearman(scores[head])) for head in every]
+        rows += [(layer, head, float(slopes[head]), _spearman(scores[head])) for head in all_heads]
     table = pandas.DataFrame(rows, columns=["layer", "head", "slope", "spearman"])
     return table.sort_values("slope", kind="stable", ignore_index=True)
 
@@ -106,7 +119,7 @@ def _qk(trace: Trace, layer: int, stack: str | None) -> QKRecord:
     traced = trace.traced_stack(stack)
     if not isinstance(record, QKRecord) or traced.query_side != traced.key_side:
         raise UnsupportedError(
-            f"How scores fall with distance is known of layers with queries and keys of the same tokens; layer {layer} is none."
+            f"Distance decay needs q and k of the same tokens. Layer {layer} has no known q and k, or attends to other tokens."
         )
     return record
 
@@ -115,8 +128,8 @@ def _furthest(record: QKRecord, furthest: int | None) -> int:
     last = record.queries // 2 if furthest is None else furthest
     if not 3 <= last < record.queries - 1:
         raise InputError(
-            f"Distances go from 1 to `furthest`, at least 3 and less than the number of tokens minus one; got {last} of "
-            f"{record.queries} tokens. Take a longer text."
+            f"`furthest` must be at least 3 and less than the number of tokens minus one; got {last} with {record.queries} "
+            "tokens. Use a longer text."
         )
     return last
 
@@ -124,7 +137,7 @@ def _furthest(record: QKRecord, furthest: int | None) -> int:
 def _by_dimension(
     trace: Trace, record: QKRecord, stack: str | None, heads: list[int], last: int, *, with_sinks: bool
 ) -> Float[Tensor, "heads dims distances"]:
-    """c_n(Δ) of every single dimension."""
+    """c_n(Δ) of every dimension."""
     chosen = torch.tensor(heads)
     q = record.q[chosen].float().cpu() * record.scaling
     k = record.k[record.key_head(chosen)].float().cpu()

@@ -1,4 +1,4 @@
-"""How alike heads are: the Jensen–Shannon divergence between their rows (Clark et al. 2019, section 6)."""
+"""Head similarity: the Jensen–Shannon divergence between the attention rows of heads (Clark et al. 2019, section 6)."""
 
 from __future__ import annotations
 
@@ -21,43 +21,54 @@ _WEIGHTS_AT_ONCE = 300_000
 def similarity(
     trace: Trace, stack: str | None = None, *, queries: int | None = 32, off_sink: bool = False
 ) -> pandas.DataFrame:
-    """The Jensen–Shannon divergence in nats between any two heads, mean over queries: 0 alike, ln 2 nothing in common.
+    """Compute the Jensen–Shannon divergence between every two heads, in nats, averaged over queries.
 
-    Rows and columns are heads, written `layer.head`. At most `queries` queries, evenly spread, are compared (None: all); the time
-    grows with heads² × queries × keys. What a learned sink takes counts as one more key. With `off_sink` rows are without the
-    sinks and brought back to a sum of 1; NaN where two heads have no row in common that has any keys.
+    JS(p, q) = H((p + q) / 2) − (H(p) + H(q)) / 2 (Clark et al. 2019): 0 for identical rows, ln 2 for rows that share no key.
+    The table has one row and one column per head, named `layer.head`. The share of a learned sink counts as one more key.
+
+    Args:
+        trace: The trace.
+        stack: The stack; optional if the trace has only one.
+        queries: How many queries to compare, evenly spaced; None for all. The time grows with heads² × queries × keys.
+        off_sink: Drop attention sinks (the first token of a causal stack, special tokens) and renormalize rows. A pair of heads
+            without a common row that still has weights is NaN.
+
+    Raises:
+        InputError: `queries` is below 1, the stack does not exist or has no attention, or a layer attends to other tokens.
     """
     import pandas
 
     if queries is not None and queries < 1:
-        raise InputError(f"`queries` is how many queries to compare, at least 1; got {queries}.")
-    layout = TokenGroups.of(trace, stack)
-    count = layout.queries if queries is None else min(queries, layout.queries)
-    chosen = torch.linspace(0, layout.queries - 1, count).round().long()
+        raise InputError(f"`queries` must be at least 1; got {queries}.")
+    groups = TokenGroups.of(trace, stack)
+    count = groups.queries if queries is None else min(queries, groups.queries)
+    chosen = torch.linspace(0, groups.queries - 1, count).round().long()
     names: list[str] = []
     parts: list[Tensor] = []
     for layer, record in enumerate(trace.traced_stack(stack).records):
         if record is None:
             continue
-        if not layout.fits(record):
-            raise InputError("Heads are compared over the same tokens, and a layer of this stack has others.")
+        if not groups.fits(record):
+            raise InputError(
+                f"Similarity needs heads over the same tokens, but layer {layer} of this stack has other queries or keys."
+            )
         parts.append(record.attention(torch.arange(record.shape.heads), chosen))
         names += [f"{layer}.{head}" for head in range(record.shape.heads)]
     if not parts:
         raise InputError("No layer of this stack has attention, so there are no heads to compare.")
-    rows, known = _distributions(torch.cat(parts), layout, off_sink=off_sink)
+    rows, known = _distributions(torch.cat(parts), groups, off_sink=off_sink)
     return pandas.DataFrame(_divergences(rows, known).numpy(), index=names, columns=names)
 
 
 def _distributions(
-    weights: Tensor, layout: TokenGroups, *, off_sink: bool
+    weights: Tensor, groups: TokenGroups, *, off_sink: bool
 ) -> tuple[Tensor, Bool[Tensor, "heads rows"]]:
-    """The rows as distributions, and which of them are any."""
+    """The rows as distributions, and which of them have any weights."""
     known = weights.sum(-1) > 0
     if not off_sink:
         rest = (1 - weights.sum(-1, keepdim=True)).clamp(min=0)
         return torch.cat([weights, torch.where(rest > 1e-4, rest, 0.0)], dim=-1), known
-    weights[..., layout.is_sink] = 0
+    weights[..., groups.is_sink] = 0
     left = weights.sum(-1)
     return weights / left.clamp(min=torch.finfo(torch.float32).tiny)[..., None], left > 0
 

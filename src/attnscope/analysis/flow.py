@@ -1,4 +1,4 @@
-"""What attention passes on: values weighted by attention, and attention followed through the layers."""
+"""Value-weighted attention, and attention rollout through the layers."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from attnscope.trace.stack import projected
 
 
 def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query key"]:
-    """‖α_ij f(x_j)‖, what key j gives to query i through this head (Kobayashi et al. 2020, equation 3), float32.
+    """Compute ‖α_ij f(x_j)‖, the norm of what head `head` adds at query i from key j (Kobayashi et al. 2020, equation 3).
 
-    f(x) = (x W_V + b_V) W_O, of this head alone. Large weights on vectors that are almost nothing (the usual sinks) vanish here.
-    Raises `UnsupportedError` where values or the output projection are not known, `InputError` for an unknown layer or head.
+    f(x) = (x W_V + b_V) W_O, with the part of W_O that belongs to this head. Large weights on very short vectors, as on most
+    attention sinks, become small here. Gates and edits of the head's output are included. The result is float32,
+    [query, key], in the units of the residual stream.
+
+    Raises:
+        InputError: The stack, layer or head does not exist.
+        UnsupportedError: The trace has no value vectors or no output projection for this layer.
     """
     record = trace.layer_record(layer, stack)
     weights = trace.attention(layer, head, stack)
     if not isinstance(record, QKRecord):
         raise UnsupportedError(
-            f"The values of layer {layer} are not known: of this layer only attention weights are there."
+            f"The value vectors of layer {layer} are unknown: the trace has only attention weights for this layer."
         )
     projections = trace.traced_stack(stack).projections
     module = projections[layer] if layer < len(projections) else None
     if module is None:
         raise UnsupportedError(
-            f"What head {layer}.{head} makes of a value is not known: in this trace no output projection (W_O) reads the "
-            "attention of this layer directly. A saved trace has them if it was saved with `weights=True`."
+            f"Value-weighted attention of head {layer}.{head} is unknown: in this trace no output projection (W_O) reads the "
+            "attention of this layer directly. A saved trace has the projections if it was saved with `weights=True`."
         )
     width = record.shape.v_dim
     alone = torch.zeros(record.keys, record.shape.heads * width)
@@ -49,22 +54,28 @@ def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None
 
 
 def rollout(trace: Trace, stack: str | None = None) -> Float[Tensor, "query key"]:
-    """Attention rollout (Abnar & Zuidema 2020): Π over layers of (½ mean over heads of α + ½ I), float32; rows sum to 1.
+    """Compute attention rollout (Abnar & Zuidema 2020): Π over layers of (½ mean over heads of α + ½ I).
 
-    How much of each input token each last position holds, if attention were all that mixes tokens and the residual weighed as
-    much: an upper bound on where things can flow, no measure of effect. Rows that sum to less than 1 (learned sinks, no keys) are
-    brought back to 1 in each layer. Holds tokens × tokens numbers. Raises `InputError` for cross-attention.
+    The result is float32, [query, key], and its rows sum to 1. Row i says how much of each input token position i holds after
+    the last layer, assuming that only attention mixes tokens and that the residual connection weighs as much as attention. It
+    is not a measure of effect. Where attention rows sum to less than 1 (learned sinks, no keys), each layer's row is
+    renormalized after the residual is added. Layers without attention are skipped. Memory grows with tokens².
+
+    Raises:
+        InputError: The stack does not exist, is cross-attention, or has a layer with queries or keys other than its tokens.
     """
     traced = trace.traced_stack(stack)
     queries, keys = trace.tokens_for(stack)
     if traced.query_side != traced.key_side:
         raise InputError(
-            "Rollout follows tokens through layers of self-attention; this stack looks at another side's tokens."
+            "Rollout needs self-attention, but this stack is cross-attention: its keys are tokens of the other side."
         )
     if any(
         record is not None and (record.queries, record.keys) != (len(queries), len(keys)) for record in traced.records
     ):
-        raise InputError("Rollout needs one query and one key for each token in every layer; this stack has others.")
+        raise InputError(
+            "Rollout needs one query and one key per token in every layer, but a layer of this stack has other queries or keys."
+        )
     flow = torch.eye(len(queries))
     for record in traced.records:
         if record is None:

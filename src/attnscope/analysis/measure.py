@@ -1,8 +1,8 @@
-"""The measures of a head's pattern: names, units, and what they say for a person (formulas: docs/measures.md).
+"""The measures of a head's attention pattern: names, units and descriptions (formulas: docs/measures.md).
 
-Every measure exists twice. Over all keys, and *off sink*: without the sinks (the first token of a causal stack, special
-tokens), after the rest of each row was brought back to a sum of 1. A row with nothing left is left out. Where a measure is
-not defined it is NaN: a weight that the mask forbids is not a weight of 0.
+Every measure exists in two versions: over all keys, and *off sink*, without the attention sinks (the first token of a causal
+stack, special tokens) and with each row renormalized over the other keys. Rows with no weight left are skipped. A measure that
+is undefined is NaN: a masked key is not a key with weight 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ _ANY: Range = (0.0, None)
 
 @dataclass(frozen=True)
 class Measure:
-    """A number known of every head. `range` holds the possible values, None where there is no bound."""
+    """A measure of a head's attention pattern.
+
+    Attributes:
+        name: The column name in `analysis.heads`.
+        title: The name for display.
+        unit: The unit, or "" for a number without one.
+        range: The lowest and highest possible value; None if there is no bound.
+        sentence: What the measure says about a head, with its source.
+    """
 
     name: str
     title: str
@@ -32,7 +40,7 @@ MEASURES: tuple[Measure, ...] = (
         "Entropy",
         "nats",
         _ANY,
-        "How widely a query spreads its attention, −Σ α ln α, mean over queries; later queries of a causal model have "
+        "How widely each query spreads its attention: −Σ α ln α, averaged over queries. In a causal model, later queries have "
         "more keys to spread over (Vig & Belinkov 2019).",
     ),
     Measure(
@@ -40,22 +48,23 @@ MEASURES: tuple[Measure, ...] = (
         "Normalized entropy",
         "",
         _SHARE,
-        "Entropy divided by ln of the number of keys a query may look at: 0 looks at one key, 1 at all alike; queries with "
-        "one key are left out.",
+        "Entropy divided by ln of the number of keys that the query may attend to: 0 if all weight is on one key, 1 if all keys "
+        "have the same weight. Queries with only one key are skipped.",
     ),
     Measure(
         "confidence",
         "Confidence",
         "",
         _SHARE,
-        "The largest weight of a row, mean over queries; in decoders it is mostly that of the first token (Voita 2019).",
+        "The largest weight in each row, averaged over queries. In decoders it is mostly the weight on the first token "
+        "(Voita 2019).",
     ),
     Measure(
         "distance",
         "Distance",
         "tokens",
         _ANY,
-        "How far away the keys are, Σ α·|i − j|, mean over queries; a sink at the first token makes it long "
+        "How far away the keys are: Σ α·|i − j|, averaged over queries. An attention sink at the first token makes it large "
         "(Vig & Belinkov 2019).",
     ),
     Measure(
@@ -63,84 +72,98 @@ MEASURES: tuple[Measure, ...] = (
         "Previous token",
         "",
         _SHARE,
-        "Weight on the token just before, mean over the queries that have one (Clark 2019, Voita 2019).",
+        "Weight on the previous token, averaged over the queries that may attend to it (Clark 2019, Voita 2019).",
     ),
-    Measure("self", "Self", "", _SHARE, "Weight on the token itself, mean over queries (Clark 2019)."),
+    Measure("self", "Self", "", _SHARE, "Weight on the token itself, averaged over queries (Clark 2019)."),
     Measure(
         "next",
         "Next token",
         "",
         _SHARE,
-        "Weight on the token just after, mean over the queries that have one; not defined in a causal stack (Clark 2019).",
+        "Weight on the next token, averaged over the queries that may attend to it. Undefined in a causal stack (Clark 2019).",
     ),
     Measure(
         "first_token",
         "First token",
         "",
         _SHARE,
-        "Weight on the first token, mean over queries; large in most heads of most decoders, whatever they do (Clark 2019).",
+        "Weight on the first token, averaged over queries. Large in most heads of most decoders, whatever else they do "
+        "(Clark 2019).",
     ),
     Measure(
         "special_tokens",
         "Special tokens",
         "",
         _SHARE,
-        "Weight on special tokens such as [CLS] and [SEP], mean over queries; often where a head looks that has nothing to do "
-        "(Clark 2019).",
+        "Weight on special tokens such as [CLS] and [SEP], averaged over queries. Heads often attend to them when they have "
+        "nothing else to do (Clark 2019).",
     ),
     Measure(
         "sinks",
-        "Sinks",
+        "Attention sinks",
         "",
         _SHARE,
-        "Weight on all sinks together, the first token of a causal stack and special tokens: what “off sink” leaves out.",
+        "Weight on all attention sinks together (the first token of a causal stack and special tokens), averaged over queries; "
+        "values off sink exclude these keys.",
     ),
     Measure(
         "learned_sink",
         "Learned sink",
         "",
         _SHARE,
-        "What a learned sink takes from the row, 1 − Σ α, mean over queries; only models with such sinks have it.",
+        "The part of each row that goes to a learned sink, 1 − Σ α, averaged over queries. Only in models with learned sinks.",
     ),
     Measure(
         "a_to_a",
         "A→A",
         "",
         _SHARE,
-        "Weight of sentence A's queries on sentence A, mean over them; special tokens count to the sentence they "
-        "close (Vig 2019).",
+        "Weight from queries in sentence A on keys in sentence A, averaged over those queries. Special tokens belong to the "
+        "sentence that they close (Vig 2019).",
     ),
     Measure(
         "a_to_b",
         "A→B",
         "",
         _SHARE,
-        "Weight of sentence A's queries on sentence B, mean over them; not defined where A cannot look at B (Vig 2019).",
+        "Weight from queries in sentence A on keys in sentence B, averaged over those queries. Undefined if A cannot attend to B "
+        "(Vig 2019).",
     ),
-    Measure("b_to_a", "B→A", "", _SHARE, "Weight of sentence B's queries on sentence A, mean over them (Vig 2019)."),
-    Measure("b_to_b", "B→B", "", _SHARE, "Weight of sentence B's queries on sentence B, mean over them (Vig 2019)."),
+    Measure(
+        "b_to_a",
+        "B→A",
+        "",
+        _SHARE,
+        "Weight from queries in sentence B on keys in sentence A, averaged over those queries (Vig 2019).",
+    ),
+    Measure(
+        "b_to_b",
+        "B→B",
+        "",
+        _SHARE,
+        "Weight from queries in sentence B on keys in sentence B, averaged over those queries (Vig 2019).",
+    ),
     Measure(
         "induction",
         "Induction",
         "",
         _SHARE,
-        "Weight on the tokens that followed earlier occurrences of the query's token, mean over the queries that have any; "
-        "in this text, so words that repeat for other reasons count too: the usual test takes repeated random "
-        "tokens (Olsson 2022).",
+        "Weight on the tokens after earlier occurrences of the query's token, averaged over the queries that have any. Measured "
+        "on this text, where words also repeat for other reasons; the standard test repeats random tokens (Olsson 2022).",
     ),
     Measure(
         "duplicate_token",
         "Duplicate token",
         "",
         _SHARE,
-        "Weight on earlier occurrences of the query's token, mean over the queries that have any; in this text, where the usual "
-        "test takes repeated random tokens (Wang 2022).",
+        "Weight on earlier occurrences of the query's token, averaged over the queries that have any. Measured on this text; the "
+        "standard test repeats random tokens (Wang 2022).",
     ),
 )
-"""All measures, in the order in which tables and messages have them."""
+"""All measures, in the order of tables and messages."""
 
 NAMES: tuple[str, ...] = tuple(measure.name for measure in MEASURES)
-"""Their names."""
+"""The names of all measures, in the same order."""
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "a_to_a": ("A", "A"),
@@ -148,7 +171,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "b_to_a": ("B", "A"),
     "b_to_b": ("B", "B"),
 }
-"""The measures between sentences: whose queries look at whose keys."""
+"""The measures between sentences: (sentence of the queries, sentence of the keys)."""
 
 OFFSETS: dict[str, int] = {"previous": 1, "self": 0, "next": -1}
-"""The measures of one diagonal: how far the key is behind the query."""
+"""The measures of one diagonal: how many tokens the key is before the query."""

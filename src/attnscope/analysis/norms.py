@@ -1,6 +1,7 @@
-"""How long the vectors are that heads pass on, and that keys have to give (Kobayashi et al. 2020).
+"""Norms of head outputs and of transformed value vectors (Kobayashi et al. 2020).
 
-Both are lengths of vectors through the same matrix M of a head, its part of W_O, so one product G = M Mᵀ serves: ‖x M‖² = x G xᵀ.
+Both are norms of vectors after the same matrix M of a head, its part of W_O, so one product G = M Mᵀ serves for both:
+‖x M‖² = x G xᵀ.
 """
 
 from __future__ import annotations
@@ -19,36 +20,42 @@ from attnscope.trace.stack import projected
 def output_norms(
     record: QKRecord, projection: nn.Module, cancelled: Callable[[], bool] = lambda: False
 ) -> Float[Tensor, "head query"]:
-    """‖head output‖, each head's part of the attention block's output, float32. Raises `CancelledError`."""
+    """Compute the norm of each head's contribution to the attention block's output, [head, query], float32.
+
+    The contribution is W_O applied to Σ_j α_ij v_j of that head alone, gated and edited where the record is; the norm is in the
+    units of the residual stream. Raises `CancelledError` once `cancelled()` returns True (checked before every head).
+    """
     rows = torch.arange(record.queries)
     found = torch.empty(record.shape.heads, record.queries)
     for head, gram in enumerate(_grams(record, projection)):
         if cancelled():
-            raise CancelledError("The values were not needed any more.")
+            raise CancelledError("Computing the norms was cancelled.")
         found[head] = _lengths(record.passed_on(torch.tensor([head]), rows)[0], gram)
     return found
 
 
 def value_norms(record: QKRecord, projection: nn.Module) -> Float[Tensor, "head key"]:
-    """‖f(x_j)‖ with f(x) = (x W_V + b_V) W_O of one head: what each key has to give, float32.
+    """Compute ‖f(x_j)‖ with f(x) = (x W_V + b_V) W_O of each head (Kobayashi et al. 2020), [head, key], float32.
 
-    Of a head whose output was scaled or replaced by an edit, what that left of it. Raises `UnsupportedError` for gated attention,
-    where it differs from query to query.
+    This is the norm of the vector that a head adds at a query that puts all its weight on key j, in the units of the residual
+    stream. If an edit scales or replaces the head's output by the same factor for every query, the norm is scaled too.
+
+    Raises `UnsupportedError` for gated attention, where the norm differs from query to query.
     """
     if record.gate is not None:
         raise UnsupportedError(
-            "What a key has to give differs from query to query here: the model multiplies the heads' outputs by a gate of each "
-            "query."
+            "‖f(x)‖ of a key differs from query to query here: the model multiplies the heads' outputs by a gate that depends on "
+            "the query."
         )
     found = torch.empty(record.shape.heads, record.keys)
     for head, gram in enumerate(_grams(record, projection)):
         found[head] = _lengths(record.v[record.key_head(torch.tensor([head]))][0].float().cpu(), gram)
-        found[head] *= _passed_on(record, head)
+        found[head] *= _output_factor(record, head)
     return found
 
 
-def _passed_on(record: QKRecord, head: int) -> float:
-    """What edits left of the head's Σ_j α_ij v_j, as a factor: 1 without edits, and where it differs from query to query."""
+def _output_factor(record: QKRecord, head: int) -> float:
+    """The factor that edits put on the head's Σ_j α_ij v_j; 1 without edits, or if the factor differs from query to query."""
     if record.edited is None:
         return 1.0
     kept = record.edited.kept_of(head, record.queries).abs()
@@ -68,7 +75,7 @@ def _lengths(vectors: Float[Tensor, "row v_dim"], gram: Float[Tensor, "v_dim v_d
 
 
 def _matrix(record: QKRecord, projection: nn.Module) -> Float[Tensor, "heads_v_dim model_dim"]:
-    """W_O as a matrix: the weight of a plain linear map, else what the module makes of unit vectors."""
+    """W_O as a matrix: the weight of a plain linear layer, otherwise the module's output for unit vectors."""
     weight = getattr(projection, "weight", None)
     if type(projection) is nn.Linear and isinstance(weight, Tensor) and not weight.is_meta:
         return weight.detach().float().cpu().T

@@ -1,4 +1,4 @@
-"""Thumbnails and measures of every head, in one streaming pass that never holds more than a tile of rows of one layer."""
+"""Thumbnails and measures of every head in one streaming pass that holds only one tile of rows of one layer at a time."""
 
 from __future__ import annotations
 
@@ -26,10 +26,15 @@ _WEIGHTS_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class LayerOverview:
-    """The heads of one layer.
+    """Thumbnails and measures of the heads of one layer.
 
-    `thumbnails` show `part`; `pooled` is (queries, keys) in one of their cells, (1, 1) where nothing is pooled. `measures` and
-    `measures_off_sink` have the measures of `attnscope.analysis.MEASURES` in their order, over the whole input.
+    Attributes:
+        layer: The layer.
+        thumbnails: Max-pooled attention of `part`, [heads, rows, columns], uint8: round(255·√α).
+        pooled: The number of (queries, keys) in one cell of a thumbnail; (1, 1) if nothing is pooled.
+        part: The part of the attention matrix that the thumbnails show.
+        measures: The measures of `attnscope.analysis.MEASURES`, in that order, over the whole input, [measures, heads].
+        measures_off_sink: The same without attention sinks.
     """
 
     layer: int
@@ -45,27 +50,38 @@ def overview(
     stack: str | None = None,
     *,
     size: int = SIZE,
-    filter: str | None = None,  # noqa: A002 - the word of the messages and the interface
+    filter: str | None = None,  # noqa: A002 - the name used in messages and on the page
     measured: bool = True,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[LayerOverview]:
-    """Thumbnails and measures of a stack, layer by layer; layers without attention are left out.
+    """Iterate over the layers of a stack and compute thumbnails and measures of their heads.
 
-    `size` is the most cells on a side. With `filter` (`AA`, `AB`, `BA`, `BB`: queries of the first sentence, keys of the
-    second) the thumbnails are of that part alone. Without `measured` there are no measures, and less is computed. Raises
-    `InputError` for a filter where there are no sentences, `CancelledError` once `cancelled()` says so (asked before every tile).
+    Layers without attention are skipped. Never holds more than one tile of rows of one layer.
+
+    Args:
+        trace: The trace.
+        stack: The stack; optional if the trace has only one.
+        size: The largest number of cells per side of a thumbnail.
+        filter: Restrict the thumbnails to one part of the matrix: `AA`, `AB`, `BA` or `BB`, the sentence of the queries and that
+            of the keys. Default: everything.
+        measured: If False, skip the measures; they then have the shape [0, heads].
+        cancelled: Called before every tile; return True to stop.
+
+    Raises:
+        InputError: The stack or filter is unknown, or the stack's tokens do not belong to two sentences.
+        CancelledError: `cancelled()` returned True.
     """
-    layout = TokenGroups.of(trace, stack)
-    part = layout.part(filter)
+    groups = TokenGroups.of(trace, stack)
+    part = groups.part(filter)
     known: list[TileContexts] = []
     for layer, record in enumerate(trace.traced_stack(stack).records):
         if record is None:
             continue
-        fits = layout.fits(record)
-        own = layout if fits else layout.resized(record)
+        fits = groups.fits(record)
+        own = groups if fits else groups.resized(record)
         heads = record.shape.heads
         thumbnails = Thumbnails(heads, part if fits else own.part(None), size)
-        sums = Sums(_grounds(known, own, record), record) if measured else None
+        sums = Sums(_contexts_of(known, own, record), record) if measured else None
         for which, rows in _tiles(record, thumbnails):
             if cancelled():
                 raise CancelledError("The overview was cancelled.")
@@ -85,18 +101,18 @@ def overview(
         )
 
 
-def _grounds(known: list[TileContexts], layout: TokenGroups, record: LayerRecord) -> TileContexts:
-    """What a layer shares with others of the same mask, of which `known` keeps the ones seen so far."""
-    mask = mask_of(record, causal=layout.causal)
-    for grounds in known:
-        if grounds.serve(layout, mask):
-            return grounds
-    known.append(TileContexts(layout, mask))
+def _contexts_of(known: list[TileContexts], groups: TokenGroups, record: LayerRecord) -> TileContexts:
+    """The contexts that layers with the same mask share. `known` collects those seen so far."""
+    mask = mask_of(record, causal=groups.causal)
+    for contexts in known:
+        if contexts.match(groups, mask):
+            return contexts
+    known.append(TileContexts(groups, mask))
     return known[-1]
 
 
 def _tiles(record: LayerRecord, thumbnails: Thumbnails) -> Iterator[tuple[Tensor, Tensor]]:
-    """Heads and consecutive rows of each tile. Within the thumbnails' part a tile begins where a cell does."""
+    """The heads and consecutive rows of each tile. Within the thumbnails' part, tiles start at the boundary of a cell."""
     high = thumbnails.pooled[0]
     step = high * max(1, _ROWS_AT_ONCE // high)
     starts = [0, *range(thumbnails.part.queries[0] % step or step, record.queries, step), record.queries]

@@ -1,4 +1,4 @@
-"""Which keys a query finds its own token at again, earlier in the text: what induction and duplicate-token heads look at."""
+"""Earlier occurrences of each query's token, and the tokens after them: the keys of duplicate-token and induction heads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attnscope.analysis.token_groups import TokenGroups
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pairs of a query, as its place among some rows, and a key."""
+    """Pairs of a query and a key. `places` are indices of the queries within a list of rows."""
 
     places: Int[Tensor, "pairs"]
     keys: Int[Tensor, "pairs"]
@@ -26,20 +26,20 @@ class Pairs:
 
 
 class Repeats:
-    """The earlier occurrences of every query's token, and the keys that followed them."""
+    """Earlier occurrences of every query's token, and the keys right after them."""
 
-    def __init__(self, layout: TokenGroups) -> None:
-        self._layout = layout
+    def __init__(self, groups: TokenGroups) -> None:
+        self._groups = groups
 
     @cached_property
     def any(self) -> bool:
         """Whether any token occurs twice."""
-        kinds = self._layout.kinds[self._layout.kinds >= 0]
-        return self._layout.aligned and len(kinds.unique()) < len(kinds)
+        kinds = self._groups.kinds[self._groups.kinds >= 0]
+        return self._groups.aligned and len(kinds.unique()) < len(kinds)
 
     def of(self, rows: Tensor) -> tuple[Pairs, Pairs]:
-        """(followers, occurrences) of consecutive rows: keys after an earlier occurrence, but not the query itself."""
-        kinds, end = self._layout.kinds, int(rows[-1])
+        """(followers, occurrences) for consecutive rows; a follower is the key after an earlier occurrence, before the query."""
+        kinds, end = self._groups.kinds, int(rows[-1])
         own = kinds[rows, None]
         same = (own == kinds[None, :end]) & (own >= 0) & (torch.arange(end) < rows[:, None])
         places, keys = same.nonzero().unbind(1)

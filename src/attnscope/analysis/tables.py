@@ -26,7 +26,7 @@ def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> 
     """Every measure of every head: the columns `layer`, `head`, and one for each of `measures()`.
 
     With `off_sink`, attention sinks (the first token of a causal stack, special tokens) are dropped and each row is renormalized.
-    NaN means that a measure isn't defined. Formulas: docs/measures.md. Raises `InputError` for an unknown stack.
+    NaN means that a measure isn't defined. Formulas: docs/reference/measures.md. Raises `InputError` for an unknown stack.
     """
     import pandas
 

@@ -1,7 +1,7 @@
-"""Thumbnails: attention pooled to a few cells, filled tile by tile.
+"""Thumbnails: max-pooled attention, filled tile by tile.
 
-A thumbnail is a part of the attention matrix, max-pooled to at most `size` × `size` cells so that lone lines survive, as the
-square root in a byte (`round(255·√α)`): a linear byte would lose most of a row that spreads over many keys.
+A thumbnail shows a part of the attention matrix in at most `size` × `size` cells. Max-pooling keeps single lines visible. A cell
+is stored as a byte, round(255·√α): with a linear byte, most of a row that spreads over many keys would round to 0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from attnscope.analysis.token_groups import Part
 
 
 class Thumbnails:
-    """The thumbnails of the heads of a layer. `pooled` is (queries, keys) in one cell, (1, 1) where nothing is pooled."""
+    """The thumbnails of one layer's heads. `pooled` is the number of (queries, keys) per cell; (1, 1) if nothing is pooled."""
 
     def __init__(self, heads: int, part: Part, size: int) -> None:
         (first_query, end_query), (first_key, end_key) = part.queries, part.keys
@@ -25,9 +25,9 @@ class Thumbnails:
         self._cells = torch.zeros(heads, -(-(end_query - first_query) // high), -(-(end_key - first_key) // wide))
 
     def add(self, heads: slice, first_row: int, span: slice, weights: Float[Tensor, "heads rows span"]) -> None:
-        """Take in the weights of consecutive rows, of which only the keys in `span` are there.
+        """Add the weights of consecutive rows, which cover only the keys in `span`.
 
-        A tile that begins within the part begins at a multiple of `pooled[0]` from the part's first query.
+        A tile that starts inside the part must start a multiple of `pooled[0]` rows after the part's first query.
         """
         (first_query, end_query), (first_key, end_key), (high, wide) = self.part.queries, self.part.keys, self.pooled
         start, end = max(first_row, first_query), min(first_row + weights.shape[1], end_query)
@@ -41,12 +41,12 @@ class Thumbnails:
         self._cells[heads, cell : cell + by_row.shape[1]] = _largest(placed, 2, wide)
 
     def bytes(self) -> UInt8[Tensor, "heads rows columns"]:
-        """The thumbnails as they are sent."""
+        """The thumbnails as bytes, round(255·√α)."""
         return (self._cells.clamp(0, 1).sqrt() * 255).round().to(torch.uint8)
 
 
 def _largest(values: Tensor, dim: int, step: int) -> Tensor:
-    """The largest of every `step` values along a dimension."""
+    """The maximum of every `step` consecutive values along a dimension."""
     if step == 1:
         return values
     over = -values.shape[dim] % step

@@ -1,4 +1,4 @@
-"""What the measures of a tile need besides its weights: counts, columns and cells that every layer with one mask shares."""
+"""Counts, columns and cells that the measures of a tile need besides its weights; shared by all layers with the same mask."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from attnscope.analysis.token_groups import TokenGroups
 from attnscope.attention import Mask
 
 LINES = (*OFFSETS, "induction", "duplicate_token")
-"""The measures of single cells of the matrix."""
+"""The measures that read single cells of the matrix."""
 
 _CELLS_KEPT = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class TileContext:
-    """What the tile of these `rows`, of which only the keys in `span` matter, needs.
+    """The context of a tile with these `rows`, restricted to the keys in `span`.
 
-    `sinks` are the sinks among the keys, as places in the span. `log_open` (and `log_open_off`, without the sinks) is the ln of
-    the number of keys that a query may look at. `columns` over the keys: if `aligned`, four for distances to the keys that are
-    not `near` (the tile's own); with `sentences`, 1 for the keys of A and 1 for those of B. `apart` and `sinks_apart` are the
-    distances of the rows to near keys and to sinks, `sinks_in` the sentences of the sinks. `cells` (flat places in a head's
-    tile) belong to `lines` (which measure × rows + which row); `kept` are those on no sink. `counted` says for each measure
-    which rows count (`counted_off` off sink).
+    Attributes:
+        sinks: The attention sinks among the keys, as indices within the span; `special` marks special tokens among them.
+        log_open: ln of the number of keys that each query may attend to; `log_open_off` does not count sinks.
+        columns: Factors over the keys. If `aligned`, four columns for the distances to keys outside `near`, the keys at the
+            tile's own positions; if `sentences`, one column that marks the keys of A and one for B.
+        apart: The distances from the rows to the near keys; `sinks_apart` those to the sinks.
+        sinks_in: Which sentence each sink belongs to.
+        cells: Flat indices of single cells in a head's tile; `lines` is where each is summed (measure × number of rows + row),
+            `kept` is 1 for cells that are not on a sink.
+        counted: The rows over which each measure is averaged; `counted_off` off sink.
     """
 
     rows: Int[Tensor, "rows"]
@@ -52,46 +56,46 @@ class TileContext:
 
 
 class TileContexts:
-    """The grounds of the tiles of every layer with one mask."""
+    """The tile contexts shared by all layers with the same mask."""
 
-    def __init__(self, layout: TokenGroups, mask: Mask) -> None:
-        self.layout = layout
+    def __init__(self, groups: TokenGroups, mask: Mask) -> None:
+        self.groups = groups
         self.mask = mask
-        self._repeats = Repeats(layout)
+        self._repeats = Repeats(groups)
         self._kept: dict[tuple[int, int], TileContext] = {}
         self._cells = 0
-        self._members = torch.stack([layout.keys_of(sentence) for sentence in "AB"])
-        self._can_look = {name: _can_look(layout, mask, *pair) for name, pair in SENTENCES.items()}
+        self._members = torch.stack([groups.keys_of(sentence) for sentence in "AB"])
+        self._can_look = {name: _can_look(groups, mask, *pair) for name, pair in SENTENCES.items()}
 
-    def serve(self, layout: TokenGroups, mask: Mask) -> bool:
-        """Whether a layer with this layout and mask has these grounds."""
-        return layout is self.layout and _same(mask, self.mask)
+    def match(self, groups: TokenGroups, mask: Mask) -> bool:
+        """Whether these contexts apply to a layer with this mask and these token groups."""
+        return groups is self.groups and _same(mask, self.mask)
 
     def of(self, rows: Tensor, span: slice) -> TileContext:
-        """The ground of the tile with these consecutive rows, of which only the keys in `span` matter."""
+        """The context of the tile with these consecutive rows, restricted to the keys in `span`."""
         where = (int(rows[0]), int(rows[-1]))
         found = self._kept.get(where)
         if found is None:
-            found = self._made(rows, span)
+            found = self._build(rows, span)
             self._cells += len(found.cells)
-            if self._cells <= _CELLS_KEPT:  # a text of one word has tokens × tokens of them
+            if self._cells <= _CELLS_KEPT:  # a text that repeats one word has tokens × tokens of them
                 self._kept[where] = found
         return found
 
-    def _made(self, rows: Tensor, span: slice) -> TileContext:
-        layout = self.layout
-        inside = (layout.sinks >= span.start) & (layout.sinks < span.stop)
-        sinks = layout.sinks[inside]
+    def _build(self, rows: Tensor, span: slice) -> TileContext:
+        groups = self.groups
+        inside = (groups.sinks >= span.start) & (groups.sinks < span.stop)
+        sinks = groups.sinks[inside]
         keys = torch.arange(span.start, span.stop)
-        distances = _distances(rows, keys) if layout.aligned else torch.zeros(0, len(keys))
+        distances = _distances(rows, keys) if groups.aligned else torch.zeros(0, len(keys))
         members = self._members[:, span].float() if bool(self._members.any()) else torch.zeros(0, len(keys))
         near = slice(max(int(rows[0]), span.start), min(int(rows[-1]) + 1, span.stop))
-        if near.stop < near.start or not layout.aligned:
+        if near.stop < near.start or not groups.aligned:
             near = slice(span.start, span.start)
-        open_, open_off = self.mask.count(rows), self.mask.count(rows, ~layout.is_sink)
+        open_, open_off = self.mask.count(rows), self.mask.count(rows, ~groups.is_sink)
         pairs = self._pairs(rows, span)
         allowed = [self.mask.allows(rows[pair.places], pair.keys) for pair in pairs]
-        kept = [~layout.is_sink[pair.keys] for pair in pairs]
+        kept = [~groups.is_sink[pair.keys] for pair in pairs]
         any_, any_off = (
             torch.stack([_any(pair.places, ok, len(rows)) for pair, ok in zip(pairs, chosen, strict=True)])
             for chosen in (allowed, [ok & keep for ok, keep in zip(allowed, kept, strict=True)])
@@ -100,11 +104,11 @@ class TileContexts:
             rows=rows,
             span=span,
             sinks=sinks - span.start,
-            special=layout.special[sinks],
+            special=groups.special[sinks],
             log_open=open_.float().log(),
             log_open_off=open_off.float().log(),
             columns=torch.cat([distances, members]),
-            aligned=layout.aligned,
+            aligned=groups.aligned,
             sentences=len(members) > 0,
             sinks_in=self._members[:, sinks].T.float(),
             near=slice(near.start - span.start, near.stop - span.start),
@@ -120,7 +124,7 @@ class TileContexts:
     def _pairs(self, rows: Tensor, span: slice) -> list[Pairs]:
         """The cells of each of `LINES`."""
         none = Pairs(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
-        if not self.layout.aligned:
+        if not self.groups.aligned:
             return [none] * len(LINES)
         places = torch.arange(len(rows))
         diagonals = [Pairs(places, rows - offset) for offset in OFFSETS.values()]
@@ -130,45 +134,45 @@ class TileContexts:
     def _counted(
         self, rows: Tensor, open_: Tensor, lines: Tensor, *, off_sink: bool
     ) -> Bool[Tensor, "measures _ rows"]:
-        """For each measure: which rows it is the mean of."""
-        layout, some = self.layout, open_ > 0
+        """The rows over which each measure is averaged."""
+        groups, some = self.groups, open_ > 0
         never = torch.zeros_like(some)
-        special, sinks = bool(layout.special.any()), bool(layout.is_sink.any())
+        special, sinks = bool(groups.special.any()), bool(groups.is_sink.any())
         of: dict[str, Tensor] = {
             "normalized_entropy": open_ > 1,
-            "distance": some if layout.aligned else never,
-            "first_token": never if off_sink and bool(layout.is_sink[0]) else some,
+            "distance": some if groups.aligned else never,
+            "first_token": never if off_sink and bool(groups.is_sink[0]) else some,
             "special_tokens": some if special and not off_sink else never,
             "sinks": some if sinks and not off_sink else never,
             "learned_sink": never if off_sink else some,
         }
         for name, (queries, _) in SENTENCES.items():
-            of[name] = some & layout.queries_of(queries)[rows] if self._can_look[name][int(off_sink)] else never
+            of[name] = some & groups.queries_of(queries)[rows] if self._can_look[name][int(off_sink)] else never
         of |= dict(zip(LINES, lines.expand(-1, *some.shape), strict=True))
         return torch.stack([of.get(name, some) for name in NAMES])
 
 
 def _any(places: Tensor, allowed: Bool[Tensor, "_ pairs"], rows: int) -> Bool[Tensor, "_ rows"]:
-    """Whether a row has any pair that is allowed."""
+    """Whether a row has any pair whose key is not masked."""
     return torch.zeros(allowed.shape[0], rows, dtype=torch.int32).index_add_(1, places, allowed.int()) > 0
 
 
 def _distances(rows: Tensor, keys: Tensor) -> Float[Tensor, "4 keys"]:
-    """For the keys before the tile's own, and for those after: how many tokens from its edge, and 1."""
+    """Four columns: distance from the tile's edge and 1 for keys before the tile's positions, the same for keys after them."""
     before, after = (keys < rows[0]).float(), (keys > rows[-1]).float()
     return torch.stack([before * (rows[0] - keys), before, after * (keys - rows[-1]), after])
 
 
-def _can_look(layout: TokenGroups, mask: Mask, of: str, on: str) -> tuple[bool, bool]:
-    """Whether any query of one sentence may look at any key of another; the same without the sinks."""
-    queries, keys = layout.queries_of(of).nonzero()[:, 0], layout.keys_of(on)
+def _can_look(groups: TokenGroups, mask: Mask, of: str, on: str) -> tuple[bool, bool]:
+    """Whether any query of sentence `of` may attend to any key of sentence `on`; the same without the sinks."""
+    queries, keys = groups.queries_of(of).nonzero()[:, 0], groups.keys_of(on)
     if not len(queries) or not bool(keys.any()):
         return False, False
-    return bool(mask.count(queries, keys).any()), bool(mask.count(queries, keys & ~layout.is_sink).any())
+    return bool(mask.count(queries, keys).any()), bool(mask.count(queries, keys & ~groups.is_sink).any())
 
 
 def _same(one: Mask, other: Mask) -> bool:
-    """Whether two masks allow the same, as far as their descriptions tell."""
+    """Whether two masks have the same description; equal masks with different descriptions count as different."""
     if one is other:
         return True
     if one.keys != other.keys or one.queries != other.queries:

@@ -1,4 +1,4 @@
-"""What the measures need to know of the tokens of a stack: sinks, sentences, repeated tokens. The same for every layer."""
+"""Groups of a stack's tokens that the measures use: sinks, sentences, repeated tokens. The same for every layer."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PARTS = ("AA", "AB", "BA", "BB")
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an attention matrix: these queries and these keys, both as (first, end)."""
+    """A rectangular part of an attention matrix. `queries` and `keys` are (start, end) with the end excluded."""
 
     queries: tuple[int, int]
     keys: tuple[int, int]
 
 
 class TokenGroups:
-    """The tokens of a stack, seen from its attention.
+    """The query and key tokens of a stack, and their groups.
 
-    `aligned`: query i and key i are the same token, so that distances between them mean something.
+    `aligned` says that query i and key i are the same token, so that distances between them are meaningful.
     """
 
     def __init__(
@@ -44,19 +44,19 @@ class TokenGroups:
 
     @classmethod
     def of(cls, trace: Trace, stack: str | None) -> TokenGroups:
-        """The layout of a stack of a trace."""
+        """The token groups of a stack of a trace."""
         traced = trace.traced_stack(stack)
         queries, keys = trace.tokens_for(stack)
         return cls(queries, keys, causal=traced.causal, aligned=traced.query_side == traced.key_side)
 
     def fits(self, record: LayerRecord) -> bool:
-        """Whether the layer has one query and one key for each token (some models add keys that are no tokens)."""
+        """Whether the layer has one query and one key per token (some models add keys that are not tokens)."""
         return (record.queries, record.keys) == (self.queries, self.keys)
 
     def resized(self, record: LayerRecord) -> TokenGroups:
-        """The layout of a layer whose queries and keys are not the tokens: nothing is known of them."""
-        nobody = Token(text="", id=-1)
-        return TokenGroups([nobody] * record.queries, [nobody] * record.keys, causal=self.causal, aligned=False)
+        """Placeholder groups for a layer whose queries and keys are not the tokens."""
+        unknown = Token(text="", id=-1)
+        return TokenGroups([unknown] * record.queries, [unknown] * record.keys, causal=self.causal, aligned=False)
 
     @cached_property
     def special(self) -> Bool[Tensor, "keys"]:
@@ -65,14 +65,14 @@ class TokenGroups:
 
     @cached_property
     def is_sink(self) -> Bool[Tensor, "keys"]:
-        """Which keys are sinks: the first token of a causal stack, special tokens."""
+        """Which keys are attention sinks: the first token of a causal stack, and special tokens."""
         found = self.special.clone()
         found[:1] |= self.causal
         return found
 
     @cached_property
     def sinks(self) -> Int[Tensor, "sinks"]:
-        """The indices of the sinks."""
+        """The indices of the attention sinks."""
         return self.is_sink.nonzero()[:, 0]
 
     def queries_of(self, sentence: str) -> Bool[Tensor, "queries"]:
@@ -85,7 +85,7 @@ class TokenGroups:
 
     @cached_property
     def kinds(self) -> Int[Tensor, "keys"]:
-        """A number for each key, the same for equal tokens; -1 for special tokens, which never count as repeated."""
+        """A number per key, equal for equal tokens; -1 for special tokens, which never count as repeated."""
         known: dict[object, int] = {}
         return torch.tensor(
             [
@@ -95,16 +95,19 @@ class TokenGroups:
         )
 
     def part(self, name: str | None) -> Part:
-        """The part of the matrix with the queries of one sentence and the keys of another (`AB`); None: all of it."""
+        """The part of the matrix with the queries of one sentence and the keys of another (`AB`: A to B); all of it for None.
+
+        Raises `InputError` for an unknown filter, or if the tokens do not belong to two sentences.
+        """
         if name is None or name == "all":
             return Part((0, self.queries), (0, self.keys))
         if name not in PARTS:
-            raise InputError(f"There is no filter {name[:20]!r}; it is one of all, {', '.join(PARTS)}.")
+            raise InputError(f"Unknown filter {name[:20]!r}: use one of all, {', '.join(PARTS)}.")
         return Part(_ends(self.queries_of(name[0]), name), _ends(self.keys_of(name[1]), name))
 
 
 def mask_of(record: LayerRecord, *, causal: bool) -> Mask:
-    """Which keys a layer's queries may look at. Of given weights nobody knows: all keys, or those up to the query."""
+    """The mask of a layer. For weights without q and k it is unknown: taken as full, or as causal in a causal stack."""
     if isinstance(record, QKRecord):
         return record.mask
     if causal and record.queries == record.keys:
@@ -115,5 +118,7 @@ def mask_of(record: LayerRecord, *, causal: bool) -> Mask:
 def _ends(members: Bool[Tensor, "tokens"], name: str) -> tuple[int, int]:
     found = members.nonzero()
     if not len(found):
-        raise InputError(f"The filter {name} needs two sentences, and this stack's tokens belong to no such pair.")
+        raise InputError(
+            f"The filter {name} needs two sentences, A and B, but the tokens of this stack do not belong to both."
+        )
     return int(found[0]), int(found[-1]) + 1

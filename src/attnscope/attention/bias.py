@@ -1,7 +1,8 @@
-"""What is added to the scores before the mask: T5's relative positions, ALiBi, or anything a model chose to add.
+"""Biases added to the attention scores before the mask: T5's relative positions, ALiBi, or any other additive term.
 
-A bias that depends only on the distance between key and query (T5) is one number a head and distance; one that depends
-only on the key (Bloom's form of ALiBi) is one number a head and key. Both forms are verified before they are used.
+A bias that depends only on the distance between key and query (T5) needs one number per head and distance; one that depends
+only on the key (Bloom's form of ALiBi) needs one number per head and key. `Bias.fit` uses either form only where it
+reproduces the values exactly.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ BiasKind = Literal["relative", "key", "dense"]
 class Bias:
     """A bias over (head, query, key), float32.
 
-    `values` is [heads, queries + keys - 1] for `relative` (entry `j - i + queries - 1` is for query i and key j),
-    [heads, keys] for `key`, [heads, queries, keys] for `dense`. A leading size of 1 stands for all heads.
+    The shape of `values` depends on `kind`: [heads, queries + keys - 1] for `relative` (entry `j - i + queries - 1` belongs to
+    query i and key j), [heads, keys] for `key`, [heads, queries, keys] for `dense`. A leading size of 1 means that all heads
+    share the bias.
     """
 
     kind: BiasKind
@@ -31,12 +33,12 @@ class Bias:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the description holds."""
+        """Size of `values` in bytes."""
         return self.values.numel() * self.values.element_size()
 
     @classmethod
     def fit(cls, values: Float[Tensor, "heads queries keys"]) -> Bias | None:
-        """The smallest exact description of `values`; None where all are zero."""
+        """Describe `values` exactly in the smallest form that fits; None if they are all zero."""
         values = values.detach().to(device="cpu", dtype=torch.float32)
         heads, queries, keys = values.shape
         if heads > 1 and all(torch.equal(values[0], other) for other in values[1:]):
@@ -51,7 +53,7 @@ class Bias:
         return cls("dense", values.clone(), queries, keys)
 
     def rows(self, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
-        """The bias of the queries `rows` (indices)."""
+        """The bias of the queries with the indices `rows`."""
         if self.kind == "dense":
             return self.values[:, rows]
         if self.kind == "key":

@@ -1,6 +1,7 @@
-"""Masks and biases of steps, one after another, as those of one pass: what a pass with a cache leaves behind.
+"""Merge the masks and biases of consecutive decoding steps into those of a single forward pass.
 
-A step computes a few queries over the keys that its cache still holds: the last ones, up to and including the step's own.
+With a KV cache, each step computes a few queries over the keys that are still in the cache: the most recent ones, up to and
+including the step's own.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import torch
 from torch import Tensor
 
 from attnscope.attention.bias import Bias
-from attnscope.attention.mask import Mask, named
+from attnscope.attention.mask import Mask, candidates
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The mask and bias of one step. Its queries stand at `query` and after, the first of its keys at position `key`."""
+    """The mask and bias of one step. `query` is the position of its first query, `key` the position of its first key."""
 
     query: int
     key: int
@@ -26,19 +27,21 @@ class Part:
 
 
 def joined_mask(parts: Sequence[Part], keys: int) -> Mask:
-    """The mask over all queries of `parts` (consecutive, from the first) and `keys` key positions."""
+    """The mask over all queries of `parts` (consecutive, from position 0) and `keys` key positions."""
     if len(parts) == 1 and parts[0].mask.keys == keys:
         return parts[0].mask
     intervals = [_interval(part) for part in parts]
-    known = [one for one in intervals if one is not None]
+    known = [interval for interval in intervals if interval is not None]
     if len(known) < len(parts):
         return Mask.fit(_allowed(parts, keys))
     lo, hi = (torch.cat(ends).to(torch.int32) for ends in zip(*known, strict=True))
-    return next(mask for mask in named(lo, hi, keys, None) if torch.equal(mask.lo, lo) and torch.equal(mask.hi, hi))
+    return next(
+        mask for mask in candidates(lo, hi, keys, None) if torch.equal(mask.lo, lo) and torch.equal(mask.hi, hi)
+    )
 
 
 def joined_bias(parts: Sequence[Part], keys: int) -> Bias | None:
-    """The bias over all queries of `parts` and `keys` key positions; None where there is none."""
+    """The bias over all queries of `parts` and `keys` key positions; None if no part has a bias."""
     if all(part.bias is None for part in parts):
         return None
     if len(parts) == 1 and parts[0].mask.keys == keys:
@@ -60,7 +63,7 @@ def _queries(parts: Sequence[Part]) -> int:
 
 
 def _interval(part: Part) -> tuple[Tensor, Tensor] | None:
-    """First and end of the keys of each query as positions; None where a query's keys are no interval."""
+    """Start and end (exclusive) of each query's keys, as positions; None if some query's keys are not one interval."""
     mask = part.mask
     if mask.bits is None and mask.valid is None:
         return mask.lo + part.key, mask.hi.clamp(min=mask.lo) + part.key
@@ -74,15 +77,15 @@ def _interval(part: Part) -> tuple[Tensor, Tensor] | None:
 
 
 def _allowed(parts: Sequence[Part], keys: int) -> Tensor:
-    every = [part.mask.allowed(torch.arange(part.mask.queries)) for part in parts]
-    allowed = torch.zeros(max(one.shape[0] for one in every), _queries(parts), keys, dtype=torch.bool)
-    for part, one in zip(parts, every, strict=True):
-        allowed[:, part.query : part.query + part.mask.queries, part.key : part.key + part.mask.keys] = one
+    by_part = [part.mask.allowed(torch.arange(part.mask.queries)) for part in parts]
+    allowed = torch.zeros(max(each.shape[0] for each in by_part), _queries(parts), keys, dtype=torch.bool)
+    for part, each in zip(parts, by_part, strict=True):
+        allowed[:, part.query : part.query + part.mask.queries, part.key : part.key + part.mask.keys] = each
     return allowed
 
 
 def _by_distance(parts: Sequence[Part], keys: int) -> Tensor | None:
-    """[heads, queries + keys - 1], as `Bias` keeps a relative one, if all parts agree on one value a distance."""
+    """The values of a `relative` bias, [heads, queries + keys - 1]; None if the parts disagree on the value at some distance."""
     queries = _queries(parts)
     found: Tensor | None = None
     for part in parts:

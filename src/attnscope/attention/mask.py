@@ -1,9 +1,9 @@
-"""Which keys a query may look at, in O(queries + keys) numbers wherever the pattern allows it.
+"""Attention masks in O(queries + keys) numbers where the pattern allows it.
 
-Nearly every mask in use (full, causal, sliding window, chunks, packed sequences, padding on either side) lets query i
-look at one interval of keys, minus keys that are closed to everybody. Such a mask is two integers a query and one bit a
-key. `Mask.fit` finds that form for the very tensor that the attention function was given and verifies it bit by bit; a
-mask that has no such form is kept as packed bits.
+Nearly every mask in use (full, causal, sliding window, chunks, packed sequences, padding on either side) lets query i attend to
+one interval of keys, minus keys that are masked for every query. Such a mask takes two integers per query and one bit per
+key. `Mask.fit` looks for that form in the mask tensor passed to the attention function and compares it with every entry; any
+other mask is kept as packed bits.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """Query `i` may look at key `j` iff `lo[i] <= j < hi[i]` and `valid[j]`; or, where `bits` is there, iff its bit is set.
+    """Query `i` may attend to key `j` iff `lo[i] <= j < hi[i]` and `valid[j]`; if `bits` is set, iff the bit of `j` is set.
 
-    `kind` names the pattern for a person: `full`, `causal`, `window` (the last `window` keys up to and including the
-    query; where `window_ahead` is set, that many keys on both sides), `interval`, or `dense`. `valid` is None where every
-    key is open to somebody. Bit `j & 7` (least significant first) of byte `j >> 3` of `bits[head, i]` stands for key `j`;
-    a leading size of 1 means that all heads share the mask.
+    `kind` names the pattern for display: `full`, `causal`, `window` (the last `window` keys up to and including the query; if
+    `symmetric`, the query itself and `window` keys on either side), `interval`, or `dense`. `valid` is None if every key is
+    open to at least one query. Bit `j & 7` (least significant first) of byte `j >> 3` of `bits[head, i]` stands for key `j`; a
+    leading size of 1 means that all heads share the mask.
     """
 
     kind: MaskKind
@@ -46,26 +46,26 @@ class Mask:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the description holds."""
+        """Size of the mask in bytes, as stored."""
         parts = (self.lo, self.hi, self.valid, self.bits)
         return sum(part.numel() * part.element_size() for part in parts if part is not None)
 
     @classmethod
     def full(cls, queries: int, keys: int) -> Mask:
-        """Every query looks at every key."""
+        """A mask that lets every query attend to every key."""
         return cls(
             "full", torch.zeros(queries, dtype=torch.int32), torch.full((queries,), keys, dtype=torch.int32), keys
         )
 
     @classmethod
     def causal(cls, queries: int, keys: int, offset: int = 0) -> Mask:
-        """Query `i` looks at keys `0 … i + offset`."""
+        """A mask that lets query `i` attend to keys 0 to `i + offset`."""
         hi = (torch.arange(queries, dtype=torch.int32) + 1 + offset).clamp(0, keys)
         return cls("causal", torch.zeros(queries, dtype=torch.int32), hi, keys)
 
     @classmethod
     def fit(cls, allowed: Bool[Tensor, "heads queries keys"]) -> Mask:
-        """The smallest exact description of `allowed`. A leading size of 1 stands for all heads."""
+        """Describe `allowed` exactly in the smallest form that fits. A leading size of 1 means that all heads share the mask."""
         allowed = allowed.detach()
         if allowed.shape[0] > 1 and all(torch.equal(allowed[0], other) for other in allowed[1:]):
             allowed = allowed[:1]
@@ -78,9 +78,9 @@ class Mask:
         return cls("dense", empty, empty.clone(), keys, bits=_pack(allowed))
 
     def allowed(self, rows: Tensor, span: slice = slice(None)) -> Bool[Tensor, "heads rows span"]:
-        """Which keys the queries `rows` (indices) may look at; the leading size is 1 where all heads share the mask.
+        """Which keys in `span` the queries with the indices `rows` may attend to.
 
-        With `span` only these keys are told of.
+        The leading size is 1 if all heads share the mask.
         """
         if self.bits is not None:
             return _unpack(self.bits[:, rows], self.keys)[..., span]
@@ -91,20 +91,20 @@ class Mask:
         return open_[None]
 
     def span(self, rows: Tensor) -> slice:
-        """The keys from the first to the last that any of the queries `rows` may look at."""
+        """The range of keys from the first to the last that any of the queries `rows` may attend to."""
         if self.bits is not None or not len(rows):
             return slice(0, self.keys)
         return slice(int(self.lo[rows].min()), max(int(self.hi[rows].max()), int(self.lo[rows].min())))
 
     def open_to_all(self, rows: Tensor) -> slice:
-        """Keys that each of the queries `rows` may look at, as far as the intervals tell; possibly none."""
+        """A range of keys that every one of the queries `rows` may attend to, read off the intervals; may be empty."""
         if self.bits is not None or self.valid is not None or not len(rows):
             return slice(0, 0)
         start = min(int(self.lo[rows].max()), self.span(rows).stop)
         return slice(start, max(start, int(self.hi[rows].min())))
 
     def count(self, rows: Tensor, among: Bool[Tensor, "keys"] | None = None) -> Int[Tensor, "heads rows"]:
-        """How many keys (of those `among`) each of the queries `rows` may look at."""
+        """The number of keys (only those in `among`, if passed) that each of the queries `rows` may attend to."""
         if self.bits is not None:
             parts = [self.allowed(part) for part in rows.split(_ROWS_AT_ONCE)]
             return torch.cat([(part if among is None else part & among).sum(-1) for part in parts], dim=1)
@@ -117,7 +117,7 @@ class Mask:
         return (before[torch.maximum(self.hi[rows].long(), lo)] - before[lo])[None]
 
     def allows(self, rows: Tensor, keys: Tensor) -> Bool[Tensor, "heads pairs"]:
-        """Whether query `rows[n]` may look at key `keys[n]`, for every pair n."""
+        """Whether query `rows[n]` may attend to key `keys[n]`, for every pair n."""
         if self.bits is not None:
             return ((self.bits[:, rows, keys >> 3] >> (keys & 7)) & 1).bool()
         open_ = (keys >= self.lo[rows]) & (keys < self.hi[rows])
@@ -126,26 +126,29 @@ class Mask:
         return open_[None]
 
     def has_keys(self, rows: Tensor) -> Bool[Tensor, "rows"]:
-        """Whether the queries `rows` (indices) have any key to look at (for masks that differ by head: in every head)."""
+        """Whether each of the queries `rows` may attend to any key (in every head, if the mask differs by head)."""
         return (self.count(rows) > 0).all(0)
 
 
 def _fit_intervals(allowed: Bool[Tensor, "queries keys"]) -> Mask | None:
     keys = allowed.shape[1]
-    anybody = allowed.any(0).cpu()
-    valid = None if bool(anybody.all()) else anybody
+    open_keys = allowed.any(0).cpu()
+    valid = None if bool(open_keys.all()) else open_keys
     as_int = allowed.to(torch.uint8)
-    some = allowed.any(1).cpu()
-    lo = torch.where(some, as_int.argmax(1).cpu(), 0).to(torch.int32)
-    hi = torch.where(some, keys - as_int.flip(1).argmax(1).cpu(), 0).to(torch.int32)
-    for candidate in named(lo, hi, keys, valid):
+    has_keys = allowed.any(1).cpu()
+    lo = torch.where(has_keys, as_int.argmax(1).cpu(), 0).to(torch.int32)
+    hi = torch.where(has_keys, keys - as_int.flip(1).argmax(1).cpu(), 0).to(torch.int32)
+    for candidate in candidates(lo, hi, keys, valid):
         if _same(candidate, allowed):
             return candidate
     return None
 
 
-def named(lo: Tensor, hi: Tensor, keys: int, valid: Tensor | None) -> list[Mask]:
-    """Descriptions to try, the ones with a name first: padding moves the measured ends of a named pattern."""
+def candidates(lo: Tensor, hi: Tensor, keys: int, valid: Tensor | None) -> list[Mask]:
+    """The masks to try, named patterns first.
+
+    `lo` and `hi` alone do not tell: padding moves the measured ends of a named pattern.
+    """
     queries = lo.shape[0]
     position = torch.arange(queries, dtype=torch.int32)
     zero, end = torch.zeros_like(lo), torch.full_like(hi, keys)

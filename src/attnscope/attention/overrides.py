@@ -1,4 +1,4 @@
-"""What edits changed of a layer's attention beyond its q, k and v: single cells, single rows, single heads' outputs."""
+"""The effect of edits on a layer's attention after q, k and v: cut edges, replaced rows, changed head outputs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 _HEAD = 1 << 40
-"""Head and row in one number: head · this + row."""
+"""Encodes head and row in one number: head · `_HEAD` + row."""
 
 
 @dataclass(frozen=True, eq=False)
 class Overrides:
-    """The exact outcome of edits in one layer, kept for the heads and rows that they touch and for no others.
+    """The exact effect of edits in one layer, stored only for the heads and rows that the edits touch.
 
-    `cuts` are edges (head, query, key) whose score was set to -inf. `rows_at` names rows (head, query) whose weights are not the
-    softmax of their scores, in ascending order; `rows` holds these weights. `heads` names heads whose output was changed after
-    the weights: head `heads[r]` passes on `kept[r, i] · Σ_j α_ij v_j + outputs[r, i]` for query i.
+    `cuts` lists edges (head, query, key) whose score was set to -inf. `rows_at` lists, in ascending order, the rows (head,
+    query) whose weights were computed under edits, and `rows` holds those weights. `heads` lists heads whose output was changed
+    after the weighted sum: for query i, the output of head `heads[r]` is `kept[r, i] · Σ_j α_ij v_j + outputs[r, i]`.
     """
 
     cuts: Int32[Tensor, "cuts 3"]
@@ -39,39 +39,39 @@ class Overrides:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are kept."""
+        """Size of all tensors in bytes."""
         return sum(part.numel() * part.element_size() for part in self.parts.values())
 
     def found(self, heads: Tensor, rows: Tensor) -> tuple[Bool[Tensor, "heads rows"], Int[Tensor, "heads rows"]]:
-        """Which of the rows of these heads are kept here, and at which index of `rows`."""
-        asked = heads[:, None].long() * _HEAD + rows.long()
+        """Which of these heads' rows are stored here, and at which index of `rows`."""
+        codes = heads[:, None].long() * _HEAD + rows.long()
         if not len(self._codes):
-            return torch.zeros_like(asked, dtype=torch.bool), torch.zeros_like(asked)
-        index = torch.searchsorted(self._codes, asked).clamp(max=len(self._codes) - 1)
-        return self._codes[index] == asked, index
+            return torch.zeros_like(codes, dtype=torch.bool), torch.zeros_like(codes)
+        index = torch.searchsorted(self._codes, codes).clamp(max=len(self._codes) - 1)
+        return self._codes[index] == codes, index
 
     def cut(self, scores: Tensor, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
-        """The scores of these rows with -inf at the edges that were cut. Writes to `scores`."""
+        """Set the scores of cut edges to -inf, in place, and return `scores`."""
         for head, query, key in self.cuts.tolist():
             scores[..., key].masked_fill_((heads == head)[:, None] & (rows == query), -torch.inf)
         return scores
 
     def replace(self, weights: Tensor, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows keys"]:
-        """The weights of these rows, the changed ones put in their places. Writes to `weights`."""
+        """Replace the rows of weights that edits changed, in place, and return `weights`."""
         here, index = self.found(heads, rows)
         if bool(here.any()):
             weights[here] = self.rows[index[here]]
         return weights
 
     def change(self, outputs: Tensor, heads: Tensor, rows: Tensor) -> Float[Tensor, "heads rows v_dim"]:
-        """What these heads pass on, from their Σ_j α_ij v_j. Writes to `outputs`."""
+        """Apply the changes to the heads' outputs (Σ_j α_ij v_j), in place, and return `outputs`."""
         for r, head in enumerate(self.heads.tolist()):
             for at in (heads == head).nonzero().flatten().tolist():
                 outputs[at] = self.kept[r, rows, None] * outputs[at] + self.outputs[r, rows]
         return outputs
 
     def kept_of(self, head: int, queries: int) -> Float[Tensor, "queries"]:
-        """The factor on Σ_j α_ij v_j of a head, by query: 1 where nothing was changed after the weights."""
+        """The factor on Σ_j α_ij v_j of a head, by query: 1 where its output was not changed."""
         at = (self.heads == head).nonzero().flatten().tolist()
         return self.kept[at[0]] if at else torch.ones(queries)
 
@@ -81,9 +81,9 @@ class Overrides:
 
 
 def joined(parts: Sequence[Overrides | None], queries: Sequence[int], v_dim: int) -> Overrides | None:
-    """The edits of consecutive passes as those of one: part p is of `queries[p]` queries that follow those before it.
+    """Merge the overrides of consecutive passes into those of one. Part p covers the next `queries[p]` queries.
 
-    Keys count from the first part's first; rows of fewer keys are filled up with zeros.
+    Key 0 is the first key of the first part; shorter rows are padded with zeros.
     """
     present = [part for part in parts if part is not None]
     if not present:
@@ -106,5 +106,5 @@ def joined(parts: Sequence[Overrides | None], queries: Sequence[int], v_dim: int
             outputs[changed.index(head), start : start + count] = part.outputs[r]
     places = torch.cat(at)
     order = torch.argsort(places[:, 0].long() * _HEAD + places[:, 1].long())
-    named = torch.tensor(changed, dtype=torch.int32)
-    return Overrides(torch.cat(cuts), places[order], torch.cat(rows)[order], named, kept, outputs)
+    changed_heads = torch.tensor(changed, dtype=torch.int32)
+    return Overrides(torch.cat(cuts), places[order], torch.cat(rows)[order], changed_heads, kept, outputs)

@@ -3,7 +3,7 @@
     from attnscope.bertviz import head_view, model_view
     from attnscope.bertviz.neuron_view import show
 
-docs/from-bertviz.md tells what is the same and what differs. Written from BertViz's documented behavior (Vig 2019,
+docs/how-to/from-bertviz.md tells what is the same and what differs. Written from BertViz's documented behavior (Vig 2019,
 version 1.4.1); it shares no code with it.
 """
 

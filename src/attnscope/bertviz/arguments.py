@@ -1,4 +1,4 @@
-"""The arguments that head and model view share, checked, as a trace."""
+"""Check the arguments that `head_view` and `model_view` share, and build a trace from them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from attnscope.trace.stack import TracedStack
 
 
 @dataclass(frozen=True)
-class Given:
-    """Attention as BertViz takes it: of one stack with `tokens`, or of an encoder-decoder model's three."""
+class AttentionArguments:
+    """Attention as BertViz takes it: for one stack with `tokens`, or for the three stacks of an encoder-decoder model."""
 
     attention: Any
     tokens: Any
@@ -29,22 +29,22 @@ class Given:
     decoder_tokens: Any
 
     def trace(self, *, prettify_tokens: bool) -> Trace:
-        """The trace. Raises `InputError` (a ValueError) for arguments that do not go together."""
-        apart = {
+        """Build the trace. Raises `InputError` (a ValueError) for arguments that cannot be combined."""
+        encoder_decoder = {
             "encoder_attention": self.encoder_attention,
             "decoder_attention": self.decoder_attention,
             "cross_attention": self.cross_attention,
             "encoder_tokens": self.encoder_tokens,
             "decoder_tokens": self.decoder_tokens,
         }
-        passed = [name for name, value in apart.items() if value is not None]
+        passed = [name for name, value in encoder_decoder.items() if value is not None]
         if self.attention is not None:
             if self.tokens is None:
-                raise InputError("'tokens' is required with 'attention': one text for each position.")
+                raise InputError("'tokens' is required with 'attention': one text per position.")
             if passed:
                 raise InputError(
-                    f"'attention' is of a model with one stack, so it does not go with {passed[0]!r}. Pass 'attention' and "
-                    "'tokens', or the arguments of an encoder-decoder model."
+                    f"'attention' is for a model with one stack and cannot be combined with {passed[0]!r}. Pass either "
+                    "'attention' and 'tokens', or the arguments for an encoder-decoder model."
                 )
             parts = from_attention(
                 self.attention,
@@ -74,7 +74,10 @@ class Given:
 
 
 def included(name: str, numbers: Any, count: int) -> list[int] | None:
-    """Numbers of layers or heads to include, ascending; None for all. Negative ones count from the end, as in a list."""
+    """The layers or heads to include, ascending; None for all. Negative indices count from the end, as in a list.
+
+    Raises `InputError` for an index out of range or an empty list.
+    """
     if numbers is None:
         return None
     what = name.removeprefix("include_")
@@ -84,12 +87,12 @@ def included(name: str, numbers: Any, count: int) -> list[int] | None:
     ]
     if wrong or not listed:
         got = f"got {wrong[0]!r}" if wrong else "got none"
-        raise InputError(f"'{name}' names {what} from 0 to {count - 1}, at least one; {got}.")
+        raise InputError(f"'{name}' must list at least one of the {what} from 0 to {count - 1}; {got}.")
     return sorted({int(one) % count for one in listed})
 
 
 def with_heads(trace: Trace, heads: Sequence[int] | None) -> Trace:
-    """The trace with these heads alone, under their own numbers: the others hold no weights."""
+    """The trace restricted to these heads, which keep their indices; the weights of the others are 0."""
     if heads is None:
         return trace
     stacks: dict[str, TracedStack] = {}
@@ -97,7 +100,7 @@ def with_heads(trace: Trace, heads: Sequence[int] | None) -> Trace:
         stack = trace.traced_stack(name)
         records = [None if record is None else _with_heads(record, heads) for record in stack.records]
         stacks[name] = TracedStack(records, stack.causal, stack.query_side, stack.key_side)
-    provenance = {**trace.provenance, "title": f"given attention, heads {', '.join(map(str, heads))}"}
+    provenance = {**trace.provenance, "title": f"user-supplied attention, heads {', '.join(map(str, heads))}"}
     return Trace(
         sides=trace.sides,
         stacks=stacks,
@@ -117,9 +120,9 @@ def _with_heads(record: LayerRecord, heads: Sequence[int]) -> LayerRecord | None
 
 
 def first_stack(trace: Trace, layers: Sequence[int] | None, layer: int | None) -> tuple[str, int | None]:
-    """The stack that is shown first, and its layer: the first that has the layer asked for.
+    """The stack to show first (the first that has `layer`), and the layer to show.
 
-    Raises `InputError` for a layer that is not among those included.
+    Raises `InputError` if `layer` is not among the layers included.
     """
     if layer is None:
         return next(iter(trace.stacks)), None
@@ -133,7 +136,7 @@ def first_stack(trace: Trace, layers: Sequence[int] | None, layer: int | None) -
 
 
 def first_heads(trace: Trace, layers: Sequence[int] | None, heads: Sequence[int] | None) -> list[int] | None:
-    """The heads that are selected first: of those included, the first that the first layer shown has."""
+    """The initial selection: the first of `heads` that exists in the first layer shown; None if there is none."""
     stack = trace.traced_stack(next(iter(trace.stacks)))
     for index, record in enumerate(stack.records):
         if record is not None and (layers is None or index in layers):

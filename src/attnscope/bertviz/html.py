@@ -1,4 +1,4 @@
-"""The page as an object that a notebook shows, and whose `.data` is its HTML."""
+"""The page as an object that notebooks display and whose `.data` is its HTML."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from attnscope.errors import InputError, MissingError
 
 HEIGHT = 680
-"""Of the page in a notebook, CSS pixels."""
+"""Height of the page in a notebook, in CSS pixels."""
 
 _FRAME = (
     '<iframe title="attnscope" sandbox="allow-scripts allow-downloads allow-popups" '
@@ -17,7 +17,7 @@ _FRAME = (
 
 
 class _Page:
-    """One self-contained page. `data` is its whole HTML: written to a file, it opens in any browser, without a network."""
+    """One self-contained page. `data` is its complete HTML, which can be written to a file and opened offline in any browser."""
 
     def __init__(self, data: str) -> None:
         self.data = data
@@ -28,46 +28,46 @@ class _Page:
     def __repr__(self) -> str:
         size = len(self.data) / 1e6
         return (
-            f"<attnscope page, {size:.1f} MB: a notebook shows it; elsewhere pass html_action='return' and write `.data` to an "
-            ".html file>"
+            f"<attnscope page, {size:.1f} MB. Notebooks display it; elsewhere, pass html_action='return' and write `.data` to an "
+            ".html file.>"
         )
 
 
-def delivered(page: str, html_action: str) -> Any:
-    """`'view'`: show the page in the notebook. `'return'`: an object with `.data` (IPython's `HTML` where it is installed)."""
+def deliver(page: str, html_action: str) -> Any:
+    """`'view'`: display the page in the notebook. `'return'`: return an object with `.data` (IPython's `HTML` if installed)."""
     if html_action == "return":
-        return _object(page)
+        return _page_object(page)
     try:
         from IPython.display import display
     except ImportError as error:
         raise MissingError(
-            "There is no IPython to show the page in. Pass html_action='return' and write `.data` to an .html file, or call this "
-            "in a notebook."
+            "IPython is not installed, so the page cannot be displayed. Pass html_action='return' and write `.data` to an .html "
+            "file, or call this in a notebook."
         ) from error
-    display(_object(page))
+    display(_page_object(page))
     return None
 
 
 def check_action(html_action: Any) -> None:
-    """Raise `InputError` for an action that there is not."""
+    """Raise `InputError` for an unknown `html_action`."""
     if html_action not in ("view", "return"):
-        raise InputError(f"`html_action` is 'view' or 'return'; got {html_action!r}.")
+        raise InputError(f"`html_action` must be 'view' or 'return'; got {html_action!r}.")
 
 
 def check_mode(display_mode: Any) -> None:
-    """Raise `InputError` for a display mode that there is not."""
+    """Raise `InputError` for an unknown `display_mode`."""
     if display_mode not in ("dark", "light"):
-        raise InputError(f"`display_mode` is 'dark' or 'light'; got {display_mode!r}.")
+        raise InputError(f"`display_mode` must be 'dark' or 'light'; got {display_mode!r}.")
 
 
-def _object(page: str) -> Any:
+def _page_object(page: str) -> Any:
     try:
         from IPython.display import HTML
     except ImportError:
         return _Page(page)
 
     class Page(_Page, HTML):
-        """IPython's HTML, shown in a frame of its own."""
+        """IPython's `HTML`, displayed in an iframe."""
 
         def __init__(self, data: str) -> None:
             HTML.__init__(self, "")

@@ -1,11 +1,11 @@
-"""`model_view`, as BertViz has it."""
+"""`model_view` with BertViz's signature."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from attnscope.bertviz.arguments import Given, first_heads, included, with_heads
-from attnscope.bertviz.html import check_action, check_mode, delivered
+from attnscope.bertviz.arguments import AttentionArguments, first_heads, included, with_heads
+from attnscope.bertviz.html import check_action, check_mode, deliver
 from attnscope.offline import document
 
 
@@ -24,14 +24,14 @@ def model_view(
     include_heads: Any = None,
     html_action: Any = "view",
 ) -> Any:
-    """The model view, a thumbnail of every head, of weights that a model returned.
+    """Show attention weights that a model returned in the model view, with a thumbnail of every head.
 
-    The arguments are those of `head_view`, and: `display_mode` is `'dark'` or `'light'`; `include_heads` are the heads in the
-    page, under their own numbers (the places of the others are empty). Raises `InputError`, a ValueError.
+    `display_mode` is `'dark'` or `'light'`. `include_heads` lists the heads to include in the page; they keep their indices, and
+    the cells of the others are empty. The other arguments and the errors are those of `head_view`.
     """
     check_action(html_action)
     check_mode(display_mode)
-    given = Given(
+    arguments = AttentionArguments(
         attention,
         tokens,
         sentence_b_start,
@@ -41,10 +41,10 @@ def model_view(
         encoder_tokens,
         decoder_tokens,
     )
-    trace = given.trace(prettify_tokens=bool(prettify_tokens))
+    trace = arguments.trace(prettify_tokens=bool(prettify_tokens))
     stacks = trace.stacks.values()
     layers = included("include_layers", include_layers, max(stack.layers for stack in stacks))
     heads = included("include_heads", include_heads, max(stack.heads for stack in stacks))
     shown = with_heads(trace, heads)
-    made = document(shown, view="model", heads=first_heads(shown, layers, heads), layers=layers, theme=display_mode)
-    return delivered(made.html, html_action)
+    page = document(shown, view="model", heads=first_heads(shown, layers, heads), layers=layers, theme=display_mode)
+    return deliver(page.html, html_action)

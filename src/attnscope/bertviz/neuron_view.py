@@ -1,4 +1,4 @@
-"""`neuron_view.show` and `neuron_view.get_attention`, as BertViz has them, for any model that attnscope traces."""
+"""`neuron_view.show` and `neuron_view.get_attention` with BertViz's signatures, for any model that attnscope can trace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from attnscope.bertviz.html import check_action, check_mode, delivered
+from attnscope.bertviz.html import check_action, check_mode, deliver
 from attnscope.errors import InputError
 from attnscope.types import Token
 
@@ -28,12 +28,22 @@ def show(
     head: Any = None,
     html_action: Any = "view",
 ) -> Any:
-    """The neuron view of a model on one sentence, or on a pair.
+    """Show the neuron view of a model on one sentence or a sentence pair.
 
-    `model` is any transformers model that `attnscope.Model` takes (or such a `Model`), not only BertViz's own classes;
-    `model_type` one of BertViz's (`'bert'`, `'gpt2'`, `'roberta'`, `'xlnet'`) or the model's own. `layer` and `head` are those
-    shown at first (0 and 0), `display_mode` is `'dark'` or `'light'`. `html_action='view'` shows it in the notebook,
-    `'return'` gives an object whose `.data` is the page's HTML. Raises `InputError`, a ValueError.
+    Args:
+        model: Any transformers model that `attnscope.Model` accepts, or a `Model`; not only BertViz's own classes.
+        model_type: One of BertViz's types (`'bert'`, `'gpt2'`, `'roberta'`, `'xlnet'`) or the model's own `model_type`.
+        tokenizer: The tokenizer of the model.
+        sentence_a: The sentence, or sentence A of a pair.
+        sentence_b: Sentence B of a pair.
+        display_mode: `'dark'` or `'light'`.
+        layer: The layer shown first; default 0.
+        head: The head shown first; default 0.
+        html_action: `'view'` displays the page in the notebook; `'return'` returns an object whose `.data` is the page's HTML.
+
+    Raises:
+        InputError: An argument is invalid, or the model type has no format for pairs (`'gpt2'`). It is a ValueError.
+        MissingError: `'view'` without IPython.
     """
     from attnscope.offline import document
 
@@ -41,7 +51,7 @@ def show(
     check_mode(display_mode)
     trace = _trace(model, model_type, tokenizer, sentence_a, sentence_b)
     start = next(iter(trace.stacks)) if len(trace.stacks) > 1 else None
-    made = document(
+    page = document(
         trace,
         view="neuron",
         layer=None if layer is None else int(layer),
@@ -50,7 +60,7 @@ def show(
         form="qk",
         theme=display_mode,
     )
-    return delivered(made.html, html_action)
+    return deliver(page.html, html_action)
 
 
 def get_attention(
@@ -61,13 +71,17 @@ def get_attention(
     sentence_b: Any = None,
     include_queries_and_keys: Any = False,  # noqa: FBT002 - BertViz's signature
 ) -> dict[str, dict[str, Any]]:
-    """The attention of a model on one sentence, or on a pair, as plain lists.
+    """Return the attention of a model on one sentence or a sentence pair as plain lists.
 
-    The key `'all'` has the whole input; with `sentence_b`, `'aa'`, `'ab'`, `'ba'` and `'bb'` have the parts from one sentence to
-    another. Each is a dict of `attn` (a list of layers, each [heads, queries, keys]; None for a layer without attention),
-    `left_text` and `right_text` (the tokens that attend, and those attended to), and where asked for `queries` [heads, queries,
-    dim] and `keys` [heads, keys, dim] of each layer: after rotary embedding, before scaling, repeated for the heads of a group.
-    Raises `InputError`, a ValueError.
+    The first arguments are those of `show`. The key `'all'` of the result holds the whole input; with `sentence_b`, `'aa'`,
+    `'ab'`, `'ba'` and `'bb'` hold the parts from the first to the second sentence named. Each value is a dict:
+
+    - `attn`: a list over layers, each [heads, queries, keys]; None for a layer without attention.
+    - `left_text` and `right_text`: the query tokens and the key tokens.
+    - `queries` [heads, queries, dim] and `keys` [heads, keys, dim] of each layer, if `include_queries_and_keys`: after rotary
+      embedding, before scaling, with keys repeated for every head of a group.
+
+    Raises `InputError` (a ValueError) for invalid arguments.
     """
     trace = _trace(model, model_type, tokenizer, sentence_a, sentence_b)
     places = _places(trace)
@@ -93,20 +107,20 @@ def _trace(model: Any, model_type: Any, tokenizer: Any, sentence_a: Any, sentenc
     own = str(getattr(getattr(model.hf_model if ready else model, "config", None), "model_type", ""))
     if model_type is not None and model_type not in (*_KNOWN, own):
         raise InputError(
-            f"Invalid model type: {model_type!r}. It is one of {', '.join(map(repr, _KNOWN))}, or the model's own"
+            f"Invalid model type: {model_type!r}. Use one of {', '.join(map(repr, _KNOWN))}, or the model's own"
             f"{f', {own!r}' if own else ''}."
         )
     if not isinstance(sentence_a, str) or not sentence_a:
-        raise InputError(f"Sentence A is required, as a text; got {sentence_a!r}.")
+        raise InputError(f"Sentence A is required and must be a string; got {sentence_a!r}.")
     if sentence_b is not None and not isinstance(sentence_b, str):
-        raise InputError(f"Sentence B is a text or None; got {sentence_b!r}.")
+        raise InputError(f"Sentence B must be a string or None; got {sentence_b!r}.")
     if sentence_b and model_type == "gpt2":
         raise InputError(
-            "Model gpt2 does not support sentence pairs: it has no format for them. Pass one text, or the type of a model "
-            "that has."
+            "Model gpt2 does not support sentence pairs: it has no format for them. Pass a single text, or use a model that "
+            "supports pairs."
         )
-    made = model if ready else Model(model, tokenizer)
-    return made.trace(sentence_a, pair=sentence_b or None)
+    wrapped = model if ready else Model(model, tokenizer)
+    return wrapped.trace(sentence_a, pair=sentence_b or None)
 
 
 def _places(trace: Trace) -> dict[str, slice]:
@@ -138,7 +152,7 @@ def _cut(part: str, whole: torch.Tensor | None, left: slice, right: slice) -> An
 
 
 def _text(token: Token, tokenizer: Any, *, mapped: bool) -> str:
-    """A token as BertViz writes it: `##` before a continuation, `[CLS]` and `[SEP]` for what takes their places."""
+    """A token as BertViz writes it: `##` before a continuation; `[CLS]` and `[SEP]` for the tokens in their roles."""
     text = f"##{token.text}" if token.continues else token.text
     if mapped and token.special:
         if text == getattr(tokenizer, "sep_token", None):

@@ -1,4 +1,7 @@
-"""The names that BertViz's neuron view had to be given, as transformers' own: `from … import GPT2Model, GPT2Tokenizer`."""
+"""The model and tokenizer classes that BertViz's neuron view required, re-exported from transformers.
+
+Example: `from attnscope.bertviz.transformers_neuron_view import GPT2Model, GPT2Tokenizer`.
+"""
 
 from __future__ import annotations
 

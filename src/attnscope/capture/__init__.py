@@ -1,6 +1,6 @@
-"""Runs a pass on a structural clone and keeps what its attention was computed from."""
+"""Run a forward pass on a structural clone and record the inputs of its attention."""
 
-from attnscope.capture.call_sites import LEFT_OUT, Place, Places
+from attnscope.capture.call_sites import NOT_SHOWN, Place, Places
 from attnscope.capture.clone import structural_clone
 from attnscope.capture.pass_options import accepted, pass_options
 from attnscope.capture.prepare import prepared
@@ -8,7 +8,7 @@ from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, prepared_for_capture, run_untouched
 
 __all__ = [
-    "LEFT_OUT",
+    "NOT_SHOWN",
     "Capture",
     "CapturedPass",
     "Place",

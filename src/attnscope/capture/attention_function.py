@@ -1,4 +1,4 @@
-"""The attention function that transformers calls in every layer of a prepared model, and which keeps what it is given."""
+"""The attention function that transformers calls in every layer of a prepared model; it records its own inputs."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture.clone import FOR_EAGER_ONLY
 from attnscope.capture.recorder import Capture, Recorder, as_float
 from attnscope.capture.scores import scores_of
-from attnscope.capture.sparse import chosen_only, names_keys
+from attnscope.capture.sparse import is_key_selection, mask_to_selection
 from attnscope.edits.apply import Layer, Outcome
 from attnscope.errors import UnsupportedError
 
 NAME = "attnscope"
-"""The name under which the function is registered with transformers."""
+"""The name under which this function is registered with transformers."""
 
 EAGER_UP_TO = 1024
-"""Above so many keys soft caps and sinks are computed by rows here, not by the module's eager function."""
+"""With more keys than this, soft caps and sinks are computed here in chunks of rows, not by the module's eager function."""
 
 ACTIVE: ContextVar[Recorder | None] = ContextVar("attnscope_recorder", default=None)
-"""The recorder of the pass that runs in this context (thread)."""
+"""The recorder of the forward pass that runs in this context (thread)."""
 
 _UNDERSTOOD = frozenset({"softcap", "s_aux", "position_bias"})
 """Arguments that change the attention and that a `QKRecord` can express."""
 
 _HARMLESS = frozenset(
     {
-        # of the interface itself
+        # part of the interface itself
         "dropout", "scaling", "is_causal", "attention_mask",
-        # said by the mask as well
+        # already contained in the mask
         "sliding_window", "block_sequence_ids",
-        # about positions, caches and outputs: nothing that an attention function computes with
+        # about positions, caches and outputs; an attention function does not compute with them
         "position_ids", "cache_position", "past_key_values", "past_key_value", "use_cache", "layer_idx", "seq_idx",
         "output_attentions", "output_hidden_states", "output_router_logits", "return_dict", "logits_to_keep",
         "position_embeddings", "deterministic", "token_type_ids", "labels", "inputs_embeds", "num_items_in_batch",
-        # lengths that flash kernels want for unpadded batches, which are never used here
+        # lengths that flash kernels need for unpadded batches, which attnscope never uses
         "cu_seq_lens_q", "cu_seq_lens_k", "cu_seqlens", "max_length_q", "max_length_k", "max_seqlen", "target_dtype",
         "preserve_rng_state",
     }
 )  # fmt: skip
 
-_REFUSED = frozenset({"indices", "block_indices", "cache"})
-"""Arguments under which a layer attends to a selection of keys that its mask does not tell."""
+_SPARSE = frozenset({"indices", "block_indices", "cache"})
+"""Arguments that select the keys of a layer without showing the selection in its mask."""
 
 
 @dataclass(frozen=True)
 class _Call:
-    """What the attention function was given in one layer."""
+    """The arguments that the attention function received in one layer."""
 
     module: nn.Module
     query: Tensor
@@ -66,8 +66,8 @@ class _Call:
     mask: Tensor | None
     options: dict[str, Any]
 
-    def alone(self, row: int) -> _Call:
-        """The call of one row of the batch."""
+    def batch_row(self, row: int) -> _Call:
+        """This call for a single row of the batch."""
         part = slice(row, row + 1)
         mask = self.mask if self.mask is None or self.mask.shape[0] == 1 else self.mask[part]
         bias = self.options.get("position_bias")
@@ -75,16 +75,16 @@ class _Call:
         return _Call(self.module, self.query[part], self.key[part], self.value[part], mask, options)
 
     @property
-    def given(self) -> set[str]:
-        """The names of the options that say something."""
+    def options_set(self) -> set[str]:
+        """The names of the options that are neither None nor False."""
         return {name for name, option in self.options.items() if option is not None and option is not False}
 
     @property
     def causal(self) -> bool:
-        """Whether a mask that is not there means a causal one, by the rule of transformers' sdpa."""
-        said = self.options.get("is_causal")
-        says_so = said if said is not None else getattr(self.module, "is_causal", True)
-        return self.mask is None and self.query.shape[2] > 1 and bool(says_so)
+        """Whether a missing mask means a causal mask, by the rule of transformers' sdpa function."""
+        option = self.options.get("is_causal")
+        is_causal = option if option is not None else getattr(self.module, "is_causal", True)
+        return self.mask is None and self.query.shape[2] > 1 and bool(is_causal)
 
 
 def captured_attention(
@@ -95,45 +95,51 @@ def captured_attention(
     attention_mask: Tensor | None,
     **options: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Compute a layer's attention with the kernel that suits it, edited where asked, and keep what it was computed from.
+    """Compute and record a layer's attention, with the edits of the active recorder applied.
 
-    Shapes as transformers passes them: query [batch, heads, queries, qk_dim], key and value [batch, kv_heads, keys, dim],
-    mask [batch, heads or 1, queries, keys]. Returns the output [batch, queries, heads, v_dim] and, as sdpa, no weights.
+    The arguments have the shapes that transformers passes: query [batch, heads, queries, qk_dim], key and value [batch,
+    kv_heads, keys, dim], mask [batch, heads or 1, queries, keys].
+
+    Returns the output [batch, queries, heads, v_dim] and, like sdpa, None in place of the weights. Raises
+    `UnsupportedError` outside a pass that attnscope runs, and where the attention cannot be recorded or edited exactly.
     """
     recorder = ACTIVE.get()
     if recorder is None:
         raise UnsupportedError(
-            f"The attention implementation {NAME!r} works only inside a pass that attnscope runs. Leave your model's own "
-            "implementation in place and call `Model.trace`."
+            f"The attention implementation {NAME!r} works only inside a forward pass that attnscope runs. Keep "
+            "your model's own implementation and call `Model.trace`."
         )
     recorder.check_cancelled()
     if query.ndim != 4 or key.ndim != 4 or value.ndim != 4:
         raise UnsupportedError(
-            f"{type(module).__name__} asks for attention with queries of shape {list(query.shape)}, which are not those of "
-            "[batch, heads, queries, dim], so it is not shown."
+            f"{type(module).__name__} calls attention with queries of shape {list(query.shape)} where attnscope "
+            "expects [batch, heads, queries, dim], so it cannot show this attention."
         )
     if recorder.keeps and query.shape[0] != 1:
         raise UnsupportedError(
-            f"{type(module).__name__} asks for the attention of {query.shape[0]} groups of positions at once (several inputs, or "
-            "windows that an image is cut into), and a trace shows one list of positions that look at each other."
+            f"{type(module).__name__} computes attention for {query.shape[0]} groups of positions at once "
+            "(several inputs, or windows of an image). A trace shows a single sequence whose positions attend to "
+            "each other."
         )
     continues = recorder.continues(module, query)
     name, place = recorder.arrive(module, continues=continues)
     layer = recorder.edits_at(name, place, query.shape[2], key.shape[2])
     if continues and layer is not None:
         raise UnsupportedError(
-            f"{name} computes its attention part by part for this input, and such a layer is not edited."
+            f"{name} computes its attention in several parts for this input, and attnscope cannot edit such a layer."
         )
     q, k, v = (query, key, value) if layer is None else layer.scaled(query, key, value)
-    call = _with_chosen_keys(_Call(module, q, k, v, attention_mask, options))
+    call = _with_sparse_keys(_Call(module, q, k, v, attention_mask, options))
     if not recorder.keeps:
         output = _output(recorder, call, None)
         recorder.last_query, recorder.last_module = query, module
-        return (output if layer is None else _edited(recorder, call, layer, output, Outcome(), None)[1]), None
+        return (output if layer is None else _apply_edits(recorder, call, layer, output, Outcome(), None)[1]), None
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)
         if weights is None or weights.ndim != 4:
-            raise UnsupportedError(f"The eager attention of {type(module).__name__} does not return its weights.")
+            raise UnsupportedError(
+                f"The eager attention function of {type(module).__name__} does not return its weights."
+            )
         record: QKRecord | WeightsRecord = WeightsRecord(weights[0].detach().float())
     else:
         record = _record(recorder, call)
@@ -141,7 +147,7 @@ def captured_attention(
     attended = output
     if layer is not None:
         outcome = Outcome()
-        attended, output = _edited(recorder, call, layer, output, outcome, record)
+        attended, output = _apply_edits(recorder, call, layer, output, outcome, record)
         if isinstance(record, QKRecord):
             record = replace(record, edited=outcome.edited(record.queries, record.keys, record.shape.v_dim))
     rows = recorder.sampled_rows(query.shape[2])
@@ -150,11 +156,11 @@ def captured_attention(
             module=module,
             name=name,
             record=record,
-            causal=call.causal or (isinstance(record, QKRecord) and _looks_back_only(record.mask)),
+            causal=call.causal or (isinstance(record, QKRecord) and _is_causal(record.mask)),
             rows=rows,
             output=attended[0, rows.to(attended.device)].detach().float().cpu(),
             values=v[0].detach() if recorder.keep_weights else None,
-            refusal=_refusal(call, again=query is recorder.last_query),
+            unsupported=_why_unsupported(call, repeated=query is recorder.last_query),
             place=place,
             continues=continues,
         ),
@@ -164,32 +170,33 @@ def captured_attention(
     return output, None
 
 
-def _with_chosen_keys(call: _Call) -> _Call:
-    """The call with a choice of keys as a part of its mask, where it is told query by query."""
+def _with_sparse_keys(call: _Call) -> _Call:
+    """Merge a sparse selection of keys into the mask, if the call lists the selected keys of each query."""
     indices, keys = call.options.get("indices"), call.key.shape[2]
-    if not names_keys(indices, call.query.shape[2], keys):
+    if not is_key_selection(indices, call.query.shape[2], keys):
         return call
-    mask = chosen_only(call.mask, call.options["indices"], keys, causal=call.causal)
+    mask = mask_to_selection(call.mask, call.options["indices"], keys, causal=call.causal)
     return replace(call, mask=mask, options={**call.options, "indices": None})
 
 
-def _edited(
+def _apply_edits(
     recorder: Recorder, call: _Call, layer: Layer, output: Tensor, outcome: Outcome, record: LayerRecord | None
 ) -> tuple[Tensor, Tensor]:
-    """The output after the edits of weights, and after those of the heads' outputs as well."""
-    strange = call.given - _HARMLESS - _UNDERSTOOD
-    if layer.plan.weights and (strange or recorder.keep_weights):
-        because = f"through {', '.join(sorted(strange))}" if strange else "in a way of its own"
+    """Return the output after edits of attention weights, and after edits of head outputs as well."""
+    unknown = call.options_set - _HARMLESS - _UNDERSTOOD
+    if layer.plan.weights and (unknown or recorder.keep_weights):
+        reason = f"with {', '.join(sorted(unknown))}" if unknown else "with its own formula"
         raise UnsupportedError(
-            f"{type(call.module).__name__} computes its attention {because}, so single weights of it cannot be edited exactly."
+            f"{type(call.module).__name__} computes its attention {reason}, so attnscope cannot edit single "
+            "attention weights exactly."
         )
     scores = scores_of(call.query, call.key, call.mask, call.options, causal=call.causal)
 
     def own(row: int) -> QKRecord | None:
-        """The call's own record before edits of weights; None where it has none."""
-        if strange or recorder.keep_weights:
+        """The record of one batch row before edits of weights; None if the call has no record."""
+        if unknown or recorder.keep_weights:
             return None
-        return record if row == 0 and isinstance(record, QKRecord) else _record(recorder, call.alone(row))
+        return record if row == 0 and isinstance(record, QKRecord) else _record(recorder, call.batch_row(row))
 
     attended = layer.reweighted(output, call.value, scores, own, outcome)
     recorder.notes.update(dict.fromkeys(outcome.notes))
@@ -197,7 +204,7 @@ def _edited(
 
 
 def _output(recorder: Recorder, call: _Call, record: QKRecord | None) -> Tensor:
-    special = call.given - _HARMLESS - {"position_bias"}
+    special = call.options_set - _HARMLESS - {"position_bias"}
     if not special:
         attend: Any = sdpa_attention_forward
         return attend(call.module, call.query, call.key, call.value, call.mask, **call.options)[0]
@@ -207,10 +214,10 @@ def _output(recorder: Recorder, call: _Call, record: QKRecord | None) -> Tensor:
 
 
 def _eager(recorder: Recorder, call: _Call) -> tuple[Tensor, Tensor | None]:
-    """The module's own eager function, with the additive mask that it expects."""
+    """Call the module's own eager attention function, with the additive mask that it expects."""
     forward = _eager_of(call.module)
     if forward is None:
-        raise UnsupportedError(f"{type(call.module).__name__} has no eager attention function that could be asked.")
+        raise UnsupportedError(f"{type(call.module).__name__} has no eager attention function to fall back on.")
     mask, query = call.mask, call.query
     if mask is not None and mask.dtype == torch.bool:
         mask = as_float(mask, query.dtype)
@@ -232,14 +239,16 @@ def _record(recorder: Recorder, call: _Call) -> QKRecord:
     queries, keys = call.query.shape[2], call.key.shape[2]
     bias: Bias | None = None
     if call.mask is not None:
-        symbolic, bias = recorder.described(call.mask.expand(-1, -1, queries, keys))  # one row may stand for all
+        # a single row may apply to all queries
+        symbolic, bias = recorder.described(call.mask.expand(-1, -1, queries, keys))
     else:
         symbolic = Mask.causal(queries, keys) if call.causal else Mask.full(queries, keys)
     position_bias = call.options.get("position_bias")
     if position_bias is not None:
         if bias is not None:
             raise UnsupportedError(
-                "This layer has one bias in its mask and one of its positions, which is not understood."
+                "This layer has two attention biases, one in its mask and one for its positions. attnscope "
+                "supports only one."
             )
         bias = Bias.fit(position_bias[0, :, -queries:, :keys].expand(-1, queries, keys))
     sinks, scaling = call.options.get("s_aux"), call.options.get("scaling")
@@ -257,7 +266,7 @@ def _record(recorder: Recorder, call: _Call) -> QKRecord:
 
 
 def _owned(*parts: Tensor) -> list[Tensor]:
-    """The tensors without strangers' memory: a view of a fused projection is copied unless all of it is kept anyway."""
+    """Copy tensors that are views of a larger storage (a fused projection), unless nearly all of that storage is kept."""
     needed: dict[int, int] = {}
     for part in parts:
         storage = part.untyped_storage().data_ptr()
@@ -269,14 +278,14 @@ def _owned(*parts: Tensor) -> list[Tensor]:
 
 
 def _by_rows(record: QKRecord, dtype: torch.dtype) -> Tensor:
-    """The exact output [1, queries, heads, v_dim] in float32 arithmetic, some rows at a time."""
+    """Compute the exact output [1, queries, heads, v_dim] in float32, in chunks of rows."""
     heads = torch.arange(record.shape.heads)
     parts = [record.output(heads, rows).transpose(0, 1) for rows in torch.arange(record.queries).split(ROWS_AT_ONCE)]
     return torch.cat(parts)[None].to(dtype=dtype, device=record.q.device).contiguous()
 
 
-def _looks_back_only(mask: Mask) -> bool:
-    """Whether no query sees a key after itself: what makes a stack a decoder."""
+def _is_causal(mask: Mask) -> bool:
+    """Whether no query attends to a later key; this is what makes a stack a decoder."""
     if mask.kind == "causal" or (mask.kind == "window" and not mask.symmetric):
         return mask.queries > 1
     if mask.queries < 2 or mask.queries != mask.keys:
@@ -289,18 +298,19 @@ def _looks_back_only(mask: Mask) -> bool:
     return not (bool(mask.bits[:, later_bytes].any()) or bool(later_bits.any()))
 
 
-def _refusal(call: _Call, *, again: bool) -> str | None:
-    if again:
+def _why_unsupported(call: _Call, *, repeated: bool) -> str | None:
+    """Why this call cannot be shown; None if it can."""
+    if repeated:
         return (
-            f"{type(call.module).__name__} asks for the attention of the same queries several times in one layer and combines "
-            "the answers, which no single weight shows, so its attention is not shown."
+            f"{type(call.module).__name__} computes attention several times for the same queries in one layer and "
+            "combines the results. No single weight matrix shows that, so attnscope cannot show its attention."
         )
-    sparse = call.given & _REFUSED
+    sparse = call.options_set & _SPARSE
     if not sparse:
         return None
     return (
-        f"{type(call.module).__name__} chooses its keys through {', '.join(sorted(sparse))}, which attnscope cannot "
-        "express, so its attention is not shown."
+        f"{type(call.module).__name__} selects keys with {', '.join(sorted(sparse))}, which attnscope cannot "
+        "express, so it cannot show this attention."
     )
 
 

@@ -1,8 +1,9 @@
-"""A model that shares every weight with the user's and nothing else, so that a pass can be set up without touching hers.
+"""A clone that shares every weight with the user's model and nothing else, so a pass never changes that model.
 
-Switching the attention implementation of the user's own model would be seen by every other thread that runs it, and by
-every model that shares its config. A structural clone costs some milliseconds and no weight: `copy.deepcopy` with a memo
-in which parameters, buffers and hooks stand for themselves, and configs and modules do not.
+If attnscope switched the attention implementation of the user's own model, every other thread that runs it and every
+model that shares its config would be affected. A structural clone takes a few milliseconds and copies no weights: it is
+a `copy.deepcopy` with a memo that maps parameters, buffers and hooks to themselves, so only configs and modules are
+copied.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from transformers import PreTrainedModel
 from attnscope.errors import UnsupportedError
 
 FOR_EAGER_ONLY = {"attnscope": "attnscope_eager"}
-"""What stands in for an implementation in models that only know eager attention: there a mask that is missing hides nothing."""
+"""Replacement implementations for models that support only eager attention. In those, a missing mask masks nothing."""
 
 HOOK_TABLES = (
     "_forward_hooks",
@@ -31,24 +32,24 @@ HOOK_TABLES = (
 
 
 def structural_clone(model: nn.Module) -> nn.Module:
-    """A copy of `model` in eval mode with its own modules and configs, and with the very same parameters and buffers.
+    """Copy `model` in eval mode: new modules and configs, the same parameter and buffer objects.
 
-    Hooks that the user registered run in the clone too: they are part of what her model does. Raises `UnsupportedError` where
-    the model cannot be copied so.
+    The clone runs the hooks that the user registered, because they are part of what the model computes. Raises
+    `UnsupportedError` if the model cannot be copied this way.
     """
     memo: dict[int, Any] = {}
     for module in model.modules():
-        for held in list(module.__dict__.values()):
-            if isinstance(held, Tensor):
-                memo[id(held)] = held
+        for value in list(module.__dict__.values()):
+            if isinstance(value, Tensor):
+                memo[id(value)] = value
         for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
             memo[id(tensor)] = tensor
         if type(module).__module__.startswith("bitsandbytes"):
-            # Its 8-bit layers move their scales from the weight, which is shared, to this object in their first pass.
+            # In their first pass, 8-bit layers move their scales from the (shared) weight to this object.
             state = getattr(module, "state", None)
             memo[id(state)] = state
         offloaded = getattr(getattr(module, "_hf_hook", None), "weights_map", None)
-        if offloaded is not None:  # accelerate keeps the weights of offloaded modules there
+        if offloaded is not None:  # where accelerate keeps the weights of offloaded modules
             memo[id(offloaded)] = offloaded
         for table in HOOK_TABLES:
             for hook in getattr(module, table, {}).values():
@@ -57,8 +58,8 @@ def structural_clone(model: nn.Module) -> nn.Module:
         clone = copy.deepcopy(model, memo)
     except Exception as error:
         raise UnsupportedError(
-            f"{type(model).__name__} cannot be copied without its weights ({type(error).__name__}: {error}), so no pass "
-            "can be captured without changing your model."
+            f"{type(model).__name__} cannot be copied without its weights ({type(error).__name__}: {error}), so "
+            "attnscope cannot capture a pass without changing your model."
         ) from error
     _assert_shared(model, clone)
     clone.eval()
@@ -66,7 +67,7 @@ def structural_clone(model: nn.Module) -> nn.Module:
 
 
 def configs_of(model: nn.Module) -> list[Any]:
-    """Every distinct transformers config that a module of `model` or another config holds."""
+    """Every distinct transformers config held by a module of `model` or by another config."""
     found: dict[int, Any] = {}
     waiting = [getattr(module, "config", None) for module in model.modules()]
     while waiting:
@@ -79,7 +80,7 @@ def configs_of(model: nn.Module) -> list[Any]:
 
 
 def set_attention(clone: nn.Module, implementation: str) -> None:
-    """Make every module of a clone use the attention implementation of that name, or its `FOR_EAGER_ONLY` one."""
+    """Set the attention implementation of every module in a clone, using the `FOR_EAGER_ONLY` replacement where needed."""
     eager_only = {
         id(module.config)
         for module in clone.modules()
@@ -91,12 +92,16 @@ def set_attention(clone: nn.Module, implementation: str) -> None:
 
 
 def _assert_shared(model: nn.Module, clone: nn.Module) -> None:
-    theirs = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
-    ours = dict(clone.named_parameters(remove_duplicate=False)) | dict(clone.named_buffers(remove_duplicate=False))
-    if theirs.keys() != ours.keys() or any(theirs[name] is not ours[name] for name in theirs):
+    original = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
+    copied = dict(clone.named_parameters(remove_duplicate=False)) | dict(clone.named_buffers(remove_duplicate=False))
+    if original.keys() != copied.keys() or any(original[name] is not copied[name] for name in original):
         raise UnsupportedError(
-            f"{type(model).__name__} copies its own weights when it is copied, so it cannot be captured."
+            f"{type(model).__name__} copies its weights whenever it is copied, so attnscope cannot capture "
+            "its attention."
         )
     shared = {id(module) for module in model.modules()} & {id(module) for module in clone.modules()}
     if shared:
-        raise UnsupportedError(f"{type(model).__name__} does not copy all of its modules, so it cannot be captured.")
+        raise UnsupportedError(
+            f"{type(model).__name__} does not copy all of its modules when it is copied, so attnscope cannot "
+            "capture its attention."
+        )

@@ -1,7 +1,8 @@
-"""What a run of many passes with a cache leaves behind: of each layer the rows of one step after another, as one record.
+"""Record a run of several passes with a key/value cache, and join the rows of all steps into one record per layer.
 
-A step's queries, and the keys and values that are new in it, are copied; what a cache holds is not kept. So it does not matter
-that caches grow, are changed, and drop what is out of a window: a key is kept as it was when it was first looked at.
+The queries of each step, and the keys and values that are new in it, are copied. Nothing in a cache is kept, so it does
+not matter that caches grow, change, and drop keys that leave a window: each key is recorded as it was when it was first
+used.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from attnscope.errors import UnsupportedError
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The rows of one step in one layer. `query` and `key` are the positions of the first query and key of its `record`.
+    """The rows of one step in one layer. `query` and `key` are the positions of the record's first query and key.
 
-    Of the record's keys and values only the new ones are left, while its mask and bias are over `keys` of them.
+    The record holds only the keys and values that are new in the step; its mask and bias cover all `keys`.
     """
 
     query: int
@@ -45,25 +46,25 @@ class _Rows:
 
 @dataclass
 class _Layer:
-    """One layer over all steps. `first` is its first capture, with what does not change later."""
+    """One layer over all steps. `first` is its first capture, which holds everything that does not change later."""
 
     first: Capture
     origin: int
     steps: list[_Rows]
 
     def add(self, new: _Rows) -> None:
-        """Put the rows of a step after the others; rows that are computed once more take the place of the old ones."""
+        """Append the rows of a step; rows that are computed again replace the earlier ones."""
         while self.steps and self.steps[-1].query >= new.query:
             self.steps.pop()
         if self.steps and self.steps[-1].end != new.query:
             raise UnsupportedError(
-                f"{type(self.first.module).__name__}: position {new.query} is computed while {self.steps[-1].end} are known, "
-                "so its steps cannot be put together."
+                f"{type(self.first.module).__name__} computes position {new.query} after position "
+                f"{self.steps[-1].end - 1}, so attnscope cannot join its generation steps."
             )
         self.steps.append(new)
 
     def joined(self, *, grows: bool) -> Capture:
-        """All steps as one capture."""
+        """Return all steps as one capture."""
         records = [step.record for step in self.steps]
         parts = [Part(step.query, step.key, step.record.mask, step.record.bias) for step in self.steps]
         last = self.steps[-1]
@@ -76,7 +77,7 @@ class _Layer:
             mask=joined_mask(parts, keys),
             bias=joined_bias(parts, keys),
             edited=joined_edits(
-                [_moved(step.record.edited, step.key, keys) for step in self.steps],
+                [_shifted(step.record.edited, step.key, keys) for step in self.steps],
                 [one.queries for one in records],
                 records[0].v.shape[2],
             ),
@@ -93,8 +94,8 @@ class _Layer:
         )
 
 
-def _moved(edited: Overrides | None, key: int, keys: int) -> Overrides | None:
-    """The same with keys as positions: a step's first key stands at `key`."""
+def _shifted(edited: Overrides | None, key: int, keys: int) -> Overrides | None:
+    """Shift the keys of edits to absolute positions: a step's first key is at position `key`."""
     if edited is None:
         return None
     width = edited.rows.shape[1]
@@ -104,28 +105,29 @@ def _moved(edited: Overrides | None, key: int, keys: int) -> Overrides | None:
 
 @dataclass
 class StepsRecorder(Recorder):
-    """Collects the calls of a run of several passes, layer by layer. Whoever runs them says with `begin` that one begins."""
+    """Collect the calls of a run of several passes, layer by layer. Call `begin` before each pass."""
 
     step: int = -1
     _layers: dict[Place, _Layer] = field(default_factory=dict[Place, _Layer])
 
     def begin(self) -> None:
-        """A pass of the run begins."""
+        """Start recording the next pass of the run."""
         self.step += 1
         self._masks.clear()
         self._causal_floats.clear()
 
     def first_query(self, place: Place, queries: int) -> int:
-        """The position of the first of so many queries that a layer is asked for in this pass."""
+        """The position of the first of `queries` queries that a layer processes in this pass."""
         layer = self._layers.get(place)
         return 0 if layer is None else layer.origin + self.step - queries
 
     def add(self, capture: Capture, output: Tensor) -> None:
-        """Keep the rows that this call adds."""
+        """Record the rows that this call adds."""
         place, record = capture.place, capture.record
         if place is None or not isinstance(record, QKRecord):
             raise UnsupportedError(
-                f"{type(capture.module).__name__} computes attention that was not seen in the probe."
+                f"{type(capture.module).__name__} computes attention for this input, but not during the "
+                "probe, so attnscope cannot tell which layer it belongs to."
             )
         layer = self._layers.get(place)
         if layer is None:
@@ -133,14 +135,14 @@ class StepsRecorder(Recorder):
             whole = _Rows(0, 0, record.keys, capture)
             self._layers[place] = _Layer(capture, record.queries - max(self.step, 0), [whole])
             return
-        # Who reads it is known from the first step; what a gate makes of it is not.
+        # The first step has already found the output projection; a gate has to be measured in every step.
         gated = layer.first.gate is not None
         self.last_output, self.last_capture = (output, capture) if gated else (None, None)
-        layer.first.refusal = layer.first.refusal or capture.refusal
+        layer.first.unsupported = layer.first.unsupported or capture.unsupported
         layer.add(self._rows(place, capture, record))
 
     def joined(self) -> list[Capture]:
-        """One capture a layer, with the rows of all steps, in the order of the first pass."""
+        """Return one capture per layer with the rows of all steps, in the order of the first pass."""
         return [layer.joined(grows=place.stack != "cross") for place, layer in self._layers.items()]
 
     def _rows(self, place: Place, capture: Capture, record: QKRecord) -> _Rows:
@@ -150,8 +152,8 @@ class StepsRecorder(Recorder):
         key = query + queries - keys if grows else 0
         if query < 0 or key < 0:
             raise UnsupportedError(
-                f"{type(capture.module).__name__} looks at {keys} keys where {query + queries} tokens are, so its steps can't be "
-                "put together."
+                f"{type(capture.module).__name__} attends to {keys} keys at a point where there are "
+                f"{query + queries} tokens, so attnscope cannot join its generation steps."
             )
         new = slice(keys - queries, keys) if grows else slice(0, keys if query == 0 else 0)
         capture.record = replace(record, q=record.q.clone(), k=record.k[:, new].clone(), v=record.v[:, new].clone())

@@ -1,4 +1,4 @@
-"""The arguments of a pass that a model's forward knows."""
+"""Arguments of a forward pass, filtered by what the model accepts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 def accepted(model: nn.Module, **options: Any) -> dict[str, Any]:
-    """Those of `options` that the model's forward names."""
+    """Return those of `options` that the model's forward method accepts."""
     names = inspect.signature(model.forward).parameters
     open_ended = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
     general = {"output_attentions", "output_hidden_states", "return_dict"}
@@ -17,5 +17,5 @@ def accepted(model: nn.Module, **options: Any) -> dict[str, Any]:
 
 
 def pass_options(model: nn.Module, **more: Any) -> dict[str, Any]:
-    """How every pass is run, as far as the forward knows it: without a cache, with a named output, and as `more` says."""
+    """The arguments of every captured pass: no cache, a named output, and those of `more` that the forward method accepts."""
     return accepted(model, use_cache=False, return_dict=True, **more)

@@ -1,4 +1,4 @@
-"""A model ready for one pass with an attention implementation of our choice, the user's own left as it is."""
+"""Prepare a model for one pass with a chosen attention implementation, without changing the user's model."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import nn
 from attnscope.capture.clone import HOOK_TABLES, configs_of, set_attention, structural_clone
 from attnscope.errors import UnsupportedError
 
-_BORROWING = threading.RLock()
+_SWITCH_LOCK = threading.RLock()
 
 
 @contextmanager
 def prepared(model: nn.Module, implementation: str | None) -> Generator[nn.Module]:
-    """`model` for one pass: in eval mode and, unless None, with the attention implementation of that name.
+    """Yield `model` ready for one pass: in eval mode and, unless None, with the named attention implementation.
 
-    This is a structural clone wherever the model can be cloned. A model that cannot (modules that refuse to be copied) is
-    switched itself, under a lock, and put back as it was, also when the pass raises; passes that other code runs on such a
-    model at the same time are not supported.
+    This is a structural clone wherever the model can be cloned. A model that cannot be cloned (some modules cannot be
+    copied) is itself switched under a lock and restored afterwards, even if the pass raises. Running other passes on
+    such a model at the same time is not supported.
     """
     try:
         clone = structural_clone(model)
     except UnsupportedError:
-        with _borrowed(model, implementation) as itself:
+        with _switched(model, implementation) as itself:
             yield itself
         return
     if implementation is not None:
@@ -34,8 +34,9 @@ def prepared(model: nn.Module, implementation: str | None) -> Generator[nn.Modul
 
 
 @contextmanager
-def _borrowed(model: nn.Module, implementation: str | None) -> Generator[nn.Module]:
-    with _BORROWING:
+def _switched(model: nn.Module, implementation: str | None) -> Generator[nn.Module]:
+    """Switch `model` itself, under a lock, and restore it when the block ends."""
+    with _SWITCH_LOCK:
         configs = [(config, config._attn_implementation_internal) for config in configs_of(model)]
         modules = [_Snapshot(module) for module in model.modules()]
         try:
@@ -51,7 +52,7 @@ def _borrowed(model: nn.Module, implementation: str | None) -> Generator[nn.Modu
 
 
 class _Snapshot:
-    """A module's mode, hooks and attributes: transformers installs hooks of its own when hidden states are asked for."""
+    """A module's mode, hooks and attributes. transformers installs its own hooks to collect hidden states."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module

@@ -1,4 +1,4 @@
-"""What one pass leaves behind: one call of the attention function after another."""
+"""Record the calls of the attention function in one pass."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ from attnscope.types import Observer
 class Capture:
     """One call of the attention function, in the order of the pass.
 
-    `rows` and `output` ([rows, heads, v_dim], float32) are the sample that the certificate compares; `values`
-    ([kv_heads, keys, v_dim]) are kept beside the record only where the record itself has none. `projection` is the module
-    that read the output first (W_O), if one did; `gate` [queries, heads, v_dim] is what it read divided by the output, where
-    both differ. `refusal` says why this call cannot be shown. `place` is where in the model it was made, None before that is
-    known (in the probe). `continues` marks a call over the positions after those of the one before, where a module computes
-    its attention part by part (windows, several images).
+    Attributes:
+        record: What the attention was computed from (q, k, v), or the weights themselves.
+        causal: Whether no query attends to a later key.
+        rows: The sampled rows that the certificate compares.
+        output: The attention output for these rows [rows, heads, v_dim], float32.
+        values: [kv_heads, keys, v_dim], kept only if the record itself has no value vectors.
+        projection: The module that reads the output first (W_O), if there is one.
+        gate: [queries, heads, v_dim], the input of that module divided by the output, if they differ.
+        unsupported: Why this call cannot be shown, if so.
+        place: The layer that made the call; None until the probe has found it.
+        continues: Whether the queries continue those of the previous call: the module computes its attention in parts (windows
+            of an image, several images).
     """
 
     module: nn.Module
@@ -36,7 +42,7 @@ class Capture:
     output: Tensor
     values: Tensor | None = None
     projection: nn.Module | None = None
-    refusal: str | None = None
+    unsupported: str | None = None
     place: Place | None = None
     continues: bool = False
     gate: Tensor | None = None
@@ -44,11 +50,17 @@ class Capture:
 
 @dataclass
 class Recorder:
-    """Collects the calls of one pass. `sample` rows of each call are kept for the certificate (0: all of them).
+    """Collect the calls of one pass.
 
-    With `keep_weights` the weights that the module's own eager function returns are kept instead of q and k. `places` tells
-    where in the model each call is made. `plan` is what is edited, `before` how many positions lie before the pass (in a
-    cache), `notes` what edits had to say. Without `keeps` nothing is kept, and the input may be a batch.
+    Attributes:
+        observer: Reports progress per layer and may cancel the pass.
+        sample: Number of rows of each call that are kept for the certificate (0: all of them).
+        keep_weights: Keep the weights that the module's own eager function returns, in place of q and k.
+        places: The layer that each call belongs to.
+        plan: The edits to apply.
+        keeps: False: record nothing, only apply edits; the input may then be a batch.
+        before: Number of positions in the cache before this pass.
+        notes: Messages from the edits.
     """
 
     observer: Observer | None = None
@@ -72,12 +84,12 @@ class Recorder:
     _causal_floats: dict[tuple[object, ...], Tensor] = field(default_factory=dict[tuple[object, ...], Tensor])
 
     def check_cancelled(self) -> None:
-        """Raise `CancelledError` if the observer wants the pass to stop."""
+        """Raise `CancelledError` if the observer has cancelled the pass."""
         if self.observer is not None and self.observer.cancelled():
             raise CancelledError("The run was cancelled.")
 
     def continues(self, module: nn.Module, query: Tensor) -> bool:
-        """Whether these queries [batch, heads, queries, dim] lie behind those of the module's last call: a tensor split."""
+        """Whether these queries [batch, heads, queries, dim] directly follow those of the module's last call in one tensor."""
         last = self.last_query
         if last is None or last is query or self.last_module is not module or last.stride() != query.stride():
             return False
@@ -85,7 +97,7 @@ class Recorder:
         return same and query.storage_offset() == last.storage_offset() + last.shape[2] * last.stride(2)
 
     def arrive(self, module: nn.Module, *, continues: bool = False) -> tuple[str, Place | None]:
-        """The path of the module that calls now, and the place of this call. To be asked once for each call."""
+        """The path of the calling module and the place of this call. Call this exactly once for each attention call."""
         path = self.names.get(id(module), type(module).__name__)
         if continues:
             return path, None if self.places is None else self.places.of(path, self.called[path] - 1)
@@ -94,17 +106,17 @@ class Recorder:
         return path, None if self.places is None else self.places.of(path, number)
 
     def before_in(self, stack: str) -> int:
-        """How many positions lie before the first query of a call in this stack."""
+        """How many positions come before the first query of a call in this stack."""
         return 0 if stack == "encoder" else self.before
 
     def edits_at(self, name: str, place: Place | None, queries: int, keys: int) -> Layer | None:
-        """What is edited in a call of so many queries and keys; None where nothing is."""
+        """The edits for a call with this many queries and keys; None if there are none."""
         if self.plan is None:
             return None
         if place is None:
             raise UnsupportedError(
-                f"{name} computes attention for this input, and did not when the model was looked at first, so it is not known "
-                "what is to be edited there."
+                f"{name} computes attention for this input, but not during the probe, so attnscope cannot tell "
+                "which layer it belongs to."
             )
         found = self.plan.at(place.stack, place.layer)
         if found is None:
@@ -116,7 +128,7 @@ class Recorder:
         return Layer(found, before, first_key, f"{place.layer}.")
 
     def add(self, capture: Capture, output: Tensor) -> None:
-        """Keep a call; `output` is held until the next one, so that its reader can be recognized."""
+        """Record a call. `output` is kept until the next call, so that the module that reads it can be recognized."""
         self.calls.append(capture)
         before = self.last_output if capture.continues else None
         self.last_output = output if before is None else torch.cat([before, output], dim=1)
@@ -125,14 +137,14 @@ class Recorder:
             self.observer.layer(len(self.calls), 0 if self.places is None else len(self.places))
 
     def finish(self) -> list[Capture]:
-        """The calls, with everything let go that only the pass needed."""
+        """Return the calls and release everything that only the pass needed."""
         self.last_output = self.last_capture = self.last_query = self.last_module = None
         self._masks.clear()
         self._causal_floats.clear()
         return self.calls
 
     def sampled_rows(self, queries: int) -> Tensor:
-        """The rows to compare: the ends and some in between that differ from layer to layer."""
+        """The rows to compare: the first, the last, and some in between that vary from layer to layer."""
         if self.sample == 0 or queries <= self.sample:
             return torch.arange(queries)
         inner = torch.Generator().manual_seed(len(self.calls) * 7919 + queries)
@@ -142,7 +154,7 @@ class Recorder:
     def described(self, mask: Tensor) -> tuple[Mask, Bias | None]:
         """The symbolic form of the mask tensor [batch, heads or 1, queries, keys] that the model passed.
 
-        A tensor that many layers share is looked at once.
+        A tensor that several layers share is analyzed only once.
         """
         key = (mask.data_ptr(), mask.shape, mask.stride(), mask.dtype)
         if key not in self._masks:
@@ -150,7 +162,7 @@ class Recorder:
         return self._masks[key][1:]
 
     def causal_float(self, queries: int, keys: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """A causal mask as eager functions want it: 0, and the smallest number of the dtype; one for all layers."""
+        """A causal mask for eager functions: 0, or the smallest number of the dtype where masked. All layers share it."""
         key = (queries, keys, dtype, device)
         if key not in self._causal_floats:
             open_ = torch.ones(queries, keys, dtype=torch.bool, device=device).tril()
@@ -159,13 +171,13 @@ class Recorder:
 
 
 def as_float(allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """A boolean mask as an additive one."""
+    """Convert a boolean mask to an additive one."""
     zero = torch.zeros((), dtype=dtype, device=allowed.device)
     return torch.where(allowed, zero, torch.finfo(dtype).min)
 
 
 def describe(mask: Tensor) -> tuple[Mask, Bias | None]:
-    """Split a mask tensor (boolean, or additive) of a batch of one into what is allowed and what is added."""
+    """Split a mask tensor (boolean or additive, batch of one) into the keys that it allows and the bias that it adds."""
     first = mask[0]
     if first.dtype == torch.bool:
         return Mask.fit(first), None

@@ -1,4 +1,4 @@
-"""Edits of the residual stream, and the positions that a pass has already behind it: hooks on a prepared clone."""
+"""Hooks on a prepared clone that edit the residual stream and count the positions already in the cache."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from attnscope.edits.stages import Vector
 from attnscope.errors import UnsupportedError
 
 Where = tuple[str, int]
-"""A stack and a layer of it."""
+"""A stack and one of its layers."""
 
 
 @contextmanager
 def residual_edits(clone: nn.Module, plan: Plan | None, places: Places | None) -> Generator[None]:
-    """While this lasts, passes through `clone` under a recorder add the plan's vectors, and tell it where they begin.
+    """Inside the `with` statement, recorded passes through `clone` add the plan's vectors and report their start position.
 
-    `clone` is the root of what is run: generation with a cache calls it once a step.
+    `clone` is the module that is called as a whole; generation with a cache calls it once per step.
     """
     if plan is None or places is None:
         yield
@@ -46,9 +46,9 @@ def residual_edits(clone: nn.Module, plan: Plan | None, places: Places | None) -
             handle.remove()
 
 
-def positions_before(given: Mapping[str, Any]) -> int:
-    """How many positions the cache among a pass's inputs already holds."""
-    cache = given.get("past_key_values")
+def positions_before(inputs: Mapping[str, Any]) -> int:
+    """How many positions the cache in the inputs of a pass already holds."""
+    cache = inputs.get("past_key_values")
     length = getattr(cache, "get_seq_length", None)
     return int(length()) if length is not None else 0
 
@@ -56,9 +56,9 @@ def positions_before(given: Mapping[str, Any]) -> int:
 def blocks(model: nn.Module, places: Places) -> dict[str, list[Where]]:
     """The modules that carry the residual stream, by path, with the stack and layer of each of their calls in a pass.
 
-    A block is the outermost member of a module list that holds the attention of one layer alone (T5's layers are lists
-    themselves); where one module runs for several layers (ALBERT), the innermost. Members beside
-    them without attention (hybrid models) are the layers of their number.
+    A block is the outermost member of a module list that holds the attention of a single layer (each T5 layer contains
+    a list of its own). If one module runs for several layers (ALBERT), the block is the innermost such member. Members
+    of the same list without attention (hybrid models) are the layers with their own number.
     """
     members: dict[str, set[int]] = {}
     ancestors: dict[str, list[str]] = {}
@@ -79,7 +79,7 @@ def blocks(model: nn.Module, places: Places) -> dict[str, list[Where]]:
 
 
 def _without_attention(model: nn.Module, known: Mapping[str, list[Where]]) -> dict[str, list[Where]]:
-    """The members of the blocks' lists that hold no attention, where the members that do are numbered as the layers are."""
+    """Members of the block lists that have no attention, if the members that do are numbered like the layers."""
     by_list: dict[str, dict[str, list[Where]]] = {}
     for path, layers in known.items():
         parent, _, number = path.rpartition(".")
@@ -96,24 +96,24 @@ def _without_attention(model: nn.Module, known: Mapping[str, list[Where]]) -> di
 
 
 def _check_known(model: nn.Module, plan: Plan, known: set[Where]) -> None:
-    """Raise `UnsupportedError` where a vector is for a layer whose block is not known."""
+    """Raise `UnsupportedError` if a vector is meant for a layer whose block is unknown."""
     for (stack, layer), planned in plan.layers.items():
         if planned.vectors and (stack, layer) not in known:
             raise UnsupportedError(
-                f"The block of layer {layer} of the {stack} is not found in {type(model).__name__}, so nothing can be added to "
-                "its residual stream."
+                f"attnscope cannot find the block of layer {layer} of the {stack} in {type(model).__name__}, so "
+                "it cannot add a vector to the residual stream there."
             )
 
 
 def _begin(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Tells the recorder, before each pass, how many positions lie before its first."""
+    """Tell the recorder, before each pass, how many positions come before it."""
     recorder = ACTIVE.get()
     if recorder is not None:
         recorder.before = positions_before(kwargs)
 
 
 class _Adding:
-    """Adds vectors before and after the calls of one block."""
+    """Add vectors before and after the calls of one block."""
 
     def __init__(self, path: str, layers: list[Where], vectors: Mapping[Where, tuple[Vector, ...]]) -> None:
         self._path = path
@@ -124,23 +124,24 @@ class _Adding:
     def before(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The block's arguments with vectors added to the stream."""
+        """Return the block's arguments with vectors added to the residual stream."""
         states = args[0] if args else kwargs.get("hidden_states")
         if not isinstance(states, Tensor):
             raise UnsupportedError(
-                f"{type(module).__name__} is not given the residual stream first, so nothing can be added to it."
+                f"The first argument of {type(module).__name__} is not the residual stream, so attnscope "
+                "cannot add a vector to it."
             )
         changed = self._changed(states, "input")
         return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": changed})
 
     def after(self, module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
-        """The block's output with vectors added to the stream."""
+        """Return the block's output with vectors added to the residual stream."""
         if isinstance(output, Tensor):
             return self._changed(output, "output")
         first: Any = output[0] if isinstance(output, tuple) and output else None  # pyright: ignore[reportUnknownVariableType]
         if not isinstance(first, Tensor):
             raise UnsupportedError(
-                f"{type(module).__name__} does not put out the residual stream, so nothing can be added to it."
+                f"{type(module).__name__} does not return the residual stream, so attnscope cannot add a vector to it."
             )
         return (self._changed(first, "output"), *output[1:])
 

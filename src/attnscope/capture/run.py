@@ -1,4 +1,4 @@
-"""One captured pass: the prepared model, the recorder in place, and the output projections found on the way."""
+"""Run one captured pass and find the output projections on the way."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from attnscope.capture.pass_options import pass_options
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.residual_hooks import residual_edits
-from attnscope.capture.windowed import whole_calls
+from attnscope.capture.windowed import join_parts
 from attnscope.edits.plan import Plan
 from attnscope.types import Observer
 
 
 @dataclass(frozen=True)
 class CapturedPass:
-    """What a captured pass leaves behind: its output, the calls of its attention function, and notes of its edits.
+    """The result of a captured pass: the model output, the calls of the attention function, and notes from edits.
 
-    There are no calls where the model does not go through transformers' attention interface.
+    `calls` is empty if the model does not use transformers' attention interface.
     """
 
     output: Any
@@ -36,9 +36,9 @@ class CapturedPass:
 def run_untouched(
     model: nn.Module, inputs: Mapping[str, Any], *, implementation: str | None = None, **options: Any
 ) -> Any:
-    """The output of a plain pass without gradients, in the model's own attention implementation unless another is named.
+    """Run a plain pass without gradients, in the model's own attention implementation unless you name another.
 
-    `options` are arguments of the forward (`output_hidden_states=True`), passed on where it knows them.
+    `options` are arguments of the forward method (`output_hidden_states=True`); those it does not accept are dropped.
     """
     with prepared(model, implementation) as clone, torch.no_grad():
         return clone(**inputs, **pass_options(clone, **options))
@@ -56,9 +56,10 @@ def capture(
     keeps: bool = True,
     **options: Any,
 ) -> CapturedPass:
-    """Run `model` over `inputs` without gradients, edited by `plan`, and keep what its attention was computed from.
+    """Run `model` on `inputs` without gradients, apply the edits of `plan`, and record the inputs of its attention.
 
-    Settings are those of a `Recorder`; `options` are arguments of the forward, passed on where it knows them.
+    The settings are those of `Recorder`. `options` are arguments of the forward method; those it does not accept are
+    dropped.
     """
     with prepared(model, NAME) as clone:
         recorder = Recorder(
@@ -70,23 +71,23 @@ def capture(
 def capture_on(
     clone: nn.Module, inputs: Mapping[str, Any], recorder: Recorder | None = None, **options: Any
 ) -> CapturedPass:
-    """`capture` on a model that is `prepared_for_capture`, for whoever watches it with hooks."""
+    """Do the same as `capture`, on a model from `prepared_for_capture`, so that the caller can add hooks first."""
     recorder = recorder or Recorder()
     with capturing(clone, recorder):
         output = clone(**inputs, **pass_options(clone, **options))
-    return CapturedPass(output, whole_calls(recorder.calls), tuple(recorder.notes))
+    return CapturedPass(output, join_parts(recorder.calls), tuple(recorder.notes))
 
 
 def prepared_for_capture(model: nn.Module) -> AbstractContextManager[nn.Module]:
-    """A clone of `model` whose attention function can be captured."""
+    """A context manager that yields a clone of `model` whose attention can be captured."""
     return prepared(model, NAME)
 
 
 @contextmanager
 def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
-    """Passes of `clone` inside, without gradients, tell `recorder` of each call of the attention function."""
+    """Inside the `with` statement, passes of `clone` run without gradients and report each attention call to `recorder`."""
     recorder.names.update({id(module): name for name, module in clone.named_modules()})
-    reader = _Reader(recorder)
+    reader = _ProjectionFinder(recorder)
     watched = clone.modules() if recorder.keeps else ()
     handles = [module.register_forward_pre_hook(reader, with_kwargs=True) for module in watched]
     token = ACTIVE.set(recorder)
@@ -102,15 +103,16 @@ def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
 
 
 def _projects(module: nn.Module) -> bool:
-    """A linear map: `nn.Linear` or one like it (Conv1D, quantized and adapted layers), with one weight matrix."""
+    """Whether this is a linear map with one weight matrix: `nn.Linear` or similar (Conv1D, quantized and adapted layers)."""
     weight = getattr(module, "weight", None)
     return isinstance(weight, Tensor) and weight.ndim == 2 and not isinstance(module, nn.Embedding)
 
 
-class _Reader:
-    """A hook before every module that recognizes the one which reads the attention's output first: W_O.
+class _ProjectionFinder:
+    """A hook before every module that finds the first linear map to read the attention output: W_O.
 
-    That is a linear map, or a module around one that takes nothing else (an adapter, say), if it is linear as a whole.
+    That is a linear map, or a module that wraps one and takes no other input (an adapter, for example), if it is linear
+    as a whole.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -122,48 +124,48 @@ class _Reader:
         output, call = self._recorder.last_output, self._recorder.last_capture
         if output is None or call is None:
             return
-        given = args[0] if args and isinstance(args[0], Tensor) else None
+        received = args[0] if args and isinstance(args[0], Tensor) else None
         if not _projects(module):
             alone = len(args) == 1 and all(one is None for one in kwargs.values())
-            if self._around is None and alone and given is not None and _reads(given, output):
+            if self._around is None and alone and received is not None and _reads(received, output):
                 self._around = module
             return
-        if given is not None and _reads(given, output):
+        if received is not None and _reads(received, output):
             call.projection = module
             if self._around is not None and any(module is inner for inner in self._around.modules()):
                 self._wrapped.append((call, self._around))
-        elif given is not None and _fits(given, output):
-            call.projection, call.gate = module, _factor(given, output)
-        # Once only: the first linear map after the attention either reads its output (gated, maybe), or none does.
+        elif received is not None and _fits(received, output):
+            call.projection, call.gate = module, _factor(received, output)
+        # Only the first linear map after the attention counts: either it reads the output (possibly gated), or none does.
         self._recorder.last_output, self._around = None, None
 
     def settle(self) -> None:
-        """Put wrapping modules in the place of what they wrap; where they are not linear there is no W_O."""
+        """Replace each projection by the module that wraps it; if that module is not linear, there is no W_O."""
         for call, around in self._wrapped:
             width = call.output.shape[-1] * call.output.shape[-2]
             call.projection = around if _linear(around, width) else None
 
 
-def _fits(given: Tensor, output: Tensor) -> bool:
-    return given.numel() == output.numel() and given.shape[-1] == output.shape[-1] * output.shape[-2]
+def _fits(received: Tensor, output: Tensor) -> bool:
+    return received.numel() == output.numel() and received.shape[-1] == output.shape[-1] * output.shape[-2]
 
 
-def _factor(given: Tensor, output: Tensor) -> Tensor:
-    """`given` divided by `output`, [queries, heads, v_dim]; 0 where there is nothing to divide by."""
+def _factor(received: Tensor, output: Tensor) -> Tensor:
+    """`received` divided by `output`, [queries, heads, v_dim]; 0 where `output` is 0."""
     whole = output[0].float()
-    found = given.detach().reshape(output.shape)[0].float() / whole
-    return found.masked_fill_(whole == 0, 0.0).to(given.dtype)
+    found = received.detach().reshape(output.shape)[0].float() / whole
+    return found.masked_fill_(whole == 0, 0.0).to(received.dtype)
 
 
-def _reads(given: Tensor, output: Tensor) -> bool:
-    if not _fits(given, output):
+def _reads(received: Tensor, output: Tensor) -> bool:
+    if not _fits(received, output):
         return False
-    flat = output.reshape(given.shape)
-    return flat.data_ptr() == given.data_ptr() or torch.equal(flat, given)
+    flat = output.reshape(received.shape)
+    return flat.data_ptr() == received.data_ptr() or torch.equal(flat, received)
 
 
 def _linear(module: nn.Module, width: int) -> bool:
-    """Whether `module` is linear but for a constant, tried on two inputs and their sum."""
+    """Whether `module` is linear up to a constant, tested on two inputs and their sum."""
     parameter = next(module.parameters())
     with torch.no_grad():
         ones = torch.linspace(-1, 1, 2 * width, device=parameter.device, dtype=parameter.dtype).view(2, 1, 1, width)

@@ -1,4 +1,4 @@
-"""Scores of single rows, straight from what an attention function was given: what edits of weights start from.
+"""Scores of single rows, computed from the arguments of the attention function. Edits of weights start from them.
 
 The equations are those of `attnscope.attention.record`, for any row of a batch.
 """
@@ -15,12 +15,13 @@ from attnscope.edits.apply import Scores, ScoresOf
 
 
 def scores_of(query: Tensor, key: Tensor, mask: Tensor | None, options: Mapping[str, Any], *, causal: bool) -> ScoresOf:
-    """A function from a row of the batch, a head and queries to their scores, in float32 (or more, as the model computes).
+    """Return a function that maps a batch row, a head and queries to their scores, in float32 or higher precision.
 
-    Shapes as transformers passes them; `mask` is boolean or additive, `causal` says what a mask that is not there means.
+    The arguments have the shapes that transformers passes. `mask` is boolean or additive; without a mask, `causal` decides
+    whether later keys are masked. The precision is that of the model where it is higher than float32.
     """
-    given = options.get("scaling")
-    scaling = float(given) if given is not None else query.shape[-1] ** -0.5
+    option = options.get("scaling")
+    scaling = float(option) if option is not None else query.shape[-1] ** -0.5
     softcap, bias, sinks = options.get("softcap"), options.get("position_bias"), options.get("s_aux")
     exact = torch.promote_types(query.dtype, torch.float32)
     queries, keys = query.shape[2], key.shape[2]
@@ -47,5 +48,5 @@ def scores_of(query: Tensor, key: Tensor, mask: Tensor | None, options: Mapping[
 
 
 def _of(tensor: Tensor, row: int, head: int) -> Tensor:
-    """The part of a tensor [batch or 1, heads or 1, …] that is about one row of the batch and one head."""
+    """The part of a tensor [batch or 1, heads or 1, …] that belongs to one row of the batch and one head."""
     return tensor[row if tensor.shape[0] > 1 else 0, head if tensor.shape[1] > 1 else 0]

@@ -1,7 +1,7 @@
-"""Attention that a module computes part by part (the windows of an image, several images) as that of all positions.
+"""Join attention that a module computes in parts (windows of an image, several images) into one attention.
 
-A vision tower for images of any size (Qwen 2.5 VL) splits its queries, keys and values, attends within each part and joins the
-outputs. That is one attention over all positions with a mask that lets each look at its own part alone.
+A vision tower for images of any size (Qwen 2.5 VL) splits its queries, keys and values, attends within each part and
+joins the outputs. This equals one attention over all positions, with a mask that limits each position to its own part.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from attnscope.capture.recorder import Capture
 from attnscope.errors import UnsupportedError
 
 
-def whole_calls(calls: Sequence[Capture]) -> list[Capture]:
-    """The calls of a pass, those over one part after another joined."""
+def join_parts(calls: Sequence[Capture]) -> list[Capture]:
+    """Return the calls of a pass, with calls for consecutive parts joined into one."""
     if not any(call.continues for call in calls):
         return list(calls)
     runs: list[list[Capture]] = []
@@ -38,7 +38,7 @@ def _joined(parts: Sequence[Capture]) -> Capture:
         causal=all(part.causal for part in parts),
         rows=torch.cat([part.rows + start for part, start in zip(parts, starts, strict=False)]),
         output=torch.cat([part.output for part in parts]),
-        refusal=next((part.refusal for part in parts if part.refusal), None),
+        unsupported=next((part.unsupported for part in parts if part.unsupported), None),
         continues=False,
     )
 
@@ -52,7 +52,8 @@ def _joined_record(records: Sequence[LayerRecord], starts: Sequence[int], name: 
     )
     if first is None or not alike:
         raise UnsupportedError(
-            f"{name} computes its attention part by part in a way that is not understood, so it is not shown."
+            f"{name} computes its attention in several parts that attnscope cannot join, so it cannot show "
+            "this attention."
         )
     parts = [Part(start, start, record.mask, record.bias) for record, start in zip(known, starts, strict=False)]
     return replace(

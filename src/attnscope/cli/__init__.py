@@ -1,4 +1,4 @@
-"""The command `attnscope`."""
+"""The `attnscope` command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the command line. An error of attnscope's own is one sentence on stderr and exit code 1; wrong usage is 2."""
+    """Run the command line.
+
+    An attnscope error prints its message to stderr and exits with code 1; wrong usage exits with code 2.
+    """
     try:
         app()
     except AttnscopeError as error:

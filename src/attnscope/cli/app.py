@@ -1,4 +1,7 @@
-"""All commands under one name. What they need of torch or a model they import when they run: `--help` stays fast."""
+"""The Typer app with all commands.
+
+Commands import torch and the models only when they run, so that `--help` stays fast.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,8 @@ app.command()(patch)
 app.add_typer(models_app, name="models")
 
 
-def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
-    if asked:
+def _show_version(show: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if show:
         typer.echo(f"attnscope {version('attnscope')}")
         raise typer.Exit
 

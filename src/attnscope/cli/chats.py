@@ -1,4 +1,4 @@
-"""`--chat FILE`: the messages of a chat instead of a text."""
+"""The `--chat FILE` option: the messages of a chat instead of a text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from attnscope.errors import InputError
 
 Chat = Annotated[
     Path | None,
-    typer.Option(help='A JSON file with messages instead of a text: [{"role": "user", "content": "…"}, …].'),
+    typer.Option(help='JSON file with chat messages, instead of --text: [{"role": "user", "content": "…"}, …].'),
 ]
-Given = str | Sequence[Mapping[str, Any]]
+TextOrChat = str | Sequence[Mapping[str, Any]]
 
 
-def text_or_chat(text: str | None, chat: Path | None) -> Given | None:
-    """The text, or the messages in the file. Raises `InputError` for both, and for a file that holds no messages."""
+def text_or_chat(text: str | None, chat: Path | None) -> TextOrChat | None:
+    """Return the text, or the messages in the file.
+
+    Raises `InputError` if both are passed, or if the file cannot be read or contains no list of messages.
+    """
     if chat is None:
         return text
     if text is not None:
@@ -27,12 +30,12 @@ def text_or_chat(text: str | None, chat: Path | None) -> Given | None:
     try:
         messages: object = json.loads(chat.read_text("utf-8"))
     except OSError as error:
-        raise InputError(f"{str(chat)!r} cannot be read: {error.strerror or error}.") from error
+        raise InputError(f"Cannot read {str(chat)!r}: {error.strerror or error}.") from error
     except ValueError as error:
-        raise InputError(f"{str(chat)!r} is no JSON ({error}).") from error
-    listed = cast("list[object]", messages) if isinstance(messages, list) else []
-    if not listed or not all(isinstance(one, Mapping) for one in listed):
+        raise InputError(f"{str(chat)!r} is not valid JSON ({error}).") from error
+    items = cast("list[object]", messages) if isinstance(messages, list) else []
+    if not items or not all(isinstance(item, Mapping) for item in items):
         raise InputError(
-            f"{str(chat)!r} holds no list of messages; it looks like [{{'role': 'user', 'content': '…'}}]."
+            f'{str(chat)!r} must contain a list of messages, such as [{{"role": "user", "content": "…"}}].'
         )
-    return cast("list[Mapping[str, Any]]", listed)
+    return cast("list[Mapping[str, Any]]", items)

@@ -1,4 +1,4 @@
-"""`attnscope check`: how far what attnscope shows of a model is from what the model itself computes."""
+"""`attnscope check`: how closely the attention that attnscope shows matches what the model itself computes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ TEXT = "The quick, brown fox jumps over the lazy"
 
 def check(
     model: Annotated[
-        str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2, minilm, rxnmapper.")
+        str,
+        typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2, minilm, rxnmapper."),
     ],
-    text: Annotated[str, typer.Option(help="The text to compare on.")] = TEXT,
-    pair: Annotated[str | None, typer.Option(help="A second sentence.")] = None,
-    target: Annotated[str | None, typer.Option(help="What the decoder of an encoder-decoder model reads.")] = None,
+    text: Annotated[str, typer.Option(help="Text to run the comparison on.")] = TEXT,
+    pair: Annotated[str | None, typer.Option(help="Second sentence.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Target text: the decoder input of an encoder-decoder model.")
+    ] = None,
 ) -> None:
-    """Compare what attnscope shows with the model itself, layer by layer. Exit code 0: exact; 1: not exact."""
+    """Compare the attention that attnscope shows with the model's own, layer by layer.
+
+    Exits with code 0 if they match and 1 if they differ.
+    """
     from rich.console import Console
 
     from attnscope.cli.sources import model_entry
@@ -40,7 +46,7 @@ def check(
 
 
 def _tables(certificate: Certificate) -> list[Table]:
-    """One table a stack, one row a layer."""
+    """One table per stack, with one row per layer."""
     from rich.table import Table
 
     tables: list[Table] = []

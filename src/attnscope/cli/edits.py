@@ -1,4 +1,4 @@
-"""Edits as a person gives them on the command line."""
+"""The `--edit` and `--edits` options."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ if TYPE_CHECKING:
     from attnscope.edits import Edit
     from attnscope.trace import Trace
 
-Written = Annotated[
+EditOption = Annotated[
     list[str] | None,
     typer.Option(
-        help='An edit as JSON: {"type": "ScaleHead", "layer": 5, "head": 3, "factor": 0}. May be repeated. A query, key or '
-        'position is an index, a word ("nurse"), an occurrence (["the", 2]) or a span ([4, 5]).'
+        help='Edit as JSON, such as {"type": "ScaleHead", "layer": 5, "head": 3, "factor": 0}. Can be repeated. '
+        'A query, key or position is an index, a word ("nurse"), an occurrence (["the", 2]) or a span ([4, 5]).'
     ),
 ]
-Listed = Annotated[Path | None, typer.Option(help="A JSON file with a list of edits.")]
+EditsFile = Annotated[Path | None, typer.Option(help="JSON file with a list of edits. They come before each --edit.")]
 
 
-def edits_given(written: Sequence[str], path: Path | None) -> list[Edit]:
-    """Those of a file (a JSON list), then each that was written out. Raises `InputError`, or `MissingError` without the file."""
+def read_edits(json_edits: Sequence[str], path: Path | None) -> list[Edit]:
+    """Read the edits in a file (a JSON list), followed by those passed as JSON strings.
+
+    Raises `InputError` for an invalid edit, and `MissingError` if the file does not exist.
+    """
     from attnscope.edits import from_json
 
     if path is not None and not path.is_file():
-        raise MissingError(f"There is no file {str(path)!r} with edits.")
-    found = [] if path is None else from_json(path.read_bytes())
-    return [*found, *(edit for one in written for edit in from_json(f"[{one}]"))]
+        raise MissingError(f"The edits file {str(path)!r} does not exist.")
+    from_file = [] if path is None else from_json(path.read_bytes())
+    return [*from_file, *(edit for text in json_edits for edit in from_json(f"[{text}]"))]
 
 
-def say_edits(trace: Trace) -> None:
-    """Print what a trace was changed by, if by anything."""
+def print_edits(trace: Trace) -> None:
+    """Print the edits that a trace was made with, if there are any."""
     from attnscope.edits import sentence_of
 
-    said = sentence_of(trace.provenance.get("edits") or [])
-    if said:
-        typer.echo(said)
+    sentence = sentence_of(trace.provenance.get("edits") or [])
+    if sentence:
+        typer.echo(sentence)

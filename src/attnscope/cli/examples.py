@@ -1,8 +1,8 @@
-"""The inputs that the demo offers: those of the paper's figures, and sentences of our own where it gives none.
+"""The demo's example inputs: those of the paper's figures, or our own sentences where the paper does not print the input.
 
-Vig 2019, "A Multiscale Visualization of Attention in the Transformer Model": figure 1 (fox), figure 2 (cat), figure 3
-(heads that follow a list, verbs, an acronym) and figure 4 (doctor and nurse). Each comes with the head of the embedded model
-that shows the pattern best, found by its mean weight on the tokens in question.
+The figures are from Vig 2019, "A Multiscale Visualization of Attention in the Transformer Model": figure 1 (fox), figure 2
+(cat), figure 3 (heads that follow a list, verbs, an acronym) and figure 4 (doctor and nurse). Each example selects the head
+of the packaged model that shows the pattern best: the one with the largest mean weight on the tokens in question.
 """
 
 from __future__ import annotations

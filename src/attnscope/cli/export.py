@@ -1,4 +1,4 @@
-"""`attnscope export`: one trace as one HTML file that opens anywhere, without a server or a network."""
+"""`attnscope export`: a trace as one HTML file that opens anywhere, without a server or a network."""
 
 from __future__ import annotations
 
@@ -8,39 +8,54 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
-from attnscope.cli.edits import say_edits
+from attnscope.cli.edits import print_edits
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.cli.positions import HELP, tokens_given
 
 
 def export(
     source: Source,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, for example fox.html.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write, such as fox.html.")],
     text: Text = None,
     chat: Chat = None,
     pair: Pair = None,
     target: Target = None,
-    layers: Annotated[str | None, typer.Option(help="The layers to write, as 0-5,9. Default: all.")] = None,
-    view: Annotated[str | None, typer.Option(help="model, head or neuron: that view over the whole page.")] = None,
-    layer: Annotated[int | None, typer.Option(help="The layer that is shown at first.")] = None,
-    heads: Annotated[str | None, typer.Option(help="The heads that are shown at first, as 0,3.")] = None,
+    layers: Annotated[str | None, typer.Option(help="Layers to include, such as 0-5,9. Default: all.")] = None,
+    view: Annotated[str | None, typer.Option(help="model, head or neuron: open with this view alone.")] = None,
+    layer: Annotated[int | None, typer.Option(help="Layer to select at first.")] = None,
+    heads: Annotated[str | None, typer.Option(help="Heads to select at first, such as 0,3.")] = None,
     token: Annotated[
-        str | None, typer.Option(help=f"The token that is selected at first: {HELP} (its last token is selected).")
+        str | None, typer.Option(help=f"Query token to select at first: {HELP}, of which the last token is selected.")
     ] = None,
-    form: Annotated[str, typer.Option(help="auto, qk or attention: what weights are made from in the file.")] = "auto",
+    form: Annotated[
+        str,
+        typer.Option(
+            help="What the file stores: qk (queries and keys), attention (weights only), or auto (queries and keys; with "
+            "--no-neurons, the smaller of the two)."
+        ),
+    ] = "auto",
     neurons: Annotated[  # noqa: FBT002 - typer makes two flags of it
-        bool, typer.Option("--neurons/--no-neurons", help="Whether the file has the neurons, or is smaller.")
+        bool,
+        typer.Option(
+            "--neurons/--no-neurons",
+            help="Include queries and keys for the neuron view. Without them, the file can be smaller.",
+        ),
     ] = True,
-    error: Annotated[float | None, typer.Option(help="How far off a weight may be. Default: by size.")] = None,
-    max_mb: Annotated[float, typer.Option(help="The most megabytes to write.")] = 200.0,
+    error: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest rounding error of an attention weight. Default: 5e-5 to 3e-3, depending on the size."
+        ),
+    ] = None,
+    max_mb: Annotated[float, typer.Option(help="Largest file to write, in megabytes.")] = 200.0,
 ) -> None:
-    """Write one trace as one self-contained HTML file: it opens from disk, offline, with all views."""
+    """Export a trace as one self-contained HTML file that opens offline and has all views."""
     from rich.console import Console
 
     from attnscope.offline import document
-    from attnscope.offline.file import check_place, write
+    from attnscope.offline.file import check_path, write
 
-    check_place(output)
+    check_path(output)
     chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
     console = Console(stderr=True)
     trace = trace_of(source, text_or_chat(text, chat), pair, target)
@@ -59,14 +74,14 @@ def export(
         )
     for warning in trace.warnings:
         typer.echo(warning, err=True)
-    say_edits(trace)
+    print_edits(trace)
     what = "all views" if made.neurons else "no neurons"
-    typer.echo(f"{output}: {made.size / 1e6:.1f} MB, {what}, no weight more than {made.error:.0e} off.")
+    typer.echo(f"{output}: {made.size / 1e6:.1f} MB, {what}, weights rounded to ±{made.error:.0e}.")
     write(made, output)
 
 
 def _numbers(given: str | None, option: str) -> list[int] | None:
-    """`0-5,9` as numbers; None for none given."""
+    """Parse numbers and ranges such as `0-5,9`; None stays None."""
     if given is None:
         return None
     numbers: list[int] = []
@@ -75,5 +90,7 @@ def _numbers(given: str | None, option: str) -> list[int] | None:
             first, _, last = part.strip().partition("-")
             numbers += range(int(first), int(last or first) + 1)
     except ValueError as error:
-        raise typer.BadParameter(f"Numbers and ranges, as 0-5,9; got {given!r}.", param_hint=option) from error
+        raise typer.BadParameter(
+            f"Expected numbers and ranges such as 0,3,5-7; got {given!r}.", param_hint=option
+        ) from error
     return numbers

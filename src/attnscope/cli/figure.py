@@ -12,7 +12,7 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
-from attnscope.cli.positions import HELP, tokens_given
+from attnscope.cli.positions import tokens_given
 from attnscope.errors import InputError
 
 KINDS = (".pdf", ".svg", ".png")
@@ -28,7 +28,7 @@ class View(StrEnum):
 
 
 class Scale(StrEnum):
-    """How a weight becomes darkness."""
+    """How an attention weight maps to darkness."""
 
     linear = "linear"
     root = "root"
@@ -37,34 +37,45 @@ class Scale(StrEnum):
 
 def figure(
     source: Source,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .pdf, .svg or .png.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .pdf, .svg or .png.")],
     text: Text = None,
     chat: Chat = None,
     pair: Pair = None,
     target: Target = None,
-    view: Annotated[View, typer.Option(help="What is drawn.")] = View.head,
+    view: Annotated[View, typer.Option(help="View to draw.")] = View.head,
     layer: Annotated[
-        int | None, typer.Option(help="Layer of the head, neuron and matrix view; the first with attention by default.")
+        int | None,
+        typer.Option(help="Layer for the head, neuron and matrix views. Default: the first layer with attention."),
     ] = None,
-    heads: Annotated[str | None, typer.Option(help="Heads, such as 0 or 0,3,5-7. Default: all, or the first.")] = None,
-    layers: Annotated[str | None, typer.Option(help="Layers of the model view, such as 0-3.")] = None,
-    token: Annotated[str | None, typer.Option(help=f"The selected token: {HELP}.")] = None,
-    stack: Annotated[str | None, typer.Option(help="encoder, decoder or cross, where there are several.")] = None,
-    width: Annotated[str, typer.Option(help="column (3.25 in), page (6.75 in), or inches.")] = "column",
-    scale: Annotated[Scale | None, typer.Option(help="How a weight becomes darkness.")] = None,
-    only: Annotated[str | None, typer.Option("--filter", help="AA, AB, BA or BB: from sentence to sentence.")] = None,
+    heads: Annotated[
+        str | None, typer.Option(help="Heads to draw, such as 0 or 0,3,5-7. Default: all, or the first.")
+    ] = None,
+    layers: Annotated[str | None, typer.Option(help="Layers for the model view, such as 0-3. Default: all.")] = None,
+    token: Annotated[str | None, typer.Option(help=f"Token to select: {HELP}.")] = None,
+    stack: Annotated[
+        str | None, typer.Option(help="encoder, decoder or cross, for a model with several stacks.")
+    ] = None,
+    width: Annotated[str, typer.Option(help="column (3.25 in), page (6.75 in), or a width in inches.")] = "column",
+    scale: Annotated[Scale | None, typer.Option(help="How a weight maps to darkness.")] = None,
+    only: Annotated[
+        str | None, typer.Option("--filter", help="AA, AB, BA or BB: only attention from one sentence to the other.")
+    ] = None,
     hide_sinks: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--hide-sinks", help="Leave out attention to the first and special tokens.")
+        bool,
+        typer.Option("--hide-sinks", help="Hide attention to attention sinks: the first token and special tokens."),
     ] = False,
-    threshold: Annotated[float, typer.Option(help="Leave out weights below this.")] = 0.0,
-    top: Annotated[int | None, typer.Option(help="Draw only so many of the heaviest keys of each row.")] = None,
+    threshold: Annotated[float, typer.Option(help="Hide weights below this.")] = 0.0,
+    top: Annotated[int | None, typer.Option(help="Draw only this many of the largest weights in each row.")] = None,
 ) -> None:
-    """Draw a model on a text, or a saved trace, as a figure for a paper; its caption is printed and kept in the file."""
+    """Draw a figure for a paper, from a model and a text or from a saved trace.
+
+    The caption is printed and stored in the file.
+    """
     if output.suffix.lower() not in KINDS:
-        raise InputError(f"A figure is written as {', '.join(KINDS)}; got {output.name!r}.")
+        raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r}.")
     if output.is_dir() or not output.parent.is_dir():
-        problem = "is a folder" if output.is_dir() else "lies in a folder that does not exist"
-        raise InputError(f"The figure cannot be written: {str(output)!r} {problem}.")
+        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
+        raise InputError(f"Cannot write the figure: {str(output)!r} {problem}.")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
     trace = trace_of(source, text_or_chat(text, chat), pair, target)
@@ -93,14 +104,14 @@ def figure(
 
 
 def numbers(option: str, given: str | None) -> list[int] | None:
-    """`0,3,5-7` as numbers; None for None."""
+    """Parse numbers and ranges such as `0,3,5-7`; None stays None."""
     if given is None:
         return None
     found: list[int] = []
     for part in given.split(","):
         match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
         if match is None:
-            raise InputError(f"{option} is a list of numbers and ranges such as 0,3,5-7; got {given!r}.")
+            raise InputError(f"{option} expects numbers and ranges such as 0,3,5-7; got {given!r}.")
         first, last = int(match[1]), int(match[2] or match[1])
         found.extend(range(first, last + 1))
     return found

@@ -1,4 +1,4 @@
-"""`attnscope heads`: the heads of a model on a text, in the order of a measure."""
+"""`attnscope heads`: rank the heads of a model by a measure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
-from attnscope.cli.edits import say_edits
+from attnscope.cli.edits import print_edits
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.errors import InputError
 
@@ -24,7 +24,7 @@ ALWAYS = (
     "entropy", "confidence", "distance", "previous", "self", "next", "first_token", "special_tokens", "a_to_b", "b_to_a",
     "induction", "duplicate_token",
 )  # fmt: skip
-"""The columns that the table shows where they are defined; a file has all."""
+"""The columns that the printed table shows where they are defined; the CSV file has all measures."""
 
 
 def heads(
@@ -33,23 +33,30 @@ def heads(
     chat: Chat = None,
     pair: Pair = None,
     target: Target = None,
-    by: Annotated[str, typer.Option(help="The measure that puts the heads in order.")] = "entropy",
+    by: Annotated[str, typer.Option(help="Measure to rank the heads by.")] = "entropy",
     lowest: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--lowest", help="Show the lowest values first, not the highest.")
+        bool, typer.Option("--lowest", help="Rank from lowest to highest.")
     ] = False,
-    top: Annotated[int, typer.Option(min=1, help="How many heads to show.")] = 20,
+    top: Annotated[int, typer.Option(min=1, help="Number of heads to show.")] = 20,
     off_sink: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--off-sink", help="Without the sinks: the first token of a decoder, special tokens.")
+        bool,
+        typer.Option(
+            "--off-sink",
+            help="Measure attention without the attention sinks (a decoder's first token, special tokens), with each row "
+            "renormalized.",
+        ),
     ] = False,
-    stack: Annotated[str | None, typer.Option(help="encoder, decoder or cross, where there are several.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Also write all heads and measures to this file.")] = None,
+    stack: Annotated[
+        str | None, typer.Option(help="encoder, decoder or cross, for a model with several stacks.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write all heads and measures to this CSV file.")] = None,
 ) -> None:
-    """Measure every head of a model on a text, or of a saved trace: where it looks, and how widely."""
+    """Measure where each head attends and how broadly, on a text or a saved trace."""
     from rich.console import Console
 
     if csv is not None and (csv.is_dir() or not csv.parent.is_dir()):
-        problem = "is a folder" if csv.is_dir() else "lies in a folder that does not exist"
-        raise InputError(f"The table cannot be written: {str(csv)!r} {problem}.")
+        problem = "is a folder" if csv.is_dir() else "is in a folder that does not exist"
+        raise InputError(f"Cannot write the table: {str(csv)!r} {problem}.")
     name = by.strip().replace("-", "_")
     _check_name(name)
     trace = trace_of(source, text_or_chat(text, chat), pair, target)
@@ -58,8 +65,8 @@ def heads(
     if csv is not None:
         _write(ordered, csv)
     Console().print(_table(ordered.head(top), name))
-    typer.echo(_said(found, name, top, off_sink=off_sink))
-    say_edits(trace)
+    typer.echo(_summary(found, name, top, off_sink=off_sink))
+    print_edits(trace)
     if csv is not None:
         typer.echo(f"{csv}: all {len(found)} heads, {len(found.columns) - 2} measures.")
 
@@ -69,32 +76,34 @@ def _check_name(name: str) -> None:
 
     names = [measure.name for measure in MEASURES]
     if name not in names:
-        raise InputError(f"There is no measure {name!r}; --by takes one of {', '.join(names)}.")
+        raise InputError(f"Unknown measure {name!r}. --by must be one of {', '.join(names)}.")
 
 
 def _measured(trace: Trace, stack: str | None, by: str, *, off_sink: bool) -> pandas.DataFrame:
-    """The measures of every head, among which `by` is defined."""
+    """The measures of every head. Raises `InputError` if `by` is not defined for this input."""
     from attnscope import analysis
 
     if stack not in trace.stacks and (stack is not None or len(trace.stacks) > 1):
-        raise InputError(f"Choose one of the stacks {', '.join(trace.stacks)} with --stack; got {stack or 'none'}.")
+        raise InputError(f"--stack must be one of {', '.join(trace.stacks)}; got {stack or 'none'}.")
     names = [measure.name for measure in analysis.MEASURES]
     found = analysis.heads(trace, stack, off_sink=off_sink)
     defined = _defined(found)
     if by not in defined:
-        known = ", ".join(name for name in names if name in defined)
-        without = " without the sinks" if off_sink else ""
-        raise InputError(f"The measure {by!r} is not defined for this input{without}; there are {known or 'none'}.")
+        available = ", ".join(name for name in names if name in defined)
+        without = " without attention sinks" if off_sink else ""
+        raise InputError(
+            f"The measure {by!r} is not defined for this input{without}. Defined measures: {available or 'none'}."
+        )
     return found
 
 
 def _defined(found: pandas.DataFrame) -> list[str]:
-    """The columns in which any head has a number."""
+    """The columns in which at least one head has a number."""
     return [str(name) for name in found.dropna(axis=1, how="all").columns]
 
 
 def _table(found: pandas.DataFrame, by: str) -> Table:
-    """One row a head: its name, the measure that orders, and the others."""
+    """One row per head: its name, the measure it is ranked by, and the other measures."""
     from rich.table import Table
 
     from attnscope.analysis import MEASURES
@@ -110,14 +119,14 @@ def _table(found: pandas.DataFrame, by: str) -> Table:
     return table
 
 
-def _said(found: pandas.DataFrame, by: str, top: int, *, off_sink: bool) -> str:
-    """What is shown, and what the measure says."""
+def _summary(found: pandas.DataFrame, by: str, top: int, *, off_sink: bool) -> str:
+    """What the table shows, and what the measure means."""
     from attnscope.analysis import MEASURES
 
-    one = next(measure for measure in MEASURES if measure.name == by)
-    unit = f" ({one.unit})" if one.unit else ""
-    left = " Sinks are left out and rows brought back to a sum of 1." if off_sink else ""
-    return f"{min(top, len(found))} of {len(found)} heads by {one.title}{unit}. {one.sentence}{left}"
+    measure = next(measure for measure in MEASURES if measure.name == by)
+    unit = f" ({measure.unit})" if measure.unit else ""
+    note = " Attention sinks are dropped and each row is renormalized." if off_sink else ""
+    return f"{min(top, len(found))} of {len(found)} heads by {measure.title}{unit}. {measure.sentence}{note}"
 
 
 def _number(value: float) -> str:

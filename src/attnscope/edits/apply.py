@@ -1,7 +1,7 @@
-"""The stages of a plan on the tensors of one layer.
+"""Apply the stages of a plan to the tensors of one layer.
 
-Shapes are transformers': q, k and v [batch, head, position, dim], outputs [batch, query, head, dim].
-Nothing is written to the tensors that were given: what is changed is copied first, and only then.
+Shapes are those of transformers: q, k and v [batch, head, position, dim], outputs [batch, query, head, dim]. Input tensors are
+never modified; a tensor is copied before it is changed, and only if it is changed.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from attnscope.trace.positions import span_words
 
 @dataclass(frozen=True)
 class Scores:
-    """Rows of scores [row, key] of one head with everything applied (-inf: not allowed), and the head's learned sink."""
+    """Rows of scores [row, key] of one head with everything applied (-inf where masked), and the head's learned sink."""
 
     scores: Tensor
     sink: Tensor | None = None
 
     @property
     def weights(self) -> Tensor:
-        """Their softmax; 0 where no key is left."""
-        found = (
+        """The softmax of the scores; 0 in rows where no key is left."""
+        scores = (
             self.scores if self.sink is None else torch.cat([self.scores, self.sink.expand(len(self.scores), 1)], dim=1)
         )
-        return torch.softmax(found, dim=-1).nan_to_num(0.0)[:, : self.scores.shape[1]]
+        return torch.softmax(scores, dim=-1).nan_to_num(0.0)[:, : self.scores.shape[1]]
 
 
 ScoresOf = Callable[[int, int, Tensor], Scores]
-"""From a row of the batch, a head and query rows (as the call counts them) to their scores."""
+"""Computes scores from a batch row, a head and query indices within the call."""
 
 
-Own = Callable[[int], QKRecord | None]
-"""From a row of the batch to what it attends with where no edit of weights acts."""
+OwnRecord = Callable[[int], QKRecord | None]
+"""Returns the record of a batch row as it is without the edits of weights and outputs."""
 
 
 @dataclass
 class Outcome:
-    """What the edits of one layer came to for one row of the batch, as a record keeps it, and sentences about it."""
+    """The effect of one layer's edits on one row of the batch, in the form that a record keeps, and notes for the user."""
 
     cuts: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
     rows: dict[tuple[int, int], Tensor] = field(default_factory=dict[tuple[int, int], Tensor])
@@ -55,7 +55,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list[str])
 
     def edited(self, queries: int, keys: int, v_dim: int) -> Overrides | None:
-        """As a record keeps it; None where neither weights nor outputs were changed."""
+        """The effect as `Overrides`; None if neither weights nor outputs were changed."""
         if not self.rows and not self.outputs:
             return None
         places, heads = sorted(self.rows), sorted(self.outputs)
@@ -71,7 +71,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Layer:
-    """Where the numbers of a call lie: query i of it is position `before + i`, key j is position `first_key + j`."""
+    """A layer's plan, and the positions of one call: query i is position `before + i`, key j is position `first_key + j`."""
 
     plan: LayerPlan
     before: int = 0
@@ -79,7 +79,7 @@ class Layer:
     name: str = ""
 
     def scaled(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """q, k and v with their dimensions scaled."""
+        """Scale dimensions of q, k and v."""
         vectors = {"q": query, "k": key, "v": value}
         for which in {one.vector for one in self.plan.neurons}:
             changed = vectors[which].clone()
@@ -90,10 +90,10 @@ class Layer:
             vectors[which] = changed
         return vectors["q"], vectors["k"], vectors["v"]
 
-    def reweighted(self, output: Tensor, value: Tensor, scores: ScoresOf, own: Own, outcome: Outcome) -> Tensor:
-        """The output with the rows computed anew whose weights are edited. `outcome` is that of the batch's first row.
+    def reweighted(self, output: Tensor, value: Tensor, scores: ScoresOf, own: OwnRecord, outcome: Outcome) -> Tensor:
+        """Recompute the output rows whose weights are edited. `outcome` records the effect on the first row of the batch.
 
-        Weights from elsewhere that are the head's own anyway leave its output alone, to the last bit.
+        Patched weights that equal the head's own leave its output unchanged, bit for bit.
         """
         if not self.plan.weights:
             return output
@@ -109,7 +109,7 @@ class Layer:
                 )
                 found = (weights.to(exact) @ exact).to(output.dtype)
                 there = at.to(output.device)
-                if not self._has_weights(
+                if not self._equals_own_weights(
                     edits, own, (row, head), at, weights, near=_near(found, output[row, there, head])
                 ):
                     output[row, there, head] = found
@@ -117,11 +117,11 @@ class Layer:
                     kept = weights.detach().float().cpu()
                     outcome.rows.update({(head, int(query)): kept[i] for i, query in enumerate(at)})
             if row == 0 and any(isinstance(one, PatchedRows) for one in edits):
-                self._note_forbidden(own(row), head, outcome)
+                self._note_masked(own(row), head, outcome)
         return output
 
-    def replaced(self, output: Tensor, own: Own, outcome: Outcome) -> Tensor:
-        """The heads' outputs scaled or replaced. An output from elsewhere that is the head's own anyway leaves it alone."""
+    def replaced(self, output: Tensor, own: OwnRecord, outcome: Outcome) -> Tensor:
+        """Scale or replace the heads' outputs. A patched output that equals the head's own leaves it unchanged, bit for bit."""
         if not self.plan.outputs:
             return output
         output = output.clone()
@@ -146,7 +146,7 @@ class Layer:
             for row in range(output.shape[0])[_rows(one.row)] if len(found) else ():
                 before = any((one.head, which) in changed for which in (None, row))
                 there = output[row, : len(found), one.head]
-                if before or not _has_output(own, row, one.head, found, near=_near(found.to(there), there)):
+                if before or not _equals_own_output(own, row, one.head, found, near=_near(found.to(there), there)):
                     there.copy_(found.to(there))
             changed.add((one.head, one.row))
             if first:
@@ -154,17 +154,17 @@ class Layer:
                 outcome.outputs[one.head][: len(found)] = found.to(output.dtype).float()
         return output
 
-    def _has_weights(
+    def _equals_own_weights(
         self,
         edits: list[Cut | Set | PatchedRows],
-        own: Own,
+        own: OwnRecord,
         where: tuple[int, int],
         at: Tensor,
         weights: Tensor,
         *,
         near: bool,
     ) -> bool:
-        """Whether the patched weights of the queries `at` are those that the head has without them."""
+        """Whether the patched weights of the queries `at` equal the head's own."""
         if not near or not all(isinstance(one, PatchedRows) for one in edits):
             return False
         record = own(where[0])
@@ -172,8 +172,8 @@ class Layer:
             record.attention(torch.tensor([where[1]]), at)[0], weights.float().cpu()
         )
 
-    def _note_forbidden(self, record: QKRecord | None, head: int, outcome: Outcome) -> None:
-        """Say where a head was given weights of keys that its queries may not look at (the future, say)."""
+    def _note_masked(self, record: QKRecord | None, head: int, outcome: Outcome) -> None:
+        """Add a note if a patch puts weight on keys that are masked for the query (future tokens, for example)."""
         at = sorted(query for one, query in outcome.rows if one == head)
         if record is None or not at:
             return
@@ -183,19 +183,19 @@ class Layer:
         if bool(wrong.any()):
             row, key = wrong.nonzero()[0].tolist()
             outcome.notes.append(
-                f"PatchHead gives head {self.name}{head} weight on keys that its queries may not look at: query "
-                f"{at[row] + self.before} on key {key + self.first_key}, and {int(wrong.sum()) - 1} more."
+                f"PatchHead puts weight on masked keys in head {self.name}{head}: query {at[row] + self.before} on key "
+                f"{key + self.first_key}, and {int(wrong.sum()) - 1} more."
             )
 
     def _touched(self, batch: int) -> Iterator[tuple[int, int]]:
-        """The (row of the batch, head) that have edited weights."""
+        """All pairs (batch row, head) with edited weights."""
         for head in sorted({one.head for one in self.plan.weights}):
             rows = {one.row for one in self.plan.weights if one.head == head}
             for row in range(batch) if None in rows else sorted(row for row in rows if row is not None and row < batch):
                 yield row, head
 
     def _queries(self, edits: list[Cut | Set | PatchedRows], queries: int) -> Tensor:
-        """The queries of this call whose rows are edited."""
+        """The indices of this call's queries whose weights are edited."""
         named: set[int] = set()
         for one in edits:
             if isinstance(one, PatchedRows):
@@ -208,8 +208,8 @@ class Layer:
     def _check_whole(self, one: PatchedRows | Patched, what: str, has: int, queries: int) -> None:
         if one.whole and self.before == 0 and has != queries:
             raise InputError(
-                f"PatchHead of head {self.name}{one.head} has the {what} of {has} queries, and this input has {queries}: use a "
-                "source of as many tokens."
+                f"PatchHead of head {self.name}{one.head} has the {what} of {has} queries, but this input has {queries}. Use a "
+                "source with the same number of tokens."
             )
 
     def _weights(
@@ -235,8 +235,8 @@ class Layer:
                 there = self._unmasked(one, allowed[i])
                 if not there:
                     outcome.notes.append(
-                        f"In head {self.name}{head}, query {one.query} cannot attend to {_keys(one.keys)} anyway: the cut "
-                        "changes nothing."
+                        f"CutEdge changes nothing in head {self.name}{head}: query {one.query} could not attend to "
+                        f"{_keys(one.keys)} before the cut."
                     )
                 found.scores[i, there] = -torch.inf
                 outcome.cuts += [(head, one.query - self.before, key) for key in there]
@@ -252,19 +252,19 @@ class Layer:
     def _patch(self, one: PatchedRows, at: Tensor, keys: int) -> Tensor:
         if one.keys > keys + self.first_key:
             raise InputError(
-                f"PatchHead of head {self.name}{one.head} has the attention to {one.keys} keys, and this input has "
-                f"{keys + self.first_key}: use a source of as many tokens."
+                f"PatchHead of head {self.name}{one.head} has the attention to {one.keys} keys, but this input has "
+                f"{keys + self.first_key}. Use a source with the same number of tokens."
             )
         rows = one.weights(at + self.before)[:, self.first_key :]
         return torch.nn.functional.pad(rows, (0, keys - rows.shape[1]))
 
     def _set(self, one: Set, row: Tensor, allowed: Tensor, found: Scores, outcome: Outcome) -> None:
-        """Write the weight into a row and scale the rest of it; a learned sink is part of the rest."""
+        """Set the weight of some keys of a row and rescale the rest to `1 - weight`; a learned sink is part of the rest."""
         keys = self._unmasked(one, allowed)
         if not keys:
             raise InputError(
-                f"SetAttention: in head {self.name}{one.head}, {_keys(one.keys)} {'are' if len(one.keys) > 1 else 'is'} masked "
-                f"for query {one.query}, so no weight can be set."
+                f"SetAttention cannot set a weight in head {self.name}{one.head}: query {one.query} cannot attend to "
+                f"{_keys(one.keys)}. Choose a key that is not masked."
             )
         shares = row[keys].clone()
         total = shares.sum()
@@ -275,8 +275,8 @@ class Layer:
         scale = torch.where(rest > 0, (1 - one.weight) / rest, torch.zeros_like(rest))
         if not bool(rest > 0) and one.weight < 1:
             outcome.notes.append(
-                f"In head {self.name}{one.head}, query {one.query} attends to nothing but {_keys(one.keys)}, so its row now sums "
-                f"to {one.weight:g}."
+                f"In head {self.name}{one.head}, query {one.query} has no weight on keys other than {span_words(one.keys)}, so "
+                f"its row now sums to {one.weight:g}."
             )
         row.copy_(others * scale)
         row[keys] = one.weight * shares
@@ -288,9 +288,9 @@ class Layer:
 
 
 def added(vectors: tuple[Vector, ...], side: str, states: Tensor, before: int) -> Tensor:
-    """The residual stream [batch, position, model_dim] at one side of a block with its vectors added.
+    """Add vectors to the residual stream [batch, position, model_dim] on one side of a block, its input or output.
 
-    Raises `InputError` where a vector has another size than the stream.
+    Raises `InputError` if a vector is not as long as the stream is wide.
     """
     chosen = [one for one in vectors if one.at == side]
     if not chosen:
@@ -299,7 +299,7 @@ def added(vectors: tuple[Vector, ...], side: str, states: Tensor, before: int) -
     for one in chosen:
         if len(one.value) != states.shape[-1]:
             raise InputError(
-                f"AddVector: the vector has {len(one.value)} numbers; the residual stream has {states.shape[-1]}."
+                f"The vector of AddVector has {len(one.value)} numbers, but the residual stream has {states.shape[-1]}."
             )
         if one.position is None:
             states[_rows(one.row)] += one.value.to(states)
@@ -313,14 +313,14 @@ def _keys(keys: tuple[int, ...]) -> str:
 
 
 def _near(one: Tensor, other: Tensor) -> bool:
-    """Whether two outputs differ by so little that it may be rounding: only then a closer look is worth its time."""
+    """Whether two outputs differ by so little that it may be rounding. Only then is the slow exact comparison made."""
     return torch.allclose(
         one.float(), other.float(), rtol=0.02, atol=0.02 * float(other.abs().max()) if len(other) else 0
     )
 
 
-def _has_output(own: Own, row: int, head: int, found: Tensor, *, near: bool) -> bool:
-    """Whether these are the outputs that the head's own record gives."""
+def _equals_own_output(own: OwnRecord, row: int, head: int, found: Tensor, *, near: bool) -> bool:
+    """Whether these outputs equal those computed from the head's own record."""
     record = own(row) if near else None
     if record is None:
         return False

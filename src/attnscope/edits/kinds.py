@@ -2,7 +2,7 @@
 
 Edits act in the order of the computation: q, k and v (`ScaleNeuron`), scores (`CutEdge`), weights (`SetAttention`,
 `PatchHead` of attention), head outputs (`ScaleHead`, `MeanHead`, `ResampleHead`, `PatchHead` of output), residual stream
-(`AddVector`). Edits of the same stage act in the order of the list. The equations are in docs/edits-maths.md.
+(`AddVector`). Edits of the same stage act in the order of the list. The equations are in docs/explanation/edits-maths.md.
 
 `query`, `key` and `position` are an index, a word of the text (`"nurse"`), one of its occurrences (`("the", 2)`, counted from 1)
 or a span of indices (`[4, 5]`, `range(4, 6)`). A word of several tokens is the span of them. Words are looked up when a model

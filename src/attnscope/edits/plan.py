@@ -1,8 +1,8 @@
-"""`Plan`: edits made ready for a pass, layer by layer and stage by stage, in the order of the computation.
+"""`Plan`: edits prepared for a forward pass, by layer and stage, in the order of the computation.
 
     q, k, v  →  scores  →  weights  →  head outputs  →  residual stream
 
-A plan is looked up by stack and layer; a layer that no edit names has none, and what it computes is not touched.
+A plan is looked up by stack and layer. A layer without edits has no entry, and its computation is left unchanged.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from attnscope.types import LayerShape, Stack
 
 @dataclass(frozen=True)
 class Planned:
-    """An edit for one row of a batch; for every row where `row` is None."""
+    """An edit for one row of a batch, or for every row if `row` is None."""
 
     edit: Edit
     row: int | None = None
@@ -52,25 +52,31 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """Edits ready for a pass. `layers` is by (stack, layer); `warnings` are sentences for whoever asked for the edits."""
+    """Edits prepared for a forward pass.
+
+    Attributes:
+        edits: The edits, in the order in which they were passed.
+        layers: What is changed in each layer, by (stack, layer).
+        warnings: Sentences for the user about side effects, such as heads that share an edited key.
+    """
 
     edits: tuple[Edit, ...]
     layers: Mapping[tuple[str, int], LayerPlan]
     warnings: tuple[str, ...] = ()
 
     def at(self, stack: str, layer: int) -> LayerPlan | None:
-        """What is changed in a layer; None where nothing is."""
+        """The plan of a layer; None if no edit changes it."""
         return self.layers.get((stack, layer))
 
     @property
     def has_vectors(self) -> bool:
-        """Whether anything is added to the residual stream."""
+        """Whether any edit adds a vector to the residual stream."""
         return any(layer.vectors for layer in self.layers.values())
 
 
 @dataclass
-class _Growing:
-    """The plan of one layer while edits are added."""
+class _LayerPlanBuilder:
+    """The plan of one layer while edits are being added."""
 
     neurons: list[Neurons] = field(default_factory=list[Neurons])
     weights: list[Cut | Set | PatchedRows] = field(default_factory=list["Cut | Set | PatchedRows"])
@@ -89,13 +95,22 @@ def plan(
     further: Lengths | None = None,
     tokens: Texts | None = None,
 ) -> Plan:
-    """The plan of `edits` for a model with these `stacks`. Its own `edits` name all positions by indices.
+    """Check edits against a model and prepare them for a forward pass. The plan's own `edits` name all positions by index.
 
-    `rotary` tells which dimensions rotate together, `lengths` how many queries and keys each stack has in the first forward pass,
-    `further` how many of both may follow in later ones (generation), and `tokens` what words in edits are looked up in. Raises
-    `InputError` for an edit that doesn't fit the model or the input, `MissingError` for one that refers to a missing trace.
+    Args:
+        edits: The edits, a single one or a list; `Planned` restricts one to a row of the batch.
+        stacks: The stacks of the model, by name.
+        rotary: The rotary embedding of every layer, by stack: which dimensions rotate together.
+        lengths: The number of (queries, keys) of each stack in the first forward pass; None if unknown.
+        tokens: The (query tokens, key tokens) of each stack, in which words are looked up; None if there is no text.
+        further: How many more (queries, keys) may follow in later passes (generation).
+
+    Raises:
+        InputError: An edit does not fit the model or the input.
+        MissingError: An edit refers to a trace that is not available.
+        UnsupportedError: An edit takes head outputs from a trace that has only attention weights.
     """
-    growing: dict[tuple[str, int], _Growing] = {}
+    builders: dict[tuple[str, int], _LayerPlanBuilder] = {}
     warnings: dict[str, None] = {}
     made: list[Edit] = []
     planned = [one if isinstance(one, Planned) else Planned(one) for one in _edits(edits)]
@@ -108,34 +123,34 @@ def plan(
         if size is not None:
             more = (further or {}).get(name, (0, 0))
             check_positions(one.edit, size[0] + more[0], size[1] + more[1])
-        layer = growing.setdefault((name, one.edit.layer), _Growing())
-        if isinstance(one.edit, AddVector):  # also where a layer has no attention
+        layer = builders.setdefault((name, one.edit.layer), _LayerPlanBuilder())
+        if isinstance(one.edit, AddVector):  # the only edit that needs no attention in its layer
             value = torch.tensor(one.edit.vector, dtype=torch.float32)
             layer.vectors += [Vector(one.row, at, value, one.edit.at) for at in span_of(one.edit.position) or (None,)]
             continue
         shape = shape_of(one.edit, stacks[name])
-        turning = (rotary or {}).get(name, ())
-        turns = turning[one.edit.layer] if one.edit.layer < len(turning) else None
-        warnings.update(dict.fromkeys(remarks(one.edit, shape, turns)))
+        by_layer = (rotary or {}).get(name, ())
+        layer_rotary = by_layer[one.edit.layer] if one.edit.layer < len(by_layer) else None
+        warnings.update(dict.fromkeys(remarks(one.edit, shape, layer_rotary)))
         _add(layer, one, name, shape, size)
     layers = {
         place: LayerPlan(tuple(one.neurons), tuple(one.weights), tuple(one.outputs), tuple(one.vectors))
-        for place, one in growing.items()
+        for place, one in builders.items()
     }
     return Plan(tuple(made), layers, tuple(warnings))
 
 
-def _edits(given: Any) -> list[Edit | Planned]:
-    found: list[Any] = list(given) if isinstance(given, (list, tuple)) else [given]
-    for one in found:
+def _edits(edits: Any) -> list[Edit | Planned]:
+    listed: list[Any] = list(edits) if isinstance(edits, (list, tuple)) else [edits]
+    for one in listed:
         if not isinstance(one, (Edit, Planned)):
             raise InputError(
-                f"`edits` is a list of edits (`from attnscope import edits`); got {type(one).__name__} in it."
+                f"`edits` must be a list of edits (see `attnscope.edits`); got an item of type {type(one).__name__}."
             )
-    return found
+    return listed
 
 
-def _add(layer: _Growing, one: Planned, stack: str, shape: LayerShape, size: tuple[int, int] | None) -> None:
+def _add(layer: _LayerPlanBuilder, one: Planned, stack: str, shape: LayerShape, size: tuple[int, int] | None) -> None:
     edit, row = one.edit, one.row
     match edit:
         case ScaleNeuron():
@@ -161,7 +176,7 @@ def _add(layer: _Growing, one: Planned, stack: str, shape: LayerShape, size: tup
             _fits(edit, (len(outputs),), size and size[:1])
             layer.outputs.append(Patched(row, edit.head, outputs, whole=size is None))
         case _:
-            raise InputError(f"{edit.kind} is an edit of no known kind.")
+            raise InputError(f"{edit.kind} is not a known kind of edit.")
 
 
 def _patched_rows(edit: PatchHead, row: int | None, stack: str, size: tuple[int, int] | None) -> PatchedRows:
@@ -174,8 +189,8 @@ def _fits(edit: PatchHead, has: tuple[int, ...], size: tuple[int, ...] | None) -
     if size is not None and has != size:
         what = ("queries", "queries and keys")[len(size) - 1]
         raise InputError(
-            f"PatchHead of {edit.place} takes its {edit.what} from {_times(has)} {what}, and this input has {_times(size)}: use "
-            "a source of as many tokens."
+            f"PatchHead of {edit.place} takes its {edit.what} from {_times(has)} {what}, but this input has {_times(size)}. Use "
+            "a source with the same number of tokens."
         )
 
 

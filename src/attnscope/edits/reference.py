@@ -1,7 +1,7 @@
-"""Where an edit takes values from: a trace, several traces, or an array of numbers.
+"""Sources of values for an edit: a trace, several traces, or an array of numbers.
 
-A trace inside an edit stands in its written form by its id alone. `TraceRef` is such an id without the trace: enough to
-read, compare and write the edit, not to apply it.
+In JSON, a trace inside an edit is represented only by its id. A `TraceRef` is such an id without the trace: enough to read,
+compare and write the edit, but not to apply it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Rows = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class TraceRef:
-    """A trace that is not at hand, by its id."""
+    """A reference by `id` to a trace that is not loaded."""
 
     id: str
 
@@ -29,45 +29,46 @@ class TraceRef:
         return f"TraceRef({self.id!r})"
 
 
-def reference_of(given: Any, what: str) -> Any:
-    """`given` as an edit keeps it: a trace, a tuple of traces, or an array [row, number] as nested tuples of numbers.
+def reference_of(value: Any, what: str) -> Any:
+    """`value` as an edit stores it: a trace, a tuple of traces, or an array [row, number] as nested tuples of numbers.
 
-    Raises `InputError` where it is none of these; `what` names it.
+    Raises `InputError` for anything else; `what` names the argument in the message.
     """
-    if isinstance(given, (Trace, TraceRef)):
-        return given
-    if isinstance(given, (list, tuple)) and given and all(isinstance(one, (Trace, TraceRef)) for one in given):  # pyright: ignore[reportUnknownVariableType]
-        return tuple(cast("Sequence[Trace | TraceRef]", given))
-    return numbers_of(given, what)
+    if isinstance(value, (Trace, TraceRef)):
+        return value
+    if isinstance(value, (list, tuple)) and value and all(isinstance(one, (Trace, TraceRef)) for one in value):  # pyright: ignore[reportUnknownVariableType]
+        return tuple(cast("Sequence[Trace | TraceRef]", value))
+    return numbers_of(value, what, "a trace, a list of traces, or an array")
 
 
-def numbers_of(given: Any, what: str) -> Rows:
-    """An array of one or two dimensions as nested tuples [row, number]; one dimension is one row."""
+def numbers_of(value: Any, what: str, expected: str = "an array") -> Rows:
+    """An array of one or two dimensions as nested tuples [row, number]; one dimension is a single row.
+
+    Raises `InputError` for anything else; `what` and `expected` are words for the message.
+    """
     try:
-        plain = torch.as_tensor(given)
+        plain = torch.as_tensor(value)
         if plain.dtype == torch.bool or plain.is_complex():
             raise TypeError(plain.dtype)
-        array = plain.detach().cpu().double() if plain is given else torch.as_tensor(given, dtype=torch.float64)
+        array = plain.detach().cpu().double() if plain is value else torch.as_tensor(value, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise InputError(
-            f"{what} is a trace, a list of traces, or an array of real numbers; got {_kind(given)}."
-        ) from error
+        raise InputError(f"{what} must be {expected} of real numbers; got {_kind(value)}.") from error
     if array.ndim not in (1, 2) or not array.numel() or not bool(array.isfinite().all()):
         raise InputError(
-            f"{what} is a trace, a list of traces, or an array of one or two dimensions with finite numbers; got an array of "
-            f"shape {tuple(array.shape)}."
+            f"{what} must be {expected} of finite numbers with one or two dimensions; got an array of shape {tuple(array.shape)}"
+            f"{'' if not array.numel() or bool(array.isfinite().all()) else ' with NaN or infinity'}."
         )
     rows = cast("list[list[float]]", (array[None] if array.ndim == 1 else array).tolist())
     return tuple(tuple(row) for row in rows)
 
 
-def _kind(given: object) -> str:
-    dtype = getattr(given, "dtype", None)
-    return type(given).__name__ + ("" if dtype is None else f" of {dtype}")
+def _kind(value: object) -> str:
+    dtype = getattr(value, "dtype", None)
+    return type(value).__name__ + ("" if dtype is None else f" of {dtype}")
 
 
 def written(reference: Any) -> Any:
-    """A reference as a JSON value."""
+    """Convert a reference to a JSON value."""
     if isinstance(reference, (Trace, TraceRef)):
         return {"trace": reference.id}
     if isinstance(reference[0], (Trace, TraceRef)):
@@ -76,7 +77,7 @@ def written(reference: Any) -> Any:
 
 
 def shown(reference: Any) -> str:
-    """A reference as Python that `from attnscope.edits import *` evaluates."""
+    """A reference as Python source that evaluates after `from attnscope.edits import *`."""
     if isinstance(reference, (Trace, TraceRef)):
         return repr(TraceRef(reference.id))
     if isinstance(reference[0], (Trace, TraceRef)):
@@ -88,7 +89,7 @@ Find = Callable[[str], Trace]
 
 
 def finder(traces: Trace | Sequence[Trace] | Mapping[str, Trace] | Find | None) -> Find:
-    """A function from an id to the trace, for traces given in any of these ways. It raises `MissingError` for an unknown id."""
+    """Return a function that looks up a trace by id in `traces`. It raises `MissingError` for an unknown id."""
     if callable(traces):
         return traces
     if isinstance(traces, Trace):
@@ -97,14 +98,16 @@ def finder(traces: Trace | Sequence[Trace] | Mapping[str, Trace] | Find | None) 
 
     def find(ident: str) -> Trace:
         if ident not in known:
-            raise MissingError(f"An edit refers to the trace {ident[:64]!r}, which is not here; pass it in `traces=`.")
+            raise MissingError(
+                f"An edit refers to trace {ident[:64]!r}, which was not found. Pass the trace in `traces=`."
+            )
         return known[ident]
 
     return find
 
 
 def read(written_: Any, find: Find, what: str) -> Any:
-    """What `written` gave, each trace looked up by `find`."""
+    """Read the JSON value of a reference, as returned by `written`; `find` looks up traces by id."""
     if isinstance(written_, Mapping):
         fields = cast("Mapping[str, Any]", written_)
         if set(fields) == {"trace"} and isinstance(fields["trace"], str):
@@ -114,5 +117,5 @@ def read(written_: Any, find: Find, what: str) -> Any:
     if isinstance(written_, list) and written_ and all(isinstance(one, Mapping) for one in cast("list[Any]", written_)):
         return [read(one, find, what) for one in cast("list[Any]", written_)]
     raise InputError(
-        f'{what} is {{"trace": "<id>"}}, a list of such, or {{"array": [[…]]}}; got {type(written_).__name__}.'
+        f'{what} must be {{"trace": "<id>"}}, a list of these, or {{"array": [[…]]}}; got {type(written_).__name__}.'
     )

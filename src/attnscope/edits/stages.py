@@ -1,7 +1,7 @@
-"""What a plan does in one layer, as plain values: one class for each thing that can be done.
+"""The operations of a plan in one layer, one dataclass per kind of operation.
 
-Every one has the `row` of the batch that it is for (None: all). Query and key positions are absolute: in generation they
-count from the first token of the text, not of the step.
+Each has the `row` of the batch that it applies to (None: all rows). Query and key positions are absolute: in generation they
+count from the first token of the text, not from the first of the decoding step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Neurons:
-    """Dimensions of one vector of a head (for k and v: of a key/value head) times a factor."""
+    """Multiply dimensions of a head's q, k or v by a factor. For k and v, `head` is a key/value head."""
 
     row: int | None
     vector: Literal["q", "k", "v"]
@@ -29,7 +29,7 @@ class Neurons:
 
 @dataclass(frozen=True)
 class Cut:
-    """Scores of -inf for some keys of one query."""
+    """Set the scores of some keys of one query to -inf."""
 
     row: int | None
     head: int
@@ -39,7 +39,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Set:
-    """The weight of some keys together for one query, and the rest of its row scaled."""
+    """Set the weight of some keys together, for one query, and rescale the rest of its row."""
 
     row: int | None
     head: int
@@ -50,9 +50,10 @@ class Set:
 
 @dataclass(frozen=True)
 class PatchedRows:
-    """The first `queries` rows of a head's weights, of `keys` keys, from elsewhere: `weights` gives rows of them.
+    """Replace the first `queries` rows of a head's weights over `keys` keys; `weights` returns the rows at given positions.
 
-    Where the input was not known beforehand, a pass from its first token on must have just as many queries (`whole`).
+    `whole` is set if the length of the input was unknown when the edit was planned: a forward pass that starts at the first
+    token must then have exactly `queries` queries.
     """
 
     row: int | None
@@ -65,7 +66,7 @@ class PatchedRows:
 
 @dataclass(frozen=True)
 class Scaled:
-    """A head's output times a factor."""
+    """Multiply a head's output by a factor."""
 
     row: int | None
     head: int
@@ -74,20 +75,20 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Mean:
-    """One vector as a head's output at every query."""
+    """Replace a head's output by one vector at every query."""
 
     row: int | None
     head: int
     value: Float[Tensor, "v_dim"]
 
-    def at(self, before: int, queries: int) -> Float[Tensor, "query v_dim"]:  # noqa: ARG002 - the same at all
-        """The outputs at the positions from `before`."""
+    def at(self, before: int, queries: int) -> Float[Tensor, "query v_dim"]:  # noqa: ARG002 - the same at every position
+        """The outputs at `queries` positions from `before`."""
         return self.value.expand(queries, -1)
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """One of the samples as a head's output at each query; which one depends on the seed and the position alone."""
+    """Replace a head's output at each query by one of the samples, chosen by the seed and the position alone."""
 
     row: int | None
     head: int
@@ -95,15 +96,15 @@ class Resampled:
     seed: int
 
     def at(self, before: int, queries: int) -> Float[Tensor, "query v_dim"]:
-        """The outputs at the positions from `before`."""
-        drawn = Random(self.seed)  # noqa: S311 - no secret
-        chosen = [drawn.randrange(len(self.samples)) for _ in range(before + queries)]
+        """The outputs at `queries` positions from `before`."""
+        random = Random(self.seed)  # noqa: S311 - not for secrets
+        chosen = [random.randrange(len(self.samples)) for _ in range(before + queries)]
         return self.samples[torch.tensor(chosen[before:], dtype=torch.long)]
 
 
 @dataclass(frozen=True)
 class Patched:
-    """Outputs of a head from elsewhere, for as many positions as there are; `whole` is as for `PatchedRows`."""
+    """Replace a head's outputs at the first `len(outputs)` positions; `whole` is as for `PatchedRows`."""
 
     row: int | None
     head: int
@@ -111,13 +112,13 @@ class Patched:
     whole: bool = True
 
     def at(self, before: int, queries: int) -> Float[Tensor, "some v_dim"]:
-        """The outputs at the positions from `before`; fewer than `queries` where the source ends."""
+        """The outputs at `queries` positions from `before`; fewer if the source ends before."""
         return self.outputs[before : before + queries]
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector added to the residual stream."""
+    """Add a vector to the residual stream."""
 
     row: int | None
     position: int | None
@@ -127,7 +128,7 @@ class Vector:
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """What is done in one layer, stage by stage; within a stage in the order of the list of edits."""
+    """The operations in one layer by stage; within a stage, in the order of the list of edits."""
 
     neurons: tuple[Neurons, ...]
     weights: tuple[Cut | Set | PatchedRows, ...]

@@ -9,7 +9,7 @@ from typing import Any
 
 from attnscope.appearance.characters import printable
 from attnscope.appearance.numerals import counted
-from attnscope.edits import sentence_of
+from attnscope.edits.serialization import sentence_of
 from attnscope.figures.text import labels
 from attnscope.trace import Trace
 from attnscope.types import Token

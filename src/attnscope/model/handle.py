@@ -1,4 +1,4 @@
-"""`ModelHandle`: a Hugging Face model, its preprocessor, and what probing it has shown."""
+"""`ModelHandle`: a Hugging Face model, its preprocessor, and what the probe found out about it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from attnscope.model.architecture.dummy_inputs import Kind, kind_of, probe_input
 from attnscope.model.architecture.probe import Architecture, probe
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.context_length import position_limit
-from attnscope.model.hf.dual_encoder import PICTURES, TEXT, towers_of
+from attnscope.model.hf.dual_encoder import PIXELS, TEXT, towers_of
 from attnscope.model.hf.module_info import first_dtype
-from attnscope.model.inputs.audio import sound_part, text_part
+from attnscope.model.inputs.audio import feature_extractor_of, without_feature_extractor
 from attnscope.model.inputs.image_processor import Processors
 from attnscope.model.inputs.image_tokens import PatchCache
 from attnscope.model.inputs.preprocessor import Preprocessor
@@ -25,8 +25,8 @@ from attnscope.types import Stack
 class ModelHandle:
     """What every part of a `Model` works with. The architecture is probed once for each kind of input.
 
-    `module` is what is run: the Hugging Face model, or what `torch.compile` wrapped. `patches` is what was seen of the patches
-    of images.
+    `module` is what runs: the Hugging Face model, or the module that `torch.compile` wraps. `patches` caches what each position
+    of a vision model sees of an image.
     """
 
     def __init__(
@@ -42,10 +42,11 @@ class ModelHandle:
     ) -> None:
         if not isinstance(hf_model, nn.Module) or not hasattr(hf_model, "config"):
             raise InputError(
-                f"A transformers model is needed; got {type(hf_model).__name__}. To load one by name, call `attnscope.load`."
+                f"`hf_model` must be a transformers model; got {type(hf_model).__name__}. To load a model by "
+                "name, call `attnscope.load`."
             )
         self.hf_model = hf_model
-        self.module: nn.Module = getattr(hf_model, "_orig_mod", hf_model)  # a compiled model is run uncompiled
+        self.module: nn.Module = getattr(hf_model, "_orig_mod", hf_model)  # a compiled model runs uncompiled
         config: Any = hf_model.config
         self.name = name or str(getattr(config, "name_or_path", "") or type(hf_model).__name__)
         self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]
@@ -53,9 +54,12 @@ class ModelHandle:
         self.quantization = quantization or _quantization(config)
         self.patches: PatchCache = {}
         self.preprocessor = Preprocessor(
-            self.module, Processors.of(text_part(tokenizer)), sound_part(tokenizer), self.title
+            self.module,
+            Processors.of(without_feature_extractor(tokenizer)),
+            feature_extractor_of(tokenizer),
+            self.title,
         )
-        self._given = tokenizer
+        self._processor = tokenizer
         self._vision_stack = vision_stack
         self._architectures: dict[Kind, Architecture] = {}
 
@@ -66,13 +70,13 @@ class ModelHandle:
 
     @property
     def processor(self) -> Any:
-        """The full processor, image processor or feature extractor that the model came with, or None."""
+        """The processor, image processor or feature extractor that the model came with, or None."""
         processors = self.preprocessor.processors
         return processors.processor or processors.image_processor or self.preprocessor.feature_extractor
 
     @property
     def parameters(self) -> int:
-        """Number of parameters, shared ones counted once."""
+        """The number of parameters; shared ones count once."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
     @property
@@ -82,17 +86,17 @@ class ModelHandle:
 
     @property
     def kind(self) -> str:
-        """`"decoder"` (looks back only), `"encoder"`, or `"encoder-decoder"`."""
-        return self.towers[PICTURES].kind if self.towers else self.probed.architecture.kind
+        """`"decoder"` (causal), `"encoder"`, or `"encoder-decoder"`."""
+        return self.towers[PIXELS].kind if self.towers else self.probed.architecture.kind
 
     @property
     def max_tokens(self) -> int | None:
-        """How many tokens the model was made for, from its config; None where it does not say."""
+        """How many tokens the model was designed for, from its config; None if the config does not say."""
         return position_limit(self.module)[0]
 
     @property
     def stacks(self) -> dict[str, Stack]:
-        """The attention stacks and their sizes, found by a pass over a few tokens (once)."""
+        """The attention stacks and their sizes, found once by a pass on a few tokens."""
         if self.towers:
             return {name: stack for tower in self.towers.values() for name, stack in tower.stacks.items()}
         known = [self.probed.architecture, *self._architectures.values()]
@@ -100,7 +104,7 @@ class ModelHandle:
 
     @property
     def probed(self) -> ProbedModel:
-        """The model, probed with the inputs that it is usually given."""
+        """The model, probed with its ordinary kind of input."""
         return ProbedModel(self.module, self._architecture(usual_kind(self.module), None), self.title)
 
     def probed_for(self, inputs: Mapping[str, Tensor]) -> ProbedModel:
@@ -109,36 +113,36 @@ class ModelHandle:
 
     @cached_property
     def towers(self) -> dict[str, ModelHandle]:
-        """The models within that run alone for an image and for a text, by their main input."""
+        """The parts of the model that run alone for an image or for a text, by their main input."""
         return {
             name: ModelHandle(
                 module,
-                self._given,
+                self._processor,
                 name=self.name,
                 title=self.title,
                 revision=self.revision,
                 quantization=self.quantization,
-                vision_stack="vision" if name == PICTURES else None,
+                vision_stack="vision" if name == PIXELS else None,
             )
             for name, module in towers_of(self.module).items()
         }
 
     def tower_for(self, inputs: Mapping[str, Any]) -> ModelHandle:
-        """What runs for these inputs: this model, or the tower of it that reads them alone."""
-        of_each = {PICTURES, TEXT} & inputs.keys()
-        return self.towers[next(iter(of_each))] if self.towers and len(of_each) == 1 else self
+        """What runs for these inputs: the whole model, or one of its towers."""
+        main = {PIXELS, TEXT} & inputs.keys()
+        return self.towers[next(iter(main))] if self.towers and len(main) == 1 else self
 
-    def _architecture(self, kind: Kind, given: Mapping[str, Tensor] | None) -> Architecture:
+    def _architecture(self, kind: Kind, example: Mapping[str, Tensor] | None) -> Architecture:
         if kind not in self._architectures:
-            found = probe(self.module, probe_inputs(self.module, kind, given))
-            own = self._vision_stack
-            self._architectures[kind] = found if own is None else found.renamed("encoder", own)
+            found = probe(self.module, probe_inputs(self.module, kind, example))
+            name = self._vision_stack
+            self._architectures[kind] = found if name is None else found.renamed("encoder", name)
         return self._architectures[kind]
 
 
 def _quantization(config: Any) -> str | None:
-    described = getattr(config, "quantization_config", None)
-    if described is None:
+    settings = getattr(config, "quantization_config", None)
+    if settings is None:
         return None
-    method = described.get("quant_method") if isinstance(described, dict) else getattr(described, "quant_method", None)
+    method = settings.get("quant_method") if isinstance(settings, dict) else getattr(settings, "quant_method", None)
     return str(getattr(method, "value", method))

@@ -1,4 +1,4 @@
-"""`Interpretation`: what can be asked of a model's residual stream: states, shares of an answer, patching between prompts."""
+"""`Interpretation`: the residual stream, direct logit attribution and patching between prompts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TokenText = str | int
 
 
 class Interpretation:
-    """Questions about a model's residual stream, which is looked at once for each kind of input."""
+    """Analyses of a model's residual stream. The stream is located once for each kind of input."""
 
     def __init__(self, handle: ModelHandle) -> None:
         self._handle = handle
@@ -52,7 +52,7 @@ class Interpretation:
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> States:
-        """What `Model.states` does."""
+        """Implement `Model.states`."""
         trace = self._traced(text, pair, target, observer, edits)
         return self._of(trace).states(trace, answer, foil, position, observer)
 
@@ -65,31 +65,33 @@ class Interpretation:
         target: Any = None,
         observer: Observer | None = None,
     ) -> Sweep:
-        """What `Model.patch` does."""
+        """Implement `Model.patch`."""
         source = self._traced(clean, None, target, observer)
         other = self._traced(corrupted, None, target, observer)
         return self._of(source).patch(source, other, question, observer)
 
     def mediate(self, base: Any, swap: Any, question: SweepQuestion, *, observer: Observer | None = None) -> Mediation:
-        """What `Model.mediate` does: both sweeps of causal mediation, with y = p(answer) / p(foil)."""
+        """Implement `Model.mediate`: both sweeps of causal mediation, with y = p(answer) / p(foil)."""
         first, second = (self._traced(one, None, None, observer) for one in (base, swap))
         tower = self._of(first)
-        into_base, into_swap = (
-            tower.patch(one, other, question, observer) for one, other in ((second, first), (first, second))
+        return Mediation(
+            into_clean=tower.patch(second, first, question, observer),
+            into_corrupted=tower.patch(first, second, question, observer),
         )
-        return Mediation(into_base, into_swap)
 
     def _traced(
         self, text: Any, pair: str | None, target: Any, observer: Observer | None, edits: Sequence[Edit] = ()
     ) -> Trace:
-        """`text` itself where it is a trace, else the trace of it."""
+        """Return `text` if it is a trace already, otherwise trace it."""
         if isinstance(text, Trace):
             if edits:
-                raise InputError("A trace has the edits that it was made with: pass the text to make others.")
+                raise InputError(
+                    "A trace already contains its edits, so `edits` cannot be added to it. Pass the text instead."
+                )
             return text
         found = trace_of(self._handle, text, pair, target=target, edits=edits, observer=observer)
         if not isinstance(found, Trace):
-            raise InputError("This is about one prompt at a time; got a batch of several.")
+            raise InputError("Pass a single prompt; got a batch of several.")
         return found
 
     def _of(self, trace: Trace) -> _Tower:
@@ -100,7 +102,7 @@ class Interpretation:
 
 @dataclass(frozen=True)
 class _Tower:
-    """A model, or a tower of one, with the residual streams that are known by now."""
+    """A model, or one of its towers, with the residual streams located so far."""
 
     handle: ModelHandle
     streams: dict[int, Stream]
@@ -113,26 +115,26 @@ class _Tower:
         position: Position | None,
         observer: Observer | None,
     ) -> States:
-        """The states of a trace's input, and the shares of the answer's logit (of the most probable token's, without one)."""
+        """The states of a trace's input, with the contributions to the answer's logit (by default the most probable token's)."""
         stream = self._stream(trace)
         notes = [stream.note] if stream.note else []
-        asked = answer is not None or foil is not None
+        has_answer = answer is not None or foil is not None
         at = len(trace.tokens_for(stream.last)[0]) - 1
         try:
             at = self._position(trace, stream, position)
         except InputError:
-            if asked or position is not None:
+            if has_answer or position is not None:
                 raise
             if stream.unembedding is not None:
-                notes.append("No position was named, so no shares of an answer are given.")
+                notes.append("No `position` was given, so the contributions to an answer were not computed.")
         passed = StatesPass(self.handle.module, stream, trace, at, self._edited(trace), observer)
-        if asked and stream.unembedding is None:
-            raise UnsupportedError(stream.note or "Shares of an answer are not known for this model.")
-        shares = None
+        if has_answer and stream.unembedding is None:
+            raise UnsupportedError(stream.note or "The contributions to an answer are unknown for this model.")
+        contributions = None
         if stream.unembedding is not None and passed.logits is not None and len(notes) == 0:
             logits = passed.logits
-            chosen = _named(answer, foil, lambda: int(logits.argmax()))
-            shares = passed.contributions(self._answer(chosen, foil, at))
+            chosen = _answer_or_best(answer, foil, lambda: int(logits.argmax()))
+            contributions = passed.contributions(self._answer(chosen, foil, at))
         unknown = next((block.note for block in passed.blocks if block.note), None)
         return States(
             trace,
@@ -140,25 +142,29 @@ class _Tower:
             passed.states,
             read=lambda ident: self.handle.preprocessor.read(ident).text,
             reading=passed.reading if stream.logits else None,
-            contributions=shares,
+            contributions=contributions,
             notes=[*notes, *([unknown] if unknown else [])],
         )
 
     def patch(self, clean: Trace, corrupted: Trace, question: SweepQuestion, observer: Observer | None) -> Sweep:
-        """A sweep of patches from `clean` into `corrupted`. Raises `InputError`, `UnsupportedError`, `CancelledError`."""
+        """Sweep patches from `clean` into `corrupted`. Raises `InputError`, `UnsupportedError` or `CancelledError`."""
         if clean.provenance.get("weights") != corrupted.provenance.get("weights"):
-            raise InputError("Both traces must be of one model; these have different weights.")
+            raise InputError("Both traces must come from the same model; these have different weights.")
         if clean.edits or corrupted.edits:
-            raise InputError("A trace was made with edits, and patches are of the model as it is: pass the text.")
+            raise InputError(
+                "One of the traces was made with edits, but patching runs the unedited model. Pass the text instead."
+            )
         check_aligned(clean, corrupted)
         stream = self._stream(clean)
         if not stream.logits:
-            raise UnsupportedError(stream.note or "This model predicts no tokens, so patching has nothing to measure.")
+            raise UnsupportedError(
+                stream.note or "This model predicts no tokens, so there is nothing for patching to measure."
+            )
         probed = self.handle.probed_for(clean.inputs)
         there = words_of(question.position, *(one.tokens_for(stream.last)[0] for one in (clean, corrupted)))
         at = self._position(clean, stream, question.position, there)
         last = len(clean.tokens_for(stream.last)[0]) - 1
-        chosen = _named(question.answer, question.foil, lambda: _most_probable(clean, at, last))
+        chosen = _answer_or_best(question.answer, question.foil, lambda: _most_probable(clean, at, last))
         plan = plan_of(clean, corrupted, stream, self._answer(chosen, question.foil, at), question)
         projections = {name: one.projections for name, one in probed.architecture.stacks.items()}
         return ActivationPatching(probed.module, stream, projections, plan, clean, corrupted, probed.tolerance).run(
@@ -168,10 +174,10 @@ class _Tower:
     def _stream(self, trace: Trace) -> Stream:
         if not trace.inputs:
             raise InputError(
-                "This trace was not made by this model here, so its input cannot be run again: pass the text."
+                "This trace has no model inputs, so the model cannot run on it again. Pass the text instead."
             )
         if trace.provenance.get("weights") != fingerprint(self.handle.module):
-            raise InputError("This trace is of a model with other weights than this one has: pass the text.")
+            raise InputError("This trace was made by a model with other weights than this one. Pass the text instead.")
         architecture = self.handle.probed_for(trace.inputs).architecture
         if id(architecture) not in self.streams:
             few = probe_inputs(self.handle.module, kind_of(trace.inputs), trace.inputs)
@@ -201,10 +207,10 @@ class _Tower:
         )
 
 
-def _named(answer: TokenText | None, foil: TokenText | None, most_probable: Callable[[], int]) -> TokenText:
-    """The answer, else the most probable token. Raises `InputError` for a foil on its own."""
+def _answer_or_best(answer: TokenText | None, foil: TokenText | None, most_probable: Callable[[], int]) -> TokenText:
+    """Return the answer, or else the most probable token. Raises `InputError` for a foil without an answer."""
     if answer is None and foil is not None:
-        raise InputError("A foil goes with an answer: name both.")
+        raise InputError("`foil` needs an `answer`; pass both.")
     return most_probable() if answer is None else answer
 
 
@@ -213,5 +219,5 @@ def _most_probable(trace: Trace, at: int, last: int) -> int:
         return trace.next_tokens[0][1]
     logits = trace.logits
     if logits is None:
-        raise InputError("This model predicts no tokens, so there is no most probable one: name an answer.")
+        raise InputError("This model predicts no tokens, so there is no most probable answer. Pass `answer`.")
     return int(logits[at].argmax())

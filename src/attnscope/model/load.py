@@ -1,4 +1,4 @@
-"""`attnscope.load`: a model by its name, from wherever it lies."""
+"""`attnscope.load`: load a model by name or path."""
 
 from __future__ import annotations
 
@@ -26,15 +26,25 @@ def load(
     tokenizer: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Model:
-    """Load a model to trace: an embedded name ("smollm2", "minilm"), a local directory, a .gguf file, or a hub id.
+    """Load a model to trace.
 
-    Weights keep the checkpoint's own dtype unless `dtype` says otherwise ("bfloat16"). `device` moves the whole model;
-    `device_map` spreads it over devices, memory and disk (`offload_folder` takes what goes to disk), and
-    `quantization_config` stores its weights in fewer bits; both are those of transformers' `from_pretrained`.
+    `source` is an embedded name (such as "smollm2" or "minilm"), a local directory, a .gguf file, or a hub id. Weights keep the
+    checkpoint's dtype unless you pass `dtype` ("bfloat16"); those of a .gguf file become float32. `device` moves the whole
+    model. `device_map` spreads it over devices, memory and disk (`offload_folder` is the folder for disk), and
+    `quantization_config` stores the weights in fewer bits; both are passed to transformers' `from_pretrained`. `revision` is a
+    branch, tag or commit on the hub. `tokenizer` names another source for the tokenizer. Code in a checkpoint runs only with
+    `trust_remote_code`. `progress` is called with (bytes done, bytes in total or 0 if unknown, a short text) during downloads
+    and conversions.
 
-    Local sources, and all with HF_HUB_OFFLINE=1, try no connection (an embedded model needs the package index the first
-    time). Raises `MissingError`, `DamagedError`,
-    `UnreachableError` or `InputError`, one sentence each.
+    Local sources need no connection, and with HF_HUB_OFFLINE=1 attnscope never tries the hub. An embedded model needs the
+    package index the first time.
+
+    Raises:
+        MissingError: There is no such file, directory, hub model or revision, or the model has no tokenizer.
+        DamagedError: The checkpoint is truncated, damaged or incomplete.
+        UnreachableError: The hub or the package index does not answer.
+        InputError: An argument is invalid, or the installed transformers cannot load this model.
+        AttnscopeError: There is not enough memory or disk space, or the cache folder is not writable.
     """
     parts = load_parts(
         source,

@@ -1,4 +1,4 @@
-"""`Model`: a transformers model and its tokenizer, ready to be traced. The model itself is never switched or changed."""
+"""`Model`: a transformers model and its tokenizer, ready to be traced. The model itself is never modified."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
+from attnscope.deprecation import renamed_attribute, renamed_keywords, renamed_value, warn_renamed
 from attnscope.display import Displayed
-from attnscope.edits import Edit, Plan
+from attnscope.edits import Edit
+from attnscope.edits.plan import Plan
 from attnscope.errors import InputError
 from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
@@ -24,12 +26,12 @@ from attnscope.model.interpretation import Interpretation
 from attnscope.model.interventions.bake import bake_weights
 from attnscope.model.interventions.edited_model import edited_run
 from attnscope.model.patching.causal_mediation import Mediation
-from attnscope.model.patching.sweep import Sweep
+from attnscope.model.patching.sweep import RENAMED_ACTIVATIONS, Sweep
 from attnscope.model.patching.sweep_plan import SweepQuestion
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.edit_plan import plan_for
-from attnscope.model.tracing.run import taken_as_said
+from attnscope.model.tracing.run import explain_failure
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.positions import Position
@@ -39,13 +41,23 @@ from attnscope.types import Observer, Stack
 class Model(Displayed):
     """A model that can be traced.
 
-    `hf_model` is any transformers model for text or images, `tokenizer` its tokenizer (or None: then texts are given as token
-    ids), its image processor, or the full processor of an image-text model (`processor`; `tokenizer` is then its tokenizer).
-    `module` is what is run: `hf_model` itself, or what `torch.compile` wrapped. Every pass runs on a structural clone that
-    shares the weights, so the model stays as it is: attention implementation, configs, training mode, hooks, dtype and
-    device, also while other threads use it.
+    Every forward pass runs on a structural clone that shares the weights with your model, so your model keeps its attention
+    implementation, configs, training mode, hooks, dtype and device, even while other threads use it.
+
+    Args:
+        hf_model: Any transformers model for text, images or audio. A module wrapped by `torch.compile` is run uncompiled.
+        tokenizer: Its tokenizer, image processor, feature extractor, or full processor (of an image–text model). Without one,
+            pass texts as token ids or as ready-made model inputs.
+        name: The model's identifier, by default the hub id or folder in its config.
+        title: The name to display, by default the last part of `name`.
+        revision: The commit of the checkpoint, by default the one in its config.
+        quantization: How the weights are stored ("Q4_1", "bitsandbytes"), by default what the config says.
+
+    Raises:
+        InputError: `hf_model` is not a transformers model.
     """
 
+    @renamed_keywords(quantisation="quantization")
     def __init__(
         self,
         hf_model: nn.Module,
@@ -56,88 +68,93 @@ class Model(Displayed):
         revision: str | None = None,
         quantization: str | None = None,
     ) -> None:
-        self.handle = ModelHandle(
+        self._handle = ModelHandle(
             hf_model, tokenizer, name=name, title=title, revision=revision, quantization=quantization
         )
-        self._interpretation = Interpretation(self.handle)
+        self._interpretation = Interpretation(self._handle)
 
     def __repr__(self) -> str:
         return f"<Model {self.title}, {self.parameters:,} parameters, {self.dtype}>"
 
     @property
     def hf_model(self) -> Any:
-        """The Hugging Face model, as it was given or loaded."""
-        return self.handle.hf_model
+        """The transformers model, as you passed it or as it was loaded."""
+        return self._handle.hf_model
 
     @property
     def module(self) -> nn.Module:
-        """What is run: `hf_model`, or what `torch.compile` wrapped."""
-        return self.handle.module
+        """The module that runs: `hf_model`, or the module that `torch.compile` wrapped."""
+        return self._handle.module
 
     @property
     def tokenizer(self) -> Any:
         """The tokenizer, or None."""
-        return self.handle.tokenizer
+        return self._handle.tokenizer
 
     @property
     def processor(self) -> Any:
-        """The processor, image processor or feature extractor that the model came with, or None."""
-        return self.handle.processor
+        """The processor, image processor or feature extractor, or None."""
+        return self._handle.processor
 
     @property
     def name(self) -> str:
-        """What the model is called where one chooses between models: its hub id, folder, or class."""
-        return self.handle.name
+        """The model's identifier: hub id, folder, or class name."""
+        return self._handle.name
 
     @property
     def title(self) -> str:
-        """Its name for a person."""
-        return self.handle.title
+        """The model's name for display."""
+        return self._handle.title
 
     @property
     def revision(self) -> str | None:
-        """The commit of the checkpoint on the hub, where it is known."""
-        return self.handle.revision
+        """The commit of the checkpoint on the hub, or None where it is unknown."""
+        return self._handle.revision
 
     @property
     def quantization(self) -> str | None:
-        """How the weights were stored, where that is coarser than `dtype`."""
-        return self.handle.quantization
+        """How the weights are stored ("Q4_1", "bitsandbytes") where that is coarser than `dtype`, else None."""
+        return self._handle.quantization
 
     @property
     def parameters(self) -> int:
-        """Number of parameters, shared ones counted once."""
-        return self.handle.parameters
+        """The number of parameters; shared parameters count once."""
+        return self._handle.parameters
 
     @property
     def dtype(self) -> str:
         """The dtype of the weights ("float32", "bfloat16", …)."""
-        return self.handle.dtype
+        return self._handle.dtype
 
     @property
     def kind(self) -> str:
-        """`"decoder"` (looks back only), `"encoder"`, or `"encoder-decoder"`."""
-        return self.handle.kind
+        """`"decoder"` (causal), `"encoder"` (bidirectional), or `"encoder-decoder"`."""
+        return self._handle.kind
 
     @property
     def chat(self) -> bool:
-        """Whether the tokenizer has a chat template, so that `trace` takes the messages of a chat."""
+        """Whether the tokenizer has a chat template, so that `trace` accepts chat messages."""
         return bool(getattr(self.tokenizer, "chat_template", None))
 
     @property
     def max_tokens(self) -> int | None:
-        """How many tokens the model was made for, from its config; None where it does not say."""
-        return self.handle.max_tokens
+        """The context length in tokens according to the config, or None where the config does not state one."""
+        return self._handle.max_tokens
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """What it can be given: `text`, `image`, or both."""
-        return self.handle.preprocessor.takes
+        """The modalities that the model reads: `text`, `image`, or both."""
+        return self._handle.preprocessor.takes
 
     @property
     def stacks(self) -> dict[str, Stack]:
-        """The model's attention stacks and their sizes, found by a pass over a few tokens (once)."""
-        return self.handle.stacks
+        """The model's attention stacks (`encoder`, `decoder`, `cross`) and their sizes.
+
+        They are found by one forward pass over a few tokens, the first time this is read.
+        """
+        return self._handle.stacks
+
+    quantisation = renamed_attribute("quantisation", "quantization")
 
     @overload
     def trace(
@@ -198,38 +215,46 @@ class Model(Displayed):
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace | list[Trace]:
-        """Run the model over `text` and keep what its attention was computed from.
+        """Run one forward pass and keep what its attention was computed from.
 
         `text` is one of:
 
-        - a string; `pair` is then a second sentence, in the tokenizer's own pair format
-        - a list of chat messages, `[{"role": "user", "content": "…"}, …]`, written by the tokenizer's chat template. Where
-          the last one is not the assistant's, the template's generation prompt follows, so that the answer begins where the
-          trace ends. Every token has the `role` of the message that it is from.
+        - a string; `pair` is then a second sentence, joined to it in the tokenizer's own format for pairs
+        - a list of chat messages, `[{"role": "user", "content": "…"}, …]`, formatted by the tokenizer's chat template. Unless
+          the last message is the assistant's, the template's generation prompt is added, so that the trace ends where the
+          answer would begin. Each token has the `role` of its message.
         - a list of token ids
-        - a mapping of ready model inputs. Positions that its `attention_mask` leaves out are shown as special and get no weight.
-        - a list of strings (`pair`: a list of as many), or ready inputs of several rows: then a list of traces comes back, each
-          of a pass of its own, so that it is the same as if it had been traced alone. So does a list of images.
-
+        - a mapping of ready-made model inputs. Positions that its `attention_mask` masks are shown as special tokens and get
+          no weight.
         - an image, for a model that reads images: a PIL image, a path, the bytes of a file, or an array [height, width, 3].
-          Tokens are then the patches, with their `box`. To a model that reads text as well, a string is a text; its images are
-          passed beside it with `image` (one or several).
-        - what `encode` made of one of these, which is then not tokenized again.
+          The tokens are then its patches, each with its `box`. For a model that reads text as well, pass the text as `text`
+          and its image or images as `image`.
+        - the result of `encode`, which is not tokenized again
+        - a list of strings (with `pair`: a list of the same length), a list of images, or ready-made inputs with several rows.
+          You then get a list of traces. Each input has a forward pass of its own, so its trace equals that of the input alone.
 
-        An encoder-decoder model reads `text` as its source, and `target` with its decoder: a text, or the token ids that the
-        decoder reads, or a mapping of `decoder_input_ids` or `labels`. Without one, its own greedy output is the target. For a
-        batch, `target` is a list of as many.
+        Args:
+            text: The input, see above.
+            pair: A second sentence (or one for each text of a batch).
+            target: For encoder-decoder models, what the decoder reads: a text, token ids, or a mapping with
+                `decoder_input_ids` or `labels`. By default the model's own greedy output for `text`, without edits.
+            image: One image or several that belong to the text.
+            max_tokens: Truncate a longer text to this number of tokens, special tokens included. The trace's `warnings` say so.
+            edits: Interventions to make in this pass (`attnscope.edits`). The trace records them.
+            observer: An `Observer`, which is notified of each layer and can cancel the pass.
 
-        With `max_tokens`, a longer text is cut to so many tokens, special ones included, and the trace says so in its
-        `warnings`. With `edits` (`attnscope.edits`) they are made in the pass, and the trace records them; a target of the
-        model's own is that of the model without them. An `observer` is told of every layer and may cancel.
+        Returns:
+            A `Trace`, or a list of traces for a batch.
 
-        Raises `InputError` for a text that cannot be traced (`TooLongError` where the model has no positions for it),
-        `MissingError` for a text without a tokenizer, `UnsupportedError` where the attention cannot be shown exactly,
-        `CancelledError`.
+        Raises:
+            InputError: The input cannot be traced.
+            TooLongError: The input has more tokens than the model has positions.
+            MissingError: `text` is a string, but the model has no tokenizer.
+            UnsupportedError: The attention of this model cannot be shown exactly.
+            CancelledError: The observer cancelled the pass.
         """
         return trace_of(
-            self.handle,
+            self._handle,
             text,
             pair,
             target=target,
@@ -248,34 +273,41 @@ class Model(Displayed):
         image: Any = None,
         max_tokens: int | None = None,
     ) -> ModelInputs:
-        """The model inputs of one input, as `trace` takes it, and the tokens that they stand for. The model is not run.
+        """Tokenize an input, with the arguments of `trace`, without running the model.
 
-        `trace`, `generate`, `states` and `patch` take them in the place of the text, and do not tokenize it again.
+        `trace`, `generate`, `states`, `patch` and `count_tokens` accept the result in place of the text, and do not tokenize
+        it again. Raises `InputError`, `TooLongError` or `MissingError`, as `trace` does.
         """
-        preprocessor = self.handle.preprocessor
+        preprocessor = self._handle.preprocessor
         return preprocessor.encode(preprocessor.read_one(text, pair, target, image, max_tokens))
 
     def count_tokens(
         self,
-        text: Text | ModelInputs,
+        text: Any,
         pair: str | None = None,
         *,
         target: Target | None = None,
+        image: Any = None,
         max_tokens: int | None = None,
     ) -> int:
-        """How many positions a trace of this text has, on the longer side. `text` may also be what `encode` made.
+        """Count the positions that a trace of this input has, without running the model.
 
-        The model is not run, so an output of its own is not counted, and an image that stands alone is counted about right.
-        Raises `TooLongError` where the model has no positions for so many.
+        Takes the arguments of `encode`, or its result. For an encoder-decoder model this is the longer of the two sides; the
+        model's own output is not counted. The count for an image without text is an estimate. Raises `TooLongError` where
+        the model has fewer positions.
         """
         encoded = text
         if not isinstance(encoded, ModelInputs):
-            encoded = self.encode(encoded, pair, target=target, max_tokens=max_tokens)
-        return self.handle.preprocessor.count_positions(encoded)
+            encoded = self.encode(encoded, pair, target=target, image=image, max_tokens=max_tokens)
+        return self._handle.preprocessor.count_positions(encoded)
 
     def count_positions(self, image: Any, text: str = "") -> int:
-        """About how many positions a trace of an image has, without running the model; exact for an image in a text."""
-        return self.count_tokens(self.encode(text or None, image=image))
+        """Deprecated: use `count_tokens`.
+
+        :meta private:
+        """
+        warn_renamed("`Model.count_positions(image, text)`", "`Model.count_tokens(text, image=image)`")
+        return self.count_tokens(text or None, image=image)
 
     def generate(
         self,
@@ -293,20 +325,36 @@ class Model(Displayed):
         on_token: OnToken | None = None,
         observer: Observer | None = None,
     ) -> Generation:
-        """Let the model write on, and keep the attention of that very run: of the prompt and of every new token.
+        """Generate a continuation, and keep the attention of that very run: of the prompt and of every new token.
 
-        Greedy, as `hf_model.generate(do_sample=False, num_beams=1)` writes, unless `temperature`, `top_k`, `top_p` or `seed` asks
-        for tokens to be drawn: the same seed gives the same text. Ends after `max_new_tokens`, at the model's own end of text, or
-        once a string of `stop` is in the continuation. An encoder-decoder model reads `text` as its source, and `target` is
-        what its own text begins with. `edits` are made in every step; positions count from the first token of the prompt.
-        `on_token` is told of each token as soon as it is chosen. Raises `UnsupportedError` for a model that generates nothing,
-        `InputError` for a text, an edit or a setting that cannot be used, `CancelledError`.
+        Decoding is greedy, equal to `hf_model.generate(do_sample=False, num_beams=1)`, unless you pass `temperature`, `top_k`,
+        `top_p` or `seed`: then tokens are sampled, and the same seed gives the same text. Generation ends after
+        `max_new_tokens`, at the model's end-of-text token, or once the continuation contains a string of `stop`.
+
+        Args:
+            text: The prompt, as for `trace`. For an encoder-decoder model: the source.
+            max_new_tokens: The largest number of new tokens, at least 1.
+            edits: Interventions to make in every step. Positions count from the first token of the prompt.
+            pair: A second sentence.
+            target: For encoder-decoder models, what the output begins with.
+            temperature: Divides the logits before sampling; a positive number.
+            top_k: Sample from the `top_k` most probable tokens only.
+            top_p: Sample from the smallest set of tokens whose probabilities sum to `top_p`.
+            seed: The seed of the sampling.
+            stop: One string or several at which to end.
+            on_token: Called with each `Step` as soon as its token is chosen.
+            observer: An `Observer`, which can cancel the run.
+
+        Raises:
+            UnsupportedError: The model does not generate text.
+            InputError: The text, an edit or a setting cannot be used.
+            CancelledError: The observer cancelled the run.
         """
         settings = GenerationSettings.of(
             max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
         )
         return generate(
-            self.handle,
+            self._handle,
             text,
             settings,
             pair=pair,
@@ -318,29 +366,42 @@ class Model(Displayed):
 
     def check(
         self,
-        text: Text,
+        text: Text | Trace,
         pair: str | None = None,
         *,
         target: Target | None = None,
         observer: Observer | None = None,
     ) -> Certificate:
-        """Compare what would be shown of `text` with an untouched pass, with its own output, and with eager weights.
+        """Compare what a trace shows with the model's own computation, over every row of every head.
 
-        The three comparisons are those of `attnscope.trace.certificate`, over every row of every head.
+        The certificate holds three comparisons for each layer: hidden states with those of an untouched pass, attention weights
+        × value vectors with the output of the attention function, and the weights with the model's eager attention where
+        the model has one. `text`, `pair` and `target` are those of `trace`, or `text` is a trace that this model made, whose
+        input (with its edits) is then run again.
+
+        Raises:
+            InputError: The input cannot be traced, or the trace does not hold its input.
+            UnsupportedError: The attention of this model cannot be shown exactly.
+            CancelledError: The observer cancelled the pass.
         """
         encoded = self.handle.preprocessor.complete(self.encode(text, pair, target=target), observer)
         tower = self.handle.tower_for(encoded.inputs)
-        with taken_as_said(tower.module, encoded, tower.title):
+        with explain_failure(tower.module, encoded, tower.title):
             inputs = tower.preprocessor.tensors(encoded)
             return full_certificate(tower.module, tower.probed_for(inputs).architecture, inputs, observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
-        """The full certificate of the input of a trace."""
+        """Deprecated: use `check`.
+
+        :meta private:
+        """
+        warn_renamed("`Model.check_trace(trace)`", "`Model.check(trace)`")
+        return self.check(trace, observer=observer)
+
+    def _check_trace(self, trace: Trace, observer: Observer | None) -> Certificate:
         if not trace.inputs:
-            raise InputError(
-                "This trace was not made by a model of this session, so its input is not there to be run again."
-            )
-        probed = self.handle.tower_for(trace.inputs).probed_for(trace.inputs)
+            raise InputError("This trace does not hold its input, so it cannot be run again. Pass the text instead.")
+        probed = self._handle.tower_for(trace.inputs).probed_for(trace.inputs)
         plan = plan_for(probed.architecture, trace.edits, title=self.title)
         if plan is not None:
             return edited_certificate(probed.module, probed.architecture, trace.inputs, plan, observer)
@@ -358,13 +419,24 @@ class Model(Displayed):
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> States:
-        """The residual stream of a pass: norms, the logit lens, and what each part adds to the logit of an answer.
+        """Compute the residual stream of a pass: its norms, the logit lens, and direct logit attribution.
 
-        `answer` and `foil` are single tokens (a text such as `" Paris"`, or a token id); without an answer it is the most
-        probable token. With a foil, shares are of logit(answer) − logit(foil). `position` is the one that predicts (the last,
-        or the mask token of a masked model): an index, or a word, of which the last token counts. `edits` are made in the pass.
-        Of an encoder-decoder model the stream is the decoder's. Raises `UnsupportedError` where a part that was asked for is not
-        known, `InputError`, `CancelledError`.
+        Args:
+            text: The input, as for `trace`, or a trace that this model made.
+            answer: The token whose logit is attributed: a text that is one token (`" Paris"`), or a token id. By default the
+                most probable token.
+            foil: A second token. Contributions are then to logit(answer) − logit(foil).
+            pair: A second sentence.
+            target: For encoder-decoder models, what the decoder reads. The stream is the decoder's.
+            position: The position that predicts, an index or a word (of several tokens the last counts): by default the last
+                one, or the mask token of a masked language model.
+            edits: Interventions to make in the pass.
+            observer: An `Observer`, which can cancel the pass.
+
+        Raises:
+            UnsupportedError: A quantity that you asked for is unknown for this model.
+            InputError: The input, the answer or the position cannot be used.
+            CancelledError: The observer cancelled the pass.
         """
         return self._interpretation.states(
             text, answer, foil, pair=pair, target=target, position=position, edits=edits, observer=observer
@@ -375,7 +447,7 @@ class Model(Displayed):
         clean: Any,
         corrupted: Any,
         *,
-        what: str = "head_output",
+        what: str = "output",
         by: str | None = None,
         metric: str | None = None,
         answer: str | int | None = None,
@@ -388,27 +460,44 @@ class Model(Displayed):
         target: Any = None,
         observer: Observer | None = None,
     ) -> Sweep:
-        """Activation patching: run `corrupted` again and again, each time with one activation as it is in `clean`.
+        """Sweep activation patching: rerun `corrupted`, each time with one activation taken from `clean`.
 
-        Activations are *taken from the clean prompt* and *put into the corrupted prompt's run*. `what` is `head_output` (Σ α v of
-        a head), `attention` (its weights, with the corrupted run's own values), `residual` (the stream after a layer) or `mlp`
-        (what a layer's MLP adds). `by` is the axis beside layers: `head` (the default for heads), `position` (for the stream)
-        or `layer` (all at once, one number a layer). `layers`, `heads` and `positions` restrict the sweep; what is no axis is
-        patched together (all positions of a head, say). An entry of `positions` is an index, a word of the clean (else the
-        corrupted) prompt, or a span of several tokens, which is patched together; `position` is the one that predicts.
+        Args:
+            clean: The prompt that activations are taken from, as for `trace`, or its trace.
+            corrupted: The prompt that is run with them. Both prompts must have the same number of tokens.
+            what: The activation: `"output"` (a head's Σ_j α_ij v_j, before W_O), `"attention"` (a head's weights, applied to the
+                corrupted run's own value vectors), `"residual"` (the residual stream after a layer), or `"mlp"` (an MLP's
+                output).
+            by: The second axis of the sweep beside layers: `"head"` (the default for `output` and `attention`), `"position"`
+                (the default for `residual` and `mlp`), or `"layer"` (everything in a layer at once).
+            metric: `"logit"` (logit(answer) − logit(foil); the default with a foil), `"probability"` (the default without one),
+                `"log_probability"`, or `"ratio"` (p(answer) / p(foil)).
+            answer: The token that the metric measures: a text that is one token, or a token id. By default the most probable
+                token after the clean prompt.
+            foil: A second token to compare it with.
+            position: The position that predicts, an index or a word (of several tokens the last counts). Default: the last one.
+            stack: The stack to patch, where the model has several.
+            layers: Restrict the sweep to these layers.
+            heads: Restrict the sweep to these heads.
+            positions: Restrict the patch to these positions: indices, words of the clean (else the corrupted) prompt, or spans
+                of several tokens, which are patched together. An axis that the sweep does not run over is patched as a whole.
+            target: For encoder-decoder models, what the decoder reads for both prompts.
+            observer: An `Observer`, which can cancel the sweep.
 
-        `metric`: `logit` (the default with a foil: logit(answer) − logit(foil)), `probability` (without), `log_probability`
-        or `ratio` (p(answer)/p(foil)). The answer is by default the clean prompt's most probable token. Both prompts need as
-        many tokens; `target` is what the decoder of an encoder-decoder model reads in both. Raises `InputError`,
-        `UnsupportedError` where a part is not known, `CancelledError`.
+        Raises:
+            InputError: The prompts do not align, or an argument cannot be used.
+            UnsupportedError: The activation is unknown for this model.
+            CancelledError: The observer cancelled the sweep.
         """
+        what = renamed_value("what", what, RENAMED_ACTIVATIONS)
         question = SweepQuestion(what, by, metric, answer, foil, position, stack, layers, heads, positions)
         return self._interpretation.patch(clean, corrupted, question, target=target, observer=observer)
 
+    @renamed_keywords(base="clean", swap="corrupted")
     def mediate(
         self,
-        base: Any,
-        swap: Any,
+        clean: Any,
+        corrupted: Any,
         answer: str | int,
         foil: str | int,
         *,
@@ -418,33 +507,60 @@ class Model(Displayed):
         heads: Sequence[int] | None = None,
         observer: Observer | None = None,
     ) -> Mediation:
-        """Causal mediation analysis (Vig et al. 2020) of every head: total, indirect and direct effect.
+        """Run a causal mediation analysis (Vig et al. 2020) of every head: total, indirect and direct effects.
 
-        `base` is a prompt, `swap` the same with a word swapped, y = p(answer) / p(foil). `what` and `by` as in `patch`.
+        With y = p(answer) / p(foil), the total effect is y(corrupted) / y(clean) − 1. The
+        indirect effect of a head is that of the clean prompt with this head's activation taken from the corrupted prompt; the
+        direct effect is that of the corrupted prompt with this head's activation taken from the clean prompt.
+
+        Args:
+            clean: The original prompt.
+            corrupted: The same prompt with a word swapped, with the same number of tokens.
+            answer: The first continuation, one token.
+            foil: The second continuation, one token.
+            what: The activation to take, as in `patch`.
+            by: The axis of the sweep beside layers, as in `patch`.
+            layers: Restrict the analysis to these layers.
+            heads: Restrict the analysis to these heads.
+            observer: An `Observer`, which can cancel the analysis.
+
+        Raises `InputError`, `UnsupportedError` and `CancelledError` as `patch` does.
         """
+        what = renamed_value("what", what, RENAMED_ACTIVATIONS)
         question = SweepQuestion(what, by, "ratio", answer, foil, layers=layers, heads=heads)
-        return self._interpretation.mediate(base, swap, question, observer=observer)
+        return self._interpretation.mediate(clean, corrupted, question, observer=observer)
 
     @contextmanager
     def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:
-        """While the block lasts, calls of `hf_model` (and its `generate`) from this thread are edited; others are not.
+        """Apply edits to calls of `hf_model` (and of its `generate`) inside a `with` block, in this thread only.
 
-        Gives the edited model itself, in eval mode, which any thread may call until the block ends: a clone with the hooks that
-        `hf_model` has when the block begins. A block inside another takes its place. Positions count from the first token of
-        the input, also in generation with a cache. Raises `InputError` for edits that do not fit, `UnsupportedError`
-        where the model cannot be edited or cloned.
+        The block's value is the edited model: a clone in eval mode that shares the weights and that any thread may call until the
+        block ends. It has the hooks that `hf_model` has when the block begins. A nested block replaces the outer one's edits.
+        Positions count from the first token of the input, also during generation with a cache.
+
+        Raises:
+            InputError: An edit does not fit the model.
+            UnsupportedError: The model cannot be cloned or edited.
         """
-        probed = self.handle.probed
+        probed = self._handle.probed
         plan = plan_for(probed.architecture, edits, title=probed.title) or Plan((), {})
         with edited_run(self.hf_model, probed, plan) as clone:
             yield clone
 
     def bake(self, edits: Sequence[Edit]) -> Any:
-        """A copy of the Hugging Face model with `edits` in its weights; its `save_pretrained(folder)` writes it.
+        """Return a copy of `hf_model` with edits written into its weights; `save_pretrained(folder)` saves it.
 
-        Only `ScaleHead` and `ScaleNeuron` can be written into the weights. Raises `UnsupportedError` for any other edit, and
-        where the weights to change are unknown (a norm after the projection, one dimension of a rotary pair, weights shared between
-        layers).
+        Only `ScaleHead` and `ScaleNeuron` can be expressed as weights.
+
+        Raises:
+            UnsupportedError: Another kind of edit, or weights that are unknown (a norm after the projection, one dimension of a
+                rotary pair, weights shared between layers).
+            InputError: An edit does not fit the model.
         """
-        probed = self.handle.probed
+        probed = self._handle.probed
         return bake_weights(probed, plan_for(probed.architecture, edits, title=probed.title))
+
+
+def handle_of(model: Model) -> ModelHandle:
+    """The handle of a model, for modules above this one; it is not part of the public API."""
+    return model._handle  # pyright: ignore[reportPrivateUsage] - the same module

@@ -1,4 +1,4 @@
-"""Opening saved traces, with or without the model that made them."""
+"""`attnscope.open`: open a saved trace, with or without the model that made it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from attnscope.capture import capture, run_untouched
-from attnscope.edits import unresolved
+from attnscope.edits.serialization import unresolved
 from attnscope.errors import DamagedError, InputError
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.module_info import input_device
-from attnscope.model.model import Model
+from attnscope.model.model import Model, handle_of
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.trace import Trace
@@ -21,37 +21,40 @@ from attnscope.trace.stack import TracedStack
 
 
 def _projections(probed: ProbedModel, stack: TracedStack, name: str) -> list[nn.Module | None]:
-    """The projections that read what the trace has of each layer: not those that read it gated, where it has no gate."""
+    """The projections that read each layer's head outputs, without those that need a gate the trace does not have."""
     architecture = probed.architecture.stacks[name]
-    without = {i for i, record in enumerate(stack.records) if getattr(record, "gate", None) is None}
+    no_gate = {i for i, record in enumerate(stack.records) if getattr(record, "gate", None) is None}
     return [
-        None if path is None or i in architecture.gated & without else probed.module.get_submodule(path)
+        None if path is None or i in architecture.gated & no_gate else probed.module.get_submodule(path)
         for i, path in enumerate(architecture.projections)
     ]
 
 
 def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace:  # noqa: A001 - the public name is attnscope.open
-    """The trace in a file that `Trace.save` wrote.
+    """Open a trace file that `Trace.save` wrote.
 
-    With `model` (the one that made the trace, which is checked by its weights) head outputs and logits can be computed
-    too. Raises `MissingError` where there is no file, `DamagedError` for one that is cut short, changed, no trace, or of a
-    newer format, `InputError` for another model than the one that made it.
+    Pass the `model` that made the trace to compute head outputs and logits too; attnscope checks that its weights are the same.
+
+    Raises:
+        MissingError: The file does not exist.
+        DamagedError: The file is truncated or changed, is not a trace, or has a newer format.
+        InputError: `model` has other weights than the model that made the trace.
     """
     if model is not None and not isinstance(model, Model):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"`model` is an `attnscope.Model`, the one that made the trace; got {type(model).__name__}.")
+        raise InputError(f"`model` must be the `attnscope.Model` that made the trace; got {type(model).__name__}.")
     trace = Trace.of_parts(read(path_of(path)))
     try:
         trace.edits = unresolved(trace.provenance.get("edits", []))
     except InputError as error:
-        raise DamagedError(f"{os.fspath(path)!r} records edits that are none: {error}") from error
+        raise DamagedError(f"The edits recorded in {os.fspath(path)!r} are invalid: {error}") from error
     if model is None:
         return trace
-    tower = model.handle.tower_for(trace.inputs)
+    tower = handle_of(model).tower_for(trace.inputs)
     made_by = trace.provenance.get("weights")
     if made_by != fingerprint(tower.module):
         raise InputError(
-            f"{os.fspath(path)!r} was made by a model with other weights ({trace.provenance.get('title')}); pass that one, or "
-            "open the trace without a model."
+            f"{os.fspath(path)!r} was made by a model with other weights ({trace.provenance.get('title')}). Pass "
+            "that model, or open the trace without a model."
         )
     probed = tower.probed_for(trace.inputs)
     stacks = {

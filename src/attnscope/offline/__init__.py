@@ -1,6 +1,7 @@
-"""One trace as one file that needs nothing else: no server, no network, no Python.
+"""Export a trace as one self-contained HTML file that needs no server, no network and no Python.
 
-`export` writes it, `document` makes it, `page` is what a session makes of it. What the file holds is described in docs/export.md.
+`export` writes the file, `document` builds the page, and `page` is the exporter of a session. docs/how-to/export.md describes the
+contents of the file.
 """
 
 from attnscope.offline.document import Document, document, page

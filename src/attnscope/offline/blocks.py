@@ -1,7 +1,7 @@
-"""What a file holds: for each request that its page may make, the messages that answer it (docs/wire.md).
+"""The data of an offline page: for each request that the page can make, the messages that answer it (docs/reference/wire.md).
 
-The messages are those of a session that holds the trace alone; only layers are packed more tightly. A block is a stream of
-messages as HTTP would carry it, compressed; its name is the request's.
+The messages come from a session with only this trace; layers are packed more tightly than there. A block is a compressed
+stream of messages, framed as over HTTP, and is named after its request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import AttnscopeError, InputError
 from attnscope.offline.packing import BYTE_ERROR, Packed, pack_vectors, pack_weights
-from attnscope.session import HeldTrace, Session
+from attnscope.session import Session, StoredTrace
 from attnscope.session.messages.layer import qk_facts, weights_facts
 from attnscope.trace import Trace
 from attnscope.wire import Message, decode, encode, frame
@@ -24,19 +24,19 @@ FILTERS = ("AA", "AB", "BA", "BB")
 FORMS: tuple[Form, ...] = ("auto", "qk", "attention")
 
 ERRORS = ((1_000_000, 5e-5), (2_000_000, 5e-4))
-"""How far off a weight may be where a file holds at most so many numbers of q and k: four and three decimals are right."""
+"""Pairs of the number of q and k values in a file, at most, and the largest error of a weight: 4 and 3 correct decimals."""
 LARGEST_ERROR = 3e-3
-"""… and in larger files: two decimals."""
+"""The largest error of a weight in larger files: 2 correct decimals."""
 
 _BITS = {"qk": 11.5, "attention": 4.5}
-"""What a number of q or k, and a weight, about take once compressed."""
+"""The approximate size in bits, once compressed, of a value of q or k and of an attention weight."""
 _THOROUGH_BYTES = 2**18
 _CAN = ("trace", "overview", "layer", "edge")
 
 
 @dataclass(frozen=True)
 class Block:
-    """One compressed stream of messages. `error` is the largest of a weight in it, `vectors` whether it holds q and k."""
+    """A compressed stream of messages. `error` is the largest error of a weight in it; `vectors` is whether it has q and k."""
 
     name: str
     data: bytes
@@ -46,9 +46,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a trace is written, and how: `layers` None for all; `values`: v, and what W_O makes of it, too.
+    """What part of a trace to write, and how.
 
-    `error` is how far off weights made from q and k may be, `error_of_weights` where the weights themselves are written.
+    Attributes:
+        layers: The layers to write; None for all.
+        form: Write q and k, or attention weights, or choose (see `document`).
+        neurons: Whether the neuron view needs q and k.
+        values: Whether to write value vectors and the norms computed with W_O.
+        error: The largest error of weights computed from the q and k in the file.
+        error_of_weights: The largest error of weights that are in the file themselves.
     """
 
     layers: frozenset[int] | None = None
@@ -66,18 +72,18 @@ class Choice:
 def choice(
     trace: Trace, layers: Iterable[int] | None, form: str, error: float | None, *, neurons: bool, values: bool | None
 ) -> Choice:
-    """A choice that fits the trace. Raises `InputError` for layers, a form or an error that do not."""
+    """Choose what to write of this trace. Raises `InputError` for invalid layers, an invalid form or an invalid error."""
     if form not in FORMS:
-        raise InputError(f"`form` is one of {', '.join(map(repr, FORMS))}; got {form!r}.")
+        raise InputError(f"`form` must be one of {', '.join(map(repr, FORMS))}; got {form!r}.")
     if error is not None and not 1e-7 <= error <= 0.1:
-        raise InputError(f"`error` is how far off a weight may be, from 1e-7 to 0.1; got {error!r}.")
-    chosen = None if layers is None else _layers(trace, layers)
-    given = Choice(chosen, form, neurons and form != "attention")
-    numbers = _numbers(trace, given)
+        raise InputError(f"`error`, the largest error of a weight, must be from 1e-7 to 0.1; got {error!r}.")
+    indices = None if layers is None else _layers(trace, layers)
+    base = Choice(indices, form, neurons and form != "attention")
+    numbers = _count_numbers(trace, base)
     fine = next((one for most, one in ERRORS if numbers <= most), None)
     small = numbers <= ERRORS[0][0] and form != "attention"
     return replace(
-        given,
+        base,
         error=error or fine or LARGEST_ERROR,
         error_of_weights=error or fine or BYTE_ERROR,
         values=small if values is None else values,
@@ -85,8 +91,8 @@ def choice(
 
 
 def blocks(trace: Trace, chosen: Choice) -> Iterator[Block]:
-    """The blocks of a file, one after another: what it needs at first comes first."""
-    session = Session(traces=[HeldTrace.alone(trace)])
+    """The blocks of a file. Those that the page needs first come first."""
+    session = Session(traces=[StoredTrace.without_model(trace)])
     [traced] = _answers(session, "trace", trace=trace.id)
     yield _block("trace", [_without_layers(traced, chosen)])
     error, with_values = 0.0, False
@@ -133,7 +139,7 @@ def _packed_facts(packed: Packed) -> dict[str, Any]:
 
 
 def _as_vectors(record: QKRecord, chosen: Choice) -> bool:
-    """Whether a layer's q and k are written. Without neurons it is what takes less: q and k do for long inputs."""
+    """Whether to write q and k for a layer. Without neurons, the smaller form is written: q and k for long inputs."""
     if chosen.form != "auto" or chosen.neurons:
         return chosen.form != "attention"
     shape = record.shape
@@ -142,8 +148,8 @@ def _as_vectors(record: QKRecord, chosen: Choice) -> bool:
     return vectors * _BITS["qk"] <= weights * _BITS["attention"]
 
 
-def _numbers(trace: Trace, chosen: Choice) -> int:
-    """How many numbers of q and k, or weights where these are not known, the layers hold."""
+def _count_numbers(trace: Trace, chosen: Choice) -> int:
+    """The number of q and k values in the layers, counting attention weights where q and k are unknown."""
     numbers = 0
     for stack in trace.stacks:
         for index, record in enumerate(trace.traced_stack(stack).records):
@@ -160,30 +166,31 @@ def _layers(trace: Trace, layers: Iterable[int]) -> frozenset[int]:
     count = max(stack.layers for stack in trace.stacks.values())
     for layer in chosen:
         if not hasattr(layer, "__index__") or isinstance(layer, bool) or not 0 <= layer < count:
-            raise InputError(f"There is no layer {layer!r} to export: layers go from 0 to {count - 1}.")
+            raise InputError(f"Layer {layer!r} does not exist: this trace has layers 0 to {count - 1}.")
     records = [trace.traced_stack(stack).records for stack in trace.stacks]
     if not any(record is not None for stack in records for index, record in enumerate(stack) if index in chosen):
-        raise InputError("`layers` names no layer that has attention, so there would be nothing to show.")
+        raise InputError("None of the chosen `layers` has attention, so there is nothing to export.")
     return frozenset(int(layer) for layer in chosen)
 
 
 def _without_layers(traced: Message, chosen: Choice) -> Message:
-    """The trace as the page knows it: a layer that is left out has no shape, and is named."""
+    """The `trace` message without the dropped layers: their shapes are null, and they are listed as `left_out`."""
     stacks: dict[str, Any] = {}
     for name, stack in traced.body["stacks"].items():
         shapes: Sequence[Any] = stack["shapes"]
-        left_out = [index for index, shape in enumerate(shapes) if shape is not None and not chosen.has(index)]
-        kept = [None if index in left_out else shape for index, shape in enumerate(shapes)]
-        stacks[name] = {**stack, "shapes": kept, "left_out": left_out} if left_out else stack
-    given = chosen.layers
-    if given is None:
+        dropped = [index for index, shape in enumerate(shapes) if shape is not None and not chosen.has(index)]
+        kept = [None if index in dropped else shape for index, shape in enumerate(shapes)]
+        stacks[name] = {**stack, "shapes": kept, "left_out": dropped} if dropped else stack
+    layers = chosen.layers
+    if layers is None:
         return traced
-    said = f"Only {'layer' if len(given) == 1 else 'layers'} {_ranges(sorted(given))} are in this file; the others were left out."
-    return _changed(traced, stacks=stacks, warnings=[*traced.body["warnings"], said])
+    word, verb = ("layer", "is") if len(layers) == 1 else ("layers", "are")
+    warning = f"Only {word} {_ranges(sorted(layers))} {verb} in this file; the other layers were omitted."
+    return _changed(traced, stacks=stacks, warnings=[*traced.body["warnings"], warning])
 
 
 def _ranges(layers: Sequence[int]) -> str:
-    """Ascending numbers for a person: `0–5, 7`."""
+    """Write ascending numbers as ranges, such as `0–5, 7`."""
     parts: list[list[int]] = []
     for layer in layers:
         if parts and layer == parts[-1][-1] + 1:
@@ -194,25 +201,25 @@ def _ranges(layers: Sequence[int]) -> str:
 
 
 def _overviews(session: Session, trace: Trace, stack: str, present: Sequence[int]) -> Iterator[Block]:
-    """The thumbnails of a stack, and of the parts of it between two sentences."""
+    """The thumbnails of a stack and, for a sentence pair, of each sentence-to-sentence part."""
     pair = all(any(token.sentence == "B" for token in side) for side in trace.tokens_for(stack))
     for part in ("", *(FILTERS if pair else ())):
-        asked = {"filter": part} if part else {}
+        fields = {"filter": part} if part else {}
         kept = [
             _changed(one, last=one.body["layer"] == present[-1])
-            for one in _answers(session, "overview", trace=trace.id, stack=stack, **asked)
+            for one in _answers(session, "overview", trace=trace.id, stack=stack, **fields)
             if one.body["layer"] in present
         ]
         yield _block(f"overview {stack} {part}".strip(), kept)
 
 
 def _answers(session: Session, kind: str, **body: Any) -> list[Message]:
-    """What the session answers to a request. Raises `AttnscopeError` where it refuses."""
-    answered: list[Message] = []
-    session.answer(Message(kind, kind, body), lambda data: answered.append(decode(data)))
-    if answered[-1].type == "error":
-        raise AttnscopeError(answered[-1].body["message"])
-    return answered
+    """The session's responses to a request. Raises `AttnscopeError` if the session answers with an error."""
+    responses: list[Message] = []
+    session.answer(Message(kind, kind, body), lambda data: responses.append(decode(data)))
+    if responses[-1].type == "error":
+        raise AttnscopeError(responses[-1].body["message"])
+    return responses
 
 
 def _changed(message: Message, **fields: Any) -> Message:
@@ -221,6 +228,6 @@ def _changed(message: Message, **fields: Any) -> Message:
 
 def _block(name: str, messages: Sequence[Message], *, error: float = 0.0, vectors: bool = False) -> Block:
     stream = b"".join(frame(encode(message)) for message in messages)
-    # Level 9 saves a hundredth and takes five times as long: that is for small files.
+    # Level 9 saves 1% and takes five times as long, so only small blocks use it.
     packer = zlib.compressobj(9 if len(stream) <= _THOROUGH_BYTES else 6, zlib.DEFLATED, 31, 9)
     return Block(name, packer.compress(stream) + packer.flush(), error, vectors)

@@ -1,12 +1,12 @@
-"""A trace as the HTML of one page that needs nothing else.
+"""Build the HTML of a self-contained page for a trace.
 
-What the page has to be, and why it is made as it is:
+Requirements of the page, and how they are met:
 
-- It opens from `file://`, where no module can be imported and nothing fetched: one classic script, all data in the page.
-- Nothing leaves it: its policy (CSP) allows no connection, no other script, no style or frame from anywhere.
-- Nothing in it runs but its own two scripts, named by their hashes. Whatever a token says is base64 here and text there.
-- It is small: the script and every block are compressed, and a block is only decoded when somebody looks at it.
-- The same trace gives the same bytes.
+- It opens from `file://`, which allows no module imports and no fetches: it has one classic script, and all data inline.
+- It connects to nothing: its content security policy (CSP) allows no connections and no external scripts, styles or frames.
+- It runs only its own two scripts, which the CSP names by hash. Token texts are base64 in the file, and only ever become text.
+- It is small: the script and all blocks are compressed, and a block is only decoded when needed.
+- It is deterministic: the same trace gives the same bytes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from attnscope.trace import Trace
 from attnscope.trace.positions import Position
 
 MAX_BYTES = 200_000_000
-"""No page is larger, unless it is asked for: browsers take long to open it."""
+"""The default size limit. Browsers take long to open larger pages."""
 
 _PROGRAM = Path(__file__).resolve().parent.parent / "static" / "export.js"
 _LOADER = Path(__file__).resolve().parent / "loader.js"
@@ -45,7 +45,7 @@ _PAGE = """\
 <title>{title}</title>
 </head>
 <body>
-<noscript>This page shows attention with a script of its own, which this browser does not run.</noscript>
+<noscript>This page needs JavaScript. Its scripts are part of this file and connect to nothing.</noscript>
 {data}
 <script>{loader}</script>
 </body>
@@ -56,7 +56,7 @@ _BLOCK = '<script type="application/octet-stream" {name}>{data}</script>'
 
 @dataclass(frozen=True)
 class Document:
-    """A page: its HTML (ASCII), the largest error of an attention weight in it, and whether it has the neurons."""
+    """A page: its HTML (ASCII), the largest error of its attention weights, and whether it has q and k for the neuron view."""
 
     html: str
     error: float
@@ -64,7 +64,7 @@ class Document:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The size in bytes."""
         return len(self.html)
 
 
@@ -85,22 +85,34 @@ def document(
     theme: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Document:
-    """One self-contained page that shows a trace: ASCII, no byte of it from anywhere else.
+    """Build one self-contained page for a trace.
 
-    What is shown at first: `view` (`"model"`, `"head"` or `"neuron"` takes the whole page, None shows all three), `layer`,
-    `heads`, `token` (a query: an index, or a word of the text; of several tokens, the last is selected), `stack` and `theme`
-    (`"light"`, `"dark"`, or None for the reader's own). What is in it:
+    Args:
+        trace: The trace to show.
+        view: `"model"`, `"head"` or `"neuron"` to open with that view alone; None for all three.
+        layer: The layer to select at first.
+        heads: The heads to select at first.
+        token: The query token to select at first, an index or a word; of several tokens, the last is selected.
+        stack: The stack to open with.
+        layers: The layers to include; None for all. The page says which layers were omitted.
+        form: What the file stores: `"qk"` (queries and keys, for neurons and scores), `"attention"` (weights only), or
+            `"auto"`: queries and keys, or with `neurons=False` whichever is smaller.
+        neurons: Whether to include queries and keys for the neuron view. Used by `form="auto"`.
+        values: Whether to include value vectors and the norms computed with W_O; None to include them if the page stays small.
+        error: The largest error of an attention weight; None for 5e-5 to 3e-3, depending on the size. The page shows it.
+        title: The title of the page; None for the text.
+        theme: `"light"`, `"dark"`, or `"auto"` or None for the reader's own setting.
+        max_bytes: The largest page to build.
 
-    - `layers`: None for all; others are said to be left out.
-    - `form`: `"qk"` (queries and keys, so that neurons and scores can be shown), `"attention"` (weights alone) or `"auto"`: q and
-      k, or with `neurons=False` whichever is smaller.
-    - `values`: v, and what W_O makes of it; None for where the page stays small.
-    - `error`: how far off an attention weight may be; None for 5e-5 to 3e-3, by size. The page says what it is.
-
-    Raises `InputError`, and `TooLongError` above `max_bytes`.
+    Raises:
+        InputError: An argument is invalid.
+        TooLongError: The page would be larger than `max_bytes`.
+        MissingError: The front end has not been built.
     """
     if not isinstance(trace, Trace):
-        raise InputError(f"A trace is exported; got {type(trace).__name__}. `model.trace(text)` makes one.")
+        raise InputError(
+            f"Only a Trace can be exported; got {type(trace).__name__}. Make one with `model.trace(text)`."
+        )
     chosen = choice(trace, layers, form, error, neurons=neurons, values=values)
     start = start_address(trace, chosen, view=view, layer=layer, heads=heads, token=token, stack=stack, theme=theme)
     program, loader = _program(), _LOADER.read_text(encoding="ascii")
@@ -130,15 +142,15 @@ def page(
     heads: Sequence[int] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> str:
-    """The HTML of the page that starts with these heads: the exporter of a session."""
+    """The HTML of a page that opens with these heads selected. This is the exporter of a session."""
     return document(trace, stack=stack, layer=layer, heads=heads, max_bytes=max_bytes).html
 
 
 def _too_large(trace: Trace, block: Block, size: int, max_bytes: int, *, neurons: bool) -> str:
     remedy = "fewer `layers`" + (", or `neurons=False`" if neurons else "")
     return (
-        f"The page of these {len(trace.tokens):,} tokens would be too large: {size / 1e6:,.0f} MB by {block.name}, and at most "
-        f"{max_bytes / 1e6:,.0f} MB are written. Export {remedy}, or a shorter text; a larger `max_bytes` allows it."
+        f"The page for these {len(trace.tokens):,} tokens would be too large: it reaches {size / 1e6:,.0f} MB at {block.name}, "
+        f"but the limit is {max_bytes / 1e6:,.0f} MB. Export {remedy}, or a shorter text, or increase `max_bytes`."
     )
 
 
@@ -155,15 +167,15 @@ def _element(name: str, data: bytes) -> str:
 
 
 def _title(trace: Trace) -> str:
-    given = trace.provenance.get("text")
-    text = given if isinstance(given, str) else "".join(token.text for token in trace.tokens)
+    stored = trace.provenance.get("text")
+    text = stored if isinstance(stored, str) else "".join(token.text for token in trace.tokens)
     short = text if len(text) <= 60 else f"{text[:59]}…"
     edited = "edited · " if trace.provenance.get("edits") else ""
     return f"{edited}{short} · attnscope"
 
 
 def _ascii(text: str) -> str:
-    """Text for an element, whatever is in it."""
+    """Any text, escaped for an HTML element, in ASCII."""
     return html.escape(text).encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
@@ -173,7 +185,7 @@ def _program() -> str:
         return _PROGRAM.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise MissingError(
-            "This copy of attnscope has no page to export: run `make setup` in a checkout, or install it again."
+            "attnscope's front end is missing. Run `make setup` in a checkout, or reinstall attnscope."
         ) from error
 
 

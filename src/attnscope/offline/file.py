@@ -1,4 +1,4 @@
-"""A page as a file, whole or not at all."""
+"""Write a page to a file, atomically."""
 
 from __future__ import annotations
 
@@ -35,13 +35,34 @@ def export(
 ) -> Path:
     """Write one self-contained HTML file that shows a trace in any browser, from `file://` and without a network.
 
-    `layers` are those to write (all); the page says which are left out. `view`, `layer`, `heads`, `token` and `stack` are what
-    it shows at first; `form`, `neurons`, `values` and `error` choose what is in it (see `attnscope.offline.document`).
+    The same trace gives the same bytes. The size is logged (level info) before the file is written.
 
-    The file's size is logged (level info) before it is written; above `max_bytes` nothing is, and `TooLongError` says what
-    to do. The same trace gives the same bytes. Returns the path.
+    Args:
+        trace: The trace to export.
+        path: The file to write.
+        layers: The layers to include; None for all. The page says which layers were omitted.
+        view: `"model"`, `"head"` or `"neuron"` to open with that view alone; None for all three.
+        layer: The layer to select at first.
+        heads: The heads to select at first.
+        token: The position of the query token to select at first.
+        stack: The stack to open with.
+        form: What the file stores: `"qk"` (queries and keys, for neurons and scores), `"attention"` (weights only), or
+            `"auto"`: queries and keys, or with `neurons=False` whichever is smaller.
+        neurons: Whether to include queries and keys for the neuron view. Used by `form="auto"`.
+        values: Whether to include value vectors and the norms computed with W_O; None to include them if the page stays small.
+        error: The largest error of an attention weight; None for 5e-5 to 3e-3, depending on the size. The page shows it.
+        title: The title of the page; None for the text.
+        max_bytes: The largest file to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: An argument is invalid, or the file cannot be written at `path`.
+        TooLongError: The page would be larger than `max_bytes`. Nothing is written.
+        MissingError: The front end has not been built.
     """
-    check_place(Path(path))
+    check_path(Path(path))
     made = document(
         trace,
         view=view,
@@ -61,16 +82,16 @@ def export(
     return write(made, Path(path))
 
 
-def check_place(path: Path) -> None:
-    """Raise `InputError` where no file can be written at `path`: before the work is done."""
+def check_path(path: Path) -> None:
+    """Raise `InputError` if no file can be written at `path`. Called before the page is built."""
     if path.is_dir() or not path.parent.is_dir():
-        problem = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
-        raise InputError(f"The page cannot be written: {str(path)!r} {problem}.")
+        problem = "is a folder" if path.is_dir() else "is in a folder that does not exist"
+        raise InputError(f"Cannot write the page: {str(path)!r} {problem}.")
 
 
 def write(made: Document, path: Path) -> Path:
-    """Write a page beside its place and move it there, so that it is whole or not there."""
-    check_place(path)
+    """Write the page to a temporary file in the same folder, then move it to `path`, so that no partial file remains."""
+    check_path(path)
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:

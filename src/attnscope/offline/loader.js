@@ -1,4 +1,4 @@
-// Starts the page: its script lies compressed in the file, and runs because the file's policy names its hash.
+// Starts the page. Its script is compressed in the file, and may run because the content security policy names its hash.
 (async () => {
   try {
     const packed = Uint8Array.from(atob(document.getElementById("program").textContent), (c) => c.charCodeAt(0));
@@ -7,6 +7,6 @@
     script.textContent = await new Response(stream).text();
     document.body.append(script);
   } catch (error) {
-    document.body.textContent = `This page could not be started (${error}). It needs a browser of 2023 or later.`;
+    document.body.textContent = `This page cannot start (${error}). Open it in a browser from 2023 or later.`;
   }
 })();

@@ -1,8 +1,8 @@
-"""Layers as they lie in a file: q and k rounded as coarsely as a given error of the attention allows.
+"""Pack layers for a file: q and k are rounded as coarsely as a given error of the attention weights allows.
 
-A score is a sum over dimensions of q_d · k_d. Rounding q_d to steps of s / σ(k_d) and k_d to steps of s / σ(q_d) makes every
-dimension add the same error to it, which takes the fewest bits; s is found for each head, so that its attention weights
-are off by at most the error asked for. It is then measured over every weight of the layer.
+A score is a sum over dimensions of q_d · k_d. Rounding q_d to steps of s / σ(k_d) and k_d to steps of s / σ(q_d) gives every
+dimension the same share of the error, which needs the fewest bits. The step s is chosen for each head, so that the error of its
+attention weights stays below the given one. The error is then measured over all weights of the layer.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from attnscope.attention.record import ROWS_AT_ONCE
 Arrays = dict[str, np.ndarray]
 
 SCORE_ERRORS = 1.5
-"""Scores are typically off by at most so many times what weights may be, even where their weights would not notice more."""
+"""The typical error of a score is at most this many times the error of a weight, even where the weights would allow more."""
 
 BYTE_ERROR = 1 / 255
-"""How far off a weight is at most whose square root is kept in a byte."""
+"""The largest error of a weight whose square root is stored in one byte."""
 
 _ROUNDS = 8
-_ROOM = 0.93
+_SAFETY = 0.93
 _K_SHARE = 0.75
 _BYTE, _WORD = 255, 65535
 _KEPT_BYTES = 2**28
@@ -35,9 +35,9 @@ _KEPT_BYTES = 2**28
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """Tensors of a packed layer, the names of those that are packed, and how far off it is at most.
+    """The tensors of a packed layer, the names of those that are packed, and the largest errors.
 
-    `error` is of an attention weight, `dot_error` of a q · k (None where q and k are not there).
+    `error` is the error of an attention weight; `dot_error` is that of a dot product q · k, or None without q and k.
     """
 
     arrays: Arrays
@@ -48,7 +48,7 @@ class Packed:
 
 
 def pack_vectors(record: QKRecord, error: float) -> Packed:
-    """q and k as whole numbers of steps, so that no attention weight is off by more than about `error`."""
+    """Pack q and k as integer multiples of a step, such that the error of each attention weight is at most about `error`."""
     heads = torch.arange(record.shape.heads)
     groups = record.key_head(heads)
     q, k = record.q.float().cpu(), record.k.float().cpu()
@@ -58,7 +58,7 @@ def pack_vectors(record: QKRecord, error: float) -> Packed:
     exact = _Exact(record, heads)
 
     def rounded(of_q: Tensor, of_k: Tensor) -> tuple[QKRecord, Tensor, Tensor, Arrays]:
-        """q and k in steps that add `of_q` [heads] and `of_k` [kv_heads] to a product of a dimension."""
+        """Round q and k with steps that add errors `of_q` [heads] and `of_k` [kv_heads] to each product q_d · k_d."""
         unit_q, unit_k = of_q / per_q.unit[groups], of_k / per_k.unit
         step_q, step_k = (
             unit_q[:, None, None] * per_q.size[groups][:, None],
@@ -72,8 +72,8 @@ def pack_vectors(record: QKRecord, error: float) -> Packed:
     of_q, of_k = torch.full((len(q),), most / 2), torch.full((len(k),), most / 2)
     coarse, whole_q, whole_k, units = rounded(of_q, of_k)
     off = exact.differences(coarse)
-    # The error grows with the step, so that one look nearly tells the right ones. k serves all heads of its group: it is
-    # rounded a little more finely than its worst head asks for, and q as much more coarsely.
+    # The error grows with the step, so one measurement nearly gives the right steps. k is shared by all heads of its group:
+    # it is rounded a little more finely than its most sensitive head needs, and q correspondingly more coarsely.
     slope = (2 * off / most).clamp_min(1e-12)
     of_k = (_K_SHARE * error / _largest(slope, groups, len(k))).clamp_max(most)
     rest = (error**2 - (slope * of_k[groups]) ** 2 / 2).clamp_min(0.2 * error**2)
@@ -83,7 +83,7 @@ def pack_vectors(record: QKRecord, error: float) -> Packed:
         off = exact.differences(coarse)
         if bool((off <= error).all()):
             break
-        factor = torch.where(off > error, _ROOM * error / off, torch.ones_like(off))
+        factor = torch.where(off > error, _SAFETY * error / off, torch.ones_like(off))
         of_q = of_q * factor
         of_k = of_k / _largest(1 / factor, groups, len(k)).sqrt()
     arrays = {
@@ -98,9 +98,9 @@ def pack_vectors(record: QKRecord, error: float) -> Packed:
 
 
 def pack_weights(record: LayerRecord, error: float) -> Packed:
-    """The weights' square roots in a byte each, or in two where `error` asks for it.
+    """Pack the square roots of the weights in one byte each, or in two if `error` requires it.
 
-    What lies above the diagonal is left out where it is nothing.
+    The part above the diagonal is dropped if it is all zeros.
     """
     full = _BYTE if error >= BYTE_ERROR else _WORD
     shape = (record.shape.heads, record.queries, record.keys)
@@ -118,7 +118,7 @@ def pack_weights(record: LayerRecord, error: float) -> Packed:
 
 
 class _Exact:
-    """A layer as it is, for comparing rounded ones with it: its weights are kept where they are few."""
+    """The exact layer, for comparing rounded ones with it. Its weights are cached if there are few of them."""
 
     def __init__(self, record: QKRecord, heads: Tensor) -> None:
         self._record, self._heads = record, heads
@@ -126,14 +126,14 @@ class _Exact:
         self._tiles = list(record.tiles(heads)) if few else None
 
     def differences(self, coarse: QKRecord) -> Float[Tensor, "heads"]:
-        """The largest difference of an attention weight, head by head."""
+        """The largest difference of an attention weight, for each head."""
         most = torch.zeros(len(self._heads))
         for rows, weights in self._tiles or self._record.tiles(self._heads):
             most = torch.maximum(most, (coarse.attention(self._heads, rows) - weights).abs().amax((1, 2)))
         return most
 
     def largest_dot_error(self, coarse: QKRecord) -> float:
-        """The largest difference of a q · k."""
+        """The largest difference of a dot product q · k."""
         most = 0.0
         for rows in torch.arange(coarse.queries).split(ROWS_AT_ONCE):
             exact, other = (one.dot_products(self._heads, rows) for one in (self._record, coarse))
@@ -142,21 +142,21 @@ class _Exact:
 
 
 def _typical(vectors: Float[Tensor, "heads tokens dim"]) -> Float[Tensor, "heads dim"]:
-    """Root mean square of each dimension; none counts as nothing."""
+    """The root mean square of each dimension, bounded away from zero."""
     size = vectors.square().mean(1).sqrt()
     return size.clamp_min(max(1e-3 * float(size.max()), 1e-6))
 
 
 @dataclass(frozen=True, eq=False)
 class _Relative:
-    """Step sizes [heads, dim] relative to the smallest of their head, exact in half precision; `unit` is that one's inverse."""
+    """Step sizes [heads, dim] relative to the smallest of their head, exact in float16. `unit` is the inverse of that one."""
 
     size: Tensor
     unit: Tensor
 
 
 def _relative(typical: Float[Tensor, "heads dim"]) -> _Relative:
-    """The larger the other factor of a product typically is, the smaller the steps."""
+    """The relative step sizes: the larger the other factor of a product typically is, the smaller the step."""
     largest = typical.amax(1)
     return _Relative((largest[:, None] / typical).half().float(), largest)
 
@@ -166,12 +166,12 @@ def _largest(values: Float[Tensor, "heads"], groups: Tensor, count: int) -> Floa
 
 
 def _zigzag(whole: Tensor) -> Int[np.ndarray, "..."]:
-    """Whole numbers without a sign: 0, −1, 1, −2 … become 0, 1, 2, 3 and so on."""
+    """Map signed integers to unsigned ones: 0, −1, 1, −2, … become 0, 1, 2, 3, …."""
     numbers = whole.contiguous().numpy().astype(np.int64)
     return (numbers << 1) ^ (numbers >> 63)
 
 
 def _planes(numbers: Int[np.ndarray, "..."]) -> np.ndarray:
-    """Numbers ≥ 0 as planes of their bytes, the lowest first, in as many as the largest needs: [plane, …] uint8."""
+    """Split numbers ≥ 0 into byte planes, lowest byte first, as many as the largest number needs: uint8 [plane, …]."""
     count = max(1, -(-int(numbers.max(initial=0)).bit_length() // 8))
     return np.stack([((numbers >> (8 * plane)) & 255).astype(np.uint8) for plane in range(count)])

@@ -1,4 +1,4 @@
-"""What a page shows at first, as the fields of its address (frontend/src/state/hash.ts)."""
+"""The initial view and selection of a page, as the fields of its URL hash (frontend/src/state/hash.ts)."""
 
 from __future__ import annotations
 
@@ -23,17 +23,22 @@ def start_address(
     stack: str | None,
     theme: str | None = None,
 ) -> dict[str, str]:
-    """The fields, checked. Raises `InputError` for a view, layer, head, token or stack that is not in the page."""
+    """The fields of the URL hash.
+
+    Raises `InputError` for a view, layer, head, token or stack that is not in the page, and for an invalid theme.
+    """
     if view is not None and view not in _VIEWS:
-        raise InputError(f"`view` is one of {', '.join(map(repr, _VIEWS))}, or None for all three; got {view!r}.")
+        raise InputError(f"`view` must be one of {', '.join(map(repr, _VIEWS))}, or None for all three; got {view!r}.")
     if theme not in (None, "auto", "light", "dark"):
-        raise InputError(f"`theme` is 'light', 'dark', or None for the reader's own; got {theme!r}.")
+        raise InputError(
+            f"`theme` must be 'light' or 'dark', or 'auto' or None for the reader's own setting; got {theme!r}."
+        )
     name = stack if stack is not None else next(iter(trace.stacks))
     records = trace.traced_stack(name).records
     present = [index for index, record in enumerate(records) if record is not None and chosen.has(index)]
     if layer is not None and layer not in present:
         trace.layer_record(layer, name)
-        raise InputError(f"Layer {layer} is not among the `layers` to export, so the page cannot start there.")
+        raise InputError(f"Layer {layer} is not one of the exported `layers`, so the page cannot open with it.")
     start = layer if layer is not None else next(iter(present), 0)
     record = records[start]
     fields = {"stack": name} if len(trace.stacks) > 1 else {}
@@ -41,7 +46,7 @@ def start_address(
     if heads is not None:
         count = 0 if record is None else record.shape.heads
         if not heads or not all(0 <= head < count for head in heads):
-            raise InputError(f"`heads` are some of 0 to {count - 1} in layer {start}; got {list(heads)!r}.")
+            raise InputError(f"`heads` must be heads of layer {start}, from 0 to {count - 1}; got {list(heads)!r}.")
         fields["heads"] = ",".join(str(int(head)) for head in heads)
     if token is not None:
         fields["token"] = f"q{resolve_one(token, trace.tokens_for(name)[0], 'token', from_end=False)}"

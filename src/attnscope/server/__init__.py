@@ -1,1 +1,1 @@
-"""A local web server for one session: loopback by default, guarded from the first line (docs/security.md)."""
+"""A local web server for one session. It listens on loopback by default and checks every request (docs/explanation/security.md)."""

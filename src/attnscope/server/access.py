@@ -1,4 +1,4 @@
-"""Who may talk to the server: the names it answers to, and the secret that opens it."""
+"""Access to the server: the host names it answers to, and the token."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _TOKEN_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 
 
 def new_token() -> str:
-    """A token that nobody guesses: 256 random bits, in characters that a URL needs no escapes for."""
+    """A random token of 256 bits, in characters that need no escaping in a URL."""
     return secrets.token_urlsafe(32)
 
 
 @dataclass(frozen=True)
 class Access:
-    """What a request must show. `hosts` are the exact values that the Host header may have, in lower case.
+    """What a request needs to be allowed. `hosts` are the exact values that the Host header may have, in lower case.
 
     `any_local_address` also allows the address at which a connection arrived, for a server that listens on all
-    addresses of the machine. (A name that somebody points at this machine is never such an address.)
+    addresses of the machine. (A DNS name that somebody points at this machine never equals such an address.)
     """
 
     token: str
@@ -34,42 +34,44 @@ class Access:
 
     def __post_init__(self) -> None:
         if not self.token or not _TOKEN_CHARACTERS.issuperset(self.token):
-            raise InputError("A token is one or more letters, digits or any of `-_.~`; give one such with --token.")
+            raise InputError(
+                "The access token may only contain letters, digits and `-_.~`. Choose another with --token."
+            )
 
     @property
     def cookie_name(self) -> str:
-        """Cookies are shared by all ports of a host: each port has its own name."""
+        """The cookie's name. It contains the port, because browsers share cookies between all ports of a host."""
         return f"attnscope-{self.port}"
 
     @property
     def cookie_value(self) -> str:
-        """What the token is exchanged for: tells nobody the token, and is the same after a restart with that token."""
+        """The cookie's value. It does not reveal the token, and stays the same after a restart with the same token."""
         return hmac.new(self.token.encode(), b"attnscope cookie", hashlib.sha256).hexdigest()
 
-    def token_is(self, given: str) -> bool:
-        """Whether this is the token; takes the same time whatever is given."""
-        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self.token.encode())
+    def token_is(self, value: str) -> bool:
+        """Whether `value` is the token, compared in constant time."""
+        return hmac.compare_digest(value.encode("utf-8", "surrogateescape"), self.token.encode())
 
-    def cookie_is(self, given: str) -> bool:
-        """Whether this is the cookie's value; takes the same time whatever is given."""
-        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self.cookie_value.encode())
+    def cookie_is(self, value: str) -> bool:
+        """Whether `value` is the cookie's value, compared in constant time."""
+        return hmac.compare_digest(value.encode("utf-8", "surrogateescape"), self.cookie_value.encode())
 
-    def host_is(self, given: str, arrived_at: tuple[str, int | None] | None) -> bool:
-        """Whether the Host header names this server, to the letter."""
-        given = given.lower()
-        if given in self.hosts:
+    def host_is(self, header: str, arrived_at: tuple[str, int | None] | None) -> bool:
+        """Whether the Host header is one of this server's names, exactly."""
+        header = header.lower()
+        if header in self.hosts:
             return True
         if not self.any_local_address or arrived_at is None:
             return False
-        return given in host_headers(url_host(arrived_at[0]), self.port)
+        return header in host_headers(url_host(arrived_at[0]), self.port)
 
 
 def host_headers(name: str, port: int) -> frozenset[str]:
-    """The Host headers that a browser sends for a name and a port: HTTP's own port is left out."""
+    """The Host headers that a browser sends for a name and a port. Browsers omit port 80."""
     name = name.lower()
     return frozenset({name, f"{name}:{port}"} if port == 80 else {f"{name}:{port}"})
 
 
 def url_host(address: str) -> str:
-    """An address or name as it stands in a URL: IPv6 in brackets."""
+    """An address or name as written in a URL: IPv6 in brackets."""
     return f"[{address}]" if ":" in address and not address.startswith("[") else address

@@ -1,4 +1,4 @@
-"""Where the server listens: the host and port asked for, opened before anything else is started."""
+"""The server's host and port. The socket is opened before anything else starts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ListenError(AttnscopeError, OSError):
 
 @dataclass(frozen=True)
 class Listener:
-    """A socket that listens, and who may talk to it. `moved` is set where the default port was taken."""
+    """A listening socket and its access rules. `moved` is set if the default port was in use."""
 
     socket: socket.socket
     host: str
@@ -47,20 +47,26 @@ def listen(
     token: str | None = None,
     allowed_hosts: tuple[str, ...] = (),
 ) -> Listener:
-    """Listen on `host` and `port` (None: the default port, or the next one that is free).
+    """Listen on `host` and `port` (None: the default port, or the next free one).
 
-    An address that other machines reach needs a token of the user's own choice. `allowed_hosts` (`name` or `name:port`)
-    are further Host headers to answer to, for a server behind a tunnel. Raises `InputError` and `ListenError`.
+    An address that other machines can reach needs an explicit `token`. `allowed_hosts` (`name` or `name:port`) are
+    additional Host headers to accept, for a server behind a tunnel.
+
+    Raises:
+        InputError: The port or the token is invalid, or the token is missing.
+        ListenError: The address is unknown, or the port is in use or not permitted.
     """
     family, address = _resolve(host)
     local = ipaddress.ip_address(address.partition("%")[0]).is_loopback
     if not local and token is None:
         raise InputError(
-            f"Other machines could reach {host}, so a token must guard it: choose one and pass it with --token, "
-            "or leave --host out to serve this machine alone."
+            f"Other machines can reach {host}, so the server needs an access token. Pass one with --token, "
+            "or drop --host to serve this machine only."
         )
     if not local and token is not None and len(token) < _SHORTEST_TOKEN:
-        raise InputError(f"A token that guards {host} needs at least {_SHORTEST_TOKEN} characters; got {len(token)}.")
+        raise InputError(
+            f"The access token for {host} must have at least {_SHORTEST_TOKEN} characters; got {len(token)}."
+        )
     opened, moved = _open(family, address, port, host)
     at = opened.getsockname()[1]
     wildcard = ipaddress.ip_address(address.partition("%")[0]).is_unspecified
@@ -87,15 +93,13 @@ def _resolve(host: str) -> tuple[socket.AddressFamily, str]:
     try:
         found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise ListenError(
-            f"There is no address {host!r} to listen on: give the name or address of this machine."
-        ) from error
+        raise ListenError(f"Unknown address {host!r}. Pass a name or address of this machine with --host.") from error
     family, _, _, _, address = found[0]
     return family, str(address[0])
 
 
 def _open(family: socket.AddressFamily, address: str, port: int | None, host: str) -> tuple[socket.socket, bool]:
-    """The listening socket, and whether the default port was taken."""
+    """The listening socket, and whether the default port was in use."""
     candidates = range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED) if port is None else (port,)
     for candidate in candidates:
         try:
@@ -106,18 +110,18 @@ def _open(family: socket.AddressFamily, address: str, port: int | None, host: st
             reason = error.strerror or str(error)
             raise ListenError(f"Cannot listen on {url_host(host)}:{candidate}: {reason}.") from error
         except OverflowError as error:
-            raise InputError(f"A port is a number from 0 to 65535; got {candidate}.") from error
+            raise InputError(f"The port must be from 0 to 65535; got {candidate}.") from error
     if port is None:
         raise ListenError(
-            f"The ports {candidates[0]} to {candidates[-1]} are all in use: choose another with --port (0: any free)."
+            f"Ports {candidates[0]} to {candidates[-1]} are in use. Choose another with --port (0 for any free port)."
         )
-    raise ListenError(f"Port {port} is in use already: choose another one with --port (0: any free one).")
+    raise ListenError(f"Port {port} is in use. Choose another with --port (0 for any free port).")
 
 
 def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name == "posix":  # elsewhere this option would share a port that is in use
+        if os.name == "posix":  # on Windows, this option would let two programs share a port
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((address, port))
         opened.listen(_BACKLOG)

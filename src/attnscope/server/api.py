@@ -1,4 +1,4 @@
-"""`POST /api`: one request in, a stream of framed messages out (docs/wire.md)."""
+"""`POST /api`: one request in, a stream of framed messages out (docs/reference/wire.md)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from attnscope.server.body import (
     discard_body,
     read_body,
 )
-from attnscope.server.replies import STATUS, refusal
+from attnscope.server.replies import STATUS, error_response
 from attnscope.server.stream import Work
 from attnscope.session import Session
+from attnscope.session.jobs import busy_message
 from attnscope.wire import Message, decode, frame, message_from_fields
 
 MESSAGES = "application/vnd.attnscope.messages"
@@ -40,50 +41,50 @@ class Api:
     def __init__(self, session: Session, limits: BodyLimits) -> None:
         self._session = session
         self._limits = limits
-        self._in_work = 0
+        self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         if scope["method"] != "POST":
-            response = refusal(405, "Requests go to /api with POST.", headers={"allow": "POST"})
+            response = error_response(405, "Method not allowed: use POST for /api.", headers={"allow": "POST"})
             await response(scope, receive, send)
-        elif self._in_work >= self._session.limits.requests:
-            sentence = f"{self._in_work} requests are in work already; wait a moment and try again."
-            await _refuse(refusal(503, sentence, code="busy"), receive, send)
+        elif self._running >= self._session.limits.requests:
+            message = busy_message(self._running)
+            await _reject(error_response(503, message, code="busy"), receive, send)
         else:
-            self._in_work += 1
+            self._running += 1
             try:
                 await self._post(scope, receive, send)
             finally:
-                self._in_work -= 1
+                self._running -= 1
 
     async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in (_JSON, _SAFETENSORS) or "content-encoding" in headers:
-            sentence = f"A request is {_JSON} or {_SAFETENSORS}, not encoded any further."
-            await _refuse(refusal(415, sentence), receive, send)
+            message = f"Unsupported content type: send {_JSON} or {_SAFETENSORS}, without a content encoding."
+            await _reject(error_response(415, message), receive, send)
             return
         try:
             request = _request(await read_body(headers, receive, self._limits), kind)
         except BodyTooLargeError:
-            sentence = f"The request is too large: this server reads at most {self._limits.bytes:,} bytes of one."
-            await _refuse(refusal(413, sentence, code="too_large"), receive, send)
+            message = f"The request is too large: this server accepts at most {self._limits.bytes:,} bytes."
+            await _reject(error_response(413, message, code="too_large"), receive, send)
         except BodyTooSlowError:
-            sentence = f"The request did not arrive within {self._limits.seconds:g} seconds."
-            await _refuse(refusal(408, sentence), receive, send)
+            message = f"The request did not arrive within {self._limits.seconds:g} seconds. Send it again."
+            await _reject(error_response(408, message), receive, send)
         except DamagedError as error:
-            await refusal(400, str(error))(scope, receive, send)
+            await error_response(400, str(error))(scope, receive, send)
         except ClientGoneError:
             return
         else:
             await self._answer(request, scope, receive, send)
 
     async def _answer(self, request: Message, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream the responses. A client that closes the connection stops the work."""
+        """Stream the responses. The work stops if the client closes the connection."""
         work = Work(self._session, request)
         work.start()
-        listening = asyncio.create_task(_until_gone(receive, work))
+        listening = asyncio.create_task(_stop_on_disconnect(receive, work))
         try:
             await _stream(aiter(work), scope, receive, send)
         finally:
@@ -107,14 +108,17 @@ async def _stream(responses: AsyncIterator[bytes], scope: Scope, receive: Receiv
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _until_gone(receive: Receive, work: Work) -> None:
+async def _stop_on_disconnect(receive: Receive, work: Work) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     work.stop()
 
 
-async def _refuse(response: Response, receive: Receive, send: Send) -> None:
-    """Refuse a request whose body was not read to its end: answer at once, then end the connection in peace."""
+async def _reject(response: Response, receive: Receive, send: Send) -> None:
+    """Send an error before the request body has been read.
+
+    The rest of the body is read and discarded before the response ends, so that the client gets to see the response.
+    """
     body = bytes(response.body)
     headers = [*response.raw_headers, (b"connection", b"close")]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
@@ -129,19 +133,19 @@ def _request(body: bytes, kind: str) -> Message:
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise DamagedError("The body of the request is not JSON.") from error
+        raise DamagedError("The request body is not valid JSON.") from error
     return message_from_fields(fields)
 
 
 def _error_in(data: bytes) -> Response | None:
-    """The HTTP error for a first response that is an error already; None for any other."""
+    """The HTTP error if the first response is an `error` message; else None."""
     if not data:
-        return refusal(500, "The request was not answered.", code="internal")
+        return error_response(500, "Internal error: the request was not answered.", code="internal")
     if len(data) > _LARGEST_ERROR:
         return None
     message = decode(data)
     if message.type != "error":
         return None
     code = str(message.body["code"])
-    said, fits = str(message.body["message"]), message.body.get("fits")
-    return refusal(STATUS.get(code, 500), said, code=code, ident=message.id, fits=fits)
+    text, fits = str(message.body["message"]), message.body.get("fits")
+    return error_response(STATUS.get(code, 500), text, code=code, ident=message.id, fits=fits)

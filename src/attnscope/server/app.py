@@ -1,4 +1,4 @@
-"""The web application: the page, its files, and one address for all requests, behind the guard."""
+"""The web application: the page, its static files, and `/api` for all requests. `Guard` checks each request first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from attnscope.server.access import Access
 from attnscope.server.api import Api
 from attnscope.server.body import BodyLimits
 from attnscope.server.guard import Guard
-from attnscope.server.replies import refusal
+from attnscope.server.replies import error_response
 from attnscope.server.static import StaticFiles
 from attnscope.session import Session
 
@@ -21,7 +21,7 @@ from attnscope.session import Session
 def create_app(
     session: Session, access: Access, *, static: StaticFiles | None = None, body_limits: BodyLimits | None = None
 ) -> ASGIApp:
-    """The ASGI application for a session. Everything in it, errors too, is behind `Guard`."""
+    """The ASGI application for a session. `Guard` wraps all of it, including error responses."""
     files = static or StaticFiles()
     app = Starlette(
         routes=[
@@ -38,5 +38,7 @@ def create_app(
 def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        return refusal(405, "This address takes GET only.", headers=error.headers)
-    return refusal(error.status_code, "There is nothing at this address.", code="unknown", headers=error.headers)
+        return error_response(405, "Method not allowed: use GET for this address.", headers=error.headers)
+    return error_response(
+        error.status_code, "Not found: no page at this address.", code="unknown", headers=error.headers
+    )

@@ -1,4 +1,4 @@
-"""Reading the body of a request, with limits on its size and on the time it may take."""
+"""Read the body of a request, with limits on its size and duration."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ from starlette.types import Receive
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """Most bytes of a body, and most seconds that it may take to come in."""
+    """The largest size of a request body, and the longest time it may take to arrive."""
 
     bytes: int = 10 * 2**20
     seconds: float = 30.0
 
 
 class BodyTooLargeError(Exception):
-    """The body is, or says that it is, larger than the limit."""
+    """The body is larger than the limit, or its Content-Length says so."""
 
 
 class BodyTooSlowError(Exception):
-    """The body did not come in in time."""
+    """The body did not arrive in time."""
 
 
 class ClientGoneError(Exception):
-    """The connection closed before the body was there."""
+    """The connection closed before the body was complete."""
 
 
 async def read_body(headers: Headers, receive: Receive, limits: BodyLimits) -> bytes:
-    """The whole body. What its Content-Length claims is looked at first; what really comes is counted all the same."""
+    """Read the whole body.
+
+    The Content-Length is checked first. The bytes that actually arrive are counted as well.
+    """
     claimed = headers.get("content-length", "")
     if claimed.isdecimal() and (len(claimed) > 18 or int(claimed) > limits.bytes):
         raise BodyTooLargeError
@@ -51,7 +54,10 @@ async def read_body(headers: Headers, receive: Receive, limits: BodyLimits) -> b
 
 
 async def discard_body(receive: Receive, *, most: int, seconds: float) -> None:
-    """Read on and throw away, within bounds: closing a connection that still sends would take our answer with it."""
+    """Read and discard the rest of a body, within limits.
+
+    If the server closed the connection while the client is still sending, the client could lose our response.
+    """
     try:
         async with asyncio.timeout(seconds):
             while most > 0:

@@ -1,4 +1,4 @@
-"""The gate in front of everything that the server answers. docs/security.md says what each check is for."""
+"""Security checks on every request. docs/explanation/security.md explains what each check is for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from attnscope.server.access import Access
-from attnscope.server.replies import refusal, refusal_page
+from attnscope.server.replies import error_page, error_response
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -35,53 +35,55 @@ SECURITY_HEADERS = {
 }
 """Sent with every response."""
 
-_READING = ("GET", "HEAD")
+_READ_METHODS = ("GET", "HEAD")
 
 
 class Guard:
-    """ASGI middleware: lets a request through to `app` only if every check passes."""
+    """ASGI middleware that passes a request to `app` only if every check succeeds."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass it on."""
+        """Reject one request, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":  # there is none; refused before it is accepted
+        elif scope["type"] == "websocket":  # unsupported: closed before it is accepted
             await send({"type": "websocket.close", "code": 1008})
         else:
-            refused = self._refusal(scope)
-            await (refused or self._app)(scope, receive, _with_headers(send))
+            response = self._check(scope)
+            await (response or self._app)(scope, receive, _with_headers(send))
 
-    def _refusal(self, scope: Scope) -> Response | None:
-        """Why this request is not taken, or None. The cheapest and most general checks come first."""
+    def _check(self, scope: Scope) -> Response | None:
+        """The response that ends this request early (an error or a redirect), or None. The cheapest checks come first."""
         headers = Headers(scope=scope)
         method: str = scope["method"]
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._access.host_is(hosts[0], scope.get("server")):
-            return refusal(421, "This server does not answer to that Host name: use the address that it printed.")
-        if not _asked_from_here(headers, method):
-            return refusal(403, "Another site asked for this; attnscope answers its own page only.", code="forbidden")
-        if method in _READING and scope["path"] == "/":
-            exchanged = self._exchange(scope)
-            if exchanged is not None:
-                return exchanged
+            return error_response(421, "Unknown host name: use the address from the terminal.")
+        if not _is_same_site(headers, method):
+            return error_response(403, "Permission denied: the request came from another site.", code="forbidden")
+        if method in _READ_METHODS and scope["path"] == "/":
+            redirect = self._exchange_token(scope)
+            if redirect is not None:
+                return redirect
         if not self._has_cookie(headers):
-            return _unauthorised(headers)
-        if method not in _READING and not _origin_is_own(headers, hosts[0]):
-            return refusal(403, "The Origin of this request is not attnscope's own page.", code="forbidden")
+            return _permission_denied(headers)
+        if method not in _READ_METHODS and not _is_own_origin(headers, hosts[0]):
+            return error_response(
+                403, "Permission denied: the request's Origin is not attnscope's page.", code="forbidden"
+            )
         return None
 
-    def _exchange(self, scope: Scope) -> Response | None:
-        """The start URL: its token becomes a cookie, and the address loses it. None where the URL has no token."""
+    def _exchange_token(self, scope: Scope) -> Response | None:
+        """Exchange the token in the start URL for a cookie, and redirect to the URL without it. None without a token."""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        given = [value for name, value in query if name == "token"]
-        if not given:
+        tokens = [value for name, value in query if name == "token"]
+        if not tokens:
             return None
-        if len(given) != 1 or not self._access.token_is(given[0]):
-            return _unauthorised(Headers(scope=scope))
+        if len(tokens) != 1 or not self._access.token_is(tokens[0]):
+            return _permission_denied(Headers(scope=scope))
         rest = urlencode([(name, value) for name, value in query if name != "token"])
         response = RedirectResponse(f"/?{rest}" if rest else "/", status_code=303)
         response.set_cookie(
@@ -98,28 +100,31 @@ class Guard:
         return False
 
 
-def _asked_from_here(headers: Headers, method: str) -> bool:
-    """What the browser says about who asks. A page elsewhere may link to attnscope, and nothing else."""
+def _is_same_site(headers: Headers, method: str) -> bool:
+    """Whether the Sec-Fetch headers allow this request. Another site may link to attnscope, but nothing else."""
     site = headers.get("sec-fetch-site")
     if site is None or site == "same-origin":
         return True
-    opened_by_a_person = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-    return method in _READING and (site == "none" or opened_by_a_person)
+    is_navigation = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return method in _READ_METHODS and (site == "none" or is_navigation)
 
 
-def _origin_is_own(headers: Headers, host: str) -> bool:
-    """Browsers send an Origin with every POST. Without one (and without their other marks) the caller is a script."""
+def _is_own_origin(headers: Headers, host: str) -> bool:
+    """Whether the Origin is attnscope's page.
+
+    Browsers send an Origin with every POST. A request with neither an Origin nor Sec-Fetch headers comes from a script.
+    """
     origins = headers.getlist("origin")
     if not origins:
         return "sec-fetch-site" not in headers
     return origins == [f"http://{host}"]
 
 
-def _unauthorised(headers: Headers) -> Response:
-    sentence = "Open attnscope with the whole address that it printed when it started, with its token."
+def _permission_denied(headers: Headers) -> Response:
+    message = "Permission denied: use the full address from the terminal."
     if "text/html" not in headers.get("accept", ""):
-        return refusal(401, sentence, code="forbidden")
-    return refusal_page(401, sentence, link="/")
+        return error_response(401, message, code="forbidden")
+    return error_page(401, message, link="/")
 
 
 def _with_headers(send: Send) -> Send:

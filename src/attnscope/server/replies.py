@@ -1,4 +1,4 @@
-"""Answers that are no stream of messages: the sentence that says why a request was not taken."""
+"""HTTP error responses: an `error` message as JSON, or as a page."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ STATUS = {
     "unreachable": 502,
     "busy": 503,
 }
-"""The HTTP status of each code of an `error` message, where it is the first and only response."""
+"""The HTTP status for each code of an `error` message, if that is the first and only response."""
 
 
-def refusal(
+def error_response(
     status: int,
-    sentence: str,
+    text: str,
     *,
     code: str = "bad_request",
     ident: str = "",
     fits: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An `error` message as the JSON body of an HTTP error. `fits`: the tokens that a text may be cut to."""
+    """An `error` message as the JSON body of an HTTP error. `fits` is the number of tokens that a text can be cut to."""
     message: dict[str, Any] = {
         "v": VERSION,
         "id": ident,
         "type": "error",
         "last": True,
         "code": code,
-        "message": sentence,
+        "message": text,
     }
     if fits is not None:
         message["fits"] = fits
     return JSONResponse(message, status_code=status, headers=dict(headers or {}))
 
 
-def refusal_page(status: int, sentence: str, *, link: str | None = None) -> Response:
-    """The same sentence as a page, for somebody who typed an address. `link` is a way on that may work."""
-    onward = f'<p><a href="{escape(link)}">Open the page</a></p>' if link else ""
+def error_page(status: int, text: str, *, link: str | None = None) -> Response:
+    """An error as a page, for a browser. `link` is an address that may work instead."""
+    link_html = f'<p><a href="{escape(link)}">Open attnscope</a></p>' if link else ""
     html = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>attnscope</title>'
-        f"<h1>attnscope</h1><p>{escape(sentence)}</p>{onward}</html>"
+        f"<h1>attnscope</h1><p>{escape(text)}</p>{link_html}</html>"
     )
     return HTMLResponse(html, status_code=status)

@@ -1,4 +1,4 @@
-"""Serving a session until somebody asks for the end."""
+"""Serve a session until the server is stopped."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from attnscope.server.static import StaticFiles
 from attnscope.session import Session
 
 _GRACE_S = 1
-_MOST_CONNECTIONS = 256
+_MAX_CONNECTIONS = 256
 
 
 class LocalServer:
-    """A session behind an open socket. `on_listening` is called once requests are taken."""
+    """A session behind an open socket. `on_listening` is called once the server accepts requests."""
 
     def __init__(
         self,
@@ -40,26 +40,26 @@ class LocalServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_MOST_CONNECTIONS,
+            limit_concurrency=_MAX_CONNECTIONS,
             timeout_graceful_shutdown=_GRACE_S,
         )
         self._server = _Server(config, session, on_listening)
         self._socket = listener.socket
 
     def run(self) -> None:
-        """Answer requests until SIGINT, SIGTERM or `stop`; then stop all work and return, within two seconds.
+        """Answer requests until SIGINT, SIGTERM or `stop`, then stop all work and return within two seconds.
 
-        A thread may still be inside a model pass or a load afterwards; such threads are daemons.
+        A thread may still be running a forward pass or loading a model afterwards. Such threads are daemons.
         """
         self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Make `run` return. May be called from any thread."""
+        """Make `run` return. Can be called from any thread."""
         self._server.should_exit = True
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, but a signal ends it with success and stops the session's work first."""
+    """uvicorn's server, but a signal first stops the session's work and then ends the server without an error."""
 
     def __init__(self, config: uvicorn.Config, session: Session, on_listening: Callable[[], None]) -> None:
         super().__init__(config)
@@ -73,7 +73,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._session.close()
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # who is cut off now is cut off on purpose
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # open connections are closed on purpose
         await super().shutdown(sockets=sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

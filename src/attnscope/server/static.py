@@ -1,4 +1,7 @@
-"""The files of the page. Only a file that lies in the package's `static` folder has a name here: no path is built."""
+"""The page's static files.
+
+Requests name files from a listing of the package's `static` folder. No path is ever built from a request.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from attnscope.server.replies import refusal, refusal_page
+from attnscope.server.replies import error_page, error_response
 
 PAGE = "app.html"
 FOLDER = Path(__file__).resolve().parent.parent / "static"
@@ -24,11 +27,11 @@ TYPES = {
     ".wasm": "application/wasm",
     ".woff2": "font/woff2",
 }
-"""What is served, and as what: not left to a table of the operating system."""
+"""The file types that are served, with their media types. These do not depend on the operating system's table."""
 
 
 class StaticFiles:
-    """The files of one folder, each under its own name."""
+    """The files of one folder, by name."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
@@ -37,16 +40,16 @@ class StaticFiles:
         """`GET /`."""
         path = self._files().get(PAGE)
         if path is None:
-            return refusal_page(
-                503, "This copy of attnscope has no page in it: run `make setup` in a checkout, or install it again."
+            return error_page(
+                503, "attnscope's front end is missing. Run `make setup` in a checkout, or reinstall attnscope."
             )
         return Response(path.read_bytes(), media_type=TYPES[".html"])
 
     def file(self, request: Request) -> Response:
-        """`GET /static/<name>`. The browser keeps a file, but asks each time whether it is still the same."""
+        """`GET /static/<name>`. Browsers may cache a file, but must revalidate it each time."""
         path = self._files().get(request.path_params["name"])
         if path is None:
-            return refusal(404, "There is no such file.", code="unknown")
+            return error_response(404, "Not found: no file of this name.", code="unknown")
         content = path.read_bytes()
         headers = {"etag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "cache-control": "no-cache"}
         if request.headers.get("if-none-match") == headers["etag"]:

@@ -1,4 +1,4 @@
-"""One request given to the session, in a thread of its own, and its responses as they come."""
+"""Run one request of the session in its own thread, and stream its responses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attnscope.wire import Message
 
 
 class Work:
-    """A request in work. Iterating gives the bytes of each response; `stop` tells the work that nobody listens."""
+    """A running request. Iterating yields the bytes of each response; `stop` ends the work early."""
 
     def __init__(self, session: Session, request: Message) -> None:
         self._session = session
@@ -21,11 +21,11 @@ class Work:
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Begin. The thread is a daemon: a pass that does not hear in time must not hold up the end of the program."""
+        """Start the thread. It is a daemon, so that a slow forward pass cannot delay the end of the program."""
         threading.Thread(target=self._run, name=f"request {self._request.type[:20]}", daemon=True).start()
 
     def stop(self) -> None:
-        """Nobody listens any more."""
+        """Stop the work, because the client has disconnected."""
         self._stopped.set()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -34,7 +34,7 @@ class Work:
 
     def _run(self) -> None:
         try:
-            self._session.answer(self._request, self._put, gone=self._stopped.is_set)
+            self._session.answer(self._request, self._put, disconnected=self._stopped.is_set)
         finally:
             self._put(None)
 
@@ -42,5 +42,5 @@ class Work:
         if not self._loop.is_closed():
             try:
                 self._loop.call_soon_threadsafe(self._responses.put_nowait, response)
-            except RuntimeError:  # closed between the two lines: the server has ended
+            except RuntimeError:  # the loop closed after the check above: the server has stopped
                 self.stop()

@@ -1,4 +1,4 @@
-"""The requests that a session is working on, each of which may be told to stop."""
+"""The requests that a session is working on. Each of them can be canceled."""
 
 from __future__ import annotations
 
@@ -10,34 +10,47 @@ from typing import Any
 
 from attnscope.errors import CancelledError
 
-_LOOK_AGAIN_S = 0.05
+_POLL_S = 0.05
 
 Report = Callable[[str, int, int, str], None]
-Tell = Callable[[str, dict[str, Any]], None]
+SendPartial = Callable[[str, dict[str, Any]], None]
+
+CANCELED = "The request was canceled."
 
 PASSES = frozenset({"run", "check", "generate", "patch", "states"})
-"""The requests that run a model."""
+"""The types of request that run a model."""
 
 REPLACED: Mapping[str, frozenset[str]] = {
     "run": frozenset({"run", "generate", "patch", "states"}),
     **{kind: frozenset({kind}) for kind in ("generate", "patch", "states")},
 }
-"""The older requests of the same page whose place a newer one takes: those of its kind, and all that are about another pass."""
+"""For each type of request, the older requests of the same page that it replaces.
+
+A request replaces those of its own type. A `run` also replaces all others that are about an earlier input.
+"""
+
+_NAMES = {"run": "run", "generate": "generation", "patch": "patching sweep", "states": "residual stream request"}
 
 
-def _nothing(_kind: str, _fields: dict[str, Any]) -> None:
+def _send_nothing(_kind: str, _fields: dict[str, Any]) -> None:
     pass
 
 
+def busy_message(running: int) -> str:
+    """The error message if too many requests are running."""
+    return f"{running} requests are already running. Wait a moment and try again."
+
+
 class BusyError(Exception):
-    """More work than this session takes on at a time. Its text speaks to a person."""
+    """The session has too much to do already. The message is written for the user."""
 
 
 class Job:
-    """One request being worked on. It is the `Observer` of the model passes that the request makes.
+    """One running request. It is the `Observer` of the request's forward passes.
 
-    `report` is called with (stage, done, total, text) as the work goes on; `stage` is set by whoever does the work. `tell` sends
-    a response that is not the last one, of a type and with fields.
+    `report` is called with (stage, done, total, text) as the work progresses; the code that does the work sets `stage`.
+    `send_partial` sends a response other than the last one, with a type and fields. `disconnected` tells whether the client
+    has gone away.
     """
 
     def __init__(
@@ -46,52 +59,52 @@ class Job:
         kind: str,
         page: str | None,
         report: Report,
-        gone: Callable[[], bool],
-        tell: Tell = _nothing,
+        disconnected: Callable[[], bool],
+        send_partial: SendPartial = _send_nothing,
     ) -> None:
         self.id = ident
         self.kind = kind
         self.page = page
         self.stage = "run"
         self._report = report
-        self.tell = tell
-        self._gone = gone
-        self._why: str | None = None
+        self.send_partial = send_partial
+        self._disconnected = disconnected
+        self._reason: str | None = None
 
-    def stop(self, why: str) -> None:
-        """Ask for this work to stop; `why` is the sentence that answers the request."""
-        self._why = self._why or why
+    def stop(self, reason: str) -> None:
+        """Ask this job to stop. `reason` becomes the error message of the request."""
+        self._reason = self._reason or reason
 
     def cancelled(self) -> bool:
-        """Whether somebody asked for this work to stop, or whoever asked for it has gone."""
-        return self._why is not None or self._gone()
+        """Whether this job should stop: `stop` was called, or the client has disconnected."""
+        return self._reason is not None or self._disconnected()
 
     def check(self) -> None:
-        """Raise `CancelledError` if this work should stop."""
+        """Raise `CancelledError` if this job should stop."""
         if self.cancelled():
             raise CancelledError(self.reason)
 
     @property
     def reason(self) -> str:
-        """Why this work stops, as a sentence."""
-        return self._why or "The request was cancelled."
+        """Why this job stops, as a sentence."""
+        return self._reason or CANCELED
 
     def layer(self, done: int, total: int) -> None:
-        """Report that `done` of `total` layers are computed."""
+        """Report that `done` of `total` layers have been computed."""
         text = f"layer {done} of {total}" if total else f"layer {done}"
         self._report(self.stage, done, total, text)
 
-    def say(self, text: str) -> None:
-        """Report a step that has no layers."""
+    def report_step(self, text: str) -> None:
+        """Report a step that is not divided into layers."""
         self._report(self.stage, 0, 1, text)
 
     @contextmanager
-    def holding(self, lock: threading.Lock, meanwhile: str) -> Generator[None]:
-        """The lock, waited for as long as nobody asks this work to stop; `meanwhile` is reported if it has to wait."""
+    def holding(self, lock: threading.Lock, waiting_text: str) -> Generator[None]:
+        """Hold the lock. If it is not free, report `waiting_text` and wait, unless this job should stop."""
         self.check()
         if not lock.acquire(blocking=False):
-            self.say(meanwhile)
-            while not lock.acquire(timeout=_LOOK_AGAIN_S):
+            self.report_step(waiting_text)
+            while not lock.acquire(timeout=_POLL_S):
                 self.check()
         try:
             self.check()
@@ -100,26 +113,26 @@ class Job:
             lock.release()
 
     def wait(self, event: threading.Event) -> None:
-        """Wait for `event`, as long as nobody asks this work to stop."""
-        while not event.wait(_LOOK_AGAIN_S):
+        """Wait for `event`. Raises `CancelledError` if this job should stop."""
+        while not event.wait(_POLL_S):
             self.check()
 
 
 class Jobs:
-    """All requests in work. Safe between threads."""
+    """All running requests. Thread-safe."""
 
-    def __init__(self, *, most: int, most_passes: int) -> None:
-        self._most = most
-        self._most_passes = most_passes
+    def __init__(self, *, max_jobs: int, max_passes: int) -> None:
+        self._max_jobs = max_jobs
+        self._max_passes = max_passes
         self._jobs: set[Job] = set()
         self._lock = threading.Lock()
         self._closed = False
 
     @contextmanager
     def running(self, job: Job, *, is_pass: bool) -> Generator[None]:
-        """Count the job as one in work. Raises `BusyError` where there are too many.
+        """Register the job while it runs. Raises `BusyError` if too many are running.
 
-        A newer request stops the older ones of its page that it takes the place of: nobody looks at their result any more.
+        A newer request stops the older requests of its page that it replaces, since the page no longer needs their results.
         """
         with self._lock:
             if self._closed:
@@ -127,10 +140,10 @@ class Jobs:
             if is_pass and job.page is not None:
                 for other in self._jobs:
                     if other.page == job.page and other.kind in REPLACED.get(job.kind, ()):
-                        other.stop(f"A newer {job.kind} of this page took its place.")
+                        other.stop(f"A newer {_NAMES[job.kind]} of this page took its place.")
             waiting = sum(1 for other in self._jobs if other.kind in PASSES and not other.cancelled())
-            if len(self._jobs) >= self._most or (is_pass and waiting >= self._most_passes):
-                raise BusyError(f"{len(self._jobs)} requests are in work already; wait a moment and try again.")
+            if len(self._jobs) >= self._max_jobs or (is_pass and waiting >= self._max_passes):
+                raise BusyError(busy_message(len(self._jobs)))
             self._jobs.add(job)
         try:
             yield
@@ -139,22 +152,22 @@ class Jobs:
                 self._jobs.discard(job)
 
     def stop(self, ident: str, page: str | None) -> bool:
-        """Stop the requests with this id (of this page, where one is named). Whether there was one."""
+        """Cancel the requests with this id (and of this page, unless it is None). Returns whether there were any."""
         with self._lock:
             found = [job for job in self._jobs if job.id == ident and page in (None, job.page)]
             for job in found:
-                job.stop("The request was cancelled.")
+                job.stop(CANCELED)
             return bool(found)
 
     def close(self) -> None:
-        """Stop everything and take nothing new."""
+        """Stop all jobs and accept no new ones."""
         with self._lock:
             self._closed = True
             for job in self._jobs:
                 job.stop("The session is shutting down.")
 
     def idle(self, within_s: float) -> bool:
-        """Whether nothing is in work any more, waiting for that up to `within_s` seconds."""
+        """Wait up to `within_s` seconds for all jobs to end. Returns whether they have."""
         until = time.monotonic() + within_s
         while self._jobs:
             if time.monotonic() >= until:

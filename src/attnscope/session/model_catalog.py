@@ -1,4 +1,4 @@
-"""The models that a session can switch between, loaded when they are first needed."""
+"""The models of a session, loaded when first needed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from attnscope.errors import InputError, MissingError
 from attnscope.session.jobs import Job
 from attnscope.session.protocols import ModelLike
 
+NO_MODEL = "This session has no model: it only shows existing traces."
+
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model by name. `load` is called at most once at a time, in a thread of its own, and again if it failed.
+    """A model that a session offers.
 
-    `model` is the model itself where it is there already.
+    `load` is called in its own thread, at most once at a time, and again if it failed. `model` is the model if it is already
+    loaded.
     """
 
     name: str
@@ -26,7 +29,7 @@ class ModelEntry:
 
     @classmethod
     def loaded(cls, model: ModelLike) -> ModelEntry:
-        """An entry for a model that is there already."""
+        """An entry for a model that is already loaded."""
         return cls(model.name, model.title, model.kind, lambda: model, model)
 
 
@@ -43,13 +46,13 @@ class _Loading:
     def run(self, load: Callable[[], ModelLike]) -> None:
         try:
             self.model = load()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the model
+        except BaseException as error:  # noqa: BLE001 - raised in the threads that wait for the model
             self.error = error
         self.done.set()
 
 
 class ModelCatalog:
-    """Models by name, in the order in which they are offered. Safe between threads."""
+    """Models by name, in the order in which the page offers them. Thread-safe."""
 
     def __init__(self, entries: Iterable[ModelEntry]) -> None:
         self._entries = {entry.name: entry for entry in entries}
@@ -58,11 +61,11 @@ class ModelCatalog:
 
     @property
     def names(self) -> list[str]:
-        """All names, as offered."""
+        """All names, in order."""
         return list(self._entries)
 
     def describe(self) -> list[dict[str, object]]:
-        """What a page is told of each model; what a loaded model says of itself goes first."""
+        """The description of each model, for the page. A loaded model's own title and kind override those of its entry."""
         described: list[dict[str, object]] = []
         for entry in self._entries.values():
             attempt = self._loading.get(entry.name)
@@ -82,15 +85,15 @@ class ModelCatalog:
         return described
 
     def start(self, name: str) -> None:
-        """Begin to load a model, without waiting for it."""
+        """Start loading a model, without waiting for it."""
         self._attempt(name)
 
     def get(self, name: str, job: Job) -> ModelLike:
-        """The model of this name; waits until it is loaded, or until the job should stop."""
+        """The model of this name. Waits until it is loaded; raises `CancelledError` if the job should stop."""
         entry, attempt = self._attempt(name)
         if not attempt.done.is_set():
             job.stage = "load"
-            job.say(f"loading {entry.title}")
+            job.report_step(f"loading {entry.title}")
             job.wait(attempt.done)
         if attempt.model is not None:
             return attempt.model
@@ -104,9 +107,9 @@ class ModelCatalog:
         entry = self._entries.get(name)
         if entry is None:
             if not self._entries:
-                raise InputError("This session has no model: it shows traces that were made elsewhere.")
+                raise InputError(NO_MODEL)
             known = ", ".join(self._entries)
-            raise MissingError(f"This session has no model {name[:100]!r}; it has {known}.")
+            raise MissingError(f"Unknown model {name[:100]!r}. This session has {known}.")
         with self._lock:
             attempt = self._loading.get(name)
             if attempt is None:

@@ -1,4 +1,4 @@
-"""What a session needs of a model. `attnscope.Model` is such a thing; so is `attnscope.testing.FakeModel`."""
+"""The model interface that a session needs. `attnscope.Model` and `attnscope.testing.FakeModel` implement it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from attnscope.types import Observer, Stack
 
 
 class ModelLike(Protocol):
-    """A model that is loaded and can be traced."""
+    """A loaded model that can be traced."""
 
     @property
     def name(self) -> str:
-        """What it is called where one chooses between models."""
+        """The short name that selects this model."""
         ...
 
     @property
     def title(self) -> str:
-        """Its name for a person."""
+        """The name that the user sees."""
         ...
 
     @property
@@ -35,32 +35,32 @@ class ModelLike(Protocol):
 
     @property
     def dtype(self) -> str:
-        """The type that it computes in, such as `float32`."""
+        """The dtype that it computes in, such as `float32`."""
         ...
 
     @property
     def quantization(self) -> str | None:
-        """How its weights were stored, where that is coarser than `dtype`."""
+        """How its weights were stored, if with less precision than `dtype`; else None."""
         ...
 
     @property
     def parameters(self) -> int:
-        """Number of its parameters."""
+        """The number of parameters."""
         ...
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """What it reads: `text`, `image`, or both."""
+        """The inputs it accepts: `text`, `image`, or both."""
         ...
 
     @property
     def stacks(self) -> Mapping[str, Stack]:
-        """The sizes of its attention layers."""
+        """The sizes of its attention layers, by stack."""
         ...
 
     @property
     def chat(self) -> bool:
-        """Whether it takes the messages of a chat."""
+        """Whether it accepts chat messages."""
         ...
 
     def encode(
@@ -72,13 +72,13 @@ class ModelLike(Protocol):
         image: Any = None,
         max_tokens: int | None = None,
     ) -> ModelInputs:
-        """What the model reads for a text, a chat or an image, a longer one cut to `max_tokens`. The model is not run."""
+        """Convert a text, a chat or an image to model inputs, truncated to `max_tokens`, without running the model."""
         ...
 
     def count_tokens(self, text: ModelInputs) -> int:
-        """How many positions a trace of these inputs has, on its longer side.
+        """The number of positions in a trace of these inputs, on its longer side.
 
-        Raises `TooLongError` where the model has no positions for so many.
+        Raises `TooLongError` if the model does not support that many positions.
         """
         ...
 
@@ -92,8 +92,8 @@ class ModelLike(Protocol):
     def trace(
         self, text: Sequence[Mapping[str, Any]], *, target: str | None = None, edits: Sequence[Edit] = ()
     ) -> Trace: ...
-    def trace(self, text: Any, *_given: Any, **_options: Any) -> Trace:
-        """One forward pass. Without a target the model writes its own."""
+    def trace(self, text: Any, *_args: Any, **_options: Any) -> Trace:
+        """Run one forward pass. Without a target, an encoder-decoder model generates its own."""
         ...
 
     def generate(
@@ -111,7 +111,7 @@ class ModelLike(Protocol):
         on_token: OnToken | None = None,
         observer: Observer | None = None,
     ) -> Generation:
-        """Text that the model writes on, with the trace of that run."""
+        """Continue a text, and return the continuation with the trace of that run."""
         ...
 
     def states(
@@ -123,7 +123,7 @@ class ModelLike(Protocol):
         position: int | None = None,
         observer: Observer | None = None,
     ) -> States:
-        """The residual stream of a text, or of a trace that this model made."""
+        """Compute the residual stream of a text, or of a trace that this model made."""
         ...
 
     def patch(
@@ -131,7 +131,7 @@ class ModelLike(Protocol):
         clean: Any,
         corrupted: Any,
         *,
-        what: str = "head_output",
+        what: str = "output",
         by: str | None = None,
         metric: str | None = None,
         answer: str | int | None = None,
@@ -144,15 +144,15 @@ class ModelLike(Protocol):
         target: Any = None,
         observer: Observer | None = None,
     ) -> Sweep:
-        """A sweep of activation patching from one prompt into another."""
+        """Run an activation patching sweep from one prompt into another."""
         ...
 
     def check(
-        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
     ) -> Certificate:
-        """The full certificate of a text."""
+        """Compute the full certificate for a text."""
         ...
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
-        """The full certificate of a trace that this model made."""
+        """Compute the full certificate for a trace that this model made."""
         ...

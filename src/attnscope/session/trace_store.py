@@ -1,4 +1,4 @@
-"""The traces that a session holds: the ones looked at last, up to a number of bytes."""
+"""The traces of a session: the most recently used ones, up to a number of bytes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from attnscope.trace import Trace
 
 @dataclass(frozen=True)
 class InputText:
-    """What a trace was made from, as a page shows it. `target` is None where the model wrote its own, or has none.
+    """The input of a trace, as a page shows it. `target` is None if the model generated its own, or has none.
 
-    `messages` are those of a chat; `text` is then what the template made of them.
+    For a chat, `messages` are its messages, and `text` is the output of the chat template.
     """
 
     text: str
@@ -26,64 +26,64 @@ class InputText:
 
     @classmethod
     def of(cls, trace: Trace) -> InputText:
-        """As far as the trace itself knows; else the words of its tokens, in the place of the text."""
+        """Read the input from the trace's provenance. Without a text there, join the tokens instead."""
         tokens = [] if trace.images else next(iter(trace.sides.values()))
         words = " ".join(token.text.strip() for token in tokens)
-        said = trace.provenance
+        provenance = trace.provenance
         text, pair, target = (
-            one if isinstance(one := said.get(name), str) else None for name in ("text", "pair", "target")
+            value if isinstance(value := provenance.get(name), str) else None for name in ("text", "pair", "target")
         )
-        messages = said.get("messages")
+        messages = provenance.get("messages")
         return cls(words if text is None else text, pair, target, messages if isinstance(messages, list) else None)
 
 
 @dataclass(frozen=True, eq=False)
-class HeldTrace:
-    """A trace with what it was made from. `model` is None for a trace that came from elsewhere."""
+class StoredTrace:
+    """A trace with its input and its model. `model` is None for a trace that was opened or passed without one."""
 
     trace: Trace
     model: ModelLike | None
     input: InputText
 
     @classmethod
-    def alone(cls, trace: Trace) -> HeldTrace:
+    def without_model(cls, trace: Trace) -> StoredTrace:
         """A trace without its model."""
         return cls(trace, None, InputText.of(trace))
 
 
 class TraceStore:
-    """Traces by id. The one not looked at for longest goes first; the newest always stays. Safe between threads."""
+    """Traces by id. The least recently used is dropped first; the newest is always kept. Thread-safe."""
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._held: OrderedDict[str, HeldTrace] = OrderedDict()
+        self._traces: OrderedDict[str, StoredTrace] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._traces)
 
     @property
     def nbytes(self) -> int:
-        """Bytes that all traces together hold."""
+        """The size of all traces together, in bytes."""
         with self._lock:
             return self._nbytes()
 
-    def add(self, held: HeldTrace) -> None:
-        """Keep a trace, and let go of the oldest where the budget asks for it."""
+    def add(self, stored: StoredTrace) -> None:
+        """Store a trace, and drop the least recently used ones while the traces exceed the budget."""
         with self._lock:
-            self._held[held.trace.id] = held
-            self._held.move_to_end(held.trace.id)
-            while len(self._held) > 1 and self._nbytes() > self._budget:
-                self._held.popitem(last=False)
+            self._traces[stored.trace.id] = stored
+            self._traces.move_to_end(stored.trace.id)
+            while len(self._traces) > 1 and self._nbytes() > self._budget:
+                self._traces.popitem(last=False)
 
-    def get(self, trace_id: str) -> HeldTrace:
-        """The trace of this id. Raises `MissingError` where it is not, or no longer, here."""
+    def get(self, trace_id: str) -> StoredTrace:
+        """The trace with this id. Raises `MissingError` if it was never stored, or has been dropped."""
         with self._lock:
-            held = self._held.get(trace_id)
-            if held is None:
-                raise MissingError(f"This session does not hold trace {trace_id[:64]!r} any more: run the text again.")
-            self._held.move_to_end(trace_id)
-            return held
+            stored = self._traces.get(trace_id)
+            if stored is None:
+                raise MissingError(f"Trace {trace_id[:64]!r} is no longer in this session. Run the text again.")
+            self._traces.move_to_end(trace_id)
+            return stored
 
     def _nbytes(self) -> int:
-        return sum(held.trace.nbytes for held in self._held.values())
+        return sum(stored.trace.nbytes for stored in self._traces.values())

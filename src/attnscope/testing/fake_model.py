@@ -1,7 +1,7 @@
-"""A model without weights, for tests of whatever talks to a session: words are tokens, numbers come from a seed.
+"""A model without weights, for tests of code that talks to a session: words are tokens, numbers come from a seed.
 
-Its traces are real `Trace`s, small, the same for the same text, and made at once. `on_layer` is called before each
-layer; a test holds a pass there, or lets it fail.
+Its traces are real `Trace` objects: small, instant, and the same for the same text. `on_layer` is called before each layer, so
+that a test can block a pass there or make it fail.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from attnscope.trace.stack import TracedStack
 from attnscope.types import LayerShape, Observer, Sentence, Stack, Token
 
 
-def _said(text: TextOrChat) -> str:
+def _plain_text(text: TextOrChat) -> str:
     return text if isinstance(text, str) else " ".join(str(turn["content"]) for turn in text)
 
 
@@ -38,9 +38,23 @@ def _nothing(_layer: int) -> None:
 
 @dataclass(frozen=True)
 class FakeModel:
-    """A model of `layers` × `heads` heads, of the kind `decoder`, `encoder` or `encoder-decoder`.
+    """A model without weights that takes the place of an `attnscope.Model` in tests.
 
-    Every character that is not a space is in a token.
+    Texts are split into words at whitespace, one token per word. Query, key and value vectors are random numbers seeded by the
+    text.
+
+    Attributes:
+        name: The name of the model.
+        title: The name for display.
+        kind: `decoder`, `encoder` or `encoder-decoder`.
+        layers: Layers per stack.
+        heads: Query heads per layer.
+        kv_heads: Key and value heads per layer.
+        head_dim: Size of query, key and value vectors.
+        max_tokens: The largest number of tokens that `count_tokens` accepts.
+        chat: Whether the model has a chat template.
+        on_layer: Called with the layer before each layer of a pass.
+        takes: The kinds of input that the model accepts.
     """
 
     name: str = "fake"
@@ -60,13 +74,13 @@ class FakeModel:
 
     @property
     def stacks(self) -> dict[str, Stack]:
-        """One stack named after the kind; of an encoder-decoder three of one size."""
+        """One stack named after the kind; for an encoder-decoder model, three stacks of the same size."""
         shape = LayerShape(self.heads, self.kv_heads, self.head_dim, self.head_dim)
         return {name: Stack.of([shape] * self.layers) for name in self._sides}
 
     @property
     def _sides(self) -> dict[str, tuple[str, str]]:
-        """The sides of the queries and keys of each stack."""
+        """The sides of each stack's queries and keys."""
         if self.kind != "encoder-decoder":
             return {self.kind: ("text", "text")}
         return {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
@@ -80,22 +94,25 @@ class FakeModel:
         image: Any = None,
         max_tokens: int | None = None,
     ) -> ModelInputs:
-        """One token a word. It reads no images."""
+        """Encode a text as one token per word. Raises `InputError` for an image."""
         if image is not None:
-            raise InputError(f"{self.title} reads no images; got {type(image).__name__}.")
+            raise InputError(f"{self.title} does not accept images; got {type(image).__name__}.")
         messages = None if isinstance(text, str) else [dict(turn) for turn in text]
-        said = " ".join(_said(text).split()[:max_tokens])
-        parts: list[tuple[Sentence, str]] = [(None, said)] if pair is None else [("A", said), ("B", pair)]
+        plain = " ".join(_plain_text(text).split()[:max_tokens])
+        parts: list[tuple[Sentence, str]] = [(None, plain)] if pair is None else [("A", plain), ("B", pair)]
         tokens = [token for sentence, part in parts for token in _words(part, sentence)]
-        aims = None if target is None else _words(target, None)
-        return ModelInputs({}, tokens, [], said, pair, messages, target, aims, kind="chat" if messages else "text")
+        target_tokens = None if target is None else _words(target, None)
+        return ModelInputs(
+            {}, tokens, [], plain, pair, messages, target, target_tokens, kind="chat" if messages else "text"
+        )
 
     def count_tokens(self, text: ModelInputs) -> int:
-        """The words of the longer side."""
+        """The number of tokens of the longer side. Raises `TooLongError` if there are more than `max_tokens`."""
         tokens = max(len(side) for side in text.sides.values())
         if tokens > self.max_tokens:
             raise TooLongError(
-                f"The text has {tokens:,} tokens; {self.title} takes at most {self.max_tokens:,}.", fits=self.max_tokens
+                f"The text has {tokens:,} tokens, but {self.title} accepts at most {self.max_tokens:,}.",
+                fits=self.max_tokens,
             )
         return tokens
 
@@ -108,9 +125,9 @@ class FakeModel:
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace:
-        """A trace whose q, k and v depend on nothing but the text. Without a target, its own is the source backwards."""
+        """Return a trace whose q, k and v depend only on the text. The default target is the source in reverse."""
         encoded = text if isinstance(text, ModelInputs) else self.encode(text, pair, target=target)
-        said, pair, target = encoded.text, encoded.pair, encoded.target
+        plain, pair, target = encoded.text, encoded.pair, encoded.target
         sides = {"text": encoded.tokens}
         if self.kind == "encoder-decoder":
             sides = {"source": encoded.tokens, "target": encoded.target_tokens or encoded.tokens[::-1]}
@@ -118,7 +135,7 @@ class FakeModel:
         made = [resolved(edit, lengths[stack_of(edit, self.stacks)]) for edit in edits]
         stacks: dict[str, TracedStack] = {}
         for name, (query, key) in self._sides.items():
-            seed = f"{said} {pair}" if query == "text" else f"{name} {said} {pair} {target}"
+            seed = f"{plain} {pair}" if query == "text" else f"{name} {plain} {pair} {target}"
             sizes = len(sides[query]), len(sides[key])
             records: list[LayerRecord | None] = [
                 self._record(layer, seed, sizes, observer, causal=name == "decoder") for layer in range(self.layers)
@@ -148,7 +165,7 @@ class FakeModel:
         observer: Observer | None = None,
         **_sampling: Any,
     ) -> Generation:
-        """Words with numbers, one after another, however they are to be drawn."""
+        """Generate the words ` word0`, ` word1`, …, whatever the sampling options."""
         prompt = text if isinstance(text, ModelInputs) else self.encode(text, target=target)
         steps: list[Step] = []
         for i in range(max_new_tokens):
@@ -159,11 +176,11 @@ class FakeModel:
             if on_token is not None:
                 on_token(steps[-1])
         words = "".join(step.token.text for step in steps)
-        said = prompt.text or ""
+        plain = prompt.text or ""
         if self.kind == "encoder-decoder":
-            trace = self.trace(said, prompt.pair, target=f"{prompt.target or 'start'}{words}", edits=edits)
+            trace = self.trace(plain, prompt.pair, target=f"{prompt.target or 'start'}{words}", edits=edits)
         elif prompt.messages is None:
-            whole = (said + words, None) if prompt.pair is None else (said, prompt.pair + words)
+            whole = (plain + words, None) if prompt.pair is None else (plain, prompt.pair + words)
             trace = self.trace(*whole, edits=edits)
         else:
             trace = self.trace([*prompt.messages, {"role": "assistant", "content": words}], edits=edits)
@@ -178,7 +195,7 @@ class FakeModel:
         position: int | None = None,
         observer: Observer | None = None,
     ) -> States:
-        """States whose numbers depend on nothing but the trace."""
+        """Return states whose numbers depend only on the trace."""
         trace = text if isinstance(text, Trace) else self.trace(text)
         return fake_states(trace, self.layers, self._step, answer, foil, position, observer)
 
@@ -194,7 +211,7 @@ class FakeModel:
         observer: Observer | None = None,
         **_options: Any,
     ) -> Sweep:
-        """A sweep over all heads whose numbers depend on nothing but the prompts."""
+        """Return a sweep over all heads whose numbers depend only on the prompts."""
         clean, corrupted = (one.text if isinstance(one, ModelInputs) else one for one in (clean, corrupted))
         return fake_sweep(
             clean,
@@ -209,13 +226,13 @@ class FakeModel:
         )
 
     def check(
-        self, text: str, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
     ) -> Certificate:
-        """A full certificate without fault."""
+        """Return a full certificate without errors."""
         return self.check_trace(self.trace(text, pair, target=target), observer=observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
-        """A full certificate without fault."""
+        """Return a full certificate without errors."""
         for layer in range(self.layers):
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")

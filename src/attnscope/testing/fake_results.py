@@ -1,4 +1,4 @@
-"""What the fake model answers about states and patches: small real `States` and `Sweep`s, their numbers from the text."""
+"""The fake model's results for states and patching: small but real `States` and `Sweep` objects, seeded by the text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Step = Callable[[int, Observer | None], None]
 def fake_states(
     trace: Trace, layers: int, step: Step, answer: Any, foil: Any, position: int | None, observer: Observer | None
 ) -> States:
-    """Vectors of four numbers at each token; a lens over a few words; one share of a head and one of an embedding."""
+    """States with four numbers per token, a logit lens over a few words, one share of a head and one of an embedding."""
     stack = list(trace.stacks)[-1]
     tokens = len(trace.tokens_for(stack)[0])
     numbers = _numbers(trace.id)
@@ -39,7 +39,7 @@ def fake_states(
         read=lambda ident: f" word{ident}",
         reading=lambda after: logits[after],
         contributions=Contributions(shares, 1.0, _token(answer), None if foil is None else _token(foil), at),
-        notes=["A fake has no residual stream."],
+        notes=["The fake model has no residual stream."],
     )
 
 
@@ -55,7 +55,7 @@ def fake_sweep(
     foil: Any,
     observer: Observer | None,
 ) -> Sweep:
-    """Every head of every layer; the same prompt twice changes nothing."""
+    """A sweep over every head of every layer. Patching a prompt with itself changes nothing."""
     if len(clean.split()) != len(corrupted.split()):
         raise InputError("The prompts do not line up: one has more words than the other.")
     chosen = tuple(range(size[0]) if layers is None else layers)
@@ -66,7 +66,7 @@ def fake_sweep(
     return Sweep(
         values=torch.full_like(values, 0.25) if clean == corrupted else values,
         unchanged=torch.full(values.shape, clean == corrupted),
-        what="head_output",
+        what="output",
         by="head",
         stack=stack,
         metric="logit",
@@ -87,5 +87,5 @@ def _numbers(text: str) -> torch.Generator:
     return torch.Generator().manual_seed(zlib.crc32(text.encode()))
 
 
-def _token(given: Any) -> Token:
-    return Token(given, 7) if isinstance(given, str) else Token(f" word{given or 0}", given or 0)
+def _token(answer: Any) -> Token:
+    return Token(answer, 7) if isinstance(answer, str) else Token(f" word{answer or 0}", answer or 0)

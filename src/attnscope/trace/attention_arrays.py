@@ -1,4 +1,4 @@
-"""Attention weights from anywhere as tensors, or a sentence about what is wrong with them."""
+"""Convert attention weights from any array library to tensors, with an error message for anything that is not attention."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from attnscope.errors import InputError
 
 Rows = Literal["whole", "partial", "any"]
-"""Rows sum to 1; to at most 1; or hold any numbers between 0 and 1."""
+"""What rows must satisfy: sum to 1 (`whole`), sum to at most 1 (`partial`), or only lie between 0 and 1 (`any`)."""
 
-NONE_THERE = (
-    "There is no attention in `{name}`. With transformers, load the model with `attn_implementation='eager'`, call it with "
-    "`output_attentions=True`, and pass `outputs.{field}` (`outputs[-1]` is something else in transformers 5)."
+NO_ATTENTION = (
+    "`{name}` contains no attention weights. With transformers, load the model with `attn_implementation='eager'`, call it with "
+    "`output_attentions=True`, and pass `outputs.{field}` (not `outputs[-1]`, which is something else in transformers 5)."
 )
 FIELDS = {
     "attentions": "attentions",
@@ -30,69 +30,72 @@ FIELDS = {
 }
 
 
-def layers_of(name: str, given: Any, queries: int, keys: int, rows: Rows) -> list[Tensor | None]:
-    """The weights [heads, queries, keys] of every layer, float32 on the CPU; None for a layer without."""
-    layers = _listed(name, given)
+def layers_of(name: str, value: Any, queries: int, keys: int, rows: Rows) -> list[Tensor | None]:
+    """The weights of every layer, [heads, queries, keys], float32 on the CPU; None for a layer without attention.
+
+    Raises `InputError`.
+    """
+    layers = _as_list(name, value)
     if not layers or all(layer is None for layer in layers):
-        raise InputError(NONE_THERE.format(name=name, field=FIELDS[name]))
+        raise InputError(NO_ATTENTION.format(name=name, field=FIELDS[name]))
     return [
         None if layer is None else _weights(f"Layer {index} of `{name}`", layer, queries, keys, rows)
         for index, layer in enumerate(layers)
     ]
 
 
-def _listed(name: str, given: Any) -> list[Any]:
+def _as_list(name: str, value: Any) -> list[Any]:
     field = FIELDS[name]
-    if hasattr(given, field) or hasattr(given, "logits") or hasattr(given, "last_hidden_state"):
-        raise InputError(f"`{name}` is the whole output of a model; pass `outputs.{field}`.")
-    if isinstance(given, Mapping):
-        return _by_number(name, given)
-    if hasattr(given, "ndim") and hasattr(given, "shape"):
-        if given.ndim < 4:
+    if hasattr(value, field) or hasattr(value, "logits") or hasattr(value, "last_hidden_state"):
+        raise InputError(f"`{name}` is the whole model output. Pass `outputs.{field}`.")
+    if isinstance(value, Mapping):
+        return _from_mapping(name, value)
+    if hasattr(value, "ndim") and hasattr(value, "shape"):
+        if value.ndim < 4:
             raise InputError(
-                f"`{name}` holds one array for each layer; got a single array of shape {tuple(given.shape)}. Put it into a list, "
-                f"or pass `outputs.{field}` where it is something else of a model's outputs."
+                f"`{name}` must hold one array per layer; got a single array of shape {tuple(value.shape)}. Put it in a list, or "
+                f"pass `outputs.{field}` if it is another field of a model's output."
             )
-        return list(given)
-    if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__") or hasattr(given, "get_seq_length"):
+        return list(value)
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__") or hasattr(value, "get_seq_length"):
         raise InputError(
-            f"`{name}` is a list with one array for each layer; got {type(given).__name__}. With transformers pass "
+            f"`{name}` must be a list with one array per layer; got {type(value).__name__}. With transformers, pass "
             f"`outputs.{field}`."
         )
-    return list(given)
+    return list(value)
 
 
-def _by_number(name: str, given: Mapping[Any, Any]) -> list[Any]:
-    """A mapping from layers' numbers; those between without an entry are missing."""
-    wrong = [key for key in given if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 10_000]
+def _from_mapping(name: str, by_layer: Mapping[Any, Any]) -> list[Any]:
+    """A list of layers from a mapping {layer index: weights}, with None for every index without an entry."""
+    wrong = [key for key in by_layer if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 10_000]
     if wrong:
-        raise InputError(f"The keys of a mapping `{name}` are layers' numbers, from 0 on; got {wrong[0]!r}.")
-    return [given.get(number) for number in range(max(given, default=-1) + 1)]
+        raise InputError(f"If `{name}` is a mapping, its keys must be layer indices from 0; got {wrong[0]!r}.")
+    return [by_layer.get(layer) for layer in range(max(by_layer, default=-1) + 1)]
 
 
 def _weights(what: str, layer: Any, queries: int, keys: int, rows: Rows) -> Tensor:
-    given = _tensor(what, layer)
-    if given.ndim == 4 and given.shape[0] != 1:
+    array = _tensor(what, layer)
+    if array.ndim == 4 and array.shape[0] != 1:
         raise InputError(
-            f"{what} is a batch of {given.shape[0]}; a trace is of one input. Pass one of them: "
-            "`[layer[i : i + 1] for layer in attentions]`, with its own tokens."
+            f"{what} is a batch of {array.shape[0]} inputs, but a trace holds one. Select input i with "
+            "`[layer[i : i + 1] for layer in attentions]`, and pass its tokens."
         )
-    weights = given[0] if given.ndim == 4 else given
+    weights = array[0] if array.ndim == 4 else array
     if weights.ndim != 3 or not weights.is_floating_point():
         raise InputError(
-            f"{what} has shape {tuple(given.shape)} and type {given.dtype}; expected floats of shape "
+            f"{what} has shape {tuple(array.shape)} and dtype {array.dtype}; expected floating-point numbers of shape "
             "[1, heads, tokens, tokens] or [heads, tokens, tokens]."
         )
     if weights.shape[0] == 0 or tuple(weights.shape[1:]) != (queries, keys):
         there = f"there are {queries} tokens" if queries == keys else f"there are {queries} queries and {keys} keys"
         raise InputError(
-            f"{what} has shape {tuple(given.shape)}, and {there}: the last two sizes must be {queries} and {keys}, the tokens "
-            "that attend and those attended to."
+            f"{what} has shape {tuple(array.shape)}, but {there}. The last two sizes must be {queries} and {keys}: the number of "
+            "query tokens and of key tokens."
         )
     tolerance = 1e-3 if weights.dtype in (torch.float32, torch.float64) else 3e-2
     weights = weights.float().cpu().contiguous()
     if not bool(weights.isfinite().all()):
-        raise InputError(f"{what} holds NaN or infinity, so it cannot be attention weights.")
+        raise InputError(f"{what} contains NaN or infinity, so it cannot hold attention weights.")
     _check_values(what, weights, tolerance, rows)
     return weights.clamp(0, 1)
 
@@ -102,8 +105,8 @@ def _check_values(what: str, weights: Tensor, tolerance: float, rows: Rows) -> N
         low, high = float(weights.min()), float(weights.max())
         if low < -tolerance or high > 1 + tolerance:
             raise InputError(
-                f"Attention weights lie between 0 and 1, and in {_inside(what)} they go from {low:.3g} to {high:.3g}. Pass the "
-                "weights after the softmax."
+                f"Attention weights must lie between 0 and 1, but those in {_inside(what)} range from {low:.3g} to {high:.3g}. "
+                "Pass the weights after the softmax."
             )
         return
     sums = weights.sum(-1)
@@ -111,9 +114,9 @@ def _check_values(what: str, weights: Tensor, tolerance: float, rows: Rows) -> N
     if float(weights.min()) < -tolerance or float(sums.max()) > 1 + tolerance or (below and rows == "whole"):
         head, row = divmod(int((sums - 1).abs().argmax()), weights.shape[1])
         raise InputError(
-            f"Rows of attention are distributions, and in {_inside(what)}, head {head}, row {row} sums to "
-            f"{float(sums[head, row]):.4g}. Pass the weights after the softmax, from a model in eval mode (no dropout); for a "
-            "model with learned sinks pass `partial_rows=True`."
+            f"Rows of attention weights must be distributions, but in {_inside(what)}, head {head}, row {row} sums to "
+            f"{float(sums[head, row]):.4g}. Pass the weights after the softmax, from a model in eval mode (no dropout). For a "
+            "model with learned sinks, pass `partial_rows=True`."
         )
 
 
@@ -126,8 +129,8 @@ def _tensor(what: str, layer: Any) -> Tensor:
         return layer.detach()
     try:
         array = np.asarray(layer)
-        if array.dtype.kind == "V":  # JAX's bfloat16, which torch does not take from numpy
+        if array.dtype.kind == "V":  # JAX's bfloat16, which torch cannot convert from NumPy
             array = array.astype(np.float32)
         return torch.as_tensor(array)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{what} is no array of numbers ({type(layer).__name__}).") from error
+        raise InputError(f"{what} is not an array of numbers; got {type(layer).__name__}.") from error

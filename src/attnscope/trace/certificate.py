@@ -1,13 +1,13 @@
-"""How far what is shown is from what the model did, layer by layer.
+"""How closely the weights shown match what the model computed, layer by layer.
 
-Three comparisons, because no single one tells the whole truth:
+There are three comparisons, because no single one is conclusive:
 
-(a) `hidden_states`    the hidden states of the capturing pass against those of an untouched pass in the model's own
-                       implementation and dtype, as a part of their largest absolute value;
-(b) `weighted_values`  Σ_j α_ij v_j from the weights shown, against what the model's attention function put out, as a part
-                       of its largest absolute value;
-(c) `eager_weights`    the weights shown against `output_attentions` of the model's eager implementation, absolute.
-                       Eager weights that fail (b) themselves are no reference, and the note says so.
+(a) `hidden_states`    the hidden states of the capturing forward pass against those of an untouched pass in the model's own
+                       implementation and dtype; largest difference, relative to their largest absolute value
+(b) `weighted_values`  Σ_j α_ij v_j from the weights shown against the output of the model's attention function; largest
+                       difference, relative to the largest absolute value of that output
+(c) `eager_weights`    the weights shown against `output_attentions` of the model's eager implementation; largest absolute
+                       difference. Eager weights that fail (b) themselves are not used as a reference, and the note says so.
 """
 
 from __future__ import annotations
@@ -28,13 +28,17 @@ _TOLERANCE: dict[torch.dtype, float] = {
 
 
 def tolerance_of(dtype: torch.dtype) -> float:
-    """Largest error that rounding alone explains. In bfloat16 (8 bits) 0.08 is normal and no fault of the capture."""
+    """The largest error that rounding alone explains. In bfloat16 (8 significant bits) 0.08 is normal, not a capture error."""
     return _TOLERANCE.get(dtype, 1e-4)
 
 
 @dataclass(frozen=True, slots=True)
 class LayerCertificate:
-    """The errors of one layer; None where that comparison was not made. `note` is a sentence where there is more to say."""
+    """The errors of one layer, as numbers without a unit; None for a comparison that was not made.
+
+    `weighted_values` and `hidden_states` are relative to the largest absolute value compared, `eager_weights` is absolute.
+    `note` is a sentence of explanation, or None.
+    """
 
     layer: int
     ok: bool
@@ -45,7 +49,7 @@ class LayerCertificate:
 
     @property
     def max_error(self) -> float:
-        """The largest error of the layer."""
+        """The largest of the layer's errors; 0 if nothing was compared."""
         return max(
             (e for e in (self.weighted_values, self.hidden_states, self.eager_weights) if e is not None), default=0.0
         )
@@ -53,7 +57,12 @@ class LayerCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What was compared and how it came out. `scope` is `sampled` (some rows of every head) or `full`."""
+    """How the weights shown compare with what the model computed.
+
+    `ok` is True if every layer was checked and no error exceeds `tolerance`, the largest error that rounding explains in the
+    model's dtype. `scope` is `sampled` (a few rows of every head, weights times value vectors only) or `full`. `sentence` states
+    the result in words; `stacks` holds one `LayerCertificate` per layer with attention, by stack.
+    """
 
     ok: bool
     max_error: float
@@ -64,7 +73,7 @@ class Certificate:
 
     @classmethod
     def of(cls, stacks: dict[str, list[LayerCertificate]], tolerance: float, scope: Scope) -> Certificate:
-        """The verdict over all layers."""
+        """The certificate over all layers."""
         layers = [layer for stack in stacks.values() for layer in stack]
         failed = [layer for layer in layers if not layer.ok]
         reported = [layer for layer in layers if layer.weighted_values is None]
@@ -78,10 +87,10 @@ class Certificate:
                 f"more than the {tolerance:g} that rounding explains."
             )
         elif reported and len(reported) < len(layers):
-            named = " and ".join(name for name, own in stacks.items() if any(one in reported for one in own))
+            names = " and ".join(name for name, own in stacks.items() if any(one in reported for one in own))
             sentence = (
-                f"The weights of the {named} are those that the model reports itself; they could not be checked against what it "
-                f"computed. All others times the values are what the model's attention put out, up to {max_error:.1g}."
+                f"The weights of the {names} are those that the model reports itself; they could not be checked against what it "
+                f"computed. All other weights times value vectors equal the attention output of the model up to {max_error:.1g}."
             )
         elif reported:
             sentence = (
@@ -90,11 +99,11 @@ class Certificate:
             )
         elif scope == "sampled":
             sentence = (
-                "In a few rows of every head, the weights shown times the values are what the model's attention put out, "
+                "In a few rows of every head, the weights shown times the value vectors equal the attention output of the model, "
                 f"up to {max_error:.1g} of its largest value."
             )
         else:
-            sentence = f"{_compared(layers)} agree with the model's own up to {max_error:.1g}."
+            sentence = f"{_compared(layers)} agree with those of the model up to {max_error:.1g}."
         return cls(not failed and not reported, max_error, tolerance, scope, sentence, stacks)
 
     def as_dict(self) -> dict[str, Any]:
@@ -103,10 +112,10 @@ class Certificate:
 
 
 def _compared(layers: list[LayerCertificate]) -> str:
-    """What was compared in a full check: an edited pass has no hidden states to be held against, some models no eager weights."""
+    """What a full check compared. Edited passes have no reference for hidden states, and some models no eager weights."""
     hidden = any(layer.hidden_states is not None for layer in layers)
     eager = any(layer.eager_weights is not None for layer in layers)
     if hidden and eager:
-        return "Hidden states, weights times values, and eager weights"
+        return "Hidden states, weights times value vectors, and eager weights"
     others = "hidden states" if hidden else "eager weights" if eager else ""
-    return f"{others.capitalize()} and weights times values" if others else "Weights times values"
+    return f"{others.capitalize()} and weights times value vectors" if others else "Weights times value vectors"

@@ -1,11 +1,11 @@
-"""Traces as files: safetensors, so that a file can be read with a few lines and cannot run anything.
+"""Trace files in safetensors format, which takes a few lines to read and cannot execute code.
 
     metadata  one entry, "attnscope": a JSON object with `format`, `id`, tokens, stacks, provenance, certificate …
     tensors   "<stack>.<layer>.<part>" for every record, "<stack>.<layer>.projection" with `weights=True`, "input.<name>",
               "image.<index>" (a PNG or JPEG file)
 
-The `id` is the hash of the content, compared when the file is opened. A file is written beside its place and then moved
-there, so that it is whole or not there.
+`id` is a hash of the content, verified when the file is opened. A file is first written to a temporary file in the same folder
+and then renamed, so a failed write never leaves a partial trace.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingEr
 from attnscope.trace.certificate import Certificate, LayerCertificate
 from attnscope.trace.parts import TraceParts
 from attnscope.trace.prediction import prediction_fields, prediction_of
-from attnscope.trace.rotary import rotary_read
+from attnscope.trace.rotary import rotary_of
 from attnscope.trace.serialization import facts_of, tensors_of
 from attnscope.trace.stack import TracedStack, projected
 from attnscope.types import InputImage, token_fields, token_of
@@ -36,18 +36,18 @@ FORMAT = 1
 KEY = "attnscope"
 
 
-def path_of(given: str | os.PathLike[str]) -> Path:
-    """The path that was given. Raises `InputError` for what is none."""
-    if not isinstance(given, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"A trace's file is named by its path; got {type(given).__name__}.")
-    return Path(given)
+def path_of(path: str | os.PathLike[str]) -> Path:
+    """`path` as a `Path`. Raises `InputError` if it is neither a string nor path-like."""
+    if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"The path of a trace must be a string or a path object; got {type(path).__name__}.")
+    return Path(path)
 
 
 def write(parts: TraceParts, trace_id: str, path: Path, *, weights: bool) -> None:
-    """See `Trace.save`. `trace_id` is `parts.id`, which takes a while to compute."""
+    """See `Trace.save`. `trace_id` is `parts.id`, passed in because it is slow to compute."""
     if path.is_dir() or not path.parent.is_dir():
-        problem = "is a folder" if path.is_dir() else "lies in a folder that does not exist"
-        raise InputError(f"The trace cannot be written: {str(path)!r} {problem}.")
+        problem = "is a folder" if path.is_dir() else "is in a folder that does not exist"
+        raise InputError(f"Cannot write the trace: {str(path)!r} {problem}.")
     tensors: dict[str, Tensor] = {f"input.{name}": value for name, value in parts.inputs.items()}
     stacks: dict[str, Any] = {}
     for name, stack in parts.stacks.items():
@@ -86,26 +86,26 @@ def write(parts: TraceParts, trace_id: str, path: Path, *, weights: bool) -> Non
 
 
 def read(path: Path) -> TraceParts:
-    """The parts of the trace in a file.
+    """Read the parts of a trace from a file.
 
-    Raises `MissingError`, or `DamagedError` for a file that is no whole trace of this format.
+    Raises `MissingError` if there is no file, `DamagedError` if it is not a complete trace in this format.
     """
     if not path.is_file():
-        raise MissingError(f"There is no trace {str(path)!r}.")
+        raise MissingError(f"Trace not found: {str(path)!r}.")
     try:
         with safe_open(str(path), framework="pt") as file:
             described = _described(file.metadata(), path)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
         raise DamagedError(
-            f"{str(path)!r} is not a whole trace: it is cut short, or something else than attnscope wrote it ({error})."
+            f"{str(path)!r} is not a complete trace: it is truncated, or attnscope did not write it ({error})."
         ) from error
     try:
         parts = _parts(described, tensors)
     except AttnscopeError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
-        raise DamagedError(f"{str(path)!r} lacks parts of a trace ({type(error).__name__}: {error}).") from error
+        raise DamagedError(f"{str(path)!r} is missing parts of a trace ({type(error).__name__}: {error}).") from error
     if parts.id != described["id"]:
         raise DamagedError(f"{str(path)!r} was changed after it was saved: its content does not match its hash.")
     return parts
@@ -119,8 +119,8 @@ def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]
         raise DamagedError(f"{str(path)!r} is a safetensors file, but not a trace that attnscope saved.") from error
     if version != FORMAT:
         raise DamagedError(
-            f"{str(path)!r} has format {version!r}, and this attnscope reads format {FORMAT}. Install the newer attnscope that "
-            "wrote it."
+            f"{str(path)!r} has format {version!r}, but this version of attnscope reads format {FORMAT}. Install the newer "
+            "version that wrote it."
         )
     return described
 
@@ -128,17 +128,17 @@ def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]
 def _parts(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TraceParts:
     sides = {side: [token_of(token) for token in tokens] for side, tokens in described["tokens"].items()}
     provenance = dict(described["provenance"])
-    if "quantisation" in provenance:  # files of version 0.1.0
+    if "quantisation" in provenance:  # files written by version 0.1.0
         provenance["quantization"] = provenance.pop("quantisation")
-    turns = provenance.pop("rotary", {})
-    stacks = {name: _stack(name, stack, tensors, turns.get(name)) for name, stack in described["stacks"].items()}
+    rotary = provenance.pop("rotary", {})
+    stacks = {name: _stack(name, stack, tensors, rotary.get(name)) for name, stack in described["stacks"].items()}
     for stack in stacks.values():
         for record in stack.records:
             if record is not None and (record.queries, record.keys) != (
                 len(sides[stack.query_side]),
                 len(sides[stack.key_side]),
             ):
-                raise DamagedError("The tokens of the trace and its tensors do not fit together.")
+                raise DamagedError("The tokens and the tensors of the trace do not match.")
     certificate = provenance.pop("certificate")
     layers = {name: [LayerCertificate(**layer) for layer in found] for name, found in certificate.pop("stacks").items()}
     following = described["next"]
@@ -162,7 +162,7 @@ def _as_tensor(data: bytes) -> Tensor:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
-def _stack(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor], turns: Any) -> TracedStack:
+def _stack(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor], rotary_json: Any) -> TracedStack:
     records: list[LayerRecord | None] = []
     projections: list[nn.Module | None] = []
     for index, facts in enumerate(described["layers"]):
@@ -170,7 +170,7 @@ def _stack(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor
         parts = {one.removeprefix(prefix): tensor for one, tensor in tensors.items() if one.startswith(prefix)}
         records.append(None if facts is None else _record(facts, parts))
         projections.append(_linear(parts["projection"]) if "projection" in parts else None)
-    rotary = rotary_read(turns, len(records))
+    rotary = rotary_of(rotary_json, len(records))
     return TracedStack(records, described["causal"], described["query"], described["key"], projections, rotary)
 
 
@@ -198,7 +198,7 @@ def _edited(parts: Mapping[str, Tensor]) -> Overrides | None:
 
 
 def _projections(name: str, stack: TracedStack) -> dict[str, Tensor]:
-    """W_O of every layer as a matrix [model_dim, heads · v_dim], whatever kind of module it is."""
+    """W_O of every layer as a matrix [model_dim, heads · v_dim], whatever module implements it."""
     found: dict[str, Tensor] = {}
     for index, (record, module) in enumerate(zip(stack.records, stack.projections, strict=False)):
         if not isinstance(record, QKRecord) or module is None:

@@ -1,4 +1,4 @@
-"""The parts of a trace of attention weights that somebody else computed."""
+"""Build a trace from attention weights that were computed elsewhere."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor
 from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.errors import InputError
 from attnscope.trace.attention_arrays import Rows, layers_of
-from attnscope.trace.byte_level import prettified
+from attnscope.trace.byte_level import prettify
 from attnscope.trace.certificate import Certificate
 from attnscope.trace.parts import TraceParts
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
 
-SENTENCE = "These weights were given as they are; there was no model to check them against."
+SENTENCE = "These weights were passed in without a model, so they could not be checked."
 
 _SPECIAL = re.compile(r"\[(CLS|SEP|PAD|MASK|UNK|BOS|EOS)\]|</?s>|<(pad|bos|eos|unk|mask|cls|sep)>|<\|[^|]+\|>")
 
@@ -38,7 +38,7 @@ def parts_of_attention(
     rows: Rows,
     prettify_tokens: bool,
 ) -> TraceParts:
-    """What `Trace.from_attention` does: one stack, or those of an encoder-decoder model."""
+    """See `Trace.from_attention`: a single stack, or the stacks of an encoder-decoder model."""
     apart = (encoder, decoder, cross, encoder_tokens, decoder_tokens)
     if attentions is None and tokens is None:
         return from_encoder_decoder(
@@ -52,8 +52,8 @@ def parts_of_attention(
         )
     if attentions is None or tokens is None or any(one is not None for one in apart):
         raise InputError(
-            "Pass `attentions` with `tokens`, or the attention of encoder, decoder and across with `encoder_tokens` and "
-            "`decoder_tokens`; not a part of one, nor both."
+            "Pass either `attentions` with `tokens`, or `encoder_attentions`, `decoder_attentions` and `cross_attentions` with "
+            "`encoder_tokens` and `decoder_tokens`, but not both."
         )
     return from_attention(
         attentions, tokens, sentence_b_start, key_tokens=key_tokens, rows=rows, prettify_tokens=prettify_tokens
@@ -70,13 +70,14 @@ def from_attention(
     prettify_tokens: bool = False,
     name: str = "attentions",
 ) -> TraceParts:
-    """See `Trace.from_attention`. `name` is what the caller calls the weights."""
+    """See `Trace.from_attention`. `name` is the caller's name for the argument `attentions`, used in errors."""
     texts = _texts("tokens", tokens)
     keys = texts if key_tokens is None else _texts("key_tokens", key_tokens)
     inside = isinstance(sentence_b_start, SupportsIndex) and 0 < index(sentence_b_start) < len(texts)
     if sentence_b_start is not None and (key_tokens is not None or not inside):
-        between = f"lies between 1 and {len(texts) - 1}" if key_tokens is None else "goes with one list of tokens"
-        raise InputError(f"`sentence_b_start` {between}; got {sentence_b_start!r}.")
+        if key_tokens is not None:
+            raise InputError("`sentence_b_start` cannot be combined with `key_tokens`. Pass one of the two.")
+        raise InputError(f"`sentence_b_start` must be between 1 and {len(texts) - 1}; got {sentence_b_start!r}.")
     layers = layers_of(name, attentions, len(texts), len(keys), rows)
     shown = _tokens(texts, sentence_b_start, prettify_tokens=prettify_tokens)
     if key_tokens is not None:
@@ -97,23 +98,26 @@ def from_encoder_decoder(
     prettify_tokens: bool = False,
     plural: str = "s",
 ) -> TraceParts:
-    """See `Trace.from_attention`. `plural` ends the names of the caller's arguments (`encoder_attention` + `s`)."""
+    """See `Trace.from_attention`. `plural` is the ending of the caller's argument names (`encoder_attention` + `s`)."""
     needed = {"encoder": encoder is not None or cross is not None, "decoder": decoder is not None or cross is not None}
-    given = {"encoder": encoder_tokens, "decoder": decoder_tokens}
+    tokens_by_side = {"encoder": encoder_tokens, "decoder": decoder_tokens}
     texts: dict[str, list[str]] = {}
-    for side, tokens in given.items():
+    for side, tokens in tokens_by_side.items():
         if needed[side]:
             if tokens is None:
                 what = f"cross_attention{plural}" if cross is not None else f"{side}_attention{plural}"
-                raise InputError(f"`{side}_tokens` are needed with `{what}`: one text for each position.")
+                raise InputError(f"`{what}` requires `{side}_tokens`: one text per position.")
             texts[side] = _texts(f"{side}_tokens", tokens)
     if not texts:
-        raise InputError("There is no attention: pass that of the encoder, of the decoder, or across.")
+        raise InputError(
+            f"No attention was passed. Pass at least one of `encoder_attention{plural}`, `decoder_attention{plural}` and "
+            f"`cross_attention{plural}`."
+        )
     names = {"encoder": "source", "decoder": "target"} if len(texts) == 2 else dict.fromkeys(texts, "text")
-    wanted = {"encoder": (encoder, "encoder", "encoder"), "decoder": (decoder, "decoder", "decoder")}
-    wanted["cross"] = (cross, "decoder", "encoder")
+    sources = {"encoder": (encoder, "encoder", "encoder"), "decoder": (decoder, "decoder", "decoder")}
+    sources["cross"] = (cross, "decoder", "encoder")
     stacks: dict[str, TracedStack] = {}
-    for stack, (weights, query, key) in wanted.items():
+    for stack, (weights, query, key) in sources.items():
         if weights is not None:
             layers = layers_of(f"{stack}_attention{plural}", weights, len(texts[query]), len(texts[key]), rows)
             stacks[stack] = _stack(layers, causal=stack == "decoder", query=names[query], key=names[key])
@@ -125,19 +129,19 @@ def _texts(name: str, tokens: Any) -> list[str]:
     texts = [] if isinstance(tokens, str) or not hasattr(tokens, "__iter__") else list(tokens)
     if not texts or not all(isinstance(text, str) for text in texts):
         raise InputError(
-            f"`{name}` is a list of the tokens' texts, one for each position, and not empty; a tokenizer's "
-            "`convert_ids_to_tokens` gives them."
+            f"`{name}` must be a non-empty list with the text of the token at each position, as returned by a tokenizer's "
+            "`convert_ids_to_tokens`."
         )
     return texts
 
 
 def _tokens(texts: list[str], sentence_b_start: int | None, *, prettify_tokens: bool) -> list[Token]:
-    shown = prettified(texts) if prettify_tokens else texts
-    made: list[Token] = []
+    shown = prettify(texts) if prettify_tokens else texts
+    built: list[Token] = []
     for position, (raw, text) in enumerate(zip(texts, shown, strict=True)):
         sentence = None if sentence_b_start is None else "B" if position >= sentence_b_start else "A"
-        made.append(Token(text=text, id=-1, special=_SPECIAL.fullmatch(raw) is not None, sentence=sentence))
-    return made
+        built.append(Token(text=text, id=-1, special=_SPECIAL.fullmatch(raw) is not None, sentence=sentence))
+    return built
 
 
 def _stack(layers: Sequence[Tensor | None], *, causal: bool, query: str = "text", key: str = "text") -> TracedStack:
@@ -152,7 +156,7 @@ def _parts(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack]) 
         certificate=Certificate(ok=False, max_error=0.0, tolerance=0.0, scope="sampled", sentence=SENTENCE, stacks={}),
         provenance={
             "model": None,
-            "title": "given attention",
+            "title": "user-supplied attention",
             "dtype": "float32",
             "versions": {"attnscope": version("attnscope")},
             "edits": [],

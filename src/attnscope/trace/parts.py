@@ -1,4 +1,4 @@
-"""`TraceParts`: what a trace consists of, as plain values. Files and given weights make these; `Trace` answers from them."""
+"""`TraceParts`: the contents of a trace as plain values, built from a file or from weights that the user passes in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from attnscope.types import InputImage, Token
 
 @dataclass(frozen=True, kw_only=True)
 class TraceParts:
-    """Everything of a trace that is kept in a file. `provenance` is without the rotation of q and k and the certificate."""
+    """Everything that a trace file stores. `provenance` does not include the rotary embedding and the certificate."""
 
     sides: Mapping[str, list[Token]]
     stacks: Mapping[str, TracedStack]
@@ -37,6 +37,6 @@ class TraceParts:
 
     @property
     def full_provenance(self) -> dict[str, Any]:
-        """The provenance with the rotation of q and k and the certificate, as JSON values."""
+        """The provenance including the rotary embedding and the certificate, as JSON values."""
         rotary = {name: rotary_fields(stack.records, stack.rotary) for name, stack in self.stacks.items()}
         return {**self.provenance, "rotary": rotary, "certificate": self.certificate.as_dict()}

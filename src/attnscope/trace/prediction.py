@@ -1,4 +1,4 @@
-"""What a model predicts besides next tokens: masked tokens, labels, answers."""
+"""Predictions other than next tokens: masked tokens, labels, answers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the things that a model may predict: a token, a label, a position or a stretch of the input.
+    """One candidate of a prediction: a token, a label, a position or a span of the input.
 
-    `id` is the token's or the label's id, or the position (of a stretch its first, and `last` its last). `probability` is
-    None where the model gives none (a regression). `value` is the raw number: a logit; of a stretch the sum of its two.
+    `id` is the id of the token or label, or the position; for a span, `id` is its first position and `last` its last.
+    `probability` is None if the model assigns none (regression). `value` is the raw output: the logit, or for a span the sum of
+    its start and end logits.
     """
 
     text: str
@@ -24,11 +25,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One thing that a model predicts, the likeliest choices first.
+    """One prediction of a model, with the most likely choices first.
 
-    `of` says what is chosen: `token` (the one behind the mask at `position`), `label` (of the whole input), `token_label` (of
-    the token at `position`), `start`, `end` and `answer` (where in the input the answer to a question lies). `exclusive` is
-    False where several labels may hold at once, each with a probability of its own.
+    `of` is what is predicted: `token` (the masked token at `position`), `label` (of the whole input), `token_label` (of the
+    token at `position`), or `start`, `end` and `answer` (where the answer to a question starts and ends in the input, and the
+    span between). `exclusive` is False if several labels can apply at once, each with its own probability.
     """
 
     of: Literal["token", "label", "token_label", "start", "end", "answer"]
@@ -38,11 +39,11 @@ class Prediction:
 
 
 def prediction_fields(prediction: Prediction) -> dict[str, Any]:
-    """A prediction as JSON values."""
+    """Convert a prediction to JSON values."""
     return asdict(prediction)
 
 
 def prediction_of(fields: Mapping[str, Any]) -> Prediction:
-    """The prediction that `prediction_fields` wrote."""
-    given: dict[str, Any] = {**fields, "choices": tuple(Choice(**one) for one in fields["choices"])}
-    return Prediction(**given)
+    """Read a prediction from the values that `prediction_fields` returned."""
+    values: dict[str, Any] = {**fields, "choices": tuple(Choice(**one) for one in fields["choices"])}
+    return Prediction(**values)

@@ -1,4 +1,4 @@
-"""How the layers of a stack turn q and k, as JSON values: in a trace's provenance, in its file, and on the wire."""
+"""The rotary embedding (RoPE) of a stack's layers as JSON values, for a trace's provenance, its file and wire messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attnscope.types import Rotary
 def rotary_fields(
     records: Sequence[LayerRecord | None], rotary: Sequence[Rotary | None]
 ) -> dict[str, Any] | list[dict[str, Any] | None] | None:
-    """One object where all layers with attention turn alike, a list by layer where they do not, None where none turns."""
+    """One object if all layers with attention use the same rotary embedding, a list by layer if not, None if none uses any."""
     found = [one for record, one in zip(records, rotary, strict=False) if record is not None]
     if all(one is None for one in found):
         return None
@@ -21,8 +21,8 @@ def rotary_fields(
     return [_fields(one) for one in rotary]
 
 
-def rotary_read(fields: Any, layers: int) -> list[Rotary | None]:
-    """What `rotary_fields` gave; nothing of a file that knows nothing of it (None)."""
+def rotary_of(fields: Any, layers: int) -> list[Rotary | None]:
+    """Read the rotary embedding of each layer from what `rotary_fields` returned; None (also for old files) means none."""
     by_layer = fields if isinstance(fields, list) else [fields] * layers
     return [None if one is None else _rotary(one) for one in by_layer]
 

@@ -1,4 +1,4 @@
-"""The hash of a trace's content: what makes two traces the same, and tells whether a file still holds what was saved."""
+"""The content hash of a trace, which identifies it and reveals whether a file has changed since it was saved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def content_hash(
     edits: Sequence[Any],
     images: Sequence[InputImage] = (),
 ) -> str:
-    """32 hex digits over tokens, edits, images, and the bytes of everything captured."""
+    """A hash (32 hex digits) over tokens, edits, images and the bytes of everything captured."""
     digest = hashlib.blake2b(digest_size=16)
     content = {
         "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in sides.items()},
@@ -41,7 +41,7 @@ def content_hash(
 
 
 def tensors_of(record: LayerRecord) -> dict[str, Tensor]:
-    """Every tensor that a record consists of, by name."""
+    """All tensors of a record, by name."""
     if isinstance(record, QKRecord):
         mask, bias = record.mask, record.bias
         found: dict[str, Tensor | None] = {
@@ -61,11 +61,11 @@ def tensors_of(record: LayerRecord) -> dict[str, Tensor]:
         return {name: tensor for name, tensor in found.items() if tensor is not None}
     if isinstance(record, WeightsRecord):
         return {"weights": record.weights}
-    raise TypeError(f"{type(record).__name__} is a record of no known kind.")
+    raise TypeError(f"{type(record).__name__} is not a known kind of record.")
 
 
 def facts_of(record: LayerRecord) -> dict[str, Any]:
-    """What else a record consists of, as JSON values."""
+    """Everything else in a record, as JSON values."""
     if not isinstance(record, QKRecord):
         return {"form": "weights"}
     mask, bias = record.mask, record.bias

@@ -1,4 +1,4 @@
-"""One stack of attention layers in a trace, and the projection of its heads' outputs."""
+"""One stack of attention layers in a trace, and the output projection of its heads."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from attnscope.types import Rotary
 class TracedStack:
     """The attention layers of one stack. `records[i]` is None where layer i has no attention.
 
-    `query_side` and `key_side` name the token lists (`Trace.sides`) of its queries and keys. `projections[i]` is the module
-    that turns the heads' outputs of layer i into the attention block's own (W_O), or None where there is no such module.
-    `rotary[i]` is how positions turn q and k of layer i, None where they do not or nobody knows how.
+    `query_side` and `key_side` name the token lists (`Trace.sides`) of its queries and keys. `projections[i]` is the output
+    projection (W_O) of layer i, a module that maps the heads' outputs to the output of the attention block; None if no single
+    module does that. `rotary[i]` is the rotary embedding of q and k in layer i, None if there is none or it is unknown.
     """
 
     records: list[LayerRecord | None]
@@ -29,16 +29,16 @@ class TracedStack:
     rotary: list[Rotary | None] = field(default_factory=list[Rotary | None])
 
     def rotation(self, layer: int) -> Rotary | None:
-        """`rotary[layer]`, also of a stack that was saved without."""
+        """`rotary[layer]`, or None if the stack was saved without rotary embeddings."""
         return self.rotary[layer] if layer < len(self.rotary) else None
 
 
 def projected(
     module: nn.Module, record: QKRecord, outputs: Float[Tensor, "row heads_v_dim"]
 ) -> Float[Tensor, "row model_dim"]:
-    """W_O of heads' outputs without its bias, float32: by calling the module, so that adapters and quantized layers count."""
+    """Apply W_O without its bias to head outputs, float32. Calls the module, so adapters and quantized layers take effect."""
     parameter = next(module.parameters(), record.q)
     device = record.q.device if parameter.is_meta else parameter.device
-    given = outputs.to(device, parameter.dtype if parameter.dtype.is_floating_point else record.q.dtype)
+    inputs = outputs.to(device, parameter.dtype if parameter.dtype.is_floating_point else record.q.dtype)
     with torch.no_grad():
-        return (module(given) - module(torch.zeros_like(given[:1]))).float().cpu()
+        return (module(inputs) - module(torch.zeros_like(inputs[:1]))).float().cpu()

@@ -1,4 +1,4 @@
-"""The interface inside a notebook: Jupyter, VS Code, Colab, marimo. docs/notebooks.md says how to use it."""
+"""The notebook widget, for Jupyter, VS Code, Colab and marimo. docs/how-to/notebooks.md explains how to use it."""
 
 from attnscope.widget.show import show
 from attnscope.widget.widget import AttentionWidget

@@ -1,8 +1,8 @@
-"""Carries a page's requests from the notebook's shell to threads of their own, and the responses back.
+"""Run a page's requests in threads off the notebook's shell thread, and send the responses back.
 
-The content of a custom message is `{"request": {…}}`, the JSON object of docs/wire.md. It is answered with
-`{"received": id}` at once, so that the page can tell a kernel at work from one that runs a cell, and then with
-`{"answer": id}` and the bytes of one response, for each response.
+The content of a custom message is `{"request": {…}}`, the JSON object of docs/reference/wire.md. The reply `{"received": id}` comes at
+once, so that the page can tell a kernel that works on the request from one that is busy with a cell. Each response then follows
+as `{"answer": id}` with its bytes.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from attnscope.session.messages.error import error_message
 from attnscope.wire import Message, decode, encode, message_from_fields
 
 Send = Callable[[dict[str, str], list[bytes]], None]
-Seen = Callable[[str], None]
+OnTrace = Callable[[str], None]
 
 _log = logging.getLogger("attnscope.widget")
 
 
 class Requests:
-    """The requests that a widget's pages have made and that are in work.
+    """The running requests of a widget's pages.
 
-    `send` takes the content and the buffers of a custom message, from any thread. `on_trace` is called with the id of
-    each trace that a page is about to show.
+    `send` takes the content and the buffers of a custom message, from any thread. `on_trace` is called with the id of each
+    trace that a page is about to show.
     """
 
-    def __init__(self, session: Session, send: Send, *, on_trace: Seen) -> None:
+    def __init__(self, session: Session, send: Send, *, on_trace: OnTrace) -> None:
         self._session = session
         self._send = send
         self._on_trace = on_trace
@@ -41,17 +41,17 @@ class Requests:
         self._sending = threading.Lock()
 
     def receive(self, content: object, buffers: object = ()) -> None:
-        """Take one custom message from a page. Returns at once; whatever it holds, nothing is raised.
+        """Handle one custom message from a page. Returns at once and never raises.
 
-        A buffer beside it is the tensor `image` of the request.
+        A buffer in the message is the tensor `image` of the request.
         """
-        given = cast("dict[str, Any]", content).get("request") if isinstance(content, dict) else None
-        if given is None:
-            return  # meant for somebody else: anywidget has messages of its own
+        fields = cast("dict[str, Any]", content).get("request") if isinstance(content, dict) else None
+        if fields is None:
+            return  # one of anywidget's own messages
         try:
-            request = message_from_fields(given, _tensors(buffers))
+            request = message_from_fields(fields, _tensors(buffers))
         except DamagedError as error:
-            ident = cast("dict[str, Any]", given).get("id") if isinstance(given, dict) else None
+            ident = cast("dict[str, Any]", fields).get("id") if isinstance(fields, dict) else None
             self._answer_with(str(ident), encode(error_message(str(ident), "bad_request", str(error))))
             return
         if request.type == "cancel":
@@ -59,19 +59,20 @@ class Requests:
             return
         self._post({"received": request.id}, [])
         stopped = self._stopped[request.id] = threading.Event()
-        # In the context of this message, so that ipykernel keeps the page's further messages off the shell that runs cells.
+        # The thread gets a copy of the message's context, so that ipykernel keeps the page's next messages off the shell
+        # thread that runs cells.
         context = contextvars.copy_context()
         name = f"attnscope {request.type[:20]}"
         threading.Thread(target=context.run, args=(self._work, request, stopped), name=name, daemon=True).start()
 
     def close(self) -> None:
-        """Stop everything; no response is sent any more."""
+        """Stop all requests."""
         self._session.close()
         for stopped in list(self._stopped.values()):
             stopped.set()
 
     def _cancel(self, request: Message) -> None:
-        """A request may be told to stop before its thread has begun, so it is marked here."""
+        """Cancel a request. It may not have started yet, so it is also marked as stopped here."""
         stopped = self._stopped.get(str(request.body.get("target")))
         if stopped is not None:
             stopped.set()
@@ -86,7 +87,7 @@ class Requests:
             self._answer_with(request.id, data)
 
         try:
-            self._session.answer(request, put, gone=stopped.is_set)
+            self._session.answer(request, put, disconnected=stopped.is_set)
         finally:
             self._stopped.pop(request.id, None)
 
@@ -97,10 +98,10 @@ class Requests:
         with self._sending:
             try:
                 self._send(content, buffers)
-            except Exception:  # noqa: BLE001 - the notebook's transport failed: whoever asked hears nothing more, the log does
+            except Exception:  # noqa: BLE001 - the notebook's transport failed, so the error can only be logged
                 _log.exception("a response could not be sent to the notebook")
 
 
 def _tensors(buffers: object) -> dict[str, np.ndarray]:
-    held = cast("list[Any]", buffers) if isinstance(buffers, list | tuple) else []
-    return {"image": np.frombuffer(held[0], np.uint8)} if held else {}
+    received = cast("list[Any]", buffers) if isinstance(buffers, list | tuple) else []
+    return {"image": np.frombuffer(received[0], np.uint8)} if received else {}

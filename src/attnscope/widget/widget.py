@@ -1,4 +1,4 @@
-"""`AttentionWidget`: the page in a notebook's cell. Its selection is traits; its data are custom messages."""
+"""`AttentionWidget`: the page in a notebook cell. Traits hold the selection; custom messages carry the data."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from IPython.display import display
 from attnscope.display import exporter, in_notebook
 from attnscope.errors import InputError
 from attnscope.model.model import Model
-from attnscope.session import HeldTrace, ModelEntry, Session
+from attnscope.session import ModelEntry, Session, StoredTrace
 from attnscope.trace import Trace
-from attnscope.widget.picture import picture, picture_html
+from attnscope.widget.preview import preview_html, preview_svg
 from attnscope.widget.requests import Requests
 from attnscope.widget.selection import Selectable
 
@@ -23,42 +23,43 @@ _MODULE = Path(__file__).resolve().parent.parent / "static" / "widget.js"
 
 
 class _Checked(t.TraitType[Any, Any]):
-    """A trait that its validator alone checks, None included."""
+    """A trait that is checked only by its validator, including None."""
 
 
 class AttentionWidget(anywidget.AnyWidget):
-    """A trace, or a model with a box for a prompt, in a notebook's cell.
+    """A trace, or a model with a prompt box, in a notebook cell.
 
-    The traits are what is selected, for reading, setting and `observe`: a click moves them, and setting them moves the
-    page. They count from 0. Raises `InputError` for a selection that the trace does not have; it then stays as it was.
+    The traits are the selection. You can read them, set them and `observe` them: a click changes them, and setting them changes
+    the page. Layers, heads and tokens count from 0. Setting a selection that the trace does not have raises `InputError` and
+    leaves the selection unchanged.
     """
 
     _esm = t.Unicode().tag(sync=True)
 
-    view = t.Unicode("model", help="The view one is in: model, head or neuron.").tag(sync=True)
+    view = t.Unicode("model", help="The active view: model, head or neuron.").tag(sync=True)
     stack = t.Unicode("", help="encoder, decoder or cross.").tag(sync=True)
     layer = _Checked(0, help="The layer.").tag(sync=True)
-    heads = _Checked(help="The heads that are on, ascending; never none, as long as the layer has any.").tag(sync=True)
-    head = t.Any(None, help="The head whose neurons are shown; None before there is a trace.").tag(sync=True)
-    token = t.Any(None, help="The index of the selected query token, or None. Also takes words.").tag(sync=True)
-    neuron = t.Any(None, help="The dimension that is marked, or None.").tag(sync=True)
-    height = t.Int(640, min=240, help="Height of the cell's page, CSS pixels.").tag(sync=True)
+    heads = _Checked(help="The selected heads, ascending; never empty if the layer has heads.").tag(sync=True)
+    head = t.Any(None, help="The head in the neuron view; None before there is a trace.").tag(sync=True)
+    token = t.Any(None, help="The index of the selected query token, or None. Can be set to a word.").tag(sync=True)
+    neuron = t.Any(None, help="The selected dimension of queries and keys, or None.").tag(sync=True)
+    height = t.Int(640, min=240, help="Height of the page in CSS pixels.").tag(sync=True)
 
-    _key = t.Unicode(help="What the saved picture of this widget is found by.").tag(sync=True)
+    _key = t.Unicode(help="The key by which the page finds the preview of this widget.").tag(sync=True)
 
     _requests: Requests | None = None
 
     def __init__(self, shown: Trace | Model, **selected: Any) -> None:
         if isinstance(shown, Trace):
             self._trace: Trace | None = shown
-            self._session = Session(traces=[HeldTrace.alone(shown)], exporter=exporter())
+            self._session = Session(traces=[StoredTrace.without_model(shown)], exporter=exporter())
         elif isinstance(shown, Model):
             self._trace = None
             self._session = Session([ModelEntry.loaded(shown)], exporter=exporter())
         else:
             raise InputError(
-                f"`show` takes a Trace or a Model; got {type(shown).__name__}. Wrap a transformers model as "
-                "attnscope.Model(model, tokenizer)."
+                f"`show` needs a Trace or a Model; got {type(shown).__name__}. Wrap a transformers model with "
+                "`attnscope.Model(model, tokenizer)`."
             )
         self._requests = Requests(self._session, self._post, on_trace=self._traced)
         self._title = repr(shown)
@@ -67,11 +68,11 @@ class AttentionWidget(anywidget.AnyWidget):
 
     @property
     def trace(self) -> Trace | None:
-        """The trace on show; of a model the one that was run last, or None."""
+        """The current trace. For a model, this is the trace of the last run, or None."""
         return self._trace
 
     def close(self) -> None:
-        """Take the widget from every page, stop its work and let go of its traces."""
+        """Close the widget on every page, stop its work and release its traces."""
         if self._requests is not None:
             self._requests.close()
         self._trace = None
@@ -81,13 +82,13 @@ class AttentionWidget(anywidget.AnyWidget):
         return f"<AttentionWidget of {self._title}>"
 
     def _ipython_display_(self) -> None:
-        """A picture for the saved notebook, which the page hides as soon as it lives, then the page."""
+        """Display the preview for the saved notebook, then the page, which hides the preview once it runs."""
         if not in_notebook():
-            raise NotImplementedError  # IPython then shows the text
-        svg = self._picture()
+            raise NotImplementedError  # IPython then falls back to the text representation
+        svg = self._preview()
         if svg is not None:
-            alt = f"A picture of {self._title} from when this cell ran."
-            html = picture_html(svg, key=self._key, alt=alt)
+            alt = f"Preview of {self._title} from when this cell ran."
+            html = preview_html(svg, key=self._key, alt=alt)
             display({"text/html": html, "text/plain": alt}, raw=True)
         made = super()._repr_mimebundle_()
         if made is not None:
@@ -96,16 +97,16 @@ class AttentionWidget(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         made = super()._repr_mimebundle_(**options)
-        svg = None if made is None else self._picture()
+        svg = None if made is None else self._preview()
         if made is None or svg is None:
             return made
         bundle, metadata = made
         return {**bundle, "text/plain": repr(self), "image/svg+xml": svg}, metadata
 
-    def _picture(self) -> str | None:
+    def _preview(self) -> str | None:
         if self._trace is None:
             return None
-        return picture(self._trace, self.stack, self.layer, self.heads, title=_title_of(self._trace))
+        return preview_svg(self._trace, self.stack, self.layer, self.heads, title=_title_of(self._trace))
 
     @property
     def _selectable(self) -> Selectable:
@@ -117,7 +118,7 @@ class AttentionWidget(anywidget.AnyWidget):
             return _MODULE.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise InputError(
-                "This copy of attnscope has no page in it: run `make setup` in a checkout, or install it again."
+                "attnscope's front end is missing. Run `make setup` in a checkout, or reinstall attnscope."
             ) from None
 
     @t.default("stack")
@@ -162,7 +163,7 @@ class AttentionWidget(anywidget.AnyWidget):
 
     @t.observe("stack", "layer")
     def _keep_within(self, _change: t.Bunch) -> None:
-        """Another stack or layer may have fewer layers or heads."""
+        """Drop selected layers and heads that the new stack or layer does not have."""
         trace = self._trace
         if trace is None:
             return
@@ -172,18 +173,18 @@ class AttentionWidget(anywidget.AnyWidget):
 
     @t.observe("heads")
     def _follow_heads(self, _change: t.Bunch) -> None:
-        """The neuron view shows a head that is on."""
+        """Keep the head of the neuron view among the selected heads."""
         if self.head not in self.heads:
             self.head = next(iter(self.heads), None)
 
     @t.observe("head")
     def _turn_on(self, _change: t.Bunch) -> None:
-        """A head whose neurons are asked for is turned on."""
+        """Select the head of the neuron view."""
         if self.head is not None and self.head not in self.heads:
             self.heads = [*self.heads, self.head]
 
     def _traced(self, trace_id: str) -> None:
-        """A page is about to show this trace (called from a thread that works on a request)."""
+        """Remember the trace that a page is about to show. Called from the thread of a request."""
         self._trace = self._session.trace(trace_id)
 
     def _receive(self, _widget: object, content: object, buffers: object) -> None:
@@ -195,7 +196,7 @@ class AttentionWidget(anywidget.AnyWidget):
 
 
 def _title_of(trace: Trace) -> str:
-    said = trace.provenance
-    title = str(said.get("title") or said.get("model") or "Attention")
-    edits = len(said.get("edits") or ())
-    return f"{title}, changed by {edits} edit{'' if edits == 1 else 's'}" if edits else title
+    provenance = trace.provenance
+    title = str(provenance.get("title") or provenance.get("model") or "Attention")
+    edits = len(provenance.get("edits") or ())
+    return f"{title}, with {edits} edit{'' if edits == 1 else 's'}" if edits else title

@@ -110,7 +110,7 @@ def test_shares_of_a_logit_name_the_heads(model: attnscope.Model) -> None:
     assert abs(found.remainder) < 1e-5
 
 
-@pytest.mark.parametrize("what", ["head_output", "attention"])
+@pytest.mark.parametrize("what", ["output", "attention"])
 def test_heads_are_patched_as_with_hooks(model: attnscope.Model, what: str) -> None:
     clean, corrupted, head = INPUT, [*INPUT[:3], 50, *INPUT[4:]], 2
     found = model.patch(clean, corrupted, what=what, answer=7, metric="logit").frame()

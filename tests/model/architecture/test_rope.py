@@ -71,7 +71,7 @@ FOUND: list[tuple[str, int, list[tuple[int, int]], list[float]]] = [
 @pytest.mark.parametrize("family", sorted({name for name, *_ in FOUND}))
 def test_pairs_and_wavelengths_are_those_of_the_config(family: str, kept: str, monkeypatch: pytest.MonkeyPatch):
     if kept == "measured":
-        monkeypatch.setattr(looking, "kept_angles", lambda _: ())
+        monkeypatch.setattr(looking, "buffered_angles", lambda _: ())
     trace = model(family).trace(tiny_models.ids())
     for _, layer, pairs, wavelengths in (one for one in FOUND if one[0] == family):
         found = trace.rotary(layer)

@@ -55,7 +55,7 @@ def test_what_is_written_looks_at_positions_of_the_sound() -> None:
     queries, keys = trace.tokens_for("cross")
     assert [token.id for token in queries] == written
     assert len(keys) == 20
-    assert wrapped.check_trace(trace).ok
+    assert wrapped.check(trace).ok
 
 
 def test_flattened_patches_are_positions() -> None:

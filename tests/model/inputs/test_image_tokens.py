@@ -74,7 +74,7 @@ def test_patches_in_rows_lie_where_their_grid_has_them() -> None:
     assert (trace.images[0].width, trace.images[0].height) == (8 * columns, 8 * rows)
     assert wide.tokens[columns].box != trace.tokens[columns].box
     assert float(trace.attention(0, 0)[:, rows * columns :].sum()) == 0
-    assert model.count_positions(random_photo()) == 36
+    assert model.count_tokens(random_photo()) == 36
 
 
 def test_patches_in_rows_are_the_image_itself() -> None:

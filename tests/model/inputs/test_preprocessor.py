@@ -15,12 +15,13 @@ from helpers.tiny_vision_models import VISION, clip_processor, random_photo
 from attnscope import Model
 from attnscope.errors import InputError
 from attnscope.model.inputs.trace_input import TraceInput
+from attnscope.model.model import handle_of
 
 CHAT = [{"role": "user", "content": "Name a color."}]
 
 
 def kinds(model: Model, given: Any, **more: Any) -> Any:
-    found = model.handle.preprocessor.read_input(given, **more)
+    found = handle_of(model).preprocessor.read_input(given, **more)
     return found.kind if isinstance(found, TraceInput) else [one.kind for one in found]
 
 

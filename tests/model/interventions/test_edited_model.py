@@ -14,7 +14,8 @@ from helpers.tiny_models import build, ids
 from torch import Tensor
 
 import attnscope
-from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, PatchHead, Planned, ScaleHead, ScaleNeuron, SetAttention
+from attnscope.edits import AddVector, CutEdge, Edit, MeanHead, PatchHead, ScaleHead, ScaleNeuron, SetAttention
+from attnscope.edits.plan import Planned
 from attnscope.errors import InputError, UnsupportedError
 
 INPUT = torch.tensor([ids(7)])
@@ -159,7 +160,7 @@ def test_an_encoder_decoder_generates_with_its_encoder_edited() -> None:
 @pytest.mark.parametrize("length", [5, 9])
 def test_a_source_of_another_length_than_the_input_is_refused(llama: attnscope.Model, what: Any, length: int) -> None:
     edits = [PatchHead(0, 0, llama.trace(ids(length)), what)]
-    with llama.edited(edits), pytest.raises(InputError, match=f"of {length} queries, and this input has 7"):
+    with llama.edited(edits), pytest.raises(InputError, match=f"of {length} queries, but this input has 7"):
         logits_of(llama.hf_model)
 
 
@@ -169,7 +170,7 @@ def test_weights_on_keys_that_may_not_be_looked_at_are_done_and_said(llama: attn
     assert torch.allclose(trace.attention(0, 1), torch.full((7, 7), 1 / 7))
     assert any("query 0 on key 1, and 20 more" in one for one in trace.warnings), trace.warnings
     allowed = PatchHead(0, 1, np.tril(even))
-    assert not any("may not look" in one for one in llama.trace(INPUT[0].tolist(), edits=[allowed]).warnings)
+    assert not any("masked keys" in one for one in llama.trace(INPUT[0].tolist(), edits=[allowed]).warnings)
 
 
 def test_a_batch_is_edited_row_by_row(llama: attnscope.Model) -> None:

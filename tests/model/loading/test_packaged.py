@@ -291,9 +291,9 @@ def test_the_list_is_one_line_of_fields_per_model_in_a_pipe(cache: Path, from_wh
     done = run_cli()
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert [(row[0], row[4]) for row in rows] == [
-        ("smollm2", "not here yet"),
+        ("smollm2", "not downloaded"),
         ("minilm", "ready"),
-        ("rxnmapper", "not here yet"),
+        ("rxnmapper", "not downloaded"),
     ]
     assert rows[1][5] == str(cache / "minilm-0.1.0")
 

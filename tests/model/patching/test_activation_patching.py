@@ -75,7 +75,7 @@ def written_by(hf_model: nn.Module, path: str, ids: list[int]) -> torch.Tensor:
 
 
 def test_head_outputs_are_patched_as_by_separate_passes(model, family):
-    sweep = swept(model, family, what="head_output")
+    sweep = swept(model, family, what="output")
     assert sweep.values.shape == (3, 4)
     hf_model = model.hf_model
     assert sweep.clean == pytest.approx(difference(hf_model, family, CLEAN), abs=1e-6)
@@ -157,7 +157,7 @@ def test_attention_is_patched_as_by_separate_passes(family):
 
 
 def test_all_heads_of_a_layer_at_once(model, family):
-    sweep = swept(model, family, what="head_output", by="layer", positions=[3, 4])
+    sweep = swept(model, family, what="output", by="layer", positions=[3, 4])
     assert sweep.values.shape == (3,)
     path = W_O[family].format(1)
     source = read_by(model.hf_model, path, CLEAN)
@@ -173,7 +173,7 @@ def test_all_heads_of_a_layer_at_once(model, family):
     assert float(sweep.values[1]) == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("what", ["head_output", "attention", "residual", "mlp"])
+@pytest.mark.parametrize("what", ["output", "attention", "residual", "mlp"])
 def test_a_prompt_patched_with_itself_changes_nothing_exactly(what):
     model = attnscope.Model(tiny_models.build("llama"))
     sweep = model.patch(CLEAN, CLEAN, what=what)

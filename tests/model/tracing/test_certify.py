@@ -191,7 +191,7 @@ def test_a_model_whose_own_eager_pass_breaks_is_certified_without_it() -> None:
         projector_input_dim=32, projector_output_dim=32, vision_output_dim=32,
     )  # fmt: skip
     model = attnscope.Model(tf.Llama4VisionModel(config).eval())
-    certificate = model.check_trace(model.trace({"pixel_values": torch.randn(1, 3, 56, 56)}))
+    certificate = model.check(model.trace({"pixel_values": torch.randn(1, 3, 56, 56)}))
     assert certificate.ok
     assert all(layer.eager_weights is None for layer in certificate.stacks["encoder"])
 

@@ -1,4 +1,4 @@
-"""Edits in a session's requests: taken, recorded, refused in a sentence; what a page is told of an edited layer."""
+"""Edits in requests: applied, recorded, or rejected with an error; the responses about an edited layer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def session() -> Session:
     return Session([ModelEntry("fake", "Fake", "decoder", lambda: FAKE)], limits=Limits(edits=2))
 
 
-def test_a_run_with_edits_makes_a_trace_that_says_so(session: Session) -> None:
+def test_a_run_with_edits_records_them_in_the_trace(session: Session) -> None:
     first = answer(session, "run", text="one two three")
     edits = [
         {"type": "ScaleHead", "layer": 1, "head": 2, "factor": 0.0},
@@ -59,20 +59,20 @@ def test_edits_may_name_words_and_the_trace_says_which_tokens_they_are(session: 
 @pytest.mark.parametrize(
     ("edits", "code", "says"),
     [
-        ({"type": "ScaleHead"}, "bad_request", "a list of edits"),
+        ({"type": "ScaleHead"}, "bad_request", "must be a list of JSON objects"),
         ([1], "bad_request", "a JSON object with a `type`"),
         ([{"type": "ScaleHead", "layer": 1, "head": -2, "factor": 0}], "bad_request", "`head` of ScaleHead"),
         ([{"type": "PatchHead", "layer": 0, "head": 0, "source": {"trace": "gone"}}], "unknown", "gone"),
         ([{}] * 3, "too_large", "3 edits"),
     ],
 )
-def test_what_is_no_edit_is_answered_with_a_sentence(session: Session, edits: Any, code: str, says: str) -> None:
+def test_an_invalid_edit_is_an_error(session: Session, edits: Any, code: str, says: str) -> None:
     refused = answer(session, "run", text="one two three", edits=edits)
     assert (refused.type, refused.body["code"]) == ("error", code)
     assert says in refused.body["message"]
 
 
-def test_a_page_is_told_of_edited_rows_cut_edges_and_scaled_outputs() -> None:
+def test_responses_include_edited_rows_cut_edges_and_scaled_outputs() -> None:
     model = attnscope.Model(build("llama"))
     edits = [SetAttention(1, 2, 5, 1, 0.7), CutEdge(1, 0, 3, 2), ScaleHead(1, 2, -0.5)]
     plain, edited = model.trace(ids()), model.trace(ids(), edits=edits)
@@ -83,7 +83,7 @@ def test_a_page_is_told_of_edited_rows_cut_edges_and_scaled_outputs() -> None:
     assert arrays["cuts"].tolist() == [[0, 3, 2]]
     assert not {"rows_at", "cuts"} & layer_message(plain.layer_record(1), Limits())[1].keys()
     norms = [
-        values_message(one.layer_record(1), one.traced_stack().projections[1], Limits(), why_not="")[1]
+        values_message(one.layer_record(1), one.traced_stack().projections[1], Limits(), no_projection_note="")[1]
         for one in (plain, edited)
     ]
     assert np.allclose(norms[1]["transformed_norm"][2], 0.5 * norms[0]["transformed_norm"][2], rtol=1e-5)

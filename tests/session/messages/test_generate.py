@@ -1,4 +1,4 @@
-"""The `generate` request: a token at a time, then the trace; limits first; stopped by whoever asked, and by a newer one."""
+"""The `generate` request: it streams tokens, then the trace; limits are checked first; it can be canceled or replaced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def of_kind(responses: list[Message], kind: str) -> list[Any]:
     return [response.body for response in responses if response.type == kind]
 
 
-def test_every_token_is_told_as_it_comes_and_the_trace_closes_the_answer() -> None:
+def test_tokens_are_streamed_and_the_trace_comes_last() -> None:
     responses = ask(SESSION, type="generate", text="a b", max_new_tokens=3, stop=["x"], top_k=2, seed=5)
     tokens, last = of_kind(responses, "token"), responses[-1]
     assert [(body["index"], body["token"]["text"]) for body in tokens] == [(0, " word0"), (1, " word1"), (2, " word2")]
@@ -36,7 +36,7 @@ def test_every_token_is_told_as_it_comes_and_the_trace_closes_the_answer() -> No
     assert ask(SESSION, type="trace", trace=last.body["trace"])[0].type == "trace"
 
 
-def test_a_chat_is_gone_on_from_its_messages() -> None:
+def test_a_chat_is_continued_from_its_messages() -> None:
     messages = [{"role": "user", "content": "a b"}]
     last = ask(SESSION, type="generate", messages=messages, max_new_tokens=2)[-1]
     assert last.type == "trace" and last.body["generation"]["text"] == " word0 word1"
@@ -48,8 +48,8 @@ def test_a_chat_is_gone_on_from_its_messages() -> None:
     ("fields", "code", "sentence"),
     [
         ({"max_new_tokens": 0}, "bad_request", "at least 1"),
-        ({"max_new_tokens": "many"}, "bad_request", "whole number"),
-        ({"temperature": "hot"}, "bad_request", "wants a number"),
+        ({"max_new_tokens": "many"}, "bad_request", "must be an integer"),
+        ({"temperature": "hot"}, "bad_request", "must be a number"),
         ({"temperature": -2}, "bad_request", "above 0"),
         ({"stop": "."}, "bad_request", "list of at most"),
         ({"stop": [""]}, "bad_request", "at which to end"),
@@ -59,7 +59,9 @@ def test_a_chat_is_gone_on_from_its_messages() -> None:
         ({"text": ""}, "bad_request", "empty"),
     ],
 )
-def test_what_cannot_be_is_refused_before_the_model_runs(fields: dict[str, object], code: str, sentence: str) -> None:
+def test_an_invalid_request_is_rejected_before_the_model_runs(
+    fields: dict[str, object], code: str, sentence: str
+) -> None:
     def never(_layer: int) -> None:
         raise AssertionError
 
@@ -71,7 +73,7 @@ def test_what_cannot_be_is_refused_before_the_model_runs(fields: dict[str, objec
     assert sentence in found[1]
 
 
-def test_a_newer_one_of_the_same_page_takes_the_place_of_the_older() -> None:
+def test_a_newer_generation_replaces_the_older_one_of_the_same_page() -> None:
     gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
     older: list[Message] = []
@@ -85,12 +87,12 @@ def test_a_newer_one_of_the_same_page_takes_the_place_of_the_older() -> None:
     threading.Timer(0.1, gate.open.set).start()
     thread.join(30)
     newer.join(30)
-    assert error_of(older) == ("cancelled", "A newer generate of this page took its place.")
+    assert error_of(older) == ("cancelled", "A newer generation of this page took its place.")
 
 
-def test_whoever_leaves_stops_it_between_two_tokens() -> None:
+def test_generation_stops_between_tokens_when_the_client_disconnects() -> None:
     heard: list[str] = []
     session = Session([ModelEntry.loaded(FakeModel(on_layer=lambda layer: heard.append(f"{layer}")))])
-    responses = ask(session, type="generate", text="a", max_new_tokens=100, gone=lambda: len(heard) > 7)
+    responses = ask(session, type="generate", text="a", max_new_tokens=100, disconnected=lambda: len(heard) > 7)
     assert error_of(responses)[0] == "cancelled"
     assert len(of_kind(responses, "token")) == 2

@@ -1,4 +1,4 @@
-"""A session and images: the file's bytes come as a tensor, and limits are looked at first."""
+"""Images in requests: the bytes of the file are a tensor, and limits are checked first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _model() -> attnscope.Model:
     return attnscope.Model(tf.ViTModel(config).eval(), processor, name="eyes")
 
 
-def test_a_run_with_a_image_answers_with_patches_and_the_image() -> None:
+def test_a_run_with_an_image_returns_its_patches_and_the_image() -> None:
     session = Session([ModelEntry.loaded(_model())])
     answer = _run(session, _png())
     assert answer.type == "trace"
@@ -47,7 +47,7 @@ def test_a_run_with_a_image_answers_with_patches_and_the_image() -> None:
     assert np.abs(np.asarray(shown, dtype=int) - (200, 40, 90)).max() <= 1
 
 
-def test_limits_and_wrong_files_are_refused_in_a_sentence() -> None:
+def test_images_that_are_too_large_invalid_or_unsupported_are_errors() -> None:
     session = Session([ModelEntry.loaded(_model())], limits=Limits(image_bytes=1000))
     large = _run(session, b"x" * 1001)
     assert (large.body["code"], "1,001 bytes" in large.body["message"]) == ("too_large", True)
@@ -55,6 +55,6 @@ def test_limits_and_wrong_files_are_refused_in_a_sentence() -> None:
     assert "no text" in _run(session, _png(), text="hello").body["message"]
     answers: list[Message] = []
     session.respond(encode(Message("run", "2", {"text": "/etc/hostname"})), lambda a: answers.append(decode(a)))
-    assert "choose an image" in answers[-1].body["message"]
+    assert "Choose an image" in answers[-1].body["message"]
     texts = Session([ModelEntry.loaded(FakeModel())])
     assert "no images" in _run(texts, _png()).body["message"]

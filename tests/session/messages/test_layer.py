@@ -1,4 +1,4 @@
-"""A `layer` message holds all that a page needs: its tensors alone give the weights, computed here anew with numpy."""
+"""A `layer` response has everything a page needs: its tensors alone give the weights, recomputed here with numpy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def record(heads=4, kv_heads=2, queries=7, keys=7, dim=8, scale=1.0, **parts) ->
 
 
 def by_the_page(fields: dict, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """The weights of all heads as docs/wire.md says to compute them; plain loops, float64."""
+    """The weights of all heads, computed as docs/reference/wire.md describes, with plain loops in float64."""
     heads, queries, keys = fields["heads"], fields["queries"], fields["keys"]
     weights = np.zeros((heads, queries, keys))
     for h in range(heads):
@@ -89,7 +89,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_page_gets_the_exact_weights_within_the_error_that_it_is_told(name):
+def test_weights_computed_from_a_response_are_exact_within_its_stated_error(name):
     layer = CASES[name]
     fields, arrays = layer_message(layer, LIMITS)
     found = np.abs(by_the_page(fields, arrays) - exact(layer)).max()
@@ -97,7 +97,7 @@ def test_the_page_gets_the_exact_weights_within_the_error_that_it_is_told(name):
     assert fields["error"] <= 1e-3
 
 
-def test_small_errors_travel_as_float16_and_large_ones_as_float32():
+def test_q_and_k_are_sent_as_float16_if_the_error_is_small_and_as_float32_otherwise():
     assert layer_message(CASES["causal"], LIMITS)[1]["q"].dtype == np.float16
     for name in ("large scores", "overflowing float16"):
         fields, arrays = layer_message(CASES[name], LIMITS)
@@ -106,7 +106,7 @@ def test_small_errors_travel_as_float16_and_large_ones_as_float32():
         assert fields["error"] == 0.0
 
 
-def test_taking_the_mean_out_of_k_is_what_makes_float16_exact_enough():
+def test_centering_k_makes_float16_exact_enough():
     far = record()
     far = QKRecord(q=far.q, k=far.k + 500.0, v=far.v, scaling=far.scaling, mask=far.mask)
     fields, arrays = layer_message(far, LIMITS)
@@ -115,11 +115,11 @@ def test_taking_the_mean_out_of_k_is_what_makes_float16_exact_enough():
     assert fields["error"] <= 1e-3
 
 
-def test_a_window_says_how_wide_it_is():
+def test_a_sliding_window_has_its_width():
     assert layer_message(CASES["window"], LIMITS)[0]["mask"] == {"kind": "window", "window": 3, "symmetric": False}
 
 
-def test_weights_without_q_and_k_travel_as_square_roots():
+def test_weights_without_q_and_k_are_sent_as_square_roots():
     weights = torch.softmax(torch.randn(2, 5, 5, generator=torch.Generator().manual_seed(0)) * 4, -1)
     fields, arrays = layer_message(WeightsRecord(weights), LIMITS)
     assert (fields["form"], fields["mask"], list(arrays)) == ("weights", {"kind": "unknown"}, ["attention"])
@@ -128,7 +128,7 @@ def test_weights_without_q_and_k_travel_as_square_roots():
     assert 0 < fields["error"] < 0.004
 
 
-def test_a_layer_or_a_tile_over_the_limit_is_refused_before_it_is_made():
+def test_a_layer_or_tile_over_the_limit_is_rejected_before_it_is_allocated():
     small = Limits(answer_bytes=1000)
     with pytest.raises(TooLongError, match="at most 1,000"):
         layer_message(record(queries=100, keys=100), small)

@@ -1,4 +1,4 @@
-"""What a session says of measures, parts and edges: the numbers of the trace, in the fields of docs/wire.md."""
+"""`overview` and `edge` responses: measures, parts and edges match the trace, in the fields of docs/reference/wire.md."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 from helpers.session_requests import ask, error_of
 
 from attnscope.analysis import MEASURES, overview
-from attnscope.session import HeldTrace, InputText, ModelEntry, Session
+from attnscope.session import InputText, ModelEntry, Session, StoredTrace
 from attnscope.testing.fake_model import FakeModel
 
 NAMES = [measure.name for measure in MEASURES]
 
 
 @pytest.fixture(params=["decoder", "encoder"])
-def held(request) -> HeldTrace:
+def held(request) -> StoredTrace:
     model = FakeModel(kind=request.param)
-    return HeldTrace(model.trace("a b c b a", "d e a b"), model, InputText("a b c b a", "d e a b"))
+    return StoredTrace(model.trace("a b c b a", "d e a b"), model, InputText("a b c b a", "d e a b"))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_an_overview_has_the_measures_of_every_layer(session, held, where):
     ("part", "queries", "keys"),
     [("AA", (0, 5), (0, 5)), ("AB", (0, 5), (5, 9)), ("BA", (5, 9), (0, 5)), ("BB", (5, 9), (5, 9))],
 )
-def test_a_filter_shows_the_part_and_measures_the_whole(session, held, where, part, queries, keys):
+def test_a_filter_crops_the_thumbnails_but_not_the_measures(session, held, where, part, queries, keys):
     everything = ask(session, type="overview", **where)
     for response, whole in zip(ask(session, type="overview", **where, filter=part), everything, strict=True):
         assert response.body["part"] == {"queries": list(queries), "keys": list(keys)}
@@ -64,19 +64,19 @@ def test_a_filter_shows_the_part_and_measures_the_whole(session, held, where, pa
         assert np.allclose(response.tensors["measures"], whole.tensors["measures"], atol=1e-5, equal_nan=True)
 
 
-@pytest.mark.parametrize(("chosen", "said"), [("BC", "no filter 'BC'"), (3, "needs the string `filter`")])
-def test_a_filter_that_is_none_is_an_error(session, where, chosen, said):
+@pytest.mark.parametrize(("chosen", "said"), [("BC", "Unknown filter 'BC'"), (3, "needs the string `filter`")])
+def test_an_unknown_filter_is_an_error(session, where, chosen, said):
     code, message = error_of(ask(session, type="overview", **where, filter=chosen))
     assert code == "bad_request" and said in message
 
 
-def test_a_filter_without_two_sentences_is_an_error(session, where):
+def test_a_filter_needs_two_sentences(session, where):
     trace = ask(session, type="run", text="a b")[-1].body["trace"]
     code, message = error_of(ask(session, type="overview", **{**where, "trace": trace}, filter="AB"))
     assert code == "bad_request" and "two sentences" in message
 
 
-def test_an_edge_is_told_of_every_head(session, held, where):
+def test_an_edge_response_covers_every_head(session, held, where):
     (response,) = ask(session, type="edge", **where, query=6, key=3)
     assert (response.body["query"], response.body["key"]) == (6, 3)
     tensors = response.tensors
@@ -95,7 +95,7 @@ def test_an_edge_is_told_of_every_head(session, held, where):
         assert tensors["among"][place] == len(open_)
 
 
-def test_an_edge_of_a_key_that_is_not_allowed_has_no_rank(session, where):
+def test_an_edge_to_a_masked_key_has_no_rank(session, where):
     (response,) = ask(session, type="edge", **where, query=3, key=6)
     decoder = where["stack"] == "decoder"
     assert bool((response.tensors["rank"] == 0).all()) == decoder
@@ -105,5 +105,5 @@ def test_an_edge_of_a_key_that_is_not_allowed_has_no_rank(session, where):
 @pytest.mark.parametrize(
     "wrong", [{"query": 9, "key": 0}, {"query": 0, "key": -1}, {"query": 0}, {"query": "a", "key": 0}]
 )
-def test_an_edge_that_is_not_there_is_an_error(session, where, wrong):
+def test_an_edge_out_of_range_is_an_error(session, where, wrong):
     assert error_of(ask(session, type="edge", **where, **wrong))[0] == "bad_request"

@@ -1,4 +1,4 @@
-"""The `patch` and `states` requests: limits first, progress by layer, stopped by whoever asked and by a newer one."""
+"""The `patch` and `states` requests: limits are checked first, progress is by layer, and a newer request replaces them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attnscope.testing.fake_model import FakeModel
 SESSION = Session([ModelEntry.loaded(FakeModel())])
 
 
-def test_a_sweep_comes_as_an_array_with_its_labels():
+def test_a_sweep_response_has_its_arrays_and_labels():
     responses = ask(SESSION, type="patch", clean="a b c", corrupted="a d c", answer=" x", foil=4, layers=[0, 2])
     progress, last = responses[:-1], responses[-1]
     assert [one.type for one in progress] == ["progress"] * len(progress) and progress[-1].body["stage"] == "patch"
@@ -28,7 +28,7 @@ def test_a_sweep_comes_as_an_array_with_its_labels():
     assert not last.tensors["unchanged"].any()
 
 
-def test_states_of_a_trace_come_with_the_lens_and_the_shares():
+def test_states_come_with_the_logit_lens_and_the_logit_attribution():
     trace = ask(SESSION, type="run", text="a b c")[-1].body["trace"]
     last = ask(SESSION, type="states", trace=trace, answer=3, top=2)[-1]
     assert last.type == "states"
@@ -45,21 +45,21 @@ def test_states_of_a_trace_come_with_the_lens_and_the_shares():
 @pytest.mark.parametrize(
     ("fields", "code", "sentence"),
     [
-        ({"clean": None}, "bad_request", "needs the string `clean`"),
+        ({"clean": None}, "bad_request", "`clean` must be a string"),
         ({"clean": ""}, "bad_request", "empty"),
         ({"what": "logits"}, "bad_request", "one of head_output"),
-        ({"answer": 1.5}, "bad_request", "is one token"),
-        ({"layers": "all"}, "bad_request", "list of at least one"),
-        ({"layers": [0, "1"]}, "bad_request", "whole number"),
-        ({"layers": [0, None]}, "bad_request", "whole numbers"),
+        ({"answer": 1.5}, "bad_request", "the text or the id of a token"),
+        ({"layers": "all"}, "bad_request", "list of 1 to 100,000 integers"),
+        ({"layers": [0, "1"]}, "bad_request", "must be an integer"),
+        ({"layers": [0, None]}, "bad_request", "list of integers"),
         ({"clean": "a " * 20}, "too_large", "20 tokens"),
         ({"clean": "a" * 200}, "too_large", "characters"),
-        ({"clean": "a b c d e f g"}, "too_large", "84 tokens in all"),
-        ({"what": "residual", "clean": "a b c d e f"}, "too_large", "108 tokens in all"),
+        ({"clean": "a b c d e f g"}, "too_large", "84 tokens in total"),
+        ({"what": "residual", "clean": "a b c d e f"}, "too_large", "108 tokens in total"),
         ({"target": "x"}, "bad_request", "no target side"),
     ],
 )
-def test_a_sweep_that_cannot_be_is_refused_before_the_model_runs(fields, code, sentence):
+def test_an_invalid_sweep_is_rejected_before_the_model_runs(fields, code, sentence):
     def never(_layer: int) -> None:
         raise AssertionError
 
@@ -70,18 +70,18 @@ def test_a_sweep_that_cannot_be_is_refused_before_the_model_runs(fields, code, s
 
 
 @pytest.mark.parametrize(("fields", "code"), [({"top": 21}, "bad_request"), ({"trace": "0" * 32}, "unknown")])
-def test_states_that_cannot_be_are_refused(fields, code):
+def test_invalid_states_requests_are_errors(fields, code):
     trace = ask(SESSION, type="run", text="a b")[-1].body["trace"]
     assert error_of(ask(SESSION, **{"type": "states", "trace": trace, **fields}))[0] == code
 
 
-def test_prompts_that_do_not_line_up_are_one_sentence():
+def test_prompts_of_different_lengths_are_an_error():
     code, message = error_of(ask(SESSION, type="patch", clean="a b", corrupted="a b c"))
     assert code == "bad_request" and "line up" in message
 
 
 @pytest.mark.parametrize("kind", ["patch", "states"])
-def test_a_newer_request_of_the_page_takes_the_place_of_the_older(kind):
+def test_a_newer_request_replaces_the_older_one_of_the_same_page(kind):
     gate = LayerGate()
     session = Session([ModelEntry.loaded(FakeModel(on_layer=gate))])
     fields: dict[str, object] = {"clean": "a b", "corrupted": "a c"}

@@ -1,4 +1,4 @@
-"""What a `run` may ask for besides a text: a chat, a target, a text cut to what the model takes."""
+"""The inputs of a `run`: a chat, a target, a text truncated to the model's limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def session(limits: Limits | None = None, **options) -> Session:
     return Session([ModelEntry.loaded(FakeModel(**options))], limits=limits)
 
 
-def test_a_text_that_is_too_long_says_what_fits_and_is_cut_to_it_when_asked():
+def test_an_error_for_a_long_text_says_what_fits_and_the_text_can_be_truncated():
     for asked, most in ((session(max_tokens=3), 3), (session(Limits(tokens=2), max_tokens=3), 2)):
         response = ask(asked, type="run", text="a b c d e")[-1]
         assert (response.body["code"], response.body["fits"]) == ("too_large", most)
@@ -23,7 +23,7 @@ def test_a_text_that_is_too_long_says_what_fits_and_is_cut_to_it_when_asked():
         assert [token["text"] for token in body["tokens"]["text"]] == [" a", " b", " c"][:most]
 
 
-def test_a_chat_is_run_as_messages_and_never_cut():
+def test_a_chat_is_run_as_messages_and_never_truncated():
     messages = [{"role": "user", "content": "one two"}, {"role": "assistant", "content": "three"}]
     body = ask(session(chat=True), type="run", messages=messages)[-1].body
     assert body["input"]["messages"] == messages
@@ -36,18 +36,18 @@ def test_a_chat_is_run_as_messages_and_never_cut():
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"messages": []}, "`messages` is a list of at least one message"),
-        ({"messages": ["hi"]}, "needs the string `role`"),
+        ({"messages": []}, "`messages` must be a list of at least one message"),
+        ({"messages": ["hi"]}, "`role` must be a string"),
         ({"messages": [{"role": "user", "content": "a"}], "text": "b"}, "not both"),
-        ({"text": "a", "target": 3}, "needs the string `target`"),
+        ({"text": "a", "target": 3}, "`target` must be a string"),
     ],
 )
-def test_what_is_no_input_gets_one_sentence(fields, sentence):
+def test_an_invalid_input_is_an_error(fields, sentence):
     code, said = error_of(ask(session(), type="run", **fields))
     assert code == "bad_request" and sentence in said
 
 
-def test_a_target_is_read_by_the_decoder_and_without_one_the_model_writes_it():
+def test_the_decoder_reads_the_target_or_the_model_generates_one():
     t5 = tiny_models.build("t5")
     t5.generation_config.max_new_tokens = 4
     model = attnscope.Model(t5, tiny_models.words_tokenizer())

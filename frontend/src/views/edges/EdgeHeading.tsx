@@ -8,7 +8,7 @@ export interface EdgeProps {
   readonly now: EdgeView;
 }
 
-/** Which edge heads are ranked by, and whether sinks count. */
+/** The pair that heads are ranked by, and whether sinks count. */
 export function EdgeHeading(props: EdgeProps) {
   const { session, shown } = props.page;
   return (
@@ -30,7 +30,7 @@ export function EdgeHeading(props: EdgeProps) {
           class="toggle"
           aria-pressed={props.now.offSink()}
           data-testid="edges-off-sink"
-          title="Leave the sinks out and bring the rest of each row back to a sum of 1"
+          title={`Exclude the attention sinks (${props.now.sinkName()}) and renormalize the other weights of each row`}
           on:click={() =>
             session.dispatch({
               type: "view",

@@ -7,7 +7,7 @@ import type { EdgeProps } from "./EdgeHeading";
 const ROW = 26;
 const MORE = 6;
 
-/** All heads by the weight of one edge, the heaviest first. One thing to focus, in which arrows move from head to head. */
+/** All heads sorted by the weight of one edge, largest first. One focusable grid; arrow keys move between heads. */
 export function EdgeTable(props: EdgeProps) {
   const { session, state } = props.page;
   const [active, setActive] = createSignal(0);
@@ -16,12 +16,12 @@ export function EdgeTable(props: EdgeProps) {
   const pinned = (side: "query" | "key") => state().pins.some((pin) => pin.side === side);
   const can = () => session.hello()?.can.includes("edge") ?? false;
   const hint = () => {
-    if (!can()) return "This host cannot rank heads by an edge.";
+    if (!can()) return "Heads cannot be ranked for a pair here: the host does not support it.";
     if (pinned("query"))
-      return "Pin a token on the right too: all heads are then ranked by how much goes there.";
+      return "Now pin a token on the right. All heads are then ranked by how much the token on the left attends to it.";
     if (pinned("key"))
-      return "Pin a token on the left too: all heads are then ranked by how much comes from there.";
-    return "Pin a token on each side of the head view, or click a cell of a head that fills the model view: all heads are then ranked by how much the one attends to the other.";
+      return "Now pin a token on the left. All heads are then ranked by how much it attends to the token on the right.";
+    return "Pin a token on each side of the head view, or click a cell of a head that fills the model view. All heads are then ranked by how much the first token attends to the second.";
   };
 
   let scroller: HTMLDivElement | undefined;
@@ -89,7 +89,7 @@ export function EdgeTable(props: EdgeProps) {
           }}
           role="grid"
           tabindex="0"
-          aria-label="Heads by this edge, the heaviest first"
+          aria-label="Heads for this pair, largest weight first"
           aria-rowcount={rows().length + 1}
           aria-activedescendant="edge-active"
           data-testid="edges"
@@ -160,9 +160,9 @@ export function EdgeTable(props: EdgeProps) {
           </div>
         </div>
         <p class="legend">
-          Weight of this edge in each of the {rows().length} heads
-          {props.now.offSink() ? ", the sinks left out and the rest brought back to 1" : ""}; rank among the
-          keys that the query may look at.
+          Attention weight of this pair in each of the {rows().length} heads
+          {props.now.offSink() ? `, renormalized without the ${props.now.sinkName()}` : ""}. Ranks are among
+          the keys that the query can attend to.
         </p>
       </Show>
     </Show>

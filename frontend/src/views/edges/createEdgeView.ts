@@ -1,20 +1,24 @@
-/** The pinned edge in every head, in the order in which the table has it. */
+/** The pinned edge in every head, in the order of the table. */
 
 import { type Accessor, createMemo } from "solid-js";
 import { type EdgeRow, edgeRows } from "../../compute/edgeRows";
 import { sentenceOf } from "../../state/failure";
 import { selectedEdge } from "../../state/state";
 import type { Page } from "../page/page";
+import { sinkName } from "../shared/weights";
 
 export interface EdgeView {
-  /** The edge that is pinned; null where a query or a key is missing. */
+  /** The pinned edge; null unless both a query and a key are pinned. */
   readonly edge: Accessor<{ readonly query: number; readonly key: number } | null>;
-  /** All heads by it; null until they are here. */
+  /** All heads, sorted by the weight of the edge; null until they are loaded. */
   readonly rows: Accessor<readonly EdgeRow[] | null>;
+  /** Whether weights are renormalized without the sinks. */
   readonly offSink: Accessor<boolean>;
+  /** What the sinks are, as `first token`. */
+  readonly sinkName: Accessor<string>;
 }
 
-export function createEdgeView({ session, state, trace }: Page): EdgeView {
+export function createEdgeView({ session, state, trace, stack, shown }: Page): EdgeView {
   const edge = createMemo(() => selectedEdge(state()), undefined, {
     equals: (a, b) => a?.query === b?.query && a?.key === b?.key,
   });
@@ -32,5 +36,5 @@ export function createEdgeView({ session, state, trace }: Page): EdgeView {
       return null;
     }
   });
-  return { edge, rows, offSink };
+  return { edge, rows, offSink, sinkName: () => sinkName(shown().keys, stack()?.causal ?? false) };
 }

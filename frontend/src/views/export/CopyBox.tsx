@@ -1,7 +1,7 @@
 import { createEffect, Show } from "solid-js";
 import { usePage } from "../page/context";
 
-/** Text to be copied by hand, where the page is kept from the clipboard. */
+/** A dialog with text to copy by hand, for pages that cannot write to the clipboard. */
 export function CopyBox() {
   const { page } = usePage();
   let box: HTMLDialogElement | undefined;
@@ -22,7 +22,7 @@ export function CopyBox() {
           on:close={close}
           on:keydown={(event) => event.stopPropagation()}
         >
-          <p>This page may not write to the clipboard: press Ctrl C (⌘ C) to copy the marked text.</p>
+          <p>The browser blocked access to the clipboard. Press Ctrl C (⌘ C) to copy the selected text.</p>
           <textarea readonly rows="10" spellcheck={false} aria-label={text().title}>
             {text().text}
           </textarea>

@@ -1,4 +1,4 @@
-/** An arrow down into a tray. */
+/** A download arrow. */
 export function ExportIcon() {
   return (
     <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">

@@ -9,14 +9,14 @@ import { type FigureKind, figureOf, obstacle } from "./figures";
 import { type Format, saveFigure } from "./saveFigure";
 
 const FORMATS: readonly (readonly [Format, string, string])[] = [
-  ["svg", "SVG", "text stays text"],
-  ["png", "PNG", "twice the size"],
+  ["svg", "SVG", "editable text"],
+  ["png", "PNG", "2× resolution"],
 ];
 
-/** What can be taken away of a view: its figure, the Python that makes it, its address. */
+/** The export menu of a view: its figure, the Python code that makes it, and a link. */
 export function ExportMenu(props: { readonly panel: PanelName; readonly name: string }) {
-  const around = usePage();
-  const { page } = around;
+  const context = usePage();
+  const { page } = context;
   const kinds = (): readonly (readonly [FigureKind, string])[] => {
     if (props.panel === "model") return [["model", "Figure"]];
     if (props.panel === "side") return page.state().frame.side === "neurons" ? [["neurons", "Figure"]] : [];
@@ -28,11 +28,11 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
   const [dark, setDark] = createSignal(false);
 
   const save = async (kind: FigureKind, format: Format): Promise<void> => {
-    page.say("Drawing the figure…");
+    page.notify("Drawing the figure…");
     try {
-      page.say(`Saved ${await saveFigure(await figureOf(around, kind, dark()), format)}`);
+      page.notify(`Saved ${await saveFigure(await figureOf(context, kind, dark()), format)}`);
     } catch (error) {
-      page.say(null);
+      page.notify(null);
       page.session.fail(sentenceOf(error));
     }
   };
@@ -40,7 +40,7 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
   return (
     <Popover
       kind="menu"
-      label={`Export of the ${props.name}`}
+      label={`Export: ${props.name}`}
       class="tool"
       testid={`export-${props.panel}`}
       align="end"
@@ -55,8 +55,8 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
                   <button
                     type="button"
                     role="menuitem"
-                    disabled={obstacle(around, kind) !== null}
-                    title={obstacle(around, kind) ?? undefined}
+                    disabled={obstacle(context, kind) !== null}
+                    title={obstacle(context, kind) ?? undefined}
                     data-testid={`save-${kind}-${format}`}
                     on:click={() => {
                       close();
@@ -77,7 +77,7 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
               aria-checked={dark()}
               on:click={() => setDark(!dark())}
             >
-              Dark ground
+              Dark background
               <span class="quiet">{dark() ? "✓" : ""}</span>
             </button>
             <hr />
@@ -88,12 +88,12 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
             data-testid={`python-${props.panel}`}
             on:click={() => {
               close();
-              void page.copy("Python", pythonOf(page.state(), props.panel));
+              void page.copy("Python code", pythonOf(page.state(), props.panel));
             }}
           >
             Copy as Python
           </button>
-          <Show when={around.alone}>
+          <Show when={context.alone}>
             <button
               type="button"
               role="menuitem"

@@ -12,45 +12,45 @@ const FIGURES: readonly (readonly [FigureKind, string])[] = [
 ];
 const FORMATS: readonly Format[] = ["svg", "png"];
 
-/** Everything on the page as files, its Python and its address: the items of a menu. */
+/** Menu items that export the whole page: all figures, a self-contained file, Python code, and a link. */
 export function PageExport(props: { readonly close: () => void }) {
-  const around = usePage();
-  const { page } = around;
-  const item = (text: string, does: () => void, off: string | null = null) => (
+  const context = usePage();
+  const { page } = context;
+  const item = (text: string, action: () => void, obstacle: string | null = null) => (
     <button
       type="button"
       role="menuitem"
-      disabled={off !== null}
-      title={off ?? undefined}
+      disabled={obstacle !== null}
+      title={obstacle ?? undefined}
       on:click={() => {
         props.close();
-        does();
+        action();
       }}
     >
       {text}
     </button>
   );
   const saveAll = async (format: Format): Promise<void> => {
-    page.say("Drawing the figures…");
+    page.notify("Drawing the figures…");
     try {
       const names: string[] = [];
       for (const [kind] of FIGURES) {
-        if (obstacle(around, kind) === null) {
-          names.push(await saveFigure(await figureOf(around, kind, false), format));
+        if (obstacle(context, kind) === null) {
+          names.push(await saveFigure(await figureOf(context, kind, false), format));
         }
       }
-      page.say(`Saved ${names.length} figures`);
+      page.notify(`Saved ${names.length} figures`);
     } catch (error) {
-      page.say(null);
+      page.notify(null);
       page.session.fail(sentenceOf(error));
     }
   };
   const savePage = async (): Promise<void> => {
-    page.say("Writing the file…");
+    page.notify("Writing the file…");
     const html = await page.session.exportPage(() => void savePage());
-    if (html === null) return page.say(null);
+    if (html === null) return page.notify(null);
     download(new Blob([html], { type: "text/html" }), "attnscope.html");
-    page.say(`Saved attnscope.html, ${(html.byteLength / 1e6).toFixed(1)} MB`);
+    page.notify(`Saved attnscope.html, ${(html.byteLength / 1e6).toFixed(1)} MB`);
   };
   return (
     <>
@@ -63,8 +63,11 @@ export function PageExport(props: { readonly close: () => void }) {
         {item("Self-contained HTML", () => void savePage(), nothingShown(page))}
       </Show>
       <hr />
-      {item("Copy as Python", () => void page.copy("Python", pythonOf(page.state(), page.state().frame.at)))}
-      <Show when={around.alone}>{item("Copy link", () => void page.copy("Link", location.href))}</Show>
+      {item(
+        "Copy as Python",
+        () => void page.copy("Python code", pythonOf(page.state(), page.state().frame.at)),
+      )}
+      <Show when={context.alone}>{item("Copy link", () => void page.copy("Link", location.href))}</Show>
     </>
   );
 }

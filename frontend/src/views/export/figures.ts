@@ -1,4 +1,4 @@
-/** A view as it stands, as a figure. */
+/** Turns a view, as it is currently shown, into a figure. */
 
 import { unitOf } from "../../compute/rotaryPairs";
 import { headFigure } from "../../figures/head";
@@ -15,35 +15,35 @@ import { sinkKeys, sinkName } from "../shared/weights";
 import { modelFigureOf } from "./modelFigure";
 import { orderNote } from "./orderNote";
 
-const NO_LAYER = "The layer is not here yet.";
-const NO_NEURONS = "There are no neurons on show.";
+const NO_LAYER = "The layer is still loading.";
+const NO_NEURONS = "No neurons are shown.";
 
 export type FigureKind = "model" | "head" | "matrix" | "neurons";
 
-/** Why nothing can be saved now; null where something is on show. */
+/** Why nothing can be exported right now; null if there is something to export. */
 export function nothingShown(page: Page): string | null {
-  return page.trace() === null ? "Nothing is shown yet." : null;
+  return page.trace() === null ? "There is nothing to export yet." : null;
 }
 
-/** Why a figure cannot be drawn now; null where it can. */
+/** Why a figure cannot be drawn right now; null if it can. */
 export function obstacle({ page, neurons }: Surroundings, kind: FigureKind): string | null {
   const nothing = nothingShown(page);
   if (nothing !== null) return nothing;
-  if (kind === "model") return page.session.overview() === null ? "The thumbnails are not here yet." : null;
+  if (kind === "model") return page.session.overview() === null ? "The thumbnails are still loading." : null;
   if (page.field() === null) return NO_LAYER;
   if (kind === "matrix" && page.shown().heads.length !== 1)
-    return "A matrix is of one head: turn the others off.";
+    return "A matrix shows a single head. Turn the other heads off.";
   if (kind === "neurons" && neurons.traced() === null) return NO_NEURONS;
   return null;
 }
 
-/** Draws a view. Throws a sentence where there is nothing to draw. */
-export async function figureOf(around: Surroundings, kind: FigureKind, dark: boolean): Promise<Figure> {
-  const reason = obstacle(around, kind);
+/** Draws the figure of a view. Throws an error with a message for the user if there is nothing to draw. */
+export async function figureOf(context: Surroundings, kind: FigureKind, dark: boolean): Promise<Figure> {
+  const reason = obstacle(context, kind);
   if (reason !== null) throw new Error(reason);
-  if (kind === "model") return modelFigureOf(around.page, subjectOf(around.page), dark);
-  if (kind === "neurons") return neuronsOf(around, dark);
-  return headOf(around.page, kind, dark);
+  if (kind === "model") return modelFigureOf(context.page, subjectOf(context.page), dark);
+  if (kind === "neurons") return neuronsOf(context, dark);
+  return headOf(context.page, kind, dark);
 }
 
 function subjectOf({ session, trace, state }: Page): Subject {

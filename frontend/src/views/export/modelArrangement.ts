@@ -1,7 +1,8 @@
-/** How the model figure stands: its order, its tint and its filter, as the page has them, and the words for them. Pure. */
+/** The order, tint, and filter of the model figure, taken from the page, and the captions that describe them. */
 
 import type { HeadCell, ModelLegend } from "../../figures/model";
 import { inks } from "../../marks/composite";
+import { counted } from "../../marks/format";
 import type { HeadPlace, Palette, ViewSettings } from "../../state/state";
 import { type ShownMeasure, valueText, withUnit } from "../model/measures";
 import { placementOf } from "../model/placement";
@@ -25,7 +26,7 @@ export interface Arrangement {
   readonly columnNames: readonly string[];
   readonly absentRows: readonly number[];
   readonly title: string;
-  /** What rows and columns are: the end of a sentence. */
+  /** What rows and columns mean; ends a sentence of the caption. */
   readonly order: string;
   readonly notes: readonly string[];
 }
@@ -56,11 +57,11 @@ export function arrangementOf(now: ModelOnShow): Arrangement {
 
 function orderOf(sort: ViewSettings["sort"], measure: ShownMeasure | null): string {
   const by = measure?.title ?? "";
-  if (sort === "heads") return `a row is a layer, its heads by ${by}, the largest first`;
+  if (sort === "heads") return `rows are layers, with their heads sorted by ${by}, largest first`;
   if (sort === "layers")
-    return `a row is a layer, a column a head, the layers by their mean ${by}, the largest first`;
-  if (sort === "ranking") return `all heads by ${by}, the largest first, row by row`;
-  return "a row is a layer, a column a head";
+    return `rows are layers, columns are heads; layers are sorted by their mean ${by}, largest first`;
+  if (sort === "ranking") return `all heads sorted by ${by}, largest first, row by row`;
+  return "rows are layers, columns are heads";
 }
 
 function measureNotes(now: ModelOnShow, sort: ViewSettings["sort"]): readonly string[] {
@@ -68,31 +69,32 @@ function measureNotes(now: ModelOnShow, sort: ViewSettings["sort"]): readonly st
   if (measure === null)
     return view.measure === null
       ? []
-      : ["In the model's order, untinted: the values of the measure chosen are not here"];
+      : ["Heads are in model order and not tinted: the values of the selected measure are not available"];
   const { title, unit, bounds, values } = measure;
   const over = !now.hasSinks
     ? "over all keys"
     : view.measured === "off-sink"
-      ? `without the ${now.sinkName}, the rest brought back to a sum of 1`
-      : `over all keys, the ${now.sinkName} among them`;
-  const notes = [`${title} is ${over}`];
-  if (bounds === null) return [...notes, "It is not defined for this input"];
+      ? `without the ${now.sinkName}, on renormalized weights`
+      : `over all keys, including the ${now.sinkName}`;
+  const notes = [`${title} is computed ${over}`];
+  if (bounds === null) return [...notes, "It is undefined for this input"];
   const [least, most] = bounds;
   if (view.tint === "on") {
-    notes.push(`Grounds are tinted by ${title}, from ${valueText(least)} to ${withUnit(most, unit)}`);
-    const none = count.all - values.length;
-    if (none > 0) notes.push(`Hatched: ${none} heads of which it is not defined`);
+    notes.push(`Backgrounds are tinted by ${title}, from ${valueText(least)} to ${withUnit(most, unit)}`);
+    const undefinedHeads = count.all - values.length;
+    if (undefinedHeads > 0)
+      notes.push(`Hatched: ${counted(undefinedHeads, "head")} for which it is undefined`);
   }
   const [from, to] = view.range;
   if (from !== null || to !== null) {
     const range = `${valueText(from ?? least)} to ${withUnit(to ?? most, unit)}`;
-    const others = sort === "ranking" ? "left out" : "dimmed";
+    const others = sort === "ranking" ? "omitted" : "dimmed";
     notes.push(`${count.inside} of ${count.all} heads have ${title} from ${range}; the others are ${others}`);
   }
   return notes;
 }
 
-/** The colors of the tint with the values at their ends; null without a tint. */
+/** The tint’s colors and the values at both ends; null without a tint. */
 export function legendOf(
   measure: ShownMeasure | null,
   tint: ViewSettings["tint"],

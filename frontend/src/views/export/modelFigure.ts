@@ -1,4 +1,4 @@
-/** The model view as it stands, as a figure. */
+/** Turns the model view, as it is currently shown, into a figure. */
 
 import { createRoot } from "solid-js";
 import { droppedNotes } from "../../figures/droppedTokens";
@@ -13,14 +13,14 @@ import { thumbnailPainter } from "./thumbnailPainter";
 export function modelFigureOf(page: Page, subject: Subject, dark: boolean): Promise<Figure> {
   return createRoot((dispose) => {
     try {
-      return drawn(page, subject, dark);
+      return drawFigure(page, subject, dark);
     } finally {
       dispose();
     }
   });
 }
 
-function drawn({ session, state }: Page, subject: Subject, dark: boolean): Promise<Figure> {
+function drawFigure({ session, state }: Page, subject: Subject, dark: boolean): Promise<Figure> {
   const model = createModelView(session);
   const { view } = state();
   const { filter, scale, palette, sinks: treatment } = view;
@@ -35,19 +35,21 @@ function drawn({ session, state }: Page, subject: Subject, dark: boolean): Promi
     ...{ count: model.count(), sinkName: model.sinkName(), hasSinks: sinks.size > 0 },
   });
   const pooled = layers.values().next().value?.pooled ?? [1, 1];
+  const larger = dark ? "lighter" : "darker";
   const notes = [
     look === "lines"
-      ? "Thumbnails: tokens that attend at the left, tokens attended to at the right, darker lines are heavier"
-      : `Thumbnails: a row is a query, a column a key, ${dark ? "lighter" : "darker"} is heavier (${SCALE_TITLES[scale]} scale)`,
-    `Each head is scaled to its own largest weight${sinks.size > 0 ? ` off the ${model.sinkName()}` : ""}`,
+      ? `Thumbnails: query tokens on the left, key tokens on the right; ${larger} lines are larger weights`
+      : `Thumbnails: rows are queries, columns are keys; ${larger} is larger (${SCALE_TITLES[scale]} scale)`,
+    `Each thumbnail is scaled to its own maximum${sinks.size > 0 ? `, not counting the ${model.sinkName()}` : ""}`,
     ...arrangement.notes,
-    // A thumbnail holds the largest weights of cells, not rows that could be brought back to a sum of 1.
+    // Thumbnails store the maximum weight of each cell, not whole rows, so they cannot be renormalized.
     ...droppedNotes({
       ...{ sinks, sinkName: model.sinkName() },
       view: { filter, sinks: treatment === "shown" ? "shown" : "hidden" },
     }),
   ];
-  if (pooled[0] > 1 || pooled[1] > 1) notes.push(`A cell is the largest of ${pooled[0]} × ${pooled[1]}`);
+  if (pooled[0] > 1 || pooled[1] > 1)
+    notes.push(`Each cell is the maximum of ${pooled[0]} × ${pooled[1]} weights`);
   return modelFigure({
     ...{ subject, ...arrangement, look, notes, dark },
     legend: legendOf(measure, view.tint, palette, dark),

@@ -1,18 +1,22 @@
-/** Sentences of captions about orders. Pure. */
+/** Captions for the order of dimensions. */
 
 import type { Pairing } from "../../compute/rotaryPairs";
+import { counted } from "../../marks/format";
 import type { Order } from "../../state/state";
 import { turnText } from "../neuron/describe";
 
-/** In which order the dimensions of a neuron figure stand; null for their own. `reference` is the key it is about. */
+/**
+ * The order of the dimensions in a neuron figure; null for the model’s own order. `reference` names the key whose
+ * contributions are sorted.
+ */
 export function orderNote(order: Order, pairing: Pairing | null, reference: string | null): string | null {
   if (order === "contribution" && reference !== null)
-    return `${pairing === null ? "Dimensions" : "Pairs of dimensions"} by what they add to q · k of ${reference}, the largest first`;
+    return `${pairing === null ? "Dimensions" : "Rotary pairs"} are sorted by their contribution to q · k with ${reference}, largest first`;
   if (order !== "wavelength" || pairing === null) return null;
-  const turning = pairing.wavelength.filter(Number.isFinite);
-  if (turning.length === 0) return null;
-  const still = pairing.wavelength.length - turning.length;
-  const [least, most] = [Math.min(...turning), Math.max(...turning)].map(turnText);
-  const rest = still > 0 ? `, then ${still} that do not turn` : "";
-  return `Dimensions of q and k by wavelength, pairs together: one turn in ${least} tokens at the left to ${most} at the right${rest}`;
+  const rotating = pairing.wavelength.filter(Number.isFinite);
+  if (rotating.length === 0) return null;
+  const fixed = pairing.wavelength.length - rotating.length;
+  const [least, most] = [Math.min(...rotating), Math.max(...rotating)].map(turnText);
+  const rest = fixed > 0 ? `, then ${counted(fixed, "pair")} without rotation` : "";
+  return `Rotary pairs of q and k are sorted by wavelength: from ${least} tokens on the left to ${most} on the right${rest}`;
 }

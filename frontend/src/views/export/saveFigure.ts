@@ -1,25 +1,25 @@
-/** Figures and other files, handed to the browser. */
+/** Downloads figures and other files. */
 
 import type { Figure } from "../../figures/sheet";
 import { context2d } from "../shared/canvas";
 
 export type Format = "svg" | "png";
 
-/** How many pixels a PNG has for each of the figure's own. */
+/** Pixels of a PNG per pixel of the figure. */
 const RATIO = 2;
-/** What canvases of all browsers take. */
-const MOST = { side: 16_384, pixels: 120e6 };
+/** Canvas size that all browsers support. */
+const CANVAS_LIMIT = { side: 16_384, pixels: 120e6 };
 const KEPT_MS = 60_000;
 
-/** Hands a figure to the browser as a download; gives the file's name. */
+/** Downloads a figure and returns the file name. */
 export async function saveFigure(figure: Figure, format: Format): Promise<string> {
   const svg = new Blob([figure.svg], { type: "image/svg+xml" });
   const name = `${figure.name}.${format}`;
-  download(format === "svg" ? svg : await rastered(figure, svg), name);
+  download(format === "svg" ? svg : await rasterize(figure, svg), name);
   return name;
 }
 
-/** Hands a file to the browser. */
+/** Downloads a file. */
 export function download(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
@@ -29,12 +29,16 @@ export function download(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
 }
 
-/** How much larger than the figure its PNG is: twice, unless that is more than a canvas takes. */
+/** Scale of the PNG relative to the figure: 2, or less if the canvas would be too large. */
 function pngRatio({ width, height }: Pick<Figure, "width" | "height">): number {
-  return Math.min(RATIO, MOST.side / Math.max(width, height), Math.sqrt(MOST.pixels / (width * height)));
+  return Math.min(
+    RATIO,
+    CANVAS_LIMIT.side / Math.max(width, height),
+    Math.sqrt(CANVAS_LIMIT.pixels / (width * height)),
+  );
 }
 
-async function rastered(figure: Figure, svg: Blob): Promise<Blob> {
+async function rasterize(figure: Figure, svg: Blob): Promise<Blob> {
   const url = URL.createObjectURL(svg);
   try {
     const image = new Image();
@@ -48,7 +52,9 @@ async function rastered(figure: Figure, svg: Blob): Promise<Blob> {
     context.drawImage(image, 0, 0, canvas.width, canvas.height);
     return await new Promise((done, fail) => {
       canvas.toBlob((blob) =>
-        blob === null ? fail(new Error("The figure is too large for a PNG.")) : done(blob),
+        blob === null
+          ? fail(new Error("The figure is too large for a PNG. Save it as SVG instead."))
+          : done(blob),
       );
     });
   } finally {

@@ -1,4 +1,4 @@
-/** The thumbnails of the model view, composed for a figure of any size and theme. */
+/** Draws the thumbnails of the model view into a figure of any size and theme. */
 
 import type { Thumbnails } from "../../compute/thumbnails";
 import { type Box, composeDensity, composeMap, composePlain, type PixelBuffer } from "../../marks/composite";
@@ -20,13 +20,13 @@ export interface ThumbnailColors {
   readonly palette: Palette;
   readonly scale: Scale;
   readonly dark: boolean;
-  /** Where a head stands between the ends of the measure: NaN where it is not defined, null without a tint. */
+  /** Position of a head between the ends of the measure, from 0 to 1: NaN if undefined, null without a tint. */
   readonly tint: (place: HeadPlace) => number | null;
   /** Heads that are not dimmed. */
   readonly within: (place: HeadPlace) => boolean;
 }
 
-/** A function that draws one head into a box; it says false where its thumbnail is not there. */
+/** Returns a function that draws one head into a box. It returns false if the thumbnail is not loaded. */
 export function thumbnailPainter(
   layers: ReadonlyMap<number, Thumbnails>,
   rules: Rules,

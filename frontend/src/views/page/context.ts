@@ -1,4 +1,4 @@
-/** The page that a component stands in, for what every panel has. */
+/** Gives every component access to the page that it belongs to. */
 
 import { createContext, useContext } from "solid-js";
 import type { NeuronView } from "../neuron/createNeuronView";
@@ -7,7 +7,7 @@ import type { Page } from "./page";
 export interface Surroundings {
   readonly page: Page;
   readonly neurons: NeuronView;
-  /** Whether the page has the window, and with it an address, to itself. */
+  /** Whether the page fills the window, and so has its own address. */
   readonly alone: boolean;
 }
 
@@ -15,6 +15,6 @@ export const PageContext = createContext<Surroundings>();
 
 export function usePage(): Surroundings {
   const found = useContext(PageContext);
-  if (found === undefined) throw new Error("This component stands in no page.");
+  if (found === undefined) throw new Error("This component must be inside a page.");
   return found;
 }

@@ -1,11 +1,11 @@
-/** Exact rows from the host, in place of those computed here, for the tokens that somebody keeps looking at. */
+/** Replaces rows computed in the browser by exact ones from the host, for pinned and selected tokens. */
 
 import { createEffect } from "solid-js";
 import type { LayerField } from "../../compute/layerField";
 import type { Session } from "../../state/session";
 import { allHeads, type Place } from "../../state/state";
 
-/** Pinned and selected query rows become exact: the host is asked for them once for each layer. */
+/** Requests the exact rows of pinned and selected queries, once per layer. */
 export function followExactRows(
   session: Session,
   drawable: () => LayerField | null,
@@ -15,7 +15,7 @@ export function followExactRows(
     const layer = drawable();
     const { pins, selection } = session.state();
     const places: readonly Place[] = selection.token ? [...pins, selection.token] : pins;
-    // While the next layer is on its way, the old one is still drawn: its rows are not the ones to ask for.
+    // While the next layer is loading, the previous one is still drawn. Do not request its rows.
     const current = layer?.layer === selection.layer && layer.stack === selection.stack;
     if (layer === null || layer.error === 0 || !current) return;
     const rows = [...new Set(places.filter((at) => at.side === "query").map((at) => at.index))].filter(

@@ -1,4 +1,4 @@
-/** What all panels of one page share: the field on show, what the pointer is on, what the readout says. */
+/** State shared by all panels of a page: the shown field, what the pointer is on, what the readout says. */
 
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, untrack } from "solid-js";
 import { type LayerField, layerField } from "../../compute/layerField";
@@ -19,27 +19,27 @@ import {
 } from "../shared/weights";
 import { followExactRows } from "./exactRows";
 
-/** How long the pointer rests on a token before its numbers are listed. */
+/** How long the pointer must rest on a token before its weights are listed. */
 const REST_MS = 90;
 
-/** The width below which the tools of the bar are one menu, CSS pixels. */
+/** Below this width the tools of the toolbar become one menu, CSS pixels. */
 const FOLDED_BELOW = 900;
-/** How long a word about what was done stays. */
-const SAID_MS = 4000;
+/** How long a notice stays visible. */
+const NOTICE_MS = 4000;
 
 export type HostTheme = "light" | "dark";
 
 export type Page = ReturnType<typeof createPage>;
 
-/** `hostTheme` is the theme around the page, which it follows where nobody chose one; undefined asks the browser. */
+/** The page follows `hostTheme` unless the user chose a theme; if undefined, it follows the browser. */
 export function createPage(session: Session, hostTheme?: Accessor<HostTheme | undefined>) {
   const state = session.state;
   const [focus, setFocus] = createSignal<Focus | null>(null);
   const [detail, setDetail] = createSignal<string | null>(null);
   const [version, setVersion] = createSignal(0);
-  const known = (): void => void setVersion((count) => count + 1);
+  const rowsChanged = (): void => void setVersion((count) => count + 1);
   const [overHead, setOverHead] = createSignal<HeadPlace | null>(null);
-  /** The cell of a matrix in the model view that is pointed at, with the layer it is of. */
+  /** The matrix cell under the pointer in the model view, with its layer. */
   const [overCell, setOverCell] = createSignal<{ readonly field: LayerField; readonly edge: Edge } | null>(
     null,
   );
@@ -84,7 +84,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   );
   const renormalized = createMemo(() => state().view.sinks === "renormalized");
   const hiddenKeys = createMemo(() => shown().hiddenKeys, undefined, { equals: sameKeys });
-  /** A layer of another trace is no picture of this one: until its own comes, nothing is drawn. */
+  /** The shown field; null until a layer of this trace has arrived, because layers of another trace must not be drawn. */
   const field = createMemo((): LayerField | null => {
     const now = loaded();
     const fits = now !== null && now.queries === shown().queries.length && now.keys === shown().keys.length;
@@ -92,14 +92,14 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     return renormalized() && hiddenKeys().size > 0 ? now.renormalized(hiddenKeys()) : now;
   });
 
-  /** The token under the pointer or the keyboard, else the one pinned last. */
+  /** The token under the pointer or the keyboard, else the selected one, else the one pinned last. */
   const place = createMemo<Place | null>(() => {
     const now = focus();
     if (now?.kind === "token") return now.place;
     return state().selection.token ?? state().pins.at(-1) ?? null;
   });
   const listed = followAtRest(place, shown, () => trace()?.trace);
-  /** The edge that the readout reads: the one under the pointer, else the heaviest of the token. */
+  /** The edge in the readout: the one under the pointer, else the one with the largest weight at the token. */
   const edge = createMemo<Edge | null>(() => {
     void version();
     const now = focus();
@@ -109,36 +109,36 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     return layer === null || at === null ? null : (heaviestEdges(layer, shown(), at, 1)[0] ?? null);
   });
 
-  followExactRows(session, field, known);
+  followExactRows(session, field, rowsChanged);
 
   const [width, setWidth] = createSignal(1400);
   const narrow = createMemo(() => width() < FOLDED_BELOW);
   const [help, setHelp] = createSignal(false);
-  const [said, setSaid] = createSignal<string | null>(null);
-  let saying: ReturnType<typeof setTimeout> | undefined;
-  /** Tells what was done, for a moment. */
-  const say = (sentence: string | null): void => {
-    clearTimeout(saying);
-    setSaid(sentence);
-    if (sentence !== null) saying = setTimeout(() => setSaid(null), SAID_MS);
+  const [notice, setNotice] = createSignal<string | null>(null);
+  let noticeTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Shows a short message for a moment; null removes it. */
+  const notify = (sentence: string | null): void => {
+    clearTimeout(noticeTimer);
+    setNotice(sentence);
+    if (sentence !== null) noticeTimer = setTimeout(() => setNotice(null), NOTICE_MS);
   };
-  onCleanup(() => clearTimeout(saying));
+  onCleanup(() => clearTimeout(noticeTimer));
   const [toCopy, setToCopy] = createSignal<{ readonly title: string; readonly text: string } | null>(null);
-  /** Text to the clipboard, or into a box where the page may not write there. */
+  /** Copies text to the clipboard, or shows it in a dialog if the clipboard is blocked. */
   const copy = async (title: string, text: string): Promise<void> => {
-    if (await copyText(text)) say(`${title} copied`);
+    if (await copyText(text)) notify(`${title} copied`);
     else setToCopy({ title, text });
   };
 
   return {
-    ...{ session, state, dark, trace, stack, field, shown, version, known, listed, edge },
+    ...{ session, state, dark, trace, stack, field, shown, version, rowsChanged, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
-    ...{ said, say, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
+    ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
     ...{ overCell, setOverCell },
   };
 }
 
-/** Whether the browser's own theme is dark. */
+/** Whether the browser prefers a dark theme. */
 function followBrowser(): Accessor<boolean> {
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const [isDark, setDark] = createSignal(prefersDark.matches);
@@ -148,7 +148,7 @@ function followBrowser(): Accessor<boolean> {
   return isDark;
 }
 
-/** The token whose numbers are listed: it follows once the pointer rests; at first it is the last query. */
+/** The token whose weights are listed. It changes once the pointer rests; initially it is the last query. */
 function followAtRest(
   place: Accessor<Place | null>,
   shown: Accessor<Shown>,
@@ -162,8 +162,8 @@ function followAtRest(
     const count = (side: Place["side"]) => (side === "query" ? queries : keys).length;
     const settle = (): void => {
       const seen = queries.findLastIndex((_, query) => queryShown(shown(), query));
-      const usual = imageQuery(queries) ?? (seen < 0 ? count("query") - 1 : seen);
-      const last: Place = { side: "query", index: usual };
+      const initial = imageQuery(queries) ?? (seen < 0 ? count("query") - 1 : seen);
+      const last: Place = { side: "query", index: initial };
       setListed((before) => {
         if (count("query") === 0) return null;
         const kept = before !== null && before.index < count(before.side) && placeShown(shown(), before);

@@ -1,7 +1,7 @@
 export interface DividerProps {
   readonly name: string;
   readonly testid: string;
-  /** Width of the panel before it, and what it may be. */
+  /** Current, smallest, and largest width of the panel to its left. */
   readonly value: number;
   readonly least: number;
   readonly most: number;
@@ -11,7 +11,7 @@ export interface DividerProps {
 
 const STEP = 16;
 
-/** The gap between two panels: it can be dragged, or moved with the arrow keys; a double click sets it back. */
+/** A divider between two panels. Drag it or use the arrow keys; double-click or press Enter to reset it. */
 export function Divider(props: DividerProps) {
   let dragged: { readonly x: number; readonly width: number } | null = null;
   const key = (event: KeyboardEvent): void => {

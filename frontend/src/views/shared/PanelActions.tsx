@@ -2,12 +2,12 @@ import type { JSX } from "solid-js";
 import type { Session } from "../../state/session";
 import type { PanelName } from "../../state/state";
 
-/** At the end of a panel's bar: what can be taken away of it, and the whole width for it. */
+/** The end of a panel's bar: its export menu, and a button for the full width. */
 export function PanelActions(props: {
   readonly session: Session;
   readonly panel: PanelName;
   readonly name: string;
-  /** What can be taken away of the panel. */
+  /** The export menu of the panel. */
   readonly exportMenu: JSX.Element;
 }) {
   const on = () => {
@@ -21,8 +21,8 @@ export function PanelActions(props: {
         type="button"
         class="tool whole"
         aria-pressed={on()}
-        aria-label={`${props.name} over the whole width`}
-        title={on() ? "Show all views (Esc)" : "Over the whole width"}
+        aria-label={`${props.name}: full width`}
+        title={on() ? "Show all views (Esc)" : "Full width"}
         data-testid={`whole-${props.panel}`}
         on:click={() =>
           props.session.dispatch({ type: "frame", frame: { at: props.panel, whole: on() ? "all" : "one" } })

@@ -1,6 +1,6 @@
 import { createSignal, type JSX, onCleanup, Show } from "solid-js";
 
-/** Room between a box and the edge of the page. */
+/** Smallest gap between a box and the edge of the page. */
 const EDGE = 8;
 const LEAST_HEIGHT = 120;
 
@@ -9,15 +9,15 @@ export interface PopoverProps {
   readonly face: JSX.Element;
   readonly class?: string;
   readonly testid?: string;
-  /** Which edge of the button the box keeps to. */
+  /** The edge of the button that the box is aligned with. */
   readonly align?: "start" | "end";
   readonly kind: "menu" | "dialog";
   readonly children: (close: () => void) => JSX.Element;
 }
 
 /**
- * A button that opens a box under it, with the keyboard in what is marked `data-first`, else in the first control.
- * Escape, a click elsewhere and leaving by Tab close it.
+ * A button that opens a box under it and moves keyboard focus to the element marked `data-first`, else to the first control.
+ * Escape, a click elsewhere, or leaving with Tab closes it.
  */
 export function Popover(props: PopoverProps) {
   const [open, setOpen] = createSignal(false);
@@ -103,7 +103,7 @@ export function Popover(props: PopoverProps) {
   );
 }
 
-/** Moves an open box sideways until it lies within the page, and lets it scroll where the page ends below it. */
+/** Shifts an open box sideways to fit the page, and makes it scroll if it is too tall. */
 function keepInside(frame: HTMLElement): void {
   const box = frame.querySelector<HTMLElement>(".box");
   const page = frame.closest(".app")?.getBoundingClientRect();

@@ -10,18 +10,18 @@ import type { TraceMessage } from "../../wire/messages";
 
 interface PredictionProps {
   readonly trace: TraceMessage | null;
-  /** The token that is looked at. */
+  /** The token under the pointer or the keyboard. */
   readonly near: number | null;
 }
 
-/** Lists that stand below each other; a model that labels each token has more. */
-const LISTED = 4;
+/** Tables shown at once; a model that labels every token has more. */
+const MAX_TABLES = 4;
 
 function listsOf(props: PredictionProps): () => readonly PredictionList[] {
   return createMemo(() => (props.trace === null ? [] : predictionLists(props.trace, props.near)));
 }
 
-/** What the model predicts, in a line: the three likeliest. */
+/** The model’s three most likely predictions, on one line. */
 export function PredictionLine(props: PredictionProps) {
   const lists = listsOf(props);
   return (
@@ -37,7 +37,7 @@ export function PredictionLine(props: PredictionProps) {
                 <bdi classList={{ best: at() === 0 }} title={guess.text}>
                   {guess.text}
                 </bdi>
-                <Twice guess={guess} /> {guess.share === null ? guess.number : chance(guess.share)}
+                <Position guess={guess} /> {guess.share === null ? guess.number : chance(guess.share)}
               </span>
             )}
           </For>
@@ -47,8 +47,8 @@ export function PredictionLine(props: PredictionProps) {
   );
 }
 
-/** Where in the input a word stands that occurs there twice. */
-function Twice(props: { readonly guess: Choice }) {
+/** The position of a word that occurs more than once in the input. */
+function Position(props: { readonly guess: Choice }) {
   return (
     <Show when={props.guess.at !== null}>
       <span class="at">{`\u00a0${props.guess.at}`}</span>
@@ -56,18 +56,18 @@ function Twice(props: { readonly guess: Choice }) {
   );
 }
 
-/** What the model predicts, as tables. */
+/** The model’s predictions, as tables. */
 export function PredictionTables(props: PredictionProps) {
   const all = listsOf(props);
-  const listed = createMemo(() => listsToShow(all(), props.near, LISTED));
+  const listed = createMemo(() => listsToShow(all(), props.near, MAX_TABLES));
   return (
     <Show when={all().length > 0}>
-      <div class="predictions" role="region" aria-label="What the model predicts" tabindex="0">
+      <div class="predictions" role="region" aria-label="Model predictions" tabindex="0">
         <For each={listed().lists}>{(guesses) => <PredictionTable guesses={guesses} />}</For>
         <Show when={listed().more > 0}>
           <p class="limits">
-            {listed().lists.length === 0 ? `${listed().more} tokens have labels` : `${listed().more} more`}:
-            point at a token for its own.
+            {listed().lists.length === 0 ? `${listed().more} tokens have labels` : `${listed().more} more`}.
+            Point at a token to see its own.
           </p>
         </Show>
       </div>
@@ -89,7 +89,7 @@ function PredictionTable(props: { readonly guesses: PredictionList }) {
                 <td class="left">
                   <span class="predicted-word" title={guess.text}>
                     <bdi>{guess.text}</bdi>
-                    <Twice guess={guess} />
+                    <Position guess={guess} />
                   </span>
                 </td>
                 <td class="bar-cell">

@@ -7,7 +7,7 @@ export interface SegmentedControlProps<T extends string> {
   readonly onChange: (value: T) => void;
 }
 
-/** A few choices side by side, of which one is on. */
+/** A radio group of a few options side by side. */
 export function SegmentedControl<T extends string>(props: SegmentedControlProps<T>) {
   const key = (event: KeyboardEvent): void => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

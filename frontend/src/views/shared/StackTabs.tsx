@@ -2,7 +2,7 @@ import { Show } from "solid-js";
 import type { Session } from "../../state/session";
 import { SegmentedControl } from "./SegmentedControl";
 
-/** The stacks of a model that has several; each view has them, and all views show the same one. */
+/** Tabs for models with several stacks. Every view has them, and all views show the same stack. */
 export function StackTabs(props: { readonly session: Session }) {
   const state = props.session.state;
   const names = () => Object.keys(state().trace?.stacks ?? {});

@@ -7,39 +7,39 @@ import type { Edge } from "./weights";
 
 export interface TokenColumnProps {
   readonly side: Side;
-  /** What tells the ids of this column from those of another view. */
+  /** Prefix that keeps the ids of this column distinct from those of another view. */
   readonly prefix?: string;
   readonly tokens: readonly Token[];
   readonly layout: TokenLayout;
   readonly scroll: number;
-  /** Whether the column itself is scrolled, so that its tokens stay where they are in it. */
+  /** Whether the column itself scrolls, so that its tokens do not move within it. */
   readonly scrolled?: boolean;
   readonly active: Place | null;
   readonly edge: Edge | null;
   readonly pins: readonly Place[];
   readonly muted: (index: number) => boolean;
-  /** Whether a token was searched for, and found. */
+  /** Whether a token matches the search. */
   readonly found?: (index: number) => boolean;
-  /** What is said of a token beside its name. */
+  /** Text added to the accessible name of a token. */
   readonly remark?: (index: number) => string | null;
-  /** What is drawn before its name. */
+  /** Drawn before the text of a token. */
   readonly before?: (token: Token) => JSX.Element;
   readonly onMove: (index: number) => void;
   readonly onPin: (index: number) => void;
-  /** Into the neurons of the token. */
+  /** Opens the neurons of the token. */
   readonly onEnter: () => void;
 }
 
-/** Tokens before and after the window that are in the page as well. */
+/** Tokens rendered beyond each end of the visible window. */
 const MARGIN = 4;
 
-/** What a token's label cannot say: what it stands for, and whose it is. */
+/** Tooltip of a token: the text it stands for and its chat role, if any. */
 function hint(token: Token | undefined): string | undefined {
-  const parts = token === undefined ? [] : [givenText(token), token.role ? `${token.role}’s` : null];
+  const parts = token === undefined ? [] : [givenText(token), token.role ? `role: ${token.role}` : null];
   return parts.filter((part) => part !== null).join(", ") || undefined;
 }
 
-/** One column of tokens, of which only those in the window are in the page. */
+/** One virtualized column of tokens: only the visible ones are rendered. */
 export function TokenColumn(props: TokenColumnProps) {
   const turned = () => props.layout.cells !== undefined;
   const range = createMemo(
@@ -47,7 +47,7 @@ export function TokenColumn(props: TokenColumnProps) {
     undefined,
     { equals: (a, b) => a[0] === b[0] && a[1] === b[1] },
   );
-  // Each element stands for every so-manyth token: scrolling by one changes one element only.
+  // Slots are reused in a ring: scrolling by one token changes only one element.
   const slots = createMemo<readonly number[]>((before) => {
     const count = Math.min(range()[1] - range()[0], props.tokens.length);
     return count <= before.length && count > before.length - 12
@@ -102,7 +102,7 @@ export function TokenColumn(props: TokenColumnProps) {
     event.stopPropagation();
   };
 
-  /** Where the column stands across, and where a token stands in it. */
+  /** Position of the column across the view. */
   const band = () => {
     const { layout, side } = props;
     const at = side === "query" ? layout.queryX : layout.keyX;
@@ -110,6 +110,7 @@ export function TokenColumn(props: TokenColumnProps) {
       ? { top: `${at}px`, height: `${layout.column}px`, left: "0", right: "0" }
       : { left: `${at}px`, width: `${layout.column}px` };
   };
+  /** Position of a token along the column. */
   const spot = (index: number) => {
     const size = rowSize(props.layout, index, props.side);
     const from = rowY(props.layout, index, props.scrolled ? 0 : props.scroll, props.side) - size / 2;
@@ -132,7 +133,7 @@ export function TokenColumn(props: TokenColumnProps) {
       style={{ ...band(), "font-size": `${props.layout.fontSize}px` }}
       on:keydown={onKey}
       on:focus={(event) => {
-        // A pointer that focuses the list also chooses a token; the keyboard starts at the first one.
+        // A pointer that focuses the list also selects a token; the keyboard starts at the first one.
         if ((event.currentTarget as HTMLElement).matches(":focus-visible") && activeIndex() === null)
           props.onMove(0);
       }}

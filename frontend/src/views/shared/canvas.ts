@@ -1,4 +1,4 @@
-/** What canvases of the views share: their size in device pixels, and the scales of lines between tokens. */
+/** Shared by the canvases of the views: their size in device pixels, and the scales of lines between tokens. */
 
 import type { LineScales } from "../../marks/lines";
 import { headColor } from "../../marks/palette";
@@ -11,19 +11,19 @@ export interface Painting {
   readonly scroll: number;
   readonly scale: Scale;
   readonly dark: boolean;
-  /** Heads on show: each has its own strand of a row. */
+  /** Shown heads; each has its own strand in a row. */
   readonly heads: readonly number[];
 }
 
-/** How far apart the strands of two heads run, CSS pixels. */
+/** Distance between the strands of two heads: `most` in CSS pixels, `share` of the row height. */
 const STRAND = { most: 3.4, share: 0.62 };
 
-/** How opaque a weight is on a scale. */
+/** Opacity of a weight on a scale. */
 export function opacityOf(weight: number, scale: Scale): number {
   return darkness(weight, scale);
 }
 
-/** The lightest weight that leaves a trace on the screen. */
+/** The smallest weight that is visible on the screen. */
 export function leastVisible(scale: Scale): number {
   return weightAt(0.006, scale);
 }
@@ -44,14 +44,14 @@ export function scalesOf({ layout, scroll, scale, dark, heads }: Painting): Line
   };
 }
 
-/** What draws on a canvas. */
+/** The 2D context of a canvas. */
 export function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   const context = canvas.getContext("2d");
-  if (context === null) throw new Error("This browser gives no 2d canvas.");
+  if (context === null) throw new Error("This browser does not support 2D canvas.");
   return context;
 }
 
-/** Sets a canvas to its size in device pixels and gives its context, scaled to CSS pixels and cleared. */
+/** Resizes a canvas to device pixels and returns its context, cleared and scaled to CSS pixels. */
 export function prepare(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
   const ratio = pixelRatio();
   const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];

@@ -1,12 +1,12 @@
-/** Text on the clipboard. */
+/** Clipboard access. */
 
-/** Whether the text is on the clipboard: pages without HTTPS, and frames, may be kept from it. */
+/** Copies text and returns whether that worked. Browsers may block it in frames and on pages without HTTPS. */
 export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Not allowed, or not there: whoever asked shows the text to be copyText by hand.
+    // Blocked or unsupported: the caller shows the text to be copied by hand.
     return false;
   }
 }

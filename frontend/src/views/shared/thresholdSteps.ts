@@ -1,4 +1,4 @@
-/** The thresholds that the slider offers: none, then logarithmic steps from a thousandth to nine tenths. Pure. */
+/** The steps of the threshold slider: 0, then roughly logarithmic steps from 0.001 to 0.9. */
 
 export const THRESHOLD_STEPS: readonly number[] = [
   0,
@@ -16,7 +16,7 @@ export function nearestStep(threshold: number): number {
   return best;
 }
 
-/** A threshold as text: as many digits as it has, at most four. */
+/** A threshold as text, with at most four decimals. */
 export function thresholdText(threshold: number): string {
   return String(Number(threshold.toFixed(4)));
 }

@@ -1,6 +1,6 @@
 /**
- * Where the tokens of the head view stand. Pure. Lengths run *across*, from the query side to the key side, and *along*
- * the tokens: x and y where tokens stand in columns, y and x where the view is turned and they stand in rows.
+ * Positions of the tokens in the head view. Lengths run *across*, from the query side to the key side, and *along* the
+ * tokens: x and y if tokens are in columns, y and x if the view is turned and tokens are in rows.
  */
 
 import type { Side } from "../../state/state";
@@ -9,28 +9,28 @@ export interface TokenLayout {
   /** Size of the window across and along. */
   readonly width: number;
   readonly height: number;
-  /** Height of a row of tokens; where the view is turned, what strands and shading go by. */
+  /** Height of a row of tokens; in a turned view, the size that strands and shading use instead. */
   readonly rowHeight: number;
   readonly fontSize: number;
   /** Space before the first token. */
   readonly top: number;
-  /** Near edge and size of the queries' band, the lines, and the keys' band, across. */
+  /** Across: near edges of the query band and the key band, size of a band, and both ends of the lines. */
   readonly queryX: number;
   readonly keyX: number;
   readonly column: number;
   readonly lineX0: number;
   readonly lineX1: number;
-  /** Length of all tokens together. */
+  /** Total length of all tokens. */
   readonly extent: number;
-  /** Cells of tokens that are not all of one size; absent where they are. */
+  /** Cells of tokens that differ in size; absent if all have the same size. */
   readonly cells?: Readonly<Record<Side, Cells>>;
 }
 
-/** Cells of a turned view, one beside the other. */
+/** Cells of a turned view, side by side. */
 export interface Cells {
-  /** Where each token's cell begins, counted from where reading begins, and after the last where it ends. */
+  /** Start of each token's cell, counted from the start of the text, and the end of the last cell. */
   readonly starts: Float64Array;
-  /** The length that is mirrored where reading begins at the right; 0 where it begins at the left. */
+  /** Total length to mirror for right-to-left text; 0 for left-to-right text. */
   readonly mirror: number;
 }
 
@@ -50,13 +50,13 @@ export function layOutColumns(
   const largest = rowHeight >= 44 && roomy ? 16 : rowHeight >= 34 ? 15 : rowHeight >= 28 ? 14 : LEAST_FONT;
   const wanted = (fontSize: number) => longestToken * fontSize * 0.6 + 62;
   const least = (fontSize: number) => longestToken * fontSize * 0.55 + 40;
-  // The lines keep a third of a narrow view, however long the words.
+  // In a narrow view the lines keep a third of the width, however long the words are.
   const most = Math.min(230, Math.max(inner * 0.28, Math.min(inner * 0.345, wanted(largest))));
   const fontSize = fontFor(largest, (size) => least(size) <= most, "largest");
   const column = Math.round(Math.max(84, Math.min(most, wanted(fontSize))));
   const left = Math.round((width - inner) / 2);
   const extent = rows * rowHeight;
-  // A few tokens do not cling to the upper edge.
+  // A few tokens are placed somewhat below the upper edge.
   const top = 12 + Math.max(0, Math.round((height - extent - 24) * 0.3 - 24));
   return {
     width,
@@ -73,7 +73,7 @@ export function layOutColumns(
   };
 }
 
-/** The largest font up to one with which no token is cut; `otherwise` where some are with any. */
+/** The largest font size at which no token is cut off; `otherwise` if every size cuts some. */
 export function fontFor(
   largest: number,
   fits: (fontSize: number) => boolean,
@@ -83,11 +83,11 @@ export function fontFor(
   return otherwise === "largest" ? largest : Math.min(largest, LEAST_FONT);
 }
 
-/** Band of a turned view's tokens: a line of text and a number. */
+/** Height of a token band in a turned view: a line of text and a number. */
 const BAND = 46;
 const TALLEST = 560;
 
-/** The turned view: queries in a row at the top, keys in a row at the bottom, each as wide as its text. */
+/** Layout of the turned view: queries in a row at the top, keys in a row at the bottom, each as wide as its text. */
 export function layOutRows(
   size: { readonly width: number; readonly height: number },
   widths: Readonly<Record<Side, Float64Array>>,
@@ -98,7 +98,7 @@ export function layOutRows(
   const room = size.width - 24;
   const natural = { query: sum(widths.query), key: sum(widths.key) };
   const longest = Math.max(natural.query, natural.key);
-  // Short inputs spread over the width, up to twice what they need.
+  // Short inputs spread over the width, up to twice their natural length.
   const stretch = Math.max(1, Math.min(2, room / Math.max(1, longest)));
   const length = Math.max(longest * stretch, rightToLeft ? room : 0);
   const lead = rightToLeft ? 0 : Math.max(0, Math.min(40, (room - length) / 2));
@@ -128,7 +128,7 @@ function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Middle of a token, in the window scrolled by `scroll`. */
+/** Middle of a token along the tokens, in a window scrolled by `scroll`. */
 export function rowY(layout: TokenLayout, index: number, scroll: number, side: Side = "query"): number {
   if (layout.cells === undefined) return layout.top + (index + 0.5) * layout.rowHeight - scroll;
   const { starts, mirror } = layout.cells[side];
@@ -136,7 +136,7 @@ export function rowY(layout: TokenLayout, index: number, scroll: number, side: S
   return layout.top + (mirror > 0 ? mirror - middle : middle) - scroll;
 }
 
-/** Size of a token's cell along. */
+/** Size of a token's cell along the tokens. */
 export function rowSize(layout: TokenLayout, index: number, side: Side): number {
   const starts = layout.cells?.[side].starts;
   return starts === undefined ? layout.rowHeight : starts[index + 1] - starts[index];
@@ -155,7 +155,7 @@ export function rowAt(
   return index >= 0 && index < rows ? index : null;
 }
 
-/** Tokens that touch the window, with `margin` more on both sides: first, and one after the last. */
+/** Range of the tokens that touch the window, plus `margin` on both sides: first, and one past the last. */
 export function visibleRows(
   layout: TokenLayout,
   scroll: number,
@@ -178,7 +178,7 @@ export function visibleRows(
   return [Math.max(0, Math.min(rows, first)), Math.max(0, Math.min(rows, last))];
 }
 
-/** The cell at a place; −1 before the first, their number after the last. */
+/** The cell at a position: −1 before the first cell, the number of cells after the last. */
 function cellAt({ starts, mirror }: Cells, along: number): number {
   const place = mirror > 0 ? mirror - along : along;
   let [low, high] = [0, starts.length];

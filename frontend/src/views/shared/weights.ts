@@ -1,4 +1,4 @@
-/** What a view says about a field: single weights, ranks, and the largest of a row or column. Pure. */
+/** What views read from a field: single weights, ranks, and the largest weights of a row or column. */
 
 import type { RowRules } from "../../compute/headSummary";
 import type { LayerField } from "../../compute/layerField";
@@ -20,14 +20,14 @@ export type Focus =
   | { readonly kind: "token"; readonly place: Place }
   | { readonly kind: "edge"; readonly edge: Edge };
 
-/** Which part of the field is on show. */
+/** The part of the field that is shown. */
 export interface Shown {
   readonly heads: readonly number[];
   readonly filter: SentenceFilter;
   readonly hiddenKeys: ReadonlySet<number>;
-  /** Weights below it are left out. */
+  /** Smaller weights are not drawn. */
   readonly threshold: number;
-  /** How many of the heaviest keys of each row are shown; null for all. */
+  /** How many keys are shown per row, largest weight first; null for all. */
   readonly top: number | null;
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
@@ -42,12 +42,12 @@ export function keyShown(shown: Shown, key: number): boolean {
   return shown.filter === "all" || shown.keys[key]?.sentence === shown.filter[1];
 }
 
-/** Whether a token is in the part on show. */
+/** Whether a token is in the shown part. */
 export function placeShown(shown: Shown, place: Place): boolean {
   return place.side === "query" ? queryShown(shown, place.index) : keyShown(shown, place.index);
 }
 
-/** What is shown of each row; `visible` is the lightest weight that anybody can see. */
+/** The rules for what is shown of each row; `visible` is the smallest weight that is visible at all. */
 export function rowRules(shown: Shown, visible: number): RowRules {
   return {
     queries: Uint8Array.from(shown.queries, (_, query) => (queryShown(shown, query) ? 1 : 0)),
@@ -58,12 +58,12 @@ export function rowRules(shown: Shown, visible: number): RowRules {
   };
 }
 
-/** The weights between a place and every token of the other side; null while a column is not known. */
+/** The weights between a token and every token of the other side; null while a column is unknown. */
 export function weightsAt(field: LayerField, head: number, place: Place): Float32Array | null {
   return place.side === "query" ? field.row(head, place.index) : field.column(head, place.index);
 }
 
-/** The heaviest edges at a place over the heads on show, heaviest first. */
+/** The edges with the largest weights at a token, over all shown heads, largest first. */
 export function heaviestEdges(
   field: LayerField,
   shown: Shown,
@@ -94,7 +94,7 @@ export function heaviestEdges(
   return edges;
 }
 
-/** Sorts edges, keeps the `most` heaviest, and says how heavy the last one kept is. */
+/** Keeps only the `most` largest edges, sorted, and returns the smallest weight kept; 0 if there is still room. */
 function keepHeaviest(edges: WeightedEdge[], most: number): number {
   edges.sort((a, b) => b.weight - a.weight);
   edges.length = Math.min(edges.length, most);
@@ -104,7 +104,7 @@ function keepHeaviest(edges: WeightedEdge[], most: number): number {
 export interface EdgeReading {
   readonly weight: number;
   readonly rank: number;
-  /** How many keys the query may look at; null where weights alone are known, and a key without any may be either. */
+  /** How many keys the query can attend to; null if only weights are known, as a zero weight may then be masked or not. */
   readonly among: number | null;
   readonly score: number | null;
   readonly exact: boolean;
@@ -130,23 +130,23 @@ export function readEdge(field: LayerField, { head, query, key }: Edge): EdgeRea
   };
 }
 
-/** `rank 2 of 9`, or no more than is known. */
+/** `rank 2 of 9`, or `rank 2` if the number of keys is unknown. */
 export function rankWords({ rank, among }: Pick<EdgeReading, "rank" | "among">): string {
   return among === null ? `rank ${rank}` : `rank ${rank} of ${among}`;
 }
 
-/** What a legend says while the layer before is still drawn. */
+/** Legend text while the previous layer is still drawn. */
 export function stillLayer(drawn: Pick<LayerField, "layer">, wanted: number): string {
-  return `still layer ${drawn.layer}: layer ${wanted} is not here yet`;
+  return `loading layer ${wanted}, still showing layer ${drawn.layer}`;
 }
 
-/** Why an edge that is not allowed has no number. */
+/** Why an edge has no weight. */
 export function absence(field: Pick<LayerField, "mask" | "without">, key: number): string {
-  if (field.without.has(key)) return "left out";
-  return field.mask === "unknown" ? "no weight" : "not allowed";
+  if (field.without.has(key)) return "hidden";
+  return field.mask === "unknown" ? "no weight" : "masked";
 }
 
-/** The keys that take up attention nobody needs elsewhere: the first token of a causal model, and special tokens. */
+/** The likely attention sinks: special tokens and, in a causal model, the first token. */
 export function sinkKeys(tokens: readonly Token[], causal: boolean): ReadonlySet<number> {
   const sinks = new Set<number>();
   tokens.forEach((token, index) => {
@@ -155,7 +155,7 @@ export function sinkKeys(tokens: readonly Token[], causal: boolean): ReadonlySet
   return sinks;
 }
 
-/** What the sinks of a stack are called. */
+/** What the sinks of a stack are, for labels. */
 export function sinkName(tokens: readonly Token[], causal: boolean): string {
   if (!causal) return "special tokens";
   const special = tokens.some((token, index) => token.special && index > 0);

@@ -12,14 +12,14 @@ export interface ReadoutProps {
   readonly version: number;
   readonly shown: Shown;
   readonly edge: Edge | null;
-  /** What more there is to say of what is under the pointer. */
+  /** More about what the pointer is on. */
   readonly detail: string | null;
   readonly trace: TraceMessage | null;
-  /** The head pointed at in the model view; it goes before an edge. */
+  /** The head under the pointer in the model view; it takes precedence over an edge. */
   readonly head: HeadReadout | null;
 }
 
-/** The readout: always the exact thing under the pointer or the keyboard; beside it what the model says next. */
+/** The exact values of whatever the pointer or the keyboard is on, and the next tokens that the model predicts. */
 export function Readout(props: ReadoutProps) {
   const reading = createMemo(() => {
     void props.version;
@@ -33,7 +33,7 @@ export function Readout(props: ReadoutProps) {
           when={props.head === null && props.edge && reading() && props.field}
           fallback={
             <Show when={props.head === null}>
-              <span class="quiet">Point at a head, a token or a line to read it.</span>
+              <span class="quiet">Point at a head, a token, or a line to see its values.</span>
             </Show>
           }
         >
@@ -69,7 +69,7 @@ export function Readout(props: ReadoutProps) {
         <PredictionLine trace={props.trace} near={props.edge?.query ?? null} />
       </Show>
       <span class="keys">
-        <kbd>←↑↓→</kbd> move <kbd>↵</kbd> zoom in <kbd>esc</kbd> out <kbd>?</kbd> help
+        <kbd>←↑↓→</kbd> move <kbd>↵</kbd> zoom in <kbd>esc</kbd> zoom out <kbd>?</kbd> help
       </span>
     </footer>
   );
@@ -96,7 +96,7 @@ function HeadLine(props: HeadReadout) {
   );
 }
 
-/** The score of an edge that may be: −∞ is that of one which an edit cut. */
+/** The score of an unmasked edge; it is −∞ only if an edit cut the edge. */
 function scoreWords(score: number): string {
   return score === Number.NEGATIVE_INFINITY ? "cut: score −∞" : `score ${scoreText(score)}`;
 }

@@ -7,7 +7,7 @@ import { StackTabs } from "../shared/StackTabs";
 export interface SideView {
   readonly name: Frame["side"];
   readonly title: string;
-  /** What stands beside the tabs. */
+  /** Shown next to the tabs. */
   readonly heading: () => JSX.Element;
   readonly body: () => JSX.Element;
 }
@@ -15,15 +15,15 @@ export interface SideView {
 export interface SidePanelProps {
   readonly session: Session;
   readonly views: readonly SideView[];
-  /** What can be taken away of the panel: a menu in its bar. */
+  /** The export menu in the panel’s bar. */
   readonly exportMenu: JSX.Element;
 }
 
-/** The panel at the right: what a head computes for one token, in one of several views. */
+/** The panel on the right: what a head computes for one token, in one of several views. */
 export function SidePanel(props: SidePanelProps) {
-  const wished = () => props.session.state().frame.side;
-  // A memo: a view must not be made anew with every step of the state.
-  const now = createMemo(() => props.views.find((view) => view.name === wished()) ?? props.views[0]);
+  const requested = () => props.session.state().frame.side;
+  // A memo, so that a view is not recreated on every state change.
+  const now = createMemo(() => props.views.find((view) => view.name === requested()) ?? props.views[0]);
   const turn = (event: KeyboardEvent): void => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step === undefined) return;
@@ -39,7 +39,7 @@ export function SidePanel(props: SidePanelProps) {
     <section class="panel side" aria-label={now().title} data-testid="side-panel">
       <div class="bar">
         <Show when={props.views.length > 1} fallback={<h2>{now().title}</h2>}>
-          <div class="segments" role="tablist" aria-label="Of the token" on:keydown={turn}>
+          <div class="segments" role="tablist" aria-label="Token details" on:keydown={turn}>
             <For each={props.views}>
               {(view) => (
                 <button

@@ -3,52 +3,52 @@ import type { Failure } from "../../state/failure";
 import type { Session } from "../../state/session";
 import type { Work } from "../../state/work";
 
-/** What a refusal is called, and whether asking again may help. */
-const REFUSALS: Readonly<Record<string, { readonly title: string; readonly again: boolean }>> = {
-  bad_request: { title: "Not understood.", again: false },
+/** The title of each error code, and whether trying again may help. */
+const FAILURE_KINDS: Readonly<Record<string, { readonly title: string; readonly again: boolean }>> = {
+  bad_request: { title: "Invalid request.", again: false },
   busy: { title: "Busy.", again: true },
-  cancelled: { title: "Stopped.", again: true },
-  forbidden: { title: "Not let in.", again: false },
-  internal: { title: "A fault of attnscope's.", again: true },
-  unsupported: { title: "This cannot be shown.", again: false },
+  cancelled: { title: "Canceled.", again: true },
+  forbidden: { title: "Permission denied.", again: false },
+  internal: { title: "Internal error.", again: true },
+  unsupported: { title: "Unsupported.", again: false },
   too_large: { title: "Too large.", again: false },
-  unknown: { title: "Not there any more.", again: true },
-  unreachable: { title: "The model hub does not answer.", again: true },
+  unknown: { title: "Not found.", again: true },
+  unreachable: { title: "Model hub unreachable.", again: true },
 };
-const OTHER = { title: "That did not work.", again: true };
+const OTHER = { title: "Something went wrong.", again: true };
 const LOST = { title: "Disconnected.", again: true };
 
 export function kindOf({ disconnected, code }: Failure) {
   if (disconnected) return LOST;
-  return code === null ? OTHER : (REFUSALS[code] ?? OTHER);
+  return code === null ? OTHER : (FAILURE_KINDS[code] ?? OTHER);
 }
 
 export interface StatusProps {
   readonly session: Session;
-  /** What was just done. */
-  readonly said: string | null;
-  /** To the prompt, for another text. */
+  /** A short message about what was just done. */
+  readonly notice: string | null;
+  /** Moves to the prompt, so that the text can be changed. */
   readonly onPrompt: () => void;
 }
 
-/** What is under way, what went wrong, and what the model wants said. */
+/** Work in progress, failures, and the warnings of the model. */
 export function Status(props: StatusProps) {
   const { session } = props;
   const trace = () => session.state().trace;
   return (
     <div class="status">
       <output class="said-line" data-testid="said">
-        <Show when={props.said}>{(sentence) => <span class="pill">{sentence()}</span>}</Show>
+        <Show when={props.notice}>{(sentence) => <span class="pill">{sentence()}</span>}</Show>
       </output>
       <Show when={session.work()}>
-        {(work) => <Progress work={work()} told={trace() !== null} onCancel={session.cancel} />}
+        {(work) => <Progress work={work()} hasTrace={trace() !== null} onCancel={session.cancel} />}
       </Show>
       <Show when={session.failure()}>
         {(failure) => (
           <div class="failure" role="alert" data-testid="failure" data-code={failure().code ?? undefined}>
             <b>{kindOf(failure()).title}</b> <span>{failure().sentence}</span>{" "}
             <Show when={failure().disconnected && trace()}>
-              <span>What is shown stays.</span>
+              <span>The results on this page stay available.</span>
             </Show>
             <Show when={kindOf(failure()).again}>
               <button type="button" class="ghost small" data-testid="retry" on:click={session.retry}>
@@ -58,7 +58,7 @@ export function Status(props: StatusProps) {
             <Show when={failure().fits}>
               {(fits) => (
                 <button type="button" class="ghost small" data-testid="cut" on:click={session.shorten}>
-                  Cut to {fits().toLocaleString("en")} tokens
+                  Truncate to {fits().toLocaleString("en")} tokens
                 </button>
               )}
             </Show>
@@ -78,8 +78,11 @@ export function Status(props: StatusProps) {
   );
 }
 
-/** A line along the bar; beside it what is done and a way to stop it, where nothing else tells it, once it takes a while. */
-function Progress(props: { readonly work: Work; readonly told: boolean; readonly onCancel: () => void }) {
+/**
+ * A progress line along the toolbar. If the work takes a while and nothing else on the page says so, also a label with a
+ * Cancel button.
+ */
+function Progress(props: { readonly work: Work; readonly hasTrace: boolean; readonly onCancel: () => void }) {
   const share = () => (props.work.total === 0 ? null : props.work.done / props.work.total);
   return (
     <>
@@ -94,7 +97,7 @@ function Progress(props: { readonly work: Work; readonly told: boolean; readonly
           style={{ width: share() === null ? undefined : `${(share() ?? 0) * 100}%` }}
         />
       </div>
-      <Show when={props.told && (props.work.what !== "hello" || props.work.waiting)}>
+      <Show when={props.hasTrace && (props.work.what !== "hello" || props.work.waiting)}>
         <span class="working pill" classList={{ patient: props.work.what === "layer" }} data-testid="working">
           {props.work.waiting ?? props.work.text}
           <button type="button" class="ghost small" data-testid="cancel" on:click={props.onCancel}>

@@ -2,7 +2,7 @@ import { Match, Show, Switch } from "solid-js";
 import type { Session } from "../../state/session";
 import { kindOf } from "./Status";
 
-/** What stands in place of the views while there is nothing to show: why, and what to do. */
+/** Shown instead of the views while there is no trace: explains why, and what to do. */
 export function Welcome(props: {
   readonly session: Session;
   readonly onPrompt: () => void;
@@ -10,7 +10,7 @@ export function Welcome(props: {
 }) {
   const { session } = props;
   const canRun = () => session.hello()?.can.includes("run") ?? false;
-  /** What the session's model reads. */
+  /** The kinds of input that the session's model accepts. */
   const takes = () => {
     const hello = session.hello();
     return hello?.models.find(({ name }) => name === hello.model)?.takes ?? ["text"];
@@ -18,7 +18,7 @@ export function Welcome(props: {
   const reads = () => takes().includes("text");
   const sees = () => takes().includes("image");
   const invitation = () =>
-    !sees() ? "Type a sentence" : reads() ? "Type a sentence, or choose a picture" : "Choose a picture";
+    !sees() ? "Type a sentence" : reads() ? "Type a sentence or choose an image" : "Choose an image";
   const share = () => {
     const work = session.work();
     return work === null || work.total === 0 ? "" : ` ${Math.round((100 * work.done) / work.total)}%`;
@@ -29,8 +29,8 @@ export function Welcome(props: {
         <Switch
           fallback={
             <>
-              <h2>No trace to show</h2>
-              <p>This page was opened without a model and without a saved trace.</p>
+              <h2>Nothing to show</h2>
+              <p>This page was opened with neither a model nor a saved trace.</p>
             </>
           }
         >
@@ -38,10 +38,9 @@ export function Welcome(props: {
             {(work) => (
               <>
                 <span class="spinner" aria-hidden="true" />
-                <h2>{work().what === "hello" ? "Connecting to attnscope…" : "Running the model"}</h2>
+                <h2>{work().what === "hello" ? "Connecting to attnscope…" : "Running the model…"}</h2>
                 <p>
-                  {work().waiting ??
-                    (work().what === "hello" ? "The first answer is on its way." : work().text)}
+                  {work().waiting ?? (work().what === "hello" ? "Waiting for a response." : work().text)}
                   {share()}
                 </p>
                 <Show when={work().what !== "hello"}>
@@ -55,7 +54,7 @@ export function Welcome(props: {
           <Match when={session.failure()}>
             {(failure) => (
               <>
-                <h2>{failure().disconnected ? "attnscope is not there" : "Nothing could be shown"}</h2>
+                <h2>{failure().disconnected ? "Cannot reach attnscope" : "No result to show"}</h2>
                 <p>{failure().sentence}</p>
                 <Show when={kindOf(failure()).again}>
                   <button type="button" class="ghost" on:click={session.retry}>
@@ -67,7 +66,7 @@ export function Welcome(props: {
           </Match>
           <Match when={canRun()}>
             <h2>{invitation()}</h2>
-            <p>Its attention is drawn here: every head of the model, one head, one neuron.</p>
+            <p>You can then explore its attention: all heads of the model, a single head, single neurons.</p>
             <Show when={reads()}>
               <button type="button" class="ghost" on:click={props.onPrompt}>
                 Go to the prompt <kbd>/</kbd>
@@ -75,9 +74,9 @@ export function Welcome(props: {
             </Show>
             <Show when={sees()}>
               <button type="button" class="ghost" data-testid="welcome-image" on:click={props.onImage}>
-                Choose a picture
+                Choose an image
               </button>
-              <p class="quiet">or drop one anywhere on this page, or paste one</p>
+              <p class="quiet">You can also drop an image anywhere on this page, or paste one.</p>
             </Show>
           </Match>
         </Switch>

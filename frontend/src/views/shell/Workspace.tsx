@@ -6,7 +6,7 @@ import { DIVIDER, LEAST, shareWidth, TABS_BELOW, usualWidths } from "./panelWidt
 
 export interface WorkspaceProps {
   readonly session: Session;
-  /** How wide the model view is where nobody said otherwise. */
+  /** Default width of the model view. */
   readonly modelWidth: number;
   readonly titles: Readonly<Record<PanelName, string>>;
   readonly model: (wide: boolean) => JSX.Element;
@@ -16,7 +16,7 @@ export interface WorkspaceProps {
 
 const PANELS: readonly PanelName[] = ["model", "head", "side"];
 
-/** The three scales beside each other, with dividers between; tabs where there is no room for that. */
+/** The three panels side by side with dividers between them, or as tabs on a narrow page. */
 export function Workspace(props: WorkspaceProps) {
   const { session } = props;
   const frame = () => session.state().frame;

@@ -4,17 +4,17 @@ import { allHeads, type PanelName, SCALES, SINKS, type Theme } from "../../state
 export interface KeyTargets {
   readonly prompt: () => HTMLElement | undefined;
   readonly help: () => void;
-  /** Opens the search for tokens. */
+  /** The button that opens the token search. */
   readonly find: () => HTMLElement | null;
-  /** The panel that the keyboard is in. */
+  /** The panel that has keyboard focus. */
   readonly panel: () => PanelName | null;
-  /** Puts the keyboard into a panel. */
+  /** Moves keyboard focus to a panel. */
   readonly go: (panel: PanelName) => void;
 }
 
 const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 
-/** The keys that work anywhere but in a text box. */
+/** The shortcuts that work everywhere except in a text box. */
 export function globalKeys(session: Session, targets: KeyTargets): (event: KeyboardEvent) => void {
   const after = <T>(all: readonly T[], value: T): T => all[(all.indexOf(value) + 1) % all.length];
 
@@ -31,7 +31,10 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
     Escape: () => out(),
   };
 
-  /** One step out: of what runs, of the neurons, of a token, of a view over the whole width, of the head. */
+  /**
+   * One step back, the first that applies: cancels the run, leaves the full-width view, moves from the side panel to the
+   * head view, clears pins and selection, moves from the head view to the model view.
+   */
   const out = (): void => {
     const { pins, selection, frame } = session.state();
     const panel = targets.panel();

@@ -11,7 +11,7 @@ import type { Edge } from "../shared/weights";
 import { RowHeading, RowTable, type RowTableProps } from "../weights/RowTable";
 import type { SideView } from "./SidePanel";
 
-/** The views that share the panel at the right. */
+/** The views that share the panel on the right. */
 export function sideViews(page: Page): { readonly views: readonly SideView[]; readonly neurons: NeuronView } {
   const neuronProps = neuronsOf(page);
   const now = createNeuronView(neuronProps);
@@ -32,7 +32,7 @@ export function sideViews(page: Page): { readonly views: readonly SideView[]; re
     },
     {
       name: "edges",
-      title: "Edges",
+      title: "Heads for a pair",
       heading: () => <EdgeHeading page={page} now={edges} />,
       body: () => <EdgeTable page={page} now={edges} />,
     },
@@ -40,7 +40,7 @@ export function sideViews(page: Page): { readonly views: readonly SideView[]; re
   return { views, neurons: now };
 }
 
-/** What both tables take from the page, read only where it is looked at. */
+/** The props that both tables take from the page, as getters so that they stay reactive. */
 function sharedOf(page: Page) {
   return {
     get field() {

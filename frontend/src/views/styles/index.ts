@@ -1,4 +1,4 @@
-/** The page's styles, in the order in which they override each other. */
+/** The styles of the page; later ones override earlier ones. */
 
 import base from "./base.css?inline";
 import chat from "./chat.css?inline";

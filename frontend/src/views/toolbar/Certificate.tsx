@@ -1,28 +1,22 @@
 import { For, Show } from "solid-js";
-import { roundedUp } from "../../marks/format";
 import type { Certificate } from "../../wire/messages";
 import { Popover } from "../shared/Popover";
+import { badgeText, isCompared, plusMinus } from "./exactness";
 
 export interface CertificateBadgeProps {
   readonly certificate: Certificate | null;
   readonly canCheck: boolean;
   readonly checking: boolean;
-  /** How far weights shown here may be off because they were rounded to be kept; 0 where they were not. */
+  /** Largest rounding error of the weights in an exported file; 0 if they are not rounded. */
   readonly rounding: number;
   readonly onCheck: () => void;
 }
 
-/** The badge that says how exact the picture is; it opens what was compared, layer by layer. */
+/** A badge that says how exact the shown attention is. It opens the comparison, layer by layer. */
 export function CertificateBadge(props: CertificateBadgeProps) {
   const ok = () => props.certificate?.ok === true;
-  /** Attention that was given as it is comes with a certificate that compared nothing. */
-  const compared = () => Object.values(props.certificate?.stacks ?? {}).some((layers) => layers.length > 0);
-  const sentence = () => {
-    const certificate = props.certificate;
-    if (certificate === null || !compared()) return "not checked";
-    if (!certificate.ok) return "not exact";
-    return certificate.max_error === null ? "exact" : `exact to ${roundedUp(certificate.max_error)}`;
-  };
+  const compared = () => isCompared(props.certificate);
+  const sentence = () => badgeText(props.certificate);
   return (
     <Popover
       label={`Certificate: ${sentence()}`}
@@ -38,21 +32,22 @@ export function CertificateBadge(props: CertificateBadgeProps) {
     >
       {() => (
         <div class="certificate">
-          <Show when={props.certificate} fallback={<p>Nothing was compared for this trace.</p>}>
+          <Show when={props.certificate} fallback={<p>This result was not checked against the model.</p>}>
             {(certificate) => (
               <>
                 <p>{certificate().sentence}</p>
                 <Show when={compared()}>
                   <p class="quiet num">
-                    {certificate().scope === "full" ? "Full check" : "A few rows of every head"} · largest
-                    difference {small(certificate().max_error)} · tolerance {small(certificate().tolerance)}
+                    {certificate().scope === "full" ? "Full check" : "Spot check: a few rows of every head"} ·
+                    largest difference {small(certificate().max_error)} · tolerance{" "}
+                    {small(certificate().tolerance)}
                   </p>
                   <div class="scroller" tabindex="0" role="region" aria-label="Certificate by layer">
                     <table class="num">
                       <thead>
                         <tr>
                           <th>layer</th>
-                          <th>weights × values</th>
+                          <th>weights × value vectors</th>
                           <th>hidden states</th>
                           <th>eager weights</th>
                           <th>exact</th>
@@ -86,8 +81,8 @@ export function CertificateBadge(props: CertificateBadgeProps) {
           </Show>
           <Show when={props.rounding > 0}>
             <p class="num" data-testid="rounding">
-              To keep this file small its numbers are rounded: no attention weight here is more than{" "}
-              {roundedUp(props.rounding)} from the exact one.
+              To keep this file small, its numbers are rounded: every attention weight is within{" "}
+              {plusMinus(props.rounding)} of the exact weight.
             </p>
           </Show>
           <Show when={props.canCheck}>

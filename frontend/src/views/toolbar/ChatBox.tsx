@@ -1,11 +1,12 @@
 import { Index } from "solid-js";
+import { counted } from "../../marks/format";
 import type { ChatMessage } from "../../wire/messages";
 import { Popover } from "../shared/Popover";
 import type { PromptState } from "./createPrompt";
 
 const ROLES = ["system", "user", "assistant"] as const;
 
-/** The messages of a chat: in a line, and in a box to write them. */
+/** A chat: its messages in one line, which opens a box to edit them. */
 export function ChatBox(props: { readonly prompt: PromptState }) {
   let box!: HTMLDivElement;
   const turns = () => props.prompt.chat() ?? [];
@@ -18,7 +19,7 @@ export function ChatBox(props: { readonly prompt: PromptState }) {
     queueMicrotask(() => box.querySelector<HTMLElement>("[data-first]")?.focus());
   };
   const onKey = (event: KeyboardEvent, close: () => void): void => {
-    // Arrows move within the text, not through the box.
+    // Arrow keys move within the text, not between the controls of the box.
     if (event.key.startsWith("Arrow")) event.stopPropagation();
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -28,7 +29,7 @@ export function ChatBox(props: { readonly prompt: PromptState }) {
   return (
     <Popover
       kind="dialog"
-      label={`Chat of ${turns().length} messages`}
+      label={`Chat with ${counted(turns().length, "message")}`}
       class="chat-line"
       testid="chat-line"
       face={
@@ -85,7 +86,7 @@ export function ChatBox(props: { readonly prompt: PromptState }) {
             )}
           </Index>
           <button type="button" class="ghost small" data-testid="add-message" on:click={add}>
-            Add a message
+            Add message
           </button>
         </div>
       )}

@@ -3,7 +3,7 @@ import { editCount, editPython, editWords } from "../../figures/edits";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 
-/** An unmistakable sign that what is shown is not the model as it is; behind it what was changed. */
+/** A clear sign that the forward pass was edited. It opens the list of edits. */
 export function EditsChip(props: { readonly page: Page }) {
   const trace = () => props.page.trace() ?? undefined;
   const edits = () => trace()?.edits ?? [];
@@ -12,14 +12,14 @@ export function EditsChip(props: { readonly page: Page }) {
     <Show when={edits().length > 0}>
       <Popover
         kind="dialog"
-        label={`${editCount(edits())}: this is not the model as it is`}
+        label={`${editCount(edits())}: not the original model`}
         class="edited"
         testid="edits"
         face={editCount(edits())}
       >
         {(close) => (
           <div class="edit-list">
-            <p>This pass was changed. What is shown is not the model as it is.</p>
+            <p>This forward pass was edited. You are not looking at the original model.</p>
             <ol>
               <For each={edits()}>{(edit) => <li>{editWords(edit, trace())}</li>}</For>
             </ol>
@@ -29,7 +29,7 @@ export function EditsChip(props: { readonly page: Page }) {
               class="ghost small"
               on:click={() => {
                 close();
-                void props.page.copy("The edits as Python", python());
+                void props.page.copy("Python code", python());
               }}
             >
               Copy as Python

@@ -4,39 +4,39 @@ import type { Page } from "../page/page";
 type Keys = readonly (readonly [string, string])[];
 
 const EVERYWHERE: Keys = [
-  ["/", "go to the prompt; there, Enter runs it"],
-  ["Enter", "a scale further in: head, then neurons"],
-  ["Esc", "a scale out; lets go of tokens and pins first"],
-  ["[  ]", "layer before, layer after"],
-  ["0 … 9", "turn a head on or off; with Alt: that head alone"],
-  ["a", "all heads"],
-  ["s", "scale: linear, square root, logarithm"],
-  ["x", "sink: shown, hidden, renormalized without it"],
-  ["f", "find a token; Enter and ⇧ Enter go on and back"],
-  ["t", "theme"],
+  ["/", "go to the prompt; Enter runs the model"],
+  ["Enter", "zoom in: to the head, then to its neurons"],
+  ["Esc", "clear selection and pins, then zoom out"],
+  ["[  ]", "previous layer, next layer"],
+  ["0 … 9", "turn a head on or off; with Alt, show only that head"],
+  ["a", "show all heads"],
+  ["s", "change the scale: linear, square root, logarithmic"],
+  ["x", "attention sinks: show, hide, hide and rescale"],
+  ["f", "find a token; Enter and ⇧ Enter go to the next and previous match"],
+  ["t", "change the theme: auto, light, dark"],
   ["Ctrl Z, Ctrl ⇧ Z", "undo, redo"],
-  ["?", "this help"],
+  ["?", "open this help"],
 ];
 const MODEL: Keys = [
-  ["↑ ↓ ← →", "head to head"],
+  ["↑ ↓ ← →", "move between heads"],
   ["Space", "select the head"],
-  ["+  −", "nearer, farther; the wheel does it about the pointer"],
-  ["z", "one head in full, and back; so does a double click"],
-  ["⇧ ↑ ↓ ← →", "in a head in full: cell to cell; Space pins both tokens"],
-  ["0  Esc", "back to all heads"],
-  ["⇧ Enter", "add the head to those on show"],
+  ["+  −", "zoom in, zoom out; the mouse wheel zooms at the pointer"],
+  ["z", "fill the view with one head, or go back; double-clicking does the same"],
+  ["⇧ ↑ ↓ ← →", "when one head fills the view: move between cells; Space pins both tokens"],
+  ["0  Esc", "go back to all heads"],
+  ["⇧ Enter", "add the head to the head view"],
 ];
 const HEAD: Keys = [
-  ["↑ ↓", "token to token; Home and End to the first and last"],
-  ["← →", "between queries and keys"],
+  ["↑ ↓", "move between tokens; Home and End go to the first and the last"],
+  ["← →", "switch between queries and keys"],
   ["Space", "pin or unpin the token"],
 ];
 const NEURONS: Keys = [
-  ["↑ ↓ ← →", "key to key, dimension to dimension"],
-  ["Enter", "mark the dimension, or its pair; on a token: select it"],
-  ["+  −", "expand, collapse"],
+  ["↑ ↓ ← →", "move between keys and between dimensions"],
+  ["Enter", "mark the dimension or its rotary pair; on a token, select it"],
+  ["+  −", "expand, collapse the neurons"],
 ];
-const DIVIDERS: Keys = [["← →", "on a divider: move it; Enter sets it back"]];
+const DIVIDERS: Keys = [["← →", "on a divider, move it; Enter resets it"]];
 
 const PARTS: readonly (readonly [string, Keys])[] = [
   ["Everywhere", EVERYWHERE],
@@ -46,7 +46,7 @@ const PARTS: readonly (readonly [string, Keys])[] = [
   ["Panels", DIVIDERS],
 ];
 
-/** Everything the keyboard does, over the page. */
+/** The help overlay with all keyboard shortcuts. */
 export function Help(props: { readonly page: Page }) {
   let box: HTMLDialogElement | undefined;
   createEffect(() => {
@@ -67,15 +67,16 @@ export function Help(props: { readonly page: Page }) {
       >
         <div class="help-body">
           <div class="help-bar">
-            <h2 id="help-title">Reading and moving</h2>
+            <h2 id="help-title">Help and keyboard shortcuts</h2>
             <button type="button" class="ghost icon" aria-label="Close" on:click={close}>
               ×
             </button>
           </div>
           <p>
-            Each thumbnail of the model view is a head: rows are layers. Click one to see it, ⇧ click to add
-            it. In the head view tokens on the left attend to tokens on the right; color is the head, opacity
-            the weight. Point at anything to read it in the line below; click a token to pin it.
+            In the model view, each thumbnail is a head and each row is a layer. Click a thumbnail to select
+            the head, ⇧-click to add it. In the head view, tokens on the left attend to tokens on the right:
+            color shows the head, opacity the attention weight. Point at anything to see its values at the
+            bottom of the page. Click a token to pin it.
           </p>
           <div class="key-parts">
             <For each={PARTS}>

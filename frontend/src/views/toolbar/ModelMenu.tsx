@@ -1,23 +1,17 @@
 import { For, Show } from "solid-js";
+import { counted } from "../../marks/format";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 import { CertificateBadge } from "./Certificate";
 import type { PromptState } from "./createPrompt";
 import { firstModel, modelTitle } from "./modelTitle";
 
-/** The model with its facts, the way to others, and the badge of exactness. */
+/** The model with its facts, a menu to switch models, and the exactness badge. */
 export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prompt: PromptState }) {
   const { session, trace } = page;
   const title = () => modelTitle(trace(), session.hello(), session.lastInput()?.model ?? null);
   const chosen = () => prompt.model() ?? firstModel(session.hello())?.name;
-  const facts = () => {
-    const stack = page.stack();
-    if (!stack) return "";
-    const parts = [`${stack.layers} × ${stack.heads} heads`];
-    const quantization = trace()?.model.quantization;
-    if (quantization) parts.push(quantization);
-    return parts.join(" · ");
-  };
+  const quantization = () => trace()?.model.quantization;
   const choice = () => prompt.canRun() && (session.hello()?.models.length ?? 0) > 0;
   return (
     <span class="model">
@@ -56,7 +50,16 @@ export function ModelMenu({ page, prompt }: { readonly page: Page; readonly prom
           )}
         </Popover>
       </Show>
-      <span class="quiet facts num">{facts()}</span>
+      <Show when={page.stack()}>
+        {(stack) => (
+          <span class="quiet facts num">
+            {stack().layers}
+            <span class="unit">{stack().layers === 1 ? " layer" : " layers"}</span> ×{" "}
+            {counted(stack().heads, "head")}
+            {quantization() ? ` · ${quantization()}` : ""}
+          </span>
+        )}
+      </Show>
       <Show when={trace()}>
         {(now) => (
           <CertificateBadge

@@ -4,23 +4,23 @@ import { ImageInput } from "../image/ImageInput";
 import { ChatBox } from "./ChatBox";
 import type { PromptState } from "./createPrompt";
 
-/** A long text unfolds over the page while one types it; once it runs, the picture is what one wants to see. */
-function fold(form: HTMLElement): void {
+/** Collapses a prompt that grew over the page while it was edited, so that it does not cover the result. */
+function collapse(form: HTMLElement): void {
   const box = form.querySelector<HTMLTextAreaElement>("textarea:focus");
   if (box !== null && box.scrollHeight > 1.5 * Number.parseFloat(getComputedStyle(box).lineHeight) + 20)
     box.blur();
 }
 
-const NO_TARGET = "Target: empty, the model writes its own";
+const NO_TARGET = "Target (generated if empty)";
 
-/** What the model wrote as its target, for the empty box of one that nobody gave; a sentence where there is none yet. */
-function ownTarget(trace: TraceMessage | null): string {
+/** Placeholder of an empty target box: the target that the model generated, or a hint if there is none yet. */
+function targetPlaceholder(trace: TraceMessage | null): string {
   if (trace === null || trace.input.target != null) return NO_TARGET;
   const written = (trace.tokens.target ?? []).filter(({ special }) => !special).map(({ text }) => text);
-  return written.length === 0 ? NO_TARGET : `the model’s own: ${written.join("").trim()}`;
+  return written.length === 0 ? NO_TARGET : `generated: ${written.join("").trim()}`;
 }
 
-/** The text to run; where the model takes one, a sentence B, a target, or a chat. */
+/** The text to run, with a sentence B, a target, an image, or a chat where the model accepts them. */
 export function Prompt(props: {
   readonly prompt: PromptState;
   readonly boxRef: (box: HTMLTextAreaElement) => void;
@@ -31,7 +31,7 @@ export function Prompt(props: {
   const enter = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
-    fold(form);
+    collapse(form);
     run();
   };
   const box = (more: {
@@ -61,10 +61,10 @@ export function Prompt(props: {
     if (prompt.onlySees()) return true;
     return (chat() ?? [{ content: text() }]).every(({ content }) => content.trim() === "");
   };
-  const wanted = () => {
+  const placeholder = () => {
     if (prompt.hasTarget()) return "Source text";
     return prompt.canSee() && prompt.image() !== null
-      ? "A text beside the picture, or none"
+      ? "Text to go with the image (optional)"
       : "Type a sentence and press Enter";
   };
   return (
@@ -73,7 +73,7 @@ export function Prompt(props: {
       ref={form}
       on:submit={(event) => {
         event.preventDefault();
-        fold(form);
+        collapse(form);
         run();
       }}
     >
@@ -87,7 +87,7 @@ export function Prompt(props: {
         />
       </Show>
       <Show when={prompt.onlySees()}>
-        <p class="quiet picture-hint">Drop or paste a picture, or choose one.</p>
+        <p class="quiet picture-hint">Drop, paste, or choose an image.</p>
       </Show>
       <Show
         when={chat() === null && !prompt.onlySees()}
@@ -96,12 +96,12 @@ export function Prompt(props: {
         <div class="boxes">
           {box({
             ...{ label: "Prompt", testid: "prompt", value: text, onInput: setText, ref: props.boxRef },
-            placeholder: wanted,
+            placeholder,
           })}
           <Show when={prompt.hasTarget()}>
             {box({
               ...{ label: "Target", testid: "target", value: prompt.target, onInput: prompt.setTarget },
-              placeholder: () => ownTarget(prompt.trace()),
+              placeholder: () => targetPlaceholder(prompt.trace()),
             })}
           </Show>
           <Show when={!prompt.hasTarget() && pair() !== null}>
@@ -116,8 +116,8 @@ export function Prompt(props: {
             type="button"
             class="second"
             data-testid="toggle-b"
-            aria-label={pair() === null ? "Add a sentence B" : "Take sentence B away"}
-            title={pair() === null ? "Add a sentence B" : "Take sentence B away"}
+            aria-label={pair() === null ? "Add sentence B" : "Remove sentence B"}
+            title={pair() === null ? "Add sentence B" : "Remove sentence B"}
             on:click={() => {
               setPair(pair() === null ? "" : null);
               queueMicrotask(() => form.querySelector<HTMLElement>("[data-testid=sentence-b]")?.focus());
@@ -134,7 +134,9 @@ export function Prompt(props: {
           aria-pressed={chat() !== null}
           data-testid="chat"
           title={
-            chat() === null ? "Messages through the model’s chat template" : "One text, without the template"
+            chat() === null
+              ? "Write chat messages; the model’s chat template formats them"
+              : "Switch back to a single text without the chat template"
           }
           on:click={prompt.switchChat}
         >

@@ -1,23 +1,28 @@
 import { Show } from "solid-js";
-import { roundedUp } from "../../marks/format";
 import type { HelloMessage, TraceMessage } from "../../wire/messages";
+import { plusMinus } from "./exactness";
 
-/** The text of a trace that no model is there for. */
+/** The input of a saved result, whose model is not loaded. */
 export function SavedInput(props: {
   readonly input: TraceMessage["input"] | null;
-  /** Whether the input was a picture. */
+  /** Whether the input has an image. */
   readonly image: boolean;
-  /** The exported file that it is in. */
+  /** The exported file that holds the result. */
   readonly file: HelloMessage["file"] | null;
 }) {
-  const without = () =>
+  const limits = () => {
+    if (!props.file) return "Saved result: no new text";
+    const { error } = props.file;
+    return `Offline copy; weights ${error > 0 ? `rounded to ${plusMinus(error)}` : "not rounded"}`;
+  };
+  const explanation = () =>
     props.file
-      ? `A file by itself: no other text can be run here. Its weights are right to ${roundedUp(props.file.error)}.`
-      : "A trace without its model: no other text can be run here, and no check.";
+      ? "This file contains a saved result but no model, so it cannot run other texts."
+      : "The model is not loaded, so you cannot run other texts or check this result.";
   return (
     <div class="given" data-testid="given-text">
       <p class="said" tabindex="0">
-        <bdi>{props.input?.text || (props.image ? "A picture" : "(its text was not kept)")}</bdi>
+        <bdi>{props.input?.text || (props.image ? "An image" : "(text not saved)")}</bdi>
         <Show when={props.input?.pair}>
           <span class="quiet"> / </span>
           <bdi>{props.input?.pair}</bdi>
@@ -27,7 +32,9 @@ export function SavedInput(props: {
           <bdi>{props.input?.target}</bdi>
         </Show>
       </p>
-      <p class="quiet num">{without()}</p>
+      <p class="quiet num" title={explanation()}>
+        {limits()}
+      </p>
     </div>
   );
 }

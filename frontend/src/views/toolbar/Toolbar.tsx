@@ -7,7 +7,7 @@ import { Prompt } from "./Prompt";
 import { SavedInput } from "./SavedInput";
 import { Tools } from "./Tools";
 
-/** The model with its facts, the prompt, and what belongs to the whole page. */
+/** The model with its facts, the prompt, and the tools for the whole page. */
 export function Toolbar(props: {
   readonly page: Page;
   readonly promptRef: (box: HTMLTextAreaElement) => void;

@@ -15,10 +15,10 @@ interface ToolsProps {
   readonly prompt: PromptState;
 }
 
-/** What belongs to the whole page: examples, the look of weights, undo, export, help; one menu where there is no room. */
+/** The tools for the whole page: examples, display settings, undo, export, help. On a narrow page they are one menu. */
 export function Tools(props: ToolsProps) {
   return (
-    <div class="tools" role="group" aria-label="Page">
+    <div class="tools" role="group" aria-label="Page tools">
       <Show when={props.page.narrow()} fallback={<WideTools {...props} />}>
         <FoldedTools {...props} />
       </Show>
@@ -40,7 +40,7 @@ function WideTools({ page, prompt }: ToolsProps) {
       </Show>
       <Popover
         kind="dialog"
-        label={`Look: ${scale()} scale`}
+        label={`Display: ${scale()} scale`}
         testid="look"
         align="end"
         face={<>{scale()} scale ▾</>}
@@ -53,7 +53,7 @@ function WideTools({ page, prompt }: ToolsProps) {
         class="ghost icon"
         data-testid="theme"
         aria-label={`Theme: ${theme()}`}
-        title={`Theme: ${theme()}; click for ${nextTheme()} (t)`}
+        title={`Theme: ${theme()}. Click to switch to ${nextTheme()} (t)`}
         on:click={() => session.dispatch({ type: "view", view: { theme: nextTheme() } })}
       >
         {THEME_SIGN[theme()]}
@@ -73,7 +73,7 @@ function WideTools({ page, prompt }: ToolsProps) {
         class="ghost icon"
         data-testid="help"
         aria-label="Help"
-        title="Help with all keys (?)"
+        title="Help and keyboard shortcuts (?)"
         on:click={() => page.setHelp(true)}
       >
         ?
@@ -98,7 +98,7 @@ function FoldedTools({ page, prompt }: ToolsProps) {
                 page.setHelp(true);
               }}
             >
-              Help and keys
+              Help and shortcuts
             </button>
           </div>
           <Show when={prompt.canRun() && (page.session.hello()?.examples.length ?? 0) > 0}>

@@ -1,4 +1,4 @@
-/** What the tools of the bar are made of: each stands under a button of its own, or all of them in one menu. */
+/** The controls of the toolbar: each under its own button, or all of them in one menu. */
 
 import { For, Show } from "solid-js";
 import { SCALE_TITLES } from "../../marks/scale";
@@ -18,7 +18,7 @@ const PALETTE_OPTIONS: readonly (readonly [Palette, string])[] = [
   ["gray", "gray"],
 ];
 
-/** How weights become darkness and color. */
+/** Scale and palette of the weights, and the theme. */
 export function LookControls({ page }: { readonly page: Page }) {
   const view = () => page.state().view;
   return (
@@ -87,11 +87,11 @@ export function ExampleList(props: {
   );
 }
 
-/** They are never truly disabled: a button that is takes the keys of the page with it while it has the keyboard. */
+/** Undo and redo. They use `aria-disabled`: a disabled button with keyboard focus would swallow the page’s shortcuts. */
 export function HistoryButtons({ page }: { readonly page: Page }) {
   const { session } = page;
-  const label = (does: string, name: string | null) =>
-    name === null ? `Nothing to ${does}` : `${does}: ${name}`;
+  const label = (verb: string, name: string | null) =>
+    name === null ? `Nothing to ${verb}` : `${verb}: ${name}`;
   const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
   return (
     <span class="history">

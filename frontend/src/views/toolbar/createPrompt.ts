@@ -1,4 +1,4 @@
-/** The text that is being written, with its pair, target, chat or image, and how it is run. */
+/** The draft in the prompt (text, pair, target, chat, image), and how to run it. */
 
 import { createEffect, createMemo, createSignal, on } from "solid-js";
 import { type Input, inputOf } from "../../state/input";
@@ -14,19 +14,19 @@ export function createPrompt({ session, trace }: Page) {
   const [target, setTarget] = createSignal("");
   const [image, setImage] = createSignal<ImageFile | null>(null);
   const [chat, setChat] = createSignal<readonly ChatMessage[] | null>(null);
-  /** Whether something was written while a run was on its way: its answer does not take that back. */
-  let drafted = false;
+  /** Whether the prompt was edited during a run. The result of that run must not overwrite the edit. */
+  let edited = false;
   const model = () => trace()?.model.name ?? session.lastInput()?.model ?? session.hello()?.model ?? null;
   const entry = () => session.hello()?.models.find(({ name }) => name === model());
-  /** Whether the model reads a source and writes a target. */
+  /** Whether the model is an encoder-decoder: it reads a source and generates a target. */
   const hasTarget = () => (trace()?.model.kind ?? entry()?.kind) === "encoder-decoder";
   const takes = (): readonly string[] => entry()?.takes ?? ["text"];
   const canSee = () => takes().includes("image");
-  /** Whether a picture is all that the model reads. */
+  /** Whether the model accepts images only. */
   const onlySees = () => canSee() && !takes().includes("text");
-  const chooseImage = (one: ImageFile | null): void => {
-    setImage(one);
-    if (one !== null && onlySees()) run();
+  const chooseImage = (file: ImageFile | null): void => {
+    setImage(file);
+    if (file !== null && onlySees()) run();
   };
   const canChat = () =>
     chat() !== null || (entry()?.chat === true && (entry()?.kind ?? "decoder") === "decoder");
@@ -45,35 +45,42 @@ export function createPrompt({ session, trace }: Page) {
       createMemo(() => trace()?.trace),
       () => {
         const input = trace()?.input;
-        if (input !== undefined && !drafted) fill(input);
-        drafted = false;
+        if (input !== undefined && !edited) fill(input);
+        edited = false;
       },
     ),
   );
-  // What an address asks for stands in the box from the beginning: one sees what runs, and can mend what is refused.
+  // The input from the address is in the prompt from the start: you see what runs, and can correct it if it fails.
   createEffect(
     on(session.lastInput, (input) => {
       if (input !== null && trace() === null) fill(input);
     }),
   );
-  const writing = <T>(set: (value: T) => void) => {
+  const recordEdit = <T>(set: (value: T) => void) => {
     return (value: T): void => {
-      if (running()) drafted = true;
+      if (running()) edited = true;
       set(value);
     };
   };
   const run = (part: Partial<Input> = {}): void => {
-    drafted = false;
-    const second = pair()?.trim() ? pair() : null;
-    const given = hasTarget() && target().trim() !== "" ? target() : null;
-    const input = { text: text(), pair: second, target: given, messages: chat(), model: model(), ...part };
+    edited = false;
+    const sentenceB = pair()?.trim() ? pair() : null;
+    const targetText = hasTarget() && target().trim() !== "" ? target() : null;
+    const input = {
+      text: text(),
+      pair: sentenceB,
+      target: targetText,
+      messages: chat(),
+      model: model(),
+      ...part,
+    };
     const bytes = canSee() ? (image()?.bytes ?? null) : null;
     if (onlySees()) {
       if (bytes !== null) void session.run({ text: "", pair: null, image: bytes, model: model() });
       return;
     }
-    const nothing = input.text.trim() === "" && input.messages === null && bytes === null;
-    if (!nothing) void session.run({ image: bytes, ...input });
+    const empty = input.text.trim() === "" && input.messages === null && bytes === null;
+    if (!empty) void session.run({ image: bytes, ...input });
   };
   const show = (example: Example): void => {
     setText(example.text);
@@ -81,7 +88,7 @@ export function createPrompt({ session, trace }: Page) {
     const input = inputOf(example);
     run({ target: null, messages: null, ...input, model: input.model ?? model() });
   };
-  /** Turns the text into the first message of a chat, or the last message into a text. */
+  /** Turns the text into the first message of a chat, or the last message back into a text. */
   const switchChat = (): void => {
     const turns = chat();
     if (turns === null) setChat([{ role: "user", content: text() }]);
@@ -94,8 +101,8 @@ export function createPrompt({ session, trace }: Page) {
   const canRun = () => session.hello()?.can.includes("run") ?? true;
   return {
     ...{ text, pair, target, hasTarget, chat, canChat, switchChat },
-    ...{ setText: writing(setText), setPair: writing(setPair), setTarget: writing(setTarget) },
-    setChat: writing(setChat),
+    ...{ setText: recordEdit(setText), setPair: recordEdit(setPair), setTarget: recordEdit(setTarget) },
+    setChat: recordEdit(setChat),
     ...{ trace, model, run, show, running, canRun },
     ...{ image, chooseImage, canSee, onlySees, fail: session.fail },
     imageBytes: () => session.hello()?.limits.image_bytes ?? 2 ** 23,

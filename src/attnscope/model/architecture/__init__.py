@@ -1,1 +1,1 @@
-"""What a model looks like, found by running it: its stacks, layers, output projections, gates and rotary pairs."""
+"""Find a model's stacks, layers, output projections, gates and rotary pairs by running it."""

@@ -1,7 +1,7 @@
-"""What a model is looked at with first: a few tokens, a source and a target of different lengths.
+"""The inputs for the probe: a few tokens, or a source and a target of different lengths.
 
-Architectures are kept by the kind of an input, which is the names of what it consists of. A kind for which nothing small can be
-made up here is looked at with the first input of that kind itself.
+Architectures are cached by the kind of input, which is the set of its input names. If no small example of a kind can be made up
+here, the first real input of that kind is used for the probe.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ PROBE_TOKENS = 6
 _FEW = 3
 _FRAMES = 64
 _FEWER = 2
-"""So many tokens fewer has the target: a layer whose queries and keys are of different sides shows by its shape."""
+"""The target has this many tokens fewer than the source, so that shapes show which side queries and keys belong to."""
 
-_ABOUT = frozenset({"token_type_ids", "position_ids", "decoder_position_ids"})
-"""Inputs that say something about others, besides masks."""
+_AUXILIARY = frozenset({"token_type_ids", "position_ids", "decoder_position_ids"})
+"""Inputs, besides masks, that only describe other inputs."""
 
 
 def kind_of(inputs: Mapping[str, Any]) -> Kind:
-    """What an input consists of: the names of its parts without those that are only about others (masks, types)."""
-    return frozenset(name for name in inputs if not name.endswith("_mask") and name not in _ABOUT)
+    """The kind of an input: the names of its parts, without those that only describe other inputs (masks, types)."""
+    return frozenset(name for name in inputs if not name.endswith("_mask") and name not in _AUXILIARY)
 
 
 def usual_kind(model: nn.Module) -> Kind:
-    """What a model is given when it is not given anything special."""
+    """The kind of a model's ordinary input."""
     main = getattr(model, "main_input_name", None) or "input_ids"
     main = main if isinstance(main, str) else "input_ids"
     return frozenset({main, "decoder_input_ids"}) if is_encoder_decoder(model) else frozenset({main})
 
 
 def probe_inputs(
-    model: nn.Module, kind: Kind, given: Mapping[str, Tensor] | None = None, *, tokens: int = PROBE_TOKENS
+    model: nn.Module, kind: Kind, example: Mapping[str, Tensor] | None = None, *, tokens: int = PROBE_TOKENS
 ) -> dict[str, Tensor]:
-    """Inputs of a kind with about so many tokens: made up where that is known, else those `given`.
+    """Inputs of a kind with about `tokens` tokens, made up if possible, otherwise `example`.
 
-    Raises `UnsupportedError` where neither is there.
+    Raises `UnsupportedError` if there is neither.
     """
     config: Any = model.config
     device = input_device(model)
@@ -62,25 +62,28 @@ def probe_inputs(
             probe_ids(_side(config, "decoder"), tokens - _FEWER),
         )
         return {"input_ids": source.to(device), "decoder_input_ids": target.to(device)}
-    if given is None and "pixel_values" in kind and kind <= {"pixel_values", "decoder_input_ids"}:
+    if example is None and "pixel_values" in kind and kind <= {"pixel_values", "decoder_input_ids"}:
         height, width = image_size(config)
         channels = int(getattr(vision_config(config), "num_channels", 3) or 3)
-        given = {"pixel_values": torch.rand(1, channels, height, width).to(device, first_dtype(model)) * 2 - 1}
-    if given is None and FEATURES in kind:
-        given = _spectrogram(config, model)
-    if given is None:
+        example = {"pixel_values": torch.rand(1, channels, height, width).to(device, first_dtype(model)) * 2 - 1}
+    if example is None and FEATURES in kind:
+        example = _spectrogram(config, model)
+    if example is None:
         raise UnsupportedError(
-            f"{type(model).__name__} reads {', '.join(sorted(kind))}, and what its attention looks like is not known before it "
-            "has been given some. Trace something first."
+            f"{type(model).__name__} reads {', '.join(sorted(kind))}, and attnscope cannot make up an example of "
+            "that. Trace an input first; its attention is unknown until then."
         )
-    ready = dict(given)
-    if "decoder_input_ids" in kind:  # so few that no encoder has as many positions
+    ready = dict(example)
+    if "decoder_input_ids" in kind:  # fewer than any encoder has positions
         ready["decoder_input_ids"] = probe_ids(_side(config, "decoder"), _FEW).to(device)
     return ready
 
 
 def _spectrogram(config: Any, model: nn.Module) -> dict[str, Tensor] | None:
-    """A made-up sound, of the only length that the encoder takes (Whisper) or a short one; None where the config is silent."""
+    """A made-up spectrogram, of the fixed length that the encoder takes (Whisper) or a short one.
+
+    None if the config states neither.
+    """
     bins, positions = getattr(config, "num_mel_bins", None), getattr(config, "max_source_positions", None)
     channels = getattr(config, "input_feat_per_channel", None)
     if isinstance(bins, int) and isinstance(positions, int):
@@ -94,10 +97,10 @@ def _spectrogram(config: Any, model: nn.Module) -> dict[str, Tensor] | None:
 
 
 def probe_ids(config: Any, count: int, vocabulary: int | None = None) -> Tensor:
-    """Plain token ids [1, count] of the vocabulary that a text config names, else of one with so many tokens."""
+    """Plain token ids [1, count] from the vocabulary that a text config states, otherwise from one of size `vocabulary`."""
     vocabulary = int(getattr(config, "vocab_size", 0) or vocabulary or 0)
     if vocabulary < 2:
-        raise UnsupportedError("This model's config names no vocabulary of tokens, so no text can be traced with it.")
+        raise UnsupportedError("This model's config states no vocabulary size, so attnscope cannot trace text with it.")
     named = [getattr(config, name, None) for name in ("pad_token_id", "eos_token_id", "bos_token_id")]
     avoid = {one for several in named for one in (several if isinstance(several, (list, tuple)) else [several])}
     ids = [one for one in range(min(vocabulary, 64)) if one not in avoid] or [0]
@@ -109,7 +112,7 @@ def _text_config(config: Any) -> Any:
 
 
 def _side(config: Any, side: str) -> Any:
-    """The config of one side, where a model's config consists of two; else what the whole says of text."""
+    """The config of one side, if the model's config has a part for each side; otherwise what describes text."""
     own = getattr(config, side, None)
     if hasattr(own, "vocab_size") or hasattr(own, "text_config"):
         return _text_config(own)

@@ -1,8 +1,8 @@
-"""Gated attention: a factor between the heads' outputs and the output projection (Qwen3-Next, Qwen 3.5, AFMoE).
+"""Gated attention: a factor between the head outputs and the output projection (Qwen3-Next, Qwen 3.5, AFMoE).
 
-The projection reads o_i ⊙ g_i, with a gate g_i that the model computes from the hidden state. What is read, divided by what the
-attention put out, looks like a gate behind a norm or another mixture of the heads as well. So a head's output is changed: a
-gate is as it was then, anything else is not.
+The projection reads o_i ⊙ g_i, with a gate g_i that the model computes from the hidden state. The quotient of the projection's
+input and the attention output looks like a gate even if there is a norm or another mixture of the heads in between. The test is
+therefore to change one head's output: a real gate stays the same, anything else changes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from attnscope.capture import Capture, Place, Places, capture
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.edits.stages import LayerPlan, Scaled
 from attnscope.model.hf.module_info import tolerance_for
 
@@ -20,9 +20,9 @@ from attnscope.model.hf.module_info import tolerance_for
 def gated_places(
     model: nn.Module, inputs: Mapping[str, Tensor], places: Places, calls: Mapping[Place, Capture]
 ) -> set[Place]:
-    """Those of the places whose heads' outputs are multiplied by a gate. `calls` are of an unchanged pass over `inputs`.
+    """The places whose head outputs are multiplied by a gate. `calls` come from an unedited pass on `inputs`.
 
-    Layers of one class are alike: of each class the first and the last are looked at.
+    Layers of the same class behave alike, so only the first and last layer of each class are tested.
     """
     kinds: dict[type[nn.Module], list[Place]] = {}
     for place, call in calls.items():
@@ -32,17 +32,17 @@ def gated_places(
     return {
         place
         for alike in kinds.values()
-        if all(_stays(model, inputs, places, one, calls[one], tolerance) for one in {alike[0], alike[-1]})
+        if all(_is_gate(model, inputs, places, one, calls[one], tolerance) for one in {alike[0], alike[-1]})
         for place in alike
     }
 
 
-def _stays(
+def _is_gate(
     model: nn.Module, inputs: Mapping[str, Tensor], places: Places, place: Place, before: Capture, tolerance: float
 ) -> bool:
-    """Whether what looks like the gate of a layer is the same once the output of its first head is twice as large."""
-    twice = Plan((), {(place.stack, place.layer): LayerPlan((), (), (Scaled(None, 0, 2.0),), ())})
-    calls = capture(model, inputs, places=places, plan=twice).calls
+    """Whether the apparent gate of a layer stays the same when the output of its first head is doubled."""
+    doubled = Plan((), {(place.stack, place.layer): LayerPlan((), (), (Scaled(None, 0, 2.0),), ())})
+    calls = capture(model, inputs, places=places, plan=doubled).calls
     after = next((call.gate for call in calls if call.place == place), None)
     gate = before.gate
     if gate is None or after is None or after.shape != gate.shape:

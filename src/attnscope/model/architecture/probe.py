@@ -1,8 +1,8 @@
-"""What a model looks like to the attention interface, found out by running it once over a few tokens.
+"""Find out how a model computes attention, by running it once on a few tokens.
 
-No table of architectures: the probe shows which modules compute attention and in which order, whose tokens they look at,
-whether they look back only, and whether the capturing pass gives the same hidden states as an untouched one. It runs once
-for each kind of input.
+There is no table of architectures. The probe shows which modules compute attention and in which order, which tokens they attend
+to, whether they are causal, and whether the capturing pass gives the same hidden states as an untouched pass. It runs once for
+each kind of input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from attnscope.capture import (
-    LEFT_OUT,
+    NOT_SHOWN,
     Capture,
     Place,
     Places,
@@ -29,8 +29,8 @@ from attnscope.model.architecture.dummy_inputs import PROBE_TOKENS, kind_of, pro
 from attnscope.model.architecture.gated_attention import gated_places
 from attnscope.model.architecture.layer_index import by_layer, layer_kinds, layer_numbers, ordered
 from attnscope.model.architecture.output_attentions import Weights, reported_weights
-from attnscope.model.architecture.rope import TOKENS, kept_angles, rotary_of
-from attnscope.model.architecture.stacks import Group, grouped, left_out
+from attnscope.model.architecture.rope import TOKENS, buffered_angles, rotary_of
+from attnscope.model.architecture.stacks import Group, calls_not_shown, grouped
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.hidden_states import hidden_difference
 from attnscope.model.hf.module_info import is_encoder_decoder, tolerance_for
@@ -41,8 +41,8 @@ Route = Literal["interface", "reported"]
 _LOG = logging.getLogger(__name__)
 
 
-class NotRunError(UnsupportedError):
-    """A model does not run over what it was given, which it is looked at with first."""
+class ProbeFailedError(UnsupportedError):
+    """The model fails on the input that the probe uses."""
 
 
 _SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
@@ -50,12 +50,18 @@ _SIDES = {"encoder": ("source", "source"), "decoder": ("target", "target"), "cro
 
 @dataclass(frozen=True)
 class StackArchitecture:
-    """One stack of attention layers. All lists are by layer number, with None where a layer has no attention.
+    """One stack of attention layers. All lists are indexed by layer number, with None for layers without attention.
 
-    `numbers[i]` is the layer of the stack's i-th call in a pass. `projections` are the paths of the output projections (W_O),
-    None where no module reads the attention directly; in the layers `gated` it reads it times a gate. `rotary` is how q and k
-    turn. A stack that is `reported` computes its attention outside transformers' attention interface, while others of the
-    model do not.
+    Attributes:
+        numbers: The layer of each call of the stack, in the order of a pass.
+        shapes: Heads and dimensions of each layer.
+        causal: Whether any layer is causal.
+        query_side: The side that the queries come from: `text`, `source`, `target` or `image`.
+        key_side: The side that the keys come from.
+        projections: The paths of the output projections (W_O); None where no module reads the attention directly.
+        rotary: The rotary embedding of q and k.
+        reported: Whether this stack alone bypasses transformers' attention interface, so the model reports its weights.
+        gated: The layers whose projection reads the head outputs times a gate.
     """
 
     numbers: tuple[int, ...]
@@ -71,11 +77,15 @@ class StackArchitecture:
 
 @dataclass(frozen=True)
 class Architecture:
-    """`route` is `interface` where attention goes through transformers' attention interface, else `reported`.
+    """What the probe found out about a model.
 
-    `stacks` are by name, in the order encoder, decoder, cross, vision; `places` tells of each call where it belongs.
-    `hidden_states` is the difference of the capturing (or reporting) pass from an untouched one. Rotations hold for texts that
-    leave the `angles` as the model kept them in the probe. `notes` say what of the model cannot be shown, one sentence each.
+    Attributes:
+        route: `interface` if the attention uses transformers' attention interface, otherwise `reported`.
+        stacks: The stacks by name, in the order encoder, decoder, cross, vision.
+        places: The stack and layer of each call.
+        hidden_states: The difference between the capturing (or reporting) pass and an untouched pass.
+        angles: The rotary angles per token during the probe; `rotary` holds only for inputs that leave them unchanged.
+        notes: One sentence for each part of the model that cannot be shown.
     """
 
     route: Route
@@ -87,11 +97,11 @@ class Architecture:
 
     @property
     def outside(self) -> tuple[str, ...]:
-        """The stacks whose attention the model has to report itself."""
+        """The stacks whose attention weights the model has to report itself."""
         return tuple(name for name, stack in self.stacks.items() if stack.reported)
 
     def renamed(self, old: str, new: str) -> Architecture:
-        """The same with another name for a stack."""
+        """Return a copy with one stack renamed."""
         stacks = {new if name == old else name: stack for name, stack in self.stacks.items()}
         return replace(self, stacks=stacks, places=self.places.renamed(old, new))
 
@@ -104,35 +114,35 @@ class Architecture:
 
 
 def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Architecture:
-    """Run `model` over `inputs`, captured and untouched. Raises `UnsupportedError` where it cannot be shown exactly."""
+    """Run `model` on `inputs`, captured and untouched. Raises `UnsupportedError` if its attention cannot be shown exactly."""
     untouched = _untouched(model, inputs)
-    look = _look(model, inputs, untouched)
-    if not look.calls:
+    probe_pass = _run_probe(model, inputs, untouched)
+    if not probe_pass.calls:
         return _reported(model, inputs, untouched)
-    if look.error is not None and not look.error <= tolerance_for(model):
+    if probe_pass.error is not None and not probe_pass.error <= tolerance_for(model):
         raise UnsupportedError(
-            f"{type(model).__name__} computes something else when its attention is captured (its hidden states differ by "
-            f"{look.error:.2g}), so what would be shown is not what it does."
+            f"The hidden states of {type(model).__name__} change by {probe_pass.error:.2g} when its attention is "
+            "captured, so attnscope cannot show what the model really does."
         )
-    groups = grouped(look.calls, inputs, encoder_decoder=is_encoder_decoder(model))
-    stacks = {name: _stack(group, model, look) for name, group in groups.items()}
+    groups = grouped(probe_pass.calls, inputs, encoder_decoder=is_encoder_decoder(model))
+    stacks = {name: _stack(group, model, probe_pass) for name, group in groups.items()}
     places = {
         id(call): Place(name, number)
         for name, group in groups.items()
         for call, number in zip(group.calls, stacks[name].numbers, strict=True)
     }
-    between, said = left_out(look.calls, groups)
-    places |= {id(call): Place(LEFT_OUT, number) for number, call in enumerate(between)}
-    all_places = Places.of_calls((call.name, places[id(call)]) for call in look.calls)
-    stacks = _with_gates(model, inputs, stacks, all_places, {places[id(call)]: call for call in look.calls})
-    others, notes = _outside(model, inputs, untouched, [name for name in _SIDES if name not in stacks])
+    others, other_notes = calls_not_shown(probe_pass.calls, groups)
+    places |= {id(call): Place(NOT_SHOWN, number) for number, call in enumerate(others)}
+    all_places = Places.of_calls((call.name, places[id(call)]) for call in probe_pass.calls)
+    stacks = _with_gates(model, inputs, stacks, all_places, {places[id(call)]: call for call in probe_pass.calls})
+    outside, outside_notes = _outside(model, inputs, untouched, [name for name in _SIDES if name not in stacks])
     return Architecture(
         route="interface",
-        stacks=ordered({**stacks, **others}),
+        stacks=ordered({**stacks, **outside}),
         places=all_places,
-        hidden_states=look.error,
-        angles=look.angles,
-        notes=(*said, *notes),
+        hidden_states=probe_pass.error,
+        angles=probe_pass.angles,
+        notes=(*other_notes, *outside_notes),
     )
 
 
@@ -143,26 +153,26 @@ def _with_gates(
     places: Places,
     calls: Mapping[Place, Capture],
 ) -> dict[str, StackArchitecture]:
-    """The stacks without the projections that read something else than a head's own output, gated or not."""
+    """Mark gated layers, and drop projections that read neither the head outputs nor the gated head outputs."""
     if all(call.gate is None for call in calls.values()):
         return dict(stacks)
     gated = gated_places(model, inputs, places, {place: call for place, call in calls.items() if place.shown})
     found: dict[str, StackArchitecture] = {}
     for name, stack in stacks.items():
-        strange = {place.layer for place, call in calls.items() if place.stack == name and call.gate is not None} - {
+        not_gated = {place.layer for place, call in calls.items() if place.stack == name and call.gate is not None} - {
             place.layer for place in gated if place.stack == name
         }
         found[name] = replace(
             stack,
-            projections=tuple(None if i in strange else path for i, path in enumerate(stack.projections)),
+            projections=tuple(None if i in not_gated else path for i, path in enumerate(stack.projections)),
             gated=frozenset(place.layer for place in gated if place.stack == name),
         )
     return found
 
 
 @dataclass(frozen=True)
-class _Look:
-    """One captured pass of the probe: its calls, how they turn, and how far its hidden states are from the untouched ones."""
+class _ProbePass:
+    """One captured pass of the probe: its calls, their rotary embeddings, and the error of its hidden states."""
 
     calls: list[Capture]
     rotary: list[Rotary | None]
@@ -171,11 +181,11 @@ class _Look:
     error: float | None
 
     def path(self, module: nn.Module | None) -> str | None:
-        """Where in the model a module is."""
+        """The path of a module in the model."""
         return None if module is None else self.names[id(module)]
 
 
-def _look(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> _Look:
+def _run_probe(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> _ProbePass:
     with prepared_for_capture(model) as clone:
         recorder = Recorder()
         try:
@@ -185,29 +195,29 @@ def _look(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> _Lo
         except Exception:
             if recorder.calls:
                 raise
-            # Attention of its own, which cannot do with the interface's masks (MPT): shown, if at all, as it reports it.
-            _LOG.info("The first look at %s could not capture anything.", type(model).__name__, exc_info=True)
-            return _Look([], [], (), {}, None)
+            # A model with its own attention code that cannot use the interface's masks (MPT) can still report its weights.
+            _LOG.info("The probe of %s could not capture any attention.", type(model).__name__, exc_info=True)
+            return _ProbePass([], [], (), {}, None)
         error, calls = hidden_difference(untouched, captured.output), captured.calls
         rotary = _rotary(clone, inputs, calls) if calls else []
-        return _Look(calls, rotary, kept_angles(clone), recorder.names, error)
+        return _ProbePass(calls, rotary, buffered_angles(clone), recorder.names, error)
 
 
 def _outside(
     model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any, missing: Sequence[str]
 ) -> tuple[dict[str, StackArchitecture], tuple[str, ...]]:
-    """The stacks that did not go through the interface, as the model reports them; and why others are not shown."""
+    """The stacks that bypass the interface, as the model reports them, and notes on those that cannot be shown."""
     if not is_encoder_decoder(model) or not missing:
         return {}, ()
     try:
         found, _, notes = reported_weights(model, inputs, untouched, missing)
-    except UnsupportedError as refused:
-        return {}, (str(refused),)
+    except UnsupportedError as unsupported:
+        return {}, (str(unsupported),)
     return {name: _reported_stack(name, weights, across=True) for name, weights in found.items()}, notes
 
 
-def _stack(group: Group, model: nn.Module, look: _Look) -> StackArchitecture:
-    turns = dict(zip(map(id, look.calls), look.rotary, strict=True))
+def _stack(group: Group, model: nn.Module, probe_pass: _ProbePass) -> StackArchitecture:
+    rotary = dict(zip(map(id, probe_pass.calls), probe_pass.rotary, strict=True))
     kinds = layer_kinds(model.config) if group.query_side == "text" else ()
     numbers, depth = layer_numbers(group.calls, kinds), len(kinds)
     return StackArchitecture(
@@ -216,13 +226,13 @@ def _stack(group: Group, model: nn.Module, look: _Look) -> StackArchitecture:
         causal=group.causal,
         query_side=group.query_side,
         key_side=group.key_side,
-        projections=tuple(by_layer(numbers, [look.path(call.projection) for call in group.calls], depth)),
-        rotary=tuple(by_layer(numbers, [turns[id(call)] for call in group.calls], depth)),
+        projections=tuple(by_layer(numbers, [probe_pass.path(call.projection) for call in group.calls], depth)),
+        rotary=tuple(by_layer(numbers, [rotary[id(call)] for call in group.calls], depth)),
     )
 
 
 def _rotary(clone: nn.Module, inputs: Mapping[str, Tensor], calls: Sequence[Capture]) -> list[Rotary | None]:
-    """How q and k turn in each call, seen in a pass over more tokens."""
+    """The rotary embedding of each call, measured in a pass over more tokens."""
     tokens = min(TOKENS, position_limit(clone)[0] or TOKENS)
     longer = probe_inputs(clone, kind_of(inputs), inputs, tokens=tokens)
     return rotary_of(clone, longer, calls)
@@ -233,11 +243,11 @@ def _untouched(model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
         return run_untouched(model, inputs, output_hidden_states=True)
     except Exception as error:
         made_up = "input_ids" in inputs and "pixel_values" not in inputs
-        given = f"{PROBE_TOKENS} plain token ids" if made_up else "this input"
-        given = "this image" if "pixel_values" in inputs else given
-        kind = UnsupportedError if made_up else NotRunError
+        description = f"{PROBE_TOKENS} plain token ids" if made_up else "this input"
+        description = "this image" if "pixel_values" in inputs else description
+        kind = UnsupportedError if made_up else ProbeFailedError
         raise kind(
-            f"{type(model).__name__} does not run over {given}, which is how a model is looked at first "
+            f"{type(model).__name__} fails on {description}, which attnscope uses to probe the model "
             f"({type(error).__name__}: {error})."
         ) from error
 

@@ -12,7 +12,7 @@ from attnscope.model.hf.module_info import tolerance_for
 
 @dataclass(frozen=True)
 class ProbedModel:
-    """What is run: a module, what its attention looks like for inputs of this kind, and its name for a person."""
+    """A module that is run, its architecture for inputs of this kind, and its display name."""
 
     module: nn.Module
     architecture: Architecture
@@ -20,5 +20,5 @@ class ProbedModel:
 
     @property
     def tolerance(self) -> float:
-        """Largest error that rounding alone explains."""
+        """The largest relative error that rounding alone explains."""
         return tolerance_for(self.module)

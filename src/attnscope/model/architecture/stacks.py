@@ -1,4 +1,4 @@
-"""Which stack each call of the attention function belongs to: found by looking at the lengths of queries and keys."""
+"""Assign each call of the attention function to a stack, by the lengths of its queries and keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attnscope.errors import UnsupportedError
 
 @dataclass(frozen=True)
 class Group:
-    """The calls of one stack, in order, and the token sides of its queries and keys."""
+    """The calls of one stack, in order, and the sides that its queries and keys come from."""
 
     calls: list[Capture]
     query_side: str = "text"
@@ -20,14 +20,14 @@ class Group:
 
     @property
     def causal(self) -> bool:
-        """Whether any layer looks back only."""
+        """Whether any layer is causal."""
         return self.query_side == self.key_side and any(call.causal for call in self.calls)
 
 
 def grouped(calls: Sequence[Capture], inputs: Mapping[str, Any], *, encoder_decoder: bool) -> dict[str, Group]:
-    """The stacks of a pass over `inputs`, by name; a model of images and texts may make calls that are of none of them.
+    """The stacks of a pass on `inputs`, by name. In a model of images and text, some calls may belong to no stack.
 
-    Raises `UnsupportedError` where another model's call is of no stack that is known.
+    Raises `UnsupportedError` if a call of any other model fits no known stack.
     """
     if encoder_decoder:
         return _encoder_decoder(calls, inputs["decoder_input_ids"].shape[1])
@@ -38,10 +38,11 @@ def grouped(calls: Sequence[Capture], inputs: Mapping[str, Any], *, encoder_deco
 
 
 def _with_images(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
-    """The calls of the text and those of the vision tower, told apart by the list of layers they lie in.
+    """Separate the calls of the text from those of the vision tower by the list of layers that they belong to.
 
-    The text is where all queries and keys are the tokens of the text (the last such list, if a tower has as many patches), the
-    tower the first list in which all patches look at each other. Others lie between both (Q-Formers, layers across).
+    The text stack is the last list in which all queries and keys are the tokens of the text (a tower may happen to have as many
+    patches). The tower is the first list in which all patches attend to each other. Other lists (Q-Formers, cross-attention
+    layers) are not shown.
     """
     lists: dict[str, list[Capture]] = {}
     for call in calls:
@@ -53,8 +54,8 @@ def _with_images(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
     ]
     if not of_text:
         raise UnsupportedError(
-            f"This model's attention lies in {len(lists)} parts ({', '.join(lists)}), and none is that of a text with {tokens} "
-            "tokens. Trace a text alone, where the model reads one."
+            f"This model has attention in {len(lists)} lists of layers ({', '.join(lists)}), and none of them "
+            f"attends to the {tokens} tokens of the text. Trace a text without an image, if the model accepts one."
         )
     text = Group(lists.pop(of_text[-1]))
     found = {"decoder" if text.causal else "encoder": text}
@@ -65,33 +66,37 @@ def _with_images(calls: Sequence[Capture], tokens: int) -> dict[str, Group]:
 
 
 def _of_one_side(calls: Sequence[Capture]) -> bool:
-    """Whether all queries look at as many keys, in every layer the same number."""
+    """Whether all calls have as many keys as queries, the same number in every layer."""
     return len({size for call in calls for size in (call.record.queries, call.record.keys)}) == 1
 
 
-def left_out(calls: Sequence[Capture], groups: Mapping[str, Group]) -> tuple[list[Capture], tuple[str, ...]]:
-    """The calls that are in none of the groups, and a sentence about them."""
+def calls_not_shown(calls: Sequence[Capture], groups: Mapping[str, Group]) -> tuple[list[Capture], tuple[str, ...]]:
+    """The calls that belong to none of the groups, and a note about them."""
     inside = {id(call) for group in groups.values() for call in group.calls}
     others = [call for call in calls if id(call) not in inside]
     lists = list(dict.fromkeys(_list_of_layers(call.name) for call in others))
     if not others:
         return [], ()
     return others, (
-        f"The attention in {' and '.join(lists)} is neither of the text nor of the image's patches, so it is not shown.",
+        (
+            f"The attention in {' and '.join(lists)} belongs neither to the text nor to the image patches, so it "
+            "is not shown."
+        ),
     )
 
 
 def _list_of_layers(path: str) -> str:
-    """The path of the list of layers that a module is in: what stands before its last number."""
+    """The path of the list of layers that contains a module: everything before its last number."""
     parts = path.split(".")
     last = max((i for i, part in enumerate(parts) if part.isdigit()), default=len(parts))
     return ".".join(parts[:last])
 
 
 def _encoder_decoder(calls: Sequence[Capture], target: int) -> dict[str, Group]:
-    """Queries and keys of the target: decoder; queries of the target alone: cross; neither: encoder.
+    """Assign calls to stacks by length.
 
-    The source has another length than the target, or a call could not be told from another.
+    Calls with target queries and keys form the decoder, other calls with target queries form cross, and the rest the encoder.
+    The source must be longer or shorter than the target, or the calls could not be told apart.
     """
     encoder, decoder, cross = (
         Group([], "source", "source"),
@@ -105,22 +110,22 @@ def _encoder_decoder(calls: Sequence[Capture], target: int) -> dict[str, Group]:
         elif queries == keys:
             encoder.calls.append(call)
         else:
-            raise _odd(call)
+            raise _unknown_side(call)
     sources = {call.record.keys for call in encoder.calls}
     if len(sources) > 1:
         raise UnsupportedError(
-            f"The layers of this model's encoder have different lengths ({', '.join(map(str, sorted(sources)))} positions), "
-            "which is not shown."
+            f"The layers of this model's encoder have different lengths ({', '.join(map(str, sorted(sources)))} "
+            "positions), which attnscope cannot show."
         )
     odd = next((call for call in cross.calls if sources and call.record.keys not in sources), None)
     if odd is not None:
-        raise _odd(odd)
+        raise _unknown_side(odd)
     found = {"encoder": encoder, "decoder": decoder, "cross": cross}
     return {name: group for name, group in found.items() if group.calls}
 
 
-def _odd(call: Capture) -> UnsupportedError:
+def _unknown_side(call: Capture) -> UnsupportedError:
     return UnsupportedError(
-        f"In {call.name} {call.record.queries} queries look at {call.record.keys} keys, which are neither the positions of the "
-        "source nor those of the target, so this model is not shown."
+        f"In {call.name}, {call.record.queries} queries attend to {call.record.keys} keys, which match neither "
+        "the source nor the target, so attnscope cannot show this model."
     )

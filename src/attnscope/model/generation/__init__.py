@@ -1,1 +1,1 @@
-"""Generating text, and the attention of the run that generated it."""
+"""Generate text and record the attention of the run that generates it."""

@@ -1,4 +1,4 @@
-"""One run of transformers' `generate` on a clone, watched step by step, and one step more that reads the last token."""
+"""Run transformers' `generate` on a clone, record it step by step, and add one step that reads the last token."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from attnscope.capture import accepted
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.errors import AttnscopeError, UnsupportedError
 from attnscope.model.generation.result import GenerationSettings
-from attnscope.model.generation.sampling import Drawing
+from attnscope.model.generation.sampling import SamplingProcessor
 from attnscope.model.hf.verbosity import quiet
 
 OnChoice = Callable[[int, Tensor], bool]
-"""Told of a new token's id and the model's logits [vocab] for its place; answers whether to stop here."""
+"""Called with a new token's id and the model's logits [vocab] for its position; returns whether to stop here."""
 
-_GREEDY: dict[str, Any] = {
+_ONE_RUN: dict[str, Any] = {
     "do_sample": False,
     "num_beams": 1,
     "num_return_sequences": 1,
@@ -36,24 +36,26 @@ _GREEDY: dict[str, Any] = {
     "output_scores": False,
     "output_logits": False,
 }
-"""What a generation config may say that would be no single run of one step after another."""
+"""Overrides for generation configs that would not be a single run of one step after another."""
 
-_KEPT = frozenset(
+_EVERY_STEP = frozenset(
     {
         "past_key_values", "cache_params", "use_cache", "logits_to_keep", "return_dict", "encoder_outputs", "attention_mask",
         "decoder_attention_mask", "encoder_hidden_states", "encoder_attention_mask",
     }
 )  # fmt: skip
-"""What a model is given in every step; images and the like belong to the first."""
+"""Arguments that the model receives in every step; images and the like belong to the first step only."""
 
-_LAST = ("position_ids", "decoder_position_ids", "cache_position", "token_type_ids", "mm_token_type_ids")
+_PER_POSITION = ("position_ids", "decoder_position_ids", "cache_position", "token_type_ids", "mm_token_type_ids")
 
 
 @dataclass(frozen=True)
 class Run:
-    """`ids` [1, tokens] are all that the decoder has read: prompt and continuation. `last` are its logits for what follows.
+    """The result of a run.
 
-    `ended` says whether the model's own end of text came last.
+    `ids` [1, tokens] are all tokens that the decoder has read: prompt and continuation. `prompt` is the number of prompt
+    tokens, and `last` [vocab] are the logits for the token after the last one. `ended` says whether the last token is the
+    model's end-of-text token.
     """
 
     ids: Tensor
@@ -63,12 +65,12 @@ class Run:
 
 
 class Watch:
-    """Hooks on a clone that tell the recorder of each pass and keep how it was called and what it gave last."""
+    """Hooks on a clone that announce each pass to the recorder, and keep its arguments and last logits."""
 
     def __init__(self, clone: nn.Module, recorder: StepsRecorder) -> None:
         self.called: dict[str, Any] = {}
         self.logits: Tensor | None = None
-        self.read = 0
+
         self._recorder = recorder
         self._handles = [
             clone.register_forward_pre_hook(self._before, with_kwargs=True),
@@ -83,7 +85,7 @@ class Watch:
         self.logits = output.logits[0, -1].detach().float().cpu()
 
     def close(self) -> None:
-        """Stop watching."""
+        """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
 
@@ -106,31 +108,31 @@ def run_steps(
     settings: GenerationSettings,
     on_choice: OnChoice,
 ) -> Run:
-    """Generate from `inputs` on a clone inside `capturing`. Raises `UnsupportedError` where the model's `generate` fails."""
+    """Generate from `inputs` on a clone inside `capturing`. Raises `UnsupportedError` if the model's `generate` fails."""
     watch = Watch(clone, recorder)
     generator: Any = clone
-    drawing = LogitsProcessorList([] if settings.sampling is None else [Drawing(settings.sampling)])
-    # As a tensor: given the number 1, models whose last layers share keys (Gemma 4) compute these for one query.
+    processors = LogitsProcessorList([] if settings.sampling is None else [SamplingProcessor(settings.sampling)])
+    # a tensor, because with the number 1, models whose last layers share keys (Gemma 4) run these for one query
     keep = accepted(clone, logits_to_keep=torch.tensor([-1]))
     try:
         with quiet():
             output = generator.generate(
                 **inputs,
                 **keep,
-                **_GREEDY,
+                **_ONE_RUN,
                 use_cache=True,
                 max_new_tokens=settings.max_new_tokens,
-                logits_processor=drawing,
+                logits_processor=processors,
                 stopping_criteria=StoppingCriteriaList([_Stop(watch, on_choice)]),
             )
             ids: Tensor = output.sequences
             prompt = ids.shape[1] - (recorder.step + 1)
-            clone(**_one_more(watch.called, ids))
+            clone(**_arguments_for_last(watch.called, ids))
     except AttnscopeError:
         raise
     except Exception as error:
         raise UnsupportedError(
-            f"{type(clone).__name__} does not generate text from this input ({type(error).__name__}: {error})."
+            f"{type(clone).__name__} cannot generate text from this input ({type(error).__name__}: {error})."
         ) from error
     finally:
         watch.close()
@@ -140,23 +142,23 @@ def run_steps(
     return Run(ids, prompt, watch.logits, ended)
 
 
-def _one_more(called: Mapping[str, Any], ids: Tensor) -> dict[str, Any]:
-    """How the model is called to read the last of `ids`, from how it was called for the token before."""
+def _arguments_for_last(called: Mapping[str, Any], ids: Tensor) -> dict[str, Any]:
+    """The model's arguments for reading the last of `ids`, from those for the token before."""
     name = "decoder_input_ids" if "decoder_input_ids" in called else "input_ids"
     cached = called.get("past_key_values", called.get("cache_params")) is not None
-    given: dict[str, Any] = {key: value for key, value in called.items() if key in _KEPT}
-    given[name] = ids[:, -1:] if cached else ids
+    arguments: dict[str, Any] = {key: value for key, value in called.items() if key in _EVERY_STEP}
+    arguments[name] = ids[:, -1:] if cached else ids
     mask = "decoder_attention_mask" if name == "decoder_input_ids" else "attention_mask"
-    if isinstance(given.get(mask), Tensor):
-        given[mask] = _longer(given[mask], 0)
-    for key in _LAST:
+    if isinstance(arguments.get(mask), Tensor):
+        arguments[mask] = _extended(arguments[mask], 0)
+    for key in _PER_POSITION:
         value = called.get(key)
         if isinstance(value, Tensor):
-            grown = _longer(value, 0 if "type" in key else 1)
-            given[key] = grown[..., -1:] if cached else grown
-    return given
+            grown = _extended(value, 0 if "type" in key else 1)
+            arguments[key] = grown[..., -1:] if cached else grown
+    return arguments
 
 
-def _longer(value: Tensor, step: int) -> Tensor:
-    """One more column, the last one plus `step`."""
+def _extended(value: Tensor, step: int) -> Tensor:
+    """Append one column: the last one plus `step`."""
     return torch.cat([value, value[..., -1:] + step], dim=-1)

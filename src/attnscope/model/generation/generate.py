@@ -1,7 +1,7 @@
-"""Generates text on the structural clone and makes the trace of the very run that generated it.
+"""Generate text on a structural clone, and trace the run that generated it.
 
-transformers' own `generate` runs there, so that what a model does to choose its next token (its generation config, its caches,
-its position ids) is what it always does. Each step is captured as it happens (`capture/decode_steps.py`).
+The clone runs transformers' own `generate`, so everything that decides the next token (generation config, caches, position ids)
+is the same as without attnscope. Each step is captured as it runs (`capture/decode_steps.py`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from attnscope.capture import prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.capture.run import capturing
-from attnscope.edits import Edit, Plan
+from attnscope.edits import Edit
+from attnscope.edits.plan import Plan
 from attnscope.errors import TooLongError, UnsupportedError
 from attnscope.model.architecture.probed_model import ProbedModel
-from attnscope.model.architecture.rope import kept_angles
+from attnscope.model.architecture.rope import buffered_angles
 from attnscope.model.generation.decode import Run, run_steps
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
 from attnscope.model.generation.step_recorder import StepRecorder
@@ -44,8 +45,8 @@ from attnscope.types import Observer
 _PER_TOKEN = ("attention_mask", "token_type_ids", "position_ids", "mm_token_type_ids")
 
 
-def as_traced(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inputs as a trace has them: with something for the decoder to read."""
+def _with_decoder_ids(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inputs with something for the decoder to read, as in a trace."""
     if not is_encoder_decoder(module) or "decoder_input_ids" in inputs:
         return dict(inputs)
     return {**inputs, "decoder_input_ids": torch.zeros(1, 1, dtype=torch.long)}
@@ -53,7 +54,7 @@ def as_traced(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tens
 
 @dataclass(frozen=True)
 class _Task:
-    """What is to be generated from: the prompt, as inputs on the model's device too, and the model as it is run."""
+    """What to generate from: the prompt, as encoded inputs and as tensors on the model's device, and the probed model."""
 
     handle: ModelHandle
     encoded: ModelInputs
@@ -63,16 +64,19 @@ class _Task:
 
     @property
     def module(self) -> nn.Module:
-        """What is run."""
+        """The module that runs."""
         return self.probed.module
 
     @property
     def read(self) -> Reader:
-        """From a token id to the token as a person reads it."""
+        """A function from a token id to a readable token."""
         return self.handle.preprocessor.read
 
     def plan(self, new: int) -> Plan | None:
-        """The plan of the edits for so many new tokens: positions count from the prompt's first token, words are the prompt's."""
+        """The plan of the edits for up to `new` new tokens. Positions count from the first token of the prompt.
+
+        Words are looked up in the prompt.
+        """
         encoded = self.encoded
         sizes = {side: len(tokens) for side, tokens in encoded.sides.items()}
         if is_encoder_decoder(self.module):
@@ -99,27 +103,28 @@ def generate(
     on_token: OnToken | None = None,
     observer: Observer | None = None,
 ) -> Generation:
-    """What `Model.generate` does, with settings that were checked before.
+    """Implement `Model.generate`, with settings that were validated before.
 
-    Raises `UnsupportedError` for a model that generates nothing, `InputError` for a text that cannot be used.
+    Raises `UnsupportedError` for a model that cannot generate text, `InputError` for a text that cannot be used.
     """
     _check_generates(handle.module)
     encoded = text if isinstance(text, ModelInputs) else handle.preprocessor.encode_prompt(text, pair, target)
     inputs = handle.preprocessor.tensors(encoded)
-    probed = handle.probed_for(as_traced(handle.module, inputs))
+    probed = handle.probed_for(_with_decoder_ids(handle.module, inputs))
     task = _Task(handle, encoded, inputs, probed, edits)
-    _check_room(task.module, encoded, settings.max_new_tokens)
+    _check_length(task.module, encoded, settings.max_new_tokens)
     plan = task.plan(settings.max_new_tokens)
     task = replace(task, edits=() if plan is None else plan.edits)
     recorder = StepRecorder(handle.tokenizer, task.read, settings, on_token)
-    made = _captured(task, recorder, plan, observer)
-    trace = _afterwards(task, made.run, observer) if made.stacks is None else _trace(task, made, made.stacks, recorder)
-    return recorder.generation(made.run, trace)
+    captured = _captured(task, recorder, plan, observer)
+    if captured.stacks is None:
+        return recorder.generation(captured.run, _trace_afterwards(task, captured.run, observer))
+    return recorder.generation(captured.run, _trace(task, captured, captured.stacks, recorder))
 
 
 @dataclass(frozen=True)
-class _Made:
-    """A run and what was captured of it: no stacks where that cannot be shown, and has to be looked at once more."""
+class _CapturedRun:
+    """A run and what was captured of it. `stacks` is None if the steps cannot be shown and the text must be traced afterwards."""
 
     run: Run
     stacks: dict[str, TracedStack] | None
@@ -128,7 +133,7 @@ class _Made:
     warnings: tuple[str, ...] = ()
 
 
-def _captured(task: _Task, recorder: StepRecorder, plan: Plan | None, observer: Observer | None) -> _Made:
+def _captured(task: _Task, recorder: StepRecorder, plan: Plan | None, observer: Observer | None) -> _CapturedRun:
     architecture = task.probed.architecture
     shown = architecture.route == "interface" and not architecture.outside
     with prepared(task.module, NAME if shown else None) as clone:
@@ -139,37 +144,37 @@ def _captured(task: _Task, recorder: StepRecorder, plan: Plan | None, observer: 
                 run = run_steps(clone, steps, task.inputs, recorder.settings, recorder.choose)
         finally:
             base.close()
-        turning = kept_angles(clone) == architecture.angles
+        same_angles = buffered_angles(clone) == architecture.angles
     calls = steps.joined()
     certificate = certify(calls, task.probed.tolerance)
     if not shown or not certificate.ok:
-        return _Made(run, None, certificate, base)
+        return _CapturedRun(run, None, certificate, base)
     stacks = stacks_of(task.probed, calls)
-    if turning:
+    if same_angles:
         stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
-    return _Made(run, stacks, certificate, base, (*(plan.warnings if plan else ()), *steps.notes))
+    return _CapturedRun(run, stacks, certificate, base, (*(plan.warnings if plan else ()), *steps.notes))
 
 
-def _trace(task: _Task, made: _Made, stacks: dict[str, TracedStack], recorder: StepRecorder) -> Trace:
-    run = made.run
-    whole, inputs = _whole(task, run), _longer(task.module, task.inputs, run.ids)
+def _trace(task: _Task, captured: _CapturedRun, stacks: dict[str, TracedStack], recorder: StepRecorder) -> Trace:
+    run = captured.run
+    whole, inputs = _whole(task, run), _extended(task.module, task.inputs, run.ids)
     check_sizes(stacks, {side: len(tokens) for side, tokens in whole.sides.items()}, task.handle.title)
     generated = {"prompt": run.prompt, "tokens": run.ids.shape[1] - run.prompt, **recorder.settings.described()}
     return Trace(
         sides=whole.sides,
         stacks=stacks,
-        certificate=made.certificate,
+        certificate=captured.certificate,
         provenance={**provenance(task.handle, whole, inputs, task.edits), "generated": generated},
-        warnings=[*whole.warnings, *made.warnings, *task.probed.architecture.notes],
+        warnings=[*whole.warnings, *captured.warnings, *task.probed.architecture.notes],
         edits=task.edits,
         next_tokens=[(token.text, token.id, probability) for token, probability in recorder.most_probable(run.last)],
-        logits=lazy_logits(task.module, inputs, made.base, run.last),
+        logits=lazy_logits(task.module, inputs, captured.base, run.last),
         inputs=inputs,
     )
 
 
-def _afterwards(task: _Task, run: Run, observer: Observer | None) -> Trace:
-    """A trace of the whole text in one pass, where the steps themselves cannot be shown."""
+def _trace_afterwards(task: _Task, run: Run, observer: Observer | None) -> Trace:
+    """Trace the whole text in one pass, if the steps themselves cannot be shown."""
     ids: list[int] = run.ids[0].tolist()
     source: Any = ids
     target: list[int] | None = None
@@ -178,7 +183,9 @@ def _afterwards(task: _Task, run: Run, observer: Observer | None) -> Trace:
         target = ids
     trace = trace_of(task.handle, source, target=target, edits=task.edits, observer=observer)
     assert isinstance(trace, Trace)
-    trace.warnings.append("The attention is that of one pass over the whole text, made after it was written.")
+    trace.warnings.append(
+        "The attention comes from one pass over the whole text after it was generated, not from the generation steps."
+    )
     return trace
 
 
@@ -186,24 +193,24 @@ def _check_generates(module: nn.Module) -> None:
     can: Any = getattr(module, "can_generate", None)
     if not callable(getattr(module, "generate", None)) or (callable(can) and not can()):
         raise UnsupportedError(
-            f"{type(module).__name__} generates no text: it does not predict the next token. Trace it instead, or load the model "
-            "with a head that does (`AutoModelForCausalLM`)."
+            f"{type(module).__name__} cannot generate text, because it does not predict the next token. Trace a "
+            "text instead, or load the model with a language modeling head (`AutoModelForCausalLM`)."
         )
 
 
-def _check_room(module: nn.Module, encoded: ModelInputs, new: int) -> None:
+def _check_length(module: nn.Module, encoded: ModelInputs, new: int) -> None:
     limit, hard = position_limit(module)
     side = encoded.tokens if not is_encoder_decoder(module) else encoded.target_tokens or ()
     here = max(len(side), 1)
     if hard and limit is not None and here + new > limit:
         raise TooLongError(
-            f"{here:,} tokens and {new:,} new ones are more than the {limit:,} positions that this model has. Shorten the "
-            "text, or ask for fewer new tokens."
+            f"The text has {here:,} tokens. With {new:,} new ones that is more than the {limit:,} positions of "
+            "this model. Shorten the text, or request fewer new tokens."
         )
 
 
 def _whole(task: _Task, run: Run) -> ModelInputs:
-    """Prompt and continuation as one input. What continues a chat is the assistant's."""
+    """Prompt and continuation as one input. In a chat, the continuation belongs to the assistant."""
     read, encoded = task.read, task.encoded
     if is_encoder_decoder(task.module):
         return replace(encoded, target_tokens=[read(one) for one in run.ids[0].tolist()])
@@ -213,18 +220,18 @@ def _whole(task: _Task, run: Run) -> ModelInputs:
     return replace(encoded, tokens=[*encoded.tokens, *new])
 
 
-def _longer(module: nn.Module, inputs: Mapping[str, Tensor], ids: Tensor) -> dict[str, Tensor]:
+def _extended(module: nn.Module, inputs: Mapping[str, Tensor], ids: Tensor) -> dict[str, Tensor]:
     """The inputs of one pass over prompt and continuation."""
     if is_encoder_decoder(module):
         own = {name: value for name, value in inputs.items() if not name.startswith("decoder_")}
         return {**own, "decoder_input_ids": ids}
     more = ids.shape[1] - inputs["input_ids"].shape[1]
-    grown = {name: _grown(name, inputs[name], more) for name in _PER_TOKEN if name in inputs}
+    grown = {name: _extend(name, inputs[name], more) for name in _PER_TOKEN if name in inputs}
     return {**inputs, "input_ids": ids, **grown}
 
 
-def _grown(name: str, value: Tensor, more: int) -> Tensor:
-    """An input for every token, for `more` tokens: positions go on, new tokens are seen and are text."""
+def _extend(name: str, value: Tensor, more: int) -> Tensor:
+    """Extend a per-token input by `more` tokens: positions continue, and the new tokens are unmasked text."""
     last, steps = value[..., -1:], torch.arange(1, more + 1, device=value.device)
     if name == "position_ids":
         fresh = last + steps

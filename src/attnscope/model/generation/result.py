@@ -1,4 +1,4 @@
-"""What a generation gives: the new tokens, how probable each was, and the trace; and how much is asked for."""
+"""The result of a generation, and the settings that it was requested with."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ OnToken = Callable[["Step"], None]
 
 @dataclass(frozen=True)
 class Step:
-    """One new token. `probability` and `rank` (from 1) are the model's own: softmax of its logits, before any sampling setting.
+    """One generated token.
 
-    `top` are the most probable tokens at that place with their probabilities, the most probable one first.
+    Attributes:
+        token: The token.
+        probability: The model's own probability of this token: softmax of its logits, before any sampling setting.
+        rank: Its rank in these probabilities, starting at 1.
+        top: The most probable tokens at this position with their probabilities, the most probable first.
     """
 
     token: Token
@@ -31,12 +35,17 @@ class Step:
 
 @dataclass(frozen=True, repr=False)
 class Generation:
-    """What a model wrote, and its attention while it did.
+    """A generated text, with the attention of the run that generated it.
 
-    `text` is the continuation without special tokens, `tokens` are all new tokens, and `steps` says of each how probable it
-    was. `trace` holds prompt and continuation, the last new token too (one step more reads it, so that its attention and
-    what would follow it are known). `stopped` says why it ended: `length` (as many tokens as asked for), `end` (the model's
-    own end of text) or `stop` (a stop string, which is part of the text).
+    Positions in the trace count from the first token of the prompt. `trace.next_tokens` is what would follow the last token.
+
+    Attributes:
+        text: The continuation, without special tokens.
+        tokens: All new tokens, special ones included.
+        steps: A `Step` for each new token.
+        stopped: Why the run ended: "length" (`max_new_tokens` reached), "end" (the model's end-of-text token) or "stop" (a stop
+            string, which is part of the text).
+        trace: The trace of prompt and continuation; it contains the last new token too, because one extra step reads it.
     """
 
     text: str
@@ -51,7 +60,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """How much is to be generated, and how: checked."""
+    """Validated settings of a generation."""
 
     max_new_tokens: int
     sampling: Sampling | None
@@ -68,21 +77,21 @@ class GenerationSettings:
         seed: int | None,
         stop: str | Sequence[str],
     ) -> GenerationSettings:
-        """Raises `InputError` for a setting that is none."""
+        """Validate the settings. Raises `InputError` for an invalid one."""
         if not is_whole(max_new_tokens) or max_new_tokens < 1:
-            raise InputError(f"`max_new_tokens` is a number of tokens, at least 1; got {max_new_tokens!r}.")
+            raise InputError(f"`max_new_tokens` must be a whole number of at least 1; got {max_new_tokens!r}.")
         strings = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, (list, tuple)) else ("",)
         if not all(isinstance(one, str) and one for one in strings):
-            raise InputError(f"`stop` is a text, or a list of texts, at which to end; got {stop!r}.")
+            raise InputError(f"`stop` must be a non-empty string or a list of such strings; got {stop!r}.")
         return cls(int(max_new_tokens), Sampling.of(temperature, top_k, top_p, seed), strings)
 
     @property
     def seed(self) -> int | None:
-        """The seed that tokens are drawn with; None where each is the most probable one."""
+        """The random seed; None for greedy decoding."""
         return None if self.sampling is None else self.sampling.seed
 
     def options(self) -> dict[str, Any]:
-        """The settings as the arguments of `Model.generate` that give them again."""
+        """The settings as arguments of `Model.generate` that reproduce them."""
         sampling = {} if self.sampling is None else asdict(self.sampling)
         return {"max_new_tokens": self.max_new_tokens, "stop": self.stop, **sampling}
 

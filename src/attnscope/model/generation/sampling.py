@@ -1,4 +1,4 @@
-"""Sampling: the settings under which tokens are drawn, and the logits processor that draws them."""
+"""Sampling settings, and the logits processor that draws tokens."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWar
 from attnscope.errors import InputError
 from attnscope.validation import is_number, is_whole
 
-_COLDEST = 1e-4
-"""A lower temperature would draw the same token, and divide logits by so little that they overflow."""
+_MIN_TEMPERATURE = 1e-4
+"""A lower temperature would draw the same tokens, and dividing logits by it could overflow."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Draws tokens with the probabilities softmax(logits / temperature).
+    """Draw tokens with probabilities softmax(logits / temperature).
 
-    Only among the `top_k` most probable ones, and the smallest set of tokens that together have the probability `top_p`. The same
-    seed gives the same tokens.
+    Only the `top_k` most probable tokens are candidates, and of them the smallest set whose probabilities sum to at least
+    `top_p`. The same seed gives the same tokens.
     """
 
     temperature: float
@@ -32,30 +32,36 @@ class Sampling:
 
     @classmethod
     def of(cls, temperature: float | None, top_k: int | None, top_p: float | None, seed: int | None) -> Sampling | None:
-        """The sampling that these settings ask for; None (greedy) where all are None, or the temperature is 0.
+        """Validate the settings; None means greedy decoding, if all settings are None or the temperature is 0.
 
-        Raises `InputError` for a setting out of range. Without a seed one is drawn, which a generation's trace records.
+        Raises `InputError` for a setting out of range. Without a seed, a random one is chosen, which the generation's trace
+        records.
         """
         if temperature is not None and not (is_number(temperature) and 0 <= temperature < float("inf")):
-            raise InputError(f"`temperature` is a number above 0 (0 for the most probable token); got {temperature!r}.")
+            raise InputError(
+                f"`temperature` must be a finite number of at least 0 (0 for greedy decoding); got {temperature!r}."
+            )
         if top_k is not None and not (is_whole(top_k) and top_k >= 1):
-            raise InputError(f"`top_k` is a number of tokens, at least 1; got {top_k!r}.")
+            raise InputError(f"`top_k` must be a whole number of at least 1; got {top_k!r}.")
         if top_p is not None and not (is_number(top_p) and 0 < top_p <= 1):
-            raise InputError(f"`top_p` is a probability above 0 and at most 1; got {top_p!r}.")
+            raise InputError(f"`top_p` must be a number above 0 and at most 1; got {top_p!r}.")
         if seed is not None and not (is_whole(seed) and 0 <= seed < 2**63):
-            raise InputError(f"`seed` is a whole number from 0 to 2⁶³ − 1; got {seed!r}.")
+            raise InputError(f"`seed` must be a whole number from 0 to 2⁶³ − 1; got {seed!r}.")
         if temperature == 0 or all(one is None for one in (temperature, top_k, top_p, seed)):
             return None
         return cls(
-            temperature=1.0 if temperature is None else max(float(temperature), _COLDEST),
+            temperature=1.0 if temperature is None else max(float(temperature), _MIN_TEMPERATURE),
             top_k=None if top_k is None else int(top_k),
             top_p=None if top_p is None else float(top_p),
             seed=secrets.randbelow(2**31) if seed is None else int(seed),
         )
 
 
-class Drawing(LogitsProcessor):
-    """Leaves one token possible, drawn as `sampling` says. It has random numbers of its own: the global ones stay as they are."""
+class SamplingProcessor(LogitsProcessor):
+    """A logits processor that leaves only one token possible, drawn as `sampling` specifies.
+
+    It uses its own random number generator, so PyTorch's global one does not change.
+    """
 
     def __init__(self, sampling: Sampling) -> None:
         warpers: list[Any] = [TemperatureLogitsWarper(sampling.temperature)]
@@ -67,7 +73,7 @@ class Drawing(LogitsProcessor):
         self._numbers = torch.Generator().manual_seed(sampling.seed)
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """The scores [batch, vocab] with all but the drawn token at -inf."""
+        """The scores [batch, vocab], with all but the drawn token set to -inf."""
         warped: Tensor = scores
         for warper in self._warpers:
             warped = warper(input_ids, warped)

@@ -1,4 +1,4 @@
-"""Takes down what a run writes, token by token, and says when to stop."""
+"""Record the tokens of a run one by one, and decide when to stop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOP = 5
 
 
 class StepRecorder:
-    """The new tokens of one run. `on_token` is told of each as soon as it is chosen."""
+    """The new tokens of one run. `on_token` is called with each one as soon as it is chosen."""
 
     def __init__(self, tokenizer: Any, read: Reader, settings: GenerationSettings, on_token: OnToken | None) -> None:
         self.settings = settings
@@ -28,7 +28,7 @@ class StepRecorder:
         self._stopped = False
 
     def choose(self, ident: int, logits: Tensor) -> bool:
-        """Take down a token, chosen where the model gave these logits [vocab]. Whether a stop string ends the text here."""
+        """Record a chosen token and the logits [vocab] at its position. Return whether a stop string ends the text here."""
         probability = torch.softmax(logits, dim=-1)[ident]
         rank = 1 + int((logits > logits[ident]).sum())
         step = Step(self._read(ident), float(probability), rank, tuple(self.most_probable(logits)))
@@ -39,12 +39,12 @@ class StepRecorder:
         return self._stopped
 
     def most_probable(self, logits: Tensor) -> list[tuple[Token, float]]:
-        """The most probable next tokens, the first one first."""
+        """The most probable next tokens and their probabilities, the most probable first."""
         top = torch.softmax(logits, dim=-1).topk(min(_TOP, logits.shape[-1]))
         return [(self._read(one), p) for one, p in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
 
     def generation(self, run: Run, trace: Trace) -> Generation:
-        """All of it, when the run is over."""
+        """The finished generation."""
         stopped: Stopped = "stop" if self._stopped else "end" if run.ended else "length"
         tokens = [step.token for step in self._steps]
         return Generation(self._text(), tokens, tuple(self._steps), stopped, trace)

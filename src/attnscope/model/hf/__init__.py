@@ -1,1 +1,1 @@
-"""What is asked of a transformers module, its config and its outputs."""
+"""Read facts from a transformers module, its config and its outputs."""

@@ -1,4 +1,4 @@
-"""How many tokens a model can read, from its config and its tables (never from the tokenizer, which often does not know)."""
+"""How many tokens a model can read, from its config and its position tables, not from its tokenizer (often wrong there)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _TARGET = ("max_decoder_position_embeddings", "max_target_positions")
 
 
 def position_limit(model: nn.Module) -> tuple[int | None, bool]:
-    """(number of positions, whether more are impossible).
+    """The number of positions, and whether that limit is hard.
 
-    A table of learned positions ends; a rotary embedding goes on, only further than the model was trained for.
+    A table of learned positions has a hard end. Rotary embeddings also work for more positions than the model was designed for.
+    The number is None if the model does not state it.
     """
     config: Any = getattr(model, "config", None)
     if config is None:
@@ -36,34 +37,37 @@ def position_limit(model: nn.Module) -> tuple[int | None, bool]:
 
 
 def side_limits(model: nn.Module) -> dict[str, tuple[int | None, bool]]:
-    """`position_limit` of each side: `text`, or `source` and `target`."""
+    """`position_limit` for each side: `text`, or `source` and `target`."""
     if not is_encoder_decoder(model):
         return {"text": position_limit(model)}
     return {"source": _limit_of(model, "get_encoder", _SOURCE), "target": _limit_of(model, "get_decoder", _TARGET)}
 
 
 def _limit_of(model: nn.Module, part: str, names: tuple[str, ...]) -> tuple[int | None, bool]:
-    """The limit of an encoder or a decoder, which some configs name apart."""
+    """The limit of an encoder or a decoder, which some configs state separately."""
     found: Any = getattr(model, part, lambda: None)()
     half = found if isinstance(found, nn.Module) else model
-    own = (getattr(getattr(half, "config", None), name, None) for name in names)
-    named = next((value for value in own if isinstance(value, int) and value > 0), None)
-    return position_limit(half) if named is None else (named, True)
+    values = (getattr(getattr(half, "config", None), name, None) for name in names)
+    limit = next((value for value in values if isinstance(value, int) and value > 0), None)
+    return position_limit(half) if limit is None else (limit, True)
 
 
 def check_length(tokens: int, limit: int | None, *, hard: bool, what: str = "text") -> list[str]:
-    """Raise `TooLongError` where the model has no positions for so many tokens; a warning where it was not trained for them."""
+    """Raise `TooLongError` if the model has too few positions; return a warning if it was designed for fewer tokens."""
     if limit is None or tokens <= limit:
         return []
     if hard:
         error = TooLongError(
-            f"The {what} has {tokens:,} tokens and this model has positions for {limit:,}. "
-            f"Shorten it by {tokens - limit:,} token{'s' if tokens - limit > 1 else ''}.",
+            f"The {what} has {tokens:,} tokens, but this model accepts at most {limit:,}. Shorten it by "
+            f"{tokens - limit:,} token{'s' if tokens - limit > 1 else ''}.",
             fits=limit,
         )
-        if what != "target":  # for who calls from Python; the page has a button for it
-            error.add_note(f"To have it cut, pass `max_tokens={limit}`.")
+        if what != "target":  # for callers from Python; the page has a button for this
+            error.add_note(f"To cut it automatically, pass `max_tokens={limit}`.")
         raise error
     return [
-        f"The {what} has {tokens:,} tokens; this model was made for at most {limit:,}, so attention beyond may mean little."
+        (
+            f"The {what} has {tokens:,} tokens, but this model was designed for at most {limit:,}. Attention at "
+            "later positions may not be meaningful."
+        )
     ]

@@ -1,4 +1,4 @@
-"""What models put out, compared: hidden states of two passes, by stack."""
+"""Compare the hidden states of two forward passes, by stack."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ _LAST = ("last_hidden_state", "encoder_last_hidden_state", "logits")
 
 
 def hidden_difference(first: Any, second: Any) -> float | None:
-    """Largest difference of two outputs' hidden states (or logits) as a part of the largest value; None without any."""
+    """The largest difference between the hidden states (or logits) of two outputs, relative to the largest value.
+
+    None if the outputs contain neither.
+    """
     pairs = list(zip(_states(first), _states(second), strict=True))
     if not pairs:
         return None
@@ -20,9 +23,9 @@ def hidden_difference(first: Any, second: Any) -> float | None:
 
 
 def differences_by_layer(untouched: Any, captured: Any, stack: str, depth: int) -> dict[int, float]:
-    """The difference of the hidden states after each of the `depth` layers of a stack, as a part of the largest value.
+    """The relative difference of the hidden states after each of the `depth` layers of a stack.
 
-    Without one state a layer, all layers carry the largest difference.
+    If there is not one state per layer, every layer gets the largest difference.
     """
     first, second = states_of(untouched, stack), states_of(captured, stack)
     if not first:
@@ -34,7 +37,7 @@ def differences_by_layer(untouched: Any, captured: Any, stack: str, depth: int) 
 
 
 def states_of(output: Any, stack: str) -> list[Tensor]:
-    """The hidden states that an output holds of a stack; cross attention lies in the decoder's layers."""
+    """The hidden states of a stack in a model output; those of cross-attention are the decoder's."""
     names = {"encoder": "encoder_hidden_states", "decoder": "decoder_hidden_states", "cross": "decoder_hidden_states"}
     for name in (names.get(stack, "hidden_states"), "hidden_states"):
         states = getattr(output, name, None)
@@ -44,7 +47,7 @@ def states_of(output: Any, stack: str) -> list[Tensor]:
 
 
 def relative(one: Tensor, other: Tensor) -> float:
-    """max |one - other| / max |one|, in float32."""
+    """The largest difference relative to the largest value, max |one - other| / max |one|, in float32."""
     one, other = one.float(), other.float()
     scale = float(one.abs().max()) if one.numel() else 0.0
     difference = float((one - other).abs().max()) if one.numel() else 0.0

@@ -1,4 +1,4 @@
-"""What one wants to know of a model as a module: its dtype, its device, its vocabularies, what its forward takes."""
+"""Facts about a model as a module: its dtype, its device, its vocabulary sizes, the arguments of its forward method."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from attnscope.trace.certificate import tolerance_of
 
 
 def first_dtype(model: nn.Module) -> torch.dtype:
-    """The dtype of the first floating-point parameter."""
+    """The dtype of the first floating-point parameter (float32 if there is none)."""
     return next((p.dtype for p in model.parameters() if p.dtype.is_floating_point), torch.float32)
 
 
 def input_device(model: nn.Module) -> torch.device:
-    """Where a model wants its inputs: where its first weight is, or where accelerate brings it for the pass."""
+    """The device on which a model expects its inputs: that of its first weight, or the one accelerate uses for the pass."""
     for module in model.modules():
         hook = getattr(module, "_hf_hook", None)
         execution = getattr(hook, "execution_device", None)
@@ -27,15 +27,16 @@ def input_device(model: nn.Module) -> torch.device:
 
 
 def is_encoder_decoder(model: nn.Module) -> bool:
-    """Whether the model reads a source with an encoder and writes a target with a decoder that looks at it."""
+    """Whether the model reads a source with an encoder and writes a target with a decoder that attends to the source."""
     if not getattr(model.config, "is_encoder_decoder", False):
         return False
-    names = inspect.signature(model.forward).parameters  # the config of a whole model may be that of its decoder alone
+    # a decoder-only part may share the config of the whole encoder-decoder model
+    names = inspect.signature(model.forward).parameters
     return "decoder_input_ids" in names or "input_ids" not in names
 
 
 def vocabulary_size(model: nn.Module) -> int | None:
-    """How many token ids the model has an embedding for; None where it has no table of them (characters, hashes)."""
+    """The number of token ids that the model has embeddings for; None if it has no embedding table (characters, hashes)."""
     try:
         embeddings: Any = model.get_input_embeddings()  # pyright: ignore[reportCallIssue]
     except (AttributeError, NotImplementedError):
@@ -44,7 +45,7 @@ def vocabulary_size(model: nn.Module) -> int | None:
 
 
 def target_vocabulary_size(model: nn.Module) -> int | None:
-    """`vocabulary_size` of an encoder-decoder model's target side."""
+    """`vocabulary_size` of the target side of an encoder-decoder model."""
     try:
         decoder: Any = model.get_decoder()  # pyright: ignore[reportCallIssue]
     except (AttributeError, NotImplementedError):
@@ -53,5 +54,5 @@ def target_vocabulary_size(model: nn.Module) -> int | None:
 
 
 def tolerance_for(model: nn.Module) -> float:
-    """Largest error that rounding alone explains in the dtype of a model's weights."""
+    """The largest relative error that rounding alone explains, for the dtype of a model's weights."""
     return tolerance_of(first_dtype(model))

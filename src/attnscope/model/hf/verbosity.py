@@ -1,4 +1,4 @@
-"""Silence for transformers while a local model is read: what matters of its messages becomes errors of ours."""
+"""Silence transformers while a model loads; whatever matters in its messages becomes an error of attnscope."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, cast
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """No progress bars and no warnings of transformers inside; both are as before outside."""
+    """Inside the `with` statement, transformers shows no progress bars and no warnings; then its settings are restored."""
     from transformers import modeling_gguf_pytorch_utils
     from transformers.utils import logging
 
-    loader = cast(Any, modeling_gguf_pytorch_utils)  # draws a bar of its own, which no setting reaches
+    loader = cast(Any, modeling_gguf_pytorch_utils)  # draws its own progress bar, which no setting turns off
     verbosity, bars, gguf_bar = logging.get_verbosity(), logging.is_progress_bar_enabled(), loader.tqdm
     logging.set_verbosity(50)  # CRITICAL, which this module does not export
     logging.disable_progress_bar()

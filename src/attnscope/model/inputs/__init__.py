@@ -1,1 +1,1 @@
-"""Whatever can be traced, as model inputs and the tokens that they stand for."""
+"""Turn everything that can be traced into model inputs and the tokens that they stand for."""

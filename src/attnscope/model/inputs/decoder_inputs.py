@@ -1,8 +1,8 @@
-"""The target side of an encoder-decoder model: what its decoder is given to read.
+"""The target side of an encoder-decoder model: what its decoder reads.
 
-A target text is cut up as the tokenizer does it for targets, and shifted by one to the right as in training: the decoder
-reads its start token and the target without its end, and predicts at each position the next token of the target. Given token
-ids are what the decoder reads, as they are.
+A target text is tokenized the way the tokenizer does it for targets and shifted right by one, as in training: the decoder reads
+its start token and the target without the last token, and predicts the next target token at each position. Token ids are passed
+to the decoder unchanged.
 """
 
 from __future__ import annotations
@@ -27,22 +27,24 @@ Target = str | Sequence[int] | Mapping[str, Any]
 
 _DECODER = "decoder_input_ids"
 _NEW_TOKENS = 20
-"""What `generate` takes where a generation config names no length."""
+"""What `generate` uses if a generation config states no length."""
 
-_OF_TARGET = frozenset({_DECODER, "decoder_attention_mask", "labels"})
+_TARGET_INPUTS = frozenset({_DECODER, "decoder_attention_mask", "labels"})
+
+_EMPTY_TARGET = "The target has no tokens, so there is nothing for the decoder to read."
 
 
-def parted(given: Any, target: Target | None) -> tuple[Any, Target | None]:
-    """Ready inputs without those of the decoder, and the target: `target`, or what the ready inputs hold of one."""
-    if not isinstance(given, Mapping):
-        return given, target
-    inputs = cast("Mapping[str, Any]", given)
-    own = {name: inputs[name] for name in _OF_TARGET if inputs.get(name) is not None}
-    if not own:
-        return given, target
+def split_target(value: Any, target: Target | None) -> tuple[Any, Target | None]:
+    """Split ready inputs into those of the source and the target: `target`, or the decoder inputs among them."""
+    if not isinstance(value, Mapping):
+        return value, target
+    inputs = cast("Mapping[str, Any]", value)
+    decoder = {name: inputs[name] for name in _TARGET_INPUTS if inputs.get(name) is not None}
+    if not decoder:
+        return value, target
     if target is not None:
-        raise InputError(f"The inputs hold a target already ({', '.join(sorted(own))}); leave out `target=`.")
-    return {name: value for name, value in inputs.items() if name not in _OF_TARGET}, own
+        raise InputError(f"The inputs already contain a target ({', '.join(sorted(decoder))}). Omit `target`.")
+    return {name: tensor for name, tensor in inputs.items() if name not in _TARGET_INPUTS}, decoder
 
 
 def with_target(
@@ -53,27 +55,27 @@ def with_target(
     target: Target | None,
     observer: Observer | None = None,
 ) -> ModelInputs:
-    """`source` with what the decoder reads: the target, or the model's own greedy output where there is none.
+    """Add what the decoder reads to `source`: the target, or the model's own greedy output if there is none.
 
-    Raises `UnsupportedError` for a decoder that reads no tokens.
+    Raises `UnsupportedError` for a decoder that does not read tokens.
     """
     if not accepted(model, **{_DECODER: None}):
         raise UnsupportedError(
-            f"The decoder of {type(model).__name__} reads no tokens (there are no `decoder_input_ids`), so what it looks from "
-            "cannot be named, and the model is not shown."
+            f"The decoder of {type(model).__name__} does not read tokens (it takes no `decoder_input_ids`), so "
+            "attnscope cannot name its positions and cannot show this model."
         )
     warnings = list(source.warnings)
     if target is None:
         written, more = greedy(model, source.inputs, tokenizer, observer)
-        given, warnings = {_DECODER: written}, [*warnings, *more]
+        decoder, warnings = {_DECODER: written}, [*warnings, *more]
     else:
-        given = _given(model, tokenizer, target)
-    ids: list[int] = given[_DECODER][0].tolist()
+        decoder = _target_inputs(model, tokenizer, target)
+    ids: list[int] = decoder[_DECODER][0].tolist()
     if not ids:
-        raise InputError("The target has no tokens, so there is nothing for the decoder to read.")
+        raise InputError(_EMPTY_TARGET)
     return replace(
         source,
-        inputs={**source.inputs, **given},
+        inputs={**source.inputs, **decoder},
         warnings=warnings,
         target=target if isinstance(target, str) else None,
         target_tokens=[read(one) for one in ids],
@@ -81,7 +83,7 @@ def with_target(
 
 
 def targets_of(target: Target | Sequence[Target] | None, count: int) -> list[Target | None]:
-    """The targets of a batch of `count` inputs: a list of as many, or none."""
+    """The targets of a batch of `count` inputs: a list of `count` targets, or None for each."""
     if target is None:
         return [None] * count
     listed = isinstance(target, (list, tuple)) and len(target) == count
@@ -91,40 +93,42 @@ def targets_of(target: Target | Sequence[Target] | None, count: int) -> list[Tar
     return list(cast("Sequence[Target]", target))
 
 
-def shifted(model: nn.Module, labels: Tensor) -> Tensor:
-    """What the decoder reads to predict `labels` [1, tokens]: its start token first, and not their last one."""
-    own = getattr(model, "prepare_decoder_input_ids_from_labels", None)
+def shift_right(model: nn.Module, labels: Tensor) -> Tensor:
+    """What the decoder reads in order to predict `labels` [1, tokens]: its start token, then all labels but the last."""
+    prepare = getattr(model, "prepare_decoder_input_ids_from_labels", None)
     start = start_token(model)
-    if own is None or (labels.shape[1] and int(labels[0, 0]) == start):  # Whisper's targets begin with the start token
+    if prepare is None or (
+        labels.shape[1] and int(labels[0, 0]) == start
+    ):  # Whisper's targets begin with the start token
         begun = labels[:, 1:] if labels.shape[1] and int(labels[0, 0]) == start else labels
         first = torch.full((labels.shape[0], 1), start, dtype=torch.long)
         return torch.cat([first, begun[:, :-1].cpu()], dim=1)
-    return own(labels)
+    return prepare(labels)
 
 
 def start_token(model: nn.Module) -> int:
-    """The token that the decoder reads first. Raises `UnsupportedError` where neither of the model's configs names one."""
+    """The token that the decoder reads first. Raises `UnsupportedError` if neither of the model's configs states one."""
     for config in (getattr(model, "generation_config", None), model.config):
         for name in ("decoder_start_token_id", "bos_token_id"):
             found = getattr(config, name, None)
             if isinstance(found, int):
                 return found
     raise UnsupportedError(
-        f"{type(model).__name__} does not say what its decoder reads first (`decoder_start_token_id`), so a target cannot be put "
-        "in. Pass ready inputs with `decoder_input_ids`."
+        f"{type(model).__name__} does not state its decoder's first token (`decoder_start_token_id`), so "
+        "attnscope cannot use this target. Pass ready inputs with `decoder_input_ids`."
     )
 
 
 def greedy(
     model: nn.Module, inputs: Mapping[str, Tensor], tokenizer: Any = None, observer: Observer | None = None
 ) -> tuple[Tensor, list[str]]:
-    """What the decoder has read when the model has written its own greedy output for these inputs, [1, tokens].
+    """What the decoder has read when the model has written its own greedy output for these inputs: [1, tokens], and warnings.
 
-    As `generate(do_sample=False)` writes it, with the lengths of the model's own generation config, in the language that the
-    tokenizer is set to (`tgt_lang`). A closing end token is left out, as nothing is predicted from it.
+    The output is that of `generate(do_sample=False)`, with the length limits of the model's generation config, in the language
+    that the tokenizer is set to (`tgt_lang`). A final end token is dropped, because nothing is predicted from it.
     """
     if not callable(getattr(model, "generate", None)):
-        raise InputError(f"{type(model).__name__} writes no text of its own; pass `target=`.")
+        raise InputError(f"{type(model).__name__} cannot generate a target. Pass `target`.")
 
     def stop(_ids: Tensor, _scores: Any, **_options: Any) -> Tensor:
         if observer is not None and observer.cancelled():
@@ -137,20 +141,20 @@ def greedy(
     main = ready.pop(str(getattr(model, "main_input_name", "input_ids")), None)
     with prepared(model, None) as clone, torch.no_grad():
         writer: Any = clone
-        # Whisper's own way leaves out what its output begins with.
-        usual: Any = GenerationMixin
-        own = getattr(type(clone), "generate", None) is not usual.generate
-        begun = {_DECODER: torch.tensor([_beginning(model, tokenizer)], device=device)} if own else {}
+        # Whisper's own `generate` drops the prefix of its output.
+        mixin: Any = GenerationMixin
+        overridden = getattr(type(clone), "generate", None) is not mixin.generate
+        prefix = {_DECODER: torch.tensor([_prefix(model, tokenizer)], device=device)} if overridden else {}
         try:
-            written = usual.generate(
+            written = mixin.generate(
                 writer,
                 main,
-                **begun,
+                **prefix,
                 **accepted(clone, **ready),
                 do_sample=False,
                 num_beams=1,
                 return_dict_in_generate=False,
-                **_shorter(writer.generation_config, longest),
+                **_length_limit(writer.generation_config, longest),
                 **_language(writer.generation_config, tokenizer),
                 stopping_criteria=StoppingCriteriaList([stop]),
             )
@@ -158,29 +162,31 @@ def greedy(
             raise
         except Exception as error:
             raise UnsupportedError(
-                f"{type(model).__name__} could not write an output of its own ({type(error).__name__}: {error}). Pass `target=`."
+                f"{type(model).__name__} failed to generate a target ({type(error).__name__}: {error}). Pass `target`."
             ) from error
         ends = getattr(writer.generation_config, "eos_token_id", None)
     if written.ndim != 2:
-        raise UnsupportedError(f"{type(model).__name__} writes several tokens at each position, which is not shown.")
+        raise UnsupportedError(
+            f"{type(model).__name__} generates several tokens per position, which attnscope does not support."
+        )
     found = written[:1].cpu()
     stops = set(ends if isinstance(ends, list) else [ends])
     if found.shape[1] > 1 and int(found[0, -1]) in stops:
         return found[:, :-1], []
     return found, [
-        f"The model's own output was cut after {found.shape[1] - 1} tokens, where its generation config ends it; give a target "
-        "for a longer one."
+        f"The model's own output was cut after {found.shape[1] - 1} tokens, the limit in its generation config. "
+        "Pass `target` for a longer one."
     ]
 
 
-def _beginning(model: nn.Module, tokenizer: Any) -> list[int]:
-    """What the output of a model begins with that generates in a way of its own: start, language and task (Whisper)."""
+def _prefix(model: nn.Module, tokenizer: Any) -> list[int]:
+    """The first tokens of the output of a model with its own `generate`: start, language and task (Whisper)."""
     prefix: Any = getattr(tokenizer, "prefix_tokens", None)
     return list(prefix) if prefix else [start_token(model)]
 
 
-def _shorter(config: Any, longest: int | None) -> dict[str, Any]:
-    """A limit for `generate` where it has none of its own, or one beyond the model's positions."""
+def _length_limit(config: Any, longest: int | None) -> dict[str, Any]:
+    """A length limit for `generate`, if the config has none or one beyond the model's positions."""
     own = getattr(config, "max_length", None)
     if own is None and getattr(config, "max_new_tokens", None) is None:
         return {"max_new_tokens": _NEW_TOKENS if longest is None else min(_NEW_TOKENS, longest - 1)}
@@ -188,7 +194,7 @@ def _shorter(config: Any, longest: int | None) -> dict[str, Any]:
 
 
 def _language(config: Any, tokenizer: Any) -> dict[str, Any]:
-    """What tells a model of many languages which one to write in: the token that its output has to begin with."""
+    """The first token of the output that tells a multilingual model which language to write, as a `generate` option."""
     language = getattr(tokenizer, "tgt_lang", None)
     if not isinstance(language, str) or getattr(config, "forced_bos_token_id", None) is not None:
         return {}
@@ -198,24 +204,24 @@ def _language(config: Any, tokenizer: Any) -> dict[str, Any]:
     return {"forced_bos_token_id": ident} if known else {}
 
 
-def _given(model: nn.Module, tokenizer: Any, target: Target) -> dict[str, Tensor]:
+def _target_inputs(model: nn.Module, tokenizer: Any, target: Target) -> dict[str, Tensor]:
     if isinstance(target, str):
-        return {_DECODER: shifted(model, torch.tensor([_target_ids(tokenizer, target)], dtype=torch.long))}
+        return {_DECODER: shift_right(model, torch.tensor([_target_ids(tokenizer, target)], dtype=torch.long))}
     if isinstance(target, Mapping):
-        if target.keys() - _OF_TARGET or (_DECODER in target) == ("labels" in target):
+        if target.keys() - _TARGET_INPUTS or (_DECODER in target) == ("labels" in target):
             raise InputError(
-                "A target of ready inputs holds either `decoder_input_ids` or `labels` (and may hold `decoder_attention_mask`); "
-                f"got {', '.join(sorted(map(str, target))) or 'nothing'}."
+                "A target of ready inputs must contain either `decoder_input_ids` or `labels` (and may contain "
+                f"`decoder_attention_mask`); got {', '.join(sorted(map(str, target))) or 'nothing'}."
             )
         ready = {name: _row(name, value) for name, value in target.items()}
         labels = ready.pop("labels", None)
-        return ready if labels is None else {**ready, _DECODER: shifted(model, labels)}
+        return ready if labels is None else {**ready, _DECODER: shift_right(model, labels)}
     return {_DECODER: _row("target", target)}
 
 
 def _target_ids(tokenizer: Any, target: str) -> list[int]:
     if tokenizer is None:
-        raise MissingError("This model has no tokenizer, so a target text cannot be cut into tokens. Pass token ids.")
+        raise MissingError("This model has no tokenizer, so it cannot tokenize a target text. Pass token ids.")
     require_text(target)
     try:
         return list(tokenizer(text_target=target, verbose=False)["input_ids"])
@@ -224,16 +230,18 @@ def _target_ids(tokenizer: Any, target: str) -> list[int]:
 
 
 def _row(name: str, value: Any) -> Tensor:
-    wanted = f"A target is a text, a list of token ids, or a mapping of ready inputs; got {value!r:.60}."
+    message = f"A target must be a text, a list of token ids, or a mapping of ready inputs; got {value!r:.60}."
     try:
         tensor = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(wanted) from error
+        raise InputError(message) from error
     if not tensor.ndim:
-        raise InputError(wanted)
+        raise InputError(message)
     tensor = tensor[None] if tensor.ndim == 1 else tensor
     if not tensor.numel():
-        raise InputError("The target has no tokens, so there is nothing for the decoder to read.")
+        raise InputError(_EMPTY_TARGET)
     if tensor.ndim != 2 or tensor.shape[0] != 1 or tensor.is_floating_point() or tensor.dtype == torch.bool:
-        raise InputError(f"`{name}` are whole numbers [1, tokens]; got {tensor.dtype} of shape {tuple(tensor.shape)}.")
+        raise InputError(
+            f"`{name}` must be whole numbers [1, tokens]; got {tensor.dtype} of shape {tuple(tensor.shape)}."
+        )
     return tensor.long()

@@ -1,4 +1,4 @@
-"""Model inputs and tokens of an input that is read as text: by its kind, through the tokenizer or as it is."""
+"""Encode an input that is read as text, by its kind: with the tokenizer, or unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from attnscope.errors import InputError
 from attnscope.model.inputs.chat import encode_chat
-from attnscope.model.inputs.features import encode_numbers
+from attnscope.model.inputs.features import encode_features
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.tensors import encode_ids, encode_ready
 from attnscope.model.inputs.text import encode_text
@@ -17,47 +17,47 @@ from attnscope.model.inputs.trace_input import TraceInput, one_pair, type_of
 from attnscope.validation import is_whole
 
 
-def encode(tokenizer: Any, read: Reader, given: TraceInput) -> ModelInputs:
+def encode(tokenizer: Any, read: Reader, trace_input: TraceInput) -> ModelInputs:
     """Model inputs and tokens of one input.
 
-    `read` is what `tokens.reader(tokenizer)` gave (finding out how a tokenizer writes takes a while). `given.pair` is a second
-    sentence, joined in the tokenizer's own pair format. With `given.max_tokens` a longer text is cut. Raises `InputError`
-    where nothing is left to trace, `MissingError` where a string comes without a tokenizer.
+    `read` is the result of `tokens.reader(tokenizer)`, passed in because analyzing a tokenizer takes a while.
+    `trace_input.pair` is a second sentence, joined in the tokenizer's own pair format. With `trace_input.max_tokens`, a longer
+    text is cut. Raises `InputError` if nothing is left to trace, `MissingError` for a string without a tokenizer.
     """
-    most = given.max_tokens
-    if most is not None and not (is_whole(most) and most >= 1):
-        raise InputError(f"`max_tokens` is a number of tokens, at least 1; got {most!r}.")
-    return replace(_encoded(tokenizer, read, given), kind=given.kind)
+    max_tokens = trace_input.max_tokens
+    if max_tokens is not None and not (is_whole(max_tokens) and max_tokens >= 1):
+        raise InputError(f"`max_tokens` must be a whole number of at least 1; got {max_tokens!r}.")
+    return replace(_encoded(tokenizer, read, trace_input), kind=trace_input.kind)
 
 
-def _encoded(tokenizer: Any, read: Reader, given: TraceInput) -> ModelInputs:
-    value, most = given.value, given.max_tokens
-    if given.kind == "text":
-        return encode_text(tokenizer, read, value, one_pair(given.pair), max_tokens=most)
-    if given.pair is not None:
-        raise InputError("A second sentence (`pair`) goes with a text, not with token ids, messages or ready inputs.")
-    match given.kind:
+def _encoded(tokenizer: Any, read: Reader, trace_input: TraceInput) -> ModelInputs:
+    value, max_tokens = trace_input.value, trace_input.max_tokens
+    if trace_input.kind == "text":
+        return encode_text(tokenizer, read, value, one_pair(trace_input.pair), max_tokens=max_tokens)
+    if trace_input.pair is not None:
+        raise InputError("`pair` works only with a text, not with token ids, messages or ready inputs.")
+    match trace_input.kind:
         case "features":
-            return encode_numbers(value)
+            return encode_features(value)
         case "tensors":
             ready = {"input_ids": value} if hasattr(value, "__array__") else value
-            return encode_ready(read, ready, max_tokens=most)
+            return encode_ready(read, ready, max_tokens=max_tokens)
         case "chat":
-            return encode_chat(tokenizer, read, value, max_tokens=most)
+            return encode_chat(tokenizer, read, value, max_tokens=max_tokens)
         case "ids":
             try:
-                return encode_ids(read, value, max_tokens=most)
+                return encode_ids(read, value, max_tokens=max_tokens)
             except TypeError as error:
-                raise _none_of_them(value) from error
+                raise _unknown_kind(value) from error
         case _:
             if isinstance(value, Sequence):
                 texts = cast("Sequence[object]", value)
-                raise InputError(f"One text at a time here; got a list of {len(texts)}.")
-            raise _none_of_them(value)
+                raise InputError(f"Pass a single text; got a list of {len(texts)}.")
+            raise _unknown_kind(value)
 
 
-def _none_of_them(given: object) -> InputError:
+def _unknown_kind(value: object) -> InputError:
     return InputError(
-        "A text is a string, a list of token ids, a list of chat messages, or a mapping of model inputs; got "
-        f"{type_of(given)}."
+        "The input must be a string, a list of token ids, a list of chat messages, or a mapping of model inputs; "
+        f"got {type_of(value)}."
     )

@@ -1,6 +1,6 @@
-"""Ready inputs that are no tokens: sound (Whisper, wav2vec 2.0), patches in rows, states, series.
+"""Ready inputs that are not tokens: audio (Whisper, wav2vec 2.0), rows of patches, hidden states, time series.
 
-How many positions a model makes of them only it knows, so their tokens ("position 3") come from the pass itself.
+Only the model knows how many positions it makes of them, so their tokens ("position 3") are counted in the pass.
 """
 
 from __future__ import annotations
@@ -9,39 +9,34 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from attnscope.errors import InputError
-from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.model_inputs import ModelInputs, as_tensor
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
 
-_NUMBERS = frozenset(
+_FEATURES = frozenset(
     {"input_features", "input_values", "hidden_states", "pixel_values_videos", "past_values", "flattened_patches"}
 )
 
 
-def holds_numbers(given: Mapping[str, Any]) -> bool:
-    """Whether ready inputs are numbers in the place of token ids."""
-    return bool(_NUMBERS & given.keys()) and "input_ids" not in given and "pixel_values" not in given
+def has_features(ready: Mapping[str, Any]) -> bool:
+    """Whether ready inputs contain numbers in place of token ids."""
+    return bool(_FEATURES & ready.keys()) and "input_ids" not in ready and "pixel_values" not in ready
 
 
-def encode_numbers(given: Mapping[str, Any]) -> ModelInputs:
-    """Ready inputs without token ids, a batch of one; their positions come with the pass (`with_positions`)."""
+def encode_features(ready: Mapping[str, Any]) -> ModelInputs:
+    """Encode ready inputs without token ids (a batch of one). Their tokens follow after the pass (`with_positions`)."""
     inputs: dict[str, Tensor] = {}
-    for name, value in given.items():
+    for name, value in ready.items():
         if value is None:
             continue
-        try:
-            inputs[str(name)] = torch.as_tensor(value)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{name!r} is no array of numbers ({error}).") from error
+        inputs[str(name)] = as_tensor(name, value)
     return ModelInputs(inputs, [], [], ready=True)
 
 
 def with_positions(encoded: ModelInputs, stacks: Mapping[str, TracedStack]) -> ModelInputs:
-    """A token for each position of the sides that have none yet, counted in the pass."""
+    """Add a token for each position to the sides that have no tokens yet, counted in the pass."""
     sizes: dict[str, int] = {}
     for stack in stacks.values():
         record = next((one for one in stack.records if one is not None), None)

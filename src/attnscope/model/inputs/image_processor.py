@@ -1,4 +1,4 @@
-"""What turns images into a model's inputs: its own image processor, or plain resizing where there is none."""
+"""Turn images into model inputs: with the model's image processor, or by plain resizing if there is none."""
 
 from __future__ import annotations
 
@@ -18,73 +18,73 @@ from attnscope.model.inputs.patch_grid import grids_of, groups_of
 
 @dataclass(frozen=True)
 class Processors:
-    """What a model came with: its tokenizer, its image processor, and the processor that holds both."""
+    """What a model came with: its tokenizer, its image processor, and the processor that contains both."""
 
     tokenizer: Any = None
     image_processor: Any = None
     processor: Any = None
 
     @classmethod
-    def of(cls, given: Any) -> Processors:
-        """From a tokenizer, an image processor or a full processor of transformers, or None."""
-        if given is None:
+    def of(cls, processor: Any) -> Processors:
+        """Sort a tokenizer, an image processor or a full processor of transformers into its parts; None gives no parts."""
+        if processor is None:
             return cls()
-        image_processor = getattr(given, "image_processor", None)
-        tokenizer = getattr(given, "tokenizer", None)
-        if image_processor is not None and not hasattr(given, "convert_ids_to_tokens"):
-            return cls(tokenizer, image_processor, given)
-        if hasattr(given, "preprocess") and not hasattr(given, "convert_ids_to_tokens"):
-            return cls(image_processor=given)
-        if isinstance(given, nn.Module) or not callable(given):
+        image_processor = getattr(processor, "image_processor", None)
+        tokenizer = getattr(processor, "tokenizer", None)
+        if image_processor is not None and not hasattr(processor, "convert_ids_to_tokens"):
+            return cls(tokenizer, image_processor, processor)
+        if hasattr(processor, "preprocess") and not hasattr(processor, "convert_ids_to_tokens"):
+            return cls(image_processor=processor)
+        if isinstance(processor, nn.Module) or not callable(processor):
             raise InputError(
-                "Beside a model goes its tokenizer, its image processor or its processor, as transformers loads it; got "
-                f"{type(given).__name__}."
+                "The second argument must be the model's tokenizer, image processor or processor, as "
+                f"transformers loads it; got {type(processor).__name__}."
             )
-        return cls(tokenizer if hasattr(given, "feature_extractor") and tokenizer is not None else given)
+        return cls(tokenizer if hasattr(processor, "feature_extractor") and tokenizer is not None else processor)
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Images as a model's inputs, and how they look to it: its pixels after resizing and cropping, normalizing undone."""
+    """Images as model inputs, with the images as the model sees them (after resizing and cropping, normalization undone)."""
 
     inputs: dict[str, Tensor]
-    seen: list[Image.Image]
+    images: list[Image.Image]
     warnings: list[str]
 
 
 def pixels_of(processors: Processors, images: Sequence[Image.Image], config: Any) -> Pixels:
-    """The inputs for images alone, through the image processor; without one, resized and scaled plainly, with a warning."""
+    """The inputs for images without a text. Without an image processor, images are only resized and scaled, with a warning."""
     if processors.image_processor is None:
-        return _plainly(images, config)
+        return _resized(images, config)
     inputs = _tensors(processors.image_processor(images=list(images), return_tensors="pt"))
-    return Pixels(inputs, seen(inputs, processors.image_processor, config), [])
+    return Pixels(inputs, images_from_pixels(inputs, processors.image_processor, config), [])
 
 
 def pixels_with_text(processors: Processors, text: str, images: Sequence[Image.Image], config: Any) -> Pixels:
-    """The inputs for a text with images in it, through the full processor.
+    """The inputs for a text with images, from the full processor.
 
-    Images stand where the text has the processor's placeholder (`<image>`, say), or else before it.
+    Images go where the text has the processor's placeholder (`<image>`, for example), otherwise before the text.
     """
     if processors.processor is None:
         raise InputError(
-            "A text with images needs the model's full processor, which knows where images stand in a text: "
-            "`attnscope.Model(hf_model, processor)`; or pass ready inputs."
+            "A text with images needs the model's full processor, which places the images in the text. Wrap the "
+            "model with `attnscope.Model(hf_model, processor)`, or pass ready inputs."
         )
     placeholder, warnings = placeholder_of(processors.processor), []
     missing = 0 if placeholder is None else len(images) - text.count(placeholder)
     if placeholder is not None and missing > 0:
         text = f"{placeholder * missing}\n{text}"
-        warnings.append(f"The text had no {placeholder}, so the image was put before it.")
+        warnings.append(f"The text has no {placeholder}, so the image was placed before it.")
     try:
         found = processors.processor(text=text, images=list(images), return_tensors="pt")
     except (ValueError, TypeError, IndexError) as error:
-        raise InputError(f"The model's processor does not take this text with this image: {error}.") from error
+        raise InputError(f"The model's processor rejects this text with this image: {error}.") from error
     inputs = _tensors(found)
-    return Pixels(inputs, seen(inputs, processors.image_processor, config), warnings)
+    return Pixels(inputs, images_from_pixels(inputs, processors.image_processor, config), warnings)
 
 
 def placeholder_of(processor: Any) -> str | None:
-    """What a processor wants to be written where an image stands in a text."""
+    """The placeholder that a processor expects in a text in place of an image; None if it has none."""
     for name in ("boi_token", "image_token", "image_placeholder"):
         token = getattr(processor, name, None)
         if token is not None:
@@ -92,11 +92,11 @@ def placeholder_of(processor: Any) -> str | None:
     return None
 
 
-def seen(inputs: Mapping[str, Tensor], image_processor: Any, config: Any) -> list[Image.Image]:
-    """The images in `pixel_values` [..., channel, height, width] with the processor's normalizing undone.
+def images_from_pixels(inputs: Mapping[str, Tensor], image_processor: Any, config: Any) -> list[Image.Image]:
+    """The images in `pixel_values` [..., channel, height, width], with the processor's normalization undone.
 
-    Without a processor the values are stretched to the range of an image. An empty list where the pixels are not laid out
-    as images.
+    Without a processor the values are stretched to the range of an image. The list is empty if the pixels are not laid out as
+    images.
     """
     pixels, grids = inputs.get("pixel_values"), grids_of(inputs, vision_config(config))
     if pixels is None:
@@ -124,21 +124,21 @@ def _image(pixels: Tensor, image_processor: Any) -> Image.Image:
     return Image.fromarray(whole[..., 0] if whole.shape[-1] == 1 else whole).convert("RGB")
 
 
-def _plainly(images: Sequence[Image.Image], config: Any) -> Pixels:
+def _resized(images: Sequence[Image.Image], config: Any) -> Pixels:
     height, width = image_size(config)
     channels = int(getattr(vision_config(config), "num_channels", 3) or 3)
-    made: list[Tensor] = []
+    tensors: list[Tensor] = []
     shown: list[Image.Image] = []
     for image in images:
         resized = image.resize((width, height), Image.Resampling.BICUBIC)
         array = np.asarray(resized.convert("L") if channels == 1 else resized, dtype=np.float32) / 127.5 - 1
-        made.append(torch.from_numpy(array.reshape(height, width, channels)).permute(2, 0, 1).contiguous())
+        tensors.append(torch.from_numpy(array.reshape(height, width, channels)).permute(2, 0, 1).contiguous())
         shown.append(resized)
-    sentence = (
-        f"The model came without an image processor: the image was resized to {width} × {height} pixels and scaled to "
-        "−1 … 1, which may not be what it was trained with."
+    warning = (
+        f"The model has no image processor, so the image was resized to {width} × {height} pixels and scaled to "
+        "−1 … 1. The model may have been trained with other values."
     )
-    return Pixels({"pixel_values": torch.stack(made)}, shown, [sentence])
+    return Pixels({"pixel_values": torch.stack(tensors)}, shown, [warning])
 
 
 def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
-"""The kinds of input that a trace can be made of. `Preprocessor.read_input` decides which one an input is, once.
+"""The kinds of input that a trace can be made from. `Preprocessor.read_input` decides the kind of an input once.
 
-"text"              a text, with `pair` a second sentence                                  inputs/text.py
+"text"              a text, with `pair` as a second sentence                                inputs/text.py
 "chat"              [{"role": "user", "content": "…"}, …], through the chat template       inputs/chat.py
 "ids"               [101, 1996, 102]                                                       inputs/tensors.py
 "tensors"           {"input_ids": …, "attention_mask": …}, or an array of ids              inputs/tensors.py
@@ -9,7 +9,7 @@
 "images"            one image                                                              inputs/image_tokens.py
 "images in text"    a text with images in it                                               inputs/image_tokens.py
 "image tensors"     {"pixel_values": …}, with or without token ids                         inputs/image_tokens.py
-"unknown"           anything else, which `encode` refuses with a sentence
+"unknown"           anything else, for which `encode` raises `InputError`
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One input as the model takes it, with the tokens that it stands for."""
+"""One input in the form that the model takes, with its tokens."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ from attnscope.types import InputImage, Token
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """Model inputs (a batch of one) and the tokens they stand for: of the text, or of an encoder-decoder model's two sides.
+    """Model inputs (a batch of text) and the tokens that they stand for.
 
-    `text` and `pair` are what was given, or what the chat template made of `messages`. `target_tokens` are what the decoder of
-    an encoder-decoder model reads, `target` the text that they were made of. `images` are images as the model sees them,
-    `image_tokens` the positions of the vision tower of a model that reads text as well. `ready` inputs were made elsewhere;
-    `kind` is what was given.
+    Attributes:
+        inputs: The tensors by the names of the forward method's arguments.
+        tokens: The tokens of the text, or of the source of an encoder-decoder model.
+        warnings: What was changed on the way, such as a cut.
+        text: The text, or what the chat template made of `messages`.
+        pair: The second sentence.
+        messages: The messages of a chat.
+        target: The target text.
+        target_tokens: The tokens that the decoder of an encoder-decoder model reads.
+        images: The images as the model sees them.
+        image_tokens: The positions of the vision tower, in a model that also reads text.
+        ready: Whether the inputs were made elsewhere, not by attnscope.
+        kind: The kind of input.
     """
 
     inputs: dict[str, Tensor]
@@ -47,27 +56,37 @@ class ModelInputs:
         return {"source": self.tokens, "target": self.target_tokens}
 
 
+def as_tensor(name: object, value: Any) -> Tensor:
+    """Convert a ready input to a tensor. Raises `InputError` if it is not an array of numbers."""
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"`{name}` must be an array of numbers: {error}.") from error
+
+
 def require_tokens(ids: Sequence[int]) -> None:
-    """Raise `InputError` where there is nothing to trace."""
+    """Raise `InputError` if there is nothing to trace."""
     if not ids:
-        raise InputError("The text has no tokens, so there is nothing to trace. Type at least one character.")
+        raise InputError("The text has no tokens, so there is nothing to trace. Enter at least text character.")
 
 
 def check_ids(ids: Tensor, vocabulary: int | None) -> None:
-    """Raise `InputError` for a token id that the model has no embedding for. A vocabulary of None has no end."""
+    """Raise `InputError` for a token id that the model has no embedding for. With a vocabulary of None, every id is valid."""
     wrong = ids[(ids < 0) | (ids >= (vocabulary or torch.iinfo(torch.int64).max))]
     if wrong.numel():
-        size = "" if vocabulary is None else f" of {vocabulary:,}"
-        raise InputError(f"Token id {int(wrong[0])} is outside the model's vocabulary{size}.")
+        known = "ids start at 0" if vocabulary is None else f"its vocabulary has ids 0 to {vocabulary - 1:,}"
+        raise InputError(f"Token id {int(wrong[0])} does not exist in this model: {known}.")
 
 
-def require_text(*given: str) -> None:
-    """Raise `InputError` for half a surrogate pair: Python's strings hold it, but it is no character."""
-    for one in given:
-        if any("\ud800" <= char <= "\udfff" for char in one):
-            raise InputError("The text holds half of a surrogate pair, which is no character; remove it and try again.")
+def require_text(*texts: str) -> None:
+    """Raise `InputError` for a lone surrogate: Python strings can hold text, but it is not a character."""
+    for text in texts:
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise InputError(
+                "The text contains half of a surrogate pair, which is not a character. Remove it and try again."
+            )
 
 
 def cut_note(before: int, after: int) -> str:
-    """The warning of a trace of a text that was cut."""
+    """The warning for a text that was cut."""
     return f"The text was cut to {after:,} of its {before:,} tokens."

@@ -1,4 +1,4 @@
-"""What of the text a token stands for, where it does not say: unknown words, and bytes that are part of a character."""
+"""The source text of tokens that do not show it: unknown words, and bytes that are part of a character."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from attnscope.types import Token
 
 
-def with_given(tokens: Sequence[Token], encoding: Any, tokenizer: Any, *texts: str) -> list[Token]:
-    """`tokens` with `given` where they are unknown or bytes. `texts` are what was encoded: one text, or two sentences.
+def with_source_text(tokens: Sequence[Token], encoding: Any, tokenizer: Any, *texts: str) -> list[Token]:
+    """Set `given` on tokens that are unknown words or bytes. `texts` is what was encoded: one text, or two sentences.
 
-    A tokenizer that tells no positions leaves them as they are.
+    Tokens stay unchanged if the tokenizer does not report character positions.
     """
     unknown = getattr(tokenizer, "unk_token_id", None)
     backend: Any = next(iter(getattr(encoding, "encodings", None) or ()), None)
@@ -20,7 +20,8 @@ def with_given(tokens: Sequence[Token], encoding: Any, tokenizer: Any, *texts: s
         return list(tokens)
     found: list[Token] = []
     for token, (start, end), sequence in zip(tokens, backend.offsets, backend.sequence_ids, strict=True):
-        said = token.id == unknown or token.raw
-        stretch = texts[sequence][start:end].strip() if said and sequence is not None and sequence < len(texts) else ""
-        found.append(replace(token, given=stretch) if stretch else token)
+        hidden = token.id == unknown or token.raw
+        in_text = hidden and sequence is not None and sequence < len(texts)
+        source = texts[sequence][start:end].strip() if in_text else ""
+        found.append(replace(token, given=source) if source else token)
     return found

@@ -1,9 +1,10 @@
-"""Which pixels each position of a stack stands for, found by looking and not from a table of architectures.
+"""Find the pixels that each position of a stack stands for, by testing the model instead of a table of architectures.
 
-One band of the image after another is changed, and it is watched which positions of the stack's first layer change with it.
-A position that follows exactly the bands of one row and one column is the patch there; one that follows none (a class or
-register token) is a special token; what follows several is a patch pooled from several. For the text of an image-text model
-the layers of its vision tower are left out meanwhile, as they mix all patches: what lies before and after them does not.
+One band of the image after another is changed, and the test records which positions in the stack's first layer change with it.
+A position that changes with exactly the bands of one row and one column is the patch there. A position that never changes (a
+class or register token) is a special token, and one that changes with several bands is a patch pooled from several. For the
+text of an image-text model, the layers of the vision tower are skipped during the test: they mix all patches, while everything
+before and after them does not.
 """
 
 from __future__ import annotations
@@ -22,67 +23,68 @@ from attnscope.model.inputs.patch_grid import Grid, groups_of
 from attnscope.types import Box
 
 _LEAST_CHANGE = 1e-4
-"""A position changed if its state did by more than this share of the largest."""
+"""A position counts as changed if its state changes by more than this fraction of the largest value."""
 
 
 @dataclass(frozen=True)
-class Spot:
+class ImageRegion:
     """The part of an image that one position stands for."""
 
     image: int
     box: Box
 
 
-class _SeenError(Exception):
-    """Ends a pass once the states of interest are there."""
+class _StopPassError(Exception):
+    """End a pass as soon as the states of interest are known."""
 
 
 @dataclass(frozen=True)
-class Lookout:
-    """Where to look: the module whose first argument is watched, and the layers that are left out on the way."""
+class WatchPoint:
+    """Where to watch a pass: the module whose first argument is recorded, and the layers to skip before it."""
 
     path: str
-    left_out: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def layer_path(path: str) -> str:
-    """The path of the layer that an attention module lies in: up to its last number."""
+    """The path of the layer that contains an attention module: everything up to its last number."""
     parts = path.split(".")
     last = max((i for i, part in enumerate(parts) if part.isdigit()), default=len(parts) - 1)
     return ".".join(parts[: last + 1])
 
 
 def patch_size(model: nn.Module, config: Any) -> tuple[int, int] | None:
-    """(height, width) of a patch in pixels: as the config says, else as the convolution that cuts them does."""
-    said = getattr(vision_config(config), "patch_size", None) or getattr(config, "patch_size", None)
-    if isinstance(said, int) and said > 0:
-        return said, said
-    if isinstance(said, list | tuple) and len(said) >= 2:  # pyright: ignore[reportUnknownArgumentType]
-        return int(said[-2]), int(said[-1])  # pyright: ignore[reportUnknownArgumentType]
+    """(height, width) of a patch in pixels, from the config or else from the convolution that makes the patches."""
+    size = getattr(vision_config(config), "patch_size", None) or getattr(config, "patch_size", None)
+    if isinstance(size, int) and size > 0:
+        return size, size
+    if isinstance(size, list | tuple) and len(size) >= 2:  # pyright: ignore[reportUnknownArgumentType]
+        return int(size[-2]), int(size[-1])  # pyright: ignore[reportUnknownArgumentType]
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size == module.stride and module.in_channels in (1, 3):
             return module.kernel_size[0], module.kernel_size[1]
     return None
 
 
-def spots(
+def image_regions(
     clone: nn.Module,
     inputs: Mapping[str, Tensor],
-    lookout: Lookout,
+    watch_point: WatchPoint,
     patch: tuple[int, int],
     grids: Sequence[Grid] | None = None,
-) -> list[Spot | None] | None:
-    """For every position of the stack the part of an image it stands for, None for those that no pixel changes.
+) -> list[ImageRegion | None] | None:
+    """The part of an image that each position of a stack stands for; None for positions that no pixel changes.
 
-    `inputs` has `pixel_values` [..., channel, height, width], or the patches of `grids`, and what else the model needs; `clone`
-    is a structural clone. None where positions do not stand for separate rectangles of it.
+    `inputs` contains `pixel_values` [..., channel, height, width], or the patches of `grids`, and everything else that the
+    model needs. `clone` is a structural clone. The result is None if positions do not stand for separate rectangles of an
+    image.
     """
     pixels = inputs["pixel_values"]
     shape = groups_of(pixels).shape if grids else (-1, *pixels.shape[-3:])
     images = range(pixels.numel() // pixels.shape[-3:].numel()) if not grids else ()
     bands = [_bands_of_grid(grid) for grid in grids] if grids else [_bands(i, shape[1:], patch) for i in images]
     base = torch.rand(pixels.shape, generator=torch.Generator().manual_seed(7)).to(pixels) * 2 - 1
-    with _states(clone, inputs, lookout) as states:
+    with _states(clone, inputs, watch_point) as states:
         before = states(base)
         scale = float(before.abs().max()) or 1.0
 
@@ -92,7 +94,7 @@ def spots(
             after = states(part.reshape(pixels.shape))
             return ((after - before).abs().amax(-1) > _LEAST_CHANGE * scale).cpu()
 
-        found: list[Spot | None] = [None] * before.shape[0]
+        found: list[ImageRegion | None] = [None] * before.shape[0]
         for image, (of_rows, of_columns) in enumerate(bands):
             rows = [changed(band) for band in of_rows]
             columns = [changed(band) for band in of_columns]
@@ -103,139 +105,149 @@ def spots(
                 if y is None or x is None or found[position] is not None or not y or not x:
                     return None
                 box = (x[0] * patch[1], y[0] * patch[0], x[1] * patch[1], y[1] * patch[0])
-                found[position] = Spot(image, box)
-    return found if _apart(found) else None
+                found[position] = ImageRegion(image, box)
+    return found if _disjoint(found) else None
 
 
 _Band = tuple[int | slice | Tensor, ...]
 _Bands = tuple[list[_Band], list[_Band]]
-"""Where the patches of each row and of each column of an image lie in all pixels."""
+"""Where the patches of each row and of each column of an image are in all pixels."""
 
 
 def _bands(image: int, shape: Sequence[int], patch: tuple[int, int]) -> _Bands:
-    """Of an image [channel, height, width]."""
+    """The bands of an image [channel, height, width]."""
     whole, (height, width) = slice(None), patch
     rows: list[_Band] = [(image, whole, slice(y, y + height), whole) for y in range(0, shape[1] - height + 1, height)]
     return rows, [(image, whole, whole, slice(x, x + width)) for x in range(0, shape[2] - width + 1, width)]
 
 
 def _bands_of_grid(grid: Grid) -> _Bands:
-    """Of patches one after another [group, patch, number]."""
+    """The bands of patches in a sequence [group, patch, number]."""
     places = grid.places
     return [(grid.group, row) for row in places], [(grid.group, column) for column in places.T]
 
 
 def special_names(
-    clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout, free: Sequence[int]
+    clone: nn.Module, inputs: Mapping[str, Tensor], watch_point: WatchPoint, unchanged: Sequence[int]
 ) -> dict[int, str]:
-    """Names of the positions `free`, which no pixel changes: those of the learned vectors that they come from."""
+    """Names of the positions `unchanged`, which no pixel changes: those of the learned vectors that they come from."""
     found: dict[int, str] = {}
-    with _states(clone, inputs, lookout) as states:
+    with _states(clone, inputs, watch_point) as states:
         before = states(inputs["pixel_values"])
         for path, parameter in list(clone.named_parameters()):
-            name = _KINDS.get(next((word for word in _KINDS if word in path.rsplit(".", 1)[-1]), ""))
+            name = _SPECIAL_NAMES.get(next((word for word in _SPECIAL_NAMES if word in path.rsplit(".", 1)[-1]), ""))
             if name is None or parameter.is_meta:
                 continue
             owner, own = clone.get_submodule(path.rpartition(".")[0]), path.rpartition(".")[2]
-            setattr(owner, own, nn.Parameter(_moved(parameter), requires_grad=False))
+            setattr(owner, own, nn.Parameter(_perturbed(parameter), requires_grad=False))
             try:
                 after = states(inputs["pixel_values"])
             finally:
                 setattr(owner, own, parameter)
-            moved = [i for i in free if bool((after[i] != before[i]).any())]
+            moved = [i for i in unchanged if bool((after[i] != before[i]).any())]
             for number, position in enumerate(moved, start=1):
                 found[position] = f"[{name}]" if len(moved) == 1 else f"[{name} {number}]"
     return found
 
 
-def _moved(parameter: Tensor) -> Tensor:
-    """A parameter with something added that no normalizing takes away."""
+def _perturbed(parameter: Tensor) -> Tensor:
+    """A parameter plus noise that no normalization cancels."""
     noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(7))
     return parameter.detach() + noise.to(parameter)
 
 
-_KINDS = {"cls": "CLS", "class_embed": "CLS", "dist": "DIST", "register": "REG", "storage": "REG", "detection": "DET"}
-"""What learned vectors that are positions of their own are called, by a part of their parameter's name."""
+_SPECIAL_NAMES = {
+    "cls": "CLS",
+    "class_embed": "CLS",
+    "dist": "DIST",
+    "register": "REG",
+    "storage": "REG",
+    "detection": "DET",
+}
+"""Names of learned vectors that have their own position, by a part of their parameter's name."""
 
 
-def position_count(clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout) -> int:
-    """How many positions come to the lookout."""
-    with _states(clone, inputs, lookout) as states:
+def position_count(clone: nn.Module, inputs: Mapping[str, Tensor], watch_point: WatchPoint) -> int:
+    """The number of positions at the watch point."""
+    with _states(clone, inputs, watch_point) as states:
         return states(inputs["pixel_values"]).shape[0]
 
 
 @contextmanager
-def _states(clone: nn.Module, inputs: Mapping[str, Tensor], lookout: Lookout) -> Generator[Callable[[Tensor], Tensor]]:
-    """A function from pixels to the states [position, dim] that come to the lookout."""
-    held: list[Tensor] = []
+def _states(
+    clone: nn.Module, inputs: Mapping[str, Tensor], watch_point: WatchPoint
+) -> Generator[Callable[[Tensor], Tensor]]:
+    """A function from pixels to the states [position, dim] at the watch point."""
+    recorded: list[Tensor] = []
 
     def stop(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         states = args[0] if args else kwargs.get("hidden_states")
         if isinstance(states, Tensor):
-            held.append(states.detach().float().reshape(-1, states.shape[-1]))
-        raise _SeenError
+            recorded.append(states.detach().float().reshape(-1, states.shape[-1]))
+        raise _StopPassError
 
     def states_of(pixels: Tensor) -> Tensor:
-        held.clear()
+        recorded.clear()
         try:
             with torch.no_grad():
                 clone(**{**inputs, "pixel_values": pixels})
-        except _SeenError:
+        except _StopPassError:
             pass
-        if not held:
-            raise LookupError(f"{lookout.path} is given no states that could be watched.")
-        return held[0]
+        if not recorded:
+            raise LookupError(f"{watch_point.path} receives no states that could be recorded.")
+        return recorded[0]
 
     tuples: dict[str, bool] = {}
-    handles = [clone.get_submodule(lookout.path).register_forward_pre_hook(stop, with_kwargs=True)]
+    handles = [clone.get_submodule(watch_point.path).register_forward_pre_hook(stop, with_kwargs=True)]
     kinds = [
-        clone.get_submodule(path).register_forward_hook(partial(_note_kind, tuples, path)) for path in lookout.left_out
+        clone.get_submodule(path).register_forward_hook(partial(_note_output_type, tuples, path))
+        for path in watch_point.skipped
     ]
-    passed: list[nn.Module] = []
+    skipped_layers: list[nn.Module] = []
     try:
-        if lookout.left_out:
+        if watch_point.skipped:
             states_of(inputs["pixel_values"])
-            for path in lookout.left_out:
+            for path in watch_point.skipped:
                 layer = clone.get_submodule(path)
-                layer.forward = partial(_pass_on, tuples.get(path, False))
-                passed.append(layer)
+                layer.forward = partial(_skip_layer, tuples.get(path, False))
+                skipped_layers.append(layer)
         yield states_of
     finally:
         for handle in (*handles, *kinds):
             handle.remove()
-        for layer in passed:
+        for layer in skipped_layers:
             del layer.forward
 
 
-def _note_kind(tuples: dict[str, bool], path: str, _module: nn.Module, _args: Any, output: Any) -> None:
+def _note_output_type(tuples: dict[str, bool], path: str, _module: nn.Module, _args: Any, output: Any) -> None:
     tuples[path] = isinstance(output, tuple)
 
 
-def _pass_on(as_tuple: bool, hidden_states: Tensor, *_args: Any, **_kwargs: Any) -> Any:  # noqa: FBT001 - bound beforehand
+def _skip_layer(as_tuple: bool, hidden_states: Tensor, *_args: Any, **_kwargs: Any) -> Any:  # noqa: FBT001 - bound beforehand
     return (hidden_states,) if as_tuple else hidden_states
 
 
 def _span(bands: Sequence[Tensor], position: int) -> tuple[int, int] | tuple[()] | None:
-    """The bands (first, last + 1) that changed a position; None where none did, empty where they are not next to each other."""
+    """The bands (first, last + 1) that changed a position; None if none did, empty if they are not adjacent."""
     which = [i for i, changed in enumerate(bands) if bool(changed[position])]
     if not which:
         return None
     return (which[0], which[-1] + 1) if which[-1] - which[0] + 1 == len(which) else ()
 
 
-def _apart(found: Sequence[Spot | None]) -> bool:
+def _disjoint(found: Sequence[ImageRegion | None]) -> bool:
     """Whether no two positions share a pixel."""
     taken: set[tuple[int, int, int]] = set()
-    present = [spot for spot in found if spot is not None]
+    present = [region for region in found if region is not None]
     if not present:
         return True
-    height = min(spot.box[3] - spot.box[1] for spot in present)
-    width = min(spot.box[2] - spot.box[0] for spot in present)
-    for spot in present:
-        x0, y0, x1, y1 = spot.box
+    height = min(region.box[3] - region.box[1] for region in present)
+    width = min(region.box[2] - region.box[0] for region in present)
+    for region in present:
+        x0, y0, x1, y1 = region.box
         for y in range(y0, y1, height):
             for x in range(x0, x1, width):
-                if (spot.image, y, x) in taken:
+                if (region.image, y, x) in taken:
                     return False
-                taken.add((spot.image, y, x))
+                taken.add((region.image, y, x))
     return True

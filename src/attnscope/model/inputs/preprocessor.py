@@ -1,4 +1,4 @@
-"""`Preprocessor`: turns what was given into a model's inputs, within the limits of the model."""
+"""`Preprocessor`: turn the user's input into model inputs, within the limits of the model."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from attnscope.model.hf.module_info import (
     target_vocabulary_size,
     vocabulary_size,
 )
-from attnscope.model.inputs.audio import WAVE, encode_sound, hears
-from attnscope.model.inputs.decoder_inputs import Target, parted, targets_of, with_target
+from attnscope.model.inputs.audio import WAVE, encode_audio, takes_audio
+from attnscope.model.inputs.decoder_inputs import Target, split_target, targets_of, with_target
 from attnscope.model.inputs.encode import encode
-from attnscope.model.inputs.features import holds_numbers
+from attnscope.model.inputs.features import has_features
 from attnscope.model.inputs.image_processor import Processors
 from attnscope.model.inputs.image_tokens import (
     encode_images,
@@ -43,10 +43,11 @@ from attnscope.types import Observer
 
 
 class Preprocessor:
-    """The tokenizer, image processor and feature extractor of one model, and what the model can be given.
+    """The tokenizer, image processor and feature extractor of one model, and the kinds of input that the model accepts.
 
-    `read_input` decides what kind of input was given, `encode` makes model inputs of it without running the model,
-    `complete` adds what the decoder of an encoder-decoder model writes itself, and `tensors` brings all to the model's device.
+    `read_input` decides the kind of an input, `encode` turns it into model inputs without running the model, `complete` adds
+    the target that the decoder of an encoder-decoder model generates itself, and `tensors` moves everything to the model's
+    device.
     """
 
     def __init__(self, module: nn.Module, processors: Processors, feature_extractor: Any, title: str) -> None:
@@ -62,12 +63,12 @@ class Preprocessor:
 
     @cached_property
     def read(self) -> Reader:
-        """From a token id to the token as a person reads it."""
+        """A function from a token id to a readable token."""
         return reader(self.tokenizer)
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """What the model can be given: `text`, `image`, or both."""
+        """The kinds of input that the model accepts: `text`, `image`, or both."""
         if takes_images_only(self.module):
             return ("image",)
         return ("text", "image") if takes_images(self.module) else ("text",)
@@ -81,20 +82,23 @@ class Preprocessor:
         image: Any = None,
         max_tokens: int | None = None,
     ) -> TraceInput | list[TraceInput]:
-        """One input, or those of a batch, each with its kind."""
+        """One input, or the inputs of a batch, each with its kind."""
         if image is None and is_list_of_images(text):
-            aims = targets_of(target, len(text))
+            targets = targets_of(target, len(text))
             return [
-                self.read_one(one, cast("str | None", pair), aim, None, max_tokens)
-                for one, aim in zip(text, aims, strict=True)
+                self.read_one(one, cast("str | None", pair), its_target, None, max_tokens)
+                for one, its_target in zip(text, targets, strict=True)
             ]
         if image is not None or self._is_image(text):
             return self.read_one(text, cast("str | None", pair), cast("Target | None", target), image, max_tokens)
         batch = batch_of(cast("Text | Batch", text), pair)
         if batch is None:
             return self.read_one(text, cast("str | None", pair), cast("Target | None", target), None, max_tokens)
-        aims = targets_of(target, len(batch))
-        return [self.read_one(one, other, aim, None, max_tokens) for (one, other), aim in zip(batch, aims, strict=True)]
+        targets = targets_of(target, len(batch))
+        return [
+            self.read_one(one, other, its_target, None, max_tokens)
+            for (one, other), its_target in zip(batch, targets, strict=True)
+        ]
 
     def read_one(
         self,
@@ -104,49 +108,50 @@ class Preprocessor:
         image: Any = None,
         max_tokens: int | None = None,
     ) -> TraceInput:
-        """One input with its kind, for callers that take no batches."""
+        """One input with its kind, for callers that do not accept batches."""
         return TraceInput(self._kind_of(text, image), text, pair, target, image, max_tokens)
 
-    def encode(self, given: TraceInput) -> ModelInputs:
-        """The model inputs of one input, with its target where one was given. The model is not run.
+    def encode(self, trace_input: TraceInput) -> ModelInputs:
+        """The model inputs of one input, with its target if there is one. The model does not run.
 
-        Raises `InputError` for what the model cannot be given, `MissingError` without the tokenizer that it takes.
+        Raises `InputError` for an input that the model does not accept, `MissingError` without the tokenizer or processor that
+        the input needs.
         """
-        value, target = self._parted(given.value, given.target)
-        given = replace(given, value=value, target=target)
-        if given.kind in IMAGE_KINDS:
-            encoded = replace(self._encoded_images(given), kind=given.kind)
-            check_alone(given.pair, given.max_tokens)
-        elif given.kind == "audio":
-            encoded = replace(self._encoded_audio(given), kind=given.kind)
+        value, target = self._split_target(trace_input.value, trace_input.target)
+        trace_input = replace(trace_input, value=value, target=target)
+        if trace_input.kind in IMAGE_KINDS:
+            encoded = replace(self._encoded_images(trace_input), kind=trace_input.kind)
+            check_alone(trace_input.pair, trace_input.max_tokens)
+        elif trace_input.kind == "audio":
+            encoded = replace(self._encoded_audio(trace_input), kind=trace_input.kind)
         else:
-            self._check_reads(value)
-            encoded = encode(self.tokenizer, self.read, given)
+            self._check_accepts(value)
+            encoded = encode(self.tokenizer, self.read, trace_input)
         if target is None:
             return encoded
-        if given.kind not in IMAGE_KINDS:
+        if trace_input.kind not in IMAGE_KINDS:
             self.length_warnings(encoded)
         return with_target(self.module, self.tokenizer, self.read, encoded, target)
 
     def encode_prompt(self, text: Any, pair: str | None = None, target: Target | None = None) -> ModelInputs:
-        """The model inputs of a prompt that the model goes on from: a text, a chat, ids or ready inputs.
+        """The model inputs of a prompt to continue: a text, a chat, token ids or ready inputs.
 
-        `target` is what the decoder of an encoder-decoder model begins with.
+        `target` is the beginning of the target of an encoder-decoder model.
         """
         if batch_of(text, pair) is not None:
-            raise InputError("One text is continued at a time; got several.")
+            raise InputError("Pass a single text to continue; got several.")
         if not is_encoder_decoder(self.module):
             if target is not None:
                 raise InputError(no_target_side(type(self.module).__name__))
             return encode(self.tokenizer, self.read, TraceInput(text_kind_of(text), text, pair))
-        source, beginning = parted(text, target)
+        source, beginning = split_target(text, target)
         encoded = encode(self.tokenizer, self.read, TraceInput(text_kind_of(source), source, pair))
         if beginning is None:
             return encoded
         return with_target(self.module, self.tokenizer, self.read, encoded, beginning)
 
     def complete(self, encoded: ModelInputs, observer: Observer | None = None) -> ModelInputs:
-        """The inputs with what the decoder reads, the model's own greedy output where no target was given; and with warnings.
+        """Add what the decoder reads (without a target, the model's own greedy output), and warnings.
 
         Raises `TooLongError` for more tokens than the model has positions for.
         """
@@ -161,14 +166,14 @@ class Preprocessor:
         unknown = encoded.inputs.keys() - accepted(self.module, **encoded.inputs).keys() - {"input_ids"}
         if unknown and encoded.ready:
             names = ", ".join(sorted(unknown))
-            warnings.append(f"{type(self.module).__name__} takes no input of the name {names}; left out.")
+            warnings.append(f"{type(self.module).__name__} has no input named {names}, so it was dropped.")
         return replace(encoded, warnings=warnings)
 
     def count_positions(self, encoded: ModelInputs) -> int:
-        """How many positions a trace has, on the longer side; of an image that stands alone, about how many.
+        """The number of positions of a trace, on the longer side; an estimate for an image without a text.
 
-        The model is not run, so an output of its own is not counted. Raises `TooLongError` where the model has no positions for
-        so many.
+        The model does not run, so a target that it would generate itself does not count. Raises `TooLongError` if the model has
+        too few positions.
         """
         if encoded.kind not in IMAGE_KINDS:
             self.length_warnings(encoded)
@@ -180,7 +185,7 @@ class Preprocessor:
         return height if patch is None or pixels.ndim < 4 else (height // patch[0]) * (width // patch[1]) + 1
 
     def tensors(self, encoded: ModelInputs) -> dict[str, Tensor]:
-        """The inputs on the model's device, as far as its forward knows them."""
+        """The inputs on the model's device, without those that its forward method does not accept."""
         device = input_device(self.module)
         sizes = {"input_ids": vocabulary_size, "decoder_input_ids": target_vocabulary_size}
         for name in sizes.keys() & encoded.inputs.keys():
@@ -189,8 +194,8 @@ class Preprocessor:
         implementation = getattr(self.module.config, "_attn_implementation", None)
         if mask is not None and mask.ndim == 4 and mask.dtype == torch.bool and implementation == "eager":
             raise InputError(
-                "This model's eager attention adds its mask to the scores, so true and false mean nothing to it; pass a mask of "
-                "0 and the smallest number of its dtype."
+                "This model's eager attention adds its mask to the scores, so it does not support a boolean "
+                "mask. Pass a mask of 0 and the smallest number of its dtype."
             )
         inputs = {
             name: value.to(device, first_dtype(self.module)) if name in (FEATURES, WAVE) else value.to(device)
@@ -200,7 +205,7 @@ class Preprocessor:
         return {**main, **accepted(self.module, **inputs)}
 
     def length_warnings(self, encoded: ModelInputs) -> list[str]:
-        """Warnings for more tokens than the model was made for. Raises `TooLongError` where it has no positions for them."""
+        """Warnings for more tokens than the model was designed for. Raises `TooLongError` if it has too few positions."""
         limits = side_limits(self.module)
         found: list[str] = []
         for side, tokens in encoded.sides.items():
@@ -208,62 +213,72 @@ class Preprocessor:
                 found += check_length(len(tokens), limits[side][0], hard=limits[side][1], what=side)
         return found
 
-    def _kind_of(self, given: Any, image: Any) -> InputKind:
-        """The one place where the kinds of input are told apart. A string names an image where the model reads no text."""
-        if image is not None or self._is_image(given):
-            if isinstance(given, Mapping):
+    def _kind_of(self, value: Any, image: Any) -> InputKind:
+        """The kind of an input; nothing else decides it. A string is the path of an image if the model reads no text."""
+        if image is not None or self._is_image(value):
+            if isinstance(value, Mapping):
                 return "image tensors"
-            return "images" if image is None or given is None else "images in text"
-        return "audio" if hears(self.module) else text_kind_of(given)
+            return "images" if image is None or value is None else "images in text"
+        return "audio" if takes_audio(self.module) else text_kind_of(value)
 
-    def _is_image(self, given: Any) -> bool:
-        """Whether `given` is an image, or ready inputs with one."""
-        if isinstance(given, Mapping):
-            return "pixel_values" in cast("Mapping[str, Any]", given)
+    def _is_image(self, value: Any) -> bool:
+        """Whether `value` is an image, or ready inputs with one."""
+        if isinstance(value, Mapping):
+            return "pixel_values" in cast("Mapping[str, Any]", value)
         only = takes_images_only(self.module)
-        return is_image(given) or (only and (isinstance(given, str) or hasattr(given, "__array__")))
+        return is_image(value) or (only and (isinstance(value, str) or hasattr(value, "__array__")))
 
-    def _parted(self, text: Any, target: Target | None) -> tuple[Any, Target | None]:
-        """Source and target. Raises `InputError` for a target that nobody reads."""
+    def _split_target(self, text: Any, target: Target | None) -> tuple[Any, Target | None]:
+        """Source and target. Raises `InputError` for a target if the model has no decoder to read it."""
         if is_encoder_decoder(self.module):
-            return parted(text, target)
+            return split_target(text, target)
         if target is not None:
             raise InputError(no_target_side(self.title))
         return text, None
 
-    def _encoded_images(self, given: TraceInput) -> ModelInputs:
-        text, config = given.value, self.module.config
+    def _encoded_images(self, trace_input: TraceInput) -> ModelInputs:
+        text, config = trace_input.value, self.module.config
         if not takes_images(self.module):
-            raise InputError(f"{self.title} reads text, no images.")
-        if given.kind == "image tensors":
+            raise InputError(no_image_input(self.title))
+        if trace_input.kind == "image tensors":
             return encode_ready_images(self.processors, self.read, text, config)
-        if given.kind == "images":
-            alone = text if given.images is None else given.images
+        if trace_input.kind == "images":
+            alone = text if trace_input.images is None else trace_input.images
             return encode_images(self.processors, images_of(alone), config)
         if takes_images_only(self.module):
-            raise InputError(f"{self.title} reads images, no text: `model.trace(image)`.")
+            raise InputError(f"{no_text_input(self.title)} Pass only the image: `model.trace(image)`.")
         if not isinstance(text, str):
-            raise InputError("Images (`image=`) go with a text; with ready inputs pass `pixel_values` in the mapping.")
-        return encode_with_text(self.processors, self.read, text, images_of(given.images), config)
+            raise InputError("`image` needs a text. To use ready inputs, put `pixel_values` into the mapping.")
+        return encode_with_text(self.processors, self.read, text, images_of(trace_input.images), config)
 
-    def _encoded_audio(self, given: TraceInput) -> ModelInputs:
-        if isinstance(given.value, str) or given.pair is not None or given.max_tokens is not None:
-            raise InputError(f"{self.title} hears: pass a sound as an array of samples, or ready inputs.")
-        return encode_sound(self.feature_extractor, given.value)
+    def _encoded_audio(self, trace_input: TraceInput) -> ModelInputs:
+        if isinstance(trace_input.value, str) or trace_input.pair is not None or trace_input.max_tokens is not None:
+            raise InputError(f"{self.title} reads audio only. Pass an array of samples, or ready inputs.")
+        return encode_audio(self.feature_extractor, trace_input.value)
 
-    def _check_reads(self, given: Any) -> None:
-        """Raise `InputError` for what a model of texts or of images has no input for."""
-        numbers = isinstance(given, Mapping) and holds_numbers(cast("Mapping[str, Any]", given))
+    def _check_accepts(self, value: Any) -> None:
+        """Raise `InputError` for an input that a text or image model does not accept."""
+        numbers = isinstance(value, Mapping) and has_features(cast("Mapping[str, Any]", value))
         if takes_images_only(self.module) and not numbers and not accepted(self.module, input_ids=None):
-            got = "a mapping without `pixel_values`" if isinstance(given, Mapping) else type(given).__name__
+            got = "a mapping without `pixel_values`" if isinstance(value, Mapping) else type(value).__name__
             raise InputError(
-                f"{self.title} reads images: pass a PIL image, a path, the bytes of a file, an array, or ready "
+                f"{no_text_input(self.title)} Pass a PIL image, a path, the bytes of a file, an array, or ready "
                 f"`pixel_values`; got {got}."
             )
-        if numbers and not accepted(self.module, **given):
-            raise InputError(f"{self.title} takes no input of the name {', '.join(sorted(map(str, given)))}.")
+        if numbers and not accepted(self.module, **value):
+            raise InputError(f"{self.title} has no input named {', '.join(sorted(map(str, value)))}.")
+
+
+def no_image_input(name: str) -> str:
+    """The error message for an image that the model cannot read. `name` is the model's title."""
+    return f"{name} reads text only, not images."
+
+
+def no_text_input(name: str) -> str:
+    """The error message for a text that the model cannot read. `name` is the model's title."""
+    return f"{name} reads images only, not text."
 
 
 def no_target_side(name: str) -> str:
-    """The error message for a target that no decoder reads. `name` is the model's."""
-    return f"{name} has no target side: `target` goes with encoder-decoder models."
+    """The error message for a target that no decoder reads. `name` is the model's title."""
+    return f"{name} has no target side. `target` works only with encoder-decoder models."

@@ -1,4 +1,4 @@
-"""A text, or a pair of sentences, through the tokenizer."""
+"""Encode a text, or a pair of sentences, with the tokenizer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from attnscope.errors import InputError, MissingError
 from attnscope.model.inputs.model_inputs import ModelInputs, cut_note, require_text, require_tokens
-from attnscope.model.inputs.offsets import with_given
+from attnscope.model.inputs.offsets import with_source_text
 from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Sentence, Token
 
@@ -19,73 +19,76 @@ def encode_text(
 ) -> ModelInputs:
     """Inputs and tokens of a text; `pair` is a second sentence in the tokenizer's own pair format.
 
-    With `max_tokens` a longer text loses what comes last (of a pair, the longer sentence first); the special tokens stay.
+    With `max_tokens`, the end of a longer text is cut (in a pair, that of the longer sentence first); special tokens are kept.
     """
     require_tokenizer(tokenizer)
     require_text(text, pair or "")
-    given = (text,) if pair is None else (text, pair)
-    encoding = tokenized(tokenizer, *given)
+    texts = (text,) if pair is None else (text, pair)
+    encoding = tokenize(tokenizer, *texts)
     warnings: list[str] = []
     before = len(encoding["input_ids"])
     if max_tokens is not None and before > max_tokens:
-        encoding = _cut(tokenizer, given, max_tokens)
+        encoding = _cut(tokenizer, texts, max_tokens)
         warnings.append(cut_note(before, len(encoding["input_ids"])))
     ids: list[int] = list(encoding["input_ids"])
     require_tokens(ids)
-    tokens = with_given([read(one) for one in ids], encoding, tokenizer, *given)
+    tokens = with_source_text([read(one) for one in ids], encoding, tokenizer, *texts)
     if pair is not None:
         sides = _sentences(encoding, tokens, tokenizer, text)
         tokens = [replace(token, sentence=side) for token, side in zip(tokens, sides, strict=True)]
         border = [i for i, side in enumerate(sides) if side == "B"]
         if border and not any(token.special for token in tokens[1 : border[0] + 1]):
             warnings.append(
-                "This tokenizer has no pair format of its own: it puts nothing between sentence A and sentence B, and the "
+                "This tokenizer has no pair format: it puts nothing between sentence A and sentence B, so the "
                 "model reads them as one text."
             )
     inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
     return ModelInputs(inputs, tokens, warnings, text, pair)
 
 
-def tokenized(tokenizer: Any, *given: str, **options: Any) -> Any:
-    """What the tokenizer makes of a text or a pair. Raises `InputError` where it makes nothing of it, with what it says."""
+def tokenize(tokenizer: Any, *texts: str, **options: Any) -> Any:
+    """Tokenize a text or a pair. Raises `InputError` with the tokenizer's message if it fails."""
     try:
-        return tokenizer(*given, verbose=False, **options)
+        return tokenizer(*texts, verbose=False, **options)
     except Exception as error:
-        raise InputError(f"The tokenizer cannot cut this text into tokens: {str(error).rstrip('.')}.") from error
+        raise InputError(f"The tokenizer cannot split this text into tokens: {str(error).rstrip('.')}.") from error
 
 
 def require_tokenizer(tokenizer: Any) -> None:
-    """Raise `MissingError` where there is none."""
+    """Raise `MissingError` if there is no tokenizer."""
     if tokenizer is None:
         raise MissingError(
-            "This model has no tokenizer, so a text cannot be cut into tokens. Pass token ids, or wrap the model with one: "
-            "`attnscope.Model(hf_model, tokenizer)`."
+            "This model has no tokenizer, so it cannot tokenize a text. Pass token ids, or wrap the model with a "
+            "tokenizer: `attnscope.Model(hf_model, tokenizer)`."
         )
 
 
-def _cut(tokenizer: Any, given: tuple[str, ...], max_tokens: int) -> Any:
-    """The encoding with at most `max_tokens` tokens, special ones included."""
-    added = len(tokenizer(*[""] * len(given), verbose=False)["input_ids"])
+def _cut(tokenizer: Any, texts: tuple[str, ...], max_tokens: int) -> Any:
+    """The encoding with at most `max_tokens` tokens, special tokens included."""
+    added = len(tokenizer(*[""] * len(texts), verbose=False)["input_ids"])
     if max_tokens <= added:
-        raise InputError(f"`max_tokens` is {max_tokens}, and this tokenizer adds {added} special tokens to every text.")
-    encoding: Any = tokenizer(*given, verbose=False, truncation="longest_first", max_length=max_tokens)
+        raise InputError(
+            f"`max_tokens` is {max_tokens}, but this tokenizer adds {added} special tokens to every text. Use a "
+            "larger number."
+        )
+    encoding: Any = tokenizer(*texts, verbose=False, truncation="longest_first", max_length=max_tokens)
     if len(encoding["input_ids"]) > max_tokens:
-        raise InputError("This tokenizer cannot cut a text; shorten it yourself.")
+        raise InputError("This tokenizer cannot cut a text. Shorten the text yourself.")
     return encoding
 
 
 def _sentences(encoding: Any, tokens: list[Token], tokenizer: Any, text: str) -> list[Sentence]:
-    """A or B for every token; special tokens belong to the sentence they close (or, at the very start, open)."""
+    """A or B for every token; a special token belongs to the sentence that it closes (or, at the very start, opens)."""
     try:
-        own = list(encoding.sequence_ids(0))
-    except (ValueError, AttributeError):  # a slow tokenizer does not tell
-        own = _sequence_ids(tokens, tokenizer, text)
-    first_b = next((i for i, one in enumerate(own) if one == 1), len(own))
-    return ["B" if i >= first_b else "A" for i in range(len(own))]
+        sequences = list(encoding.sequence_ids(0))
+    except (ValueError, AttributeError):  # a slow tokenizer does not report sequences
+        sequences = _sequence_ids(tokens, tokenizer, text)
+    first_b = next((i for i, one in enumerate(sequences) if one == 1), len(sequences))
+    return ["B" if i >= first_b else "A" for i in range(len(sequences))]
 
 
 def _sequence_ids(tokens: list[Token], tokenizer: Any, text: str) -> list[int | None]:
-    """Which sentence each token is from, by the length of the first one alone."""
+    """The sentence that each token comes from, found by the length of the first sentence alone."""
     left = len(tokenizer(text, add_special_tokens=False)["input_ids"])
     found: list[int | None] = []
     for token in tokens:

@@ -1,4 +1,4 @@
-"""From ids back to tokens that a person can read, however the tokenizer writes its pieces."""
+"""Convert token ids to readable tokens, whatever way the tokenizer writes its pieces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Reader = Callable[[int], Token]
 
 
 def reader(tokenizer: Any) -> Reader:
-    """A function from a token id to the token as a person reads it. Without a tokenizer the id itself is the text."""
+    """Return a function from a token id to a readable token. Without a tokenizer, the text is the id itself."""
     if tokenizer is None:
         return lambda ident: Token(text=str(ident), id=ident)
     special = set(getattr(tokenizer, "all_special_ids", []))
@@ -28,7 +28,7 @@ def reader(tokenizer: Any) -> Reader:
         if ident in added:
             return Token(text=str(added[ident]), id=ident)
         piece = tokenizer.convert_ids_to_tokens(ident) if ident >= 0 else None
-        if piece is None:  # models often have more embeddings than their tokenizer has tokens
+        if piece is None:  # models often have more embeddings than the tokenizer has tokens
             return Token(text=f"<{ident}>", id=ident)
         return _read_piece(str(piece), ident, style)
 
@@ -43,7 +43,7 @@ class _Style:
 
 
 def _style(tokenizer: Any) -> _Style:
-    """How the pieces of this tokenizer are written, from its own description where it has one."""
+    """How this tokenizer writes its pieces, from its own description if it has one."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         name = type(tokenizer).__name__

@@ -1,4 +1,4 @@
-"""One input as it was given, with its kind; and which inputs are several."""
+"""One input with its kind, and how to recognize a batch."""
 
 from __future__ import annotations
 
@@ -11,22 +11,31 @@ from torch import Tensor
 from attnscope.errors import InputError
 from attnscope.model.inputs.chat import Message
 from attnscope.model.inputs.decoder_inputs import Target
-from attnscope.model.inputs.features import holds_numbers
+from attnscope.model.inputs.features import has_features
 from attnscope.model.inputs.input_kind import InputKind
 from attnscope.model.inputs.tensors import rows_of
 
 Text = str | Sequence[int] | Sequence[Message] | Mapping[str, Any]
-"""One input."""
+"""A single input."""
 
 Batch = list[str] | tuple[str, ...]
-"""Several inputs, each of which becomes a trace of its own."""
+"""Several inputs, each of which becomes its own trace."""
 
-Given = Text | Batch
+AnyInput = Text | Batch
 
 
 @dataclass(frozen=True)
 class TraceInput:
-    """One input as it was given. `value` is the text, messages, ids, tensors, waveform or image; `images` go with a text."""
+    """One input, before it is encoded.
+
+    Attributes:
+        kind: The kind of input.
+        value: The text, messages, ids, tensors, waveform or image.
+        pair: The second sentence.
+        target: What the decoder of an encoder-decoder model reads.
+        images: The images that go with a text.
+        max_tokens: Where to cut a longer text.
+    """
 
     kind: InputKind
     value: Any
@@ -36,31 +45,32 @@ class TraceInput:
     max_tokens: int | None = None
 
 
-def text_kind_of(given: object) -> InputKind:
+def text_kind_of(value: object) -> InputKind:
     """The kind of an input that is read as text."""
-    if isinstance(given, str):
+    if isinstance(value, str):
         return "text"
-    if isinstance(given, Mapping):
-        return "features" if holds_numbers(cast("Mapping[str, Any]", given)) else "tensors"
-    if isinstance(given, Tensor) or hasattr(given, "__array__"):
+    if isinstance(value, Mapping):
+        return "features" if has_features(cast("Mapping[str, Any]", value)) else "tensors"
+    if isinstance(value, Tensor) or hasattr(value, "__array__"):
         return "tensors"
-    if _all(given, Mapping):
+    if _all(value, Mapping):
         return "chat"
-    return "ids" if isinstance(given, Sequence) and not _all(given, str) else "unknown"
+    return "ids" if isinstance(value, Sequence) and not _all(value, str) else "unknown"
 
 
-def batch_of(given: Given, pair: str | Sequence[str] | None = None) -> list[tuple[Text, str | None]] | None:
-    """The inputs of a batch, each with its second sentence; None where `given` is a single input.
+def batch_of(value: AnyInput, pair: str | Sequence[str] | None = None) -> list[tuple[Text, str | None]] | None:
+    """The inputs of a batch, each with its second sentence; None if `value` is a single input.
 
-    A batch is a list of texts (`pair`, if any, is then a list as long), or ready inputs whose `input_ids` have several rows.
+    A batch is a list of texts (`pair`, if given, is then a list of the same length), or ready inputs whose `input_ids` have
+    several rows.
     """
-    if isinstance(given, Mapping):
-        rows = rows_of(given)
+    if isinstance(value, Mapping):
+        rows = rows_of(value)
         return None if rows is None else [(row, one_pair(pair)) for row in rows]
-    if isinstance(given, str) or not _all(given, str):
+    if isinstance(value, str) or not _all(value, str):
         one_pair(pair)
         return None
-    texts = cast("Sequence[str]", given)
+    texts = cast("Sequence[str]", value)
     if pair is None:
         return [(text, None) for text in texts]
     pairs = cast("object", pair)
@@ -71,26 +81,26 @@ def batch_of(given: Given, pair: str | Sequence[str] | None = None) -> list[tupl
 
 
 def one_pair(pair: str | Sequence[str] | None) -> str | None:
-    """The second sentence of one input. Raises `InputError` for a list of them, and for what is no text."""
+    """The second sentence of one input. Raises `InputError` for a list of sentences and for anything that is not a text."""
     if pair is None or isinstance(pair, str):
         return pair
     if isinstance(pair, (list, tuple)):
-        raise InputError("A list of second sentences (`pair`) goes with a list of texts.")
-    raise InputError(f"A second sentence (`pair`) is a text; got {type_of(pair)}.")
+        raise InputError("A list of second sentences (`pair`) needs a list of texts.")
+    raise InputError(f"`pair` must be a text; got {type_of(pair)}.")
 
 
-def type_of(given: object) -> str:
-    """The type of what was given, of a list with the types of what is in it."""
-    kind = type(given).__name__
-    if isinstance(given, (list, tuple)):
-        inside = dict.fromkeys(type(one).__name__ for one in cast("Sequence[object]", given))
+def type_of(value: object) -> str:
+    """The type of a value; for a list, with the types of its items."""
+    kind = type(value).__name__
+    if isinstance(value, (list, tuple)):
+        inside = dict.fromkeys(type(one).__name__ for one in cast("Sequence[object]", value))
         return f"{kind} of {', '.join(inside)}" if inside else f"an empty {kind}"
     return kind
 
 
-def _all(given: object, kind: type) -> bool:
-    """Whether this is a list of at least one thing, all of that kind."""
-    if not isinstance(given, Sequence):
+def _all(value: object, kind: type) -> bool:
+    """Whether this is a list of at least one item, all of this type."""
+    if not isinstance(value, Sequence):
         return False
-    items = cast("Sequence[object]", given)
+    items = cast("Sequence[object]", value)
     return len(items) > 0 and all(isinstance(one, kind) for one in items)

@@ -1,1 +1,1 @@
-"""Edits outside a trace: calls of the Hugging Face model itself, and edits written into weights."""
+"""Edits outside a trace: during calls of the Hugging Face model itself, and written into its weights."""

@@ -1,7 +1,7 @@
-"""Edits written into weights: a model of its own that computes without attnscope what the edited one computes.
+"""Write edits into a copy of the weights: a model that computes the edited result without attnscope.
 
-What feeds q, k and v is found by looking: the features of linear maps that equal the numbers which the attention function was
-given. The result is run against the live edits before it is handed out.
+The linear maps behind q, k and v are found by comparison: their outputs equal the arguments of the attention function. The
+result is verified against the live edits before it is returned.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from transformers.pytorch_utils import Conv1D
 
 from attnscope.attention import QKRecord
 from attnscope.capture import Capture, Recorder, capture_on, prepared_for_capture, run_untouched
-from attnscope.edits import Edit, Plan, ScaleHead, ScaleNeuron
+from attnscope.edits import Edit, ScaleHead, ScaleNeuron
+from attnscope.edits.plan import Plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.dummy_inputs import probe_inputs, usual_kind
 from attnscope.model.architecture.probe import Architecture
@@ -29,22 +30,22 @@ from attnscope.trace.certificate import tolerance_of
 
 _SAMPLES = 8
 _SAME = 1e-6
-_ROUNDINGS = 64  # units in the last place of a position's largest number: less is not told from rounding
+_ROUNDINGS = 64  # units in the last place of a position's largest number; smaller differences may be rounding
 _PART = 0.1
 
 
 @dataclass(frozen=True)
-class Looks:
-    """Passes over one position each, where rotary embeddings turn nothing: records of calls, and what linear maps put out."""
+class LinearOutputs:
+    """Passes on one position each, where rotary embeddings have no effect: attention calls and outputs of linear maps."""
 
     calls: list[list[Capture]]
     features: dict[str, Tensor]
     places: dict[tuple[str, int], int]
     factors: tuple[float, ...]
-    """What vectors may be multiplied by between a linear map and the attention function."""
+    """Factors that may multiply vectors between a linear map and the attention function."""
 
     def vector(self, where: tuple[str, int], vector: str, head: int) -> Tensor:
-        """q, k or v [sample, dim] of a head (for k and v: of a key/value head)."""
+        """q, k or v [sample, dim] of a head (for k and v, a key/value head)."""
         call = self.places[where]
         records = [calls[call].record for calls in self.calls]
         return torch.stack(
@@ -52,53 +53,54 @@ class Looks:
         ).float()
 
 
-def bake_weights(probed: ProbedModel, made: Plan | None) -> nn.Module:
-    """A copy of the probed's module with the plan's edits in its weights.
+def bake_weights(probed: ProbedModel, plan: Plan | None) -> nn.Module:
+    """A copy of the probed module with the plan's edits in its weights.
 
-    Raises `UnsupportedError`, with the edit's name, for one that is none of weights, or whose weights cannot be told.
+    Raises `UnsupportedError`, with the edit's name, for an edit that does not change weights, or whose weights are unknown.
     """
     module, architecture = probed.module, probed.architecture
-    edits = () if made is None else made.edits
+    edits = () if plan is None else plan.edits
     for edit in edits:
         if not isinstance(edit, (ScaleHead, ScaleNeuron)):
             raise UnsupportedError(
-                f"{edit.kind} of {edit.place} is no change of weights, so it cannot be baked; ScaleHead and ScaleNeuron can."
+                f"{edit.kind} of {edit.place} cannot be baked, because it does not change weights. Only "
+                "ScaleHead and ScaleNeuron can be."
             )
     result = copy.deepcopy(module)
-    if made is None:
+    if plan is None:
         return result
-    looks = _look(module, architecture)
+    linear_outputs = _record_outputs(module, architecture)
     for edit in edits:
         stack = edit.stack or next(iter(architecture.stacks))
-        _shared(edit, architecture, stack)
+        _check_not_shared(edit, architecture, stack)
         if isinstance(edit, ScaleHead):
             _scale_head(result, architecture, edit, stack)
         elif isinstance(edit, ScaleNeuron):
-            _scale_neuron(result, architecture, looks, edit, stack)
-    _verify(probed, result, made)
+            _scale_neuron(result, architecture, linear_outputs, edit, stack)
+    _verify(probed, result, plan)
     return result
 
 
-def _look(module: nn.Module, architecture: Architecture) -> Looks:
-    seen: dict[str, list[Tensor]] = {}
+def _record_outputs(module: nn.Module, architecture: Architecture) -> LinearOutputs:
+    recorded: dict[str, list[Tensor]] = {}
     with prepared_for_capture(module) as clone:
         handles = [
-            one.register_forward_hook(_keeping(seen, name))
+            one.register_forward_hook(_recording_hook(recorded, name))
             for name, one in clone.named_modules()
             if isinstance(one, (nn.Linear, Conv1D))
         ]
-        given = _one_position_each(module)
-        calls = [capture_on(clone, one, Recorder(places=architecture.places)).calls for one in given]
+        samples = _one_position_each(module)
+        calls = [capture_on(clone, one, Recorder(places=architecture.places)).calls for one in samples]
         for handle in handles:
             handle.remove()
-    features = {name: torch.stack(found).float() for name, found in seen.items() if len(found) == len(calls)}
+    features = {name: torch.stack(found).float() for name, found in recorded.items() if len(found) == len(calls)}
     places = {(placed(call).stack, placed(call).layer): index for index, call in enumerate(calls[0])}
-    return Looks(calls, features, places, _factors(module, architecture))
+    return LinearOutputs(calls, features, places, _factors(module, architecture))
 
 
 def _factors(module: nn.Module, architecture: Architecture) -> tuple[float, ...]:
-    """1, what rotary embeddings multiply by besides turning (YaRN), and the scale of scores where q has it already (OPT)."""
-    turning = [
+    """1, the factor of rotary embeddings besides the rotation (YaRN), and the scale of scores if q contains it already (OPT)."""
+    attention_scalings = [
         float(value)
         for one in module.modules()
         for name, value in vars(one).items()
@@ -107,25 +109,25 @@ def _factors(module: nn.Module, architecture: Architecture) -> tuple[float, ...]
     scales = [
         shape.qk_dim**-0.5 for stack in architecture.stacks.values() for shape in stack.shapes if shape is not None
     ]
-    return tuple(dict.fromkeys([1.0, *turning, *scales]))
+    return tuple(dict.fromkeys([1.0, *attention_scalings, *scales]))
 
 
-def _keeping(
-    seen: dict[str, list[Tensor]], name: str, *, first: bool = True
+def _recording_hook(
+    recorded: dict[str, list[Tensor]], name: str, *, first: bool = True
 ) -> Callable[[nn.Module, Any, Tensor], None]:
-    def keep(_module: nn.Module, _args: Any, output: Tensor) -> None:
+    def record(_module: nn.Module, _args: Any, output: Tensor) -> None:
         rows = output.reshape(-1, output.shape[-1])
-        seen.setdefault(name, []).append(rows[0] if first else rows)
+        recorded.setdefault(name, []).append(rows[0] if first else rows)
 
-    return keep
+    return record
 
 
-def _shared(edit: Edit, architecture: Architecture, stack: str) -> None:
+def _check_not_shared(edit: Edit, architecture: Architecture, stack: str) -> None:
     for found in architecture.places.by_path.values():
         if len(found) > 1 and any((place.stack, place.layer) == (stack, edit.layer) for place in found):
             raise UnsupportedError(
-                f"{edit.kind} of {edit.place} cannot be baked: one module runs for {len(found)} layers here, and its weights are "
-                "theirs too."
+                f"{edit.kind} of {edit.place} cannot be baked, because one module runs for {len(found)} layers of "
+                "this model and they share its weights."
             )
 
 
@@ -134,7 +136,8 @@ def _scale_head(model: nn.Module, architecture: Architecture, edit: ScaleHead, s
     projection = None if path is None else model.get_submodule(path)
     if shape is None or projection is None or type(projection) not in (nn.Linear, Conv1D):
         raise UnsupportedError(
-            f"{edit.kind} of {edit.place} cannot be baked: no plain linear map reads the heads' outputs of this layer directly."
+            f"{edit.kind} of {edit.place} cannot be baked, because no plain linear map reads the head outputs "
+            "of this layer directly."
         )
     columns = torch.arange(edit.head * shape.v_dim, (edit.head + 1) * shape.v_dim)
     weight: Any = projection.weight
@@ -145,19 +148,21 @@ def _scale_head(model: nn.Module, architecture: Architecture, edit: ScaleHead, s
             weight[:, columns] *= edit.factor
 
 
-def _scale_neuron(model: nn.Module, architecture: Architecture, looks: Looks, edit: ScaleNeuron, stack: str) -> None:
-    shape, turns = architecture.stacks[stack].shapes[edit.layer], _rotary(architecture, stack, edit.layer)
+def _scale_neuron(
+    model: nn.Module, architecture: Architecture, linear_outputs: LinearOutputs, edit: ScaleNeuron, stack: str
+) -> None:
+    shape, rotary = architecture.stacks[stack].shapes[edit.layer], _rotary(architecture, stack, edit.layer)
     assert shape is not None
     if edit.vector != "v":
-        for pair in () if turns is None else turns.pairs:
+        for pair in () if rotary is None else rotary.pairs:
             if (pair[0] in edit.dims) != (pair[1] in edit.dims):
                 raise UnsupportedError(
-                    f"{edit.kind} of {edit.place} cannot be baked: dimensions {pair[0]} and {pair[1]} turn together (RoPE), and "
-                    "only one of them is scaled."
+                    f"{edit.kind} of {edit.place} cannot be baked, because dimensions {pair[0]} and {pair[1]} "
+                    "rotate together (RoPE) and only one of them is scaled."
                 )
     head = edit.head if edit.vector == "q" else edit.head * shape.kv_heads // shape.heads
-    wanted = looks.vector((stack, edit.layer), edit.vector, head)[:, list(edit.dims)]
-    path, rows = _rows_of(edit, wanted, looks, architecture, stack)
+    wanted = linear_outputs.vector((stack, edit.layer), edit.vector, head)[:, list(edit.dims)]
+    path, rows = _find_rows(edit, wanted, linear_outputs, architecture, stack)
     projection: Any = model.get_submodule(path)
     with torch.no_grad():
         if isinstance(projection, Conv1D):
@@ -169,23 +174,27 @@ def _scale_neuron(model: nn.Module, architecture: Architecture, looks: Looks, ed
 
 
 def _rotary(architecture: Architecture, stack: str, layer: int) -> Any:
-    turning = architecture.stacks[stack].rotary
-    return turning[layer] if layer < len(turning) else None
+    rotary = architecture.stacks[stack].rotary
+    return rotary[layer] if layer < len(rotary) else None
 
 
-def _rows_of(edit: Edit, wanted: Tensor, looks: Looks, architecture: Architecture, stack: str) -> tuple[str, Tensor]:
-    """The linear map near the layer's attention with exactly these numbers [sample, dim] as features, and which."""
-    features = looks.features
+def _find_rows(
+    edit: Edit, wanted: Tensor, linear_outputs: LinearOutputs, architecture: Architecture, stack: str
+) -> tuple[str, Tensor]:
+    """The linear map close to the layer's attention whose outputs are exactly these numbers [sample, dim], and their rows."""
+    features = linear_outputs.features
     paths = [
         path
         for path, found in architecture.places.by_path.items()
         if any((place.stack, place.layer) == (stack, edit.layer) for place in found)
     ]
-    near = sorted(features, key=lambda name: -max(_common(name, path) for path in paths))
-    # By difference, not by direction: at the first position of a deep layer most features hardly differ from token to token.
+    near = sorted(features, key=lambda name: -max(_shared_components(name, path) for path in paths))
+    # compare by difference, not by direction: at the first position of a deep layer, features hardly differ between tokens
     scale = wanted.abs().amax(dim=0).clamp(min=1e-30)
     for name in near:
-        apart = [(factor * features[name].T[None] - wanted.T[:, None]).abs().amax(dim=2) for factor in looks.factors]
+        apart = [
+            (factor * features[name].T[None] - wanted.T[:, None]).abs().amax(dim=2) for factor in linear_outputs.factors
+        ]
         off = torch.stack(apart).amin(dim=0) / scale[:, None]
         closest = off.topk(min(2, off.shape[1]), largest=False, dim=1)
         index = closest.indices[:, 0]
@@ -193,11 +202,12 @@ def _rows_of(edit: Edit, wanted: Tensor, looks: Looks, architecture: Architectur
         if bool((closest.values[:, 0] <= _SAME).all()) and alone and len(set(index.tolist())) == len(index):
             return name, index
     raise UnsupportedError(
-        f"{edit.kind} of {edit.place} cannot be baked: no plain linear map puts these numbers out (a norm lies between, say)."
+        f"{edit.kind} of {edit.place} cannot be baked, because no plain linear map returns these numbers "
+        "(there may be a norm in between)."
     )
 
 
-def _common(name: str, path: str) -> int:
+def _shared_components(name: str, path: str) -> int:
     pairs = zip(name.split("."), path.split("."), strict=False)
     count = 0
     for one, other in pairs:
@@ -208,46 +218,47 @@ def _common(name: str, path: str) -> int:
 
 
 def _one_position_each(module: nn.Module) -> list[dict[str, Tensor]]:
-    """Inputs of one position (on each side), of different tokens."""
+    """Inputs of one position each (on each side), with different tokens."""
     kind = usual_kind(module)
     whole = probe_inputs(module, kind, tokens=_SAMPLES + 2)
     samples = min(one.shape[1] for one in whole.values())
     return [{name: one[:, i : i + 1] for name, one in whole.items()} for i in range(min(samples, _SAMPLES))]
 
 
-def _verify(probed: ProbedModel, result: nn.Module, made: Plan) -> None:
-    """Raise `UnsupportedError` where the copy does not compute what the live edits do.
+def _verify(probed: ProbedModel, result: nn.Module, plan: Plan) -> None:
+    """Raise `UnsupportedError` if the copy does not compute what the live edits compute.
 
-    Their logits are compared, and in the edited layers, where a small effect is not yet lost among larger numbers, q, k, v and
-    what the output projection puts out: there the difference is held against what the edits themselves change.
+    The logits are compared, and in the edited layers q, k, v and the output of the output projection, where a small effect is
+    not yet lost among larger numbers. There the difference is judged relative to what the edits change.
     """
     module, architecture, dtype = probed.module, probed.architecture, first_dtype(probed.module)
     inputs = probe_inputs(module, usual_kind(module), tokens=_SAMPLES + 2)
-    _, plain = _pass(module, architecture, made, None, inputs)
-    wanted, live = _pass(module, architecture, made, made, inputs)
-    _, own = _pass(result, architecture, made, None, inputs)
+    _, plain = _pass(module, architecture, plan, None, inputs)
+    wanted, live = _pass(module, architecture, plan, plan, inputs)
+    _, own = _pass(result, architecture, plan, None, inputs)
     found = run_untouched(result, inputs)
     off, noise = relative(wanted[0], found[0]), _ROUNDINGS * torch.finfo(dtype).eps
-    wrong = None if off <= tolerance_of(dtype) else f"its logits are off by {off:.2g}"
-    if wrong is None and not all(map(_is_small, plain, live, own, [noise] * len(own))):
-        wrong = "the edited layers compute something else"
-    if wrong is not None:
+    problem = None if off <= tolerance_of(dtype) else f"its logits differ by {off:.2g}"
+    if problem is None and not all(map(_is_small, plain, live, own, [noise] * len(own))):
+        problem = "the edited layers compute something else"
+    if problem is not None:
         raise UnsupportedError(
-            f"The weights of {probed.title} with these edits in them do not give what the edits do: {wrong}."
+            f"The edits of {probed.title} cannot be baked, because the new weights do not give the result of "
+            f"the edits: {problem}."
         )
 
 
 def _pass(
-    module: nn.Module, architecture: Architecture, made: Plan, acting: Plan | None, inputs: Mapping[str, Any]
+    module: nn.Module, architecture: Architecture, plan: Plan, active: Plan | None, inputs: Mapping[str, Any]
 ) -> tuple[Any, list[Tensor]]:
-    """A pass's output, and q, k, v and the projection's output [position, feature] of the layers that `made` edits."""
-    where = {(edit.stack or next(iter(architecture.stacks)), edit.layer) for edit in made.edits}
-    seen: dict[str, list[Tensor]] = {}
+    """A pass's output, and q, k, v and the projection's output [position, feature] of the layers that `plan` edits."""
+    where = {(edit.stack or next(iter(architecture.stacks)), edit.layer) for edit in plan.edits}
+    recorded: dict[str, list[Tensor]] = {}
     with prepared_for_capture(module) as clone:
         paths = [path for stack, layer in where if (path := architecture.stacks[stack].projections[layer]) is not None]
         for path in paths:
-            clone.get_submodule(path).register_forward_hook(_keeping(seen, path, first=False))
-        captured = capture_on(clone, inputs, Recorder(places=architecture.places, plan=acting))
+            clone.get_submodule(path).register_forward_hook(_recording_hook(recorded, path, first=False))
+        captured = capture_on(clone, inputs, Recorder(places=architecture.places, plan=active))
     records = [call.record for call in captured.calls if (placed(call).stack, placed(call).layer) in where]
     vectors = [
         part.transpose(0, 1).flatten(1)
@@ -255,11 +266,11 @@ def _pass(
         if isinstance(record, QKRecord)
         for part in (record.q, record.k, record.v)
     ]
-    return captured.output, [*vectors, *(one for path in paths for one in seen.get(path, ()))]
+    return captured.output, [*vectors, *(one for path in paths for one in recorded.get(path, ()))]
 
 
 def _is_small(plain: Tensor, live: Tensor, own: Tensor, noise: float) -> bool:
-    """Whether what the copy misses of the live edits is rounding, or little beside what they change, at every position."""
+    """Whether the copy differs from the live edits only by rounding, or little compared with their effect, at every position."""
     plain, live, own = plain.double(), live.double(), own.double()
     effect, error = ((live - one).abs().amax(dim=-1) for one in (plain, own))
     return bool((error <= _PART * effect + noise * live.abs().amax(dim=-1)).all())

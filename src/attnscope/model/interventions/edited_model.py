@@ -1,4 +1,4 @@
-"""Edits of a model's passes: their plan, and calls of the Hugging Face model itself while edits are in force."""
+"""Calls of the Hugging Face model itself while edits are active."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from attnscope.capture import Recorder, structural_clone
 from attnscope.capture.attention_function import ACTIVE, NAME
 from attnscope.capture.clone import set_attention
 from attnscope.capture.residual_hooks import positions_before, residual_edits
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.architecture.probed_model import ProbedModel
@@ -28,7 +28,7 @@ from attnscope.model.architecture.probed_model import ProbedModel
 
 @dataclass(eq=False)
 class EditedRun:
-    """A clone of a model whose passes are edited. Any number of threads may call it while it is open."""
+    """A clone of a model whose passes are edited. Any number of threads may call it until the `with` statement ends."""
 
     clone: nn.Module
     architecture: Architecture
@@ -42,21 +42,21 @@ class EditedRun:
         self.names = {id(module): name for name, module in self.clone.named_modules()}
         for module in self.clone.modules():
             if isinstance(module, PreTrainedModel):
-                _set_forward(module, _Edited(module, self))
+                _set_forward(module, _EditedForward(module, self))
 
 
 class _Forward(ABC):
-    """A forward in the place of a module's own. A copy of the module has its own again."""
+    """A forward method that replaces a module's own. A copy of the module gets its own method back."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
         self.before: Callable[..., Any] | None = module.__dict__.get("forward")
         self.forward: Callable[..., Any] = module.forward
-        functools.update_wrapper(self, self.forward)  # its signature is asked for
+        functools.update_wrapper(self, self.forward)  # transformers inspects its signature
 
     @abstractmethod
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The forward."""
+        """Run the forward method."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if self.before is not None:
@@ -64,8 +64,8 @@ class _Forward(ABC):
         return MethodType(type(self.module).forward, memo.get(id(self.module), self.module))
 
 
-class _Edited(_Forward):
-    """The forward of a model inside the clone: a pass of its own, or a part of the one that is under way."""
+class _EditedForward(_Forward):
+    """The forward method of a model inside the clone: starts a new recorded pass, or continues the current one."""
 
     def __init__(self, module: nn.Module, run: EditedRun) -> None:
         super().__init__(module)
@@ -74,7 +74,9 @@ class _Edited(_Forward):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         run = self._run
         if run.closed:
-            raise UnsupportedError(f"The edits of {run.title} were in force only inside `with model.edited(…):`.")
+            raise UnsupportedError(
+                f"The edits of {run.title} are active only inside the block `with model.edited(…):`."
+            )
         now = ACTIVE.get()
         if now is not None and now.plan is run.plan:
             return self.forward(*args, **kwargs)
@@ -88,23 +90,23 @@ class _Edited(_Forward):
 
 
 _RUNS: ContextVar[tuple[EditedRun, ...]] = ContextVar("attnscope_edited", default=())
-"""The edits that are in force in this context (thread), the innermost last."""
+"""The active edits in this context (thread), the innermost last."""
 
 
 @contextmanager
-def edited_run(hf_model: nn.Module, probed: ProbedModel, made: Plan) -> Generator[nn.Module]:
-    """While this lasts, calls of `hf_model` (and of the models inside it) from this context are edited; others are not.
+def edited_run(hf_model: nn.Module, probed: ProbedModel, plan: Plan) -> Generator[nn.Module]:
+    """Within this block, calls of `hf_model` (and of the models inside it) from this context are edited; others are not.
 
-    Gives the edited model, which any thread may call. Raises `UnsupportedError` where the model cannot be cloned.
+    Yields the edited model, which any thread may call. Raises `UnsupportedError` if the model cannot be cloned.
     """
     module, architecture = probed.module, probed.architecture
     clone = structural_clone(module)
     set_attention(clone, NAME)
-    run = EditedRun(clone, architecture, made, probed.title)
+    run = EditedRun(clone, architecture, plan, probed.title)
     run.paths = {id(one): name for name, one in module.named_modules() if isinstance(one, PreTrainedModel)}
     run.paths[id(hf_model)] = ""
     with ExitStack() as stack:
-        stack.enter_context(residual_edits(clone, made, architecture.places))
+        stack.enter_context(residual_edits(clone, plan, architecture.places))
         for one in {id(one): one for one in (hf_model, *module.modules()) if id(one) in run.paths}.values():
             stack.enter_context(_dispatching(one))
         token = _RUNS.set((*_RUNS.get(), run))
@@ -116,7 +118,10 @@ def edited_run(hf_model: nn.Module, probed: ProbedModel, made: Plan) -> Generato
 
 
 class _Dispatcher(_Forward):
-    """The forward of the user's model: that of the edited model of the context, if there is one. Counts its blocks."""
+    """The forward method of the user's model: calls the edited model of the current context, if there is one.
+
+    `count` is the number of `with` statements that use it.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__(module)
@@ -135,7 +140,7 @@ _LOCK = threading.Lock()
 
 @contextmanager
 def _dispatching(module: nn.Module) -> Generator[None]:
-    """While this lasts, the module's calls go to the edited model of their context, if there is one."""
+    """Inside the `with` statement, the module's calls go to the edited model of their context, if there is one."""
     with _LOCK:
         found = module.__dict__.get("forward")
         dispatcher = found if isinstance(found, _Dispatcher) else _Dispatcher(module)
@@ -151,7 +156,7 @@ def _dispatching(module: nn.Module) -> Generator[None]:
 
 
 def _set_forward(module: nn.Module, forward: Callable[..., Any] | None) -> None:
-    # Not by attribute: a compiled model would hand it on to what it wraps.
+    # not as an attribute: a compiled model would pass it on to the module that it wraps
     if forward is None:
         module.__dict__.pop("forward", None)
     else:

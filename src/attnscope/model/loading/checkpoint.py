@@ -1,4 +1,4 @@
-"""A checkpoint as transformers loads it, with its failures in plain words and never with made-up weights."""
+"""Load a checkpoint with transformers, with clear error messages and never with made-up weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a checkpoint is: a directory or a hub id, and whether only files on this machine may be used."""
+    """Where a checkpoint is: a directory or a hub id, and whether only local files may be used."""
 
     source: str
     local: bool
@@ -33,7 +33,7 @@ class Origin:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `from_pretrained` is told."""
+        """The arguments for `from_pretrained`."""
         return {
             "trust_remote_code": self.trust_remote_code,
             "revision": self.revision,
@@ -42,53 +42,58 @@ class Origin:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `MissingError`, `DamagedError` or `InputError` unless the folder holds a whole checkpoint."""
+    """Raise `MissingError`, `DamagedError` or `InputError` unless the folder holds a complete checkpoint."""
     config = folder / "config.json"
     if not config.is_file():
         ggufs = sorted(path.name for path in folder.glob("*.gguf"))
         if ggufs:
-            raise MissingError(f"The directory {str(folder)!r} has no config.json; load its file {ggufs[0]!r} itself.")
+            raise MissingError(f"The directory {str(folder)!r} has no config.json. Load its file {ggufs[0]!r} instead.")
         if (folder / "adapter_config.json").is_file():
             raise InputError(
-                f"The directory {str(folder)!r} holds an adapter, not a model; put it on its base model and pass that "
-                "to `attnscope.Model(hf_model, tokenizer)`."
+                f"The directory {str(folder)!r} contains an adapter, not a model. Load its base model, add the "
+                "adapter, and pass the result to `attnscope.Model(hf_model, tokenizer)`."
             )
         raise MissingError(
-            f"The directory {str(folder)!r} has no config.json; a model directory is what `save_pretrained` writes."
+            f"The directory {str(folder)!r} has no config.json. A model directory is what `save_pretrained` writes."
         )
     _read_object(config)
     found = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
     if found is None:
-        raise MissingError(f"The directory {str(folder)!r} has a config.json and no weights ({_WEIGHTS[0]}, say).")
+        raise MissingError(
+            f"The directory {str(folder)!r} has a config.json but no weights ({_WEIGHTS[0]}, for example)."
+        )
     if found.suffix != ".json":
         files = [found]
     else:
         shards = _read_object(found).get("weight_map")
         if not isinstance(shards, dict):
-            raise DamagedError(f"{str(found)!r} is damaged: it has no weight_map.")
+            raise DamagedError(f"The file {str(found)!r} is damaged: it has no weight_map.")
         files = [folder / str(name) for name in sorted({str(name) for name in cast("dict[str, Any]", shards).values()})]
     for file in files:
         if not file.is_file():
-            raise MissingError(f"The directory {str(folder)!r} lacks {file.name!r}, which its index names.")
+            raise MissingError(
+                f"The file {file.name!r} is missing from the directory {str(folder)!r}, although the index of the "
+                "checkpoint lists it."
+            )
         if file.suffix == ".safetensors":
             _check_safetensors(file)
 
 
 def load_config(origin: Origin) -> PreTrainedConfig:
-    """The config of a checkpoint, or one sentence about why there is none."""
+    """The config of a checkpoint. Raises an `AttnscopeError` with the reason if it cannot be loaded."""
     import transformers
 
     try:
         with quiet():
             return cast(Any, transformers.AutoConfig).from_pretrained(origin.source, **origin.options)
     except Exception as error:
-        raise _plain_error(origin, error, what="config.json") from error
+        raise _explained(origin, error, what="config.json") from error
 
 
 def load_model(
     origin: Origin, config: PreTrainedConfig, dtype: torch.dtype | Literal["auto"], placement: Placement | None = None
 ) -> PreTrainedModel:
-    """The model of the class that its config names, in eval mode, every weight of it from the checkpoint."""
+    """The model, in eval mode, in the class that its config states, with every weight from the checkpoint."""
     placed = {} if placement is None else placement.options
     missing: list[str] = []
     try:
@@ -99,7 +104,7 @@ def load_model(
                 )
                 missing = sorted(str(key) for key in info["missing_keys"])
                 if missing and all(key.startswith("pooler.") for key in missing) and hasattr(model, "pooler"):
-                    model.pooler, missing = None, []  # trained without one, and attention has no use for it
+                    model.pooler, missing = None, []  # the checkpoint has none, and attention does not depend on it
                 if not missing:
                     return model.eval()
     except AttnscopeError:
@@ -108,15 +113,15 @@ def load_model(
         if placed and not isinstance(error, ImportError | OSError):
             named = " and ".join(f"`{name}`" for name in placed)
             raise InputError(f"{origin.source!r} cannot be loaded with this {named}: {first_line(error)}.") from error
-        raise _plain_error(origin, error, what="model") from error
+        raise _explained(origin, error, what="model") from error
     raise DamagedError(
-        f"The checkpoint {origin.source!r} lacks {len(missing)} weights that its config.json asks for (the first: "
-        f"{missing[0]}), and attnscope shows no made-up ones."
+        f"The checkpoint {origin.source!r} lacks {len(missing)} weights that its config.json requires (the first "
+        f"is {missing[0]}), and attnscope does not show made-up weights."
     )
 
 
 def load_tokenizer(origin: Origin) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint. Raises `MissingError` where it has none and `DamagedError` where it is broken."""
+    """The tokenizer of a checkpoint. Raises `MissingError` if it has none, `DamagedError` if it is broken."""
     import transformers
 
     source = origin.source
@@ -125,20 +130,20 @@ def load_tokenizer(origin: Origin) -> PreTrainedTokenizerBase:
             tokenizer = cast(Any, transformers.AutoTokenizer).from_pretrained(source, **origin.options)
     except Exception as error:
         if not _is_damage(error) and (not Path(source).is_dir() or not _tokenizer_files(Path(source))):
-            failure = _plain_error(origin, error, what="tokenizer")
-            told = isinstance(failure, UnreachableError | InputError)
-            raise (failure if told else _no_tokenizer(source)) from error
+            failure = _explained(origin, error, what="tokenizer")
+            specific = isinstance(failure, UnreachableError | InputError)
+            raise (failure if specific else _no_tokenizer(source)) from error
         raise DamagedError(f"The tokenizer of {source!r} is damaged: {first_line(error)}.") from error
-    # without any file, some tokenizer classes come up with their special tokens and not one word
+    # without any file, some tokenizer classes load with special tokens only
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
         raise _no_tokenizer(source)
     return tokenizer
 
 
-def load_reader(origin: Origin, config: PreTrainedConfig) -> Any:
-    """What turns texts and images into a model's inputs: for one that reads images its processor, else its tokenizer.
+def load_processor(origin: Origin, config: PreTrainedConfig) -> Any:
+    """The processor of a model that reads images, otherwise its tokenizer.
 
-    None for a model of images alone that came without an image processor: it then resizes plainly, and says so.
+    None for an image-only model without an image processor; its images are then resized plainly, with a warning.
     """
     import transformers
 
@@ -172,7 +177,7 @@ def kind_of(model: PreTrainedModel) -> Kind:
 
 
 def _loaders(origin: Origin, config: PreTrainedConfig) -> list[Any]:
-    """The classes to try, best first: the one that the config names, and the bare model without a head."""
+    """The classes to try, best first: the one that the config states, and the base model without a head."""
     import transformers
     from transformers.models.auto import modeling_auto
 
@@ -187,9 +192,9 @@ def _loaders(origin: Origin, config: PreTrainedConfig) -> list[Any]:
         return [named, transformers.AutoModel]
     if named is None and names and "AutoModel" in " ".join(remote):
         raise InputError(_needs_trust(origin.source))
-    if masked:  # ELECTRA's discriminator has no head for masks: its own class is next
-        own = [] if named is None else [named]
-        return [transformers.AutoModelForMaskedLM, *own, transformers.AutoModel]
+    if masked:  # ELECTRA's discriminator has no masked language modeling head, so its own class is next
+        stated = [] if named is None else [named]
+        return [transformers.AutoModelForMaskedLM, *stated, transformers.AutoModel]
     if config.model_type in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         return [transformers.AutoModelForSeq2SeqLM, transformers.AutoModel]
     if config.model_type in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
@@ -197,8 +202,8 @@ def _loaders(origin: Origin, config: PreTrainedConfig) -> list[Any]:
     return [transformers.AutoModel]
 
 
-def _plain_error(origin: Origin, error: Exception, *, what: str) -> AttnscopeError:
-    """An error of transformers, the hub's client or torch as one sentence."""
+def _explained(origin: Origin, error: Exception, *, what: str) -> AttnscopeError:
+    """Turn an error of transformers, the hub's client or torch into one of attnscope's errors."""
     chain = _chain(error)
     return (
         _hub_error(origin, chain, what)
@@ -215,19 +220,21 @@ def _hub_error(origin: Origin, chain: list[BaseException], what: str) -> Attnsco
     text = " ".join(map(str, chain))
     if _has(chain, hub.GatedRepoError):
         return MissingError(
-            f"{source!r} is gated: ask for access on its page at the hub and log in with `hf auth login`. {INSTEAD}"
+            f"{source!r} is gated. Request access on its page on the hub and log in with `hf auth login`. {INSTEAD}"
         )
     if _has(chain, hub.RevisionNotFoundError):
-        return MissingError(f"{source!r} has no revision {origin.revision!r} at the hub.")
+        return MissingError(f"{source!r} has no revision {origin.revision!r} on the hub.")
     if _has(chain, hub.RepositoryNotFoundError):
-        return MissingError(f"There is no model {source!r} at the hub (a private one needs `hf auth login`). {INSTEAD}")
+        return MissingError(
+            f"The model {source!r} does not exist on the hub (a private model needs `hf auth login`). {INSTEAD}"
+        )
     if origin.local and _has(chain, hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled):
         return UnreachableError(
-            f"The hub's cache on this machine holds {source!r} only in part (no {what}), and the hub is not in reach. "
-            f"{INSTEAD}"
+            f"The hub's cache on this machine contains {source!r} only in part (no {what}), and the hub cannot be "
+            f"reached. {INSTEAD}"
         )
     if _has(chain, ConnectionError, TimeoutError, hub.LocalEntryNotFoundError) or "ConnectionError" in text:
-        return UnreachableError(f"The model hub stopped answering while {source!r} was loaded. {INSTEAD}")
+        return UnreachableError(f"The model hub stopped answering while {source!r} was loading. {INSTEAD}")
     return None
 
 
@@ -239,7 +246,7 @@ def _config_error(source: str, chain: list[BaseException]) -> AttnscopeError | N
         return InputError(_needs_trust(source))
     if "does not recognize this architecture" in text or "Unrecognized model" in text:
         return InputError(
-            f"transformers {transformers.__version__} does not know the model type of {source!r}; a newer one may."
+            f"transformers {transformers.__version__} does not know the model type of {source!r}. A newer version may."
         )
     if isinstance(chain[0], ImportError):
         return InputError(f"Loading {source!r} needs a package that is not installed: {first_line(chain[0])}.")
@@ -251,13 +258,13 @@ def _weights_error(source: str, chain: list[BaseException]) -> AttnscopeError | 
 
     text = " ".join(map(str, chain))
     if "ignore_mismatched_sizes" in text:
-        return DamagedError(f"The weights of {source!r} do not have the shapes that its config.json asks for.")
+        return DamagedError(f"The weights of {source!r} do not have the shapes that its config.json requires.")
     if _has(chain, SafetensorError):
-        return DamagedError(f"The weights of {source!r} are damaged ({first_line(chain[0])}). Get them again.")
+        return DamagedError(f"The weights of {source!r} are damaged ({first_line(chain[0])}). Download them again.")
     if _has(chain, pickle.UnpicklingError, EOFError) or "weights_only" in text:
         return DamagedError(
-            f"The weights of {source!r} are a pickle that is damaged or holds more than tensors, so it is not loaded; "
-            "use a safetensors copy of the model."
+            f"The weights of {source!r} are a pickle file that is damaged or contains more than tensors, so "
+            "attnscope does not load it. Use a safetensors copy of the model."
         )
     if _has(chain, MemoryError):
         return AttnscopeError(f"There is not enough memory to load {source!r}.")
@@ -269,22 +276,22 @@ def _has(chain: list[BaseException], *kinds: type[BaseException]) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, fit to stand inside a sentence."""
+    """The first line of an error's message, for use inside a sentence."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__).strip().rstrip(".:")[:200]
 
 
 def _needs_trust(source: str) -> str:
     return (
-        f"{source!r} runs Python code of its own; if you trust its authors, load it with "
-        "`attnscope.load(…, trust_remote_code=True)`."
+        f"{source!r} contains its own Python code. If you trust its authors, load it with `attnscope.load(…, "
+        "trust_remote_code=True)`."
     )
 
 
 def _no_tokenizer(source: str) -> MissingError:
     return MissingError(
-        f"{source!r} has no tokenizer. Name another with `attnscope.load(…, tokenizer=…)`, or wrap the model with "
-        "`attnscope.Model(hf_model, None)` and trace lists of token ids."
+        f"{source!r} has no tokenizer. Choose another with `attnscope.load(…, tokenizer=…)`, or wrap the model "
+        "with `attnscope.Model(hf_model, None)` and trace lists of token ids."
     )
 
 
@@ -301,9 +308,9 @@ def _read_object(file: Path) -> dict[str, Any]:
     try:
         value = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise DamagedError(f"{str(file)!r} is damaged: it is not JSON.") from error
+        raise DamagedError(f"The file {str(file)!r} is damaged: it is not JSON.") from error
     if not isinstance(value, dict):
-        raise DamagedError(f"{str(file)!r} is damaged: it is not a JSON object.")
+        raise DamagedError(f"The file {str(file)!r} is damaged: it is not a JSON object.")
     return cast("dict[str, Any]", value)
 
 
@@ -314,7 +321,9 @@ def _check_safetensors(file: Path) -> None:
         with safe_open(file, framework="numpy"):
             pass
     except (SafetensorError, OSError) as error:
-        raise DamagedError(f"{str(file)!r} is damaged or cut short ({first_line(error)}). Get it again.") from error
+        raise DamagedError(
+            f"The file {str(file)!r} is damaged or truncated ({first_line(error)}). Download it again."
+        ) from error
 
 
 def _chain(error: BaseException) -> list[BaseException]:

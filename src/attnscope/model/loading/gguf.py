@@ -1,14 +1,14 @@
-"""GGUF files: what one says about itself, and its weights as an ordinary float32 model of transformers.
+"""GGUF files: read the metadata, and load the weights as an ordinary float32 model of transformers.
 
     4 bytes   "GGUF"
     uint32    version (2 or 3), little endian
-    uint64    number of tensors, then number of facts
-    facts     key, type, value
+    uint64    number of tensors, then number of metadata entries
+    metadata  key, type, value
     tensors   name, shape, type, offset into the data
-    data      aligned to `general.alignment` (32 unless said)
+    data      aligned to `general.alignment` (default 32)
 
-The header is read here because it is cheap (transformers takes seconds for it) and because a truncated file should be
-told apart from an unknown architecture. The weights are read by transformers' own loader.
+The header is read here because that is fast (transformers takes seconds for it) and because a truncated file should not be
+mistaken for an unknown architecture. The weights are read by transformers' own loader.
 """
 
 from __future__ import annotations
@@ -32,57 +32,58 @@ _MAX_COUNT = 2**28
 
 
 @dataclass(frozen=True)
-class GgufFacts:
-    """What a GGUF file says about itself. `facts` holds its single values; of lists only the length."""
+class GgufMetadata:
+    """The metadata of a GGUF file. `entries` holds single values; of lists, only the length."""
 
     architecture: str
     title: str | None
     quantization: str | None
-    facts: Mapping[str, Any]
+    entries: Mapping[str, Any]
 
 
-def read_facts(path: Path) -> GgufFacts:
-    """The facts in the header of a GGUF file, after a check that the file is as long as its header says.
+def read_metadata(path: Path) -> GgufMetadata:
+    """Read the metadata in the header of a GGUF file, and check that the file is as long as its header states.
 
-    Raises `MissingError` where there is no such file and `DamagedError` where it is not a whole GGUF file.
+    Raises `MissingError` if the file does not exist, `DamagedError` if it is not a complete GGUF file.
     """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            facts, end = _read_header(file, size)
+            metadata, end = _read_header(file, size)
     except FileNotFoundError as error:
-        raise MissingError(f"There is no file {str(path)!r}.") from error
+        raise MissingError(f"The file {str(path)!r} does not exist.") from error
     except (struct.error, UnicodeDecodeError, KeyError, ValueError, OverflowError) as error:
         if isinstance(error, DamagedError):
             raise
         raise DamagedError(f"The GGUF file {path.name!r} is damaged: its header cannot be read. {_AGAIN}") from error
     if end > size:
         raise DamagedError(
-            f"The GGUF file {path.name!r} is cut short: its header speaks of {end} bytes, it has {size}. {_AGAIN}"
+            f"The GGUF file {path.name!r} is truncated: its header describes {end:,} bytes, but it has "
+            f"{size:,}. {_AGAIN}"
         )
-    architecture = facts.get("general.architecture")
+    architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str):
-        raise DamagedError(f"The GGUF file {path.name!r} does not name its architecture. {_AGAIN}")
-    title = facts.get("general.name")
-    return GgufFacts(architecture, title if isinstance(title, str) else None, _quantization(facts), facts)
+        raise DamagedError(f"The GGUF file {path.name!r} does not state its architecture. {_AGAIN}")
+    title = metadata.get("general.name")
+    return GgufMetadata(architecture, title if isinstance(title, str) else None, _quantization(metadata), metadata)
 
 
 def load_gguf(
     path: Path, *, progress: Callable[[str], None] | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model (float32, in eval mode, with no trace of its quantization left) and tokenizer in a GGUF file.
+    """Load the model (float32, in eval mode, without its quantization) and the tokenizer from a GGUF file.
 
-    Takes seconds to minutes: every weight is dequantized. `progress` gets a few words before each step. Raises
-    `MissingError`, `DamagedError`, or `InputError` where transformers cannot read this architecture from GGUF.
+    This takes seconds to minutes, because every weight is dequantized. `progress` is called with a short text before each step.
+    Raises `MissingError`, `DamagedError`, or `InputError` if transformers cannot read this architecture from GGUF.
     """
-    facts = read_facts(path)
+    metadata = read_metadata(path)
     import transformers
 
     def tell(text: str) -> None:
         if progress is not None:
             progress(text)
 
-    encoder_decoder = facts.architecture.startswith("t5") and facts.architecture != "t5encoder"
+    encoder_decoder = metadata.architecture.startswith("t5") and metadata.architecture != "t5encoder"
     auto: Any = transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
     try:
         with quiet():
@@ -91,7 +92,7 @@ def load_gguf(
                 str(path.parent), gguf_file=path.name, dtype="float32", output_loading_info=True, local_files_only=True
             )
             tell("Copying the weights")
-            model = _plain(quantized)
+            model = _without_quantization(quantized)
             del quantized
             tell("Reading the tokenizer of the GGUF file")
             tokenizer = cast(Any, transformers.AutoTokenizer).from_pretrained(
@@ -100,8 +101,9 @@ def load_gguf(
     except (ValueError, NotImplementedError, KeyError) as error:
         if "not supported" in str(error) or "Unknown gguf model_type" in str(error) or isinstance(error, KeyError):
             raise InputError(
-                f"transformers {transformers.__version__} cannot read the architecture {facts.architecture!r} from a "
-                "GGUF file; load the original checkpoint (a directory with config.json and safetensors) instead."
+                f"transformers {transformers.__version__} cannot read the architecture {metadata.architecture!r} "
+                "from a GGUF file. Load the original checkpoint instead (a directory with config.json and "
+                "safetensors)."
             ) from error
         raise DamagedError(f"The GGUF file {path.name!r} cannot be loaded: {_first_line(error)}. {_AGAIN}") from error
     except (RuntimeError, OSError, TypeError) as error:
@@ -109,16 +111,16 @@ def load_gguf(
     missing = sorted(str(key) for key in info["missing_keys"])
     if missing:
         raise DamagedError(
-            f"The GGUF file {path.name!r} lacks {len(missing)} weights of the model (the first: {missing[0]})."
+            f"The GGUF file {path.name!r} lacks {len(missing)} weights of the model (the first is {missing[0]})."
         )
-    _mend_tokenizer(tokenizer, facts, model)
+    _fix_tokenizer(tokenizer, metadata, model)
     return model, tokenizer
 
 
-def _plain(quantized: PreTrainedModel) -> PreTrainedModel:
-    """The same weights in a fresh model: transformers refuses to save one that was loaded from GGUF."""
-    facts = {key: value for key, value in quantized.config.to_dict().items() if key != "quantization_config"}
-    config: Any = cast(Any, type(quantized.config)).from_dict(facts)
+def _without_quantization(quantized: PreTrainedModel) -> PreTrainedModel:
+    """Copy the weights to a fresh model, because transformers does not save a model that was loaded from GGUF."""
+    settings = {key: value for key, value in quantized.config.to_dict().items() if key != "quantization_config"}
+    config: Any = cast(Any, type(quantized.config)).from_dict(settings)
     config.architectures = [type(quantized).__name__]
     config.name_or_path = ""
     model = type(quantized)(config)
@@ -128,12 +130,12 @@ def _plain(quantized: PreTrainedModel) -> PreTrainedModel:
     return model.eval()
 
 
-def _mend_tokenizer(tokenizer: PreTrainedTokenizerBase, facts: GgufFacts, model: PreTrainedModel) -> None:
-    """What transformers leaves out: the length limit, and that "smollm" tokenizers split every digit off first."""
+def _fix_tokenizer(tokenizer: PreTrainedTokenizerBase, metadata: GgufMetadata, model: PreTrainedModel) -> None:
+    """Set what transformers omits: the length limit, and that "smollm" tokenizers first split off every digit."""
     limit: Any = getattr(model.config, "max_position_embeddings", None)
     if isinstance(limit, int) and cast(Any, tokenizer).model_max_length > 10**9:
         tokenizer.model_max_length = limit
-    if facts.facts.get("tokenizer.ggml.pre") == "smollm":
+    if metadata.entries.get("tokenizer.ggml.pre") == "smollm":
         from tokenizers import pre_tokenizers
 
         backend: Any = cast(Any, tokenizer).backend_tokenizer
@@ -145,11 +147,11 @@ def _mend_tokenizer(tokenizer: PreTrainedTokenizerBase, facts: GgufFacts, model:
         )
 
 
-def _quantization(facts: Mapping[str, Any]) -> str | None:
+def _quantization(metadata: Mapping[str, Any]) -> str | None:
     import gguf
 
     try:
-        name = gguf.LlamaFileType(facts.get("general.file_type")).name
+        name = gguf.LlamaFileType(metadata.get("general.file_type")).name
     except ValueError:
         return None
     name = name.removeprefix("MOSTLY_").removeprefix("ALL_")
@@ -157,21 +159,21 @@ def _quantization(facts: Mapping[str, Any]) -> str | None:
 
 
 def _read_header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
-    """The facts, and the byte where the last tensor ends."""
+    """The metadata, and the byte where the last tensor ends."""
     import gguf
 
     if file.read(4) != b"GGUF":
         raise DamagedError("The file is not a GGUF file: it does not begin with the letters GGUF.")
     version = _scalar(file, "I")
     if version not in (2, 3):
-        raise DamagedError(f"The file is a GGUF file of version {version}; versions 2 and 3 can be read.")
+        raise DamagedError(f"The GGUF file has version {version}, but attnscope reads only versions 2 and 3.")
     tensors, count = _scalar(file, "Q"), _scalar(file, "Q")
     if tensors > min(size, _MAX_COUNT) or count > min(size, _MAX_COUNT):
         raise ValueError("more entries than bytes")
-    facts: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     for _ in range(count):
         key = _string(file)
-        facts[key] = _value(file, _scalar(file, "I"))
+        metadata[key] = _value(file, _scalar(file, "I"))
     end = 0
     for _ in range(tensors):
         _string(file)
@@ -180,9 +182,9 @@ def _read_header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
             elements *= _scalar(file, "Q")
         block, block_bytes = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(_scalar(file, "I"))]
         end = max(end, _scalar(file, "Q") + elements // block * block_bytes)
-    alignment = int(facts.get("general.alignment", 32))
+    alignment = int(metadata.get("general.alignment", 32))
     start = -(-file.tell() // alignment) * alignment
-    return facts, start + end
+    return metadata, start + end
 
 
 def _scalar(file: BinaryIO, code: str) -> Any:
@@ -200,7 +202,7 @@ def _string(file: BinaryIO) -> str:
 
 
 def _value(file: BinaryIO, kind: int) -> Any:
-    """A fact; of a list, only its length (vocabularies are long, and transformers reads them itself)."""
+    """A metadata value; of a list, only its length (vocabularies are long, and transformers reads them itself)."""
     if kind == _STRING:
         return _string(file)
     if kind != _ARRAY:
@@ -212,8 +214,8 @@ def _value(file: BinaryIO, kind: int) -> Any:
         for _ in range(length):
             _value(file, inner)
     else:
-        wanted = length * struct.calcsize("<" + _SCALARS[inner])
-        if len(file.read(wanted)) != wanted:
+        expected = length * struct.calcsize("<" + _SCALARS[inner])
+        if len(file.read(expected)) != expected:
             raise ValueError("the header ends early")
     return length
 

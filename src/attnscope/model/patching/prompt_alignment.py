@@ -1,4 +1,4 @@
-"""Whether two prompts line up token by token, and where they do not."""
+"""Check whether two prompts align token by token, and describe where they do not."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from attnscope.types import Token
 
 
 def check_aligned(clean: Trace, corrupted: Trace) -> None:
-    """Raise `InputError` with one sentence that says where, unless both have as many tokens on every side."""
+    """Raise `InputError` that describes the difference, unless both prompts have the same number of tokens on every side."""
     if clean.sides.keys() != corrupted.sides.keys():
-        raise InputError("Both prompts need the same sides (text, or source and target).")
+        raise InputError("Both prompts must have the same sides (text, or source and target).")
     for side, first in clean.sides.items():
         second = corrupted.sides[side]
         if len(first) != len(second):
             named = "" if side == "text" else f" on the {side} side"
             raise InputError(
-                f"The prompts do not line up{named}: the clean one has {len(first)} tokens and the corrupted one {len(second)}. "
-                f"{_where(first, second)} Use words of as many tokens."
+                f"The prompts do not align{named}: the clean one has {len(first)} tokens, the corrupted one "
+                f"{len(second)}. {_where(first, second)} Use words with the same number of tokens."
             )
 
 
 def _where(first: Sequence[Token], second: Sequence[Token]) -> str:
-    """The stretch in which two rows of tokens differ, in words."""
+    """Describe the span in which two sequences of tokens differ."""
     shorter = min(len(first), len(second))
     start = next((i for i in range(shorter) if first[i].id != second[i].id), shorter)
     end = 0
     while end < shorter - start and first[-1 - end].id == second[-1 - end].id:
         end += 1
-    ours, theirs = first[start : len(first) - end], second[start : len(second) - end]
-    return f"From position {start} on the clean one has {_said(ours)} where the corrupted one has {_said(theirs)}."
+    clean, corrupted = first[start : len(first) - end], second[start : len(second) - end]
+    return f"At position {start}, the clean one has {_quoted(clean)} and the corrupted one {_quoted(corrupted)}."
 
 
-def _said(tokens: Sequence[Token]) -> str:
+def _quoted(tokens: Sequence[Token]) -> str:
     if not tokens:
         return "nothing"
     text = " · ".join(repr(token.text) for token in tokens[:6])

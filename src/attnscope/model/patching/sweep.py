@@ -1,4 +1,4 @@
-"""`Sweep`: what a prediction becomes when one activation at a time comes from another prompt."""
+"""`Sweep`: how a prediction changes when one activation at a time comes from another prompt."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from attnscope.types import Token
 if TYPE_CHECKING:
     import pandas
 
-What = Literal["head_output", "attention", "residual", "mlp"]
+What = Literal["output", "attention", "residual", "mlp"]
 By = Literal["head", "position", "layer"]
 Column = int | tuple[int, ...]
 """A head, a position, or a span of positions that are patched together."""
 Metric = Literal["logit", "probability", "log_probability", "ratio"]
 
-WHAT: tuple[What, ...] = ("head_output", "attention", "residual", "mlp")
+WHAT: tuple[What, ...] = ("output", "attention", "residual", "mlp")
+RENAMED_ACTIVATIONS = {"head_output": "output"}
+"""Old names of activations that users may still pass as `what`."""
 METRICS: dict[Metric, str] = {
     "logit": "logit(answer) − logit(foil)",
     "probability": "p(answer) − p(foil)",
     "log_probability": "ln p(answer) − ln p(foil)",
     "ratio": "p(answer) / p(foil)",
 }
-"""Every metric with its formula; the part with the foil falls away where there is none."""
+"""Every metric with its formula; without a foil, the part with the foil is omitted."""
 
 
 def measured(logits: Float[Tensor, "row vocab"], metric: Metric, answer: int, foil: int | None) -> Float[Tensor, "row"]:
-    """The metric of each row of logits, in float64."""
+    """The metric of each row of logits, in float64. Raises `InputError` for `ratio` without a foil."""
     exact = logits.double()
     if metric == "ratio":
         if foil is None:
-            raise InputError("The metric `ratio` is p(answer) / p(foil), so it needs a foil.")
+            raise InputError("The metric `ratio` is p(answer) / p(foil). Pass `foil`.")
         return (exact[:, answer] - exact[:, foil]).exp()
     if metric != "logit":
         exact = torch.log_softmax(exact, dim=-1)
@@ -47,14 +49,31 @@ def measured(logits: Float[Tensor, "row vocab"], metric: Metric, answer: int, fo
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """One number a cell: the metric of the corrupted prompt's run with one activation taken from the clean prompt's.
+    """The result of activation patching, from `Model.patch`.
 
-    `values` is [layer, head], [layer, position] or [layer] (`by`), float64, NaN where a layer has no such thing; rows are
-    `layers`, columns `columns` (a span of positions is one column) with `labels` (of positions: the corrupted prompt's tokens;
-    `sources`: the clean one's). `clean` and `corrupted` are the metric of the two unpatched runs, between which most values lie.
-    `unchanged` marks cells whose activation is bit for bit the same in both runs: nothing is patched there and the value is
-    `corrupted` itself. `error` is the largest difference of an unpatched row of a batch from `corrupted`: effects of that
-    size are rounding.
+    Each value is the metric of the corrupted prompt's run with one activation taken from the clean prompt's run (Vig et al.
+    2020, "Investigating Gender Bias in Language Models Using Causal Mediation Analysis"; Meng et al. 2022, "Locating and
+    Editing Factual Associations in GPT").
+
+    Attributes:
+        values: The metric of each cell, float64: [layer, head], [layer, position] or [layer] (see `by`); NaN where a layer has
+            no such activation.
+        unchanged: Cells whose activation is bitwise the same in both runs; nothing is patched there, and the value is
+            `corrupted`.
+        what: The patched activation: "head_output", "attention", "residual" or "mlp".
+        by: The columns: "head", "position" or "layer".
+        stack: The stack that is patched.
+        metric: "logit", "probability", "log_probability" or "ratio".
+        clean: The metric of the clean prompt's run; most values lie between this and `corrupted`.
+        corrupted: The metric of the corrupted prompt's run.
+        layers: The layers of the rows.
+        columns: The heads or positions of the columns. A span of positions that is patched together is one column.
+        labels: Names of the columns; for positions, the corrupted prompt's tokens.
+        sources: For positions, the clean prompt's tokens.
+        answer: The answer token.
+        foil: The token that the answer is compared with, or None.
+        position: The position whose prediction is measured.
+        error: The largest difference between an unpatched row of a batch and `corrupted`; effects of this size are rounding.
     """
 
     values: Float[Tensor, "layer *column"]
@@ -80,20 +99,23 @@ class Sweep:
 
     @property
     def effects(self) -> Float[Tensor, "layer *column"]:
-        """`values` minus `corrupted`: what the patch changed."""
+        """`values` minus `corrupted`: what each patch changed, in the unit of the metric. Same shape as `values`."""
         return self.values - self.corrupted
 
     @property
     def restored(self) -> Float[Tensor, "layer *column"]:
-        """(value − corrupted) / (clean − corrupted): 0 for no effect, 1 where the patch alone brings back the clean prediction.
+        """(value − corrupted) / (clean − corrupted): 0 for no effect, 1 if the patch alone restores the clean prediction.
 
-        Not bounded by 0 and 1; NaN where both runs predict the same.
+        Values below 0 and above 1 are possible. NaN if both runs predict the same. Same shape as `values`.
         """
         apart = self.clean - self.corrupted
         return self.effects / apart if apart else torch.full_like(self.values, torch.nan)
 
     def frame(self) -> pandas.DataFrame:
-        """One row a cell: layer, head or position (with its token here and in the clean prompt), and the numbers."""
+        """A DataFrame with one row per cell: layer, head or position, value, effect, restored, unchanged.
+
+        For positions it includes the token in the corrupted and in the clean prompt (`token`, `source`).
+        """
         import pandas as pd
 
         rows: list[dict[str, object]] = []

@@ -1,4 +1,4 @@
-"""What a sweep is asked to do, checked against the model before anything runs."""
+"""What a sweep runs, validated against the model beforehand."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from attnscope.types import Token
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What is swept. `positions` and `heads` restrict a patch where they aren't an axis (None: all).
+    """What is swept. `positions` and `heads` limit a patch where they are not the columns (None: all).
 
-    `cells` are the positions of each column where `by` is "position": one, or a span that is patched together.
+    `cells` are the positions of each column of a sweep by position: one, or a span that is patched together.
     """
 
     what: What
@@ -39,9 +39,9 @@ class SweepPlan:
 
 @dataclass(frozen=True)
 class SweepQuestion:
-    """What is asked of a sweep, as `Model.patch` takes it: unchecked."""
+    """The arguments of `Model.patch`, not yet validated."""
 
-    what: str = "head_output"
+    what: str = "output"
     by: str | None = None
     metric: str | None = None
     answer: str | int | None = None
@@ -54,18 +54,18 @@ class SweepQuestion:
 
 
 def plan_of(clean: Trace, trace: Trace, stream: Stream, answer: Answer, question: SweepQuestion) -> SweepPlan:
-    """The plan of a sweep from `clean` into `trace`, which line up. Raises `InputError`, one sentence each."""
+    """The plan of a sweep from `clean` into `trace`, two aligned prompts. Raises `InputError`."""
     kind = cast("What", _one_of(question.what, "what", WHAT))
-    of_heads = kind in ("head_output", "attention")
+    of_heads = kind in ("output", "attention")
     axis = cast("By", _one_of(question.by or ("head" if of_heads else "position"), "by", get_args(By)))
     chosen = cast(
         "Metric", _one_of(question.metric or ("probability" if answer.foil is None else "logit"), "metric", METRICS)
     )
     if chosen == "ratio" and answer.foil is None:
-        raise InputError("The metric `ratio` is p(answer) / p(foil): name a foil.")
+        raise InputError("The metric `ratio` is p(answer) / p(foil). Pass `foil`.")
     if not of_heads and (axis == "head" or question.heads is not None):
         raise InputError(
-            f"What is patched is {kind!r}, which no head has of its own: leave out heads, and sweep by position."
+            f"`what` is {kind!r}, which is not separate for each head. Omit `heads`, and sweep by position or layer."
         )
     name = _stack(trace, stream, question.stack, of_heads=of_heads)
     tokens = trace.tokens_for(name)[0]
@@ -101,7 +101,7 @@ def _stack(trace: Trace, stream: Stream, stack: str | None, *, of_heads: bool) -
     if stack is None:
         return names[0] if len(names) == 1 else "decoder"
     if stack not in names:
-        raise InputError(f"There is no stack {stack!r} to patch; there is {', '.join(names)}.")
+        raise InputError(f"The stack {stack!r} cannot be patched; available: {', '.join(names)}.")
     return stack
 
 
@@ -135,18 +135,20 @@ def _indices(given: Sequence[int] | None, what: str, size: int) -> tuple[int, ..
     if given is None:
         return tuple(range(size))
     if not hasattr(given, "__iter__"):
-        raise InputError(f"`{what}s` is a list of them; got {given!r}.")
+        raise InputError(f"`{what}s` must be a list of whole numbers; got {given!r}.")
     found = [index_in(one, size) for one in given]
     if None in found:
-        raise InputError(f"There is no {what} {list(given)[found.index(None)]!r}: they go from 0 to {size - 1}.")
+        raise InputError(
+            f"{what.capitalize()} {list(given)[found.index(None)]!r} does not exist: {what}s are 0 to {size - 1}."
+        )
     if not found:
-        raise InputError(f"Name at least one {what}.")
+        raise InputError(f"`{what}s` is empty. Pass at least one {what}.")
     if len(set(found)) != len(found):
-        raise InputError(f"A {what} is named twice: {found}.")
+        raise InputError(f"`{what}s` contains a {what} twice: {found}.")
     return tuple(one for one in found if one is not None)
 
 
 def _one_of(given: str, name: str, known: Sequence[str] | dict[Metric, str]) -> str:
     if given not in known:
-        raise InputError(f"`{name}` is one of {', '.join(known)}; got {given!r}.")
+        raise InputError(f"`{name}` must be one of {', '.join(known)}; got {given!r}.")
     return given

@@ -1,4 +1,4 @@
-"""The answer that a measurement is about: which tokens, and at which position they are predicted."""
+"""The answer that a measurement is about: its tokens, and the position that predicts them."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from attnscope.types import Token
 
 @dataclass(frozen=True)
 class Answer:
-    """The token that is the answer, one that is not (or None), and the position whose prediction is asked."""
+    """The answer token, a wrong token to compare it with (the foil, or None), and the position whose prediction is measured."""
 
     answer: Token
     foil: Token | None
     position: int
 
 
-def token_id(tokenizer: Any, given: str | int, what: str, vocabulary: int) -> int:
-    """The id of one token, given as its text or as an id. Raises `InputError` for a text of several tokens."""
-    if not isinstance(given, (str, bool)) and hasattr(given, "__index__"):
-        ident = index_in(given, vocabulary)
+def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int) -> int:
+    """The id of one token, from its text or its id. Raises `InputError` for a text of several tokens."""
+    if not isinstance(value, (str, bool)) and hasattr(value, "__index__"):
+        ident = index_in(value, vocabulary)
         if ident is None:
-            raise InputError(f"The {what} is token {given!r}, and the model predicts tokens 0 to {vocabulary - 1:,}.")
+            raise InputError(f"The {what} {value!r} is not a token id of this model: ids are 0 to {vocabulary - 1:,}.")
         return ident
-    if not isinstance(given, str):
-        raise InputError(f"The {what} is a text of one token, or a token id; got {type(given).__name__}.")
+    if not isinstance(value, str):
+        raise InputError(f"The {what} must be the text of one token, or a token id; got {type(value).__name__}.")
     if tokenizer is None:
-        raise InputError(f"This model has no tokenizer, so give the {what} as a token id.")
-    ids: list[int] = tokenizer(given, add_special_tokens=False, verbose=False)["input_ids"]
+        raise InputError(f"This model has no tokenizer, so it cannot tokenize the {what}. Pass a token id.")
+    ids: list[int] = tokenizer(value, add_special_tokens=False, verbose=False)["input_ids"]
     if len(ids) != 1:
         pieces = ", ".join(repr(tokenizer.decode([one])) for one in ids) or "none"
-        spaced = "" if given.startswith(" ") else f" (many tokenizers want the space before a word: {' ' + given!r})"
-        raise InputError(f"The {what} {given!r} must be one token, and is {len(ids)}: {pieces}{spaced}.")
+        hint = "" if value.startswith(" ") else f" Many tokenizers need the space before a word: {' ' + value!r}."
+        raise InputError(f"The {what} must be one token, but {value!r} is {len(ids)}: {pieces}.{hint}")
     return token_id(tokenizer, ids[0], what, vocabulary)
 
 
 def position_of(at: object, tokens: Sequence[Token], tokenizer: Any, *, causal: bool) -> int:
-    """The position that predicts: `at` (of several tokens the last), else the last, or the one mask token of a masked model."""
+    """The position that predicts: `at` if given (of several tokens the last), else the last one, or the only mask token."""
     count = len(tokens)
     if at is not None:
         return resolve_one(at, tokens)
@@ -54,14 +54,14 @@ def position_of(at: object, tokens: Sequence[Token], tokenizer: Any, *, causal: 
     masked = [index for index, token in enumerate(tokens) if mask is not None and token.id == mask]
     if len(masked) != 1:
         raise InputError(
-            f"This model predicts at every position, and the text has {len(masked)} mask tokens: say at which one with "
-            "`position=`."
+            f"This model predicts at every position, and the text has {len(masked)} mask tokens, so the position "
+            "is ambiguous. Pass `position`."
         )
     return masked[0]
 
 
 def index_in(value: object, size: int, *, first: int = 0) -> int | None:
-    """`value` as a whole number from `first` to `size` - 1, NumPy's and torch's too; None where it is none."""
+    """`value` as a whole number from `first` to `size` - 1, including NumPy and torch integers; None if it is not one."""
     try:
         index = operator.index(value)  # pyright: ignore[reportArgumentType]
     except TypeError:
@@ -70,6 +70,6 @@ def index_in(value: object, size: int, *, first: int = 0) -> int | None:
 
 
 def last_only(inputs: Mapping[str, Tensor], position: int) -> dict[str, Any]:
-    """The argument that lets a model compute the logits of one position alone."""
+    """The argument that makes a model compute the logits of a single position."""
     device = next(iter(inputs.values())).device
     return {"logits_to_keep": torch.tensor([position], device=device)}

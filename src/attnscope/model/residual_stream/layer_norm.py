@@ -1,10 +1,10 @@
-"""A normalization as the linear map that it is while its scale is held: what direct logit attribution freezes.
+"""A normalization as the linear map that it is with a fixed scale; direct logit attribution freezes that scale.
 
     RMSNorm    y = γ · x / s           with s = rms(x)
     LayerNorm  y = γ · (x − x̄) / s + β  with s = std(x)
 
-A module is not asked for its name or its ε: it is run over known vectors, and taken only where the equation then gives its
-own outputs.
+The name or the ε of a module does not matter: the module runs on known vectors, and counts as a norm only if the equation gives
+its outputs.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _SIZE = 100.0
 
 @dataclass(frozen=True, eq=False)
 class Norm:
-    """γ (`weight`) and β (`bias`), float32, and whether the mean over the dimensions is taken out first."""
+    """γ (`weight`) and β (`bias`), float32, and whether the mean over the dimensions is subtracted first (`centered`)."""
 
     weight: Float[Tensor, "model_dim"]
     bias: Float[Tensor, "model_dim"]
     centered: bool
 
     def scaled(self, x: Float[Tensor, "*rows model_dim"]) -> Float[Tensor, "*rows model_dim"]:
-        """γ · x, of x without its mean where the norm takes it out: linear in x."""
+        """γ · x, with the mean of x subtracted if the norm does so: linear in x."""
         return self.weight * (x - x.mean(-1, keepdim=True) if self.centered else x)
 
     def scale(
         self, x: Float[Tensor, "row model_dim"], y: Float[Tensor, "row model_dim"], tolerance: float
     ) -> Float[Tensor, "row"] | None:
-        """s of each row, from what went into the module and what came out; None where the equation does not give y."""
+        """s of each row, from the module's input and output; None if the equation does not give y."""
         up, rest = self.scaled(x), y - self.bias
         scale = (up * up).sum(-1) / (up * rest).sum(-1)
         error = (up / scale[:, None] - rest).abs().amax(-1)
@@ -41,17 +41,17 @@ class Norm:
 
 
 def norm_of(module: nn.Module, dim: int) -> Norm | None:
-    """γ, β and kind of a normalization over the last `dim` dimensions; None where `module` is nothing of that kind."""
+    """γ, β and kind of a normalization over the last `dim` dimensions; None if `module` is not one."""
     parameter = next(module.parameters(), torch.zeros(()))
     if dim % 2 or parameter.is_meta or not parameter.dtype.is_floating_point:
         return None
     sign = torch.ones(dim)
     sign[1::2] = -1
-    given = torch.stack([sign * _SIZE, -sign * _SIZE, sign * _SIZE + _SIZE / 2])[None]
+    vectors = torch.stack([sign * _SIZE, -sign * _SIZE, sign * _SIZE + _SIZE / 2])[None]
     try:
         with torch.no_grad():
-            up, down, shifted = module(given.to(parameter.device, parameter.dtype))[0].float().cpu()
-    except Exception:  # noqa: BLE001 - any module may be asked, and one that takes no vector is no norm
+            up, down, shifted = module(vectors.to(parameter.device, parameter.dtype))[0].float().cpu()
+    except Exception:  # noqa: BLE001 - any module may be tested, and one that fails on a vector is not a norm
         return None
     if up.shape != (dim,):
         return None

@@ -1,4 +1,4 @@
-"""The look at a model that shows its residual stream: one pass over a few tokens with every module watched. Once per model."""
+"""Locate the residual stream of a model with one pass on a few tokens that watches every module. Runs once per kind of input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attnscope.capture import Place, Recorder, capture_on, prepared_for_capture
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.module_info import target_vocabulary_size, tolerance_for
-from attnscope.model.residual_stream.blocks import AttentionCall, Watch, find_blocks
+from attnscope.model.residual_stream.blocks import AttentionCall, ModuleWatch, find_blocks
 from attnscope.model.residual_stream.stream import Stream, find_unembedding
 from attnscope.model.tracing.certify import placed, shown
 
@@ -23,15 +23,15 @@ def _projection(architecture: Architecture, place: Place) -> str | None:
 
 
 def locate_stream(module: nn.Module, architecture: Architecture, inputs: Mapping[str, Tensor]) -> Stream:
-    """The blocks of a model and what follows them. Raises `UnsupportedError` where its residual stream is not known."""
+    """The blocks of a model and what follows them. Raises `UnsupportedError` if its residual stream is unknown."""
     name = type(module).__name__
     if architecture.route == "reported" or architecture.outside:
         raise UnsupportedError(
-            f"{name} does not go through transformers' attention interface, so its blocks and residual stream are not known."
+            f"{name} does not use transformers' attention interface, so its blocks and residual stream are unknown."
         )
     tolerance = tolerance_for(module) / 10
     with prepared_for_capture(module) as clone:
-        watch = Watch(clone)
+        watch = ModuleWatch(clone)
         try:
             captured = capture_on(clone, inputs, Recorder(places=architecture.places))
         finally:
@@ -45,7 +45,7 @@ def locate_stream(module: nn.Module, architecture: Architecture, inputs: Mapping
             )
             for call in shown(captured.calls)
         ]
-        towers = find_blocks(clone, watch.seen, places, tolerance)
+        towers = find_blocks(clone, watch.calls, places, tolerance)
         last = towers["decoder" if "decoder" in towers else next(iter(towers))][-1]
         logits: Any = getattr(captured.output, "logits", None)
         if (
@@ -53,10 +53,10 @@ def locate_stream(module: nn.Module, architecture: Architecture, inputs: Mapping
             or logits.ndim != 3
             or logits.shape[-1] < (target_vocabulary_size(module) or 0)
         ):
-            note = f"{name} predicts no tokens, so it has no logits: neither a logit lens nor shares of an answer."
+            note = f"{name} predicts no tokens, so it has no logits, no logit lens and no direct logit attribution."
             return Stream(towers, logits=False, unembedding=None, note=note)
         with torch.no_grad():
-            found = find_unembedding(clone, watch.seen, last, logits, 10 * tolerance)
+            found = find_unembedding(clone, watch.calls, last, logits, 10 * tolerance)
     if isinstance(found, str):
         return Stream(towers, logits=True, unembedding=None, note=found)
     return Stream(towers, logits=True, unembedding=found, note=None)

@@ -1,7 +1,7 @@
-"""Direct logit attribution: what each part of the model adds to one logit, with the final norm's scale held.
+"""Direct logit attribution: what each part of the model adds to one logit, with the scale of the final norm frozen.
 
-The last state is a sum: the embedding and what every block added. With the scale s of the final norm frozen at this input's
-own value, the logit is linear in that sum, so each part has a share of it (Elhage et al. 2021):
+The final state is a sum: the embedding and what every block added. With the scale s of the final norm frozen at its value for
+this input, the logit is linear in that sum, so each part has a contribution to it (Elhage et al. 2021):
 
     logit = Σ_parts γ · part · W_answer / s + β · W_answer + b_answer (+ what a soft cap takes away) + remainder
 """
@@ -27,7 +27,7 @@ Kind = Literal["embedding", "head", "attention", "attention_bias", "mlp", "block
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One vector that the last state is a sum of, at one position. `layer` and `head` are None where they mean nothing."""
+    """One term of the final state at one position. `layer` and `head` are None where they do not apply."""
 
     kind: Kind
     layer: int | None
@@ -38,7 +38,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Share:
-    """What one part adds to the logit."""
+    """What one part of the model adds to the logit.
+
+    Attributes:
+        kind: The kind of part; see `Contributions`.
+        layer: Its layer, or None.
+        head: Its head, or None.
+        stack: The stack of its attention, or None.
+        value: Its contribution in logits.
+    """
 
     kind: Kind
     layer: int | None
@@ -49,13 +57,20 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """Shares of the answer's logit (or of the answer's minus the foil's) at one position.
+    """Direct logit attribution of the answer's logit (or the answer's minus the foil's) at one position.
 
-    `total` is the model's own number; `remainder` is what the shares miss of it (rounding: a model that computes in half
-    precision has more of it). `kind` is `embedding`; `head` (one head's output through W_O); `attention` (all heads, where they
-    cannot be told apart); `attention_bias` (the bias of W_O, and of a norm behind it); `mlp`; `block` (a whole block, where its
-    parts are not known); `final_bias` (biases of the final norm and the unembedding); `cap` (what a soft cap on logits
-    changes); `edit` (a vector that an edit added to the stream).
+    With the scale of the final norm frozen, the logit is a sum over parts of the model (Elhage et al. 2021, "A Mathematical
+    Framework for Transformer Circuits"). The kinds of parts are `embedding`; `head` (one head's output through W_O);
+    `attention` (all heads together, if they cannot be separated); `attention_bias` (the bias of W_O, and of a norm after it);
+    `mlp`; `block` (a whole block, if its parts are unknown); `final_bias` (the biases of the final norm and the unembedding);
+    `cap` (what a soft cap on logits changes); and `edit` (a vector that an edit added to the residual stream).
+
+    Attributes:
+        shares: A `Share` for each part.
+        total: The model's own value, in logits.
+        answer: The answer token.
+        foil: The token whose logit is subtracted, or None.
+        position: The position whose prediction is explained.
     """
 
     shares: tuple[Share, ...]
@@ -66,15 +81,18 @@ class Contributions:
 
     @property
     def remainder(self) -> float:
-        """`total` minus the sum of all shares."""
+        """`total` minus the sum of all shares: rounding errors, larger in a model that computes in half precision."""
         return self.total - sum(one.value for one in self.shares)
 
     def of(self, kind: Kind) -> list[Share]:
-        """The shares of one kind, in the model's order."""
+        """The shares of one kind, in the order of the model."""
         return [one for one in self.shares if one.kind == kind]
 
     def frame(self) -> pandas.DataFrame:
-        """One row a share (kind, stack, layer, head, value) and, last, the remainder; values sum to `total`."""
+        """A DataFrame with one row per share (kind, stack, layer, head, value) and a last row for the remainder.
+
+        The values sum to `total`.
+        """
         import pandas as pd
 
         rows = [(one.kind, one.stack, one.layer, one.head, one.value) for one in self.shares]
@@ -89,7 +107,7 @@ def attributed(
     norm: Norm | None,
     scale: float,
 ) -> list[Share]:
-    """The share of each part: its vector through the frozen norm, times the direction of the answer in the unembedding."""
+    """The share of each part: its vector through the frozen norm, times the answer's direction in the unembedding."""
     through = direction.double()
     if norm is not None:
         through = through * norm.weight.double()

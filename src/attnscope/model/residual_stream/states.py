@@ -1,4 +1,4 @@
-"""`States`: the residual stream of one pass, what it already predicts after each layer, and what each part adds to an answer."""
+"""`States`: the residual stream of one pass, its logit lens, and the contributions to an answer."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ if TYPE_CHECKING:
     import pandas
 
 Reading = Callable[[int], Tensor]
-"""Logits [token, vocab] of the states after so many layers."""
+"""A function from a number of layers to the logits [token, vocab] of the states after them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lens:
-    """The `k` most probable tokens after each layer, at each token: what the model would predict if it stopped there.
+    """The logit lens: the `k` most probable tokens after each layer, at each token (nostalgebraist 2020).
 
-    Row 0 is the embeddings, row i + 1 the stream after layer i; the last row is the model's own prediction (logit lens).
+    Row 0 belongs to the embeddings, row i + 1 to the stream after layer i; the last row is the model's own prediction.
+
+    Attributes:
+        ids: Token ids [layers + 1, tokens, k], the most probable first.
+        probabilities: Their probabilities, the same shape.
     """
 
     ids: Int[Tensor, "layer token k"]
@@ -38,10 +42,16 @@ class Lens:
 
 
 class States:
-    """The residual stream of one pass over one input.
+    """The residual stream of one pass on one input, from `Model.states`.
 
-    `stack` is the tower it is of (`decoder`, or `encoder`), `tokens` its tokens, `trace` the pass's attention. Everything
-    layer × token × vocabulary is computed a layer at a time and never kept. `notes` are sentences about what is not known.
+    Anything of size layer × token × vocabulary is computed one layer at a time and never stored.
+
+    Attributes:
+        trace: The trace of the pass.
+        stack: The tower of the stream: `decoder`, or `encoder`.
+        tokens: The tokens of that tower.
+        contributions: Direct logit attribution of the answer; None if unknown.
+        notes: Sentences about what is unknown.
     """
 
     def __init__(
@@ -69,31 +79,35 @@ class States:
 
     @property
     def layers(self) -> int:
-        """Number of blocks."""
+        """The number of layers (blocks)."""
         return len(self._stream) - 1
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the states keep, the trace's own not counted."""
+        """The memory that the states use in bytes, without the trace."""
         return sum(state.numel() * state.element_size() for state in self._stream)
 
     def residual(self, after: int) -> Float[Tensor, "token model_dim"]:
-        """The residual stream after so many layers (0: the embeddings), float32."""
+        """The residual stream after `after` layers (0: the embeddings), [token, model_dim], float32.
+
+        Raises `InputError` if there are fewer layers.
+        """
         if not 0 <= after <= self.layers:
             raise InputError(
-                f"There is no state after {after} layers: they go from 0 (the embeddings) to {self.layers}."
+                f"There is no state after {after} layers: `after` must be from 0 (the embeddings) to {self.layers}."
             )
         return self._stream[after].float().cpu()
 
     @cached_property
     def norms(self) -> Float[Tensor, "layer token"]:
-        """‖x‖ of the residual stream: row 0 the embeddings, row i + 1 after layer i."""
+        """‖x‖ of the residual stream, [layers + 1, token]: row 0 for the embeddings, row i + 1 after layer i."""
         return torch.stack([state.float().norm(dim=-1).cpu() for state in self._stream])
 
     def logits(self, after: int) -> Float[Tensor, "token vocab"]:
-        """The logit lens: the states after so many layers, through the model's own end (final norm, unembedding, caps).
+        """The logit lens: the states after `after` layers through the final norm, unembedding and caps, [token, vocab].
 
-        After all layers these are the model's logits. Raises `UnsupportedError` where the model predicts no tokens.
+        After all layers these are the model's own logits. Raises `UnsupportedError` if the model predicts no tokens,
+        `InputError` if there are fewer layers.
         """
         self.residual(after)
         if self._reading is None:
@@ -101,16 +115,17 @@ class States:
         return self._reading(after)
 
     def lens(self, k: int = 5, *, observer: Observer | None = None) -> Lens:
-        """The `k` most probable tokens of every layer and token, with their probabilities.
+        """The `k` most probable tokens after every layer at every token, with their probabilities.
 
-        An `observer` is told of every layer. Raises `UnsupportedError` where the model predicts no tokens, `CancelledError`.
+        An `observer` is told about every layer. Raises `UnsupportedError` if the model predicts no tokens, `InputError` for an
+        invalid `k`, `CancelledError` if the observer cancels.
         """
         if not is_whole(k) or k < 0:
-            raise InputError(f"`k` is a number of tokens; got {k!r}.")
+            raise InputError(f"`k` must be a whole number of at least 0; got {k!r}.")
         rows: list[tuple[Tensor, Tensor]] = []
         for after in range(self.layers + 1):
             if observer is not None and observer.cancelled():
-                raise CancelledError("The states were not needed any more.")
+                raise CancelledError("The run was cancelled.")
             logits = self.logits(after)
             top = torch.softmax(logits, dim=-1).topk(min(k, logits.shape[-1]), dim=-1)
             rows.append((top.indices, top.values))
@@ -120,7 +135,7 @@ class States:
 
     @property
     def predicts(self) -> bool:
-        """Whether the states can be read as predictions: whether there is a logit lens."""
+        """Whether the model predicts tokens, so that there is a logit lens."""
         return self._reading is not None
 
     def read(self, ident: int) -> str:
@@ -129,7 +144,10 @@ class States:
 
     @cached_property
     def head_norms(self) -> Float[Tensor, "layer head token"]:
-        """‖head output‖, each head's part of its attention block's output (W_O included); NaN where it is not known."""
+        """‖head output‖ of each head, [layer, head, token]: the norm of its contribution to the attention output, W_O included.
+
+        NaN where it is unknown.
+        """
         traced, shape = self.trace.traced_stack(self.stack), self.trace.stacks[self.stack]
         found = torch.full((shape.layers, shape.heads, len(self.tokens)), torch.nan)
         for layer, record in enumerate(traced.records):
@@ -140,9 +158,9 @@ class States:
         return found
 
     def frame(self, k: int = 1) -> pandas.DataFrame:
-        """One row a layer and token: the norm and, where the model predicts tokens, the `k` most probable ones by rank.
+        """A DataFrame with one row per layer and token: the norm and, if the model predicts tokens, the `k` most probable ones.
 
-        `after` counts layers (0: the embeddings).
+        The column `after` counts layers (0: the embeddings). With `k` > 1 the columns of the tokens end in their rank.
         """
         import pandas as pd
 

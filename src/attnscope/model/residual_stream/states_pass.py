@@ -1,4 +1,4 @@
-"""One pass for `States`: the residual stream after every block, and every part of the last state at one position."""
+"""The pass behind `States`: the residual stream after every block, and every part of the final state at one position."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from attnscope.attention import QKRecord
 from attnscope.capture import Places, Recorder, accepted, capturing, pass_options, prepared
 from attnscope.capture.attention_function import NAME
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.errors import CancelledError
 from attnscope.model.residual_stream.answer import Answer, last_only
 from attnscope.model.residual_stream.blocks import Addend, Block, state_in, state_of
-from attnscope.model.residual_stream.hooks import Taps
+from attnscope.model.residual_stream.hooks import PositionRecorder
 from attnscope.model.residual_stream.layer_norm import norm_of
 from attnscope.model.residual_stream.logit_attribution import Contributions, Part, Share, attributed
 from attnscope.model.residual_stream.stream import (
@@ -34,16 +34,16 @@ from attnscope.trace.stack import projected
 from attnscope.types import Observer
 
 _LOGITS_AT_ONCE = 64 * 2**20
-"""So many numbers of logits are computed at once, where a model can be asked for some positions only."""
+"""At most this many logits are computed at once, if the model can be options for some positions only."""
 
 
 _ROUNDING = 1e-6
-"""A difference of logits below this part of the largest is no cap."""
+"""A difference of logits below this fraction of the largest is rounding, not a soft cap."""
 
 
 @dataclass(frozen=True)
 class PassEdits:
-    """Edits in force in the pass: their plan, and which call of the attention function is where."""
+    """Edits that are active in the pass: their plan, and the place of each attention call."""
 
     plan: Plan
     places: Places
@@ -55,7 +55,7 @@ class PassEdits:
 
 
 class StatesPass:
-    """The pass, and what can be asked of it afterwards. `inputs` are those of the trace."""
+    """The pass and its results. It runs on the inputs of the trace."""
 
     def __init__(
         self,
@@ -83,11 +83,11 @@ class StatesPass:
             outputs = Outputs(clone, every)
             entry = _Entry(clone, self.blocks[0])
             watcher = _Watcher(clone, every, observer)
-            self._taps = Taps(position, self._tokens).on(clone, _paths(self.blocks, stream.unembedding))
+            self._recorder = PositionRecorder(position, self._tokens).on(clone, _paths(self.blocks, stream.unembedding))
             try:
                 output = clone(**trace.inputs, **pass_options(clone, **self._keep()))
             finally:
-                for hook in (outputs, entry, watcher, self._taps):
+                for hook in (outputs, entry, watcher, self._recorder):
                     hook.close()
         self._outputs = outputs.by_path
         states = [state_of(outputs.of(block)) for block in self.blocks]
@@ -99,21 +99,21 @@ class StatesPass:
             self.logits = row.detach().float().cpu()
 
     def reading(self, after: int) -> Tensor:
-        """Logits [token, vocab] of the states after so many layers, by the model's own end: every block is left out."""
+        """Logits [token, vocab] of the states after `after` layers, from the rest of the model alone: no block runs."""
         last = self.blocks[-1]
         outputs = {path: list(calls) for path, calls in self._outputs.items()}
         outputs[last.path][last.call] = with_state(outputs[last.path][last.call], self.states[after][None].clone())
         found: list[Tensor] = []
         with prepared(self._module, None) as clone, torch.no_grad():
             for rows in self._rows(clone):
-                asked = {} if rows is None else last_only(self._trace.inputs, 0) | {"logits_to_keep": rows}
+                options = {} if rows is None else last_only(self._trace.inputs, 0) | {"logits_to_keep": rows}
                 with replaced(clone, outputs):
-                    given = pass_options(clone, **asked)
-                    found.append(clone(**self._trace.inputs, **given).logits[0].float().cpu())
+                    arguments = pass_options(clone, **options)
+                    found.append(clone(**self._trace.inputs, **arguments).logits[0].float().cpu())
         return torch.cat(found)
 
     def contributions(self, answer: Answer) -> Contributions | None:
-        """The share of every part of the last state in the answer's logit; None where the unembedding is not known."""
+        """The share of every part of the final state in the answer's logit; None if the unembedding is unknown."""
         unembedding = self._stream.unembedding
         if unembedding is None or self.logits is None:
             return None
@@ -130,12 +130,12 @@ class StatesPass:
         norm, scale = None, 1.0
         if unembedding.norm is not None:
             norm = norm_of(self._module.get_submodule(unembedding.norm), direction.shape[0])
-            tapped = self._taps.of(unembedding.norm)
-            assert norm is not None and tapped.given is not None and tapped.output is not None
-            up = norm.scaled(tapped.given)
-            scale = float((up * up).sum() / (up * (tapped.output - norm.bias)).sum())
+            vectors_at_norm = self._recorder.of(unembedding.norm)
+            assert norm is not None and vectors_at_norm.input is not None and vectors_at_norm.output is not None
+            up = norm.scaled(vectors_at_norm.input)
+            scale = float((up * up).sum() / (up * (vectors_at_norm.output - norm.bias)).sum())
             constant += float(norm.bias.double() @ direction)
-        own = self._taps.of(unembedding.path).output
+        own = self._recorder.of(unembedding.path).output
         assert own is not None
         linear = float(own[answer.answer.id]) - (0.0 if answer.foil is None else float(own[answer.foil.id]))
         after = total - linear * unembedding.scale
@@ -174,7 +174,7 @@ class StatesPass:
                 yield self._vector(layer, block)
 
     def _vector(self, layer: int, block: Block) -> Part:
-        """What edits added to the stream in a block: what is there and no part of the block put out."""
+        """What edits added to the stream in a block: what remains after subtracting the outputs of its parts."""
         at = self._position
         rest = (self.states[layer + 1][at].double() - self.states[layer][at].double()).cpu()
         for addend in (*block.attention.values(), *([block.mlp] if block.mlp else [])):
@@ -182,7 +182,7 @@ class StatesPass:
         return Part("edit", layer, None, None, rest)
 
     def _added(self, addend: Addend, call: int) -> Tensor:
-        output = self._taps.of(addend.path, call).output
+        output = self._recorder.of(addend.path, call).output
         assert output is not None
         return output.double() * addend.factor
 
@@ -200,13 +200,13 @@ class StatesPass:
         vectors = projected(module, record, alone.flatten(1)).double()
         bias = constant_of(module, heads * width).double()
         if addend.norm is not None:
-            norm, tapped = (
+            norm, vectors_at_norm = (
                 norm_of(self._module.get_submodule(addend.norm), vectors.shape[-1]),
-                self._taps.of(addend.norm, call),
+                self._recorder.of(addend.norm, call),
             )
-            assert norm is not None and tapped.given is not None and tapped.output is not None
-            up = norm.scaled(tapped.given)
-            scale = float((up * up).sum() / (up * (tapped.output - norm.bias)).sum())
+            assert norm is not None and vectors_at_norm.input is not None and vectors_at_norm.output is not None
+            up = norm.scaled(vectors_at_norm.input)
+            scale = float((up * up).sum() / (up * (vectors_at_norm.output - norm.bias)).sum())
             vectors = norm.scaled(vectors) / scale
             bias = norm.scaled(bias) / scale + norm.bias
         for head in range(heads):
@@ -216,7 +216,7 @@ class StatesPass:
 
 
 def constant_of(module: nn.Module, width: int) -> Tensor:
-    """What a linear module adds to everything: its output [model_dim] for zeros, float32."""
+    """The constant term of a linear module: its output [model_dim] for zeros, float32."""
     parameter = next(module.parameters())
     with torch.no_grad():
         return module(torch.zeros(1, width, device=parameter.device, dtype=parameter.dtype))[0].float().cpu()
@@ -235,7 +235,7 @@ def _paths(blocks: tuple[Block, ...], unembedding: Unembedding | None) -> Iterat
 
 
 class _Entry:
-    """The state that the first block is given."""
+    """A hook that records the state that the first block receives."""
 
     def __init__(self, clone: nn.Module, first: Block) -> None:
         self.state = torch.zeros(0)
@@ -247,12 +247,12 @@ class _Entry:
             self.state = state[0].detach().clone()
 
     def close(self) -> None:
-        """Take the hook away."""
+        """Remove the hook."""
         self._handle.remove()
 
 
 class _Watcher:
-    """Tells an observer of every block, and stops the pass where it wants that."""
+    """Hooks that report every block to an observer, and stop the pass if it cancels."""
 
     def __init__(self, clone: nn.Module, blocks: list[Block], observer: Observer | None) -> None:
         self._observer = observer
@@ -269,5 +269,6 @@ class _Watcher:
             self._observer.layer(self._done, self._total)
 
     def close(self) -> None:
+        """Remove the hooks."""
         for handle in self._handles:
             handle.remove()

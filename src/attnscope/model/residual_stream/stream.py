@@ -1,4 +1,4 @@
-"""The residual stream of a model: its blocks, and what follows the last of them, verified by numbers."""
+"""The residual stream of a model: its blocks, and what follows the last of them, verified numerically."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from attnscope.errors import UnsupportedError
-from attnscope.model.residual_stream.blocks import Block, Seen, state_of
+from attnscope.model.residual_stream.blocks import Block, ModuleCall, state_of
 from attnscope.model.residual_stream.layer_norm import norm_of
 
 After = Literal["nothing", "bias", "cap"]
@@ -19,10 +19,10 @@ After = Literal["nothing", "bias", "cap"]
 
 @dataclass(frozen=True)
 class Unembedding:
-    """How logits come from the last state, where it is a norm and a linear map: logit = scale · (factor · W norm(x) + bias).
+    """How logits follow from the final state, if by a norm and a linear map: logit = scale · (factor · W norm(x) + bias).
 
-    `path` is the linear module, whose own output is what stands in brackets; `norm` the final norm (None: there is none).
-    `after` says what else happens to each logit: a `bias` of the model's own, or a `cap`, a function that keeps their order.
+    `path` is the linear module, whose output is the expression in parentheses; `norm` is the final norm, or None. `after` says
+    what else happens to each logit: a `bias` of the model, or a `cap`, a function that preserves their order.
     """
 
     path: str
@@ -34,9 +34,9 @@ class Unembedding:
 
 @dataclass(frozen=True)
 class Stream:
-    """The blocks of each tower (`encoder`, `decoder`), and the unembedding of the last, or why it is not known.
+    """The blocks of each tower (`encoder`, `decoder`), and the unembedding of the last, or a note why it is unknown.
 
-    `logits` says whether a state after any layer can be read through the model's own end (logit lens).
+    `logits` says whether the state after any layer can be read with the rest of the model (logit lens).
     """
 
     towers: Mapping[str, tuple[Block, ...]]
@@ -51,26 +51,27 @@ class Stream:
 
 
 def find_unembedding(
-    clone: nn.Module, seen: Sequence[Seen], last: Block, logits: Tensor, tolerance: float
+    clone: nn.Module, module_calls: Sequence[ModuleCall], last: Block, logits: Tensor, tolerance: float
 ) -> Unembedding | str:
-    """The final norm and the unembedding, by what ran after the `last` block; else a sentence that says what is missing.
+    """The final norm and the unembedding, from the modules that ran after the `last` block.
 
-    `logits` [1, token, vocab] are what the same pass put out: replaying both modules has to give them.
+    A string is a sentence about what is missing. `logits` [1, token, vocab] are from the same pass; running both modules again
+    has to give them.
     """
     name = type(clone).__name__
-    calls = [index for index, one in enumerate(seen) if one.path == last.path]
-    after = seen[calls[last.call] + 1 :]
-    state = seen[calls[last.call]].output
+    calls = [index for index, one in enumerate(module_calls) if one.path == last.path]
+    after = module_calls[calls[last.call] + 1 :]
+    state = module_calls[calls[last.call]].output
     assert state is not None
     states = state.float().cpu().flatten(0, -2)
     logits = logits.float().cpu().flatten(0, -2)
     normed: list[tuple[str | None, Tensor]] = []
     for one in after:
         if (
-            one.given is None
+            one.input is None
             or one.output is None
-            or one.given.shape != state.shape
-            or not torch.equal(one.given, state)
+            or one.input.shape != state.shape
+            or not torch.equal(one.input, state)
         ):
             continue
         norm, output = norm_of(clone.get_submodule(one.path), state.shape[-1]), one.output.float().cpu().flatten(0, -2)
@@ -82,21 +83,21 @@ def find_unembedding(
             continue
         if one.output is None:
             continue
-        for norm_path, given in (*normed, (None, states)):
-            found = _fitted(clone, one, norm_path, given, logits, tolerance)
+        for norm_path, received in (*normed, (None, states)):
+            found = _fitted(clone, one, norm_path, received, logits, tolerance)
             if found is not None:
                 return found
     return (
-        f"What each part adds to a logit is not known for {name}: between its last block and its logits there is not just "
-        "a norm and one linear map, but something else (a transform before the unembedding, say)."
+        f"Direct logit attribution is unknown for {name}: there is more than a norm and one linear map between "
+        "its last block and its logits (a transform before the unembedding, for example)."
     )
 
 
 def _fitted(
-    clone: nn.Module, one: Seen, norm: str | None, given: Tensor, logits: Tensor, tolerance: float
+    clone: nn.Module, one: ModuleCall, norm: str | None, received: Tensor, logits: Tensor, tolerance: float
 ) -> Unembedding | None:
     module = clone.get_submodule(one.path)
-    raw = given @ weight_of(module).T
+    raw = received @ weight_of(module).T
     assert one.output is not None
     own = one.output.float().cpu().flatten(0, -2)
     factor = _multiple(own - bias_of(module), raw, tolerance)
@@ -114,7 +115,7 @@ def _fitted(
 
 
 def _multiple(these: Tensor, of: Tensor, tolerance: float) -> float | None:
-    """The one number that makes `of` into `these`; None where there is none."""
+    """The number that turns `of` into `these`; None if there is none."""
     factor = float((of * these).sum() / (of * of).sum())
     if abs(factor - 1) <= tolerance:
         factor = 1.0
@@ -128,61 +129,64 @@ def weight_of(module: nn.Module) -> Tensor:
 
 
 def bias_of(module: nn.Module) -> Tensor:
-    """The bias of an unembedding [vocab], float32; 0 without one."""
+    """The bias of an unembedding [vocab], float32; 0 if it has none."""
     bias = getattr(module, "bias", None)
     return bias.detach().float().cpu() if isinstance(bias, Tensor) else torch.zeros(())
 
 
 def with_state(output: Any, state: Tensor) -> Any:
-    """What a block put out, with another hidden state in it."""
+    """The output of a block with another hidden state in it."""
     if isinstance(output, Tensor):
         return state
-    return type(output)([state, *output[1:]]) if type(output) in (tuple, list) else _refuse_output(output)
+    return type(output)([state, *output[1:]]) if type(output) in (tuple, list) else _unknown_output(output)
 
 
-def _refuse_output(output: Any) -> Any:
-    raise UnsupportedError(f"A block puts out a {type(output).__name__}, which is not understood.")
+def _unknown_output(output: Any) -> Any:
+    raise UnsupportedError(f"A block returns a {type(output).__name__}, which attnscope does not support.")
 
 
 class Outputs:
-    """Keeps what blocks put out in a pass, by path, in the order of their calls; states are copied."""
+    """Record the outputs of blocks in a pass, by path, in the order of their calls; states are copied."""
 
     def __init__(self, clone: nn.Module, blocks: Sequence[Block]) -> None:
         self.by_path: dict[str, list[Any]] = {}
         self.first: dict[str, Tensor] = {}
         self._handles: list[Any] = []
         for path in dict.fromkeys(block.path for block in blocks):
-            kept = self.by_path.setdefault(path, [])
-            hook = clone.get_submodule(path).register_forward_hook(_keeper(kept))
+            recorded = self.by_path.setdefault(path, [])
+            hook = clone.get_submodule(path).register_forward_hook(_recording_hook(recorded))
             self._handles.append(hook)
 
     def of(self, block: Block) -> Any:
-        """What this block put out."""
+        """The output of this block."""
         return self.by_path[block.path][block.call]
 
     def close(self) -> None:
-        """Take the hooks away."""
+        """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
 
 
-def _keeper(kept: list[Any]) -> Any:
-    def keep(_module: nn.Module, _args: Any, output: Any) -> None:
+def _recording_hook(recorded: list[Any]) -> Any:
+    def record(_module: nn.Module, _args: Any, output: Any) -> None:
         state = state_of(output)
-        kept.append(output if state is None else with_state(output, state.detach().clone()))
+        recorded.append(output if state is None else with_state(output, state.detach().clone()))
 
-    return keep
+    return record
 
 
 @contextmanager
 def replaced(clone: nn.Module, outputs: Mapping[str, Sequence[Any]]) -> Generator[None]:
-    """Blocks of a clone that do not run but put out what is given, call by call; from the first None on they run again."""
+    """Inside the `with` statement, blocks of a clone do not run but return the given outputs, call by call.
+
+    From the first output that is None on, they run again.
+    """
     before: list[tuple[nn.Module, Any]] = []
     try:
-        for path, given in outputs.items():
+        for path, path_outputs in outputs.items():
             module = clone.get_submodule(path)
             before.append((module, module.__dict__.get("forward")))
-            module.forward = _Stub(module.forward, given)
+            module.forward = _Stub(module.forward, path_outputs)
         yield
     finally:
         for module, own in before:
@@ -200,5 +204,5 @@ class _Stub:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call, self._calls = self._calls, self._calls + 1
-        given = self._outputs[call] if call < len(self._outputs) else None
-        return self._forward(*args, **kwargs) if given is None else given
+        output = self._outputs[call] if call < len(self._outputs) else None
+        return self._forward(*args, **kwargs) if output is None else output

@@ -1,1 +1,1 @@
-"""One pass as a trace: its stacks, certificate, lazy logits, predictions and provenance."""
+"""Turn one forward pass into a trace: its stacks, certificate, logits, predictions and provenance."""

@@ -1,4 +1,4 @@
-"""The certificate: part (b) for every trace, all three parts when asked."""
+"""The certificate: part (b) for every trace, all three parts on request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from attnscope.attention import QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture import Capture, CapturedPass, Place, capture, run_untouched
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.layer_index import ordered
 from attnscope.model.architecture.output_attentions import Weights, eager_weights, reported_weights
@@ -29,11 +29,11 @@ _LOG = logging.getLogger(__name__)
 def certify(
     calls: Sequence[Capture], tolerance: float, scope: Scope = "sampled", note: str | None = None
 ) -> Certificate:
-    """Part (b) on the rows that the recorder sampled. `note` is said of layers that have nothing else to be said of them."""
+    """Check part (b) on the rows that the recorder sampled. `note` goes to all layers that have no note of their own."""
     layers: dict[str, list[LayerCertificate]] = {}
     for call in shown(calls):
         place, error = placed(call), weighted_values_error(call)
-        one = LayerCertificate(place.layer, ok=error <= tolerance, weighted_values=error, note=call.refusal or note)
+        one = LayerCertificate(place.layer, ok=error <= tolerance, weighted_values=error, note=call.unsupported or note)
         layers.setdefault(place.stack, []).append(one)
     return Certificate.of(ordered(layers), tolerance, scope)
 
@@ -41,7 +41,7 @@ def certify(
 def reported_certificate(
     found: Mapping[str, Weights], hidden: float | None, tolerance: float, scope: Scope
 ) -> Certificate:
-    """The certificate of weights that the model reported itself: only part (a) can be compared."""
+    """The certificate of weights that the model reports itself. Only part (a) can be checked."""
     layers = {
         name: [
             LayerCertificate(i, ok=True, hidden_states=hidden, note="reported by the model")
@@ -54,15 +54,16 @@ def reported_certificate(
 
 
 def weighted_values_error(call: Capture, weights: Tensor | None = None) -> float:
-    """Part (b): Σ_j α_ij v_j against the attention function's output, over the sampled rows that have keys.
+    """The error of part (b): Σ_j α_ij v_j against the attention function's output, over the sampled rows that have keys.
 
-    `weights` [heads, queries, keys] stand in for the record's own where given (to judge eager weights).
+    The error is relative to the largest output. `weights` [heads, queries, keys] replace the record's own attention if given,
+    in order to judge eager weights.
     """
     record = call.record
     heads = torch.arange(record.shape.heads)
     values = record.v if isinstance(record, QKRecord) else call.values
     if values is None:
-        raise UnsupportedError("The values of this layer were not kept, so its weights cannot be checked.")
+        raise UnsupportedError("The value vectors of this layer were not recorded, so its weights cannot be checked.")
     values = values.float().cpu()[heads * values.shape[0] // len(heads)]
     worst, scale = 0.0, float(call.output.abs().max()) if call.output.numel() else 0.0
     offset = 0
@@ -80,16 +81,15 @@ def weighted_values_error(call: Capture, weights: Tensor | None = None) -> float
 def full_certificate(
     model: nn.Module, architecture: Architecture, inputs: Mapping[str, Any], observer: Observer | None
 ) -> Certificate:
-    """Parts (a), (b) and (c) over every row of every head, by layer."""
+    """Check parts (a), (b) and (c) over every row of every head, by layer."""
     tolerance = tolerance_for(model)
     untouched = run_untouched(model, inputs, output_hidden_states=True)
     if architecture.route == "reported":
         found, error, _ = reported_weights(model, inputs, untouched, architecture.outside)
         return reported_certificate(found, error, tolerance, "full")
     captured = _captured(model, architecture, inputs, observer)
-    if any(
-        weighted_values_error(call) > tolerance for call in shown(captured.calls)
-    ):  # shown, if at all, by the weights it returns itself
+    if any(weighted_values_error(call) > tolerance for call in shown(captured.calls)):
+        # a trace of this model shows the weights that its eager function returns
         captured = _captured(model, architecture, inputs, observer, keep_weights=True)
     across = is_encoder_decoder(model)
     reported = _eager_weights(model, inputs, encoder_decoder=across)
@@ -97,14 +97,14 @@ def full_certificate(
     for name, stack in architecture.stacks.items():
         if stack.reported:
             continue
-        own = [call for call in captured.calls if placed(call).stack == name]
-        whose = name if across or name == "vision" else ""
-        weights = [one for one in reported.get(whose, ()) if isinstance(one, Tensor)]
+        calls = [call for call in captured.calls if placed(call).stack == name]
+        reported_name = name if across or name == "vision" else ""
+        weights = [one for one in reported.get(reported_name, ()) if isinstance(one, Tensor)]
         states = differences_by_layer(untouched, captured.output, name if across else "", len(stack.shapes))
-        references = weights if len(weights) == len(own) else [None] * len(own)
+        references = weights if len(weights) == len(calls) else [None] * len(calls)
         layers[name] = [
             _layer(placed(call).layer, call, states.get(placed(call).layer), one, tolerance)
-            for call, one in zip(own, references, strict=True)
+            for call, one in zip(calls, references, strict=True)
         ]
     if architecture.outside:
         found, error, _ = reported_weights(model, inputs, untouched, architecture.outside)
@@ -115,11 +115,11 @@ def full_certificate(
 def _eager_weights(
     model: nn.Module, inputs: Mapping[str, Any], *, encoder_decoder: bool
 ) -> Mapping[str, Sequence[Tensor | None]]:
-    """The weights of an eager pass; none where the model's own code does not run through it (Llama 4's vision tower)."""
+    """The weights of an eager pass; empty if the model's own code fails in eager mode (Llama 4's vision tower)."""
     try:
         eager = run_untouched(model, inputs, implementation="eager", output_attentions=True)
     except (AttributeError, LookupError, TypeError, ValueError):
-        _LOG.info("%s does not run with its eager attention weights.", type(model).__name__, exc_info=True)
+        _LOG.info("%s fails when it returns its eager attention weights.", type(model).__name__, exc_info=True)
         return {}
     return eager_weights(eager, encoder_decoder=encoder_decoder)
 
@@ -127,9 +127,9 @@ def _eager_weights(
 def edited_certificate(
     model: nn.Module, architecture: Architecture, inputs: Mapping[str, Any], plan: Plan, observer: Observer | None
 ) -> Certificate:
-    """Part (b) over every row of an edited pass; an untouched pass and eager weights are no reference for it."""
+    """Check part (b) over every row of an edited pass. An untouched pass and eager weights are no reference for it."""
     edited = capture(model, inputs, places=architecture.places, plan=plan, observer=observer, sample=0)
-    note = "edited pass: compared with its own attention output alone"
+    note = "edited pass: compared only with its own attention output"
     return certify(edited.calls, tolerance_for(model), "full", note)
 
 
@@ -141,7 +141,7 @@ def _captured(
     *,
     keep_weights: bool = False,
 ) -> CapturedPass:
-    """A pass of which every row is compared."""
+    """A captured pass in which every row is compared."""
     return capture(
         model,
         inputs,
@@ -154,16 +154,16 @@ def _captured(
 
 
 def shown(calls: Sequence[Capture]) -> list[Capture]:
-    """The calls that are of a stack that is shown."""
+    """The calls that belong to a stack that is shown."""
     return [call for call in calls if placed(call).shown]
 
 
 def placed(call: Capture) -> Place:
-    """The place of a call. Raises `UnsupportedError` for a module that computed no attention in the probe."""
+    """The place of a call. Raises `UnsupportedError` for a module that computed no attention during the probe."""
     if call.place is None:
         raise UnsupportedError(
-            f"{call.name} computes attention for this input, and did not when the model was looked at first, so it is not known "
-            "where it belongs."
+            f"{call.name} computes attention for this input, but not during the probe, so attnscope cannot tell "
+            "which layer it belongs to."
         )
     return call.place
 
@@ -172,18 +172,20 @@ def _layer(
     number: int, call: Capture, hidden: float | None, reported: Tensor | None, tolerance: float
 ) -> LayerCertificate:
     own = weighted_values_error(call)
-    notes = [call.refusal] if call.refusal else []
+    notes = [call.unsupported] if call.unsupported else []
     eager: float | None = None
     if reported is None:
         notes.append("the model reports no eager weights for this layer")
     elif tuple(reported.shape[1:]) != (call.record.shape.heads, call.record.queries, call.record.keys):
-        notes.append(f"the eager weights have another shape, {tuple(reported.shape[1:])}")
+        notes.append(f"the eager weights have the shape {tuple(reported.shape[1:])}")
     elif weighted_values_error(call, reported[0].float().cpu()) > tolerance:
-        notes.append("the eager weights are no reference: times the values they miss the layer's own output")
+        notes.append(
+            "the eager weights are not a valid reference: times the value vectors, they do not give the layer's output"
+        )
     else:
         eager = _weights_error(call, reported[0].float().cpu())
     errors = [error for error in (own, hidden, eager) if error is not None]
-    ok = not call.refusal and all(error <= tolerance for error in errors)
+    ok = not call.unsupported and all(error <= tolerance for error in errors)
     return LayerCertificate(number, ok, own, hidden, eager, "; ".join(notes) or None)
 
 

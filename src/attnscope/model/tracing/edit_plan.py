@@ -1,10 +1,11 @@
-"""Edits compiled into a plan for a model whose layers the probe has found."""
+"""Compile edits into a plan for a model whose layers the probe has found."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from attnscope.edits import Edit, Plan, Planned, plan
+from attnscope.edits import Edit
+from attnscope.edits.plan import Plan, Planned, plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.types import Stack, Token
@@ -19,18 +20,16 @@ def plan_for(
     further: Mapping[str, int] | None = None,
     sides: Mapping[str, Sequence[Token]] | None = None,
 ) -> Plan | None:
-    """The plan of `edits` for a model with this architecture; None where there are none.
+    """The plan of `edits` for a model with this architecture; None if there are no edits.
 
-    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`), `further` how many may follow on a side, `sides`
-    the tokens that words in edits are looked up in. Raises
-    `InputError` for an edit that does not fit, `UnsupportedError` where attention does not go through transformers' interface.
+    `sizes` are the numbers of tokens by side (`text`, or `source` and `target`); `further` is how many more tokens may follow
+    on each side; `sides` are the tokens in which words are looked up. Raises `InputError` for an edit that does not fit the
+    model, and `UnsupportedError` if the model does not use transformers' attention interface.
     """
     if isinstance(edits, (list, tuple)) and not edits:
         return None
     if architecture.route != "interface" or architecture.outside:
-        raise UnsupportedError(
-            f"{title} computes its attention outside transformers' attention interface, so nothing in it can be edited."
-        )
+        raise UnsupportedError(f"{title} does not use transformers' attention interface, so attnscope cannot edit it.")
     return plan(
         edits,
         {name: Stack.of(stack.shapes) for name, stack in architecture.stacks.items()},

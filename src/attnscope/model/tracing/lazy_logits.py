@@ -1,7 +1,7 @@
-"""A model's prediction scores, recomputed from the final hidden states of a pass that is over.
+"""Compute a model's logits on demand, from the final hidden states of a finished pass.
 
-At 8,192 tokens the logits of a small model are 1.6 GB, so a trace does not keep them. It keeps what the base model put
-out, and runs the rest of the model (projection, caps, scales, classifier) once somebody asks.
+At 8,192 tokens the logits of a small model take 1.6 GB, so a trace does not store them. It stores the output of the base model,
+and runs the rest of the model (projection, caps, scales, classifier) when the logits are needed.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ _HEAVY = frozenset(
 
 
 class BaseOutput:
-    """Catches what the outermost models inside a clone put out during a pass: all of it but the prediction head.
+    """Hooks that record the output of the outermost models inside a clone: everything up to the prediction head.
 
-    That is the base model, or the encoder and the decoder of a model that runs them itself (T5). `values` is by path.
+    That is the base model, or the encoder and the decoder of a model that runs them itself (T5). `values` maps paths to
+    outputs.
     """
 
     def __init__(self, clone: nn.Module) -> None:
@@ -49,13 +50,13 @@ class BaseOutput:
             self.values[path] = _light(output)
 
     def close(self) -> None:
-        """Stop catching."""
+        """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
 
 
 class StepsOutput(BaseOutput):
-    """The same over a run of several passes with a cache: the hidden states of each are put after those before."""
+    """The same for a run of several passes with a cache: the hidden states of all steps are joined."""
 
     def __init__(self, clone: nn.Module) -> None:
         self._states: dict[str, list[Tensor]] = {}
@@ -65,11 +66,11 @@ class StepsOutput(BaseOutput):
         super()._keep(path, _module, _args, output)
         states = getattr(output, "last_hidden_state", None)
         if isinstance(states, Tensor):
-            once_more = states.shape[1] > 1  # all positions again, in a model without a cache
-            self._states[path] = [states] if once_more else [*self._states.get(path, []), states]
+            all_positions = states.shape[1] > 1  # a model without a cache computes all positions again
+            self._states[path] = [states] if all_positions else [*self._states.get(path, []), states]
 
     def close(self) -> None:
-        """Stop catching, and put the steps together."""
+        """Remove the hooks and join the steps."""
         super().close()
         for path, value in self.values.items():
             self.values[path] = type(value)(**{**value, "last_hidden_state": torch.cat(self._states[path], dim=1)})
@@ -77,16 +78,16 @@ class StepsOutput(BaseOutput):
 
 
 def _light(output: Any) -> Any:
-    """An output without what is not needed to go on from it."""
+    """An output without the parts that the rest of the model does not need."""
     return type(output)(**{name: value for name, value in output.items() if name not in _HEAVY})
 
 
 def lazy_logits(
     model: nn.Module, inputs: Mapping[str, Any], base: BaseOutput, last: Tensor | None
 ) -> Callable[[], Tensor] | None:
-    """A function that gives the logits [token, vocab] (or [label] for a classifier), or None where there are none.
+    """A function that returns the logits [token, vocab] (or [label] for a classifier); None if there are none.
 
-    `last` are the logits of the last position as the pass itself gave them: the recomputed ones must agree.
+    `last` are the pass's own logits at the last position; the function raises `UnsupportedError` if the recomputed ones differ.
     """
     saved = base.values
     if not saved or last is None:
@@ -107,8 +108,8 @@ def lazy_logits(
         error = relative(last, final)
         if not error <= tolerance_of(output.logits.dtype):
             raise UnsupportedError(
-                f"The logits recomputed from the final hidden states differ from the pass's own by {error:.2g}, so they are "
-                f"not given for {type(model).__name__}."
+                f"The logits that attnscope recomputes for {type(model).__name__} differ from the model's own by "
+                f"{error:.2g}, so they are not available."
             )
         return logits
 

@@ -1,6 +1,6 @@
-"""What a pass predicts besides next tokens: masked tokens, labels of the input or of its tokens, the answer to a question.
+"""Predictions other than next tokens: masked tokens, labels of the input or of its tokens, the answer to a question.
 
-The kind is read off the output's own fields and shapes; labels are those of the model's config.
+The kind of prediction follows from the fields and shapes of the output; labels come from the model's config.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _DISCRIMINATED = ("as it was", "replaced")
 def predictions_of(
     model: nn.Module, tokenizer: Any, output: Any, encoded: ModelInputs, read: Reader
 ) -> list[Prediction]:
-    """The predictions of one pass over `encoded`, whose `output` the model gave; of the target side, where there is one."""
-    two = encoded.target_tokens is not None
+    """The predictions of one pass on `encoded`, from the model's `output`; those of the target side, if there is one."""
+    has_target = encoded.target_tokens is not None
     tokens = encoded.tokens if encoded.target_tokens is None else encoded.target_tokens
-    ids = encoded.inputs.get("decoder_input_ids" if two else "input_ids")
-    vocabulary = target_vocabulary_size(model) if two else vocabulary_size(model)
+    ids = encoded.inputs.get("decoder_input_ids" if has_target else "input_ids")
+    vocabulary = target_vocabulary_size(model) if has_target else vocabulary_size(model)
     start, end = _field(output, "start_logits"), _field(output, "end_logits")
     if start is not None and end is not None:
         return _answer(start[0], end[0], tokens) if start.shape[1] == len(tokens) else []
@@ -38,7 +38,7 @@ def predictions_of(
     logits = _field(output, "logits")
     scores = logits if logits is not None else _field(output, "prediction_logits")
     name = type(model).__name__
-    alone = encoded.text is not None and encoded.pair is None  # no second sentence that could follow
+    alone = encoded.text is not None and encoded.pair is None  # there is no second sentence
     if scores is not None and scores.ndim == 3 and scores.shape[1] == len(tokens):
         if vocabulary is not None and scores.shape[-1] >= vocabulary:
             mask = None if ids is None else _mask_token(model, tokenizer)
@@ -60,10 +60,10 @@ def predictions_of(
 
 
 def _mask_token(model: nn.Module, tokenizer: Any) -> int | None:
-    """The id of the mask token, of the tokenizer or else of the config."""
-    own = getattr(tokenizer, "mask_token_id", None)
-    stated: Any = getattr(model.config, "mask_token_id", None)
-    return next((one for one in (own, stated) if isinstance(one, int)), None)
+    """The id of the mask token, from the tokenizer or else from the config."""
+    of_tokenizer = getattr(tokenizer, "mask_token_id", None)
+    of_config: Any = getattr(model.config, "mask_token_id", None)
+    return next((ident for ident in (of_tokenizer, of_config) if isinstance(ident, int)), None)
 
 
 def _field(output: Any, name: str) -> Tensor | None:
@@ -112,13 +112,13 @@ def _token_labels(logits: Tensor, tokens: Sequence[Token], labels: Sequence[str]
 
 
 def _discriminated(logits: Tensor, tokens: Sequence[Token]) -> list[Prediction]:
-    """A discriminator gives one logit a token: above 0 it takes the token for a replaced one."""
+    """A discriminator returns one logit per token; above 0 it classifies the token as replaced."""
     both = torch.stack([torch.zeros_like(logits), logits], dim=-1)  # softmax of (0, x) is sigmoid(x)
     return _token_labels(both, tokens, _DISCRIMINATED)
 
 
 def _answer(start: Tensor, end: Tensor, tokens: Sequence[Token]) -> list[Prediction]:
-    """Where the answer starts and ends, and the likeliest stretches: of the second sentence, where there is one."""
+    """Where the answer starts and ends, and the most likely spans (in the second sentence, if there is one)."""
     starts, ends = torch.softmax(start, dim=-1), torch.softmax(end, dim=-1)
     found = [
         Prediction("start", None, _places(starts, start, tokens)),
@@ -147,14 +147,14 @@ def _places(chances: Tensor, logits: Tensor, tokens: Sequence[Token]) -> tuple[C
 
 
 def _joined(tokens: Sequence[Token]) -> str:
-    """The text of a stretch of tokens: word pieces that mark continuations have lost their spaces."""
+    """The text of a span of tokens. If some tokens are marked as continuing a word, spaces go before the others."""
     pieces = any(token.continues for token in tokens) or not any(" " in token.text for token in tokens)
     return "".join((" " if pieces and not token.continues else "") + token.text for token in tokens).strip()
 
 
 def _choice(text: str, ident: int, probability: Tensor | None, value: Tensor, *, last: int | None = None) -> Choice:
     number = float(value)
-    limit = torch.finfo(torch.float32).max  # a mask of the model's own may leave −inf
+    limit = torch.finfo(torch.float32).max  # the model's own masking may leave −inf
     return Choice(
         text, ident, None if probability is None else float(probability), min(max(number, -limit), limit), last
     )

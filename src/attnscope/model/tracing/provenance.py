@@ -1,4 +1,4 @@
-"""Where a trace comes from, as JSON values: the model, its weights, the versions, the input."""
+"""Where a trace comes from, as JSON values: the model, its weights, the library versions, the input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from attnscope.model.inputs.model_inputs import ModelInputs
 def provenance(
     model: ModelHandle, encoded: ModelInputs, inputs: Mapping[str, Tensor], edits: Sequence[Edit] = ()
 ) -> dict[str, Any]:
-    """What a trace of `encoded` says of the model that made it and of what it was made of."""
+    """The provenance of a trace of `encoded`: the model that made it, and the input and edits that it was made from."""
     ids = {name: inputs[name][0].tolist() for name in ("input_ids", "decoder_input_ids") if name in inputs}
     return {
         "model": model.name,
@@ -49,7 +49,7 @@ def fingerprint(model: nn.Module) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name, parameter in model.named_parameters():
         digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
-        if parameter.is_meta:  # offloaded: its values are elsewhere
+        if parameter.is_meta:  # offloaded: its values are stored elsewhere
             continue
         for part in _stored(parameter.detach()):
             flat = part.reshape(-1)
@@ -59,6 +59,6 @@ def fingerprint(model: nn.Module) -> str:
 
 
 def _stored(tensor: Tensor) -> list[Tensor]:
-    """The plain tensors that a tensor consists of: itself, or what a quantized one keeps (numbers, scales …)."""
+    """The plain tensors that make up a tensor: itself, or what a quantized tensor stores (numbers, scales, …)."""
     flatten: Any = getattr(tensor, "__tensor_flatten__", None)
     return [tensor] if flatten is None else [one for name in flatten()[0] for one in _stored(getattr(tensor, name))]

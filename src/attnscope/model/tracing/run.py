@@ -1,4 +1,4 @@
-"""One pass through a model as the stacks of a trace: captured, or as the model reports them."""
+"""Run one forward pass and return the stacks of a trace: captured, or as the model reports them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from attnscope.capture import (
     prepared_for_capture,
     run_untouched,
 )
-from attnscope.edits import Plan
+from attnscope.edits.plan import Plan
 from attnscope.errors import AttnscopeError, InputError, UnsupportedError
 from attnscope.model.architecture.layer_index import by_layer, ordered
 from attnscope.model.architecture.output_attentions import reported_weights
-from attnscope.model.architecture.probe import NotRunError, StackArchitecture
+from attnscope.model.architecture.probe import ProbeFailedError, StackArchitecture
 from attnscope.model.architecture.probed_model import ProbedModel
-from attnscope.model.architecture.rope import kept_angles
+from attnscope.model.architecture.rope import buffered_angles
 from attnscope.model.hf.module_info import input_device
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.tracing.certify import certify, placed, reported_certificate, shown
@@ -37,40 +37,41 @@ from attnscope.trace import Certificate
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Observer
 
-_BY_OWN_WEIGHTS = "Only attention weights are shown: attnscope's own arithmetic does not give them."
+_ONLY_WEIGHTS = "Only attention weights are shown, because attnscope could not reproduce them from queries and keys."
 
 
 @contextmanager
-def taken_as_said(module: nn.Module, encoded: ModelInputs, title: str) -> Generator[None]:
-    """Raise `InputError` where a model itself does not run over inputs that were made elsewhere, with what it says of them."""
+def explain_failure(module: nn.Module, encoded: ModelInputs, title: str) -> Generator[None]:
+    """Raise `InputError` with the model's own message if the model itself fails on ready inputs."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
-        if not encoded.ready or (isinstance(error, AttnscopeError) and not isinstance(error, NotRunError)):
+        if not encoded.ready or (isinstance(error, AttnscopeError) and not isinstance(error, ProbeFailedError)):
             raise
-        own = error.__cause__ if isinstance(error, NotRunError) else _own_failure(module, encoded)
-        if own is None:
+        failed_probe = isinstance(error, ProbeFailedError)
+        failure = error.__cause__ if failed_probe else _failure_without_attnscope(module, encoded)
+        if failure is None:
             raise
-        said = str(own).partition("\n")[0].rstrip(".")
-        raise InputError(f"{title} does not run over these inputs ({type(own).__name__}: {said}).") from own
+        message = str(failure).partition("\n")[0].rstrip(".")
+        raise InputError(f"{title} fails on these inputs ({type(failure).__name__}: {message}).") from failure
 
 
-def _own_failure(module: nn.Module, encoded: ModelInputs) -> Exception | None:
-    """Why an untouched pass over the inputs fails; None where it does not."""
+def _failure_without_attnscope(module: nn.Module, encoded: ModelInputs) -> Exception | None:
+    """The error of an untouched pass on these inputs; None if it succeeds."""
     device = input_device(module)
     inputs = {name: tensor.to(device) for name, tensor in encoded.inputs.items()}
     try:
         run_untouched(module, inputs)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told to whoever gave the inputs
+    except Exception as error:  # noqa: BLE001 - any error is reported to the caller, who made the inputs
         return error
     return None
 
 
 @dataclass(frozen=True)
 class PassResult:
-    """What one pass left behind."""
+    """The result of one pass."""
 
     stacks: dict[str, TracedStack]
     certificate: Certificate
@@ -82,21 +83,21 @@ class PassResult:
 def run(
     probed: ProbedModel, inputs: Mapping[str, Tensor], observer: Observer | None, plan: Plan | None = None
 ) -> PassResult:
-    """Run `inputs` through the model, edited by the plan, and keep what its attention was computed from.
+    """Run the model on `inputs`, edited by the plan, and record what its attention was computed from.
 
-    Raises `UnsupportedError` where that cannot be shown exactly, `CancelledError` where the observer wants it to stop.
+    Raises `UnsupportedError` if the attention cannot be shown exactly, `CancelledError` if the observer cancels the pass.
     """
     if probed.architecture.route == "reported":
         return _reported(probed, inputs)
     passed = _captured(probed, inputs, observer, plan)
     if not passed.certificate.ok:
-        stacks, certificate = _by_own_weights(probed, inputs, passed.certificate, observer, plan)
-        passed = replace(passed, stacks=stacks, certificate=certificate, warnings=(*passed.warnings, _BY_OWN_WEIGHTS))
+        stacks, certificate = _from_eager_weights(probed, inputs, passed.certificate, observer, plan)
+        passed = replace(passed, stacks=stacks, certificate=certificate, warnings=(*passed.warnings, _ONLY_WEIGHTS))
     return _with_reported(probed, inputs, passed) if probed.architecture.outside else passed
 
 
 def _with_reported(probed: ProbedModel, inputs: Mapping[str, Any], passed: PassResult) -> PassResult:
-    """The captured stacks, and those that the model computes outside the interface as it reports them."""
+    """Add the stacks that the model reports itself to the captured stacks."""
     other = _reported(probed, inputs)
     stacks = ordered({**passed.stacks, **other.stacks})
     layers = ordered({**passed.certificate.stacks, **other.certificate.stacks})
@@ -105,15 +106,15 @@ def _with_reported(probed: ProbedModel, inputs: Mapping[str, Any], passed: PassR
 
 
 def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], title: str) -> None:
-    """Raise `UnsupportedError` where a layer has other queries or keys than its sides have tokens."""
+    """Raise `UnsupportedError` if a layer's queries or keys are not as many as the tokens of their side."""
     for stack in stacks.values():
         tokens = sizes[stack.query_side], sizes[stack.key_side]
         for layer, record in enumerate(stack.records):
             if record is not None and (record.queries, record.keys) != tokens:
-                there = tokens[0] if tokens[0] == tokens[1] else f"{tokens[0]} and {tokens[1]}"
+                expected = tokens[0] if tokens[0] == tokens[1] else f"{tokens[0]} and {tokens[1]}"
                 raise UnsupportedError(
-                    f"{title} is not shown: in layer {layer} {record.queries} queries look at {record.keys} keys, and there are "
-                    f"{there} tokens."
+                    f"In layer {layer} of {title}, {record.queries} queries attend to {record.keys} keys, but "
+                    f"there are {expected} tokens, so attnscope cannot show this model."
                 )
 
 
@@ -128,45 +129,48 @@ def _captured(
             captured = capture_on(clone, inputs, recorder, **_last_logits_only(inputs))
         finally:
             base.close()
-        # A long text may have changed the angles (dynamic scaling): then what the probe saw does not hold for it.
-        turning = kept_angles(clone) == architecture.angles
+        # A long text may have changed the rotary angles (dynamic scaling); then the rotation from the probe does not hold.
+        same_angles = buffered_angles(clone) == architecture.angles
     stacks = stacks_of(probed, captured.calls)
-    if turning:
+    if same_angles:
         stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
-    said = (*(plan.warnings if plan else ()), *captured.notes)
-    return PassResult(stacks, certify(captured.calls, probed.tolerance), captured.output, base, said)
+    warnings = (*(plan.warnings if plan else ()), *captured.notes)
+    return PassResult(stacks, certify(captured.calls, probed.tolerance), captured.output, base, warnings)
 
 
 def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
-    """As a tensor: given the number 1, models whose last layers share keys (Gemma 4) compute these for one query."""
+    """Request the logits of the last position only.
+
+    The position is a tensor because with the number 1, models whose last layers share keys (Gemma 4) run these for one query.
+    """
     ids = inputs.get("decoder_input_ids", inputs.get("input_ids"))
     return {} if ids is None else {"logits_to_keep": torch.tensor([ids.shape[1] - 1])}
 
 
-def _by_own_weights(
+def _from_eager_weights(
     probed: ProbedModel, inputs: Mapping[str, Any], failed: Certificate, observer: Observer | None, plan: Plan | None
 ) -> tuple[dict[str, TracedStack], Certificate]:
-    """The weights that the model's eager functions return, where those do give its output."""
+    """The weights that the model's eager functions return, if these weights give the model's output."""
     places = probed.architecture.places
     calls = capture(probed.module, inputs, places=places, plan=plan, observer=observer, keep_weights=True).calls
     certificate = certify(calls, probed.tolerance)
     if not certificate.ok:
-        raise UnsupportedError(f"{probed.title} is not shown for this text. {failed.sentence}")
+        raise UnsupportedError(f"attnscope cannot show {probed.title} exactly for this text. {failed.sentence}")
     return stacks_of(probed, calls), certificate
 
 
 def stacks_of(probed: ProbedModel, calls: Sequence[Capture]) -> dict[str, TracedStack]:
-    """The stacks of a whole pass. Raises `UnsupportedError` where a call cannot be shown, or is not where the probe had it."""
-    refused = next((call.refusal for call in shown(calls) if call.refusal), None)
-    if refused:
-        raise UnsupportedError(refused)
+    """The stacks of a complete pass. Raises `UnsupportedError` if a call cannot be shown or does not match the probe."""
+    unsupported = next((call.unsupported for call in shown(calls) if call.unsupported), None)
+    if unsupported:
+        raise UnsupportedError(unsupported)
     by_stack: dict[str, list[Capture]] = {}
     for call in calls:
         by_stack.setdefault(placed(call).stack, []).append(call)
     if not probed.architecture.places.complete(Counter(call.name for call in calls)):
         raise UnsupportedError(
-            f"{probed.title} computes attention {len(calls)} times for this input and {len(probed.architecture.places)} times "
-            "when it was looked at first, so it is not known which layer is which."
+            f"{probed.title} computes attention {len(calls)} times for this input, but "
+            f"{len(probed.architecture.places)} times during the probe, so attnscope cannot tell the layers apart."
         )
     stacks = probed.architecture.stacks
     return {name: _stack(stack, by_stack[name]) for name, stack in stacks.items() if not stack.reported}
@@ -186,7 +190,7 @@ def _stack(architecture: StackArchitecture, calls: Sequence[Capture]) -> TracedS
 
 
 def _read(architecture: StackArchitecture, call: Capture) -> tuple[LayerRecord, nn.Module | None]:
-    """The record of a call, with its gate where it has one, and the projection that reads it."""
+    """The record of a call, with its gate if it has one, and the projection that reads it."""
     if call.gate is None:
         return call.record, call.projection
     if placed(call).layer not in architecture.gated or not isinstance(call.record, QKRecord):

@@ -1,4 +1,4 @@
-"""From an input to its trace: the inputs of the model, one captured pass over them, and what it left behind."""
+"""From an input to its trace: encode it, run one captured pass, and collect the results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from attnscope.edits import Edit
 from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.module_info import target_vocabulary_size
-from attnscope.model.inputs.audio import times
+from attnscope.model.inputs.audio import time_tokens
 from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.features import with_positions
 from attnscope.model.inputs.image_tokens import with_patches
@@ -22,7 +22,7 @@ from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import lazy_logits
 from attnscope.model.tracing.predictions import predictions_of
 from attnscope.model.tracing.provenance import provenance
-from attnscope.model.tracing.run import check_sizes, run, taken_as_said
+from attnscope.model.tracing.run import check_sizes, explain_failure, run
 from attnscope.trace import Trace
 from attnscope.types import Observer
 
@@ -38,21 +38,21 @@ def trace_of(
     edits: Sequence[Edit] = (),
     observer: Observer | None = None,
 ) -> Trace | list[Trace]:
-    """What `Model.trace` does, for a single input or a batch of them. `text` may also be model inputs (`Model.encode`)."""
+    """Implement `Model.trace`, for a single input or a batch. `text` may also be encoded model inputs (`Model.encode`)."""
     if isinstance(text, ModelInputs):
         return trace_inputs(handle, text, edits, observer)
     preprocessor = handle.preprocessor
-    given = preprocessor.read_input(text, pair, target=target, image=image, max_tokens=max_tokens)
-    if isinstance(given, list):
-        return [trace_inputs(handle, preprocessor.encode(one), edits, observer) for one in given]
-    return trace_inputs(handle, preprocessor.encode(given), edits, observer)
+    found = preprocessor.read_input(text, pair, target=target, image=image, max_tokens=max_tokens)
+    if isinstance(found, list):
+        return [trace_inputs(handle, preprocessor.encode(one), edits, observer) for one in found]
+    return trace_inputs(handle, preprocessor.encode(found), edits, observer)
 
 
 def trace_inputs(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], observer: Observer | None) -> Trace:
-    """The trace of one pass over model inputs, by the tower that reads them where a model has several."""
+    """The trace of one pass on encoded model inputs, by the tower that reads them if the model has several."""
     encoded = handle.preprocessor.complete(encoded, observer)
     tower = handle.tower_for(encoded.inputs)
-    with taken_as_said(tower.module, encoded, tower.title):
+    with explain_failure(tower.module, encoded, tower.title):
         return _traced(tower, encoded, edits, observer)
 
 
@@ -63,39 +63,39 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
     architecture = probed.architecture
     if encoded.kind in IMAGE_KINDS:
         encoded = with_patches(module, architecture, encoded, inputs, handle.patches)
-    heard = encoded.kind == "audio"  # how many positions there are is known afterwards
-    counted = all(encoded.sides.values()) and not heard
+    is_audio = encoded.kind == "audio"  # the number of positions is known only after the pass
+    counted = all(encoded.sides.values()) and not is_audio
     sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
     plan = plan_for(architecture, edits, title=handle.title, sizes=sizes, sides=encoded.sides if counted else None)
-    made = () if plan is None else plan.edits
+    applied = () if plan is None else plan.edits
     passed = run(probed, inputs, observer, plan)
-    if heard:
+    if is_audio:
         first = next(iter(passed.stacks.values()))
         count = next(record.keys for record in first.records if record is not None)
-        encoded = replace(encoded, tokens=times(preprocessor.feature_extractor, inputs, count))
+        encoded = replace(encoded, tokens=time_tokens(preprocessor.feature_extractor, inputs, count))
     encoded = with_positions(encoded, passed.stacks)
     check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, handle.title)
-    given = getattr(passed.output, "logits", None)
-    logits = given if isinstance(given, Tensor) else None
+    output_logits = getattr(passed.output, "logits", None)
+    logits = output_logits if isinstance(output_logits, Tensor) else None
     return Trace(
         sides=encoded.sides,
         stacks=passed.stacks,
         certificate=passed.certificate,
-        provenance=provenance(handle, encoded, inputs, made),
+        provenance=provenance(handle, encoded, inputs, applied),
         warnings=[*encoded.warnings, *passed.warnings, *architecture.notes],
         next_tokens=_next_tokens(handle, logits) if "decoder" in passed.stacks else None,
         predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read),
         logits=lazy_logits(module, inputs, passed.base, _last_logits(logits)),
         inputs=inputs,
         images=encoded.images,
-        edits=made,
+        edits=applied,
     )
 
 
 def _next_tokens(handle: ModelHandle, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
     if logits is None or logits.ndim != 3:
         return None
-    if logits.shape[-1] < (target_vocabulary_size(handle.module) or 0):  # labels of the tokens, not tokens
+    if logits.shape[-1] < (target_vocabulary_size(handle.module) or 0):  # labels of tokens, not token predictions
         return None
     top = torch.softmax(logits[0, -1].float(), dim=-1).topk(min(5, logits.shape[-1]))
     pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)

@@ -1,1 +1,1 @@
-"""The messages that a session reads and answers with, one file each (docs/wire.md)."""
+"""The requests and responses of a session, one file per type (docs/reference/wire.md)."""

@@ -1,4 +1,4 @@
-"""One response of a session: what every host carries, and what is written as one message (docs/wire.md)."""
+"""One response of a session, before it is encoded as a message (docs/reference/wire.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class TokenFields(TypedDict):
-    """A token as two JSON fields."""
+    """A token's JSON fields."""
 
     text: str
     id: int
@@ -20,7 +20,10 @@ class TokenFields(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A response of a type. `fields` become JSON: a typed dictionary of the message's own file; `arrays` are its tensors."""
+    """A response.
+
+    `fields` become JSON and are a typed dictionary from the file of that message type; `arrays` become tensors.
+    """
 
     type: str
     fields: Mapping[str, object]

@@ -1,4 +1,4 @@
-"""What went wrong with a request, as the `error` message that answers it."""
+"""The `error` response: what went wrong with a request."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _CODES: tuple[tuple[type[AttnscopeError], str], ...] = (
 )
 
 
-def error_message(ident: str, code: str, sentence: str) -> Message:
+def error_message(ident: str, code: str, text: str) -> Message:
     """An `error` response."""
-    return Message("error", ident, {"last": True, "code": code, "message": sentence})
+    return Message("error", ident, {"last": True, "code": code, "message": text})
 
 
 def failure(error: Exception, job: Job) -> Message:
-    """The `error` response for whatever a request raised. What nobody foresaw goes to the log with its traceback."""
+    """The `error` response for an exception. Unexpected exceptions are logged with their traceback."""
     if isinstance(error, BusyError):
         return error_message(job.id, "busy", str(error))
     if isinstance(error, CancelledError):
@@ -46,9 +46,9 @@ def failure(error: Exception, job: Job) -> Message:
             return error_message(job.id, code, str(error))
     _log.error("a request of type %r failed", job.kind, exc_info=error)
     if isinstance(error, MemoryError):
-        return error_message(job.id, "too_large", "There is not enough memory for this: shorten the text.")
+        return error_message(job.id, "too_large", "There is not enough memory for this request. Shorten the text.")
     return error_message(
         job.id,
         "internal",
-        f"Something failed inside attnscope ({type(error).__name__}); the terminal that it runs in shows the details.",
+        f"Internal error ({type(error).__name__}). For details, see the terminal where attnscope runs.",
     )

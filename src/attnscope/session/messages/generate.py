@@ -1,4 +1,4 @@
-"""The `generate` request and its responses: a `token` for each new one, and at the end the trace (docs/wire.md)."""
+"""The `generate` request and its responses: a `token` for each new token, then the trace (docs/reference/wire.md)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import TokenFields
 from attnscope.session.messages.fields import (
     Turn,
+    chat_text,
+    integer_of,
     messages_of,
     number_of,
     optional_text_of,
-    said_in,
     text_of,
     texts_of,
-    whole_of,
 )
 from attnscope.session.messages.trace import trace_bytes
 from attnscope.session.protocols import ModelLike
@@ -30,18 +30,18 @@ from attnscope.session.trace_store import InputText
 from attnscope.trace import Trace
 from attnscope.types import token_fields
 
-MAX_NEW_TOKENS = 20
-"""How many tokens are generated where the request does not say."""
+DEFAULT_NEW_TOKENS = 20
+"""The number of tokens to generate if the request does not specify it."""
 
 
 class LikelyFields(TokenFields):
-    """A token that was likely, with its probability."""
+    """A likely token with its probability."""
 
     probability: float
 
 
 class StepFields(TypedDict):
-    """A new token: what a `token` response says besides its index."""
+    """A new token: the fields of a `token` response, apart from its index."""
 
     token: dict[str, Any]
     probability: float
@@ -50,7 +50,7 @@ class StepFields(TypedDict):
 
 
 class GenerationFields(TypedDict):
-    """What the closing `trace` response says of the generation, as `generation`."""
+    """The field `generation` of the final `trace` response."""
 
     text: str
     stopped: str
@@ -63,9 +63,9 @@ class GenerationFields(TypedDict):
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """What is to be generated, read from a request and checked as far as that goes without the model.
+    """A `generate` request, with everything checked that can be checked without the model.
 
-    With `messages`, `text` is what they say together.
+    For a chat, `messages` are its messages and `text` is their joined content.
     """
 
     text: str
@@ -76,58 +76,61 @@ class GenerateRequest:
 
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> GenerateRequest:
-        """Raises `InputError` for a field that is none, `TooLongError` for more than the limits allow."""
+        """Read a request. Raises `InputError` for an invalid field, and `TooLongError` above the limits."""
         messages = messages_of(body)
-        text = text_of(body, "text") if messages is None else said_in(messages)
+        text = text_of(body, "text") if messages is None else chat_text(messages)
         pair, target = optional_text_of(body, "pair"), optional_text_of(body, "target")
         limits.check_text(text, pair, target)
-        new = whole_of(body, "max_new_tokens")
+        new = integer_of(body, "max_new_tokens")
         sampling = {name: number_of(body, name) for name in ("temperature", "top_p")}
         settings = GenerationSettings.of(
-            MAX_NEW_TOKENS if new is None else new,
+            DEFAULT_NEW_TOKENS if new is None else new,
             temperature=sampling["temperature"],
             top_p=sampling["top_p"],
-            top_k=whole_of(body, "top_k"),
-            seed=whole_of(body, "seed"),
+            top_k=integer_of(body, "top_k"),
+            seed=integer_of(body, "seed"),
             stop=texts_of(body, "stop"),
         )
         limits.check_new_tokens(settings.max_new_tokens)
         return cls(text, messages, pair, target, settings)
 
     @property
-    def given(self) -> str | list[Turn]:
+    def prompt(self) -> str | list[Turn]:
         """The text, or the messages of the chat."""
         return self.text if self.messages is None else self.messages
 
     def encode(self, model: ModelLike, limits: Limits) -> ModelInputs:
-        """The prompt as the model reads it. Refuses what is too much for the session, or no input of this model."""
+        """The prompt as model inputs.
+
+        Raises `TooLongError` above the session's limits, and `InputError` if the model does not accept this input.
+        """
         if self.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
-        prompt = model.encode(self.given, self.pair, target=self.target)
+        prompt = model.encode(self.prompt, self.pair, target=self.target)
         tokens = model.count_tokens(prompt) + self.settings.max_new_tokens
         limits.check_tokens(tokens)
         limits.check_trace(trace_bytes(model, tokens))
         return prompt
 
     def run(self, model: ModelLike, prompt: ModelInputs, edits: Sequence[Edit], job: Job) -> Generation:
-        """Generate, and send each token as soon as it is there."""
+        """Generate, and send each token as soon as it is known."""
         sent = 0
 
         def on_token(step: Step) -> None:
             nonlocal sent
-            job.tell("token", {"index": sent, **step_fields(step)})
+            job.send_partial("token", {"index": sent, **step_fields(step)})
             sent += 1
 
         return model.generate(prompt, edits=edits, on_token=on_token, observer=job, **self.settings.options())
 
     def input_text(self, prompt: ModelInputs, trace: Trace) -> InputText:
-        """What the page is told of the input; of a chat, the text is what the template made of it."""
+        """The input as the page shows it. For a chat, the text is the output of the chat template."""
         text = self.text if self.messages is None else prompt.text or self.text
         return InputText(text, self.pair, self.target, InputText.of(trace).messages)
 
 
 def generation_fields(made: Generation, settings: GenerationSettings) -> GenerationFields:
-    """What the closing `trace` response says of the generation."""
+    """The field `generation` of the final `trace` response."""
     return {
         "text": made.text,
         "stopped": made.stopped,
@@ -140,7 +143,7 @@ def generation_fields(made: Generation, settings: GenerationSettings) -> Generat
 
 
 def step_fields(step: Step) -> StepFields:
-    """A new token as JSON values."""
+    """A new token's JSON fields."""
     top: list[LikelyFields] = [
         {"text": token.text, "id": token.id, "probability": probability} for token, probability in step.top
     ]

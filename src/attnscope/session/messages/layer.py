@@ -1,4 +1,4 @@
-"""One layer as a `layer` message: what a page needs to compute any row of any head by itself (docs/wire.md)."""
+"""The `layer` response: everything a page needs to compute any attention row of any head in a layer (docs/reference/wire.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from attnscope.session.messages.answer import Arrays
 
 
 class MaskFields(TypedDict):
-    """Which keys a query may look at; the tensors hold the rest."""
+    """The mask: which keys each query can attend to. The rest of the mask is in the tensors."""
 
     kind: str
     window: NotRequired[int]
@@ -25,13 +25,13 @@ class MaskFields(TypedDict):
 
 
 class BiasFields(TypedDict):
-    """What is added to the scores."""
+    """The bias that is added to the scores."""
 
     kind: str
 
 
 class LayerFacts(TypedDict):
-    """What a `layer` response says besides its error."""
+    """The fields of a `layer` response, apart from its error and its place."""
 
     form: Literal["qk", "weights"]
     heads: int
@@ -47,24 +47,24 @@ class LayerFacts(TypedDict):
 
 
 class LayerFields(LayerFacts):
-    """The fields of a `layer` response but for the place of the layer."""
+    """The fields of a `layer` response, apart from its place (trace, stack and layer)."""
 
     error: float
 
 
 LARGEST_ERROR = 1e-3
-"""Attention weights may be this far off before q and k are sent as float32."""
+"""The largest error of an attention weight for q and k in float16. Above it, they are sent as float32."""
 
 _SAMPLED_ROWS = 16
 
 
 def layer_message(record: LayerRecord, limits: Limits) -> tuple[LayerFields, Arrays]:
-    """The fields and tensors of a `layer` response. Raises `TooLongError` before anything too large is made."""
+    """The fields and tensors of a `layer` response. Raises `TooLongError` before allocating anything too large."""
     if isinstance(record, QKRecord):
         return _qk_message(record, limits)
     if isinstance(record, WeightsRecord):
         return _weights_message(record, limits)
-    raise UnsupportedError(f"A layer kept as {type(record).__name__} cannot be sent to a page.")
+    raise UnsupportedError(f"A layer of type {type(record).__name__} cannot be sent to a page.")
 
 
 def _qk_message(record: QKRecord, limits: Limits) -> tuple[LayerFields, Arrays]:
@@ -73,22 +73,22 @@ def _qk_message(record: QKRecord, limits: Limits) -> tuple[LayerFields, Arrays]:
     others = sum(part.nbytes for part in (record.mask, record.bias, record.edited) if part is not None)
     limits.check_answer(4 * cells * shape.qk_dim + others)
     arrays, error = _half(record)
-    if not error <= LARGEST_ERROR:  # also where float16 overflowed and the error is no number
+    if not error <= LARGEST_ERROR:  # also true if float16 overflowed and the error is NaN
         arrays, error = {"q": _float32(record.q), "k": _float32(record.k)}, 0.0
     fields, others = qk_facts(record)
     return {**fields, "error": error}, arrays | others
 
 
 def qk_facts(record: QKRecord) -> tuple[LayerFacts, Arrays]:
-    """What a `layer` response of the form `qk` says besides q and k, and its other tensors: mask, bias, sinks."""
+    """The fields of a `layer` response of form `qk`, and its tensors other than q and k: mask, bias, sinks, edits."""
     shape = record.shape
     mask, arrays = _mask(record.mask)
     bias: BiasFields | None = None
     if record.bias is not None:
         bias = {"kind": record.bias.kind}
         values = record.bias.values
-        one_for_all = record.bias.kind == "dense" or values.shape[0] > 1
-        arrays["bias"] = _float32(values if one_for_all else values.expand(shape.heads, -1))
+        complete = record.bias.kind == "dense" or values.shape[0] > 1
+        arrays["bias"] = _float32(values if complete else values.expand(shape.heads, -1))
     if record.sinks is not None:
         arrays["sink"] = _float32(record.sinks)
     edited = record.edited
@@ -113,7 +113,7 @@ def qk_facts(record: QKRecord) -> tuple[LayerFacts, Arrays]:
 
 
 def _half(record: QKRecord) -> tuple[Arrays, float]:
-    """q and the centered k in float16, and how far the weights computed from them are off."""
+    """q and the centered k in float16, and the error of the weights computed from them."""
     mean = record.k.float().mean(dim=1, keepdim=True)
     q, k = record.q.to(torch.float16), (record.k.float() - mean).to(torch.float16)
     error = _difference(record, replace(record, q=q.float(), k=k.float() + mean))
@@ -121,7 +121,10 @@ def _half(record: QKRecord) -> tuple[Arrays, float]:
 
 
 def _difference(exact: QKRecord, sent: QKRecord) -> float:
-    """The largest difference between the weights of two records: every head, a sample of rows. NaN where undefined."""
+    """The largest difference between the weights of two records, in every head and a sample of rows.
+
+    NaN if float16 cannot represent q or k.
+    """
     count = min(_SAMPLED_ROWS, exact.queries)
     rows = torch.tensor(sorted({i * (exact.queries - 1) // max(count - 1, 1) for i in range(count)}))
     worst = 0.0
@@ -163,7 +166,7 @@ def _weights_message(record: WeightsRecord, limits: Limits) -> tuple[LayerFields
 
 
 def weights_facts(record: LayerRecord) -> LayerFacts:
-    """What a `layer` response of the form `weights` says besides its error."""
+    """The fields of a `layer` response of form `weights`, apart from its error and its place."""
     return {
         "form": "weights",
         "heads": record.shape.heads,
@@ -180,7 +183,7 @@ def weights_facts(record: LayerRecord) -> LayerFacts:
 
 
 def tile_arrays(record: LayerRecord, heads: list[int], rows: list[int], limits: Limits) -> Arrays:
-    """The exact rows of a `tile` response: attention and, where they are known, scores; [heads, rows, keys] float32."""
+    """The exact rows of a `tile` response: attention and, if known, scores; float32 [heads, rows, keys]."""
     limits.check_answer(2 * 4 * len(heads) * len(rows) * record.keys)
     which, at = torch.tensor(heads), torch.tensor(rows)
     arrays = {"attention": _float32(record.attention(which, at))}

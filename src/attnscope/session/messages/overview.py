@@ -1,11 +1,13 @@
-"""The measures, thumbnails and edges of a trace as fields and tensors of responses (docs/wire.md)."""
+"""The `overview` and `edge` responses: the measures and thumbnails of all heads, and one edge in all heads (docs/reference/wire.md)."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any, TypedDict
 
-from attnscope.analysis import MEASURES, Edge, LayerOverview
+from attnscope.analysis import MEASURES
+from attnscope.analysis.edges import Edge
+from attnscope.analysis.overview import LayerOverview
 from attnscope.session.messages.answer import Arrays
 
 EDGE_COLUMNS = (
@@ -14,14 +16,14 @@ EDGE_COLUMNS = (
 
 
 class PartFields(TypedDict):
-    """The queries and keys that a response is about: the first one of each, and the one after the last."""
+    """The queries and keys that a response covers, each as [start, end) positions."""
 
     queries: list[int]
     keys: list[int]
 
 
 class OverviewFields(TypedDict):
-    """The fields of an `overview` response but for its trace and stack."""
+    """The fields of an `overview` response, apart from its trace and stack."""
 
     layer: int
     heads: int
@@ -33,7 +35,7 @@ class OverviewFields(TypedDict):
 
 
 def measure_fields() -> list[dict[str, Any]]:
-    """What a page is told of every measure."""
+    """The description of each measure, for the page."""
     return [{**asdict(measure), "range": list(measure.range)} for measure in MEASURES]
 
 

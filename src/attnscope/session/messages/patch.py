@@ -1,4 +1,4 @@
-"""The `patch` request and its response: a sweep of activation patching between two prompts."""
+"""The `patch` request and its response: an activation patching sweep between two prompts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from attnscope.model.patching.sweep import METRICS, WHAT, Sweep
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Arrays, TokenFields
-from attnscope.session.messages.fields import optional_text_of, text_of, token_of, whole_of, wholes_of
+from attnscope.session.messages.fields import integer_of, integers_of, optional_text_of, text_of, token_of
 from attnscope.session.messages.states import short
 from attnscope.session.protocols import ModelLike
 
 
 class PatchFields(TypedDict):
-    """The fields of a `patch` response. A number that is not finite is null there: JSON has no word for it."""
+    """The fields of a `patch` response. Numbers that are not finite are null, since JSON cannot represent them."""
 
     what: str
     by: str
@@ -41,7 +41,7 @@ class PatchFields(TypedDict):
 
 @dataclass(frozen=True)
 class PatchRequest:
-    """Two prompts and what is swept, read from a request and checked as far as that goes without the model."""
+    """A `patch` request, with everything checked that can be checked without the model."""
 
     clean: str
     corrupted: str
@@ -50,13 +50,13 @@ class PatchRequest:
 
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> PatchRequest:
-        """Raises `InputError` for a field that is none, `TooLongError` for more than the limits allow."""
+        """Read a request. Raises `InputError` for an invalid field, and `TooLongError` above the limits."""
         clean, corrupted, target = text_of(body, "clean"), text_of(body, "corrupted"), optional_text_of(body, "target")
         for one in (clean, corrupted):
             limits.check_text(one, None, target)
-        what = optional_text_of(body, "what") or "head_output"
+        what = optional_text_of(body, "what") or "output"
         if what not in WHAT:
-            raise InputError(f"`what` is one of {', '.join(WHAT)}; got {what[:100]!r}.")
+            raise InputError(f"`what` must be one of {', '.join(WHAT)}; got {what[:100]!r}.")
         options: dict[str, Any] = {
             "what": what,
             "by": optional_text_of(body, "by"),
@@ -64,15 +64,15 @@ class PatchRequest:
             "stack": optional_text_of(body, "stack"),
             "answer": token_of(body, "answer"),
             "foil": token_of(body, "foil"),
-            "position": whole_of(body, "position"),
-            **{name: wholes_of(body, name) for name in ("layers", "heads", "positions")},
+            "position": integer_of(body, "position"),
+            **{name: integers_of(body, name) for name in ("layers", "heads", "positions")},
         }
         return cls(clean, corrupted, target, options)
 
     def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, ModelInputs]:
-        """Both prompts as the model reads them.
+        """Both prompts as model inputs.
 
-        Refuses what is too much for the session before it runs: every cell is a pass over the prompt's tokens.
+        Raises `TooLongError` before anything runs if the sweep is too large: each cell is one forward pass over the prompt.
         """
         if self.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
@@ -80,14 +80,14 @@ class PatchRequest:
         tokens = max(model.count_tokens(one) for one in (clean, corrupted))
         limits.check_tokens(tokens)
         stack = max(model.stacks.values(), key=lambda one: one.layers)
-        by = self.options["by"] or ("head" if self.options["what"] in ("head_output", "attention") else "position")
+        by = self.options["by"] or ("head" if self.options["what"] in ("output", "attention") else "position")
         layers, heads, positions = (self.options[name] for name in ("layers", "heads", "positions"))
         columns = {"head": len(heads or range(stack.heads)), "position": len(positions or range(tokens))}.get(by, 1)
         limits.check_patched(len(layers or range(stack.layers)) * columns * tokens)
         return clean, corrupted
 
     def run(self, model: ModelLike, prompts: tuple[ModelInputs, ModelInputs], job: Job) -> Sweep:
-        """The sweep. Progress is told layer by layer."""
+        """Run the sweep, and report progress layer by layer."""
         return model.patch(*prompts, observer=job, **self.options)
 
 

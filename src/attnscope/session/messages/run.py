@@ -1,4 +1,4 @@
-"""What a `run` asks for: a text or a chat, perhaps with a second sentence or a target, perhaps cut to what the model takes."""
+"""The input of a `run` request: a text or a chat, optionally with a second sentence or a target, optionally truncated."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from attnscope.errors import TooLongError
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.session.limits import Limits
-from attnscope.session.messages.fields import Turn, messages_of, optional_text_of, said_in, text_of
+from attnscope.session.messages.fields import Turn, chat_text, messages_of, optional_text_of, text_of
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import InputText
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """The input of a run. With `messages`, `text` is what they say together."""
+    """The input of a run. For a chat, `messages` are its messages and `text` is their joined content."""
 
     text: str
     pair: str | None
@@ -26,24 +26,25 @@ class RunRequest:
 
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> RunRequest:
-        """The fields of a request. Raises `InputError` for what is none, `TooLongError` for what is too long as text."""
+        """Read a request. Raises `InputError` for an invalid field, and `TooLongError` for too many characters."""
         messages = messages_of(body)
-        text = text_of(body, "text") if messages is None else said_in(messages)
-        made = cls(
+        text = text_of(body, "text") if messages is None else chat_text(messages)
+        request = cls(
             text, optional_text_of(body, "pair"), optional_text_of(body, "target"), messages, body.get("cut") is True
         )
-        limits.check_text(made.text, made.pair, made.target)
-        return made
+        limits.check_text(request.text, request.pair, request.target)
+        return request
 
     def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, int]:
-        """What the model reads, cut where that was asked for and is needed, and how many positions the trace will have.
+        """The model inputs, and the number of positions in the trace.
 
-        Raises `TooLongError` where there are too many and nobody asked to cut; its `fits` are those that there may be.
+        A text that is too long is truncated if the request allows it (`cut`). Otherwise this raises `TooLongError`, whose
+        `fits` is the number of tokens that would fit.
         """
         try:
             return self._encoded(model, limits, None)
         except TooLongError as error:
-            if error.fits is None or self.messages is not None:  # a chat is not cut: its template would break
+            if error.fits is None or self.messages is not None:  # truncating a chat would break its template
                 raise TooLongError(str(error)) from error
             most = min(error.fits, limits.tokens)
             if not self.cut:
@@ -51,12 +52,12 @@ class RunRequest:
         return self._encoded(model, limits, most)
 
     def input_text(self, inputs: ModelInputs) -> InputText:
-        """What the page is told of the input; of a chat or a cut text, the text is the one that the model reads."""
+        """The input as the page shows it. For a chat or a truncated text, this is the text that the model reads."""
         return InputText(inputs.text or self.text, self.pair, self.target, inputs.messages)
 
     def _encoded(self, model: ModelLike, limits: Limits, most: int | None) -> tuple[ModelInputs, int]:
-        given = self.text if self.messages is None else self.messages
-        inputs = model.encode(given, self.pair, target=self.target, max_tokens=most)
+        prompt = self.text if self.messages is None else self.messages
+        inputs = model.encode(prompt, self.pair, target=self.target, max_tokens=most)
         tokens = model.count_tokens(inputs)
         limits.check_tokens(tokens)
         return inputs, tokens

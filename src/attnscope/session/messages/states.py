@@ -1,4 +1,4 @@
-"""The `states` request and its response: the residual stream of a trace, what it predicts after each layer, shares of a logit."""
+"""The `states` request and its response: residual stream norms, the logit lens, and direct logit attribution."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from attnscope.model.residual_stream.states import States
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Arrays, TokenFields
-from attnscope.session.messages.fields import token_of, whole_of
+from attnscope.session.messages.fields import integer_of, token_of
 from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 
-TOP = 3
-MOST = 20
+DEFAULT_TOP = 3
+MAX_TOP = 20
 
 
 class ShareFields(TypedDict):
-    """What a `states` response says of the shares of an answer's logit; their values are tensors."""
+    """The direct logit attribution of an answer in a `states` response. The values are tensors."""
 
     answer: TokenFields
     foil: TokenFields | None
@@ -36,7 +36,7 @@ class ShareFields(TypedDict):
 
 
 class StatesFields(TypedDict):
-    """The fields of a `states` response; with shares those of `ShareFields` too, and `answer` is theirs."""
+    """The fields of a `states` response. With an answer, those of `ShareFields` are added, including `answer`."""
 
     trace: str
     stack: str
@@ -49,7 +49,7 @@ class StatesFields(TypedDict):
 
 @dataclass(frozen=True)
 class StatesRequest:
-    """What is asked about a trace's states: the `top` tokens of the lens (0: no lens), an answer, a position."""
+    """A `states` request: `top` tokens of the logit lens (0 for no lens), an answer, a foil, a position."""
 
     answer: str | int | None
     foil: str | int | None
@@ -58,22 +58,25 @@ class StatesRequest:
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> StatesRequest:
-        """Raises `InputError` for a field that is none."""
-        top = whole_of(body, "top")
-        if top is not None and not 0 <= top <= MOST:
-            raise InputError(f"`top` is how many tokens of the logit lens are wanted, from 0 to {MOST}; got {top}.")
+        """Read a request. Raises `InputError` for an invalid field."""
+        top = integer_of(body, "top")
+        if top is not None and not 0 <= top <= MAX_TOP:
+            raise InputError(f"`top`, the number of logit lens tokens, must be from 0 to {MAX_TOP}; got {top}.")
         return cls(
-            token_of(body, "answer"), token_of(body, "foil"), whole_of(body, "position"), TOP if top is None else top
+            token_of(body, "answer"),
+            token_of(body, "foil"),
+            integer_of(body, "position"),
+            DEFAULT_TOP if top is None else top,
         )
 
     def check(self, trace: Trace, limits: Limits) -> None:
-        """Refuse an answer that would be too large, before anything runs."""
+        """Raise `TooLongError` before anything runs if the response would be too large."""
         tokens = max(len(side) for side in trace.sides.values())
         layers = max(stack.layers for stack in trace.stacks.values()) + 1
         limits.check_answer(4 * layers * tokens * (1 + 2 * self.top))
 
     def run(self, model: ModelLike, trace: Trace, job: Job) -> tuple[Mapping[str, object], Arrays]:
-        """The fields (`StatesFields`, perhaps with `ShareFields`) and tensors of the response."""
+        """The fields (`StatesFields`, with an answer also `ShareFields`) and tensors of the response."""
         found = model.states(trace, self.answer, self.foil, position=self.position, observer=job)
         arrays: Arrays = {"norms": found.norms.numpy()}
         texts: dict[str, str] = {}
@@ -117,5 +120,5 @@ def _shares(found: States, shares: Contributions) -> tuple[ShareFields, Arrays]:
 
 
 def short(text: str, ident: int) -> TokenFields:
-    """A token as two JSON fields."""
+    """A token's JSON fields."""
     return {"text": text, "id": ident}

@@ -1,4 +1,4 @@
-"""Traces, models and certificates as JSON fields of a response (docs/wire.md)."""
+"""Traces, models and certificates as JSON fields of a response (docs/reference/wire.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from attnscope.session.messages.answer import TokenFields
 from attnscope.session.protocols import ModelLike
-from attnscope.session.trace_store import HeldTrace, InputText
+from attnscope.session.trace_store import InputText, StoredTrace
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.prediction import prediction_fields
 from attnscope.trace.rotary import rotary_fields
@@ -19,9 +19,9 @@ from attnscope.types import Stack, token_fields
 
 @dataclass(frozen=True)
 class Example:
-    """An input that a page offers with one click. `figure` is the figure of the paper that shows it.
+    """An example input that the page offers. `figure` is the figure of the paper that it reproduces.
 
-    `layer` and `heads` are what the page selects of it.
+    `layer` and `heads` are what the page selects when it opens the example.
     """
 
     title: str
@@ -34,7 +34,7 @@ class Example:
 
 
 class ModelFields(TypedDict):
-    """What a page is told of the model that made a trace. `name` is null where no `run` can ask for it."""
+    """The model that made a trace. `name` is null if a `run` cannot use it."""
 
     name: str | None
     title: str | None
@@ -45,7 +45,7 @@ class ModelFields(TypedDict):
 
 
 class InputFields(TypedDict):
-    """What was given: `messages` only where it was a chat, whose text is what the template made of it."""
+    """The input of a trace. A chat has `messages`, and its `text` is the output of the chat template."""
 
     text: str
     pair: str | None
@@ -54,7 +54,7 @@ class InputFields(TypedDict):
 
 
 class StackFields(TypedDict):
-    """One stack of a trace. `shapes` is by layer, null where a layer has no attention."""
+    """One stack of a trace. `shapes` has one entry per layer, null for a layer without attention."""
 
     layers: int
     heads: int
@@ -68,7 +68,7 @@ class StackFields(TypedDict):
 
 
 class LayerCertificateFields(TypedDict):
-    """The errors of one layer; null where they were not compared, or are not finite."""
+    """The errors of one layer; null if not compared or not finite."""
 
     layer: int
     ok: bool
@@ -79,7 +79,7 @@ class LayerCertificateFields(TypedDict):
 
 
 class CertificateFields(TypedDict):
-    """A certificate. A number that is not finite is null: JSON has no word for it."""
+    """A certificate. Numbers that are not finite are null, since JSON cannot represent them."""
 
     ok: bool
     max_error: float | None
@@ -90,7 +90,7 @@ class CertificateFields(TypedDict):
 
 
 class ImageFields(TypedDict):
-    """The size of an image; its bytes are a tensor."""
+    """The size of an image. Its bytes are a tensor."""
 
     width: int
     height: int
@@ -103,7 +103,7 @@ class NextFields(TokenFields):
 
 
 class TraceFields(TypedDict):
-    """The fields of a `trace` response; one that closes a generation has `generation` besides."""
+    """The fields of a `trace` response. The final response of a generation also has `generation`."""
 
     trace: str
     model: ModelFields
@@ -118,14 +118,14 @@ class TraceFields(TypedDict):
     predictions: list[dict[str, Any]]
 
 
-def trace_fields(held: HeldTrace) -> TraceFields:
+def trace_fields(stored: StoredTrace) -> TraceFields:
     """The fields of a `trace` response."""
-    trace = held.trace
+    trace = stored.trace
     following = trace.next_tokens
     return {
         "trace": trace.id,
-        "model": _model_of(trace) if held.model is None else model_fields(held.model),
-        "input": _input_fields(held.input),
+        "model": _model_of(trace) if stored.model is None else model_fields(stored.model),
+        "input": _input_fields(stored.input),
         "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in trace.sides.items()},
         "stacks": {name: _stack_fields(trace, name, stack) for name, stack in trace.stacks.items()},
         "images": [{"width": image.width, "height": image.height} for image in trace.images],
@@ -140,17 +140,17 @@ def trace_fields(held: HeldTrace) -> TraceFields:
 
 
 def trace_arrays(trace: Trace) -> dict[str, np.ndarray]:
-    """The tensors of a `trace` response: each image as the bytes of a PNG or JPEG file."""
+    """The tensors of a `trace` response: the bytes of each image as a PNG or JPEG file."""
     return {f"image_{i}": np.frombuffer(image.data, np.uint8) for i, image in enumerate(trace.images)}
 
 
-def _input_fields(given: InputText) -> InputFields:
-    fields: InputFields = {"text": given.text, "pair": given.pair, "target": given.target}
-    return {**fields, "messages": given.messages} if given.messages else fields
+def _input_fields(text: InputText) -> InputFields:
+    fields: InputFields = {"text": text.text, "pair": text.pair, "target": text.target}
+    return {**fields, "messages": text.messages} if text.messages else fields
 
 
 def model_fields(model: ModelLike) -> ModelFields:
-    """What a page is told of the model that made a trace."""
+    """The JSON fields of the model that made a trace."""
     return {
         "name": model.name,
         "title": model.title,
@@ -162,15 +162,15 @@ def model_fields(model: ModelLike) -> ModelFields:
 
 
 def _model_of(trace: Trace) -> ModelFields:
-    """What a trace that came without its model says of it."""
-    said = trace.provenance
+    """The JSON fields of the model of a trace without its model, read from the provenance."""
+    provenance = trace.provenance
     return {
         "name": None,
         "kind": next(iter(trace.stacks)),
-        "title": said.get("title"),
-        "dtype": said.get("dtype"),
-        "quantization": said.get("quantization"),
-        "parameters": said.get("parameters"),
+        "title": provenance.get("title"),
+        "dtype": provenance.get("dtype"),
+        "quantization": provenance.get("quantization"),
+        "parameters": provenance.get("parameters"),
     }
 
 
@@ -187,7 +187,7 @@ def certificate_fields(certificate: Certificate) -> CertificateFields:
 
 
 def trace_bytes(model: ModelLike, tokens: int) -> int:
-    """About how many bytes a trace of that many tokens keeps: q, k and v of every layer."""
+    """The approximate size of a trace with this many tokens: q, k and v of every layer, in bytes."""
     width = {"float16": 2, "bfloat16": 2, "float64": 8}.get(model.dtype.removeprefix("torch."), 4)
     numbers = 0
     for stack in model.stacks.values():

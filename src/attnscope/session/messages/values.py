@@ -1,7 +1,7 @@
-"""The value side of one layer as a `values` message: what every key has to give, and what each head passes on (docs/wire.md).
+"""The `values` response: the value vectors of a layer, their transformed norms ‖f(x)‖, and head output norms (docs/reference/wire.md).
 
-With f(x_j) = (x_j W_V + b_V) W_O of one head, a key adds α_ij f(x_j) to the attention block's output (Kobayashi 2020,
-equation 3). Its length is α_ij ‖f(x_j)‖; the length of their sum is the head's output norm.
+With f(x_j) = (x_j W_V + b_V) W_O for one head, key j contributes α_ij f(x_j) to the output of the attention block (Kobayashi
+2020, equation 3). The norm of that contribution is α_ij ‖f(x_j)‖. The norm of the sum over keys is the head's output norm.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from attnscope.errors import UnsupportedError
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Arrays
 
-_GATED = "This model multiplies the heads' outputs by a gate of each query, so what a key has to give is no one vector."
+_GATED = (
+    "This model multiplies head outputs by a gate that depends on the query, so f(x) is not a single vector per key."
+)
 
 LARGEST_ERROR = 1e-3
-"""Of the largest value: how far values may be off before they are sent as float32."""
+"""The largest error of values in float16, relative to the largest value. Above it, they are sent as float32."""
 
 
 class ValuesFields(TypedDict):
-    """The fields of a `values` response but for the place of the layer."""
+    """The fields of a `values` response, apart from its place (trace, stack and layer)."""
 
     heads: int
     kv_heads: int
@@ -41,16 +43,20 @@ def values_message(
     projection: nn.Module | None,
     limits: Limits,
     *,
-    why_not: str,
+    no_projection_note: str,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[ValuesFields, Arrays]:
     """The fields and tensors of a `values` response.
 
-    `projection` is the layer's W_O; without one the answer has no norms, and `why_not` as its note. Raises `UnsupportedError`
-    for a layer of which only the weights are known, `TooLongError` before anything too large is made, `CancelledError`.
+    `projection` is the layer's W_O. Without it, the response has no norms, and `no_projection_note` as its note.
+
+    Raises:
+        UnsupportedError: The trace has only the attention weights of this layer.
+        TooLongError: The response would be too large. Nothing has been allocated.
+        CancelledError: `cancelled` returned True.
     """
     if not isinstance(record, QKRecord):
-        raise UnsupportedError("The values of this layer are not known: of it only attention weights are there.")
+        raise UnsupportedError("This layer has no value vectors: the trace has only its attention weights.")
     shape = record.shape
     numbers = shape.kv_heads * record.keys * shape.v_dim
     limits.check_answer(4 * (numbers + shape.heads * (record.queries + record.keys)))
@@ -66,7 +72,7 @@ def values_message(
         "keys": record.keys,
         "v_dim": shape.v_dim,
         "error": error,
-        "note": why_not if projection is None else _GATED if record.gate is not None else None,
+        "note": no_projection_note if projection is None else _GATED if record.gate is not None else None,
     }
     return fields, arrays
 

@@ -1,7 +1,7 @@
-"""The picture that stays in a saved notebook: the model view's thumbnails, and the head that is selected, as SVG.
+"""The preview in a saved notebook: the model view's thumbnails and the selected heads, as SVG.
 
-It is drawn when the cell runs, in Python, so that the notebook shows something where no kernel and no script runs:
-on GitHub, in nbviewer, or opened again tomorrow. As an `<img>` it cannot run anything.
+Python draws it when the cell runs, so that the notebook also shows something where neither a kernel nor scripts run: on
+GitHub, in nbviewer, or when the notebook is reopened later. It is an `<img>`, so it cannot run anything.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from attnscope.types import Token
 
 _HEIGHT = 400
 _CELLS = 24
-_LISTED = 32
-_LINES = 400
-_FAINT = 0.03
+_MAX_LISTED_TOKENS = 32
+_MAX_LINES = 400
+_MIN_WEIGHT = 0.03
 _FONT = 'font-family="system-ui, Segoe UI, Helvetica Neue, sans-serif" font-size="12"'
 
 
-def picture(trace: Trace, stack: str, layer: int, heads: list[int], *, title: str) -> str:
-    """An SVG: all heads of a stack at the left, `heads` of one layer over the tokens at the right."""
+def preview_svg(trace: Trace, stack: str, layer: int, heads: list[int], *, title: str) -> str:
+    """Draw an SVG: all heads of a stack on the left, and `heads` of one layer over the tokens on the right."""
     grid, width, high = _grid(trace, stack, layer, heads)
     right, right_width, right_high = _heads_view(trace, stack, layer, heads)
     total, height = max(52 + width + right_width, 360), max(high, right_high) + 74
@@ -58,23 +58,23 @@ def picture(trace: Trace, stack: str, layer: int, heads: list[int], *, title: st
     )
 
 
-def picture_html(svg: str, *, key: str, alt: str) -> str:
-    """The picture as HTML; the live page finds it by `key` and hides it.
+def preview_html(svg: str, *, key: str, alt: str) -> str:
+    """The preview as HTML. The live page finds it by `key` and hides it.
 
-    The style takes away what JupyterLab says of the widget below it, where no kernel has it any more.
+    The style hides JupyterLab's error message in the output below, which appears if no kernel has the widget any longer.
     """
     data = base64.b64encode(svg.encode()).decode()
     mark = f'data-attnscope-picture="{key}"'
-    gone = f".jp-OutputArea-child:has([{mark}]) + .jp-OutputArea-child .jupyter-widgets:not(:has(*))"
+    missing_widget = f".jp-OutputArea-child:has([{mark}]) + .jp-OutputArea-child .jupyter-widgets:not(:has(*))"
     return (
-        f"<div {mark}><style>{gone} {{ display: none }}</style>"
+        f"<div {mark}><style>{missing_widget} {{ display: none }}</style>"
         f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
-        "<p><small>A picture from when this cell ran. Run the cell again for the live page.</small></p></div>"
+        "<p><small>Preview from when this cell ran. Run the cell again for the interactive view.</small></p></div>"
     )
 
 
 def _grid(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, int, int]:
-    """The thumbnails: a row for each layer, a column for each head. Returns the SVG, its width and its height."""
+    """The thumbnails: one row per layer, one column per head. Returns the SVG, its width and its height."""
     sizes = trace.stacks[stack]
     side = max(4, min(_CELLS, _HEIGHT // sizes.layers - 2))
     step = side + 2
@@ -91,7 +91,7 @@ def _grid(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, 
 
 
 def _thumbnails(record: LayerRecord, side: int) -> np.ndarray:
-    """α of every head, [heads, rows, columns]: at most `side` evenly spaced rows, keys pooled by their largest weight."""
+    """Attention of every head [heads, rows, columns]: at most `side` evenly spaced queries; keys are max-pooled."""
     rows = torch.linspace(0, record.queries - 1, min(side, record.queries)).round().long()
     weights = record.attention(torch.arange(record.shape.heads), rows)
     wide = -(-record.keys // side)
@@ -100,35 +100,38 @@ def _thumbnails(record: LayerRecord, side: int) -> np.ndarray:
 
 
 def _fitted(cells: np.ndarray, side: int) -> np.ndarray:
-    """Cells drawn over a square of `side` pixels."""
+    """Scale cells to a square of `side` pixels."""
     rows, columns = (np.arange(side) * size // side for size in cells.shape)
     return cells[rows][:, columns]
 
 
 def _shaded(weights: np.ndarray) -> UInt8[np.ndarray, "rows columns 3"]:
-    """Weights as colors from near white to the accent, by their square root."""
+    """Weights as colors from near white to the accent color, by their square root."""
     return ramp(NOTEBOOK_WEIGHTS, np.sqrt(np.clip(weights, 0, 1)))
 
 
 def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, int, int]:
-    """The selected heads over the tokens; of a long input the matrix of the first of them. With its width and height."""
+    """The selected heads as lines between tokens or, for a long input, the first of them as a matrix.
+
+    Returns the SVG, its width and its height.
+    """
     record = trace.traced_stack(stack).records[layer]
     if record is None or not heads:
         return "", 0, 0
     queries, keys = trace.tokens_for(stack)
-    if max(len(queries), len(keys)) > _LISTED:
+    if max(len(queries), len(keys)) > _MAX_LISTED_TOKENS:
         cells = _thumbnails(record, _HEIGHT)[heads[0]]
         return _image(_shaded(_fitted(cells, _HEIGHT)), _HEIGHT, _HEIGHT), _HEIGHT, _HEIGHT
     weights = record.attention(torch.tensor(heads), torch.arange(record.queries)).numpy()
     most = max(len(queries), len(keys))
     step, gap = min(30.0, _HEIGHT / most), 220
     column = 12 + 7 * min(18, max(len(_face(token)) for token in (*queries, *keys)))
-    order = np.argsort(weights, axis=None)[::-1][:_LINES]
+    order = np.argsort(weights, axis=None)[::-1][:_MAX_LINES]
     lines: list[str] = []
     for flat in order:
         head, query, key = (int(part) for part in np.unravel_index(flat, weights.shape))
         weight = float(weights[head, query, key])
-        if weight < _FAINT:
+        if weight < _MIN_WEIGHT:
             break
         color = ACCENT if len(heads) == 1 else head_color(heads[head])
         dash = " ".join(f"{length:g}" for length in head_dash(heads[head], SCREEN_DASHES)) if len(heads) > 1 else ""
@@ -155,7 +158,7 @@ def _face(token: Token) -> str:
 
 
 def _text(text: str, most: int = 90) -> str:
-    """Text as data: control characters and lone surrogates are no XML, so they are shown as their code points."""
+    """Text as XML. Control characters and lone surrogates are not valid XML, so they are shown as their code points."""
     shown = printable(text)
     return escape(shown if len(shown) <= most else f"{shown[: most - 1]}…")
 
@@ -166,7 +169,7 @@ def _image(pixels: UInt8[np.ndarray, "rows columns 3"], width: int, height: int)
 
 
 def _png(pixels: UInt8[np.ndarray, "rows columns 3"]) -> bytes:
-    """An RGB picture as PNG."""
+    """Encode RGB pixels as PNG."""
     rows, columns, _ = pixels.shape
     lines = np.concatenate([np.zeros((rows, 1), np.uint8), pixels.reshape(rows, -1)], axis=1)
 

@@ -1,0 +1,23 @@
+/** Short texts about how exact the shown weights are. */
+
+import { roundedUp } from "../../marks/format";
+import type { Certificate } from "../../wire/messages";
+
+/** Whether a certificate compared anything; for attention that came without a model, it did not. */
+export function isCompared(certificate: Certificate | null): boolean {
+  return Object.values(certificate?.stacks ?? {}).some((layers) => layers.length > 0);
+}
+
+/** The text of the badge: `exact to 2e-6`, `exact`, `not exact`, or `not checked`. */
+export function badgeText(certificate: Certificate | null): string {
+  if (certificate === null || !isCompared(certificate)) return "not checked";
+  if (!certificate.ok) return "not exact";
+  return certificate.max_error === null ? "exact" : `exact to ${roundedUp(certificate.max_error)}`;
+}
+
+/** A positive error as a range, rounded up to one digit: `±0.00005`. */
+export function plusMinus(error: number): string {
+  const text = roundedUp(error);
+  const [, power] = text.split("e");
+  return `±${Number(text).toFixed(Math.max(0, -Number(power)))}`;
+}
