@@ -67,6 +67,47 @@ describe("a model that was not loaded at first", () => {
   });
 });
 
+describe("an address that names tokens by words", () => {
+  const texts = ["The", " doctor", " asked", " the", " nurse"];
+  const named = (): TraceMessage => {
+    const message = trace("first", texts.length);
+    return { ...message, tokens: { text: message.tokens.text.map((one, at) => ({ ...one, text: texts[at] })) } };
+  };
+  const opened = async (hash: string) => {
+    const session = createSession(
+      sourceOf(({ type }) => (type === "trace" ? named() : new HostError("unknown", "gone"))),
+    );
+    await session.visit(hash);
+    return session;
+  };
+
+  it("selects them once the trace is there", async () => {
+    const session = await opened("#trace=first&token=nurse");
+    expect(session.state().selection.token).toEqual({ side: "query", index: 4 });
+    expect(session.tokenToReveal()).toEqual({ side: "query", index: 4 });
+    expect(session.undoes()).toBeNull();
+    await session.visit("#trace=first&token=the%231");
+    expect(session.state().selection.token).toEqual({ side: "query", index: 3 });
+    await session.visit("#trace=first&token=q2");
+    expect(session.state().selection.token).toEqual({ side: "query", index: 2 });
+  });
+
+  it("pins the edge of a query and a key", async () => {
+    const { state } = await opened("#trace=first&query=the+nurse&key=doctor");
+    expect(state().pins).toEqual([
+      { side: "query", index: 4 },
+      { side: "key", index: 1 },
+    ]);
+    expect(state().selection.token).toEqual({ side: "query", index: 4 });
+  });
+
+  it("says in a sentence what is not there", async () => {
+    const session = await opened("#trace=first&token=dentist");
+    expect(session.state().selection.token).toBeNull();
+    expect(session.failure()?.sentence).toContain('"dentist" is not a word of the text (tokens: 0 "The"');
+  });
+});
+
 describe("undo", () => {
   it("says what it would take back, and redo what it would bring back", () => {
     const session = shown(3);

@@ -201,3 +201,13 @@ def test_a_shared_link_opens_the_same_settings(nurse: Page, app_server: str) -> 
     expect(nurse.get_by_test_id("side-weights")).to_have_attribute("aria-selected", "true")
     nurse.get_by_test_id("look").click()
     expect(nurse.get_by_role("radio", name="cividis")).to_be_checked()
+
+
+def test_an_address_names_tokens_by_words(page: Page, app_server: str) -> None:
+    shown = {"model": "smollm2", "text": NURSE, "layer": "9", "heads": "4"}
+    page.goto(f"{app_server}#{urlencode({**shown, 'query': 'She', 'key': 'nurse'})}")
+    expect(page.get_by_test_id("query-8")).to_have_attribute("aria-selected", "true", timeout=240_000)
+    expect(page.get_by_test_id("key-4")).to_have_attribute("aria-selected", "true")
+    assert "pins=q8,k4" in page.evaluate("location.hash")
+    page.goto(f"{app_server}#{urlencode({**shown, 'token': 'dentist'})}")
+    expect(page.get_by_role("alert")).to_contain_text('"dentist" is not a word of the text (tokens: 0 "The"')

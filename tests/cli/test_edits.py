@@ -33,3 +33,17 @@ def test_edits_come_from_options_and_a_file_and_are_printed_by_every_command(tmp
     wrong = run_attnscope(*text, "--edit", cut.replace("3", "9", 1), "-o", str(tmp_path / "none.trace"))
     assert "layers 0 to 5" in one_sentence(wrong)
     assert not (tmp_path / "none.trace").exists()
+
+
+def test_an_edit_names_tokens_by_words_and_the_trace_records_indices(tmp_path):
+    path = tmp_path / "edited.trace"
+    cut = '{"type": "CutEdge", "layer": 3, "head": 0, "query": "sat on", "key": ["the", 2]}'
+    text = ("trace", "minilm", "--text", "the cat sat on the mat")
+    done = run_attnscope(*text, "--edit", cut, "-o", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "the edge from tokens 3, 4 to token 5 in head 3.0 is cut" in done.stdout
+    opened = attnscope.open(path)
+    assert opened.attention(3, 0)[[3, 4], 5].tolist() == [0.0, 0.0]
+    assert repr(opened.edits[0]) == "CutEdge(layer=3, head=0, query=(3, 4), key=5)"
+    wrong = run_attnscope(*text, "--edit", cut.replace("sat on", "dog"), "-o", str(tmp_path / "none.trace"))
+    assert '`query` of CutEdge: "dog" is not a word of the text (tokens: 0 "[CLS]", 1 "the"' in one_sentence(wrong)

@@ -35,6 +35,18 @@ def test_a_saved_trace_becomes_a_figure_and_its_caption_is_printed(saved, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["figure.svg"]
 
 
+def test_tokens_are_named_by_index_word_occurrence_or_span(saved, tmp_path):
+    out = tmp_path / "figure.svg"
+    for written, said in (("1", "token 1 (cat)"), ("sat", "token 2 (sat)"), ("the#1", "token 0 (the)")):
+        done = attnscope("figure", saved, "--heads", "0", "--token", written, "-o", out)
+        assert done.returncode == 0 and f"from {said}" in done.stdout, done.stderr
+    for written in ("0-1", "0,1", "the cat"):
+        done = attnscope("figure", saved, "--heads", "0", "--token", written, "-o", out)
+        assert done.returncode == 0 and "from tokens 0–1 (the cat)" in done.stdout, done.stderr
+    done = attnscope("figure", saved, "--token", "8#1", "-o", out)
+    assert done.returncode == 1 and '"8" is not a word of the text (tokens: 0 "the", 1 "cat", 2 "sat")' in done.stderr
+
+
 def test_a_model_on_a_text_becomes_a_figure(tmp_path):
     out = tmp_path / "figure.pdf"
     arguments = (
@@ -52,8 +64,12 @@ def test_a_model_on_a_text_becomes_a_figure(tmp_path):
         "AB",
     )
     done = attnscope("figure", "minilm", *arguments, "-o", out)
-    assert done.returncode == 1 and "'cat ' stands at 2, 6" in done.stderr
-    done = attnscope("figure", "minilm", *arguments[:-4], "--token", "2", "--filter", "AB", "-o", out)
+    assert (
+        done.returncode == 1
+        and '`--token`: "cat" occurs at tokens 2 and 6 of "the cat sat' in done.stderr
+        and "cat#2" in done.stderr
+    )
+    done = attnscope("figure", "minilm", *arguments[:-4], "--token", "cat#1", "--filter", "AB", "-o", out)
     assert done.returncode == 0 and "from token 2 (cat)" in done.stdout and "Only A → B" in done.stdout
     assert out.read_bytes().startswith(b"%PDF")
 
@@ -65,8 +81,8 @@ def test_a_model_on_a_text_becomes_a_figure(tmp_path):
         (("-o", "no-folder/a.pdf"), "is in a folder that does not exist"),
         (("-o", "a.pdf", "--heads", "1-x"), "numbers and ranges such as 0,3,5-7; got '1-x'"),
         (("-o", "a.pdf", "--text", "the cat"), "is a saved trace, which already has its text"),
-        (("-o", "a.pdf", "--layer", "7"), "layers go from 0 to 2"),
-        (("-o", "a.pdf", "--view", "neuron"), "only attention weights are there"),
+        (("-o", "a.pdf", "--layer", "7"), "this stack has layers 0 to 2"),
+        (("-o", "a.pdf", "--view", "neuron"), "the trace has only attention weights"),
     ],
 )
 def test_an_invalid_figure_is_an_error(saved, arguments, message):

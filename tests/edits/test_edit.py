@@ -36,6 +36,9 @@ EVERY: list[Edit] = [
     PatchHead(0, 0, TRACE, what="output"),
     AddVector(0, None, torch.arange(4.0)),
     AddVector(0, 3, [1, 2], at="input"),
+    CutEdge(0, 1, "nurse", ("the", 2)),
+    SetAttention(0, 1, (4, 5), "doctor", 0.5),
+    AddVector(0, ("the", 1), [1, 2]),
 ]
 
 
@@ -43,6 +46,35 @@ EVERY: list[Edit] = [
 def test_dims_may_be_any_collection(dims: Any) -> None:
     assert ScaleNeuron(0, 1, dims, 2) == ScaleNeuron(0, 1, (1, 5), 2)
     assert ScaleNeuron(0, 1, np.int64(5), 2) == ScaleNeuron(0, 1, torch.tensor(5), 2) == ScaleNeuron(0, 1, 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (np.int64(4), 4),
+        ("nurse", "nurse"),
+        (["the", np.int64(2)], ("the", 2)),
+        ([5, 4, 5], (4, 5)),
+        (range(4, 6), (4, 5)),
+        (slice(4, 6), (4, 5)),
+        (torch.tensor([4, 5]), (4, 5)),
+        ([4], 4),
+    ],
+)
+def test_a_position_is_kept_as_an_index_a_word_or_a_span(given: Any, kept: Any) -> None:
+    edit = CutEdge(0, 1, given, 2)
+    assert (edit.query, type(edit.query)) == (kept, type(kept))
+    assert eval(repr(edit)) == edit == edits.from_json(edits.to_json([edit]))[0]
+    written = list(kept) if isinstance(kept, tuple) else kept
+    assert edit.as_json()["query"] == written
+
+
+@pytest.mark.parametrize(
+    "given", [-1, 1.5, True, "", [], ["the", 0], ("", 1), slice(None, 3, -1), slice(2, None), [1, -1], None]
+)
+def test_what_is_no_position_of_an_edit_is_one_sentence(given: Any) -> None:
+    with pytest.raises(InputError, match=r"^`key` of CutEdge must be an index from 0, a word"):
+        CutEdge(0, 1, 2, given)
 
 
 def test_edits_are_equal_only_if_all_fields_are() -> None:
@@ -71,8 +103,8 @@ def test_edits_are_equal_only_if_all_fields_are() -> None:
         (lambda: AddVector(0, None, [[1], [2]]), "one vector"),
         (lambda: edits.to_json(3), "writes edits; got int"),
         (lambda: edits.to_json([ScaleHead(0, 0, 1), "x"]), "writes edits; got str"),
-        (lambda: edits.from_json("{"), "no JSON"),
-        (lambda: edits.from_json('[{"type": "Explode"}]'), "no edit of the type 'Explode'"),
+        (lambda: edits.from_json("{"), "not valid JSON"),
+        (lambda: edits.from_json('[{"type": "Explode"}]'), "type of edit 'Explode'"),
         (lambda: edits.from_json('[{"type": "CutEdge", "layer": 0, "head": 0, "query": 1}]'), "needs the field 'key'"),
         (
             lambda: edits.from_json('[{"type": "ScaleHead", "layer": 0, "head": 0, "factor": 1, "x": 1}]'),

@@ -51,6 +51,14 @@ def test_an_edit_survives_repr_and_json(edit: Edit) -> None:
     assert json.loads(edits.to_json([edit]))[0]["type"] == edit.kind
 
 
+def test_words_and_spans_are_said_in_words() -> None:
+    named = [CutEdge(0, 1, "nurse", ("the", 2)), SetAttention(0, 1, (4, 5), 2, 0.5), AddVector(0, [1, 2], [1.0])]
+    assert edits.sentence_of([edit.as_json() for edit in named]) == (
+        "Changed by 3 edits: the edge from “nurse” to “the” (2) in head 0.1 is cut; the weight from tokens 4, 5 to token 2 in "
+        "head 0.1 is 0.5; a vector added to tokens 1, 2 at the output of layer 0."
+    )
+
+
 def test_a_sentence_describes_the_edits() -> None:
     sentence = edits.sentence_of([edit.as_json() for edit in EVERY])
     assert sentence.startswith("Changed by 11 edits: head 2.1 is off; head 0.1 gives its mean over trace ")

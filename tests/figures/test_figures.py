@@ -245,14 +245,14 @@ def test_long_inputs_fit_a_page_or_are_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"view": "heads"}, "`view` is 'head', 'model', 'neuron' or 'matrix'; got 'heads'"),
-        ({"layer": 30}, "layers go from 0 to 29"),
-        ({"heads": [9]}, "whole numbers from 0 to 8, at least one; got 9"),
+        ({"view": "heads"}, "`view` must be 'head', 'model', 'neuron' or 'matrix'; got 'heads'"),
+        ({"layer": 30}, "this stack has layers 0 to 29"),
+        ({"heads": [9]}, "integers from 0 to 8, at least one; got 9"),
         ({"heads": []}, "got none"),
         ({"heads": [0], "head": 0}, "not both"),
         ({"view": "matrix", "heads": [0, 1]}, "shows one head; got 2"),
-        ({"token": 9}, "a position from 0 to 8"),
-        ({"token": "dog"}, "There is no token 'dog'; the tokens are 'The', 'quick'"),
+        ({"token": 9}, "There is no token 9: the text has tokens 0 to 8"),
+        ({"token": "dog"}, '"dog" is not a word of the text'),
         ({"width": "wide"}, "'column', 'page' or a number of inches"),
         ({"scale": "cubic"}, "'linear', 'root' or 'log'; got 'cubic'"),
         ({"filter": "AB"}, "needs an input of two sentences"),
@@ -268,14 +268,29 @@ def test_invalid_figures_are_errors(fox, arguments, message):
 
 
 def test_a_neuron_view_needs_queries_and_keys():
-    with pytest.raises(UnsupportedError, match="only attention weights are there"):
+    with pytest.raises(UnsupportedError, match="the trace has only attention weights"):
         attnscope.figure(random_trace(["a", "b"]), "neuron")
 
 
 def test_a_repeated_word_can_be_selected_by_position(cats):
-    with pytest.raises(InputError, match="'cat' stands at 2, 9"):
+    with pytest.raises(InputError, match='"cat" occurs at tokens 2 and 9'):
         attnscope.figure(cats, "head", 2, [9], token="cat")
-    assert "from token 9 (cat)" in attnscope.figure(cats, "head", 2, [9], token=9).attnscope_caption
+    for named in (9, ("cat", 2), -4):
+        assert "from token 9 (cat)" in attnscope.figure(cats, "head", 2, [9], token=named).attnscope_caption
+
+
+def test_a_span_draws_the_lines_of_all_its_tokens(fox, tmp_path):
+    drawn = attnscope.figure(fox, "head", 11, [0], token="quick, brown")
+    assert "from tokens 1–3 (quick , brown)" in drawn.attnscope_caption
+    assert "mean weight from the 3 selected tokens" in drawn.attnscope_caption
+    both = save_svg(drawn, tmp_path / "span.svg").opacities("attention-11.0")
+    apart = [
+        save_svg(attnscope.figure(fox, "head", 11, [0], token=at), tmp_path / f"{at}.svg").opacities("attention-11.0")
+        for at in (1, 2, 3)
+    ]
+    assert both == sorted(line for lines in apart for line in lines) and len(both) > 3
+    neuron = attnscope.figure(fox, "neuron", 11, head=0, token="quick, brown")
+    assert "token 3 (brown)" in neuron.attnscope_caption
 
 
 def test_the_first_head_has_the_color_of_the_page(fox):

@@ -35,7 +35,7 @@ def test_an_opened_trace_equals_the_saved_one(saved: tuple[attnscope.Trace, Path
 def test_without_the_model_head_outputs_and_logits_are_unavailable(saved: tuple[attnscope.Trace, Path]) -> None:
     opened = attnscope.open(saved[1])
     assert opened.logits is None
-    with pytest.raises(UnsupportedError, match=r"output of head 3\.1 is not known"):
+    with pytest.raises(UnsupportedError, match=r"output of head 3\.1 is unknown"):
         opened.head_output(3, 1)
 
 

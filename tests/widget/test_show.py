@@ -47,16 +47,32 @@ def test_traits_stay_consistent_with_the_trace_and_each_other(trace: attnscope.T
     assert widget.heads == [0, 1, 2, 3]
 
 
+def test_a_token_is_named_by_its_word_and_read_as_its_index(trace: attnscope.Trace) -> None:
+    widget = attnscope.show(trace, token="three")
+    assert widget.token == 2
+    for position, index in (("five", 4), (("one", 1), 0), ([1, 3], 3), ("two three", 2), (None, None), (1, 1)):
+        widget.token = position
+        assert widget.token == index
+    with pytest.raises(attnscope.AttnscopeError) as caught:
+        widget.token = "seven"
+    assert str(caught.value) == (
+        '`token`: "seven" is not a word of the text (tokens: 0 "one", 1 "two", 2 "three", 3 "four", 4 "five").'
+    )
+    assert widget.token == 1
+    with pytest.raises(attnscope.AttnscopeError, match="run a text first"):
+        attnscope.show(FakeModel(), token="nurse")  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
         ("layer", 3, "There is no layer 3: they go from 0 to 2."),
-        ("layer", None, "A layer is a whole number; got None."),
+        ("layer", None, "A layer must be an integer; got None."),
         ("heads", [0, 9], "There is no head 9: they go from 0 to 3."),
-        ("heads", 2, "`heads` is a list of heads, or None for all; got 2."),
-        ("token", -1, "There is no token -1: they go from 0 to 4."),
+        ("heads", 2, "`heads` must be a list of heads, or None for all; got 2."),
+        ("token", -1, "There is no token -1: the text has tokens 0 to 4."),
         ("neuron", 8, "There is no neuron 8: they go from 0 to 7."),
-        ("view", "tokens", "There is no view 'tokens': `view` is 'model', 'head' or 'neuron'."),
+        ("view", "tokens", "There is no view 'tokens': `view` must be 'model', 'head' or 'neuron'."),
         ("stack", "cross", "There is no stack 'cross': this trace has 'decoder'."),
     ],
 )

@@ -88,8 +88,15 @@ function place({ layer, head, stack }: Edit): string {
   return filled(words.place.in_stack, { place: found, stack: stacks[String(stack)] ?? String(stack) });
 }
 
-/** `“nurse” (token 4)`; without the word where no one stack of the trace has it. */
+/** `“nurse” (token 4)`; without the word where no one stack of the trace has it. Of a span the indices; a word as it is written. */
 function token(trace: Named | undefined, stack: unknown, side: "query" | "key", index: unknown): string {
+  if (typeof index === "string") return filled(words.token.word, { word: index });
+  if (Array.isArray(index)) {
+    const [first, second] = index;
+    if (index.length === 2 && typeof first === "string")
+      return filled(words.token.occurrence, { word: first, number: String(second) });
+    return filled(words.token.several, { indices: index.slice(0, words.token.most_listed).join(", ") });
+  }
   const named = Object.entries(trace?.stacks ?? {}).filter(([name]) => stack == null || name === stack);
   const found = named.length === 1 ? trace?.tokens[named[0][1][side]]?.[Number(index)] : undefined;
   return found === undefined

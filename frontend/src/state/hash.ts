@@ -23,6 +23,13 @@ import {
   type ViewSettings,
 } from "./state";
 
+/** `token` selects a query; `query` and `key` pin an edge. */
+export interface NamedTokens {
+  readonly token: string | null;
+  readonly query: string | null;
+  readonly key: string | null;
+}
+
 export interface Address {
   readonly trace: string | null;
   readonly model: string | null;
@@ -36,6 +43,8 @@ export interface Address {
   readonly heads: readonly number[];
   readonly head: number | null;
   readonly token: Place | null;
+  /** Tokens named by words, spans or plain indices; which they are is known once the trace is there. */
+  readonly named: NamedTokens;
   readonly pins: readonly Place[];
   readonly neuron: number | null;
   readonly view: ViewSettings;
@@ -133,6 +142,11 @@ export function readHash(hash: string): Address {
     heads: [...new Set(heads.map(Number))].sort((a, b) => a - b),
     head: whole(fields.get("head"), 4),
     token: readPlaces(fields.get("token"))[0] ?? null,
+    named: {
+      token: isPlace(fields.get("token")) ? null : fields.get("token") || null,
+      query: fields.get("query") || null,
+      key: fields.get("key") || null,
+    },
     pins: readPlaces(fields.get("pins")),
     neuron: whole(fields.get("neuron")),
     view: {
@@ -196,8 +210,12 @@ function writePlace({ side, index }: Place): string {
   return `${side === "query" ? "q" : "k"}${index}`;
 }
 
+function isPlace(text: string | null): boolean {
+  return /^[qk]\d{1,6}$/.test(text ?? "");
+}
+
 function readPlaces(text: string | null): readonly Place[] {
-  const parts = (text ?? "").split(",").filter((part) => /^[qk]\d{1,6}$/.test(part));
+  const parts = (text ?? "").split(",").filter(isPlace);
   return parts.map((part) => ({ side: part[0] === "q" ? "query" : "key", index: Number(part.slice(1)) }));
 }
 

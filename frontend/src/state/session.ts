@@ -5,7 +5,7 @@ import { HostError, type Source } from "../source/source";
 import type { HelloMessage, Request, TileMessage } from "../wire/messages";
 import { createEdges } from "./edges";
 import { failureFrom } from "./failure";
-import { type Address, applyAddress, readHash } from "./hash";
+import { type Address, applyAddress, type NamedTokens, readHash } from "./hash";
 import { type Input, inputOf, requestOf } from "./input";
 import { createLayers } from "./layers";
 import { createOverviews } from "./overviews";
@@ -14,6 +14,7 @@ import { runRequest } from "./request";
 import { headsOn, type Place, selectedEdge } from "./state";
 import { createTimeline } from "./timeline";
 import { createValues } from "./values";
+import { tokensNamed } from "./words";
 import { createWork } from "./work";
 
 /** Actions that may change the shown layer. */
@@ -26,6 +27,8 @@ export function createSession(source: Source) {
   const [lastInput, setLastInput] = createSignal<Input | null>(null);
   const [tokenToReveal, setTokenToReveal] = createSignal<Place | null>(null);
   let shorten: () => void = () => undefined;
+  /** What an address names by words, until its trace is there. */
+  let named: NamedTokens | null = null;
 
   const timeline = createTimeline({
     onStep: (action, before, after) => {
@@ -57,6 +60,7 @@ export function createSession(source: Source) {
     const trace = await work.ask("run", requestOf(input), "trace", "Starting");
     if (trace !== null) {
       dispatch({ type: "traced", trace, select: input.select });
+      selectNamed();
       await Promise.all([showLayer(), refreshModels(trace.model.name)]);
     }
   }
@@ -125,20 +129,54 @@ export function createSession(source: Source) {
   async function visit(hash: string): Promise<void> {
     const address = readHash(hash);
     setTokenToReveal(null);
+    const { token, query, key } = address.named;
+    const words = token !== null || query !== null || key !== null;
+    named = words ? address.named : null;
     await show(address);
-    const { token } = state().selection;
-    if (token !== null && samePlace(token, address.token)) setTokenToReveal(token);
+    named = null;
+    const selected = state().selection.token;
+    if (selected !== null && (words || samePlace(selected, address.token))) setTokenToReveal(selected);
+  }
+
+  /** Selects and pins the tokens that the address names, in the trace that is now there; of a span the last token. */
+  function selectNamed(): void {
+    const { trace, selection } = state();
+    const stack = trace?.stacks[selection.stack];
+    if (named === null || trace === null || stack === undefined) return;
+    const { token, query, key } = named;
+    named = null;
+    const at = (text: string | null, side: Place["side"], name: string): Place | null => {
+      if (text === null) return null;
+      const found = tokensNamed(text, trace.tokens[stack[side]] ?? [], name);
+      if (!("sentence" in found)) return { side, index: Math.max(...found) };
+      work.setFailure(failureFrom(found.sentence));
+      return null;
+    };
+    const ends = [at(query, "query", "query"), at(key, "key", "key")].filter((one) => one !== null);
+    const selected = at(token, "query", "token") ?? ends.find(({ side }) => side === "query") ?? null;
+    const before = state();
+    timeline.replace({
+      ...before,
+      pins: ends.length > 0 ? ends : before.pins,
+      selection: { ...before.selection, token: selected ?? before.selection.token },
+    });
   }
 
   async function show(address: Address): Promise<void> {
     timeline.replace(applyAddress(state(), address));
-    if (address.trace !== null && address.trace === state().trace?.trace) return showLayer();
+    if (address.trace !== null && address.trace === state().trace?.trace) {
+      selectNamed();
+      return showLayer();
+    }
     if (address.trace !== null && (await recall(address.trace))) return showLayer();
     if (address.text !== null && can("run")) {
       const { text, pair, target, messages, model } = address;
       return run({ text, pair, target, messages, model });
     }
-    if (state().trace !== null) return showLayer();
+    if (state().trace !== null) {
+      selectNamed();
+      return showLayer();
+    }
     const saved = hello()?.trace ?? null;
     if (saved !== null && (await recall(saved))) return showLayer();
     const example = hello()?.examples[0];
@@ -155,6 +193,7 @@ export function createSession(source: Source) {
     }
     if (ending.message === null) return false;
     dispatch({ type: "traced", trace: ending.message });
+    selectNamed();
     return true;
   }
 

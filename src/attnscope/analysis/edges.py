@@ -1,26 +1,33 @@
-"""One edge, from one query to one key, in every head of a stack: its weight, and its rank in the query's row."""
+"""One edge, from a query to a key, in every head of a stack: its weight, and its rank in the query's row. Both may be spans."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int32
+from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
 from attnscope.analysis.token_groups import TokenGroups, mask_of
 from attnscope.attention import LayerRecord, QKRecord
 from attnscope.errors import InputError
 from attnscope.trace import Trace
+from attnscope.trace.positions import Position, is_word, resolve
 
 
 @dataclass(frozen=True, eq=False)
 class Edge:
     """An edge in all heads of all layers that have attention, in the model's order.
 
-    `rank` counts from 1 among the `among` keys that the query may look at (equal weights share a rank), and is 0 where the key
-    is none of them. `off_sink`: without the sinks, the rest of the row brought back to a sum of 1; the weight is NaN and the rank
-    0 where the key is a sink or nothing is left. `score` is -inf where the key is not allowed, NaN where scores are unknown.
+    Over spans, `weight` is the sum over the key tokens, averaged over the query tokens (Clark 2019). Query tokens for which all
+    keys of the span are masked don't count, unless that holds for all of them: then the weight is 0.
+
+    `rank` counts from 1 among the `among` keys that aren't masked, where a span of keys counts as one; equal weights share a
+    rank. It is 0 if the key is masked. The fields `…_off_sink` are without the attention sinks, with each row renormalized over
+    the other keys; sinks in a span of keys are dropped. There, the weight is NaN and the rank 0 if the key is a sink or nothing
+    remains. `score` is -inf if the key is masked and NaN if scores are unknown. For a span of keys it is ln Σ exp(score), the
+    score whose softmax is the span's weight; over query tokens it is averaged.
     """
 
     layer: Int32[Tensor, "all_heads"]
@@ -34,53 +41,78 @@ class Edge:
     among_off_sink: Int32[Tensor, "all_heads"]
 
 
-def edge_of(trace: Trace, query: int, key: int, stack: str | None = None) -> Edge:
-    """The edge from `query` to `key` in every head of a stack: one row of each head is computed.
+def edge_of(trace: Trace, query: Position, key: Position, stack: str | None = None) -> Edge:
+    """The edge from `query` to `key` in every head of a stack. Computes only the rows of `query`.
 
-    Raises `InputError` for positions that are not there, or a stack without attention.
+    Both are an index, a word, ("the", 2) for its second occurrence, or a span of several tokens. Raises `InputError` for a
+    position that doesn't exist, a word that is ambiguous, or a stack without attention.
     """
     layout = TokenGroups.of(trace, stack)
-    for position, size, what in ((query, layout.queries, "query"), (key, layout.keys, "key")):
-        if not 0 <= position < size:
-            raise InputError(f"There is no {what} {position}: they go from 0 to {size - 1}.")
+    queries, keys = resolve(query, layout.query_tokens, "query"), resolve(key, layout.key_tokens, "key")
+    records = [(layer, one) for layer, one in enumerate(trace.traced_stack(stack).records) if one is not None]
+    if (is_word(query) or is_word(key)) and not all(layout.fits(record) for _, record in records):
+        raise InputError("In this stack, queries and keys are not the tokens of the text: pass indices, not words.")
     parts = [
-        _in_layer(layer, record, layout if layout.fits(record) else layout.resized(record), query, key)
-        for layer, record in enumerate(trace.traced_stack(stack).records)
-        if record is not None
+        _in_layer(layer, record, layout if layout.fits(record) else layout.resized(record), queries, keys)
+        for layer, record in records
     ]
     if not parts:
         raise InputError("No layer of this stack has attention, so there is no such edge.")
     return Edge(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _in_layer(layer: int, record: LayerRecord, layout: TokenGroups, query: int, key: int) -> tuple[Tensor, ...]:
+def _in_layer(
+    layer: int, record: LayerRecord, layout: TokenGroups, queries: Sequence[int], keys: Sequence[int]
+) -> tuple[Tensor, ...]:
     """The columns of `Edge` for the heads of one layer."""
-    heads, row = torch.arange(record.shape.heads), torch.tensor([query])
-    weights = record.attention(heads, row)[:, 0]
-    score = (
-        record.scores(heads, row)[:, 0, key] if isinstance(record, QKRecord) else torch.full((len(heads),), torch.nan)
-    )
-    allowed = mask_of(record, causal=layout.causal).allowed(row)[:, 0].expand(weights.shape)
+    heads, rows, span = torch.arange(record.shape.heads), torch.tensor(queries), torch.tensor(keys)
+    weights = record.attention(heads, rows)
+    allowed = mask_of(record, causal=layout.causal).allowed(rows).expand(weights.shape)
     kept = allowed & ~layout.is_sink
-    rest = torch.where(kept, weights, 0.0).sum(-1)
-    off = weights[:, key] / rest
-    if bool(layout.is_sink[key]):
-        off = torch.full_like(off, torch.nan)
-    off = torch.where(rest > 0, off, torch.nan)
+    rest = torch.where(kept, weights, 0.0).sum(-1, keepdim=True)
+    off = torch.where(kept & (rest > 0), weights / rest, torch.nan)
+    own, seen = torch.zeros(record.keys, dtype=torch.bool), allowed[:, :, span].any(-1)
+    own[span] = True
+    score = torch.full((len(heads),), torch.nan)
+    if isinstance(record, QKRecord):
+        score = _mean(record.scores(heads, rows)[:, :, span].logsumexp(-1), seen, -torch.inf)
+    left = kept[:, :, span].any(-1) & (rest[..., 0] > 0)
+    rank, among = _rank(weights, allowed, own, seen)
+    rank_off, among_off = _rank(off.nan_to_num(0.0), kept, own, left)
     return (
         torch.full((len(heads),), layer, dtype=torch.int32),
         heads.int(),
-        weights[:, key],
-        off,
+        _mean(weights[:, :, span].sum(-1), seen, 0.0),
+        _mean(off[:, :, span].nansum(-1), left, torch.nan),
         score,
-        _rank(weights, allowed, key),
-        torch.where(off.isnan(), 0, _rank(weights, kept, key)),
-        allowed.sum(-1).int(),
-        kept.sum(-1).int(),
+        rank,
+        rank_off,
+        among,
+        among_off,
     )
 
 
-def _rank(weights: Tensor, among: Tensor, key: int) -> Int32[Tensor, "heads"]:
-    """One more than the number of larger weights among some keys; 0 where `key` is not one of them."""
-    larger = (among & (weights > weights[:, key, None])).sum(-1)
-    return torch.where(among[:, key], larger + 1, 0).int()
+def _mean(
+    values: Float[Tensor, "heads queries"], counted: Bool[Tensor, "heads queries"], without: float
+) -> Float[Tensor, "heads"]:
+    """The mean over the queries that count; `without` any, this number."""
+    count = counted.sum(-1)
+    mean = torch.where(counted, values, 0.0).sum(-1) / count
+    return torch.where(count > 0, mean, without)
+
+
+def _rank(
+    weights: Float[Tensor, "heads queries keys"],
+    allowed: Bool[Tensor, "heads queries keys"],
+    own: Bool[Tensor, "keys"],
+    counted: Bool[Tensor, "heads queries"],
+) -> tuple[Int32[Tensor, "heads"], Int32[Tensor, "heads"]]:
+    """The rank of a span of keys (`own`) among single keys by their mean weights, and among how many."""
+    use = counted | ~counted.any(-1, keepdim=True)
+    means = torch.where(use[..., None], weights, 0.0).sum(1) / use.sum(-1, keepdim=True)
+    among = (allowed & use[..., None]).any(1)
+    total = torch.where(among & own, means, 0.0).sum(-1, keepdim=True)
+    present = (among & own).any(-1) & counted.any(-1)
+    larger = (among & ~own & (means > total)).sum(-1)
+    count = (among & ~own).sum(-1) + (among & own).any(-1)
+    return torch.where(present, larger + 1, 0).int(), count.int()

@@ -1,4 +1,4 @@
-"""Measures and edges as pandas tables, for notebooks and scripts."""
+"""Measures and edges as pandas tables."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from attnscope.analysis.edges import edge_of
 from attnscope.analysis.measure import MEASURES, NAMES
 from attnscope.analysis.overview import overview
 from attnscope.trace import Trace
+from attnscope.trace.positions import Position
 
 if TYPE_CHECKING:
     import pandas
 
 
 def measures() -> pandas.DataFrame:
-    """All measures: name, title, unit, lowest and highest possible value, and what each says of a head."""
+    """All measures: name, title, unit, lowest and highest possible value, and a sentence on what it says about a head."""
     import pandas
 
     rows = [(one.name, one.title, one.unit, *one.range, one.sentence) for one in MEASURES]
@@ -24,9 +25,8 @@ def measures() -> pandas.DataFrame:
 def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> pandas.DataFrame:
     """Every measure of every head: the columns `layer`, `head`, and one for each of `measures()`.
 
-    With `off_sink` the sinks (the first token of a causal stack, special tokens) are left out and each row brought back to a
-    sum of 1. NaN where a measure is not defined. Formulas: docs/reference/measures.md.
-    Raises `InputError` for a stack that is not there.
+    With `off_sink`, attention sinks (the first token of a causal stack, special tokens) are dropped and each row is renormalized.
+    NaN means that a measure isn't defined. Formulas: docs/reference/measures.md. Raises `InputError` for an unknown stack.
     """
     import pandas
 
@@ -42,12 +42,17 @@ def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> 
     return pandas.concat(tables, ignore_index=True)
 
 
-def edge(trace: Trace, query: int, key: int, stack: str | None = None) -> pandas.DataFrame:
-    """All heads by their weight from token `query` to token `key`, the largest first.
+def edge(trace: Trace, query: Position, key: Position, stack: str | None = None) -> pandas.DataFrame:
+    """All heads by their attention from `query` to `key`, the largest weight first.
 
-    `rank` counts from 1 among the `among` keys that the query may look at; 0 where the key is none of them. `score` is -inf
-    there, and NaN where scores are unknown. The columns `…_off_sink` leave the sinks out and bring the row back to a sum of 1
-    (weight NaN, rank 0 where the key itself is a sink or nothing is left). Raises `InputError` for positions that are not there.
+    `query` and `key` are an index, a word ("nurse"), ("the", 2) for its second occurrence, or a span of several tokens (a list
+    of indices, or a word that the tokenizer splits). Over spans, the weight is the sum over the key tokens, averaged over the
+    query tokens (Clark 2019).
+
+    `rank` counts from 1 among the `among` keys that aren't masked, where a span of keys counts as one; it is 0 if the key is
+    masked. `score` is -inf for a masked key, NaN if scores are unknown, and ln Σ exp(score) for a span of keys. The columns
+    `…_off_sink` are without the attention sinks, with each row renormalized over the other keys (weight NaN and rank 0 if the key
+    itself is a sink or nothing remains). Raises `InputError` for positions that don't exist and for ambiguous words.
     """
     import pandas
 

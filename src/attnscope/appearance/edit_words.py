@@ -67,8 +67,17 @@ def _number(value: object) -> str:
     return significant(value) if isinstance(value, (int, float)) else _plain(value)
 
 
-def _token(index: object) -> str:
-    return _WORDS["token"]["number"].format(index=_plain(index))
+def _token(position: object) -> str:
+    """`token 4`, `tokens 4–6`; a word as it is written: `“nurse”`, `“the” (2)`."""
+    words = _WORDS["token"]
+    if isinstance(position, str):
+        return words["word"].format(word=_plain(position))
+    if not isinstance(position, (list, tuple)):
+        return words["number"].format(index=_plain(position))
+    parts = cast("Sequence[object]", position)
+    if len(parts) == 2 and isinstance(parts[0], str):
+        return words["occurrence"].format(word=_plain(parts[0]), number=_plain(parts[1]))
+    return words["several"].format(indices=", ".join(map(_plain, parts[: words["most_listed"]])))
 
 
 def _dims(given: object) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 EditOption = Annotated[
     list[str] | None,
     typer.Option(
-        help='Edit as JSON, such as {"type": "ScaleHead", "layer": 5, "head": 3, "factor": 0}. Can be repeated.'
+        help='Edit as JSON, such as {"type": "ScaleHead", "layer": 5, "head": 3, "factor": 0}. Can be repeated. '
+        'A query, key or position is an index, a word ("nurse"), an occurrence (["the", 2]) or a span ([4, 5]).'
     ),
 ]
 EditsFile = Annotated[Path | None, typer.Option(help="JSON file with a list of edits. They come before each --edit.")]

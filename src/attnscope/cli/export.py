@@ -10,6 +10,7 @@ import typer
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import print_edits
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.positions import HELP, tokens_given
 
 
 def export(
@@ -23,7 +24,9 @@ def export(
     view: Annotated[str | None, typer.Option(help="model, head or neuron: open with this view alone.")] = None,
     layer: Annotated[int | None, typer.Option(help="Layer to select at first.")] = None,
     heads: Annotated[str | None, typer.Option(help="Heads to select at first, such as 0,3.")] = None,
-    token: Annotated[int | None, typer.Option(help="Position of the query token to select at first.")] = None,
+    token: Annotated[
+        str | None, typer.Option(help=f"Query token to select at first: {HELP}, of which the last token is selected.")
+    ] = None,
     form: Annotated[
         str,
         typer.Option(
@@ -62,7 +65,7 @@ def export(
             view=view,
             layer=layer,
             heads=on,
-            token=token,
+            token=tokens_given(token, trace.tokens_for(next(iter(trace.stacks)))[0], "--token"),
             layers=chosen,
             form=form,
             neurons=neurons,

@@ -12,6 +12,7 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.positions import tokens_given
 from attnscope.errors import InputError
 
 KINDS = (".pdf", ".svg", ".png")
@@ -50,7 +51,7 @@ def figure(
         str | None, typer.Option(help="Heads to draw, such as 0 or 0,3,5-7. Default: all, or the first.")
     ] = None,
     layers: Annotated[str | None, typer.Option(help="Layers for the model view, such as 0-3. Default: all.")] = None,
-    token: Annotated[str | None, typer.Option(help="Token to select: its position or its text.")] = None,
+    token: Annotated[str | None, typer.Option(help=f"Token to select: {HELP}.")] = None,
     stack: Annotated[
         str | None, typer.Option(help="encoder, decoder or cross, for a model with several stacks.")
     ] = None,
@@ -85,7 +86,7 @@ def figure(
         view.value,
         layer,
         chosen_heads,
-        int(token) if token is not None and re.fullmatch(r"-?\d+", token) else token,
+        tokens_given(token, trace.tokens_for(stack)[0], "--token"),
         stack=stack,
         layers=chosen_layers,
         width=inches,

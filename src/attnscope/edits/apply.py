@@ -17,6 +17,7 @@ from attnscope.attention import Overrides, QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.edits.stages import Cut, LayerPlan, Patched, PatchedRows, Scaled, Set, Vector
 from attnscope.errors import InputError
+from attnscope.trace.positions import span_words
 
 
 @dataclass(frozen=True)
@@ -230,15 +231,15 @@ class Layer:
         where = {int(query) + self.before: i for i, query in enumerate(at)}
         for one in edits:
             if isinstance(one, Cut) and one.query in where:
-                i, key = where[one.query], one.key - self.first_key
-                if not 0 <= key < keys or not bool(allowed[i, key]):
+                i = where[one.query]
+                there = self._unmasked(one, allowed[i])
+                if not there:
                     outcome.notes.append(
-                        f"CutEdge changes nothing in head {self.name}{head}: query {one.query} could not attend to key {one.key} "
-                        "before the cut."
+                        f"CutEdge changes nothing in head {self.name}{head}: query {one.query} could not attend to "
+                        f"{_keys(one.keys)} before the cut."
                     )
-                    continue
-                found.scores[i, key] = -torch.inf
-                outcome.cuts.append((head, one.query - self.before, key))
+                found.scores[i, there] = -torch.inf
+                outcome.cuts += [(head, one.query - self.before, key) for key in there]
         weights = found.weights
         for one in edits:
             if isinstance(one, PatchedRows):
@@ -258,26 +259,32 @@ class Layer:
         return torch.nn.functional.pad(rows, (0, keys - rows.shape[1]))
 
     def _set(self, one: Set, row: Tensor, allowed: Tensor, found: Scores, outcome: Outcome) -> None:
-        """Set one weight of a row and rescale the rest to `1 - weight`; a learned sink is part of the rest."""
-        key = one.key - self.first_key
-        if not 0 <= key < len(row) or not bool(allowed[key]):
+        """Set the weight of some keys of a row and rescale the rest to `1 - weight`; a learned sink is part of the rest."""
+        keys = self._unmasked(one, allowed)
+        if not keys:
             raise InputError(
-                f"SetAttention cannot set a weight in head {self.name}{one.head}: query {one.query} cannot attend to key "
-                f"{one.key}. Choose a key that is not masked."
+                f"SetAttention cannot set a weight in head {self.name}{one.head}: query {one.query} cannot attend to "
+                f"{_keys(one.keys)}. Choose a key that is not masked."
             )
-        rest = (row.sum() if found.sink is None else row.new_ones(())) - row[key]
+        shares = row[keys].clone()
+        total = shares.sum()
+        shares = shares / total if bool(total > 0) else torch.full_like(shares, 1 / len(keys))
         others = row.clone()
-        others[key] = 0.0
-        if found.sink is None:
-            rest = others.sum()
+        others[keys] = 0.0
+        rest = others.sum() if found.sink is None else 1 - total
         scale = torch.where(rest > 0, (1 - one.weight) / rest, torch.zeros_like(rest))
         if not bool(rest > 0) and one.weight < 1:
             outcome.notes.append(
-                f"In head {self.name}{one.head}, query {one.query} has no weight on keys other than {one.key}, so its row now "
-                f"sums to {one.weight:g}."
+                f"In head {self.name}{one.head}, query {one.query} has no weight on keys other than {span_words(one.keys)}, so "
+                f"its row now sums to {one.weight:g}."
             )
         row.copy_(others * scale)
-        row[key] = one.weight
+        row[keys] = one.weight * shares
+
+    def _unmasked(self, one: Cut | Set, allowed: Tensor) -> list[int]:
+        """The keys of an edit that its query may look at, as the call counts them."""
+        keys = [key - self.first_key for key in one.keys]
+        return [key for key in keys if 0 <= key < len(allowed) and bool(allowed[key])]
 
 
 def added(vectors: tuple[Vector, ...], side: str, states: Tensor, before: int) -> Tensor:
@@ -299,6 +306,10 @@ def added(vectors: tuple[Vector, ...], side: str, states: Tensor, before: int) -
         elif 0 <= one.position - before < states.shape[1]:
             states[_rows(one.row), one.position - before] += one.value.to(states)
     return states
+
+
+def _keys(keys: tuple[int, ...]) -> str:
+    return f"key{'s' if len(keys) > 1 else ''} {span_words(keys)}"
 
 
 def _near(one: Tensor, other: Tensor) -> bool:

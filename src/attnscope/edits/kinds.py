@@ -1,8 +1,12 @@
-"""The kinds of edits. Layers, heads and positions count from 0; `stack` may be left out where the model has only one.
+"""The kinds of edits. Layers, heads and positions count from 0; you can omit `stack` if the model has only one.
 
 Edits act in the order of the computation: q, k and v (`ScaleNeuron`), scores (`CutEdge`), weights (`SetAttention`,
 `PatchHead` of attention), head outputs (`ScaleHead`, `MeanHead`, `ResampleHead`, `PatchHead` of output), residual stream
-(`AddVector`); within one of these, in the order of the list. The equations are in docs/explanation/edits-maths.md.
+(`AddVector`). Edits of the same stage act in the order of the list. The equations are in docs/explanation/edits-maths.md.
+
+`query`, `key` and `position` are an index, a word of the text (`"nurse"`), one of its occurrences (`("the", 2)`, counted from 1)
+or a span of indices (`[4, 5]`, `range(4, 6)`). A word of several tokens is the span of them. Words are looked up when a model
+runs a text, among the queries or the keys of the edit's stack; in generation, in the prompt. The trace records the indices.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import Any, Literal
 from attnscope.edits.edit import Edit, whole
 from attnscope.edits.reference import numbers_of, reference_of
 from attnscope.errors import InputError
+from attnscope.trace.positions import Position
 
 Vector = Literal["q", "k", "v"]
 Part = Literal["attention", "output"]
@@ -21,7 +26,7 @@ Side = Literal["input", "output"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ScaleHead(Edit):
-    """The head's output (Σ_j α_ij v_j, before W_O) times `factor`, for every query; 0 ablates the head (Michel et al. 2019)."""
+    """Multiply the head's output (Σ_j α_ij v_j, before W_O) by `factor`, for every query; 0 ablates it (Michel et al. 2019)."""
 
     head: int
     factor: float
@@ -33,10 +38,10 @@ class ScaleHead(Edit):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MeanHead(Edit):
-    """The head's output replaced, for every query, by its mean over a reference (mean ablation).
+    """Replace the head's output, for every query, with its mean over a reference (mean ablation).
 
-    `reference` is a trace or a list of traces (the mean over all their queries), or an array [v_dim] or [sample, v_dim] of
-    outputs.
+    `reference` is a trace or a list of traces (the mean is over all their queries), or an array of outputs, [v_dim] or
+    [sample, v_dim].
     """
 
     head: int
@@ -49,10 +54,9 @@ class MeanHead(Edit):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ResampleHead(Edit):
-    """The head's output replaced, at every query, by its output at some query of a reference (resampled ablation).
+    """Replace the head's output, at every query, with its output at a random query of a reference (resample ablation).
 
-    `reference` is as for `MeanHead`. Which sample a position gets depends on `seed` and the position alone; all have the same
-    chance.
+    `reference` is as for `MeanHead`. Samples are drawn uniformly; the draw depends only on `seed` and the position.
     """
 
     head: int
@@ -67,42 +71,48 @@ class ResampleHead(Edit):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SetAttention(Edit):
-    """After the softmax: the weight of `key` for `query` becomes `weight`, the rest of the row is scaled to 1 - `weight`.
+    """After the softmax: set the weight of `key` for `query` to `weight` and scale the rest of the row to 1 - `weight`.
 
-    A learned sink is part of that rest. Where the rest of the row is 0 there is nothing to scale, and the row sums to `weight`.
+    A learned sink counts as part of the rest. If the rest is 0, there is nothing to scale, and the row sums to `weight`.
+
+    With spans, each query of the span gets `weight` on all keys of the span together. It is divided among them in proportion to
+    their weights before the edit, equally if these are all 0; keys that are masked for the query get nothing.
     """
 
     head: int
-    query: int
-    key: int
+    query: Position
+    key: Position
     weight: float
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._whole("query", "key")
+        self._position("query", "key")
         if not 0 <= self._number("weight") <= 1:
-            raise InputError(f"`weight` of SetAttention lies between 0 and 1; got {self.weight!r}.")
+            raise InputError(f"`weight` of SetAttention must be between 0 and 1; got {self.weight!r}.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CutEdge(Edit):
-    """Before the softmax: the score of `key` for `query` becomes -inf. A row with nothing left becomes zeros ("no keys")."""
+    """Before the softmax: set the score of `key` for `query` to -inf. A row without any key left becomes zeros ("no keys").
+
+    With spans, every query of the span is cut off from every key of the span.
+    """
 
     head: int
-    query: int
-    key: int
+    query: Position
+    key: Position
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._whole("query", "key")
+        self._position("query", "key")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ScaleNeuron(Edit):
-    """Dimensions of the head's query, key or value vectors (after rotary embedding) times `factor`, at every position.
+    """Multiply dimensions of the head's query, key or value vectors (after rotary embedding) by `factor`, at every position.
 
-    `dims` is one dimension or several. Under RoPE a neuron is a pair of dimensions: name both. With grouped-query attention
-    keys and values are shared: an edit of `k` or `v` acts on every head of the group, and the trace's warnings name them.
+    `dims` is one dimension or several. Under RoPE, a neuron is a pair of dimensions: name both. In grouped-query attention,
+    heads share keys and values: an edit of `k` or `v` acts on every head of the group, and the trace's warnings name them.
     """
 
     head: int
@@ -117,7 +127,7 @@ class ScaleNeuron(Edit):
         given = list(iterable) if hasattr(iterable, "__iter__") else []
         dims = sorted({whole(dim, "A dimension in `dims` of ScaleNeuron") for dim in given})
         if not dims:
-            raise InputError(f"`dims` of ScaleNeuron is a dimension or a list of them; got {self.dims!r}.")
+            raise InputError(f"`dims` of ScaleNeuron must be a dimension or a list of them; got {self.dims!r}.")
         self._set("dims", tuple(dims))
         self._number("factor")
         self._one_of("vector", "q", "k", "v")
@@ -125,10 +135,10 @@ class ScaleNeuron(Edit):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PatchHead(Edit):
-    """Activation patching: the head's attention weights, or its output, taken from another pass.
+    """Activation patching: replace the head's attention weights, or its output, with those of another forward pass.
 
-    `source` is a trace of as many tokens (the same layer and head of it), or an array: [query, key] weights, or [query, v_dim]
-    outputs.
+    `source` is a trace with the same number of tokens (its same layer and head are used), or an array: weights [query, key] or
+    outputs [query, v_dim].
     """
 
     head: int
@@ -139,29 +149,30 @@ class PatchHead(Edit):
         super().__post_init__()
         found = reference_of(self.source, "`source` of PatchHead")
         if isinstance(found, tuple) and not isinstance(found[0], tuple):
-            raise InputError("`source` of PatchHead is one trace or an array; got a list of traces.")
+            raise InputError("`source` of PatchHead must be one trace or an array; got a list of traces.")
         self._set("source", found)
         self._one_of("what", "attention", "output")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AddVector(Edit):
-    """A vector [model_dim] added to the residual stream at the output (or `at="input"`) of the layer's block.
+    """Add a vector [model_dim] to the residual stream at the output (or `at="input"`) of the layer's block.
 
-    `position` is one token's, or None for every position. The output of block i is what block i + 1 reads.
+    `position` is a token, a span (the vector is added at each of its tokens) or None for every position. The output of block i
+    is the input of block i + 1.
     """
 
-    position: int | None
+    position: Position | None
     vector: Any
     at: Side = "output"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.position is not None:
-            self._whole("position")
+            self._position("position")
         rows = numbers_of(self.vector, "`vector` of AddVector")
         if len(rows) != 1:
-            raise InputError(f"`vector` of AddVector is one vector; got {len(rows)} rows of numbers.")
+            raise InputError(f"`vector` of AddVector must be one vector; got {len(rows)} rows of numbers.")
         self._set("vector", rows[0])
         self._one_of("at", "input", "output")
 
@@ -170,4 +181,4 @@ KINDS: dict[str, type[Edit]] = {
     kind.__name__: kind
     for kind in (ScaleHead, MeanHead, ResampleHead, SetAttention, CutEdge, ScaleNeuron, PatchHead, AddVector)
 }
-"""Every kind of edit, by the `type` of its JSON object."""
+"""All kinds of edits, by the `type` of their JSON object."""

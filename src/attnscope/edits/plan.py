@@ -26,7 +26,18 @@ from attnscope.edits.kinds import (
 )
 from attnscope.edits.reference_values import outputs_of, weights_of
 from attnscope.edits.stages import Cut, LayerPlan, Mean, Neurons, Patched, PatchedRows, Resampled, Scaled, Set, Vector
-from attnscope.edits.validation import Lengths, Turning, check_layer, check_positions, remarks, shape_of, stack_of
+from attnscope.edits.validation import (
+    Lengths,
+    Texts,
+    Turning,
+    check_layer,
+    check_positions,
+    remarks,
+    resolved,
+    shape_of,
+    span_of,
+    stack_of,
+)
 from attnscope.errors import InputError
 from attnscope.types import LayerShape, Stack
 
@@ -82,14 +93,16 @@ def plan(
     rotary: Turning | None = None,
     lengths: Lengths | None = None,
     further: Lengths | None = None,
+    tokens: Texts | None = None,
 ) -> Plan:
-    """Check edits against a model and prepare them for a forward pass.
+    """Check edits against a model and prepare them for a forward pass. The plan's own `edits` name all positions by index.
 
     Args:
         edits: The edits, a single one or a list; `Planned` restricts one to a row of the batch.
         stacks: The stacks of the model, by name.
         rotary: The rotary embedding of every layer, by stack: which dimensions rotate together.
         lengths: The number of (queries, keys) of each stack in the first forward pass; None if unknown.
+        tokens: The (query tokens, key tokens) of each stack, in which words are looked up; None if there is no text.
         further: How many more (queries, keys) may follow in later passes (generation).
 
     Raises:
@@ -99,10 +112,13 @@ def plan(
     """
     builders: dict[tuple[str, int], _LayerPlanBuilder] = {}
     warnings: dict[str, None] = {}
+    made: list[Edit] = []
     planned = [one if isinstance(one, Planned) else Planned(one) for one in _edits(edits)]
     for one in planned:
         name = stack_of(one.edit, stacks)
         check_layer(one.edit, stacks[name])
+        one = Planned(resolved(one.edit, (tokens or {}).get(name)), one.row)
+        made.append(one.edit)
         size = None if lengths is None else lengths.get(name)
         if size is not None:
             more = (further or {}).get(name, (0, 0))
@@ -110,7 +126,7 @@ def plan(
         layer = builders.setdefault((name, one.edit.layer), _LayerPlanBuilder())
         if isinstance(one.edit, AddVector):  # the only edit that needs no attention in its layer
             value = torch.tensor(one.edit.vector, dtype=torch.float32)
-            layer.vectors.append(Vector(one.row, one.edit.position, value, one.edit.at))
+            layer.vectors += [Vector(one.row, at, value, one.edit.at) for at in span_of(one.edit.position) or (None,)]
             continue
         shape = shape_of(one.edit, stacks[name])
         by_layer = (rotary or {}).get(name, ())
@@ -121,7 +137,7 @@ def plan(
         place: LayerPlan(tuple(one.neurons), tuple(one.weights), tuple(one.outputs), tuple(one.vectors))
         for place, one in builders.items()
     }
-    return Plan(tuple(one.edit for one in planned), layers, tuple(warnings))
+    return Plan(tuple(made), layers, tuple(warnings))
 
 
 def _edits(edits: Any) -> list[Edit | Planned]:
@@ -141,9 +157,10 @@ def _add(layer: _LayerPlanBuilder, one: Planned, stack: str, shape: LayerShape, 
             head = edit.head if edit.vector == "q" else edit.head * shape.kv_heads // shape.heads
             layer.neurons.append(Neurons(row, edit.vector, head, torch.tensor(edit.dims), edit.factor))
         case CutEdge():
-            layer.weights.append(Cut(row, edit.head, edit.query, edit.key))
+            layer.weights += [Cut(row, edit.head, query, span_of(edit.key)) for query in span_of(edit.query)]
         case SetAttention():
-            layer.weights.append(Set(row, edit.head, edit.query, edit.key, edit.weight))
+            keys = span_of(edit.key)
+            layer.weights += [Set(row, edit.head, query, keys, edit.weight) for query in span_of(edit.query)]
         case ScaleHead():
             layer.outputs.append(Scaled(row, edit.head, edit.factor))
         case MeanHead():

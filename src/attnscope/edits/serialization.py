@@ -1,4 +1,4 @@
-"""Edits as JSON and back. A trace inside an edit is written as its id."""
+"""Edits as JSON and back. A trace in an edit is written as its id, and a position as a number, string or list (`["the", 2]`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from attnscope.trace import Trace
 
 
 def to_json(edits: Iterable[Edit]) -> str:
-    """The edits as a JSON list of objects, each with its `type` and its fields. Raises `InputError` for what is no edit."""
+    """Write edits as a JSON list of objects, each with its `type` and its fields. Raises `InputError` for other values."""
     given: Any = edits
     listed = [given] if isinstance(given, Edit) or not hasattr(given, "__iter__") else list(given)
     for one in listed:
@@ -29,28 +29,28 @@ def from_json(
     text: str | bytes | Sequence[Mapping[str, Any]],
     traces: Trace | Sequence[Trace] | Mapping[str, Trace] | Find | None = None,
 ) -> list[Edit]:
-    """The edits of a JSON text, or of the list that it stands for (`Trace.provenance["edits"]`).
+    """Read edits from JSON text, or from the list that it stands for (`Trace.provenance["edits"]`).
 
-    `traces` are those that edits refer to by id: one, a list, a mapping by id, or a function from an id. Raises `InputError` for
-    what is no edit, `MissingError` for a trace that is not among them.
+    `traces` are the traces that edits refer to by id: one, a list, a mapping by id, or a function from id to trace. Raises
+    `InputError` for invalid edits, and `MissingError` if a trace isn't among them.
     """
     return [edit_of(one, finder(traces)) for one in _objects(text)]
 
 
 def unresolved(text: str | Sequence[Mapping[str, Any]]) -> list[Edit]:
-    """Like `from_json`, with a `TraceRef` in the place of every trace."""
+    """Like `from_json`, but with a `TraceRef` in place of each trace."""
     return [edit_of(one, cast("Find", TraceRef)) for one in _objects(text)]
 
 
 def edit_of(written: object, find: Find) -> Edit:
-    """The edit of one JSON object; `find` gives the trace of an id."""
+    """The edit that a JSON object describes; `find` returns the trace with an id."""
     if not isinstance(written, Mapping):
-        raise InputError(f"An edit is a JSON object with a `type`; got {type(written).__name__}.")
+        raise InputError(f"An edit must be a JSON object with a `type`; got {type(written).__name__}.")
     fields = dict(cast("Mapping[str, Any]", written))
     named = fields.pop("type", None)
     kind = KINDS.get(named) if isinstance(named, str) else None
     if kind is None:
-        raise InputError(f"There is no edit of the type {str(named)[:40]!r}; the types are {', '.join(KINDS)}.")
+        raise InputError(f"Unknown type of edit {str(named)[:40]!r}: the types are {', '.join(KINDS)}.")
     known = {one.name: one for one in dataclasses.fields(kind)}
     strange = sorted(str(name)[:40] for name in fields.keys() - known.keys())
     missing = [name for name, one in known.items() if one.default is dataclasses.MISSING and name not in fields]
@@ -64,7 +64,7 @@ def edit_of(written: object, find: Find) -> Edit:
 
 
 def sentence_of(written: Sequence[Any]) -> str:
-    """What a pass was changed by (`Trace.provenance["edits"]`), for a person and in the page's words. Empty for no edits."""
+    """The edits of a trace (`Trace.provenance["edits"]`) in a sentence, as on the page. Empty if there are none."""
     return edits_sentence(written)
 
 
@@ -73,7 +73,7 @@ def _objects(text: object) -> list[object]:
         try:
             text = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"The edits are no JSON ({error}).") from error
+            raise InputError(f"The edits are not valid JSON ({error}).") from error
     if not isinstance(text, Sequence):
-        raise InputError(f"Edits are a JSON list of objects; got {type(text).__name__}.")
+        raise InputError(f"Edits must be a JSON list of objects; got {type(text).__name__}.")
     return list(cast("Sequence[object]", text))

@@ -29,22 +29,22 @@ class Neurons:
 
 @dataclass(frozen=True)
 class Cut:
-    """Set a score to -inf."""
+    """Set the scores of some keys of one query to -inf."""
 
     row: int | None
     head: int
     query: int
-    key: int
+    keys: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Set:
-    """Set a weight and rescale the rest of its row."""
+    """Set the weight of some keys together, for one query, and rescale the rest of its row."""
 
     row: int | None
     head: int
     query: int
-    key: int
+    keys: tuple[int, ...]
     weight: float
 
 

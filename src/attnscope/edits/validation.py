@@ -1,42 +1,50 @@
-"""Edits held against the model they are for: every number in range, and what one should know said in a sentence."""
+"""Edits checked against a model and a text: indices in range, words looked up, and remarks that the user should know."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import cast
 
 from attnscope.edits.edit import Edit
-from attnscope.edits.kinds import AddVector, CutEdge, ScaleNeuron, SetAttention
+from attnscope.edits.kinds import ScaleNeuron
 from attnscope.errors import InputError
-from attnscope.types import LayerShape, Rotary, Stack
+from attnscope.trace.positions import Position, is_word, resolve
+from attnscope.types import LayerShape, Rotary, Stack, Token
 
 Turning = Mapping[str, Sequence[Rotary | None]]
-"""How q and k of each layer turn, by stack."""
+"""The rotary embedding of each layer, by stack."""
 
 Lengths = Mapping[str, tuple[int, int]]
-"""The numbers of (queries, keys) of a pass, by stack."""
+"""The numbers of queries and keys of a forward pass, by stack."""
+
+Texts = Mapping[str, tuple[Sequence[Token], Sequence[Token]]]
+"""The query tokens and the key tokens of a forward pass, by stack."""
+
+_SIDES = {"query": 0, "key": 1, "position": 0}
+"""The fields that name positions: those among the queries (0) or among the keys (1)."""
 
 
 def stack_of(edit: Edit, stacks: Mapping[str, Stack]) -> str:
-    """The name of the stack that an edit is for."""
+    """The name of the stack that an edit changes."""
     if edit.stack is None and len(stacks) == 1:
         return next(iter(stacks))
     if edit.stack is None or edit.stack not in stacks:
         got = "names no stack" if edit.stack is None else f"names the stack {edit.stack!r}"
         raise InputError(
-            f"{edit.kind} {got}; this model has {', '.join(map(repr, stacks))}. Pass `stack=` with one of them."
+            f"{edit.kind} {got}; this model has {', '.join(map(repr, stacks))}. Pass one of them as `stack=`."
         )
     return edit.stack
 
 
 def check_layer(edit: Edit, stack: Stack) -> None:
-    """Raise `InputError` where an edit names a layer that the stack does not have."""
+    """Raise `InputError` if the stack doesn't have the edit's layer."""
     if edit.layer >= stack.layers:
         raise InputError(f"{edit.kind} names layer {edit.layer}: this stack has layers 0 to {stack.layers - 1}.")
 
 
 def shape_of(edit: Edit, stack: Stack) -> LayerShape:
-    """The sizes of the layer that an edit is for. Raises `InputError` for a layer, head or dimension that is not there."""
+    """The sizes of the layer that an edit changes. Raises `InputError` for a layer, head or dimension that doesn't exist."""
     check_layer(edit, stack)
     shape = stack.layer(edit.layer)
     if shape is None:
@@ -54,20 +62,44 @@ def shape_of(edit: Edit, stack: Stack) -> LayerShape:
     return shape
 
 
+def resolved(edit: Edit, tokens: tuple[Sequence[Token], Sequence[Token]] | None) -> Edit:
+    """The edit with its words replaced by indices: one, or a tuple for a word of several tokens.
+
+    `tokens` are the queries and keys of its stack. Raises `InputError` for a word that isn't in the text or is ambiguous, and for
+    any word if there is no text (None).
+    """
+    found: dict[str, Position] = {}
+    for name, side in _SIDES.items():
+        value: object = getattr(edit, name, None)
+        if not is_word(value):
+            continue
+        if tokens is None:
+            raise InputError(
+                f"`{name}` of {edit.kind} is a word ({value!r}), but there is no text here to look it up in: pass an index."
+            )
+        span = resolve(value, tokens[side], f"{name} of {edit.kind}")
+        found[name] = span if len(span) > 1 else max(span)
+    return dataclasses.replace(edit, **found) if found else edit
+
+
+def span_of(position: Position | None) -> tuple[int, ...]:
+    """The indices of a position of a `resolved` edit; none for None."""
+    if position is None:
+        return ()
+    return (position,) if isinstance(position, int) else cast("tuple[int, ...]", position)
+
+
 def check_positions(edit: Edit, queries: int, keys: int) -> None:
-    """Raise `InputError` where an edit names a position beyond these."""
-    named: list[tuple[str, int | None, int]] = []
-    if isinstance(edit, (SetAttention, CutEdge)):
-        named = [("query", edit.query, queries), ("key", edit.key, keys)]
-    elif isinstance(edit, AddVector):
-        named = [("position", edit.position, queries)]
-    for name, position, size in named:
-        if position is not None and position >= size:
-            raise InputError(f"{edit.kind} names {name} {position}: positions go from 0 to {size - 1}.")
+    """Raise `InputError` if a position of a `resolved` edit is out of range."""
+    for name, side in _SIDES.items():
+        size = (queries, keys)[side]
+        beyond = [index for index in span_of(getattr(edit, name, None)) if index >= size]
+        if beyond:
+            raise InputError(f"{edit.kind} names {name} {beyond[0]}: positions go from 0 to {size - 1}.")
 
 
 def remarks(edit: Edit, shape: LayerShape, rotary: Rotary | None) -> list[str]:
-    """What one should know of an edit that can be made."""
+    """Sentences about side effects of an edit."""
     if not isinstance(edit, ScaleNeuron):
         return []
     found: list[str] = []
@@ -77,7 +109,7 @@ def remarks(edit: Edit, shape: LayerShape, rotary: Rotary | None) -> list[str]:
         sharing = [f"{edit.layer}.{head}" for head in range(first, first + group)]
         what = "keys" if edit.vector == "k" else "values"
         found.append(
-            f"ScaleNeuron of {edit.vector} in {edit.place} acts on the heads {', '.join(sharing[:-1])} and {sharing[-1]}, which "
+            f"ScaleNeuron of {edit.vector} in {edit.place} acts on heads {', '.join(sharing[:-1])} and {sharing[-1]}, which "
             f"share their {what}."
         )
     if edit.vector != "v" and rotary is not None:
@@ -88,6 +120,6 @@ def remarks(edit: Edit, shape: LayerShape, rotary: Rotary | None) -> list[str]:
             more = f" ({len(half)} such dimensions)" if len(half) > 1 else ""
             found.append(
                 f"ScaleNeuron scales dimension {one} of {edit.vector} in {edit.place} without dimension {other}, with which it "
-                f"turns (RoPE){more}: a neuron there is the pair."
+                f"rotates (RoPE){more}: here, a neuron is the pair."
             )
     return found

@@ -1,4 +1,4 @@
-"""`attnscope.figure`: a trace as a figure for a paper."""
+"""`attnscope.figure`: draws a trace as a figure for a paper."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ from attnscope.figures.request import (
     the_layers,
     the_scale,
     the_stack,
-    the_token,
+    the_tokens,
 )
 from attnscope.figures.sheet import Sheet
 from attnscope.figures.text import Fonts
 from attnscope.figures.view import PaperView
 from attnscope.figures.weights import SCALE_SAID, Filter, Rules, Scale
 from attnscope.trace import Trace
+from attnscope.trace.positions import Position
 
 _VIEWS: dict[str, type[PaperView]] = {
     "head": HeadView,
@@ -49,7 +50,7 @@ def figure(
     view: View = "head",
     layer: int | None = None,
     heads: Sequence[int] | int | None = None,
-    token: int | str | None = None,
+    token: Position | None = None,
     ax: Axes | None = None,
     *,
     head: int | None = None,
@@ -66,33 +67,37 @@ def figure(
     thumbnails: Thumbnails = "auto",
     font: str | None = None,
 ) -> Figure:
-    """A vector figure of a trace, after the figures of Vig 2019; `.savefig("x.pdf")`, `".svg"` or `".png"` writes it.
+    """Draw a trace as a vector figure, after the figures of Vig 2019. Save it with `.savefig("x.pdf")`, `".svg"` or `".png"`.
 
-    `view` is `"head"` (figures 1 and 2: `layer`, `heads`, all of them by default), `"model"` (figure 5: `layers`, `heads`),
-    `"neuron"` (figures 6 and 7: `layer`, `head`) or `"matrix"` (`layer`, `head`). Without `layer` it is the first one that has
-    attention. `token` selects a query by its position, or by
-    its text where that is unique; the neuron view selects the last one by default. `stack` is needed where a trace has several.
-    The head view of a picture is the picture itself, once for each head, lit by what `token` (a patch, `"patch 3,4"`) looks at.
+    `view` is `"head"` (figures 1 and 2: `layer` and `heads`, by default all of them), `"model"` (figure 5: `layers`, `heads`),
+    `"neuron"` (figures 6 and 7: `layer`, `head`) or `"matrix"` (`layer`, `head`). The default layer is the first one with
+    attention. `stack` is required if the trace has several.
 
-    With `ax` it is drawn there, and the figure of these axes is returned. Else `width` is `"column"` (3.25 in), `"page"`
-    (6.75 in) or inches, and the height what the view needs; `figsize` (inches) sets both.
+    `token` selects a query: an index, a word ("nurse"), ("the", 2) for its second occurrence, or a span of several tokens. The
+    head view draws the lines of all tokens of a span and shades the keys by their mean; other views show its last token. By
+    default, the neuron view shows the last token of the text. The head view of an image is the image itself, once per head, lit
+    by what `token` (a patch, `"patch 3,4"`) attends to.
 
-    `scale` is how a weight becomes darkness: `"linear"`, `"root"` or `"log"`; linear by default, in heat maps of the model
-    view the root. `filter` shows only the attention from one sentence to another (`"AB"`); `hide_sinks` leaves out attention
-    to the first token of a decoder and to special tokens (`"renormalized"`: and divides what remains by its sum); `threshold`
-    and `top` leave out light weights, and all but the heaviest keys of each row. `palette` is that of heat maps; `thumbnails`
-    are `"lines"` or a `"map"`; `font` is a family to be used before the usual ones.
+    With `ax`, the view is drawn there, and the figure of these axes is returned. Otherwise, `width` is `"column"` (3.25 in),
+    `"page"` (6.75 in) or a number of inches, and the height is what the view needs; `figsize` (inches) sets both.
 
-    Text stays text in SVG and PDF. What a caption must say (model, input, head, scale, what is left out) is in the file's
-    metadata and in the figure's `attnscope_caption`. Raises `InputError` for what is not in the trace, `TooLongError` (one of
-    them) for what does not fit a page, `UnsupportedError` for a neuron view without queries and keys.
+    `scale` maps weights to darkness: `"linear"`, `"root"` or `"log"`. The default is linear, and root for heat maps in the model
+    view. `filter` shows only attention from one sentence to another (`"AB"`). `hide_sinks` drops attention to the first token
+    of a decoder and to special tokens; `"renormalized"` also divides the other weights of a row by their sum. `threshold` and
+    `top` drop light weights, and all but the heaviest keys of each row. `palette` is for heat maps; `thumbnails` are `"lines"`
+    or a `"map"`; `font` is a font family to try before the usual ones.
+
+    Text remains text in SVG and PDF. The facts for a caption (model, input, head, scale, what was dropped) are in the file's
+    metadata and in the figure's `attnscope_caption`. Raises `InputError` for anything that the trace doesn't have,
+    `TooLongError` (a kind of `InputError`) if the view doesn't fit a page, and `UnsupportedError` for a neuron view of a trace
+    without queries and keys.
     """
     if not isinstance(trace, Trace):
-        raise InputError(f"A figure is drawn of a trace; got {type(trace).__name__}. `model.trace(text)` makes one.")
+        raise InputError(f"`figure` needs a trace; got {type(trace).__name__}. Make one with `model.trace(text)`.")
     one_of("view", view, VIEWS)
     fonts = Fonts(font)
     if fonts.missing:
-        raise InputError(f"There is no font {font!r} on this machine that matplotlib knows.")
+        raise InputError(f"matplotlib finds no font {font!r} on this machine.")
     name = the_stack(trace, stack)
     chosen = 0 if view == "model" else the_layer(trace, name, layer)
     request = Request(
@@ -101,7 +106,7 @@ def figure(
         layer=chosen,
         heads=_heads(trace, view, name, chosen, heads, head),
         layers=the_layers(trace, name, layers),
-        token=the_token(trace, name, token),
+        tokens=the_tokens(trace, name, token),
         scale=None if scale is None else the_scale(scale),
         palette=one_of("palette", palette, ("blue", "cividis", "gray")),
         thumbnails=one_of("thumbnails", thumbnails, ("auto", "lines", "map")),
@@ -111,7 +116,7 @@ def figure(
     drawn = PictureView(request, fonts) if pictured else _VIEWS[view](request, fonts)
     if view == "head" and not pictured and drawn.rows > MOST_TOKENS:
         raise InputError(
-            f"The head view is drawn for up to {MOST_TOKENS:,} tokens, and there are {drawn.rows:,}. Use `view='matrix'`."
+            f"The head view shows up to {MOST_TOKENS:,} tokens; this trace has {drawn.rows:,}. Use `view='matrix'`."
         )
     sheet = Sheet(_own_axes(drawn, width, figsize) if ax is None else ax, fonts)
     drawn.draw(sheet)
@@ -132,7 +137,7 @@ def _heads(trace: Trace, view: str, stack: str, layer: int, heads: Any, head: An
         return found or tuple(range(count))
     if found is not None and len(found) > 1:
         raise InputError(
-            f"The {view} view shows one head; got {len(found)}. Draw the others into axes of their own (`ax=`)."
+            f"The {view} view shows one head; got {len(found)}. Draw the others into separate axes (`ax=`)."
         )
     return found or (0,)
 
@@ -141,10 +146,10 @@ def _own_axes(view: PaperView, width: str | float, figsize: tuple[float, float] 
     if figsize is None:
         wide = WIDTHS.get(width) if isinstance(width, str) else width
         if isinstance(wide, bool) or not isinstance(wide, (int, float)) or not 1 <= wide <= 100:
-            raise InputError(f"`width` is 'column', 'page' or a number of inches from 1 to 100; got {width!r}.")
+            raise InputError(f"`width` must be 'column', 'page' or a number of inches from 1 to 100; got {width!r}.")
         figsize = (wide, view.height(wide * POINTS) / POINTS)
     elif len(figsize) != 2 or not all(1 <= side <= 200 for side in figsize):
-        raise InputError(f"`figsize` is a width and a height from 1 to 200 inches; got {figsize!r}.")
+        raise InputError(f"`figsize` must be a width and a height from 1 to 200 inches; got {figsize!r}.")
     figure = PaperFigure(figsize=figsize, dpi=150, facecolor="white")
     figure.set_layout_engine("none")
     return figure.add_axes((0.0, 0.0, 1.0, 1.0))

@@ -10,6 +10,7 @@ from attnscope.figures.palette import FAINT, INK, QUIET, RULE, SELECTED, dash_st
 from attnscope.figures.sheet import Sheet, widest
 from attnscope.figures.view import SMALL, TEXT, PaperView
 from attnscope.figures.weights import Array, Picker, darkness
+from attnscope.trace.positions import span_words
 
 HEADING = 18.0
 SQUARE = 10.0
@@ -31,8 +32,11 @@ class HeadView(PaperView):
         """`head 11.0`, `layer 2, heads 0, 9`."""
         layer, heads = self.request.layer, self.request.heads
         named = heads_name(layer, heads)
-        token = self.request.token
-        return named if token is None else f"{named}, from token {token} ({self.fonts.written(self.queries[token])})"
+        tokens = self.request.tokens
+        if not tokens:
+            return named
+        words = " ".join(self.fonts.written(self.queries[token]) for token in tokens)
+        return f"{named}, from token{'s' if len(tokens) > 1 else ''} {span_words(tokens)} ({words})"
 
     def height(self, width: float) -> float:
         """Rows of 13 points; down to 7 where there are many."""
@@ -44,7 +48,8 @@ class HeadView(PaperView):
         top = self._heading(sheet.width)
         row = min(16.0, (sheet.height - top - 2) / self.rows)
         size, step = self.label_step(row)
-        numbers = 16.0 if self.request.token is not None and len(self.request.heads) == 1 else 0.0
+        selected = list(self.request.tokens)
+        numbers = 16.0 if selected and len(self.request.heads) == 1 else 0.0
         most = 0.34 * sheet.width
         left = min(most, self._widest_query(size)) + 2 * PAD
         right = min(most, widest(self.fonts, self.keys, size)) + 2 * PAD + numbers
@@ -53,25 +58,29 @@ class HeadView(PaperView):
         x0, x1 = start + left, start + left + gap
         picker = Picker(self.request.trace, self.request.stack, self.request.rules)
         weights = picker.whole(self.request.layer, self.request.heads)
-        if self.request.token is not None:
-            weights = np.where((np.arange(weights.shape[1]) == self.request.token)[None, :, None], weights, 0)
-            self._shade(sheet, weights[:, self.request.token], x1, right, top, row)
-            sheet.box(start, top + self.request.token * row, left, row, fill=SELECTED)
+        means = weights[:, selected].mean(axis=1) if selected else weights[:, 0]
+        if selected:
+            weights = np.where(np.isin(np.arange(weights.shape[1]), selected)[None, :, None], weights, 0)
+            self._shade(sheet, means, x1, right, top, row)
+            for token in selected:
+                sheet.box(start, top + token * row, left, row, fill=SELECTED)
+        if len(selected) > 1:
+            self.facts.append(f"Keys are shaded by the mean weight from the {len(selected)} selected tokens.")
         self._squares(sheet, start, left + gap + right)
         self._lines(sheet, weights, x0, x1, top, row)
         for at in range(0, len(self.queries), step):
-            y, bold = top + (at + 0.5) * row, at == self.request.token
+            y, bold = top + (at + 0.5) * row, at in selected
             color = INK if picker.queries[at] else FAINT
             sheet.text(x0 - PAD, y, self.queries[at], size, ha="right", color=color, bold=bold, room=most)
         for at in range(0, len(self.keys), step):
             shown = picker.keys[at] and not (self.request.rules.hide_sinks and picker.sinks[at])
             y, color = top + (at + 0.5) * row, INK if shown else FAINT
             if shown and numbers:
-                color = ink_on(self._mark(float(weights[0, self.request.token or 0, at])))
+                color = ink_on(self._mark(float(means[0, at])))
                 sheet.text(
                     x1 + right - PAD,
                     y,
-                    short_weight(float(weights[0, self.request.token or 0, at])),
+                    short_weight(float(means[0, at])),
                     size * 0.85,
                     ha="right",
                     color=color,
@@ -84,8 +93,8 @@ class HeadView(PaperView):
         self.facts = [*self.facts, *picker.sentences()]
 
     def _widest_query(self, size: float) -> float:
-        token = self.request.token
-        bold = 0.0 if token is None else self.fonts.width(self.fonts.written(self.queries[token]), size, bold=True)
+        selected = [self.fonts.written(self.queries[token]) for token in self.request.tokens]
+        bold = max((self.fonts.width(text, size, bold=True) for text in selected), default=0.0)
         return max(bold, widest(self.fonts, self.queries, size))
 
     def _heading(self, width: float) -> float:

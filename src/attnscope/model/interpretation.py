@@ -17,7 +17,7 @@ from attnscope.model.patching.activation_patching import ActivationPatching
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.prompt_alignment import check_aligned
 from attnscope.model.patching.sweep import Sweep
-from attnscope.model.patching.sweep_plan import SweepQuestion, plan_of
+from attnscope.model.patching.sweep_plan import SweepQuestion, plan_of, words_of
 from attnscope.model.residual_stream.answer import Answer, position_of, token_id
 from attnscope.model.residual_stream.locate import locate_stream
 from attnscope.model.residual_stream.states import States
@@ -27,7 +27,8 @@ from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Trace
-from attnscope.types import Observer
+from attnscope.trace.positions import Position
+from attnscope.types import Observer, Token
 
 TokenText = str | int
 
@@ -47,7 +48,7 @@ class Interpretation:
         *,
         pair: str | None = None,
         target: Any = None,
-        position: int | None = None,
+        position: Position | None = None,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> States:
@@ -111,7 +112,7 @@ class _Tower:
         trace: Trace,
         answer: TokenText | None,
         foil: TokenText | None,
-        position: int | None,
+        position: Position | None,
         observer: Observer | None,
     ) -> States:
         """The states of a trace's input, with the contributions to the answer's logit (by default the most probable token's)."""
@@ -160,7 +161,8 @@ class _Tower:
                 stream.note or "This model predicts no tokens, so there is nothing for patching to measure."
             )
         probed = self.handle.probed_for(clean.inputs)
-        at = self._position(clean, stream, question.position)
+        there = words_of(question.position, *(one.tokens_for(stream.last)[0] for one in (clean, corrupted)))
+        at = self._position(clean, stream, question.position, there)
         last = len(clean.tokens_for(stream.last)[0]) - 1
         chosen = _answer_or_best(question.answer, question.foil, lambda: _most_probable(clean, at, last))
         plan = plan_of(clean, corrupted, stream, self._answer(chosen, question.foil, at), question)
@@ -187,8 +189,10 @@ class _Tower:
         plan = plan_for(architecture, trace.edits, title=type(self.handle.module).__name__)
         return None if plan is None else PassEdits(plan, architecture.places)
 
-    def _position(self, trace: Trace, stream: Stream, position: int | None) -> int:
-        tokens = trace.tokens_for(stream.last)[0]
+    def _position(
+        self, trace: Trace, stream: Stream, position: Position | None, there: Sequence[Token] | None = None
+    ) -> int:
+        tokens = trace.tokens_for(stream.last)[0] if there is None else there
         return position_of(position, tokens, self.handle.tokenizer, causal=trace.traced_stack(stream.last).causal)
 
     def _answer(self, answer: TokenText, foil: TokenText | None, at: int) -> Answer:

@@ -34,6 +34,7 @@ from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.run import explain_failure
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
+from attnscope.trace.positions import Position
 from attnscope.types import Observer, Stack
 
 
@@ -414,7 +415,7 @@ class Model(Displayed):
         *,
         pair: str | None = None,
         target: Any = None,
-        position: int | None = None,
+        position: Position | None = None,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> States:
@@ -427,7 +428,8 @@ class Model(Displayed):
             foil: A second token. Contributions are then to logit(answer) − logit(foil).
             pair: A second sentence.
             target: For encoder-decoder models, what the decoder reads. The stream is the decoder's.
-            position: The position that predicts: by default the last one, or the mask token of a masked language model.
+            position: The position that predicts, an index or a word (of several tokens the last counts): by default the last
+                one, or the mask token of a masked language model.
             edits: Interventions to make in the pass.
             observer: An `Observer`, which can cancel the pass.
 
@@ -450,11 +452,11 @@ class Model(Displayed):
         metric: str | None = None,
         answer: str | int | None = None,
         foil: str | int | None = None,
-        position: int | None = None,
+        position: Position | None = None,
         stack: str | None = None,
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
-        positions: Sequence[int] | None = None,
+        positions: Sequence[Position] | None = None,
         target: Any = None,
         observer: Observer | None = None,
     ) -> Sweep:
@@ -473,11 +475,12 @@ class Model(Displayed):
             answer: The token that the metric measures: a text that is one token, or a token id. By default the most probable
                 token after the clean prompt.
             foil: A second token to compare it with.
-            position: The position that predicts, by default the last one.
+            position: The position that predicts, an index or a word (of several tokens the last counts). Default: the last one.
             stack: The stack to patch, where the model has several.
             layers: Restrict the sweep to these layers.
             heads: Restrict the sweep to these heads.
-            positions: Restrict the patch to these positions. An axis that the sweep does not run over is patched as a whole.
+            positions: Restrict the patch to these positions: indices, words of the clean (else the corrupted) prompt, or spans
+                of several tokens, which are patched together. An axis that the sweep does not run over is patched as a whole.
             target: For encoder-decoder models, what the decoder reads for both prompts.
             observer: An `Observer`, which can cancel the sweep.
 

@@ -25,6 +25,7 @@ from attnscope.errors import InputError, MissingError, TooLongError
 from attnscope.offline.blocks import Block, blocks, choice
 from attnscope.offline.start import start_address
 from attnscope.trace import Trace
+from attnscope.trace.positions import Position
 
 MAX_BYTES = 200_000_000
 """The default size limit. Browsers take long to open larger pages."""
@@ -73,7 +74,7 @@ def document(
     view: str | None = None,
     layer: int | None = None,
     heads: Sequence[int] | None = None,
-    token: int | None = None,
+    token: Position | None = None,
     stack: str | None = None,
     layers: Iterable[int] | None = None,
     form: str = "auto",
@@ -91,7 +92,7 @@ def document(
         view: `"model"`, `"head"` or `"neuron"` to open with that view alone; None for all three.
         layer: The layer to select at first.
         heads: The heads to select at first.
-        token: The position of the query token to select at first.
+        token: The query token to select at first, an index or a word; of several tokens, the last is selected.
         stack: The stack to open with.
         layers: The layers to include; None for all. The page says which layers were omitted.
         form: What the file stores: `"qk"` (queries and keys, for neurons and scores), `"attention"` (weights only), or

@@ -11,6 +11,7 @@ from pathlib import Path
 from attnscope.errors import InputError
 from attnscope.offline.document import MAX_BYTES, Document, document
 from attnscope.trace import Trace
+from attnscope.trace.positions import Position
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def export(
     view: str | None = None,
     layer: int | None = None,
     heads: Sequence[int] | None = None,
-    token: int | None = None,
+    token: Position | None = None,
     stack: str | None = None,
     form: str = "auto",
     neurons: bool = True,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from attnscope.errors import InputError
 from attnscope.offline.blocks import Choice
 from attnscope.trace import Trace
+from attnscope.trace.positions import Position, resolve_one
 
 _VIEWS = {"model": {"at": "model"}, "head": {"at": "head"}, "neuron": {"at": "side", "side": "neurons"}}
 
@@ -18,7 +19,7 @@ def start_address(
     view: str | None,
     layer: int | None,
     heads: Sequence[int] | None,
-    token: int | None,
+    token: Position | None,
     stack: str | None,
     theme: str | None = None,
 ) -> dict[str, str]:
@@ -48,10 +49,7 @@ def start_address(
             raise InputError(f"`heads` must be heads of layer {start}, from 0 to {count - 1}; got {list(heads)!r}.")
         fields["heads"] = ",".join(str(int(head)) for head in heads)
     if token is not None:
-        count = 0 if record is None else record.queries
-        if not 0 <= token < count:
-            raise InputError(f"`token` must be the position of a query, from 0 to {count - 1}; got {token!r}.")
-        fields["token"] = f"q{int(token)}"
+        fields["token"] = f"q{resolve_one(token, trace.tokens_for(name)[0], 'token', from_end=False)}"
     if theme is not None:
         fields["theme"] = theme
     return fields | ({"whole": "one", **_VIEWS[view]} if view is not None else {})

@@ -15,6 +15,7 @@ import torch
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
 from attnscope.edits import Edit
+from attnscope.edits.validation import resolved, stack_of
 from attnscope.errors import CancelledError, InputError, TooLongError
 from attnscope.model.generation.result import Generation, OnToken, Step
 from attnscope.model.inputs.chat import TextOrChat
@@ -130,6 +131,8 @@ class FakeModel:
         sides = {"text": encoded.tokens}
         if self.kind == "encoder-decoder":
             sides = {"source": encoded.tokens, "target": encoded.target_tokens or encoded.tokens[::-1]}
+        lengths = {name: (sides[query], sides[key]) for name, (query, key) in self._sides.items()}
+        made = [resolved(edit, lengths[stack_of(edit, self.stacks)]) for edit in edits]
         stacks: dict[str, TracedStack] = {}
         for name, (query, key) in self._sides.items():
             seed = f"{plain} {pair}" if query == "text" else f"{name} {plain} {pair} {target}"
@@ -146,7 +149,7 @@ class FakeModel:
             sides=sides,
             stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
-            provenance={"model": self.name, "edits": [edit.as_json() for edit in edits]}
+            provenance={"model": self.name, "edits": [edit.as_json() for edit in made]}
             | ({"messages": encoded.messages} if encoded.messages else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
         )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -19,20 +19,23 @@ from attnscope.trace.certificate import Certificate
 from attnscope.trace.file import path_of, write
 from attnscope.trace.from_attention import parts_of_attention
 from attnscope.trace.parts import TraceParts
+from attnscope.trace.positions import Position, is_word, resolve_each
 from attnscope.trace.prediction import Prediction
 from attnscope.trace.stack import TracedStack, projected
+from attnscope.trace.words import Span, spans
 from attnscope.types import InputImage, Rotary, Stack, Token
 
-Rows = slice | Sequence[int] | Tensor | None
+Rows = Position | Sequence[Position] | Tensor | None
+Side = Literal["query", "key"]
 
 
 class Trace(Displayed):
     """One forward pass of a model over one input.
 
-    Layers and heads count from 0. `stack` is `"encoder"`, `"decoder"` or `"cross"`, and may be left out where the trace has
-    only one. Arrays are float32 tensors on the CPU. Nothing of the size tokens × tokens is kept: `attention` and `scores`
-    compute the rows they are asked for. `images` are the images of the input as the model saw them, `edits` what was changed
-    of the model's computation (`attnscope.edits`).
+    Layers and heads count from 0. `stack` is `"encoder"`, `"decoder"` or `"cross"`; you can omit it if the trace has only one
+    stack. Arrays are float32 tensors on the CPU. The trace never stores an array of size tokens × tokens: `attention` and
+    `scores` compute the rows that you ask for. `images` holds the images of the input as the model saw them, and `edits` the
+    interventions in this forward pass (`attnscope.edits`).
     """
 
     def __init__(
@@ -74,12 +77,12 @@ class Trace(Displayed):
 
     @classmethod
     def of_parts(cls, parts: TraceParts) -> Trace:
-        """The trace of these parts. It has no logits, and its recorded edits are JSON values (`attnscope.open` reads them)."""
+        """Make a trace from its parts. It has no logits; its recorded edits stay JSON values (`attnscope.open` reads them)."""
         return cls(**{one.name: getattr(parts, one.name) for one in fields(parts)})
 
     @property
     def parts(self) -> TraceParts:
-        """What the trace consists of now."""
+        """The parts that make up the trace now."""
         return TraceParts(
             sides=self.sides,
             stacks=self._stacks,
@@ -94,17 +97,37 @@ class Trace(Displayed):
 
     @property
     def tokens(self) -> list[Token]:
-        """The tokens, one a position; of an encoder-decoder model those of the target side."""
+        """The tokens, one per position; for an encoder-decoder model, those of the target side."""
         return self.sides["target"] if "target" in self.sides else self.sides["text"]
 
+    def find(self, text: str, stack: str | None = None, side: Side | None = None) -> list[int]:
+        """Indices of all tokens of all occurrences of a word or phrase, ascending; empty if it doesn't occur.
+
+        Searches `tokens`; for a trace with several stacks, `stack` and `side` ("query" or "key") choose other tokens. The exact
+        text counts first, then the same text in any case. An occurrence is never part of a longer word, unless nothing else
+        matches and a single token is this text ("ing").
+        """
+        return sorted({index for span in self.spans(text, stack, side) for index in span})
+
+    def spans(self, text: str, stack: str | None = None, side: Side | None = None) -> list[Span]:
+        """The tokens of each occurrence of a word or phrase, one tuple of indices per occurrence. See `find`."""
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"`text` is a word or phrase of the text; got {text!r}.")
+        if side not in (None, "query", "key"):
+            raise InputError(f"`side` is 'query' or 'key'; got {side!r}.")
+        if stack is None and (side is None or len(self._stacks) == 1):
+            return spans(text, self.tokens)
+        queries, keys = self.tokens_for(stack)
+        return spans(text, keys if side == "key" else queries)
+
     def tokens_for(self, stack: str | None = None) -> tuple[list[Token], list[Token]]:
-        """The (query tokens, key tokens) of a stack."""
+        """The query tokens and the key tokens of a stack."""
         found = self.traced_stack(stack)
         return self.sides[found.query_side], self.sides[found.key_side]
 
     @cached_property
     def stacks(self) -> dict[str, Stack]:
-        """The sizes of every stack."""
+        """The sizes of each stack."""
         return {
             name: Stack.of([record.shape if record else None for record in stack.records])
             for name, stack in self._stacks.items()
@@ -112,7 +135,7 @@ class Trace(Displayed):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the trace keeps."""
+        """Size of the stored arrays and images, in bytes."""
         records = [record for stack in self._stacks.values() for record in stack.records]
         return sum(record.nbytes for record in records if record is not None) + sum(
             len(one.data) for one in self.images
@@ -120,49 +143,54 @@ class Trace(Displayed):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the trace comes from, as JSON values: model, weights, dtype, versions, input ids, edits, rotary, certificate."""
+        """The origin of the trace as JSON values: model, weights, dtype, versions, input ids, edits, rotary, certificate."""
         return self.parts.full_provenance
 
     @cached_property
     def id(self) -> str:
-        """A hash (32 hex digits) of the content: tokens, edits, and the bytes of everything captured."""
+        """A content hash (32 hex digits) over tokens, edits and the bytes of everything captured."""
         return self.parts.id
 
     def traced_stack(self, stack: str | None = None) -> TracedStack:
-        """A stack's records. Raises `InputError` for an unknown name, or where a name is needed and none is given."""
+        """The records of a stack. Raises `InputError` for an unknown name, or for None if the trace has several stacks."""
         if stack is None and len(self._stacks) == 1:
             return next(iter(self._stacks.values()))
         if not isinstance(stack, str) or stack not in self._stacks:
             names = ", ".join(repr(name) for name in self._stacks)
             got = "no stack was named" if stack is None else f"there is no stack {stack!r}"
-            raise InputError(f"This trace has the stacks {names}, and {got}. Pass `stack=` with one of them.")
+            raise InputError(f"This trace has the stacks {names}, and {got}. Pass one of them as `stack=`.")
         return self._stacks[stack]
 
     def layer_record(self, layer: int, stack: str | None = None) -> LayerRecord:
-        """What is kept of one layer. Raises `InputError` for a layer out of range or one without attention."""
+        """The record of one layer. Raises `InputError` for a layer out of range or one without attention."""
         records = self.traced_stack(stack).records
         if not _is_index(layer) or not 0 <= layer < len(records):
-            raise InputError(f"There is no layer {layer!r}: layers go from 0 to {len(records) - 1}.")
+            raise InputError(f"Layer {layer!r} does not exist: this stack has layers 0 to {len(records) - 1}.")
         record = records[layer]
         if record is None:
-            raise InputError(f"Layer {layer} of this model has no attention, so there is nothing to show for it.")
+            raise InputError(f"Layer {layer} of this model has no attention, so there is nothing to show.")
         return record
 
     def attention(
         self, layer: int, head: int, stack: str | None = None, rows: Rows = None
     ) -> Float[Tensor, "query key"]:
-        """Attention weights α (after the softmax), float32. `rows` (a slice or indices) computes these queries only.
+        """Attention weights α (after the softmax), float32.
 
-        Rows sum to 1; to less where the model has learned sinks; to 0 for a query that may look at no key.
+        `rows` computes only some queries: an index, a word ("nurse"), ("the", 2) for its second occurrence, a slice, or a list of
+        these; a word of several tokens is a row for each of them. Rows sum to 1. They sum to less if the model has learned
+        sinks, and to 0 for a query whose keys are all masked.
         """
         record = self.layer_record(layer, stack)
-        chosen = _rows(rows, record.queries)
+        chosen = self._rows(rows, record, stack)
         return record.attention(_head(head, record), chosen)[0]
 
     def scores(self, layer: int, head: int, stack: str | None = None, rows: Rows = None) -> Float[Tensor, "query key"]:
-        """Scores before the softmax, with scaling, soft cap, bias and mask applied: -inf where a key is not allowed."""
+        """Scores before the softmax, with scaling, soft cap, bias and mask applied: -inf for masked keys.
+
+        `rows` is as in `attention`.
+        """
         record = self._qk(layer, stack, "scores")
-        return record.scores(_head(head, record), _rows(rows, record.queries))[0]
+        return record.scores(_head(head, record), self._rows(rows, record, stack))[0]
 
     def q(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query qk_dim"]:
         """Query vectors, after rotary embedding."""
@@ -170,28 +198,29 @@ class Trace(Displayed):
         return record.q[_head(head, record)][0].float().cpu()
 
     def k(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "key qk_dim"]:
-        """Key vectors, after rotary embedding. Heads of one group (GQA) share them."""
+        """Key vectors, after rotary embedding. The heads of a group share them (GQA)."""
         record = self._qk(layer, stack, "keys")
         return record.k[record.key_head(_head(head, record))][0].float().cpu()
 
     def v(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "key v_dim"]:
-        """Value vectors. Heads of one group (GQA) share them."""
+        """Value vectors. The heads of a group share them (GQA)."""
         record = self._qk(layer, stack, "values")
         return record.v[record.key_head(_head(head, record))][0].float().cpu()
 
     def rotary(self, layer: int, stack: str | None = None) -> Rotary | None:
-        """The pairs of dimensions of q and k that turn with the position (RoPE), and their wavelengths in tokens.
+        """The pairs of dimensions of q and k that rotate with the position (RoPE), and their wavelengths in tokens.
 
-        None where they do not turn, or where nobody knows how.
+        None if the layer has no rotary embedding, or if it couldn't be determined.
         """
         self.layer_record(layer, stack)
         return self.traced_stack(stack).rotation(layer)
 
     def head_output(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query model_dim"]:
-        """This head's part of the attention block's output: W_O applied to Σ_j α_ij v_j of this head alone (gated, where it is).
+        """This head's part of the attention block's output: W_O applied to Σ_j α_ij v_j of this head alone.
 
-        Over the heads of a layer the parts sum to the block's output minus the projection's bias (Kobayashi 2020).
-        Raises `UnsupportedError` where no single module turns the heads' outputs into the block's (a norm between).
+        With gated attention, the gate is applied before W_O. The parts of a layer's heads sum to the block's output minus the
+        projection's bias (Kobayashi 2020). Raises `UnsupportedError` if no single module maps the heads' outputs to the block's
+        output (a norm in between, say).
         """
         record = self._qk(layer, stack, "head outputs")
         index = _head(head, record)
@@ -199,7 +228,7 @@ class Trace(Displayed):
         module = projections[layer] if layer < len(projections) else None
         if module is None:
             raise UnsupportedError(
-                f"The output of head {layer}.{head} is not known: in this trace no output projection (W_O) reads the "
+                f"The output of head {layer}.{head} is unknown: in this trace, no output projection (W_O) reads the "
                 "attention of this layer directly."
             )
         heads, width = record.shape.heads, record.shape.v_dim
@@ -210,13 +239,13 @@ class Trace(Displayed):
 
     @cached_property
     def logits(self) -> Float[Tensor, "token vocab"] | None:
-        """The model's prediction scores, computed from the final hidden states when first asked for; None without a head."""
+        """The logits, computed from the final hidden states on first access; None for a model without an LM head."""
         return None if self._logits is None else self._logits()
 
     def save(self, path: str | os.PathLike[str], *, weights: bool = False) -> None:
-        """Write the trace to a file (safetensors; `attnscope.open` reads it), whole or not at all.
+        """Write the trace to a file (safetensors; read it with `attnscope.open`). If writing fails, no partial file is left.
 
-        With `weights` the output projections (W_O) are written too, so that `head_output` works without the model.
+        With `weights`, the file also holds the output projections (W_O), so that `head_output` works without the model.
         """
         write(self.parts, self.id, path_of(path), weights=weights)
 
@@ -235,19 +264,19 @@ class Trace(Displayed):
         prettify_tokens: bool = False,
         partial_rows: bool = False,
     ) -> Trace:
-        """A trace of attention weights from anywhere: torch, numpy, JAX or whatever numpy reads.
+        """Make a trace from attention weights of any origin: torch, NumPy, JAX or anything that NumPy can read.
 
-        `attentions` holds, for each layer, an array [1, heads, tokens, tokens] or [heads, tokens, tokens] (heads may differ
-        from layer to layer), or None for a layer without; or is one array of all layers, or a mapping from layers' numbers.
-        `tokens` are their texts; those from `sentence_b_start` on belong to sentence B. With `key_tokens` queries (`tokens`)
-        look at other tokens: [heads, tokens, key tokens].
+        `attentions` holds an array [1, heads, tokens, tokens] or [heads, tokens, tokens] for each layer (the number of heads may
+        vary), or None for a layer without attention. It can also be one array of all layers, or a mapping from layer numbers to
+        arrays. `tokens` are the texts of the tokens; those from `sentence_b_start` on belong to sentence B. If you pass
+        `key_tokens`, the queries (`tokens`) attend to these: [heads, tokens, key tokens].
 
-        An encoder-decoder model's three kinds are passed by name instead, as its outputs call them, with `encoder_tokens` and
-        `decoder_tokens`: they become the stacks `encoder`, `decoder` and `cross`.
+        For an encoder-decoder model, pass its three kinds of attention by name, as its outputs call them, with `encoder_tokens`
+        and `decoder_tokens`: they become the stacks `encoder`, `decoder` and `cross`.
 
-        `prettify_tokens` makes tokenizers' marks readable (`Ġthe` is ` the`); else tokens stay as they are. Raises `InputError`
-        where shapes, token count or values do not fit: every row must be a distribution, or, with `partial_rows` (models with
-        learned sinks), sum to at most 1.
+        `prettify_tokens` makes the tokenizer's marks readable (`Ġthe` becomes ` the`); otherwise tokens stay as they are. Raises
+        `InputError` if shapes, number of tokens or values don't fit: each row must be a distribution or, with `partial_rows`
+        (models with learned sinks), sum to at most 1.
         """
         parts = parts_of_attention(
             attentions,
@@ -268,9 +297,23 @@ class Trace(Displayed):
         record = self.layer_record(layer, stack)
         if not isinstance(record, QKRecord):
             raise UnsupportedError(
-                f"The {what} of layer {layer} are not known: of this layer only attention weights are there."
+                f"The {what} of layer {layer} are unknown: for this layer, the trace has only attention weights."
             )
         return record
+
+    def _rows(self, rows: Rows, record: LayerRecord, stack: str | None) -> Tensor:
+        """The queries that `rows` names."""
+        listed = list(rows) if isinstance(rows, (list, tuple)) else []
+        if not is_word(rows) and not any(is_word(one) for one in listed):
+            return _numbered_rows(rows, record.queries)
+        queries = self.tokens_for(stack)[0]
+        if record.queries != len(queries):
+            raise InputError(
+                f"This layer has {record.queries} queries and the text {len(queries)} tokens, so a word doesn't name a row: pass "
+                "indices."
+            )
+        found = resolve_each(rows, queries, "rows")
+        return torch.tensor([index for span in found for index in span], dtype=torch.long)
 
 
 def _is_index(value: object) -> bool:
@@ -279,11 +322,11 @@ def _is_index(value: object) -> bool:
 
 def _head(head: int, record: LayerRecord) -> Tensor:
     if not _is_index(head) or not 0 <= head < record.shape.heads:
-        raise InputError(f"There is no head {head!r}: this layer has heads 0 to {record.shape.heads - 1}.")
+        raise InputError(f"Head {head!r} does not exist: this layer has heads 0 to {record.shape.heads - 1}.")
     return torch.tensor([head])
 
 
-def _rows(rows: Rows, queries: int) -> Tensor:
+def _numbered_rows(rows: Any, queries: int) -> Tensor:
     if rows is None:
         return torch.arange(queries)
     try:
@@ -291,10 +334,10 @@ def _rows(rows: Rows, queries: int) -> Tensor:
             return torch.tensor(range(queries)[rows], dtype=torch.long)
         chosen = torch.as_tensor(rows).reshape(-1)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"Rows are a slice or a list of whole numbers; got {rows!r}.") from error
+        raise InputError(f"`rows` is an index, a word, a slice or a list of these; got {rows!r}.") from error
     if chosen.numel() and (chosen.is_floating_point() or chosen.dtype == torch.bool):
-        raise InputError(f"Rows are a slice or a list of whole numbers; got {rows!r}.")
+        raise InputError(f"`rows` is an index, a word, a slice or a list of these; got {rows!r}.")
     chosen = chosen.long()
     if len(chosen) and not (-queries <= int(chosen.min()) and int(chosen.max()) < queries):
-        raise InputError(f"Rows must lie between 0 and {queries - 1}; got {chosen.tolist()}.")
+        raise InputError(f"`rows` must lie between 0 and {queries - 1}; got {chosen.tolist()}.")
     return chosen % queries if queries else chosen

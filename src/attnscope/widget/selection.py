@@ -1,4 +1,4 @@
-"""What of a trace can be selected, and one sentence about what cannot."""
+"""Checks of what the user selects in a widget: values that exist pass, others raise a one-sentence error."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from traitlets import TraitError
 
 from attnscope.errors import InputError
 from attnscope.trace import Trace
+from attnscope.trace.positions import is_word, resolve_one
 from attnscope.types import Stack
 
 VIEWS = ("model", "head", "neuron")
 
 
 class SelectionError(InputError, TraitError):
-    """A selection that the trace on show does not have."""
+    """A selection that the trace in the widget doesn't have."""
 
 
 class Selectable:
-    """The layers, heads, tokens and dimensions of a trace; of anything at all where there is no trace yet."""
+    """The layers, heads, tokens and dimensions of a trace. Without a trace, any number from 0 passes."""
 
     def __init__(self, trace: Trace | None) -> None:
         self.trace = trace
@@ -28,11 +29,11 @@ class Selectable:
     def view(self, name: object) -> str:
         """One of `VIEWS`."""
         if name not in VIEWS:
-            raise SelectionError(f"There is no view {name!r}: `view` is 'model', 'head' or 'neuron'.")
+            raise SelectionError(f"There is no view {name!r}: `view` must be 'model', 'head' or 'neuron'.")
         return str(name)
 
     def stack(self, name: object) -> str:
-        """The name of a stack; the first one for None or an empty name."""
+        """The name of a stack; the first stack for None or an empty name."""
         names = list(self.trace.stacks) if self.trace is not None else []
         if not name:
             return names[0] if names else ""
@@ -46,12 +47,12 @@ class Selectable:
         return _within(number, None if sizes is None else sizes.layers, "layer")
 
     def heads(self, numbers: object, stack: str, layer: int) -> list[int]:
-        """Heads of the layer, ascending; all of them for None and for none."""
+        """Heads of the layer, ascending; all of them for None or an empty list."""
         count = self.head_count(stack, layer)
         if numbers is None:
             return list(range(count or 0))
         if isinstance(numbers, (str, bytes)) or not isinstance(numbers, Iterable):
-            raise SelectionError(f"`heads` is a list of heads, or None for all; got {numbers!r}.")
+            raise SelectionError(f"`heads` must be a list of heads, or None for all; got {numbers!r}.")
         given: list[Any] = list(numbers)
         return sorted({_within(number, count, "head") for number in given}) or list(range(count or 0))
 
@@ -59,20 +60,27 @@ class Selectable:
         """A head of the layer, or None."""
         return None if number is None else _within(number, self.head_count(stack, layer), "head")
 
-    def token(self, number: object, stack: str) -> int | None:
-        """A query token of the stack, or None."""
-        known = self.trace if self.trace is not None and stack in self.trace.stacks else None
-        count = None if known is None else len(known.tokens_for(stack)[0])
-        return None if number is None else _within(number, count, "token")
+    def token(self, position: object, stack: str) -> int | None:
+        """The index of a query token of the stack, or None. A span selects its last token."""
+        if position is None:
+            return None
+        if self.trace is not None and stack in self.trace.stacks:
+            try:
+                return resolve_one(position, self.trace.tokens_for(stack)[0], "token", from_end=False)
+            except InputError as error:
+                raise SelectionError(str(error)) from None
+        if is_word(position):
+            raise SelectionError(f"There is no text yet to look up the token {position!r} in: run a text first.")
+        return _within(position, None, "token")
 
     def neuron(self, number: object, stack: str, layer: int) -> int | None:
-        """A dimension of the queries and keys of the layer, or None."""
+        """A dimension of the query and key vectors of the layer, or None."""
         sizes = self._sizes(stack)
         shape = sizes.shapes[layer] if sizes is not None and 0 <= layer < sizes.layers else None
         return None if number is None else _within(number, None if shape is None else shape.qk_dim, "neuron")
 
     def head_count(self, stack: str, layer: int) -> int | None:
-        """How many heads a layer has, 0 for one without attention; None where there is no trace yet."""
+        """The number of heads of a layer, 0 without attention; None if there is no trace yet."""
         sizes = self._sizes(stack)
         if sizes is None or not 0 <= layer < sizes.layers:
             return None
@@ -84,13 +92,13 @@ class Selectable:
 
 
 def _within(number: object, count: int | None, what: str) -> int:
-    """`number` as a whole number from 0 to below `count` (None: without an end)."""
+    """`number` as an int from 0 to below `count` (None: no upper bound)."""
     try:
         if isinstance(number, bool):
             raise TypeError
         whole = index(number)  # type: ignore[arg-type]
     except TypeError:
-        raise SelectionError(f"A {what} is a whole number; got {number!r}.") from None
+        raise SelectionError(f"A {what} must be an integer; got {number!r}.") from None
     if whole < 0 or (count is not None and whole >= count):
         why = (
             "they count from 0"

@@ -1,4 +1,4 @@
-"""`attnscope.show`: a trace or a model as a widget in a notebook."""
+"""`attnscope.show`: shows a trace or a model as a notebook widget."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal
 from attnscope.errors import InputError
 from attnscope.model.model import Model
 from attnscope.trace import Trace
+from attnscope.trace.positions import Position
 from attnscope.widget.widget import AttentionWidget
 
 
@@ -17,16 +18,16 @@ def show(
     layer: int = 0,
     heads: Iterable[int] | None = None,
     head: int | None = None,
-    token: int | None = None,
+    token: Position | None = None,
     *,
     stack: str | None = None,
 ) -> AttentionWidget:
-    """A trace as a widget for a notebook's cell; of a model a box for a prompt, answered by the running kernel.
+    """Show a trace as a notebook widget; for a model, the widget has a box for a prompt, which runs in the notebook's kernel.
 
-    `view` is the view to open: "model" has the others beside it, where the cell is wide enough; "head" and "neuron" take
-    the whole width. `layer`, `heads` (None: all), `head` (the one whose neurons are shown; without `heads` it is shown
-    alone) and `token` (a query token) count from 0. Whatever is selected is a trait of the widget afterwards. Raises
-    `InputError` for a selection that the trace does not have.
+    `view` is the view to open: "model" also has the others beside it if the cell is wide enough; "head" and "neuron" take the
+    full width. `layer`, `heads` (None: all) and `head` (whose neurons are shown; without `heads`, it is shown alone) count from
+    0. `token` selects a query: an index, a word ("nurse"), or ("the", 2) for its second occurrence; of several tokens, the last
+    is selected. The selection is then in the widget's traits. Raises `InputError` for a selection that the trace doesn't have.
     """
     chosen: list[int] | None = None if heads is None else _listed(heads)
     if head is not None:
@@ -43,5 +44,5 @@ def show(
 
 def _listed(heads: Iterable[int]) -> list[int]:
     if isinstance(heads, (str, bytes)) or not isinstance(heads, Iterable):
-        raise InputError(f"`heads` is a list of heads, or None for all; got {heads!r}.")
+        raise InputError(f"`heads` must be a list of heads, or None for all; got {heads!r}.")
     return list(heads)

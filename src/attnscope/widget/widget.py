@@ -41,7 +41,7 @@ class AttentionWidget(anywidget.AnyWidget):
     layer = _Checked(0, help="The layer.").tag(sync=True)
     heads = _Checked(help="The selected heads, ascending; never empty if the layer has heads.").tag(sync=True)
     head = t.Any(None, help="The head in the neuron view; None before there is a trace.").tag(sync=True)
-    token = t.Any(None, help="The position of the selected query token, or None.").tag(sync=True)
+    token = t.Any(None, help="The index of the selected query token, or None. Can be set to a word.").tag(sync=True)
     neuron = t.Any(None, help="The selected dimension of queries and keys, or None.").tag(sync=True)
     height = t.Int(640, min=240, help="Height of the page in CSS pixels.").tag(sync=True)
 

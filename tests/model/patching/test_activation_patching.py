@@ -243,8 +243,8 @@ def test_a_sweep_tells_how_far_it_is_and_can_be_stopped(model, family):
         ({"layers": 1}, "`layers` is a list"),
         ({"layers": torch.tensor([1.0])}, "no layer"),
         ({"layers": torch.ones(2, 2, dtype=torch.long)}, "no layer"),
-        ({"heads": [0, 0]}, "contains a head twice"),
-        ({"position": 1.0}, "no position 1.0"),
+        ({"heads": [0, 0]}, "named twice"),
+        ({"position": 1.0}, "`position` is an index, a word"),
         ({"positions": []}, "at least one position"),
         ({"stack": "cross"}, "no stack 'cross'"),
     ],
@@ -252,6 +252,46 @@ def test_a_sweep_tells_how_far_it_is_and_can_be_stopped(model, family):
 def test_a_sweep_that_cannot_be_made_is_one_sentence(wrong, said):
     with pytest.raises(InputError, match=said):
         attnscope.Model(tiny_models.build("gpt2")).patch(CLEAN, CORRUPTED, answer=ANSWER, **wrong)
+
+
+def test_a_span_is_one_cell_patched_together() -> None:
+    model = attnscope.Model(tiny_models.build("gpt2"))
+    options = {"what": "residual", "answer": ANSWER, "foil": FOIL}
+    sweep = model.patch(CLEAN, CORRUPTED, **options, positions=[3, range(3, 5), [4]])
+    apart = model.patch(CLEAN, CORRUPTED, **options, positions=[3, 4])
+    assert sweep.columns == (3, (3, 4), 4) and sweep.values.shape == (3, 3)
+    assert torch.allclose(sweep.values[:, [0, 2]], apart.values, atol=1e-6)
+    path = BLOCK["gpt2"].format(1)
+    clean = {}
+
+    def keep(_module, _args, output):
+        clean["x"] = output[0] if isinstance(output, tuple) else output
+
+    def put(_module, _args, output):
+        state = (output[0] if isinstance(output, tuple) else output).clone()
+        state[0, 3:5] = clean["x"][0, 3:5]
+        return (state, *output[1:]) if isinstance(output, tuple) else state
+
+    for ids, hook in ((CLEAN, keep), (CORRUPTED, put)):
+        handle = model.hf_model.get_submodule(path).register_forward_hook(hook)
+        found = difference(model.hf_model, "gpt2", ids)
+        handle.remove()
+    assert float(sweep.values[1, 1]) == pytest.approx(found, abs=1e-5)
+    assert sweep.frame()["position"].tolist()[:3] == [3, (3, 4), 4]
+
+
+def test_positions_are_words_of_either_prompt(smollm2: attnscope.Model) -> None:
+    clean, corrupted = "The doctor asked the nurse", "The lawyer asked the nurse"
+    options = {"what": "residual", "layers": [3], "answer": " about", "foil": " to"}
+    sweep = smollm2.patch(
+        clean, corrupted, **options, positions=["doctor", "lawyer asked", ("the", 1)], position="nurse"
+    )
+    assert sweep.columns == (1, (1, 2), 3) and sweep.position == 4
+    assert sweep.labels == (" lawyer", " lawyer asked", " the") and sweep.sources[0] == " doctor"
+    same = smollm2.patch(clean, corrupted, **options, positions=[1, [1, 2], 3], position=4)
+    assert torch.equal(sweep.values, same.values)
+    with pytest.raises(InputError, match='"dentist" is not a word of the text'):
+        smollm2.patch(clean, corrupted, **options, positions=["dentist"])
 
 
 @pytest.mark.parametrize("stack", ["encoder", "decoder", "cross"])

@@ -46,6 +46,16 @@ def test_a_run_with_edits_records_them_in_the_trace(session: Session) -> None:
     assert answer(session, "generate", text="one two", edits=edits[:1]).body["edits"] == edits[:1]
 
 
+def test_edits_may_name_words_and_the_trace_says_which_tokens_they_are(session: Session) -> None:
+    cut = {"type": "CutEdge", "layer": 1, "head": 2, "query": "three", "key": ["one", 1]}
+    edited = answer(session, "run", text="one two three", edits=[cut])
+    assert edited.body["edits"] == [cut | {"query": 2, "key": 0}]
+    span = answer(session, "run", text="one two three", edits=[cut | {"query": "two three", "key": [0, 1]}])
+    assert span.body["edits"] == [cut | {"query": [1, 2], "key": [0, 1]}]
+    refused = answer(session, "run", text="one two three", edits=[cut | {"key": "four"}])
+    assert refused.body["code"] == "bad_request" and '"four" is not a word of the text' in refused.body["message"]
+
+
 @pytest.mark.parametrize(
     ("edits", "code", "says"),
     [

@@ -73,14 +73,22 @@ class _Task:
         return self.handle.preprocessor.read
 
     def plan(self, new: int) -> Plan | None:
-        """The plan of the edits for up to `new` new tokens. Positions count from the first token of the prompt."""
+        """The plan of the edits for up to `new` new tokens. Positions count from the first token of the prompt.
+
+        Words are looked up in the prompt.
+        """
         encoded = self.encoded
         sizes = {side: len(tokens) for side, tokens in encoded.sides.items()}
         if is_encoder_decoder(self.module):
             sizes = {"source": len(encoded.tokens), "target": max(1, len(encoded.target_tokens or ()))}
         grown = "target" if is_encoder_decoder(self.module) else "text"
         return plan_for(
-            self.probed.architecture, self.edits, title=self.handle.title, sizes=sizes, further={grown: new}
+            self.probed.architecture,
+            self.edits,
+            title=self.handle.title,
+            sizes=sizes,
+            further={grown: new},
+            sides=encoded.sides,
         )
 
 

@@ -225,9 +225,13 @@ class ActivationPatching:
         heads = None if plan.what in ("residual", "mlp") else plan.heads
         if plan.by == "head":
             own = patch.clean.shape[1]
-            return [Cell(i, plan.positions, (head,)) for i, head in enumerate(plan.columns) if head < own]
+            return [
+                Cell(i, plan.positions, (head,))
+                for i, head in enumerate(plan.columns)
+                if isinstance(head, int) and head < own
+            ]
         if plan.by == "position":
-            return [Cell(i, (position,), heads) for i, position in enumerate(plan.columns)]
+            return [Cell(i, cell, heads) for i, cell in enumerate(plan.cells)]
         return [Cell(0, plan.positions, heads)]
 
     def _batches(self, cells: Sequence[Cell]) -> Iterator[Sequence[Cell]]:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Mediation:
-    """Total, indirect and direct effects of every head (or position, or layer), as `Model.mediate` returns them.
+    """Total, indirect and direct effects of every head (or position), from `Model.mediate`.
+
+    With y = p(answer) / p(foil) (Vig et al. 2020, "Investigating Gender Bias in Language Models Using Causal Mediation
+    Analysis"), effects are relative changes of y, without a unit. Arrays have the shape of the two sweeps that they come from.
 
     `into_clean` is the sweep that reruns the clean prompt with activations of the corrupted prompt, `into_corrupted` the reverse.
     Both follow the convention of `Sweep`, in which activations come from `clean` and go into `corrupted`: so

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 What = Literal["output", "attention", "residual", "mlp"]
 By = Literal["head", "position", "layer"]
+Column = int | tuple[int, ...]
+"""A head, a position, or a span of positions that are patched together."""
 Metric = Literal["logit", "probability", "log_probability", "ratio"]
 
 WHAT: tuple[What, ...] = ("output", "attention", "residual", "mlp")
@@ -65,7 +67,7 @@ class Sweep:
         clean: The metric of the clean prompt's run; most values lie between this and `corrupted`.
         corrupted: The metric of the corrupted prompt's run.
         layers: The layers of the rows.
-        columns: The heads or positions of the columns.
+        columns: The heads or positions of the columns. A span of positions that is patched together is one column.
         labels: Names of the columns; for positions, the corrupted prompt's tokens.
         sources: For positions, the clean prompt's tokens.
         answer: The answer token.
@@ -83,7 +85,7 @@ class Sweep:
     clean: float
     corrupted: float
     layers: tuple[int, ...]
-    columns: tuple[int, ...]
+    columns: tuple[Column, ...]
     labels: tuple[str, ...]
     sources: tuple[str, ...]
     answer: Token

@@ -7,25 +7,32 @@ from dataclasses import dataclass
 from typing import cast, get_args
 
 from attnscope.errors import InputError
-from attnscope.model.patching.sweep import METRICS, WHAT, By, Metric, What
+from attnscope.model.patching.sweep import METRICS, WHAT, By, Column, Metric, What
 from attnscope.model.residual_stream.answer import Answer, index_in
 from attnscope.model.residual_stream.stream import Stream
 from attnscope.trace import Trace
+from attnscope.trace.positions import Position, occurrence_of, resolve, resolve_each, span_words
+from attnscope.trace.words import Span, spans
+from attnscope.types import Token
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What is swept. `positions` and `heads` limit a patch where they are not the columns (None: all)."""
+    """What is swept. `positions` and `heads` limit a patch where they are not the columns (None: all).
+
+    `cells` are the positions of each column of a sweep by position: one, or a span that is patched together.
+    """
 
     what: What
     by: By
     stack: str
     metric: Metric
     layers: tuple[int, ...]
-    columns: tuple[int, ...]
+    columns: tuple[Column, ...]
     labels: tuple[str, ...]
     sources: tuple[str, ...]
     positions: tuple[int, ...]
+    cells: tuple[Span, ...]
     heads: tuple[int, ...] | None
     answer: Answer
 
@@ -39,11 +46,11 @@ class SweepQuestion:
     metric: str | None = None
     answer: str | int | None = None
     foil: str | int | None = None
-    position: int | None = None
+    position: Position | None = None
     stack: str | None = None
     layers: Sequence[int] | None = None
     heads: Sequence[int] | None = None
-    positions: Sequence[int] | None = None
+    positions: Sequence[Position] | None = None
 
 
 def plan_of(clean: Trace, trace: Trace, stream: Stream, answer: Answer, question: SweepQuestion) -> SweepPlan:
@@ -63,13 +70,16 @@ def plan_of(clean: Trace, trace: Trace, stream: Stream, answer: Answer, question
     name = _stack(trace, stream, question.stack, of_heads=of_heads)
     tokens = trace.tokens_for(name)[0]
     depth = len(trace.traced_stack(name).records) if of_heads else len(stream.towers[name])
-    at = _indices(question.positions, "position", len(tokens))
+    sources_of = clean.tokens_for(name)[0]
+    cells = _cells(question.positions, sources_of, tokens)
+    at = tuple(sorted({index for cell in cells for index in cell}))
     among = _indices(question.heads, "head", trace.stacks[name].heads) if of_heads else ()
-    columns = {"head": among, "position": at, "layer": (0,)}[axis]
+    spans: tuple[Column, ...] = tuple(cell if len(cell) > 1 else cell[0] for cell in cells)
+    columns: tuple[Column, ...] = {"head": among, "position": spans, "layer": (0,)}[axis]
     labels = sources = tuple(str(column) for column in columns)
     if axis == "position":
-        labels = tuple(tokens[position].text for position in columns)
-        sources = tuple(clean.tokens_for(name)[0][position].text for position in columns)
+        labels = tuple("".join(tokens[index].text for index in cell) for cell in cells)
+        sources = tuple("".join(sources_of[index].text for index in cell) for cell in cells)
     return SweepPlan(
         what=kind,
         by=axis,
@@ -80,6 +90,7 @@ def plan_of(clean: Trace, trace: Trace, stream: Stream, answer: Answer, question
         labels=labels,
         sources=sources,
         positions=at,
+        cells=cells,
         heads=None if question.heads is None else among,
         answer=answer,
     )
@@ -92,6 +103,32 @@ def _stack(trace: Trace, stream: Stream, stack: str | None, *, of_heads: bool) -
     if stack not in names:
         raise InputError(f"The stack {stack!r} cannot be patched; available: {', '.join(names)}.")
     return stack
+
+
+def words_of(position: object, clean: Sequence[Token], corrupted: Sequence[Token]) -> Sequence[Token]:
+    """The tokens in which a position is looked up: the clean prompt's, or the corrupted prompt's if only that has the word."""
+    numbered = occurrence_of(position)
+    word = position if isinstance(position, str) else None if numbered is None else numbered[0]
+    only_there = word is not None and not spans(word, clean) and bool(spans(word, corrupted))
+    return corrupted if only_there else clean
+
+
+def _cells(given: object, clean: Sequence[Token], corrupted: Sequence[Token]) -> tuple[Span, ...]:
+    """The positions of each cell: one for each entry of `positions`; all positions one by one for None."""
+    if given is None:
+        return tuple((index,) for index in range(len(corrupted)))
+    entries = (
+        list(given) if isinstance(given, list) or (isinstance(given, tuple) and occurrence_of(given) is None) else given
+    )
+    if isinstance(entries, list):
+        found = [resolve(one, words_of(one, clean, corrupted), "position", from_end=False) for one in entries]
+    else:
+        found = resolve_each(entries, words_of(entries, clean, corrupted), "position", from_end=False)
+    if not found:
+        raise InputError("Name at least one position.")
+    if len(set(found)) != len(found):
+        raise InputError(f"A position is named twice: {', '.join(map(span_words, found))}.")
+    return tuple(found)
 
 
 def _indices(given: Sequence[int] | None, what: str, size: int) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
+from attnscope.trace.positions import resolve_one
 from attnscope.types import Token
 
 
@@ -42,14 +43,11 @@ def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int) -> in
     return token_id(tokenizer, ids[0], what, vocabulary)
 
 
-def position_of(at: int | None, tokens: Sequence[Token], tokenizer: Any, *, causal: bool) -> int:
-    """The position that predicts: `at` if given, else the last one, or the only mask token of a masked model."""
+def position_of(at: object, tokens: Sequence[Token], tokenizer: Any, *, causal: bool) -> int:
+    """The position that predicts: `at` if given (of several tokens the last), else the last one, or the only mask token."""
     count = len(tokens)
     if at is not None:
-        found = index_in(at, count, first=-count)
-        if found is None:
-            raise InputError(f"Position {at!r} does not exist: the text has positions 0 to {count - 1}.")
-        return found % count
+        return resolve_one(at, tokens)
     if causal:
         return count - 1
     mask = getattr(tokenizer, "mask_token_id", None)

@@ -8,7 +8,7 @@ from attnscope.edits import Edit
 from attnscope.edits.plan import Plan, Planned, plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
-from attnscope.types import Stack
+from attnscope.types import Stack, Token
 
 
 def plan_for(
@@ -18,12 +18,13 @@ def plan_for(
     title: str,
     sizes: Mapping[str, int] | None = None,
     further: Mapping[str, int] | None = None,
+    sides: Mapping[str, Sequence[Token]] | None = None,
 ) -> Plan | None:
     """The plan of `edits` for a model with this architecture; None if there are no edits.
 
     `sizes` are the numbers of tokens by side (`text`, or `source` and `target`); `further` is how many more tokens may follow
-    on each side. Raises `InputError` for an edit that does not fit the model, and `UnsupportedError` if the model does not use
-    transformers' attention interface.
+    on each side; `sides` are the tokens in which words are looked up. Raises `InputError` for an edit that does not fit the
+    model, and `UnsupportedError` if the model does not use transformers' attention interface.
     """
     if isinstance(edits, (list, tuple)) and not edits:
         return None
@@ -43,5 +44,10 @@ def plan_for(
         further={
             name: ((further or {}).get(stack.query_side, 0), (further or {}).get(stack.key_side, 0))
             for name, stack in architecture.stacks.items()
+        },
+        tokens={
+            name: (sides[stack.query_side], sides[stack.key_side])
+            for name, stack in architecture.stacks.items()
+            if sides is not None and stack.query_side in sides and stack.key_side in sides
         },
     )

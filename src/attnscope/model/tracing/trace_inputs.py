@@ -66,7 +66,7 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
     is_audio = encoded.kind == "audio"  # the number of positions is known only after the pass
     counted = all(encoded.sides.values()) and not is_audio
     sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
-    plan = plan_for(architecture, edits, title=handle.title, sizes=sizes)
+    plan = plan_for(architecture, edits, title=handle.title, sizes=sizes, sides=encoded.sides if counted else None)
     applied = () if plan is None else plan.edits
     passed = run(probed, inputs, observer, plan)
     if is_audio:

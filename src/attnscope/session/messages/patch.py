@@ -102,7 +102,7 @@ def patch_message(sweep: Sweep) -> tuple[PatchFields, Arrays]:
         "clean": _finite(sweep.clean),
         "corrupted": _finite(sweep.corrupted),
         "layers": list(sweep.layers),
-        "columns": list(sweep.columns),
+        "columns": [one if isinstance(one, int) else max(one) for one in sweep.columns],
         "labels": list(sweep.labels),
         "sources": list(sweep.sources),
         "answer": short(sweep.answer.text, sweep.answer.id),
