@@ -122,9 +122,7 @@ def test_empty_text_is_no_tokens_for_a_decoder_and_two_for_bert(
 
 
 def test_text_beyond_the_models_positions_is_refused_with_both_numbers(minilm: attnscope.Model) -> None:
-    with pytest.raises(
-        TooLongError, match=r"602 tokens, but this model accepts at most 512\. Shorten it by 90 tokens"
-    ):
+    with pytest.raises(TooLongError, match=r"602 tokens, but this model accepts at most 512\. Shorten it by 90 tokens"):
         minilm.trace("fox " * 600)
 
 
