@@ -127,7 +127,7 @@ def test_windows_and_random_masks_are_refused() -> None:
 
 def test_what_is_no_image_is_refused_in_a_sentence(tmp_path: Path) -> None:
     model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor())
-    with pytest.raises(MissingError, match="no image"):
+    with pytest.raises(MissingError, match="does not exist"):
         model.trace("nowhere.png")
     with pytest.raises(InputError, match="not an image in PNG"):
         model.trace(b"GIF? no")
@@ -163,7 +163,7 @@ def test_a_list_of_images_is_a_list_of_traces() -> None:
     photos = [random_photo(), random_photo(40, 60)]
     traces: Any = model.trace(photos)  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert [trace.id for trace in traces] == [model.trace(photo).id for photo in photos]
-    with pytest.raises(InputError, match="of one image; got 2"):
+    with pytest.raises(InputError, match="covers one image; got 2"):
         model.trace(None, image=photos)  # pyright: ignore[reportCallIssue, reportArgumentType]
     with pytest.raises(InputError, match="list of images is empty"):
         model.trace(None, image=[])  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -126,9 +126,9 @@ def test_the_dtype_is_the_checkpoints_own_unless_another_is_asked_for(tmp_path: 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"dtype": "int8"}, "'int8' is no dtype for a model"),
-        ({"dtype": "flaot32"}, "'flaot32' is no dtype for a model"),
-        ({"device": "toaster"}, "cannot be put on the device 'toaster'"),
+        ({"dtype": "int8"}, "must be a floating-point dtype .*; got 'int8'"),
+        ({"dtype": "flaot32"}, "must be a floating-point dtype .*; got 'flaot32'"),
+        ({"device": "toaster"}, "cannot be moved to the device 'toaster'"),
     ],
 )
 def test_a_bad_dtype_or_device_is_one_sentence(llama: Path, options: dict[str, str], sentence: str) -> None:
@@ -161,8 +161,8 @@ def write(text: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("file", "harm", "error", "sentence"),
     [
-        ("model.safetensors", truncate, DamagedError, r"model\.safetensors' is damaged or cut short"),
-        ("model.safetensors", garble, DamagedError, r"model\.safetensors' is damaged or cut short"),
+        ("model.safetensors", truncate, DamagedError, r"model\.safetensors' is damaged or truncated"),
+        ("model.safetensors", garble, DamagedError, r"model\.safetensors' is damaged or truncated"),
         ("model.safetensors", Path.unlink, MissingError, "has a config.json but no weights"),
         ("config.json", truncate, DamagedError, r"config\.json' is damaged: it is not JSON"),
         ("config.json", garble, DamagedError, r"config\.json' is damaged: it is not JSON"),
@@ -202,7 +202,7 @@ def test_a_missing_shard_is_named(llama: Path) -> None:
     save_file({names[0]: weights[names[0]]}, llama / "one.safetensors", {"format": "pt"})
     index = {"weight_map": {name: "one.safetensors" if name == names[0] else "two.safetensors" for name in names}}
     (llama / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(MissingError, match=r"lacks 'two\.safetensors', which its index names"):
+    with pytest.raises(MissingError, match=r"'two\.safetensors' is missing from the directory"):
         load_parts(llama)
 
 
@@ -254,7 +254,7 @@ def test_a_tokenizer_can_come_from_elsewhere(llama: Path, tmp_path: Path) -> Non
     ("source", "error", "sentence"),
     [
         ("smolm2", MissingError, r"model 'smolm2' does not exist. Did you mean 'smollm2'\?"),
-        ("./nowhere", MissingError, r"no directory './nowhere'"),
+        ("./nowhere", MissingError, r"directory './nowhere' does not exist"),
         ("nowhere.gguf", MissingError, r"no file 'nowhere\.gguf'"),
         ("", InputError, "name of the model is empty"),
         (None, InputError, "a hub id; got NoneType"),
