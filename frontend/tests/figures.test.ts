@@ -70,7 +70,7 @@ describe("a figure of a changed pass", () => {
     const { svg } = await headFigure({ ...plain, subject: { ...plain.subject, edits, target: "c" } });
     expect(svg).toContain(">Head 3.0, edited<");
     const said =
-      "Not the model as it is, but with 2 edits: head 3.1 is off; dimensions 4, 9 of k in head 3.0 times 2.";
+      "Model modified by 2 edits: head 3.1 ablated; dimensions 4, 9 of k in head 3.0 scaled by 2.";
     expect(/<desc>([^<]*)/.exec(svg)?.[1]).toMatch(new RegExp(`^${said}`));
     expect(svg).toContain("target “c”");
     expect((await headFigure(plain)).svg).not.toContain("edited");
@@ -85,12 +85,12 @@ describe("an edit in words", () => {
   const cross = { ...sides, query: "target", key: "source" };
 
   it("names the tokens of its stack, and numbers alone where it may be of several", () => {
-    expect(editWords(cut)).toBe("the edge from token 1 to token 0 in head 9.4 is cut");
+    expect(editWords(cut)).toBe("edge from token 1 to token 0 cut in head 9.4");
     expect(editWords(cut, { tokens, stacks: { decoder } })).toBe(
-      "the edge from “house” (token 1) to “The” (token 0) in head 9.4 is cut",
+      "edge from “house” (token 1) to “The” (token 0) cut in head 9.4",
     );
     expect(editWords({ ...cut, stack: "cross" }, { tokens, stacks: { decoder, cross } })).toBe(
-      "the edge from “house” (token 1) to “Haus” (token 0) in head 9.4 of the cross-attention is cut",
+      "edge from “house” (token 1) to “Haus” (token 0) cut in head 9.4 of the cross-attention",
     );
     expect(editWords(cut, { tokens, stacks: { decoder, cross } })).toContain("from token 1 to token 0");
   });

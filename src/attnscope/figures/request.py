@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from attnscope.errors import InputError
 from attnscope.figures.text import labels
-from attnscope.figures.weights import SCALE_SAID, Rules, Scale
+from attnscope.figures.weights import SCALE_DESCRIPTIONS, Rules, Scale
 from attnscope.trace import Trace
 
 View = Literal["head", "model", "neuron", "matrix"]
@@ -93,7 +93,7 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> Any:
 
 def the_scale(scale: Any) -> Scale:
     """How weights become darkness."""
-    return one_of("scale", scale, tuple(SCALE_SAID))
+    return one_of("scale", scale, tuple(SCALE_DESCRIPTIONS))
 
 
 def _indices(name: str, values: Any, count: int) -> tuple[int, ...]:
