@@ -69,8 +69,7 @@ describe("a figure of a changed pass", () => {
     ];
     const { svg } = await headFigure({ ...plain, subject: { ...plain.subject, edits, target: "c" } });
     expect(svg).toContain(">Head 3.0, edited<");
-    const said =
-      "Model modified by 2 edits: head 3.1 ablated; dimensions 4, 9 of k in head 3.0 scaled by 2.";
+    const said = "Model modified by 2 edits: head 3.1 ablated; dimensions 4, 9 of k in head 3.0 scaled by 2.";
     expect(/<desc>([^<]*)/.exec(svg)?.[1]).toMatch(new RegExp(`^${said}`));
     expect(svg).toContain("target “c”");
     expect((await headFigure(plain)).svg).not.toContain("edited");
@@ -190,7 +189,9 @@ describe("a matrix figure", () => {
       matrix(["a", "b", "c"], { view: { ...EMPTY.view, sinks: "renormalized" } }),
     );
     expect(weights(svg).slice(3)).toEqual([null, 1, 0, null, ...Array(2).fill(expect.closeTo(0.5, 2))]);
-    expect(svg).toContain("Attention to the first token is hidden; the other weights of each row are renormalized");
+    expect(svg).toContain(
+      "Attention to the first token is hidden; the other weights of each row are renormalized",
+    );
   });
 
   it("keeps to a sentence filter, as the head figure does", async () => {
@@ -258,9 +259,7 @@ describe("a neuron figure", () => {
     );
     expect(svg).toContain(">hidden<");
     expect(svg).not.toContain("masked");
-    expect(svg).toContain(
-      "The head output, over all keys, has norm 2.50. Attention is renormalized without",
-    );
+    expect(svg).toContain("The head output, over all keys, has norm 2.50. Attention is renormalized without");
   });
 
   it("says why norms are unknown", async () => {

@@ -82,7 +82,9 @@ function values(message: OverviewMessage, name: string): Float32Array {
   const wanted = `${message.measures?.length ?? 0} × ${message.heads}`;
   if (!(tensor?.data instanceof Float32Array) || tensor.shape.join(" × ") !== wanted) {
     const got = tensor?.shape.join(" × ") ?? "none";
-    throw new DamagedError(`The \`${name}\` of layer ${message.layer} must have shape ${wanted}; got ${got}.`);
+    throw new DamagedError(
+      `The \`${name}\` of layer ${message.layer} must have shape ${wanted}; got ${got}.`,
+    );
   }
   return tensor.data;
 }

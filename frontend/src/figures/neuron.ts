@@ -219,7 +219,7 @@ function notesOf(
   ];
   if (orderNote !== null) notes.push(orderNote);
   if (side !== null) notes.push(...valueNotes(side, trace.query, without === null ? "all" : "some"));
-  if (missing !== null) notes.push(`Value vectors are missing: ${missing}`);
+  if (missing !== null) notes.push(missing);
   if (without !== null) notes.push(`Attention is renormalized without the ${without.name}`);
   if (vectors.data.softcap !== null) notes.push("Scores are soft-capped");
   if (vectors.data.biasKind !== null) notes.push("Scores include a position bias");

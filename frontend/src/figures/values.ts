@@ -80,7 +80,8 @@ export function valueNotes(
   const notes = ["On the right, the value vector v of each key"];
   if (values.transformed === null || weighted === null)
     return [...notes, values.note ?? "The norms of the head output are unknown"];
-  notes[0] += ", its norm ‖f(x)‖ after the head's part of W_O, and its contribution to the head output, α‖f(x)‖";
+  notes[0] +=
+    ", its norm ‖f(x)‖ after the head's part of W_O, and its contribution to the head output, α‖f(x)‖";
   if (values.outputs === null) return notes;
   if (counted === "some") {
     const length = sized(values.outputs[query], values.outputs[query]);
