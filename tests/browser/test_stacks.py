@@ -94,7 +94,7 @@ def test_the_neurons_of_another_stack_are_those_of_its_last_query(page: Page, se
 def test_the_position_bias_is_a_column_and_part_of_the_score(page: Page, served: str, t5: attnscope.Model) -> None:
     opened(page, served, text=SOURCE, target=TARGET, stack="encoder", layer="0", heads="1", token="q2")
     side = page.get_by_test_id("side-panel")
-    expect(side.get_by_title("What the model adds to the score").first).to_be_visible()
+    expect(side.get_by_title("The bias that the model adds to the score").first).to_be_visible()
     expect(side).to_contain_text("score = q·k + bias")
     scores = t5.trace(SOURCE, target=TARGET).scores(0, 1, stack="encoder", rows=[2])[0]
     best = float(scores.max())
