@@ -199,8 +199,8 @@ describe("a matrix figure", () => {
     const more = { queries: tokens, keys: tokens, view: { ...EMPTY.view, filter: "BA" as const } };
     const { svg } = await matrixFigure(matrix(["x", "x"], more));
     expect(weights(svg)).toEqual([null, null, expect.closeTo(0.5, 2), null]);
-    expect(svg).toContain("Only B → A.");
-    expect((await headFigure(wanted(["x", "x"], more))).svg).toContain("Only B → A.");
+    expect(svg).toContain("Only attention B → A is drawn.");
+    expect((await headFigure(wanted(["x", "x"], more))).svg).toContain("Only attention B → A is drawn.");
   });
 });
 
