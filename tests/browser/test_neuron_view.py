@@ -74,7 +74,7 @@ def test_a_cell_says_the_models_own_query_key_and_product(app: Page, trace: attn
         # Its rotary partner, their wavelength, and the pair's contribution. Base and size are from the config.
         other, first = (dimension + 32) % 64, dimension % 32
         both = product + q[other] * k[other]
-        partner, wavelength, together, share = numbers(re.sub(r"(?<=\d),(?=\d)", "", pair))
+        partner, together, share, wavelength = numbers(re.sub(r"(?<=\d),(?=\d)", "", pair))
         assert partner == other
         assert wavelength == pytest.approx(2 * math.pi * BASE ** (first / 32), rel=0.09)
         assert together == pytest.approx(float(both) / 8, abs=2e-3 * max(1.0, abs(float(product))))

@@ -42,6 +42,10 @@ export function MeasureMenu(props: MeasureMenuProps) {
       ...(measure === null ? { sort: "none" as const } : {}),
     });
   const described = () => pointed() ?? props.chosen;
+  const hint = () =>
+    props.measures.length + props.missing.length === 0
+      ? "The measures are still loading."
+      : "Choose a measure to tint, sort, or filter the heads.";
   return (
     <Popover
       kind="dialog"
@@ -89,12 +93,10 @@ export function MeasureMenu(props: MeasureMenuProps) {
               Undefined for this input: {props.missing.map(({ title }) => title).join(", ")}.
             </p>
           </Show>
-          <p class="quiet tip">
-            {described()?.sentence ?? "Choose a measure to tint, sort, or filter the heads."}
-          </p>
+          <p class="quiet tip">{described()?.sentence ?? hint()}</p>
           <Show when={props.chosen !== null}>
             <div class="settings">
-              <span class="quiet">Order</span>
+              <span class="quiet wide">Order</span>
               <SegmentedControl
                 label="Order"
                 options={SORTS}

@@ -81,13 +81,14 @@ export function createModelView(session: Session) {
     }
   }, null);
   const measures = createMemo(() => measuresOf(session.hello()?.measures ?? [], measured()?.values ?? null));
-  /** The measures that are defined for at least one head of this input, and the others. */
+  /** The measures that are defined for at least one head of this input, and the others. Both are empty while loading. */
   const offered = createMemo(() => {
     const values = measured()?.values;
     const isKnown = ({ name }: Measure) => {
       const of = values?.value(name, false);
       return of !== undefined && known(of, heads().entries()).length > 0;
     };
+    if (values === undefined) return { some: [], none: [] };
     return { some: measures().filter(isKnown), none: measures().filter((measure) => !isKnown(measure)) };
   });
   const offSink = () => state().view.measured === "off-sink";

@@ -107,8 +107,8 @@ export function cellSentence(words: CellWords, allowed: boolean): string {
   const tail = allowed ? `, adds ${scaled} to the score, ${share} of q·k` : "";
   const cell = `dimension ${dimension}: ${q} × ${k} = ${product}${tail}`;
   if (pair === null) return cell;
-  const both = allowed ? `: the pair adds ${pair.scaled}, ${pair.share} of q·k` : "";
-  return `${cell} · pair with ${pair.partner}, rotary wavelength ${pair.wavelength} tokens${both}`;
+  const both = allowed ? ` adds ${pair.scaled}, ${pair.share} of q·k` : "";
+  return `${cell} · pair with ${pair.partner}${both} · rotary wavelength ${pair.wavelength} tokens`;
 }
 
 /** The part of the readout about a row: its dot product. */

@@ -63,7 +63,7 @@ export function hoverDetail(
     return `value dimension ${words.dimension}: v ${words.v}, attention × v ${words.weighted}`;
   if (words?.kind === "q") {
     const pair =
-      words.pair && ` · pair with ${words.pair.partner}, rotary wavelength ${words.pair.wavelength} tokens`;
+      words.pair && ` · pair with ${words.pair.partner} · rotary wavelength ${words.pair.wavelength} tokens`;
     return `dimension ${words.dimension} of ${name("query", words.row)}: q ${words.q}${pair ?? ""}`;
   }
   if (at === null || at.zone === "query" || at.zone === "q" || at.row >= known.trace.keys) return null;
