@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 import attnscope
 from attnscope import errors
+
+pytestmark = pytest.mark.core
 
 
 def test_errors_are_also_what_python_people_expect() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 import attnscope
 
+pytestmark = pytest.mark.core
+
 
 def test_exports_are_sorted_and_complete() -> None:
     assert attnscope.__all__ == sorted(attnscope.__all__, key=str.lower) or attnscope.__all__ == sorted(

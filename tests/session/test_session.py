@@ -12,6 +12,8 @@ from attnscope.session import Example, HeldTrace, InputText, Limits, ModelEntry,
 from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import decode
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture
 def session() -> Session:

@@ -18,6 +18,8 @@ from attnscope.testing.fake_model import FakeModel
 from attnscope.widget import AttentionWidget
 from attnscope.widget.requests import Requests
 
+pytestmark = pytest.mark.core
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HOSTILE = "</script><script>alert(1)</script>\x00\u202e"
 
