@@ -37,6 +37,8 @@ UNITS = {
 ERRORS = {name: getattr(errors, name) for name in errors.__all__}
 ARRAY = re.compile(r"Float|Int\[|Bool\[|Tensor|NDArray|ndarray")
 
+pytestmark = pytest.mark.core
+
 
 def exported(module: str) -> dict[str, Any]:
     found = importlib.import_module(module)

@@ -25,6 +25,8 @@ from attnscope.errors import MissingError
 from attnscope.testing.fake_model import FakeModel
 from attnscope.types import LayerShape, Stack
 
+pytestmark = pytest.mark.core
+
 TRACE = FakeModel().trace("one two three")
 STACKS = {"decoder": Stack.of([LayerShape(4, 2, 8, 6), None, LayerShape(4, 2, 8, 6)])}
 EVERY: list[Edit] = [

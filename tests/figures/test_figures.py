@@ -21,6 +21,8 @@ from PIL import Image
 import attnscope
 from attnscope.errors import InputError, TooLongError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 FOX = ["The", "quick", ",", "brown", "fox", "jumps", "over", "the", "lazy"]
 CATS = ["[CLS]", *["the", "cat", "sat", "on", "the", "mat", "[SEP]", "the", "cat", "lay", "on", "the", "rug", "[SEP]"]]
 

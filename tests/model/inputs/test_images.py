@@ -18,6 +18,8 @@ import attnscope
 from attnscope.errors import DamagedError, InputError, MissingError, TooLongError, UnsupportedError
 from attnscope.model.inputs.images import open_image
 
+pytestmark = pytest.mark.core
+
 _DINO = {name: value for name, value in VISION.items() if name != "intermediate_size"}
 
 MODELS: dict[str, tuple[Callable[[], Any], list[str]]] = {

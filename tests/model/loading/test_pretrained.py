@@ -23,6 +23,8 @@ from attnscope.errors import DamagedError, InputError, MissingError, Unreachable
 from attnscope.model.loading import hub
 from attnscope.model.loading.pretrained import load_parts
 
+pytestmark = pytest.mark.core
+
 WORDS = ["[PAD]", "[UNK]", "the", "quick", "brown", "fox"]
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 40}
 BERT = transformers.BertConfig(**SMALL, intermediate_size=64)

@@ -12,6 +12,8 @@ import attnscope
 from attnscope import edits
 from attnscope.errors import InputError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 IDS = tiny_models.ids(12)
 ATTRIBUTED = ("gpt2", "llama", "gemma2", "gpt_neox", "opt", "olmo2", "qwen3", "deepseek_v3")
 ANSWER, FOIL = 5, 7

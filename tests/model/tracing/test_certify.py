@@ -11,6 +11,8 @@ from transformers.models.llama import modeling_llama
 import attnscope
 from attnscope.errors import InputError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 EAGER = modeling_llama.eager_attention_forward
 
 

@@ -19,6 +19,8 @@ from tokenizers.processors import TemplateProcessing
 import attnscope
 from attnscope.errors import CancelledError, InputError, MissingError, TooLongError
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture(scope="module", params=tiny_models.SEQ2SEQ)
 def model(request: pytest.FixtureRequest) -> Any:
