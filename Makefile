@@ -41,7 +41,7 @@ bench: setup ## measure time, memory and size (ARGS for the benchmarks)
 gallery: setup ## take the screenshots for docs/gallery.md again (ARGS: names of scenes)
 	@$(BIN)/python scripts/gallery.py $(ARGS)
 
-table: setup ## build, trace and certify every model type of transformers for docs/models.md (ARGS: names of types)
+table: setup ## build, trace and certify every model type of transformers for docs/reference/models.md (ARGS: names of types)
 	@$(BIN)/python scripts/table.py $(ARGS)
 
 clean: ## remove all build output, but keep the models in the user's cache

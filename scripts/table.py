@@ -1,4 +1,4 @@
-"""Make docs/models.md: build, trace and certify every model type of the installed transformers (see the package `breadth`)."""
+"""Write docs/reference/models.md: build, trace and certify every model type of transformers (see the package `breadth`)."""
 
 from __future__ import annotations
 

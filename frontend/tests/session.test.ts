@@ -71,7 +71,10 @@ describe("an address that names tokens by words", () => {
   const texts = ["The", " doctor", " asked", " the", " nurse"];
   const named = (): TraceMessage => {
     const message = trace("first", texts.length);
-    return { ...message, tokens: { text: message.tokens.text.map((one, at) => ({ ...one, text: texts[at] })) } };
+    return {
+      ...message,
+      tokens: { text: message.tokens.text.map((one, at) => ({ ...one, text: texts[at] })) },
+    };
   };
   const opened = async (hash: string) => {
     const session = createSession(

@@ -24,7 +24,7 @@ from attnscope.edits.kinds import KINDS
 from attnscope.edits.serialization import sentence_of, unresolved
 from attnscope.figures import palette as paper
 from attnscope.figures.text import labels
-from attnscope.figures.weights import SCALE_SAID, LeftOut, darkness
+from attnscope.figures.weights import SCALE_DESCRIPTIONS, DroppedWeight, darkness
 from attnscope.types import Token
 from attnscope.widget.preview import preview_svg
 
@@ -147,8 +147,8 @@ def test_where_paper_differs_from_the_page_it_is_meant() -> None:
     case = DIFFERENT["leading_space"]
     assert labels([Token(case["text"], 1)]) == [case["paper"]]
     for part, _, said in DIFFERENT["share"]["cases"]:
-        assert LeftOut(1.0, {"threshold": part}).share("threshold") == said
-    assert DIFFERENT["scales"]["paper"] == SCALE_SAID
+        assert DroppedWeight(1.0, {"threshold": part}).share("threshold") == said
+    assert DIFFERENT["scales"]["paper"] == SCALE_DESCRIPTIONS
     assert [to_hex(paper.weight_colors("cividis")(share)) for share in (0.0, 1.0)] == DIFFERENT["cividis"]["paper"]
 
 

@@ -113,9 +113,9 @@ def test_a_file_of_an_edited_forward_pass_shows_its_weights_and_edits(
         weight = weight_read(page, f"head 1.{head}", f"{words.split()[query]} ")[0]
         assert weight == pytest.approx(float(row.max()), abs=1e-4)
         set_by_an_edit = (head, query) in ((1, 4), (2, 7))
-        expect(page.get_by_text("this row's weights are set by an edit")).to_have_count(int(set_by_an_edit))
+        expect(page.get_by_text("an edit set the weights of this row")).to_have_count(int(set_by_an_edit))
     page.get_by_test_id("edits").click()
-    expect(page.get_by_text("the edge from “a” (token 6) to “of” (token 2) in head 1.1 is cut")).to_be_visible()
+    expect(page.get_by_text("edge from “a” (token 6) to “of” (token 2) cut in head 1.1")).to_be_visible()
     assert complaints == []
 
 

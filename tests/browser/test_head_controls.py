@@ -25,8 +25,8 @@ def legend(page: Page) -> Locator:
 
 
 def share(page: Page, after: str) -> float:
-    """The percentage in the legend after some words."""
-    pattern = re.compile(rf"{after}[^·]*?, ([\d.]+)% of the attention")
+    """The percentage in the legend behind some words."""
+    pattern = re.compile(rf"{after}[^·]*?\(([\d.]+)% of the attention")
     expect(legend(page)).to_contain_text(pattern)
     found = pattern.search(legend(page).inner_text())
     assert found
@@ -79,14 +79,14 @@ def test_threshold_and_top_draw_less_and_the_legend_says_how_much_is_dropped(
         slider.press("ArrowRight")
     expect(page).to_have_url(re.compile("threshold=0.1"))
     dropped = np.where(weights < 0.1, weights, 0).sum(-1).mean()
-    assert share(page, "weights under 0.1") == pytest.approx(float(dropped), abs=0.006)
+    assert share(page, "weights below 0.1") == pytest.approx(float(dropped), abs=0.006)
     until_ink(page, "<", everything)
     slider.press("Home")
     expect(page).not_to_have_url(re.compile("threshold="))
     page.get_by_test_id("top").select_option("2")
     best = np.sort(weights, axis=-1)[..., -2:]
     visible = np.where(best >= 0.006, best, 0)
-    assert share(page, "not in a row’s top 2") == pytest.approx(float((1 - visible.sum(-1)).mean()), abs=0.006)
+    assert share(page, "outside the top 2") == pytest.approx(float((1 - visible.sum(-1)).mean()), abs=0.006)
     page.get_by_test_id("query-8").hover()
     named = [page.get_by_test_id(f"key-{key}").get_attribute("aria-label") or "" for key in range(9)]
     expect(page.get_by_test_id(f"key-{int(weights[0, 8].argmax())}")).to_have_attribute(
@@ -166,7 +166,7 @@ def test_two_thousand_tokens_scroll_with_a_minimap(page: Page, app_server: str) 
     expect(page.get_by_test_id(f"query-{int(0.75 * count)}")).to_be_in_viewport()
     assert page.get_by_test_id("query-tokens").get_by_role("option").count() < 100
     until_ink(page, ">", 500)
-    expect(legend(page)).to_contain_text(re.compile(r"not drawn: weights under 0\.006, [\d.]+% of the attention"))
+    expect(legend(page)).to_contain_text(re.compile(r"not drawn: weights below 0\.006 \([\d.]+% of the attention\)"))
 
 
 def test_a_click_on_a_line_selects_its_edge(page: Page, app_server: str) -> None:
@@ -189,18 +189,18 @@ def test_pinned_tokens_are_compared_with_numbers_that_match_the_trace(
 ) -> None:
     open_at(page, app_server, model="smollm2", text=NURSE, layer="9", heads="4", side="weights", pins="q8", token="q8")
     exact = smollm2.trace(NURSE).attention(9, 4)
-    rows = page.get_by_role("grid", name="Heaviest weights").get_by_role("row")
+    rows = page.get_by_role("grid", name="Largest weights").get_by_role("row")
     expect(rows).to_have_count(10)
     best = int(exact[8].argmax())
     expect(rows.nth(1)).to_contain_text(f"{float(exact[8, best]):.4f}")
-    page.get_by_role("grid", name="Heaviest weights").press("ArrowDown")
+    page.get_by_role("grid", name="Largest weights").press("ArrowDown")
     expect(page.get_by_test_id("readout")).to_contain_text("She → nurse")
     page.get_by_test_id("query-4").click()
-    compared = page.get_by_role("grid", name="Pinned tokens compared").get_by_role("row")
+    compared = page.get_by_role("grid", name="Comparison of pinned tokens").get_by_role("row")
     expect(compared.nth(0)).to_contain_text("nurse")
     row = compared.filter(has_text=re.compile("^nurse")).nth(0)
     values = [float(text) for text in re.findall(r"\d\.\d+", row.inner_text())]
     assert values == pytest.approx([float(exact[8, 4]), float(exact[4, 4])], abs=0.006)
     page.get_by_test_id("threshold").focus()
     page.keyboard.press("End")
-    expect(page.get_by_test_id("weights-limits")).to_contain_text("0.9 and more")
+    expect(page.get_by_test_id("weights-limits")).to_contain_text("at least 0.9")

@@ -61,13 +61,13 @@ def test_every_head_is_drawn_and_heads_differ(app: Page, look: str):
     pixels = drawn(app)
     assert all(count > 0 for layer in pixels for count in layer)
     assert len({count for layer in pixels for count in layer}) > 20
-    expect(app.get_by_test_id("model-legend")).to_contain_text("each head to its own largest")
+    expect(app.get_by_test_id("model-legend")).to_contain_text("each thumbnail scaled to its own maximum")
 
 
 def test_pointing_at_a_head_names_it_and_its_largest_weight(app: Page):
     grid(app).hover(position=point(app, 9, 4))
     expect(app.get_by_test_id("readout")).to_have_text(
-        re.compile(r"^head 9\.4 · .+ → .+ 0\.\d\d .*off the first token")
+        re.compile(r"^head 9\.4 · .+ → .+ 0\.\d\d .*without the first token")
     )
     grid(app).hover(position=point(app, 17, 0))
     expect(app.get_by_test_id("readout")).to_contain_text("head 17.0")

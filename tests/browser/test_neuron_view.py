@@ -64,19 +64,19 @@ def test_a_cell_shows_the_models_query_key_and_product(app: Page, trace: attnsco
     for dimension in (0, 21, 46, 63):
         point(app, "product", KEY, dimension)
         expect(readout).to_contain_text(f"dimension {dimension}:")
-        said, pair = readout.inner_text().split(f"dimension {dimension}:")[1].split(" · with ")
+        said, pair = readout.inner_text().split(f"dimension {dimension}:")[1].split(" · pair with ")
         product = q[dimension] * k[dimension]
         *shown, percent = numbers(said)
         expected = [q[dimension], k[dimension], product, product / 8]
         np.testing.assert_allclose(shown, expected, rtol=2e-3, atol=2e-3 * max(1, abs(product)))
         assert percent == pytest.approx(100 * product / float(q @ k), rel=0.05, abs=0.06)
         expect(app.get_by_test_id("neuron-tip")).to_contain_text(f"dimension {dimension}")
-        # The other dimension of the pair, its wavelength, and the pair's sum: base and size are from the config.
+        # Its rotary partner, their wavelength, and the pair's contribution. Base and size are from the config.
         other, first = (dimension + 32) % 64, dimension % 32
         both = product + q[other] * k[other]
-        partner, turn, together, share = numbers(pair.replace("k tokens", "e3 tokens"))
+        partner, together, share, wavelength = numbers(re.sub(r"(?<=\d),(?=\d)", "", pair))
         assert partner == other
-        assert turn == pytest.approx(2 * math.pi * BASE ** (first / 32), rel=0.09)
+        assert wavelength == pytest.approx(2 * math.pi * BASE ** (first / 32), rel=0.09)
         assert together == pytest.approx(float(both) / 8, abs=2e-3 * max(1.0, abs(float(product))))
         assert share == pytest.approx(100 * float(both) / float(q @ k), rel=0.06, abs=0.06)
 
@@ -125,10 +125,10 @@ def test_selecting_another_token_also_selects_it_in_the_head_view(app: Page):
 
 def test_masked_keys_are_marked(app: Page):
     app.get_by_test_id("neuron-query-3").click()
-    expect(app.get_by_test_id("neuron-notes")).to_contain_text("not allowed")
+    expect(app.get_by_test_id("neuron-notes")).to_contain_text("masked")
     point(app, "product", 6, 10)
     expect(app.get_by_test_id("readout")).to_contain_text("masked")
-    expect(app.get_by_test_id("neuron-tip")).to_contain_text("not allowed")
+    expect(app.get_by_test_id("neuron-tip")).to_contain_text("masked")
     expect(app.get_by_test_id("neuron-key-6")).to_have_class(re.compile(r"\bmuted\b"))
 
 
@@ -178,7 +178,7 @@ def test_a_model_without_rope_has_no_wavelengths_and_selects_single_dimensions(p
     page.mouse.down()
     page.mouse.up()
     expect(cells(page)).to_have_attribute("data-marked", "7")
-    expect(page.get_by_test_id("readout")).not_to_contain_text("turn")
+    expect(page.get_by_test_id("readout")).not_to_contain_text("rotary")
 
 
 def test_the_norms_of_value_vectors_and_outputs_match_the_model(app: Page, trace: attnscope.Trace):

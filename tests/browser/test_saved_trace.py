@@ -47,5 +47,5 @@ def test_attention_weights_alone_are_shown_and_the_neuron_view_explains_why_it_i
         assert float(re.findall(r"0\.\d+", shown)[0]) == pytest.approx(float(weights[1, 2, 3].max()), abs=0.01)
         assert re.search(r"rank 1 ·", shown), "how many keys may be looked at is not known"
         expect(page.get_by_test_id("certificate")).to_contain_text("not checked")
-        page.get_by_test_id("neuron-unknown").get_by_role("button", name="Show the weights").click()
-        expect(page.get_by_role("grid", name="Heaviest weights")).to_contain_text("1.2")
+        page.get_by_test_id("neuron-unknown").get_by_role("button", name="Show weights").click()
+        expect(page.get_by_role("grid", name="Largest weights")).to_contain_text("1.2")

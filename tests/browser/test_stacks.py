@@ -94,7 +94,7 @@ def test_the_neurons_of_another_stack_are_those_of_its_last_query(page: Page, se
 def test_the_position_bias_is_a_column_and_part_of_the_score(page: Page, served: str, t5: attnscope.Model) -> None:
     opened(page, served, text=SOURCE, target=TARGET, stack="encoder", layer="0", heads="1", token="q2")
     side = page.get_by_test_id("side-panel")
-    expect(side.get_by_title("What the model adds to the score").first).to_be_visible()
+    expect(side.get_by_title("The bias that the model adds to the score").first).to_be_visible()
     expect(side).to_contain_text("score = q·k + bias")
     scores = t5.trace(SOURCE, target=TARGET).scores(0, 1, stack="encoder", rows=[2])[0]
     best = float(scores.max())
@@ -156,7 +156,7 @@ def test_layers_without_attention_keep_their_number_and_are_skipped_and_an_edite
     chip = page.get_by_test_id("edits")
     expect(chip).to_have_text("2 edits")
     chip.click()
-    listed = page.get_by_role("dialog", name=re.compile("not the original model"))
-    expect(listed).to_contain_text("the edge from “rose” (token 2) to “river” (token 1) in head 3.0 is cut")
-    expect(listed).to_contain_text("head 3.1 is off")
+    listed = page.get_by_role("dialog", name=re.compile("not the model as it is"))
+    expect(listed).to_contain_text("edge from “rose” (token 2) to “river” (token 1) cut in head 3.0")
+    expect(listed).to_contain_text("head 3.1 ablated")
     expect(listed).to_contain_text("edits.CutEdge(layer=3, head=0, query=2, key=1)")

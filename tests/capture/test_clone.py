@@ -15,6 +15,8 @@ from attnscope.capture import prepared
 from attnscope.capture.clone import configs_of, structural_clone
 from attnscope.errors import CancelledError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 
 def state(model: Any) -> dict[str, Any]:
     """Everything about a model that a pass might disturb."""

@@ -26,6 +26,8 @@ from attnscope.edits import (
 )
 from attnscope.errors import InputError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 TOLERANCE = 1e-5
 PATHS = {
     "gpt2": {"decoder": "transformer.h.{}.attn"},

@@ -90,7 +90,7 @@ def test_a_span_without_weight_shares_equally_and_masked_keys_get_none() -> None
     assert row[[1, 2, 7]].tolist() == pytest.approx([0.25, 0.25, 0.0], abs=1e-6) and float(row.sum()) == pytest.approx(
         1
     )
-    with pytest.raises(InputError, match="keys 7–8 are masked for query 4"):
+    with pytest.raises(InputError, match="cannot attend to keys 7–8"):
         model.trace(ids(9), edits=[SetAttention(1, HEAD, 4, [7, 8], 0.5)])
 
 

@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 import attnscope
 from attnscope.errors import DamagedError, InputError, MissingError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture(scope="module")
 def saved(smollm2: attnscope.Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[attnscope.Trace, Path]:

@@ -17,6 +17,9 @@ from attnscope.session import ModelEntry, Session
 from attnscope.testing.fake_model import FakeModel
 from attnscope.widget import AttentionWidget
 from attnscope.widget.requests import Requests
+from attnscope.widget.selection import Selectable
+
+pytestmark = pytest.mark.core
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HOSTILE = "</script><script>alert(1)</script>\x00\u202e"
@@ -60,7 +63,7 @@ def test_a_token_is_named_by_its_word_and_read_as_its_index(trace: attnscope.Tra
     )
     assert widget.token == 1
     with pytest.raises(attnscope.AttnscopeError, match="run a text first"):
-        attnscope.show(FakeModel(), token="nurse")  # pyright: ignore[reportArgumentType]
+        Selectable(None).token("nurse", "")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ export function createSession(source: Source) {
   let shorten: () => void = () => undefined;
   /** What an address names by words, until its trace is there. */
   let named: NamedTokens | null = null;
+  /** Why a name stands for no token, until the page is loaded. */
+  let notFound: string | null = null;
 
   const timeline = createTimeline({
     onStep: (action, before, after) => {
@@ -132,8 +134,10 @@ export function createSession(source: Source) {
     const { token, query, key } = address.named;
     const words = token !== null || query !== null || key !== null;
     named = words ? address.named : null;
+    notFound = null;
     await show(address);
     named = null;
+    if (notFound !== null && !work.failure()?.disconnected) work.setFailure(failureFrom(notFound));
     const selected = state().selection.token;
     if (selected !== null && (words || samePlace(selected, address.token))) setTokenToReveal(selected);
   }
@@ -149,7 +153,7 @@ export function createSession(source: Source) {
       if (text === null) return null;
       const found = tokensNamed(text, trace.tokens[stack[side]] ?? [], name);
       if (!("sentence" in found)) return { side, index: Math.max(...found) };
-      work.setFailure(failureFrom(found.sentence));
+      notFound ??= found.sentence;
       return null;
     };
     const ends = [at(query, "query", "query"), at(key, "key", "key")].filter((one) => one !== null);

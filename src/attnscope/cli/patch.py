@@ -29,7 +29,7 @@ def patch(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Unit to patch: head, position or layer. Default: head for head_output and attention, position for "
+            help="Unit to patch: head, position or layer. Default: head for output and attention, position for "
             "residual and mlp."
         ),
     ] = None,

@@ -14,6 +14,8 @@ from attnscope import Model, edits
 from attnscope.errors import CancelledError, InputError, TooLongError, UnsupportedError
 from attnscope.model.generation.result import Step
 
+pytestmark = pytest.mark.core
+
 PROMPT = tiny_models.ids(12)
 NEW = 10
 TEXT = "The quick, brown fox jumps over the lazy"

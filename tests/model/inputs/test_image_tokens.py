@@ -219,7 +219,7 @@ def test_what_lies_between_image_and_text_is_left_out_with_a_sentence() -> None:
     model = attnscope.Model(hf_model)
     trace = model.trace(given)
     assert list(trace.stacks) == ["decoder", "vision"]
-    assert any("qformer.encoder.layer is neither of the text nor" in one for one in trace.warnings)
+    assert any("qformer.encoder.layer belongs neither to the text nor" in one for one in trace.warnings)
     assert model.check(given).ok
     hf_model.set_attn_implementation("eager")
     with torch.no_grad():

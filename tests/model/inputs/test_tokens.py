@@ -91,9 +91,9 @@ def test_an_input_that_the_model_does_not_take_is_named(minilm: attnscope.Model)
         ({"input_ids": "the cat"}, "must be an array of numbers"),
         ({"input_ids": [[1.0, 2.0]]}, "whole numbers"),
         ({"input_ids": [[[1, 2]]]}, "whole numbers"),
-        ({"input_ids": [[1, 2]], "attention_mask": [[1, 1, 1]]}, "does not fit 2 tokens"),
-        ({"input_ids": [[1, 2]], "attention_mask": [[[[1, 1]] * 3]]}, "does not fit 2 tokens"),
-        ({"input_ids": [[1, 2]], "past_key_values": object()}, "leave out past_key_values"),
+        ({"input_ids": [[1, 2]], "attention_mask": [[1, 1, 1]]}, "does not match the 2 tokens"),
+        ({"input_ids": [[1, 2]], "attention_mask": [[[[1, 1]] * 3]]}, "does not match the 2 tokens"),
+        ({"input_ids": [[1, 2]], "past_key_values": object()}, "Omit past_key_values"),
         ([999_999], "does not exist in this model"),
         ([-1], "does not exist in this model"),
         ("half a pair \ud83e", "surrogate"),
@@ -122,9 +122,7 @@ def test_empty_text_is_no_tokens_for_a_decoder_and_two_for_bert(
 
 
 def test_text_beyond_the_models_positions_is_refused_with_both_numbers(minilm: attnscope.Model) -> None:
-    with pytest.raises(
-        TooLongError, match=r"602 tokens, but this model accepts at most 512\. Shorten it by 90 tokens"
-    ):
+    with pytest.raises(TooLongError, match=r"602 tokens, but this model accepts at most 512\. Shorten it by 90 tokens"):
         minilm.trace("fox " * 600)
 
 

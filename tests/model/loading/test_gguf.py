@@ -15,6 +15,8 @@ from attnscope.model.loading.gguf import read_metadata
 from attnscope.model.loading.packaged import EMBEDDED
 from attnscope.model.loading.pretrained import load_parts
 
+pytestmark = pytest.mark.core
+
 
 def test_smollm2_splits_digits_off_before_anything_else() -> None:
     tokenizer = load_parts("smollm2").tokenizer

@@ -23,6 +23,8 @@ from attnscope.errors import DamagedError, InputError, MissingError, Unreachable
 from attnscope.model.loading import hub
 from attnscope.model.loading.pretrained import load_parts
 
+pytestmark = pytest.mark.core
+
 WORDS = ["[PAD]", "[UNK]", "the", "quick", "brown", "fox"]
 SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 40}
 BERT = transformers.BertConfig(**SMALL, intermediate_size=64)
@@ -126,9 +128,9 @@ def test_the_dtype_is_the_checkpoints_own_unless_another_is_asked_for(tmp_path: 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"dtype": "int8"}, "'int8' is no dtype for a model"),
-        ({"dtype": "flaot32"}, "'flaot32' is no dtype for a model"),
-        ({"device": "toaster"}, "cannot be put on the device 'toaster'"),
+        ({"dtype": "int8"}, "must be a floating-point dtype .*; got 'int8'"),
+        ({"dtype": "flaot32"}, "must be a floating-point dtype .*; got 'flaot32'"),
+        ({"device": "toaster"}, "cannot be moved to the device 'toaster'"),
     ],
 )
 def test_a_bad_dtype_or_device_is_one_sentence(llama: Path, options: dict[str, str], sentence: str) -> None:
@@ -161,8 +163,8 @@ def write(text: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("file", "harm", "error", "sentence"),
     [
-        ("model.safetensors", truncate, DamagedError, r"model\.safetensors' is damaged or cut short"),
-        ("model.safetensors", garble, DamagedError, r"model\.safetensors' is damaged or cut short"),
+        ("model.safetensors", truncate, DamagedError, r"model\.safetensors' is damaged or truncated"),
+        ("model.safetensors", garble, DamagedError, r"model\.safetensors' is damaged or truncated"),
         ("model.safetensors", Path.unlink, MissingError, "has a config.json but no weights"),
         ("config.json", truncate, DamagedError, r"config\.json' is damaged: it is not JSON"),
         ("config.json", garble, DamagedError, r"config\.json' is damaged: it is not JSON"),
@@ -202,7 +204,7 @@ def test_a_missing_shard_is_named(llama: Path) -> None:
     save_file({names[0]: weights[names[0]]}, llama / "one.safetensors", {"format": "pt"})
     index = {"weight_map": {name: "one.safetensors" if name == names[0] else "two.safetensors" for name in names}}
     (llama / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(MissingError, match=r"lacks 'two\.safetensors', which its index names"):
+    with pytest.raises(MissingError, match=r"'two\.safetensors' is missing from the directory"):
         load_parts(llama)
 
 
@@ -231,7 +233,7 @@ def test_code_in_a_checkpoint_needs_to_be_asked_for(llama: Path, tmp_path: Path)
     (llama / "own.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
     auto_map = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
     edit_config(llama, model_type="zebra", architectures=["Zebra"], auto_map=auto_map)
-    with pytest.raises(InputError, match="contains its own Python code. If you trust"):
+    with pytest.raises(InputError, match=r"contains its own Python code\. If you trust"):
         load_parts(llama)
     assert not (tmp_path / "ran").exists()
 
@@ -254,7 +256,7 @@ def test_a_tokenizer_can_come_from_elsewhere(llama: Path, tmp_path: Path) -> Non
     ("source", "error", "sentence"),
     [
         ("smolm2", MissingError, r"model 'smolm2' does not exist. Did you mean 'smollm2'\?"),
-        ("./nowhere", MissingError, r"no directory './nowhere'"),
+        ("./nowhere", MissingError, r"directory './nowhere' does not exist"),
         ("nowhere.gguf", MissingError, r"no file 'nowhere\.gguf'"),
         ("", InputError, "name of the model is empty"),
         (None, InputError, "a hub id; got NoneType"),

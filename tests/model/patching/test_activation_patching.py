@@ -12,6 +12,8 @@ from transformers.masking_utils import eager_mask
 import attnscope
 from attnscope.errors import CancelledError, InputError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 CLEAN = tiny_models.ids(10)
 CORRUPTED = [*CLEAN[:3], 20, 21, *CLEAN[5:]]
 ANSWER, FOIL = 5, 7

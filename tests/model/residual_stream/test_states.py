@@ -12,6 +12,8 @@ import attnscope
 from attnscope import edits
 from attnscope.errors import InputError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 IDS = tiny_models.ids(12)
 ATTRIBUTED = ("gpt2", "llama", "gemma2", "gpt_neox", "opt", "olmo2", "qwen3", "deepseek_v3")
 ANSWER, FOIL = 5, 7
@@ -140,7 +142,7 @@ def test_a_model_outside_the_interface_is_refused_with_a_sentence():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"answer": 99}, "tokens 0 to 98"),
+        ({"answer": 99}, "ids are 0 to 98"),
         ({"answer": " Paris"}, "no tokenizer"),
         ({"foil": 3}, "pass both"),
         ({"answer": 5, "position": 12}, "from 0 to 11"),
