@@ -65,7 +65,9 @@ def test_a_template_may_change_contents_and_says_so_where_it_takes_no_parts(smol
         ("assistant", "assistant: A\n"),
     ]
     tokenizer.chat_template = tokenizer.chat_template.replace(" | upper", "")
-    with pytest.raises(InputError, match="content of message 0 is a list of parts, which this chat template does not support"):
+    with pytest.raises(
+        InputError, match="content of message 0 is a list of parts, which this chat template does not support"
+    ):
         model.trace([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
 
 

@@ -271,7 +271,9 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypa
 def test_an_unknown_name_gets_the_nearest_one() -> None:
     with pytest.raises(MissingError, match=r"embedded model 'smolm2' does not exist. Did you mean 'smollm2'\?"):
         ensure("smolm2")
-    with pytest.raises(MissingError, match=r"embedded model 'zebra' does not exist. Available models: smollm2, minilm, rxnmapper\."):
+    with pytest.raises(
+        MissingError, match=r"embedded model 'zebra' does not exist. Available models: smollm2, minilm, rxnmapper\."
+    ):
         ensure("zebra")
 
 
