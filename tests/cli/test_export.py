@@ -17,4 +17,4 @@ def test_export_prints_the_size_and_takes_a_model_or_a_saved_trace(tmp_path):
     assert run_attnscope("export", str(trace), "-o", str(again)).returncode == 0
     assert again.stat().st_size > page.stat().st_size
     said = one_sentence(run_attnscope("export", str(trace), "-o", str(again), "--max-mb", "0.1"))
-    assert "0 MB are written" in said
+    assert "the limit is 0 MB" in said
