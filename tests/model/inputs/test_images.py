@@ -152,7 +152,7 @@ def test_text_arguments_raise_with_an_image() -> None:
         with pytest.raises(InputError, match="works only with a text, not with an image"):
             model.trace(random_photo(), **option)
     for given in ([5, 6], None, {"input_ids": [[5, 6]]}):
-        with pytest.raises(InputError, match="reads images only, not text. Pass a PIL image"):
+        with pytest.raises(InputError, match=r"reads images only, not text\. Pass a PIL image"):
             model.trace(given)  # pyright: ignore[reportCallIssue, reportArgumentType]
     with pytest.raises(InputError, match=r"fails on these inputs .*40"):
         model.trace({"pixel_values": torch.zeros(1, 3, 40, 40)})
