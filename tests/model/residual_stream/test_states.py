@@ -163,7 +163,7 @@ def test_a_trace_of_another_model_raises():
     for asked in (lambda model: model.states(trace), lambda model: model.patch(trace, trace)):
         with pytest.raises(InputError, match="other weights"):
             asked(model_of("llama"))
-    with pytest.raises(InputError, match="number of tokens"):
+    with pytest.raises(InputError, match="whole number of at least 0"):
         model_of("gpt2").states(trace).lens("all")
 
 
