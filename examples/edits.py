@@ -1,4 +1,4 @@
-"""One edit of each kind on SmolLM2 and its effect: the numbers in docs/edits.md.
+"""One edit of each kind on SmolLM2 and its effect: the numbers in docs/how-to/edits.md.
 
 python examples/edits.py
 """

@@ -1,4 +1,4 @@
-"""Where SmolLM2 stores which country the prompt asks about: the figure in docs/patching.md.
+"""Where SmolLM2 stores which country the prompt asks about: the figure in docs/how-to/patching.md.
 
 python examples/patching.py docs/images/patching.png
 """

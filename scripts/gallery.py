@@ -1,8 +1,7 @@
-"""The gallery: scenes of the interface on real input, drawn in Chromium, kept as small pictures.
+"""Make the gallery: small screenshots of the interface on real input, taken in Chromium.
 
-`frontend/gallery/scenes.json` names each scene: an input, the address (URL hash) of what is shown, a theme, a width. The
-pictures beside it are what docs/gallery.md shows and what a test compares new drawings with. `make gallery` draws them
-anew; look at them before they are committed.
+`frontend/gallery/scenes.json` defines each scene: an input, an address (the URL hash), a theme and a width. docs/gallery.md shows
+the screenshots, and a test compares new ones with them. `make gallery` takes them again; look at them before you commit them.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ HEIGHT = 780
 COLORS = 128
 PATIENCE_MS = 90_000
 SAMPLED = (60, 40)
-"""Pictures are compared as this many blocks: fonts differ a little between machines, shapes do not."""
+"""Screenshots are compared after averaging over this many blocks: fonts differ slightly between machines, shapes don't."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture of the gallery. `input` is a model with a text, or the name of a trace made here."""
+    """One screenshot of the gallery. `input` is a model with a text, or the name of a trace that this script makes."""
 
     name: str
     title: str
@@ -48,10 +47,10 @@ class Scene:
     address: str
     theme: str = "light"
     width: int = 1300
-    picture: Path = field(init=False)
+    screenshot: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "picture", PICTURES / f"{self.name}.png")
+        object.__setattr__(self, "screenshot", PICTURES / f"{self.name}.png")
 
 
 def scenes() -> list[Scene]:
@@ -61,20 +60,20 @@ def scenes() -> list[Scene]:
 
 @contextmanager
 def shown(wanted: list[Scene], models: Mapping[str, Model]) -> Generator[dict[str, str]]:
-    """Serves the traces of the scenes on loopback; gives the URL of each scene by its name."""
+    """Serve the traces of the scenes on loopback. Yields the URL of each scene, by its name."""
     from attnscope.session import Limits, Session
 
-    held = {scene.name: _held(scene, models) for scene in wanted}
-    with served(Session(traces=held.values(), limits=Limits(trace_bytes=4 * 2**30))) as url:
+    stored = {scene.name: _stored_trace(scene, models) for scene in wanted}
+    with served(Session(traces=stored.values(), limits=Limits(trace_bytes=4 * 2**30))) as url:
         yield {
-            scene.name: f"{url}#trace={quote(held[scene.name].trace.id)}&theme={scene.theme}&{scene.address}"
+            scene.name: f"{url}#trace={quote(stored[scene.name].trace.id)}&theme={scene.theme}&{scene.address}"
             for scene in wanted
         }
 
 
 @contextmanager
 def served(session: Session) -> Generator[str]:
-    """Serves a session on loopback from a thread; gives its address, token included."""
+    """Serve a session on loopback from a thread. Yields its address, including the token."""
     from attnscope.server.address import listen
     from attnscope.server.serve import LocalServer
 
@@ -93,7 +92,7 @@ def served(session: Session) -> Generator[str]:
 
 
 def draw(scene: Scene, url: str, browser: Browser) -> Image.Image:
-    """The scene as Chromium draws it, once nothing in it changes any more."""
+    """Take a screenshot of the scene once it no longer changes."""
     context = browser.new_context(
         viewport={"width": scene.width, "height": HEIGHT}, reduced_motion="reduce", color_scheme="light"
     )
@@ -111,45 +110,45 @@ def draw(scene: Scene, url: str, browser: Browser) -> Image.Image:
                 break
             before = now
         else:
-            raise RuntimeError(f"The scene {scene.name!r} did not come to rest within 15 seconds.")
+            raise RuntimeError(f"The scene {scene.name!r} was still changing after 15 seconds.")
         return Image.open(io.BytesIO(before)).convert("RGB")
     finally:
         context.close()
 
 
-def saved(picture: Image.Image, path: Path) -> None:
-    """Writes a picture with few colors, so that it stays small."""
+def save(screenshot: Image.Image, path: Path) -> None:
+    """Save a screenshot with few colors, so that the file is small."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    screenshot.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def difference(one: Image.Image, other: Image.Image) -> tuple[float, float]:
-    """Mean and largest difference between two pictures over blocks, as shares of black to white."""
+    """The mean and the largest difference between the blocks of two screenshots, as fractions of black to white."""
     if one.size != other.size:
         return 1.0, 1.0
-    blocks = [picture.convert("RGB").resize(SAMPLED, Image.Resampling.BOX) for picture in (one, other)]
+    blocks = [screenshot.convert("RGB").resize(SAMPLED, Image.Resampling.BOX) for screenshot in (one, other)]
     apart = ImageChops.difference(*blocks).convert("L").tobytes()
     return sum(apart) / len(apart) / 255, max(apart) / 255
 
 
-def _held(scene: Scene, models: Mapping[str, Model]) -> StoredTrace:
+def _stored_trace(scene: Scene, models: Mapping[str, Model]) -> StoredTrace:
     from attnscope.session import InputText, StoredTrace
 
-    given = scene.input
-    if "made" in given:
-        trace = _MADE[given["made"]]()
+    fields = scene.input
+    if "made" in fields:
+        trace = _MADE[fields["made"]]()
         return (
             StoredTrace.without_model(trace)
             if trace.provenance.get("text")
             else StoredTrace(trace, None, InputText(""))
         )
-    text = given["text"] * given.get("repeat", 1)
-    pair = given.get("pair")
-    return StoredTrace(models[given["model"]].trace(text, pair), None, InputText(text, pair))
+    text = fields["text"] * fields.get("repeat", 1)
+    pair = fields.get("pair")
+    return StoredTrace(models[fields["model"]].trace(text, pair), None, InputText(text, pair))
 
 
 def _cross() -> Trace:
-    """An alignment as a translation model has it, sharper from layer to layer, and what its two sides may look like."""
+    """A synthetic alignment as in a translation model: cross-attention that is sharper in later layers, and both other stacks."""
     import torch
 
     source = ["Das", "Haus", ",", "das", "Jack", "gebaut", "hat", ",", "steht", "am", "Fluss", "."]
@@ -171,7 +170,7 @@ def _cross() -> Trace:
 
 
 def hybrid(edits: Sequence[Mapping[str, Any]] = ()) -> Trace:
-    """A decoder of which every fourth layer has attention, as in hybrids of state-space and attention layers."""
+    """A synthetic decoder with attention in every fourth layer, as in hybrids of state-space and attention layers."""
     import torch
 
     words = [
@@ -202,7 +201,7 @@ def hybrid(edits: Sequence[Mapping[str, Any]] = ()) -> Trace:
 
 
 def _sharpening(scores: Any, layers: int, heads: int) -> dict[str, Any]:
-    """Records of layers whose heads look where the scores say, sharper from head to head and layer to layer."""
+    """Layers with the softmax of these scores as attention, sharper with each head and each layer."""
     import torch
 
     from attnscope.attention import WeightsRecord
@@ -248,7 +247,7 @@ def _one_head() -> Trace:
 
 
 def _many_heads() -> Trace:
-    """A Llama of 32 layers with 32 heads whose weights are random: breadth, not meaning."""
+    """A Llama with 32 layers of 32 heads and random weights: it shows size, not meaning."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -271,14 +270,14 @@ _MADE = {"cross": _cross, "hybrid": hybrid, "one-head": _one_head, "many-heads":
 
 
 def main() -> int:
-    """Draws the pictures anew (all, or those that are named) and writes docs/gallery.md. Returns the exit status."""
-    parser = argparse.ArgumentParser(description="Draws the pictures of the gallery anew.")
-    parser.add_argument("names", nargs="*", help="scenes to draw; all if none is named")
+    """Take the screenshots again (all, or the named ones) and write docs/gallery.md. Returns the exit status."""
+    parser = argparse.ArgumentParser(description="Take the screenshots of the gallery again.")
+    parser.add_argument("names", nargs="*", help="scenes to draw; all by default")
     names = parser.parse_args().names
     known = scenes()
-    strangers = sorted({*names} - {scene.name for scene in known})
-    if strangers:
-        print(f"There is no scene {strangers[0]!r}; there are {', '.join(s.name for s in known)}.", file=sys.stderr)
+    unknown = sorted({*names} - {scene.name for scene in known})
+    if unknown:
+        print(f"Unknown scene {unknown[0]!r}. Scenes: {', '.join(s.name for s in known)}.", file=sys.stderr)
         return 2
     import chromium
     from playwright.sync_api import sync_playwright
@@ -294,8 +293,8 @@ def main() -> int:
     with shown(wanted, models) as urls, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         for scene in wanted:
-            saved(draw(scene, urls[scene.name], browser), scene.picture)
-            print(f"{scene.name}: {scene.picture.stat().st_size / 1024:.0f} KB")
+            save(draw(scene, urls[scene.name], browser), scene.screenshot)
+            print(f"{scene.name}: {scene.screenshot.stat().st_size / 1024:.0f} KB")
         browser.close()
     PAGE.write_text(_page(known), encoding="utf-8")
     return 0
@@ -303,11 +302,11 @@ def main() -> int:
 
 def _page(all_scenes: list[Scene]) -> str:
     head = (
-        "# Gallery\n\nScenes of the interface on real input, drawn in Chromium by `make gallery`; a test draws them "
-        "again and\ncompares. Models are SmolLM2-135M and MiniLM-L6, but for four shapes made for the purpose.\n"
+        "# Gallery\n\nScreenshots of the interface on real input, taken in Chromium by `make gallery`. A test takes them "
+        "again and\ncompares. The models are SmolLM2-135M and MiniLM-L6, except in four synthetic scenes.\n"
     )
     return head + "".join(
-        f"\n## {scene.title}\n\n![{scene.title}](../{scene.picture.relative_to(ROOT).as_posix()})\n"
+        f"\n## {scene.title}\n\n![{scene.title}](../{scene.screenshot.relative_to(ROOT).as_posix()})\n"
         for scene in all_scenes
     )
 

@@ -1,10 +1,7 @@
-"""Makes a clone ready to use.
+"""Set up a clone: `setup.py app` for the app, `tools` for the checks of the sources, `all` for the tests as well.
 
-`setup.py app` for the app, `docs` for the documentation site, `tools` for checks of the sources, `all` for the tests too.
-
-Every step can be interrupted and is then done again by the next run; a finished one is found by its stamp in
-`.venv/.setup/`, where the logs are too. Nothing outside the clone is touched, apart from the models in the user's cache
-and, on Debian and where that is allowed, Chromium from apt-get.
+You can interrupt any step; the next run repeats it. A finished step leaves a stamp in `.venv/.setup/`, beside the logs. Nothing
+outside the clone is changed, apart from the models in the user's cache and, on Debian and if permitted, Chromium from apt-get.
 """
 
 from __future__ import annotations
@@ -16,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-if sys.version_info < (3, 11):  # noqa: UP036  (a sentence, instead of a syntax error from what follows)
+if sys.version_info < (3, 11):  # noqa: UP036  (a clear message, instead of a syntax error below)
     for _name in ("python3.14", "python3.13", "python3.12", "python3.11"):
         _newer = shutil.which(_name)
         if _newer:
             os.execv(_newer, [_newer, *sys.argv])  # noqa: S606
     _old = sys.version.split()[0]
-    sys.exit(f"attnscope needs Python 3.11 or newer; {sys.executable} is {_old}. `make PYTHON=…` takes another.")
+    sys.exit(f"attnscope needs Python 3.11 or newer; {sys.executable} is {_old}. Choose another with `make PYTHON=…`.")
 
 import tomllib
 
@@ -42,7 +39,7 @@ MODELS = {"smollm2": "SmolLM2-135M, a decoder (93 MB)", "minilm": "MiniLM-L6, an
 
 
 def environment(steps: Steps) -> None:
-    """A virtual environment in this folder. Where pip was stopped half-way it is made anew."""
+    """Create a virtual environment in this folder. It is recreated if a pip installation was interrupted."""
     usable = _works("-m", "pip", "--version") and not INSTALLING.exists()
     if not usable:
         (STAMPS / "environment").unlink(missing_ok=True)
@@ -52,8 +49,8 @@ def environment(steps: Steps) -> None:
             return
         if not _works("-c", "import ensurepip, venv", python=Path(sys.executable)):
             raise StepError(
-                f"{sys.executable} cannot make virtual environments: its module ensurepip is missing. On Debian, "
-                "`apt-get install python3-venv` brings it; `make PYTHON=…` takes another Python."
+                f"{sys.executable} cannot create virtual environments: its module ensurepip is missing. On Debian, install "
+                "it with `apt-get install python3-venv`, or choose another Python with `make PYTHON=…`."
             )
         shutil.rmtree(VENV, ignore_errors=True)
         steps.run([sys.executable, "-m", "venv", str(VENV)], log="environment", cwd=ROOT)
@@ -63,15 +60,15 @@ def environment(steps: Steps) -> None:
 
 
 def runtime(steps: Steps) -> None:
-    """What attnscope imports, what builds it, and Node for the front end."""
+    """Install attnscope's dependencies, its build dependencies, and Node for the front end."""
     project = _project()
     node = [name for name in project["project"]["optional-dependencies"]["dev"] if name.startswith(NODE)]
     wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"], *node]
-    _packages(steps, "runtime", "PyTorch, transformers and what else the app runs on", wanted)
+    _packages(steps, "runtime", "PyTorch, transformers and other dependencies", wanted)
 
 
 def tools(steps: Steps) -> None:
-    """What the tests and checks use."""
+    """Install the tools for tests and checks."""
     _packages(steps, "tools", "Tools for tests and checks", _project()["project"]["optional-dependencies"]["dev"])
 
 
@@ -83,20 +80,20 @@ def documentation(steps: Steps) -> None:
 
 
 def frontend(steps: Steps) -> None:
-    """The bundle inside the Python package."""
+    """Build the front end into the Python package."""
     command = [str(PYTHON), "scripts/bundle.py", "build"]
     steps.do("Front end", lambda: steps.run(command, log="frontend", cwd=ROOT), done=bundle.is_fresh(ROOT))
 
 
 def editable(steps: Steps) -> None:
-    """attnscope itself, installed so that a change of its sources takes effect at once."""
+    """Install attnscope itself in editable mode, so that changes of its sources take effect at once."""
     command = ["install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
     key = f"{ROOT} {PROJECT.read_text(encoding='utf-8')}"
     steps.do_once("attnscope", key, "attnscope itself", lambda: _pip(steps, "attnscope", command))
 
 
 def browser(steps: Steps) -> None:
-    """Chromium, where the machine has none and apt-get may bring it."""
+    """Install Chromium with apt-get, if it is missing and we have the permission."""
 
     def install() -> None:
         commands = chromium.commands_to_install()
@@ -109,13 +106,13 @@ def browser(steps: Steps) -> None:
 
 
 def models(steps: Steps) -> None:
-    """The two real models of the demo and the tests, in the user's cache folder."""
+    """Download the two models of the demo and the tests to the user's cache folder."""
     _models(steps, MODELS)
 
 
 def reactions(steps: Steps) -> None:
-    """A third real model, which only the tests and an example want."""
-    _models(steps, {"rxnmapper": "RXNMapper, an encoder of reactions (3 MB)"})
+    """Download a third model, which only the tests and one example need."""
+    _models(steps, {"rxnmapper": "RXNMapper, an encoder for chemical reactions (3 MB)"})
 
 
 def _models(steps: Steps, wanted: dict[str, str]) -> None:
@@ -127,7 +124,9 @@ def _models(steps: Steps, wanted: dict[str, str]) -> None:
 
         def work(command: Sequence[str] = get) -> None:
             if subprocess.run(command, cwd=ROOT).returncode:  # it shows its own progress
-                raise StepError("That model could not be had; see above. Give the same make command again to go on.")
+                raise StepError(
+                    "The model could not be downloaded; see above. Run the same make command again to retry."
+                )
 
         steps.do(title, work, done=ready)
 
@@ -171,7 +170,7 @@ def _project() -> dict[str, dict[str, dict[str, list[str]]]]:
 
 
 def main() -> int:
-    """Runs the steps of one profile. Returns the exit status."""
+    """Run the steps of one profile. Returns the exit status."""
     profile = sys.argv[1] if len(sys.argv) == 2 else ""
     if profile not in PROFILES:
         print(f"usage: setup.py {{{','.join(PROFILES)}}}", file=sys.stderr)
@@ -184,7 +183,7 @@ def main() -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. Give the same make command again: it goes on from here.", file=sys.stderr)
+        print("\nStopped. Run the same make command again to continue from here.", file=sys.stderr)
         return 130
     return 0
 

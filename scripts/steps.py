@@ -1,4 +1,4 @@
-"""The steps of a set-up: a line for each, output in a log, and a stamp so that a finished step is not done again."""
+"""The steps of the setup. Each prints a line, writes its output to a log, and leaves a stamp so that it is not repeated."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ LINES_SHOWN = 25
 
 
 class StepError(Exception):
-    """A step cannot be done; the message says why and what to do."""
+    """A step failed. The message says why and what to do."""
 
 
 class Steps:
-    """Steps that share a folder for stamps and logs. It may vanish at any time: every step can be done again."""
+    """Steps that share a folder for stamps and logs. The folder can be deleted at any time: all steps can be repeated."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder = folder
         self.count = count
         self.number = 0
         self.worked = False
-        self._said_at = 0.0
+        self._printed_at = 0.0
 
     def do(self, title: str, work: Callable[[], None], *, done: bool) -> None:
-        """Does one step, unless it is `done` already."""
+        """Run one step, unless it is already `done`."""
         self.number += 1
         if done:
             return
         self.worked = True
         begun = time.monotonic()
-        self._say(f"{title} …")
+        self._print(f"{title} …")
         work()
-        self._say(f"{title}: done in {_duration(time.monotonic() - begun)}")
+        self._print(f"{title}: done in {_duration(time.monotonic() - begun)}")
 
     def do_once(self, name: str, key: str, title: str, work: Callable[[], None]) -> None:
-        """Does a step unless it was finished for the same `key`, a text that holds all that its result depends on."""
+        """Run a step unless it already finished with the same `key`, a string with everything that its result depends on."""
         digest = hashlib.sha256(key.encode()).hexdigest()
         stamp = self.folder / name
         self.do(title, work, done=stamp.is_file() and stamp.read_text() == digest)
@@ -51,11 +51,11 @@ class Steps:
         stamp.write_text(digest)
 
     def run(self, command: Sequence[str], *, log: str, cwd: Path, env: Mapping[str, str] | None = None) -> None:
-        """Runs a command with its output in a log, showing its newest line. Raises StepError with the output's end."""
+        """Run a command, log its output and show the latest line. Raises StepError with the end of the output if it fails."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{log}.log"
         shown: deque[str] = deque(maxlen=LINES_SHOWN)
-        begun = self._said_at = time.monotonic()
+        begun = self._printed_at = time.monotonic()
         with (
             path.open("a", encoding="utf-8") as file,
             subprocess.Popen(
@@ -87,19 +87,19 @@ class Steps:
         if process.returncode:
             raise StepError(
                 f"{''.join(shown).rstrip()}\n\n`{' '.join(command)[:100]}` failed with exit status "
-                f"{process.returncode}. Its whole output is in {path}. Once that is mended, "
-                "give the same make command again."
+                f"{process.returncode}. The complete output is in {path}. Fix the problem, then "
+                "run the same make command again."
             )
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         print(f"[{self.number}/{self.count}] {text}{_clear()}", flush=True)
 
     def _show_progress(self, line: str, seconds: float) -> None:
         text = f"      {line.strip()[:80]} ({_duration(seconds)})"
         if sys.stdout.isatty():
             print(f"{text}{_clear()}", end="\r", flush=True)
-        elif time.monotonic() - self._said_at >= QUIET_SECONDS:
-            self._said_at = time.monotonic()
+        elif time.monotonic() - self._printed_at >= QUIET_SECONDS:
+            self._printed_at = time.monotonic()
             print(text, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/reference/models.md: every model type of transformers, built, traced, certified (package `breadth`)."""
+"""Write docs/reference/models.md: build, trace and certify every model type of transformers (see the package `breadth`)."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from breadth.pool import outcomes
 
 ROOT = Path(__file__).resolve().parent.parent
 DONE = ROOT / ".test-output" / "models.jsonl"
-"""Rows as they are done, so that a run that was stopped goes on where it was."""
+"""The finished rows, so that an interrupted run can continue."""
 
 
 def main() -> int:
-    """Tries the types that are not done yet and writes the table; returns 1 where one is wrong or failed."""
+    """Try the remaining types and write the table. Returns 1 if any type is wrong or failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("types", nargs="*", help="only these, into the table on file; all of them if none is named")
-    parser.add_argument("--fresh", action="store_true", help="forget what an earlier run has done")
-    parser.add_argument("--workers", type=int, default=2, help="processes at a time")
-    given = parser.parse_args()
+    parser.add_argument("types", nargs="*", help="types to try and update in the existing table; all by default")
+    parser.add_argument("--fresh", action="store_true", help="discard the rows of an interrupted run")
+    parser.add_argument("--workers", type=int, default=2, help="number of processes")
+    options = parser.parse_args()
     every = sorted(transformers.CONFIG_MAPPING.keys(), key=str.lower)
-    unknown = sorted(set(given.types) - set(every))
+    unknown = sorted(set(options.types) - set(every))
     if unknown:
-        parser.error(f"transformers {transformers.__version__} has no type {', '.join(unknown)}")
-    if given.types:
+        parser.error(f"transformers {transformers.__version__} does not have the type {', '.join(unknown)}")
+    if options.types:
         rows = {row["type"]: row for row in page.load()["types"]} if page.JSON.is_file() else {}
-        rows |= {row["type"]: row for row in _tried(given.types, given.workers)}
+        rows |= {row["type"]: row for row in _tried(options.types, options.workers)}
     else:
-        rows = {} if given.fresh else _done()
-        rows |= {row["type"]: row for row in _kept([one for one in every if one not in rows], given.workers)}
+        rows = {} if options.fresh else _done()
+        rows |= {row["type"]: row for row in _kept([one for one in every if one not in rows], options.workers)}
     page.write([rows[one] for one in every if one in rows], transformers.__version__)
     print(page.summary(list(rows.values()), transformers.__version__))
     return int(any(row["status"] in ("wrong", "failed") for row in rows.values()))
@@ -70,7 +70,7 @@ def _done() -> dict[str, dict[str, Any]]:
 
 
 def _stamp() -> str:
-    """What an outcome depends on: transformers, our own code, and the builder."""
+    """A hash of everything that an outcome depends on: transformers, attnscope's code, and the builder."""
     digest = hashlib.sha256(transformers.__version__.encode())
     for folder in ("src/attnscope", "scripts/breadth"):
         for path in sorted((ROOT / folder).rglob("*.py")):

@@ -1,4 +1,4 @@
-"""Looks through the committed files for what never belongs there: paths of one machine, big files, built things."""
+"""Check the committed files for things that don't belong there: machine-specific paths, large files, build output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LARGEST = 1_000_000
 BUILT = re.compile(r"(^|/)(node_modules|dist|__pycache__|\.venv)/|^src/attnscope/static/|\.(whl|gguf|safetensors|pyc)$")
 MACHINE = [
     ("a home directory", re.compile(rb"(?<![\w.])/(?:home|Users|root)/[\w.-]+/?")),
-    ("a path of one machine", re.compile(rb"(?<![\w./])/(?:work|tmp|opt|mnt|srv)/[\w.-]+/[\w./-]+")),
+    ("a machine-specific path", re.compile(rb"(?<![\w./])/(?:work|tmp|opt|mnt|srv)/[\w.-]+/[\w./-]+")),
     ("a package host other than the public one", re.compile(rb'"resolved": "https?://(?!registry\.npmjs\.org/)[^"]*')),
 ]
 ALLOWED_BUILT = re.compile(r"^tests/golden/")
@@ -27,24 +27,24 @@ def committed() -> list[str]:
 
 
 def faults(name: str) -> Iterator[str]:
-    """What is wrong with one file, a sentence each."""
+    """The problems of one file, as sentences."""
     content = (ROOT / name).read_bytes()
     if len(content) > LARGEST:
-        yield f"{name} has {len(content):,} bytes; the most a committed file may have is {LARGEST:,}."
+        yield f"{name} has {len(content):,} bytes; committed files may have at most {LARGEST:,}."
     if BUILT.search(name) and not ALLOWED_BUILT.search(name):
-        yield f"{name} looks like something built or downloaded; add it to .gitignore instead."
+        yield f"{name} looks like a built or downloaded file; add it to .gitignore instead."
     if b"\0" in content:
         return
     for number, line in enumerate(content.splitlines(), start=1):
         for what, pattern in MACHINE:
             if found := pattern.search(line):
-                yield f"{name}:{number} names {what}: {found.group().decode(errors='replace')}"
+                yield f"{name}:{number} contains {what}: {found.group().decode(errors='replace')}"
 
 
 def main() -> int:
-    """Prints every fault found; returns 1 where there is one."""
+    """Print all problems. Returns 1 if there are any."""
     found = [fault for name in committed() for fault in faults(name)]
-    print("\n".join(found) or "Tidy: no machine paths, no big files, nothing built.")
+    print("\n".join(found) or "Tidy: no machine-specific paths, no large files, no build output.")
     return 1 if found else 0
 
 

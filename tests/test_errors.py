@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 import attnscope
 from attnscope import errors
+
+pytestmark = pytest.mark.core
 
 
 def test_errors_derive_from_matching_built_in_exceptions() -> None:

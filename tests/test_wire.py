@@ -13,6 +13,8 @@ import pytest
 from attnscope.errors import DamagedError, InputError
 from attnscope.wire import Message, decode, encode, frame, message_from_fields
 
+pytestmark = pytest.mark.core
+
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.safetensors"))
 

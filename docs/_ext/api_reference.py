@@ -18,14 +18,14 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
 MODULES = (
+    "attnscope.errors",
     "attnscope",
     "attnscope.analysis",
     "attnscope.bertviz",
     "attnscope.edits",
-    "attnscope.errors",
     "attnscope.testing",
 )
-"""The modules that have a page, each named like the module."""
+"""The modules that have a page, each named like the module. What several of them offer is documented on the first one's."""
 
 
 def public_names(module: str) -> list[str]:
@@ -41,7 +41,7 @@ def public_names(module: str) -> list[str]:
 def public_places() -> dict[str, str]:
     """The documented name of every public object, by where it is defined: {"attnscope.model.model.Model": "attnscope.Model"}."""
     places: dict[str, str] = {}
-    for module in reversed(MODULES):  # the shortest name comes last and is kept
+    for module in reversed(MODULES):
         for name in public_names(module):
             value = getattr(import_module(module), name)
             if isinstance(value, type) or callable(value):
@@ -81,7 +81,7 @@ def _page(module: str) -> Iterator[str]:
         yield from (f".. currentmodule:: {module}", "")
         yield from (".. autosummary::", "   :nosignatures:", "", *(f"   {name}" for name in names), "")
         for name in names:
-            yield from _entry(title, name)
+            yield from _entry(module, title, name)
 
 
 def _modules(module: str, names: list[str]) -> Iterator[str]:
@@ -94,11 +94,15 @@ def _modules(module: str, names: list[str]) -> Iterator[str]:
             yield from (f".. automodule:: {full}", "   :members:", "   :imported-members:", "")
 
 
-def _entry(title: str, name: str) -> Iterator[str]:
-    directive = {"Classes": "autoclass", "Functions": "autofunction", "Errors": "autoexception", "Data": "autodata"}[
-        title
-    ]
-    yield f".. {directive}:: {name}"
+def _entry(module: str, title: str, name: str) -> Iterator[str]:
+    kind = {"Classes": "class", "Functions": "function", "Errors": "exception", "Data": "data"}[title]
+    value = getattr(import_module(module), name)
+    place = public_places().get(f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}")
+    if place not in (None, f"{module}.{name}"):
+        yield from (f".. py:{kind}:: {name}{'()' if kind == 'function' else ''}", "")
+        yield from (f"   The same as :py:obj:`{place}`.", "")
+        return
+    yield f".. auto{kind}:: {name}"
     if title in ("Classes", "Errors"):
         yield "   :members:"
     if title == "Classes":

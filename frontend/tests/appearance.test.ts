@@ -54,7 +54,7 @@ interface Cases {
   };
   readonly faces: readonly [text: string, face: string][];
   readonly edits: readonly { readonly edit: Edit; readonly words: string }[];
-  readonly sentences: readonly { readonly edits: readonly Edit[]; readonly picture: string | null }[];
+  readonly sentences: readonly { readonly edits: readonly Edit[]; readonly svg: string | null }[];
   readonly different: {
     readonly [name in "joined_emoji" | "unassigned" | "leading_space" | "caption"]: {
       readonly text: string;
@@ -143,7 +143,7 @@ describe("words", () => {
   });
 
   it("say several edits in one sentence", () => {
-    for (const { edits: made, picture } of CASES.sentences) expect(editNote(made)).toBe(picture);
+    for (const { edits, svg } of CASES.sentences) expect(editNote(edits)).toBe(svg);
   });
 
   it("have a case for every kind of edit", () => {

@@ -58,6 +58,6 @@ describe("an edited layer", () => {
     const header = { stack: "decoder", layer: 0, error: 0, mask: "full", without: new Set<number>() };
     const whole = new ComputedLayer({ ...header, heads: 2, queries: data.queries, keys: data.keys }, data);
     const hidden = whole.renormalized(new Set([1]));
-    expect(hidden.taken(1, 2, 0)).toBeCloseTo(0.75);
+    expect(hidden.removedAttention(1, 2, 0)).toBeCloseTo(0.75);
   });
 });

@@ -35,7 +35,7 @@ function even(tokens: number): LayerField {
     allowed: (_, query, key) => key <= query,
     exact: () => true,
     correct: () => undefined,
-    ...{ without: new Set<number>(), taken: () => 0 },
+    ...{ without: new Set<number>(), removedAttention: () => 0 },
     fill: (_, query, out) => {
       out.set(row(_, query));
       return null;
@@ -69,8 +69,7 @@ describe("a figure of a changed pass", () => {
     ];
     const { svg } = await headFigure({ ...plain, subject: { ...plain.subject, edits, target: "c" } });
     expect(svg).toContain(">Head 3.0, edited<");
-    const said =
-      "Not the model as it is, but with 2 edits: head 3.1 is off; dimensions 4, 9 of k in head 3.0 times 2.";
+    const said = "Model modified by 2 edits: head 3.1 ablated; dimensions 4, 9 of k in head 3.0 scaled by 2.";
     expect(/<desc>([^<]*)/.exec(svg)?.[1]).toMatch(new RegExp(`^${said}`));
     expect(svg).toContain("target “c”");
     expect((await headFigure(plain)).svg).not.toContain("edited");
@@ -85,12 +84,12 @@ describe("an edit in words", () => {
   const cross = { ...sides, query: "target", key: "source" };
 
   it("names the tokens of its stack, and numbers alone where it may be of several", () => {
-    expect(editWords(cut)).toBe("the edge from token 1 to token 0 in head 9.4 is cut");
+    expect(editWords(cut)).toBe("edge from token 1 to token 0 cut in head 9.4");
     expect(editWords(cut, { tokens, stacks: { decoder } })).toBe(
-      "the edge from “house” (token 1) to “The” (token 0) in head 9.4 is cut",
+      "edge from “house” (token 1) to “The” (token 0) cut in head 9.4",
     );
     expect(editWords({ ...cut, stack: "cross" }, { tokens, stacks: { decoder, cross } })).toBe(
-      "the edge from “house” (token 1) to “Haus” (token 0) in head 9.4 of the cross-attention is cut",
+      "edge from “house” (token 1) to “Haus” (token 0) cut in head 9.4 of the cross-attention",
     );
     expect(editWords(cut, { tokens, stacks: { decoder, cross } })).toContain("from token 1 to token 0");
   });
@@ -125,7 +124,7 @@ describe("a head figure", () => {
     );
     // Rows of 1, ½, ⅓ and ¼: the last row is below the threshold.
     expect(count(svg, 'class="edge"')).toBe(6);
-    expect(svg).toContain("Only weights of 0.3 and more. 25% of the attention is not drawn.");
+    expect(svg).toContain("Only weights of at least 0.3 are drawn. 25% of the attention is not drawn.");
   });
 
   it("brings rows back to a sum of 1 without the sinks where that is wished", () => {
@@ -150,7 +149,7 @@ describe("a head figure", () => {
   it("turns for scripts read across", async () => {
     const view = { ...EMPTY.view, orientation: "rows" as const };
     const { svg } = await headFigure(wanted(["a", "b"], { view }));
-    expect(svg).toContain("from each token at the top to those at the bottom");
+    expect(svg).toContain("from the tokens at the top to those at the bottom");
     expect(count(svg, 'class="edge"')).toBe(3);
   });
 });
@@ -182,7 +181,7 @@ describe("a matrix figure", () => {
     expect(all.svg).not.toContain("blank");
     const { svg } = await matrixFigure(matrix(["a", "b"], { view: { ...EMPTY.view, sinks: "hidden" } }));
     expect(weights(svg)).toEqual([null, 0, null, expect.closeTo(0.5, 2)]);
-    expect(svg).toContain("Without the first token (hidden). Cells left out are blank.");
+    expect(svg).toContain("Attention to the first token is hidden. Cells not drawn are blank.");
   });
 
   it("shows rows renormalized without the sink", async () => {
@@ -190,7 +189,9 @@ describe("a matrix figure", () => {
       matrix(["a", "b", "c"], { view: { ...EMPTY.view, sinks: "renormalized" } }),
     );
     expect(weights(svg).slice(3)).toEqual([null, 1, 0, null, ...Array(2).fill(expect.closeTo(0.5, 2))]);
-    expect(svg).toContain("Renormalized without the first token");
+    expect(svg).toContain(
+      "Attention to the first token is hidden; the other weights of each row are renormalized",
+    );
   });
 
   it("keeps to a sentence filter, as the head figure does", async () => {
@@ -198,8 +199,8 @@ describe("a matrix figure", () => {
     const more = { queries: tokens, keys: tokens, view: { ...EMPTY.view, filter: "BA" as const } };
     const { svg } = await matrixFigure(matrix(["x", "x"], more));
     expect(weights(svg)).toEqual([null, null, expect.closeTo(0.5, 2), null]);
-    expect(svg).toContain("Only B → A.");
-    expect((await headFigure(wanted(["x", "x"], more))).svg).toContain("Only B → A.");
+    expect(svg).toContain("Only attention B → A is drawn.");
+    expect((await headFigure(wanted(["x", "x"], more))).svg).toContain("Only attention B → A is drawn.");
   });
 });
 
@@ -248,25 +249,23 @@ describe("a neuron figure", () => {
       expect(svg).toContain(part);
     expect(count(svg, 'class="value-vector"')).toBe(2);
     // The whole sentence is in the description; the caption is broken into lines.
-    expect(svg).toContain("The head's output is 2.50 long, of 3.00 that the keys add up to.");
+    expect(svg).toContain("The head output has norm 2.50; the contributions of the keys sum to 3.00.");
   });
 
-  it("tells a key that is left out from one not allowed, and compares no output with a part of the keys", async () => {
-    expect((await neuronFigure(neurons({ side }))).svg).toContain(">not allowed<");
+  it("tells hidden keys from masked ones, and compares no output with a part of the keys", async () => {
+    expect((await neuronFigure(neurons({ side }))).svg).toContain(">masked<");
     const { svg } = await neuronFigure(
       neurons({ side, without: { keys: new Set([1]), name: "first token" } }),
     );
-    expect(svg).toContain(">left out<");
-    expect(svg).not.toContain("not allowed");
-    expect(svg).toContain(
-      "The head's output, of all keys, is 2.50 long. The attention is renormalized without",
-    );
+    expect(svg).toContain(">hidden<");
+    expect(svg).not.toContain("masked");
+    expect(svg).toContain("The head output, over all keys, has norm 2.50. Attention is renormalized without");
   });
 
-  it("says why lengths are not known", async () => {
+  it("says why norms are unknown", async () => {
     const bare = { ...side.values, transformed: null, outputs: null, note: "The model has no W_O." };
     const { svg } = await neuronFigure(neurons({ side: { ...side, values: bare, weighted: null } }));
-    expect(svg).toContain("At the right the value v of each key. The model has no W_O.");
+    expect(svg).toContain("On the right, the value vector v of each key. The model has no W_O.");
     expect(svg).not.toContain("‖f(x)‖");
   });
 

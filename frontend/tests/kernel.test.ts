@@ -84,6 +84,6 @@ describe("a field", () => {
 
   it("refuses a layer whose tensors are not of the shapes it names", () => {
     const message = { ...layer("key-bias"), keys: 5 };
-    expect(() => layerField(message)).toThrow(/should be/);
+    expect(() => layerField(message)).toThrow(/must have shape/);
   });
 });

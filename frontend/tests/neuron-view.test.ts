@@ -3,7 +3,7 @@ import { byWavelength, pairingOf, stacked, unitsOf } from "../src/compute/rotary
 import { roughly, signed, sized } from "../src/marks/format";
 import { type Field, type StripLook, StripPainter, signColor, signShare } from "../src/marks/neuron";
 import { boxesOf, boxOf, columnsFor, placeAt, type Wanted } from "../src/views/neuron/columns";
-import { meaningfulDecimals, shareText, turnText } from "../src/views/neuron/describe";
+import { meaningfulDecimals, shareText, turnText, wavelengthText } from "../src/views/neuron/describe";
 import { ticksOf } from "../src/views/neuron/headings";
 import { movedSpot } from "../src/views/neuron/hitTest";
 import { paddingBeside } from "../src/views/neuron/padding";
@@ -268,6 +268,9 @@ describe("numbers as words", () => {
     expect(shareText(null)).toBe("–");
     expect([6.28, 62.8, 628, 1400, 54_000, 6.8e6, Number.POSITIVE_INFINITY].map(turnText)).toEqual([
       ...["6.3", "63", "628", "1.4k", "54k", "6.8M", "∞"],
+    ]);
+    expect([6.28, 628, 1400, 54_321, Number.POSITIVE_INFINITY].map(wavelengthText)).toEqual([
+      ...["6.3", "628", "1,400", "54,000", "∞"],
     ]);
     expect([sized(3.456, 4), sized(3.456, 40), sized(0.0123, 0.05)]).toEqual(["3.46", "3.5", "0.0123"]);
     expect([0, 0.01234, 1.234, 12.34, 123.4].map(roughly)).toEqual(["0", "0.012", "1.23", "12.3", "123"]);

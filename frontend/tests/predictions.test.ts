@@ -33,7 +33,7 @@ describe("what a model predicts", () => {
     expect(predictionLists(of, null).map(({ title }) => title)).toEqual([
       "Next token",
       "Label",
-      "Behind [MASK] 1",
+      "Prediction for [MASK] 1",
     ]);
     expect(predictionLists(of, 1).map(({ short }) => short)).toEqual(["next", "[MASK] 1", "label"]);
     expect(predictionLists(of, 1)[1].list[0]).toEqual({

@@ -277,9 +277,9 @@ describe("what a thumbnail shows", () => {
     const at = best.indexOf(Math.max(...best));
     expect(reading.largest?.from).toBe(keys[Math.floor(at / 5)].text);
     expect(reading.largest?.weight).toBe(weightOf(best[at]).toFixed(2));
-    expect(spokenHead(reading)).toMatch(/^Head 3\.0: .* to .* 0\.\d\d, largest off the special tokens$/);
+    expect(spokenHead(reading)).toMatch(/^Head 3\.0: .* to .* 0\.\d\d, largest without the special tokens$/);
     const pooled = headReadout({ layer: 3, head: 0 }, new Thumbnails(overview(1, 3, 3, [2, 2])), rules, "");
     expect(pooled.largest?.from).toMatch(/^(tokens \d–\d|rug)$/);
-    expect(spokenHead(headReadout({ layer: 1, head: 2 }, null, rules, ""))).toBe("Head 1.2, not here yet");
+    expect(spokenHead(headReadout({ layer: 1, head: 2 }, null, rules, ""))).toBe("Head 1.2, loading");
   });
 });

@@ -1,1 +1,4 @@
-"""Every model type of the installed transformers: built tiny, run, traced, certified. `scripts/table.py` makes the table."""
+"""Build a tiny model of every model type of the installed transformers, run it, trace it, and certify it.
+
+`scripts/table.py` makes the table.
+"""

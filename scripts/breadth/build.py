@@ -1,4 +1,4 @@
-"""A tiny model of a type with random weights, and inputs over which it runs; or why there is none."""
+"""Build a tiny model of a type with random weights, and inputs that it runs on, or say why that fails."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from breadth.values import Inputs
 MOST_PARAMETERS, MOST_CLASSES, WIDEST = 150_000_000, 3, 1300
 
 
-NO_FORWARD = "no forward that takes inputs; it only generates"
+NO_FORWARD = "its forward takes no inputs; it only generates"
 
 
 class NotBuiltError(Exception):
-    """No tiny model of a type could be made; the message says why."""
+    """No tiny model of a type could be built. The message says why."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A model in eval mode, the inputs it runs over, and whether it computes attention at all."""
+    """A model in eval mode, inputs that it runs on, and whether it computes attention at all."""
 
     model: PreTrainedModel
     inputs: Inputs
@@ -38,7 +38,7 @@ class Built:
 
 
 def build(model_type: str) -> Built:
-    """The tiny model of a type. Raises `NotBuiltError`."""
+    """Build the tiny model of a type. Raises `NotBuiltError`."""
     failures: list[str] = []
     for config in _configs(model_type, failures):
         for kind in candidates(model_type, config)[:MOST_CLASSES]:
@@ -56,7 +56,7 @@ def build(model_type: str) -> Built:
 
 
 def _takes_nothing(model: PreTrainedModel) -> str:
-    """Why there is nothing to run a model over: it asks for what nobody makes up, or for nothing at all."""
+    """Why there are no inputs for a model: its forward needs arguments that we cannot make up, or takes none."""
     every = inspect.signature(model.forward).parameters.values()
     names = [repr(one.name) for one in every if one.kind is not one.VAR_POSITIONAL and one.kind is not one.VAR_KEYWORD]
     return (
@@ -70,7 +70,7 @@ def _configs(model_type: str, failures: list[str]) -> Iterator[PreTrainedConfig]
     try:
         full = kind(**extra.get("whole", {}))
     except Exception as error:
-        failures.append(said("config", error))
+        failures.append(describe_error("config", error))
         return
     for widths in (True, False):
         if not widths and widest(full) > WIDEST:
@@ -78,7 +78,7 @@ def _configs(model_type: str, failures: list[str]) -> Iterator[PreTrainedConfig]
         try:
             yield kind(**_merged(shrunk(full, widths=widths), extra))
         except Exception as error:
-            failures.append(said("small config", error))
+            failures.append(describe_error("small config", error))
 
 
 def _merged(fields: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _made(kind: type[PreTrainedModel], config: PreTrainedConfig, failures: list[
         with torch.device("meta"):
             parameters = sum(p.numel() for p in make(copy.deepcopy(config)).parameters())
     except Exception:
-        parameters = 0  # some cannot be made without their values: the real attempt says why, if it fails too
+        parameters = 0  # some cannot be built on the meta device; if the real attempt fails too, it says why
     if parameters > MOST_PARAMETERS:
         failures.append(f"{kind.__name__}: {parameters:,} parameters even when small")
         return None
@@ -108,14 +108,14 @@ def _made(kind: type[PreTrainedModel], config: PreTrainedConfig, failures: list[
     try:
         model = make(copy.deepcopy(config))
     except Exception as error:
-        failures.append(said(f"making {kind.__name__}", error))
+        failures.append(describe_error(f"making {kind.__name__}", error))
         return None
     louder(model)
     return model.eval()
 
 
 def louder(model: PreTrainedModel) -> None:
-    """Weights large enough that heads differ: freshly made ones attend everywhere alike."""
+    """Scale up the weights, so that heads differ: with the initial weights, attention is almost uniform."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if (
@@ -133,21 +133,21 @@ def louder(model: PreTrainedModel) -> None:
 def _runs(model: PreTrainedModel, inputs: Inputs, failures: list[str]) -> bool | None:
     try:
         with torch.no_grad(), Attending() as seen:
-            model(**inputs.given)
+            model(**inputs.tensors)
     except Exception as error:
-        failures.append(said(f"{type(model).__name__} over {inputs.kind}", error))
+        failures.append(describe_error(f"{type(model).__name__} over {inputs.kind}", error))
         return None
     return bool(seen.count)
 
 
-def said(what: str, error: Exception) -> str:
-    """What went wrong, on one line."""
+def describe_error(what: str, error: Exception) -> str:
+    """An error message on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{what}: {type(error).__name__}: {' '.join(lines)[:220]}"
 
 
 class Attending(TorchDispatchMode):
-    """Counts softmaxes over rows of scores, fused ones too: a model without any has no attention."""
+    """Counts softmaxes over rows of scores, including fused ones. A model without any has no attention."""
 
     def __init__(self) -> None:
         super().__init__()

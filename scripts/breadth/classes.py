@@ -1,4 +1,4 @@
-"""Which class of a model type is built: the one that predicts, by transformers' own tables, else any that takes its config."""
+"""Choose the class to build for a model type: one with a prediction head from transformers' tables, else any for its config."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def config_class(model_type: str) -> type[PreTrainedConfig]:
 
 
 def candidates(model_type: str, config: PreTrainedConfig) -> list[type[PreTrainedModel]]:
-    """The classes that could be built, the most telling first."""
+    """The classes that could be built, the most informative first."""
     names = (*_TO_TEXT, *_FIRST) if getattr(config, "is_encoder_decoder", False) else _FIRST
     found = [_named(model_type, f"MODEL_FOR_{name}_MAPPING_NAMES") for name in names]
     base = _named(model_type, "MODEL_MAPPING_NAMES")
@@ -46,7 +46,7 @@ def candidates(model_type: str, config: PreTrainedConfig) -> list[type[PreTraine
 
 
 def _takes(one: type[PreTrainedModel], config: PreTrainedConfig) -> bool:
-    """Whether a class is made from a config of this kind: some tables name the class for a config inside it."""
+    """Whether a class takes this config. Some tables name the class of a nested config instead."""
     return one.config_class is None or isinstance(config, one.config_class)
 
 
@@ -60,7 +60,7 @@ def _named(model_type: str, table: str) -> Any:
 
 
 def _in_module(config: PreTrainedConfig) -> list[type[PreTrainedModel]]:
-    """Classes beside the config that are made from it: parts of larger models stand in no table."""
+    """Classes in the config's package that take it. Parts of larger models are in no table."""
     package = type(config).__module__.rsplit(".", 1)[0]
     folder = Path(inspect.getfile(type(config))).parent
     found: list[type[PreTrainedModel]] = []

@@ -1,4 +1,4 @@
-"""Ready inputs for a tiny model, by what its forward asks for: tokens, pixels, sound."""
+"""Make inputs for a tiny model, depending on the arguments of its forward: tokens, pixels, audio."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
-from breadth.forms import formed
+from breadth.forms import special_inputs
 from breadth.values import TOKENS, Inputs, ids, noise, pixels, value
 
 TARGET = 7
@@ -33,7 +33,7 @@ def tried(model: nn.Module, config: PreTrainedConfig) -> Iterator[Inputs]:
         if target:
             yield Inputs("text to text", text | target)
         yield Inputs("text", text)
-    for what, other in (*_pictures(names, config, model), *_sounds(names, config)):
+    for what, other in (*_images(names, config, model), *_audio(names, config)):
         yield Inputs(what, other)
         if target:
             yield Inputs(f"{what} to text", other | target)
@@ -42,14 +42,14 @@ def tried(model: nn.Module, config: PreTrainedConfig) -> Iterator[Inputs]:
             if target:
                 yield Inputs(f"{what} and text", text | other | target)
     yield from _series(names, config)
-    yield from formed(model, config, names)
+    yield from special_inputs(model, config, names)
     for name in ("hidden_states", "inputs_embeds"):
         if name in names:
             width = value(config, "hidden_size", "d_model") or 64
             yield Inputs("states", {name: torch.randn(1, TOKENS, width, generator=noise(3))})
 
 
-def _pictures(
+def _images(
     names: Mapping[str, inspect.Parameter], config: PreTrainedConfig, model: nn.Module
 ) -> Iterator[tuple[str, dict[str, Tensor]]]:
     frames = value(config, "num_frames", "frames_per_clip")
@@ -63,7 +63,7 @@ def _pictures(
         clip = pixels(config)[:, None].expand(-1, frames if isinstance(frames, int) else 4, -1, -1, -1)
         yield "image", {"pixel_values_videos": clip.contiguous()}
     grid = next((name for name in ("grid_thw", "image_grid_thw") if name in names), None)
-    if grid is not None:  # patches one below the other, of a picture of 4 × 4
+    if grid is not None:  # a sequence of the 4 × 4 patches of an image
         patch = int(value(config, "patch_size") or 14)
         channels = int(value(config, "in_channels", "num_channels", "in_chans") or 3)
         depth = channels * int(value(config, "temporal_patch_size") or 1) * patch**2
@@ -73,9 +73,7 @@ def _pictures(
                 yield "image", {first: patches, grid: torch.tensor([[1, 4, 4]])}
 
 
-def _sounds(
-    names: Mapping[str, inspect.Parameter], config: PreTrainedConfig
-) -> Iterator[tuple[str, dict[str, Tensor]]]:
+def _audio(names: Mapping[str, inspect.Parameter], config: PreTrainedConfig) -> Iterator[tuple[str, dict[str, Tensor]]]:
     if "input_values" in names:
         wave = torch.randn(1, _SAMPLES, generator=noise(3)) * 0.1
         yield "sound", {"input_values": wave}

@@ -1,4 +1,4 @@
-"""What attnscope makes of one type: traced, certified, and verified here once more against the model's own pass."""
+"""The outcome for one type: trace it, certify it, and verify it independently against the model's own forward pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 import attnscope
 from attnscope.attention import LayerRecord, QKRecord
-from breadth.build import NO_FORWARD, Built, NotBuiltError, build, said
+from breadth.build import NO_FORWARD, Built, NotBuiltError, build, describe_error
 from breadth.witness import Call, own_calls
 
 Status = Literal["exact", "fallback", "unsupported", "no attention", "not built", "wrong", "failed"]
@@ -21,7 +21,10 @@ CLOSE = 1e-4
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row of the table. `error` is the largest difference from the model's own pass, found here and by the certificate."""
+    """One row of the table.
+
+    `error` is the largest difference from the model's own forward pass, found here or by the certificate.
+    """
 
     type: str
     status: Status
@@ -33,7 +36,7 @@ class Outcome:
     error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON values, without what is empty."""
+        """As JSON values, without empty ones."""
         return {name: value for name, value in asdict(self).items() if value not in ("", [], {}, None)}
 
 
@@ -51,12 +54,12 @@ def outcome(model_type: str) -> Outcome:
     except attnscope.AttnscopeError as error:
         return Outcome(model_type, "unsupported", sentence(str(error)), **facts)
     except Exception as error:
-        return Outcome(model_type, "failed", sentence(said("attnscope", error)), **facts)
+        return Outcome(model_type, "failed", sentence(describe_error("attnscope", error)), **facts)
 
 
 def _traced(model_type: str, built: Built, facts: dict[str, Any]) -> Outcome:
     model = attnscope.Model(built.model)
-    text, more = _as_a_person_gives_it(built.inputs.given)
+    text, more = _trace_arguments(built.inputs.tensors)
     trace = model.trace(text, **more)
     facts["stacks"] = {name: _size(stack) for name, stack in trace.stacks.items()}
     facts["peculiar"] = peculiar(trace)
@@ -74,31 +77,31 @@ def _traced(model_type: str, built: Built, facts: dict[str, Any]) -> Outcome:
     facts["error"] = _number(max(error, certificate.max_error))
     if error > CLOSE:
         return Outcome(
-            model_type, "wrong", f"Weights times values miss the attention's output by {error:.2g}.", **facts
+            model_type, "wrong", f"Weights × values differ from the attention output by {error:.2g}.", **facts
         )
     reason = "Equal to the model's own attention."
     if unmatched:
-        reason = f"Certified; {unmatched} of its layers could not be found again in the model's own pass."
+        reason = f"Certified; {unmatched} of its layers could not be matched with the model's own forward pass."
     return Outcome(model_type, "exact", reason, **facts)
 
 
-def _as_a_person_gives_it(given: Mapping[str, Tensor]) -> tuple[Any, dict[str, Any]]:
-    if set(given) == {"input_ids"}:
-        return given["input_ids"][0].tolist(), {}
-    if set(given) == {"input_ids", "decoder_input_ids"}:
-        return given["input_ids"][0].tolist(), {"target": given["decoder_input_ids"][0].tolist()}
-    return dict(given), {}
+def _trace_arguments(tensors: Mapping[str, Tensor]) -> tuple[Any, dict[str, Any]]:
+    if set(tensors) == {"input_ids"}:
+        return tensors["input_ids"][0].tolist(), {}
+    if set(tensors) == {"input_ids", "decoder_input_ids"}:
+        return tensors["input_ids"][0].tolist(), {"target": tensors["decoder_input_ids"][0].tolist()}
+    return dict(tensors), {}
 
 
 def verified(trace: attnscope.Trace, built: Built) -> tuple[float, int]:
-    """The largest relative difference found, and how many layers have no call of their size in the model's own pass.
+    """The largest relative difference, and the number of layers without a call of their size in the model's own forward pass.
 
-    Compared are weights × values with the output of that pass, and the weights with eager ones where those give the output.
+    This compares weights × values with the output of that pass, and the weights with eager ones if those give the output.
     """
-    own = own_calls(built.model, built.inputs.given, eager=False)
+    own = own_calls(built.model, built.inputs.tensors, eager=False)
     try:
-        eager = own_calls(built.model, built.inputs.given, eager=True)
-    except Exception:  # not every model runs eagerly: then weights × values alone are the witness
+        eager = own_calls(built.model, built.inputs.tensors, eager=True)
+    except Exception:  # not every model runs eagerly; then only weights × values are compared
         eager = []
     worst, unmatched = 0.0, 0
     for name in trace.stacks:
@@ -132,14 +135,14 @@ def _missed(weights: Tensor, call: Call) -> float:
 
 
 def _agree(eager: Call, own: Call) -> bool:
-    """Whether the eager pass computes what the model's own does: not where its kernel takes a missing mask for a causal one."""
+    """Whether the eager pass computes the same as the model's own: not if its kernel treats a missing mask as causal."""
     if eager.output.shape != own.output.shape:
         return False
     return float((eager.output - own.output).abs().max()) <= 1e-3 * float(own.output.abs().max())
 
 
 def _differs(weights: Tensor, call: Call) -> float | None:
-    """The difference from eager weights, if those are a reference: times the values they give the output."""
+    """The difference from eager weights, if those are a valid reference, that is, if they give the output."""
     if call.weights is None or call.weights.shape != weights.shape or _missed(call.weights, call) > CLOSE:
         return None
     open_ = weights.sum(-1, keepdim=True) > 0
@@ -147,7 +150,7 @@ def _differs(weights: Tensor, call: Call) -> float | None:
 
 
 def peculiar(trace: attnscope.Trace) -> list[str]:
-    """What is special about the attention of a model, read off its trace."""
+    """Special properties of a model's attention, read from its trace."""
     found: set[str] = set()
     for name, stack in trace.stacks.items():
         traced = trace.traced_stack(name)
@@ -173,7 +176,7 @@ def _special(record: LayerRecord) -> set[str]:
     there = {"soft cap": record.softcap, "bias": record.bias, "sinks": record.sinks}
     found = {what for what, value in there.items() if value is not None}
     kind = record.mask.kind
-    return found if kind in ("full", "causal") else {*found, {"bits": "mask of its own"}.get(kind, kind)}
+    return found if kind in ("full", "causal") else {*found, {"bits": "custom mask"}.get(kind, kind)}
 
 
 def _size(stack: Any) -> str:
@@ -185,42 +188,42 @@ def _number(value: float) -> float:
 
 
 def sentence(text: str) -> str:
-    """One sentence (two at most) without line breaks and numbers of one run."""
+    """A message without line breaks, shortened to 260 characters."""
     line = re.sub(r"\s+", " ", text).strip()
     return line if len(line) <= 260 else line[:257].rsplit(" ", 1)[0] + " …"
 
 
 def not_built(failures: str) -> str:
-    """Why a type was not built, in a line: a library, a form of inputs, a size, or the failure that got furthest."""
+    """Why a type was not built, on one line: a library, a format of inputs, a size, or the failure that got furthest."""
     for library in ("timm", "natten", "detectron2", "scipy", "torchaudio", "torchcodec", "einops", "flash_attn"):
         if re.search(rf"(requires the {library} library|No module named '{library}|`{library}`)", failures):
             return f"It needs {library}, which is not installed here."
     if failures == "no class takes its config":
-        return "A part of a larger model without a model class of its own."
+        return "A part of a larger model, without a model class."
     every = failures.split(" | ")
     if any(one.endswith(NO_FORWARD) for one in every):
-        return "Its class only generates, through models that have rows of their own: it has no forward pass."
+        return "Its class only generates, using models with their own rows here; it has no forward pass."
     ran = [one for one in every if " over " in one.split(":")[0]]
     missing = [
         found for one in ran if (found := re.search(r"missing (?:\d+ )?required positional arguments?: (.*)", one))
     ]
     if ran and len(missing) == len(ran):
         fewest = min((one.group(1) for one in missing), key=len)
-        return _line(f"No inputs are made up here for {fewest.replace(chr(39), chr(96))}.")
+        return _line(f"This program makes no inputs for {fewest.replace(chr(39), chr(96))}.")
     sizes = [found for one in every if (found := re.search(r"([\d,]+) parameters even when small", one))]
     if not ran and len(sizes) == len(every):
-        return f"Even small it has {int(sizes[0].group(1).replace(',', '')) // 1_000_000} million parameters."
-    told = [one for one in ran if "missing" not in one] or every
-    where, _, why = told[0].partition(": ")
+        return f"Even the small model has {int(sizes[0].group(1).replace(',', '')) // 1_000_000} million parameters."
+    informative = [one for one in ran if "missing" not in one] or every
+    where, _, why = informative[0].partition(": ")
     if " over " in where:
-        return _line(f"It does not run over what is made up here ({where.split(' over ')[1]}): {_last(why)}")
+        return _line(f"It does not run on the inputs made here ({where.split(' over ')[1]}): {_last(why)}")
     if where.startswith("making "):
-        return _line(f"It cannot be made from a small config: {_last(why)}")
-    return _line(f"There is no small config of it: {_last(why)}")
+        return _line(f"It cannot be built from a small config: {_last(why)}")
+    return _line(f"It has no small config: {_last(why)}")
 
 
 def _last(why: str) -> str:
-    """An error without the names of those that it came through."""
+    """An error message without the names of the validators that it passed through."""
     return re.sub(r"^.*error for (?:validator|field) '[^']*': ", "", why)
 
 

@@ -1,4 +1,4 @@
-"""The table as a page of the docs, as a small JSON file, and as one line of the README."""
+"""Write the table as a page of the docs, a small JSON file, and one line of the README."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 JSON, PAGE, README = REFERENCE / "models.json", REFERENCE / "models.md", ROOT / "README.md"
 STATUSES = {
-    "exact": "what is shown is the model's own attention: hidden states, weights × values in every row and, where eager "
-    "attention runs and gives that output, its weights agree",
-    "fallback": "the weights that the model reports itself, marked so: its attention runs outside transformers' interface",
-    "unsupported": "nothing is drawn, and a sentence says why",
-    "no attention": "a network without attention: convolutions, state spaces, a part of another model",
-    "not built": "no tiny model could be made here, so nothing is claimed",
-    "wrong": "shown, but not what the model computes: a fault of attnscope",
-    "failed": "an error without a clear sentence: a fault of attnscope",
+    "exact": "attnscope shows the model's own attention: hidden states, weights × values in every row, and the eager weights "
+    "(if eager attention runs and gives that output) all agree",
+    "fallback": "attnscope shows the weights that the model itself reports, and marks them as such, because its attention "
+    "runs outside transformers' attention interface",
+    "unsupported": "attnscope shows nothing, and an error message says why",
+    "no attention": "a network without attention: convolutions, state spaces, or a part of another model",
+    "not built": "the program could not build a tiny model, so this table claims nothing",
+    "wrong": "attnscope shows something other than what the model computes: a bug in attnscope",
+    "failed": "an error without a clear message: a bug in attnscope",
 }
 _KINDS = {
     "text": "Text: decoders and encoders",
@@ -28,9 +29,9 @@ _KINDS = {
     "image": "Images",
     "image to text": "Images to text",
     "image and text": "Images and text",
-    "sound": "Sound",
-    "sound to text": "Sound to text",
-    "sound and text": "Sound and text",
+    "sound": "Audio",
+    "sound to text": "Audio to text",
+    "sound and text": "Audio and text",
     "numbers": "Time series",
     "states": "Parts that take hidden states",
     "": "Not built",
@@ -40,12 +41,12 @@ Row = Mapping[str, Any]
 
 
 def load() -> dict[str, Any]:
-    """The table on file: `transformers` (its version) and `types` (rows, sorted)."""
+    """The stored table: `transformers` (its version) and `types` (rows, sorted)."""
     return json.loads(JSON.read_text(encoding="utf-8"))
 
 
 def write(rows: Iterable[Row], version: str) -> None:
-    """Write JSON file, page and README line. Rows are sorted by type; times of one machine are left out."""
+    """Write the JSON file, the page and the README line. Rows are sorted by type; timings are dropped."""
     ordered = sorted(
         ({k: v for k, v in row.items() if k not in ("seconds", "stamp")} for row in rows),
         key=lambda row: str(row["type"]).lower(),
@@ -62,10 +63,10 @@ def write(rows: Iterable[Row], version: str) -> None:
 
 
 def summary(rows: Sequence[Row], version: str) -> str:
-    """The counts by status in one sentence."""
+    """The number of types with each status, as a sentence."""
     counts = Counter(str(row["status"]) for row in rows)
-    said = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status] or status == "wrong")
-    return f"Of the {len(rows)} model types of transformers {version}: {said}."
+    parts = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status] or status == "wrong")
+    return f"Of the {len(rows)} model types of transformers {version}: {parts}."
 
 
 def _page(rows: Sequence[Row], version: str) -> str:
@@ -74,21 +75,21 @@ def _page(rows: Sequence[Row], version: str) -> str:
     parts = [
         "# Which models attnscope shows",
         "",
-        "<!-- written by scripts/table.py; change it there, then `make table` -->",
+        "<!-- Written by scripts/table.py: edit that and run `make table`. -->",
         "",
-        f"Every model type of transformers {version}, tried by a program (`make table`): it builds a tiny one with",
-        "random weights, traces it, certifies it (`Model.check`), and compares every row of every head with the model's",
-        "own pass, watched from outside. Sizes are those of the tiny models (layers with attention × heads); a checkpoint",
-        "of the same type has its arithmetic, and a certificate of its own in every trace.",
+        f"This table covers every model type of transformers {version}. A program (`make table`) builds a tiny model of each",
+        "type with random weights, traces it, certifies it (`Model.check`), and compares every row of every head with the",
+        "model's own forward pass, observed independently. The sizes are those of the tiny models (layers with attention ×",
+        "heads). A real checkpoint of the type runs the same code, and every trace of it has its own certificate.",
         "",
-        f"**{summary(rows, version)}** Of the {attending} that were built and have attention, {counts['exact']} are exact.",
+        f"**{summary(rows, version)}** {counts['exact']} of the {attending} types that were built and have attention are exact.",
         "",
         "| status | types | what it means |",
         "|---|---:|---|",
         *(f"| {status} | {counts[status]} | {meaning} |" for status, meaning in STATUSES.items()),
         "",
-        "Types that are parts of others (a vision tower, a text decoder) have rows of their own. A model for images and",
-        "text that runs over text alone is tried with text: its row speaks of its language part.",
+        "Types that are parts of others (a vision tower, a text decoder) have their own rows. A model for images and text",
+        "that also runs on text alone is tried with text, so its row is about its language model.",
     ]
     for kind, title in _KINDS.items():
         chosen = [row for row in rows if row.get("kind", "") == kind and row["status"] != "no attention"]
@@ -96,7 +97,7 @@ def _page(rows: Sequence[Row], version: str) -> str:
             continue
         parts += ["", f"## {title}", ""]
         if kind:
-            parts += ["| type | status | stacks | peculiar | reason |", "|---|---|---|---|---|"]
+            parts += ["| type | status | stacks | special | reason |", "|---|---|---|---|---|"]
             parts += [_line(row) for row in sorted(chosen, key=_rank)]
         else:
             parts += [

@@ -1,4 +1,4 @@
-"""Types one after another, each in a process of its own: no type can spoil another, and none can hang or fill the memory."""
+"""Try types one after another, each in its own process, so that no type can affect another, hang, or fill the memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SECONDS, MEMORY = 180, 14 << 30
 
 
 def outcomes(types: Sequence[str], *, workers: int = 2) -> Iterator[dict[str, Any]]:
-    """The outcome of every type as JSON values, in the order in which they are done."""
+    """The outcome of every type as JSON values, in the order in which they finish."""
     _warm()
-    context = multiprocessing.get_context("fork")  # what is imported once is there for all
+    context = multiprocessing.get_context("fork")  # modules are imported once for all processes
     waiting, running = list(types), {}
     while waiting or running:
         while waiting and len(running) < workers:
@@ -37,7 +37,7 @@ def outcomes(types: Sequence[str], *, workers: int = 2) -> Iterator[dict[str, An
                     done = {
                         "type": name,
                         "status": "not built",
-                        "reason": "Its process ended without a word (memory, most likely).",
+                        "reason": "Its process ended without a result, most likely for lack of memory.",
                     }
             elif time.monotonic() - begun > SECONDS:
                 process.kill()

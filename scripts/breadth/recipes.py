@@ -1,6 +1,6 @@
-"""What the generic builder cannot know of a type: fields of its config. Outcomes are never written here.
+"""Config fields that the generic builder cannot derive for a type. Outcomes are never written here.
 
-Fields under "whole" are given to the config class before anything is shrunk; the others to the small config.
+Fields under "whole" are passed to the config class before shrinking; the others are passed to the small config.
 """
 
 from __future__ import annotations

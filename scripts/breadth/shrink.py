@@ -1,7 +1,7 @@
-"""A config of any model type made small: few layers, small widths, and the relations between its fields kept.
+"""Shrink the config of any model type: few layers and small widths, while preserving the relations between its fields.
 
-Fields are known by their names. All widths become the same number, so that fields that must agree (the width of a vision
-tower's output and that of the text model) still do. Vocabularies keep their size: so do the ids of special tokens.
+Fields are recognized by their names. All widths become the same number, so that fields that must agree (the width of a vision
+tower's output and that of the text model) still do. Vocabularies keep their size, so that the ids of special tokens stay valid.
 """
 
 from __future__ import annotations
@@ -62,18 +62,20 @@ _REACH = {
     "attn_logit_softcapping": 1.0,
     "num_queries": 20,
 }
-"""How far layers look, how high scores go, how many queries choose: small enough to matter for a dozen tokens."""
+"""Windows, caps and counts, small enough to have an effect on a dozen tokens."""
 
 
 def shrunk(config: PreTrainedConfig, *, widths: bool = True) -> dict[str, Any]:
-    """The fields to give to the class of `config` for a small one. Without `widths` only layers are left out."""
+    """The fields of a small config of the same class. Without `widths`, only the number of layers is reduced."""
     fields = {name: value for name, value in vars(config).items() if not name.startswith("_")}
     new: dict[str, Any] = {}
     heads = _first(fields, _HEADS)
     for name, value in fields.items():
         if isinstance(value, PreTrainedConfig):
             small = shrunk(value, widths=widths)
-            if not {"num_hidden_layers", "num_layers"} & small.keys():  # all stages are left: the chosen ones are, too
+            if (
+                not {"num_hidden_layers", "num_layers"} & small.keys()
+            ):  # all stages are kept, so the chosen ones are too
                 small |= {"out_features": list(value.out_features)} if getattr(value, "out_features", None) else {}
             new[name] = {"model_type": value.model_type, **_switches(value), **small}
         elif isinstance(value, bool) or value is None:
@@ -100,10 +102,10 @@ def shrunk(config: PreTrainedConfig, *, widths: bool = True) -> dict[str, Any]:
 
 
 def _switches(config: PreTrainedConfig) -> dict[str, bool | int | float | str]:
-    """What a config inside another one has set otherwise than its class does: it is made anew from the class."""
+    """The settings of a nested config that differ from the defaults of its class, from which it is recreated."""
     try:
         usual = vars(type(config)())
-    except Exception:  # it cannot be made from nothing, so nothing is usual
+    except Exception:  # it has no defaults for all fields
         return {}
     return {
         name: value
@@ -159,7 +161,7 @@ def _image(value: Any) -> Any:
 
 
 def _latent(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Multi-head latent attention: half of a head turns."""
+    """Multi-head latent attention: half of each head is rotary."""
     new: dict[str, Any] = {}
     if fields.get("qk_rope_head_dim"):
         new["qk_rope_head_dim"] = HEAD_DIM // 2
@@ -168,7 +170,7 @@ def _latent(fields: Mapping[str, Any]) -> dict[str, Any]:
         if fields.get("head_dim") == fields["qk_rope_head_dim"]:
             new["head_dim"] = HEAD_DIM // 2
         rope = fields.get("rope_parameters")
-        if isinstance(rope, Mapping) and rope.get("partial_rotary_factor") == 0.5:  # as much turns as does not
+        if isinstance(rope, Mapping) and rope.get("partial_rotary_factor") == 0.5:  # half of each head is rotary
             new |= {"qk_nope_head_dim": HEAD_DIM // 2, "qk_head_dim": HEAD_DIM}
     for name in ("n_group", "num_expert_group"):
         if isinstance(fields.get(name), int) and fields[name] > 1:
@@ -177,7 +179,7 @@ def _latent(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mamba(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """State-space layers: heads that make up the widened hidden state."""
+    """State-space layers: the heads together have the width of the expanded hidden state."""
     if not isinstance(fields.get("mamba_n_heads"), int):
         return {}
     wide = int(fields.get("mamba_expand", 2)) * WIDTH
@@ -188,7 +190,7 @@ def _mamba(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stages(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Stages that each double the width: heads that double with it."""
+    """Stages that each double the width, and with it the number of heads."""
     if not isinstance(fields.get("embed_dim", fields.get("patch_embeds_hidden_size")), int):
         return {}
     listed = {name: fields.get(name) for name in ("num_heads", "num_attention_heads")}
@@ -200,7 +202,7 @@ def _stages(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _state_space(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Mamba 2 by its own names: heads that make up the widened hidden state, in one group."""
+    """Mamba 2 with its own field names: the heads together have the width of the expanded hidden state, in one group."""
     names = ("mamba_num_heads", "mamba_head_dim") if "mamba_num_heads" in fields else ("num_heads", "head_dim")
     if not all(isinstance(fields.get(name), int) for name in (*names, "expand", "conv_kernel", "n_groups")):
         return {}
@@ -208,16 +210,16 @@ def _state_space(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rotary(config: PreTrainedConfig, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections of a head's dimensions (time, height, width) for the smaller head, where the model's code has sections."""
+    """Sections of a head's dimensions (time, height, width) for the smaller head, if the model's code has sections."""
     rope = fields.get("rope_parameters")
-    if not rope or not isinstance(rope, Mapping) or not _speaks_of(config, "mrope_section"):
+    if not rope or not isinstance(rope, Mapping) or not _code_contains(config, "mrope_section"):
         return {}
     part = rope.get("partial_rotary_factor") or fields.get("partial_rotary_factor") or 1.0
     half = int(HEAD_DIM * part) // 2
     return {"rope_parameters": {**rope, "mrope_section": _sections(rope.get("mrope_section") or (16, 24, 24), half)}}
 
 
-def _speaks_of(config: PreTrainedConfig, word: str) -> bool:
+def _code_contains(config: PreTrainedConfig, word: str) -> bool:
     folder = Path(inspect.getfile(type(config))).parent
     return any(word in path.read_text(encoding="utf-8") for path in folder.glob("modeling_*.py"))
 
@@ -229,7 +231,7 @@ def _sections(sections: Sequence[int], total: int) -> list[int]:
 
 
 def _lists(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists with an entry for every layer, for the few that are left: such that every kind of layer is among them."""
+    """Lists with an entry per layer, reduced to the remaining layers, chosen such that every kind of layer is among them."""
     depth = next(
         (fields[name] for name in ("num_hidden_layers", "n_layer", "num_layers") if isinstance(fields.get(name), int)),
         None,
@@ -259,7 +261,7 @@ def _lists(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _representatives(kinds: Sequence[object]) -> list[int]:
-    """The indices of the first layer of every kind, and of more from the front until there are enough; at most some."""
+    """The indices of the first layer of each kind (at most `MOST_LAYERS`), filled up from the front to `LAYERS` + 1."""
     firsts = [i for i, kind in enumerate(kinds) if kind not in kinds[:i]][:MOST_LAYERS]
     more = [i for i in range(len(kinds)) if i not in firsts]
     return sorted(firsts + more[: max(0, LAYERS + 1 - len(firsts))])

@@ -1,4 +1,4 @@
-"""What inputs are made of: token ids, pixels, and what a config says of them, in whichever of its configs it stands."""
+"""Token ids and pixels for inputs, and the config fields that they depend on, in the config or a nested one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _VOCABULARIES = ("vocab_size", "text_vocab_size", "char_vocab_size", "src_vocab_
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model is given. `kind` is "text", "text to text", "image", "image and text", "sound", "sound to text" …."""
+    """Inputs of a model. `kind` is "text", "text to text", "image", "image and text", "sound", "sound to text", …."""
 
     kind: str
-    given: dict[str, Tensor]
+    tensors: dict[str, Tensor]
 
 
 def configs(config: PreTrainedConfig) -> list[PreTrainedConfig]:
-    """A config and those inside it."""
+    """A config and all nested ones."""
     inner = [one for one in vars(config).values() if isinstance(one, PreTrainedConfig)]
     return [config, *(deeper for one in inner for deeper in configs(one))]
 
 
 def ids(config: PreTrainedConfig, count: int, *, seed: int = 1) -> Tensor:
-    """Token ids [1, count] that are none of the special ones, and small enough for every vocabulary in the config."""
+    """Token ids [1, count] that are not special tokens, and small enough for every vocabulary in the config."""
     special: set[int] = set()
     sizes: list[int] = []
     for one in configs(config):
@@ -45,7 +45,7 @@ def ids(config: PreTrainedConfig, count: int, *, seed: int = 1) -> Tensor:
 
 
 def pixels(config: PreTrainedConfig) -> Tensor:
-    """A picture of noise, [1, channels, height, width]."""
+    """An image of noise [1, channels, height, width]."""
     size = (
         value(config, "image_size", "input_size", "img_size", "resolution", "pretrain_image_size", "max_img_size")
         or 224
@@ -59,12 +59,12 @@ def pixels(config: PreTrainedConfig) -> Tensor:
 
 
 def noise(seed: int) -> torch.Generator:
-    """A source of the same noise every time."""
+    """A random generator with a fixed seed."""
     return torch.Generator().manual_seed(seed)
 
 
 def value(config: PreTrainedConfig, *names: str) -> Any:
-    """The first of these fields that a config or one inside it has."""
+    """The value of the first of these fields that a config or a nested one has."""
     for one in configs(config):
         for name in names:
             found = getattr(one, name, None)

@@ -1,7 +1,7 @@
-"""What a model's own pass computes, seen without attnscope: each call of an attention function, its values and its output.
+"""Observe a model's own forward pass without attnscope: the values and the output of each call of an attention function.
 
-transformers' attention interface is asked for a function by every layer; here the function it gives is watched. Nothing is
-switched: the model runs in the implementation that it has.
+Every layer gets its attention function from transformers' attention interface; this module wraps that function. Nothing else
+changes: the model runs with its own attention implementation.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Call:
 
 @contextmanager
 def watched(calls: list[Call]) -> Generator[None]:
-    """Collect the calls of every attention function that the interface gives out meanwhile."""
+    """Collect the calls of every attention function that the interface returns meanwhile."""
     original = AttentionInterface.get_interface
 
     def get_interface(self: Any, attn_implementation: str, default: Any) -> Any:
@@ -63,8 +63,8 @@ def watched(calls: list[Call]) -> Generator[None]:
         AttentionInterface.get_interface = original
 
 
-def own_calls(model: Any, given: Mapping[str, Any], *, eager: bool) -> list[Call]:
-    """The calls of one pass of `model`, in its own implementation or (on a copy) in the eager one."""
+def own_calls(model: Any, tensors: Mapping[str, Any], *, eager: bool) -> list[Call]:
+    """The calls of one forward pass, with the model's own implementation or (on a copy) the eager one."""
     if eager:
         model = copy.deepcopy(model)
         for module in model.modules():
@@ -73,5 +73,5 @@ def own_calls(model: Any, given: Mapping[str, Any], *, eager: bool) -> list[Call
                 config._attn_implementation_internal = "eager"
     calls: list[Call] = []
     with torch.no_grad(), watched(calls):
-        model(**given)
+        model(**tensors)
     return calls

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from attnscope.model.residual_stream.states import Lens, States
     from attnscope.offline import export
     from attnscope.trace import Certificate, LayerCertificate, Trace
+    from attnscope.trace.positions import Position
     from attnscope.trace.prediction import Choice, Prediction
     from attnscope.types import InputImage, LayerShape, Observer, Rotary, Stack, Token
     from attnscope.widget import AttentionWidget, show
@@ -63,6 +64,7 @@ _HOME = {
     "Model": "attnscope.model.model",
     "ModelInputs": "attnscope.model.inputs.model_inputs",
     "Observer": "attnscope.types",
+    "Position": "attnscope.trace.positions",
     "Prediction": "attnscope.trace.prediction",
     "Rotary": "attnscope.types",
     "Share": "attnscope.model.residual_stream.logit_attribution",
@@ -105,6 +107,7 @@ __all__ = [
     "Model",
     "ModelInputs",
     "Observer",
+    "Position",
     "Prediction",
     "Rotary",
     "Share",

@@ -5,8 +5,8 @@
     tensors   raw, little-endian, in the order of their offsets
 
 The object holds `v` (protocol version), `id` (chosen by the requester and repeated in every response), `type`, and, for
-messages about a trace, `trace` (its hash). docs/wire.md lists the types. The same bytes are used over HTTP, in a notebook's
-messages and inside an exported page.
+messages about a trace, `trace` (its hash). docs/reference/wire.md lists the types. The same bytes are used over HTTP, in a
+notebook's messages and inside an exported page.
 """
 
 from __future__ import annotations

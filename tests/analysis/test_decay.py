@@ -11,6 +11,8 @@ from helpers import tiny_models
 from attnscope import Model, analysis
 from attnscope.errors import InputError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 IDS = tiny_models.ids(24)
 
 

@@ -19,6 +19,8 @@ from attnscope.trace import Trace
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
 
+pytestmark = pytest.mark.core
+
 NAMES = [measure.name for measure in MEASURES]
 
 

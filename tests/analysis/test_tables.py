@@ -10,6 +10,8 @@ import pytest
 import attnscope
 from attnscope import analysis
 
+pytestmark = pytest.mark.core
+
 TEXT, PAIR = "the cat sat on the mat", "the cat lay on the rug"
 
 

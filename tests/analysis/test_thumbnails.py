@@ -9,6 +9,8 @@ from helpers import tiny_models
 import attnscope
 from attnscope.analysis.overview import overview
 
+pytestmark = pytest.mark.core
+
 
 def brute_force(weights: torch.Tensor, size: int) -> torch.Tensor:
     step = -(-len(weights) // size)

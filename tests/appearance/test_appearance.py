@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attnscope.widget.picture import picture
 from helpers.random_traces import random_trace
 from matplotlib.colors import to_hex
 
@@ -25,15 +24,16 @@ from attnscope.edits.kinds import KINDS
 from attnscope.edits.serialization import sentence_of, unresolved
 from attnscope.figures import palette as paper
 from attnscope.figures.text import labels
-from attnscope.figures.weights import SCALE_SAID, LeftOut, darkness
+from attnscope.figures.weights import SCALE_DESCRIPTIONS, DroppedWeight, darkness
 from attnscope.types import Token
+from attnscope.widget.preview import preview_svg
 
 CASES: dict[str, Any] = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
 DIFFERENT: dict[str, Any] = CASES["different"]
 
 
 def written(text: str) -> str:
-    """A token's text as figures and the notebook's picture write it."""
+    """A token's text as figures and the notebook's preview show it."""
     return characters.printable(characters.face(text))
 
 
@@ -147,14 +147,14 @@ def test_where_paper_differs_from_the_page_it_is_meant() -> None:
     case = DIFFERENT["leading_space"]
     assert labels([Token(case["text"], 1)]) == [case["paper"]]
     for part, _, said in DIFFERENT["share"]["cases"]:
-        assert LeftOut(1.0, {"threshold": part}).share("threshold") == said
-    assert DIFFERENT["scales"]["paper"] == SCALE_SAID
+        assert DroppedWeight(1.0, {"threshold": part}).share("threshold") == said
+    assert DIFFERENT["scales"]["paper"] == SCALE_DESCRIPTIONS
     assert [to_hex(paper.weight_colors("cividis")(share)) for share in (0.0, 1.0)] == DIFFERENT["cividis"]["paper"]
 
 
 def test_a_notebook_shows_tokens_and_heads_as_figures_do() -> None:
     trace = random_trace(["The", "\n", "", "\x00", "patch 3"], heads=12)
-    drawn = picture(trace, next(iter(trace.stacks)), 0, list(range(12)), title="A \x00 title")
+    drawn = preview_svg(trace, next(iter(trace.stacks)), 0, list(range(12)), title="A \x00 title")
     for text in (">↵</text>", ">∅</text>", ">\\x00</text>", ">patch␣3</text>", ">A \\x00 title</text>"):
         assert text in drawn
     for head in (0, 9, 10, 11):
@@ -170,10 +170,10 @@ def test_a_caption_says_an_edit_in_the_words_of_the_page() -> None:
     assert CASES["sentences"][1]["text"] in attnscope.figure(trace, "head").attnscope_caption
 
 
-def test_neither_the_palette_nor_a_notebooks_picture_waits_for_matplotlib() -> None:
+def test_neither_the_palette_nor_the_notebook_preview_waits_for_matplotlib() -> None:
     code = (
         "import sys; from attnscope.appearance import characters, edit_words, numerals, palette; "
-        "from attnscope.widget import picture; print([name for name in sys.modules if name.startswith('matplotlib')])"
+        "from attnscope.widget import preview; print([name for name in sys.modules if name.startswith('matplotlib')])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"

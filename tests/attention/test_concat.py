@@ -8,6 +8,8 @@ import torch
 from attnscope.attention import Bias, Mask
 from attnscope.attention.concat import Part, joined_bias, joined_mask
 
+pytestmark = pytest.mark.core
+
 PROMPT, ALL = 5, 9
 
 

@@ -7,6 +7,8 @@ import torch
 
 from attnscope.attention import Mask
 
+pytestmark = pytest.mark.core
+
 GENERATOR = torch.Generator().manual_seed(3)
 
 

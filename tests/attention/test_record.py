@@ -9,6 +9,8 @@ import torch
 
 from attnscope.attention import Bias, Mask, QKRecord
 
+pytestmark = pytest.mark.core
+
 GENERATOR = torch.Generator().manual_seed(3)
 
 

@@ -1,4 +1,4 @@
-"""Chromium for the browser tests. A page that complains, or asks anything of another machine, fails its test."""
+"""Chromium for the browser tests. A test fails if its page logs an error or sends a request to another machine."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    """The source of axe-core, which finds faults of accessibility."""
+    """The source of axe-core, which finds accessibility problems."""
     bundle.install_packages(ROOT)
     return (ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for the tests of a file (Playwright keeps an event loop running, which other files must not see)."""
+    """One Chromium per test file. Playwright keeps an event loop running, which must not affect other files."""
     with chromium_browser() as browser:
         yield browser
 
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the page complained of so far. A test that provokes a complaint looks at it, then clears the list."""
+    """The errors and external requests of the page so far. A test that expects some checks them, then clears the list."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""The pages of BertViz's calls, opened from disk and in the frame of a notebook: the right labels, layers and heads."""
+"""The pages of the BertViz functions, opened from disk and in a notebook's frame: the right labels, layers and heads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def weights(heads: int, queries: int, keys: int) -> torch.Tensor:
 
 
 def opened(page: Page, html: str, folder: Path) -> list[str]:
-    """Opens the page from disk; the addresses of all that it asked for."""
+    """Open the page from disk. Returns the addresses of all its requests."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     (folder / "page.html").write_text(html, encoding="utf-8")
@@ -41,7 +41,7 @@ def test_a_head_view_shows_tokens_layers_and_numbers(page: Page, tmp_path: Path)
     assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
 
 
-def test_a_model_view_keeps_the_numbers_of_its_layers_and_heads(page: Page, tmp_path: Path) -> None:
+def test_a_model_view_keeps_the_original_layer_and_head_numbers(page: Page, tmp_path: Path) -> None:
     made = model_view([weights(6, 4, 4)] * 5, TOKENS, include_layers=[1, 4], include_heads=[2, 5], html_action="return")
     opened(page, made.data, tmp_path)
     expect(page.get_by_test_id("model-grid")).to_be_visible()
@@ -51,7 +51,7 @@ def test_a_model_view_keeps_the_numbers_of_its_layers_and_heads(page: Page, tmp_
 
 
 @pytest.mark.parametrize("stack", ["encoder", "decoder", "cross"])
-def test_encoder_decoder_and_across_are_stacks_of_one_page(page: Page, tmp_path: Path, stack: str) -> None:
+def test_encoder_decoder_and_cross_attention_are_stacks_of_one_page(page: Page, tmp_path: Path, stack: str) -> None:
     sides = {"encoder": ("src", "src"), "decoder": ("tgt", "tgt"), "cross": ("tgt", "src")}[stack]
     made = head_view(
         encoder_attention=[weights(4, 5, 5)] * 2,
@@ -67,7 +67,7 @@ def test_encoder_decoder_and_across_are_stacks_of_one_page(page: Page, tmp_path:
     expect(page.get_by_test_id("key-2")).to_contain_text(f"{sides[1]}2")
 
 
-def test_a_notebooks_frame_shows_the_neurons_of_any_model(page: Page, tmp_path: Path, smollm2) -> None:
+def test_the_neuron_view_works_for_any_model_in_a_notebook_frame(page: Page, tmp_path: Path, smollm2) -> None:
     made = neuron_view.show(
         smollm2.hf_model, "llama", smollm2.tokenizer, "The fox jumps", layer=11, head=0, html_action="return"
     )

@@ -1,4 +1,4 @@
-"""The fixtures that guard the browser tests do catch what they are there for."""
+"""The fixtures of the browser tests catch errors and external requests."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def test_an_uncaught_error_is_a_complaint(page: Page, complaints: list[str]):
     complaints.clear()
 
 
-def test_a_request_to_another_machine_is_a_complaint_and_gets_nowhere(page: Page, complaints: list[str]):
+def test_a_request_to_another_machine_is_a_complaint_and_is_blocked(page: Page, complaints: list[str]):
     answered = page.evaluate("fetch('https://example.com/').then(() => true, () => false)")
     assert not answered
     assert any("request to another machine: https://example.com/" in complaint for complaint in complaints)
     complaints.clear()
 
 
-def test_a_quiet_page_is_no_complaint(page: Page, complaints: list[str]):
+def test_a_page_without_errors_gives_no_complaints(page: Page, complaints: list[str]):
     page.set_content("<p>quiet</p>")
     page.evaluate("fetch('data:text/plain,inside').then(reply => reply.text())")
     assert complaints == []

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import unquote
 
 import docs_site
 import pytest
@@ -57,6 +58,16 @@ def test_no_page_loads_anything_from_another_machine(site: Path) -> None:
     found = {path.name: LOADED.findall(path.read_text(encoding="utf-8")) for path in sources}
     assert len(sources) > 40
     assert not {name: what for name, what in found.items() if what}
+
+
+def test_everything_that_a_page_shows_or_links_to_lies_in_the_site(site: Path) -> None:
+    missing: list[str] = []
+    for path in site.rglob("*.html"):
+        if path.parent.name != "_live":
+            for address in re.findall(r"""\s(?:src|href)=["']([^"'#?]+)""", path.read_text(encoding="utf-8")):
+                if not re.match(r"[a-z]+:", address) and not (path.parent / unquote(address)).exists():
+                    missing.append(f"{path.relative_to(site)}: {address}")
+    assert not missing
 
 
 def test_live_figures_are_small_and_all_of_them_are_shown(site: Path) -> None:

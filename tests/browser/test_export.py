@@ -1,4 +1,4 @@
-"""The exported file opened from disk, as a person gets it by mail: no server, no network, nothing of a token runs."""
+"""The exported file opened from disk: no server, no network, and no token text is executed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOSTILE = [
 
 
 def opened(page: Page, path: Path, address: str = "") -> list[str]:
-    """Opens a file and waits for some of its tokens; the addresses of all that it asked for, which grow as it goes on."""
+    """Open a file and wait for some of its tokens. Returns the addresses of all its requests, a list that keeps growing."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{path.as_uri()}{address}")
@@ -37,14 +37,14 @@ def opened(page: Page, path: Path, address: str = "") -> list[str]:
 
 
 def weight_read(page: Page, *parts: str) -> list[float]:
-    """The weight and, where there is one, the score that the readout says, once it says all the parts."""
+    """The weight and, if present, the score in the readout, once it contains all the parts."""
     for part in parts:
         expect(page.get_by_test_id("readout")).to_contain_text(part)
     said = (page.get_by_test_id("readout").text_content() or "").replace("−", "-")
     return [float(number) for number in re.findall(r"-?\d+\.\d\d+", said)]
 
 
-def test_a_file_shows_all_views_from_disk_with_python_s_numbers_and_asks_nobody(
+def test_a_file_shows_all_views_from_disk_with_numbers_that_match_python_and_no_requests(
     page: Page, smollm2: attnscope.Model, tmp_path: Path, complaints: list[str]
 ) -> None:
     trace = smollm2.trace(NURSE)
@@ -87,7 +87,7 @@ def test_a_file_shows_all_views_from_disk_with_python_s_numbers_and_asks_nobody(
     assert all(url.startswith(("file://", "blob:", "data:")) for url in asked)
 
 
-def test_a_file_of_a_changed_pass_shows_its_weights_and_says_what_was_changed(
+def test_a_file_of_an_edited_forward_pass_shows_its_weights_and_edits(
     page: Page, tmp_path: Path, complaints: list[str]
 ) -> None:
     words = "the king of the hill saw a queen"
@@ -113,13 +113,13 @@ def test_a_file_of_a_changed_pass_shows_its_weights_and_says_what_was_changed(
         weight = weight_read(page, f"head 1.{head}", f"{words.split()[query]} ")[0]
         assert weight == pytest.approx(float(row.max()), abs=1e-4)
         set_by_an_edit = (head, query) in ((1, 4), (2, 7))
-        expect(page.get_by_text("this row's weights are set by an edit")).to_have_count(int(set_by_an_edit))
+        expect(page.get_by_text("an edit set the weights of this row")).to_have_count(int(set_by_an_edit))
     page.get_by_test_id("edits").click()
-    expect(page.get_by_text("the edge from “a” (token 6) to “of” (token 2) in head 1.1 is cut")).to_be_visible()
+    expect(page.get_by_text("edge from “a” (token 6) to “of” (token 2) cut in head 1.1")).to_be_visible()
     assert complaints == []
 
 
-def test_a_long_file_says_which_layers_it_lacks_and_its_deep_link_works(
+def test_a_file_without_all_layers_says_which_it_has_and_its_deep_link_works(
     page: Page, smollm2: attnscope.Model, tmp_path: Path
 ) -> None:
     trace = smollm2.trace("Nobody could say why the train was late again, but people had a book. " * 20)
@@ -134,7 +134,7 @@ def test_a_long_file_says_which_layers_it_lacks_and_its_deep_link_works(
     assert weight_read(page, "head 5.3")[0] == pytest.approx(float(row.max()), abs=0.009)
 
 
-def test_hostile_tokens_are_text_and_nothing_of_them_runs(page: Page, tmp_path: Path) -> None:
+def test_hostile_tokens_are_text_and_are_never_executed(page: Page, tmp_path: Path) -> None:
     count = len(HOSTILE)
     weights = torch.softmax(torch.randn(2, 3, count, count, generator=torch.Generator().manual_seed(0)), -1)
     trace = attnscope.Trace.from_attention(list(weights), HOSTILE)

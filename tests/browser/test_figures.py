@@ -1,4 +1,4 @@
-"""Figures as a person saves them: files that other programs read, with the words and numbers of the trace."""
+"""Figures saved from the page: valid files, with the tokens and numbers of the trace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import attnscope
 
 NURSE = "The doctor asked the nurse a question. She"
 SVG = "{http://www.w3.org/2000/svg}"
-FAINTEST = 0.006  # the lightest weight that a figure draws on a linear scale
+FAINTEST = 0.006  # the smallest weight that a figure draws on a linear scale
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def save(page: Page, folder: Path, panel: str, kind: str, ending: str) -> Path:
 
 
 def words(root: ElementTree.Element, name: str) -> list[str]:
-    """The texts of a class, marks of leading spaces taken off."""
+    """The texts of a class, without the marks for leading spaces."""
     found = [one for one in root.iter(f"{SVG}text") if one.get("class") == name]
     return ["".join(one.itertext()).lstrip("·") for one in found]
 
@@ -61,7 +61,7 @@ def png_size(path: Path) -> tuple[int, int]:
         ("side", "neurons", "dimension by dimension"),
     ],
 )
-def test_every_view_is_saved_with_its_words_and_where_it_came_from(
+def test_every_view_is_saved_with_its_tokens_and_provenance(
     nurse: Page, smollm2: attnscope.Model, tmp_path: Path, panel: str, kind: str, caption: str
 ) -> None:
     trace = smollm2.trace(NURSE)
@@ -88,7 +88,7 @@ def test_every_view_is_saved_with_its_words_and_where_it_came_from(
     assert png_size(save(nurse, tmp_path, panel, kind, "png")) == (round(2 * width), round(2 * height))
 
 
-def test_the_python_of_a_view_makes_the_same_trace_and_picture(nurse: Page) -> None:
+def test_the_python_code_of_a_view_makes_the_same_trace_and_figure(nurse: Page) -> None:
     nurse.get_by_test_id("query-8").click()
     nurse.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     nurse.get_by_test_id("export-head").click()
@@ -99,7 +99,7 @@ def test_the_python_of_a_view_makes_the_same_trace_and_picture(nurse: Page) -> N
     nurse.keyboard.press("Escape")
     expect(nurse.get_by_test_id("copy-box")).to_have_count(0)
 
-    # What a person does with it, in a process of her own: rounding depends on the number of threads.
+    # Run it in a separate process, as a user would: rounding depends on the number of threads.
     (figure,) = [line[2:] for line in program.splitlines() if line.startswith("# attnscope.figure(")]
     caption = f"print({figure.rpartition('.savefig')[0]}.attnscope_caption)"
     ran = subprocess.run(
@@ -116,7 +116,9 @@ def test_the_python_of_a_view_makes_the_same_trace_and_picture(nurse: Page) -> N
     assert 'attnscope.show(trace, view="head", layer=9, heads=[4], token=8)' in program
 
 
-def test_hostile_text_is_words_in_a_figure_and_a_string_in_python(page: Page, app_server: str, tmp_path: Path) -> None:
+def test_hostile_text_is_text_in_a_figure_and_a_string_in_python_code(
+    page: Page, app_server: str, tmp_path: Path
+) -> None:
     text = '</text><script>alert("1")</script> \u202eevil\u202c \\n & ]]>'
     page.on("dialog", lambda dialog: pytest.fail(f"something ran: {dialog.message}"))
     page.goto(f"{app_server}#{urlencode({'model': 'smollm2', 'text': text, 'layer': '0', 'heads': '0'})}")

@@ -1,4 +1,4 @@
-"""The scenes of the gallery look as their pictures do."""
+"""The scenes of the gallery look like their stored screenshots."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import attnscope
 SCENES = gallery.scenes()
 CHANGED = gallery.ROOT / ".test-output" / "gallery"
 MEAN, LARGEST = 0.012, 0.25
-"""Fonts and their hinting stay below these; a panel that is gone, empty or of another color does not."""
+"""Differences in fonts and hinting stay below these thresholds; a missing, empty or differently colored panel does not."""
 
 
 @pytest.fixture(scope="module")
@@ -25,27 +25,29 @@ def urls(smollm2: attnscope.Model, minilm: attnscope.Model) -> Iterator[dict[str
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-def test_a_scene_looks_as_its_picture_does(scene: gallery.Scene, urls: dict[str, str], browser: Browser) -> None:
+def test_a_scene_looks_like_its_screenshot(scene: gallery.Scene, urls: dict[str, str], browser: Browser) -> None:
     drawn = gallery.draw(scene, urls[scene.name], browser)
-    mean, largest = gallery.difference(drawn, Image.open(scene.picture))
+    mean, largest = gallery.difference(drawn, Image.open(scene.screenshot))
     if mean > MEAN or largest > LARGEST:
         kept = CHANGED / f"{scene.name}.png"
-        gallery.saved(drawn, kept)
+        gallery.save(drawn, kept)
         pytest.fail(
-            f"The scene {scene.name!r} differs from its picture by {mean:.3f} on average and {largest:.2f} at most. "
+            f"The scene {scene.name!r} differs from its screenshot by {mean:.3f} on average and {largest:.2f} at most. "
             f"Look at {kept.relative_to(gallery.ROOT)}; if it is right, run `make gallery ARGS={scene.name}`."
         )
 
 
-def test_a_scene_without_its_lines_would_be_noticed(tmp_path: Path) -> None:
-    picture = Image.open(SCENES[0].picture).convert("RGB")
-    wiped = picture.copy()
-    wiped.paste((255, 255, 255), (picture.width // 3, picture.height // 3, 2 * picture.width // 3, picture.height))
-    mean, largest = gallery.difference(picture, wiped)
+def test_the_comparison_detects_missing_lines(tmp_path: Path) -> None:
+    screenshot = Image.open(SCENES[0].screenshot).convert("RGB")
+    wiped = screenshot.copy()
+    wiped.paste(
+        (255, 255, 255), (screenshot.width // 3, screenshot.height // 3, 2 * screenshot.width // 3, screenshot.height)
+    )
+    mean, largest = gallery.difference(screenshot, wiped)
     assert mean > MEAN or largest > LARGEST
 
 
-def test_every_picture_belongs_to_a_scene_and_the_page_shows_them_all() -> None:
+def test_every_screenshot_belongs_to_a_scene_and_the_docs_show_all() -> None:
     assert {path.stem for path in gallery.PICTURES.glob("*.png")} == {scene.name for scene in SCENES}
     text = gallery.PAGE.read_text(encoding="utf-8")
-    assert all(scene.picture.name in text and scene.title in text for scene in SCENES)
+    assert all(scene.screenshot.name in text and scene.title in text for scene in SCENES)

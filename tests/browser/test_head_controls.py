@@ -1,4 +1,4 @@
-"""What the head view leaves out, finds and turns, as a person sees it; its numbers are those of the same trace in Python."""
+"""The controls of the head view: filters, search and layout. Its numbers match the same trace in Python."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def legend(page: Page) -> Locator:
 
 def share(page: Page, after: str) -> float:
     """The percentage in the legend behind some words."""
-    pattern = re.compile(rf"{after}[^·]*?, ([\d.]+)% of the attention")
+    pattern = re.compile(rf"{after}[^·]*?\(([\d.]+)% of the attention")
     expect(legend(page)).to_contain_text(pattern)
     found = pattern.search(legend(page).inner_text())
     assert found
@@ -39,7 +39,7 @@ def beside(page: Page, token: str) -> float:
 
 
 def ink(page: Page) -> int:
-    """How many pixels of the lines' picture have color."""
+    """The number of colored pixels on the canvas of the lines."""
     return page.get_by_test_id("lines").evaluate(
         """canvas => {
             if (!canvas?.width || !canvas.height) return 0;
@@ -66,7 +66,7 @@ def until_ink(page: Page, holds: str, than: int) -> None:
     )
 
 
-def test_threshold_and_top_draw_less_and_say_what_they_drop(
+def test_threshold_and_top_draw_less_and_the_legend_says_how_much_is_dropped(
     page: Page, app_server: str, smollm2: attnscope.Model
 ) -> None:
     open_at(page, app_server, model="smollm2", text=NURSE, layer="9", heads="4,5")
@@ -79,23 +79,23 @@ def test_threshold_and_top_draw_less_and_say_what_they_drop(
         slider.press("ArrowRight")
     expect(page).to_have_url(re.compile("threshold=0.1"))
     dropped = np.where(weights < 0.1, weights, 0).sum(-1).mean()
-    assert share(page, "weights under 0.1") == pytest.approx(float(dropped), abs=0.006)
+    assert share(page, "weights below 0.1") == pytest.approx(float(dropped), abs=0.006)
     until_ink(page, "<", everything)
     slider.press("Home")
     expect(page).not_to_have_url(re.compile("threshold="))
     page.get_by_test_id("top").select_option("2")
     best = np.sort(weights, axis=-1)[..., -2:]
     visible = np.where(best >= 0.006, best, 0)
-    assert share(page, "not in a row’s top 2") == pytest.approx(float((1 - visible.sum(-1)).mean()), abs=0.006)
+    assert share(page, "outside the top 2") == pytest.approx(float((1 - visible.sum(-1)).mean()), abs=0.006)
     page.get_by_test_id("query-8").hover()
     named = [page.get_by_test_id(f"key-{key}").get_attribute("aria-label") or "" for key in range(9)]
     expect(page.get_by_test_id(f"key-{int(weights[0, 8].argmax())}")).to_have_attribute(
         "aria-label", re.compile(r", 0\.\d+$")
     )
-    assert sum(bool(re.search(r", [01]\.\d+$", name)) for name in named) <= 4  # two of each head
+    assert sum(bool(re.search(r", [01]\.\d+$", name)) for name in named) <= 4  # two per head
 
 
-def test_renormalized_numbers_are_pythons(page: Page, app_server: str, smollm2: attnscope.Model) -> None:
+def test_renormalized_numbers_match_python(page: Page, app_server: str, smollm2: attnscope.Model) -> None:
     open_at(page, app_server, model="smollm2", text=NURSE, layer="13", heads="4", sinks="renormalized")
     row = smollm2.trace(NURSE).attention(13, 4)[8].clone()
     taken = smollm2.trace(NURSE).attention(13, 4)[:, 0].mean()
@@ -106,13 +106,13 @@ def test_renormalized_numbers_are_pythons(page: Page, app_server: str, smollm2: 
     page.get_by_test_id("query-8").hover()
     expect(page.get_by_test_id("readout")).to_contain_text(re.compile(r"rank 1 of 8"))
     assert beside(page, f"key-{best}") == pytest.approx(float(row[best]), abs=0.011)
-    page.get_by_test_id("query-8").click()  # the exact row of the host, brought to 1 as well
+    page.get_by_test_id("query-8").click()  # the exact row from the server, also renormalized
     expect(page.get_by_test_id("readout")).to_contain_text(f"{float(row[best]):.4f}")
     page.keyboard.press("x")
     expect(page.get_by_test_id("sinks")).to_have_value("shown")
 
 
-def test_tokens_are_found_as_text_is(page: Page, app_server: str) -> None:
+def test_token_search_finds_tokens_as_text(page: Page, app_server: str) -> None:
     open_at(page, app_server, model="smollm2", text=STORY * 12, layer="5", heads="0")
     page.get_by_test_id("query-tokens").focus()
     page.keyboard.press("f")
@@ -134,7 +134,7 @@ def test_tokens_are_found_as_text_is(page: Page, app_server: str) -> None:
     expect(page.get_by_test_id("readout")).to_contain_text(re.compile("^the"))
 
 
-def test_the_view_turns_for_scripts_read_across(page: Page, app_server: str) -> None:
+def test_the_layout_can_be_horizontal_for_scripts_that_are_read_across(page: Page, app_server: str) -> None:
     open_at(page, app_server, model="smollm2", text=NURSE, layer="9", heads="4")
     page.get_by_test_id("turn").click()
     expect(page.get_by_test_id("query-tokens")).to_have_attribute("aria-orientation", "horizontal")
@@ -153,7 +153,7 @@ def test_the_view_turns_for_scripts_read_across(page: Page, app_server: str) -> 
     assert right["x"] >= left["x"] + left["width"] - 1
 
 
-def test_two_thousand_tokens_scroll_with_a_map_beside_them(page: Page, app_server: str) -> None:
+def test_two_thousand_tokens_scroll_with_a_minimap(page: Page, app_server: str) -> None:
     text = " ".join(f"word{i % 97} and" for i in range(500))
     open_at(page, app_server, model="smollm2", text=text, layer="5", heads="0,1,2")
     minimap = page.get_by_test_id("minimap")
@@ -166,7 +166,7 @@ def test_two_thousand_tokens_scroll_with_a_map_beside_them(page: Page, app_serve
     expect(page.get_by_test_id(f"query-{int(0.75 * count)}")).to_be_in_viewport()
     assert page.get_by_test_id("query-tokens").get_by_role("option").count() < 100
     until_ink(page, ">", 500)
-    expect(legend(page)).to_contain_text(re.compile(r"not drawn: weights under 0\.006, [\d.]+% of the attention"))
+    expect(legend(page)).to_contain_text(re.compile(r"not drawn: weights below 0\.006 \([\d.]+% of the attention\)"))
 
 
 def test_a_click_on_a_line_selects_its_edge(page: Page, app_server: str) -> None:
@@ -184,21 +184,23 @@ def test_a_click_on_a_line_selects_its_edge(page: Page, app_server: str) -> None
     expect(page.get_by_test_id("key-4")).to_have_attribute("aria-selected", "true")
 
 
-def test_pins_are_compared_with_the_traces_numbers(page: Page, app_server: str, smollm2: attnscope.Model) -> None:
+def test_pinned_tokens_are_compared_with_numbers_that_match_the_trace(
+    page: Page, app_server: str, smollm2: attnscope.Model
+) -> None:
     open_at(page, app_server, model="smollm2", text=NURSE, layer="9", heads="4", side="weights", pins="q8", token="q8")
     exact = smollm2.trace(NURSE).attention(9, 4)
-    rows = page.get_by_role("grid", name="Heaviest weights").get_by_role("row")
+    rows = page.get_by_role("grid", name="Largest weights").get_by_role("row")
     expect(rows).to_have_count(10)
     best = int(exact[8].argmax())
     expect(rows.nth(1)).to_contain_text(f"{float(exact[8, best]):.4f}")
-    page.get_by_role("grid", name="Heaviest weights").press("ArrowDown")
+    page.get_by_role("grid", name="Largest weights").press("ArrowDown")
     expect(page.get_by_test_id("readout")).to_contain_text("She → nurse")
     page.get_by_test_id("query-4").click()
-    compared = page.get_by_role("grid", name="Pinned tokens compared").get_by_role("row")
+    compared = page.get_by_role("grid", name="Comparison of pinned tokens").get_by_role("row")
     expect(compared.nth(0)).to_contain_text("nurse")
     row = compared.filter(has_text=re.compile("^nurse")).nth(0)
     values = [float(text) for text in re.findall(r"\d\.\d+", row.inner_text())]
     assert values == pytest.approx([float(exact[8, 4]), float(exact[4, 4])], abs=0.006)
     page.get_by_test_id("threshold").focus()
     page.keyboard.press("End")
-    expect(page.get_by_test_id("weights-limits")).to_contain_text("0.9 and more")
+    expect(page.get_by_test_id("weights-limits")).to_contain_text("at least 0.9")

@@ -1,4 +1,4 @@
-"""The head view as a person uses it: a typed sentence, a real head's lines, and numbers that Python gives as well."""
+"""The head view: a typed sentence, the lines of a real head, and numbers that match Python."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def number_in(text: str | None, name: str = "") -> float:
 
 
 def beside(page: Page, token: str) -> float:
-    """The weight written beside a token; on the page it is part of a picture, so the token's name says it too."""
+    """The weight beside a token. On the page it is drawn on a canvas, so the token's accessible name contains it too."""
     expect(page.get_by_test_id(token)).to_have_attribute("aria-label", re.compile(r", token \d+, [01]\.\d+$"))
     return float((page.get_by_test_id(token).get_attribute("aria-label") or "").rsplit(" ", 1)[1])
 
 
 def inked(page: Page, minimum: int = 1) -> None:
-    """Lines are there: some pixels of the head view's picture have color."""
+    """Wait for lines: some pixels of the head view's canvas are colored."""
     page.wait_for_function(
         """least => [...document.querySelectorAll("*")]
             .flatMap(host => host.shadowRoot ? [...host.shadowRoot.querySelectorAll("canvas")] : [])
@@ -75,7 +75,7 @@ def test_a_typed_sentence_becomes_tokens_and_lines(page: Page, app_server: str) 
     inked(page, 500)
 
 
-def test_the_weights_and_scores_read_are_the_traces_own(nurse: Page, smollm2: attnscope.Model) -> None:
+def test_weights_and_scores_in_the_readout_match_the_trace(nurse: Page, smollm2: attnscope.Model) -> None:
     trace = smollm2.trace(NURSE)
     exact, scores = trace.attention(9, 4)[8], trace.scores(9, 4)[8]
     nurse.get_by_test_id("query-8").hover()
@@ -90,14 +90,14 @@ def test_the_weights_and_scores_read_are_the_traces_own(nurse: Page, smollm2: at
             assert beside(nurse, f"key-{key}") == pytest.approx(float(exact[key]), abs=0.011)
 
 
-def test_pointing_at_a_target_shows_who_looks_at_it(nurse: Page, smollm2: attnscope.Model) -> None:
+def test_pointing_at_a_key_shows_which_queries_attend_to_it(nurse: Page, smollm2: attnscope.Model) -> None:
     column = smollm2.trace(NURSE).attention(9, 4)[:, 4]
     nurse.get_by_test_id("key-4").hover()
     expect(readout(nurse)).to_contain_text("nurse")
     assert beside(nurse, "query-8") == pytest.approx(float(column[8]), abs=0.011)
 
 
-def test_a_click_pins_a_token_and_escape_lets_it_go(nurse: Page) -> None:
+def test_a_click_pins_a_token_and_escape_clears_it(nurse: Page) -> None:
     nurse.get_by_test_id("query-4").click()
     expect(nurse.get_by_test_id("query-4")).to_have_attribute("aria-selected", "true")
     nurse.get_by_test_id("query-8").click()
@@ -106,14 +106,14 @@ def test_a_click_pins_a_token_and_escape_lets_it_go(nurse: Page) -> None:
     expect(nurse.get_by_test_id("query-tokens").locator("[aria-selected=true]")).to_have_count(0)
 
 
-def test_a_pinned_row_is_fetched_exactly(nurse: Page, smollm2: attnscope.Model) -> None:
+def test_the_exact_row_of_a_pinned_token_is_fetched(nurse: Page, smollm2: attnscope.Model) -> None:
     exact = smollm2.trace(NURSE).attention(9, 4)[8]
     with nurse.expect_response(lambda response: "tile" in (response.request.post_data or "")):
         nurse.get_by_test_id("query-8").click()
     expect(readout(nurse)).to_contain_text(f"{float(exact.max()):.4f}")
 
 
-def test_head_squares_toggle_isolate_and_bring_back(nurse: Page) -> None:
+def test_head_squares_toggle_isolate_and_restore_heads(nurse: Page) -> None:
     heads = nurse.get_by_role("group", name="Heads")
     on = heads.locator("[aria-pressed=true]")
     expect(on).to_have_text(["4"])
@@ -122,7 +122,7 @@ def test_head_squares_toggle_isolate_and_bring_back(nurse: Page) -> None:
     heads.get_by_role("button", name="Head 4", exact=True).click()
     expect(on).to_have_text(["3"])
     heads.get_by_role("button", name="Head 3", exact=True).click()
-    expect(on).to_have_text(["3"])  # at least one stays on
+    expect(on).to_have_text(["3"])  # at least one stays selected
     nurse.wait_for_timeout(600)
     heads.get_by_role("button", name="Head 6", exact=True).dblclick()
     expect(on).to_have_text(["6"])
@@ -140,7 +140,7 @@ def test_the_layer_menu_changes_the_numbers(nurse: Page, smollm2: attnscope.Mode
     expect(nurse).to_have_url(re.compile("layer=13"))
 
 
-def test_the_sentence_filter_keeps_what_it_says(cats: Page, minilm: attnscope.Model) -> None:
+def test_the_sentence_filter_keeps_only_its_part(cats: Page, minilm: attnscope.Model) -> None:
     trace = minilm.trace(CATS[0], pair=CATS[1])
     row = trace.attention(2, 9)[2]
     b = [i for i, token in enumerate(trace.tokens) if token.sentence == "B"]
@@ -153,7 +153,7 @@ def test_the_sentence_filter_keeps_what_it_says(cats: Page, minilm: attnscope.Mo
     expect(cats.get_by_test_id("key-1")).to_have_class(re.compile("muted"))
 
 
-def test_hiding_the_sink_says_what_is_hidden(nurse: Page, smollm2: attnscope.Model) -> None:
+def test_hiding_the_attention_sink_says_how_much_is_hidden(nurse: Page, smollm2: attnscope.Model) -> None:
     nurse.get_by_test_id("sinks").select_option("hidden")
     first = smollm2.trace(NURSE).attention(9, 4)[:, 0]
     share = re.compile(r"(\d+)\s?%")
@@ -197,14 +197,14 @@ def test_an_example_switches_the_model_without_a_restart(nurse: Page) -> None:
     expect(nurse.get_by_test_id("model-menu")).to_contain_text("SmolLM2")
 
 
-def test_a_text_that_cannot_be_traced_gets_a_sentence_and_the_picture_stays(nurse: Page, complaints: list[str]) -> None:
+def test_a_text_that_cannot_be_traced_is_an_error_and_the_view_stays(nurse: Page, complaints: list[str]) -> None:
     nurse.get_by_label("Prompt").fill("")
     nurse.get_by_label("Prompt").press("Enter")
     nurse.get_by_label("Prompt").fill("fox " * 6000)
     nurse.get_by_label("Prompt").press("Enter")
     expect(nurse.get_by_test_id("failure")).to_contain_text("4,096", timeout=60_000)
     expect(nurse.get_by_test_id("query-4")).to_contain_text("nurse")
-    complaints[:] = [one for one in complaints if "413" not in one]  # Chromium reports the refused request itself
+    complaints[:] = [one for one in complaints if "413" not in one]  # Chromium logs the failed request itself
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_hostile_text_is_shown_as_text(page: Page, app_server: str, text: str) -
     assert page.get_by_test_id("query-tokens").locator("img, script").count() == 0
 
 
-def test_the_theme_button_goes_round(nurse: Page) -> None:
+def test_the_theme_button_cycles_through_the_themes(nurse: Page) -> None:
     def ground() -> str:
         return nurse.get_by_test_id("prompt").evaluate("one => getComputedStyle(one).color")
 
@@ -239,7 +239,7 @@ def test_the_keyboard_reaches_tokens_and_layers(nurse: Page) -> None:
     expect(readout(nurse)).to_contain_text("head 10.4")
 
 
-def test_a_thousand_tokens_and_more_are_drawn_with_few_labels(page: Page, app_server: str) -> None:
+def test_more_than_a_thousand_tokens_are_drawn_with_few_labels(page: Page, app_server: str) -> None:
     text = " ".join(f"word{i % 97} and" for i in range(350))
     open_at(page, app_server, model="smollm2", text="Hello", layer="0", heads="0")
     page.get_by_label("Prompt").fill(text)

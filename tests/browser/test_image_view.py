@@ -1,4 +1,4 @@
-"""A picture in the page: chosen as a person does, its patches hovered, pinned and walked, and in an exported file."""
+"""Images in the page: choosing one, hovering over, pinning and stepping through its patches, and an exported file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_person_chooses_a_picture_and_reads_what_its_patches_look_at(page: Page, eyes: Path) -> None:
+def test_an_image_can_be_chosen_and_its_patches_attention_read(page: Page, eyes: Path) -> None:
     exact = attnscope.load(eyes).trace(eyes / "photo.png")
     with running_app("serve", str(eyes)) as url:
         page.goto(url)
@@ -57,7 +57,7 @@ def test_a_person_chooses_a_picture_and_reads_what_its_patches_look_at(page: Pag
         box = picture.bounding_box()
         assert box is not None
         cell = box["width"] / 4
-        # Row 1, column 2 is token 7, after [CLS]: pin it in head 0.1, then read what it looks at in row 3, column 0.
+        # Row 1, column 2 is token 7, after [CLS]: pin it in head 0.1, then read its attention to row 3, column 0.
         picture.click(position={"x": 2.5 * cell, "y": 1.5 * cell})
         expect(page.get_by_test_id("query-7")).to_have_attribute("aria-selected", "true")
         page.mouse.move(box["x"] + 0.5 * cell, box["y"] + 3.5 * cell)
@@ -73,7 +73,7 @@ def test_a_person_chooses_a_picture_and_reads_what_its_patches_look_at(page: Pag
         expect(page.get_by_test_id("picture-view")).to_contain_text("From [CLS]")
 
 
-def test_a_picture_dropped_on_the_empty_page_is_run(page: Page, eyes: Path) -> None:
+def test_an_image_dropped_on_the_empty_page_is_run(page: Page, eyes: Path) -> None:
     with gallery.served(Session([ModelEntry.loaded(attnscope.load(eyes))])) as url:
         page.goto(url)
         welcome = page.get_by_test_id("welcome")
@@ -84,7 +84,7 @@ def test_a_picture_dropped_on_the_empty_page_is_run(page: Page, eyes: Path) -> N
         expect(page.get_by_test_id("picture-0")).to_be_visible()
 
 
-def test_a_model_of_text_and_pictures_takes_a_picture_alone(page: Page, eyes: Path) -> None:
+def test_an_image_text_model_accepts_an_image_alone(page: Page, eyes: Path) -> None:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
     words = {"vocab_size": 99, "max_position_embeddings": 20, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -100,7 +100,7 @@ def test_a_model_of_text_and_pictures_takes_a_picture_alone(page: Page, eyes: Pa
         expect(page.get_by_test_id("picture-0")).to_be_visible()
 
 
-def test_an_exported_file_carries_its_picture(page: Page, eyes: Path, tmp_path: Path) -> None:
+def test_an_exported_file_contains_its_image(page: Page, eyes: Path, tmp_path: Path) -> None:
     attnscope.export(attnscope.load(eyes).trace(eyes / "photo.png"), tmp_path / "p.html")
     page.goto((tmp_path / "p.html").as_uri())
     expect(page.get_by_test_id("picture-0")).to_be_visible(timeout=60_000)

@@ -1,4 +1,4 @@
-"""The model view as a person uses it: all heads at a glance, by pointer and by keyboard, and one selection for all views."""
+"""The model view: all heads at a glance, by pointer and by keyboard, with one selection for all views."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LAYERS, HEADS = 30, 9
 
 @pytest.fixture
 def app(page: Page, app_server: str) -> Page:
-    """The app on the doctor and the nurse, head 9.4 selected, every thumbnail there."""
+    """The app on the doctor and the nurse, with head 9.4 selected and all thumbnails loaded."""
     address = {"model": "smollm2", "text": TEXT, "layer": "9", "heads": "4"}
     page.goto(f"{app_server}#{urlencode(address)}")
     expect(grid(page)).to_have_attribute("data-layers", str(LAYERS))
@@ -26,7 +26,7 @@ def grid(page: Page) -> Locator:
 
 
 def point(page: Page, layer: int, head: int) -> dict[str, float]:
-    """Where a head's thumbnail is, from the upper left of the grid."""
+    """The position of a head's thumbnail, from the upper left of the grid."""
     pitch = grid(page).get_attribute("data-pitch")
     assert pitch
     across, down, left, top = map(float, pitch.split())
@@ -34,7 +34,7 @@ def point(page: Page, layer: int, head: int) -> dict[str, float]:
 
 
 def drawn(page: Page) -> list[list[int]]:
-    """How many pixels of each head's thumbnail are not as light as its lightest: [layer][head]."""
+    """The number of pixels in each head's thumbnail that are darker than its lightest: [layer][head]."""
     count = """(canvas, [layers, heads, across, down]) => {
         const ratio = canvas.width / canvas.clientWidth;
         const context = canvas.getContext("2d");
@@ -61,13 +61,13 @@ def test_every_head_is_drawn_and_heads_differ(app: Page, look: str):
     pixels = drawn(app)
     assert all(count > 0 for layer in pixels for count in layer)
     assert len({count for layer in pixels for count in layer}) > 20
-    expect(app.get_by_test_id("model-legend")).to_contain_text("each head to its own largest")
+    expect(app.get_by_test_id("model-legend")).to_contain_text("each thumbnail scaled to its own maximum")
 
 
 def test_pointing_at_a_head_names_it_and_its_largest_weight(app: Page):
     grid(app).hover(position=point(app, 9, 4))
     expect(app.get_by_test_id("readout")).to_have_text(
-        re.compile(r"^head 9\.4 · .+ → .+ 0\.\d\d .*off the first token")
+        re.compile(r"^head 9\.4 · .+ → .+ 0\.\d\d .*without the first token")
     )
     grid(app).hover(position=point(app, 17, 0))
     expect(app.get_by_test_id("readout")).to_contain_text("head 17.0")
@@ -75,7 +75,7 @@ def test_pointing_at_a_head_names_it_and_its_largest_weight(app: Page):
     expect(app.get_by_test_id("readout")).to_contain_text("head 9.4")
 
 
-def test_a_click_moves_the_head_view_and_a_shift_click_adds(app: Page):
+def test_a_click_selects_a_head_and_a_shift_click_adds_one(app: Page):
     layer, heads = app.get_by_test_id("layer"), app.get_by_role("group", name="Heads")
     on = heads.locator("[aria-pressed=true]")
     grid(app).click(position=point(app, 14, 3))
@@ -91,7 +91,7 @@ def test_a_click_moves_the_head_view_and_a_shift_click_adds(app: Page):
     expect(layer).to_have_value("14")
 
 
-def test_keys_lead_into_the_scales_and_out_again(app: Page):
+def test_keys_zoom_in_and_out(app: Page):
     grid(app).focus()
     app.keyboard.press("ArrowRight")
     expect(app.get_by_test_id("readout")).to_contain_text("head 9.5")
@@ -135,7 +135,7 @@ def test_a_reload_shows_the_same(app: Page):
     expect(divider).to_have_attribute("aria-valuenow", str(width))
 
 
-def test_dividers_are_dragged_and_set_back(app: Page):
+def test_dividers_can_be_dragged_and_reset(app: Page):
     divider = app.get_by_test_id("divider-head")
     before = divider.get_attribute("aria-valuenow")
     assert before
@@ -151,7 +151,7 @@ def test_dividers_are_dragged_and_set_back(app: Page):
     expect(divider).to_have_attribute("aria-valuenow", before)
 
 
-def test_a_view_takes_the_whole_width_and_escape_gives_it_back(app: Page):
+def test_a_view_can_take_the_whole_width_and_escape_restores_it(app: Page):
     app.get_by_test_id("whole-model").click()
     expect(app.get_by_test_id("head-view")).to_be_hidden()
     box = grid(app).bounding_box()

@@ -1,4 +1,4 @@
-"""The model view from all heads to one weight, as a person uses it; numbers on the page are those of the same trace in Python."""
+"""The model view, zoomed from all heads to a single weight. Numbers on the page match the same trace in Python."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def at_rest(page: Page) -> None:
 
 
 def cell(page: Page, query: int, key: int) -> dict[str, float]:
-    """Where a cell of the matrix on show is, from the upper left of the grid."""
+    """The position of a cell of the current matrix, from the upper left of the grid."""
     matrix = grid(page).get_attribute("data-matrix")
     assert matrix
     _, x, y, wide, high, first_query, _, first_key, _ = matrix.split()
@@ -61,7 +61,7 @@ def cell(page: Page, query: int, key: int) -> dict[str, float]:
     return {"x": float(x) + column * float(wide), "y": float(y) + row * float(high)}
 
 
-def test_a_head_is_zoomed_to_read_cell_by_cell_pinned_and_left_again(page: Page, app_server: str, trace: Trace):
+def test_zooming_into_a_head_reads_its_cells_and_pins_them_and_zooms_out(page: Page, app_server: str, trace: Trace):
     app = opened(page, app_server)
     weights = torch.as_tensor(trace.attention(9, 4))
     readout, margins = app.get_by_test_id("readout"), app.get_by_test_id("matrix-margins")
@@ -100,7 +100,7 @@ def test_a_head_is_zoomed_to_read_cell_by_cell_pinned_and_left_again(page: Page,
     expect(app).to_have_url(re.compile("pins=q8,k4"))
 
 
-def test_wheel_and_drag_move_the_camera_about_the_pointer(page: Page, app_server: str):
+def test_the_wheel_zooms_around_the_pointer_and_dragging_pans(page: Page, app_server: str):
     page.emulate_media(reduced_motion="reduce")
     app = opened(page, app_server)
     box = grid(app).bounding_box()
@@ -133,7 +133,7 @@ def test_heads_are_ranked_tinted_and_filtered_by_a_measure(page: Page, app_serve
     app = opened(page, app_server)
     app.get_by_test_id("measure-menu").click()
     app.get_by_test_id("measure-previous").click()
-    app.get_by_role("radio", name="ranking").click()
+    app.get_by_role("radio", name="by rank").click()
     app.keyboard.press("Escape")
     values = {place: float(weights.diagonal(-1).mean()) for place, weights in attention(trace).items()}
     best = sorted(values, key=lambda place: -values[place])
@@ -160,7 +160,7 @@ def test_heads_are_ranked_tinted_and_filtered_by_a_measure(page: Page, app_serve
     expect(shown).to_be_visible()
 
 
-def test_who_looks_from_she_to_nurse(page: Page, app_server: str, trace: Trace):
+def test_heads_are_ranked_by_the_edge_from_she_to_nurse(page: Page, app_server: str, trace: Trace):
     app = opened(page, app_server, side="edges")
     expect(app.get_by_test_id("edges-hint")).to_contain_text("Pin a token on each side")
     app.get_by_test_id(f"query-{QUERY}").click()
@@ -187,7 +187,7 @@ def test_who_looks_from_she_to_nurse(page: Page, app_server: str, trace: Trace):
     expect(app.get_by_test_id("edge-0")).to_contain_text(f"{most:.4f}")
 
 
-def test_a_sentence_filter_shows_that_part_of_every_head(page: Page, app_server: str):
+def test_a_sentence_filter_crops_every_head_to_its_part(page: Page, app_server: str):
     address = {"model": "minilm", "text": "the cat sat on the mat", "pair": "the cat lay on the rug"}
     app = opened(page, app_server, layers=6, **address, filter="AB", thumbnails="map")
     part = attnscope.load("minilm").trace(address["text"], pair=address["pair"])

@@ -1,4 +1,4 @@
-"""The neuron view as a person uses it: what it says is what the model computed, by pointer and by keyboard."""
+"""The neuron view, by pointer and by keyboard: its numbers are those that the model computed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cells(page: Page) -> Locator:
 
 
 def point(page: Page, column: str, key: int, dimension: int, dim: int = 64) -> None:
-    """Moves the pointer onto a dimension of a row, dimensions standing by index."""
+    """Move the pointer to a dimension of a row, with dimensions ordered by index."""
     said = cells(page).get_attribute("data-columns")
     box, row = cells(page).bounding_box(), page.get_by_test_id(f"neuron-key-{key}").bounding_box()
     assert said and box and row
@@ -58,34 +58,34 @@ def numbers(text: str) -> list[float]:
     return [float(found.replace("−", "-")) for found in re.findall(r"[−]?\d+(?:\.\d+)?(?:e\d)?", text)]
 
 
-def test_a_cell_says_the_models_own_query_key_and_product(app: Page, trace: attnscope.Trace):
+def test_a_cell_shows_the_models_query_key_and_product(app: Page, trace: attnscope.Trace):
     q, k = np.asarray(trace.q(LAYER, HEAD))[QUERY], np.asarray(trace.k(LAYER, HEAD))[KEY]
     readout = app.get_by_test_id("readout")
     for dimension in (0, 21, 46, 63):
         point(app, "product", KEY, dimension)
         expect(readout).to_contain_text(f"dimension {dimension}:")
-        said, pair = readout.inner_text().split(f"dimension {dimension}:")[1].split(" · with ")
+        said, pair = readout.inner_text().split(f"dimension {dimension}:")[1].split(" · pair with ")
         product = q[dimension] * k[dimension]
         *shown, percent = numbers(said)
         expected = [q[dimension], k[dimension], product, product / 8]
         np.testing.assert_allclose(shown, expected, rtol=2e-3, atol=2e-3 * max(1, abs(product)))
         assert percent == pytest.approx(100 * product / float(q @ k), rel=0.05, abs=0.06)
         expect(app.get_by_test_id("neuron-tip")).to_contain_text(f"dimension {dimension}")
-        # What it turns with, in how many tokens, and what both add: base and size are the config's.
+        # Its rotary partner, their wavelength, and the pair's contribution. Base and size are from the config.
         other, first = (dimension + 32) % 64, dimension % 32
         both = product + q[other] * k[other]
-        partner, turn, together, share = numbers(pair.replace("k tokens", "e3 tokens"))
+        partner, together, share, wavelength = numbers(re.sub(r"(?<=\d),(?=\d)", "", pair))
         assert partner == other
-        assert turn == pytest.approx(2 * math.pi * BASE ** (first / 32), rel=0.09)
+        assert wavelength == pytest.approx(2 * math.pi * BASE ** (first / 32), rel=0.09)
         assert together == pytest.approx(float(both) / 8, abs=2e-3 * max(1.0, abs(float(product))))
         assert share == pytest.approx(100 * float(both) / float(q @ k), rel=0.06, abs=0.06)
 
 
-def test_the_cells_add_up_to_the_models_scores(app: Page):
+def test_the_cells_sum_to_the_models_scores(app: Page):
     expect(app.get_by_test_id("neuron-check")).to_have_text(re.compile(r"^Σ q×k = q·k ✓ to \de-\d$"))
 
 
-def test_the_table_for_those_who_do_not_see_it_has_the_models_numbers(app: Page, trace: attnscope.Trace):
+def test_the_table_for_screen_readers_has_the_models_numbers(app: Page, trace: attnscope.Trace):
     attention = np.asarray(trace.attention(LAYER, HEAD, rows=[QUERY]))[0]
     scores = np.asarray(trace.scores(LAYER, HEAD, rows=[QUERY]))[0]
     rows = app.get_by_test_id("neuron-table").locator("tbody tr")
@@ -97,7 +97,7 @@ def test_the_table_for_those_who_do_not_see_it_has_the_models_numbers(app: Page,
         assert numbers(said[2])[0] == pytest.approx(scores[key], abs=2e-2)
 
 
-def test_a_click_on_a_dimension_keeps_its_pair_and_the_address_carries_it(app: Page):
+def test_a_click_on_a_dimension_selects_its_pair_and_the_url_contains_it(app: Page):
     point(app, "k", KEY, 21)
     app.mouse.down()
     app.mouse.up()
@@ -113,7 +113,7 @@ def test_a_click_on_a_dimension_keeps_its_pair_and_the_address_carries_it(app: P
     expect(cells(app)).to_have_attribute("data-marked", "")
 
 
-def test_another_token_is_selected_here_and_in_the_head_view(app: Page):
+def test_selecting_another_token_also_selects_it_in_the_head_view(app: Page):
     app.get_by_test_id("neuron-query-3").click()
     expect(app).to_have_url(re.compile("token=q3"))
     expect(app.get_by_test_id("neuron-query-3")).to_have_attribute("aria-selected", "true")
@@ -123,16 +123,16 @@ def test_another_token_is_selected_here_and_in_the_head_view(app: Page):
     expect(app.get_by_test_id("neuron-query-5")).to_have_attribute("aria-selected", "true")
 
 
-def test_keys_that_a_query_may_not_look_at_are_said_to_be_so(app: Page):
+def test_masked_keys_are_marked(app: Page):
     app.get_by_test_id("neuron-query-3").click()
-    expect(app.get_by_test_id("neuron-notes")).to_contain_text("not allowed")
+    expect(app.get_by_test_id("neuron-notes")).to_contain_text("masked")
     point(app, "product", 6, 10)
     expect(app.get_by_test_id("readout")).to_contain_text("masked")
-    expect(app.get_by_test_id("neuron-tip")).to_contain_text("not allowed")
+    expect(app.get_by_test_id("neuron-tip")).to_contain_text("masked")
     expect(app.get_by_test_id("neuron-key-6")).to_have_class(re.compile(r"\bmuted\b"))
 
 
-def test_the_order_by_contribution_is_that_of_the_strongest_key_pair_by_pair(app: Page, trace: attnscope.Trace):
+def test_ordering_by_contribution_follows_the_strongest_key_pair_by_pair(app: Page, trace: attnscope.Trace):
     app.get_by_role("radio", name="contribution").click()
     attention = np.asarray(trace.attention(LAYER, HEAD, rows=[QUERY]))[0]
     products = np.asarray(trace.q(LAYER, HEAD))[QUERY] * np.asarray(trace.k(LAYER, HEAD))[int(attention.argmax())]
@@ -146,7 +146,7 @@ def test_the_order_by_contribution_is_that_of_the_strongest_key_pair_by_pair(app
 
 
 def standing(page: Page) -> list[tuple[int, int]]:
-    """The pairs of dimensions as they stand: one above the other where vectors are folded, else side by side."""
+    """The pairs of dimensions as displayed: one above the other if vectors are folded, else side by side."""
     order = [int(found) for found in (cells(page).get_attribute("data-order") or "").split()]
     fold = int(float((cells(page).get_attribute("data-columns") or "").split()[3]))
     if fold == 1:
@@ -158,7 +158,7 @@ def standing(page: Page) -> list[tuple[int, int]]:
     ]
 
 
-def test_sorted_by_wavelength_pairs_stand_together_from_fast_to_slow(app: Page, trace: attnscope.Trace):
+def test_sorting_by_wavelength_puts_pairs_together_from_short_to_long(app: Page, trace: attnscope.Trace):
     app.get_by_role("radio", name="wavelength").click()
     expect(app).to_have_url(re.compile("order=wavelength"))
     expect(app.get_by_test_id("neuron-turns").first).to_contain_text("1k")
@@ -169,7 +169,7 @@ def test_sorted_by_wavelength_pairs_stand_together_from_fast_to_slow(app: Page, 
     expect(app.get_by_test_id("neuron-check")).to_contain_text("✓")
 
 
-def test_a_model_that_turns_nothing_offers_no_wavelengths_and_marks_single_dimensions(page: Page, app_server: str):
+def test_a_model_without_rope_has_no_wavelengths_and_selects_single_dimensions(page: Page, app_server: str):
     more = {"model": "minilm", "text": "the cat sat on the mat", "pair": "the cat lay on the rug"}
     visit(page, app_server, **more, layer="2", heads="0", token="q3", order="wavelength")
     expect(page.get_by_role("radio", name="contribution")).to_be_visible()
@@ -178,10 +178,10 @@ def test_a_model_that_turns_nothing_offers_no_wavelengths_and_marks_single_dimen
     page.mouse.down()
     page.mouse.up()
     expect(cells(page)).to_have_attribute("data-marked", "7")
-    expect(page.get_by_test_id("readout")).not_to_contain_text("turn")
+    expect(page.get_by_test_id("readout")).not_to_contain_text("rotary")
 
 
-def test_the_value_side_has_the_lengths_of_the_models_own_outputs(app: Page, trace: attnscope.Trace):
+def test_the_norms_of_value_vectors_and_outputs_match_the_model(app: Page, trace: attnscope.Trace):
     app.get_by_test_id("neuron-values").click()
     expect(app).to_have_url(re.compile("values=shown"))
     table = app.get_by_test_id("neuron-table")
@@ -203,7 +203,7 @@ def test_the_value_side_has_the_lengths_of_the_models_own_outputs(app: Page, tra
     expect(app.get_by_test_id("neuron-output")).to_have_count(0)
 
 
-def test_the_score_is_in_sight_in_a_panel_of_usual_width(app: Page):
+def test_the_score_is_visible_in_a_panel_of_usual_width(app: Page):
     names = app.get_by_test_id("neuron-columns").locator("> span")
     expect(names).to_have_count(6)
     said = [text.split("\n")[0] for text in names.all_inner_texts()]
@@ -248,14 +248,14 @@ def test_everything_can_be_done_with_the_keyboard(app: Page):
     expect(cells(app)).to_have_attribute("data-marked", "")
 
 
-def test_rows_stand_beside_those_of_the_head_view(app: Page):
+def test_rows_align_with_those_of_the_head_view(app: Page):
     for token in (0, 4, 8):
         here, there = (app.get_by_test_id(f"{name}-{token}").bounding_box() for name in ("neuron-key", "key"))
         assert here and there
         assert here["y"] == pytest.approx(there["y"], abs=2)
 
 
-def test_long_texts_keep_the_selected_query_in_sight(page: Page, app_server: str):
+def test_the_selected_query_stays_visible_in_long_texts(page: Page, app_server: str):
     text = " ".join(["one two three four five six seven eight nine ten"] * 60)
     visit(page, app_server, text=text, token="q500")
     expect(page.get_by_test_id("neuron-key-500")).to_be_visible()
@@ -267,7 +267,7 @@ def test_long_texts_keep_the_selected_query_in_sight(page: Page, app_server: str
     expect(page.get_by_test_id("readout")).to_contain_text("dimension 5:")
 
 
-def test_weights_alone_have_no_neurons_and_it_says_why(page: Page, tmp_path: Path):
+def test_without_queries_and_keys_the_neuron_view_explains_why_it_is_empty(page: Page, tmp_path: Path):
     weights = np.tril(np.ones((2, 3, 3), dtype=np.float32))
     weights /= weights.sum(axis=-1, keepdims=True)
     attnscope.Trace.from_attention([weights], ["a", "b", "c"]).save(tmp_path / "given.trace")

@@ -1,4 +1,4 @@
-"""What a model predicts beside what its heads look at: in the line at the foot, and under the weights."""
+"""Predictions of a model in the page: in the status line, and below the weights."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def served(traces: dict[str, attnscope.Trace]) -> Iterator[str]:
         yield url
 
 
-def test_long_labels_are_read_whole_and_leave_the_readout_its_room(
+def test_long_labels_are_shown_in_full_and_leave_room_for_the_readout(
     page: Page, served: str, traces: dict[str, attnscope.Trace]
 ) -> None:
     page.goto(f"{served}#trace={traces['classifier'].id}&side=weights")
@@ -55,9 +55,7 @@ def test_long_labels_are_read_whole_and_leave_the_readout_its_room(
         assert word.evaluate("word => word.parentElement.scrollHeight <= word.parentElement.clientHeight + 1")
 
 
-def test_a_token_that_is_pointed_at_has_its_label_alone(
-    page: Page, served: str, traces: dict[str, attnscope.Trace]
-) -> None:
+def test_pointing_at_a_token_shows_only_its_label(page: Page, served: str, traces: dict[str, attnscope.Trace]) -> None:
     trace = traces["tagger"]
     page.goto(f"{served}#trace={trace.id}&side=weights")
     lists = page.get_by_test_id("predicted")

@@ -1,4 +1,4 @@
-"""A saved trace, served without the model that made it: everything is shown, and what cannot be done is said."""
+"""A saved trace, served without its model: all views work, and unsupported actions are explained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import attnscope
 NURSE = "The doctor asked the nurse a question. She"
 
 
-def test_a_saved_trace_shows_all_three_views_and_says_what_it_cannot(
+def test_a_saved_trace_shows_all_three_views_and_explains_what_is_unsupported(
     page: Page, smollm2: attnscope.Model, tmp_path: Path
 ) -> None:
     trace = smollm2.trace(NURSE)
@@ -33,7 +33,7 @@ def test_a_saved_trace_shows_all_three_views_and_says_what_it_cannot(
         expect(page.get_by_role("button", name="Run the full check")).to_have_count(0)
 
 
-def test_weights_given_from_elsewhere_are_shown_and_the_neuron_view_says_why_it_is_empty(
+def test_attention_weights_alone_are_shown_and_the_neuron_view_explains_why_it_is_empty(
     page: Page, tmp_path: Path
 ) -> None:
     weights = torch.softmax(torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)), -1)
@@ -47,5 +47,5 @@ def test_weights_given_from_elsewhere_are_shown_and_the_neuron_view_says_why_it_
         assert float(re.findall(r"0\.\d+", shown)[0]) == pytest.approx(float(weights[1, 2, 3].max()), abs=0.01)
         assert re.search(r"rank 1 ·", shown), "how many keys may be looked at is not known"
         expect(page.get_by_test_id("certificate")).to_contain_text("not checked")
-        page.get_by_test_id("neuron-unknown").get_by_role("button", name="Show the weights").click()
-        expect(page.get_by_role("grid", name="Heaviest weights")).to_contain_text("1.2")
+        page.get_by_test_id("neuron-unknown").get_by_role("button", name="Show weights").click()
+        expect(page.get_by_role("grid", name="Largest weights")).to_contain_text("1.2")

@@ -1,4 +1,4 @@
-"""The frame as a person uses it: undo, help, narrow pages, what is said when things go wrong, and who cannot see it."""
+"""The frame of the page: undo, help, narrow pages, error messages, and accessibility."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def asked(route: Route) -> str:
     return json.loads(route.request.post_data or "{}").get("type", "")
 
 
-def test_undo_and_redo_say_what_they_do_and_leave_the_theme(nurse: Page) -> None:
+def test_undo_and_redo_name_the_action_and_leave_the_theme(nurse: Page) -> None:
     undo, redo = nurse.get_by_test_id("undo"), nurse.get_by_test_id("redo")
     expect(undo).to_be_disabled()
     nurse.get_by_test_id("look").click()
@@ -48,7 +48,7 @@ def test_undo_and_redo_say_what_they_do_and_leave_the_theme(nurse: Page) -> None
     expect(redo).to_be_disabled()
 
 
-def test_a_chat_opens_at_its_last_message_and_one_writes_the_next_at_once(nurse: Page) -> None:
+def test_a_chat_opens_at_its_last_message_ready_for_the_next(nurse: Page) -> None:
     nurse.get_by_test_id("chat").click()
     nurse.get_by_test_id("chat-line").click()
     expect(nurse.get_by_test_id("message-0")).to_be_focused()
@@ -62,7 +62,7 @@ def test_a_chat_opens_at_its_last_message_and_one_writes_the_next_at_once(nurse:
     expect(nurse.get_by_test_id("message-1")).to_be_focused()
 
 
-def test_help_opens_with_a_key_and_gives_the_keyboard_back(nurse: Page) -> None:
+def test_help_opens_with_a_key_and_restores_the_focus(nurse: Page) -> None:
     nurse.get_by_test_id("query-tokens").focus()
     nurse.keyboard.press("?")
     dialog = nurse.get_by_role("dialog", name="Help and keyboard shortcuts")
@@ -74,7 +74,7 @@ def test_help_opens_with_a_key_and_gives_the_keyboard_back(nurse: Page) -> None:
     expect(nurse.get_by_test_id("query-tokens")).to_be_focused()
 
 
-def test_narrow_pages_fold_the_tools_and_nothing_sticks_out(nurse: Page) -> None:
+def test_narrow_pages_collapse_the_tools_and_nothing_overflows(nurse: Page) -> None:
     for width in (700, 360):
         nurse.set_viewport_size({"width": width, "height": 740})
         nurse.get_by_test_id("tools").click()
@@ -97,7 +97,7 @@ def test_narrow_pages_fold_the_tools_and_nothing_sticks_out(nurse: Page) -> None
     assert nurse.evaluate("document.documentElement.scrollWidth") == 360
 
 
-def test_a_lost_connection_is_told_the_picture_stays_and_the_way_back_works(nurse: Page, complaints: list[str]) -> None:
+def test_a_lost_connection_is_reported_the_view_stays_and_retrying_works(nurse: Page, complaints: list[str]) -> None:
     nurse.route("**/api", lambda route: route.abort())
     nurse.get_by_test_id("layer").select_option("13")
     failure = nurse.get_by_test_id("failure")
@@ -109,10 +109,10 @@ def test_a_lost_connection_is_told_the_picture_stays_and_the_way_back_works(nurs
     expect(failure).to_have_count(0)
     nurse.get_by_test_id("query-8").hover()
     expect(nurse.get_by_test_id("readout")).to_contain_text("head 13.4")
-    complaints[:] = [one for one in complaints if "ERR_FAILED" not in one]  # Chromium reports the aborted requests
+    complaints[:] = [one for one in complaints if "ERR_FAILED" not in one]  # Chromium logs the aborted requests
 
 
-def test_refusals_are_named_and_offer_what_helps(nurse: Page, complaints: list[str]) -> None:
+def test_errors_name_the_problem_and_offer_a_remedy(nurse: Page, complaints: list[str]) -> None:
     nurse.get_by_label("Prompt").fill("fox " * 6000)
     nurse.get_by_label("Prompt").press("Enter")
     failure = nurse.get_by_test_id("failure")
@@ -129,7 +129,7 @@ def test_refusals_are_named_and_offer_what_helps(nurse: Page, complaints: list[s
     complaints[:] = [one for one in complaints if "413" not in one and "503" not in one]
 
 
-def test_a_layer_that_takes_long_can_be_stopped_and_asked_for_again(nurse: Page) -> None:
+def test_a_slow_layer_can_be_stopped_and_requested_again(nurse: Page) -> None:
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -149,7 +149,7 @@ def test_a_layer_that_takes_long_can_be_stopped_and_asked_for_again(nurse: Page)
     expect(nurse.get_by_test_id("readout")).to_contain_text("head 17.4")
 
 
-def test_nothing_keeps_anybody_out_in_light_and_dark(nurse: Page, axe: str) -> None:
+def test_the_page_has_no_accessibility_problems_in_light_and_dark(nurse: Page, axe: str) -> None:
     nurse.evaluate(axe)
     nurse.get_by_test_id("query-4").click()
 
@@ -187,7 +187,7 @@ def test_no_text_is_smaller_than_twelve_pixels(nurse: Page) -> None:
     assert small == []
 
 
-def test_a_sent_link_opens_the_same_settings(nurse: Page, app_server: str) -> None:
+def test_a_shared_link_opens_the_same_settings(nurse: Page, app_server: str) -> None:
     nurse.get_by_test_id("look").click()
     nurse.get_by_role("radio", name="log").click()
     nurse.get_by_role("radio", name="cividis").click()

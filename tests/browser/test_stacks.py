@@ -1,4 +1,4 @@
-"""Models with several stacks, or with layers without attention, and changed passes, as a person meets them."""
+"""Models with several stacks, layers without attention, and edited forward passes, in the page."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def opened(page: Page, url: str, **fields: str) -> None:
     page.goto(f"{url}#{urlencode(fields)}")
 
 
-def test_cross_attention_has_the_targets_tokens_left_the_sources_right_and_pythons_numbers(
+def test_cross_attention_has_target_tokens_on_the_left_and_source_tokens_on_the_right_and_matches_python(
     page: Page, served: str, t5: attnscope.Model
 ) -> None:
     opened(page, served, text=SOURCE, target=TARGET, stack="cross", layer="1", heads="2")
@@ -68,7 +68,7 @@ def test_cross_attention_has_the_targets_tokens_left_the_sources_right_and_pytho
     expect(page).to_have_url(re.compile("stack=cross.*pins=k1"))
 
 
-def test_two_boxes_tabs_and_the_list_of_edits_keep_nobody_out(
+def test_input_boxes_tabs_and_the_list_of_edits_have_no_accessibility_problems(
     page: Page, served: str, hybrid: attnscope.Trace, axe: str
 ) -> None:
     opened(page, served, text=SOURCE, target=TARGET, stack="cross", theme="dark")
@@ -94,14 +94,14 @@ def test_the_neurons_of_another_stack_are_those_of_its_last_query(page: Page, se
 def test_the_position_bias_is_a_column_and_part_of_the_score(page: Page, served: str, t5: attnscope.Model) -> None:
     opened(page, served, text=SOURCE, target=TARGET, stack="encoder", layer="0", heads="1", token="q2")
     side = page.get_by_test_id("side-panel")
-    expect(side.get_by_title("What the model adds to the score").first).to_be_visible()
+    expect(side.get_by_title("The bias that the model adds to the score").first).to_be_visible()
     expect(side).to_contain_text("score = q·k + bias")
     scores = t5.trace(SOURCE, target=TARGET).scores(0, 1, stack="encoder", rows=[2])[0]
     best = float(scores.max())
     expect(page.get_by_test_id("readout")).to_contain_text(f"score {best:.2f}".replace("-", "−"))
 
 
-def test_without_a_target_the_model_writes_its_own_and_a_long_text_is_cut_with_one_click(
+def test_without_a_target_the_model_generates_one_and_a_long_text_is_truncated_with_one_click(
     page: Page, served: str, complaints: list[str]
 ) -> None:
     opened(page, served, text=SOURCE, target=TARGET)
@@ -118,10 +118,10 @@ def test_without_a_target_the_model_writes_its_own_and_a_long_text_is_cut_with_o
     page.get_by_test_id("cut").click()
     expect(page.get_by_test_id("failure")).to_have_count(0)
     expect(page.get_by_test_id("key-tokens").get_by_role("option").first).to_have_attribute("aria-setsize", "60")
-    assert "413" in complaints.pop()  # the browser's own note of the refusal
+    assert "413" in complaints.pop()  # the browser logs the failed request itself
 
 
-def test_an_address_that_is_refused_leaves_its_text_and_its_model_to_be_mended(
+def test_a_url_that_fails_leaves_its_text_and_model_to_be_corrected(
     page: Page, served: str, complaints: list[str]
 ) -> None:
     text = ("agreement " * 70).strip()
@@ -136,10 +136,10 @@ def test_an_address_that_is_refused_leaves_its_text_and_its_model_to_be_mended(
     page.get_by_test_id("run").click()
     expect(page.get_by_test_id("query-1")).to_contain_text("agreement")
     expect(failure).to_have_count(0)
-    assert "413" in complaints.pop()  # the browser's own note of the refusal
+    assert "413" in complaints.pop()  # the browser logs the failed request itself
 
 
-def test_layers_without_attention_keep_their_number_and_are_passed_over_and_a_changed_pass_says_so(
+def test_layers_without_attention_keep_their_number_and_are_skipped_and_an_edited_pass_is_marked(
     page: Page, served: str, hybrid: attnscope.Trace
 ) -> None:
     opened(page, served, trace=hybrid.id)
@@ -156,7 +156,7 @@ def test_layers_without_attention_keep_their_number_and_are_passed_over_and_a_ch
     chip = page.get_by_test_id("edits")
     expect(chip).to_have_text("2 edits")
     chip.click()
-    listed = page.get_by_role("dialog", name=re.compile("not the original model"))
-    expect(listed).to_contain_text("the edge from “rose” (token 2) to “river” (token 1) in head 3.0 is cut")
-    expect(listed).to_contain_text("head 3.1 is off")
+    listed = page.get_by_role("dialog", name=re.compile("not the model as it is"))
+    expect(listed).to_contain_text("edge from “rose” (token 2) to “river” (token 1) cut in head 3.0")
+    expect(listed).to_contain_text("head 3.1 ablated")
     expect(listed).to_contain_text("edits.CutEdge(layer=3, head=0, query=2, key=1)")

@@ -1,16 +1,15 @@
-"""The wheel works alone: in an empty environment without Node, next to nothing of this clone."""
+"""The wheel works on its own, in an empty environment without Node and without this clone."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from helpers.app_process import running_app
+from helpers.environments import without_node
 from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -35,16 +34,11 @@ def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder / "bin"
 
 
-def without_node(environment: Path) -> dict[str, str]:
-    """This process's environment, with nothing but the new environment's own programs on PATH."""
-    path = str(environment / "bin")
-    assert shutil.which("node", path=path) is None and shutil.which("npm", path=path) is None
-    return {**os.environ, "PATH": path}
-
-
 def test_the_wheel_brings_its_own_package(installed: Path, tmp_path: Path):
     ask = [installed / "python", "-c", "import attnscope; print(attnscope.__file__)"]
-    said = subprocess.run(ask, cwd=tmp_path, check=True, capture_output=True, text=True)
+    said = subprocess.run(
+        ask, cwd=tmp_path, env=without_node(installed.parent), check=True, capture_output=True, text=True
+    )
     assert Path(said.stdout.strip()).is_relative_to(installed.parent)
 
 

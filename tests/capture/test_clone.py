@@ -15,6 +15,8 @@ from attnscope.capture import prepared
 from attnscope.capture.clone import configs_of, structural_clone
 from attnscope.errors import CancelledError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 
 def state(model: Any) -> dict[str, Any]:
     """Everything about a model that a pass might disturb."""
@@ -214,7 +216,7 @@ def test_a_model_that_cannot_be_cloned_is_borrowed_and_given_back(fails: bool) -
 def test_the_registered_function_refuses_to_be_used_outside_a_trace() -> None:
     model = tiny_models.build("llama")
     model.config._attn_implementation = "attnscope"
-    with pytest.raises(UnsupportedError, match="works only inside a pass"):
+    with pytest.raises(UnsupportedError, match="works only inside a forward pass"):
         model(input_ids=torch.tensor([tiny_models.ids()]))
 
 

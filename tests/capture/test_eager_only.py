@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import transformers as tf
 from helpers import tiny_models
 
 import attnscope
+
+pytestmark = pytest.mark.core
 
 
 def test_an_encoder_that_only_knows_eager_attention_looks_both_ways() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 import transformers as tf
 from helpers import tiny_models
 
 import attnscope
+
+pytestmark = pytest.mark.core
 
 CHOSEN = 4
 

@@ -9,6 +9,8 @@ from importlib.metadata import version
 import pytest
 from helpers.run_command import one_sentence, run_attnscope
 
+pytestmark = pytest.mark.core
+
 
 def test_the_version_is_that_of_the_package():
     assert run_attnscope("--version").stdout == f"attnscope {version('attnscope')}\n"

@@ -16,7 +16,7 @@ def test_edits_come_from_options_and_a_file_and_are_printed_by_every_command(tmp
     text = ("trace", "minilm", "--text", "the cat sat")
     done = run_attnscope(*text, "--edits", str(listed), "--edit", cut, "-o", str(path))
     assert done.returncode == 0, done.stderr
-    changed = "Changed by 2 edits: head 2.1 is off; the edge from token 2 to token 1 in head 3.0 is cut."
+    changed = "Modified by 2 edits: head 2.1 ablated; edge from token 2 to token 1 cut in head 3.0."
     assert changed in done.stdout
     for command in (("heads", str(path)), ("export", str(path), "-o", str(page))):
         assert changed in run_attnscope(*command).stdout

@@ -42,7 +42,7 @@ def test_an_edit_applies_to_every_step(smollm2):
     done = run_attnscope("generate", "smollm2", "--text", TEXT, "-n", "2", "--edit", json.dumps(cut))
     assert done.returncode == 0, done.stderr
     steps = smollm2.generate(TEXT, 2, edits=[edits.ScaleHead(11, 2, 0)]).steps
-    assert "Changed by 1 edit: head 11.2 is off." in done.stdout
+    assert "Modified by 1 edit: head 11.2 ablated." in done.stdout
     chances = [line.split()[1] for line in done.stdout.splitlines()[1:3]]
     assert chances == [f"{step.probability:.1%}" for step in steps]
     assert chances[0] != "70.7%"  # the value without the edit
@@ -51,7 +51,7 @@ def test_an_edit_applies_to_every_step(smollm2):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("minilm", "--text", "a b"), "generates no text"),
+        (("minilm", "--text", "a b"), "cannot generate text"),
         (("smollm2",), "--chat FILE"),
         (("smollm2", "--text", "a b", "--top-p", "2"), "at most 1"),
         (("smollm2", "--text", "a b", "--edit", "{}"), "type"),

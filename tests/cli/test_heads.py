@@ -52,7 +52,7 @@ def test_a_saved_trace_is_measured_without_its_sinks(tmp_path, smollm2):
         (("--text", "a b", "--by", "beauty"), "Unknown measure 'beauty'. --by must be one of entropy"),
         (("--text", "a b", "--by", "a_to_b"), "'a_to_b' is not defined for this input"),
         (("--text", "a b", "--csv", "no/such/folder/x.csv"), "folder that does not exist"),
-        (("--text", "a b", "--stack", "cross"), "Choose one of the stacks encoder"),
+        (("--text", "a b", "--stack", "cross"), "--stack must be one of encoder"),
         ((), "--text"),
     ],
 )

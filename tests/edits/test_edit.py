@@ -23,6 +23,8 @@ from attnscope.edits import (
 from attnscope.errors import InputError
 from attnscope.testing.fake_model import FakeModel
 
+pytestmark = pytest.mark.core
+
 TRACE = FakeModel().trace("one two three")
 EVERY: list[Edit] = [
     ScaleHead(2, 1, 0),

@@ -18,6 +18,8 @@ from attnscope.edits.plan import plan
 from attnscope.errors import InputError
 from attnscope.types import LayerShape, Rotary, Stack
 
+pytestmark = pytest.mark.core
+
 STACKS = {"decoder": Stack.of([LayerShape(4, 2, 8, 6), None, LayerShape(4, 2, 8, 6)])}
 
 

@@ -21,6 +21,8 @@ from PIL import Image
 import attnscope
 from attnscope.errors import InputError, TooLongError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 FOX = ["The", "quick", ",", "brown", "fox", "jumps", "over", "the", "lazy"]
 CATS = ["[CLS]", *["the", "cat", "sat", "on", "the", "mat", "[SEP]", "the", "cat", "lay", "on", "the", "rug", "[SEP]"]]
 
@@ -74,7 +76,7 @@ def test_omitted_attention_is_mentioned_in_the_caption(cats):
     weights = cats.attention(2, 9).numpy()
     figure = attnscope.figure(cats, "head", 2, 9, filter="AB", threshold=0.05)
     away = 1 - weights[:8, 8:].sum() / weights[:8].sum()
-    assert f"Only A → B; {100 * away:.1f}% of the weight of A goes elsewhere." in figure.attnscope_caption
+    assert f"is drawn; {100 * away:.1f}% of the attention from A goes elsewhere." in figure.attnscope_caption
     assert "Weights below 0.05 are not drawn" in figure.attnscope_caption
     drawn = collection(figure, "attention-2.9").get_edgecolors()[:, 3]
     kept = weights[:8, 8:]
@@ -86,7 +88,7 @@ def test_sinks_can_be_hidden_and_the_rest_renormalized(fox):
     weights[:, 0] = 0
     share = f"{100 * (1 - weights.sum() / 9):.1f}%"
     hidden = attnscope.figure(fox, "head", 5, [1], hide_sinks=True)
-    assert f"Attention to first token is hidden, {share} of the weight." in hidden.attnscope_caption
+    assert f"Attention to the first token is hidden ({share} of the attention)." in hidden.attnscope_caption
     rest = attnscope.figure(fox, "head", 5, [1], token=8, hide_sinks="renormalized")
     expected = weights[8] / weights[8].sum()
     drawn = collection(rest, "attention-5.1").get_edgecolors()[:, 3]
@@ -235,11 +237,11 @@ def test_long_inputs_fit_a_page_or_are_an_error(tmp_path):
     figure = attnscope.figure(random_trace([f"w{at}" for at in range(89)]), "head")
     assert figure.get_size_inches()[1] <= 9
     long = random_trace([f"w{at}" for at in range(300)])
-    with pytest.raises(TooLongError, match="300 tokens do not fit a page in this view"):
+    with pytest.raises(TooLongError, match="300 tokens do not fit on a page in this view"):
         attnscope.figure(long, "head")
-    assert "One token in 9 is named." in attnscope.figure(long, "matrix").attnscope_caption
-    assert "A cell is the largest of 5×5 weights." in attnscope.figure(long, "model").attnscope_caption
-    assert "only the 20,000 heaviest" in attnscope.figure(long, "head", figsize=(4, 30), scale="root").attnscope_caption
+    assert "One token in 9 is labeled." in attnscope.figure(long, "matrix").attnscope_caption
+    assert "Each cell shows the largest of 5×5 weights." in attnscope.figure(long, "model").attnscope_caption
+    assert "only the 20,000 with the" in attnscope.figure(long, "head", figsize=(4, 30), scale="root").attnscope_caption
 
 
 @pytest.mark.parametrize(
@@ -255,7 +257,7 @@ def test_long_inputs_fit_a_page_or_are_an_error(tmp_path):
         ({"token": "dog"}, '"dog" is not a word of the text'),
         ({"width": "wide"}, "'column', 'page' or a number of inches"),
         ({"scale": "cubic"}, "'linear', 'root' or 'log'; got 'cubic'"),
-        ({"filter": "AB"}, "needs an input of two sentences"),
+        ({"filter": "AB"}, "needs a pair of sentences"),
         ({"threshold": 2}, "between 0 and 1; got 2"),
         ({"top": 0}, "1 or more; got 0"),
         ({"font": "No Such Font"}, "no font 'No Such Font'"),

@@ -91,7 +91,7 @@ def layer(name: str, *, heads: int, kv_heads: int, queries: int, keys: int, dim:
 
 
 def attention(case: Case) -> tuple[list[Any], list[Any]]:
-    """Attention and scores, [heads][queries][keys], computed one number at a time by the formula in docs/wire.md."""
+    """Attention and scores, [heads][queries][keys], computed one number at a time by the formula in docs/reference/wire.md."""
     body, tensors = case.message.body, case.message.tensors
     heads, kv_heads, cap = body["heads"], body["kv_heads"], body["softcap"]
     weights: list[Any] = []

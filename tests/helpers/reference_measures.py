@@ -1,4 +1,4 @@
-"""The measures in docs/measures.md, computed in loops over single weights without attnscope: the reference for tests."""
+"""The measures in docs/reference/measures.md, computed in loops over single weights: the reference for tests."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class LayerGate:
 
 
 def messages_in(stream: bytes) -> Iterator[Message]:
-    """The messages in a stream of frames, decoded as in docs/wire.md."""
+    """The messages in a stream of frames, decoded as in docs/reference/wire.md."""
     while stream:
         length = int.from_bytes(stream[:8], "little")
         assert len(stream) >= 8 + length

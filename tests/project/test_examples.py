@@ -1,4 +1,4 @@
-"""The claims of docs/examples-edits.md on fewer texts: induction heads copy, and a few pairs keep a head's attention near."""
+"""The claims of docs/tutorials/induction-heads-and-distance.md, tested on fewer texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of model types in docs/models.md matches what its script finds, checked on a sample of families."""
+"""The table of model types in docs/reference/models.md matches what its script finds, checked on a sample of families."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_chromium_is_installed_only_with_apt_get_on_debian_and_sufficient_rights
     ("line", "named"),
     [
         ("cache = '/" + "home/ada/cache'", "a home directory"),
-        ("cp /" + "work/main/x y", "a path of one machine"),
+        ("cp /" + "work/main/x y", "a machine-specific path"),
         ('"resol' + 'ved": "https://registry.corp.example/x.tgz"', "a package host"),
     ],
 )

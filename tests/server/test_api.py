@@ -236,7 +236,7 @@ def test_closing_the_connection_stops_the_forward_pass(running):
     wait_until(lambda: all(job.cancelled() for job in jobs))
     running.gate.open.set()
     wait_until(lambda: not jobs)
-    assert len(running.session._held) == 0
+    assert len(running.session._traces) == 0
 
 
 def test_a_canceled_request_ends_its_stream_with_an_error(running):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.core
+
 
 def test_the_page_and_its_files_have_the_right_media_types(running):
     with running.client() as client:

@@ -12,6 +12,8 @@ from attnscope.session import Example, InputText, Limits, ModelEntry, Session, S
 from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import decode
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture
 def session() -> Session:

@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 import attnscope
 from attnscope.errors import DamagedError, InputError, MissingError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture(scope="module")
 def saved(smollm2: attnscope.Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[attnscope.Trace, Path]:
@@ -120,12 +122,12 @@ def test_a_file_that_is_not_a_trace_raises(tmp_path: Path) -> None:
 
 def test_an_invalid_path_or_model_raises_a_clear_error(saved: tuple[attnscope.Trace, Path]) -> None:
     trace, path = saved
-    for value in (None, 5):
-        with pytest.raises(InputError, match=f"must be a string or a path object; got {type(value).__name__}"):
-            attnscope.open(value)  # pyright: ignore[reportArgumentType]
-        with pytest.raises(InputError, match=f"must be a string or a path object; got {type(value).__name__}"):
-            trace.save(value)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(InputError, match=r"is an `attnscope\.Model`, .*; got str"):
+    for given in (None, 5):
+        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
+            attnscope.open(given)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
+            trace.save(given)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match=r"must be the `attnscope\.Model` .*; got str"):
         attnscope.open(path, model="smollm2")  # pyright: ignore[reportArgumentType]
 
 

@@ -12,6 +12,8 @@ from attnscope.errors import InputError, UnsupportedError
 from attnscope.session.limits import Limits
 from attnscope.session.messages.layer import layer_message
 
+pytestmark = pytest.mark.core
+
 TOKENS = ["a", "b", "c", "d"]
 
 

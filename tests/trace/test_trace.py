@@ -11,6 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import attnscope
 from attnscope.errors import InputError
 
+pytestmark = pytest.mark.core
+
 FOX = "The quick, brown fox jumps over the lazy"
 
 

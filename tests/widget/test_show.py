@@ -19,6 +19,8 @@ from attnscope.widget import AttentionWidget
 from attnscope.widget.requests import Requests
 from attnscope.widget.selection import Selectable
 
+pytestmark = pytest.mark.core
+
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HOSTILE = "</script><script>alert(1)</script>\x00\u202e"
 

@@ -1,4 +1,4 @@
-/** One edge in every head of a stack, as a table that can be put in order. */
+/** One edge in every head of a stack, as sortable rows. */
 
 import type { EdgeMessage } from "../wire/messages";
 import { DamagedError } from "../wire/safetensors";
@@ -8,18 +8,18 @@ export interface EdgeRow {
   readonly layer: number;
   readonly head: number;
   readonly weight: number;
-  /** From 1 among the keys that the query may look at; 0 where the key is left out. */
+  /** Rank among the keys that are not masked for the query, from 1; 0 if the key is hidden. */
   readonly rank: number;
   readonly among: number;
   readonly score: number;
 }
 
-/** The edge in all heads, the heaviest first; heads in which it has no weight come last. */
+/** The edge in all heads, sorted by weight; heads where it has no weight come last. */
 export function edgeRows(message: EdgeMessage, offSink: boolean): readonly EdgeRow[] {
   const of = (name: string): Float32Array | Int32Array => {
     const data = message.tensors.get(name)?.data;
     if (!(data instanceof Float32Array || data instanceof Int32Array))
-      throw new DamagedError(`The edge came without its ${name}.`);
+      throw new DamagedError(`The edge response lacks \`${name}\`.`);
     return data;
   };
   const ending = offSink ? "_off_sink" : "";

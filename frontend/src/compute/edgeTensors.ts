@@ -1,4 +1,4 @@
-/** One edge in every head, computed from the layers themselves, as a host would answer it (docs/reference/wire.md). Pure. */
+/** Computes one edge in every head from the layers, in the format of a host's response (docs/reference/wire.md). Pure. */
 
 import type { LayerMessage } from "../wire/messages";
 import type { Tensor } from "../wire/safetensors";
@@ -21,7 +21,7 @@ export class EdgeTensors {
     this.#columns = Object.fromEntries([...WHOLE, ...REAL].map((name) => [name, []])) as unknown as Columns;
   }
 
-  /** Takes in the heads of one more layer. */
+  /** Adds the heads of a layer. */
   add(message: LayerMessage): void {
     const field = layerField(message);
     const query = this.query;

@@ -1,34 +1,34 @@
-/** What a view draws of a head's rows, what that leaves out, and where it lies. Pure and without DOM. */
+/** Which weights of a head a view draws, and how much attention it drops. Pure, without DOM. */
 
 import type { LayerField } from "./layerField";
 
-/** Which weights are drawn: those of some queries and keys, not below a bound, and only a row's heaviest. */
+/** Which weights are drawn: of certain queries and keys, above a bound, and only the largest of each row. */
 export interface RowRules {
-  /** 1 for the queries and the keys on show. */
+  /** 1 for the queries and keys that are shown. */
   readonly queries: Uint8Array;
   readonly keys: Uint8Array;
   readonly least: number;
-  /** How many of a row's heaviest weights over the keys on show; null for all. */
+  /** How many of the largest weights of a row are drawn, among the keys shown; null for all. */
   readonly top: number | null;
-  /** Keys that are left out of rows, whose share is to be told. */
+  /** Keys hidden from the rows, whose share of attention is reported. */
   readonly hidden: readonly number[];
 }
 
 export interface HeadSummary {
   readonly head: number;
   readonly normalizers: Float32Array | null;
-  /** The lightest weight that is drawn of each row. */
+  /** The smallest weight drawn in each row. */
   readonly cutoffs: Float32Array;
-  /** Attention on keys on show that is not drawn, and how many rows are on show: the mean is their quotient. */
+  /** Attention to shown keys that is not drawn, and the number of rows shown; their quotient is the mean. */
   readonly dropped: number;
   readonly rows: number;
-  /** Attention on keys that are hidden, before any renormalizing. */
+  /** Attention to hidden keys, before any renormalization. */
   readonly hidden: number;
-  /** Attention drawn to each key. */
+  /** Attention to each key that is drawn. */
   readonly received: Float32Array;
 }
 
-/** Rounding between a weight of a row and the same weight of a column, relative. */
+/** Relative rounding difference between a weight computed in a row and in a column. */
 const ROUNDING = 1e-5;
 
 export function summarize(field: LayerField, head: number, rules: RowRules): HeadSummary {
@@ -48,7 +48,7 @@ export function summarize(field: LayerField, head: number, rules: RowRules): Hea
     const least = cutoffOf(row, rules);
     cutoffs[query] = least;
     rows += 1;
-    if (field.without.size > 0) hidden += field.taken(head, query, normalizer);
+    if (field.without.size > 0) hidden += field.removedAttention(head, query, normalizer);
     else for (const key of rules.hidden) hidden += row[key];
     for (let key = 0; key < row.length; key++) {
       if (rules.keys[key] === 0) continue;
@@ -61,10 +61,10 @@ export function summarize(field: LayerField, head: number, rules: RowRules): Hea
   return { head, normalizers: computed ? normalizers : null, cutoffs, dropped, rows, hidden, received };
 }
 
-/** The lightest weight of a row that is drawn. */
+/** The smallest weight of a row that is drawn. */
 export function cutoffOf(row: Float32Array, { keys, least, top }: RowRules): number {
   if (top === null) return least;
-  // The heaviest so far, ascending: most weights are not among them, and one comparison says so.
+  // The largest weights so far, ascending. Most weights are ruled out by one comparison.
   const heaviest = new Float32Array(top);
   for (let key = 0; key < row.length; key++) {
     const weight = row[key];

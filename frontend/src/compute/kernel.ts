@@ -1,13 +1,13 @@
 /**
- * The attention of one layer from its queries and keys: rows, columns and normalizers, on demand and in float64
- * accumulation. Pure and without DOM: it runs in a worker and on the main thread alike.
+ * Computes the attention of one layer from its queries and keys: rows, columns and normalizers, on demand, with float64
+ * accumulation. Pure and without DOM, so it runs in a worker as well as on the main thread.
  */
 
 import { biasAt, type LayerData } from "./layerData";
 
-/** Rows, columns and normalizers of one layer. Scores are −∞ where a key is not allowed. */
+/** Rows, columns and normalizers of one layer. Scores of masked keys are −∞. */
 export class Kernel {
-  /** Of an edited layer: where in `rows` a row (head · queries + query) lies, and the keys that a row has cut. */
+  /** For an edited layer: the position in `rows` of a row (head · queries + query), and the keys cut from a row. */
   readonly #rows = new Map<number, number>();
   readonly #cuts = new Map<number, Set<number>>();
 
@@ -24,12 +24,12 @@ export class Kernel {
     }
   }
 
-  /** Whether an edit cut the edge: its score is −∞. */
+  /** Whether an edit cut the edge, which makes its score −∞. */
   cut(head: number, query: number, key: number): boolean {
     return this.#cuts.get(head * this.layer.queries + query)?.has(key) ?? false;
   }
 
-  /** Whether `query` may look at `key` in `head`. */
+  /** Whether `key` is not masked for `query` in `head`. */
   allowed(head: number, query: number, key: number): boolean {
     const { lo, hi, valid, bits, bitsPerHead, queries, keys } = this.layer;
     if (valid !== null && valid[key] === 0) return false;
@@ -40,7 +40,7 @@ export class Kernel {
     return key >= (lo as Int32Array)[query] && key < (hi as Int32Array)[query];
   }
 
-  /** Scores of one query against every key, everything applied. */
+  /** Scores of one query against every key, with soft cap, bias and mask applied. */
   scores(head: number, query: number, out: Float32Array = new Float32Array(this.layer.keys)): Float32Array {
     const { lo, hi, bits, keys } = this.layer;
     const begin = bits === null ? Math.max(0, (lo as Int32Array)[query]) : 0;
@@ -59,7 +59,7 @@ export class Kernel {
     return out;
   }
 
-  /** Attention of one query: a softmax over the allowed keys. All zeros where no key is allowed. */
+  /** Attention of one query: a softmax over the keys that are not masked, or all zeros if every key is masked. */
   attention(
     head: number,
     query: number,
@@ -69,13 +69,13 @@ export class Kernel {
     return out;
   }
 
-  /** Writes the attention of one query into `out` and gives its normalizer, −∞ where no key is allowed. */
+  /** Writes the attention of one query into `out` and returns its normalizer, −∞ if every key is masked. */
   attend(head: number, query: number, out: Float32Array): number {
     this.scores(head, query, out);
     const normalizer = this.#logSum(head, out);
-    const given = this.given(head, query);
-    if (given !== null) {
-      out.set(given);
+    const edited = this.editedRow(head, query);
+    if (edited !== null) {
+      out.set(edited);
       return normalizer;
     }
     if (normalizer === Number.NEGATIVE_INFINITY) {
@@ -89,12 +89,12 @@ export class Kernel {
     return normalizer;
   }
 
-  /** The logarithm of a row's softmax denominator, the sink included: attention = exp(score − normalizer). */
+  /** The logarithm of a row's softmax denominator, including a learned sink: attention = exp(score − normalizer). */
   normalizer(head: number, query: number, scratch: Float32Array = new Float32Array(this.layer.keys)): number {
     return this.#logSum(head, this.scores(head, query, scratch));
   }
 
-  /** One score, everything applied. */
+  /** One score, with soft cap, bias and mask applied. */
   score(head: number, query: number, key: number): number {
     const { q, k, queries, keys, dim, kvHeads, heads, scaling } = this.layer;
     const group = Math.floor((head * kvHeads) / heads);
@@ -105,7 +105,7 @@ export class Kernel {
     return this.#finished(head, query, key, product * scaling);
   }
 
-  /** Attention of every query to one key, given the rows' normalizers. */
+  /** Attention of every query to one key, from the normalizers of the rows. */
   column(
     head: number,
     key: number,
@@ -117,9 +117,9 @@ export class Kernel {
     const k0 = (group * this.layer.keys + key) * dim;
     const mean = this.#mean(group);
     for (let query = 0; query < queries; query++) {
-      const given = this.#rows.size === 0 ? null : this.given(head, query);
-      if (given !== null) {
-        out[query] = given[key];
+      const edited = this.#rows.size === 0 ? null : this.editedRow(head, query);
+      if (edited !== null) {
+        out[query] = edited[key];
         continue;
       }
       if (normalizers[query] === Number.NEGATIVE_INFINITY || !this.allowed(head, query, key)) {
@@ -134,7 +134,7 @@ export class Kernel {
     return out;
   }
 
-  /** Scaled products of one query with keys begin ≤ j < end, four keys at a time. */
+  /** Scaled dot products of one query with keys begin ≤ j < end, four keys at a time. */
   #products(head: number, query: number, begin: number, end: number, out: Float32Array): void {
     const { q, k, queries, keys, dim, scaling, heads, kvHeads } = this.layer;
     const group = Math.floor((head * kvHeads) / heads);
@@ -167,8 +167,8 @@ export class Kernel {
     for (; key < end; key++, at += dim) out[key] = dot(q, q0, k, at, dim) * scaling + offset;
   }
 
-  /** The weights of a row that an edit made; null of any other. */
-  given(head: number, query: number): Float32Array | null {
+  /** The weights of a row that an edit changed; null for other rows. */
+  editedRow(head: number, query: number): Float32Array | null {
     const { rows, queries, keys } = this.layer;
     const at = this.#rows.get(head * queries + query);
     return at === undefined || rows == null ? null : rows.subarray(at * keys, (at + 1) * keys);
@@ -179,7 +179,7 @@ export class Kernel {
     return kMean === null ? null : kMean.subarray(group * dim, (group + 1) * dim);
   }
 
-  /** A scaled product with soft cap, bias and mask applied, in that order. */
+  /** Applies soft cap, bias and mask, in that order, to a scaled dot product. */
   #finished(head: number, query: number, key: number, product: number): number {
     const { softcap } = this.layer;
     if (!this.allowed(head, query, key) || this.cut(head, query, key)) return Number.NEGATIVE_INFINITY;
@@ -202,7 +202,7 @@ export class Kernel {
 }
 
 function dot(a: Float32Array, a0: number, b: Float32Array, b0: number, count: number): number {
-  // Four sums side by side: one would wait for itself.
+  // Four independent sums, since a single one would wait for each addition to finish.
   let s0 = 0;
   let s1 = 0;
   let s2 = 0;

@@ -1,9 +1,9 @@
-/** The tensors of a layer that is computed here: its queries and keys, its mask, its bias. Pure. */
+/** The tensors from which the page computes a layer: queries, keys, mask and bias. Pure. */
 
 import type { LayerMessage } from "../wire/messages";
 import { DamagedError, type Tensor, type TensorData } from "../wire/safetensors";
 
-/** What the kernel needs of a layer message, copyable to a worker. */
+/** The parts of a layer message that the kernel needs; can be sent to a worker. */
 export interface LayerData {
   readonly heads: number;
   readonly kvHeads: number;
@@ -24,15 +24,15 @@ export interface LayerData {
   readonly bias: Float32Array | null;
   readonly biasPerHead: boolean;
   readonly sink: Float32Array | null;
-  /** Of an edited layer: rows [head, query] whose weights are `rows`, and edges [head, query, key] that were cut. */
+  /** For an edited layer: rows [head, query] with their weights in `rows`, and the cut edges [head, query, key]. */
   readonly rowsAt?: Int32Array | null;
   readonly rows?: Float32Array | null;
   readonly cuts?: Int32Array | null;
-  /** The largest difference of a q · k from the exact one, where whoever sent q and k measured it. */
+  /** The maximum error of q · k, if the host measured it. */
   readonly dotError?: number;
 }
 
-/** The tensors of a `layer` message of the form `qk`, with every shape checked against what the message says. */
+/** Reads the tensors of a `layer` message in `qk` form, and checks every shape against the message. */
 export function layerData(message: LayerMessage): LayerData {
   const { heads, kv_heads: kvHeads, queries, keys, qk_dim: dim } = message;
   const expect = <T extends TensorData>(
@@ -49,7 +49,7 @@ export function layerData(message: LayerMessage): LayerData {
     ...shapes: number[][]
   ) => (message.tensors.has(name) ? expect(kind, name, ...shapes) : null);
   if (kvHeads < 1 || heads % kvHeads !== 0)
-    throw new DamagedError(`${heads} heads cannot share ${kvHeads} key heads.`);
+    throw new DamagedError(`${heads} query heads cannot be divided evenly among ${kvHeads} key heads.`);
   const bytes = Math.ceil(keys / 8);
   const bits = optional(Uint8Array, "mask_bits", [heads, queries, bytes], [1, queries, bytes]);
   const biasKind = message.bias?.kind ?? null;
@@ -103,10 +103,10 @@ function checked<T extends TensorData>(
   if (tensor?.data instanceof kind && shapes.some((wanted) => wanted.join(" × ") === shape))
     return tensor.data;
   const wanted = shapes.map((sizes) => sizes.join(" × ")).join(" or ");
-  throw new DamagedError(`The layer's ${name} should be ${wanted}; got ${shape ?? "none"}.`);
+  throw new DamagedError(`The layer's \`${name}\` must have shape ${wanted}; got ${shape ?? "none"}.`);
 }
 
-/** The layer as if nobody could look at some keys, nor at a learned sink: the other weights of a row then sum to 1. */
+/** The layer with some keys and any learned sink masked, so that the remaining weights of each row sum to 1. */
 export function withoutKeys(layer: LayerData, hidden: ReadonlySet<number>): LayerData {
   const valid = layer.valid?.slice() ?? new Uint8Array(layer.keys).fill(1);
   for (const key of hidden) valid[key] = 0;
@@ -114,7 +114,7 @@ export function withoutKeys(layer: LayerData, hidden: ReadonlySet<number>): Laye
   return { ...layer, valid, sink: null, rows };
 }
 
-/** Rows of weights without some keys, brought back to a sum of 1 where anything is left. */
+/** Rows of weights without some keys, renormalized if any weight remains. */
 function renormalized(rows: Float32Array, keys: number, hidden: ReadonlySet<number>): Float32Array {
   const kept = rows.map((weight, at) => (hidden.has(at % keys) ? 0 : weight));
   for (let from = 0; from < kept.length; from += keys) {
@@ -125,7 +125,7 @@ function renormalized(rows: Float32Array, keys: number, hidden: ReadonlySet<numb
   return kept;
 }
 
-/** What a layer adds to one score; 0 where it has no bias. */
+/** The bias of one score; 0 if the layer has none. */
 export function biasAt(layer: LayerData, head: number, query: number, key: number): number {
   const { bias, biasKind, biasPerHead, queries, keys } = layer;
   if (bias === null) return 0;

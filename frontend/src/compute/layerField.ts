@@ -1,52 +1,52 @@
 /**
- * What a view shows: a number for each query and key of each head of a layer. Views take a field and never a trace, so
- * a difference to a baseline or value-weighted attention can take its place.
+ * The numbers a view shows, one for each query and key of each head of a layer. Views take a field instead of a trace, so
+ * that it can also hold a difference from a baseline or value-weighted attention.
  */
 
 import type { LayerMessage } from "../wire/messages";
 import { Kernel } from "./kernel";
 import { type LayerData, layerData, withoutKeys } from "./layerData";
 
-/** What is known of a layer beside its numbers; can be copied to a worker. */
+/** The properties of a layer other than its numbers; can be sent to a worker. */
 export interface LayerHeader {
   readonly stack: string;
   readonly layer: number;
   readonly heads: number;
   readonly queries: number;
   readonly keys: number;
-  /** Largest difference of a number here from the exact one. */
+  /** Maximum error of a number in this field. */
   readonly error: number;
-  /** What a key's absence from a row means: "causal", "window", … */
+  /** The kind of mask: "causal", "window", … */
   readonly mask: string;
-  /** Keys taken out before the rows were brought back to a sum of 1; empty for the attention itself. */
+  /** Keys removed before the rows were renormalized; empty for the original attention. */
   readonly without: ReadonlySet<number>;
 }
 
 export interface LayerField extends LayerHeader {
-  /** Values of one query over all keys, kept. */
+  /** The numbers of one query over all keys; cached. */
   row(head: number, query: number): Float32Array;
-  /** Values of one key over all queries; null until the head's normalizers are known. */
+  /** The numbers of one key over all queries; null until the head's normalizers are known. */
   column(head: number, key: number): Float32Array | null;
-  /** The score before the softmax; −∞ where the key is not allowed, null where scores are unknown. */
+  /** The score before the softmax; −∞ if the key is masked, null if scores are unknown. */
   score(head: number, query: number, key: number): number | null;
-  /** Whether a query may look at a key. */
+  /** Whether a key is not masked for a query. */
   allowed(head: number, query: number, key: number): boolean;
-  /** Whether this row holds exact numbers from the host. */
+  /** Whether this row has exact numbers from the host. */
   exact(head: number, query: number): boolean;
-  /** Writes a row into `out` without keeping it; gives its normalizer where there is one. */
+  /** Writes a row into `out` without caching it; returns its normalizer if there is one. */
   fill(head: number, query: number, out: Float32Array): number | null;
-  /** The attention of a row that rests on the keys taken out; `normalizer` is the row's own, as `fill` gives it. */
-  taken(head: number, query: number, normalizer: number | null): number;
-  /** The same field renormalized over the other keys. */
+  /** A row's attention to the removed keys, before renormalization; `normalizer` is the row's own, as `fill` returns it. */
+  removedAttention(head: number, query: number, normalizer: number | null): number;
+  /** The field without some keys, renormalized over the others. */
   renormalized(without: ReadonlySet<number>): LayerField;
-  /** Takes in exact rows from the host. */
+  /** Stores exact rows from the host. */
   correct(head: number, query: number, values: Float32Array, scores: Float32Array | null): void;
 }
 
-/** Bytes of rows and columns kept of one layer. */
+/** Cache size for rows and columns of one layer, in bytes. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
-/** A map of arrays that forgets the oldest once they take more than its budget. */
+/** A cache of arrays that evicts the oldest when it exceeds its budget. */
 class Kept {
   #arrays = new Map<number, Float32Array>();
   #bytes = 0;
@@ -103,7 +103,7 @@ abstract class LayerOf implements LayerField {
   protected abstract computeScore(head: number, query: number, key: number): number | null;
   abstract allowed(head: number, query: number, key: number): boolean;
   abstract fill(head: number, query: number, out: Float32Array): number | null;
-  abstract taken(head: number, query: number, normalizer: number | null): number;
+  abstract removedAttention(head: number, query: number, normalizer: number | null): number;
   abstract renormalized(without: ReadonlySet<number>): LayerField;
 
   row(head: number, query: number): Float32Array {
@@ -136,7 +136,7 @@ abstract class LayerOf implements LayerField {
   }
 }
 
-/** Takes keys out of a row and brings the rest to a sum of 1; all zeros where nothing is left. */
+/** Removes keys from a row and renormalizes the others; all zeros if no weight remains. */
 function renormalize(row: Float32Array, without: ReadonlySet<number>): Float32Array {
   for (const key of without) row[key] = 0;
   let sum = 0;
@@ -145,12 +145,12 @@ function renormalize(row: Float32Array, without: ReadonlySet<number>): Float32Ar
   return row;
 }
 
-/** Attention computed here from q and k. Columns need `normalizers` of the head, which a worker finds. */
+/** Attention computed on the page from q and k. Columns need the head's `normalizers`, which a worker computes. */
 export class ComputedLayer extends LayerOf {
   readonly #kernel: Kernel;
   readonly #normalizers = new Map<number, Float32Array>();
 
-  /** `whole` is the layer that this one was made of by taking keys out. */
+  /** `whole` is the layer from which this one was derived by removing keys. */
   constructor(
     header: LayerHeader,
     readonly data: LayerData,
@@ -176,11 +176,11 @@ export class ComputedLayer extends LayerOf {
     return new ComputedLayer({ ...this.header, without }, withoutKeys(this.data, without), this);
   }
 
-  override taken(head: number, query: number, normalizer: number): number {
+  override removedAttention(head: number, query: number, normalizer: number): number {
     const { whole } = this;
     if (whole === null) return 0;
-    const given = whole.#kernel.given(head, query);
-    if (given !== null) return [...this.without].reduce((sum, key) => sum + given[key], 0);
+    const edited = whole.#kernel.editedRow(head, query);
+    if (edited !== null) return [...this.without].reduce((sum, key) => sum + edited[key], 0);
     const scores = [...this.without].map((key) => whole.computeScore(head, query, key));
     const sink = whole.data.sink?.[head] ?? Number.NEGATIVE_INFINITY;
     const top = Math.max(normalizer, sink, ...scores);
@@ -207,11 +207,11 @@ export class ComputedLayer extends LayerOf {
   }
 }
 
-/** Attention that came as bytes, round(255·√α), or in a file as words, round(65535·√α); nobody knows the scores. */
+/** Attention sent as bytes, round(255·√α), or stored in a file as 16-bit words, round(65535·√α). Scores are unknown. */
 export class PackedLayer extends LayerOf {
-  /** The weight that each byte or word stands for. */
+  /** The weight of each byte or word. */
   readonly #unpacked: Float32Array;
-  /** What a row's weights are divided by, for each query of each head; NaN where it is not known yet. */
+  /** The sum by which a row's weights are divided, for each query of each head; NaN until it is known. */
   readonly #sums: Float64Array | null;
 
   constructor(
@@ -230,7 +230,7 @@ export class PackedLayer extends LayerOf {
     return null;
   }
 
-  override taken(head: number, query: number): number {
+  override removedAttention(head: number, query: number): number {
     const from = (head * this.queries + query) * this.keys;
     let sum = 0;
     for (const key of this.without) sum += this.#unpacked[this.bytes[from + key]];
@@ -294,7 +294,7 @@ function tableFor(full: number): Float32Array {
   return table;
 }
 
-/** The field of a layer as the host sent it. */
+/** Creates the field of a layer message. */
 export function layerField(message: LayerMessage): ComputedLayer | PackedLayer {
   const { stack, layer, heads, queries, keys, error } = message;
   const header = {
@@ -313,7 +313,7 @@ export function layerField(message: LayerMessage): ComputedLayer | PackedLayer {
   const packed = tensor?.data instanceof Uint8Array || tensor?.data instanceof Uint16Array;
   if (!packed || String(tensor?.shape) !== wanted) {
     throw new RangeError(
-      `The layer's attention should be ${wanted}; got ${String(tensor?.shape ?? "none")}.`,
+      `The layer's attention must have shape ${wanted}; got ${String(tensor?.shape ?? "none")}.`,
     );
   }
   return new PackedLayer(header, tensor.data as Uint8Array | Uint16Array);

@@ -1,4 +1,4 @@
-/** Attention matrices in full, as bytes round(255·√α), in tiles of rows: computed in a worker while one looks at them. */
+/** Full attention matrices as bytes, round(255·√α), in tiles of rows that a worker computes while they are displayed. */
 
 import type { LayerMessage } from "../wire/messages";
 import { layerData } from "./layerData";
@@ -6,11 +6,11 @@ import type { FromMatrixWorker, ToMatrixWorker } from "./matrix.worker";
 import MatrixWorker from "./matrix.worker?worker&inline";
 import { workerFailure } from "./workerFailure";
 
-/** Queries in a tile. */
+/** Queries per tile. */
 export const TILE = 64;
 const KEPT_BYTES = 192 * 2 ** 20;
 const KEPT_LAYERS = 4;
-/** Tiles under way: one is computed while the next waits, and what is wanted may still change. */
+/** Pending tiles: one is being computed and one waits. No more, because the tiles wanted may change. */
 const UNDER_WAY = 2;
 
 export interface Part {
@@ -18,14 +18,14 @@ export interface Part {
   readonly keys: readonly [number, number];
 }
 
-/** Some rows of a matrix. */
+/** A range of rows of a matrix. */
 export interface Tile {
   readonly rows: number;
   readonly columns: number;
   readonly cells: Uint8Array;
 }
 
-/** One head's matrix, as far as it is there. */
+/** One head's matrix, with the tiles that have been computed. */
 export class Matrix {
   readonly tiles: (Tile | undefined)[];
   bytes = 0;
@@ -38,7 +38,7 @@ export class Matrix {
     this.tiles = new Array(Math.ceil((part.queries[1] - part.queries[0]) / TILE)).fill(undefined);
   }
 
-  /** The queries of a tile: first, and one after the last. */
+  /** The range of queries of a tile; the end is exclusive. */
   queriesOf(tile: number): readonly [number, number] {
     const [first, end] = this.part.queries;
     return [first + tile * TILE, Math.min(end, first + (tile + 1) * TILE)];
@@ -50,11 +50,11 @@ interface Job {
   readonly tile: number;
 }
 
-/** Matrices of the heads that one looks at. What was wanted longest ago is forgotten first. */
+/** Matrices of the heads on display. The least recently wanted ones are evicted first. */
 export class Matrices {
   readonly #kept = new Map<string, Matrix>();
   readonly #sent = new Map<LayerMessage, string>();
-  readonly #asked = new Map<number, Job>();
+  readonly #pending = new Map<number, Job>();
   #wanted: readonly Job[] = [];
   #worker: Worker | undefined;
   #count = 0;
@@ -64,7 +64,7 @@ export class Matrices {
     private readonly onFailure: (sentence: string) => void,
   ) {}
 
-  /** The matrix of a head of a layer; empty at first. */
+  /** The matrix of a head; initially empty. */
   of(message: LayerMessage, head: number, part: Part): Matrix {
     const { trace, stack, layer } = message;
     const name = [trace, stack, layer, head, ...part.queries, ...part.keys].join(" ");
@@ -74,13 +74,13 @@ export class Matrices {
     return matrix;
   }
 
-  /** The tiles wanted from now on, the most urgent first. Those that nobody wants any more are not begun. */
+  /** Sets the tiles that are wanted now, most urgent first. Tiles that are no longer wanted are not started. */
   want(jobs: readonly Job[]): void {
     this.#wanted = jobs.filter(({ matrix, tile }) => matrix.tiles[tile] === undefined);
     this.#next();
   }
 
-  /** Tiles that are wanted and not there yet. */
+  /** Wanted tiles that have not been computed yet. */
   get missing(): number {
     return this.#wanted.length;
   }
@@ -89,7 +89,7 @@ export class Matrices {
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#wanted = [];
-    this.#asked.clear();
+    this.#pending.clear();
     this.#sent.clear();
   }
 
@@ -98,11 +98,11 @@ export class Matrices {
     for (const job of ready) this.#arrive(job, packedTile(job));
     if (ready.length > 0) this.onTile();
     const busy = new Set(
-      [...this.#asked.values()].map(({ matrix, tile }) => `${tile} ${this.#nameOf(matrix)}`),
+      [...this.#pending.values()].map(({ matrix, tile }) => `${tile} ${this.#nameOf(matrix)}`),
     );
     for (const job of this.#wanted) {
-      if (this.#asked.size >= UNDER_WAY) break;
-      if (!busy.has(`${job.tile} ${this.#nameOf(job.matrix)}`)) this.#ask(job);
+      if (this.#pending.size >= UNDER_WAY) break;
+      if (!busy.has(`${job.tile} ${this.#nameOf(job.matrix)}`)) this.#request(job);
     }
   }
 
@@ -110,7 +110,7 @@ export class Matrices {
     return [message.trace, message.stack, message.layer, head, ...part.queries, ...part.keys].join(" ");
   }
 
-  #ask(job: Job): void {
+  #request(job: Job): void {
     this.#worker ??= this.#begin();
     const { message, head, part } = job.matrix;
     let name = this.#sent.get(message);
@@ -126,15 +126,15 @@ export class Matrices {
       this.#post({ forget: old });
     }
     const id = ++this.#count;
-    this.#asked.set(id, job);
+    this.#pending.set(id, job);
     this.#post({ id, name, head, queries: job.matrix.queriesOf(job.tile), keys: part.keys });
   }
 
   #begin(): Worker {
     const worker = new MatrixWorker();
     worker.onmessage = ({ data }: MessageEvent<FromMatrixWorker>) => {
-      const job = this.#asked.get(data.id);
-      this.#asked.delete(data.id);
+      const job = this.#pending.get(data.id);
+      this.#pending.delete(data.id);
       if (job !== undefined) {
         this.#arrive(job, data.bytes);
         this.onTile();
@@ -142,7 +142,7 @@ export class Matrices {
       this.#next();
     };
     worker.onerror = (event) => {
-      this.#asked.clear();
+      this.#pending.clear();
       this.#wanted = [];
       this.onFailure(workerFailure(event));
     };
@@ -168,7 +168,7 @@ export class Matrices {
   }
 }
 
-/** Rows of a layer that came as bytes. */
+/** Rows of a layer that was sent as bytes. */
 function packedTile({ matrix, tile }: Job): Uint8Array {
   const { message, head, part } = matrix;
   const [first, end] = matrix.queriesOf(tile);

@@ -1,4 +1,4 @@
-/** Computes rows of attention matrices as bytes beside the main thread. */
+/** Worker that computes rows of attention matrices as bytes. */
 
 import { Kernel } from "./kernel";
 import type { LayerData } from "./layerData";
@@ -10,7 +10,7 @@ export type ToMatrixWorker =
       readonly id: number;
       readonly name: string;
       readonly head: number;
-      /** Queries and keys of the tile: first, and one after the last. */
+      /** Ranges of queries and keys of the tile; ends are exclusive. */
       readonly queries: readonly [number, number];
       readonly keys: readonly [number, number];
     };
@@ -33,7 +33,7 @@ self.onmessage = ({ data }: MessageEvent<ToMatrixWorker>) => {
     return;
   }
   const kernel = kernels.get(data.name);
-  if (kernel === undefined) throw new Error("A tile was asked for before its layer came.");
+  if (kernel === undefined) throw new Error("A tile was requested before its layer was sent.");
   const [first, end] = data.queries;
   const [left, right] = data.keys;
   const bytes = new Uint8Array((end - first) * (right - left));

@@ -1,4 +1,4 @@
-/** What is known of every head of a stack: one number for each measure, with and without the sinks. */
+/** Measures of every head of a stack, with and without attention sinks. */
 
 import type { OverviewMessage } from "../wire/messages";
 import { DamagedError, type Tensor } from "../wire/safetensors";
@@ -8,7 +8,7 @@ interface Place {
   readonly head: number;
 }
 
-/** A number for each head; NaN where it is not defined, or not here. */
+/** A number for each head; NaN if it is undefined or not loaded. */
 export type HeadValue = (place: Place) => number;
 
 export class Measured {
@@ -40,7 +40,7 @@ export class Measured {
     };
   }
 
-  /** The place of a value among those of all heads, the largest first: 1 for the largest; and how many there are. */
+  /** The rank of a value among all heads, 1 for the largest, and the number of heads. */
   rank(name: string, offSink: boolean, value: number): { readonly rank: number; readonly among: number } {
     const sorted = this.#sortedOf(name, offSink);
     let [low, high] = [0, sorted.length];
@@ -65,7 +65,7 @@ export class Measured {
   }
 }
 
-/** The values that are defined, head after head. */
+/** The defined values, in head order. */
 export function known(value: HeadValue, heads: Iterable<readonly [number, number]>): readonly number[] {
   const found: number[] = [];
   for (const [layer, count] of heads) {
@@ -82,7 +82,9 @@ function values(message: OverviewMessage, name: string): Float32Array {
   const wanted = `${message.measures?.length ?? 0} × ${message.heads}`;
   if (!(tensor?.data instanceof Float32Array) || tensor.shape.join(" × ") !== wanted) {
     const got = tensor?.shape.join(" × ") ?? "none";
-    throw new DamagedError(`The ${name} of layer ${message.layer} should be ${wanted}; got ${got}.`);
+    throw new DamagedError(
+      `The \`${name}\` of layer ${message.layer} must have shape ${wanted}; got ${got}.`,
+    );
   }
   return tensor.data;
 }

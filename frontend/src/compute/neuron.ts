@@ -1,12 +1,12 @@
 /**
- * How one query's scores come about, neuron by neuron (Vig 2019, section 2.3): the query, every key, their elementwise
- * products, the products' sums, and what the layer makes of these before its softmax. Pure and without DOM.
+ * How one query's scores are computed, neuron by neuron (Vig 2019, section 2.3): the query, every key, their elementwise
+ * products, the sums of these, and the steps from there to the softmax. Pure, without DOM.
  */
 
 import { Kernel } from "./kernel";
 import { biasAt, type LayerData } from "./layerData";
 
-/** q and k of one head, as the scores see them. */
+/** q and k of one head, as used for the scores. */
 export interface HeadVectors {
   readonly data: LayerData;
   readonly head: number;
@@ -15,9 +15,9 @@ export interface HeadVectors {
   readonly dim: number;
   /** [query, dim] */
   readonly q: Float32Array;
-  /** [key, dim], the mean over the keys put back where it was taken out. */
+  /** [key, dim], with the mean over the keys added back if it was subtracted. */
   readonly k: Float32Array;
-  /** Largest relative error of a number of q or k: half a unit in the last place of what was sent. */
+  /** Maximum relative error of an entry of q or k: half a unit in the last place of the numbers sent. */
   readonly rounding: number;
 }
 
@@ -30,36 +30,36 @@ export interface QueryTrace {
   readonly products: Float32Array;
   /** q · k: the sum of a key's products. */
   readonly dots: Float64Array;
-  /** The scaled product after the soft cap; null where the layer has none. */
+  /** The scaled product after the soft cap; null if the layer has none. */
   readonly capped: Float64Array | null;
-  /** What is added to the score; null where the layer has no bias. */
+  /** The bias of each score; null if the layer has none. */
   readonly bias: Float64Array | null;
-  /** Scaling, cap, bias and mask applied: what the softmax gets. −∞ where the key is not allowed. */
+  /** The input of the softmax: scaling, cap, bias and mask applied. −∞ for masked keys. */
   readonly scores: Float64Array;
   readonly allowed: Uint8Array;
-  /** Whether an edit set the weights of this row: they are not the softmax of the scores. */
+  /** Whether an edit set the weights of this row, so that they are not the softmax of the scores. */
   readonly set: boolean;
 }
 
-/** What one dimension has to do with one score. */
+/** The contribution of one dimension to one score. */
 export interface Contribution {
   readonly q: number;
   readonly k: number;
   readonly product: number;
-  /** product · scaling: what the dimension adds to the score, before a cap or a bias. */
+  /** product · scaling: the dimension's contribution to the score, before a cap or a bias. */
   readonly scaled: number;
-  /** Its share of q · k, 1 for all of it; below 0 where it works against the sum, null where the sum is nothing. */
+  /** Fraction of q · k; negative if it opposes the sum, null if the sum is zero. */
   readonly share: number | null;
 }
 
-/** A weight this far from that of its score is not off by rounding. */
+/** A weight that differs by this much from the softmax of its score differs by more than rounding. */
 const FAR_OFF = 1e-3;
 const HALF_ROUNDING = 2 ** -11;
 const SINGLE_ROUNDING = 2 ** -24;
 
 const wholeKeys = new WeakMap<LayerData, Map<number, Float32Array>>();
 
-/** The vectors of a head. Heads of a group share one array of keys. */
+/** The vectors of a head. Heads of a query group share one array of keys. */
 export function headVectors(data: LayerData, head: number): HeadVectors {
   const { queries, keys, dim, kvHeads, heads, q } = data;
   const group = Math.floor((head * kvHeads) / heads);
@@ -72,7 +72,7 @@ export function headVectors(data: LayerData, head: number): HeadVectors {
     dim,
     q: q.subarray(from, from + queries * dim),
     k: keysOf(data, group),
-    // Half precision is what comes with the mean of the keys taken out.
+    // Keys with their mean subtracted are sent in half precision.
     rounding: data.kMean === null ? SINGLE_ROUNDING : HALF_ROUNDING,
   };
 }
@@ -92,7 +92,7 @@ function keysOf(data: LayerData, group: number): Float32Array {
   return whole;
 }
 
-/** Everything between one query and its softmax. */
+/** Computes every step from one query to its softmax. */
 export function traceQuery(vectors: HeadVectors, query: number): QueryTrace {
   const { data, head, keys, dim, q, k } = vectors;
   const kernel = new Kernel(data);
@@ -128,21 +128,21 @@ export function traceQuery(vectors: HeadVectors, query: number): QueryTrace {
   return { query, keys, dim, products, dots, capped, bias, scores, allowed, set };
 }
 
-/** Whether a row was given weights that are clearly not the softmax of its scores. Those of a row with a cut edge are. */
+/** Whether an edit set weights that clearly differ from the softmax of the scores. A cut edge alone does not. */
 function isSet(kernel: Kernel, head: number, query: number, scores: Float64Array): boolean {
-  const given = kernel.given(head, query);
-  const normalizer = given === null ? 0 : kernel.normalizer(head, query);
+  const edited = kernel.editedRow(head, query);
+  const normalizer = edited === null ? 0 : kernel.normalizer(head, query);
   return (
-    given?.some((weight, key) => Math.abs(weight - Math.exp(scores[key] - normalizer)) > FAR_OFF) ?? false
+    edited?.some((weight, key) => Math.abs(weight - Math.exp(scores[key] - normalizer)) > FAR_OFF) ?? false
   );
 }
 
-/** Whether an edit cut the edge to a key that the query may otherwise look at. */
+/** Whether an edit cut the edge to a key that is not masked. */
 export function isCut(trace: QueryTrace, weights: ArrayLike<number>, key: number): boolean {
   return trace.allowed[key] === 1 && trace.scores[key] === Number.NEGATIVE_INFINITY && weights[key] === 0;
 }
 
-/** What dimension `n` has to do with the score of `key`. */
+/** The contribution of dimension `n` to the score of `key`. */
 export function contribution(vectors: HeadVectors, trace: QueryTrace, key: number, n: number): Contribution {
   const product = trace.products[key * trace.dim + n];
   const sum = trace.dots[key];
@@ -155,7 +155,7 @@ export function contribution(vectors: HeadVectors, trace: QueryTrace, key: numbe
   };
 }
 
-/** What some dimensions together (a pair, say) have to do with the score of `key`: product, scaled product, share of q · k. */
+/** The joint contribution of several dimensions, such as a pair, to the score of `key`. */
 export function together(
   vectors: HeadVectors,
   trace: QueryTrace,
@@ -171,7 +171,7 @@ export function together(
   };
 }
 
-/** The allowed key with the largest number in `weights`; null where none is allowed. */
+/** The unmasked key with the largest number in `weights`; null if every key is masked. */
 export function strongestKey(trace: QueryTrace, weights: ArrayLike<number>): number | null {
   let best: number | null = null;
   for (let key = 0; key < trace.keys; key++) {
@@ -180,30 +180,30 @@ export function strongestKey(trace: QueryTrace, weights: ArrayLike<number>): num
   return best;
 }
 
-/** How far q · k of a key may be off because q and k came rounded: as measured, else three standard deviations of the sum. */
+/** The error of q · k due to the rounding of q and k: as measured by the host, or else three standard deviations. */
 export function dotError(vectors: HeadVectors, trace: QueryTrace, key: number): number {
   if (vectors.data.dotError !== undefined) return vectors.data.dotError;
   const from = key * trace.dim;
   let squares = 0;
   for (let n = 0; n < trace.dim; n++) squares += trace.products[from + n] ** 2;
-  // Two factors, each evenly off by at most `rounding` of itself: variance rounding²/3 apiece.
+  // Each of the two factors has a relative error uniform within ±`rounding`, with variance rounding²/3.
   return 3 * vectors.rounding * Math.sqrt((2 * squares) / 3);
 }
 
-/** Largest difference of the scores made of the cells from scores found another way, over the allowed keys. */
+/** Maximum difference, over unmasked keys, between scores summed from the cells and scores computed another way. */
 export function disagreement(trace: QueryTrace, score: (key: number) => number | null): number {
   let most = 0;
   for (let key = 0; key < trace.keys; key++) {
     if (trace.allowed[key] === 0) continue;
     const other = score(key);
-    // A cut edge has a score of −∞ both ways: no difference, and not a number as one.
+    // A cut edge has a score of −∞ both ways. The difference would be NaN, so it is skipped.
     if (other !== null && other !== trace.scores[key])
       most = Math.max(most, Math.abs(other - trace.scores[key]));
   }
   return most;
 }
 
-/** The share of a row's mass that goes to the head's sink and not to any key; null where the head has none. */
+/** The share of a row's attention taken by the head's learned sink; null if the head has none. */
 export function sinkMass(vectors: HeadVectors, weights: Float32Array): number | null {
   if (vectors.data.sink === null) return null;
   let sum = 0;
@@ -211,16 +211,16 @@ export function sinkMass(vectors: HeadVectors, weights: Float32Array): number | 
   return Math.max(0, 1 - sum);
 }
 
-/** The magnitudes of some numbers. */
+/** Magnitudes of an array. */
 export interface Span {
   readonly largest: number;
-  /** The magnitude that all but a few stay below: where color is fullest. */
+  /** A magnitude that all but a few values stay below, used for full color. */
   readonly usual: number;
 }
 
 const BINS = 1024;
 
-/** The span of `values[from … to)`; `usual` is the magnitude below which the given share of them lies. */
+/** The magnitudes of `values[from … to)`; `usual` is the quantile at the requested share. */
 export function spanOf(values: ArrayLike<number>, share: number, from = 0, to = values.length): Span {
   let largest = 0;
   for (let at = from; at < to; at++) largest = Math.max(largest, Math.abs(values[at]));

@@ -1,17 +1,17 @@
-/** Dimensions that turn together with the position (RoPE), and the orders in which dimensions stand. Pure. */
+/** Pairs of dimensions that rotate together (RoPE), and sort orders of dimensions. Pure. */
 
 import type { Stack } from "../wire/messages";
 import type { QueryTrace } from "./neuron";
 
-/** How the dimensions of q and k of one layer turn. */
+/** How the dimensions of q and k of one layer rotate with the position. */
 export interface Pairing {
-  /** The other dimension of each one's pair; −1 for one that stands still. */
+  /** The partner of each dimension; −1 for a dimension that does not rotate. */
   readonly partner: Int16Array;
-  /** Tokens in one full turn of each dimension; infinite for one that stands still. */
+  /** The wavelength of each dimension in tokens; infinite for a dimension that does not rotate. */
   readonly wavelength: Float64Array;
 }
 
-/** What is known of a layer with `dim` dimensions; null where nothing turns, or what came does not fit. */
+/** Reads the pairing of a layer with `dim` dimensions; null if nothing rotates or the data do not fit. */
 export function pairingOf(rotary: Stack["rotary"], layer: number, dim: number): Pairing | null {
   const now = isByLayer(rotary) ? (rotary[layer] ?? null) : (rotary ?? null);
   if (now === null || now.pairs.length === 0 || now.pairs.length !== now.wavelengths.length) return null;
@@ -31,18 +31,18 @@ function isByLayer(rotary: Stack["rotary"]): rotary is Extract<Stack["rotary"], 
   return Array.isArray(rotary);
 }
 
-/** The dimensions that are one unit with `n`: its pair, the lower one first, or itself alone. */
+/** The unit that contains dimension `n`: its pair, lower dimension first, or itself alone. */
 export function unitOf(pairing: Pairing | null, n: number): readonly number[] {
   const other = pairing?.partner[n] ?? -1;
   return other < 0 ? [n] : n < other ? [n, other] : [other, n];
 }
 
-/** All units, in the order of their first dimensions. */
+/** All units, ordered by their first dimension. */
 export function unitsOf(pairing: Pairing | null, dim: number): readonly (readonly number[])[] {
   return Array.from({ length: dim }, (_, n) => unitOf(pairing, n)).filter((unit, n) => unit[0] === n);
 }
 
-/** Dimensions by wavelength, pairs kept together, the fastest first; those that stand still come last, in their own order. */
+/** Dimensions by wavelength, shortest first, with pairs kept together; dimensions that do not rotate come last. */
 export function byWavelength(pairing: Pairing): Uint16Array {
   const { wavelength } = pairing;
   const still = (n: number) => !Number.isFinite(wavelength[n]);
@@ -55,7 +55,7 @@ export function byWavelength(pairing: Pairing): Uint16Array {
   return Uint16Array.from(units.flat());
 }
 
-/** Units by what they add to q · k of one key: the largest first, the most opposed last. */
+/** Units by their contribution to q · k of one key, from largest to most negative. */
 export function byContribution(trace: QueryTrace, key: number, pairing: Pairing | null = null): Uint16Array {
   const from = key * trace.dim;
   const order = new Uint16Array(trace.dim);
@@ -68,8 +68,8 @@ export function byContribution(trace: QueryTrace, key: number, pairing: Pairing 
 }
 
 /**
- * An order for vectors that are folded into `fold` lines, in which the two dimensions that follow each other stand one
- * above the other: what was place 2c and 2c + 1 comes to column c of two lines.
+ * Rearranges an order for vectors folded into `fold` lines so that two consecutive dimensions are one above the other:
+ * places 2c and 2c + 1 move to column c of two lines.
  */
 export function stacked(order: Uint16Array, fold: number): Uint16Array {
   if (fold % 2 !== 0) return order;

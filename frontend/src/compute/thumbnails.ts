@@ -1,4 +1,4 @@
-/** The thumbnails of one layer's heads: bytes round(255·√α) of the largest weight in each cell. */
+/** Thumbnails of the heads of one layer: bytes, round(255·√α), of the largest weight in each cell. */
 
 import type { OverviewMessage } from "../wire/messages";
 import { DamagedError } from "../wire/safetensors";
@@ -9,7 +9,7 @@ export interface Cell {
   readonly byte: number;
 }
 
-/** Cells that are left out of a picture: those of hidden keys, and of tokens that a sentence filter drops. */
+/** Hidden cells of a thumbnail: those of hidden keys and of tokens that the sentence filter drops. */
 export interface Hidden {
   readonly row: (row: number) => boolean;
   readonly column: (column: number) => boolean;
@@ -20,9 +20,9 @@ export class Thumbnails {
   readonly heads: number;
   readonly rows: number;
   readonly columns: number;
-  /** Queries and keys in one cell. */
+  /** Queries and keys per cell. */
   readonly pooled: readonly [number, number];
-  /** The queries and keys they are of; null for all. */
+  /** The queries and keys covered; null for all. */
   readonly part: OverviewMessage["part"] | null;
   readonly #bytes: Uint8Array;
 
@@ -39,19 +39,19 @@ export class Thumbnails {
     const wanted = [this.heads, this.rows, this.columns].join(" × ");
     if (!(tensor?.data instanceof Uint8Array) || tensor.shape.join(" × ") !== wanted) {
       throw new DamagedError(
-        `The thumbnails of layer ${this.layer} should be ${wanted}; got ${tensor?.shape.join(" × ") ?? "none"}.`,
+        `The thumbnails of layer ${this.layer} must have shape ${wanted}; got ${tensor?.shape.join(" × ") ?? "none"}.`,
       );
     }
     this.#bytes = tensor.data;
   }
 
-  /** The cells of a head, row by row; a view of the message's own bytes. */
+  /** The cells of a head, row by row, as a view of the message's bytes. */
   cells(head: number): Uint8Array {
     const size = this.rows * this.columns;
     return this.#bytes.subarray(head * size, (head + 1) * size);
   }
 
-  /** A copy of a head's cells, zero where hidden. */
+  /** A copy of a head's cells, with hidden cells set to zero. */
   shownCells(head: number, hidden: Hidden): Uint8Array {
     const cells = this.cells(head).slice();
     for (let row = 0; row < this.rows; row++) {
@@ -64,7 +64,7 @@ export class Thumbnails {
     return cells;
   }
 
-  /** The heaviest cell that is not hidden; null where all are, or all are zero. */
+  /** The largest cell that is not hidden; null if all are hidden or zero. */
   peak(head: number, hidden: Hidden): Cell | null {
     const cells = this.cells(head);
     let peak: Cell | null = null;
@@ -79,7 +79,7 @@ export class Thumbnails {
   }
 }
 
-/** The weight that a byte stands for. */
+/** The weight of a byte. */
 export function weightOf(byte: number): number {
   return (byte / 255) ** 2;
 }

@@ -1,4 +1,4 @@
-/** What is told of a worker that broke down. */
+/** The message for a worker that failed. */
 export function workerFailure({ message }: Pick<ErrorEvent, "message">): string {
   return `The background computation failed: ${message}.`;
 }

@@ -1,4 +1,4 @@
-/** Tokens that a figure leaves out by the view's settings, and the sentences that say so. Pure. */
+/** Tokens that a figure omits because of the view's settings, and the caption sentences about them. Pure. */
 
 import type { ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
@@ -24,15 +24,15 @@ export function tokensShown(
   };
 }
 
-/** What a caption says of the sentence filter and of the sinks. */
+/** Caption sentences about the sentence filter and the attention sinks. */
 export function droppedNotes({ view, sinks, sinkName }: DroppedTokens): readonly string[] {
   const notes: string[] = [];
-  if (view.filter !== "all") notes.push(`Only ${view.filter[0]} → ${view.filter[1]}`);
+  if (view.filter !== "all") notes.push(`Only attention ${view.filter[0]} → ${view.filter[1]} is drawn`);
   if (view.sinks === "shown" || sinks.size === 0) return notes;
   notes.push(
     view.sinks === "hidden"
-      ? `Without the ${sinkName} (hidden)`
-      : `Renormalized without the ${sinkName}: the other weights of each row are brought back to a sum of 1`,
+      ? `Attention to the ${sinkName} is hidden`
+      : `Attention to the ${sinkName} is hidden; the other weights of each row are renormalized to sum to 1`,
   );
   return notes;
 }

@@ -1,4 +1,4 @@
-/** The lines of a head figure: every weight that the settings let through, and how much of the mass they carry. */
+/** The lines of a head figure: all weights that pass the settings, and how much attention is not drawn. */
 
 import type { LayerField } from "../compute/layerField";
 import { LineList } from "../marks/lines";
@@ -9,10 +9,10 @@ export interface EdgeRules {
   readonly heads: readonly number[];
   readonly queryShown: (query: number) => boolean;
   readonly keyShown: (key: number) => boolean;
-  /** Keys that take up attention nobody needs. */
+  /** Keys that are attention sinks. */
   readonly sinks: ReadonlySet<number>;
   readonly treatment: Sinks;
-  /** Lighter weights are not drawn; of each row, only the `top` heaviest are. */
+  /** Weights below `threshold` are not drawn; of each row, only the `top` largest are. */
   readonly threshold: number;
   readonly top: number | null;
   readonly scale: ScaleName;
@@ -20,14 +20,14 @@ export interface EdgeRules {
 
 export interface Edges {
   readonly lines: LineList;
-  /** The share of the attention of the queries drawn that no line stands for. */
+  /** The share of the queries' attention that is not drawn. */
   readonly dropped: number;
 }
 
-/** The least darkness that can be seen on paper. */
+/** The lowest darkness that is visible on paper. */
 const LEAST_SEEN = 0.006;
 
-/** The weights of one row as they are drawn: without hidden sinks, brought back to a sum of 1 where that is wished. */
+/** The weights of one row as drawn: without hidden sinks, and renormalized if the settings say so. */
 export function rowDrawn(field: LayerField, head: number, query: number, rules: EdgeRules): Float32Array {
   const { sinks, treatment } = rules;
   const row = field.row(head, query);
@@ -39,7 +39,7 @@ export function rowDrawn(field: LayerField, head: number, query: number, rules: 
   return sum > 0 ? off.map((weight) => weight / sum) : off;
 }
 
-/** All lines between some rows: queries and keys `first` ≤ row < `last`. */
+/** All lines between queries and keys `first` ≤ row < `last`. */
 export function edgesBetween(
   field: LayerField,
   rules: EdgeRules,
@@ -65,7 +65,7 @@ export function edgesBetween(
   return { lines, dropped: all > 0 ? Math.max(0, 1 - drawn / all) : 0 };
 }
 
-/** The weight of the last of the `top` heaviest keys of a row. */
+/** The `top`-th largest weight of a row. */
 function nthLargest(row: Float32Array, { top, keyShown }: EdgeRules): number {
   if (top === null) return 0;
   const sorted = row.filter((_, key) => keyShown(key)).sort();

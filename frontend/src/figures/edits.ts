@@ -1,4 +1,4 @@
-/** The changes made in a pass, in words and as Python. Pure. */
+/** The edits of a forward pass, in words and as Python. Pure. */
 
 import { edits as words } from "../marks/appearance";
 import { counted, significant, word } from "../marks/format";
@@ -7,38 +7,38 @@ import { pythonString } from "./pythonString";
 
 type Named = Pick<TraceMessage, "stacks" | "tokens">;
 
-/** One edit as a sentence without its full stop; tokens by their words where the trace is given that has them. */
+/** Describes one edit as a phrase. With a trace, tokens are named by their words. */
 export function editWords(edit: Edit, trace?: Named): string {
-  const said: Record<string, string> = { ...DEFAULTS, place: place(edit) };
+  const worded: Record<string, string> = { ...DEFAULTS, place: place(edit) };
   for (const [name, value] of Object.entries(edit)) {
-    if (value != null) said[name] = FIELDS[name]?.(value, { edit, trace }) ?? String(value);
+    if (value != null) worded[name] = FIELDS[name]?.(value, { edit, trace }) ?? String(value);
   }
-  return filled(templateOf(edit), said);
+  return filled(templateOf(edit), worded);
 }
 
-/** How many edits there are, in words. */
+/** The number of edits: `2 edits`. */
 export function editCount(edits: readonly Edit[]): string {
   return counted(edits.length, "edit");
 }
 
-/** The first few in words, for a caption. */
+/** Describes the first few edits for a caption; null if there are none. */
 export function editNote(edits: readonly Edit[]): string | null {
   if (edits.length === 0) return null;
-  const { template, most } = words.sentences.picture;
-  const said = edits
+  const { template, most } = words.sentences.svg;
+  const described = edits
     .slice(0, most)
     .map((edit) => editWords(edit))
     .join(words.list.between);
   const further = edits.length - most;
   const more = further > 0 ? filled(words.list.more, { count: further.toLocaleString("en") }) : "";
-  return filled(template, { count: editCount(edits), edits: said + more });
+  return filled(template, { count: editCount(edits), edits: described + more });
 }
 
-/** One edit as Python; what it takes from another trace is named as a trace to open. */
+/** One edit as Python code. A reference to another trace becomes a call that opens it. */
 export function editPython(edit: Edit): string {
   const { type, ...fields } = edit;
-  const given = Object.entries(fields).map(([name, value]) => `${name}=${python(value)}`);
-  return `edits.${type}(${given.join(", ")})`;
+  const call = Object.entries(fields).map(([name, value]) => `${name}=${python(value)}`);
+  return `edits.${type}(${call.join(", ")})`;
 }
 
 function python(value: unknown): string {
@@ -61,7 +61,7 @@ interface Context {
 
 const DEFAULTS: Readonly<Record<string, string>> = { ...words.defaults, position: words.token.every };
 
-/** How a field is said; others as they are. */
+/** How fields are worded; others appear unchanged. */
 const FIELDS: Readonly<Record<string, (value: unknown, context: Context) => string>> = {
   ...{ factor: number, weight: number, dims, reference, source: reference },
   query: (index, { edit, trace }) => token(trace, edit.stack, "query", index),
@@ -74,12 +74,12 @@ function templateOf({ type, factor }: Edit): string {
   return Object.hasOwn(words.kinds, type) ? words.kinds[type as keyof typeof words.kinds] : words.unknown;
 }
 
-/** A template with words in the place of its fields. */
+/** Fills in the fields of a template. */
 function filled(template: string, fields: Readonly<Record<string, string>>): string {
   return template.replace(/\{(\w+)\}/g, (whole, name: string) => fields[name] ?? whole);
 }
 
-/** `head 5.3`, `layer 2`; with its stack where one is named. */
+/** Names a head or a layer, with its stack if there is one: `head 5.3`, `layer 2`. */
 function place({ layer, head, stack }: Edit): string {
   const named = { layer: String(layer ?? words.defaults.layer), head: String(head) };
   const found = filled(head == null ? words.place.layer : words.place.head, named);
@@ -88,7 +88,7 @@ function place({ layer, head, stack }: Edit): string {
   return filled(words.place.in_stack, { place: found, stack: stacks[String(stack)] ?? String(stack) });
 }
 
-/** `“nurse” (token 4)`; without the word where no one stack of the trace has it. Of a span the indices; a word as it is written. */
+/** Names a token: `“nurse” (token 4)`, or without the word if the stack is ambiguous. */
 function token(trace: Named | undefined, stack: unknown, side: "query" | "key", index: unknown): string {
   if (typeof index === "string") return filled(words.token.word, { word: index });
   if (Array.isArray(index)) {
@@ -108,18 +108,18 @@ function number(value: unknown): string {
   return typeof value === "number" ? significant(value) : String(value);
 }
 
-function dims(given: unknown): string {
-  const all = Array.isArray(given) ? given : [given];
+function dims(value: unknown): string {
+  const all = Array.isArray(value) ? value : [value];
   const { one, several, many, most_listed } = words.dims;
   if (all.length > most_listed) return filled(many, { count: String(all.length) });
   return filled(all.length === 1 ? one : several, { listed: all.join(", ") });
 }
 
-function reference(of: unknown): string {
+function reference(value: unknown): string {
   const { trace, traces, numbers, id_length } = words.reference;
-  if (Array.isArray(of))
-    return of.length === 1 ? reference(of[0]) : filled(traces, { count: String(of.length) });
-  if (typeof of === "object" && of !== null && "trace" in of)
-    return filled(trace, { id: String(of.trace).slice(0, id_length) });
+  if (Array.isArray(value))
+    return value.length === 1 ? reference(value[0]) : filled(traces, { count: String(value.length) });
+  if (typeof value === "object" && value !== null && "trace" in value)
+    return filled(trace, { id: String(value.trace).slice(0, id_length) });
   return numbers;
 }

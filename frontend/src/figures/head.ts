@@ -1,4 +1,4 @@
-/** The head view as a figure: tokens that attend at the left, tokens attended to at the right, a line for each weight. */
+/** The head view as a figure: queries on the left, keys on the right, and a line for each weight. */
 
 import { headColor, headDash } from "../marks/palette";
 import { darkness } from "../marks/scale";
@@ -35,8 +35,8 @@ export async function headFigure(wanted: HeadFigure): Promise<Figure> {
   const place = turned
     ? acrossTokens(wanted, queryRange, keyRange)
     : downTokens(wanted, queryRange, keyRange);
-  const picture = await drawLines(lines, wanted, place, turned);
-  const notes = notesOf(wanted, { dropped, raster: picture.raster, queryRange, keyRange });
+  const drawn = await drawLines(lines, wanted, place, turned);
+  const notes = notesOf(wanted, { dropped, raster: drawn.raster, queryRange, keyRange });
   return sheetOf({
     subject: wanted.subject,
     dark: wanted.dark,
@@ -46,16 +46,16 @@ export async function headFigure(wanted: HeadFigure): Promise<Figure> {
     settings: settingsOf(wanted, lines.count),
     width: place.width,
     height: place.height,
-    body: [shading(wanted, rules, place, turned), picture.piece, ...place.tokens, ...squares(wanted, place)],
+    body: [shading(wanted, rules, place, turned), drawn.piece, ...place.tokens, ...squares(wanted, place)],
   });
 }
 
-/** Room for the names of several heads. */
+/** Space for the names of several heads. */
 function topOf({ heads }: HeadFigure): number {
   return heads.length > 1 ? 30 : 4;
 }
 
-/** The tokens of both sides, each written as `how` says. */
+/** The tokens of both sides, placed by `how`. */
 function textsOf(
   { queries, keys, places }: HeadFigure,
   queryRange: readonly [number, number],
@@ -138,7 +138,7 @@ function acrossTokens(
   };
 }
 
-/** The tokens opposite to the last place, shaded by the weight that they share with it: a stripe for each head. */
+/** Shades the tokens opposite the last selected one by weight, with a stripe for each head. */
 function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned: boolean): Piece {
   const last = wanted.places.at(-1);
   if (last === undefined) return together([]);
@@ -178,7 +178,7 @@ function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned:
   return element("g", { class: "shading" }, together(boxes));
 }
 
-/** The heads by name, each in its color. */
+/** The head names, each in its color. */
 function squares({ heads, field, dark }: HeadFigure, { width }: Placement): readonly Piece[] {
   const pitch = 44;
   const most = Math.max(1, Math.floor((width - 40) / pitch));
@@ -209,7 +209,7 @@ function squares({ heads, field, dark }: HeadFigure, { width }: Placement): read
           element(
             "text",
             { x: shown.length * pitch, y: 12, "font-size": 12, fill: inks.quiet },
-            `and ${more}`,
+            `+${more} more`,
           ),
         ]
       : [];

@@ -1,4 +1,4 @@
-/** The lines of a head figure: paths, or where they are too many an image of them. */
+/** The lines of a head figure: paths, or an image if there are too many. */
 
 import { Density } from "../marks/density";
 import type { LineList, LineScales } from "../marks/lines";
@@ -8,21 +8,21 @@ import type { HeadFigure } from "./headSubject";
 import { image } from "./image";
 import { element, number, type Piece, paint, together } from "./svg";
 
-/** Lines that stay lines; more are drawn as an image of them. */
+/** The most lines drawn as paths; more are drawn as an image. */
 export const MOST_PATHS = 4000;
 const FAINT = 0.12;
 
-/** Where the tokens stand: along the axis that they follow each other on, and across it from queries to keys. */
+/** The layout of the tokens: along the axis on which they follow each other, and across it from queries to keys. */
 export interface Placement {
   readonly width: number;
   readonly height: number;
   readonly from: number;
   readonly to: number;
-  /** Middle of a token on the axis. */
+  /** The center of a token along the axis. */
   readonly query: (index: number) => number;
   readonly key: (index: number) => number;
   readonly rowHeight: number;
-  /** Width of the column (or height of the row) of keys and of queries. */
+  /** Width of the column (or height of the row) of keys and queries. */
   readonly cells: { readonly query: number; readonly key: number };
   readonly tokens: readonly Piece[];
 }
@@ -59,14 +59,14 @@ export async function drawLines(
     ];
     return { piece: together(pieces), raster };
   }
-  // Where some stand out, these stay lines: only the rest is an image.
+  // Highlighted lines stay paths; only the others become an image.
   const [drawn, kept] =
     places.length > 0 && strong.length <= MOST_PATHS ? [faint, strong] : [[...faint, ...strong], []];
   const { piece } = await rastered(lines, drawn, scales, place, turned, places.length > 0 ? 0.3 : 1);
   return { piece: together([piece, paths(lines, kept, scales, place, turned, 1)]), raster };
 }
 
-/** Lines as paths, those of a head in a group. */
+/** Lines as paths, grouped by head. */
 function paths(
   lines: LineList,
   chosen: readonly number[],
@@ -112,7 +112,7 @@ function paths(
   );
 }
 
-/** Pixels for each unit of the figure. */
+/** Pixels per unit of the figure. */
 const RATIO = 2;
 const MOST_PIXELS = 6e6;
 

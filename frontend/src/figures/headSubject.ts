@@ -1,4 +1,4 @@
-/** What a head figure is of, and how it is called and described. Pure. */
+/** The subject, title, file name and caption of a head figure. Pure. */
 
 import type { LayerField } from "../compute/layerField";
 import { headName, headsName, percent } from "../marks/format";
@@ -17,7 +17,7 @@ export interface HeadFigure {
   readonly view: ViewSettings;
   readonly sinks: ReadonlySet<number>;
   readonly sinkName: string;
-  /** Pinned and selected tokens: their lines stand out, and the tokens opposite to the last are shaded. */
+  /** Pinned and selected tokens. Their lines are highlighted, and the tokens opposite the last one are shaded. */
   readonly places: readonly Place[];
   readonly dark: boolean;
 }
@@ -32,32 +32,33 @@ export function nameOf({ field, heads }: HeadFigure): string {
   return heads.length === 1 ? `head-${headName(field.layer, heads[0])}` : `layer-${field.layer}`;
 }
 
-interface Left {
+interface Drawn {
   readonly dropped: number;
   readonly raster: boolean;
   readonly queryRange: readonly [number, number];
   readonly keyRange: readonly [number, number];
 }
 
-export function notesOf(wanted: HeadFigure, left: Left): readonly string[] {
+export function notesOf(wanted: HeadFigure, drawn: Drawn): readonly string[] {
   const { view, places, subject, queries, keys } = wanted;
   const stack = subject.stack === "" ? "" : ` of the ${subject.stack}`;
   const notes = [
-    `Attention of ${titleOf(wanted).replace(/^(Head|Layer)/, (name) => name.toLowerCase())}${stack}, from each token at the ${view.orientation === "rows" ? "top to those at the bottom" : "left to those at the right"}`,
-    `Opacity is the weight, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
+    `Attention of ${titleOf(wanted).replace(/^(Head|Layer)/, (name) => name.toLowerCase())}${stack}, from the tokens ${view.orientation === "rows" ? "at the top to those at the bottom" : "on the left to those on the right"}`,
+    `Opacity shows the weight, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
   ];
   notes.push(...droppedNotes(wanted));
   const limits: string[] = [];
-  if (view.threshold > 0) limits.push(`weights of ${Number(view.threshold.toPrecision(2))} and more`);
-  if (view.top !== null) limits.push(`the ${view.top} heaviest keys of each query`);
-  if (limits.length > 0) notes.push(`Only ${limits.join(" among ")}`);
-  const cut = [left.queryRange, left.keyRange].some(
+  if (view.threshold > 0) limits.push(`weights of at least ${Number(view.threshold.toPrecision(2))}`);
+  if (view.top !== null) limits.push(`the ${view.top} largest weights of each query`);
+  if (limits.length > 0) notes.push(`Only ${limits.join(" among ")} are drawn`);
+  const cut = [drawn.queryRange, drawn.keyRange].some(
     ([first, last], at) => last - first < (at === 0 ? queries : keys).length,
   );
-  if (cut) notes.push(`Only tokens ${left.queryRange[0]} to ${left.queryRange[1] - 1} of ${queries.length}`);
-  if (left.dropped >= 0.005) notes.push(`${percent(left.dropped)} of the attention is not drawn`);
-  if (places.length > 0) notes.push("Lines of the chosen tokens stand out");
-  if (left.raster) notes.push("The lines are many, and drawn as an image");
+  const [first, end] = drawn.queryRange;
+  if (cut) notes.push(`Only tokens ${first} to ${end - 1} of ${queries.length} are shown`);
+  if (drawn.dropped >= 0.005) notes.push(`${percent(drawn.dropped)} of the attention is not drawn`);
+  if (places.length > 0) notes.push("Lines of the selected tokens are highlighted");
+  if (drawn.raster) notes.push("Because there are many lines, they are drawn as an image");
   return notes;
 }
 

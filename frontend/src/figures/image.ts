@@ -1,4 +1,4 @@
-/** Pixels as a PNG inside the picture, made without a canvas. */
+/** Embeds pixels as a PNG in an SVG, without a canvas. */
 
 import { element, type Piece } from "./svg";
 
@@ -9,7 +9,7 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
-/** An image element that holds the pixels themselves. `crisp` keeps cells as squares where it is enlarged. */
+/** An image element with embedded pixels. `crisp` keeps the edges of cells sharp when the image is enlarged. */
 export async function image(
   pixels: Pixels,
   at: { readonly x: number; readonly y: number; readonly width: number; readonly height: number },

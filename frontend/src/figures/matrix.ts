@@ -1,4 +1,4 @@
-/** One head as a matrix of tokens by tokens, with its tokens on the margins. */
+/** One head as a matrix of queries by keys, with the tokens on the margins. */
 
 import type { LayerField } from "../compute/layerField";
 import { darkness, SCALE_TITLES } from "../marks/scale";
@@ -20,13 +20,13 @@ export interface MatrixFigure {
   readonly view: ViewSettings;
   readonly sinks: ReadonlySet<number>;
   readonly sinkName: string;
-  /** The pixel of each of 256 steps of darkness, as an ImageData holds it. */
+  /** Pixel words for 256 steps of darkness, in the format of an ImageData. */
   readonly colors: Uint32Array;
   readonly dark: boolean;
 }
 
 const SIZE = 560;
-/** Cells along a side; of more, each shows the largest of several. */
+/** The most cells along a side; with more tokens, each cell shows the largest of several weights. */
 const MOST_CELLS = 1024;
 const LEAST_LABEL = 13;
 
@@ -90,12 +90,12 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
   body.push(await ramp(colors, view, left, top + height + 12, inks));
   const stack = wanted.subject.stack === "" ? "" : ` of the ${wanted.subject.stack}`;
   const notes = [
-    `Attention of head ${field.layer}.${head}${stack}: a row is a query, a column a key, darker is more, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
+    `Attention of head ${field.layer}.${head}${stack}: rows are queries, columns are keys, and darkness shows the weight, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
   ];
   const without = droppedNotes(wanted);
   notes.push(...without);
-  if (without.length > 0) notes.push("Cells left out are blank");
-  if (pooled > 1) notes.push(`A cell is the largest of ${pooled} × ${pooled}`);
+  if (without.length > 0) notes.push("Cells not drawn are blank");
+  if (pooled > 1) notes.push(`Each cell shows the largest of ${pooled} × ${pooled} weights`);
   return sheetOf({
     subject: wanted.subject,
     dark,
@@ -112,7 +112,7 @@ export async function matrixFigure(wanted: MatrixFigure): Promise<Figure> {
   });
 }
 
-/** The colors from no weight to all of it. */
+/** The color ramp from weight 0 to weight 1. */
 async function ramp(
   colors: Uint32Array,
   { scale }: ViewSettings,
@@ -138,7 +138,7 @@ async function ramp(
   ]);
 }
 
-/** The pixel of each cell: the largest weight in it that is drawn, nothing where none is. */
+/** The pixel of each cell, from the largest weight drawn in it; transparent if there is none. */
 function cells(wanted: MatrixFigure, pooled: number, rows: number, columns: number): Uint32Array {
   const { field, head, view, colors, sinks, queries, keys } = wanted;
   const shown = tokensShown(wanted, queries, keys);

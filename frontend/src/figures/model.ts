@@ -1,4 +1,4 @@
-/** The model view as a figure: a thumbnail for every head, rows are layers. */
+/** The model view as a figure: a thumbnail for every head, with layers as rows. */
 
 import type { Box, PixelBuffer } from "../marks/composite";
 import { image } from "./image";
@@ -8,10 +8,10 @@ import { element, type Piece, textWidth } from "./svg";
 export interface HeadCell {
   readonly layer: number;
   readonly head: number;
-  /** Where it stands: the layer and the head, unless the heads are sorted. */
+  /** Position in the grid: layer and head, unless the heads are sorted. */
   readonly row: number;
   readonly column: number;
-  /** What is written on it where its place does not say it; null where it does. */
+  /** The head's name, if its position does not tell it; otherwise null. */
   readonly label: string | null;
 }
 
@@ -26,17 +26,17 @@ export interface ModelLegend {
 export interface ModelFigure {
   readonly subject: Subject;
   readonly cells: readonly HeadCell[];
-  /** What each row is called: its layer, or the rank of its first head. */
+  /** The name of each row: its layer, or the rank of its first head. */
   readonly rowNames: readonly string[];
-  /** What each column is called; empty where heads are sorted within their rows. */
+  /** The name of each column; empty if heads are sorted within their rows. */
   readonly columnNames: readonly string[];
   /** Rows of layers without attention. */
   readonly absentRows: readonly number[];
-  /** `144 heads`, and what rows and columns are. */
+  /** The title, such as `144 heads`. */
   readonly title: string;
   readonly order: string;
   readonly legend: ModelLegend | null;
-  /** Composes the thumbnail of a head; false where it is not there. */
+  /** Draws the thumbnail of a head; returns false if it has not loaded. */
   readonly compose: (pixels: PixelBuffer, box: Box, cell: HeadCell, ratio: number) => boolean;
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
   readonly look: "lines" | "map";
@@ -119,7 +119,7 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
   const legend = wanted.legend && (await legendPieces(wanted.legend, top + height + 12, inks));
   body.push(...(legend ?? []));
   const notes = [`Attention of every head of ${stack}: ${wanted.order}`, ...wanted.notes];
-  if (missing > 0) notes.push(`${missing} of ${cells.length} thumbnails had not arrived`);
+  if (missing > 0) notes.push(`${missing} of ${cells.length} thumbnails had not loaded`);
   return sheetOf({
     subject: wanted.subject,
     dark,
@@ -133,7 +133,7 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
   });
 }
 
-/** A thumbnail's name in its corner. */
+/** A head's name in the corner of its thumbnail. */
 function labelOf(
   text: string,
   { selected }: ModelFigure,

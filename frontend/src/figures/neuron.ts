@@ -1,4 +1,4 @@
-/** The neuron view as a figure: query, keys, their products dimension by dimension, the sums, and the softmax. */
+/** The neuron view as a figure: query, keys, their elementwise products, the sums of these, and the softmax. */
 
 import { type HeadVectors, isCut, type QueryTrace } from "../compute/neuron";
 import { shortWeight, signed, significant } from "../marks/format";
@@ -22,21 +22,21 @@ export interface NeuronFigure {
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
   readonly view: ViewSettings;
-  /** Dimensions from left to right; null for their own order. */
+  /** Dimensions from left to right; null for index order. */
   readonly order: Uint16Array | null;
-  /** What the order is, as a sentence; null for their own. */
+  /** A sentence about the order; null for index order. */
   readonly orderNote: string | null;
-  /** The value side; null while it is hidden, or not here. */
+  /** The value vectors; null if they are hidden or not loaded. */
   readonly side: ValueSide | null;
-  /** Why the value side is not drawn although it is wished for. */
+  /** Why the value vectors are missing although they are switched on; otherwise null. */
   readonly missing: string | null;
-  /** Keys that the weights were renormalized without, and their name; null where they were not. */
+  /** Keys removed before renormalization, and their name; null if the weights are not renormalized. */
   readonly without: { readonly keys: ReadonlySet<number>; readonly name: string } | null;
-  /** Where each column's color is full. */
+  /** The magnitude with full color in each column. */
   readonly fulls: { readonly q: number; readonly k: number; readonly product: number; readonly dot: number };
-  /** Decimals of q · k that mean something. */
+  /** The number of meaningful decimals of q · k. */
   readonly dotDigits: number;
-  /** The dimensions that are marked: one, or a pair. */
+  /** The marked dimensions: one, or a pair. */
   readonly marked: readonly number[];
   readonly dark: boolean;
 }
@@ -214,21 +214,21 @@ function notesOf(
   const word = queries[trace.query]?.text.trim() ?? "";
   const stack = subject.stack === "" ? "" : ` of the ${subject.stack}`;
   const notes = [
-    `How the query of “${word}” (token ${trace.query}) and the keys of head ${stackLayer}.${vectors.head}${stack} make its attention, dimension by dimension`,
-    `Blue is positive, orange negative, full from the number above each column on, on a ${SCALE_TITLES[view.scale]} scale`,
+    `How the query of “${word}” (token ${trace.query}) and the keys of head ${stackLayer}.${vectors.head}${stack} produce its attention, dimension by dimension`,
+    `Blue is positive and orange negative, on a ${SCALE_TITLES[view.scale]} scale up to the number above each column`,
   ];
   if (orderNote !== null) notes.push(orderNote);
   if (side !== null) notes.push(...valueNotes(side, trace.query, without === null ? "all" : "some"));
-  if (missing !== null) notes.push(`Without the value side: ${missing}`);
-  if (without !== null) notes.push(`The attention is renormalized without the ${without.name}`);
-  if (vectors.data.softcap !== null) notes.push("The score is capped");
-  if (vectors.data.biasKind !== null) notes.push("The score has a bias by position");
+  if (missing !== null) notes.push(missing);
+  if (without !== null) notes.push(`Attention is renormalized without the ${without.name}`);
+  if (vectors.data.softcap !== null) notes.push("Scores are soft-capped");
+  if (vectors.data.biasKind !== null) notes.push("Scores include a position bias");
   const all = Math.max(queries.length, keys.length);
-  if (last - first < all) notes.push(`Only tokens ${first} to ${last - 1} of ${all}`);
+  if (last - first < all) notes.push(`Only tokens ${first} to ${last - 1} of ${all} are shown`);
   return notes;
 }
 
-/** Lines from the query to its keys, as strong as the attention. */
+/** Lines from the query to its keys, with the weight as opacity. */
 function lines(
   { trace, weights, view }: NeuronFigure,
   inks: Inks,
@@ -273,7 +273,7 @@ function numbers(
       words,
     );
   if (trace.allowed[key] === 0)
-    return text(at.softmax, "start", without?.keys.has(key) ? "left out" : "not allowed", inks.quiet);
+    return text(at.softmax, "start", without?.keys.has(key) ? "hidden" : "masked", inks.quiet);
   const color = signColor(signShare(trace.dots[key], fulls.dot, view.scale), dark);
   const most = WEIGHT - 56;
   return together([
@@ -301,7 +301,7 @@ function numbers(
   ]);
 }
 
-/** The key's token, shaded by the weight as in the paper's figure. */
+/** Shades the key's token by the weight, as in the paper's figure. */
 function shade(
   { trace, weights, view }: NeuronFigure,
   inks: Inks,
@@ -316,5 +316,5 @@ function shade(
 function scoreHint({ data }: HeadVectors): string {
   return data.softcap === null && data.biasKind === null
     ? `× ${Number(data.scaling.toPrecision(3))}`
-    : "for the softmax";
+    : "softmax input";
 }

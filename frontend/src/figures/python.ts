@@ -1,11 +1,11 @@
-/** What is shown, as Python that makes the same picture and gives its numbers. Pure. */
+/** The current view as Python code that draws the same figure and reads its numbers. Pure. */
 
 import { type AppState, headsOn, neuronHead, type PanelName } from "../state/state";
 import type { ChatMessage } from "../wire/messages";
 import { editPython } from "./edits";
 import { pythonString } from "./pythonString";
 
-/** The lines of a program that traces the same input and shows one view of it. Empty where nothing is shown. */
+/** A program that traces the same input and shows one view of it. Empty without a trace. */
 export function pythonOf(state: AppState, panel: PanelName): string {
   const trace = state.trace;
   if (trace === null) return "";
@@ -14,17 +14,17 @@ export function pythonOf(state: AppState, panel: PanelName): string {
   const edits = trace.edits ?? [];
   const lines = ["import attnscope", ...(edits.length > 0 ? ["from attnscope import edits"] : []), ""];
   if (name !== null && text !== null) {
-    const given = [messages === undefined ? pythonString(text) : chat(messages)];
-    if (pair !== null) given.push(`pair=${pythonString(pair)}`);
-    if (target != null) given.push(`target=${pythonString(target)}`);
-    if (edits.length > 0) given.push(`edits=[${edits.map(editPython).join(", ")}]`);
-    lines.push(`model = attnscope.load(${pythonString(name)})`, `trace = model.trace(${given.join(", ")})`);
+    const call = [messages === undefined ? pythonString(text) : chat(messages)];
+    if (pair !== null) call.push(`pair=${pythonString(pair)}`);
+    if (target != null) call.push(`target=${pythonString(target)}`);
+    if (edits.length > 0) call.push(`edits=[${edits.map(editPython).join(", ")}]`);
+    lines.push(`model = attnscope.load(${pythonString(name)})`, `trace = model.trace(${call.join(", ")})`);
   } else {
-    lines.push('trace = attnscope.open("saved.trace")  # the file that this trace was saved as');
+    lines.push('trace = attnscope.open("saved.trace")  # replace with the path of the saved trace');
   }
-  // Rounding depends on how work is shared between threads, and the id hashes every bit.
+  // Rounding depends on the number of threads, and the id hashes every bit.
   lines.push(
-    `# trace.id was ${pythonString(trace.trace)}, and is on the same machine with as many threads`,
+    `# trace.id was ${pythonString(trace.trace)}; expect the same id on the same machine with the same number of threads`,
     "",
   );
   const view = viewArguments(state, panel);
@@ -36,7 +36,7 @@ export function pythonOf(state: AppState, panel: PanelName): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** The messages of a chat as a list of Python's dictionaries. */
+/** The messages of a chat as a Python list of dictionaries. */
 function chat(messages: readonly ChatMessage[]): string {
   const turns = messages.map(
     ({ role, content }) => `{"role": ${pythonString(role)}, "content": ${pythonString(content)}}`,
@@ -75,7 +75,7 @@ function viewArguments(state: AppState, panel: PanelName): ViewCall {
   };
 }
 
-/** The settings of the page that a figure has too, where they are not the usual ones. */
+/** The settings of the page that also apply to a figure, unless they have their default values. */
 function settingsOf({ view }: AppState, panel: PanelName): readonly string[] {
   const found = [`scale=${pythonString(view.scale)}`];
   if (view.filter !== "all") found.push(`filter=${pythonString(view.filter)}`);

@@ -1,4 +1,4 @@
-/** Strings as Python writes them. Pure. */
+/** Python string literals. Pure. */
 
 const SHORT: Readonly<Record<string, string>> = {
   "\n": "\\n",
@@ -8,7 +8,7 @@ const SHORT: Readonly<Record<string, string>> = {
   '"': '\\"',
 };
 
-/** A string as Python writes it; what cannot be seen, or turns the direction of writing, by its number. */
+/** A string as a Python literal. Invisible characters and direction controls are escaped. */
 export function pythonString(text: string): string {
   let written = "";
   for (const sign of text) {

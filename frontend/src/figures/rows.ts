@@ -1,14 +1,14 @@
-/** Rows of tokens in a figure: which of them it shows, and their words as text. */
+/** Rows of tokens in a figure: which rows are shown, and the token texts. */
 
 import { face } from "../marks/format";
 import type { Token } from "../wire/messages";
 import type { Inks } from "./sheet";
 import { element, fitted, type Piece, textWidth, visible } from "./svg";
 
-/** Rows of one figure; a longer input is shown in part, and the caption says which. */
+/** The most rows in a figure. A longer input is shown in part, and the caption says which part. */
 const MOST_ROWS = 400;
 
-/** First row and the one after the last: all of them, else as many as a figure has, around the row that matters. */
+/** The range of rows shown: all, or as many as a figure has, around the row of interest. The end is exclusive. */
 export function rowsAround(rows: number, middle: number | null, most = MOST_ROWS): readonly [number, number] {
   if (rows <= most) return [0, rows];
   const first = Math.max(0, Math.min(rows - most, (middle ?? 0) - (most >> 1)));
@@ -21,13 +21,13 @@ export function rowHeightOf(rows: number): number {
   return rows <= 128 ? 18 : 16;
 }
 
-/** A token's letters as they are drawn: its mark of a space or continuation, then its text. */
+/** A token as drawn: the mark for a space or continuation, then the text. */
 function lettersOf(token: Token): string {
   const { before, text } = face(token);
   return visible(before + text);
 }
 
-/** The width that a column of tokens takes, between bounds. */
+/** The width of a column of tokens, within bounds. */
 export function columnWidth(tokens: readonly Token[], size: number, least: number, most: number): number {
   let widest = least;
   for (const token of tokens) widest = Math.max(widest, textWidth(lettersOf(token), size) + 18);
@@ -43,11 +43,11 @@ export interface TokenLook {
   readonly inks: Inks;
   readonly bold?: boolean;
   readonly faint?: boolean;
-  /** Degrees that it is turned by around its anchor. */
+  /** Rotation around the anchor, in degrees. */
   readonly turned?: number;
 }
 
-/** A token as text. Writing from right to left stays within it. */
+/** A token as a text element. Right-to-left text is isolated within it. */
 export function tokenText(token: Token, look: TokenLook): Piece {
   const { before, kind } = face(token);
   const letters = fitted(lettersOf(token), look.size, look.room);

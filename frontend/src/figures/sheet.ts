@@ -1,11 +1,11 @@
-/** The sheet that a figure stands on: its ground, its title, its caption, and what tells later where it came from. */
+/** The frame of a figure: background, title, caption, and metadata about its origin. */
 
 import { inks } from "../marks/appearance";
 import type { Edit } from "../wire/messages";
 import { editNote } from "./edits";
 import { element, number, type Piece, textWidth, together, visible, wrapped } from "./svg";
 
-/** Colors of a figure that is printed, or shown on a dark page. */
+/** Colors of a figure for print, or for a dark page. */
 export interface Inks {
   readonly ground: string;
   readonly ink: string;
@@ -18,19 +18,19 @@ export function inksOf(dark: boolean): Inks {
   return inks[dark ? "dark" : "light"];
 }
 
-/** What a figure is of. */
+/** The subject of a figure. */
 export interface Subject {
   readonly model: string;
-  /** `float32`, `Q4_1` …, as far as known. */
+  /** `float32`, `Q4_1`, …, if known. */
   readonly precision: readonly string[];
   readonly text: string | null;
   readonly pair: string | null;
-  /** What the decoder read; null where there is none, or the model wrote it. */
+  /** The decoder input; null if there is no decoder or the model generated it. */
   readonly target: string | null;
-  /** What was changed in the pass; empty for the model as it is. */
+  /** The edits of the forward pass; empty for the unmodified model. */
   readonly edits: readonly Edit[];
   readonly stack: string;
-  /** The trace's hash. */
+  /** The hash of the trace. */
   readonly trace: string;
   readonly version: string;
 }
@@ -40,7 +40,7 @@ export interface Figure {
   /** CSS pixels. */
   readonly width: number;
   readonly height: number;
-  /** A name for a file, without its ending. */
+  /** A file name without extension. */
   readonly name: string;
 }
 
@@ -50,9 +50,9 @@ export interface Sheet {
   readonly name: string;
   /** `Head 9.4`, without the model. */
   readonly title: string;
-  /** What is drawn, at which scale, and what is left out: sentences without the input, which is added. */
+  /** Sentences on what is drawn, at which scale, and what is omitted. The input is added to them. */
   readonly notes: readonly string[];
-  /** Settings for programs, in the metadata. */
+  /** Machine-readable settings for the metadata. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly width: number;
   readonly height: number;
@@ -63,10 +63,10 @@ const FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
 const MARGIN = 16;
 const TITLE = { height: 34, size: 15 };
 const CAPTION = { size: 12, line: 17 };
-/** Characters of the input that a caption quotes; the metadata has all of them. */
+/** The most characters of the input that a caption quotes. The metadata has the full input. */
 const QUOTED = 220;
 
-/** The whole SVG file. The body is drawn in its own coordinates, under the title. */
+/** Builds the SVG file. The body is drawn in its own coordinates, below the title. */
 export function sheetOf(sheet: Sheet): Figure {
   const { subject, dark, width } = sheet;
   const colors = inksOf(dark);
@@ -140,12 +140,12 @@ function quoted({ text, pair, target }: Subject): string {
     words.length <= QUOTED
       ? `“${words}”`
       : `“${words.slice(0, QUOTED).trimEnd()}…” (${words.length} characters)`;
-  if (text === null) return "its text was not kept";
+  if (text === null) return "text not saved";
   const both = pair === null ? quote(text) : `${quote(text)} and ${quote(pair)}`;
   return target === null ? both : `${both}, target ${quote(target)}`;
 }
 
-/** Words as the name of a file: letters and digits of any script, at most 80 of them. */
+/** Turns words into a file name of at most 80 characters, with letters and digits of any script. */
 export function fileName(parts: readonly string[]): string {
   const plain = parts.map((part) =>
     part

@@ -1,15 +1,15 @@
-/** SVG as text: elements whose attributes and words are escaped, so that a token is never markup. Pure. */
+/** SVG as text. Attributes and text are escaped, so that a token can never act as markup. Pure. */
 
 import type { Rgb } from "../marks/palette";
 
-/** A piece of SVG that is whole and escaped. */
+/** A complete, escaped piece of SVG. */
 export interface Piece {
   readonly markup: string;
 }
 
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
-/** An element around pieces; words among the children are escaped. */
+/** An element with children; strings among the children are escaped. */
 export function element(
   name: string,
   attributes: Attributes,
@@ -25,21 +25,21 @@ export function element(
   return { markup: `${start}>${inner.join("")}</${name}>` };
 }
 
-/** Pieces beside each other. */
+/** Concatenates pieces. */
 export function together(pieces: readonly Piece[]): Piece {
   return { markup: pieces.map((piece) => piece.markup).join("\n") };
 }
 
 const NAMED: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
-/** Text as it may stand in XML, in content and in attributes. */
+/** Escapes text for XML content and attributes. */
 export function escapeXml(text: string): string {
   return visible(text).replace(/[&<>"]/g, (sign) => NAMED[sign]);
 }
 
 /**
- * Text in which everything can be seen and nothing acts: control characters as their pictures, signs that turn the
- * direction of writing as their code, halves of characters and what XML has no place for as U+FFFD.
+ * Makes text visible and inert: control characters become Unicode control pictures, direction controls become code
+ * points, and lone surrogates and characters that XML does not allow become U+FFFD.
  */
 export function visible(text: string): string {
   let seen = "";
@@ -54,7 +54,7 @@ export function visible(text: string): string {
   return seen;
 }
 
-/** Whether a character embeds, overrides or isolates a direction, or ends a line or a paragraph. */
+/** Whether a character embeds, overrides or isolates a text direction, or separates lines or paragraphs. */
 function turns(code: number): boolean {
   return (
     (code >= 0x202a && code <= 0x202e) ||
@@ -64,12 +64,12 @@ function turns(code: number): boolean {
   );
 }
 
-/** Two decimals at most: a fiftieth of a device pixel at 2×. */
+/** At most two decimals: a fiftieth of a device pixel at 2×. */
 export function number(value: number): string {
   return String(Math.round(value * 100) / 100);
 }
 
-/** About how wide a text is; wide characters count twice. Used for room only, never to place a letter. */
+/** The approximate width of a text; wide characters count twice. Used to reserve space, never to place letters. */
 export function textWidth(text: string, size: number): number {
   let ems = 0;
   for (const sign of text) {
@@ -80,7 +80,7 @@ export function textWidth(text: string, size: number): number {
   return ems * size;
 }
 
-/** The text, or as much of its beginning as fits, with an ellipsis. */
+/** The text, or as much of it as fits, with an ellipsis. */
 export function fitted(text: string, size: number, room: number): string {
   if (textWidth(text, size) <= room) return text;
   let [kept, width] = ["", textWidth("…", size)];
@@ -92,7 +92,7 @@ export function fitted(text: string, size: number, room: number): string {
   return `${kept}…`;
 }
 
-/** Lines no wider than `room`, broken between words, or within one that has no room of its own. */
+/** Wraps text to lines no wider than `room`, between words if possible. */
 export function wrapped(text: string, size: number, room: number): readonly string[] {
   const lines: string[] = [];
   let line = "";
@@ -112,7 +112,7 @@ export function wrapped(text: string, size: number, room: number): readonly stri
   return line === "" ? lines : [...lines, line];
 }
 
-/** A color as an attribute: opacity has one of its own, which other programs read better. */
+/** A color as an attribute. Opacity is a separate attribute, which more programs support. */
 export function paint(color: Rgb): string {
   return `#${color.map((part) => Math.round(part).toString(16).padStart(2, "0")).join("")}`;
 }

@@ -1,4 +1,4 @@
-/** The value side of a neuron figure: what each key has to give, and how much of it the head passes on. */
+/** The value side of a neuron figure: value vectors, and how much each key contributes to the head output. */
 
 import type { HeadValues } from "../compute/values";
 import { sized } from "../marks/format";
@@ -10,9 +10,9 @@ import { element, type Piece } from "./svg";
 
 export interface ValueSide {
   readonly values: HeadValues;
-  /** α‖f(x)‖ of every key; null where lengths are not known. */
+  /** α‖f(x)‖ of every key; null if norms are unknown. */
   readonly weighted: Float32Array | null;
-  /** Where each column's color, or bar, is full. */
+  /** The magnitude with full color, or a full bar, in each column. */
   readonly fulls: { readonly v: number; readonly transformed: number; readonly weighted: number };
 }
 
@@ -21,7 +21,7 @@ export interface ValuePlace {
   /** Width of one dimension, and height of a vector. */
   readonly cell: number;
   readonly strip: number;
-  /** The middle of a key's row. */
+  /** The center of a key's row. */
   readonly y: (key: number) => number;
   readonly keys: readonly [number, number];
   readonly allowed: (key: number) => boolean;
@@ -65,33 +65,34 @@ export async function valueColumns(side: ValueSide, place: ValuePlace): Promise<
     else body.push(words(added, place.y(key), "start", "–", inks.quiet));
   }
   headings.push(
-    { text: "‖f(x)‖", below: "length after W_O", x: f, width: NORM },
-    { text: "α‖f(x)‖", below: "added", x: added, width: NORM },
+    { text: "‖f(x)‖", below: "norm after W_O", x: f, width: NORM },
+    { text: "α‖f(x)‖", below: "contribution", x: added, width: NORM },
   );
   return { width: added + NORM - x, body, headings };
 }
 
-/** What a caption says of the value side. The output is of all keys, and no part of what some of them add up to. */
+/** Caption sentences about the value vectors. The output is over all keys, so it is not compared with a sum over some. */
 export function valueNotes(
   { values, weighted }: ValueSide,
   query: number,
   counted: "all" | "some",
 ): readonly string[] {
-  const notes = ["At the right the value v of each key"];
+  const notes = ["On the right, the value vector v of each key"];
   if (values.transformed === null || weighted === null)
-    return [...notes, values.note ?? "How long what the head passes on is, is not known"];
-  notes[0] += ", the length ‖f(x)‖ of what the head would pass on of it, and α‖f(x)‖, what it adds";
+    return [...notes, values.note ?? "The norms of the head output are unknown"];
+  notes[0] +=
+    ", its norm ‖f(x)‖ after the head's part of W_O, and its contribution to the head output, α‖f(x)‖";
   if (values.outputs === null) return notes;
   if (counted === "some") {
     const length = sized(values.outputs[query], values.outputs[query]);
-    return [...notes, `The head's output, of all keys, is ${length} long`];
+    return [...notes, `The head output, over all keys, has norm ${length}`];
   }
   const whole = weighted.reduce((sum, one) => sum + one, 0);
   const own = values.outputs[query];
   const full = Math.max(whole, own);
   return [
     ...notes,
-    `The head's output is ${sized(own, full)} long, of ${sized(whole, full)} that the keys add up to`,
+    `The head output has norm ${sized(own, full)}; the contributions of the keys sum to ${sized(whole, full)}`,
   ];
 }
 

@@ -1,4 +1,4 @@
-/** How attention looks and what it is called: the file that the page shares with Python's figures and pictures. */
+/** Colors and wording that the page shares with Python's figures and notebook images. */
 
 export {
   characters,
@@ -13,7 +13,7 @@ export {
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 
-/** The colors of `#rrggbb`. */
+/** Channels of a `#rrggbb` color, from 0 to 255. */
 export function rgb(color: string): Rgb {
   const part = (at: number) => Number.parseInt(color.slice(at, at + 2), 16);
   return [part(1), part(3), part(5)];

@@ -1,9 +1,9 @@
-/** Many small pictures written into the pixels of one. */
+/** Draws many small images into one pixel buffer. */
 
 import type { Rgb } from "./palette";
 import type { Pyramid } from "./pyramid";
 
-/** RGBA pixels as whole words, the bytes of an ImageData. */
+/** RGBA pixels as 32-bit words, in the byte layout of an ImageData. */
 export interface PixelBuffer {
   readonly width: number;
   readonly height: number;
@@ -17,7 +17,7 @@ export interface Box {
   readonly height: number;
 }
 
-/** 256 words from the first to the last of some colors, spread evenly. */
+/** A table of 256 pixel words that interpolates evenly spaced color stops. */
 export function inks(stops: readonly Rgb[]): Uint32Array {
   const bytes = new Uint8ClampedArray(256 * 4);
   for (let at = 0; at < 256; at++) {
@@ -33,8 +33,8 @@ export function inks(stops: readonly Rgb[]): Uint32Array {
 }
 
 /**
- * A heat map in a box: `words[byte]` for each pixel of it that lies inside the image. A pixel that stands for several
- * cells shows the largest of them, every cell belonging to one pixel.
+ * Draws a heat map into a box, clipped to the image; `words[byte]` is the color of a cell. A pixel that covers several
+ * cells shows the largest of them, and each cell belongs to exactly one pixel.
  */
 export function composeMap(pixels: PixelBuffer, box: Box, pyramid: Pyramid, words: Uint32Array): void {
   const { rows, columns, cells } = pyramid.level(box.height, box.width);
@@ -62,7 +62,7 @@ export function composeMap(pixels: PixelBuffer, box: Box, pyramid: Pyramid, word
   }
 }
 
-/** A density of the size of the box, as far as that lies inside the image: darker toward 1 − e^−density. */
+/** Draws a density the size of the box, clipped to the image; the darkness is 1 − e^−density. */
 export function composeDensity(
   pixels: PixelBuffer,
   box: Box,
@@ -80,7 +80,7 @@ export function composeDensity(
   }
 }
 
-/** One color in a box, as far as that lies inside the image; with `stripe`, every other diagonal of it in that. */
+/** Fills a box with one color, clipped to the image; `stripe` adds diagonal stripes in a second color. */
 export function composePlain(pixels: PixelBuffer, box: Box, word: number, stripe: number = word): void {
   const [left, right] = inside(box.x, box.width, pixels.width);
   const [top, bottom] = inside(box.y, box.height, pixels.height);
@@ -90,15 +90,15 @@ export function composePlain(pixels: PixelBuffer, box: Box, word: number, stripe
   }
 }
 
-/** The pixels of a side that lie inside the image: first and one after the last. */
+/** The range of a side's pixels that are inside the image; the end is exclusive. */
 function inside(from: number, length: number, room: number): readonly [number, number] {
   const first = Math.max(0, -from);
   return [first, Math.max(first, Math.min(length, room - from))];
 }
 
 /**
- * For pixels `first` ≤ pixel < `end` of a side the cells that each shows, first and one after the last: shares of them
- * all, or the one under its middle.
+ * The range of cells shown by each pixel `first` ≤ pixel < `end` of a side; ends are exclusive. If there are fewer cells
+ * than pixels, a pixel shows the cell under its center.
  */
 export function edges(cells: number, pixels: number, first = 0, end = pixels): Int32Array {
   const found = new Int32Array(2 * (end - first));

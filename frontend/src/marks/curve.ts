@@ -1,9 +1,9 @@
-/** The S-curve of a connecting line: level at both ends, the same whether stroked or rasterized. */
+/** The S-curve of a connecting line, horizontal at both ends. Stroked and rasterized lines both use it. */
 
 const STEPS = 512;
 const SHARE = new Float32Array(STEPS + 1);
 
-// A cubic Bézier with its control points half way across: x(t) = 1.5·t(1−t) + t³, y(t) = 3t² − 2t³.
+// A cubic Bézier with its control points halfway across: x(t) = 1.5·t(1−t) + t³, y(t) = 3t² − 2t³.
 for (let step = 0, t = 0; step <= STEPS; step++) {
   const x = step / STEPS;
   for (let round = 0; round < 24; round++) {
@@ -13,7 +13,7 @@ for (let step = 0, t = 0; step <= STEPS; step++) {
   SHARE[step] = 3 * t * t - 2 * t ** 3;
 }
 
-/** How much of its height a line has covered at the share `x` of its width. */
+/** The fraction of its height that a line has covered at fraction `x` of its width. */
 export function rise(x: number): number {
   const at = Math.max(0, Math.min(1, x)) * STEPS;
   const below = Math.floor(at);

@@ -1,6 +1,6 @@
 /**
- * Connecting lines as a density: every pixel gathers the opacity of the lines that cross it, and its color is their
- * mixture. The order of the lines does not matter, and thousands of them cost milliseconds.
+ * Connecting lines as a density: each pixel accumulates the opacity of the lines that cross it and mixes their colors.
+ * The order of the lines does not matter, and thousands of lines take milliseconds.
  */
 
 import { rise } from "./curve";
@@ -9,25 +9,25 @@ import { headDash, type Rgb } from "./palette";
 
 export interface CurveLook {
   readonly head: number;
-  /** How much it darkens: see `amountOf`. */
+  /** How much the line darkens pixels; see `amountOf`. */
   readonly amount: number;
   readonly color: Rgb;
   readonly fades: boolean;
 }
 
-/** How much a line darkens what it crosses; of lines over each other the amounts add up. */
+/** How much a line darkens the pixels it crosses. Amounts of overlapping lines add up. */
 export function amountOf(weight: number, scales: LineScales): number {
   return -Math.log(1 - Math.min(0.995, scales.opacity(weight))) * scales.width(weight);
 }
 
-/** A picture that lines are added to, and that is then developed into RGBA pixels as an ImageData holds them. */
+/** Accumulates lines and renders them as RGBA pixels for an ImageData. */
 export class Density {
   readonly #depth: Float32Array;
   readonly #rises: Float32Array;
   readonly #whole: Float32Array;
   readonly #fading: Float32Array;
 
-  /** `width` × `height` device pixels, from the left to the right end of every line. */
+  /** `width` × `height` device pixels; every line spans the full width. */
   constructor(
     readonly width: number,
     readonly height: number,
@@ -39,12 +39,12 @@ export class Density {
     this.#fading = Float32Array.from({ length: width }, (_, column) => fade(column / width));
   }
 
-  /** Takes all lines away. */
+  /** Removes all lines. */
   clear(): void {
     this.#depth.fill(0);
   }
 
-  /** Adds lines. The y of the scales is CSS pixels from the top of this picture. */
+  /** Adds lines. The scales give y in CSS pixels from the top of the image. */
   add(lines: Lines, scales: LineScales): void {
     for (let at = 0; at < lines.count; at++) {
       const head = lines.head[at];
@@ -61,7 +61,7 @@ export class Density {
     }
   }
 
-  /** Adds one line from y0 to y1, CSS pixels, or several that run together: amounts add up. */
+  /** Adds one line from y0 to y1, in CSS pixels. A bundle of lines is one line with the sum of their amounts. */
   curve(y0: number, y1: number, { head, amount, color, fades }: CurveLook): void {
     const { ratio, height } = this;
     if ((y0 < 0 && y1 < 0) || (y0 * ratio >= height && y1 * ratio >= height)) return;
@@ -79,7 +79,7 @@ export class Density {
     );
   }
 
-  /** Turns all into pixels, row by row; with `turned` column by column: the picture mirrored in its diagonal. */
+  /** Renders the pixels row by row; with `turned`, transposed. */
   develop(turned: boolean): Uint8ClampedArray<ArrayBuffer> {
     const { width, height } = this;
     const depth = this.#depth;
@@ -118,13 +118,13 @@ function trace(
     let low = y0 + (y1 - y0) * rises[column];
     let high = y0 + (y1 - y0) * rises[column + 1];
     if (low > high) [low, high] = [high, low];
-    // A column's piece of the line, one pixel thick around its middle: the amount is shared by the pixels it crosses.
+    // The segment in this column is one pixel thick, and its amount is divided among the pixels it crosses.
     low -= 0.5;
     high += 0.5;
     if (high <= 0 || low >= height) continue;
     const first = Math.max(0, Math.floor(low));
     const last = Math.min(height - 1, Math.ceil(high) - 1);
-    // Steep pieces are as dark per unit of their length as level ones.
+    // Steep segments are as dark per unit of length as horizontal ones.
     const share = (amount * strength[column] * Math.hypot(1, high - low - 1)) / (high - low);
     let at = (first * width + column) * 4;
     for (let y = first; y <= last; y++, at += width * 4) {
@@ -138,8 +138,8 @@ function trace(
 }
 
 /**
- * How strong a line to a far row is at a share of its width: it fades within a fifth of it. A query has one such line
- * for each weight that matters, a key may have thousands: at its end they stay faint, or they would be a wall.
+ * The strength of a line to a distant row at a fraction of its width: it fades out within the first fifth. A query has one
+ * such line per relevant weight, but a key may have thousands, so the lines stay faint at the key end.
  */
 function fade(share: number): number {
   const leaving = Math.max(0, 1 - share / 0.2) ** 2;
@@ -147,7 +147,7 @@ function fade(share: number): number {
   return leaving + 0.04 * arriving;
 }
 
-/** The columns in which a line lies inside the picture: it only ever rises or only ever falls. */
+/** The range of columns in which a line, which is monotonic, is inside the image. */
 function columnsInside(
   rises: Float32Array,
   y0: number,

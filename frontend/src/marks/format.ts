@@ -3,7 +3,7 @@
 import type { Token } from "../wire/messages";
 import { characters } from "./appearance";
 
-/** How many decimals of a number with this largest error mean something: at least 2, at most 4. */
+/** The number of meaningful decimals, between 2 and 4, of a number with this maximum error. */
 export function decimals(error: number): number {
   if (error <= 0) return 4;
   return Math.max(2, Math.min(4, Math.floor(-Math.log10(2 * error))));
@@ -13,33 +13,33 @@ export function weightText(weight: number, digits: number): string {
   return weight.toFixed(digits);
 }
 
-/** A weight for a narrow column: `.35`, `1.0`; nothing below .005. */
+/** A weight for a narrow column: `.35`, `1.0`; empty below .005. */
 export function shortWeight(weight: number): string {
   if (weight >= 0.995) return "1.0";
   if (weight < 0.005) return "";
   return weight.toFixed(2).slice(1);
 }
 
-/** A signed number with a real minus; zero has none. */
+/** A number with a real minus sign; zero never has one. */
 export function signed(value: number, digits: number): string {
   if (value === Number.NEGATIVE_INFINITY) return "−∞";
   const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
 
-/** At most so many digits that count, no zeros at the end: `0.25`, `−2`, `1e−7`. */
+/** At most `digits` significant digits, without trailing zeros: `0.25`, `−2`, `1e−7`. */
 export function significant(value: number, digits = 4): string {
   return String(Number(value.toPrecision(digits))).replaceAll("-", "−");
 }
 
-/** The magnitude at which a scale is full: three digits at most. */
+/** The magnitude at the end of a scale, with about three significant digits. */
 export function roughly(value: number): string {
   if (value === 0) return "0";
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 0.1 ? 2 : 3;
   return value.toFixed(digits);
 }
 
-/** A length beside others of which the largest is `full`: as many digits as that one deserves. */
+/** A norm, with a number of decimals that suits the largest norm beside it, `full`. */
 export function sized(value: number, full: number): string {
   return value.toFixed(full >= 100 ? 0 : full >= 10 ? 1 : full >= 0.1 ? 2 : 4);
 }
@@ -49,12 +49,12 @@ export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-/** `11.0`. */
+/** Names a head by layer and head: `11.0`. */
 export function headName(layer: number, head: number): string {
   return `${layer}.${head}`;
 }
 
-/** `head 11.0`, or `layer 2, heads 0, 9`. */
+/** Names one head, `head 11.0`, or several of a layer, `layer 2, heads 0, 9`. */
 export function headsName(layer: number, heads: readonly number[]): string {
   return heads.length === 1
     ? `head ${headName(layer, heads[0])}`
@@ -62,7 +62,7 @@ export function headsName(layer: number, heads: readonly number[]): string {
 }
 
 export function scoreText(score: number): string {
-  return score === Number.NEGATIVE_INFINITY ? "not allowed" : signed(score, 2);
+  return score === Number.NEGATIVE_INFINITY ? "masked" : signed(score, 2);
 }
 
 export function percent(share: number): string {
@@ -70,7 +70,7 @@ export function percent(share: number): string {
   return value > 0 && value < 0.1 ? "<0.1%" : `${value < 10 ? value.toFixed(1) : value.toFixed(0)}%`;
 }
 
-/** `2e-6`: one digit and the power of ten, rounded up so that it never claims too much. */
+/** An error bound as one digit and a power of ten, rounded up so that it remains a bound: `2e-6`. */
 export function roundedUp(error: number): string {
   if (error === 0) return "0";
   const power = Math.floor(Math.log10(error));
@@ -79,7 +79,7 @@ export function roundedUp(error: number): string {
 }
 
 export interface TokenFace {
-  /** The mark before the text: a space or a continuation, else empty. */
+  /** The mark before the text, for a leading space or a continuation, or empty. */
   readonly before: string;
   readonly text: string;
   readonly kind: "plain" | "special" | "raw" | "space";
@@ -90,16 +90,16 @@ const SIGNS: Readonly<Record<string, string>> = signs;
 const SIGNED = new RegExp(`[${Object.keys(signs).join("")}]`, "g");
 const ONLY_SIGNS = new RegExp(`^[${Object.values(signs).join("")} ]+$`);
 
-/** What nobody sees on its own: controls, marks of direction, joiners at an end, lone surrogates, what no script has. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+/** Invisible characters: controls, direction marks, joiners at an end, lone surrogates, private-use characters. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 const JOINERS = new Set(["\u200c", "\u200d"]);
 
 function visible(text: string): string {
-  const seen = text.replace(UNSEEN, (sign, at: number) => {
+  const escaped = text.replace(INVISIBLE, (sign, at: number) => {
     const inside = at > 0 && at + sign.length < text.length;
     return JOINERS.has(sign) && inside ? sign : codePoint(sign);
   });
-  return /^\p{M}/u.test(seen) ? `${mark_base}${seen}` : seen; // a mark needs something to stand on
+  return /^\p{M}/u.test(escaped) ? `${mark_base}${escaped}` : escaped; // a combining mark needs a base character
 }
 
 function codePoint(sign: string): string {
@@ -108,7 +108,7 @@ function codePoint(sign: string): string {
   return code.length <= 4 ? `\\u${code.padStart(4, "0")}` : `\\U${code.padStart(8, "0")}`;
 }
 
-/** How a token looks: spaces, line breaks, tabs and what else nobody sees visible, continuation marked, bytes as bytes. */
+/** A token as displayed: invisible characters made visible, continuations marked, bytes shown as bytes. */
 export function face(token: Token): TokenFace {
   const signs = token.text.replace(SIGNED, (sign) => SIGNS[sign]);
   const shown = visible(signs);
@@ -131,7 +131,7 @@ export function face(token: Token): TokenFace {
   };
 }
 
-/** Letters of the longest token, at least 3. */
+/** The length of the longest token in characters, at least 3. */
 export function longestToken(tokens: readonly Token[]): number {
   let longest = 3;
   for (const token of tokens) {
@@ -141,44 +141,44 @@ export function longestToken(tokens: readonly Token[]): number {
   return longest;
 }
 
-/** A token in a sentence of the readout: its text without the leading space, and what it stands for where it does not say. */
+/** A token in running text: without its leading space, and followed by its source text if that differs. */
 export function word(token: Token): string {
   if (token.box != null) return token.text;
   const shown = face(token);
   const text = shown.before === continues ? `${continues}${shown.text}` : shown.text;
-  const given = givenText(token);
-  return given === null ? text : `${text} (${given})`;
+  const source = givenText(token);
+  return source === null ? text : `${text} (${source})`;
 }
 
-const GIVEN_LETTERS = 16;
+const MOST_LETTERS = 16;
 
-/** What of the text a token stands for, shortened; null where the token says it itself. */
+/** The shortened source text of a token, or null if the token shows it itself. */
 export function givenText(token: Token): string | null {
   if (token.given == null) return null;
   const letters = [...visible(token.given.replace(SIGNED, (sign) => SIGNS[sign]))];
-  return letters.length <= GIVEN_LETTERS
+  return letters.length <= MOST_LETTERS
     ? letters.join("")
-    : `${letters.slice(0, GIVEN_LETTERS - 1).join("")}…`;
+    : `${letters.slice(0, MOST_LETTERS - 1).join("")}…`;
 }
 
 const repeats = new WeakMap<readonly Token[], ReadonlySet<string>>();
 
-/** The words that stand more than once among some tokens; found once for each list. */
+/** The words that occur more than once in a list of tokens. Cached per list. */
 export function repeatedWords(tokens: readonly Token[]): ReadonlySet<string> {
   const known = repeats.get(tokens);
   if (known !== undefined) return known;
-  const seen = new Set<string>();
+  const found = new Set<string>();
   const repeated = new Set<string>();
   for (const token of tokens) {
     const text = word(token);
-    if (seen.has(text)) repeated.add(text);
-    seen.add(text);
+    if (found.has(text)) repeated.add(text);
+    found.add(text);
   }
   repeats.set(tokens, repeated);
   return repeated;
 }
 
-/** A token as its name for assistive technology. */
+/** The accessible name of a token. */
 export function spoken(token: Token, index: number): string {
   return `${word(token)}, token ${index}`;
 }

@@ -1,29 +1,29 @@
-/** Attention on a picture: patches that light up by their weight. Pure; a context to draw on is given. */
+/** Attention on an image: patches highlighted by their weight. Pure, except that it draws on the context it receives. */
 
 import type { Box, Token } from "../wire/messages";
 import { css, type Rgb } from "./palette";
 import { darkness, type ScaleName } from "./scale";
 
-/** A token that stands for a part of a picture. */
+/** A token that represents a patch of an image. */
 export interface Patch {
   readonly index: number;
   readonly box: Box;
 }
 
-/** The patches of one picture, in the order of the tokens. */
+/** The patches of one image, in token order. */
 export function patchesOf(tokens: readonly Token[], image: number): readonly Patch[] {
   return tokens.flatMap((token, index) =>
     token.box != null && (token.image ?? 0) === image ? [{ index, box: token.box }] : [],
   );
 }
 
-/** The patch that a point of the picture lies in, pixels of the picture. */
+/** The patch at a point, in image pixels. */
 export function patchAt(patches: readonly Patch[], x: number, y: number): number | null {
   const found = patches.find(({ box }) => x >= box[0] && x < box[2] && y >= box[1] && y < box[3]);
   return found?.index ?? null;
 }
 
-/** The patch one step right, left, down or up of another; itself at the edge, the first where there is none. */
+/** The patch one step to the right, left, down or up; the same patch at an edge, the first one if there is no patch yet. */
 export function patchBeside(
   patches: readonly Patch[],
   from: number | null,
@@ -38,7 +38,7 @@ export function patchBeside(
   return patchAt(patches, x, y) ?? now.index;
 }
 
-/** The default query of a stack: what stands for the whole picture, else the middle of its patches; null without patches. */
+/** The default query of a stack: the token of the whole image, or else the middle patch; null without patches. */
 export function imageQuery(tokens: readonly Token[]): number | null {
   if (tokens.at(-1)?.box == null && !tokens.every((token) => token.special || token.box != null)) return null;
   const special = tokens.findIndex((token) => token.special);
@@ -50,7 +50,7 @@ export function imageQuery(tokens: readonly Token[]): number | null {
   return patchAt(patches, right / 2, low / 2);
 }
 
-/** How much each patch lights up, from 0 to 1; `most` is the weight that lights up fully. */
+/** How strongly each patch is highlighted, from 0 to 1; `most` is the weight with full highlighting. */
 export function lights(
   patches: readonly Patch[],
   weights: Float32Array,
@@ -62,18 +62,18 @@ export function lights(
   );
 }
 
-/** The heaviest weight on any of the patches. */
+/** The largest weight on any patch. */
 export function heaviest(patches: readonly Patch[], weights: Float32Array): number {
   return patches.reduce((most, { index }) => Math.max(most, weights[index] ?? 0), 0);
 }
 
-/** The weight on all of the patches together. */
+/** The total weight on all patches. */
 export function shareOf(patches: readonly Patch[], weights: Float32Array): number {
   return patches.reduce((sum, { index }) => sum + (weights[index] ?? 0), 0);
 }
 
 export interface Scene {
-  /** The picture in color, and without: what is not looked at. */
+  /** The image in color, and in gray for patches without attention. */
   readonly color: CanvasImageSource;
   readonly gray: CanvasImageSource;
   readonly size: { readonly width: number; readonly height: number };
@@ -81,22 +81,22 @@ export interface Scene {
   /** From 0 to 1 for each patch; null where nothing is selected. */
   readonly lights: Float32Array | null;
   readonly tint: Rgb;
-  /** What the picture fades into where nobody looks. */
+  /** The background that the image fades into where there is no attention. */
   readonly ground: string;
   readonly frames: readonly Frame[];
 }
 
-/** A patch with a frame: the one that attends, one that is pinned, one pointed at. */
+/** A framed patch: the query, a pinned patch, or the patch under the pointer. */
 export interface Frame {
   readonly index: number;
   readonly kind: "query" | "pinned" | "pointed";
 }
 
-/** How far the picture fades where nobody looks, and how strong a head's color lies on what it looks at. */
+/** How far the image fades where there is no attention, and how strongly attended patches are tinted. */
 const FADED = 0.62;
 const TINTED = 0.7;
 
-/** Draws the picture `scale` times as large, on a context in CSS pixels. */
+/** Draws the image at `scale`, on a context in CSS pixels. */
 export function paintScene(
   context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D,
   scene: Scene,
@@ -114,7 +114,7 @@ export function paintScene(
       const light = scene.lights[at];
       if (light < 0.004) continue;
       const [x0, y0, x1, y1] = scene.patches[at].box;
-      // On whole device pixels neighbors meet without a seam.
+      // Rounding to whole device pixels avoids seams between neighbors.
       const [x, y] = [x0 * scale, y0 * scale];
       const [across, down] = [(x1 - x0) * scale, (y1 - y0) * scale];
       context.globalAlpha = light;
@@ -138,7 +138,7 @@ function paintFrame(
   if (patch === undefined) return;
   const [x0, y0, x1, y1] = patch.box.map((edge) => edge * scale);
   const strong = kind !== "pointed";
-  // Dark within light: seen on any picture.
+  // A dark line on a light one is visible on any image.
   context.setLineDash([]);
   context.strokeStyle = "#ffffff";
   context.lineWidth = strong ? 4 : 3;
@@ -150,7 +150,7 @@ function paintFrame(
   context.setLineDash([]);
 }
 
-/** Columns in which so many pictures of one shape are largest in an area, and how large they are. */
+/** The number of columns that makes `count` images of one shape as large as possible in an area, and their size. */
 export function arrange(
   count: number,
   area: { readonly width: number; readonly height: number },

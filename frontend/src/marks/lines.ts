@@ -1,8 +1,8 @@
-/** Connecting lines, stroked one by one: for as many as a canvas draws well. */
+/** Connecting lines, stroked one by one. Suitable for as many lines as a canvas draws quickly. */
 
 import { css, headDash, type Rgb } from "./palette";
 
-/** Lines as parallel arrays. `opacity` is what the weight comes to on the chosen scale, 0…1. */
+/** Lines as parallel arrays. `opacity`, from 0 to 1, is the weight on the selected scale. */
 export interface Lines {
   readonly count: number;
   readonly head: Uint16Array;
@@ -12,16 +12,16 @@ export interface Lines {
 }
 
 export interface LineScales {
-  /** Left and right end of every line, CSS pixels. */
+  /** Left and right end of every line, in CSS pixels. */
   readonly x0: number;
   readonly x1: number;
   readonly queryY: (query: number) => number;
   readonly keyY: (key: number) => number;
-  /** How far below the middle of a row a head's strand runs, so that heads lie side by side. */
+  /** Vertical offset of a head's lines from the middle of a row, so that heads are side by side. */
   readonly strand: (head: number) => number;
-  /** Lines between rows further apart than this fade out between their ends: both ends are never seen at once. */
+  /** Lines between rows farther apart than this fade out in the middle, since their ends are never visible together. */
   readonly reach: number;
-  /** Opacity and width of a weight. */
+  /** Opacity and line width for a weight. */
   readonly opacity: (weight: number) => number;
   readonly width: (weight: number) => number;
   readonly color: (head: number) => Rgb;
@@ -52,7 +52,7 @@ export function strokeLines(context: CanvasRenderingContext2D, lines: Lines, sca
   context.setLineDash([]);
 }
 
-/** Room for lines that grows as they come. */
+/** Collects lines in growing arrays. */
 export class LineList implements Lines {
   count = 0;
   head = new Uint16Array(1024);
@@ -69,7 +69,7 @@ export class LineList implements Lines {
     this.count += 1;
   }
 
-  /** The `most` heaviest lines, and the total weight of those left out. */
+  /** The `most` heaviest lines, and the total weight of the others. */
   heaviest(most: number): { readonly lines: LineList; readonly threshold: number; readonly dropped: number } {
     if (this.count <= most) return { lines: this, threshold: 0, dropped: 0 };
     const sorted = this.weight.slice(0, this.count).sort();

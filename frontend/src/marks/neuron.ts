@@ -1,33 +1,33 @@
-/** Signed numbers as colors: blue above zero, orange below, as saturated as they are large. Pure. */
+/** Signed numbers as colors: blue above zero, orange below, with saturation by magnitude. Pure. */
 
 import { type Rgb, rgb, signs } from "./appearance";
 import { colorAt } from "./palette";
 import { darkness, type ScaleName } from "./scale";
 
-/** Colors from fully negative to fully positive, zero in the middle. */
+/** Colors from the negative to the positive end of the scale, with zero in the middle. */
 const STEPS = 255;
 const ZERO = 127;
 
 const STOPS = { light: halves(signs.light), dark: halves(signs.dark) };
 
-/** From zero down and from zero up, so that both sides round alike. */
+/** Both halves start at zero, so that they are rounded alike. */
 function halves(stops: readonly string[]) {
   const all = stops.map(rgb);
   const middle = (all.length - 1) / 2;
   return { down: all.slice(0, middle + 1).reverse(), up: all.slice(middle) };
 }
 
-/** How magnitude becomes saturation. */
+/** Maps a magnitude to a saturation. */
 export type SignScale = ScaleName;
 
-/** Where a value stands between −1 and 1 of a scale that is full at `full`. */
+/** A value's position from −1 to 1 on a scale that ends at `full`. */
 export function signShare(value: number, full: number, scale: SignScale): number {
   if (full <= 0) return 0;
   const share = Math.max(-1, Math.min(1, value / full));
   return Math.sign(share) * darkness(Math.abs(share), scale);
 }
 
-/** A value's color: `share` is −1 … 1 of what fills the scale; beyond it the color stays full. */
+/** The color at `share`, from −1 to 1 of the scale. Shares outside that range are clipped. */
 export function signColor(share: number, dark: boolean): Rgb {
   const { down, up } = STOPS[dark ? "dark" : "light"];
   return colorAt(share >= 0 ? up : down, Math.abs(share));
@@ -35,7 +35,7 @@ export function signColor(share: number, dark: boolean): Rgb {
 
 const tables = new Map<boolean, Uint32Array>();
 
-/** The colors as pixels, in the byte order of this machine, as an ImageData holds them. */
+/** The colors as pixel words of an ImageData, in this machine's byte order. */
 function table(dark: boolean): Uint32Array {
   const known = tables.get(dark);
   if (known !== undefined) return known;
@@ -43,23 +43,23 @@ function table(dark: boolean): Uint32Array {
   for (let step = 0; step < STEPS; step++) {
     bytes.set([...signColor((step - ZERO) / ZERO, dark), 255], step * 4);
   }
-  const made = new Uint32Array(bytes.buffer);
-  tables.set(dark, made);
-  return made;
+  const words = new Uint32Array(bytes.buffer);
+  tables.set(dark, words);
+  return words;
 }
 
 export interface CellImage {
   readonly dark: boolean;
-  /** Dimensions from left to right; null for their own order. */
+  /** Dimensions from left to right; null for index order. */
   readonly order: Uint16Array | null;
-  /** The magnitude at which the color is full. */
+  /** The magnitude with full color. */
   readonly full: number;
   readonly scale: SignScale;
 }
 
 /**
- * Colors rows `first` ≤ row < `last` of `values` [row, dim], one pixel a cell, into `pixels` from `at` on. A row that is
- * folded into several lines has the same pixels: only the width of the image differs.
+ * Writes the colors of rows `first` ≤ row < `last` of `values` [row, dim] into `pixels` from index `at`, one pixel per cell.
+ * Rows folded into several lines have the same pixels; only the width of the image differs.
  */
 export function colorCells(
   pixels: Uint32Array,
@@ -80,31 +80,31 @@ export function colorCells(
   }
 }
 
-/** Pixels that vectors are painted into, one number each, in the byte order of this machine. */
+/** A buffer for painting vectors, one word per pixel, in this machine's byte order. */
 export interface Field {
   readonly pixels: Uint32Array;
   readonly width: number;
   readonly height: number;
 }
 
-/** How vectors look, in device pixels. */
+/** Appearance of vectors, in device pixels. */
 export interface StripLook {
   readonly dark: boolean;
-  /** Dimensions by their places; null for their own order. */
+  /** The dimension at each place; null for index order. */
   readonly order: Uint16Array | null;
-  /** The magnitude at which the color is full. */
+  /** The magnitude with full color. */
   readonly full: number;
   readonly scale: SignScale;
   readonly dim: number;
-  /** Lines of one vector. */
+  /** Lines that one vector is folded into. */
   readonly fold: number;
   readonly width: number;
   readonly height: number;
-  /** Places between which no gap is left: 2 keeps pairs together; 0 leaves no gaps. */
+  /** Places that are grouped without a gap: 2 keeps pairs together, 0 means no gaps at all. */
   readonly group: number;
 }
 
-/** Paints vectors one pixel line at a time: each column of pixels shows one place of its line. */
+/** Paints vectors one pixel row at a time; each pixel column shows one place of the vector's line. */
 export class StripPainter {
   readonly #places: Int32Array;
   readonly #colors: Uint32Array;
@@ -115,7 +115,7 @@ export class StripPainter {
     const across = dim / fold;
     this.#colors = table(dark);
     this.#line = new Uint32Array(width);
-    // A gap of one pixel after each group, where its cells are wide enough to spare it.
+    // A gap of one pixel after each group if its cells are wide enough.
     const roomy = group > 0 && width / across >= (group === 1 ? 4 : 3);
     this.#places = Int32Array.from({ length: width }, (_, x) => {
       const place = Math.floor((x * across) / width);
@@ -125,7 +125,7 @@ export class StripPainter {
     });
   }
 
-  /** Paints `values[from … from + dim)` with its upper left corner at (x, y), as opaque as `opacity` (0 … 255). */
+  /** Paints `values[from … from + dim)` with its upper left corner at (x, y) and an opacity from 0 to 255. */
   paint(field: Field, values: Float32Array, from: number, x: number, y: number, opacity = 255): void {
     const { dim, fold, width, height, order, full, scale } = this.look;
     const across = dim / fold;
@@ -134,7 +134,7 @@ export class StripPainter {
     if (right <= left) return;
     for (let line = 0; line < fold; line++) {
       let [top, bottom] = [Math.round((line * height) / fold), Math.round(((line + 1) * height) / fold)];
-      // Lines are told apart by a gap; the two lines of a pair stand close.
+      // Lines are separated by a gap, except the two lines of a pair.
       if (line + 1 < fold && !(this.look.group === 1 && line % 2 === 0)) bottom -= 1;
       top = Math.max(top, -y);
       bottom = Math.min(bottom, field.height - y);
@@ -166,7 +166,7 @@ export class StripPainter {
 
 const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
-/** A pixel with another opacity. */
+/** Returns a pixel with a different opacity. */
 function faded(pixel: number, opacity: number): number {
   return LITTLE_ENDIAN
     ? ((pixel & 0xffffff) | (opacity << 24)) >>> 0
@@ -176,7 +176,7 @@ function faded(pixel: number, opacity: number): number {
 const HATCH = 7;
 const hatches = new Map<string, OffscreenCanvas>();
 
-/** The hatching of what a query may not look at, as a pattern to fill with. */
+/** The fill pattern for masked cells. */
 export function hatching(context: CanvasRenderingContext2D, color: string): CanvasPattern | string {
   let tile = hatches.get(color);
   if (tile === undefined) {

@@ -1,5 +1,5 @@
 /**
- * One color per head: Okabe and Ito's palette, adjusted to read on white and on near-black, then further hues around
+ * One color per head: the Okabe-Ito palette, adjusted to be readable on white and on near-black, then further hues around
  * the OKLCH circle. Color is never the only cue: heads after the tenth are dashed, after the twentieth dotted.
  */
 
@@ -17,17 +17,17 @@ function stopsOf(ramps: Readonly<Record<WeightPalette, readonly string[]>>) {
   return { blue: blue.map(rgb), cividis: cividis.map(rgb), gray: gray.map(rgb) };
 }
 
-/** The colors of weights and of measures, evenly spread from nothing to the most. */
+/** Evenly spaced color stops for weights and measures, from low to high. */
 export function weightStops(palette: WeightPalette, dark: boolean): readonly Rgb[] {
   return WEIGHTS[dark ? "dark" : "light"][palette];
 }
 
-/** What is between two colors, `share` of the way. */
+/** Interpolates between two colors. */
 export function between(from: Rgb, to: Rgb, share: number): Rgb {
   return [0, 1, 2].map((part) => Math.round(from[part] + (to[part] - from[part]) * share)) as unknown as Rgb;
 }
 
-/** The color at a share of some stops that are spread evenly. */
+/** Interpolates evenly spaced color stops at `share`, from 0 to 1. */
 export function colorAt(stops: readonly Rgb[], share: number): Rgb {
   const place = Math.max(0, Math.min(1, share)) * (stops.length - 1);
   const below = Math.min(stops.length - 2, Math.floor(place));
@@ -47,7 +47,7 @@ export function headColor(head: number, dark: boolean): Rgb {
   );
 }
 
-/** Lengths of dash and gap in CSS pixels; none for a solid line. */
+/** Lengths of dash and gap in CSS pixels; empty for a solid line. */
 export function headDash(head: number): readonly number[] {
   return dashes.screen[Math.floor(head / heads.light.length) % dashes.screen.length];
 }
@@ -58,7 +58,7 @@ export function css([red, green, blue]: Rgb, opacity = 1): string {
     : `rgb(${red} ${green} ${blue} / ${opacity.toFixed(3)})`;
 }
 
-/** Black or white, whichever reads better on a color. */
+/** The text color, dark or white, that is more readable on a color. */
 export function inkOn([red, green, blue]: Rgb): string {
   const linear = [red, green, blue].map((part) => (part / 255) ** 2.2);
   const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];

@@ -1,13 +1,13 @@
-/** What a model predicts, as lists for a person: the next token, the one behind a mask, a label, an answer. Pure. */
+/** A model's predictions as lists to display: the next token, a masked token, labels, an answer. Pure. */
 
 import type { Prediction, Token, TraceMessage } from "../wire/messages";
 import { percent, repeatedWords, word } from "./format";
 
 export interface Choice {
   readonly text: string;
-  /** Its place in the input, where it is one of several such words there. */
+  /** The token's index in the input, if the same word occurs more than once; otherwise null. */
   readonly at: number | null;
-  /** From 0 to 1; null where the model gives a number and no probability. */
+  /** Probability from 0 to 1; null if the model returns a raw value instead. */
   readonly share: number | null;
   readonly number: string;
 }
@@ -15,14 +15,14 @@ export interface Choice {
 export interface PredictionList {
   readonly of: Prediction["of"] | "next";
   readonly title: string;
-  /** For a line of its own, with a colon after it. */
+  /** A short title for a single line, where a colon follows it. */
   readonly short: string;
-  /** The token that it is of; null for the whole input. */
+  /** The token it belongs to; null for the whole input. */
   readonly position: number | null;
   readonly list: readonly Choice[];
 }
 
-/** All that is predicted, the next token first; lists about the token at `near` come before others, a whole answer before its ends. */
+/** All predictions: the next token first, then lists for the token at `near`, then answers, then the rest. */
 export function predictionLists(trace: TraceMessage, near: number | null): readonly PredictionList[] {
   const next: readonly PredictionList[] =
     trace.next === null
@@ -44,8 +44,8 @@ export function predictionLists(trace: TraceMessage, near: number | null): reado
       ...titlesOf(one, of),
       ...{ of: one.of, position: one.position },
       list: one.choices.map(({ text, id, probability, value }) => {
-        const said = one.of === "token" ? asWord(text, id) : place && tokens[id] ? word(tokens[id]) : text;
-        return guess(said, repeated.has(said) ? id : null, probability, value);
+        const shown = one.of === "token" ? asWord(text, id) : place && tokens[id] ? word(tokens[id]) : text;
+        return guess(shown, repeated.has(shown) ? id : null, probability, value);
       }),
     };
   });
@@ -55,14 +55,14 @@ export function predictionLists(trace: TraceMessage, near: number | null): reado
   return [...next, ...others.filter(isNear), ...answers, ...apart.filter((one) => !answers.includes(one))];
 }
 
-/** The lists to show at once, and how many are left out. Of labels of tokens, one that is looked at has its own alone. */
+/** The lists to show, at most `most`, and the number of others. Of token labels, only the list for the token at `near` is kept. */
 export function listsToShow(all: readonly PredictionList[], near: number | null, most: number) {
   const wanted = all.filter(({ of, position }) => near === null || of !== "token_label" || position === near);
   const lists = wanted.slice(0, most);
   return { lists, more: all.length - lists.length };
 }
 
-/** A probability in a line: two decimals, and never a zero that is none. */
+/** A probability with two decimals; a small one is `<0.01`, never 0.00. */
 export function chance(share: number): string {
   return share > 0 && share < 0.005 ? "<0.01" : share.toFixed(2);
 }
@@ -71,17 +71,17 @@ function titlesOf({ of, position, exclusive }: Prediction, token: Token | undefi
   const at = token === undefined ? `token ${position}` : `${word(token)} ${position}`;
   switch (of) {
     case "token":
-      return { title: `Behind ${at}`, short: at };
+      return { title: `Prediction for ${at}`, short: at };
     case "label":
       return exclusive
         ? { title: "Label", short: "label" }
-        : { title: "Labels, each by itself", short: "labels" };
+        : { title: "Labels (independent)", short: "labels" };
     case "token_label":
       return { title: `Label of ${at}`, short: at };
     case "start":
-      return { title: "The answer begins at", short: "begins" };
+      return { title: "Answer start", short: "start" };
     case "end":
-      return { title: "The answer ends at", short: "ends" };
+      return { title: "Answer end", short: "end" };
     case "answer":
       return { title: "Answer", short: "answer" };
   }

@@ -1,4 +1,4 @@
-/** Ever smaller copies of a picture in which a cell keeps the largest of those it stands for: lone lines don't vanish. */
+/** A max-pooling image pyramid: each cell keeps the largest of the cells it covers, so isolated lines stay visible. */
 
 export interface Plane {
   readonly rows: number;
@@ -22,7 +22,7 @@ export function halve({ rows, columns, cells }: Plane): Plane {
   return { rows: high, columns: wide, cells: halved };
 }
 
-/** The levels of one picture, made when they are first asked for. */
+/** The levels of one image, computed on first use. */
 export class Pyramid {
   readonly #levels: Plane[];
 
@@ -30,7 +30,7 @@ export class Pyramid {
     this.#levels = [plane];
   }
 
-  /** The coarsest level that still has at least `rows` × `columns` cells, else the finest. */
+  /** The coarsest level with at least `rows` × `columns` cells, or else the finest. */
   level(rows: number, columns: number): Plane {
     for (let at = 0; ; at++) {
       const now = this.#levels[at];

@@ -1,10 +1,10 @@
-/** How a weight between 0 and 1 becomes darkness between 0 and 1. */
+/** Maps a weight from 0 to 1 to a darkness from 0 to 1. */
 
 import { log_scale } from "./appearance";
 
 export type ScaleName = "linear" | "root" | "log";
 
-/** Decades that the logarithmic scale shows; what is smaller is not drawn. */
+/** Decades that the logarithmic scale covers; smaller weights are not drawn. */
 const DECADES = log_scale.decades;
 
 export function darkness(weight: number, scale: ScaleName): number {
@@ -14,14 +14,14 @@ export function darkness(weight: number, scale: ScaleName): number {
   return Math.max(0, Math.min(1, 1 + Math.log10(weight) / DECADES));
 }
 
-/** The weight that a darkness stands for: the inverse of `darkness`. */
+/** The inverse of `darkness`. */
 export function weightAt(dark: number, scale: ScaleName): number {
   if (scale === "linear") return dark;
   if (scale === "root") return dark * dark;
   return dark <= 0 ? 0 : 10 ** (DECADES * (dark - 1));
 }
 
-/** What the scale is called in a legend. */
+/** Names of the scales in legends. */
 export const SCALE_TITLES: Readonly<Record<ScaleName, string>> = {
   linear: "linear",
   root: "√",

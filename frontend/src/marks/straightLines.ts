@@ -1,10 +1,10 @@
-/** The lines of a thumbnail, gathered as a density: straight, from a row of queries at the left to one of keys at the right. */
+/** The lines of a thumbnail as a density: straight lines from the queries on the left to the keys on the right. */
 
 import type { Plane } from "./pyramid";
 
 /**
- * Adds up the lines of a plane in `width` × `height` pixels. `amount[byte]` is how dark a line of that byte is; lines to
- * column j are `share[j]` times as dark. The result is `scratch` where that is large enough.
+ * Accumulates the lines of a plane in `width` × `height` pixels. `amount[byte]` is the darkness of a line with that byte;
+ * lines to column j are multiplied by `share[j]`. Returns `scratch` if it is large enough.
  */
 export function straightLineDensity(
   { rows, columns, cells }: Plane,
@@ -27,7 +27,7 @@ export function straightLineDensity(
   return density;
 }
 
-/** One line, `depth` for each pixel of its length, shared by the two pixels it runs between. */
+/** Draws one antialiased line that adds `depth` per pixel of its length. */
 function line(
   density: Float32Array,
   width: number,

@@ -5,7 +5,7 @@ import { DisconnectedError, HostError } from "../source/source";
 export interface Failure {
   readonly sentence: string;
   readonly disconnected: boolean;
-  /** The error code of the host, as in docs/wire.md; null if the error did not come from the host. */
+  /** The error code of the host, as in docs/reference/wire.md; null if the error did not come from the host. */
   readonly code: string | null;
   /** For a text that is too long: how many tokens it can be truncated to. */
   readonly fits: number | null;

@@ -1,4 +1,4 @@
-/** The types of the messages in docs/wire.md, and the one function that parses them. */
+/** The types of the messages in docs/reference/wire.md, and the one function that parses them. */
 
 import { DamagedError, decode, type Tensor } from "./safetensors";
 
@@ -76,7 +76,7 @@ export interface ImageSize {
   readonly height: number;
 }
 
-/** A measure of every head, as in docs/wire.md; its texts are meant for the user. */
+/** A measure of every head, as in docs/reference/wire.md; its texts are meant for the user. */
 export interface Measure {
   readonly name: string;
   readonly title: string;
@@ -204,7 +204,7 @@ export interface TraceMessage extends Base {
   readonly predictions?: readonly Prediction[];
 }
 
-/** An edit of a forward pass, as in docs/wire.md. */
+/** An edit of a forward pass, as in docs/reference/wire.md. */
 export interface Edit {
   readonly type: string;
   readonly [field: string]: unknown;
@@ -292,7 +292,7 @@ export interface ValuesMessage extends Base {
   readonly note: string | null;
 }
 
-/** One edge in all heads: tensors over the heads, in model order (docs/wire.md). */
+/** One edge in all heads: tensors over the heads, in model order (docs/reference/wire.md). */
 export interface EdgeMessage extends Base {
   readonly type: "edge";
   readonly trace: string;

@@ -1,4 +1,4 @@
-/** Layers as stored in an exported file: numbers rounded to whole steps, with their bytes in planes (docs/wire.md). */
+/** Layers as stored in an exported file: numbers rounded to whole steps, with their bytes in planes (docs/reference/wire.md). */
 
 import type { LayerMessage } from "./messages";
 import { DamagedError, type Tensor } from "./safetensors";

@@ -1,4 +1,4 @@
-"""The measures of a head's attention pattern: names, units and descriptions (formulas: docs/measures.md).
+"""The measures of a head's attention pattern: names, units and descriptions (formulas: docs/reference/measures.md).
 
 Every measure exists in two versions: over all keys, and *off sink*, without the attention sinks (the first token of a causal
 stack, special tokens) and with each row renormalized over the other keys. Rows with no weight left are skipped. A measure that

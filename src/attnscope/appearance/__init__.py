@@ -1,11 +1,11 @@
-"""How attention looks and what it is called, the same on the page, in exported SVG, in figures and in notebooks.
+"""Colors and wording shared by the page, the exported SVG, the figures and the notebooks.
 
-`appearance.json` holds what both languages share; the front end reads it in `frontend/src/marks/appearance.ts`.
+Python and TypeScript both read `appearance.json`; the front end does so in `frontend/src/marks/appearance.ts`.
 
-    palette     one color for each head, ramps for weights and signs, inks
-    numerals    weights, signed numbers, counts and heads as text
-    characters  tokens whose every character can be seen
-    edit_words  what an edit is called
+    palette     head colors, color ramps for weights and for signed numbers, text and line colors
+    numerals    weights, signed numbers, counts and head names as text
+    characters  tokens with every character visible
+    edit_words  descriptions of edits
 
-What both languages compute, they compute alike: tests/appearance/cases.json is checked in both.
+Both languages are tested against the same cases, tests/appearance/cases.json.
 """

@@ -1,4 +1,4 @@
-"""Text in which every character can be seen."""
+"""Text in which every character is visible."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _MARK_BASE: str = _CHARACTERS["mark_base"]
 
 
 def face(text: str, *, name: bool = False) -> str:
-    """A token's text without its leading space: spaces, line breaks and tabs as signs, an accent alone on a circle.
+    """Return a token's text without its leading space, with spaces, line breaks and tabs as visible signs.
 
-    With `name` it is that of a special token or a patch, whose spaces are no part of a text.
+    A combining mark on its own is placed on a dotted circle. Pass `name=True` for a special token or a patch: its text is a
+    name, so spaces inside it stay as they are.
     """
     if name and text.strip():
         return text
@@ -26,20 +27,20 @@ def face(text: str, *, name: bool = False) -> str:
     rest = text.lstrip(" ")
     if not rest:
         return SPACE * len(text)
-    seen = "".join(SIGNS.get(char, char) for char in rest.replace(" ", SPACE))
-    return f"{_MARK_BASE}{seen}" if unicodedata.category(seen[0]).startswith("M") else seen
+    visible = "".join(SIGNS.get(char, char) for char in rest.replace(" ", SPACE))
+    return f"{_MARK_BASE}{visible}" if unicodedata.category(visible[0]).startswith("M") else visible
 
 
 def printable(text: str) -> str:
-    """Text in which controls, bidirectional overrides and lone surrogates are written as their code points."""
-    return "".join(char if _is_seen(char) else code_point(char) for char in text)
+    """Return the text with control characters, bidirectional overrides and lone surrogates escaped as code points."""
+    return "".join(char if _is_visible(char) else code_point(char) for char in text)
 
 
 def code_point(char: str) -> str:
-    """A character as Python escapes it: `\\x00`, `\\u202e`, `\\U000e0041`."""
+    """Return a character as Python escapes it: `\\x00`, `\\u202e`, `\\U000e0041`."""
     point = ord(char)
     return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
-def _is_seen(char: str) -> bool:
+def _is_visible(char: str) -> bool:
     return char == " " or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -1,4 +1,4 @@
-"""What an edit is called, from its JSON object. The front end says the same (`frontend/src/figures/edits.ts`)."""
+"""Descriptions of edits, from their JSON objects. The front end words them alike in `frontend/src/figures/edits.ts`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from attnscope.appearance.shared import shared
 
 _WORDS: dict[str, Any] = shared()["edits"]
 _LONG = 80
-"""Characters that are quoted of a value: an edit may come out of a file."""
+"""Longest value that is quoted, in characters. Edits may come from a file, so a value can have any length."""
 
 
 def edit_words(edit: object) -> str:
-    """One edit as a sentence without its full stop: `head 5.3 is off`."""
+    """Describe one edit as a phrase, such as `head 5.3 ablated`."""
     if not isinstance(edit, Mapping):
         return str(edit)[:_LONG]
     fields = _WORDS["defaults"] | {
@@ -23,24 +23,24 @@ def edit_words(edit: object) -> str:
     template = _WORDS["kinds"].get(str(fields.get("type")), _WORDS["unknown"])
     if fields.get("type") == "ScaleHead" and fields.get("factor") == 0:
         template = _WORDS["off"]
-    said = {name: _FIELDS.get(name, _plain)(value) for name, value in fields.items()}
+    worded = {name: _FIELDS.get(name, _plain)(value) for name, value in fields.items()}
     every = {"position": _WORDS["token"]["every"]}
-    return template.format_map(_Said(every | said | {"place": _place_of(fields)}))
+    return template.format_map(_Worded(every | worded | {"place": _place_of(fields)}))
 
 
 def edits_sentence(edits: Sequence[object]) -> str:
-    """How many edits there are, and the first of them in words: `Changed by 1 edit: head 5.3 is off.` Empty for none."""
+    """Count the edits and describe the first few: `Modified by 1 edit: head 5.3 ablated.` Empty if there are none."""
     if not edits:
         return ""
     sentence, listed = _WORDS["sentences"]["text"], _WORDS["list"]
-    said = listed["between"].join(edit_words(one) for one in edits[: sentence["most"]])
+    described = listed["between"].join(edit_words(one) for one in edits[: sentence["most"]])
     further = len(edits) - sentence["most"]
     more = listed["more"].format(count=f"{further:,}") if further > 0 else ""
-    return sentence["template"].format(count=counted(len(edits), "edit"), edits=f"{said}{more}")
+    return sentence["template"].format(count=counted(len(edits), "edit"), edits=f"{described}{more}")
 
 
 def place_words(layer: object, head: object = None, stack: object = None) -> str:
-    """`head 5.3`, `layer 2`; with its stack where one is named: `head 0.1 of the cross-attention`."""
+    """Name a head or a layer, with its stack if there is one: `head 5.3`, `layer 2`, `head 0.1 of the cross-attention`."""
     words = _WORDS["place"]
     place = words["layer" if head is None else "head"].format(layer=_plain(layer), head=_plain(head))
     if stack is None:
@@ -52,8 +52,8 @@ def _place_of(fields: Mapping[str, Any]) -> str:
     return place_words(fields["layer"], fields.get("head"), fields.get("stack"))
 
 
-class _Said(dict[str, str]):
-    """The fields of an edit in words; one that is missing shows as its name."""
+class _Worded(dict[str, str]):
+    """The fields of an edit in words. A missing field appears as its name in braces."""
 
     def __missing__(self, name: str) -> str:
         return f"{{{name}}}"
@@ -80,21 +80,21 @@ def _token(position: object) -> str:
     return words["several"].format(indices=", ".join(map(_plain, parts[: words["most_listed"]])))
 
 
-def _dims(given: object) -> str:
-    dims = cast("list[object]", given) if isinstance(given, list) else [given]
+def _dims(value: object) -> str:
+    dims = cast("list[object]", value) if isinstance(value, list) else [value]
     words = _WORDS["dims"]
     if len(dims) > words["most_listed"]:
         return words["many"].format(count=len(dims))
     return words["one" if len(dims) == 1 else "several"].format(listed=", ".join(map(_plain, dims)))
 
 
-def _reference(of: object) -> str:
+def _reference(value: object) -> str:
     words = _WORDS["reference"]
-    if isinstance(of, list):
-        traces = cast("list[object]", of)
+    if isinstance(value, list):
+        traces = cast("list[object]", value)
         return _reference(traces[0]) if len(traces) == 1 else words["traces"].format(count=len(traces))
-    if isinstance(of, Mapping) and "trace" in of:
-        return words["trace"].format(id=str(cast("Mapping[str, object]", of)["trace"])[: words["id_length"]])
+    if isinstance(value, Mapping) and "trace" in value:
+        return words["trace"].format(id=str(cast("Mapping[str, object]", value)["trace"])[: words["id_length"]])
     return words["numbers"]
 
 

@@ -1,4 +1,4 @@
-"""Colors that mean something: one for each head, ramps for weights, blue and orange for signs, inks. As hexadecimal sRGB."""
+"""Colors of heads, weights, signed numbers, text and lines, as hexadecimal sRGB."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ MASKED: str = _INKS["paper"]["masked"]
 FRAME: str = _INKS["notebook"]["frame"]
 
 SIGNS: tuple[str, ...] = tuple(shared()["signs"]["light"])
-"""From −1 through 0 to 1, evenly spread."""
+"""Evenly spaced stops from −1 through 0 to 1."""
 
 PAPER_WEIGHTS: dict[str, tuple[str, ...]] = {name: tuple(stops) for name, stops in _WEIGHTS["paper"].items()}
-"""From no weight, which is bare paper, to a full one; by the name of the palette."""
+"""Evenly spaced stops from weight 0 (pure white) to weight 1, by palette name."""
 
 NOTEBOOK_WEIGHTS: tuple[str, ...] = tuple(_WEIGHTS["notebook"])
-"""From no weight to a full one in the thumbnails of a saved notebook."""
+"""Stops from weight 0 to weight 1 for the thumbnails in a saved notebook."""
 
 SCREEN_DASHES: tuple[Dash, ...] = tuple(map(tuple, shared()["dashes"]["screen"]))
-"""In CSS pixels: the first ten heads, the next ten, those after."""
+"""In CSS pixels: for the first ten heads, the next ten, and the rest."""
 
 PAPER_DASHES: tuple[Dash, ...] = tuple(map(tuple, shared()["dashes"]["paper"]))
-"""In points: the first ten heads, the next ten, those after."""
+"""In points: for the first ten heads, the next ten, and the rest."""
 
 DECADES: int = shared()["log_scale"]["decades"]
-"""What a logarithmic scale shows below a full weight."""
+"""Decades that a logarithmic scale covers, down from weight 1."""
 
 
 def head_color(head: int, theme: Theme = "light") -> str:
-    """Okabe and Ito's palette made to read on the theme's ground; further heads go round the OKLCH circle."""
+    """Return a head's color: Okabe-Ito, adjusted to the theme, then further hues around the OKLCH circle."""
     named = _HEADS[theme]
     if head < len(named):
         return named[head]
@@ -63,12 +63,15 @@ def head_color(head: int, theme: Theme = "light") -> str:
 
 
 def head_dash(head: int, dashes: Sequence[Dash]) -> Dash:
-    """Dash and gap; empty for a solid line. Color is never the only cue: heads after the tenth are dashed, then dotted."""
+    """Return a head's dash and gap; empty for a solid line.
+
+    Color is never the only cue: heads after the tenth are dashed, after the twentieth dotted.
+    """
     return dashes[head // len(_HEADS["light"]) % len(dashes)]
 
 
 def ramp(stops: Sequence[str], shares: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape 3"]:
-    """The colors at shares from 0 to 1 of stops that are evenly spread, as bytes; beyond, those of the ends."""
+    """Interpolate evenly spaced color stops at shares from 0 to 1, as bytes. Shares outside that range are clipped."""
     at = np.clip(shares, 0, 1) * (len(stops) - 1)
     channels = np.array([channels_of(stop) for stop in stops], dtype=np.float64).T
     mixed = [np.interp(at, np.arange(len(stops)), channel) for channel in channels]
@@ -76,18 +79,18 @@ def ramp(stops: Sequence[str], shares: Float[np.ndarray, "*shape"]) -> UInt8[np.
 
 
 def reads_dark(red: float, green: float, blue: float) -> bool:
-    """Whether dark text reads better than white on a color, given by its channels from 0 to 1."""
+    """Return whether dark text is more readable than white text on a color; channels run from 0 to 1."""
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     return luminance > _INKS["on_color"]["dark_above"]
 
 
 def ink_on(red: float, green: float, blue: float) -> str:
-    """Dark or white text, whichever reads better on a color, given by its channels from 0 to 1."""
+    """Return the text color, dark or white, that is more readable on a color; channels run from 0 to 1."""
     return _INKS["on_color"]["dark" if reads_dark(red, green, blue) else "light"]
 
 
 def channels_of(color: str) -> tuple[int, int, int]:
-    """Red, green and blue of `#rrggbb`, from 0 to 255."""
+    """Return red, green and blue of `#rrggbb`, from 0 to 255."""
     red, green, blue = bytes.fromhex(color.removeprefix("#"))
     return red, green, blue
 
@@ -105,7 +108,7 @@ _TO_LINEAR = np.array(
 
 
 def _from_oklch(lightness: float, chroma: float, degrees: float) -> str:
-    """OKLCH (Ottosson 2020) as sRGB, cut off where the screen has no such color."""
+    """Convert OKLCH (Ottosson 2020) to sRGB, clipped to the sRGB gamut."""
     angle = math.radians(degrees)
     lab = np.array([lightness, chroma * math.cos(angle), chroma * math.sin(angle)])
     linear: NDArray[np.float64] = np.clip(_TO_LINEAR @ (_TO_LMS @ lab) ** 3, 0, 1)

@@ -1,4 +1,4 @@
-"""The file that Python and the front end share."""
+"""Loads `appearance.json`, the file that Python and the front end share."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from typing import Any
 
 @cache
 def shared() -> dict[str, Any]:
-    """What `appearance.json` says. The modules beside this one give it types."""
+    """Return the contents of `appearance.json`, untyped. The other modules of this package add types."""
     return json.loads(Path(__file__).with_name("appearance.json").read_text(encoding="utf-8"))

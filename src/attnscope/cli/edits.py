@@ -39,7 +39,7 @@ def read_edits(json_edits: Sequence[str], path: Path | None) -> list[Edit]:
 
 def print_edits(trace: Trace) -> None:
     """Print the edits that a trace was made with, if there are any."""
-    from attnscope.edits import sentence_of
+    from attnscope.edits.serialization import sentence_of
 
     sentence = sentence_of(trace.provenance.get("edits") or [])
     if sentence:

@@ -58,11 +58,11 @@ def figure(
     width: Annotated[str, typer.Option(help="column (3.25 in), page (6.75 in), or a width in inches.")] = "column",
     scale: Annotated[Scale | None, typer.Option(help="How a weight maps to darkness.")] = None,
     only: Annotated[
-        str | None, typer.Option("--filter", help="AA, AB, BA or BB: only attention from one sentence to the other.")
+        str | None, typer.Option("--filter", help="AA, AB, BA or BB: draw only attention from one sentence to another.")
     ] = None,
     hide_sinks: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool,
-        typer.Option("--hide-sinks", help="Hide attention to attention sinks: the first token and special tokens."),
+        typer.Option("--hide-sinks", help="Hide attention sinks: attention to the first token and to special tokens."),
     ] = False,
     threshold: Annotated[float, typer.Option(help="Hide weights below this.")] = 0.0,
     top: Annotated[int | None, typer.Option(help="Draw only this many of the largest weights in each row.")] = None,

@@ -29,7 +29,7 @@ def patch(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Unit to patch: head, position or layer. Default: head for head_output and attention, position for "
+            help="Unit to patch: head, position or layer. Default: head for output and attention, position for "
             "residual and mlp."
         ),
     ] = None,
@@ -52,8 +52,7 @@ def patch(
 ) -> None:
     """Rank heads, positions or layers by activation patching.
 
-    Runs the corrupted prompt once per head, position or layer, each time with one activation from the clean prompt, and ranks
-    the effects on the answer.
+    Runs the corrupted prompt with one activation at a time taken from the clean prompt, and ranks the effects on the answer.
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""Figures for papers: matplotlib, vector, with real text, at the width of one or two columns."""
+"""Vector figures for papers, drawn with matplotlib: real text, one or two columns wide."""
 
 from attnscope.figures.drawing import figure
 

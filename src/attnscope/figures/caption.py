@@ -1,4 +1,4 @@
-"""What a reader must know about a figure, as text: shown by nobody, kept in the file's metadata and on the figure."""
+"""Captions: what a reader must know about a figure. They are not drawn, but stored on the figure and in file metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_INPUT = 400
 
 @dataclass(frozen=True)
 class Caption:
-    """`what` names the view, `where` the head or heads; `facts` are sentences."""
+    """The parts of a caption: `what` names the view, `where` the head or heads, and `facts` are sentences."""
 
     what: str
     where: str
@@ -28,58 +28,59 @@ class Caption:
 
     @property
     def title(self) -> str:
-        """One line, for the file's title."""
+        """One line for the title in the file's metadata."""
         return f"{self.what} of {self.model}, {self.where}"
 
     def __str__(self) -> str:
         return " ".join((f"{self.title}.", *self.facts))
 
     def metadata(self, kind: str) -> dict[str, Any]:
-        """The metadata of a file of a kind, in the names of that kind. Without a date: same input, same bytes."""
+        """Return metadata for a file format, without a date, so the same figure always produces the same bytes."""
         return metadata(kind, self.title, str(self))
 
 
 def metadata(kind: str, title: str, text: str) -> dict[str, Any]:
-    """Title and text in the names of a kind of file: Dublin Core in SVG, the Info dictionary in PDF, tEXt in PNG."""
-    made_by = f"attnscope {version('attnscope')}"
+    """Return title and text under a file format's own keys: Dublin Core in SVG, Info dictionary in PDF, tEXt in PNG."""
+    creator = f"attnscope {version('attnscope')}"
     if kind in ("svg", "svgz"):
-        return {"Title": title, "Description": text, "Creator": made_by, "Date": None}
+        return {"Title": title, "Description": text, "Creator": creator, "Date": None}
     if kind == "pdf":
-        return {"Title": title, "Subject": text, "Creator": made_by, "CreationDate": None}
+        return {"Title": title, "Subject": text, "Creator": creator, "CreationDate": None}
     if kind == "png":
-        return {"Title": title, "Description": text, "Software": made_by}
-    return {"Creator": made_by} if kind in ("ps", "eps") else {}
+        return {"Title": title, "Description": text, "Software": creator}
+    return {"Creator": creator} if kind in ("ps", "eps") else {}
 
 
 def caption(trace: Trace, stack: str | None, what: str, where: str, facts: Sequence[str]) -> Caption:
-    """The caption of a figure of a trace; `facts` are what the view itself has to say."""
-    given = trace.provenance
-    model = printable(str(given.get("title") or given.get("model") or "a model"))
-    return Caption(what, where, model, (_model(given), _input(trace, stack), *facts, trace.certificate.sentence))
+    """Build the caption of a figure; `facts` are the sentences that the view itself contributes."""
+    provenance = trace.provenance
+    model = printable(str(provenance.get("title") or provenance.get("model") or "a model"))
+    return Caption(what, where, model, (_model(provenance), _input(trace, stack), *facts, trace.certificate.sentence))
 
 
-def _model(given: dict[str, Any]) -> str:
-    parts = [str(given.get("model") or given.get("title") or "not known")]
-    parts += [f"revision {given['revision']}"] if given.get("revision") else []
-    parts += [f"weights {given['weights']}"] if given.get("weights") else []
-    parts += [str(given["dtype"])] if given.get("dtype") else []
-    parts += [f"stored as {given['quantization']}"] if given.get("quantization") else []
-    changed = sentence_of(given.get("edits") or [])
-    return printable(f"Model: {', '.join(parts)}." + (f" {changed}" if changed else ""))
+def _model(provenance: dict[str, Any]) -> str:
+    parts = [str(provenance.get("model") or provenance.get("title") or "unknown")]
+    parts += [f"revision {provenance['revision']}"] if provenance.get("revision") else []
+    parts += [f"weights {provenance['weights']}"] if provenance.get("weights") else []
+    parts += [str(provenance["dtype"])] if provenance.get("dtype") else []
+    parts += [f"quantization {provenance['quantization']}"] if provenance.get("quantization") else []
+    edited = sentence_of(provenance.get("edits") or [])
+    return printable(f"Model: {', '.join(parts)}." + (f" {edited}" if edited else ""))
 
 
 def _input(trace: Trace, stack: str | None) -> str:
-    given = trace.provenance
+    provenance = trace.provenance
     queries, keys = trace.tokens_for(stack)
-    if isinstance(given.get("text"), str):
-        texts = [given["text"], *(one for one in (given.get("pair"), given.get("target")) if isinstance(one, str))]
+    if isinstance(provenance.get("text"), str):
+        others = (provenance.get("pair"), provenance.get("target"))
+        texts = [provenance["text"], *(text for text in others if isinstance(text, str))]
     else:
         texts = [_joined(queries)] if keys is queries else [_joined(queries), _joined(keys)]
-    said = " / ".join(f"“{_shortened(text)}”" for text in texts)
+    quoted = " / ".join(f"“{_shortened(text)}”" for text in texts)
     size = counted(len(queries), "token")
     if len(keys) != len(queries):
         size = f"{counted(len(queries), 'query', 'queries')}, {counted(len(keys), 'key')}"
-    return f"Input: {said} ({size})."
+    return f"Input: {quoted} ({size})."
 
 
 def _joined(tokens: Sequence[Token]) -> str:
@@ -87,5 +88,5 @@ def _joined(tokens: Sequence[Token]) -> str:
 
 
 def _shortened(text: str) -> str:
-    seen = printable(text)
-    return seen if len(seen) <= LONGEST_INPUT else f"{seen[:LONGEST_INPUT]}…"
+    visible = printable(text)
+    return visible if len(visible) <= LONGEST_INPUT else f"{visible[:LONGEST_INPUT]}…"

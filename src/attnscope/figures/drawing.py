@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from attnscope.errors import InputError
 from attnscope.figures.caption import caption
 from attnscope.figures.head_view import MOST_TOKENS, HeadView
+from attnscope.figures.image_view import ImageView, is_image
 from attnscope.figures.matrix_view import MatrixView
 from attnscope.figures.model_view import ModelView
 from attnscope.figures.neuron_view import NeuronView
 from attnscope.figures.paper import POINTS, WIDTHS, PaperFigure, add_caption
-from attnscope.figures.picture_view import PictureView, is_picture
 from attnscope.figures.request import (
     VIEWS,
     Palette,
@@ -33,7 +33,7 @@ from attnscope.figures.request import (
 from attnscope.figures.sheet import Sheet
 from attnscope.figures.text import Fonts
 from attnscope.figures.view import PaperView
-from attnscope.figures.weights import SCALE_SAID, Filter, Rules, Scale
+from attnscope.figures.weights import SCALE_DESCRIPTIONS, Filter, Rules, Scale
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
 
@@ -112,9 +112,9 @@ def figure(
         thumbnails=one_of("thumbnails", thumbnails, ("auto", "lines", "map")),
         rules=Rules(filter, hide_sinks, threshold, top),  # pyright: ignore[reportArgumentType] - checked there
     )
-    pictured = view == "head" and is_picture(trace, name)
-    drawn = PictureView(request, fonts) if pictured else _VIEWS[view](request, fonts)
-    if view == "head" and not pictured and drawn.rows > MOST_TOKENS:
+    as_image = view == "head" and is_image(trace, name)
+    drawn = ImageView(request, fonts) if as_image else _VIEWS[view](request, fonts)
+    if view == "head" and not as_image and drawn.rows > MOST_TOKENS:
         raise InputError(
             f"The head view shows up to {MOST_TOKENS:,} tokens; this trace has {drawn.rows:,}. Use `view='matrix'`."
         )
@@ -122,7 +122,7 @@ def figure(
     drawn.draw(sheet)
     figure = sheet.ax.get_figure(root=True)
     assert figure is not None
-    facts = [f"Scale: {SCALE_SAID[drawn.scale]}.", *drawn.facts]
+    facts = [f"Scale: {SCALE_DESCRIPTIONS[drawn.scale]}.", *drawn.facts]
     add_caption(figure, caption(trace, name, drawn.what, drawn.where, facts))
     return figure
 

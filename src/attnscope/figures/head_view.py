@@ -1,4 +1,4 @@
-"""The attention-head view (Vig 2019, figures 1 and 2): tokens in two columns, a line for every weight."""
+"""The attention-head view (Vig 2019, figures 1 and 2): tokens in two columns, connected by a line for each weight."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SQUARE = 10.0
 PAD = 4.0
 WIDEST_GAP = 190.0
 FAINTEST = 0.002
-"""Lines of less opacity could not be seen."""
+"""Lines fainter than this opacity would be invisible."""
 MOST_LINES = 20_000
 MOST_TOKENS = 2_048
 
 
 class HeadView(PaperView):
-    """One or several heads of a layer. Lines of one head have its color; opacity is the weight on the scale asked for."""
+    """One or more heads of a layer. Lines have the color of their head, and their opacity shows the weight."""
 
     what = "Attention"
 
     @property
     def where(self) -> str:
-        """`head 11.0`, `layer 2, heads 0, 9`."""
+        """The heads and the selected token: `head 11.0`, `layer 2, heads 0, 9`, `head 11.0, from token 8 (lazy)`."""
         layer, heads = self.request.layer, self.request.heads
         named = heads_name(layer, heads)
         tokens = self.request.tokens
@@ -39,12 +39,12 @@ class HeadView(PaperView):
         return f"{named}, from token{'s' if len(tokens) > 1 else ''} {span_words(tokens)} ({words})"
 
     def height(self, width: float) -> float:
-        """Rows of 13 points; down to 7 where there are many."""
+        """Rows are 13 points high, down to 7 points if there are many."""
         top = self._heading(width)
         return top + 2 + self.rows * self.fitting_row(13.0, top + 2)
 
     def draw(self, sheet: Sheet) -> None:
-        """Draw the heads' squares, the two columns and the lines."""
+        """Draw the head squares, both token columns and the lines."""
         top = self._heading(sheet.width)
         row = min(16.0, (sheet.height - top - 2) / self.rows)
         size, step = self.label_step(row)
@@ -98,7 +98,7 @@ class HeadView(PaperView):
         return max(bold, widest(self.fonts, self.queries, size))
 
     def _heading(self, width: float) -> float:
-        """Height of the lines of squares above the tokens."""
+        """Return the height of the head squares above the tokens."""
         if len(self.request.heads) == 1:
             return HEADING
         beside = self.fonts.width(f"layer {self.request.layer}", SMALL + 0.5) + PAD
@@ -106,7 +106,7 @@ class HeadView(PaperView):
         return HEADING + (-(-len(self.request.heads) // self._in_line) - 1) * (SQUARE + 2)
 
     def _squares(self, sheet: Sheet, start: float, width: float) -> None:
-        """Which head has which color."""
+        """Draw the color key: a square for each head."""
         layer, heads = self.request.layer, self.request.heads
         if len(heads) == 1:
             name = head_name(layer, heads[0])
@@ -127,7 +127,7 @@ class HeadView(PaperView):
         return mixed(head_color(self.request.heads[0]), 0.85 * float(darkness(weight, self.scale)))
 
     def _shade(self, sheet: Sheet, weights: Array, x: float, width: float, top: float, row: float) -> None:
-        """The keys of the selected query, a band for each head, shaded by weight."""
+        """Shade the keys of the selected query by weight, with a band for each head."""
         band = width / len(weights)
         for index, (head, own) in enumerate(zip(self.request.heads, weights, strict=True)):
             for key in np.flatnonzero(own):
@@ -158,10 +158,10 @@ class HeadView(PaperView):
             )
 
     def _least(self, opacity: Array) -> float:
-        """The opacity from which lines are drawn, so that no file holds more of them than a reader opens."""
-        seen = opacity[opacity >= FAINTEST]
-        if len(seen) <= MOST_LINES:
+        """Return the lowest opacity that is drawn, which limits the number of lines so that the file stays usable."""
+        visible = opacity[opacity >= FAINTEST]
+        if len(visible) <= MOST_LINES:
             return FAINTEST
-        least = float(np.partition(seen, -MOST_LINES)[-MOST_LINES])
-        self.facts.append(f"Of {len(seen):,} lines only the {MOST_LINES:,} heaviest are drawn.")
+        least = float(np.partition(visible, -MOST_LINES)[-MOST_LINES])
+        self.facts.append(f"Of {len(visible):,} lines, only the {MOST_LINES:,} with the largest weights are drawn.")
         return least

@@ -1,4 +1,4 @@
-"""One head as a heat map: a row for every query, a column for every key."""
+"""One head as a heat map, with a row for each query and a column for each key."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from attnscope.figures.weights import Array, Picker, darkness
 LEGEND = 20.0
 HEADING = 14.0
 MOST_CELLS = 1_024
-"""More queries or keys than these are pooled: a cell is then the largest of several weights."""
+"""Inputs with more queries or keys than this are pooled: each cell then shows the largest of several weights."""
 LEAST_CELL_WITH_NUMBER = 13.0
 LARGEST_CELL = 24.0
 
 
 class MatrixView(PaperView):
-    """One head, exact to the cell up to 1,024 tokens."""
+    """One head, with a cell for each weight up to 1,024 tokens."""
 
     what = "Attention"
     least_row = 0.0
 
     @property
     def where(self) -> str:
-        """`head 11.0`."""
+        """The head: `head 11.0`."""
         return heads_name(self.request.layer, self.request.heads)
 
     def height(self, width: float) -> float:
-        """Square cells over the width, less where a page is not high enough."""
+        """Cells are square and fill the width, unless the page is too short."""
         left, top = self._margins(self._cell(width, PAGE_HEIGHT * POINTS))
         return top + len(self.queries) * self._cell(width, PAGE_HEIGHT * POINTS) + LEGEND + 0 * left
 
     def draw(self, sheet: Sheet) -> None:
-        """Draw the cells, the tokens on two sides, and what the colors mean."""
+        """Draw the cells, the tokens on two sides, and the color legend."""
         cell = self._cell(sheet.width, sheet.height)
         left, top = self._margins(cell)
         queries, keys = len(self.queries), len(self.keys)
@@ -63,8 +63,8 @@ class MatrixView(PaperView):
                 sheet.text(*middle, number, SMALLEST + 0.5, ha="center", color=ink_on((red, green, blue)))
         self._legend(sheet, x, top + high + 7)
         if by > 1:
-            self.facts.append(f"A cell is the largest of {by}×{by} weights.")
-        self.facts = [*self.facts, "Rows are queries, columns keys.", *picker.sentences()]
+            self.facts.append(f"Each cell shows the largest of {by}×{by} weights.")
+        self.facts = [*self.facts, "Rows are queries and columns are keys.", *picker.sentences()]
 
     def _weights(self, picker: Picker) -> tuple[Array, int]:
         queries, keys = len(self.queries), len(self.keys)
@@ -89,13 +89,13 @@ class MatrixView(PaperView):
     def _cell(self, width: float, height: float) -> float:
         self._room = 0.3 * width
         cell = LARGEST_CELL
-        for _ in range(3):  # labels shrink with the cells, and make room for them
+        for _ in range(3):  # smaller cells have smaller labels, which leave more room for the cells
             left, top = self._margins(cell)
             cell = min(LARGEST_CELL, (width - left - 1) / len(self.keys), (height - top - LEGEND) / len(self.queries))
         return max(cell, 0.01)
 
     def _legend(self, sheet: Sheet, x: float, y: float) -> None:
-        """A ramp from 0 to 1 on the scale of the cells."""
+        """Draw a color ramp from 0 to 1 on the scale of the cells."""
         steps = np.linspace(0, 1, 33)
         colors = weight_colors(self.request.palette)(darkness(steps, self.scale))[None, :, :3]
         wide = 60.0

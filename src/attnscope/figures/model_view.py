@@ -1,4 +1,4 @@
-"""The model view (Vig 2019, figure 5): a thumbnail of every head, rows are layers, columns heads."""
+"""The model view (Vig 2019, figure 5): a thumbnail for each head, with layers as rows and heads as columns."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ LEAST_CELL = 5.0
 TALLEST_CELL = 60.0
 TALLEST_SHAPE = 1.35
 WIDEST_SHAPE = 1.5
-"""Height over width, and width over height, of a thumbnail of lines."""
+"""Largest ratio of height to width, and of width to height, of a line thumbnail."""
 LINES_UP_TO = 32
-"""Tokens of the longest input that is drawn as lines unless asked for."""
+"""With `thumbnails="auto"`, inputs up to this many tokens are drawn as lines."""
 MOST_LINE_TOKENS = 128
 THUMBNAIL = 64
 FAINTEST = 0.02
 
 
 class ModelView(PaperView):
-    """All heads, or some layers and heads of them, under their own numbers."""
+    """All heads, or a selection of layers and heads, labeled with their indices."""
 
     what = "Model view"
 
     @property
     def where(self) -> str:
-        """Which layers and heads are there."""
+        """The layers and heads that are drawn."""
         layers, heads = self.request.layers, self.request.heads
         return f"layers {_ranges(layers)}, heads {_ranges(heads)}"
 
     @property
     def scale(self) -> Scale:
-        """Square roots in heat maps: a cell is too small to show a tenth as a tenth; lines add up."""
+        """Square root for heat maps, where a weight of 0.1 would be invisible in a small cell; linear for lines, which add up."""
         return self.request.scale or ("linear" if self._lines() else "root")
 
     def height(self, width: float) -> float:
-        """Cells a little higher than wide, lower where a page asks for it."""
+        """Thumbnails are slightly taller than wide, or shorter to fit the page."""
         return TOP + len(self.request.layers) * self._row(width) + 1
 
     def draw(self, sheet: Sheet) -> None:
-        """Draw the numbers and the thumbnails."""
+        """Draw the layer and head numbers and the thumbnails."""
         layers, heads = self.request.layers, self.request.heads
         left = self._left()
         wide = (sheet.width - left) / len(heads)
@@ -69,7 +69,7 @@ class ModelView(PaperView):
             present = [head for head in heads if shape is not None and head < shape.heads]
             if not present:
                 self.facts.append(
-                    f"Layer {layer} has no attention." if shape is None else f"Layer {layer} lacks these heads."
+                    f"Layer {layer} has no attention." if shape is None else f"Layer {layer} has none of these heads."
                 )
                 continue
             drawn = picker.whole(layer, present) if lines else _pooled(picker, layer, present)
@@ -79,9 +79,9 @@ class ModelView(PaperView):
                 (self._draw_lines if lines else self._draw_map)(sheet, weights, f"attention-{layer}.{head}", *place)
         if not lines and self.rows > THUMBNAIL:
             by = -(-self.rows // THUMBNAIL)
-            self.facts.append(f"A cell is the largest of {by}×{by} weights.")
+            self.facts.append(f"Each cell shows the largest of {by}×{by} weights.")
         self.facts.append(
-            "Tokens from top to bottom." if lines else "Queries from top to bottom, keys from left to right."
+            "Tokens run from top to bottom." if lines else "Queries run from top to bottom, keys from left to right."
         )
         self.facts = [*self.facts, *picker.sentences()]
 
@@ -89,7 +89,7 @@ class ModelView(PaperView):
         wish = self.request.thumbnails
         if wish == "lines" and self.rows > MOST_LINE_TOKENS:
             raise TooLongError(
-                f"Thumbnails of lines are for up to {MOST_LINE_TOKENS} tokens, and there are {self.rows}; pass "
+                f"Line thumbnails support at most {MOST_LINE_TOKENS} tokens, but this input has {self.rows}. Pass "
                 "`thumbnails='map'`."
             )
         return wish == "lines" or (wish == "auto" and self.rows <= LINES_UP_TO)
@@ -98,14 +98,14 @@ class ModelView(PaperView):
         return self.fonts.width(str(max(self.request.layers)), SMALL + 0.5) + 5
 
     def _row(self, width: float) -> float:
-        """The height of a row of thumbnails."""
+        """Return the height of a row of thumbnails."""
         wide = (width - self._left()) / len(self.request.heads)
         shape = TALLEST_SHAPE if self._lines() else 1.0
         high = min(shape * wide, TALLEST_CELL, (PAGE_HEIGHT * POINTS - TOP - 1) / len(self.request.layers))
         if min(wide, high) < LEAST_CELL:
             raise TooLongError(
-                f"{len(self.request.layers)} layers of {len(self.request.heads)} heads do not fit: their thumbnails would be "
-                f"smaller than {LEAST_CELL:g} points. Choose some with `layers=` and `heads=`, or pass `figsize=`."
+                f"{len(self.request.layers)} layers of {len(self.request.heads)} heads do not fit on a page: their thumbnails "
+                f"would be smaller than {LEAST_CELL:g} points. Select some with `layers=` and `heads=`, or pass `figsize=`."
             )
         return high
 
@@ -128,7 +128,7 @@ class ModelView(PaperView):
 
 
 def _pooled(picker: Picker, layer: int, heads: list[int]) -> Array:
-    """Thumbnails [head, row, column] of at most 64 cells a side; a cell is the largest weight in it."""
+    """Return thumbnails [head, row, column] of at most 64 × 64 cells, max-pooled from the weights."""
     queries, keys = len(picker.queries), len(picker.keys)
     high, wide = -(-queries // THUMBNAIL), -(-keys // THUMBNAIL)
     pooled = np.zeros((len(heads), -(-queries // high), -(-keys // wide)), dtype=np.float32)
@@ -141,7 +141,7 @@ def _pooled(picker: Picker, layer: int, heads: list[int]) -> Array:
 
 
 def _ranges(numbers: tuple[int, ...]) -> str:
-    """`0–5, 8`."""
+    """Format sorted indices as ranges: `0–5, 8`."""
     parts: list[list[int]] = []
     for number in numbers:
         if parts and number == parts[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""The neuron view (Vig 2019, figures 6 and 7): from a query and the keys, dimension by dimension, to the attention."""
+"""The neuron view (Vig 2019, figures 6 and 7): how a query and the keys produce the attention, dimension by dimension."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from attnscope.figures.palette import (
     ACCENT,
     FAINT,
     INK,
-    NOT_ALLOWED,
+    MASKED,
     QUIET,
     RULE,
     SELECTED,
@@ -37,14 +37,14 @@ SOFTMAX = 30.0
 BAR = 13.0
 LEAST_CELL = 1.0
 FOLDED = 3.4
-"""Points that each line of a folded vector needs."""
+"""Least height of each line of a folded vector, in points."""
 
 Values = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where everything stands, in points: widths of labels and vectors, the height of a row, lines of a folded vector."""
+    """Layout in points: widths of labels and vectors, height of a row, and the number of lines in a folded vector."""
 
     left: float
     vector: float
@@ -76,12 +76,12 @@ class Columns:
 
     @property
     def softmax(self) -> float:
-        """Left edge of the attention's bars."""
+        """Left edge of the attention bars."""
         return self.dot + DOT + GAP
 
     @property
     def names(self) -> float:
-        """Left edge of the keys' tokens."""
+        """Left edge of the key tokens."""
         return self.softmax + SOFTMAX
 
     def top(self, index: int) -> float:
@@ -91,7 +91,7 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """What is drawn of one query: q [query, dim], k and q × k [key, dim], the rest [key]."""
+    """The numbers drawn for one query: q is [query, dim], k and q × k are [key, dim], the rest are [key]."""
 
     q: Values
     k: Values
@@ -103,14 +103,14 @@ class Numbers:
 
 
 class NeuronView(PaperView):
-    """One head and one query. Blue is positive, orange negative; each column's colors are full at its largest magnitude."""
+    """One head and one query. Blue is positive and orange negative; each column is scaled to its largest magnitude."""
 
     what = "Neuron view"
     least_row = 8.0
 
     @property
     def where(self) -> str:
-        """Head and selected token."""
+        """The head and the selected token."""
         token = self.fonts.written(self.queries[self._token])
         return f"{heads_name(self.request.layer, self.request.heads)}, token {self._token} ({token})"
 
@@ -123,12 +123,12 @@ class NeuronView(PaperView):
         return Picker(self.request.trace, self.request.stack, self.request.rules)
 
     def height(self, width: float) -> float:
-        """Rows of 12 points, higher where vectors are folded."""
+        """Rows are 12 points high, or higher if vectors are folded."""
         folds = self._columns(width, 8.0).folds
         return HEADING + LEGEND + self.rows * self.fitting_row(max(12.0, folds * FOLDED + 3), HEADING + LEGEND)
 
     def draw(self, sheet: Sheet) -> None:
-        """Draw the five columns, and the lines from the selected query to its keys."""
+        """Draw the five columns and the lines from the selected query to its keys."""
         row = min(20.0, (sheet.height - HEADING - LEGEND) / self.rows)
         size, step = self.label_step(row)
         at, numbers = self._columns(sheet.width, size, row), self._numbers()
@@ -175,19 +175,19 @@ class NeuronView(PaperView):
         allowed = np.isfinite(trace.scores(*place, rows=[token])[0].numpy())
         tiles = self._picker.tiles(self.request.layer, self.request.heads)
         weights = next(weights[0, token - rows.start] for rows, weights in tiles if rows.start <= token < rows.stop)
-        allowed |= np.asarray(weights) > 0  # an edit may give weight to an edge that another cut
+        allowed |= np.asarray(weights) > 0  # an edit can set the weight of an edge that another edit cut
         product = q[token] * k
         return Numbers(q, k, product, product.sum(-1), weights, darkness(weights, self.scale), allowed)
 
     def _vectors(
         self, sheet: Sheet, at: Columns, name: str, values: Values, shown: NDArray[np.bool_], x: float, full: float
     ) -> None:
-        """One vector a row, as cells; a vector that is too long for the width goes on in the next line of its row."""
+        """Draw one vector per row as cells. A vector too long for the width is folded into several lines of its row."""
         per_line = math.ceil(values.shape[-1] / at.folds)
         for index, own in enumerate(values):
             y, high = at.top(index) + 1.5, at.row - 3
             if not shown[index]:
-                sheet.box(x, y, at.vector, high, fill=NOT_ALLOWED)
+                sheet.box(x, y, at.vector, high, fill=MASKED)
                 continue
             cells = np.zeros(at.folds * per_line, dtype=np.float32)
             cells[: len(own)] = own
@@ -199,20 +199,20 @@ class NeuronView(PaperView):
         return sign_colors()(0.5 + 0.5 * np.sign(share) * darkness(np.abs(share), self.scale))[..., :3]
 
     def _results(self, sheet: Sheet, at: Columns, numbers: Numbers) -> None:
-        """What is right of the vectors: dot product, softmax, the shade of the key's token."""
+        """Draw everything to the right of the vectors: dot products, softmax, and the shading of the key tokens."""
         full = float(np.abs(numbers.dot[numbers.allowed]).max(initial=0.0))
         _heading(sheet, at.dot + DOT / 2, "q · k", full)
         for key, dot in enumerate(numbers.dot):
             y, high, middle = at.top(key) + 1, at.row - 2, at.top(key) + at.row / 2
             if not numbers.allowed[key]:
-                sheet.box(at.dot, y, DOT, high, fill=NOT_ALLOWED)
+                sheet.box(at.dot, y, DOT, high, fill=MASKED)
                 sheet.text(at.names - PAD, middle, "–", at.size * 0.85, ha="right", color=FAINT)
                 continue
             red, green, blue = self._signed([float(dot)], full)[0]
             sheet.box(at.dot, y, DOT, high, fill=(red, green, blue), edge=RULE)
             if at.row >= self.least_row:
-                said, ink = signed(float(dot), 1), ink_on((red, green, blue))
-                sheet.text(at.dot + DOT / 2, middle, said, SMALLEST + 0.5, ha="center", color=ink, room=DOT + 2)
+                number, ink = signed(float(dot), 1), ink_on((red, green, blue))
+                sheet.text(at.dot + DOT / 2, middle, number, SMALLEST + 0.5, ha="center", color=ink, room=DOT + 2)
             sheet.box(at.softmax, middle - 2, BAR * float(numbers.weights[key]), 4, fill=ACCENT)
             sheet.text(at.names - PAD, middle, short_weight(float(numbers.weights[key])), at.size * 0.85, ha="right")
             if numbers.opacity[key] > 0:
@@ -220,7 +220,7 @@ class NeuronView(PaperView):
                 sheet.box(at.names, y - 0.6, at.right, high + 1.2, fill=fill)
 
     def _connect(self, sheet: Sheet, at: Columns, opacity: Values) -> None:
-        """Lines from the selected query's vector through the columns, as dark as the weight."""
+        """Draw lines from the selected query vector through the columns, with the weight as opacity."""
         keys = np.flatnonzero(opacity > 0)
         to, own = HEADING + (keys + 0.5) * at.row, opacity[keys]
         names = (f"attention-{self.request.layer}.{self.request.heads[0]}", "to-product", "to-dot")
@@ -234,22 +234,23 @@ class NeuronView(PaperView):
         sheet.text(x, y + 2, "−", SMALL, color=QUIET)
         sheet.cells(self._signed(np.linspace(-1, 1, 33)[None], 1.0), x + 6, y - 1, 50, 6, "scale")
         sheet.box(x + 6, y - 1, 50, 6, edge=RULE)
-        sheet.text(x + 59, y + 2, "+  full at ± of each column", SMALL, color=QUIET)
+        sheet.text(x + 59, y + 2, "+  scaled to ± of each column", SMALL, color=QUIET)
 
     def _computed(self, folds: int, dims: int) -> list[str]:
-        """How the last column comes from the one before."""
+        """Return sentences on how the softmax column follows from q · k."""
         record = self.request.trace.layer_record(self.request.layer, self.request.stack)
         assert isinstance(record, QKRecord)
         more = [f"a soft cap of {record.softcap:g}"] if record.softcap is not None else []
         more += ["a bias on the scores"] if record.bias is not None else []
         more += ["a learned sink"] if record.sinks is not None else []
-        said = [f"Softmax is of q · k times {record.scaling:.4g}{', with ' + ' and '.join(more) if more else ''}."]
+        terms = f", with {' and '.join(more)}" if more else ""
+        sentences = [f"The softmax is taken over q · k times {record.scaling:.4g}{terms}."]
         if folds > 1:
-            said.append(f"The {dims} dimensions of a vector stand in {folds} lines.")
-        return said
+            sentences.append(f"The {dims} dimensions of each vector are folded into {folds} lines.")
+        return sentences
 
 
 def _heading(sheet: Sheet, middle: float, title: str, full: float) -> None:
-    """A column's title, and the magnitude at which its colors are full, with three digits at most."""
+    """Draw a column's title, and below it the largest magnitude, which has the full color."""
     sheet.text(middle, 14, title, SMALL + 0.5, ha="center")
     sheet.text(middle, 23.5, f"±{end_of_scale(full)}", SMALLEST + 0.5, ha="center", color=QUIET)

@@ -1,4 +1,4 @@
-"""The shared palette as matplotlib takes it."""
+"""The shared palette as matplotlib colors and colormaps."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ FAINT = to_rgb(palette.FAINT)
 RULE = to_rgb(palette.LINE)
 ACCENT = to_rgb(palette.ACCENT)
 SELECTED = to_rgb(palette.SELECTED)
-NOT_ALLOWED = to_rgb(palette.MASKED)
+MASKED = to_rgb(palette.MASKED)
 
 
 def head_color(head: int) -> Rgb:
-    """The head's color on white."""
+    """Return the color of a head on white."""
     return to_rgb(palette.head_color(head))
 
 
 def dash_style(head: int) -> str | tuple[float, tuple[float, ...]]:
-    """The dashes of a head, in points."""
+    """Return the line style of a head, with dashes in points."""
     dash = palette.head_dash(head, palette.PAPER_DASHES)
     return (0.0, dash) if dash else "solid"
 
 
 @cache
 def weight_colors(name: str) -> Colormap:
-    """Colors of a weight from 0 to 1: `blue`, `gray`, or matplotlib's own `cividis`."""
+    """Return the colormap for weights from 0 to 1: `blue`, `gray`, or matplotlib's own `cividis`."""
     if name == "cividis":
         return colormaps["cividis"]
     return LinearSegmentedColormap.from_list(f"attnscope-{name}", palette.PAPER_WEIGHTS[name])
@@ -41,16 +41,16 @@ def weight_colors(name: str) -> Colormap:
 
 @cache
 def sign_colors() -> Colormap:
-    """Colors from −1 (orange) through 0 (white) to 1 (blue)."""
+    """Return the colormap from −1 (orange) through 0 (white) to 1 (blue)."""
     return LinearSegmentedColormap.from_list("attnscope-sign", palette.SIGNS)
 
 
 def mixed(color: Rgb, share: float) -> Rgb:
-    """A color laid over white with an opacity."""
+    """Return a color blended onto white with the given opacity."""
     red, green, blue = (1 - (1 - part) * share for part in color)
     return red, green, blue
 
 
 def ink_on(color: Rgb) -> Rgb:
-    """Dark or white text, whichever reads better on a color."""
+    """Return the text color, dark or white, that is more readable on a color."""
     return to_rgb(palette.ink_on(*color))

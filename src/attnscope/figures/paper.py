@@ -1,4 +1,4 @@
-"""matplotlib figures that are saved as papers want them: real text in SVG and PDF, what they show in the metadata."""
+"""matplotlib figures that save with real text in SVG and PDF, and with their captions in the metadata."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attnscope.figures.caption import Caption, metadata
 
 POINTS = 72
 WIDTHS = {"column": 3.25, "page": 6.75}
-"""Inches of one and of two columns (ACL, NeurIPS, IEEE and their like differ by less than 0.3)."""
+"""Width of one and of two columns, in inches. ACL, NeurIPS, IEEE and similar templates differ by less than 0.3 inches."""
 
 PAGE_HEIGHT = 9.0
 
@@ -23,15 +23,15 @@ _CAPTIONS = "_attnscope_captions"
 
 
 class PaperFigure(Figure):
-    """A figure of a given width. It belongs to no window of pyplot: it lives as long as it is used."""
+    """A figure that pyplot does not manage, so it is freed when nothing refers to it."""
 
     def savefig(self, fname: Any, **options: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """As matplotlib's, with text as text, captions in the metadata, and 300 dots an inch where it becomes pixels."""
+        """Save like matplotlib, but with real text, captions in the metadata, and 300 dpi for raster formats."""
         options.setdefault("dpi", 300)
         _save(super().savefig, self, fname, **options)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, float]]:
-        """What a notebook shows as the value of a cell."""
+        """Return the PNG that a notebook shows for this figure, with its size in CSS pixels."""
         file = BytesIO()
         self.savefig(file, format="png", dpi=200)
         wide, high = self.get_size_inches() * 1.5 * POINTS
@@ -39,7 +39,7 @@ class PaperFigure(Figure):
 
 
 def add_caption(figure: Figure, caption: Caption) -> None:
-    """Keep a caption on a figure, as `attnscope_caption` too, and see to it that saving the figure writes it."""
+    """Add a caption to a figure and to its `attnscope_caption`, and make `savefig` write it to the metadata."""
     kept: list[Caption] = [*getattr(figure, _CAPTIONS, []), caption]
     setattr(figure, _CAPTIONS, kept)
     figure.attnscope_caption = " ".join(map(str, kept))  # pyright: ignore[reportAttributeAccessIssue]
@@ -47,13 +47,13 @@ def add_caption(figure: Figure, caption: Caption) -> None:
         figure.savefig = partial(_save, partial(type(figure).savefig, figure), figure)
 
 
-def _save(plainly: Any, figure: Figure, fname: Any, **options: Any) -> None:
+def _save(save: Any, figure: Figure, fname: Any, **options: Any) -> None:
     kind = options.get("format") or _kind(fname)
     kept: list[Caption] = getattr(figure, _CAPTIONS, [])
     own = metadata(kind, "; ".join(one.title for one in kept), " ".join(map(str, kept))) if kept else {}
-    asked = {**own, **(options.pop("metadata", None) or {})}
+    merged = {**own, **(options.pop("metadata", None) or {})}
     with mpl.rc_context(_AS_TEXT):
-        plainly(fname, **options, **({"metadata": asked} if asked else {}))
+        save(fname, **options, **({"metadata": merged} if merged else {}))
 
 
 def _kind(fname: Any) -> str:

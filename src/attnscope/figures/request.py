@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from attnscope.errors import InputError
-from attnscope.figures.weights import SCALE_SAID, Rules, Scale
+from attnscope.figures.weights import SCALE_DESCRIPTIONS, Rules, Scale
 from attnscope.trace import Trace
 from attnscope.trace.positions import resolve
 
@@ -84,8 +84,8 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> Any:
 
 
 def the_scale(scale: Any) -> Scale:
-    """The scale from weights to darkness."""
-    return one_of("scale", scale, tuple(SCALE_SAID))
+    """How weights become darkness."""
+    return one_of("scale", scale, tuple(SCALE_DESCRIPTIONS))
 
 
 def _indices(name: str, values: Any, count: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""A rectangle measured in points, on matplotlib axes: what every view draws on."""
+"""A drawing surface on matplotlib axes, measured in points. All views draw on it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from attnscope.figures.paper import POINTS
 from attnscope.figures.text import Fonts
 
 MOST_VECTOR_CELLS = 20_000
-"""More cells than these become an image inside the file."""
+"""Grids with more cells than this are embedded as a raster image."""
 
 
 class Sheet:
-    """Axes as a sheet of paper: x to the right and y downwards, in points, from the upper left corner."""
+    """Axes used like a sheet of paper: the origin is the upper left corner, y points down, and units are points."""
 
     def __init__(self, ax: Axes, fonts: Fonts) -> None:
         self.ax, self.fonts = ax, fonts
@@ -29,7 +29,7 @@ class Sheet:
         figure = ax.get_figure(root=True)
         assert figure is not None
         if figure.get_layout_engine() is not None:
-            figure.draw_without_rendering()  # where a layout places the axes is known only after that
+            figure.draw_without_rendering()  # a layout engine only positions the axes when the figure is drawn
         box = ax.get_window_extent()
         self.width, self.height = (float(side) / figure.dpi * POINTS for side in (box.width, box.height))
         ax.set_aspect("auto")
@@ -50,7 +50,7 @@ class Sheet:
         turned: bool = False,
         room: float = float("inf"),
     ) -> None:
-        """A line of text, its middle at height y; shortened where it is wider than `room`. `turned` reads upwards from y."""
+        """Draw a line of text centered vertically on y, shortened to `room`. With `turned`, it reads upwards from y."""
         self.ax.text(
             x,
             y,
@@ -77,7 +77,7 @@ class Sheet:
         edge: Rgb | None = None,
         weight: float = 0.5,
     ) -> None:
-        """A rectangle, filled or outlined."""
+        """Draw a rectangle, filled or outlined."""
         self.ax.add_patch(
             Rectangle(
                 (x, y),
@@ -91,14 +91,14 @@ class Sheet:
         )
 
     def rule(self, x0: float, x1: float, y: float, color: Rgb) -> None:
-        """A dashed hairline across."""
+        """Draw a dashed horizontal hairline."""
         line = LineCollection([[(x0, y), (x1, y)]], colors=[color], linewidths=0.5, linestyles=[(0, (2, 2))])
         self.ax.add_collection(line, autolim=False)
 
     def curves(
         self, ends: NDArray[np.float64], color: Rgb, opacity: NDArray[Any], widths: Any, dash: Any, name: str
     ) -> None:
-        """Lines that leave and arrive level. `ends` is [line, (x0, y0, x1, y1)]; the most opaque lie on top."""
+        """Draw S-curves, horizontal at both ends. `ends` is [line, (x0, y0, x1, y1)]; the most opaque lines are on top."""
         order = np.argsort(opacity, kind="stable")
         codes = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
         paths: list[Path] = []
@@ -116,7 +116,7 @@ class Sheet:
         self._collect(drawn, name)
 
     def segments(self, ends: NDArray[np.float64], color: Rgb, opacity: NDArray[Any], width: float, name: str) -> None:
-        """Straight lines. `ends` is [line, (x0, y0, x1, y1)]."""
+        """Draw straight lines. `ends` is [line, (x0, y0, x1, y1)]; the most opaque lines are on top."""
         order = np.argsort(opacity, kind="stable")
         drawn = LineCollection(
             list(ends[order].reshape(-1, 2, 2)), colors=_rgba(color, opacity[order]), linewidths=width, capstyle="butt"
@@ -126,7 +126,7 @@ class Sheet:
     def cells(
         self, colors: NDArray[Any], x: float, y: float, width: float, height: float, name: str, *, vector: bool = True
     ) -> None:
-        """A grid of colors [row, column, rgb] stretched over a rectangle."""
+        """Draw a grid of colors [row, column, rgb], stretched over a rectangle."""
         rows, columns = colors.shape[:2]
         drawn: Any
         if vector and rows * columns <= MOST_VECTOR_CELLS:
@@ -145,10 +145,10 @@ class Sheet:
 
 
 def _rgba(color: Rgb, opacity: NDArray[Any]) -> NDArray[np.float64]:
-    """One color with many opacities, to a thousandth: a PDF has an entry for each that differs."""
+    """Combine one color with many opacities, rounded to a thousandth because a PDF stores an entry for each distinct one."""
     return np.column_stack([np.tile(color, (len(opacity), 1)), np.round(opacity.astype(np.float64), 3)])
 
 
 def widest(fonts: Fonts, texts: Sequence[str], size: float) -> float:
-    """The width of the longest of some texts, in points."""
+    """Return the width of the widest text, in points."""
     return max((fonts.width(fonts.written(text), size) for text in texts), default=0.0)

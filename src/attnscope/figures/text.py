@@ -1,4 +1,4 @@
-"""What is written in a figure: tokens as a person reads them, in fonts that have their characters."""
+"""Text in figures: readable token labels, in fonts that have the characters."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ PREFERRED = (
     *("Arial Unicode MS", "Unifont", "Noto Sans Symbols", "Noto Sans Symbols 2", "Segoe UI Symbol", "Symbola"),
     "Noto Emoji",
 )
-"""Fonts in the order in which a character is looked for; those that are not installed are passed over."""
+"""Fonts to search for a character, in this order. Fonts that are not installed are skipped."""
 
 _PLAIN_SCRIPT = frozenset({"Lu", "Ll", "Lm", "Nd"})  # scripts that put spaces between words
 _FINE = 10
 
 
 def labels(tokens: Sequence[Token]) -> list[str]:
-    """The tokens as they are printed: no leading space, `##` before what continues a word, controls and bytes visible.
+    """Return the tokens as labels: no leading space, `##` before a continuation, control characters and bytes visible.
 
-    Tokenizers that mark the start of a word by its space do not mark a continuation; where any token has such a space,
-    a letter or digit right after another one is a continuation.
+    Some tokenizers mark the start of a word with a space instead of marking continuations. If any token starts with a space,
+    a token whose first letter or digit directly follows another letter or digit is labeled as a continuation.
     """
     spaced = any(token.text.startswith(" ") for token in tokens)
     found: list[str] = []
     for at, token in enumerate(tokens):
         before = tokens[at - 1] if at else None
-        goes_on = token.continues or (spaced and before is not None and _same_word(before, token))
+        continues = token.continues or (spaced and before is not None and _same_word(before, token))
         text = face(token.text, name=token.special or token.box is not None)
-        found.append(f"{CONTINUES}{text}" if goes_on else text)
+        found.append(f"{CONTINUES}{text}" if continues else text)
     return found
 
 
@@ -49,10 +49,10 @@ def _same_word(before: Token, token: Token) -> bool:
 
 
 class Fonts:
-    """The fonts of one figure, and how wide and whether at all they write a text.
+    """The fonts of one figure, with the characters they have and the widths of texts.
 
-    `first` is a family to be tried before the others. A character that no installed font has is written as its code point
-    (`\\u4f60`), so nothing is drawn as an empty box.
+    `first` is a font family to try before the others. A character missing from all installed fonts is written as its code
+    point (`\\u4f60`), so that nothing appears as an empty box.
     """
 
     def __init__(self, first: str | None = None) -> None:
@@ -63,19 +63,19 @@ class Fonts:
         self._chars = _characters(tuple(self.families))
 
     def properties(self, size: float, *, bold: bool = False) -> FontProperties:
-        """The font at a size in points."""
+        """Return the font properties for a size in points."""
         return FontProperties(family=[*self.families, "sans-serif"], size=size, weight="bold" if bold else "normal")
 
     def written(self, text: str) -> str:
-        """The text as these fonts can write it."""
+        """Return the text with missing characters replaced by code points."""
         return "".join(char if ord(char) in self._chars else code_point(char) for char in printable(text))
 
     def width(self, text: str, size: float, *, bold: bool = False) -> float:
-        """Width in points of a text that `written` returned."""
+        """Return the width in points of a text returned by `written`."""
         return _width(text, size, bold, tuple(self.families))
 
     def fitted(self, text: str, size: float, room: float, *, bold: bool = False) -> str:
-        """The text, shortened with an ellipsis where it is wider than `room` points."""
+        """Return the text, shortened with an ellipsis if it is wider than `room` points."""
         whole = self.written(text)
         if self.width(whole, size, bold=bold) <= room:
             return whole
@@ -87,7 +87,7 @@ class Fonts:
 
 @cache
 def _characters(families: tuple[str, ...]) -> frozenset[int]:
-    """The code points that at least one of the families has, both regular and bold."""
+    """Return the code points that the families cover together, in both regular and bold."""
     by_weight: list[set[int]] = []
     for weight in ("normal", "bold"):
         chars: set[int] = set()

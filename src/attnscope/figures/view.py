@@ -1,4 +1,4 @@
-"""What all views have in common."""
+"""The base class of all views."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attnscope.figures.weights import Scale
 TEXT = 8.0
 SMALL = 6.5
 SMALLEST = 5.0
-"""Sizes of text in points. Text smaller than the last is left out, and the caption says so."""
+"""Text sizes in points. Labels that would be smaller than `SMALLEST` are omitted, and the caption says so."""
 
 
 class PaperView(ABC):
@@ -23,7 +23,7 @@ class PaperView(ABC):
 
     what = ""
     least_row = 7.0
-    """Points that a row needs at least."""
+    """Least height of a row, in points."""
 
     def __init__(self, request: Request, fonts: Fonts) -> None:
         self.request, self.fonts = request, fonts
@@ -36,19 +36,19 @@ class PaperView(ABC):
     @property
     @abstractmethod
     def where(self) -> str:
-        """The head or heads, as the caption names them."""
+        """The head or heads, as named in the caption."""
 
     @abstractmethod
     def height(self, width: float) -> float:
-        """The height in points that suits a width. Raises `TooLongError` where no page is high enough."""
+        """Return a suitable height for a width, both in points. Raises `TooLongError` if it would not fit on a page."""
 
     @abstractmethod
     def draw(self, sheet: Sheet) -> None:
-        """Draw, and put what the caption must say into `facts`."""
+        """Draw the view, and append sentences for the caption to `facts`."""
 
     @property
     def scale(self) -> Scale:
-        """How weights become darkness: as asked, else what suits the view."""
+        """The scale from weight to darkness: the requested one, or else the view's default."""
         return self.request.scale or "linear"
 
     @property
@@ -57,25 +57,25 @@ class PaperView(ABC):
         return max(len(self.queries), len(self.keys))
 
     def fitting_row(self, wish: float, margins: float) -> float:
-        """The height of a row: as wished, or what fits a page beside the margins."""
+        """Return the height of a row: `wish`, or less to fit all rows on a page with these margins."""
         row = min(wish, (PAGE_HEIGHT * POINTS - margins) / self.rows)
         if row < self.least_row:
             most = int((PAGE_HEIGHT * POINTS - margins) / self.least_row)
             raise TooLongError(
-                f"{self.rows} tokens do not fit a page in this view ({most} do). Use `view='matrix'`, a shorter text, or pass "
-                "`figsize=` to draw larger than a page."
+                f"{self.rows} tokens do not fit on a page in this view; at most {most} do. Use `view='matrix'` or a shorter "
+                "text, or pass `figsize=` for a figure larger than a page."
             )
         return row
 
     def label_step(self, row: float) -> tuple[float, int]:
-        """The size of the labels of rows of a height, and how many rows there are from one label to the next."""
+        """Return the label size for rows of a height, and the number of rows from one label to the next."""
         size = min(TEXT, 0.78 * row)
         if size >= SMALLEST:
             return size, 1
         step = math.ceil(SMALLEST / 0.78 / row)
-        self.facts.append(f"One token in {step} is named.")
+        self.facts.append(f"One token in {step} is labeled.")
         return SMALLEST, step
 
     def sentence_border(self) -> int | None:
-        """Where sentence B starts, where there are two."""
+        """Return the index of the first token of sentence B, or None if there is no sentence B."""
         return next((at for at, token in enumerate(self.query_tokens) if token.sentence == "B"), None)

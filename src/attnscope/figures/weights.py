@@ -1,4 +1,4 @@
-"""Which weights a figure draws, what it leaves out, and how dark a weight is."""
+"""Which weights a figure draws, how much weight it drops, and how dark a weight is drawn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Rules:
-    """What is drawn: `filter` a pair of sentences, `hide_sinks`, weights from `threshold` on, the `top` keys of each row."""
+    """What is drawn: the sentence `filter`, `hide_sinks`, weights of at least `threshold`, and the `top` keys of each row."""
 
     filter: Filter | None = None
     hide_sinks: bool | Literal["renormalized"] = False
@@ -31,34 +31,34 @@ class Rules:
 
     def __post_init__(self) -> None:
         if self.filter not in (None, "AA", "AB", "BA", "BB"):
-            raise InputError(f"`filter` is 'AA', 'AB', 'BA', 'BB' or None; got {self.filter!r}.")
+            raise InputError(f"`filter` must be 'AA', 'AB', 'BA', 'BB' or None; got {self.filter!r}.")
         if self.hide_sinks not in (False, True, "renormalized"):
-            raise InputError(f"`hide_sinks` is False, True or 'renormalized'; got {self.hide_sinks!r}.")
+            raise InputError(f"`hide_sinks` must be False, True or 'renormalized'; got {self.hide_sinks!r}.")
         if not isinstance(self.threshold, (int, float)) or not 0 <= self.threshold <= 1:
-            raise InputError(f"`threshold` is a weight between 0 and 1; got {self.threshold!r}.")
+            raise InputError(f"`threshold` must be a weight between 0 and 1; got {self.threshold!r}.")
         if self.top is not None and (isinstance(self.top, bool) or not isinstance(self.top, int) or self.top < 1):
-            raise InputError(f"`top` is how many keys of each row are drawn, 1 or more; got {self.top!r}.")
+            raise InputError(f"`top`, the number of keys drawn in each row, must be 1 or more; got {self.top!r}.")
 
 
 @dataclass
-class LeftOut:
-    """How much weight each rule took away, of how much there was in the rows shown."""
+class DroppedWeight:
+    """The weight that each rule dropped, and the total weight of the rows shown."""
 
     total: float = 0.0
     by: dict[str, float] = field(default_factory=dict[str, float])
 
     def add(self, rule: str, weight: float) -> None:
-        """Weight that a rule took away."""
+        """Record weight that a rule dropped."""
         self.by[rule] = self.by.get(rule, 0.0) + weight
 
     def share(self, rule: str) -> str:
-        """The part of the weight that a rule took away, as a person says it."""
+        """Return the share of the total weight that a rule dropped, as a percentage."""
         part = self.by.get(rule, 0.0) / self.total if self.total else 0.0
         return "less than 0.1%" if 0 < part < 0.001 else f"{100 * part:.1f}%"
 
 
 class Picker:
-    """Reads heads of one layer after another by the rules, and keeps account of what they leave out."""
+    """Reads the weights of heads layer by layer, applies the rules, and records how much weight they drop."""
 
     def __init__(self, trace: Trace, stack: str | None, rules: Rules) -> None:
         self._trace, self._stack, self._rules = trace, stack, rules
@@ -70,43 +70,45 @@ class Picker:
         self.sink_name = "special tokens"
         if causal:
             self.sink_name = "first and special tokens" if self.sinks[1:].any() else "first token"
-        self.left_out = LeftOut()
+        self.dropped = DroppedWeight()
 
     def tiles(self, layer: int, heads: Sequence[int]) -> Iterator[tuple[slice, Array]]:
-        """All rows of some heads, a few at a time: (rows, weights [head, row, key]); what is left out is 0."""
+        """Yield all rows of some heads, a few at a time, as (rows, weights [head, row, key]); dropped weights are 0."""
         record = self._trace.layer_record(layer, self._stack)
         for rows, weights in record.tiles(torch.tensor(list(heads))):
             at = slice(int(rows[0]), int(rows[-1]) + 1)
-            yield at, self._picked(weights.numpy().copy(), self.queries[at])
+            yield at, self._apply_rules(weights.numpy().copy(), self.queries[at])
 
     def whole(self, layer: int, heads: Sequence[int]) -> Array:
-        """[head, query, key]."""
+        """Return all weights of some heads, [head, query, key]."""
         return np.concatenate([weights for _, weights in self.tiles(layer, heads)], axis=1)
 
     def sentences(self) -> list[str]:
-        """What is not drawn, one sentence a rule. Complete once everything was read."""
-        rules, said = self._rules, []
+        """Return a sentence on what each rule dropped. The shares are complete once all weights have been read."""
+        rules, found = self._rules, []
         if rules.filter is not None:
-            away = self.left_out.share("filter")
-            said.append(
-                f"Only {rules.filter[0]} → {rules.filter[1]}; {away} of the weight of {rules.filter[0]} goes elsewhere."
+            query, key = rules.filter
+            elsewhere = self.dropped.share("filter")
+            found.append(
+                f"Only attention {query} → {key} is drawn; {elsewhere} of the attention from {query} goes elsewhere."
             )
         if rules.hide_sinks:
-            then = "; the rest is renormalized" if rules.hide_sinks == "renormalized" else ""
-            said.append(f"Attention to {self.sink_name} is hidden, {self.left_out.share('sinks')} of the weight{then}.")
+            then = "; the other weights are renormalized" if rules.hide_sinks == "renormalized" else ""
+            share = self.dropped.share("sinks")
+            found.append(f"Attention to the {self.sink_name} is hidden ({share} of the attention){then}.")
         if rules.threshold > 0:
-            said.append(
-                f"Weights below {rules.threshold:g} are not drawn, {self.left_out.share('threshold')} of the weight."
-            )
+            share = self.dropped.share("threshold")
+            found.append(f"Weights below {rules.threshold:g} are not drawn ({share} of the attention).")
         if rules.top is not None:
-            said.append(
-                f"Only the {rules.top} heaviest keys of each row are drawn; {self.left_out.share('top')} of the weight is not."
+            share = self.dropped.share("top")
+            found.append(
+                f"Only the {rules.top} largest weights of each row are drawn; the others hold {share} of the attention."
             )
-        return said
+        return found
 
-    def _picked(self, weights: Array, queries: NDArray[np.bool_]) -> Array:
+    def _apply_rules(self, weights: Array, queries: NDArray[np.bool_]) -> Array:
         weights[:, ~queries] = 0
-        self.left_out.total += float(weights.sum())
+        self.dropped.total += float(weights.sum())
         weights = self._without("filter", weights, ~self.keys)
         if self._rules.hide_sinks:
             weights = self._without("sinks", weights, self.sinks)
@@ -122,9 +124,9 @@ class Picker:
             weights = self._without("top", weights, beyond)
         return weights
 
-    def _without(self, rule: str, weights: Array, gone: NDArray[np.bool_]) -> Array:
-        kept = np.where(gone, np.float32(0), weights)
-        self.left_out.add(rule, float(weights.sum() - kept.sum()))
+    def _without(self, rule: str, weights: Array, dropped: NDArray[np.bool_]) -> Array:
+        kept = np.where(dropped, np.float32(0), weights)
+        self.dropped.add(rule, float(weights.sum() - kept.sum()))
         return kept
 
 
@@ -133,23 +135,23 @@ def _of_sentence(tokens: Sequence[Token], sentence: str | None) -> NDArray[np.bo
         return np.ones(len(tokens), dtype=bool)
     found = np.array([token.sentence == sentence for token in tokens], dtype=bool)
     if not found.any():
-        raise InputError("`filter` needs an input of two sentences; this one has a single text.")
+        raise InputError("`filter` needs a pair of sentences, but this input is a single text.")
     return found
 
 
 def darkness(weights: Any, scale: Scale) -> Array:
-    """How dark weights are, 0 to 1: the weight itself, its square root, or its logarithm over three decades."""
-    given = np.clip(np.asarray(weights, dtype=np.float32), 0, 1)
+    """Return how dark weights are drawn, from 0 to 1: linear, square root, or logarithmic over three decades."""
+    clipped = np.clip(np.asarray(weights, dtype=np.float32), 0, 1)
     if scale == "linear":
-        return given
+        return clipped
     if scale == "root":
-        return np.sqrt(given)
+        return np.sqrt(clipped)
     with np.errstate(divide="ignore"):
-        return np.clip(1 + np.log10(given) / DECADES, 0, 1).astype(np.float32)
+        return np.clip(1 + np.log10(clipped) / DECADES, 0, 1).astype(np.float32)
 
 
-SCALE_SAID = {
+SCALE_DESCRIPTIONS = {
     "linear": "linear (darkness = weight)",
     "root": "square root (darkness = √weight)",
-    "log": f"logarithmic (the last {DECADES} decades)",
+    "log": f"logarithmic ({DECADES} decades)",
 }

@@ -70,9 +70,11 @@ class Interpretation:
         other = self._traced(corrupted, None, target, observer)
         return self._of(source).patch(source, other, question, observer)
 
-    def mediate(self, base: Any, swap: Any, question: SweepQuestion, *, observer: Observer | None = None) -> Mediation:
-        """Implement `Model.mediate`: both sweeps of causal mediation, with y = p(answer) / p(foil)."""
-        first, second = (self._traced(one, None, None, observer) for one in (base, swap))
+    def mediate(
+        self, clean: Any, corrupted: Any, question: SweepQuestion, *, observer: Observer | None = None
+    ) -> Mediation:
+        """See `Model.mediate`: both sweeps of a causal mediation analysis, with y = p(answer) / p(foil)."""
+        first, second = (self._traced(one, None, None, observer) for one in (clean, corrupted))
         tower = self._of(first)
         return Mediation(
             into_clean=tower.patch(second, first, question, observer),

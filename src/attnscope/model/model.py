@@ -384,8 +384,10 @@ class Model(Displayed):
             UnsupportedError: The attention of this model cannot be shown exactly.
             CancelledError: The observer cancelled the pass.
         """
-        encoded = self.handle.preprocessor.complete(self.encode(text, pair, target=target), observer)
-        tower = self.handle.tower_for(encoded.inputs)
+        if isinstance(text, Trace):
+            return self._check_trace(text, observer)
+        encoded = self._handle.preprocessor.complete(self.encode(text, pair, target=target), observer)
+        tower = self._handle.tower_for(encoded.inputs)
         with explain_failure(tower.module, encoded, tower.title):
             inputs = tower.preprocessor.tensors(encoded)
             return full_certificate(tower.module, tower.probed_for(inputs).architecture, inputs, observer)

@@ -1,1 +1,4 @@
-"""A local web server for one session. It listens on loopback by default and checks every request (docs/explanation/security.md)."""
+"""A local web server for one session: it listens on loopback by default and checks every request.
+
+See docs/explanation/security.md.
+"""

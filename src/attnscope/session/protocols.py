@@ -150,9 +150,5 @@ class ModelLike(Protocol):
     def check(
         self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
     ) -> Certificate:
-        """Compute the full certificate for a text."""
-        ...
-
-    def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
-        """Compute the full certificate for a trace that this model made."""
+        """Compute the full certificate for a text, or for a trace that this model made."""
         ...

@@ -326,7 +326,7 @@ class Session:
             raise UnsupportedError(_NO_CHECK)
         job.stage = "check"
         with job.holding(self._pass_lock, _WAITING):
-            certificate = stored.model.check_trace(stored.trace, observer=job)
+            certificate = stored.model.check(stored.trace, observer=job)
         return Answer("check", {"trace": stored.trace.id, "certificate": certificate_fields(certificate)})
 
     def _export(self, body: Mapping[str, Any], _job: Job) -> Answer:

@@ -228,11 +228,8 @@ class FakeModel:
     def check(
         self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
     ) -> Certificate:
-        """Return a full certificate without errors."""
-        return self.check_trace(self.trace(text, pair, target=target), observer=observer)
-
-    def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
-        """Return a full certificate without errors."""
+        """Return a full certificate without errors, for a text or a trace. Raises `CancelledError` as `trace` does."""
+        trace = text if isinstance(text, Trace) else self.trace(text, pair, target=target)
         for layer in range(self.layers):
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")

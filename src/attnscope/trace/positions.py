@@ -12,9 +12,12 @@ from attnscope.trace.words import Span, plain_text, reading, spans
 from attnscope.types import Token
 
 Position = int | str | tuple[str, int] | Sequence[int] | range | slice
-"""A token, or a span of several: an index (negative ones count from the end), a word or phrase of the text (`"nurse"`), one of
-its occurrences (`("the", 2)`, counted from 1), or indices (`[4, 5]`, `range(4, 6)`, `slice(4, 6)`). A word that the tokenizer
-splits is the span of its pieces."""
+"""A token, or a span of several tokens.
+
+An index (negative ones count from the end), a word or phrase of the text (`"nurse"`), one of its occurrences (`("the", 2)`,
+counted from 1), or several indices (`[4, 5]`, `range(4, 6)`, `slice(4, 6)`). A word that the tokenizer splits is the span of its
+pieces.
+"""
 
 PYTHON = '("{word}", {number})'
 """How an occurrence is written in Python. On the command line it is `{word}#{number}`."""

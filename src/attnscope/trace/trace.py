@@ -77,12 +77,18 @@ class Trace(Displayed):
 
     @classmethod
     def of_parts(cls, parts: TraceParts) -> Trace:
-        """Make a trace from its parts. It has no logits; its recorded edits stay JSON values (`attnscope.open` reads them)."""
+        """Make a trace from its parts. It has no logits; its recorded edits stay JSON values (`attnscope.open` reads them).
+
+        :meta private:
+        """
         return cls(**{one.name: getattr(parts, one.name) for one in fields(parts)})
 
     @property
     def parts(self) -> TraceParts:
-        """The parts that make up the trace now."""
+        """The parts that make up the trace now.
+
+        :meta private:
+        """
         return TraceParts(
             sides=self.sides,
             stacks=self._stacks,
@@ -110,7 +116,10 @@ class Trace(Displayed):
         return sorted({index for span in self.spans(text, stack, side) for index in span})
 
     def spans(self, text: str, stack: str | None = None, side: Side | None = None) -> list[Span]:
-        """The tokens of each occurrence of a word or phrase, one tuple of indices per occurrence. See `find`."""
+        """The tokens of each occurrence of a word or phrase, one tuple of indices per occurrence.
+
+        See `find` for the arguments. Raises `InputError` for a `text` that is not a string, or an unknown `stack` or `side`.
+        """
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"`text` is a word or phrase of the text; got {text!r}.")
         if side not in (None, "query", "key"):
@@ -152,7 +161,10 @@ class Trace(Displayed):
         return self.parts.id
 
     def traced_stack(self, stack: str | None = None) -> TracedStack:
-        """The records of a stack. Raises `InputError` for an unknown name, or for None if the trace has several stacks."""
+        """The records of a stack. Raises `InputError` for an unknown name, or for None if the trace has several stacks.
+
+        :meta private:
+        """
         if stack is None and len(self._stacks) == 1:
             return next(iter(self._stacks.values()))
         if not isinstance(stack, str) or stack not in self._stacks:
@@ -162,7 +174,10 @@ class Trace(Displayed):
         return self._stacks[stack]
 
     def layer_record(self, layer: int, stack: str | None = None) -> LayerRecord:
-        """The record of one layer. Raises `InputError` for a layer out of range or one without attention."""
+        """The record of one layer. Raises `InputError` for a layer out of range or one without attention.
+
+        :meta private:
+        """
         records = self.traced_stack(stack).records
         if not _is_index(layer) or not 0 <= layer < len(records):
             raise InputError(f"Layer {layer!r} does not exist: this stack has layers 0 to {len(records) - 1}.")

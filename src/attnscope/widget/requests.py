@@ -1,8 +1,8 @@
 """Run a page's requests in threads off the notebook's shell thread, and send the responses back.
 
-The content of a custom message is `{"request": {…}}`, the JSON object of docs/reference/wire.md. The reply `{"received": id}` comes at
-once, so that the page can tell a kernel that works on the request from one that is busy with a cell. Each response then follows
-as `{"answer": id}` with its bytes.
+The content of a custom message is `{"request": {…}}`, the JSON object of docs/reference/wire.md. The reply `{"received": id}`
+comes at once, so that the page can tell a kernel that works on the request from one that is busy with a cell. Each response then
+follows as `{"answer": id}` with its bytes.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from attnscope.attention import QKRecord
 from attnscope.edits import ScaleHead
 from attnscope.errors import UnsupportedError
 
+pytestmark = pytest.mark.core
+
 _SMALL = {
     "vocab_size": 99,
     "hidden_size": 32,

@@ -8,6 +8,8 @@ import transformers as tf
 import attnscope
 from attnscope.errors import InputError
 
+pytestmark = pytest.mark.core
+
 
 def test_a_hybrid_keeps_its_own_layer_numbers_and_a_wrapper_shows_its_language_part() -> None:
     sizes = {

@@ -16,6 +16,8 @@ import attnscope
 from attnscope.model.architecture import rope as looking
 from attnscope.types import Rotary
 
+pytestmark = pytest.mark.core
+
 _YARN = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4, "original_max_position_embeddings": 64}
 _DYNAMIC = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 1e4}
 _BUILT = {

@@ -14,6 +14,8 @@ from attnscope import Model, edits
 from attnscope.errors import CancelledError, InputError, TooLongError, UnsupportedError
 from attnscope.model.generation.result import Step
 
+pytestmark = pytest.mark.core
+
 PROMPT = tiny_models.ids(12)
 NEW = 10
 TEXT = "The quick, brown fox jumps over the lazy"
@@ -121,7 +123,7 @@ def test_attention_outside_the_interface_is_looked_at_once_the_text_is_there() -
     hf_model = tiny_models.build("bloom")
     made = Model(hf_model).generate(PROMPT, 4)
     assert [token.id for token in made.trace.tokens] == written(hf_model, PROMPT, 4)
-    assert "after it was written" in made.trace.warnings[-1]
+    assert "after it was generated" in made.trace.warnings[-1]
 
 
 def test_smollm2_continues_the_fox_step_by_step(smollm2: Model) -> None:
@@ -217,8 +219,8 @@ def test_a_watcher_stops_it_between_two_layers() -> None:
         ({"top_k": True}, "at least 1"),
         ({"top_p": [0.5]}, "at most 1"),
         ({"temperature": 0, "seed": True}, "whole number"),
-        ({"stop": [""]}, "at which to end"),
-        ({"stop": None}, "at which to end"),
+        ({"stop": [""]}, "must be a non-empty string"),
+        ({"stop": None}, "must be a non-empty string"),
         ({"target": [1]}, "no target side"),
     ],
 )
@@ -234,7 +236,7 @@ def test_numbers_may_be_numpy_s_and_a_temperature_close_to_zero_is_the_most_prob
 
 
 def test_what_generates_nothing_and_what_has_no_room_is_refused_before_it_runs() -> None:
-    with pytest.raises(UnsupportedError, match="generates no text"):
+    with pytest.raises(UnsupportedError, match="cannot generate text"):
         Model(tiny_models.build("bert")).generate(PROMPT)
     with pytest.raises(TooLongError, match="64 positions"):
         Model(tiny_models.build("gpt2")).generate(PROMPT, 60)

@@ -47,7 +47,7 @@ def test_a_waveform_goes_through_the_feature_extractor(model: Any) -> None:
     assert trace.id == ready.id and trace.sides["source"][-1].text == "0.58 s"
     with pytest.raises(MissingError, match="feature extractor"):
         attnscope.Model(model).trace(wave, target=TARGET)
-    with pytest.raises(InputError, match="hears"):
+    with pytest.raises(InputError, match="reads audio"):
         attnscope.Model(model, extractor).trace("a text")
 
 

@@ -65,7 +65,9 @@ def test_a_template_may_change_contents_and_says_so_where_it_takes_no_parts(smol
         ("assistant", "assistant: A\n"),
     ]
     tokenizer.chat_template = tokenizer.chat_template.replace(" | upper", "")
-    with pytest.raises(InputError, match="takes no list of parts, which message 0 has"):
+    with pytest.raises(
+        InputError, match="content of message 0 is a list of parts, which this chat template does not support"
+    ):
         model.trace([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
 
 
@@ -79,9 +81,9 @@ def test_roles_survive_a_file(smollm2: attnscope.Model, tmp_path) -> None:
     ("messages", "sentence"),
     [
         ([{"content": "x"}], "Message 0 has no role"),
-        ([{"role": "usr", "content": "x"}], "role 'usr', which this chat template does not know"),
-        ([QUESTION, {"role": "assistant"}], "content of message 1 is a text; got NoneType"),
-        ([{"role": "user", "content": [{"type": "image"}]}], "part of the type 'image'"),
+        ([{"role": "usr", "content": "x"}], "role 'usr', which this chat template does not use"),
+        ([QUESTION, {"role": "assistant"}], "content of message 1 must be a text; got NoneType"),
+        ([{"role": "user", "content": [{"type": "image"}]}], "part of type 'image'"),
         ([{"role": "user", "content": "\ud83e"}], "surrogate"),
     ],
 )
@@ -96,9 +98,9 @@ def test_a_template_that_refuses_is_quoted_and_one_that_is_not_there_is_said(smo
         "{% if messages[0]['role'] != 'user' %}{{ raise_exception('Begin with the user') }}{% endif %}x"
     )
     model = attnscope.Model(smollm2.hf_model, strict)
-    with pytest.raises(InputError, match="refuses these messages: Begin with the user"):
+    with pytest.raises(InputError, match="rejects these messages: Begin with the user"):
         model.trace([{"role": "assistant", "content": "x"}])
-    with pytest.raises(InputError, match=r"leaves message 0 .* out"):
+    with pytest.raises(InputError, match=r"omits message 0"):
         model.trace([QUESTION])
     with pytest.raises(InputError, match="no chat template"):
         minilm.trace([QUESTION])

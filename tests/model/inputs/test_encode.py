@@ -60,7 +60,7 @@ def test_a_long_text_is_cut_where_one_asks_for_it(smollm2: attnscope.Model, mini
     for bad, sentence in ((0, "at least 1"), (2, "adds 2 special tokens")):
         with pytest.raises(InputError, match=sentence):
             minilm.trace(text, max_tokens=bad)
-    with pytest.raises(InputError, match="chat is not cut"):
+    with pytest.raises(InputError, match="chat cannot be cut"):
         smollm2.trace([QUESTION], max_tokens=3)
 
 
@@ -73,22 +73,22 @@ def test_a_long_text_is_cut_where_one_asks_for_it(smollm2: attnscope.Model, mini
         ([[5, 6]], {}, "got list of list"),
         ([True], {}, "got list of bool"),
         ([], {}, "no tokens"),
-        (torch.tensor([[5, 6], [7, 8]]), {}, "of one input; 'input_ids' holds a batch of 2. Pass one row"),
-        ("cat", {"pair": 5}, "is a text; got int"),
-        ("cat", {"pair": ["dog"]}, "goes with a list of texts"),
+        (torch.tensor([[5, 6], [7, 8]]), {}, "covers one input, but `input_ids` is a batch of 2. Pass one row"),
+        ("cat", {"pair": 5}, "must be a text; got int"),
+        ("cat", {"pair": ["dog"]}, "needs a list of texts"),
         (["cat", "dog"], {"pair": 5}, "list of 2 second sentences; got int"),
-        (["cat", "dog"], {"pair": ["a", 5]}, "is a text; got int"),
-        ([5, 6], {"pair": "dog"}, "goes with a text, not with token ids"),
+        (["cat", "dog"], {"pair": ["a", 5]}, "must be a text; got int"),
+        ([5, 6], {"pair": "dog"}, "works only with a text, not with token ids"),
         ("cat", {"max_tokens": "5"}, "at least 1; got '5'"),
         ("cat", {"max_tokens": 1.5}, "at least 1; got 1.5"),
         ([5, 6], {"max_tokens": True}, "at least 1; got True"),
-        ({"input_features": torch.zeros(1, 16, 60)}, {}, "takes no input of the name input_features"),
+        ({"input_features": torch.zeros(1, 16, 60)}, {}, "has no input named input_features"),
         (
             {"input_ids": [[5, 6]], "token_type_ids": [[0, 7]]},
             {},
-            "does not run over these inputs .IndexError: index out",
+            "fails on these inputs .IndexError: index out",
         ),
-        ({"input_ids": [[5, 6]], "position_ids": [[0, 9999]]}, {}, "does not run over these inputs"),
+        ({"input_ids": [[5, 6]], "position_ids": [[0, 9999]]}, {}, "fails on these inputs"),
     ],
 )
 def test_what_cannot_be_traced_gets_a_sentence(
@@ -102,9 +102,9 @@ def test_what_cannot_be_traced_gets_a_sentence(
 
 
 def test_one_text_is_checked_at_a_time(minilm: attnscope.Model) -> None:
-    with pytest.raises(InputError, match="One text at a time here; got a list of 2"):
+    with pytest.raises(InputError, match="Pass a single text; got a list of 2"):
         minilm.check(["cat", "dog"])  # pyright: ignore[reportArgumentType]
-    with pytest.raises(InputError, match="goes with a list of texts"):
+    with pytest.raises(InputError, match="needs a list of texts"):
         minilm.check("cat", pair=["dog"])  # pyright: ignore[reportArgumentType]
 
 
@@ -115,5 +115,5 @@ def test_token_ids_may_be_numpys(minilm: attnscope.Model) -> None:
 
 def test_what_is_no_tokenizer_is_refused_at_once(minilm: attnscope.Model) -> None:
     for given in ("minilm", 5, minilm.hf_model):
-        with pytest.raises(InputError, match=f"its processor, .*; got {type(given).__name__}"):
+        with pytest.raises(InputError, match=f"image processor or processor, .*; got {type(given).__name__}"):
             attnscope.Model(minilm.hf_model, given)

@@ -92,7 +92,7 @@ def test_generation_states_and_patches_take_encoded_inputs(smollm2: Model) -> No
 
 
 def test_several_inputs_are_not_encoded_as_one(minilm: Model) -> None:
-    with pytest.raises(InputError, match="One text at a time here; got a list of 2"):
+    with pytest.raises(InputError, match="Pass a single text; got a list of 2"):
         minilm.encode(["cat", "dog"])
 
 

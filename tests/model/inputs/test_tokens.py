@@ -74,7 +74,7 @@ def test_ready_inputs_are_taken_as_they_are(minilm: attnscope.Model) -> None:
 
 def test_an_input_that_the_model_does_not_take_is_named(minilm: attnscope.Model) -> None:
     trace = minilm.trace({"input_ids": [101, 1996, 102], "attention_msk": [0, 1, 1]})
-    assert trace.warnings == ["BertModel takes no input of the name attention_msk; left out."]
+    assert trace.warnings == ["BertModel has no input named attention_msk, so it was dropped."]
 
 
 @pytest.mark.parametrize(
@@ -86,16 +86,16 @@ def test_an_input_that_the_model_does_not_take_is_named(minilm: attnscope.Model)
         (7, "list of token ids"),
         ([2**70], "list of token ids"),
         ({"attention_mask": [[1]]}, "need `input_ids`"),
-        ({"input_ids": [[1, 2], [3, 4]], "attention_mask": [[1, 1]] * 3}, "3 rows and `input_ids` 2"),
-        ({"input_ids": [[1, 2], [3]]}, "no array of numbers"),
-        ({"input_ids": "the cat"}, "no array of numbers"),
+        ({"input_ids": [[1, 2], [3, 4]], "attention_mask": [[1, 1]] * 3}, "3 rows, but `input_ids` has 2"),
+        ({"input_ids": [[1, 2], [3]]}, "must be an array of numbers"),
+        ({"input_ids": "the cat"}, "must be an array of numbers"),
         ({"input_ids": [[1.0, 2.0]]}, "whole numbers"),
         ({"input_ids": [[[1, 2]]]}, "whole numbers"),
-        ({"input_ids": [[1, 2]], "attention_mask": [[1, 1, 1]]}, "does not fit 2 tokens"),
-        ({"input_ids": [[1, 2]], "attention_mask": [[[[1, 1]] * 3]]}, "does not fit 2 tokens"),
-        ({"input_ids": [[1, 2]], "past_key_values": object()}, "leave out past_key_values"),
-        ([999_999], "outside the model's vocabulary"),
-        ([-1], "outside the model's vocabulary"),
+        ({"input_ids": [[1, 2]], "attention_mask": [[1, 1, 1]]}, "does not match the 2 tokens"),
+        ({"input_ids": [[1, 2]], "attention_mask": [[[[1, 1]] * 3]]}, "does not match the 2 tokens"),
+        ({"input_ids": [[1, 2]], "past_key_values": object()}, "Omit past_key_values"),
+        ([999_999], "does not exist in this model"),
+        ([-1], "does not exist in this model"),
         ("half a pair \ud83e", "surrogate"),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_tokenizer_that_fails_over_a_text_is_quoted(minilm: attnscope.Model) -
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     model = attnscope.Model(minilm.hf_model, PreTrainedTokenizerFast(tokenizer_object=words))
     assert [token.id for token in model.trace("cat cat").tokens] == [1, 1]
-    with pytest.raises(InputError, match=r"cannot cut this text into tokens: .*Missing \[UNK\] token"):
+    with pytest.raises(InputError, match=r"cannot split this text into tokens: .*Missing \[UNK\] token"):
         model.trace("cat dog")
 
 
@@ -122,9 +122,7 @@ def test_empty_text_is_no_tokens_for_a_decoder_and_two_for_bert(
 
 
 def test_text_beyond_the_models_positions_is_refused_with_both_numbers(minilm: attnscope.Model) -> None:
-    with pytest.raises(
-        TooLongError, match=r"602 tokens and this model has positions for 512\. Shorten it by 90 tokens"
-    ):
+    with pytest.raises(TooLongError, match=r"602 tokens, but this model accepts at most 512\. Shorten it by 90 tokens"):
         minilm.trace("fox " * 600)
 
 
@@ -132,7 +130,7 @@ def test_a_table_of_positions_that_is_computed_ends_too() -> None:
     config = tf.CTRLConfig(vocab_size=99, n_embd=32, n_layer=1, n_head=4, dff=32, n_positions=20)
     model = attnscope.Model(tf.CTRLLMHeadModel(config).eval())
     assert model.trace([5] * 20).certificate.ok
-    with pytest.raises(TooLongError, match=r"21 tokens and this model has positions for 20\. Shorten it by 1 token\."):
+    with pytest.raises(TooLongError, match=r"21 tokens, but this model accepts at most 20\. Shorten it by 1 token\."):
         model.trace([5] * 21)
 
 
@@ -142,7 +140,7 @@ def test_a_model_without_tokenizer_says_what_to_do_with_a_text(minilm: attnscope
 
 
 def test_a_pair_goes_with_a_text(minilm: attnscope.Model) -> None:
-    with pytest.raises(InputError, match="goes with a text"):
+    with pytest.raises(InputError, match="works only with a text"):
         encode(minilm.tokenizer, reader(minilm.tokenizer), TraceInput("ids", [101, 102], "x"))
 
 

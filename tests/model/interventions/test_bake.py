@@ -54,7 +54,7 @@ def test_baked_weights_loaded_by_plain_transformers_give_the_live_edits(family: 
     ("family", "edit", "says"),
     [
         ("llama", CutEdge(0, 1, 3, 2), "CutEdge of head 0.1"),
-        ("llama", ScaleNeuron(0, 1, 1, 2.0), "turn together"),
+        ("llama", ScaleNeuron(0, 1, 1, 2.0), "rotate together"),
         ("qwen3", ScaleNeuron(0, 1, (1, 9), 2.0), "no plain linear map"),
         ("albert", ScaleHead(0, 1, 0), "one module runs for 3 layers"),
     ],
@@ -77,5 +77,5 @@ def test_an_edit_that_hardly_shows_in_the_answer_is_baked_and_weights_beside_it_
     assert all(torch.equal(baked[name], own[name]) for name in own if name != names[0])
     right = bake._rows_of
     monkeypatch.setattr(bake, "_rows_of", lambda *given: (right(*given)[0], right(*given)[1] + 1))
-    with pytest.raises(UnsupportedError, match="do not give what the edits do"):
+    with pytest.raises(UnsupportedError, match="do not give the result of the edits"):
         smollm2.bake([edit])

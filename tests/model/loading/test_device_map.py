@@ -76,7 +76,7 @@ def test_bfloat16_is_certified_within_its_own_rounding(checkpoint: Path) -> None
     ("options", "sentence"),
     [
         ({"device_map": "nowhere"}, "cannot be loaded with this `device_map`"),
-        ({"device_map": "auto", "device": "cpu"}, "give one of them"),
+        ({"device_map": "auto", "device": "cpu"}, "Pass only one of them"),
         ({"quantization_config": tf.BitsAndBytesConfig(load_in_8bit=True)}, "bitsandbytes"),
     ],
 )

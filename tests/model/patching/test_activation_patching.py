@@ -12,6 +12,8 @@ from transformers.masking_utils import eager_mask
 import attnscope
 from attnscope.errors import CancelledError, InputError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 CLEAN = tiny_models.ids(10)
 CORRUPTED = [*CLEAN[:3], 20, 21, *CLEAN[5:]]
 ANSWER, FOIL = 5, 7
@@ -199,7 +201,7 @@ def test_a_real_model_patched_with_itself_changes_nothing_and_a_changed_word_doe
 
 
 def test_prompts_of_different_lengths_are_told_where_they_part(smollm2):
-    with pytest.raises(InputError, match="From position 1 on the clean one has ' nurse' where the corrupted one has"):
+    with pytest.raises(InputError, match="At position 1, the clean one has ' nurse' and the corrupted one"):
         smollm2.patch("The nurse said", "The anaesthesiologist said")
 
 
@@ -236,10 +238,10 @@ def test_a_sweep_tells_how_far_it_is_and_can_be_stopped(model, family):
     ("wrong", "said"),
     [
         ({"what": "logits"}, "`what` is one of"),
-        ({"what": "residual", "by": "head"}, "no head has of its own"),
-        ({"metric": "ratio"}, "needs a foil|name a foil"),
+        ({"what": "residual", "by": "head"}, "not separate for each head"),
+        ({"metric": "ratio"}, "Pass `foil`"),
         ({"metric": "loss"}, "`metric` is one of"),
-        ({"layers": [3]}, "layer 3: they go from 0 to 2"),
+        ({"layers": [3]}, "Layer 3 does not exist: layers are 0 to 2"),
         ({"layers": 1}, "`layers` is a list"),
         ({"layers": torch.tensor([1.0])}, "no layer"),
         ({"layers": torch.ones(2, 2, dtype=torch.long)}, "no layer"),

@@ -12,6 +12,8 @@ import attnscope
 from attnscope import edits
 from attnscope.errors import InputError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 IDS = tiny_models.ids(12)
 ATTRIBUTED = ("gpt2", "llama", "gemma2", "gpt_neox", "opt", "olmo2", "qwen3", "deepseek_v3")
 ANSWER, FOIL = 5, 7
@@ -125,7 +127,7 @@ def test_a_masked_model_has_norms_and_a_lens_and_says_why_there_are_no_shares():
     states = model.states(IDS)
     assert states.contributions is None
     assert any("transform" in note for note in states.notes)
-    assert any("normalizes the stream" in note for note in states.notes)
+    assert any("normalize the stream" in note for note in states.notes)
     assert torch.allclose(states.norms, torch.stack([s[0].norm(dim=-1) for s in hidden_states(model)]), rtol=1e-5)
     assert (states.logits(3) - logits(model)).abs().max() < 1e-6
     with pytest.raises(UnsupportedError, match="transform"):
@@ -140,9 +142,9 @@ def test_a_model_outside_the_interface_is_refused_with_a_sentence():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"answer": 99}, "tokens 0 to 98"),
+        ({"answer": 99}, "ids are 0 to 98"),
         ({"answer": " Paris"}, "no tokenizer"),
-        ({"foil": 3}, "name both"),
+        ({"foil": 3}, "pass both"),
         ({"answer": 5, "position": 12}, "from 0 to 11"),
         ({"answer": 1.5}, "text of one token"),
     ],
@@ -182,7 +184,7 @@ def test_states_of_a_real_model(smollm2):
 
 
 def test_an_answer_of_several_tokens_is_told_how_it_falls_apart(smollm2):
-    with pytest.raises(InputError, match="must be one token, and is"):
+    with pytest.raises(InputError, match="must be one token, but"):
         smollm2.states("The capital of France is", "Antananarivo")
 
 
@@ -224,7 +226,7 @@ def test_states_of_an_edited_pass_are_those_of_the_edited_model():
         hook.remove()
     assert heads.total == pytest.approx(float(expected[-1, ANSWER]), abs=1e-5) and abs(heads.remainder) < 1e-5
     assert (states.logits(3) - expected).abs().max() < 1e-5
-    with pytest.raises(InputError, match="pass the text"):
+    with pytest.raises(InputError, match="Pass the text"):
         model.patch(states.trace, IDS)
 
 

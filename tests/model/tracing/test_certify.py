@@ -11,6 +11,8 @@ from transformers.models.llama import modeling_llama
 import attnscope
 from attnscope.errors import InputError, UnsupportedError
 
+pytestmark = pytest.mark.core
+
 EAGER = modeling_llama.eager_attention_forward
 
 
@@ -45,7 +47,7 @@ def test_an_unknown_argument_goes_to_the_modules_own_function_and_a_wrong_image_
     odd_argument: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modeling_llama, "eager_attention_forward", gated_and_silent)
-    with pytest.raises(UnsupportedError, match=r"is not shown for this text\. Not exact: layer 0"):
+    with pytest.raises(UnsupportedError, match=r"exactly for this text\. Not exact: layer 0"):
         attnscope.Model(own_eager(tiny_models.build("llama"))).trace(tiny_models.ids())
 
 
@@ -88,7 +90,7 @@ def test_a_choice_of_keys_that_the_mask_does_not_tell_is_refused(monkeypatch: py
         return plain(self, *args, indices=torch.tensor([0]), **kwargs)
 
     monkeypatch.setattr(modeling_llama.LlamaAttention, "forward", forward)
-    with pytest.raises(UnsupportedError, match="chooses its keys through indices"):
+    with pytest.raises(UnsupportedError, match="selects keys with indices"):
         attnscope.Model(own_eager(tiny_models.build("llama"))).trace(tiny_models.ids())
 
 
@@ -100,7 +102,7 @@ def test_a_capture_that_changes_what_the_model_computes_is_refused(monkeypatch: 
         return (output if self.config._attn_implementation == "sdpa" else output * 2), weights
 
     monkeypatch.setattr(modeling_llama.LlamaAttention, "forward", forward)
-    with pytest.raises(UnsupportedError, match="computes something else when its attention is captured"):
+    with pytest.raises(UnsupportedError, match="when its attention is captured"):
         attnscope.Model(tiny_models.build("llama")).trace(tiny_models.ids())
 
 
@@ -133,7 +135,7 @@ def test_reported_attention_that_is_no_matrix_of_tokens_by_tokens_is_refused(kin
 
 def test_a_layer_that_combines_several_answers_to_the_same_queries_is_refused() -> None:
     config = tf.DiffLlamaConfig(**COMMON, num_key_value_heads=4)
-    with pytest.raises(UnsupportedError, match="several times in one layer"):
+    with pytest.raises(UnsupportedError, match="several times for the same queries in one layer"):
         attnscope.Model(tf.DiffLlamaForCausalLM(config)).trace(tiny_models.ids())
 
 
@@ -144,13 +146,13 @@ def test_layers_that_look_from_fewer_queries_than_tokens_are_refused(monkeypatch
         return plain(self, input_ids[:, -8:], **kwargs)
 
     monkeypatch.setattr(tf.LlamaModel, "forward", forward)
-    with pytest.raises(UnsupportedError, match="8 queries look at 8 keys, and there are 12 tokens"):
+    with pytest.raises(UnsupportedError, match="8 queries attend to 8 keys, but there are 12 tokens"):
         attnscope.Model(tiny_models.build("llama").model).trace(tiny_models.ids())
 
 
 def test_a_model_that_does_not_run_over_plain_tokens_says_so() -> None:
     model = tf.BertForMultipleChoice(tf.BertConfig(**COMMON))
-    with pytest.raises(UnsupportedError, match="does not run over 6 plain token ids"):
+    with pytest.raises(UnsupportedError, match="fails on 6 plain token ids"):
         attnscope.Model(model).trace(tiny_models.ids())
 
 
@@ -168,7 +170,7 @@ class Bare(torch.nn.Module):
 
 def test_inputs_that_name_no_tokens_are_refused_for_that() -> None:
     model = attnscope.Model(tiny_models.build("llama"))
-    with pytest.raises(InputError, match="`inputs_embeds` do not tell them"):
+    with pytest.raises(InputError, match="`inputs_embeds` do not contain them"):
         model.trace({"inputs_embeds": torch.randn(1, 5, 32)})
 
 
@@ -181,7 +183,7 @@ def test_a_decoder_that_reads_no_tokens_is_refused_for_that() -> None:
         "past_observed_mask": torch.ones(1, 9),
     }
     for target in (None, [1, 2, 3]):
-        with pytest.raises(UnsupportedError, match="reads no tokens"):
+        with pytest.raises(UnsupportedError, match="does not read tokens"):
             model.trace(given, target=target)
 
 
@@ -197,7 +199,7 @@ def test_a_model_whose_own_eager_pass_breaks_is_certified_without_it() -> None:
 
 
 def test_a_module_without_attention_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="neither goes through"):
+    with pytest.raises(UnsupportedError, match="does not use transformers' attention interface"):
         attnscope.Model(Bare()).trace(tiny_models.ids())
 
 

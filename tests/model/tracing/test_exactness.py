@@ -11,6 +11,8 @@ from helpers import tiny_models
 import attnscope
 from attnscope.errors import UnsupportedError
 
+pytestmark = pytest.mark.core
+
 CLOSE = 1e-5
 
 

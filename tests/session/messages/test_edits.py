@@ -19,6 +19,8 @@ from attnscope.session.model_catalog import ModelEntry
 from attnscope.testing.fake_model import FakeModel
 from attnscope.wire import Message, decode
 
+pytestmark = pytest.mark.core
+
 FAKE = FakeModel()
 
 

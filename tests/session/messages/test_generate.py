@@ -52,7 +52,7 @@ def test_a_chat_is_continued_from_its_messages() -> None:
         ({"temperature": "hot"}, "bad_request", "must be a number"),
         ({"temperature": -2}, "bad_request", "above 0"),
         ({"stop": "."}, "bad_request", "list of at most"),
-        ({"stop": [""]}, "bad_request", "at which to end"),
+        ({"stop": [""]}, "bad_request", "must be a non-empty string"),
         ({"max_new_tokens": 13}, "too_large", "13 new tokens"),
         ({"text": "a " * 15}, "too_large", "20 tokens"),
         ({"text": "a" * 200}, "too_large", "characters"),

@@ -51,7 +51,7 @@ def test_images_that_are_too_large_invalid_or_unsupported_are_errors() -> None:
     session = Session([ModelEntry.loaded(_model())], limits=Limits(image_bytes=1000))
     large = _run(session, b"x" * 1001)
     assert (large.body["code"], "1,001 bytes" in large.body["message"]) == ("too_large", True)
-    assert "no image in PNG" in _run(session, b"<svg/>").body["message"]
+    assert "not an image in PNG" in _run(session, b"<svg/>").body["message"]
     assert "no text" in _run(session, _png(), text="hello").body["message"]
     answers: list[Message] = []
     session.respond(encode(Message("run", "2", {"text": "/etc/hostname"})), lambda a: answers.append(decode(a)))

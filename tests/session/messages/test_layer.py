@@ -11,6 +11,8 @@ from attnscope.errors import TooLongError
 from attnscope.session import Limits
 from attnscope.session.messages.layer import layer_message, tile_arrays
 
+pytestmark = pytest.mark.core
+
 LIMITS = Limits()
 
 

@@ -12,6 +12,8 @@ from attnscope.analysis import MEASURES, overview
 from attnscope.session import InputText, ModelEntry, Session, StoredTrace
 from attnscope.testing.fake_model import FakeModel
 
+pytestmark = pytest.mark.core
+
 NAMES = [measure.name for measure in MEASURES]
 
 

@@ -10,6 +10,8 @@ import attnscope
 from attnscope.session import Limits, ModelEntry, Session
 from attnscope.testing.fake_model import FakeModel
 
+pytestmark = pytest.mark.core
+
 
 def session(limits: Limits | None = None, **options) -> Session:
     return Session([ModelEntry.loaded(FakeModel(**options))], limits=limits)

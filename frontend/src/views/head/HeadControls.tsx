@@ -5,20 +5,20 @@ import { nearestStep, THRESHOLD_STEPS, thresholdText } from "../shared/threshold
 
 export interface HeadControlsProps {
   readonly session: Session;
-  /** What the sinks are called. */
+  /** The name of the attention sinks, such as `first token`. */
   readonly sinkTitle: string;
 }
 
 const SINKS: readonly (readonly [Sinks, string])[] = [
-  ["shown", "sink shown"],
-  ["hidden", "sink hidden"],
-  ["renormalized", "renormalized"],
+  ["shown", "show"],
+  ["hidden", "hide"],
+  ["renormalized", "hide and rescale"],
 ];
 const TOPS: readonly (number | null)[] = [null, 1, 2, 3, 5, 8, 16, 32];
-/** How long the slider rests before its value counts, so that a drag is one step to undo. */
+/** How long the slider must rest before its value applies, so that a drag is a single undo step. */
 const REST_MS = 120;
 
-/** What the head view leaves out: sinks, light weights, all but the heaviest of each row. */
+/** What the head view hides: attention sinks, small weights, and all but the largest weights of each query. */
 export function HeadControls(props: HeadControlsProps) {
   const view = () => props.session.state().view;
   const change = (part: Parameters<typeof apply>[0]) => apply(part);
@@ -45,25 +45,29 @@ export function HeadControls(props: HeadControlsProps) {
     timer = setTimeout(() => change({ threshold: THRESHOLD_STEPS[step] }), REST_MS);
   };
   const tops = () => (TOPS.includes(view().top) ? TOPS : [...TOPS, view().top]);
+  const sinkLabel = () => (props.sinkTitle.includes(" and ") ? "attention sinks" : props.sinkTitle);
 
   return (
-    <div class="controls" role="group" aria-label="What is left out">
-      <select
-        aria-label="Sink"
-        title={`The ${props.sinkTitle}: where attention rests that nothing else needs. Hidden, or hidden with the other weights of a row brought to a sum of 1 (x)`}
-        data-testid="sinks"
-        classList={{ active: view().sinks !== "shown" }}
-        on:change={(event) => change({ sinks: event.currentTarget.value as Sinks })}
+    <div class="controls" role="group" aria-label="Filters">
+      <label
+        title={`Attention sinks (${props.sinkTitle}): tokens that collect attention not needed elsewhere. Show them, hide them, or hide them and rescale the other weights of each row to sum to 1 (x)`}
       >
-        <For each={SINKS}>
-          {([value, text]) => (
-            <option value={value} selected={view().sinks === value}>
-              {text}
-            </option>
-          )}
-        </For>
-      </select>
-      <label title="Weights below it are not drawn">
+        {sinkLabel()}
+        <select
+          data-testid="sinks"
+          classList={{ active: view().sinks !== "shown" }}
+          on:change={(event) => change({ sinks: event.currentTarget.value as Sinks })}
+        >
+          <For each={SINKS}>
+            {([value, text]) => (
+              <option value={value} selected={view().sinks === value}>
+                {text}
+              </option>
+            )}
+          </For>
+        </select>
+      </label>
+      <label title="Threshold: smaller weights are not drawn">
         ≥
         <input
           type="range"
@@ -80,7 +84,7 @@ export function HeadControls(props: HeadControlsProps) {
           {thresholdText(threshold())}
         </output>
       </label>
-      <label title="Only the heaviest weights of each row">
+      <label title="Draw only the largest weights of each query">
         top
         <select
           data-testid="top"

@@ -11,14 +11,14 @@ import { RoleLegend } from "./RoleLegend";
 
 export interface HeadLegendProps {
   readonly field: LayerField | null;
-  /** The layer that was asked for. */
+  /** The requested layer. */
   readonly layer: number;
   readonly shown: Shown;
   readonly view: ViewSettings;
   readonly dark: boolean;
   readonly drawn: RasterSummary | null;
   readonly sinkTitle: string;
-  /** Whether numbers stand beside the tokens. */
+  /** Whether numbers are shown beside the tokens. */
   readonly numbers: boolean;
 }
 
@@ -30,8 +30,8 @@ const FILTERS: Readonly<Record<SentenceFilter, string>> = {
   BB: "B → B",
 };
 
-/** As long as what will be said of an input whose lines are still being counted. */
-const TO_COME: RasterSummary = {
+/** A placeholder as long as the final notes, while the lines are still being counted. */
+const PLACEHOLDER: RasterSummary = {
   least: 0.001,
   crowded: 0,
   dropped: 0.1,
@@ -39,12 +39,12 @@ const TO_COME: RasterSummary = {
   complete: true,
   fading: true,
 };
-/** From so many tokens on something is always left out. */
+/** With more tokens than this, some weights are never drawn. */
 const MANY = 64;
 
 /**
- * What the head view's colors mean, and what it does not show. It never grows or shrinks under the pointer: what is
- * said only at times, or not yet, has its room from the beginning.
+ * The color legend of the head view, and notes on what it does not show. Its size stays constant under the pointer, because
+ * space is reserved for notes that appear only at times.
  */
 export function HeadLegend(props: HeadLegendProps) {
   let legend!: HTMLDivElement;
@@ -55,19 +55,19 @@ export function HeadLegend(props: HeadLegendProps) {
   const counting = () => props.drawn === null && props.shown.queries.length > MANY;
   const notes = () => {
     const { field, layer, shown, view } = props;
-    const drawn = counting() ? TO_COME : props.drawn;
+    const drawn = counting() ? PLACEHOLDER : props.drawn;
     const all: string[] = [];
     if (field !== null && field.layer !== layer) all.push(stillLayer(field, layer));
     if (view.sinks !== "shown" && shown.hiddenKeys.size > 0) {
-      const share = drawn?.hidden == null ? "" : `, ${percent(drawn.hidden)} of the attention`;
+      const share = drawn?.hidden == null ? "" : ` (${percent(drawn.hidden)} of the attention)`;
       const verb = view.sinks === "hidden" ? "hidden:" : "renormalized without the";
       all.push(`${verb} ${props.sinkTitle}${share}`);
     }
     if (view.filter !== "all") all.push(`only ${FILTERS[view.filter]}`);
-    if (drawn !== null) all.push(...leftOut(drawn, shown));
-    if (drawn?.fading) all.push("lines to tokens out of view fade");
-    if (drawn?.complete === false) all.push("lines from elsewhere still coming…");
-    if (field?.mask === "window") all.push("outside the window: not allowed");
+    if (drawn !== null) all.push(...notDrawn(drawn, shown));
+    if (drawn?.fading) all.push("lines to off-screen tokens fade out");
+    if (drawn?.complete === false) all.push("loading lines from off-screen tokens…");
+    if (field?.mask === "window") all.push("keys outside the attention window are masked");
     return all.join(" · ");
   };
   return (
@@ -80,7 +80,7 @@ export function HeadLegend(props: HeadLegendProps) {
         <span classList={{ unsaid: counting() }}>{notes()}</span>
         <Show when={props.shown.heads.length > 1}>
           <span classList={{ unsaid: !props.numbers }}>
-            {notes() === "" ? "" : " · "}numbers: the largest of {props.shown.heads.length} heads
+            {notes() === "" ? "" : " · "}numbers: maximum over {props.shown.heads.length} heads
           </span>
         </Show>
       </span>
@@ -88,7 +88,7 @@ export function HeadLegend(props: HeadLegendProps) {
   );
 }
 
-/** Keeps the most room that a legend has taken at its width, until it is of another input. */
+/** Keeps the largest height that the legend has had at its width, until the input changes. */
 function keepRoom(legend: () => HTMLElement, anew: () => unknown): void {
   let width = 0;
   const forget = (): void => {
@@ -107,20 +107,20 @@ function keepRoom(legend: () => HTMLElement, anew: () => unknown): void {
   });
 }
 
-/** What threshold, top and the eye leave out, and how much attention that is. */
-function leftOut({ dropped, least, crowded }: RasterSummary, { threshold, top }: Shown): readonly string[] {
+/** What is not drawn because of the threshold, the top limit or low visibility, and how much attention that is. */
+function notDrawn({ dropped, least, crowded }: RasterSummary, { threshold, top }: Shown): readonly string[] {
   const chosen = threshold > 0 || top !== null;
   if (!chosen && crowded === 0 && (dropped === null || dropped < 0.0005)) return [];
   const under = Math.max(least, crowded);
   const parts = [
-    ...(under > 0 ? [`weights under ${thresholdText(under)}`] : []),
-    ...(top === null ? [] : [`what is not in a row’s top ${top}`]),
+    ...(under > 0 ? [`below ${thresholdText(under)}`] : []),
+    ...(top === null ? [] : [`outside the top ${top} of a query`]),
   ];
   const share = dropped === null ? "…" : `${percent(dropped)} of the attention`;
-  return [`not drawn: ${parts.join(" and ")}, ${share}`];
+  return [`not drawn: weights ${parts.join(" or ")} (${share})`];
 }
 
-/** The legend's ramp: the color of the head that is alone, gray where there are several. */
+/** The color ramp: the color of a single head, or gray for several. */
 function ramp(canvas: HTMLCanvasElement, props: HeadLegendProps): void {
   createEffect(() => {
     const context = canvas.getContext("2d");

@@ -27,35 +27,35 @@ import { drawnAt, linesAt } from "./selectLines";
 import { mostlyRightToLeft, wordWidths } from "./wordLayout";
 
 export interface HeadLinesProps extends LineRasterProps {
-  /** What tells the ids of its tokens from those of another view. */
+  /** A prefix that makes the ids of its tokens unique among views. */
   readonly prefix?: string;
-  /** Rises whenever the field knows more than before. */
+  /** Increases whenever the field has new data. */
   readonly version: number;
   readonly pins: readonly Place[];
   readonly token: Place | null;
   readonly focus: Focus | null;
-  /** The edge that was selected. */
+  /** The selected edge. */
   readonly selected?: Edge | null;
   readonly turned?: boolean;
   readonly found?: (place: Place) => boolean;
-  /** What is drawn before a token's name. */
+  /** Content before a token's name. */
   readonly before?: (token: Token) => JSX.Element;
   readonly onFocus: (focus: Focus | null) => void;
   readonly onToken: (place: Place | null) => void;
   readonly onPin: (place: Place) => void;
   readonly onEdge?: (edge: Edge) => void;
   readonly onEnter: () => void;
-  /** Gives the way to bring a token into the window. */
+  /** Receives a function that scrolls to a token. */
   readonly reveal?: (reveal: (place: Place) => void) => void;
-  /** A token to bring into the window once there is one. */
+  /** A token to scroll to once the view is laid out. */
   readonly toReveal?: Place | null;
   readonly onRevealed?: () => void;
 }
 
-/** How long the pointer rests before what is written on canvases is said as well. */
+/** How long the pointer must rest before numbers on the canvas are also announced to screen readers. */
 const REST_MS = 120;
 
-/** Tokens that attend on the one side, tokens attended to on the other, a line for each weight. */
+/** Queries on one side, keys on the other, and a line for each weight. */
 export function HeadLines(props: HeadLinesProps) {
   let stage!: HTMLDivElement;
   let base!: HTMLCanvasElement;
@@ -91,13 +91,13 @@ export function HeadLines(props: HeadLinesProps) {
     dark: props.dark,
     heads: props.shown.heads,
   });
-  /** Places whose lines stand out: pins, then what the pointer or the keyboard is on. */
+  /** Places whose lines are highlighted: pins, then the place under the pointer or the keyboard cursor. */
   const places = createMemo<readonly Place[]>(() => {
     const { focus } = props;
     const extra = focus?.kind === "token" ? focus.place : focus === null ? props.token : null;
     return [...props.pins, ...(extra === null ? [] : [extra])];
   });
-  /** The one whose opposite tokens are shaded. */
+  /** The place whose opposite tokens are shaded. */
   const shaded = createMemo<Place | null>(() => {
     const { focus } = props;
     if (focus?.kind === "token") return focus.place;
@@ -166,16 +166,16 @@ export function HeadLines(props: HeadLinesProps) {
     ),
   );
 
-  /** What is written beside the tokens, for who cannot see it: once the pointer rests. */
-  const [said, setSaid] = createSignal<Shading | null>(null);
+  /** The numbers beside the tokens, for screen readers; updated once the pointer rests. */
+  const [announced, setAnnounced] = createSignal<Shading | null>(null);
   createEffect(
     on(shading, (now) => {
-      const timer = setTimeout(() => setSaid(now), REST_MS);
+      const timer = setTimeout(() => setAnnounced(now), REST_MS);
       onCleanup(() => clearTimeout(timer));
     }),
   );
   const remark = (side: Side, index: number): string | null => {
-    const now = said();
+    const now = announced();
     if (now === null || now.place.side === side) return null;
     let most = 0;
     for (const { weights } of now.stripes) most = Math.max(most, weights[index] ?? 0);
@@ -193,7 +193,7 @@ export function HeadLines(props: HeadLinesProps) {
     if (layout().cells === undefined) stage.scrollTop = along;
     else stage.scrollLeft = along;
   };
-  /** Where reading begins: at the right for a turned view of text that runs from right to left. */
+  /** Where reading starts: on the right for right-to-left text in rows. */
   const start = createMemo(() => props.shown.queries);
   const across = createMemo(turned);
   const hasSize = createMemo(() => size().width > 0);
@@ -207,7 +207,7 @@ export function HeadLines(props: HeadLinesProps) {
   let pointer: PointerEvent | null = null;
   const onScroll = (): void => {
     followScroll();
-    // What was under the pointer has moved away; what is there now is read once the view rests.
+    // Scrolling moved the content under the pointer. The new content is read once scrolling stops.
     if (pointer === null) return;
     if (props.focus !== null) props.onFocus(null);
     clearTimeout(rested);
@@ -255,7 +255,7 @@ export function HeadLines(props: HeadLinesProps) {
     const next = focusAt(event);
     if (JSON.stringify(next) !== JSON.stringify(props.focus)) props.onFocus(next);
   };
-  /** How far the wheel turns a view that scrolls sideways. */
+  /** The wheel offset for a view that scrolls horizontally. */
   const wheel = (event: WheelEvent): void => {
     if (!turned() || event.deltaX !== 0 || event.shiftKey || event.ctrlKey) return;
     stage.scrollLeft += event.deltaY;
@@ -340,7 +340,7 @@ export function HeadLines(props: HeadLinesProps) {
           layout={layout()}
           scroll={scroll()}
           summaries={summaries()}
-          shading={said()}
+          shading={announced()}
           pins={props.pins}
           dark={props.dark}
           onMove={moveTo}

@@ -36,13 +36,13 @@ export interface HeadPanelProps {
   readonly dark: boolean;
   readonly focus: Focus | null;
   readonly onFocus: (focus: Focus | null) => void;
-  /** Into the neurons of the token that the keyboard is on. */
+  /** Opens the neurons of the token with keyboard focus. */
   readonly onEnter: () => void;
-  /** What can be taken away of the panel: a menu in its bar. */
+  /** The export menu in the panel's bar. */
   readonly exportMenu: JSX.Element;
 }
 
-/** The head view with its controls and its legend. */
+/** The head view with its controls and legend. */
 export function HeadPanel(props: HeadPanelProps) {
   const { session } = props;
   const state = session.state;
@@ -70,7 +70,7 @@ export function HeadPanel(props: HeadPanelProps) {
     }
     return places;
   });
-  /** The selected edge, in the head on show that it is heaviest in. */
+  /** The selected edge, in the shown head where its weight is largest. */
   const selected = createMemo<Edge | null>(() => {
     void props.version;
     const edge = selectedEdge(state());
@@ -123,8 +123,8 @@ export function HeadPanel(props: HeadPanelProps) {
           type="button"
           class="tool"
           aria-pressed={turned()}
-          aria-label="Tokens in rows, for scripts read across"
-          title={turned() ? "Tokens in columns" : "Tokens in rows, read across"}
+          aria-label="Arrange tokens in rows"
+          title={turned() ? "Arrange tokens in columns" : "Arrange tokens in rows, like running text"}
           data-testid="turn"
           on:click={() =>
             session.dispatch({ type: "view", view: { orientation: turned() ? "columns" : "rows" } })

@@ -11,14 +11,14 @@ export interface HeadSquaresProps {
   readonly onSet: (heads: readonly number[]) => void;
 }
 
-/** One square for each head: a click toggles it, a double click shows it alone or brings all back. */
+/** One square per head: a click toggles the head, a double click shows only that head or all heads again. */
 export function HeadSquares(props: HeadSquaresProps) {
   let before: readonly number[] = [];
   let clicked = -1;
 
   const click = (event: MouseEvent, head: number): void => {
     if (event.detail >= 2 && clicked === head) {
-      // The first click of a double click has toggled: that is taken back before the head is isolated.
+      // The first click of a double click has toggled the head. Undo that before isolating it.
       props.onSet(before);
       props.onIsolate(head);
       clicked = -1;
@@ -56,7 +56,7 @@ export function HeadSquares(props: HeadSquaresProps) {
               aria-label={`Head ${head}`}
               aria-pressed={props.on.includes(head)}
               data-testid={`head-${head}`}
-              title={`Head ${props.layer}.${head}: click toggles, double click isolates`}
+              title={`Head ${props.layer}.${head}. Click: turn on or off. Double-click: show only this head, or all heads again.`}
               on:click={(event) => click(event, head)}
             >
               {head}

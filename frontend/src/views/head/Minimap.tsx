@@ -12,11 +12,11 @@ export interface MinimapProps {
   readonly shading: Shading | null;
   readonly pins: readonly Place[];
   readonly dark: boolean;
-  /** Moves the window to a place along the tokens. */
+  /** Scrolls the window to a position along the tokens. */
   readonly onMove: (along: number) => void;
 }
 
-/** The whole input in a narrow strip: where attention comes from and goes, and the window, which can be moved. */
+/** An overview of the whole input: where attention comes from and goes, and the draggable window. */
 export function Minimap(props: MinimapProps) {
   let canvas!: HTMLCanvasElement;
   let theme: Theme | null = null;
@@ -48,7 +48,7 @@ export function Minimap(props: MinimapProps) {
       class="minimap"
       data-testid="minimap"
       aria-hidden="true"
-      title="The whole input: click or drag to move the window"
+      title="Overview of the whole input. Click or drag to scroll."
       on:pointerdown={(event) => {
         (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
         move(event);

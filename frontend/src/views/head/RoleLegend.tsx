@@ -1,7 +1,7 @@
 import { createMemo, For, Show } from "solid-js";
 import type { Token } from "../../wire/messages";
 
-/** What the bands beside the tokens of a chat mean. */
+/** The legend of the colored bands beside the tokens of a chat. */
 export function RoleLegend(props: { readonly tokens: readonly Token[] }) {
   const roles = createMemo(() => [...new Set(props.tokens.flatMap(({ role }) => role ?? []))]);
   return (

@@ -7,12 +7,12 @@ export interface SearchBoxProps {
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
   readonly onMatches: (matches: readonly Match[]) => void;
-  /** Goes to a token that was found. */
+  /** Scrolls to a match. */
   readonly onGo: (place: Place) => void;
   readonly onClose: () => void;
 }
 
-/** A field to find tokens with, as a browser finds text: Enter goes on, shift and Enter back, Escape leaves. */
+/** A search box that works like find in a browser: Enter, Shift+Enter, Escape. */
 export function SearchBox(props: SearchBoxProps) {
   let field!: HTMLInputElement;
   const [text, setText] = createSignal("");
@@ -61,8 +61,8 @@ export function SearchBox(props: SearchBoxProps) {
       </output>
       <button
         type="button"
-        aria-label="Match before"
-        title="Match before (⇧ Enter)"
+        aria-label="Previous match"
+        title="Previous match (⇧ Enter)"
         on:click={() => step(-1)}
       >
         ↑
@@ -70,12 +70,7 @@ export function SearchBox(props: SearchBoxProps) {
       <button type="button" aria-label="Next match" title="Next match (Enter)" on:click={() => step(1)}>
         ↓
       </button>
-      <button
-        type="button"
-        aria-label="Leave the search"
-        title="Leave (Esc)"
-        on:click={() => props.onClose()}
-      >
+      <button type="button" aria-label="Close search" title="Close (Esc)" on:click={() => props.onClose()}>
         ×
       </button>
     </search>

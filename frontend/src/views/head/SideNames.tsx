@@ -4,7 +4,7 @@ import type { Stack } from "../../wire/messages";
 const counted = (count: number, one: string, many: string): string =>
   `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
-/** What the two sides are where they are not the same tokens: of which text each of them is. */
+/** The names of the two sides if they have different tokens, as in cross-attention. */
 export function SideNames(props: {
   readonly stack: Stack | undefined;
   readonly queries: number;

@@ -1,4 +1,4 @@
-/** The picture of all lines, for a band of tokens somewhat longer than the window: scrolling moves it. Pure. */
+/** The image of all lines for a band of tokens slightly longer than the window, which scrolling moves. Pure. */
 
 import type { RowRules } from "../../compute/headSummary";
 import type { LayerField } from "../../compute/layerField";
@@ -9,21 +9,21 @@ import { scalesOf } from "../shared/canvas";
 import { type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import { type Cutoffs, linesAmong } from "./selectLines";
 
-/** Lines that a canvas strokes quickly; more are rasterized. */
+/** The most lines that a canvas strokes quickly; more are rasterized. */
 const MOST_STROKES = 2500;
 
-/** What a band shows; it can be sent to a worker. */
+/** A request to draw a band; can be sent to a worker. */
 export interface BandRequest {
-  /** Tells it from other requests. */
+  /** Identifies the request. */
   readonly id: number;
   readonly heads: readonly number[];
   readonly rules: RowRules;
   readonly layout: TokenLayout;
   readonly scale: Scale;
   readonly dark: boolean;
-  /** Device pixels to a CSS pixel. */
+  /** Device pixels per CSS pixel. */
   readonly ratio: number;
-  /** Where the band begins along the tokens, and how long it is, CSS pixels. */
+  /** Start of the band along the tokens, and its length, in CSS pixels. */
   readonly top: number;
   readonly length: number;
 }
@@ -33,9 +33,9 @@ export interface Band {
   readonly lines: Lines;
   readonly threshold: number;
   readonly complete: boolean;
-  /** RGBA pixels; null where the lines are few enough to be stroked. */
+  /** RGBA pixels; null if the lines are few enough to be stroked. */
   readonly pixels: Uint8ClampedArray<ArrayBuffer> | null;
-  /** Size of the pixels on the screen. */
+  /** Size of the image on the screen. */
   readonly width: number;
   readonly height: number;
 }
@@ -57,7 +57,7 @@ export function drawBand(field: LayerField, request: BandRequest, cutoffs: Cutof
   return { ...found, request, pixels: density.develop(turned), width, height };
 }
 
-/** Whether a band holds the window at `scroll` and `spare` windows more on either side, as far as there are tokens. */
+/** Whether a band covers the window at `scroll` plus `spare` windows on either side, up to the ends of the tokens. */
 export function covers(
   band: { readonly top: number; readonly length: number },
   layout: TokenLayout,

@@ -1,4 +1,4 @@
-/** Lines that leave the window run so close together that bundles of them look the same. Pure. */
+/** Bundles lines that leave the window, since they run so close together that bundles look the same. Pure. */
 
 import { amountOf } from "../../marks/density";
 import type { LineScales, Lines } from "../../marks/lines";
@@ -10,10 +10,10 @@ export interface Bundle {
   readonly amount: number;
 }
 
-/** Bundles to each doubling of the distance from the window. */
+/** Bundles per doubling of the distance from the window. */
 const PER_DOUBLING = 6;
 
-/** Lines as bundles: those with both ends in the window or near it alone, others with those of their head that end alike. */
+/** Bundles lines of a head with similar ends. Lines with both ends in or near the window stay separate. */
 export function bundleLines(lines: Lines, scales: LineScales, height: number): readonly Bundle[] {
   const found = new Map<number, { head: number; y0: number; y1: number; amount: number }>();
   for (let at = 0; at < lines.count; at++) {
@@ -42,7 +42,7 @@ export function bundleLines(lines: Lines, scales: LineScales, height: number): r
   return [...found.values()];
 }
 
-/** How far outside the window, in steps that grow with the distance: 0 within half a window of it, negative above. */
+/** Distance outside the window in logarithmic steps: 0 within half a window, negative above it. */
 function far(y: number, height: number): number {
   const beyond = y < 0 ? -y : y - height;
   if (beyond < height / 2) return 0;

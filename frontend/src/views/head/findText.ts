@@ -1,16 +1,16 @@
-/** Searching the tokens of a view for typed text. Pure. */
+/** Searches the tokens of a view. Pure. */
 
 import type { Side } from "../../state/state";
 import type { Token } from "../../wire/messages";
 
-/** Tokens from ≤ index < to that hold one occurrence. */
+/** The tokens from ≤ index < to that contain one match. */
 export interface Match {
   readonly side: Side;
   readonly from: number;
   readonly to: number;
 }
 
-/** Every occurrence of a text, upper and lower case alike, also across tokens; on both sides where they differ. */
+/** All case-insensitive matches, also across token boundaries; on both sides if they differ. */
 export function findText(queries: readonly Token[], keys: readonly Token[], text: string): readonly Match[] {
   const wanted = text.toLowerCase();
   if (wanted === "") return [];
@@ -20,7 +20,7 @@ export function findText(queries: readonly Token[], keys: readonly Token[], text
 }
 
 function matchesIn(side: Side, tokens: readonly Token[], wanted: string): Match[] {
-  // Tokenizers that mark continuations leave out the spaces between words.
+  // Tokenizers that mark continuations omit the spaces between words.
   const spaced = tokens.some((token) => /^\s/.test(token.text));
   const starts: number[] = [];
   let joined = "";
@@ -32,7 +32,7 @@ function matchesIn(side: Side, tokens: readonly Token[], wanted: string): Match[
   const found: Match[] = [];
   let token = 0;
   for (let at = joined.indexOf(wanted); at >= 0; at = joined.indexOf(wanted, at + wanted.length)) {
-    // A space typed first belongs to the word after it.
+    // A leading space in the query belongs to the following word.
     const first = at + (wanted.length - wanted.trimStart().length);
     while (token + 1 < starts.length && starts[token + 1] <= first) token += 1;
     let last = token;

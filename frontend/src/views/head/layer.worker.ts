@@ -1,4 +1,4 @@
-/** Looks at all rows of a layer's heads, and draws bands of lines, beside the main thread. */
+/** Worker that summarizes all rows of a layer's heads and draws bands of lines. */
 
 import { type HeadSummary, type RowRules, summarize } from "../../compute/headSummary";
 import type { LayerData } from "../../compute/layerData";
@@ -6,7 +6,7 @@ import { ComputedLayer, type LayerHeader, PackedLayer } from "../../compute/laye
 import { type Band, type BandRequest, drawBand } from "./band";
 
 export type ToWorker =
-  /** The layer before keys were taken out of it; the header says which. */
+  /** The layer before keys were removed; the header lists them. */
   | {
       readonly type: "layer";
       readonly header: LayerHeader;
@@ -37,7 +37,7 @@ interface Jobs {
 }
 
 let field: ComputedLayer | PackedLayer | undefined;
-/** Of each client only what it asked for last. */
+/** Only the latest request of each client. */
 const jobs = new Map<number, Jobs>();
 const cutoffs = new Map<string, Float32Array>();
 let going = false;
@@ -66,14 +66,14 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   }
 };
 
-/** One piece of work: bands before summaries, since somebody waits for them. Between pieces messages come in. */
+/** Runs one unit of work: bands first, because they are visible. Messages are received between units. */
 function step(): void {
   going = work();
   if (going) setTimeout(step);
 }
 
 function work(): boolean {
-  if (field === undefined) throw new Error("Work was asked for before its layer came.");
+  if (field === undefined) throw new Error("Work was requested before its layer was sent.");
   for (const own of jobs.values()) {
     if (own.band === null) continue;
     const { client, key, request } = own.band;
@@ -93,7 +93,7 @@ function work(): boolean {
     if (field instanceof ComputedLayer && summary.normalizers !== null && !field.hasNormalizers(head))
       field.setNormalizers(head, summary.normalizers);
     cutoffs.set(`${key} ${head}`, summary.cutoffs);
-    // Copied: the worker goes on using them.
+    // Copied, because the worker keeps using them.
     answer({ type: "summary", client, key, summary }, []);
     return true;
   }

@@ -1,4 +1,4 @@
-/** The picture of all lines of the head view, and what is known of its heads: asked for where it would be another. */
+/** The image of all lines of the head view and the summaries of its heads, requested when they change. */
 
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup } from "solid-js";
 import type { HeadSummary } from "../../compute/headSummary";
@@ -10,14 +10,14 @@ import { rowRules, type Shown } from "../shared/weights";
 import { type Band, type BandRequest, bandAround, covers } from "./band";
 import { joinLineWorker, type LineWorkerClient } from "./lineWorker";
 
-/** What there is to say of a picture: what it leaves out. */
+/** What the image of lines does not show. */
 export interface RasterSummary {
-  /** The lightest weight drawn where that is a matter of the eye, or of too many lines. */
+  /** The smallest weight drawn, if limited by visibility (`least`) or by too many lines (`crowded`). */
   readonly least: number;
   readonly crowded: number;
-  /** Mean attention of a row that is not drawn; null while not all rows were looked at. */
+  /** Mean attention per row that is not drawn; null until all rows are summarized. */
   readonly dropped: number | null;
-  /** Mean attention of a row on hidden keys; null while not known. */
+  /** Mean attention per row to hidden keys; null until known. */
   readonly hidden: number | null;
   readonly complete: boolean;
   readonly fading: boolean;
@@ -29,7 +29,7 @@ export interface LineRasterProps {
   readonly scale: Scale;
   readonly dark: boolean;
   readonly onDrawn: (drawn: RasterSummary) => void;
-  /** The field knows more than before. */
+  /** Called when the field has new data. */
   readonly onKnown?: () => void;
   readonly onFailure?: (sentence: string) => void;
 }
@@ -43,7 +43,7 @@ export function createLineRaster(
   const [known, setKnown] = createSignal(0);
 
   const rules = createMemo(() => rowRules(props.shown, leastVisible(props.scale)));
-  /** Names the rules, so that what was found under them is found again. */
+  /** A cache key for the rules. */
   const key = createMemo(() => {
     const { filter, hiddenKeys } = props.shown;
     const { least, top } = rules();
@@ -74,7 +74,7 @@ export function createLineRaster(
   const allKnown = createMemo(() => summaries().length === props.shown.heads.length);
   const cutoffs = (head: number) => client().summary(key(), head)?.cutoffs ?? null;
 
-  // The picture of all lines: asked for anew where it would be another, or where the window leaves it.
+  // Request a new image of all lines when it would differ, or when the window leaves it.
   let wanted: BandRequest | null = null;
   let wantedKey = "";
   let ids = 0;

@@ -1,4 +1,4 @@
-/** The work on a layer that takes longer than a frame: at once where it is little, else in a worker. */
+/** Work on a layer that can take longer than a frame: done directly if it is small, or else in a worker. */
 
 import { type HeadSummary, type RowRules, summarize } from "../../compute/headSummary";
 import { ComputedLayer, type LayerField, PackedLayer } from "../../compute/layerField";
@@ -8,12 +8,12 @@ import { type Band, type BandRequest, drawBand } from "./band";
 import type { FromWorker, ToWorker } from "./layer.worker";
 import LayerWorker from "./layer.worker?worker&inline";
 
-/** Weights that the main thread looks at without a pause that anybody sees. */
+/** The most weights that the main thread processes without a noticeable pause. */
 const AT_ONCE = 12_000;
 
-/** A view's share of the work: only its newest requests matter. */
+/** The requests of one view; only the newest count. */
 export interface LineWorkerClient {
-  /** The summaries of some heads under rules that `key` names; `onSummary` is called for each that was not known. */
+  /** Requests summaries of heads under the rules named by `key`; `onSummary` is called for each new one. */
   summarize(key: string, rules: RowRules, heads: readonly number[]): void;
   summary(key: string, head: number): HeadSummary | null;
   band(key: string, request: BandRequest): void;
@@ -26,7 +26,7 @@ export interface LineWorkerListener {
   readonly onFailure: (sentence: string) => void;
 }
 
-/** Summaries kept of one layer. */
+/** Summaries in the cache of a layer. */
 const KEPT = 256;
 
 class LineWorker {
@@ -109,7 +109,7 @@ class LineWorker {
       };
       const { field } = this;
       if (!(field instanceof ComputedLayer || field instanceof PackedLayer))
-        throw new TypeError("Only a layer as its host sent it, or renormalized, can be worked on elsewhere.");
+        throw new TypeError("Only an original or renormalized layer can be sent to the worker.");
       const data = field instanceof PackedLayer ? field.bytes : (field.whole ?? field).data;
       this.#worker.postMessage({ type: "layer", header: field.header, data } satisfies ToWorker);
     }
@@ -119,7 +119,7 @@ class LineWorker {
 
 const works = new WeakMap<LayerField, LineWorker>();
 
-/** Joins the work on a layer; views of one layer share it. */
+/** Registers a client for a layer; views of the same layer share the work. */
 export function joinLineWorker(field: LayerField, listener: LineWorkerListener): LineWorkerClient {
   const work = works.get(field) ?? new LineWorker(field, () => works.delete(field));
   works.set(field, work);

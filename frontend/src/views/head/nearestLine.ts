@@ -3,10 +3,10 @@ import type { Lines } from "../../marks/lines";
 import { opacityOf, type Painting, scalesOf } from "../shared/canvas";
 import type { Edge } from "../shared/weights";
 
-/** How far from a line the pointer still means it, CSS pixels. */
+/** Maximum distance at which the pointer hits a line, in CSS pixels. */
 const TOLERANCE = 6;
 
-/** The line at a point: the most opaque of those that pass within a few pixels; null where there is none. Pure. */
+/** The line at a point: the most opaque one within a few pixels, or null. Pure. */
 export function nearestLine(lines: Lines, now: Painting, across: number, along: number): Edge | null {
   const { layout, scale } = now;
   const scales = scalesOf(now);

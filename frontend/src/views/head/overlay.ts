@@ -1,4 +1,4 @@
-/** What lies over the picture of all lines: the token pointed at, its targets' shading and numbers, its lines. */
+/** The layer above the image of all lines: the current token, its lines, and the shading and numbers of its targets. */
 
 import { Density } from "../../marks/density";
 import { shortWeight } from "../../marks/format";
@@ -10,7 +10,7 @@ import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLay
 import type { Edge } from "../shared/weights";
 import { bundleLines } from "./bundleLines";
 
-/** Colors of the page that a canvas cannot inherit. */
+/** Theme colors of the page, for canvases. */
 export interface Theme {
   readonly dark: boolean;
   readonly ink: string;
@@ -20,7 +20,7 @@ export interface Theme {
   readonly font: string;
 }
 
-/** The weights drawn between a place and the tokens opposite, for each head. */
+/** The weights between a place and the tokens opposite, for each head. */
 export interface Shading {
   readonly place: Place;
   readonly stripes: readonly { readonly head: number; readonly weights: Float32Array }[];
@@ -33,14 +33,14 @@ export interface Overlay {
   readonly hovered: Place | null;
   readonly shading: Shading | null;
   readonly lines: Lines;
-  /** The line that is read or selected. */
+  /** The line under the pointer, or the selected one. */
   readonly edge: Edge | null;
 }
 
-/** Lines that are quicker stroked one by one than as a density. */
+/** The most lines that are faster to stroke individually than as a density. */
 const MOST_STROKES = 250;
 
-/** Width at the outer end of a token's cell that a number takes. */
+/** Width of a number at the outer end of a token's cell. */
 const NUMBER_ROOM = 40;
 
 export function readTheme(element: Element, dark: boolean): Theme {
@@ -75,7 +75,7 @@ export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
   }
 }
 
-/** The context of a canvas of the window's size, cleared; its coordinates are across and along. */
+/** The cleared context of a canvas of the window's size; its coordinates are across and along. */
 function opened(canvas: HTMLCanvasElement, layout: TokenLayout, family: string): CanvasRenderingContext2D {
   const ratio = pixelRatio();
   const turned = layout.cells !== undefined;
@@ -85,7 +85,7 @@ function opened(canvas: HTMLCanvasElement, layout: TokenLayout, family: string):
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = Math.max(1, width);
     canvas.height = Math.max(1, height);
-    // Kept as long as the size: a font that is set anew makes the page lay itself out.
+    // Set only when the size changes, because setting a font forces a layout.
     context.font = `12px ${family}`;
   }
   orient(context, turned, ratio);
@@ -93,13 +93,13 @@ function opened(canvas: HTMLCanvasElement, layout: TokenLayout, family: string):
   return context;
 }
 
-/** Makes x run across and y along; in a turned view these are the screen's y and x. */
+/** Makes x run across and y along the tokens; in a turned view these are the screen's y and x. */
 export function orient(context: CanvasRenderingContext2D, turned: boolean, ratio: number): void {
   if (turned) context.setTransform(0, ratio, ratio, 0, 0, 0);
   else context.setTransform(ratio, 0, 0, ratio, 0, 0);
 }
 
-/** Kept: there is one to fill with every move of the pointer. */
+/** Reused, because it is filled on every pointer move. */
 let density: Density | null = null;
 
 function rasterize(
@@ -150,14 +150,14 @@ function highlight(
   context.fill();
 }
 
-/** Shades the tokens opposite, one stripe for each head, as opaque as its weight. */
+/** Shades the tokens opposite, with a stripe per head and the weight as opacity. */
 function shade(context: CanvasRenderingContext2D, { place, stripes }: Shading, painting: Painting): void {
   const { layout, scroll, scale, dark } = painting;
   const side = opposite(place.side);
   const turned = layout.cells !== undefined;
   const rows = stripes[0]?.weights.length ?? 0;
   const [first, last] = visibleRows(layout, scroll, rows, 0, side);
-  // One head fills the whole cell; of several, the stripes leave room for the number at the outer end.
+  // A single head fills the whole cell. With several, the stripes leave room for the number at the outer end.
   const room = stripes.length > 1 ? (turned ? 16 : NUMBER_ROOM) : 0;
   const stripe = (layout.column - room) / Math.max(1, stripes.length);
   for (let other = first; other < last; other++) {
@@ -176,13 +176,13 @@ function shade(context: CanvasRenderingContext2D, { place, stripes }: Shading, p
   }
 }
 
-/** Radii of the stripes of a cell: only its own corners are round. */
+/** Corner radii of the stripes of a cell: only the outer corners are round. */
 function corners(at: number, count: number): number[] {
   const [begin, end] = [at === 0 ? 6 : 0, at === count - 1 ? 6 : 0];
   return [begin, end, end, begin];
 }
 
-/** The largest weight over the heads beside each token opposite. */
+/** Writes the largest weight over the heads beside each token opposite. */
 function writeNumbers(
   context: CanvasRenderingContext2D,
   { place, stripes }: Shading,
@@ -212,7 +212,7 @@ function writeNumbers(
   orient(context, turned, ratio);
 }
 
-/** How many lines lead to tokens before and after the window, and what they weigh together. */
+/** Writes how many lines lead to tokens before and after the window, and their total weight. */
 function writeHints(
   context: CanvasRenderingContext2D,
   { place, stripes }: Shading,
@@ -254,7 +254,7 @@ function writeHints(
     const mass = place.side === "query" && share >= 0.005 ? `, ${shortWeight(share)}` : "";
     const text = `${arrow} ${lines}${mass}`;
     const wide = context.measureText(text).width + 16;
-    // Among the lines, beside the tokens: those are written above this canvas.
+    // Placed among the lines, not on the tokens, which are above this canvas.
     const beside = side === "key" ? layout.lineX1 - wide / 2 : layout.lineX0 + wide / 2;
     const x = turned ? (atStart ? wide / 2 : layout.height - wide / 2) : beside;
     const across = side === "key" ? layout.lineX1 - 12 : layout.lineX0 + 12;

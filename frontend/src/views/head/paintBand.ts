@@ -3,7 +3,7 @@ import { context2d, scalesOf } from "../shared/canvas";
 import type { Band } from "./band";
 import { orient } from "./overlay";
 
-/** Puts a band into its canvas: the pixels that were drawn elsewhere, or the lines one by one. */
+/** Paints a band onto its canvas: pixels from the worker, or individual lines. */
 export function paintBand(canvas: HTMLCanvasElement, { request, lines, pixels, width, height }: Band): void {
   canvas.width = width;
   canvas.height = height;

@@ -1,4 +1,4 @@
-/** Where attention goes over the whole input, in a strip a few pixels wide. */
+/** Paints where attention goes over the whole input, in a narrow strip. */
 
 import type { HeadSummary } from "../../compute/headSummary";
 import { css, headColor } from "../../marks/palette";
@@ -15,7 +15,7 @@ export interface MinimapScene {
   readonly theme: Theme;
 }
 
-/** How much attention drawn each key receives; of a token that is read, what the tokens opposite have to do with it. */
+/** The drawn attention that each key receives, or, for the current token, its weights with the tokens opposite. */
 export function paintMinimap(canvas: HTMLCanvasElement, scene: MinimapScene): void {
   const { layout, summaries, shading, pins, theme } = scene;
   const ratio = pixelRatio();
@@ -43,7 +43,7 @@ export function paintMinimap(canvas: HTMLCanvasElement, scene: MinimapScene): vo
       most = Math.max(most, value);
     }
     if (most === 0) return;
-    // Of a short input a bar is nearly as thick as its token is long.
+    // For a short input, a bar is nearly as thick as its token is long.
     const thick = Math.max(1, pixel, (0.6 * along) / Math.max(1, count));
     context.fillStyle = css(color, 0.9);
     for (let bin = 0; bin < bins; bin++) {

@@ -1,4 +1,4 @@
-/** Which lines of a field the head view draws. Pure. */
+/** Selects the lines that the head view draws. Pure. */
 
 import { cutoffOf, type RowRules } from "../../compute/headSummary";
 import type { LayerField } from "../../compute/layerField";
@@ -6,21 +6,21 @@ import { LineList } from "../../marks/lines";
 import type { Place } from "../../state/state";
 import { weightsAt } from "../shared/weights";
 
-/** Lines that one picture holds at most; above it the lightest are left out, and the legend says so. */
+/** The most lines in one image. Beyond that, the lines with the smallest weights are dropped, and the legend says so. */
 const MOST_LINES = 60_000;
 
 export interface SelectedLines {
   readonly lines: LineList;
-  /** The heaviest weight left out because there were too many lines. */
+  /** The largest weight dropped because there were too many lines. */
   readonly threshold: number;
-  /** False while some arriving lines are not known yet. */
+  /** False while some lines from off-screen queries are unknown. */
   readonly complete: boolean;
 }
 
-/** The lightest weight drawn of each row of a head, where all rows were looked at; null before. */
+/** The smallest weight drawn in each row of a head; null until all rows are summarized. */
 export type Cutoffs = (head: number) => Float32Array | null;
 
-/** Every line with an end among some tokens. Where the rows' cutoffs are not known yet, arriving lines are left out. */
+/** All lines with an end among some tokens. Lines from off-screen queries are omitted until the row cutoffs are known. */
 export function linesAmong(
   field: LayerField,
   heads: readonly number[],
@@ -51,7 +51,7 @@ export function linesAmong(
         break;
       }
       for (let query = 0; query < column.length; query++) {
-        // Lines of these queries are there already.
+        // Lines of these queries have already been added.
         if (query >= firstQuery && query < lastQuery) continue;
         if (column[query] >= bounds[query] && rules.queries[query] === 1)
           list.add(head, query, key, column[query]);
@@ -62,7 +62,7 @@ export function linesAmong(
   return { lines, threshold, complete };
 }
 
-/** The weights drawn between a place and each token of the other side, 0 where none is; null while not known. */
+/** The weights drawn between a place and each token of the other side, 0 if not drawn; null until known. */
 export function drawnAt(
   field: LayerField,
   head: number,
@@ -82,7 +82,7 @@ export function drawnAt(
   );
 }
 
-/** The lines that leave or reach some places. */
+/** The lines from or to some places. */
 export function linesAt(
   field: LayerField,
   heads: readonly number[],

@@ -1,4 +1,4 @@
-/** How tokens stand beside each other in a turned view. */
+/** Layout of tokens in rows. */
 
 import { face } from "../../marks/format";
 import type { Token } from "../../wire/messages";
@@ -8,7 +8,7 @@ const LETTER = /\p{L}/u;
 const FONT = '14px system-ui, "Segoe UI", "Helvetica Neue", sans-serif';
 const CELL = { least: 30, most: 180, padding: 14 };
 
-/** Whether most tokens that have letters are written from right to left. */
+/** Whether most tokens with letters are right-to-left. */
 export function mostlyRightToLeft(tokens: readonly Token[]): boolean {
   let balance = 0;
   for (const { text, raw, special } of tokens) {
@@ -22,7 +22,7 @@ export function mostlyRightToLeft(tokens: readonly Token[]): boolean {
 const measured = new Map<string, number>();
 let ruler: CanvasRenderingContext2D | null | undefined;
 
-/** How wide each token's cell is, CSS pixels. */
+/** Width of each token's cell, in CSS pixels. */
 export function wordWidths(tokens: readonly Token[]): Float64Array {
   return Float64Array.from(tokens, (token) => {
     const { before, text } = face(token);

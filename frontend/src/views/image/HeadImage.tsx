@@ -24,15 +24,15 @@ export interface HeadImageProps {
   readonly patches: readonly Patch[];
   readonly field: LayerField;
   readonly version: number;
-  /** The token whose attention lights the picture. */
+  /** The token whose attention is shown on the image. */
   readonly place: Place;
   readonly pins: readonly Place[];
   readonly focus: Focus | null;
   readonly scale: Scale;
   readonly dark: boolean;
-  /** CSS pixels. */
+  /** Width in CSS pixels. */
   readonly width: number;
-  /** What stands for the rest of the input in the caption. */
+  /** The name of the rest of the input in the caption. */
   readonly rest: string | null;
   readonly onFocus: (focus: Focus | null) => void;
   readonly onToken: (index: number) => void;
@@ -40,11 +40,11 @@ export interface HeadImageProps {
   readonly onIsolate: () => void;
 }
 
-/** What a caption takes beside the words about the rest, and one of their letters, CSS pixels: narrower ones leave them out. */
+/** Width of a caption without the text about the rest, and of one letter, in CSS pixels. Narrow captions omit that text. */
 const CAPTION = 84;
 const LETTER = 7;
 
-/** What one head looks at in one picture, from the selected token. */
+/** The attention of one head from the selected token to the patches of an image. */
 export function HeadImage(props: HeadImageProps) {
   let canvas!: HTMLCanvasElement;
   const scale = () => props.width / props.bitmap.width;
@@ -129,8 +129,8 @@ export function HeadImage(props: HeadImageProps) {
   const outside = () => {
     const now = weights();
     if (now === null || props.rest === null) return "";
-    const said = `${props.rest} ${percent(Math.max(0, 1 - shareOf(props.patches, now)))}`;
-    return props.width < CAPTION + LETTER * said.length ? "" : said;
+    const text = `${props.rest} ${percent(Math.max(0, 1 - shareOf(props.patches, now)))}`;
+    return props.width < CAPTION + LETTER * text.length ? "" : text;
   };
   const name = () => `${props.layer}.${props.head}`;
 
@@ -141,7 +141,7 @@ export function HeadImage(props: HeadImageProps) {
         role="application"
         tabindex="0"
         aria-roledescription="patch grid"
-        aria-label={`Picture, head ${name()}: arrow keys go from patch to patch, Enter pins one`}
+        aria-label={`Image, head ${name()}. Arrow keys move between patches; Enter pins a patch.`}
         data-testid={`picture-${props.head}`}
         style={{ height: `${height()}px` }}
         on:pointermove={follow}
@@ -157,17 +157,17 @@ export function HeadImage(props: HeadImageProps) {
       <figcaption class="num">
         <button
           type="button"
-          title={`Show head ${name()} alone, or all heads`}
+          title={`Show only head ${name()}, or all heads again`}
           style={{ "--head": css(headColor(props.head, props.dark)) }}
           on:click={props.onIsolate}
         >
           {name()}
         </button>
-        <span class="peak" title="The weight of the brightest patch">
+        <span class="peak" title="Largest weight on any patch">
           {most() > 0 ? (most() < 0.0995 ? most().toFixed(3) : most().toFixed(2)) : ""}
         </span>
         <span class="space" />
-        <span class="rest" title={`Attention on ${props.rest ?? "other tokens"}`}>
+        <span class="rest" title={`Attention to ${props.rest ?? "other tokens"}`}>
           {outside()}
         </span>
       </figcaption>

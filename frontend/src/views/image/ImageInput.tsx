@@ -7,25 +7,25 @@ export interface ImageFile {
 
 export interface ImageInputProps {
   readonly image: ImageFile | null;
-  /** Whether a picture is all that the model reads. */
+  /** Whether the model accepts images only. */
   readonly alone: boolean;
-  /** Bytes of a file at most. */
+  /** Maximum file size in bytes. */
   readonly most: number;
   readonly onImage: (image: ImageFile | null) => void;
   readonly onFailure: (sentence: string) => void;
 }
 
-/** A picture chosen, dropped anywhere on the page, or pasted; small beside the prompt once it is there. */
+/** Takes an image that is chosen, dropped anywhere on the page, or pasted, and shows a preview. */
 export function ImageInput(props: ImageInputProps) {
   let file!: HTMLInputElement;
   let root!: HTMLDivElement;
-  const take = async (given: File | null | undefined): Promise<void> => {
-    if (given == null) return;
-    if (given.size > props.most) {
+  const take = async (chosen: File | null | undefined): Promise<void> => {
+    if (chosen == null) return;
+    if (chosen.size > props.most) {
       const most = Math.floor(props.most / 2 ** 20);
-      return props.onFailure(`The picture is larger than ${most} MB; make it smaller and choose it again.`);
+      return props.onFailure(`The image is larger than ${most} MB. Choose a smaller file.`);
     }
-    props.onImage({ name: given.name, bytes: new Uint8Array(await given.arrayBuffer()) });
+    props.onImage({ name: chosen.name, bytes: new Uint8Array(await chosen.arrayBuffer()) });
   };
   const imageIn = (files: FileList | undefined): File | undefined =>
     [...(files ?? [])].find(({ type }) => type.startsWith("image/"));
@@ -61,7 +61,7 @@ export function ImageInput(props: ImageInputProps) {
         type="file"
         hidden
         accept="image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff"
-        aria-label="Picture"
+        aria-label="Image"
         data-testid="image-file"
         on:change={() => {
           void take(file.files?.[0]);
@@ -72,10 +72,10 @@ export function ImageInput(props: ImageInputProps) {
         type="button"
         class="second"
         data-testid="image"
-        title="Choose a picture, drop one here, or paste one"
+        title="Choose an image, or drop or paste one"
         on:click={() => file.click()}
       >
-        <Show when={props.image} fallback={props.alone ? "Choose a picture" : "Picture"}>
+        <Show when={props.image} fallback={props.alone ? "Choose an image" : "Image"}>
           {(one) => <Preview bytes={one().bytes} name={one().name} />}
         </Show>
       </button>
@@ -83,8 +83,8 @@ export function ImageInput(props: ImageInputProps) {
         <button
           type="button"
           class="second"
-          aria-label="Take the picture away"
-          title="Take the picture away"
+          aria-label="Remove the image"
+          title="Remove the image"
           on:click={() => props.onImage(null)}
         >
           ×
@@ -96,7 +96,7 @@ export function ImageInput(props: ImageInputProps) {
 
 const SIZE = 22;
 
-/** A picture as small as a button. */
+/** A preview small enough for a button. */
 function Preview(props: { readonly bytes: Uint8Array; readonly name: string }) {
   let canvas!: HTMLCanvasElement;
   createEffect(() => {
@@ -108,14 +108,14 @@ function Preview(props: { readonly bytes: Uint8Array; readonly name: string }) {
         canvas.height = Math.max(1, Math.round(2 * bitmap.height * scale));
         canvas.getContext("2d")?.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
       },
-      // What the browser cannot draw, the session may still open, or says why not.
+      // The host may be able to open an image that the browser cannot draw; if not, it reports why.
       () => canvas.remove(),
     );
   });
   return (
     <span class="preview">
       <canvas ref={canvas} width="1" height="1" aria-hidden="true" />
-      <span>{props.name || "picture"}</span>
+      <span>{props.name || "image"}</span>
     </span>
   );
 }

@@ -18,11 +18,11 @@ export interface ImageViewProps {
   readonly dark: boolean;
   readonly focus: Focus | null;
   readonly onFocus: (focus: Focus | null) => void;
-  /** Brings a token into sight elsewhere. */
+  /** Scrolls to a token in other views. */
   readonly onReveal: (place: Place) => void;
 }
 
-/** Pictures beside each other at most; more heads than that are told, not drawn. */
+/** The most images side by side. Further heads are only counted in a note. */
 const MOST = 12;
 const GAP = 10;
 const CAPTION = 22;
@@ -31,16 +31,16 @@ const CHIPS = 8;
 
 const CHOICES: readonly (readonly [Pictures, string])[] = [
   ["both", "Both"],
-  ["alone", "Picture"],
+  ["alone", "Image"],
   ["hidden", "Lines"],
 ];
 
-/** Whether an input has pictures whose patches are among the tokens of a stack. */
+/** Whether the tokens of a stack include image patches. */
 export function hasPatches(shown: Shown): boolean {
   return shown.keys.some((token) => token.box != null) || shown.queries.some((token) => token.box != null);
 }
 
-/** The input's picture, lit by what each head on show looks at from the selected token. */
+/** The input image once per shown head, with the patches that the selected token attends to highlighted. */
 export function ImageView(props: ImageViewProps) {
   const { session } = props;
   const state = session.state;
@@ -81,11 +81,11 @@ export function ImageView(props: ImageViewProps) {
   const specials = createMemo(() =>
     props.shown.queries.flatMap((token, index) => (token.special ? [index] : [])).slice(0, CHIPS),
   );
-  /** What takes up attention beside the picture. */
+  /** The name of the tokens outside the image; null if there are none. */
   const rest = createMemo(() => {
     const others = props.shown.keys.filter((token) => token.box == null || (token.image ?? 0) !== image());
     if (others.length === 0) return null;
-    return others.length === 1 ? face(others[0]).text : "elsewhere";
+    return others.length === 1 ? face(others[0]).text : "other tokens";
   });
   const isPinned = (index: number) => state().pins.some((pin) => pin.side === "query" && pin.index === index);
   const token = (index: number): void => session.dispatch({ type: "token", token: { side: "query", index } });
@@ -114,12 +114,12 @@ export function ImageView(props: ImageViewProps) {
     <section
       class="picture-view"
       classList={{ alone: choice() === "alone", hidden: choice() === "hidden" }}
-      aria-label="Attention on the picture"
+      aria-label="Attention on the image"
       data-testid="picture-view"
     >
       <div class="picture-bar">
         <SegmentedControl
-          label="Picture and lines"
+          label="Image and lines"
           options={CHOICES}
           value={choice()}
           onChange={(pictures) => session.dispatch({ type: "view", view: { pictures } })}
@@ -142,7 +142,7 @@ export function ImageView(props: ImageViewProps) {
             )}
           </For>
           <Show when={images().length > 1}>
-            <span class="images" role="group" aria-label="Pictures">
+            <span class="images" role="group" aria-label="Images">
               <For each={images()}>
                 {(one) => (
                   <button
@@ -199,10 +199,10 @@ export function ImageView(props: ImageViewProps) {
             {subject().way} <b>{subject().name}</b>
           </span>
           <span class="space" />
-          <span title="The number below a picture is the weight of its brightest patch; colors are shares of it">
-            number: brightest patch
+          <span title="The number below an image is the largest weight on any patch. Colors show weights relative to it.">
+            number: largest patch weight
             {state().view.scale === "linear" ? "" : `, ${SCALE_TITLES[state().view.scale]} scale`}
-            {more() > 0 ? ` · ${more()} more heads are on` : ""}
+            {more() > 0 ? ` · ${more()} more heads selected` : ""}
           </span>
         </p>
       </Show>

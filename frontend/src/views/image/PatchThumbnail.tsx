@@ -3,7 +3,7 @@ import type { Token } from "../../wire/messages";
 import { pixelRatio } from "../shared/canvas";
 import type { Bitmap } from "./bitmaps";
 
-/** What a patch shows, small, beside its name. */
+/** A thumbnail of a patch, beside its name. */
 export function PatchThumbnail(props: {
   readonly token: Token;
   readonly bitmap: Bitmap | null;

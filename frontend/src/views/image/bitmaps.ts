@@ -1,4 +1,4 @@
-/** Pictures of a trace, decoded once: no address is made of them, so that the strictest policy of a page allows it. */
+/** Images of a trace, decoded once, without object URLs, so that it works under the strictest content security policy. */
 
 import { type Accessor, createSignal } from "solid-js";
 import type { TraceMessage } from "../../wire/messages";
@@ -13,7 +13,7 @@ export interface Bitmap {
 
 const known = new WeakMap<Uint8Array, Accessor<Bitmap | null>>();
 
-/** A picture of a trace; null while it is being decoded, or where there is none. */
+/** An image of a trace; null while it is being decoded, or if there is none. */
 export function bitmapOf(trace: TraceMessage | null, image: number): Bitmap | null {
   const bytes = trace?.tensors.get(`image_${image}`)?.data;
   if (!(bytes instanceof Uint8Array)) return null;

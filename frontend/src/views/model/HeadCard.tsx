@@ -6,9 +6,9 @@ export interface HeadCardProps {
   readonly reading: HeadReadout;
   readonly facts: readonly HeadFact[];
   readonly chosen: string | null;
-  /** Whether the sinks are left out. */
+  /** Whether attention sinks are excluded. */
   readonly offSink: boolean;
-  /** The upper right corner of the head, from that of the panel, and how much room there is at the panel's right. */
+  /** The upper right corner of the head, relative to the panel, and the space available to the right. */
   readonly spot: { readonly x: number; readonly y: number };
   readonly room: { readonly width: number; readonly height: number };
 }
@@ -16,7 +16,7 @@ export interface HeadCardProps {
 /** As in model.css. */
 const WIDE = 292;
 
-/** What is known of the head under the pointer, beside it. The readout and the grid say the same aloud. */
+/** Shows the measures of the head under the pointer. Hidden from screen readers, which get the readout and the grid. */
 export function HeadCard(props: HeadCardProps) {
   const tall = () => 44 + 21 * props.facts.length;
   const left = () => Math.max(4, Math.min(props.spot.x + 12, props.room.width - WIDE - 4));
@@ -32,7 +32,7 @@ export function HeadCard(props: HeadCardProps) {
         Head {props.reading.layer}.{props.reading.head}
       </b>
       <Show when={props.offSink}>
-        <span class="quiet"> without sinks</span>
+        <span class="quiet"> excluding sinks</span>
       </Show>
       <Show when={props.reading.largest}>
         {(largest) => (

@@ -14,7 +14,7 @@ export interface MarginsProps {
   readonly pointed: CellPlace | null;
 }
 
-/** The tokens beside a matrix, as far as they are in sight: queries at the left, keys above. */
+/** The visible tokens beside a matrix: queries on the left, keys above. */
 export function MatrixMargins(props: MarginsProps) {
   const rows = createMemo(() => {
     const { rect, part, cellHeight } = props.frame;
@@ -24,7 +24,7 @@ export function MatrixMargins(props: MarginsProps) {
     const { rect, part, cellWidth } = props.frame;
     return marginLabels(part.keys, rect.x, cellWidth, props.filling.left, props.grid.width);
   });
-  /** Words stand upright where columns are narrower than they are long. */
+  /** Words are rotated if they are longer than the columns are wide. */
   const level = () => columns()[0]?.kind !== "token" || props.frame.cellWidth >= props.filling.left - 8;
   const text = (tokens: readonly Token[], index: number, kind: "token" | "position") =>
     kind === "token" && tokens[index] !== undefined ? word(tokens[index]) : String(index);

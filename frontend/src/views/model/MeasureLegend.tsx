@@ -14,7 +14,7 @@ export interface MeasureLegendProps {
 const BINS = 36;
 const STEPS = 200;
 
-/** How the values are spread over the heads, in the colors of the tint, with the bounds of what is shown. */
+/** A histogram of the values over the heads, in tint colors, with range sliders to filter heads. */
 export function MeasureLegend(props: MeasureLegendProps) {
   const view = () => props.session.state().view;
   const bounds = () => props.measure.bounds ?? ([0, 1] as const);
@@ -50,7 +50,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
           <bdi>{props.measure.title}</bdi>
         </b>
         <span class="quiet">
-          {[props.measure.unit, view().measured === "off-sink" ? "without sinks" : ""]
+          {[props.measure.unit, view().measured === "off-sink" ? "excluding sinks" : ""]
             .filter(Boolean)
             .join(" · ")}
         </span>
@@ -60,7 +60,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
             {props.count.inside} of {props.count.all} heads
           </span>
           <button type="button" class="ghost small" on:click={() => set(0, STEPS)}>
-            all
+            show all
           </button>
         </Show>
       </div>
@@ -68,7 +68,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
         when={props.measure.bounds !== null}
         fallback={
           <p class="quiet">
-            Not defined for this input{view().measured === "off-sink" ? " without its sinks" : ""}.
+            Undefined for this input{view().measured === "off-sink" ? " without attention sinks" : ""}.
           </p>
         }
       >
@@ -98,7 +98,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
           </div>
           <input
             type="range"
-            aria-label={`Least ${props.measure.title}`}
+            aria-label={`Minimum ${props.measure.title}`}
             aria-valuetext={valueText(atStep(low()))}
             data-testid="range-least"
             min="0"
@@ -108,7 +108,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
           />
           <input
             type="range"
-            aria-label={`Most ${props.measure.title}`}
+            aria-label={`Maximum ${props.measure.title}`}
             aria-valuetext={valueText(atStep(high()))}
             data-testid="range-most"
             min="0"
@@ -121,7 +121,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
           <span>{valueText(view().range[0] ?? bounds()[0])}</span>
           <span class="space" />
           <Show when={undefinedHeads() > 0}>
-            <span>hatched: {undefinedHeads()} not defined</span>
+            <span>▨ {undefinedHeads()} undefined</span>
             <span class="space" />
           </Show>
           <span>{valueText(view().range[1] ?? bounds()[1])}</span>

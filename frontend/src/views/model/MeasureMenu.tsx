@@ -6,30 +6,30 @@ import { Popover } from "../shared/Popover";
 import { SegmentedControl } from "../shared/SegmentedControl";
 
 const SORTS: readonly (readonly [ViewSettings["sort"], string])[] = [
-  ["none", "as built"],
+  ["none", "model order"],
   ["heads", "heads"],
   ["layers", "layers"],
-  ["ranking", "ranking"],
+  ["ranking", "by rank"],
 ];
 
 const SORT_TIPS: Readonly<Record<ViewSettings["sort"], string>> = {
-  none: "Heads stand where the model has them.",
-  heads: "Heads within each layer, the largest value first.",
-  layers: "Layers by the mean of their heads, the largest first.",
-  ranking: "All heads as one list, the largest value first.",
+  none: "Layers and heads are in the order of the model.",
+  heads: "Heads are sorted within each layer, largest value first.",
+  layers: "Layers are sorted by the mean over their heads, largest first.",
+  ranking: "All heads are in one list, largest value first.",
 };
 
 export interface MeasureMenuProps {
   readonly session: Session;
   readonly measures: readonly Measure[];
-  /** Those that are not defined for this input. */
+  /** The measures that are undefined for this input. */
   readonly missing: readonly Measure[];
-  /** The pinned edge as a measure; null where none is pinned. */
+  /** The pinned edge as a measure; null if no edge is pinned. */
   readonly edge: Measure | null;
   readonly chosen: Measure | null;
 }
 
-/** What heads are tinted, sorted and filtered by. */
+/** Selects the measure by which heads are tinted, sorted and filtered. */
 export function MeasureMenu(props: MeasureMenuProps) {
   const [pointed, setPointed] = createSignal<Measure | null>(null);
   const view = () => props.session.state().view;
@@ -41,7 +41,11 @@ export function MeasureMenu(props: MeasureMenuProps) {
       range: [null, null],
       ...(measure === null ? { sort: "none" as const } : {}),
     });
-  const told = () => pointed() ?? props.chosen;
+  const described = () => pointed() ?? props.chosen;
+  const hint = () =>
+    props.measures.length + props.missing.length === 0
+      ? "The measures are still loading."
+      : "Choose a measure to tint, sort, or filter the heads.";
   return (
     <Popover
       kind="dialog"
@@ -86,15 +90,13 @@ export function MeasureMenu(props: MeasureMenuProps) {
           </div>
           <Show when={props.missing.length > 0}>
             <p class="quiet tip-missing">
-              Not defined for this input: {props.missing.map(({ title }) => title).join(", ")}.
+              Undefined for this input: {props.missing.map(({ title }) => title).join(", ")}.
             </p>
           </Show>
-          <p class="quiet tip">
-            {told()?.sentence ?? "A number for each head: tint the heads by it, put them in order."}
-          </p>
+          <p class="quiet tip">{described()?.sentence ?? hint()}</p>
           <Show when={props.chosen !== null}>
             <div class="settings">
-              <span class="quiet">Order</span>
+              <span class="quiet wide">Order</span>
               <SegmentedControl
                 label="Order"
                 options={SORTS}
@@ -109,7 +111,7 @@ export function MeasureMenu(props: MeasureMenuProps) {
                   checked={view().tint === "on"}
                   on:change={(event) => set({ tint: event.currentTarget.checked ? "on" : "off" })}
                 />
-                tint the heads
+                Tint the heads
               </label>
               <label class="wide check">
                 <input
@@ -120,7 +122,7 @@ export function MeasureMenu(props: MeasureMenuProps) {
                     set({ measured: event.currentTarget.checked ? "off-sink" : "all", range: [null, null] })
                   }
                 />
-                without the sinks, the rest brought back to 1
+                Exclude attention sinks and renormalize
               </label>
             </div>
           </Show>

@@ -10,7 +10,7 @@ import { MatrixMargins } from "./MatrixMargins";
 import { cellAt, type HeadCell } from "./matrixFrame";
 import { GridPainter } from "./painter";
 
-/** A thumbnail for each head: rows are layers, columns heads. One thing to focus, in which arrows move from head to head. */
+/** A grid of thumbnails with layers as rows and heads as columns. It is one tab stop; arrow keys move between heads. */
 export function ModelGrid(props: ModelGridProps) {
   let stage!: HTMLDivElement;
   let thumbnails!: HTMLCanvasElement;
@@ -22,7 +22,7 @@ export function ModelGrid(props: ModelGridProps) {
   const [dragging, setDragging] = createSignal(false);
   const [inside, setInside] = createSignal<"keyboard" | "pointer" | null>(null);
   const [at, setAt] = createSignal<HeadPlace | null>(null);
-  /** Whether the keyboard just came to a head: then it is told about as if it were pointed at. */
+  /** Whether the keyboard just moved to a head, which then counts as pointed at. */
   const [arrived, setArrived] = createSignal(false);
 
   const layout = createGridLayout(props, size);
@@ -30,7 +30,7 @@ export function ModelGrid(props: ModelGridProps) {
   const slots = () => placement().lines.flat();
   const exists = (place: HeadPlace) => placement().of(place) !== null;
 
-  /** Where the keyboard is: where it was last, else on what is selected. */
+  /** The head with keyboard focus: the last focused one, or else the selected one. */
   const active = createMemo<HeadPlace>(() => {
     const now = at();
     if (now !== null && exists(now)) return now;
@@ -48,13 +48,13 @@ export function ModelGrid(props: ModelGridProps) {
   createEffect(
     on(
       [hovered, focused, arrived],
-      ([over, focus, told]) => {
+      ([over, focus, moved]) => {
         const place = over ?? focus;
         const slot = place === null ? null : placement().of(place);
         const rect = slot === null ? null : rectOf(grid(), view(), slot);
         const box = stage.getBoundingClientRect();
         const spot = rect === null ? null : { x: box.x + rect.x + rect.width, y: box.y + rect.y };
-        props.onOver(place, frame() === null && (over !== null || told) ? spot : null);
+        props.onOver(place, frame() === null && (over !== null || moved) ? spot : null);
       },
       { defer: true },
     ),
@@ -63,13 +63,13 @@ export function ModelGrid(props: ModelGridProps) {
   createEffect(on(matrixPlace, (now) => props.onMatrix(now)));
   createEffect(on(cell, (now) => props.onCell(now), { defer: true }));
   createEffect(() => {
-    // A cell is pointed at as long as its head is the matrix on show.
+    // A cell stays under the pointer as long as its head is shown as a matrix.
     const now = cell();
     const shown = frame()?.slot;
     if (now !== null && (shown?.layer !== now.layer || shown.head !== now.head)) setCell(null);
   });
 
-  /** Beside a matrix its neighbors step back. */
+  /** Heads next to a matrix are dimmed. */
   const within = createMemo(() => {
     const now = matrixPlace();
     return now === null ? props.within : (place: HeadPlace) => same(place, now);

@@ -30,16 +30,16 @@ export interface ModelPanelProps {
   readonly wide: boolean;
   readonly over: HeadPlace | null;
   readonly onOver: (place: HeadPlace | null) => void;
-  /** What the readout should say of the head pointed at. */
+  /** Sets the readout for the head under the pointer. */
   readonly onReadout: (reading: HeadReadout | null) => void;
-  /** The cell of a matrix that is pointed at. */
+  /** Sets the matrix cell under the pointer. */
   readonly onCell: (cell: { readonly field: LayerField; readonly edge: Edge } | null) => void;
   readonly onEnter: () => void;
-  /** What can be taken away of the panel: a menu in its bar. */
+  /** The export menu in the panel's bar. */
   readonly exportMenu: JSX.Element;
 }
 
-/** All heads of the model at a glance, and the way to each of them and into its weights. */
+/** The model view: all heads at a glance, with zoom down to single weights. */
 export function ModelPanel(props: ModelPanelProps) {
   const { session } = props;
   const state = session.state;
@@ -82,7 +82,7 @@ export function ModelPanel(props: ModelPanelProps) {
     return `${from} to ${to}: ${weightText(read.weight, decimals(field.error))}, ${rankWords(read)}`;
   };
 
-  /** What was pinned before the last click on a cell: a second click takes the first back. */
+  /** The pins before the last click on a cell. A second click restores them. */
   let before: Pick<AppState, "pins" | "selection" | "frame"> | null = null;
   const chooseEdge = ({ layer, head, query, key }: HeadCell): void => {
     const { pins, selection, frame } = state();
@@ -101,16 +101,19 @@ export function ModelPanel(props: ModelPanelProps) {
   };
 
   const pooled = () => layers().values().next().value?.pooled ?? [1, 1];
-  /** Whether weights are drawn on the grounds of a tint, in one ink. */
+  /** Whether weights are drawn in one color on tinted backgrounds. */
   const tinted = () => matrix() === null && measure() !== null && state().view.tint === "on";
   const notes = () => {
     void version();
     const now = matrix();
-    const to = now === null ? "each head to its own largest" : `head ${now.layer}.${now.head} to its largest`;
-    const parts = [`${SCALE_TITLES[state().view.scale]} weight, ${to}`];
+    const what = now === null ? "each thumbnail" : `head ${now.layer}.${now.head}`;
+    const parts = [
+      `${SCALE_TITLES[state().view.scale]} scale`,
+      `${what} scaled to ${now === null ? "its own" : "its"} maximum`,
+    ];
     if (rules().sinks.size > 0) {
-      const treated = rules().sinksHidden ? " (hidden)" : drawn() === "lines" ? " (faint)" : "";
-      parts[0] += ` off the ${model.sinkName()}${treated}`;
+      const look = rules().sinksHidden ? " (hidden)" : drawn() === "lines" ? " (faint)" : "";
+      parts[1] += ` without the ${model.sinkName()}${look}`;
     }
     const { filter } = rules();
     if (filter !== "all") parts.push(`only ${filter[0]} → ${filter[1]}`);
@@ -122,10 +125,10 @@ export function ModelPanel(props: ModelPanelProps) {
   };
   const arrival = () => {
     const now = model.overview();
-    if (!session.hello()?.can.includes("overview")) return "This host sends no thumbnails.";
-    if (now?.arrival === "broken") return "The thumbnails did not all arrive.";
+    if (!session.hello()?.can.includes("overview")) return "No thumbnails are available.";
+    if (now?.arrival === "broken") return "Some thumbnails could not be loaded.";
     const all = heads().filter((count) => count > 0).length;
-    return now?.arrival === "whole" ? "" : `${now?.layers.size ?? 0} of ${all} layers`;
+    return now?.arrival === "whole" ? "" : `${now?.layers.size ?? 0} of ${all} layers loaded`;
   };
   const edgeAs = createMemo(() => {
     const edge = model.edge();
@@ -251,7 +254,7 @@ export function ModelPanel(props: ModelPanelProps) {
   );
 }
 
-/** The legend's ramp, from no weight to the head's largest. */
+/** The color ramp of the legend, from 0 to the head's largest weight. */
 function ramp(
   canvas: HTMLCanvasElement,
   coloring: () => Omit<Parameters<typeof groundAndInk>[0], "dimmed">,

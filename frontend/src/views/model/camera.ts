@@ -1,19 +1,19 @@
-/** The window onto the model view: from all heads to the weights of one. Pure; CSS pixels. */
+/** The camera of the model view, which zooms from all heads to the weights of one. Pure; in CSS pixels. */
 
 import type { Camera } from "../../state/state";
 import type { Grid } from "./grid";
 import type { Slot } from "./placement";
 
-/** How the matrix of a head is to stand in the window when it fills it. */
+/** The layout of a head's matrix when it fills the window. */
 export interface Filling {
-  /** Room for the names of tokens, from the left and upper edge of the window. */
+  /** Margins for token names at the left and the top of the window. */
   readonly left: number;
   readonly top: number;
   readonly queries: number;
   readonly keys: number;
 }
 
-/** The world in the window: thumbnail (0, 0) begins at `x`, `y`. */
+/** The visible part of the grid: thumbnail (0, 0) starts at `x`, `y`. */
 export interface View {
   readonly zoom: number;
   readonly pitchX: number;
@@ -30,12 +30,12 @@ export interface Rect {
 }
 
 const END = 8;
-/** Pixels of a cell at the farthest zoom. */
+/** Size of a cell at maximum zoom, in pixels. */
 const LARGEST_CELL = 72;
-/** How far a matrix may be stretched beyond square cells to fill the window. */
+/** How far cells may deviate from squares so that a matrix fills the window. */
 const STRETCH = 1.7;
 
-/** The room that one head fills, and how large its thumbnail is then. */
+/** The area that a single head fills, and the size of its thumbnail then. */
 function fillOf(
   grid: Grid,
   filling: Filling,
@@ -54,7 +54,7 @@ function fillOf(
   };
 }
 
-/** How many times larger than all heads together one is that fills the window. */
+/** The zoom at which one head fills the window, relative to all heads. */
 export function fillingZoom(grid: Grid, filling: Filling): number {
   return Math.max(1.3, (fillOf(grid, filling).width + gapAt(grid, 4)) / grid.pitchX);
 }
@@ -64,7 +64,7 @@ export function farthestZoom(grid: Grid, filling: Filling): number {
   return fillingZoom(grid, filling) * Math.max(2, LARGEST_CELL / cell);
 }
 
-/** Gaps grow less than what is between them. */
+/** Gaps grow more slowly than thumbnails. */
 function gapAt(grid: Grid, zoom: number): number {
   return grid.gap * Math.min(4, Math.sqrt(zoom));
 }
@@ -72,7 +72,7 @@ function gapAt(grid: Grid, zoom: number): number {
 function pitches(grid: Grid, filling: Filling, zoom: number): { readonly x: number; readonly y: number } {
   const full = fillingZoom(grid, filling);
   const { width, height } = fillOf(grid, filling);
-  // On the way to one head its shape turns from the thumbnail's into that of its matrix.
+  // While zooming in, the aspect ratio changes from that of the thumbnail to that of the matrix.
   const turned = {
     x: (width + gapAt(grid, 4)) / (full * grid.pitchX),
     y: (height + gapAt(grid, 4)) / (full * grid.pitchY),
@@ -101,13 +101,13 @@ export function viewOf(grid: Grid, filling: Filling, camera: Camera | null): Vie
   return { zoom, pitchX: pitch.x, pitchY: pitch.y, x: at.x - x * pitch.x, y: at.y - y * pitch.y };
 }
 
-/** A camera that stays over the heads; null for all of them. */
+/** Clamps a camera to the heads; null for all of them. */
 export function withinBounds(grid: Grid, filling: Filling, { x, y, zoom }: Camera): Camera | null {
   const nearest = Math.min(farthestZoom(grid, filling), zoom);
   if (nearest < 1.002) return null;
   const pitch = pitches(grid, filling, nearest);
   const at = middle(grid);
-  // At all heads nothing can be moved; the nearer one is, the farther an edge may be from that of the window.
+  // With all heads visible, panning is impossible. The closer the zoom, the farther an edge may be from the window's edge.
   const slack = Math.min(1, Math.log(nearest) / Math.log(fillingZoom(grid, filling)));
   const along = (value: number, half: number, pitchOf: number, count: number): number => {
     const least = (half * (1 - slack)) / pitchOf;
@@ -120,7 +120,7 @@ export function withinBounds(grid: Grid, filling: Filling, { x, y, zoom }: Camer
   };
 }
 
-/** `factor` times nearer, what is under a point of the window staying there. */
+/** Zooms by `factor` about a fixed point of the window. */
 export function zoomedAbout(
   grid: Grid,
   filling: Filling,
@@ -138,7 +138,7 @@ export function zoomedAbout(
   return withinBounds(grid, filling, { x, y, zoom });
 }
 
-/** Moved with the pointer by some pixels. */
+/** Pans by some pixels. */
 export function panned(
   grid: Grid,
   filling: Filling,
@@ -151,14 +151,14 @@ export function panned(
   return withinBounds(grid, filling, { x: x - dx / pitchX, y: y - dy / pitchY, zoom });
 }
 
-/** The camera from which one head fills the window, or at another zoom the one that it is in the middle of. */
+/** The camera that fills the window with one head, or centers it at another zoom. */
 export function framing(grid: Grid, filling: Filling, slot: Slot, zoom?: number): Camera {
   const nearest = zoom ?? fillingZoom(grid, filling);
   const pitch = pitches(grid, filling, nearest);
   const { room } = fillOf(grid, filling);
   const size = { width: pitch.x - gapAt(grid, nearest), height: pitch.y - gapAt(grid, nearest) };
   const at = middle(grid);
-  // Where its thumbnail is to begin: in the middle of the room across, at its upper end down.
+  // The thumbnail is centered horizontally and starts at the top of the available area.
   const x = room.x + Math.max(0, (room.width - size.width) / 2);
   const y = room.y + Math.max(0, Math.min(8, (room.height - size.height) / 2));
   return {
@@ -168,7 +168,7 @@ export function framing(grid: Grid, filling: Filling, slot: Slot, zoom?: number)
   };
 }
 
-/** `share` of the way from one camera to another; the point they share stays where it is. */
+/** Interpolates between two cameras; the point that both show at the same place stays fixed. */
 export function between(from: Camera, to: Camera, share: number): Camera {
   const zoom = from.zoom * (to.zoom / from.zoom) ** share;
   const straight = Math.abs(Math.log(to.zoom / from.zoom)) < 0.01;
@@ -176,7 +176,7 @@ export function between(from: Camera, to: Camera, share: number): Camera {
   return { x: from.x + (to.x - from.x) * part, y: from.y + (to.y - from.y) * part, zoom };
 }
 
-/** The thumbnail of a slot in the window. */
+/** The rectangle of a slot's thumbnail in the window. */
 export function rectOf(
   grid: Grid,
   view: View,
@@ -191,7 +191,7 @@ export function rectOf(
   };
 }
 
-/** Columns and rows under a point of the window. */
+/** The column and row under a point of the window. */
 export function worldAt(
   view: View,
   px: number,

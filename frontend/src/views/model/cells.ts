@@ -1,4 +1,4 @@
-/** What lies over the cells of a matrix: what a query may not look at, hair lines, sentences, and the cell pointed at. */
+/** Draws over the cells of a matrix: masked cells, hairlines, sentence borders, and the cell under the pointer. */
 
 import type { LayerField } from "../../compute/layerField";
 import { shortWeight } from "../../marks/format";
@@ -9,21 +9,21 @@ import type { Rect } from "./camera";
 import { type CellPlace, linesInSight, type MatrixFrame, rectOfCell } from "./matrixFrame";
 import { type OverlayInks, ring } from "./overlay";
 
-/** From this size on cells are told apart by hair lines. */
+/** Cells of at least this size are separated by hairlines. */
 const LINED_FROM = 9;
-/** From this size on they hold their weight as a number. */
+/** Cells of at least this size show their weight as a number. */
 const NUMBERED = { wide: 30, high: 17 };
-/** Cells in sight that are asked one by one whether they are allowed. */
+/** The most visible cells whose masks are checked one by one. */
 const MOST_ASKED = 40_000;
 
 export interface CellMarks {
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
-  /** Says which cells the model may fill; null while nobody knows. */
+  /** Tells which cells are not masked; null until known. */
   readonly field: LayerField | null;
-  /** Whether queries look back only: known before the field is. */
+  /** Whether the mask is causal; known before the field has loaded. */
   readonly causal: boolean;
-  /** How dark a weight is drawn, and which one is drawn darkest: numbers are written in black or white by it. */
+  /** The scale and the darkest weight, which decide whether numbers are black or white. */
   readonly scale: Scale;
   readonly largest: number;
   readonly dark: boolean;
@@ -89,7 +89,7 @@ export function paintCells(
   context.restore();
 }
 
-/** The weights, where a cell has room for one. */
+/** Writes the weights into cells that are large enough. */
 function numbers(
   context: CanvasRenderingContext2D,
   frame: MatrixFrame,
@@ -116,13 +116,13 @@ function numbers(
   }
 }
 
-/** Whether another sentence begins at a token. */
+/** Whether a new sentence starts at a token. */
 function bounds(tokens: readonly Token[], index: number): boolean {
   const [before, after] = [tokens[index - 1]?.sentence, tokens[index]?.sentence];
   return before != null && after != null && before !== after;
 }
 
-/** Cells that a query may not look at show the panel: they are no weight of 0. */
+/** Paints masked cells in the panel color, to distinguish them from a weight of 0. */
 function notAllowed(
   context: CanvasRenderingContext2D,
   frame: MatrixFrame,
@@ -146,7 +146,7 @@ function notAllowed(
       close(query, Math.max(firstColumn, query + back + 1), endColumn);
       continue;
     }
-    // Other masks are asked cell by cell, as long as these can be told apart.
+    // Other masks are checked cell by cell, as long as cells can be distinguished.
     if (field === null || (endRow - firstRow) * (endColumn - firstColumn) > MOST_ASKED) return;
     let from = firstColumn;
     for (let key = firstColumn; key < endColumn; key++) {

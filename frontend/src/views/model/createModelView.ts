@@ -1,4 +1,4 @@
-/** What the model view shows, from the state and what arrived for it. */
+/** The data of the model view, derived from the state and the loaded messages. */
 
 import { createMemo } from "solid-js";
 import { edgeRows } from "../../compute/edgeRows";
@@ -44,7 +44,7 @@ export function createModelView(session: Session) {
   const rules = createMemo(
     (): Rules => ({
       filter: state().view.filter,
-      // A thumbnail holds the largest weights of cells, not rows that could be brought back to a sum of 1.
+      // A thumbnail has the largest weight of each cell, not complete rows that could be renormalized.
       sinksHidden: state().view.sinks !== "shown",
       ...{ sinks: sinks(), queries: queries(), keys: keys() },
     }),
@@ -67,7 +67,7 @@ export function createModelView(session: Session) {
   );
   const look = () => thumbnailStyleOf(state().view.thumbnails, Math.max(queries().length, keys().length));
 
-  /** The measures once all layers are there; meanwhile those of the same stack from before, as a filter changes nothing. */
+  /** The measures once all layers have loaded; until then, those of the same stack before, since a filter does not change them. */
   const measured = createMemo((before: { readonly of: string; readonly values: Measured } | null) => {
     const now = overview();
     const of = `${trace()?.trace} ${state().selection.stack}`;
@@ -81,13 +81,14 @@ export function createModelView(session: Session) {
     }
   }, null);
   const measures = createMemo(() => measuresOf(session.hello()?.measures ?? [], measured()?.values ?? null));
-  /** The measures that are defined for some head of this input, and those that are not. */
+  /** The measures that are defined for at least one head of this input, and the others. Both are empty while loading. */
   const offered = createMemo(() => {
     const values = measured()?.values;
     const isKnown = ({ name }: Measure) => {
       const of = values?.value(name, false);
       return of !== undefined && known(of, heads().entries()).length > 0;
     };
+    if (values === undefined) return { some: [], none: [] };
     return { some: measures().filter(isKnown), none: measures().filter((measure) => !isKnown(measure)) };
   });
   const offSink = () => state().view.measured === "off-sink";
@@ -120,7 +121,7 @@ export function createModelView(session: Session) {
     const bounds = values.length === 0 ? null : ([Math.min(...values), Math.max(...values)] as const);
     return { ...of, value, values, bounds };
   };
-  /** What heads are tinted, sorted and filtered by: what was chosen, else the edge whose ranking is on show. */
+  /** The measure by which heads are tinted, sorted and filtered: the chosen one, or else the edge being ranked. */
   const measure = createMemo((): ShownMeasure | null => {
     const chosen =
       state().view.measure ?? (state().frame.side === "edges" && edge() !== null ? "edge" : null);
@@ -164,8 +165,8 @@ export function createModelView(session: Session) {
     const found = headReadout(place, layers().get(place.layer) ?? null, rules(), name());
     const now = measure();
     if (now === null) return found;
-    const said = describedMeasure(now, now.value(place));
-    return { ...found, note: found.note === "" ? said : `${found.note} · ${said}` };
+    const measured = describedMeasure(now, now.value(place));
+    return { ...found, note: found.note === "" ? measured : `${found.note} · ${measured}` };
   };
 
   return {

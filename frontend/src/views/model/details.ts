@@ -1,4 +1,4 @@
-/** The layers and matrices that the model view needs beyond its thumbnails, for the heads that one looks at closely. */
+/** Loads the layers and matrices that the model view needs for heads that are viewed up close. */
 
 import { type LayerField, layerField } from "../../compute/layerField";
 import { Matrices, type Matrix, type Part, TILE } from "../../compute/matrices";
@@ -12,7 +12,7 @@ import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
 import type { Placement, Slot } from "./placement";
 
-/** A head narrower than this, in CSS pixels, is drawn from its thumbnail. */
+/** Heads narrower than this, in CSS pixels, are drawn from their thumbnails. */
 const CLOSE_FROM = 96;
 const MOST_LAYERS = 6;
 
@@ -29,13 +29,13 @@ export interface Closeness {
   readonly placement: Placement;
   readonly layers: ReadonlyMap<number, Thumbnails>;
   readonly partOf: (place: HeadPlace) => Part;
-  /** Whether the cells of one head are read: its layer is then needed however coarse the picture. */
+  /** Whether single cells of a head are read, so that its layer is needed even for a coarse image. */
   readonly reads: HeadPlace | null;
 }
 
 export class Details {
   readonly #matrices: Matrices;
-  readonly #layers = new Map<string, Layer | "asked" | "failed">();
+  readonly #layers = new Map<string, Layer | "requested" | "failed">();
 
   constructor(
     private readonly session: Session,
@@ -48,18 +48,18 @@ export class Details {
     this.#matrices.close();
   }
 
-  /** Tiles still to come. */
+  /** Tiles that have not arrived yet. */
   get missing(): number {
     return this.#matrices.missing;
   }
 
-  /** The numbers of a layer; null while they are not here. */
+  /** The field of a layer; null until it has loaded. */
   field(trace: string, stack: string, layer: number): LayerField | null {
     const known = this.#layers.get(`${trace} ${stack} ${layer}`);
     return known === undefined || typeof known === "string" ? null : known.field;
   }
 
-  /** A head's matrix, as far as it is there; null where the thumbnail is as good. */
+  /** A head's matrix, possibly incomplete; null if the thumbnail has all details. */
   matrix(look: Closeness, slot: HeadPlace): Matrix | null {
     const known = this.#layers.get(`${look.trace} ${look.stack} ${slot.layer}`);
     if (known === undefined || typeof known === "string" || !isPooled(look.layers.get(slot.layer)))
@@ -69,7 +69,7 @@ export class Details {
     return this.#matrices.of(known.message, slot.head, look.partOf(slot));
   }
 
-  /** Asks for what is missing of what is in sight, its middle first. */
+  /** Requests what is missing in the window, starting from the center. */
   ask(look: Closeness): void {
     const close = inSight(look).filter(({ layer }) => isPooled(look.layers.get(layer)));
     const layers = [
@@ -101,7 +101,7 @@ export class Details {
       this.#layers.set(name, known);
       return;
     }
-    this.#layers.set(name, "asked");
+    this.#layers.set(name, "requested");
     void this.session.layerOf(stack, layer).then((message) => {
       keepNewest(this.#layers, name, this.#read(message), MOST_LAYERS + 2);
       if (message !== null) this.onMore();
@@ -109,12 +109,12 @@ export class Details {
   }
 }
 
-/** Whether a cell of the thumbnails stands for several weights. */
+/** Whether thumbnail cells pool several weights. */
 function isPooled(thumbnails: Thumbnails | undefined): boolean {
   return thumbnails !== undefined && Math.max(...thumbnails.pooled) > 1;
 }
 
-/** The heads in the window that are drawn large, the nearest to its middle first. */
+/** The large heads in the window, closest to the center first. */
 function inSight({ grid, view, placement }: Closeness): readonly Slot[] {
   const middle = { x: (grid.left + grid.width) / 2, y: (grid.top + grid.height) / 2 };
   const found: { readonly slot: Slot; readonly far: number }[] = [];
@@ -129,7 +129,7 @@ function inSight({ grid, view, placement }: Closeness): readonly Slot[] {
   return found.sort((a, b) => a.far - b.far).map(({ slot }) => slot);
 }
 
-/** The tiles of a matrix that are in the window, the upper ones first. */
+/** The tiles of a matrix that are in the window, from top to bottom. */
 function tilesInSight({ grid, view }: Closeness, slot: Slot, matrix: Matrix): readonly number[] {
   const { y, height } = rectOf(grid, view, slot);
   const [first, end] = matrix.part.queries;

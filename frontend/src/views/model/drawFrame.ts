@@ -1,4 +1,4 @@
-/** One frame of the model view: its thumbnails, and what lies over them. */
+/** Draws one frame of the model view: thumbnails and overlay. */
 
 import type { HeadPlace } from "../../state/state";
 import type { Rect } from "./camera";
@@ -11,9 +11,9 @@ import { overlayContext, paintOverlay } from "./overlay";
 import type { GridPainter, Tint } from "./painter";
 import { largestWeight } from "./thumbnailStyle";
 
-/** Frames that cost more than this, milliseconds, are only stretched while the camera moves. */
+/** If a frame takes longer than this, in milliseconds, the last image is stretched while the camera moves. */
 const DEAR = 11;
-/** Heads in sight that can always be composed anew. */
+/** The number of visible heads up to which frames are always redrawn. */
 const MANY = 40;
 
 const untinted: Tint = () => null;

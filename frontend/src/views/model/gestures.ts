@@ -1,24 +1,24 @@
-/** Wheel, drag and pinch on the model view, as changes of its camera. */
+/** Translates wheel, drag and pinch on the model view into camera changes. */
 
 import { onCleanup } from "solid-js";
 
 export interface GestureTargets {
-  /** `factor` times nearer about a point of the element. */
+  /** Zooms by `factor` about a point of the element. */
   readonly onZoom: (factor: number, x: number, y: number) => void;
   readonly onPan: (dx: number, dy: number) => void;
-  /** Whether there is anything to move. */
+  /** Whether panning is possible. */
   readonly movable: () => boolean;
   readonly onDragging: (dragging: boolean) => void;
 }
 
-/** Zoom for one pixel of the wheel; a pinch on a touch pad comes as a wheel with Ctrl, in smaller steps. */
+/** Zoom per wheel pixel. A pinch on a touchpad arrives as a wheel event with Ctrl, in smaller steps. */
 const WHEEL = 0.0022;
 const PINCH = 0.011;
 const LINE_PIXELS = 30;
-/** A pointer that moves less than this has clicked. */
+/** Pointer movements shorter than this count as a click. */
 const STILL = 4;
 
-/** Listens on an element; gives a function that says whether a click just ended a drag. */
+/** Listens on an element. Returns a function that tells whether a click just ended a drag. */
 export function followGestures(element: HTMLElement, targets: GestureTargets): () => boolean {
   const down = new Map<number, { x: number; y: number }>();
   let dragged = false;

@@ -1,22 +1,22 @@
-/** Where the thumbnails of the model view stand when all are in sight. Pure; CSS pixels. */
+/** The layout of the thumbnails when all are visible. Pure; in CSS pixels. */
 
 export interface Grid {
-  /** What is laid out, in thumbnails. */
+  /** Size of the grid, in thumbnails. */
   readonly columns: number;
   readonly rows: number;
-  /** The window, its gutters included. */
+  /** Size of the window, including gutters. */
   readonly width: number;
   readonly height: number;
-  /** Room for the layers' numbers at the left and the heads' at the top. */
+  /** Gutters for layer numbers on the left and head numbers at the top. */
   readonly left: number;
   readonly top: number;
   readonly pitchX: number;
   readonly pitchY: number;
-  /** The part of its pitch that a thumbnail leaves free at its right and at its foot. */
+  /** The gap to the right of and below a thumbnail, as a share of its pitch. */
   readonly gap: number;
 }
 
-/** How a thumbnail may be shaped: lines may be tall, a map is nearly a square. */
+/** Allowed aspect ratios: lines may be tall, maps are nearly square. */
 const SHAPE = { lines: { wide: 2.6, tall: 2.6 }, map: { wide: 1.7, tall: 1.4 } };
 const LEAST = 4;
 const MOST = 170;
@@ -32,10 +32,10 @@ export interface GridWish {
   readonly look: "lines" | "map";
 }
 
-/** All of it always fits: where thumbnails become too small to read, one zooms in. */
+/** The grid always fits the window. If thumbnails become too small to read, users can zoom in. */
 export function gridOf({ width, height, columns, rows, look }: GridWish): Grid {
   const { wide, tall } = SHAPE[look];
-  // One head alone takes what there is.
+  // A single head takes all the space.
   const most = columns === 1 && rows === 1 ? 4 * MOST : MOST;
   let pitchX = clamp((width - LEFT - END) / Math.max(1, columns), LEAST, most);
   let pitchY = Math.max(LEAST, (height - TOP - END) / Math.max(1, rows));
@@ -46,12 +46,12 @@ export function gridOf({ width, height, columns, rows, look }: GridWish): Grid {
   return { columns, rows, width, height, left: LEFT, top: TOP, pitchX, pitchY, gap };
 }
 
-/** Room for the thumbnails in a window. */
+/** The space for thumbnails in a window. */
 export function roomOf(width: number, height: number): { readonly width: number; readonly height: number } {
   return { width: Math.max(1, width - LEFT - END), height: Math.max(1, height - TOP - END) };
 }
 
-/** How wide the model view is where nobody said otherwise: wide enough for its heads. */
+/** The default width of the model view: wide enough for its heads. */
 export function comfortableWidth(heads: number): number {
   return Math.round(clamp(LEFT + END + 2 + heads * 32.5, 352, 470));
 }

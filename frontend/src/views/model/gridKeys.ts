@@ -1,4 +1,4 @@
-/** What the keyboard does in the model view. */
+/** Keyboard control of the model view. */
 
 import type { Camera, HeadPlace } from "../../state/state";
 import {
@@ -25,7 +25,7 @@ export interface GridKeyTargets {
   readonly placement: () => Placement;
   readonly frame: () => MatrixFrame | null;
   readonly motion: Motion;
-  /** The head that the keyboard is on. */
+  /** The head with keyboard focus. */
   readonly active: () => HeadPlace;
   readonly cell: () => HeadCell | null;
   readonly go: (place: HeadPlace) => void;
@@ -47,7 +47,7 @@ const ARROWS: Readonly<Record<string, CellPlace>> = {
 export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => void {
   const { grid, filling, view, placement, frame, motion, active } = targets;
 
-  /** The head that a key leads to; null where it is no such key. */
+  /** The head that a key leads to; null for other keys. */
   const destination = (key: string, command: boolean): HeadPlace | null => {
     const lines = placement().lines.filter((line) => line.length > 0);
     const now = active();
@@ -77,7 +77,7 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
     return moves[key]?.() ?? null;
   };
 
-  /** Moves the camera so that a head is seen: in the middle where it fills the window, else as little as need be. */
+  /** Moves the camera so that a head is visible: centered if it fills the window, otherwise by the minimal distance. */
   const show = (place: HeadPlace): void => {
     const slot = placement().of(place);
     const camera = motion.camera();
@@ -115,7 +115,7 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
     else if (now.zoom <= STEP) motion.glide(null);
     else motion.glide(between(now, restOf(grid()), Math.log(STEP) / Math.log(now.zoom)));
   };
-  /** The camera nearer or farther about the cell pointed at, else about the middle. */
+  /** Zooms about the cell under the pointer, or else about the center. */
   const about = (factor: number): Camera | null => {
     const matrix = frame();
     const cell = targets.cell();
@@ -130,7 +130,7 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
     return zoomedAbout(grid(), filling(), motion.camera(), factor, x, y);
   };
 
-  /** From cell to cell within a matrix. */
+  /** Moves between cells within a matrix. */
   const stepCell = (matrix: MatrixFrame, { query, key }: CellPlace): void => {
     const { slot, part, rect, cellWidth, cellHeight } = matrix;
     const before = targets.cell() ?? { query: part.queries[1] - 1 - query, key: part.keys[0] - key };

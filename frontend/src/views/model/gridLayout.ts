@@ -1,4 +1,4 @@
-/** Where everything in the model view stands: the order of heads, the camera over them, and the head that is a matrix. */
+/** The layout of the model view: order of heads, camera, and the head shown as a matrix. */
 
 import { type Accessor, createEffect, createMemo, on } from "solid-js";
 import type { Part } from "../../compute/matrices";
@@ -69,8 +69,8 @@ export function createGridLayout(
   const motion = createMotion({
     grid,
     filling,
-    told: () => props.camera,
-    onTell: (camera) => props.onCamera(camera),
+    stored: () => props.camera,
+    onStore: (camera) => props.onCamera(camera),
   });
   const view = createMemo(() => viewOf(grid(), filling(), motion.camera()));
   const frame = createMemo((): MatrixFrame | null =>

@@ -1,4 +1,4 @@
-/** What the grid of thumbnails is drawn from, and what it tells. */
+/** Props of the grid of thumbnails. */
 
 import type { LayerField } from "../../compute/layerField";
 import type { Matrix } from "../../compute/matrices";
@@ -13,7 +13,7 @@ export interface ModelGridProps {
   readonly layers: ReadonlyMap<number, Thumbnails>;
   /** Heads of each layer of the model; 0 for a layer without attention. */
   readonly heads: readonly number[];
-  /** Layers that an exported file lacks. */
+  /** Layers that are not included in an exported file. */
   readonly leftOut: readonly number[];
   readonly rules: Rules;
   readonly look: ThumbnailStyle;
@@ -22,33 +22,33 @@ export interface ModelGridProps {
   readonly dark: boolean;
   readonly causal: boolean;
   readonly sort: ViewSettings["sort"];
-  /** What heads are sorted by; null for nothing. */
+  /** The value by which heads are sorted; null if they are not sorted. */
   readonly value: ((place: HeadPlace) => number) | null;
   readonly tint: Tint;
   readonly within: (place: HeadPlace) => boolean;
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
-  /** The edge that is pinned. */
+  /** The pinned edge. */
   readonly edge: CellPlace | null;
   readonly camera: Camera | null;
-  /** Changes whenever more numbers are there. */
+  /** Changes whenever new data have arrived. */
   readonly version: number;
   readonly field: (layer: number) => LayerField | null;
   readonly matrix: (look: Omit<Closeness, "trace" | "stack">, place: HeadPlace) => Matrix | null;
   readonly onCloseness: (look: Omit<Closeness, "trace" | "stack">) => void;
-  /** What a head is called and holds, for those who hear it. */
+  /** The accessible description of a head. */
   readonly spoken: (place: HeadPlace) => string;
   readonly spokenCell: (cell: HeadCell) => string;
   readonly onCamera: (camera: Camera | null) => void;
-  /** The head pointed at, where on the page, and by what. */
+  /** Reports the head under the pointer or the keyboard, and its position on the page. */
   readonly onOver: (place: HeadPlace | null, spot: { readonly x: number; readonly y: number } | null) => void;
   readonly onCell: (cell: HeadCell | null) => void;
-  /** The head that is shown as a matrix. */
+  /** Reports the head shown as a matrix. */
   readonly onMatrix: (place: HeadPlace | null) => void;
   readonly onSelect: (place: HeadPlace) => void;
   readonly onAdd: (place: HeadPlace) => void;
   readonly onEdge: (cell: HeadCell) => void;
-  /** A second click on the same cell takes back what the first did. */
+  /** A second click on the same cell undoes the first. */
   readonly onTakeBack: () => void;
-  /** Into the head view. */
+  /** Moves to the head view. */
   readonly onEnter: () => void;
 }

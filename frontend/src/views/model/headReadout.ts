@@ -1,4 +1,4 @@
-/** What the readout says of a head, as far as its thumbnail knows. Pure. */
+/** The readout for a head, from its thumbnail. Pure. */
 
 import { type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { repeatedWords, word } from "../../marks/format";
@@ -7,7 +7,7 @@ import type { Token } from "../../wire/messages";
 import { cellRules, type Rules } from "./thumbnailStyle";
 
 export interface HeadReadout extends HeadPlace {
-  /** Its heaviest weight off the sinks: `She → nurse 0.48`; null where nothing is to be seen. */
+  /** The largest weight without attention sinks: `She → nurse 0.48`; null if there is none. */
   readonly largest: { readonly from: string; readonly to: string; readonly weight: string } | null;
   readonly note: string;
 }
@@ -18,11 +18,11 @@ export function headReadout(
   rules: Rules,
   sinkName: string,
 ): HeadReadout {
-  if (thumbnails === null) return { ...place, largest: null, note: "not here yet" };
+  if (thumbnails === null) return { ...place, largest: null, note: "loading" };
   const { hidden, sink } = cellRules(rules, thumbnails);
   const off = { row: hidden.row, column: (column: number) => hidden.column(column) || sink(column) };
   const peak = thumbnails.peak(place.head, off) ?? thumbnails.peak(place.head, hidden);
-  if (peak === null) return { ...place, largest: null, note: "nothing on show" };
+  if (peak === null) return { ...place, largest: null, note: "no weights to show" };
   const [high, wide] = thumbnails.pooled;
   return {
     ...place,
@@ -31,7 +31,7 @@ export function headReadout(
       to: cellName(rules.keys, thumbnails.part?.keys[0] ?? 0, peak.column, wide),
       weight: weightOf(peak.byte).toFixed(2),
     },
-    note: sink(peak.column) ? "" : rules.sinks.size > 0 ? `largest off the ${sinkName}` : "largest",
+    note: sink(peak.column) ? "" : rules.sinks.size > 0 ? `largest without the ${sinkName}` : "largest",
   };
 }
 
@@ -40,7 +40,7 @@ export function spokenHead({ layer, head, largest, note }: HeadReadout): string 
   return `Head ${layer}.${head}: ${largest.from} to ${largest.to} ${largest.weight}${note && `, ${note}`}`;
 }
 
-/** A token by its word and position, or the span of positions in one cell. */
+/** A token by its word and position, or the range of positions in a cell. */
 function cellName(tokens: readonly Token[], first: number, cell: number, size: number): string {
   const from = first + cell * size;
   const to = Math.min(tokens.length, from + size) - 1;

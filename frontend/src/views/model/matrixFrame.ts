@@ -1,4 +1,4 @@
-/** One head as a matrix of tokens by tokens: which one, where its cells are, what stands on its margins. Pure; CSS pixels. */
+/** The head shown as a matrix of queries by keys: which head, its cells, and its margins. Pure; in CSS pixels. */
 
 import type { Part } from "../../compute/matrices";
 import type { HeadPlace } from "../../state/state";
@@ -6,7 +6,7 @@ import { type Filling, fillingZoom, type Rect, rectOf, type View, worldAt } from
 import type { Grid } from "./grid";
 import type { Placement, Slot } from "./placement";
 
-/** A head that is large enough to read cells in. */
+/** A head that is large enough to read single cells. */
 export interface MatrixFrame {
   readonly slot: Slot;
   readonly rect: Rect;
@@ -15,11 +15,11 @@ export interface MatrixFrame {
   readonly cellHeight: number;
 }
 
-/** From this part of a filled window on a head is a matrix. */
+/** A head that fills at least this share of the window is shown as a matrix. */
 const BEGINS = 0.72;
-/** Room that the name of a token takes across its line. */
+/** Space for a token's name across its line. */
 const NAME_ROOM = 14;
-/** Room between two positions written as numbers. */
+/** Space between two position numbers. */
 const NUMBER_ROOM = 30;
 
 export function matrixFrameOf(
@@ -43,7 +43,7 @@ export function matrixFrameOf(
   };
 }
 
-/** The head in the middle of the room; of those around a gap the nearest. */
+/** The head at the center of the area, or the nearest one if there is a gap. */
 function slotInMiddle(grid: Grid, filling: Filling, view: View, placement: Placement): Slot | null {
   const x = (filling.left + grid.width) / 2;
   const y = (filling.top + grid.height) / 2;
@@ -94,13 +94,13 @@ export function rectOfCell(frame: MatrixFrame, { query, key }: CellPlace): Rect 
 
 export interface MarginLabel {
   readonly index: number;
-  /** The middle of its line, from the edge of the window. */
+  /** The center of its line, from the edge of the window. */
   readonly at: number;
-  /** Whether the token is written, or only its position. */
+  /** Whether the token itself is shown, or only its position. */
   readonly kind: "token" | "position";
 }
 
-/** What stands beside the lines in sight: the tokens where there is room for all, else positions at even steps. */
+/** Labels of the visible lines: tokens if there is room for all, or else positions at regular steps. */
 export function marginLabels(
   [first, end]: readonly [number, number],
   origin: number,
@@ -120,14 +120,14 @@ export function marginLabels(
   return labels;
 }
 
-/** 1, 2, 5, 10, … lines, so that numbers do not touch. */
+/** A step of 1, 2, 5, 10, … lines, so that numbers do not touch. */
 function stepFor(cell: number): number {
   for (let power = 1; ; power *= 10) {
     for (const step of [power, 2 * power, 5 * power]) if (step * cell >= NUMBER_ROOM) return step;
   }
 }
 
-/** Lines in sight: first, and one after the last. */
+/** The range of visible lines; the end is exclusive. */
 export function linesInSight(
   [first, end]: readonly [number, number],
   origin: number,

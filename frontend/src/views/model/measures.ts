@@ -1,20 +1,20 @@
-/** Measures of heads in words. Pure. */
+/** Texts about measures of heads. Pure. */
 
 import type { HeadValue, Measured } from "../../compute/measures";
 import { repeatedWords, word } from "../../marks/format";
 import type { HeadPlace } from "../../state/state";
 import type { Measure, Token } from "../../wire/messages";
 
-/** A measure with its value of every head. */
+/** A measure with its values for all heads. */
 export interface ShownMeasure extends Measure {
   readonly value: HeadValue;
-  /** The values that are defined. */
+  /** The defined values. */
   readonly values: readonly number[];
-  /** The smallest and the largest of them; null where none is. */
+  /** The smallest and the largest value; null if none is defined. */
   readonly bounds: readonly [number, number] | null;
 }
 
-/** The measures whose values came, described as `hello` does. */
+/** The measures with values, with the descriptions from `hello`. */
 export function measuresOf(described: readonly Measure[], measured: Measured | null): readonly Measure[] {
   if (measured === null) return described;
   const plain = (name: string): Measure => ({
@@ -38,18 +38,18 @@ export function edgeMeasure(
     title: `${tokenName(queries, query)} → ${tokenName(keys, key)}`,
     unit: "",
     range: [0, 1],
-    sentence: "How much of the attention of one token goes to another: the two that are pinned.",
+    sentence: "The attention weight from the pinned query to the pinned key.",
   };
 }
 
-/** A token by its word, and by its position where the word is not alone. */
+/** A token by its word, with its position if the word occurs more than once. */
 export function tokenName(tokens: readonly Token[], index: number): string {
   const token = tokens[index];
   if (token === undefined) return String(index);
   return repeatedWords(tokens).has(word(token)) ? `${word(token)}\u00a0${index}` : word(token);
 }
 
-/** A value with as many digits as tell heads apart: `0.347`, `12.5`, `128`. */
+/** A value with enough digits to distinguish heads: `0.347`, `12.5`, `128`. */
 export function valueText(value: number): string {
   if (Number.isNaN(value)) return "–";
   const size = Math.abs(value);
@@ -62,23 +62,23 @@ export function withUnit(value: number, unit: string): string {
 }
 
 export function describedMeasure(measure: Measure, value: number): string {
-  const said = Number.isNaN(value) ? "not defined" : withUnit(value, measure.unit);
-  return `${measure.title} ${said}`;
+  const text = Number.isNaN(value) ? "undefined" : withUnit(value, measure.unit);
+  return `${measure.title} ${text}`;
 }
 
-/** One line of what is known of a head. */
+/** A measure of a head, with its rank. */
 export interface HeadFact {
   readonly name: string;
   readonly title: string;
   readonly value: string;
-  /** Its place among all heads, the largest first. */
+  /** Rank among all heads, 1 for the largest. */
   readonly rank: number;
   readonly among: number;
 }
 
 const TELLING = 5;
 
-/** The measures in which a head stands out most, and the one chosen first of all. */
+/** The measures in which a head is most unusual, with the chosen measure first. */
 export function tellingFacts(
   place: HeadPlace,
   measures: readonly Measure[],

@@ -1,4 +1,4 @@
-/** The camera as it moves: at once with the pointer, in a short glide for keys; told to the state once it rests. */
+/** Moves the camera: immediately with the pointer, animated with keys. The state is updated when it rests. */
 
 import { createEffect, createSignal, on, onCleanup } from "solid-js";
 import type { Camera, HeadPlace } from "../../state/state";
@@ -11,33 +11,33 @@ const REST_MS = 160;
 export interface MotionProps {
   readonly grid: () => Grid;
   readonly filling: () => Filling;
-  /** Where the state says that it is. */
-  readonly told: () => Camera | null;
-  readonly onTell: (camera: Camera | null) => void;
+  /** The camera in the state. */
+  readonly stored: () => Camera | null;
+  readonly onStore: (camera: Camera | null) => void;
 }
 
 export interface Motion {
-  /** Null for all heads. */
+  /** The current camera; null for all heads. */
   readonly camera: () => Camera | null;
   readonly moving: () => boolean;
   readonly jump: (camera: Camera | null) => void;
-  /** `framed` is the head that it goes to: it stays framed when the window changes. */
+  /** Moves the camera. `framed` is its target head, which stays framed when the window is resized. */
   readonly glide: (camera: Camera | null, framed?: HeadPlace) => void;
   readonly framed: () => HeadPlace | null;
 }
 
 export function createMotion(props: MotionProps): Motion {
-  const [camera, setCamera] = createSignal<Camera | null>(props.told());
+  const [camera, setCamera] = createSignal<Camera | null>(props.stored());
   const [moving, setMoving] = createSignal(false);
   let rest: ReturnType<typeof setTimeout> | undefined;
   let frame = 0;
-  let told = props.told();
+  let stored = props.stored();
   let framed: HeadPlace | null = null;
 
   const settle = (): void => {
     setMoving(false);
-    told = camera();
-    props.onTell(told);
+    stored = camera();
+    props.onStore(stored);
   };
   const moved = (): void => {
     setMoving(true);
@@ -75,9 +75,9 @@ export function createMotion(props: MotionProps): Motion {
     step();
   };
   createEffect(
-    on(props.told, (now) => {
-      if (now === told) return;
-      told = now;
+    on(props.stored, (now) => {
+      if (now === stored) return;
+      stored = now;
       framed = null;
       cancelAnimationFrame(frame);
       clearTimeout(rest);

@@ -1,4 +1,4 @@
-/** What lies over the thumbnails: numbers of layers and heads, and what is selected, pointed at or in focus. */
+/** Draws over the thumbnails: layer and head numbers, and outlines of selected, hovered and focused heads. */
 
 import type { HeadPlace } from "../../state/state";
 import { prepare } from "../shared/canvas";
@@ -21,9 +21,9 @@ export interface OverlayInks {
   readonly font: string;
 }
 
-/** Thumbnails narrower than this carry no name. */
+/** Thumbnails narrower than this have no name. */
 const NAMED_FROM = 27;
-/** Thumbnails smaller than this show their name and no pattern. */
+/** Thumbnails smaller than this show their name instead of the pattern. */
 const CHIP = { wide: 36, high: 30 };
 
 export function paintOverlay(
@@ -74,7 +74,7 @@ export function paintOverlay(
   }
 }
 
-/** The names of thumbnails that stand in no row or column of their own. */
+/** The names of thumbnails that rows and columns do not identify. */
 function names(
   context: CanvasRenderingContext2D,
   grid: Grid,
@@ -112,12 +112,12 @@ function names(
   }
 }
 
-/** Whether a thumbnail is so small that its name takes its place. */
+/** Whether a thumbnail is so small that its name replaces it. */
 export function isChip(labels: Placement["labels"], { height, width }: Rect): boolean {
   return labels === "full" && (height < CHIP.high || width < CHIP.wide);
 }
 
-/** Around slots that lie beside each other. */
+/** Outlines adjacent slots together. */
 function around(grid: Grid, view: View, run: readonly Slot[]): Rect {
   const first = rectOf(grid, view, run[0]);
   const last = rectOf(grid, view, run[run.length - 1]);
@@ -143,7 +143,7 @@ interface PlacedNumber {
   readonly bold: boolean;
 }
 
-/** The numbers at a side that have room. Those pointed at are written first, and others beside them left out. */
+/** The numbers on a side that have room. Highlighted ones take precedence over their neighbors. */
 export function numbersWithRoom(
   numbers: readonly PlacedNumber[],
   room: number,
@@ -160,7 +160,7 @@ export function numbersWithRoom(
   });
 }
 
-/** The numbers of a block's rows, at its left. */
+/** Writes the row numbers of a block, on its left. */
 function rowNumbers(
   context: CanvasRenderingContext2D,
   grid: Grid,
@@ -190,7 +190,7 @@ function rowNumbers(
   context.restore();
 }
 
-/** The numbers of a block's columns, above it. */
+/** Writes the column numbers of a block, above it. */
 function columnNumbers(
   context: CanvasRenderingContext2D,
   grid: Grid,
@@ -220,7 +220,7 @@ function columnNumbers(
   context.restore();
 }
 
-/** Slots that stand beside each other in a row. */
+/** Groups adjacent slots of a row. */
 export function runs(slots: readonly Slot[]): readonly (readonly Slot[])[] {
   const ordered = [...slots].sort((a, b) => a.row - b.row || a.column - b.column);
   const found: Slot[][] = [];

@@ -1,4 +1,4 @@
-/** Composes the thumbnails in the window into one ImageData; those that arrive later are added to it. */
+/** Composes the visible thumbnails into one ImageData; thumbnails that arrive later are added. */
 
 import { type Matrix, TILE, type Tile } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
@@ -25,7 +25,7 @@ import {
   type ThumbnailStyle,
 } from "./thumbnailStyle";
 
-/** What a thumbnail's ground says: a share of the measure's range, NaN where it is not defined, null for nothing. */
+/** The background of a thumbnail: a share of the measure's range, NaN if undefined, null without a tint. */
 export type Tint = (place: HeadPlace) => number | null;
 
 export interface GridContent {
@@ -39,7 +39,7 @@ export interface GridContent {
   readonly placement: Placement;
   readonly tint: Tint;
   readonly within: (place: HeadPlace) => boolean;
-  /** Changes when more of the matrices is there. */
+  /** Changes when new matrix tiles have arrived. */
   readonly version: number;
 }
 
@@ -50,7 +50,7 @@ interface Ready {
   words: { readonly colors: Uint32Array; readonly scale: Scale; readonly words: Uint32Array } | null;
 }
 
-/** Shades of tint that are told apart. */
+/** The number of distinct tint shades. */
 const SHADES = 48;
 
 export class GridPainter {
@@ -66,19 +66,19 @@ export class GridPainter {
   #pyramids = new WeakMap<Tile, Pyramid>();
   #colors = new Map<string, Uint32Array>();
   #scratch = new Float32Array(0);
-  /** Milliseconds that the last image took that was composed anew. */
+  /** How long the last full redraw took, in milliseconds. */
   cost = 0;
 
   constructor(private readonly canvas: HTMLCanvasElement) {}
 
   /**
-   * Paints what is not painted yet; everything anew where the image itself is another one. `detail` gives the matrix
-   * of a head in full, as far as it is there, for heads that are drawn larger than their thumbnails.
+   * Paints what is new, or everything if the image itself changed. `detail` returns the full matrix, possibly incomplete,
+   * of heads that are drawn larger than their thumbnails.
    */
   paint(content: GridContent, view: View, detail: ((place: HeadPlace) => Matrix | null) | null): void {
     const before = this.#content;
     const same = before !== null && sameLook(before, content) && this.#view === view;
-    // Layers that were there are still there: another stack or trace comes with a map that lacks them.
+    // Loaded layers never disappear. Another stack or trace has a new map without them.
     const grown =
       same && [...this.#painted].every((layer) => content.layers.get(layer) === before.layers.get(layer));
     if (before !== null && before.rules !== content.rules) {
@@ -128,7 +128,7 @@ export class GridPainter {
     this.#composed = view;
   }
 
-  /** Shows the last image moved and scaled to where its heads are now: for frames on the way. */
+  /** Shows the last image, moved and scaled to the current camera, for frames during motion. */
   stretch(grid: Grid, view: View): void {
     const from = this.#composed;
     const context = this.canvas.getContext("2d");
@@ -196,7 +196,7 @@ export class GridPainter {
     );
   }
 
-  /** The tiles of a matrix that are there, each over its rows of the thumbnail. */
+  /** Draws the loaded tiles of a matrix over the rows of its thumbnail. */
   #composeTiles(pixels: PixelBuffer, box: Box, matrix: Matrix, words: Uint32Array, rules: Rules): void {
     const [first, end] = matrix.part.queries;
     const edge = (query: number) => box.y + Math.round(((query - first) / (end - first)) * box.height);
@@ -249,7 +249,7 @@ export class GridPainter {
   }
 }
 
-/** A tile without what is hidden: sinks, and tokens that a filter drops where the part is everything. */
+/** A tile without hidden cells: those of sinks, and of tokens dropped by a filter if the part covers all tokens. */
 function shownTile(tile: Tile, matrix: Matrix, rules: Rules): Tile {
   const { filter, queries, keys, sinks, sinksHidden } = rules;
   const [top, left] = [matrix.part.queries[0], matrix.part.keys[0]];

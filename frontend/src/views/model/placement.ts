@@ -1,4 +1,4 @@
-/** In which order the heads of a stack stand in the model view. Pure; the unit is one thumbnail with its gap. */
+/** The order of the heads of a stack in the model view. Pure; the unit is a thumbnail with its gap. */
 
 import type { HeadPlace } from "../../state/state";
 
@@ -7,13 +7,13 @@ export interface Slot extends HeadPlace {
   readonly row: number;
 }
 
-/** A number in a gutter: of a layer or a head, or of a rank. */
+/** A number in a gutter: a layer, a head, or a rank. */
 export interface GutterNumber {
   readonly at: number;
   readonly text: string;
 }
 
-/** Rows that stand below each other with their own gutters; several lie side by side where there is room. */
+/** A block of rows with its own gutters; several are placed side by side if there is room. */
 export interface Block {
   readonly column: number;
   readonly columns: number;
@@ -24,10 +24,10 @@ export interface Block {
 export interface Placement {
   readonly columns: number;
   readonly rows: number;
-  /** The slots row by row, as one reads and steps through them. */
+  /** The slots row by row, in reading and keyboard order. */
   readonly lines: readonly (readonly Slot[])[];
   readonly blocks: readonly Block[];
-  /** What is written on each thumbnail, as gutters do not say it. */
+  /** The label on each thumbnail, for what the gutters do not show. */
   readonly labels: "none" | "head" | "full";
   /** Rows of layers without attention. */
   readonly absent: readonly { readonly column: number; readonly row: number }[];
@@ -38,12 +38,12 @@ export interface Placement {
 export interface PlacementWish {
   /** Heads of each layer; 0 for a layer without attention. */
   readonly heads: readonly number[];
-  /** Layers that an exported file lacks: they get no row. */
+  /** Layers that are not included in an exported file; they get no row. */
   readonly leftOut?: readonly number[];
   readonly sort: "none" | "heads" | "layers" | "ranking";
-  /** What is sorted by; null while nothing is. */
+  /** The value to sort by; null if heads are not sorted. */
   readonly value: ((place: HeadPlace) => number) | null;
-  /** Heads that are to be seen; a ranking leaves out the others. */
+  /** The heads to show; a ranking omits the others. */
   readonly within: (place: HeadPlace) => boolean;
   /** Blocks side by side. */
   readonly blocks: number;
@@ -51,9 +51,9 @@ export interface PlacementWish {
   readonly across: number;
 }
 
-/** Room between blocks, for the numbers of the layers. */
+/** Space between blocks, for the layer numbers. */
 const GUTTER = 0.9;
-/** Width of the name of a head, `29.8`, with its gap. */
+/** Width of a head's name, such as `29.8`, with its gap. */
 const NAME_WIDTH = 33;
 
 export function placementOf(wish: PlacementWish): Placement {
@@ -144,7 +144,7 @@ function placed(
   };
 }
 
-/** How many blocks make the thumbnails clearly larger than fewer would. */
+/** The number of blocks that makes thumbnails clearly larger than fewer blocks would. */
 export function blocksFor(width: number, height: number, layers: number, heads: number): number {
   const size = (blocks: number): number => {
     const across = width / (blocks * (heads + GUTTER) - GUTTER);
@@ -157,7 +157,7 @@ export function blocksFor(width: number, height: number, layers: number, heads: 
   return best;
 }
 
-/** How many thumbnails stand in a row of a ranking: nearly squares, but wide enough for their names. */
+/** Thumbnails per row of a ranking: nearly square, but wide enough for their names. */
 export function acrossFor(width: number, height: number, count: number): number {
   let best = 1;
   let largest = 0;
@@ -177,7 +177,7 @@ function meanOf(count: number, value: (head: number) => number): number {
   return values.length === 0 ? Number.NaN : values.reduce((sum, each) => sum + each, 0) / values.length;
 }
 
-/** Largest first; what is not defined last. */
+/** Sorts values in descending order, with undefined values last. */
 function descending(a: number, b: number): number {
   if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
   return b - a;

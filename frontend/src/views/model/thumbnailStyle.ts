@@ -1,4 +1,4 @@
-/** What a thumbnail shows of a head: which cells, how dark, in which colors. Pure. */
+/** The appearance of a thumbnail: which cells, how dark, in which colors. Pure. */
 
 import { type Hidden, type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { inks } from "../../marks/composite";
@@ -9,15 +9,15 @@ import type { Token } from "../../wire/messages";
 
 export type ThumbnailStyle = "lines" | "map";
 
-/** The longest input that starts with lines. */
+/** The longest input that is drawn as lines by default. */
 const LINES_UP_TO = 32;
-/** A head whose heaviest weight off the sink is below this is not drawn as dark as others: 0.3² = 9%. */
+/** A head whose largest weight without sinks is below this is drawn lighter than others: 0.3² = 9%. */
 const FAINTEST_PEAK = 0.3 * 255;
-/** Density of a line of full weight; color is 1 − e^−density of the way from ground to ink. */
+/** Density of a line with full weight. The color is 1 − e^−density of the way from background to ink. */
 const HEAVIEST_LINE = 1.1;
-/** Lines less dark than this share of the head's heaviest are not drawn. */
+/** Lines lighter than this share of the head's darkest line are not drawn. */
 const FAINTEST_LINE = 0.0225;
-/** How dark lines to a sink are, beside others of their weight. */
+/** Darkness of lines to a sink, relative to other lines of the same weight. */
 const SINK_SHARE = 0.3;
 
 export function thumbnailStyleOf(wish: ViewSettings["thumbnails"], tokens: number): ThumbnailStyle {
@@ -26,21 +26,21 @@ export function thumbnailStyleOf(wish: ViewSettings["thumbnails"], tokens: numbe
 }
 
 const PANEL = { light: [255, 255, 255], dark: [20, 23, 29] } as const satisfies Record<string, Rgb>;
-/** How strongly grounds are tinted, of the smallest and of the largest value: weights stay readable on all of them. */
+/** Strength of the tint for the smallest and the largest value, chosen so that weights stay readable. */
 const TINTED = { least: 0.02, most: 0.56 };
-/** How much of a head is left that a filter dims. */
+/** Remaining opacity of a head that a filter dims. */
 const DIMMED = 0.16;
 
 export interface Coloring {
   readonly look: ThumbnailStyle;
   readonly palette: Palette;
   readonly dark: boolean;
-  /** Where a head stands between the smallest and the largest value of the measure; null without a tint. */
+  /** A head's position between the smallest and the largest value of the measure; null without a tint. */
   readonly tint: number | null;
   readonly dimmed: boolean;
 }
 
-/** From nothing to a full weight. */
+/** Color stops from weight 0 to full weight. */
 export function groundAndInk({ look, palette, dark, tint, dimmed }: Coloring): Uint32Array {
   const panel = PANEL[dark ? "dark" : "light"];
   const stops = weightStops(palette, dark);
@@ -49,13 +49,13 @@ export function groundAndInk({ look, palette, dark, tint, dimmed }: Coloring): U
   return inks(dimmed ? found.map((stop) => between(panel, stop, DIMMED)) : found);
 }
 
-/** The ground of a head at a share of the measure's range. */
+/** The background of a head at a share of the measure's range. */
 export function tintColor(palette: Palette, dark: boolean, share: number): Rgb {
   const { least, most } = TINTED;
   return colorAt(weightStops(palette, dark), least + (most - least) * share);
 }
 
-/** On a tinted ground weights have one color, whatever the tint. */
+/** On tinted backgrounds, weights have the same color for all tints. */
 function tinted(ground: Rgb, look: ThumbnailStyle, dark: boolean): readonly Rgb[] {
   const ink = inkColor(dark);
   return [ground, between(ground, ink, look === "lines" ? 0.4 : 0.46), between(ground, ink, 0.82)];
@@ -69,7 +69,7 @@ export function panelColor(dark: boolean): Rgb {
   return PANEL[dark ? "dark" : "light"];
 }
 
-/** The cells that a thumbnail leaves out, and the columns where a sink is. */
+/** The hidden cells of a thumbnail, and the columns of sinks. */
 export interface CellRules {
   readonly hidden: Hidden;
   readonly sink: (column: number) => boolean;
@@ -83,14 +83,14 @@ export interface Rules {
   readonly keys: readonly Token[];
 }
 
-/** The rules for tokens, as rules for the cells of some thumbnails. */
+/** Converts rules for tokens into rules for thumbnail cells. */
 export function cellRules(rules: Rules, { pooled, part }: Pick<Thumbnails, "pooled" | "part">): CellRules {
   const [high, wide] = pooled;
   const { filter, queries, keys } = rules;
   const [top, left] = [part?.queries[0] ?? 0, part?.keys[0] ?? 0];
   const sinkCells = new Set([...rules.sinks].map((key) => Math.floor((key - left) / wide)));
-  // A part is of the tokens that are asked for. Of everything, a cell of several tokens is left out only where none of
-  // them is to be seen.
+  // A part already has only the requested tokens. If it covers all tokens, a cell of several tokens is hidden only when all
+  // of them are.
   const gone = (tokens: readonly Token[], from: number, size: number, sentence: string) =>
     filter !== "all" &&
     part === null &&
@@ -105,18 +105,18 @@ export function cellRules(rules: Rules, { pooled, part }: Pick<Thumbnails, "pool
   };
 }
 
-/** The byte that is drawn as dark as can be: the head's heaviest off the sinks. */
+/** The byte with full darkness: the head's largest weight without sinks. */
 export function fullByte(thumbnails: Thumbnails, head: number, { hidden, sink }: CellRules): number {
   const offSink = { row: hidden.row, column: (column: number) => hidden.column(column) || sink(column) };
   return Math.max(FAINTEST_PEAK, thumbnails.peak(head, offSink)?.byte ?? 255);
 }
 
-/** The weight that is drawn as dark as can be. */
+/** The weight with full darkness. */
 export function largestWeight(thumbnails: Thumbnails, head: number, rules: Rules): number {
   return weightOf(fullByte(thumbnails, head, cellRules(rules, thumbnails)));
 }
 
-/** The color of each byte of a heat map. */
+/** The color table of a heat map, by byte. */
 export function mapWords(colors: Uint32Array, full: number, scale: Scale): Uint32Array {
   return Uint32Array.from(
     { length: 256 },
@@ -124,12 +124,12 @@ export function mapWords(colors: Uint32Array, full: number, scale: Scale): Uint3
   );
 }
 
-/** The weight of a byte beside that of the full one. */
+/** The weight of a byte, relative to full darkness. */
 function relative(byte: number, full: number): number {
   return Math.min(1, (byte / full) ** 2);
 }
 
-/** How dark a line of each byte is, for thumbnails of `rows` rows drawn `height` pixels high. */
+/** The darkness of lines by byte, for thumbnails with `rows` rows that are `height` pixels high. */
 export function lineAmounts(
   full: number,
   rows: number,
@@ -137,7 +137,7 @@ export function lineAmounts(
   ratio: number,
   scale: Scale,
 ): Float32Array {
-  // Where lines lie closer than pixels, each is fainter, or all would be one wall.
+  // If lines are closer than pixels, each is drawn fainter; otherwise they would merge into a solid area.
   const room = Math.min(1, (0.25 * height) / (rows * ratio)) ** 0.75;
   return Float32Array.from({ length: 256 }, (_, byte) => {
     const strength = darkness(relative(byte, full), scale);

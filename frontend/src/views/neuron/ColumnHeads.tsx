@@ -12,18 +12,18 @@ export interface ColumnHeadsProps {
   readonly vectors: HeadVectors;
   readonly fulls: Fulls;
   readonly side: ValueSide | null;
-  /** What an axis of wavelengths is drawn from; null where dimensions are not sorted by them. */
+  /** Data for the wavelength axis; null unless dimensions are sorted by wavelength. */
   readonly turns: { readonly pairing: Pairing; readonly order: Uint16Array } | null;
   readonly group: 0 | 1 | 2;
   readonly query: number;
   readonly queryName: string;
-  /** Whether keys were taken out: the output is of all keys, and no part of these sums. */
+  /** Whether hidden keys were removed. The head output is over all keys, so it cannot be compared with these sums. */
   readonly renormalized: boolean;
-  /** Empty space above. */
+  /** Empty space above, in CSS pixels. */
   readonly above: number;
 }
 
-/** The columns' names, where their colors are full, and below them an axis of wavelengths and the head's output. */
+/** Column names and color ranges, with a wavelength axis and the norm of the head output below them. */
 export function ColumnHeads(props: ColumnHeadsProps) {
   const headings = createMemo(() =>
     headingsOf(
@@ -49,7 +49,7 @@ export function ColumnHeads(props: ColumnHeadsProps) {
       x: norms.f,
       width: norms.weighted + norms.width - norms.f,
       text: `output ${sized(length, full)} of ${sized(whole, full)}`,
-      title: `The head's output for ${props.queryName} is ${sized(length, full)} long; what the keys add, α‖f(x)‖, sums to ${sized(whole, full)}. The less of it is left, the more they cancel.`,
+      title: `The norm of the head output for ${props.queryName} is ${sized(length, full)}. The contributions α‖f(x)‖ of the keys sum to ${sized(whole, full)}. The larger the gap, the more the contributions cancel each other.`,
     };
   };
   return (
@@ -76,7 +76,7 @@ export function ColumnHeads(props: ColumnHeadsProps) {
             <div
               class="turns num"
               data-testid="neuron-turns"
-              title="Tokens in one full turn of each pair of dimensions (RoPE)"
+              title="Rotary wavelength (RoPE): tokens per full rotation of each pair of dimensions"
               style={{ left: `${x}px`, width: `${props.columns.span}px` }}
             >
               <For each={ticks()}>{(tick) => <span style={{ left: `${tick.x}px` }}>{tick.text}</span>}</For>

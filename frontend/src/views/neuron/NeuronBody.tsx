@@ -6,14 +6,14 @@ import { NeuronGrid } from "./NeuronGrid";
 import { NeuronLegend } from "./NeuronLegend";
 import { NeuronTable } from "./NeuronTable";
 
-/** The neuron view: how the queries and keys of one head make the attention of one token (the paper's figure 6). */
+/** The neuron view: how the query and keys of one head produce the attention of one token (figure 6 of Vig 2019). */
 export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
   const { session, now } = props;
   const state = session.state;
   const open = () => state().view.neurons === "open";
   const show = (neurons: "open" | "closed") => session.dispatch({ type: "view", view: { neurons } });
   const choose = (index: number) => session.dispatch({ type: "token", token: { side: "query", index } });
-  /** All that the grid shows, once all of it is there. */
+  /** The data for the grid, once all of it has loaded. */
   const whole = createMemo(() => {
     const [traced, weights, fulls] = [now.traced(), now.weights(), now.fulls()];
     return traced && weights && fulls && { ...traced, weights, fulls };
@@ -33,15 +33,14 @@ export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
         <Match when={open() && props.field !== null && now.layer() === null}>
           <div class="hint" data-testid="neuron-unknown">
             <p>
-              Only the attention weights of this trace are known, not the queries and keys they were made of:
-              there are no neurons to show.
+              This trace contains attention weights but no queries and keys, so there are no neurons to show.
             </p>
             <button
               type="button"
               class="ghost small"
               on:click={() => session.dispatch({ type: "frame", frame: { side: "weights" } })}
             >
-              Show the weights
+              Show weights
             </button>
           </div>
         </Match>
@@ -83,7 +82,9 @@ export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
         <Match when={!open() && props.field}>
           {(field) => (
             <>
-              <p class="neuron-heads">Every token’s attention. Click one on the left to open its neurons.</p>
+              <p class="neuron-heads">
+                Attention of every token. Click a token on the left to see its neurons.
+              </p>
               <HeadLines
                 prefix="neuron-"
                 field={field()}

@@ -3,7 +3,7 @@ import type { Order } from "../../state/state";
 import { SegmentedControl } from "../shared/SegmentedControl";
 import type { NeuronProps, NeuronView } from "./createNeuronView";
 
-/** What of the neurons is shown, and in which order: the strip above the columns. */
+/** The controls above the columns: what is shown of the neurons, and in which order. */
 export function NeuronControls(props: NeuronProps & { readonly now: NeuronView }) {
   const { session } = props;
   const state = session.state;
@@ -34,7 +34,7 @@ export function NeuronControls(props: NeuronProps & { readonly now: NeuronView }
           type="button"
           class="toggle"
           aria-pressed={state().view.values === "shown"}
-          title="The value side: what each key has to give (v), and how much of it the head passes on"
+          title="Show the value vector v of each key and how much each key contributes to the head output"
           data-testid="neuron-values"
           on:click={() =>
             session.dispatch({
@@ -43,12 +43,12 @@ export function NeuronControls(props: NeuronProps & { readonly now: NeuronView }
             })
           }
         >
-          values
+          value vectors
         </button>
         <div class="sort">
           <span class="label">sort</span>
           <SegmentedControl
-            label="Order of dimensions"
+            label="Sort dimensions by"
             options={orders()}
             value={props.now.orderName()}
             onChange={(order) => session.dispatch({ type: "view", view: { order } })}

@@ -19,10 +19,10 @@ import { SelectedQuery } from "./SelectedQuery";
 import { groupOf, queryY, readTheme, type Scene, type Theme } from "./scene";
 import { Tooltip } from "./Tooltip";
 
-/** Height of the columns' names, as in neuron.css. */
+/** Height of the column names, as in neuron.css. */
 const HEADINGS = 32;
 
-/** The five columns of the paper for one query: the query, the keys, their products, the sums, the softmax. */
+/** The five columns of the paper for one query: query, keys, elementwise products, dot products, softmax. */
 export function NeuronGrid(props: NeuronGridProps) {
   let box!: HTMLDivElement;
   let stage!: HTMLDivElement;
@@ -32,12 +32,12 @@ export function NeuronGrid(props: NeuronGridProps) {
   const [room, setRoom] = createSignal(0);
   const [height, setHeight] = createSignal(0);
   const [scroll, setScroll] = createSignal(0);
-  /** How far the view is scrolled sideways. */
+  /** Horizontal scroll offset. */
   const [aside, setAside] = createSignal(0);
   const [at, setAt] = createSignal<Spot | null>(null, { equals: sameSpot });
 
   const [padding, setPadding] = createSignal<Padding>({ above: 0, below: 0 }, { equals: samePadding });
-  /** The rows of the head view, where it is on show beside this one. */
+  /** The rows of the head view, if it is visible beside this one. */
   const headStage = () =>
     (box.getRootNode() as ShadowRoot).querySelector("[data-panel=head]:not([hidden]) .stage");
 
@@ -59,7 +59,7 @@ export function NeuronGrid(props: NeuronGridProps) {
       },
     }),
   );
-  /** The dimension at each place; null where they stand by index. */
+  /** The dimension at each place; null for index order. */
   const order = createMemo(() =>
     props.sequence === null || props.pairing === null
       ? props.sequence
@@ -75,9 +75,9 @@ export function NeuronGrid(props: NeuronGridProps) {
     keyX: columns().keyX,
     column: columns().token,
   }));
-  /** The query's tokens stay in sight when the view is scrolled sideways. */
+  /** The query tokens stay visible when the view is scrolled horizontally. */
   const stuck = createMemo<TokenLayout>(() => ({ ...layout(), queryX: Math.max(columns().queryX, aside()) }));
-  // Values that were just asked for come into sight, where there is no room for everything.
+  // When value vectors are switched on in a narrow view, scroll to them.
   let revealValues = false;
   createEffect(
     on(
@@ -95,12 +95,12 @@ export function NeuronGrid(props: NeuronGridProps) {
     requestAnimationFrame(() => box.scrollTo({ left: width }));
   });
   let painted: Theme | null = null;
-  /** Read once for each theme: to ask the page for its style makes it lay itself out. */
+  /** Read once per theme, because reading computed styles forces a layout. */
   const theme = (): Theme => {
     if (painted?.dark !== props.dark) painted = readTheme(stage, props.dark);
     return painted;
   };
-  const absent = (): string => (props.renormalized ? "left out" : "not allowed");
+  const absent = (): string => (props.renormalized ? "hidden" : "masked");
   const scene = (): Scene => ({
     columns: columns(),
     layout: layout(),
@@ -120,11 +120,11 @@ export function NeuronGrid(props: NeuronGridProps) {
   });
 
   const dimensionAt = (place: number): number => order()?.[place] ?? place;
-  /** The places of a dimension and of what it turns with. */
+  /** The places of a dimension and of its rotary partner. */
   const placesOf = (dimension: number | null): readonly number[] =>
     dimension === null || dimension >= dim() ? [] : unitOf(props.pairing, dimension).map(placeOf);
   const keptPlaces = createMemo(() => placesOf(props.neuron));
-  /** The key row that is marked, here or by another view. */
+  /** The key row that is highlighted, here or by another view. */
   const markedKey = createMemo(() => {
     const now = at();
     if (now !== null) return now.zone === "query" || now.zone === "q" ? null : now.row;
@@ -234,7 +234,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     if (y < now.rowHeight) stage.scrollTop -= now.rowHeight - y;
     else if (y > now.height - now.rowHeight) stage.scrollTop += y - now.height + now.rowHeight;
   };
-  // A token that is selected elsewhere comes into sight, unless the pointer is at work here.
+  // Scroll to a token that was selected in another view, unless the pointer is in this one.
   createEffect(
     on([() => props.trace.query, height], ([query]) => {
       if (at() === null && height() > 0) reveal(query);
@@ -347,7 +347,7 @@ export function NeuronGrid(props: NeuronGridProps) {
                 ref={cells}
                 role="application"
                 tabindex="0"
-                aria-label="Neurons: up and down for keys, left and right for dimensions, Enter marks a dimension"
+                aria-label="Neurons. Up and Down move between keys, Left and Right between dimensions; Enter marks a dimension."
                 data-testid="neuron-cells"
                 data-columns={`${columns().k - columns().q} ${columns().product - columns().q} ${columns().span} ${columns().fold}`}
                 data-order={order()?.join(" ") ?? ""}
@@ -379,7 +379,7 @@ export function NeuronGrid(props: NeuronGridProps) {
                     height={height()}
                     words={words()!}
                     absent={
-                      props.renormalized ? "left out, or not allowed" : "not allowed: the model never asks"
+                      props.renormalized ? "hidden or masked" : "masked: this query cannot attend to this key"
                     }
                     queryName={name("query", props.trace.query)}
                     rowName={name(words()!.kind === "q" ? "query" : "key", words()!.row)}

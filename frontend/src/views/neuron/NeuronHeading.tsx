@@ -3,7 +3,7 @@ import { headsOn } from "../../state/state";
 import { TokenText } from "../shared/TokenText";
 import type { NeuronProps, NeuronView } from "./createNeuronView";
 
-/** Whose neurons are shown. */
+/** The head and the token whose neurons are shown. */
 export function NeuronHeading(props: NeuronProps & { readonly now: NeuronView }) {
   const { session } = props;
   const state = session.state;
@@ -13,8 +13,8 @@ export function NeuronHeading(props: NeuronProps & { readonly now: NeuronView })
       <Show when={props.field !== null}>
         <Show when={headsOn(state()).length > 1} fallback={<b class="num">{name(props.now.head())}</b>}>
           <select
-            aria-label="Head whose neurons are shown"
-            title="One of the heads that are on"
+            aria-label="Head"
+            title="Choose one of the selected heads"
             data-testid="neuron-head"
             class="num"
             on:change={(event) =>

@@ -13,14 +13,14 @@ import { scoreFormula } from "./describe";
 export interface NeuronLegendProps {
   readonly now: NeuronView;
   readonly field: LayerField | null;
-  /** The layer that is asked for. */
+  /** The requested layer. */
   readonly layer: number;
   readonly shown: Shown;
   readonly view: ViewSettings;
   readonly dark: boolean;
 }
 
-/** What the colors mean, what is not allowed or not here, and whether the cells add up. */
+/** The color legend, notes on what is masked or missing, and whether the cells add up to the scores. */
 export function NeuronLegend(props: NeuronLegendProps) {
   const notes = () => {
     const now = props.now.traced();
@@ -31,11 +31,12 @@ export function NeuronLegend(props: NeuronLegendProps) {
     const { softcap, bias } = now.vectors.data;
     if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);
     const sink = props.now.sink();
-    if (sink !== null) all.push(`the head's sink takes ${percent(sink)}`);
+    if (sink !== null) all.push(`learned sink: ${percent(sink)} of the attention`);
     const removed = props.view.sinks === "renormalized";
-    if (!now.trace.allowed.includes(1)) all.push(`this query may look at no ${removed ? "other " : ""}key`);
-    else if (now.trace.allowed.includes(0)) all.push(`hatched: ${removed ? "left out or " : ""}not allowed`);
-    if (now.trace.set) all.push("this row's weights are set by an edit");
+    const without = removed ? "hidden or masked" : "masked";
+    if (!now.trace.allowed.includes(1)) all.push(`every key is ${without} for this query`);
+    else if (now.trace.allowed.includes(0)) all.push(`▨ ${without}`);
+    if (now.trace.set) all.push("an edit set the weights of this row");
     const about = props.now.valuesNote();
     if (about !== null) all.push(about);
     return all.join(" · ");
@@ -47,7 +48,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
           class="signs"
           role="img"
           aria-label="From negative to positive"
-          title="From negative to positive. The color is full from the number under each column's name on"
+          title="Orange is negative, blue is positive. The number below each column name has the full color."
         >
           −
           <canvas
@@ -64,7 +65,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
         </Show>
         <Show when={props.now.orderName() === "contribution" && props.now.reference() !== null}>
           <span class="cut">
-            sorted by what {props.now.pairing() === null ? "dimensions" : "pairs"} add to{" "}
+            sorted by contribution to q·k with{" "}
             <TokenText tokens={props.shown.keys} index={props.now.reference()!} />
           </span>
         </Show>
@@ -79,7 +80,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
             class="num"
             data-testid="neuron-check"
             classList={{ good: check().ok, bad: !check().ok }}
-            title="Largest difference between the scores summed from the cells shown and those that the attention is made of"
+            title="Maximum difference between the scores summed from these cells and the scores behind the attention weights"
           >
             Σ q×k = q·k {check().ok ? "✓" : "✗"} to {roundedUp(check().most)}
           </span>
@@ -89,7 +90,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
   );
 }
 
-/** The legend's ramp: from fully negative to fully positive. */
+/** The color ramp from negative to positive. */
 function ramp(canvas: HTMLCanvasElement, props: NeuronLegendProps): void {
   createEffect(() => {
     const context = canvas.getContext("2d");

@@ -19,7 +19,7 @@ export interface NeuronTableProps {
   readonly keys: readonly Token[];
 }
 
-/** The picture as text, for those who don't see it: the strongest keys and the dimensions that make them so. */
+/** A text alternative to the canvas: the keys with the largest weights, and the dimensions that contribute most. */
 export function NeuronTable(props: NeuronTableProps) {
   const rows = createMemo(() => {
     const { trace, weights, vectors, pairing, side } = props;
@@ -58,7 +58,7 @@ export function NeuronTable(props: NeuronTableProps) {
   return (
     <table class="unseen" data-testid="neuron-table">
       <caption>
-        How {query()} attends: its {KEYS} strongest keys
+        Attention from {query()}: the {KEYS} keys with the largest weights
       </caption>
       <thead>
         <tr>
@@ -66,7 +66,7 @@ export function NeuronTable(props: NeuronTableProps) {
           <th>attention</th>
           <th>score</th>
           <th>q·k</th>
-          <th>dimensions that add most to the score</th>
+          <th>dimensions that contribute most to the score</th>
           <Show when={props.side}>
             <th>‖f(x)‖</th>
             <th>α‖f(x)‖</th>

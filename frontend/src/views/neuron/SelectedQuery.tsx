@@ -10,12 +10,12 @@ export interface SelectedQueryProps {
   readonly columns: Columns;
   readonly layout: TokenLayout;
   readonly scroll: number;
-  /** Middle of its vector, which stays in the window. */
+  /** Center of its vector, which stays in the window. */
   readonly y: number;
   readonly onCollapse: () => void;
 }
 
-/** What stands beside the selected query's vector: the button that closes it, and its token once its row is scrolled out. */
+/** The collapse button beside the selected query vector, and the query's token when its row is scrolled out of view. */
 export function SelectedQuery(props: SelectedQueryProps) {
   const outOfSight = () => Math.abs(rowY(props.layout, props.index, props.scroll) - props.y) > 1;
   return (
@@ -37,8 +37,8 @@ export function SelectedQuery(props: SelectedQueryProps) {
       <button
         type="button"
         class="fold"
-        title="Show only the lines"
-        aria-label="Collapse the neurons"
+        title="Collapse the neurons and show only lines"
+        aria-label="Collapse neurons"
         data-testid="neuron-collapse"
         style={{ left: `${props.columns.queryX - 24}px`, transform: `translateY(${props.y - 10}px)` }}
         on:click={(event) => {

@@ -1,14 +1,14 @@
 import { Show } from "solid-js";
 import type { CellWords, PairWords } from "./describe";
 
-/** The numbers of a cell: the dimension, what it is called, and each number with its name. */
+/** The contents of the tooltip for a query cell, a value cell, or a cell of a key and its product. */
 export type TooltipWords =
   | {
       readonly kind: "q";
       readonly dimension: number;
       readonly row: number;
       readonly q: string;
-      /** The other dimension of its pair, and the tokens in one turn; null where it stands still. */
+      /** Its rotary partner and wavelength; null if it does not rotate. */
       readonly pair: Pick<PairWords, "partner" | "wavelength"> | null;
     }
   | {
@@ -28,22 +28,22 @@ export type TooltipWords =
 
 export interface TooltipProps {
   readonly spot: { readonly x: number; readonly y: number };
-  /** The window that it stays inside. */
+  /** Size of the window that the tooltip stays inside. */
   readonly width: number;
   readonly height: number;
   readonly words: TooltipWords;
   readonly queryName: string;
   readonly rowName: string;
   readonly kept: boolean;
-  /** What is said of a key without a weight. */
+  /** The text for a key without a weight. */
   readonly absent: string;
 }
 
 /** As in neuron.css. */
 const WIDE = 228;
-const TALL = 178;
+const TALL = 194;
 
-/** The numbers of the cell under the pointer, beside it. The readout says the same aloud. */
+/** Shows the numbers of the cell under the pointer. Hidden from screen readers, which get the readout. */
 export function Tooltip(props: TooltipProps) {
   const left = () => Math.max(4, Math.min(props.width - WIDE - 4, props.spot.x + 14));
   const top = () => {
@@ -77,7 +77,9 @@ export function Tooltip(props: TooltipProps) {
       <Show when={turn()}>
         {(other) => (
           <p>
-            pairs with {other().partner}, one turn in {other().wavelength} tokens
+            rotary pair with dimension {other().partner}
+            <br />
+            rotary wavelength {other().wavelength} tokens
           </p>
         )}
       </Show>
@@ -116,9 +118,9 @@ export function Tooltip(props: TooltipProps) {
               <Show when={pair()}>
                 {(both) => (
                   <>
-                    <dt class="pair">both add</dt>
+                    <dt class="pair">the pair adds</dt>
                     <dd class="pair">{both().scaled}</dd>
-                    <dt>their share</dt>
+                    <dt>the pair’s share</dt>
                     <dd>{both().share}</dd>
                   </>
                 )}

@@ -1,4 +1,4 @@
-/** Where the columns of the neuron view stand. Pure. */
+/** The column layout of the neuron view. Pure. */
 
 import type { HeadVectors } from "../../compute/neuron";
 import { fontFor } from "../shared/tokenLayout";
@@ -9,29 +9,29 @@ export interface NumberColumn {
   readonly width: number;
 }
 
-/** The columns at the right of the keys' tokens: what each key has to give. */
+/** The columns to the right of the key tokens: value vectors and norms. */
 export interface ValueColumns {
   readonly x: number;
   readonly span: number;
-  /** Left edges of ‖f(x)‖ and α‖f(x)‖, and the width of each; null where lengths are not known. */
+  /** Left edges of ‖f(x)‖ and α‖f(x)‖, and the width of each; null if norms are unknown. */
   readonly norms: { readonly f: number; readonly weighted: number; readonly width: number } | null;
 }
 
 export interface Columns {
-  /** What all of it takes, never less than the room given. */
+  /** Total width, at least the available width. */
   readonly width: number;
-  /** Width of each column of tokens, and their left edges. */
+  /** Width of each token column, and their left edges. */
   readonly token: number;
-  /** Of the tokens: smaller than wanted where they would be cut. */
+  /** Font size of the tokens; reduced if they would be cut off. */
   readonly fontSize: number;
   readonly queryX: number;
   readonly keyX: number;
-  /** Left edges of the three columns of vectors, and the width of one. */
+  /** Left edges of the three vector columns, and the width of one. */
   readonly q: number;
   readonly k: number;
   readonly product: number;
   readonly span: number;
-  /** CSS pixels of one dimension. */
+  /** Width of one dimension, in CSS pixels. */
   readonly cell: number;
   /** Lines that a vector is folded into. */
   readonly fold: number;
@@ -44,14 +44,14 @@ export interface Wanted {
   readonly dim: number;
   readonly rowHeight: number;
   readonly fontSize: number;
-  /** Letters of the longest token. */
+  /** Length of the longest token, in characters. */
   readonly longest: number;
   readonly extras: readonly ("cap" | "bias" | "score")[];
-  /** The value side: how many dimensions, and whether lengths are known; null while it is hidden. */
+  /** Value vectors: number of dimensions, and whether norms are known; null if hidden. */
   readonly values: { readonly dim: number; readonly norms: boolean } | null;
 }
 
-/** The columns between q · k and the softmax that a layer has. */
+/** The columns that a layer has between q · k and the softmax. */
 export function extrasOf({ data }: HeadVectors): Wanted["extras"] {
   const { softcap, biasKind, scaling } = data;
   const all: ("cap" | "bias" | "score")[] = [];
@@ -64,11 +64,11 @@ export function extrasOf({ data }: HeadVectors): Wanted["extras"] {
 const BUTTON = 26;
 const MARGIN = 10;
 const BETWEEN = 6;
-/** Pixels of a dimension. */
+/** Widths of a dimension, in CSS pixels. */
 const CELL = { least: 1, enough: 2, most: 9 };
-/** A vector narrower than this is no picture, however few its dimensions are. */
+/** Least width of a vector, even with few dimensions. */
 const SPAN = { least: 48, enough: 64 };
-/** What the names over the vectors take, so that they do not run into each other. */
+/** Width of the names above the vectors, which must not overlap. */
 const NAME = 46;
 
 interface Sizes {
@@ -86,9 +86,9 @@ const COMPACT: Sizes = { lines: 22, gap: 6, number: 36, softmax: 48, token: 76 }
 const FOLDS = [1, 2, 4] as const;
 
 /**
- * The columns for the room there is. No column is left out: first the gaps shrink and vectors fold into several lines,
- * so that each dimension keeps two pixels, then dimensions get thinner. In the end the view is wider than its room, and
- * scrolls.
+ * Fits the columns into the available width without dropping any. First, gaps shrink and vectors fold into several lines,
+ * so that each dimension keeps two pixels; then dimensions become thinner. If that is not enough, the view becomes wider
+ * than its panel and scrolls.
  */
 export function columnsFor(wanted: Wanted): Columns {
   const folds = FOLDS.filter((fold) => canFold(wanted, fold));
@@ -107,12 +107,12 @@ export function columnsFor(wanted: Wanted): Columns {
     const columns = placed(wanted, COMPACT, fold, CELL.least);
     if (fits(columns, fold === folds.at(-1) ? CELL.least : CELL.enough, SPAN.least)) return columns;
   }
-  // It scrolls in any case: then each dimension gets its two pixels.
+  // If it must scroll anyway, each dimension gets two pixels.
   const fold = folds.includes(2) ? 2 : 1;
   return placed(wanted, TIGHT, fold, Math.max(CELL.enough, (SPAN.enough * fold) / wanted.dim));
 }
 
-/** Whether rows are tall enough for `fold` lines. */
+/** Whether rows are tall enough for vectors folded into `fold` lines. */
 function canFold({ dim, rowHeight, values }: Wanted, fold: (typeof FOLDS)[number]): boolean {
   const even = dim % fold === 0 && (values === null || values.dim % fold === 0);
   return even && rowHeight >= { 1: 0, 2: 22, 4: 44 }[fold];
@@ -134,20 +134,20 @@ function placed(wanted: Wanted, sizes: Sizes, fold: number, least: number): Colu
     beside;
   const across = dim / fold;
   const valuesAcross = (values?.dim ?? 0) / fold;
-  // Whole words come before dimensions of more than two pixels.
+  // Complete words take precedence over dimensions wider than two pixels.
   const cells = Math.max(CELL.enough, SPAN.enough / across) * (3 * across + valuesAcross);
   const most = Math.min(ROOMY.token, Math.max(sizes.token, Math.floor((room - around - cells) / 2)));
   const letters = (size: number) => longest * size * 0.57 + 20;
   const font = fontFor(fontSize, (size) => letters(size) <= most, "least");
   const token = Math.ceil(Math.max(52, Math.min(most, letters(font))));
   const fixed = around + 2 * token;
-  // Whole and half pixels only: dimensions of one width, or of two in turn.
+  // Only whole and half pixels, so that dimensions have equal or alternating widths.
   const fitting = Math.floor(((room - fixed) / (3 * across + valuesAcross)) * 2) / 2;
   const cell = Math.max(least, Math.min(CELL.most, fitting));
   const span = Math.round(cell * across);
   const valueSpan = Math.round(cell * valuesAcross);
   const width = Math.max(room, fixed + 3 * span + valueSpan);
-  // What is left over widens first the bars, then the room for the lines, up to a point; the rest stays at the sides.
+  // Spare width goes to the bars first, then to the lines, up to a limit; the rest becomes margins.
   let spare = width - fixed - 3 * span - valueSpan;
   const longer = Math.max(0, Math.min(spare, ROOMY.softmax - sizes.softmax));
   spare -= longer;
@@ -181,12 +181,12 @@ function placed(wanted: Wanted, sizes: Sizes, fold: number, least: number): Colu
   };
 }
 
-/** Height of a vector in its row. */
+/** Height of a vector within its row. */
 export function stripHeight(rowHeight: number): number {
   return Math.min(40, rowHeight - (rowHeight > 30 ? 8 : 4));
 }
 
-/** Which of a vector's places is at a point, measured from its left and upper edge; null beside it. */
+/** The place in a vector at a point, relative to the vector's upper left corner; null outside it. */
 export function placeAt(
   { span, fold }: Pick<Columns, "span" | "fold">,
   dim: number,
@@ -207,7 +207,7 @@ export interface Box {
   readonly height: number;
 }
 
-/** The rectangle of a place, from the left and upper edge of its vector. */
+/** The rectangle of a place, relative to the vector's upper left corner. */
 export function boxOf(
   { span, fold }: Pick<Columns, "span" | "fold">,
   dim: number,
@@ -225,7 +225,7 @@ export function boxOf(
   };
 }
 
-/** The rectangles of some places; those that touch, side by side or one above the other, are one. */
+/** The rectangles of several places, with adjacent ones merged. */
 export function boxesOf(
   columns: Pick<Columns, "span" | "fold">,
   dim: number,

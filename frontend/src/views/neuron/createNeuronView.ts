@@ -1,4 +1,4 @@
-/** What the neuron view reads from the field: everything between the selected query and its attention. */
+/** The data of the neuron view: every step from the selected query to its attention. */
 
 import { createEffect, createMemo } from "solid-js";
 import { ComputedLayer, type LayerField } from "../../compute/layerField";
@@ -20,19 +20,19 @@ import type { Token } from "../../wire/messages";
 import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";
 
-/** The share of a column's numbers that its colors tell apart; larger ones all have the full color. */
-const TOLD_APART = 0.96;
+/** The quantile of a column's magnitudes that has full color; larger values are clipped to it. */
+const FULL_COLOR_QUANTILE = 0.96;
 
 export interface NeuronProps {
   readonly session: Session;
   readonly field: LayerField | null;
   readonly shown: Shown;
-  /** Rises whenever the field knows more than before. */
+  /** Increases whenever the field has new data. */
   readonly version: number;
   readonly dark: boolean;
   readonly focus: Focus | null;
   readonly onFocus: (focus: Focus | null) => void;
-  /** What the readout adds to the edge under the pointer. */
+  /** Sets what the readout appends to the edge under the pointer. */
   readonly onDetail: (sentence: string | null) => void;
 }
 
@@ -41,12 +41,12 @@ export type NeuronView = ReturnType<typeof createNeuronView>;
 export function createNeuronView(props: NeuronProps) {
   const state = props.session.state;
   const head = createMemo(() => Math.min(neuronHead(state()), Math.max(0, (props.field?.heads ?? 1) - 1)));
-  /** Whether anybody sees the neurons. */
+  /** Whether the neurons are visible. */
   const open = () => state().view.neurons === "open" && state().frame.side === "neurons";
   const layer = createMemo(() => (props.field instanceof ComputedLayer ? props.field : null));
 
   let shownOf: readonly Token[] = [];
-  /** The query on show: the one selected, else the one pinned last, else the one shown before of these tokens, else the last. */
+  /** The query shown: selected, else last pinned, else the previous one if the tokens are the same, else the last token. */
   const query = createMemo<number>((before) => {
     const same = shownOf === props.shown.queries;
     shownOf = props.shown.queries;
@@ -63,7 +63,7 @@ export function createNeuronView(props: NeuronProps) {
     return now === null ? null : headVectors(now.data, head());
   });
 
-  /** The selected query against every key, and its attention. Null while closed or not known. */
+  /** The selected query against every key, and its attention. Null while collapsed or unknown. */
   const traced = createMemo(() => {
     const now = vectors();
     const field = layer();
@@ -76,7 +76,7 @@ export function createNeuronView(props: NeuronProps) {
     return now === null ? null : now.field.row(now.vectors.head, now.trace.query);
   });
 
-  /** The key that the order of dimensions is about: the one pinned last, else the strongest. */
+  /** The key for the order by contribution: the one pinned last, or else the one with the largest weight. */
   const reference = createMemo(() => {
     const now = traced();
     const row = weights();
@@ -84,14 +84,14 @@ export function createNeuronView(props: NeuronProps) {
     const pin = state().pins.findLast((place) => place.side === "key")?.index;
     return pin !== undefined && now.trace.allowed[pin] === 1 ? pin : strongestKey(now.trace, row);
   });
-  /** How the dimensions of this layer turn with the position; null where they do not, or nobody knows. */
+  /** The rotary pairs of this layer; null if there are none or they are unknown. */
   const pairing = createMemo(() => {
     const now = vectors();
     const field = layer();
     const rotary = field && state().trace?.stacks[field.stack]?.rotary;
     return now === null || field === null ? null : pairingOf(rotary, field.layer, now.dim);
   });
-  /** The order that is on show: one that this layer does not have is as if none was asked for. */
+  /** The order in use; an order that this layer does not support falls back to index order. */
   const orderName = (): Order => {
     const { order } = state().view;
     return order === "wavelength" && pairing() === null ? "index" : order;
@@ -106,7 +106,7 @@ export function createNeuronView(props: NeuronProps) {
     return byContribution(now.trace, key, turning);
   });
 
-  /** Whether anybody sees the value side. */
+  /** Whether value vectors are visible. */
   const valuesWanted = () => open() && state().view.values === "shown" && layer() !== null;
   createEffect(() => {
     const field = layer();
@@ -115,19 +115,19 @@ export function createNeuronView(props: NeuronProps) {
     if (props.session.hello()?.can.includes("values"))
       void props.session.showValues(trace, field.stack, field.layer);
   });
-  const asked = createMemo(() => {
+  const request = createMemo(() => {
     const field = layer();
     const now = props.session.values();
     const here = field !== null && now?.key === `${state().trace?.trace} ${field.stack} ${field.layer}`;
     return valuesWanted() && here ? now : null;
   });
   const ownValues = createMemo(() => {
-    const message = asked()?.message ?? null;
+    const message = request()?.message ?? null;
     const field = layer();
     if (message === null || field === null || message.keys !== field.keys || message.heads !== field.heads)
       return null;
     const values = headValues(message, head());
-    return { values, v: spanOf(values.v, TOLD_APART).usual };
+    return { values, v: spanOf(values.v, FULL_COLOR_QUANTILE).usual };
   });
   const side = createMemo<ValueSide | null>(() => {
     const now = ownValues();
@@ -142,35 +142,37 @@ export function createNeuronView(props: NeuronProps) {
       fulls: { v: now.v, transformed: largest(transformed), weighted: largest(adds) },
     };
   });
-  /** What to say of the value side: that it is coming, or why it is not there. */
+  /** A note that the value vectors are loading, or why they are missing. */
   const valuesNote = (): string | null => {
     if (!valuesWanted()) return null;
-    if (!props.session.hello()?.can.includes("values")) return "values are not part of this page";
-    const refused = asked()?.refused;
-    if (refused) return refused;
-    return asked()?.message?.note ?? (side() === null ? "values are coming…" : null);
+    if (!props.session.hello()?.can.includes("values")) return "value vectors are not included in this page";
+    return (
+      request()?.refused ??
+      request()?.message?.note ??
+      (side() === null ? "value vectors are still loading" : null)
+    );
   };
 
   const headSpans = createMemo(() => {
     const now = vectors();
-    return now && { q: spanOf(now.q, TOLD_APART), k: spanOf(now.k, TOLD_APART) };
+    return now && { q: spanOf(now.q, FULL_COLOR_QUANTILE), k: spanOf(now.k, FULL_COLOR_QUANTILE) };
   });
   const fulls = createMemo<Fulls | null>(() => {
     const now = traced();
     const spans = headSpans();
     if (now === null || spans === null) return null;
     const { products, dots, bias, allowed } = now.trace;
-    const seen = dots.filter((_, key) => allowed[key] === 1);
+    const unmasked = dots.filter((_, key) => allowed[key] === 1);
     return {
       q: spans.q.usual,
       k: spans.k.usual,
-      product: spanOf(products, TOLD_APART).usual,
-      dot: spanOf(seen.length > 0 ? seen : dots, 1).largest,
+      product: spanOf(products, FULL_COLOR_QUANTILE).usual,
+      dot: spanOf(unmasked.length > 0 ? unmasked : dots, 1).largest,
       bias: bias === null ? 0 : spanOf(bias, 1).largest,
     };
   });
 
-  /** How far the scores made of the cells are from those that the attention is made of. */
+  /** The maximum difference between scores summed from the cells and the scores behind the attention. */
   const check = createMemo(() => {
     void props.version;
     const now = traced();
@@ -180,7 +182,7 @@ export function createNeuronView(props: NeuronProps) {
     const size = spanOf(trace.scores.filter(Number.isFinite), 1).largest;
     return { most, ok: most <= Math.max(1e-5, 8 * from.rounding * size) };
   });
-  /** How far q · k may be off: measured where the host sent exact scores, else what rounding can do. */
+  /** The error of q · k: measured if the host sent exact scores, or else a bound from rounding. */
   const error = createMemo(() => {
     const now = traced();
     if (now === null) return 0;

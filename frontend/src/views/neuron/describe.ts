@@ -1,4 +1,4 @@
-/** The neuron view's numbers as words. Pure. */
+/** Numbers of the neuron view as text. Pure. */
 
 import {
   type Contribution,
@@ -10,18 +10,24 @@ import {
 import { type Pairing, unitOf } from "../../compute/rotaryPairs";
 import { percent, signed } from "../../marks/format";
 
-/** Decimals of a number that may be off by `error`: none that mean nothing, at most four. */
+/** The number of meaningful decimals, at most four, of a number with this error. */
 export function meaningfulDecimals(error: number): number {
   if (error <= 0) return 4;
   return Math.max(0, Math.min(4, Math.floor(-Math.log10(2 * error))));
 }
 
-/** Tokens in one turn: `12`, `6.3`, `1.4k`, `54k`. */
+/** A rotary wavelength on an axis, in tokens: `12`, `6.3`, `1.4k`, `54k`. */
 export function turnText(tokens: number): string {
   if (!Number.isFinite(tokens)) return "∞";
   const digits = (value: number) => (value < 9.95 ? value.toFixed(1) : value.toFixed(0));
   if (tokens < 999.5) return digits(tokens);
   return tokens < 999_500 ? `${digits(tokens / 1000)}k` : `${digits(tokens / 1e6)}M`;
+}
+
+/** A rotary wavelength in a sentence, in tokens: `12`, `6.3`, `1,400`, `54,000`. */
+export function wavelengthText(tokens: number): string {
+  if (tokens < 999.5 || !Number.isFinite(tokens)) return turnText(tokens);
+  return Number(tokens.toPrecision(2)).toLocaleString("en");
 }
 
 export function shareText(share: number | null): string {
@@ -33,7 +39,7 @@ export function shareText(share: number | null): string {
 export interface PairWords {
   readonly partner: number;
   readonly wavelength: string;
-  /** What both of the pair add to the score, and their share of q · k. */
+  /** The pair's contribution to the score, and its share of q · k. */
   readonly scaled: string;
   readonly share: string;
 }
@@ -48,11 +54,11 @@ export interface CellWords {
   readonly product: string;
   readonly scaled: string;
   readonly share: string;
-  /** The pair that the dimension turns with; null where it stands still. */
+  /** The rotary pair of the dimension; null if it does not rotate. */
   readonly pair: PairWords | null;
 }
 
-/** What there is to say of one dimension of one query and key. */
+/** The numbers of one dimension of a query and a key, as text. */
 export function cellWords(
   vectors: HeadVectors,
   trace: QueryTrace,
@@ -89,23 +95,23 @@ function pairWords(
   const [product] = unit.map((n) => Math.abs(trace.products[key * trace.dim + n])).sort((a, b) => b - a);
   return {
     partner: unit[0] === dimension ? unit[1] : unit[0],
-    wavelength: turnText(pairing.wavelength[dimension]),
+    wavelength: wavelengthText(pairing.wavelength[dimension]),
     scaled: signed(both.scaled, meaningfulDecimals(2 * product * vectors.data.scaling * vectors.rounding)),
     share: shareText(both.share),
   };
 }
 
-/** The readout's part about a cell. */
+/** The part of the readout about a cell. */
 export function cellSentence(words: CellWords, allowed: boolean): string {
   const { dimension, q, k, product, scaled, share, pair } = words;
   const tail = allowed ? `, adds ${scaled} to the score, ${share} of q·k` : "";
   const cell = `dimension ${dimension}: ${q} × ${k} = ${product}${tail}`;
   if (pair === null) return cell;
-  const both = allowed ? `: together ${pair.scaled}, ${pair.share}` : "";
-  return `${cell} · with ${pair.partner}, one turn in ${pair.wavelength} tokens${both}`;
+  const both = allowed ? ` adds ${pair.scaled}, ${pair.share} of q·k` : "";
+  return `${cell} · pair with ${pair.partner}${both} · rotary wavelength ${pair.wavelength} tokens`;
 }
 
-/** The readout's part about a row: its sum. */
+/** The part of the readout about a row: its dot product. */
 export function rowSentence(trace: QueryTrace, key: number, error: number): string {
   const parts = [`q·k ${signed(trace.dots[key], meaningfulDecimals(error))}`];
   if (trace.capped !== null) parts.push(`capped ${signed(trace.capped[key], 3)}`);
@@ -113,7 +119,7 @@ export function rowSentence(trace: QueryTrace, key: number, error: number): stri
   return parts.join(" · ");
 }
 
-/** How a score comes from q·k, as a formula. */
+/** The formula from q·k to the score. */
 export function scoreFormula(vectors: HeadVectors): string {
   const { scaling, softcap, biasKind } = vectors.data;
   let formula = scaling === 1 ? "q·k" : `q·k × ${Number(scaling.toPrecision(4))}`;

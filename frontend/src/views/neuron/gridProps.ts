@@ -1,4 +1,4 @@
-/** What the grid of the neuron view is given. */
+/** Props of the neuron grid. */
 
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import type { Pairing } from "../../compute/rotaryPairs";
@@ -12,20 +12,20 @@ export interface NeuronGridProps {
   readonly weights: Float32Array;
   readonly shown: Shown;
   readonly fulls: Fulls;
-  /** How far q · k may be off. */
+  /** The error of q · k. */
   readonly dotError: number;
-  /** Dimensions one after another, pairs kept together; null for their own order. */
+  /** Order of dimensions, with pairs kept together; null for index order. */
   readonly sequence: Uint16Array | null;
   readonly pairing: Pairing | null;
-  /** Whether they are sorted by wavelength. */
+  /** Whether dimensions are sorted by wavelength. */
   readonly byTurn: boolean;
-  /** Whether the value side is asked for. */
+  /** Whether value vectors are switched on. */
   readonly valuesShown: boolean;
-  /** Whether hidden keys were taken out of the softmax: they read as left out, like those that are not allowed. */
+  /** Whether hidden keys were removed from the softmax; they are then displayed like masked keys. */
   readonly renormalized: boolean;
-  /** The value side; null while it is hidden or not here. */
+  /** The value vectors; null if they are hidden or not loaded. */
   readonly side: ValueSide | null;
-  /** The dimension that is kept marked. */
+  /** The marked dimension. */
   readonly neuron: number | null;
   readonly pins: readonly Place[];
   readonly scale: Scale;

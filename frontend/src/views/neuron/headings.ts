@@ -1,4 +1,4 @@
-/** What stands over the columns of the neuron view. Pure. */
+/** Column headings of the neuron view. Pure. */
 
 import type { HeadVectors } from "../../compute/neuron";
 import type { Pairing } from "../../compute/rotaryPairs";
@@ -9,7 +9,7 @@ import type { Fulls, ValueSide } from "./scene";
 
 export interface Heading {
   readonly text: string;
-  /** The magnitude at which the column's color is full, or how its numbers come about; null for neither. */
+  /** The magnitude with full color, or how the numbers are computed; null for neither. */
   readonly below: string | null;
   readonly title: string;
   readonly x: number;
@@ -17,7 +17,7 @@ export interface Heading {
 }
 
 const ROOM_FOR_BOTH = 104;
-/** Columns of numbers that have no room for three digits, and bars that have none for a word. */
+/** Number columns narrower than this show two digits instead of three, and narrower bars show α instead of a word. */
 const NARROW = 46;
 const NARROW_BARS = 66;
 
@@ -38,37 +38,37 @@ export function headingsOf(
   const [narrow] = columns.numbers.map(({ width }) => width < NARROW);
   const short = (full: number) => `±${narrow && full >= 10 ? full.toFixed(0) : roughly(full)}`;
   const numbers: Readonly<Record<NumberColumn["name"], readonly [string, string | null, string]>> = {
-    q·k: ["q · k", short(fulls.dot), "The sum of a row's q × k"],
-    cap: ["capped", null, `The scaled product after the soft cap: ${formula}`],
-    bias: ["bias", short(fulls.bias), "What the model adds to the score for this pair of positions"],
+    q·k: ["q · k", short(fulls.dot), "The dot product of query and key: the sum of the row’s q × k"],
+    cap: ["capped", null, `The scaled dot product after the soft cap: ${formula}`],
+    bias: ["bias", short(fulls.bias), "The bias that the model adds to the score for this pair of positions"],
     score: [
       "score",
       softcap === null && biasKind === null ? `×${Number(scaling.toPrecision(narrow ? 2 : 3))}` : null,
-      `What the softmax gets: ${formula}`,
+      `The input of the softmax: ${formula}`,
     ],
     softmax: [
       "softmax",
       softmax.width < NARROW_BARS ? "α" : "attention",
-      "The softmax of the score over the allowed keys",
+      "The attention weight: the softmax of the scores over all unmasked keys",
     ],
   };
-  // Where an axis stands below the name, the range stands beside it, if there is room.
+  // If there is an axis below the name, the range goes beside the name, space permitting.
   const beside = (full: number) => (axis === "axis" && span >= ROOM_FOR_BOTH ? ` ${range(full)}` : "");
   const vector = (text: string, x: number, full: number, title: string): Heading => ({
     text: `${text}${beside(full)}`,
     below: axis === "axis" ? null : range(full),
-    title: `${title} The color is full from ${range(full)} on.${folded}`,
+    title: `${title} Full color: ${range(full)}.${folded}`,
     x,
     width: span,
   });
   return [
-    vector("query q", columns.q, fulls.q, "The query vector of each token; the selected one is framed."),
+    vector("query q", columns.q, fulls.q, "The query vector of each token; the selected query is framed."),
     vector("key k", columns.k, fulls.k, "The key vector of each token."),
     vector(
       "q × k",
       columns.product,
       fulls.product,
-      "The selected query times each key, dimension by dimension.",
+      "The elementwise product of the selected query and each key.",
     ),
     ...columns.numbers.map(({ name, x, width }): Heading => {
       const [text, below, title] = numbers[name];
@@ -84,7 +84,7 @@ function valueHeadings({ values }: Columns, side: ValueSide | null): readonly He
   const v: Heading = {
     text: "value v",
     below: `±${roughly(fulls.v)}`,
-    title: `The value vector of each key: what the head takes from it. The color is full from ±${roughly(fulls.v)} on.`,
+    title: `The value vector of each key. Full color: ±${roughly(fulls.v)}.`,
     x: values.x,
     width: values.span,
   };
@@ -96,7 +96,7 @@ function valueHeadings({ values }: Columns, side: ValueSide | null): readonly He
       text: "‖f(x)‖",
       below: null,
       title:
-        "f(x) is the key's value after this head's part of the output projection (W_O): what the head would pass on if all its attention were on this key. Its length (Kobayashi 2020).",
+        "Norm of f(x), the key’s value vector multiplied by this head’s part of the output projection W_O. It is the norm of the head output if the query attended to this key alone (Kobayashi et al. 2020).",
       x: f,
       width,
     },
@@ -104,7 +104,7 @@ function valueHeadings({ values }: Columns, side: ValueSide | null): readonly He
       text: "α‖f(x)‖",
       below: null,
       title:
-        "The attention times that length: how much the key really adds to the head's output. A key with much attention may add little (Kobayashi 2020).",
+        "Attention weight times ‖f(x)‖: how much this key contributes to the head output. A key with a large weight can contribute little (Kobayashi et al. 2020).",
       x: weighted,
       width,
     },
@@ -118,7 +118,7 @@ export interface Tick {
 
 const LETTER = 7;
 
-/** Wavelengths along the (first line of a) vector whose pairs are sorted by them: round numbers, as many as have room. */
+/** Axis ticks at round wavelengths, along (the first line of) a vector sorted by wavelength. */
 export function ticksOf(
   columns: Columns,
   pairing: Pairing,

@@ -1,4 +1,4 @@
-/** What the pointer or the keyboard is on in the neuron view. Pure. */
+/** Finds what is under the pointer or the keyboard cursor in the neuron view. Pure. */
 
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import { rowAt, rowY, type TokenLayout } from "../shared/tokenLayout";
@@ -9,7 +9,7 @@ import { queryY } from "./scene";
 export interface Spot {
   readonly zone: "query" | "q" | "k" | "product" | "value" | "row";
   readonly row: number;
-  /** Place along the vector, from the left; null beside the vectors. */
+  /** Place along the vector, from the left; null outside the vectors. */
   readonly place: number | null;
 }
 
@@ -19,7 +19,7 @@ export interface HitContext {
   readonly scroll: number;
   readonly vectors: HeadVectors;
   readonly trace: QueryTrace;
-  /** Dimensions of a value; 0 while values are hidden. */
+  /** Dimensions of a value vector; 0 if value vectors are hidden. */
   readonly valueDim: number;
 }
 
@@ -27,7 +27,7 @@ export function sameSpot(a: Spot | null, b: Spot | null): boolean {
   return a === b || (a?.zone === b?.zone && a?.row === b?.row && a?.place === b?.place);
 }
 
-/** What is at a point of the window. */
+/** The spot at a point of the window. */
 export function spotAt(
   { x, y }: { readonly x: number; readonly y: number },
   ground: HitContext,
@@ -37,7 +37,7 @@ export function spotAt(
   if (x < columns.queryX - 26 || x > end) return null;
   const tall = stripHeight(layout.rowHeight);
   const left = x < columns.q + columns.span + 4;
-  // The selected query's row stays in sight: where it lies over another row it is the one that is hit.
+  // The row of the selected query stays visible, and it covers the row that is scrolled beneath it.
   const middle = queryY(ground);
   const kept = left && Math.abs(y - middle) <= tall / 2;
   const row = kept ? trace.query : rowAt(layout, y, scroll, Math.max(vectors.queries, vectors.keys));
@@ -61,7 +61,7 @@ export function spotAt(
   return x < columns.k ? null : { zone: "row", row, place: null };
 }
 
-/** Where an arrow key leads from a cell; null for any other key. */
+/** The cell that an arrow key leads to; null for any other key. */
 export function movedSpot(from: Spot, key: string, page: number, keys: number, dim: number): Spot | null {
   const place = from.place ?? 0;
   const targets: Readonly<Record<string, readonly [number, number]>> = {
@@ -80,7 +80,7 @@ export function movedSpot(from: Spot, key: string, page: number, keys: number, d
   return { zone: "product", row: within(target[0], keys), place: within(target[1], dim) };
 }
 
-/** What the other views are told of it. */
+/** The spot as the focus of the other views. */
 export function focusOf(at: Spot | null, vectors: HeadVectors, query: number): Focus | null {
   if (at === null) return null;
   if (at.zone === "query" || at.zone === "q")
@@ -88,7 +88,7 @@ export function focusOf(at: Spot | null, vectors: HeadVectors, query: number): F
   return { kind: "edge", edge: { head: vectors.head, query, key: at.row } };
 }
 
-/** Where the middle of a cell is, from the left edge of the view; `sizes` are the dimensions of keys and of values. */
+/** The center of a cell, from the left edge of the view; `sizes` are the dimensions of keys and value vectors. */
 export function middleOf(
   { zone, place }: Spot,
   { q, k, product, values, span, fold }: Columns,

@@ -1,10 +1,10 @@
-/** What there is to say of the spot that the pointer or the keyboard is on: beside it, and in the readout. Pure. */
+/** Texts for the spot under the pointer or the keyboard cursor: the tooltip and the readout. Pure. */
 
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import type { Pairing } from "../../compute/rotaryPairs";
 import { signed, sized } from "../../marks/format";
 import type { Side } from "../../state/state";
-import { cellSentence, cellWords, meaningfulDecimals, rowSentence, turnText } from "./describe";
+import { cellSentence, cellWords, meaningfulDecimals, rowSentence, wavelengthText } from "./describe";
 import type { Spot } from "./hitTest";
 import type { ValueSide } from "./scene";
 import type { TooltipWords } from "./Tooltip";
@@ -20,7 +20,7 @@ export interface HoverContext {
 
 type Name = (side: Side, index: number) => string;
 
-/** The numbers of the cell at a spot; null where there is none. */
+/** The numbers of the cell at a spot; null if there is no cell. */
 export function tooltipWords(
   at: Spot | null,
   known: HoverContext,
@@ -33,8 +33,8 @@ export function tooltipWords(
   if (at.zone === "value") {
     if (side === null || at.place >= side.values.dim) return null;
     const value = side.values.v[at.row * side.values.dim + at.place];
-    const adds = signed(known.weights[at.row] * value, 3);
-    return { kind: "v", dimension: at.place, row: at.row, v: signed(value, 3), weighted: adds };
+    const product = signed(known.weights[at.row] * value, 3);
+    return { kind: "v", dimension: at.place, row: at.row, v: signed(value, 3), weighted: product };
   }
   if (at.place >= dim) return null;
   const dimension = dimensionAt(at.place);
@@ -42,7 +42,7 @@ export function tooltipWords(
     const value = vectors.q[at.row * dim + dimension];
     const q = signed(value, meaningfulDecimals(Math.abs(value) * vectors.rounding));
     const partner = pairing?.partner[dimension] ?? -1;
-    const wavelength = turnText(pairing?.wavelength[dimension] ?? 0);
+    const wavelength = wavelengthText(pairing?.wavelength[dimension] ?? 0);
     return { kind: "q", dimension, row: at.row, q, pair: partner < 0 ? null : { partner, wavelength } };
   }
   if (at.row >= trace.keys) return null;
@@ -51,7 +51,7 @@ export function tooltipWords(
   return { kind: "cell", dimension, row: at.row, cell, allowed: trace.allowed[at.row] === 1 };
 }
 
-/** The readout's sentence about a spot; null where there is nothing more than its edge. */
+/** The part of the readout about a spot; null if its edge says everything. */
 export function hoverDetail(
   at: Spot | null,
   words: TooltipWords | null,
@@ -60,18 +60,19 @@ export function hoverDetail(
 ): string | null {
   if (words?.kind === "cell") return cellSentence(words.cell, words.allowed);
   if (words?.kind === "v")
-    return `value dimension ${words.dimension}: ${words.v}, weighted ${words.weighted}`;
+    return `value dimension ${words.dimension}: v ${words.v}, attention × v ${words.weighted}`;
   if (words?.kind === "q") {
-    const turn = words.pair && `, turns with ${words.pair.partner} in ${words.pair.wavelength} tokens`;
-    return `dimension ${words.dimension} of ${name("query", words.row)}: q ${words.q}${turn ?? ""}`;
+    const pair =
+      words.pair && ` · pair with ${words.pair.partner} · rotary wavelength ${words.pair.wavelength} tokens`;
+    return `dimension ${words.dimension} of ${name("query", words.row)}: q ${words.q}${pair ?? ""}`;
   }
   if (at === null || at.zone === "query" || at.zone === "q" || at.row >= known.trace.keys) return null;
-  return rowSentence(known.trace, at.row, known.dotError) + lengths(at.row, known);
+  return rowSentence(known.trace, at.row, known.dotError) + norms(at.row, known);
 }
 
-function lengths(key: number, { side }: HoverContext): string {
+function norms(key: number, { side }: HoverContext): string {
   if (side?.values.transformed == null || side.weighted === null) return "";
   const { transformed, weighted } = side.fulls;
-  const length = `‖f(x)‖ ${sized(side.values.transformed[key], transformed)}`;
-  return ` · ${length} · α‖f(x)‖ ${sized(side.weighted[key], weighted)}`;
+  const norm = `‖f(x)‖ ${sized(side.values.transformed[key], transformed)}`;
+  return ` · ${norm} · α‖f(x)‖ ${sized(side.weighted[key], weighted)}`;
 }

@@ -1,11 +1,11 @@
-/** Rows of two views side by side: the one fills up above and below until its stage stands where the other's does. */
+/** Aligns the rows of two views side by side with padding above and below. */
 
 export interface Padding {
   readonly above: number;
   readonly below: number;
 }
 
-/** What a stage from `top` to `bottom`, without padding, lacks to stand beside another; nothing where it never can. */
+/** The padding that aligns a stage from `top` to `bottom` with another; zero if that is impossible. */
 export function paddingBeside(
   own: { readonly top: number; readonly bottom: number },
   other: { readonly top: number; readonly bottom: number } | null,

@@ -1,16 +1,16 @@
-/** The upper canvas of the neuron view: the row that is looked at, and dimensions in every row of every column. */
+/** The upper canvas of the neuron view: highlights of a row, and of dimensions in every row and column. */
 
 import { rowY, visibleRows } from "../shared/tokenLayout";
 import { boxesOf, stripHeight } from "./columns";
 import type { Scene } from "./scene";
 
 export interface Marks {
-  /** The key row under the pointer or the keyboard. */
+  /** The key row under the pointer or the keyboard cursor. */
   readonly key: number | null;
-  /** Places (not dimensions) along the vectors: those under the pointer, those that are kept. A pair is two. */
+  /** Places (not dimensions) along the vectors: under the pointer, and marked. A pair has two. */
   readonly hovered: readonly number[];
   readonly kept: readonly number[];
-  /** The place of a value under the pointer. */
+  /** The place in a value vector under the pointer. */
   readonly value: number | null;
 }
 

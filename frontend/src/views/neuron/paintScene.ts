@@ -10,11 +10,11 @@ import { type NumberColumn, stripHeight } from "./columns";
 
 import { queryY, type Scene } from "./scene";
 
-/** Opacity of what is there but not used: of 255. */
+/** Opacity of vectors that are not in use, of 255. */
 const DIMMED = 107;
 const LEAST_LINE = 0.006;
 
-/** Rows of queries and keys in the window: the first, and one after the last. */
+/** Ranges of query and key rows in the window; ends are exclusive. */
 interface Window {
   readonly first: number;
   readonly lastQuery: number;
@@ -39,7 +39,7 @@ export function paintScene(context: CanvasRenderingContext2D, scene: Scene): voi
 
 let scratch: ImageData | null = null;
 
-/** All cells, as pixels, in one picture: a call of the canvas for each row would cost more than the painting. */
+/** Paints all cells into one image; a canvas call per row would cost more than the painting. */
 function paintVectors(context: CanvasRenderingContext2D, scene: Scene, window: Window): void {
   const { columns, layout, scroll, vectors, trace, order, group, fulls, scale, theme, ratio, side } = scene;
   const { dim } = vectors;
@@ -90,7 +90,7 @@ function paintVectors(context: CanvasRenderingContext2D, scene: Scene, window: W
       one.paint(field, values.v, row * values.dim, px(columns.values.x) - left, top(row), allowed(row));
     }
   }
-  // The selected query's vector lies over whatever is scrolled behind it.
+  // The selected query vector covers what is scrolled beneath it.
   const y = px(queryY(scene) - stripHeight(layout.rowHeight) / 2);
   clear(field, 0, y - px(3), px(columns.span) + px(3), tall + px(6));
   queries.paint(field, vectors.q, trace.query * dim, 0, y);
@@ -103,7 +103,7 @@ function clear({ pixels, width, height }: Field, x: number, y: number, wide: num
   }
 }
 
-/** The edges of the vectors, the hatching of what is not allowed, and the selected query's frame. */
+/** Draws vector outlines, hatching of masked keys, and the frame of the selected query. */
 function paintFrames(
   context: CanvasRenderingContext2D,
   scene: Scene,
@@ -139,7 +139,7 @@ function paintFrames(
   context.strokeRect(columns.q - 2, kept - 2, columns.span + 4, height + 4);
 }
 
-/** Lines from the query to its keys, and on through the columns to the softmax, as strong as the attention. */
+/** Draws lines from the query to the keys and through the columns to the softmax, with the weight as opacity. */
 function paintLines(context: CanvasRenderingContext2D, scene: Scene): void {
   const { columns, layout, scroll, trace, weights, scale, theme } = scene;
   const x0 = columns.q + columns.span + 3;
@@ -158,14 +158,14 @@ function paintLines(context: CanvasRenderingContext2D, scene: Scene): void {
     if (trace.allowed[key] === 0) continue;
     const opacity = opacityOf(weights[key], scale);
     const y = rowY(layout, key, scroll);
-    const seen = y > -layout.rowHeight && y < layout.height + layout.rowHeight;
-    if (opacity < (seen ? LEAST_LINE : 0.03)) continue;
+    const inView = y > -layout.rowHeight && y < layout.height + layout.rowHeight;
+    if (opacity < (inView ? LEAST_LINE : 0.03)) continue;
     context.globalAlpha = 0.08 + 0.92 * opacity;
     context.lineWidth = 1 + 2.2 * weights[key];
     context.beginPath();
     context.moveTo(x0, from);
     context.bezierCurveTo(middle, from, middle, y, x1, y);
-    for (const [start, end] of seen ? between : []) {
+    for (const [start, end] of inView ? between : []) {
       context.moveTo(start, y);
       context.lineTo(end, y);
     }
@@ -174,7 +174,7 @@ function paintLines(context: CanvasRenderingContext2D, scene: Scene): void {
   context.globalAlpha = 1;
 }
 
-/** The numbers of one key: q·k as a color, what the layer makes of it, the weight and what it lets through as bars. */
+/** Draws the numbers of one key: q·k and the bias as colors, the score, and bars for the weight and the norms. */
 function paintNumbers(context: CanvasRenderingContext2D, scene: Scene, key: number): void {
   const { columns, layout, scroll, vectors, trace, fulls, theme, ratio } = scene;
   const y = rowY(layout, key, scroll);
@@ -223,7 +223,7 @@ function paintWeight(
     return;
   }
   const weight = weights[key];
-  // The token that is attended to is shaded, as in the paper.
+  // The key token is shaded by the weight, as in the paper.
   context.globalAlpha = 0.5 * opacityOf(weight, scale);
   context.fillStyle = theme.accent;
   const height = stripHeight(layout.rowHeight);
@@ -285,7 +285,7 @@ function write(
   context.fillText(text, x, y);
 }
 
-/** How many decimals of a number fit into a cell; the readout gives them all. */
+/** How many decimals of a number fit into a cell; the readout shows all of them. */
 function roomFor(value: number, width: number): number {
   const whole = Math.trunc(Math.abs(value)).toString().length + 1;
   return Math.max(0, Math.floor((width - 6) / 7.2) - whole - 1);

@@ -1,4 +1,4 @@
-/** What the canvases of the neuron view are painted from. */
+/** The data that the canvases of the neuron view are painted from. */
 
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import type { HeadValues } from "../../compute/values";
@@ -6,7 +6,7 @@ import type { Scale } from "../../state/state";
 import { rowY, type TokenLayout } from "../shared/tokenLayout";
 import type { Columns } from "./columns";
 
-/** Where each column's color, or bar, is full. */
+/** The magnitude with full color, or a full bar, in each column. */
 export interface Fulls {
   readonly q: number;
   readonly k: number;
@@ -21,15 +21,15 @@ export interface ValueFulls {
   readonly weighted: number;
 }
 
-/** The value side of the selected query. */
+/** Value vectors and norms for the selected query. */
 export interface ValueSide {
   readonly values: HeadValues;
-  /** α‖f(x)‖ of every key; null where lengths are not known. */
+  /** α‖f(x)‖ of every key; null if norms are unknown. */
   readonly weighted: Float32Array | null;
   readonly fulls: ValueFulls;
 }
 
-/** The page's own colors, as a canvas needs them. */
+/** The theme colors of the page, for canvases. */
 export interface Theme {
   readonly dark: boolean;
   readonly ink: string;
@@ -48,15 +48,15 @@ export interface Scene {
   readonly vectors: HeadVectors;
   readonly trace: QueryTrace;
   readonly weights: Float32Array;
-  /** What is written for a key without a weight. */
+  /** The text for a key without a weight. */
   readonly absent: string;
-  /** The dimension at each place along a vector; null where they stand by index. */
+  /** The dimension at each place along a vector; null for index order. */
   readonly order: Uint16Array | null;
-  /** How pairs stand: 2 side by side, 1 one above the other, 0 apart, or there are none. */
+  /** Arrangement of pairs: 2 side by side, 1 one above the other, 0 apart or no pairs. */
   readonly group: 0 | 1 | 2;
   readonly side: ValueSide | null;
   readonly fulls: Fulls;
-  /** Decimals of q · k that mean something. */
+  /** The number of meaningful decimals of q · k. */
   readonly dotDigits: number;
   readonly scale: Scale;
   readonly theme: Theme;
@@ -78,13 +78,13 @@ export function readTheme(element: Element, dark: boolean): Theme {
   };
 }
 
-/** Middle of the selected query's row: it stays in the window when its row is scrolled out. */
+/** Center of the selected query's row, clamped to the window when the row is scrolled out. */
 export function queryY({ layout, scroll, trace }: Pick<Scene, "layout" | "scroll" | "trace">): number {
   const half = layout.rowHeight / 2;
   return Math.max(half, Math.min(layout.height - half, rowY(layout, trace.query, scroll)));
 }
 
-/** How the pairs of an order stand in vectors of `fold` lines. */
+/** The arrangement of pairs in vectors of `fold` lines. */
 export function groupOf(
   units: readonly (readonly number[])[],
   placeOf: (dimension: number) => number,

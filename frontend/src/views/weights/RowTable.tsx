@@ -13,7 +13,7 @@ import { VirtualTable } from "./VirtualTable";
 
 const MOST = 50;
 
-const NOTHING = "nothing on show here";
+const NOTHING = "No weights to show";
 
 export interface RowTableProps {
   readonly field: LayerField | null;
@@ -29,7 +29,7 @@ export interface RowTableProps {
   readonly onEdge: (edge: { readonly query: number; readonly key: number }) => void;
 }
 
-/** The token whose numbers are listed, and the pins. */
+/** The token whose weights are listed, and the pins. */
 export function RowHeading(props: RowTableProps) {
   const tokens = (side: Place["side"]) => (side === "query" ? props.shown.queries : props.shown.keys);
   const name = (place: Place) => {
@@ -41,15 +41,10 @@ export function RowHeading(props: RowTableProps) {
       <Show when={props.place}>
         {(shown) => (
           <span class="title">
-            <Show when={props.place?.side === "key"}>
-              <span class="quiet">who looks at </span>
-            </Show>
+            <span class="quiet">attention {shown().side === "key" ? "to" : "from"} </span>
             <b>
               <TokenText tokens={tokens(shown().side)} index={shown().index} />
             </b>
-            <Show when={props.place?.side === "query"}>
-              <span class="quiet"> looks at</span>
-            </Show>
           </span>
         )}
       </Show>
@@ -73,7 +68,7 @@ export function RowHeading(props: RowTableProps) {
   );
 }
 
-/** The numbers behind the picture: the heaviest weights of a token, or of pins side by side; what the model says next. */
+/** A table of the largest weights of a token, or of pinned tokens side by side, and the model's predictions. */
 export function RowTable(props: RowTableProps) {
   const [most, setMost] = createSignal(MOST);
   const compared = createMemo(() => comparedPlaces(props.pins, props.place));
@@ -100,15 +95,15 @@ export function RowTable(props: RowTableProps) {
   const limits = () => {
     const { threshold, top, hiddenKeys, filter } = props.shown;
     const parts: string[] = [];
-    if (threshold > 0) parts.push(`of ${thresholdText(threshold)} and more`);
-    if (top !== null) parts.push(compared().length > 0 ? "" : `of a row’s top ${top}`);
-    if (hiddenKeys.size > 0) parts.push("off the sink");
+    if (threshold > 0) parts.push(`of at least ${thresholdText(threshold)}`);
+    if (top !== null) parts.push(compared().length > 0 ? "" : `in the top ${top} of a query`);
+    if (hiddenKeys.size > 0) parts.push("without attention sinks");
     if (filter !== "all") parts.push(`${filter[0]} → ${filter[1]}`);
     const only = parts.filter((part) => part !== "").join(", ");
     const { length } = props.shown.heads;
     return [
       ...(only === "" ? [] : [`only weights ${only}`]),
-      ...(compared().length > 0 && length > 1 ? [`each the largest of ${length} heads`] : []),
+      ...(compared().length > 0 && length > 1 ? [`maximum over ${length} heads`] : []),
     ].join(" · ");
   };
   const cells = (edge: () => WeightedEdge) => {
@@ -142,7 +137,7 @@ export function RowTable(props: RowTableProps) {
       </>
     )),
   ];
-  /** The edge of a compared row that is heaviest. */
+  /** The edge with the largest weight in a compared row. */
   const edgeOf = ({ other, weights }: ComparedRow): WeightedEdge => {
     const place = compared()[weights.indexOf(Math.max(...weights))];
     const [query, key] = place.side === "query" ? [place.index, other] : [other, place.index];
@@ -173,7 +168,7 @@ export function RowTable(props: RowTableProps) {
           when={compared().length > 0}
           fallback={
             <VirtualTable
-              label="Heaviest weights"
+              label="Largest weights"
               columns={[
                 "head",
                 side() === "key" ? "from" : "to",
@@ -191,7 +186,7 @@ export function RowTable(props: RowTableProps) {
           }
         >
           <VirtualTable
-            label="Pinned tokens compared"
+            label="Comparison of pinned tokens"
             columns={[
               side() === "key" ? "from" : "to",
               ...compared().map((place) => (

@@ -18,17 +18,17 @@ export interface VirtualTableProps<T> {
   readonly rows: readonly T[];
   /** The cells of a row. */
   readonly cells: (row: () => T) => readonly JSX.Element[];
-  /** Said where there is no row. */
+  /** The text if there are no rows. */
   readonly empty: string;
   readonly onPoint: (row: T | null) => void;
   readonly onChoose: (row: T) => void;
-  /** The last row came into sight. */
+  /** Called when the last row becomes visible. */
   readonly onEnd: () => void;
 }
 
 const HEIGHT = 26;
 
-/** A table of which only the rows in sight are in the page. Arrows move along it, Enter chooses. */
+/** A table that renders only visible rows. Arrow keys move between rows, Enter selects one. */
 export function VirtualTable<T>(props: VirtualTableProps<T>) {
   let box!: HTMLDivElement;
   const [scroll, setScroll] = createSignal(0);

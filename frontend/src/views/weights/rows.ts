@@ -1,17 +1,17 @@
-/** The rows of the weights' table: of one token, or of several pinned ones side by side. Pure. */
+/** Rows of the weights table: for one token, or for several pinned tokens side by side. Pure. */
 
 import { cutoffOf } from "../../compute/headSummary";
 import type { LayerField } from "../../compute/layerField";
 import type { Place } from "../../state/state";
 import { heaviestEdges, rowRules, type Shown, type WeightedEdge, weightsAt } from "../shared/weights";
 
-/** A token opposite to the ones compared, with its weight to or from each of them. */
+/** A token opposite the compared ones, with its weight to or from each of them. */
 export interface ComparedRow {
   readonly other: number;
   readonly weights: readonly number[];
 }
 
-/** The heaviest edges at a place, heaviest first, under the threshold and top of the view. */
+/** The edges at a place with the largest weights, in descending order, within the threshold and top limit. */
 export function listedEdges(
   field: LayerField,
   shown: Shown,
@@ -31,7 +31,7 @@ export function listedEdges(
   return heaviestEdges(field, shown, place, more).filter(drawn).slice(0, most);
 }
 
-/** The pins that are compared: those of the side pinned last, and another token of that side where it is read now. */
+/** The pins to compare: those of the side pinned last, plus another token of that side if it is being read. */
 export function comparedPlaces(pins: readonly Place[], place: Place | null): readonly Place[] {
   const side = pins.at(-1)?.side;
   const same = pins.filter((pin) => pin.side === side);
@@ -40,7 +40,7 @@ export function comparedPlaces(pins: readonly Place[], place: Place | null): rea
   return extra && place !== null ? [...same, place] : same;
 }
 
-/** Tokens opposite to some places, by the heaviest of their weights; of several heads each weight is the largest. */
+/** Tokens opposite some places, sorted by their largest weight; with several heads, each weight is the maximum. */
 export function comparedRows(
   field: LayerField,
   shown: Shown,

@@ -21,7 +21,6 @@ def with_source_text(tokens: Sequence[Token], encoding: Any, tokenizer: Any, *te
     found: list[Token] = []
     for token, (start, end), sequence in zip(tokens, backend.offsets, backend.sequence_ids, strict=True):
         hidden = token.id == unknown or token.raw
-        in_text = hidden and sequence is not None and sequence < len(texts)
-        source = texts[sequence][start:end].strip() if in_text else ""
+        source = texts[sequence][start:end].strip() if hidden and sequence is not None and sequence < len(texts) else ""
         found.append(replace(token, given=source) if source else token)
     return found

@@ -95,7 +95,7 @@ _RUNS: ContextVar[tuple[EditedRun, ...]] = ContextVar("attnscope_edited", defaul
 
 @contextmanager
 def edited_run(hf_model: nn.Module, probed: ProbedModel, plan: Plan) -> Generator[nn.Module]:
-    """Within this block, calls of `hf_model` (and of the models inside it) from this context are edited; others are not.
+    """Inside the `with` statement, calls of `hf_model` (and the models inside it) from this context are edited; others are not.
 
     Yields the edited model, which any thread may call. Raises `UnsupportedError` if the model cannot be cloned.
     """

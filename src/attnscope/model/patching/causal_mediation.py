@@ -1,6 +1,6 @@
-"""Causal mediation analysis (Vig et al. 2020): how much of a prompt change acts through one head.
+"""Causal mediation analysis (Vig et al. 2020): how much of the effect of a changed prompt goes through one head.
 
-With y = p(c2) / p(c1) of two continuations, for a base prompt and a prompt in which one word was swapped:
+y = p(answer) / p(foil). For a clean prompt and a corrupted one, in which a word was swapped:
 
     total effect      TE = y(corrupted) / y(clean) − 1
     indirect effect   y(clean, with this head's attention from corrupted) / y(clean) − 1
@@ -50,28 +50,22 @@ class Mediation:
 
     @property
     def total(self) -> float:
-        """The total effect, y(swap) / y(base) − 1."""
-        return self.swap / self.base - 1
+        """The total effect, y(corrupted) / y(clean) − 1."""
+        return self.corrupted / self.clean - 1
 
     @property
     def indirect(self) -> Float[Tensor, "layer *column"]:
-        """The indirect effect through each cell alone, [layer, head] or [layer, position]; NaN where a layer has none.
-
-        y(base, with this activation as in swap) / y(base) − 1. Indirect effects do not sum to the total effect.
-        """
-        return self.into_base.values / self.base - 1
+        """Indirect effects [layer, head]: the effect of the change through this head alone. They need not sum to the total."""
+        return self.into_clean.values / self.clean - 1
 
     @property
     def direct(self) -> Float[Tensor, "layer *column"]:
-        """The effect of the swap while each cell keeps its base activation, [layer, head] or [layer, position].
-
-        y(swap, with this activation as in base) / y(base) − 1; NaN where a layer has no such activation.
-        """
-        return self.into_swap.values / self.base - 1
+        """Direct effects [layer, head]: the effect of the change while this head stays as in the clean prompt."""
+        return self.into_corrupted.values / self.clean - 1
 
     def frame(self) -> pandas.DataFrame:
-        """A DataFrame with one row per cell: layer, head (or position), indirect, direct, total."""
-        found = self.into_base.frame().drop(columns=["value", "effect", "restored", "unchanged"])
+        """A table with one row for each cell: layer, head (or position), indirect, direct, total."""
+        found = self.into_clean.frame().drop(columns=["value", "effect", "restored", "unchanged"])
         indirect, direct = self.indirect.flatten().tolist(), self.direct.flatten().tolist()
         return found.assign(indirect=indirect, direct=direct, total=self.total)
 

@@ -60,7 +60,7 @@ class Sweep:
             no such activation.
         unchanged: Cells whose activation is bitwise the same in both runs; nothing is patched there, and the value is
             `corrupted`.
-        what: The patched activation: "head_output", "attention", "residual" or "mlp".
+        what: The patched activation: "output", "attention", "residual" or "mlp".
         by: The columns: "head", "position" or "layer".
         stack: The stack that is patched.
         metric: "logit", "probability", "log_probability" or "ratio".

@@ -1,4 +1,7 @@
-"""The `overview` and `edge` responses: the measures and thumbnails of all heads, and one edge in all heads (docs/reference/wire.md)."""
+"""The `overview` and `edge` responses: the measures and thumbnails of all heads, and one edge in all heads.
+
+See docs/reference/wire.md.
+"""
 
 from __future__ import annotations
 

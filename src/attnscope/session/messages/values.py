@@ -1,4 +1,4 @@
-"""The `values` response: the value vectors of a layer, their transformed norms ‖f(x)‖, and head output norms (docs/reference/wire.md).
+"""The `values` response: the value vectors of a layer, their transformed norms ‖f(x)‖, and head output norms.
 
 With f(x_j) = (x_j W_V + b_V) W_O for one head, key j contributes α_ij f(x_j) to the output of the attention block (Kobayashi
 2020, equation 3). The norm of that contribution is α_ij ‖f(x_j)‖. The norm of the sum over keys is the head's output norm.

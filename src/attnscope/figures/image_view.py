@@ -1,4 +1,4 @@
-"""Attention on a picture: for each head, the picture lit up where the query looks; the head view of a trace of patches."""
+"""The head view for image inputs: the image once per head, with the patches that the query attends to highlighted."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ FADED = 0.62
 TINTED = 0.7
 
 
-def is_picture(trace: Trace, stack: str) -> bool:
-    """Whether all keys of a stack but special ones are patches of one picture that the trace still has."""
+def is_image(trace: Trace, stack: str) -> bool:
+    """Return whether all non-special keys of a stack are patches of one image, and the trace contains that image."""
     _, keys = trace.tokens_for(stack)
     patches = {token.image for token in keys if token.box is not None}
     return len(patches) == 1 and len(trace.images) > 0 and all(token.special or token.box for token in keys)
 
 
-class PictureView(PaperView):
-    """One picture a head. Its color lies on each patch by the weight, as a share of the heaviest on any patch."""
+class ImageView(PaperView):
+    """One image per head. Each patch is tinted in the head's color by its weight relative to the largest on any patch."""
 
     what = "Attention"
 
     @property
     def where(self) -> str:
-        """`head 11.0, from patch 3,4`."""
+        """The heads and the query: `head 11.0, from patch 3,4`."""
         layer, heads = self.request.layer, self.request.heads
         named = heads_name(layer, heads)
         return f"{named}, from {self._from}"
 
     def height(self, width: float) -> float:
-        """Pictures side by side, up to four in a row."""
+        """Images are side by side, at most four in a row."""
         across, rows = self._grid
         return CAPTION + rows * (self._side(width, across) * self._aspect + CAPTION + GAP)
 
     def draw(self, sheet: Sheet) -> None:
-        """Draw a picture for each head, with its largest weight below."""
+        """Draw an image for each head, with its largest weight below."""
         across, _ = self._grid
         side = self._side(sheet.width, across)
         sheet.text(0, 5, f"from {self._from}", TEXT, color=INK)
@@ -58,14 +58,14 @@ class PictureView(PaperView):
             y = CAPTION + (at // across) * (side * self._aspect + CAPTION + GAP)
             most = max((float(weights[at, i]) for i, token in enumerate(self.key_tokens) if token.box), default=0.0)
             lit = self._lit(weights[at], most, head)
-            sheet.cells(lit, x, y, side, side * self._aspect, f"picture-{self.request.layer}.{head}")
+            sheet.cells(lit, x, y, side, side * self._aspect, f"image-{self.request.layer}.{head}")
             self._frame(sheet, x, y, side)
             below = y + side * self._aspect + 7
             sheet.text(x, below, head_name(self.request.layer, head), SMALL, bold=True, color=INK)
             sheet.text(x + side, below, f"max {most:.2g}", SMALL, ha="right", color=QUIET)
         self.facts = [
             *self.facts,
-            "Patches are tinted by their weight as a share of the heaviest, which is the number.",
+            "Each patch is tinted by its weight relative to the largest weight on any patch, which is given as max.",
             *picker.sentences(),
         ]
 
@@ -75,7 +75,7 @@ class PictureView(PaperView):
 
     @property
     def _query(self) -> int:
-        """The query asked for, else the first special token (of the whole picture), else the middle."""
+        """The selected query, or else the first special token (which represents the whole image), or else the middle one."""
         if self.request.token is not None:
             return self.request.token
         special = next((at for at, token in enumerate(self.query_tokens) if token.special), None)
@@ -92,8 +92,8 @@ class PictureView(PaperView):
 
     @property
     def _aspect(self) -> float:
-        picture = self.request.trace.images[self._image]
-        return picture.height / picture.width
+        image = self.request.trace.images[self._image]
+        return image.height / image.width
 
     def _side(self, width: float, across: int) -> float:
         return (width - GAP * (across - 1)) / across
