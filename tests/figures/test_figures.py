@@ -277,7 +277,7 @@ def test_a_neuron_view_needs_queries_and_keys():
 def test_a_repeated_word_can_be_selected_by_position(cats):
     with pytest.raises(InputError, match='"cat" occurs at tokens 2 and 9'):
         attnscope.figure(cats, "head", 2, [9], token="cat")
-    for named in (9, ("cat", 2), -4):
+    for named in (9, ("cat", 2), -6):
         assert "from token 9 (cat)" in attnscope.figure(cats, "head", 2, [9], token=named).attnscope_caption
 
 
