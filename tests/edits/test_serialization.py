@@ -53,7 +53,7 @@ def test_an_edit_survives_repr_and_json(edit: Edit) -> None:
     assert json.loads(edits.to_json([edit]))[0]["type"] == edit.kind
 
 
-def test_what_changed_a_pass_is_said_in_words() -> None:
+def test_a_sentence_describes_the_edits() -> None:
     said = edits.sentence_of([edit.as_json() for edit in EVERY])
     assert said.startswith("Modified by 11 edits: head 2.1 ablated; head 0.1 replaced by its mean over trace ")
     for part in (
