@@ -81,9 +81,7 @@ def test_zooming_into_a_head_reads_its_cells_and_pins_them_and_zooms_out(page: P
     # The keyboard reads cells too, and goes from head to head.
     grid(app).focus()
     app.keyboard.press("Shift+ArrowUp")
-    expect(grid(app).get_by_role("gridcell")).to_have_text(
-        re.compile(r"^.+ to .+: (0\.\d+, rank \d of \d|masked)")
-    )
+    expect(grid(app).get_by_role("gridcell")).to_have_text(re.compile(r"^.+ to .+: (0\.\d+, rank \d of \d|masked)"))
     app.keyboard.press("ArrowRight")
     expect(grid(app)).to_have_attribute("data-matrix", re.compile(r"^9\.5 "))
     at_rest(app)

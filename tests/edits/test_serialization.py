@@ -53,10 +53,15 @@ def test_an_edit_survives_repr_and_json(edit: Edit) -> None:
     assert json.loads(edits.to_json([edit]))[0]["type"] == edit.kind
 
 
-def test_what_changed_a_pass_is_said_in_words() -> None:
+def test_a_sentence_describes_the_edits() -> None:
     said = edits.sentence_of([edit.as_json() for edit in EVERY])
     assert said.startswith("Modified by 11 edits: head 2.1 ablated; head 0.1 replaced by its mean over trace ")
-    for part in (TRACE.id[:12], "2 other traces", "a supplied array", "vector added to token 3 at the input of layer 0"):
+    for part in (
+        TRACE.id[:12],
+        "2 other traces",
+        "a supplied array",
+        "vector added to token 3 at the input of layer 0",
+    ):
         assert part in said
     assert len(edits.sentence_of([AddVector(0, None, [0.5] * 576).as_json()])) < 100
     assert edits.sentence_of([ScaleHead(0, 0, 1).as_json()] * 500).endswith("; and 488 more.")

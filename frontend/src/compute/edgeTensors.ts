@@ -1,4 +1,4 @@
-/** Computes one edge in every head from the layers, in the format of a host's response (docs/wire.md). Pure. */
+/** Computes one edge in every head from the layers, in the format of a host's response (docs/reference/wire.md). Pure. */
 
 import type { LayerMessage } from "../wire/messages";
 import type { Tensor } from "../wire/safetensors";

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from attnscope.errors import InputError
-from attnscope.figures.text import labels
 from attnscope.figures.weights import SCALE_DESCRIPTIONS, Rules, Scale
 from attnscope.trace import Trace
 from attnscope.trace.positions import resolve
