@@ -18,6 +18,8 @@ _SECTION = re.compile(
 )
 _CODE = re.compile(r"(``.+?``|`[^`]+`)")
 _PAGE = re.compile(r"`?\bdocs/([\w/-]+)\.md\b`?")
+_COLON = "\ue000"
+"""Stands for a colon while napoleon works: it would take what is before the first one for the type of an attribute."""
 _DRAWING = re.compile(r"[├└│─←]")
 
 
@@ -52,8 +54,10 @@ def _escaped(text: str) -> str:
     return re.sub(r"\||(?<=\w)_(?=\W|$)", lambda sign: f"\\{sign[0]}", text)
 
 
-def _on_docstring(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+def _on_docstring(_app: Sphinx, what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
     lines[:] = to_rst(lines)
+    if lines and what in ("attribute", "data", "property"):
+        lines[0] = lines[0].replace(": ", _COLON)
 
 
 def types_in_signatures(lines: list[str]) -> list[str]:
@@ -71,7 +75,7 @@ def types_in_signatures(lines: list[str]) -> list[str]:
 
 
 def _after_napoleon(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
-    lines[:] = types_in_signatures(lines)
+    lines[:] = [line.replace(_COLON, ": ") for line in types_in_signatures(lines)]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
