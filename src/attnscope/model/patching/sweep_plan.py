@@ -125,9 +125,9 @@ def _cells(given: object, clean: Sequence[Token], corrupted: Sequence[Token]) ->
     else:
         found = resolve_each(entries, words_of(entries, clean, corrupted), "position", from_end=False)
     if not found:
-        raise InputError("Name at least one position.")
+        raise InputError("`positions` is empty. Pass at least one position.")
     if len(set(found)) != len(found):
-        raise InputError(f"A position is named twice: {', '.join(map(span_words, found))}.")
+        raise InputError(f"`positions` contains a position twice: {', '.join(map(span_words, found))}.")
     return tuple(found)
 
 
