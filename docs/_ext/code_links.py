@@ -43,7 +43,7 @@ def _link(app: Sphinx, doctree: nodes.document) -> None:
         if reference.get("refdomain") == "py":
             # Only whole names: Sphinx would take the `layer` of [layer, head] for any attribute of that name.
             reference["reftarget"] = targets().get(reference["reftarget"], reference["reftarget"])
-            reference["refspecific"] = False
+            reference.attributes.pop("refspecific", None)
     for node in list(doctree.findall(nodes.literal)):
         text = node.astext()
         if not _NAME.fullmatch(text) or _inside(node, (nodes.title, nodes.reference, pending_xref)):
