@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 NPM := $(BIN)/python scripts/bundle.py npm
 
-.PHONY: help setup demo test check format bench gallery table clean
+.PHONY: help setup demo test lowest newest check format bench gallery table clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,6 +19,12 @@ demo: ## open the app on a real model (ARGS="--no-browser --port 8000" is passed
 test: setup ## run every test: vitest, then pytest with the browser tests, two at a time (ARGS goes to pytest)
 	@$(NPM) run test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+lowest: ## run the core tests with the oldest dependencies that pyproject.toml allows (ARGS goes to pytest)
+	@$(PYTHON) scripts/versions.py lowest $(ARGS)
+
+newest: ## run the core tests with the newest releases of the dependencies (ARGS goes to pytest)
+	@$(PYTHON) scripts/versions.py newest $(ARGS)
 
 check: ## run every check of the sources: formatting, lint, types, layers, tidiness
 	@$(PYTHON) scripts/setup.py tools
@@ -45,4 +51,4 @@ table: setup ## build, trace and certify every model type of transformers: docs/
 	@$(BIN)/python scripts/table.py $(ARGS)
 
 clean: ## remove everything that was built, but not the models in the user's cache
-	rm -rf .venv dist src/attnscope/static frontend/node_modules .pytest_cache .ruff_cache .import_linter_cache .test-output
+	rm -rf .venv .venv-lowest .venv-newest dist src/attnscope/static frontend/node_modules .pytest_cache .ruff_cache .import_linter_cache .test-output

@@ -94,6 +94,7 @@ def test_an_input_that_the_model_does_not_take_is_named(minilm: attnscope.Model)
         ({"input_ids": [[1, 2]], "attention_mask": [[1, 1, 1]]}, "does not fit 2 tokens"),
         ({"input_ids": [[1, 2]], "attention_mask": [[[[1, 1]] * 3]]}, "does not fit 2 tokens"),
         ({"input_ids": [[1, 2]], "past_key_values": object()}, "leave out past_key_values"),
+        ({"input_ids": [[1, 2]], "cache": object()}, "leave out cache"),
         ([999_999], "outside the model's vocabulary"),
         ([-1], "outside the model's vocabulary"),
         ("half a pair \ud83e", "surrogate"),
