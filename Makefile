@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 NPM := $(BIN)/python scripts/bundle.py npm
 
-.PHONY: help setup demo test lowest newest check format bench gallery table clean
+.PHONY: help setup demo docs test lowest newest check format bench gallery table clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,6 +16,10 @@ demo: ## open the app on the packaged models (options: ARGS="--no-browser --port
 	@$(PYTHON) scripts/setup.py app
 	@$(BIN)/attnscope demo $(ARGS)
 
+docs: ## build the documentation site in docs/_build/html; warnings are errors (ARGS="--fresh" executes every page again)
+	@$(PYTHON) scripts/setup.py docs
+	@$(BIN)/python scripts/docs_site.py $(ARGS)
+
 test: setup ## run all tests: vitest, then pytest with the browser tests, in two processes (ARGS for pytest)
 	@$(NPM) run test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
@@ -26,7 +30,7 @@ lowest: ## run the core tests with the oldest dependencies that pyproject.toml a
 newest: ## run the core tests with the newest releases of the dependencies (ARGS goes to pytest)
 	@$(PYTHON) scripts/versions.py newest $(ARGS)
 
-check: ## run every check of the sources: formatting, lint, types, layers, tidiness
+check: ## run all checks of the sources: format, lint, types, import layers, stray files
 	@$(PYTHON) scripts/setup.py tools
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -50,5 +54,5 @@ gallery: setup ## take the screenshots for docs/gallery.md again (ARGS: names of
 table: setup ## build, trace and certify every model type of transformers for docs/reference/models.md (ARGS: names of types)
 	@$(BIN)/python scripts/table.py $(ARGS)
 
-clean: ## remove everything that was built, but not the models in the user's cache
+clean: ## remove all build output, but keep the models in the user's cache
 	rm -rf .venv .venv-lowest .venv-newest dist src/attnscope/static frontend/node_modules .pytest_cache .ruff_cache .import_linter_cache .test-output

@@ -9,7 +9,7 @@ from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, 
 
 __all__ = [
     "CACHES",
-    "LEFT_OUT",
+    "NOT_SHOWN",
     "Capture",
     "CapturedPass",
     "Place",

@@ -76,10 +76,10 @@ class _Call:
         return _Call(self.module, self.query[part], self.key[part], self.value[part], mask, options)
 
     @property
-    def given(self) -> set[str]:
-        """The names of the options that say something; not an ordinary cache, which the keys already include."""
-        told = {name for name, option in self.options.items() if option is not None and option is not False}
-        return told - {name for name in CACHES if isinstance(self.options.get(name), Cache)}
+    def options_set(self) -> set[str]:
+        """The names of the options that are neither None nor False, except an ordinary cache, which the keys already include."""
+        found = {name for name, option in self.options.items() if option is not None and option is not False}
+        return found - {name for name in CACHES if isinstance(self.options.get(name), Cache)}
 
     @property
     def causal(self) -> bool:

@@ -47,9 +47,9 @@ def residual_edits(clone: nn.Module, plan: Plan | None, places: Places | None) -
             handle.remove()
 
 
-def positions_before(given: Mapping[str, Any]) -> int:
-    """How many positions the cache among a pass's inputs already holds."""
-    cache = next((given[name] for name in CACHES if given.get(name) is not None), None)
+def positions_before(inputs: Mapping[str, Any]) -> int:
+    """How many positions the cache in the inputs of a pass already holds."""
+    cache = next((inputs[name] for name in CACHES if inputs.get(name) is not None), None)
     length = getattr(cache, "get_seq_length", None)
     return int(length()) if length is not None else 0
 

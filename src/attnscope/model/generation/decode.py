@@ -146,8 +146,8 @@ def _arguments_for_last(called: Mapping[str, Any], ids: Tensor) -> dict[str, Any
     """The model's arguments for reading the last of `ids`, from those for the token before."""
     name = "decoder_input_ids" if "decoder_input_ids" in called else "input_ids"
     cached = any(called.get(key) is not None for key in CACHES)
-    given: dict[str, Any] = {key: value for key, value in called.items() if key in _KEPT}
-    given[name] = ids[:, -1:] if cached else ids
+    arguments: dict[str, Any] = {key: value for key, value in called.items() if key in _EVERY_STEP}
+    arguments[name] = ids[:, -1:] if cached else ids
     mask = "decoder_attention_mask" if name == "decoder_input_ids" else "attention_mask"
     if isinstance(arguments.get(mask), Tensor):
         arguments[mask] = _extended(arguments[mask], 0)
