@@ -77,7 +77,7 @@ def test_states_that_cannot_be_are_refused(fields, code):
 
 def test_prompts_that_do_not_line_up_are_one_sentence():
     code, message = error_of(ask(SESSION, type="patch", clean="a b", corrupted="a b c"))
-    assert code == "bad_request" and "do not align" in message
+    assert code == "bad_request" and "line up" in message
 
 
 @pytest.mark.parametrize("kind", ["patch", "states"])
