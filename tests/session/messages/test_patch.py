@@ -77,7 +77,7 @@ def test_invalid_states_requests_are_errors(fields, code):
 
 def test_prompts_of_different_lengths_are_an_error():
     code, message = error_of(ask(SESSION, type="patch", clean="a b", corrupted="a b c"))
-    assert code == "bad_request" and "do not align" in message
+    assert code == "bad_request" and "line up" in message
 
 
 @pytest.mark.parametrize("kind", ["patch", "states"])
