@@ -1,13 +1,11 @@
-"""Where SmolLM2 stores which country the prompt asks about: the figure and the numbers in docs/how-to/patching.md.
+"""Where SmolLM2 stores which country the prompt asks about: the figure in docs/how-to/patching.md.
 
-python examples/patching.py docs/images/patching.png    (also writes patching.json beside it)
+python examples/patching.py docs/images/patching.png
 """
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -17,27 +15,17 @@ import attnscope
 
 CLEAN, CORRUPTED = "The capital of France is", "The capital of Spain is"
 ANSWER, FOIL = " Paris", " Madrid"
-NURSE, ENGINEER, MAN = "The nurse said that", "The engineer said that", "The man said that"
-STRONGEST = 3
 
 
-def main(path: Path) -> None:
+def main(path: str) -> None:
     model = attnscope.load("smollm2")
     stream = model.patch(CLEAN, CORRUPTED, what="residual", answer=ANSWER, foil=FOIL)
     heads = model.patch(CLEAN, CORRUPTED, what="output", answer=ANSWER, foil=FOIL)
     states = model.states(CLEAN, ANSWER, FOIL)
-    attention = model.patch(CLEAN, CORRUPTED, what="attention", answer=ANSWER, foil=FOIL)
-    found = {
-        "corrupted": stream.corrupted,
-        "clean": stream.clean,
-        "residual": rounded(stream.restored),
-        "output": rounded(heads.restored),
-        "attention": rounded(attention.restored),
-        "nurse, attention": mediated(model, NURSE, "attention"),
-        "nurse, output": mediated(model, NURSE, "output"),
-        "engineer, output": mediated(model, ENGINEER, "output"),
-    }
-    path.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    largest = heads.frame().sort_values("effect", ascending=False).iloc[0]
+    print(
+        f"{CORRUPTED!r}: {stream.corrupted:.2f}, {CLEAN!r}: {stream.clean:.2f}; head {largest['layer']}.{largest['head']}"
+    )
 
     with mpl.rc_context({"font.size": 9, "axes.titlesize": 9, "axes.titlelocation": "left"}):
         figure = Figure(figsize=(8.4, 4.4), layout="constrained")
@@ -56,20 +44,6 @@ def main(path: Path) -> None:
         if states.contributions is not None:
             _shares(right, states.contributions.frame())
         figure.savefig(path, dpi=150)
-
-
-def rounded(values: Any) -> list[list[float]]:
-    """The values with four decimals."""
-    return [[round(one, 4) for one in row] for row in values.tolist()]
-
-
-def mediated(model: Any, clean: str, what: str) -> dict[str, Any]:
-    """Causal mediation with y = p(he) / p(she): y of both prompts, the total effect, and the largest indirect effects."""
-    found = model.mediate(clean, MAN, " he", " she", what=what)
-    strongest = found.frame().nlargest(STRONGEST, "indirect")
-    heads = [[int(one.layer), int(one.head), round(one.indirect, 4)] for one in strongest.itertuples()]
-    ends = {"clean": found.clean, "corrupted": found.corrupted, "total": found.total}
-    return {**{name: round(value, 4) for name, value in ends.items()}, "heads": heads}
 
 
 def _map(axes: Any, values: Any, title: str) -> Any:
@@ -95,4 +69,4 @@ def _shares(axes: Any, frame: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1])
