@@ -56,7 +56,7 @@ def names_in(value: object) -> Iterator[str]:
 
 def section_of(kind: str) -> str:
     trace, generate = SECTIONS["The trace response"], SECTIONS["generate"]
-    return {"trace": trace + generate, "token": generate + trace}.get(kind) or SECTIONS[kind]
+    return {"trace": trace + generate, "token": generate + trace, "check": trace}.get(kind) or SECTIONS[kind]
 
 
 def test_the_page_names_every_field_and_tensor_of_each_response(responses: dict[str, list[Message]]) -> None:
