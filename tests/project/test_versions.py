@@ -1,4 +1,4 @@
-"""What is promised about versions: lower bounds, the core tests that run with them, docs/support.md and CITATION.cff."""
+"""What is promised about versions: lower bounds, the core tests, docs/reference/support.md and CITATION.cff."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from steps import StepError
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PINNED = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
-SUPPORT = (ROOT / "docs" / "support.md").read_text(encoding="utf-8")
+SUPPORT = (ROOT / "docs" / "reference" / "support.md").read_text(encoding="utf-8")
 FEWEST_CORE_TESTS = 200
 PARTS = {"analysis", "attention", "capture", "cli", "edits", "figures", "model", "server", "session", "trace", "widget"}
 
 
 def rows() -> dict[str, list[str]]:
-    """The rows of the table of versions in docs/support.md: promised, oldest tested, developed with, newest tested."""
+    """The rows of the table of versions in docs/reference/support.md: promised, oldest tested, developed with, newest tested."""
     cells = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in SUPPORT.splitlines() if "|" in line]
     return {name: versions for name, *versions in cells if name in {"Python", "torch", "transformers"}}
 

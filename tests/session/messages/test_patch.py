@@ -47,7 +47,7 @@ def test_states_come_with_the_logit_lens_and_the_logit_attribution():
     [
         ({"clean": None}, "bad_request", "`clean` must be a string"),
         ({"clean": ""}, "bad_request", "empty"),
-        ({"what": "logits"}, "bad_request", "one of head_output"),
+        ({"what": "logits"}, "bad_request", "one of output"),
         ({"answer": 1.5}, "bad_request", "the text or the id of a token"),
         ({"layers": "all"}, "bad_request", "list of 1 to 100,000 integers"),
         ({"layers": [0, "1"]}, "bad_request", "must be an integer"),
@@ -77,7 +77,7 @@ def test_invalid_states_requests_are_errors(fields, code):
 
 def test_prompts_of_different_lengths_are_an_error():
     code, message = error_of(ask(SESSION, type="patch", clean="a b", corrupted="a b c"))
-    assert code == "bad_request" and "line up" in message
+    assert code == "bad_request" and "do not align" in message
 
 
 @pytest.mark.parametrize("kind", ["patch", "states"])
