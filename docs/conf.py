@@ -24,6 +24,7 @@ extensions = [
     "cli_reference",
     "code_links",
     "live_figure",
+    "project_files",
 ]
 exclude_patterns = ["_build", "_ext"]
 default_role = "literal"  # single backticks in docstrings are code

@@ -157,7 +157,10 @@ def main(path: Path) -> None:
     )
     draw(results, path)
     found = {"heads": heads, "induction": [float(induction[head]) for head in heads], "random heads": at_random}
-    save({**found, "chance loss": math.log(model.hf_model.config.vocab_size), "results": results}, path.with_suffix(".json"))
+    save(
+        {**found, "chance loss": math.log(model.hf_model.config.vocab_size), "results": results},
+        path.with_suffix(".json"),
+    )
 
 
 if __name__ == "__main__":

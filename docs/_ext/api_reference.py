@@ -91,7 +91,7 @@ def _modules(module: str, names: list[str]) -> Iterator[str]:
         if full in MODULES:
             yield from (f"- :doc:`{full} <{full}>`", "")
         else:
-            yield from (f".. automodule:: {full}", "   :members:", "   :imported-members:", "")
+            yield from (f".. automodule:: {full}", "   :members:", "")
 
 
 def _entry(module: str, title: str, name: str) -> Iterator[str]:

@@ -39,6 +39,11 @@ def targets() -> dict[str, str]:
 
 def _link(app: Sphinx, doctree: nodes.document) -> None:
     docname = app.env.docname
+    for reference in doctree.findall(pending_xref):
+        if reference.get("refdomain") == "py":
+            # Only whole names: Sphinx would take the `layer` of [layer, head] for any attribute of that name.
+            reference["reftarget"] = targets().get(reference["reftarget"], reference["reftarget"])
+            reference.attributes.pop("refspecific", None)
     for node in list(doctree.findall(nodes.literal)):
         text = node.astext()
         if not _NAME.fullmatch(text) or _inside(node, (nodes.title, nodes.reference, pending_xref)):

@@ -56,7 +56,26 @@ def _on_docstring(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any
     lines[:] = to_rst(lines)
 
 
+def types_in_signatures(lines: list[str]) -> list[str]:
+    """Attributes as napoleon writes them, with the type as part of the name's line and not as text below it."""
+    moved: list[str] = []
+    place = 0
+    for line in lines:
+        if line.startswith(".. attribute::"):
+            place = len(moved) + 1
+        if place and line.startswith("   :type: "):
+            moved.insert(place, line.replace("jaxtyping.", ""))
+        else:
+            moved.append(line)
+    return moved
+
+
+def _after_napoleon(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    lines[:] = types_in_signatures(lines)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Converts before napoleon does."""
+    """Works on each docstring before and after napoleon."""
     app.connect("autodoc-process-docstring", _on_docstring, priority=400)
+    app.connect("autodoc-process-docstring", _after_napoleon, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -126,6 +126,11 @@ describe("the address", () => {
     expect([address.text, address.model, address.trace]).toEqual(["a bb ccc", "m", "hash-m-3"]);
   });
 
+  it("reads the old spellings of addresses that people saved", () => {
+    const { view } = readHash("#sinks=renormalised&palette=grey&measure=normalised_entropy");
+    expect(view).toMatchObject({ sinks: "renormalized", palette: "gray", measure: "normalized_entropy" });
+  });
+
   it("carries every setting", () => {
     const view: ViewSettings = {
       ...{ filter: "AB", scale: "log", sinks: "renormalized", palette: "cividis", theme: "dark" },

@@ -45,7 +45,7 @@ def asked(page: Page) -> Iterator[list[str]]:
 
 def test_every_public_name_stands_in_the_reference(site: Path) -> None:
     with (site / "objects.inv").open("rb") as file:
-        inventory = InventoryFile.load(file, ".", lambda base, path: path).data
+        inventory = InventoryFile.load(file, ".", lambda base, path: path)
     documented = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
     public = {f"{module}.{name}" for module in MODULES for name in import_module(module).__all__}
     assert not public - documented

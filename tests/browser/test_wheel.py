@@ -34,7 +34,7 @@ def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder / "bin"
 
 
-def test_the_wheel_brings_its_own_package(installed: Path, tmp_path: Path):
+def test_the_wheel_contains_its_own_package(installed: Path, tmp_path: Path):
     ask = [installed / "python", "-c", "import attnscope; print(attnscope.__file__)"]
     said = subprocess.run(
         ask, cwd=tmp_path, env=without_node(installed.parent), check=True, capture_output=True, text=True

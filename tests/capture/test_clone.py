@@ -1,4 +1,4 @@
-"""The user's model stays as it is: other threads' passes, configs, hooks, modes, dtype, device; also when a pass raises."""
+"""The user's model stays unchanged (other threads' passes, configs, hooks, modes, dtype, device), even if a pass raises."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CancelsAt:
 
 @pytest.mark.parametrize("family", ["llama", "bert", "gemma2", "albert", "bloom", "modernbert"])
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
-def test_a_trace_and_a_check_leave_no_mark(family: str, training: bool) -> None:
+def test_a_trace_and_a_check_leave_the_model_unchanged(family: str, training: bool) -> None:
     model = tiny_models.build(family).train(training)
     model.get_submodule(next(n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear))).eval()
     calls: list[int] = []
@@ -65,7 +65,7 @@ def test_a_trace_and_a_check_leave_no_mark(family: str, training: bool) -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_a_cancelled_pass_leaves_no_mark() -> None:
+def test_a_cancelled_pass_leaves_the_model_unchanged() -> None:
     model = tiny_models.build("llama").train()
     wrapped = attnscope.Model(model)
     wrapped.trace(tiny_models.ids())
@@ -75,7 +75,7 @@ def test_a_cancelled_pass_leaves_no_mark() -> None:
     assert state(model) == before
 
 
-def test_a_pass_that_raises_in_the_middle_leaves_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_pass_leaves_the_model_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_models.build("llama")
     wrapped = attnscope.Model(model)
     wrapped.trace(tiny_models.ids())
@@ -90,7 +90,7 @@ def test_a_pass_that_raises_in_the_middle_leaves_no_mark(monkeypatch: pytest.Mon
     assert state(model) == before
 
 
-def test_sub_configs_with_implementations_of_their_own_keep_them() -> None:
+def test_sub_configs_keep_their_own_implementations() -> None:
     text = tf.LlamaConfig(
         vocab_size=99, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=32
     )
@@ -165,7 +165,7 @@ def test_the_users_own_hooks_run_in_the_traced_pass_because_they_are_part_of_the
     plain = attnscope.Model(model).trace(tiny_models.ids())
 
     class Steer:
-        """A hook with state, as steering code has it: the object itself must be called, not a copy."""
+        """A hook with state, as in steering code: the object itself must be called, not a copy."""
 
         def __init__(self) -> None:
             self.calls = 0
@@ -181,7 +181,7 @@ def test_the_users_own_hooks_run_in_the_traced_pass_because_they_are_part_of_the
     assert not torch.allclose(steered.attention(0, 0), plain.attention(0, 0), atol=1e-3)
 
 
-def test_a_clone_holds_no_copy_of_a_weight() -> None:
+def test_a_clone_copies_no_weights() -> None:
     model = tiny_models.build("llama")
     clone = structural_clone(model)
     own = {p.data_ptr() for p in model.parameters()}
@@ -190,14 +190,14 @@ def test_a_clone_holds_no_copy_of_a_weight() -> None:
 
 
 class Uncopied(torch.nn.Linear):
-    """A module that refuses to be copied, as some quantized ones do."""
+    """A module that cannot be copied, like some quantized modules."""
 
     def __deepcopy__(self, memo: Any) -> Any:
         raise TypeError("cannot be copied")
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["pass", "raises"])
-def test_a_model_that_cannot_be_cloned_is_borrowed_and_given_back(fails: bool) -> None:
+def test_a_model_that_cannot_be_cloned_is_switched_and_restored(fails: bool) -> None:
     model = tiny_models.build("llama").train()
     plain = attnscope.Model(model).trace(tiny_models.ids())
     old = model.lm_head
@@ -213,7 +213,7 @@ def test_a_model_that_cannot_be_cloned_is_borrowed_and_given_back(fails: bool) -
     assert state(model) == before
 
 
-def test_the_registered_function_refuses_to_be_used_outside_a_trace() -> None:
+def test_the_registered_function_raises_outside_a_trace() -> None:
     model = tiny_models.build("llama")
     model.config._attn_implementation = "attnscope"
     with pytest.raises(UnsupportedError, match="works only inside a forward pass"):
@@ -222,7 +222,7 @@ def test_the_registered_function_refuses_to_be_used_outside_a_trace() -> None:
 
 @pytest.mark.parametrize("way", ["dispatched", "offloaded to memory", "offloaded to disk"])
 @pytest.mark.filterwarnings("ignore:.*offloaded to the cpu:UserWarning")
-def test_models_that_accelerate_spread_or_offloaded_are_traced_all_the_same(way: str, tmp_path: Any) -> None:
+def test_models_dispatched_or_offloaded_by_accelerate_are_traced(way: str, tmp_path: Any) -> None:
     import accelerate
 
     plain = attnscope.Model(tiny_models.build("llama")).trace(tiny_models.ids())

@@ -1,4 +1,4 @@
-"""Models that only know eager attention: there a mask that is missing hides no key, whatever the other kernels take it for."""
+"""Models that support only eager attention: a missing mask masks no key, unlike in other kernels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import attnscope
 pytestmark = pytest.mark.core
 
 
-def test_an_encoder_that_only_knows_eager_attention_looks_both_ways() -> None:
+def test_an_eager_only_encoder_is_bidirectional() -> None:
     torch.manual_seed(0)
     config = tf.AlignTextConfig(
         vocab_size=tiny_models.VOCABULARY,

@@ -1,4 +1,4 @@
-"""Models whose indexer names the keys of each query: what is left out is not allowed, and the rest is exact."""
+"""Models whose indexer selects the keys of each query: other keys are masked, and the rest is exact."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.core
 CHOSEN = 4
 
 
-def test_attention_to_chosen_keys_is_what_the_model_computes() -> None:
+def test_sparse_attention_equals_the_models_own() -> None:
     torch.manual_seed(0)
     config = tf.DeepseekV32Config(
         vocab_size=tiny_models.VOCABULARY, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,

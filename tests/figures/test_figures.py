@@ -277,7 +277,7 @@ def test_a_neuron_view_needs_queries_and_keys():
 def test_a_repeated_word_can_be_selected_by_position(cats):
     with pytest.raises(InputError, match='"cat" occurs at tokens 2 and 9'):
         attnscope.figure(cats, "head", 2, [9], token="cat")
-    for named in (9, ("cat", 2), -4):
+    for named in (9, ("cat", 2), -6):
         assert "from token 9 (cat)" in attnscope.figure(cats, "head", 2, [9], token=named).attnscope_caption
 
 
@@ -307,3 +307,13 @@ def test_a_figure_uses_the_first_layer_with_attention_by_default() -> None:
     assert "2.0" in drawn.attnscope_caption
     with pytest.raises(InputError, match="Layer 0"):
         attnscope.figure(trace, layer=0)
+
+
+def test_old_spellings_of_options_work_and_warn(fox: attnscope.Trace) -> None:
+    with pytest.warns(
+        FutureWarning, match="'renormalised'` is deprecated .* use `hide_sinks='renormalized'`"
+    ) as caught:
+        attnscope.figure(fox, "head", 5, [1], token=8, hide_sinks="renormalised")
+    assert caught[0].filename == __file__  # the warning points at the caller
+    with pytest.warns(FutureWarning, match="use `palette='gray'`"):
+        attnscope.figure(fox, "matrix", 2, head=1, palette="grey")  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""`Model` is a facade: it offers its public API and none of its parts."""
+"""`Model` is a facade: it exposes its public API and none of its parts."""
 
 from __future__ import annotations
 

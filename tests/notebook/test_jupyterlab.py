@@ -126,5 +126,5 @@ def test_a_page_survives_its_kernel_and_a_saved_notebook_has_a_preview(
         picture = notebook.page.locator("[data-attnscope-picture] img")
         expect(picture).to_be_visible()
         assert picture.evaluate("image => image.naturalWidth") > 300
-        expect(notebook.page.get_by_text("Run the cell again for the live page.")).to_be_visible()
+        expect(notebook.page.get_by_text("Run the cell again for the interactive view.")).to_be_visible()
         expect(notebook.page.get_by_text("Error displaying widget")).to_be_hidden()

@@ -40,7 +40,7 @@ def test_stacks_report_sizes_and_layers(
     layer = stack.layer(29)
     assert layer is not None and (layer.heads, layer.kv_heads, layer.qk_dim, layer.v_dim) == (9, 3, 64, 64)
     assert list(minilm.stacks) == ["encoder"]
-    with pytest.raises(InputError, match="no layer 30"):
+    with pytest.raises(InputError, match="ayer 30"):
         stack.layer(30)
     queries, keys = fox.tokens_for("decoder")
     assert queries == keys == fox.tokens

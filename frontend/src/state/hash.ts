@@ -110,9 +110,17 @@ export function writeHash(state: AppState): string {
   return parts.map(([name, value]) => `${name}=${encode(value)}`).join("&");
 }
 
+/** Old spellings, which addresses that people saved may have. */
+const RESPELLED = [
+  ["sinks", "renormalised", "renormalized"],
+  ["palette", "grey", "gray"],
+  ["measure", "normalised_entropy", "normalized_entropy"],
+] as const;
+
 /** Parses a hash; invalid parts are ignored. */
 export function readHash(hash: string): Address {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
+  for (const [name, old, now] of RESPELLED) if (fields.get(name) === old) fields.set(name, now);
   const oneOf = <T extends string>(name: string, allowed: readonly T[], fallback: T): T => {
     const value = fields.get(name) as T | null;
     return value !== null && allowed.includes(value) ? value : fallback;

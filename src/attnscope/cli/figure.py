@@ -12,7 +12,7 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
-from attnscope.cli.positions import tokens_given
+from attnscope.cli.positions import HELP, tokens_given
 from attnscope.errors import InputError
 
 KINDS = (".pdf", ".svg", ".png")

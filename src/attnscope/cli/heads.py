@@ -12,6 +12,7 @@ import typer
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import print_edits
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.deprecation import renamed_value
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def heads(
     if csv is not None and (csv.is_dir() or not csv.parent.is_dir()):
         problem = "is a folder" if csv.is_dir() else "is in a folder that does not exist"
         raise InputError(f"Cannot write the table: {str(csv)!r} {problem}.")
-    name = by.strip().replace("-", "_")
+    name = renamed_value("--by", by.strip().replace("-", "_"), {"normalised_entropy": "normalized_entropy"})
     _check_name(name)
     trace = trace_of(source, text_or_chat(text, chat), pair, target)
     found = _measured(trace, stack, name, off_sink=off_sink)

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from attnscope.deprecation import renamed_value
 from attnscope.errors import InputError
 from attnscope.figures.caption import caption
 from attnscope.figures.head_view import MOST_TOKENS, HeadView
@@ -95,6 +96,8 @@ def figure(
     if not isinstance(trace, Trace):
         raise InputError(f"`figure` needs a trace; got {type(trace).__name__}. Make one with `model.trace(text)`.")
     one_of("view", view, VIEWS)
+    hide_sinks = renamed_value("hide_sinks", hide_sinks, {"renormalised": "renormalized"})
+    palette = renamed_value("palette", palette, {"grey": "gray"})
     fonts = Fonts(font)
     if fonts.missing:
         raise InputError(f"matplotlib finds no font {font!r} on this machine.")

@@ -221,7 +221,7 @@ class Session:
         model = self._requested_model(body, job)
         if "text" not in model.takes:
             raise InputError(f"{no_text_input(model.title)} Choose an image.")
-        if asked.target is not None and model.kind != "encoder-decoder":
+        if request.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
         return self._run_model(request, model, edits, job)
 

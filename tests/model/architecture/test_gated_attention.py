@@ -1,4 +1,4 @@
-"""Gated attention: what a head passes on is its output times a gate, and everything that rests on it counts the gate."""
+"""Gated attention: a head's output is multiplied by a gate, and everything computed from it includes the gate."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ LAYER, INPUT = 1, ids(9)
 def model(request: pytest.FixtureRequest) -> attnscope.Model:
     torch.manual_seed(0)
     made = MODELS[request.param]().eval()
-    with torch.no_grad():  # gates that differ
+    with torch.no_grad():  # different gates
         for layer in made.model.layers[1:]:
             layer.self_attn.q_proj.weight.mul_(20)
     return attnscope.Model(made)
@@ -68,7 +68,7 @@ def projection(model: attnscope.Model) -> Any:
 
 
 def read_by(model: attnscope.Model, given: list[int]) -> torch.Tensor:
-    """What W_O is given in a plain pass, [token, head, head_dim]."""
+    """The input of W_O in a plain pass, [token, head, head_dim]."""
     seen: list[torch.Tensor] = []
     handle = projection(model).register_forward_pre_hook(lambda _module, args: seen.append(args[0][0]))
     with torch.no_grad():
@@ -77,7 +77,7 @@ def read_by(model: attnscope.Model, given: list[int]) -> torch.Tensor:
     return seen[0].unflatten(-1, (4, 16))
 
 
-def test_a_head_passes_on_its_gated_output(model: attnscope.Model) -> None:
+def test_head_outputs_include_the_gate(model: attnscope.Model) -> None:
     trace, read = model.trace(INPUT), read_by(model, INPUT)
     weight = projection(model).weight.unflatten(-1, (4, 16))
     for head in range(4):
@@ -86,7 +86,7 @@ def test_a_head_passes_on_its_gated_output(model: attnscope.Model) -> None:
         assert (trace.head_output(LAYER, head) - read[:, head] @ weight[:, head].T).abs().max() < 1e-6
 
 
-def test_a_gate_is_kept_in_files(model: attnscope.Model, tmp_path: Path) -> None:
+def test_files_store_the_gate(model: attnscope.Model, tmp_path: Path) -> None:
     trace = model.trace(INPUT)
     trace.save(tmp_path / "gated.trace", weights=True)
     again = attnscope.open(tmp_path / "gated.trace")
@@ -94,7 +94,7 @@ def test_a_gate_is_kept_in_files(model: attnscope.Model, tmp_path: Path) -> None
     assert torch.allclose(again.head_output(LAYER, 2), trace.head_output(LAYER, 2), atol=1e-6)
 
 
-def test_what_a_key_gives_counts_the_gate_of_the_query(model: attnscope.Model) -> None:
+def test_edge_outputs_include_the_gate_of_the_query(model: attnscope.Model) -> None:
     trace, read = model.trace(INPUT), read_by(model, INPUT)
     weights, v = trace.attention(LAYER, 1), trace.v(LAYER, 1)
     gate = read[:, 1] / (weights @ v)
@@ -146,7 +146,7 @@ def test_scaled_heads_are_baked_into_the_projection(model: attnscope.Model) -> N
     assert (baked - live).abs().max() < 1e-5
 
 
-def test_values_say_that_a_gate_lies_between(model: attnscope.Model) -> None:
+def test_value_vectors_note_the_gate(model: attnscope.Model) -> None:
     trace = model.trace(INPUT)
     record, module = trace.layer_record(LAYER), trace.traced_stack().projections[LAYER]
     with pytest.raises(UnsupportedError, match="gate"):
@@ -155,7 +155,7 @@ def test_values_say_that_a_gate_lies_between(model: attnscope.Model) -> None:
     assert torch.allclose(norms[2], trace.head_output(LAYER, 2).norm(dim=-1), atol=1e-6)
 
 
-def test_a_norm_between_is_no_gate() -> None:
+def test_a_norm_after_attention_is_not_a_gate() -> None:
     torch.manual_seed(0)
     config = tf.BitNetConfig(**{**_SMALL, "head_dim": 8, "num_hidden_layers": 2})
     model = attnscope.Model(tf.BitNetForCausalLM(config).eval())
@@ -163,7 +163,7 @@ def test_a_norm_between_is_no_gate() -> None:
         model.trace(INPUT).head_output(1, 0)
 
 
-def test_the_steps_of_a_generation_have_their_gates(model: attnscope.Model) -> None:
+def test_generation_steps_have_gates(model: attnscope.Model) -> None:
     steps = model.generate(INPUT, 4).trace
     whole = model.trace([token.id for token in steps.tokens])
     for head in range(4):

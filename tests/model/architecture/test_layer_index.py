@@ -1,4 +1,4 @@
-"""Layers keep the numbers that the model gives them, also where some have no attention."""
+"""Layers keep the model's own numbers, even if some have no attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How positions turn q and k is found by looking, and is what the config's formula says."""
+"""The measured rotation of q and k equals the formula in the config."""
 
 from __future__ import annotations
 
@@ -85,32 +85,32 @@ def test_pairs_and_wavelengths_are_those_of_the_config(family: str, kept: str, m
 
 
 @pytest.mark.parametrize("family", ["gpt2", "bert", "albert", "opt"])
-def test_models_that_turn_nothing_are_said_to_turn_nothing(family: str):
+def test_models_without_rotary_embeddings_have_no_rotation(family: str):
     trace = model(family).trace(tiny_models.ids())
     assert all(trace.rotary(layer) is None for layer in range(3))
 
 
-def test_a_layer_without_positions_is_told_from_those_with():
+def test_layers_without_rotary_embeddings_are_recognized():
     trace = model("smollm3").trace(tiny_models.ids())
     assert [trace.rotary(layer) is None for layer in range(4)] == [False, False, False, True]
 
 
-def test_half_precision_is_no_obstacle_where_the_model_keeps_its_angles():
+def test_rotations_are_found_in_half_precision_with_buffered_angles():
     whole, half = tiny_models.build("llama"), tiny_models.build("llama").to(torch.bfloat16)
     first, second = (attnscope.Model(one).trace(tiny_models.ids()).rotary(1) for one in (whole, half))
     assert first is not None and second is not None
     assert first.pairs == second.pairs
-    assert second.wavelengths == pytest.approx(first.wavelengths, rel=1e-2)  # the angles are of half precision too
+    assert second.wavelengths == pytest.approx(first.wavelengths, rel=1e-2)  # the angles have half precision too
 
 
-def test_angles_that_a_long_text_changes_are_not_claimed_for_it():
+def test_no_rotation_is_reported_if_a_long_text_changes_the_angles():
     dynamic = model("dynamic")
     assert dynamic.trace(tiny_models.ids()).rotary(0) is not None
     assert dynamic.trace(tiny_models.ids(60)).rotary(0) is None
 
 
-def test_it_turns_the_queries_of_a_real_model(smollm2: attnscope.Model):
-    # The same words at other positions: pair by pair, q of layer 0 is the same vector turned by the distance.
+def test_the_rotation_reproduces_the_queries_of_a_real_model(smollm2: attnscope.Model):
+    # The same words at other positions: pair by pair, q of layer 0 is the same vector rotated by the distance.
     trace = smollm2.trace("one two three one two three one two three one two three")
     found = trace.rotary(0)
     assert found is not None
@@ -127,7 +127,7 @@ def test_it_turns_the_queries_of_a_real_model(smollm2: attnscope.Model):
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma3", "gpt2"])
-def test_files_keep_it_and_files_without_it_still_open(family: str, tmp_path: Path):
+def test_files_store_the_rotation_and_old_files_still_open(family: str, tmp_path: Path):
     trace = model(family).trace(tiny_models.ids())
     trace.save(tmp_path / "a.trace")
     opened = attnscope.open(tmp_path / "a.trace")

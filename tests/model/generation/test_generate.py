@@ -1,4 +1,4 @@
-"""Generated text is what the model itself generates, and its attention is that of the run, equal to a pass over the whole."""
+"""Generated text equals the model's own, and its attention is that of the run, equal to one pass over the whole text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXT = "The quick, brown fox jumps over the lazy"
 
 
 def written(hf_model: Any, ids: list[int], new: int = NEW, **options: Any) -> list[int]:
-    """What plain transformers writes greedily: prompt and continuation, or all that the decoder has."""
+    """The greedy output of plain transformers: prompt and continuation, or everything that the decoder has read."""
     given = torch.tensor([ids])
     with torch.no_grad():
         output = hf_model.generate(
@@ -32,7 +32,7 @@ def written(hf_model: Any, ids: list[int], new: int = NEW, **options: Any) -> li
 
 
 def assert_same_attention(found: Any, expected: Any, within: float = 1e-5) -> None:
-    """Every weight and score of two traces, of all stacks, and their logits; scores and logits as a part of the largest one."""
+    """Compare all weights, scores and logits of two traces; scores and logits relative to the largest one."""
     assert found.stacks == expected.stacks
     for name, stack in expected.stacks.items():
         for layer in range(stack.layers):
@@ -41,13 +41,13 @@ def assert_same_attention(found: Any, expected: Any, within: float = 1e-5) -> No
                     mine, theirs = (getattr(trace, part)(layer, head, name) for trace in (found, expected))
                     largest = max(1.0, float(theirs[theirs.isfinite()].abs().max()))
                     torch.testing.assert_close(mine, theirs, atol=within * largest, rtol=0)
-    # One pass and its steps multiply matrices of other shapes, whose rounding is a part of the largest logit, not of each.
+    # One pass and its steps multiply matrices of different shapes, so rounding is relative to the largest logit.
     largest = max(1.0, float(expected.logits.abs().max()))
     torch.testing.assert_close(found.logits, expected.logits, atol=1e-5 * largest, rtol=0)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "mistral", "gemma2", "gpt_oss", "deepseek_v3"])
-def test_a_decoder_writes_what_it_always_writes_and_its_steps_make_up_one_trace(family: str) -> None:
+def test_generation_equals_hf_generate_and_its_steps_form_one_trace(family: str) -> None:
     hf_model = tiny_models.build(family)
     model = Model(hf_model)
     made = model.generate(PROMPT, NEW)
@@ -58,14 +58,14 @@ def test_a_decoder_writes_what_it_always_writes_and_its_steps_make_up_one_trace(
     assert_same_attention(made.trace, model.trace(whole))
 
 
-def test_windows_shorter_than_the_text_stay_windows() -> None:
+def test_sliding_windows_survive_generation() -> None:
     made = Model(tiny_models.build("mistral")).generate(PROMPT, NEW)
     record = made.trace.layer_record(1)
     assert (record.mask.kind, record.mask.window) == ("window", 5)
     assert (made.trace.attention(1, 0, rows=[21])[0] > 0).tolist() == [False] * 17 + [True] * 5
 
 
-def test_only_new_rows_are_kept_however_long_the_cache_is() -> None:
+def test_generation_keeps_only_new_rows_of_the_cache() -> None:
     model = Model(tiny_models.build("llama"))
     short, long = model.generate(PROMPT, 1).trace.nbytes, model.generate(PROMPT, 21).trace.nbytes
     assert long / short == pytest.approx((12 + 21) / (12 + 1), rel=0.01)
@@ -119,7 +119,7 @@ def test_ready_inputs_with_padding_stay_as_they_are() -> None:
     assert made.trace.attention(0, 0)[3:, :2].abs().max() == 0
 
 
-def test_attention_outside_the_interface_is_looked_at_once_the_text_is_there() -> None:
+def test_attention_outside_the_interface_is_traced_after_generation() -> None:
     hf_model = tiny_models.build("bloom")
     made = Model(hf_model).generate(PROMPT, 4)
     assert [token.id for token in made.trace.tokens] == written(hf_model, PROMPT, 4)
@@ -159,7 +159,7 @@ def test_a_seed_gives_the_same_text_and_leaves_other_random_numbers_alone(smollm
     assert drawn.generate(PROMPT, 6, top_k=1, seed=5).text == drawn.generate(PROMPT, 6).text
 
 
-def test_draws_follow_the_model_s_own_probabilities() -> None:
+def test_sampling_follows_the_models_probabilities() -> None:
     model = Model(tiny_models.build("llama"))
     greedy = model.generate(PROMPT, 1).steps[0]
     draws = [model.generate(PROMPT, 1, top_k=3, seed=seed).tokens[0].id for seed in range(24)]
@@ -179,7 +179,7 @@ def test_it_stops_at_a_stop_string_and_at_the_end_of_the_text(smollm2: Model) ->
     assert [token.id for token in ended.trace.tokens] == [*PROMPT, *(token.id for token in ended.tokens)]
 
 
-def test_generating_changes_nothing_of_the_model(smollm2: Model) -> None:
+def test_generation_leaves_the_model_unchanged(smollm2: Model) -> None:
     before = smollm2.hf_model.generation_config.to_dict(), smollm2.hf_model.config.to_dict(), smollm2.hf_model.training
     smollm2.generate(TEXT, 1, seed=1)
     after = smollm2.hf_model.generation_config.to_dict(), smollm2.hf_model.config.to_dict(), smollm2.hf_model.training
@@ -198,7 +198,7 @@ class _After:
         return self._left < 0
 
 
-def test_a_watcher_stops_it_between_two_layers() -> None:
+def test_an_observer_can_cancel_generation_between_layers() -> None:
     seen: list[Step] = []
     with pytest.raises(CancelledError):
         Model(tiny_models.build("llama")).generate(PROMPT, NEW, on_token=seen.append, observer=_After(8))
@@ -209,13 +209,13 @@ def test_a_watcher_stops_it_between_two_layers() -> None:
     ("options", "sentence"),
     [
         ({"max_new_tokens": 0}, "at least 1"),
-        ({"temperature": -1.0}, "above 0"),
+        ({"temperature": -1.0}, "at least 0"),
         ({"top_k": 0}, "at least 1"),
         ({"top_p": 1.5}, "at most 1"),
         ({"seed": -1}, "whole number"),
         ({"max_new_tokens": 2.0}, "at least 1"),
-        ({"temperature": "1"}, "above 0"),
-        ({"temperature": True}, "above 0"),
+        ({"temperature": "1"}, "at least 0"),
+        ({"temperature": True}, "at least 0"),
         ({"top_k": True}, "at least 1"),
         ({"top_p": [0.5]}, "at most 1"),
         ({"temperature": 0, "seed": True}, "whole number"),
@@ -224,18 +224,18 @@ def test_a_watcher_stops_it_between_two_layers() -> None:
         ({"target": [1]}, "no target side"),
     ],
 )
-def test_a_setting_that_is_none_gets_a_sentence(options: dict[str, Any], sentence: str) -> None:
+def test_invalid_settings_raise_input_errors(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         Model(tiny_models.build("gpt2")).generate(PROMPT, **options)
 
 
-def test_numbers_may_be_numpy_s_and_a_temperature_close_to_zero_is_the_most_probable_token() -> None:
+def test_settings_may_be_numpy_numbers_and_temperatures_near_zero_are_greedy() -> None:
     model = Model(tiny_models.build("gpt2"))
     drawn = model.generate(PROMPT, np.int64(2), temperature=1e-40, top_k=np.int64(50), seed=np.int64(3))
     assert drawn.tokens == model.generate(PROMPT, 2).tokens
 
 
-def test_what_generates_nothing_and_what_has_no_room_is_refused_before_it_runs() -> None:
+def test_models_that_cannot_generate_and_texts_that_are_too_long_raise_before_the_run() -> None:
     with pytest.raises(UnsupportedError, match="cannot generate text"):
         Model(tiny_models.build("bert")).generate(PROMPT)
     with pytest.raises(TooLongError, match="64 positions"):
@@ -243,7 +243,7 @@ def test_what_generates_nothing_and_what_has_no_room_is_refused_before_it_runs()
 
 
 def edits_of(family: str) -> list[edits.Edit]:
-    """One of each kind, some of them at positions that are not there before the text is written."""
+    """One edit of each kind, some at positions that exist only once the text is generated."""
     dims = 0 if family == "gpt2" else (0, tiny_models.build(family).config.hidden_size // 8)
     return [
         edits.ScaleNeuron(0, 1, dims, 3.0, vector="k"),
@@ -255,7 +255,7 @@ def edits_of(family: str) -> list[edits.Edit]:
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "mistral"])
-def test_edits_act_in_every_step_as_in_one_pass_over_the_text(family: str) -> None:
+def test_edits_in_every_step_equal_edits_in_one_pass(family: str) -> None:
     model, changes = Model(tiny_models.build(family)), edits_of(family)
     made = model.generate(PROMPT, NEW, changes)
     ids = list(PROMPT)
@@ -272,6 +272,6 @@ def test_edits_act_in_every_step_as_in_one_pass_over_the_text(family: str) -> No
     assert float(made.trace.attention(2, 1)[15, 14]) == pytest.approx(0.7, abs=1e-6)
 
 
-def test_an_edit_behind_the_last_position_is_refused_before_it_runs() -> None:
+def test_an_edit_beyond_the_last_position_raises_before_the_run() -> None:
     with pytest.raises(InputError, match="40"):
         Model(tiny_models.build("llama")).generate(PROMPT, 4, [edits.CutEdge(1, 0, query=40, key=3)])

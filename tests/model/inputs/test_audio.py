@@ -1,4 +1,4 @@
-"""Speech models: positions are stretches of time, attention is the model's own."""
+"""Speech models: positions are time spans, and attention equals the model's own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def model() -> Any:
     return tiny_models.whisper()
 
 
-def test_whispers_three_stacks_are_its_own_attention_and_its_source_is_time(model: Any) -> None:
+def test_whispers_stacks_equal_its_own_attention_and_source_tokens_are_times(model: Any) -> None:
     features = torch.randn(1, 16, 60, generator=torch.Generator().manual_seed(1))
     wrapped = attnscope.Model(model)
     trace = wrapped.trace({"input_features": features}, target=TARGET)
@@ -51,7 +51,7 @@ def test_a_waveform_goes_through_the_feature_extractor(model: Any) -> None:
         attnscope.Model(model, extractor).trace("a text")
 
 
-def test_an_encoder_of_sound_alone_is_traced_too() -> None:
+def test_an_audio_encoder_is_traced() -> None:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
     waves = {"conv_dim": (16, 16), "conv_stride": (5, 2), "conv_kernel": (10, 3), "num_feat_extract_layers": 2}
@@ -60,7 +60,7 @@ def test_an_encoder_of_sound_alone_is_traced_too() -> None:
     assert list(trace.stacks) == ["encoder"] and trace.certificate.ok and trace.tokens[1].text == "0.0006 s"
 
 
-def test_a_spectrogram_without_a_batch_goes_with_the_length_of_its_sound() -> None:
+def test_a_spectrogram_without_a_batch_dimension_needs_its_length() -> None:
     config = tf.Qwen2_5OmniAudioEncoderConfig(
         num_mel_bins=16, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=48, d_model=32, output_dim=32
     )

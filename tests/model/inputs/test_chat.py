@@ -1,4 +1,4 @@
-"""A chat is what its template makes of it, and each token knows whose message it is of."""
+"""A chat equals its rendered template, and each token has the role of its message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ QUESTION = {"role": "user", "content": "Hi there"}
 
 
 def roles(trace: attnscope.Trace) -> list[tuple[str | None, str]]:
-    """The text of each role's stretch, in order."""
+    """The text of each segment with its role, in order."""
     found: list[tuple[str | None, str]] = []
     for token in trace.tokens:
         if found and found[-1][0] == token.role:
@@ -21,7 +21,7 @@ def roles(trace: attnscope.Trace) -> list[tuple[str | None, str]]:
     return found
 
 
-def test_a_chat_is_what_its_template_makes_of_it(smollm2: attnscope.Model) -> None:
+def test_a_chat_equals_its_rendered_template(smollm2: attnscope.Model) -> None:
     trace = smollm2.trace([QUESTION])
     written = smollm2.tokenizer.apply_chat_template([QUESTION], add_generation_prompt=True)["input_ids"]
     assert [token.id for token in trace.tokens] == written
@@ -37,7 +37,7 @@ def test_a_chat_is_what_its_template_makes_of_it(smollm2: attnscope.Model) -> No
     assert trace.provenance["messages"] == [QUESTION]
 
 
-def test_a_finished_chat_asks_for_no_answer(smollm2: attnscope.Model) -> None:
+def test_a_finished_chat_has_no_generation_prompt(smollm2: attnscope.Model) -> None:
     chat = [{"role": "system", "content": "Be brief"}, QUESTION, {"role": "assistant", "content": "Hello!"}]
     assert roles(smollm2.trace(chat)) == [
         ("system", "<|im_start|>system\nBe brief<|im_end|>\n"),
@@ -47,7 +47,7 @@ def test_a_finished_chat_asks_for_no_answer(smollm2: attnscope.Model) -> None:
 
 
 @pytest.mark.parametrize("content", ["a", "user", "", "  hi  ", "You are a helpful AI assistant named SmolLM"])
-def test_a_role_is_found_whatever_the_message_reads_like(smollm2: attnscope.Model, content: str) -> None:
+def test_roles_are_found_for_any_message_content(smollm2: attnscope.Model, content: str) -> None:
     chat = [{"role": "user", "content": content}, {"role": "assistant", "content": content}]
     assert roles(smollm2.trace(chat)) == [
         (None, "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"),
@@ -56,7 +56,7 @@ def test_a_role_is_found_whatever_the_message_reads_like(smollm2: attnscope.Mode
     ]
 
 
-def test_a_template_may_change_contents_and_says_so_where_it_takes_no_parts(smollm2: attnscope.Model) -> None:
+def test_a_template_may_change_contents_and_may_not_support_parts(smollm2: attnscope.Model) -> None:
     tokenizer = smollm2.tokenizer.__class__.from_pretrained(smollm2.tokenizer.name_or_path)
     tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] | upper }}\n{% endfor %}"
     model = attnscope.Model(smollm2.hf_model, tokenizer)
@@ -87,12 +87,12 @@ def test_roles_survive_a_file(smollm2: attnscope.Model, tmp_path) -> None:
         ([{"role": "user", "content": "\ud83e"}], "surrogate"),
     ],
 )
-def test_a_wrong_message_gets_a_sentence(smollm2: attnscope.Model, messages, sentence: str) -> None:
+def test_invalid_messages_raise(smollm2: attnscope.Model, messages, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         smollm2.trace(messages)
 
 
-def test_a_template_that_refuses_is_quoted_and_one_that_is_not_there_is_said(smollm2, minilm) -> None:
+def test_errors_of_a_template_are_quoted_and_a_missing_template_raises(smollm2, minilm) -> None:
     strict = smollm2.tokenizer.__class__.from_pretrained(smollm2.tokenizer.name_or_path)
     strict.chat_template = (
         "{% if messages[0]['role'] != 'user' %}{{ raise_exception('Begin with the user') }}{% endif %}x"

@@ -1,4 +1,4 @@
-"""What one can give to be traced: lists, batches, padded inputs, texts that are too long, and what is refused."""
+"""Inputs that can be traced (lists, batches, padded inputs, texts that are too long) and inputs that raise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_list_of_texts_is_a_list_of_traces(minilm: attnscope.Model) -> None:
 
 @pytest.mark.parametrize("padding_side", ["right", "left"])
 @pytest.mark.parametrize("family", ["llama", "modernbert"])
-def test_each_of_a_padded_batch_is_as_if_alone(family: str, padding_side: str) -> None:
+def test_each_row_of_a_padded_batch_equals_a_single_trace(family: str, padding_side: str) -> None:
     torch.manual_seed(0)
     model = attnscope.Model(FAMILIES[family]().eval())
     long, short = [5, 6, 7, 8, 9, 10, 11, 12, 13], [14, 15, 16]
@@ -46,7 +46,7 @@ def test_each_of_a_padded_batch_is_as_if_alone(family: str, padding_side: str) -
         assert (whole.attention(layer, 1) - model.trace(long).attention(layer, 1)).abs().max() < 1e-5
 
 
-def test_a_long_text_is_cut_where_one_asks_for_it(smollm2: attnscope.Model, minilm: attnscope.Model) -> None:
+def test_max_tokens_cuts_a_long_text(smollm2: attnscope.Model, minilm: attnscope.Model) -> None:
     text = "fox " * 600
     with pytest.raises(TooLongError, match="602 tokens"):
         minilm.trace(text)
@@ -91,9 +91,7 @@ def test_a_long_text_is_cut_where_one_asks_for_it(smollm2: attnscope.Model, mini
         ({"input_ids": [[5, 6]], "position_ids": [[0, 9999]]}, {}, "fails on these inputs"),
     ],
 )
-def test_what_cannot_be_traced_gets_a_sentence(
-    minilm: attnscope.Model, given: Any, options: Any, sentence: str
-) -> None:
+def test_inputs_that_cannot_be_traced_raise(minilm: attnscope.Model, given: Any, options: Any, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         minilm.trace(given, **options)
     if isinstance(given, dict):
@@ -101,7 +99,7 @@ def test_what_cannot_be_traced_gets_a_sentence(
             minilm.check(given)
 
 
-def test_one_text_is_checked_at_a_time(minilm: attnscope.Model) -> None:
+def test_check_accepts_a_single_text(minilm: attnscope.Model) -> None:
     with pytest.raises(InputError, match="Pass a single text; got a list of 2"):
         minilm.check(["cat", "dog"])  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="needs a list of texts"):
@@ -113,7 +111,7 @@ def test_token_ids_may_be_numpys(minilm: attnscope.Model) -> None:
     assert minilm.trace(list(np.array(ids))).id == minilm.trace(ids).id
 
 
-def test_what_is_no_tokenizer_is_refused_at_once(minilm: attnscope.Model) -> None:
+def test_an_invalid_tokenizer_raises_at_once(minilm: attnscope.Model) -> None:
     for given in ("minilm", 5, minilm.hf_model):
         with pytest.raises(InputError, match=f"image processor or processor, .*; got {type(given).__name__}"):
             attnscope.Model(minilm.hf_model, given)

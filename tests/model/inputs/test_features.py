@@ -1,4 +1,4 @@
-"""Ready inputs that are no tokens: the positions that a model makes of a sound."""
+"""Ready inputs that are not tokens: the positions that a model makes of audio."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_positions_of_states_are_counted() -> None:
     assert trace.certificate.ok
 
 
-def test_what_is_written_looks_at_positions_of_the_sound() -> None:
+def test_cross_attention_attends_to_audio_positions() -> None:
     model, written = whisper(), tiny_models.ids(5)
     features = torch.randn(1, 8, 40, generator=torch.Generator().manual_seed(0))
     wrapped = attnscope.Model(model)

@@ -1,4 +1,4 @@
-"""Images in a text and of any shape: each patch where it is, attention as the model's own."""
+"""Images in a text and of any shape: patches have the right boxes, and attention equals the model's own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from attnscope.model.inputs.images import open_image
 
 
 def _imaged() -> dict[str, tuple[Callable[[], Any], dict[str, torch.Tensor]]]:
-    """Models that are looked at with other inputs than those that they are usually given, and such inputs."""
+    """Models that are probed with unusual inputs, and these inputs."""
     text, image = torch.tensor([[1, 5, 7, 2]]), torch.randn(1, 3, 32, 32)
     ids = torch.tensor([[1, 5, *[98] * 16, 7, 8]])
     queries = torch.tensor([[98, 98, 98, 98, 2, 5, 7]])
@@ -59,7 +59,7 @@ def test_a_trace_with_images_is_opened_with_its_model(name: str, tmp_path: Path)
         torch.testing.assert_close(opened.logits, trace.logits, atol=1e-5, rtol=1e-5)
 
 
-def test_patches_in_rows_lie_where_their_grid_has_them() -> None:
+def test_patch_sequences_follow_their_grid() -> None:
     hf_model, processor = siglip2()
     model = attnscope.Model(hf_model.vision_model, processor)
     trace, wide = model.trace(random_photo(40, 32)), model.trace(random_photo(72, 24))
@@ -77,7 +77,7 @@ def test_patches_in_rows_lie_where_their_grid_has_them() -> None:
     assert model.count_tokens(random_photo()) == 36
 
 
-def test_patches_in_rows_are_the_image_itself() -> None:
+def test_patch_sequences_give_back_the_image() -> None:
     hf_model, processor = siglip2()
     photo = random_photo(48, 48)
     trace = attnscope.Model(hf_model.vision_model, processor).trace(photo)
@@ -85,7 +85,7 @@ def test_patches_in_rows_are_the_image_itself() -> None:
     assert np.abs(shown - np.asarray(photo, dtype=int)).max() <= 1
 
 
-def test_ready_patches_in_rows_go_with_a_text() -> None:
+def test_ready_patch_sequences_work_with_a_text() -> None:
     hf_model, processor = siglip2()
     model = attnscope.Model(hf_model, processor)
     ready = dict(processor(images=random_photo(), return_tensors="pt"))
@@ -103,7 +103,7 @@ def test_an_image_text_model_shows_the_patches_among_the_tokens() -> None:
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": torch.randn(1, 3, 32, 32)}
     model = attnscope.Model(hf_model)
     trace = model.trace(given)
-    assert list(trace.stacks) == ["decoder", "vision"]  # the text first: what a trace opens on
+    assert list(trace.stacks) == ["decoder", "vision"]  # the text comes first: it is shown when a trace opens
     assert [token.text for token in trace.tokens[:4]] == ["1", "5", "patch 0,0", "patch 0,1"]
     assert trace.tokens[2 + 4 * 2 + 3].box == (24, 16, 32, 24)
     assert trace.tokens_for("vision")[0][0].text == "[CLS]"
@@ -140,7 +140,7 @@ def test_patches_that_are_merged_have_the_box_of_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("name", NATIVE_RESOLUTION)
-def test_images_of_any_shape_stand_among_the_tokens_in_their_place(name: str) -> None:
+def test_images_of_any_shape_appear_among_the_tokens(name: str) -> None:
     torch.manual_seed(0)
     hf_model = NATIVE_RESOLUTION[name]().eval()
     given, processor = text_with_images((84, 112))
@@ -161,7 +161,7 @@ def test_images_of_any_shape_stand_among_the_tokens_in_their_place(name: str) ->
             assert (trace.attention(layer, head, "decoder") - weights[0, head]).abs().max() < 1e-5
 
 
-def test_attention_within_windows_is_that_of_all_patches_with_a_mask() -> None:
+def test_windowed_attention_equals_masked_attention_over_all_patches() -> None:
     torch.manual_seed(0)
     hf_model = NATIVE_RESOLUTION["qwen2_5_vl"]().eval()
     given, processor = text_with_images((84, 112))
@@ -200,7 +200,7 @@ def test_attention_within_windows_is_that_of_all_patches_with_a_mask() -> None:
     assert model.trace(given, edits=[ScaleHead(1, 1, 0.0, stack="vision")]).certificate.ok
 
 
-def test_several_images_of_any_shape_are_told_apart() -> None:
+def test_several_images_of_any_shape_are_separate() -> None:
     torch.manual_seed(0)
     given, processor = text_with_images((56, 56), (28, 84))
     trace = attnscope.Model(NATIVE_RESOLUTION["qwen2_vl"]().eval(), processor).trace(given)
@@ -211,7 +211,7 @@ def test_several_images_of_any_shape_are_told_apart() -> None:
     assert not between.any()
 
 
-def test_what_lies_between_image_and_text_is_left_out_with_a_sentence() -> None:
+def test_layers_between_image_and_text_are_dropped_with_a_warning() -> None:
     torch.manual_seed(0)
     hf_model = blip2()
     ids = torch.tensor([[98, 98, 98, 98, 2, 5, 7]])

@@ -1,4 +1,4 @@
-"""Images: patches where they are, attention as the model's own, and refusals in a sentence."""
+"""Images: patches have the right boxes, attention equals the model's own, and invalid images raise."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_patch_has_the_box_of_its_pixels() -> None:
     assert {token.image for token in patches} == {0}
 
 
-def test_the_image_kept_is_what_the_model_saw() -> None:
+def test_the_stored_image_is_what_the_model_sees() -> None:
     photo = random_photo(32, 32)
     trace = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor()).trace(photo)
     kept = Image.open(io.BytesIO(trace.images[0].data))
@@ -86,7 +86,7 @@ def test_a_directory_is_loaded_with_its_image_processor(tmp_path: Path) -> None:
     trace = model.trace(str(tmp_path / "photo.png"))
     assert len(trace.tokens) == 17
     assert not trace.warnings
-    assert "without an image processor" in attnscope.Model(model.hf_model).trace(random_photo()).warnings[0]
+    assert "has no image processor" in attnscope.Model(model.hf_model).trace(random_photo()).warnings[0]
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
@@ -103,7 +103,7 @@ def test_a_model_of_two_towers_shows_the_one_that_reads_the_input(kind: str) -> 
     assert both.tokens_for("vision")[0][-1].box == (24, 24, 32, 32)
 
 
-def test_ready_inputs_of_a_image_reach_the_model_whatever_their_names_are() -> None:
+def test_ready_image_inputs_reach_the_model_under_any_name() -> None:
     config = tf.MllamaVisionConfig(
         **{**VISION, "attention_heads": 4}, num_global_layers=1, max_num_tiles=4, intermediate_layers_indices=[0]
     )
@@ -116,7 +116,7 @@ def test_ready_inputs_of_a_image_reach_the_model_whatever_their_names_are() -> N
     assert model.trace(ready).certificate.ok
 
 
-def test_windows_and_random_masks_are_refused() -> None:
+def test_image_windows_and_random_masks_raise() -> None:
     swin = tf.SwinModel(
         tf.SwinConfig(image_size=32, patch_size=4, embed_dim=16, depths=[1, 1], num_heads=[2, 4], window_size=4)
     )
@@ -127,7 +127,7 @@ def test_windows_and_random_masks_are_refused() -> None:
         attnscope.Model(masked.eval(), clip_processor()).trace(random_photo())
 
 
-def test_what_is_no_image_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_invalid_images_raise(tmp_path: Path) -> None:
     model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor())
     with pytest.raises(MissingError, match="does not exist"):
         model.trace("nowhere.png")
@@ -139,15 +139,15 @@ def test_what_is_no_image_is_refused_in_a_sentence(tmp_path: Path) -> None:
         model.trace(whole.getvalue()[:200])
     with pytest.raises(InputError, match="already normalized"):
         model.trace(np.random.default_rng(0).normal(size=(8, 8, 3)))
-    with pytest.raises(InputError, match="no text"):
+    with pytest.raises(InputError, match="reads images only"):
         model.trace("a text", image=random_photo())
-    with pytest.raises(InputError, match="no images"):
+    with pytest.raises(InputError, match="not images"):
         attnscope.Model(tf.GPT2LMHeadModel(tf.GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=9))).trace(
             random_photo()
         )
 
 
-def test_what_goes_with_texts_is_refused_beside_a_image() -> None:
+def test_text_arguments_raise_with_an_image() -> None:
     model = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor())
     options: list[dict[str, Any]] = [{"pair": "a text"}, {"max_tokens": 3}]
     for option in options:
@@ -171,7 +171,7 @@ def test_a_list_of_images_is_a_list_of_traces() -> None:
         model.trace(None, image=[])  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
-def test_a_image_that_unpacks_to_too_much_is_never_decoded() -> None:
+def test_an_image_with_too_many_pixels_is_not_decoded() -> None:
     file = io.BytesIO()
     Image.new("1", (12_000, 12_000)).save(file, "PNG", optimize=True)
     assert len(file.getvalue()) < 100_000
@@ -179,7 +179,7 @@ def test_a_image_that_unpacks_to_too_much_is_never_decoded() -> None:
         open_image(file.getvalue())
 
 
-def test_a_figure_of_a_image_is_the_image(tmp_path: Path) -> None:
+def test_a_figure_of_an_image_shows_the_image(tmp_path: Path) -> None:
     trace = attnscope.Model(tf.ViTModel(tf.ViTConfig(**VISION)).eval(), clip_processor()).trace(random_photo())
     figure = attnscope.figure(trace, layer=1, heads=[0, 2], token="patch 1,2")
     figure.savefig(tmp_path / "a.svg")

@@ -1,4 +1,4 @@
-"""What kind of input was given is decided once, and encoded inputs give the trace that the text itself gives."""
+"""The kind of an input is decided once, and encoded inputs give the same trace as the text itself."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def kinds(model: Model, given: Any, **more: Any) -> Any:
         ([random_photo(), random_photo()], ["images", "images"]),
     ],
 )
-def test_the_kind_of_an_input_is_told_by_what_it_is(smollm2: Model, given: Any, kind: Any) -> None:
+def test_the_kind_of_an_input_follows_from_its_type(smollm2: Model, given: Any, kind: Any) -> None:
     assert kinds(smollm2, given) == kind
 
 
-def test_a_text_beside_images_and_a_wave_for_a_speech_model_are_kinds_of_their_own(smollm2: Model) -> None:
+def test_text_with_images_and_audio_are_separate_kinds(smollm2: Model) -> None:
     assert kinds(smollm2, "What is this?", image=random_photo()) == "images in text"
     assert kinds(Model(whisper()), np.zeros(100, np.float32)) == "audio"
 
@@ -75,7 +75,7 @@ def test_an_encoder_decoder_writes_its_own_target_for_encoded_inputs_too() -> No
     for target in (None, ids(4)):
         encoded = model.encode(ids(6), target=target)
         assert model.trace(encoded).id == model.trace(ids(6), target=target).id
-    assert model.encode(ids(6)).target_tokens is None  # nothing was run yet
+    assert model.encode(ids(6)).target_tokens is None  # the model has not run yet
 
 
 def test_generation_states_and_patches_take_encoded_inputs(smollm2: Model) -> None:
@@ -91,7 +91,7 @@ def test_generation_states_and_patches_take_encoded_inputs(smollm2: Model) -> No
     )
 
 
-def test_several_inputs_are_not_encoded_as_one(minilm: Model) -> None:
+def test_a_batch_cannot_be_encoded_as_one_input(minilm: Model) -> None:
     with pytest.raises(InputError, match="Pass a single text; got a list of 2"):
         minilm.encode(["cat", "dog"])
 

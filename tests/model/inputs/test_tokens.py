@@ -1,4 +1,4 @@
-"""Tokens read as a person reads them, for the three ways in which tokenizers write their pieces."""
+"""Tokens are readable, for the three ways in which tokenizers write their pieces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_byte_level_pieces_are_text_with_their_leading_space(smollm2: attnscope.
     assert not any(token.raw for token in trace.tokens)
 
 
-def test_bytes_that_are_no_text_alone_are_shown_as_bytes(smollm2: attnscope.Model) -> None:
+def test_incomplete_characters_are_shown_as_bytes(smollm2: attnscope.Model) -> None:
     tokens = smollm2.trace("a 🦊").tokens
     assert any(token.raw for token in tokens)
     assert all("\\x" in token.text for token in tokens if token.raw)
@@ -53,7 +53,7 @@ def test_special_tokens_are_marked(minilm: attnscope.Model) -> None:
     assert [token.special for token in minilm.trace("a b").tokens] == [True, False, False, True]
 
 
-def test_a_decoder_says_that_it_has_no_pair_format(smollm2: attnscope.Model) -> None:
+def test_a_tokenizer_without_pair_format_gives_a_warning(smollm2: attnscope.Model) -> None:
     trace = smollm2.trace("the cat sat", pair=" the cat lay")
     assert [token.sentence for token in trace.tokens] == ["A"] * 3 + ["B"] * 3
     assert any("no pair format" in warning for warning in trace.warnings)
@@ -64,7 +64,7 @@ def test_token_ids_need_no_tokenizer(minilm: attnscope.Model) -> None:
     assert [token.text for token in trace.tokens] == ["101", "1996", "4937", "102"]
 
 
-def test_ready_inputs_are_taken_as_they_are(minilm: attnscope.Model) -> None:
+def test_ready_inputs_are_used_unchanged(minilm: attnscope.Model) -> None:
     inputs = minilm.tokenizer("the cat", return_tensors="pt")
     assert minilm.trace(dict(inputs)).id == minilm.trace("the cat").id
     assert minilm.trace({"input_ids": [101, 1996, 102]}).tokens[1].text == "the"
@@ -72,7 +72,7 @@ def test_ready_inputs_are_taken_as_they_are(minilm: attnscope.Model) -> None:
     assert minilm.trace(flat).id == minilm.trace([101, 1996, 102]).id
 
 
-def test_an_input_that_the_model_does_not_take_is_named(minilm: attnscope.Model) -> None:
+def test_unknown_inputs_are_dropped_with_a_warning(minilm: attnscope.Model) -> None:
     trace = minilm.trace({"input_ids": [101, 1996, 102], "attention_msk": [0, 1, 1]})
     assert trace.warnings == ["BertModel has no input named attention_msk, so it was dropped."]
 
@@ -94,17 +94,18 @@ def test_an_input_that_the_model_does_not_take_is_named(minilm: attnscope.Model)
         ({"input_ids": [[1, 2]], "attention_mask": [[1, 1, 1]]}, "does not match the 2 tokens"),
         ({"input_ids": [[1, 2]], "attention_mask": [[[[1, 1]] * 3]]}, "does not match the 2 tokens"),
         ({"input_ids": [[1, 2]], "past_key_values": object()}, "Omit past_key_values"),
+        ({"input_ids": [[1, 2]], "cache": object()}, "Omit cache"),
         ([999_999], "does not exist in this model"),
         ([-1], "does not exist in this model"),
         ("half a pair \ud83e", "surrogate"),
     ],
 )
-def test_bad_input_gets_a_sentence(minilm: attnscope.Model, text, message: str) -> None:
+def test_invalid_inputs_raise(minilm: attnscope.Model, text, message: str) -> None:
     with pytest.raises(InputError, match=message):
         minilm.trace(text)
 
 
-def test_a_tokenizer_that_fails_over_a_text_is_quoted(minilm: attnscope.Model) -> None:
+def test_the_error_of_a_failing_tokenizer_is_quoted(minilm: attnscope.Model) -> None:
     words = Tokenizer(models.WordLevel({"cat": 1}))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     model = attnscope.Model(minilm.hf_model, PreTrainedTokenizerFast(tokenizer_object=words))
@@ -121,12 +122,12 @@ def test_empty_text_is_no_tokens_for_a_decoder_and_two_for_bert(
     assert len(minilm.trace("").tokens) == 2
 
 
-def test_text_beyond_the_models_positions_is_refused_with_both_numbers(minilm: attnscope.Model) -> None:
+def test_a_text_beyond_the_models_positions_raises_with_both_numbers(minilm: attnscope.Model) -> None:
     with pytest.raises(TooLongError, match=r"602 tokens, but this model accepts at most 512\. Shorten it by 90 tokens"):
         minilm.trace("fox " * 600)
 
 
-def test_a_table_of_positions_that_is_computed_ends_too() -> None:
+def test_a_computed_table_of_positions_is_a_hard_limit() -> None:
     config = tf.CTRLConfig(vocab_size=99, n_embd=32, n_layer=1, n_head=4, dff=32, n_positions=20)
     model = attnscope.Model(tf.CTRLLMHeadModel(config).eval())
     assert model.trace([5] * 20).certificate.ok
@@ -134,18 +135,18 @@ def test_a_table_of_positions_that_is_computed_ends_too() -> None:
         model.trace([5] * 21)
 
 
-def test_a_model_without_tokenizer_says_what_to_do_with_a_text(minilm: attnscope.Model) -> None:
+def test_a_text_without_a_tokenizer_raises_with_advice(minilm: attnscope.Model) -> None:
     with pytest.raises(MissingError, match="Pass token ids"):
         attnscope.Model(minilm.hf_model).trace("the cat")
 
 
-def test_a_pair_goes_with_a_text(minilm: attnscope.Model) -> None:
+def test_a_pair_needs_a_text(minilm: attnscope.Model) -> None:
     with pytest.raises(InputError, match="works only with a text"):
         encode(minilm.tokenizer, reader(minilm.tokenizer), TraceInput("ids", [101, 102], "x"))
 
 
 def _unigram() -> PreTrainedTokenizerFast:
-    """SentencePiece's way: NFKC, a mark for each space, unknown stretches as one token; no token at the start."""
+    """Like SentencePiece: NFKC, a marker for each space, unknown spans as one token; no token at the start."""
     pieces = [
         ("<unk>", 0.0),
         ("▁", -2.0),
@@ -163,7 +164,7 @@ def _unigram() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
 
 
-def test_a_token_says_what_it_stands_for_where_its_text_does_not(smollm2, minilm) -> None:
+def test_unknown_tokens_carry_their_source_text(smollm2, minilm) -> None:
     def given(tokenizer, text: str, pair: str | None = None) -> list[str | None]:
         return [token.given for token in encode(tokenizer, reader(tokenizer), TraceInput("text", text, pair)).tokens]
 
@@ -172,7 +173,7 @@ def test_a_token_says_what_it_stands_for_where_its_text_does_not(smollm2, minilm
     assert given(_unigram(), "the 🦊🦊") == [None, None, "🦊🦊"]
     tokens = encode(
         _unigram(), reader(_unigram()), TraceInput("text", "ﬁa ½")
-    ).tokens  # NFKC: other characters than the text has
+    ).tokens  # NFKC: the characters differ from the text
     assert [token.text for token in tokens] == [" ", "fi", "a", " ", "1", "⁄", "2"]
 
 
@@ -199,7 +200,7 @@ def test_unusual_texts_are_shown_exactly(name: str, smollm2, minilm) -> None:
         assert [token.id for token in trace.tokens] == model.tokenizer(text)["input_ids"]
         rows = trace.attention(0, 0)
         assert rows.sum(-1) == pytest.approx(torch.ones(len(trace.tokens)), abs=1e-5)
-        # bytes side by side are again the text that was given
+        # adjacent bytes give back the text
         if model is smollm2:
             data = b"".join(
                 token.text.encode().decode("unicode_escape").encode("latin-1")

@@ -1,4 +1,4 @@
-"""Edits written into weights give what the live edits do, or are refused."""
+"""Baked edits give the same result as live edits, or raise."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def test_baked_weights_loaded_by_plain_transformers_give_the_live_edits(family: 
         ("albert", ScaleHead(0, 1, 0), "one module runs for 3 layers"),
     ],
 )
-def test_what_is_no_edit_of_weights_is_not_baked(family: str, edit: Edit, says: str) -> None:
+def test_edits_that_do_not_change_weights_are_not_baked(family: str, edit: Edit, says: str) -> None:
     with pytest.raises(UnsupportedError, match=says):
         attnscope.Model(build(family)).bake([edit])
 
 
-def test_an_edit_that_hardly_shows_in_the_answer_is_baked_and_weights_beside_it_are_refused(
+def test_an_edit_with_a_tiny_effect_is_baked_and_wrong_weights_raise(
     smollm2: attnscope.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit = ScaleNeuron(20, 4, (10, 42), 1.5)
@@ -75,7 +75,7 @@ def test_an_edit_that_hardly_shows_in_the_answer_is_baked_and_weights_beside_it_
     changed[rows] *= 1.5
     assert torch.equal(baked[names[0]], changed)
     assert all(torch.equal(baked[name], own[name]) for name in own if name != names[0])
-    right = bake._rows_of
-    monkeypatch.setattr(bake, "_rows_of", lambda *given: (right(*given)[0], right(*given)[1] + 1))
+    right = bake._find_rows
+    monkeypatch.setattr(bake, "_find_rows", lambda *args: (right(*args)[0], right(*args)[1] + 1))
     with pytest.raises(UnsupportedError, match="do not give the result of the edits"):
         smollm2.bake([edit])

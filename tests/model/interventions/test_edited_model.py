@@ -1,4 +1,4 @@
-"""Calls of the Hugging Face model itself under edits."""
+"""Calls of the Hugging Face model itself while edits are active."""
 
 from __future__ import annotations
 
@@ -158,13 +158,13 @@ def test_an_encoder_decoder_generates_with_its_encoder_edited() -> None:
 
 @pytest.mark.parametrize("what", ["attention", "output"])
 @pytest.mark.parametrize("length", [5, 9])
-def test_a_source_of_another_length_than_the_input_is_refused(llama: attnscope.Model, what: Any, length: int) -> None:
+def test_a_source_trace_of_another_length_raises(llama: attnscope.Model, what: Any, length: int) -> None:
     edits = [PatchHead(0, 0, llama.trace(ids(length)), what)]
     with llama.edited(edits), pytest.raises(InputError, match=f"of {length} queries, but this input has 7"):
         logits_of(llama.hf_model)
 
 
-def test_weights_on_keys_that_may_not_be_looked_at_are_done_and_said(llama: attnscope.Model) -> None:
+def test_weights_on_masked_keys_are_set_with_a_note(llama: attnscope.Model) -> None:
     even = np.full((7, 7), 1 / 7)
     trace = llama.trace(INPUT[0].tolist(), edits=[PatchHead(0, 1, even)])
     assert torch.allclose(trace.attention(0, 1), torch.full((7, 7), 1 / 7))

@@ -1,4 +1,4 @@
-"""Models whose weights lie elsewhere or in fewer bits: offloaded, in bfloat16, in layers that move their own scales."""
+"""Models with weights on other devices or in fewer bits: offloaded, in bfloat16, in layers that move their own scales."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, smollm2: attnscope.Mode
     return folder
 
 
-def test_offloaded_layers_are_shown_as_if_they_were_not(checkpoint: Path, tmp_path: Path) -> None:
+def test_offloaded_layers_give_the_same_trace(checkpoint: Path, tmp_path: Path) -> None:
     whole = attnscope.load(checkpoint).trace(IDS)
     spread: dict[str, Any] = dict.fromkeys(("model.embed_tokens", "model.norm", "model.rotary_emb", "lm_head"), "cpu")
     spread |= {f"model.layers.{i}": "disk" if i % 2 else "cpu" for i in range(4)}
@@ -47,7 +47,7 @@ def test_offloaded_layers_are_shown_as_if_they_were_not(checkpoint: Path, tmp_pa
     assert trace.logits is not None and whole.logits is not None and torch.equal(trace.logits, whole.logits)
 
 
-def test_edits_reach_layers_that_lie_elsewhere_and_in_bfloat16(checkpoint: Path, tmp_path: Path) -> None:
+def test_edits_apply_to_offloaded_and_bfloat16_layers(checkpoint: Path, tmp_path: Path) -> None:
     edits = [ScaleNeuron(1, 0, (1, 5), 3.0), CutEdge(1, 2, 3, 1), ScaleHead(2, 1, -2.0), AddVector(3, 2, [0.5] * 32)]
     whole = attnscope.load(checkpoint).trace(IDS, edits=edits)
     spread: dict[str, Any] = dict.fromkeys(("model.embed_tokens", "model.norm", "model.rotary_emb", "lm_head"), "cpu")
@@ -64,7 +64,7 @@ def test_edits_reach_layers_that_lie_elsewhere_and_in_bfloat16(checkpoint: Path,
     assert (edited.logits - whole.logits).abs().max() < 0.05 * whole.logits.abs().max()
 
 
-def test_bfloat16_is_certified_within_its_own_rounding(checkpoint: Path) -> None:
+def test_bfloat16_is_certified_within_its_rounding(checkpoint: Path) -> None:
     model = attnscope.load(checkpoint, dtype="bfloat16", device_map={"": "cpu"})
     trace = model.trace(IDS)
     assert model.dtype == "bfloat16" and trace.layer_record(0).v.dtype == torch.bfloat16
@@ -80,13 +80,13 @@ def test_bfloat16_is_certified_within_its_own_rounding(checkpoint: Path) -> None
         ({"quantization_config": tf.BitsAndBytesConfig(load_in_8bit=True)}, "bitsandbytes"),
     ],
 )
-def test_what_cannot_be_placed_gets_a_sentence(checkpoint: Path, options: dict[str, Any], sentence: str) -> None:
+def test_invalid_placements_raise(checkpoint: Path, options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         attnscope.load(checkpoint, **options)
 
 
 class _Scaled(nn.Linear):
-    """As bitsandbytes' 8-bit layers do it: in the first pass the scale moves from the weight to an object beside it."""
+    """Like bitsandbytes' 8-bit layers: in the first pass the scale moves from the weight to another object."""
 
     def __init__(self, plain: nn.Linear) -> None:
         super().__init__(plain.in_features, plain.out_features, bias=False)
@@ -110,7 +110,7 @@ class _State:
 _Scaled.__module__ = "bitsandbytes.nn.modules"
 
 
-def test_layers_that_move_their_scales_in_the_first_pass_stay_whole() -> None:
+def test_8_bit_layers_keep_their_scales() -> None:
     torch.manual_seed(0)
     hf_model = tf.LlamaForCausalLM(tf.LlamaConfig(**SIZES)).eval()
     for layer in hf_model.model.layers:
@@ -122,7 +122,7 @@ def test_layers_that_move_their_scales_in_the_first_pass_stay_whole() -> None:
     assert trace.logits is not None and (trace.logits - logits).abs().max() < 1e-5
 
 
-def test_the_fingerprint_of_a_quantized_weight_is_of_all_that_it_stores() -> None:
+def test_the_fingerprint_covers_everything_a_quantized_weight_stores() -> None:
     def stored(scale: float) -> str:
         held = nn.Module()
         held.register_parameter("weight", nn.Parameter(TwoTensor(torch.ones(2, 2), torch.full((2, 2), scale))))

@@ -1,4 +1,4 @@
-"""GGUF files: the weights are those that gguf itself dequantizes, and a damaged file is one sentence."""
+"""GGUF files: the weights equal those that gguf itself dequantizes, and a damaged file raises a one-line error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from attnscope.model.loading.pretrained import load_parts
 pytestmark = pytest.mark.core
 
 
-def test_smollm2_splits_digits_off_before_anything_else() -> None:
+def test_the_smollm2_tokenizer_splits_digits_first() -> None:
     tokenizer = load_parts("smollm2").tokenizer
     for text, tokens in (("in 2026", ["in", "Ġ", "2", "0", "2", "6"]), ("a  2", ["a", "ĠĠ", "2"])):
         assert tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"]) == tokens
@@ -77,25 +77,25 @@ def tiny_gguf(path: Path, architecture: str) -> Path:
     return path
 
 
-def test_a_gguf_file_says_what_it_is(tmp_path: Path) -> None:
+def test_gguf_metadata_is_read(tmp_path: Path) -> None:
     facts = read_metadata(tiny_gguf(tmp_path / "tiny.gguf", "llama"))
     assert (facts.architecture, facts.title, facts.quantization) == ("llama", "tiny", None)
 
 
-def test_a_gguf_file_of_an_unknown_architecture_is_one_sentence(tmp_path: Path) -> None:
+def test_a_gguf_file_of_an_unknown_architecture_raises(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read the architecture 'zebra' from a GGUF file"):
         load_parts(tiny_gguf(tmp_path / "tiny.gguf", "zebra"))
 
 
 @pytest.mark.parametrize("size", [0, 3, 10, 40, 100, 200, 3000])
-def test_a_gguf_file_that_is_cut_short_is_noticed_wherever_it_ends(tmp_path: Path, size: int) -> None:
+def test_a_truncated_gguf_file_raises_wherever_it_ends(tmp_path: Path, size: int) -> None:
     file = tiny_gguf(tmp_path / "tiny.gguf", "llama")
     file.write_bytes(file.read_bytes()[:size])
     with pytest.raises(DamagedError, match=r"(GGUF file|begin with the letters)"):
         load_parts(file)
 
 
-def test_a_gguf_file_of_garbage_is_noticed(tmp_path: Path) -> None:
+def test_a_garbled_gguf_file_raises(tmp_path: Path) -> None:
     (tmp_path / "x.gguf").write_bytes(b"GGUF\x03\0\0\0" + bytes(range(256)) * 4)
     with pytest.raises(DamagedError, match=r"x\.gguf"):
         load_parts(tmp_path / "x.gguf")

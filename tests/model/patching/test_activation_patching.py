@@ -1,4 +1,4 @@
-"""Sweeps of activation patching against separate whole passes with hooks written here, in plain transformers."""
+"""Activation patching sweeps, compared with separate full passes that use plain transformers and hooks."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_the_stream_is_patched_as_by_separate_passes(model, family, what):
 
 
 def reference_attention(plan: dict, module, query, key, value, mask, scaling=None, softcap=None, **_options):
-    """Eager attention that takes one head's weights from elsewhere, written for this test."""
+    """Eager attention that takes one head's weights from another run."""
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
@@ -200,7 +200,7 @@ def test_a_real_model_patched_with_itself_changes_nothing_and_a_changed_word_doe
     assert len(frame) == 10 and list(frame["token"][:5]) == ["The", " farmer", " said", " that", " she"]
 
 
-def test_prompts_of_different_lengths_are_told_where_they_part(smollm2):
+def test_prompts_of_different_lengths_raise_with_their_difference(smollm2):
     with pytest.raises(InputError, match="At position 1, the clean one has ' nurse' and the corrupted one"):
         smollm2.patch("The nurse said", "The anaesthesiologist said")
 
@@ -217,7 +217,7 @@ def test_mediation_is_zero_for_the_same_prompt_and_its_parts_are_the_two_sweeps(
     assert list(frame.columns) == ["layer", "head", "indirect", "direct", "total"] and len(frame) == 12
 
 
-def test_a_sweep_tells_how_far_it_is_and_can_be_stopped(model, family):
+def test_a_sweep_reports_progress_and_can_be_cancelled(model, family):
     class Watching:
         def __init__(self) -> None:
             self.told: list[tuple[int, int]] = []
@@ -237,21 +237,21 @@ def test_a_sweep_tells_how_far_it_is_and_can_be_stopped(model, family):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"what": "logits"}, "`what` is one of"),
+        ({"what": "logits"}, "`what` must be one of"),
         ({"what": "residual", "by": "head"}, "not separate for each head"),
         ({"metric": "ratio"}, "Pass `foil`"),
-        ({"metric": "loss"}, "`metric` is one of"),
+        ({"metric": "loss"}, "`metric` must be one of"),
         ({"layers": [3]}, "Layer 3 does not exist: layers are 0 to 2"),
-        ({"layers": 1}, "`layers` is a list"),
-        ({"layers": torch.tensor([1.0])}, "no layer"),
-        ({"layers": torch.ones(2, 2, dtype=torch.long)}, "no layer"),
-        ({"heads": [0, 0]}, "named twice"),
+        ({"layers": 1}, "`layers` must be a list"),
+        ({"layers": torch.tensor([1.0])}, "Layer .* does not exist"),
+        ({"layers": torch.ones(2, 2, dtype=torch.long)}, "Layer .* does not exist"),
+        ({"heads": [0, 0]}, "contains a head twice"),
         ({"position": 1.0}, "`position` is an index, a word"),
         ({"positions": []}, "at least one position"),
-        ({"stack": "cross"}, "no stack 'cross'"),
+        ({"stack": "cross"}, "stack 'cross' cannot be patched"),
     ],
 )
-def test_a_sweep_that_cannot_be_made_is_one_sentence(wrong, said):
+def test_invalid_sweeps_raise(wrong, said):
     with pytest.raises(InputError, match=said):
         attnscope.Model(tiny_models.build("gpt2")).patch(CLEAN, CORRUPTED, answer=ANSWER, **wrong)
 

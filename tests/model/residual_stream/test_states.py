@@ -1,4 +1,4 @@
-"""The residual stream, the logit lens and the shares of a logit, against plain transformers and the model's own numbers."""
+"""The residual stream, the logit lens and direct logit attribution, compared with plain transformers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def model(request) -> attnscope.Model:
 
 
 def hidden_states(model: attnscope.Model) -> tuple[torch.Tensor, ...]:
-    """The stream as plain transformers tells it; its last one is normed already."""
+    """The hidden states from plain transformers; the last one is already normalized."""
     with torch.no_grad():
         return model.hf_model(torch.tensor([IDS]), output_hidden_states=True).hidden_states
 
@@ -58,7 +58,7 @@ def test_the_lens_after_all_layers_is_the_models_own_prediction(model):
     assert torch.equal(lens.ids[-1], top.indices) and torch.allclose(lens.probabilities[-1], top.values, atol=1e-6)
 
 
-def test_shares_sum_to_the_logit_and_nothing_is_left(model):
+def test_shares_sum_to_the_logit(model):
     expected = logits(model)[-1]
     one = model.states(IDS, ANSWER).contributions
     assert one.total == pytest.approx(float(expected[ANSWER]), abs=1e-6)
@@ -70,13 +70,13 @@ def test_shares_sum_to_the_logit_and_nothing_is_left(model):
     assert len(both.of("head")) == 12 and len(both.of("mlp")) == 3 and not both.of("block")
 
 
-def test_another_position_has_shares_of_its_own(model):
+def test_another_position_has_other_shares(model):
     found = model.states(IDS, ANSWER, position=4).contributions
     assert found.total == pytest.approx(float(logits(model)[4, ANSWER]), abs=1e-6)
     assert abs(found.remainder) < 1e-5
 
 
-def test_a_soft_cap_is_a_share_of_its_own():
+def test_a_soft_cap_is_a_separate_share():
     model = model_of("gemma2")
     found = model.states(IDS, int(logits(model)[-1].argmax())).contributions
     (cap,) = found.of("cap")
@@ -122,7 +122,7 @@ def test_head_norms_are_those_of_head_outputs():
     assert torch.allclose(states.head_norms[1, 2], states.trace.head_output(1, 2).norm(dim=-1))
 
 
-def test_a_masked_model_has_norms_and_a_lens_and_says_why_there_are_no_shares():
+def test_a_masked_model_has_norms_and_a_lens_and_a_note_about_shares():
     model = model_of("bert")
     states = model.states(IDS)
     assert states.contributions is None
@@ -134,7 +134,7 @@ def test_a_masked_model_has_norms_and_a_lens_and_says_why_there_are_no_shares():
         model.states(IDS, ANSWER, position=3)
 
 
-def test_a_model_outside_the_interface_is_refused_with_a_sentence():
+def test_a_model_outside_the_interface_raises():
     with pytest.raises(UnsupportedError, match="residual stream"):
         model_of("bloom").states(IDS)
 
@@ -145,11 +145,11 @@ def test_a_model_outside_the_interface_is_refused_with_a_sentence():
         ({"answer": 99}, "ids are 0 to 98"),
         ({"answer": " Paris"}, "no tokenizer"),
         ({"foil": 3}, "pass both"),
-        ({"answer": 5, "position": 12}, "from 0 to 11"),
+        ({"answer": 5, "position": 12}, "tokens 0 to 11"),
         ({"answer": 1.5}, "text of one token"),
     ],
 )
-def test_an_answer_that_is_none_is_one_sentence(wrong, said):
+def test_invalid_answers_raise(wrong, said):
     with pytest.raises(InputError, match=said):
         model_of("gpt2").states(IDS, **wrong)
 
@@ -160,12 +160,12 @@ def test_an_answer_may_be_a_number_of_torch_or_numpy():
         assert model_of("gpt2").states(IDS, answer).contributions.total == wanted.total
 
 
-def test_a_trace_of_another_model_is_refused():
+def test_a_trace_of_another_model_raises():
     trace = model_of("gpt2").trace(IDS)
     for asked in (lambda model: model.states(trace), lambda model: model.patch(trace, trace)):
         with pytest.raises(InputError, match="other weights"):
             asked(model_of("llama"))
-    with pytest.raises(InputError, match="number of tokens"):
+    with pytest.raises(InputError, match="whole number of at least 0"):
         model_of("gpt2").states(trace).lens("all")
 
 
@@ -183,7 +183,7 @@ def test_states_of_a_real_model(smollm2):
     assert last["probability"] == pytest.approx(states.trace.next_tokens[0][2], abs=1e-5)
 
 
-def test_an_answer_of_several_tokens_is_told_how_it_falls_apart(smollm2):
+def test_an_answer_of_several_tokens_raises_with_its_tokens(smollm2):
     with pytest.raises(InputError, match="must be one token, but"):
         smollm2.states("The capital of France is", "Antananarivo")
 
@@ -230,7 +230,7 @@ def test_states_of_an_edited_pass_are_those_of_the_edited_model():
         model.patch(states.trace, IDS)
 
 
-def test_a_model_that_predicts_no_tokens_has_norms_and_one_sentence():
+def test_a_model_that_predicts_no_tokens_has_norms_and_a_note():
     config = tf.ViTConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=32, image_size=16, patch_size=8
     )

@@ -1,4 +1,4 @@
-"""Where the weights times the values miss the attention's output, nothing is drawn."""
+"""Attention is shown only if weights times value vectors give the attention output."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ EAGER = modeling_llama.eager_attention_forward
 
 
 def gated_and_silent(module, query, key, value, mask, scaling, dropout=0.0, **kwargs):
-    """An attention that scales its output by half after the weights, and returns weights that do not say so."""
+    """An attention that halves its output after the weights, and returns weights without that factor."""
     output, weights = EAGER(module, query, key, value, mask, scaling, dropout)
     return output * 0.5, weights
 
 
 def sharpened_and_honest(module, query, key, value, mask, scaling, dropout=0.0, **kwargs):
-    """An attention with a softmax of its own, whose returned weights do give its output."""
+    """An attention with its own softmax, whose returned weights do give its output."""
     return EAGER(module, query, key, value, mask, scaling * 3, dropout)
 
 
 @pytest.fixture
 def odd_argument(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Llama layers that pass an argument nobody has heard of to their attention function."""
+    """Llama layers that pass an unknown argument to their attention function."""
     plain = modeling_llama.LlamaAttention.forward
 
     def forward(self, *args, **kwargs):
@@ -43,7 +43,7 @@ def own_eager(model):
     return model
 
 
-def test_an_unknown_argument_goes_to_the_modules_own_function_and_a_wrong_image_is_refused(
+def test_an_unknown_argument_uses_the_modules_own_function_and_wrong_weights_raise(
     odd_argument: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modeling_llama, "eager_attention_forward", gated_and_silent)
@@ -51,14 +51,14 @@ def test_an_unknown_argument_goes_to_the_modules_own_function_and_a_wrong_image_
         attnscope.Model(own_eager(tiny_models.build("llama"))).trace(tiny_models.ids())
 
 
-def test_where_only_the_models_own_weights_give_its_output_those_are_shown(
+def test_the_models_own_weights_are_shown_if_only_they_give_its_output(
     odd_argument: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modeling_llama, "eager_attention_forward", sharpened_and_honest)
     model = own_eager(tiny_models.build("llama"))
     wrapped = attnscope.Model(model)
     trace = wrapped.trace(tiny_models.ids())
-    assert wrapped.check(tiny_models.ids()).ok  # of the very weights that are shown
+    assert wrapped.check(tiny_models.ids()).ok  # checks the weights that are shown
     with torch.no_grad():
         expected = model(input_ids=torch.tensor([tiny_models.ids()]), output_attentions=True).attentions
     torch.testing.assert_close(trace.attention(1, 2), expected[1][0, 2])
@@ -80,10 +80,10 @@ def test_eager_weights_that_miss_the_output_are_no_reference(monkeypatch: pytest
     assert certificate.ok
     for layer in certificate.stacks["decoder"]:
         assert layer.eager_weights is None
-        assert "no reference" in (layer.note or "")
+        assert "not a valid reference" in (layer.note or "")
 
 
-def test_a_choice_of_keys_that_the_mask_does_not_tell_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_selection_of_keys_outside_the_mask_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = modeling_llama.LlamaAttention.forward
 
     def forward(self, *args, **kwargs):
@@ -94,7 +94,7 @@ def test_a_choice_of_keys_that_the_mask_does_not_tell_is_refused(monkeypatch: py
         attnscope.Model(own_eager(tiny_models.build("llama"))).trace(tiny_models.ids())
 
 
-def test_a_capture_that_changes_what_the_model_computes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_capture_that_changes_the_model_output_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = modeling_llama.LlamaAttention.forward
 
     def forward(self, hidden_states, *args, **kwargs):
@@ -128,18 +128,18 @@ NO_MATRIX = {
 
 
 @pytest.mark.parametrize("kind", NO_MATRIX)
-def test_reported_attention_that_is_no_matrix_of_tokens_by_tokens_is_refused(kind: str) -> None:
+def test_reported_attention_that_is_not_tokens_by_tokens_raises(kind: str) -> None:
     with pytest.raises(UnsupportedError, match=r"reports attention of shape .* for 6 tokens"):
         attnscope.Model(NO_MATRIX[kind]()).trace(tiny_models.ids())
 
 
-def test_a_layer_that_combines_several_answers_to_the_same_queries_is_refused() -> None:
+def test_a_layer_that_runs_attention_twice_on_the_same_queries_raises() -> None:
     config = tf.DiffLlamaConfig(**COMMON, num_key_value_heads=4)
     with pytest.raises(UnsupportedError, match="several times for the same queries in one layer"):
         attnscope.Model(tf.DiffLlamaForCausalLM(config)).trace(tiny_models.ids())
 
 
-def test_layers_that_look_from_fewer_queries_than_tokens_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layers_with_fewer_queries_than_tokens_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = tf.LlamaModel.forward
 
     def forward(self, input_ids, **kwargs):
@@ -150,14 +150,14 @@ def test_layers_that_look_from_fewer_queries_than_tokens_are_refused(monkeypatch
         attnscope.Model(tiny_models.build("llama").model).trace(tiny_models.ids())
 
 
-def test_a_model_that_does_not_run_over_plain_tokens_says_so() -> None:
+def test_a_model_that_fails_on_plain_tokens_raises() -> None:
     model = tf.BertForMultipleChoice(tf.BertConfig(**COMMON))
     with pytest.raises(UnsupportedError, match="fails on 6 plain token ids"):
         attnscope.Model(model).trace(tiny_models.ids())
 
 
 class Bare(torch.nn.Module):
-    """A module of one's own that has no attention and takes nothing but ids."""
+    """A custom module without attention that takes only token ids."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,13 +168,13 @@ class Bare(torch.nn.Module):
         return self.embedding(input_ids)
 
 
-def test_inputs_that_name_no_tokens_are_refused_for_that() -> None:
+def test_inputs_without_token_ids_raise() -> None:
     model = attnscope.Model(tiny_models.build("llama"))
     with pytest.raises(InputError, match="`inputs_embeds` do not contain them"):
         model.trace({"inputs_embeds": torch.randn(1, 5, 32)})
 
 
-def test_a_decoder_that_reads_no_tokens_is_refused_for_that() -> None:
+def test_a_decoder_that_does_not_read_tokens_raises() -> None:
     config = tf.TimeSeriesTransformerConfig(prediction_length=4, context_length=8, d_model=16, lags_sequence=[1])
     model = attnscope.Model(tf.TimeSeriesTransformerModel(config).eval())
     given = {
@@ -198,12 +198,12 @@ def test_a_model_whose_own_eager_pass_breaks_is_certified_without_it() -> None:
     assert all(layer.eager_weights is None for layer in certificate.stacks["encoder"])
 
 
-def test_a_module_without_attention_is_refused() -> None:
+def test_a_module_without_attention_raises() -> None:
     with pytest.raises(UnsupportedError, match="does not use transformers' attention interface"):
         attnscope.Model(Bare()).trace(tiny_models.ids())
 
 
-def test_true_and_false_in_a_square_mask_are_refused_where_eager_attention_would_add_them() -> None:
+def test_a_boolean_square_mask_raises_for_eager_attention() -> None:
     mask = torch.ones(1, 1, 12, 12, dtype=torch.bool).tril()
     inputs = {"input_ids": [tiny_models.ids()], "attention_mask": mask}
     with pytest.raises(InputError, match="adds its mask to the scores"):

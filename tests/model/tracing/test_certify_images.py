@@ -1,4 +1,4 @@
-"""The full certificate of an image that an encoder-decoder model describes: over the text that it writes itself."""
+"""The full certificate of an image that an encoder-decoder model describes, with its own output as the target."""
 
 from __future__ import annotations
 

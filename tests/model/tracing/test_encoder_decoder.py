@@ -1,4 +1,4 @@
-"""Encoder, decoder and cross attention are those of transformers' own eager implementation."""
+"""Encoder, decoder and cross-attention equal transformers' own eager implementation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_all_three_stacks_are_the_models_own_attention(
     assert [[token.id for token in side] for side in trace.tokens_for("cross")] == [written, ids]
 
 
-def test_without_a_target_it_is_what_the_model_writes_itself(model: Any, wrapped: attnscope.Model) -> None:
+def test_without_a_target_the_model_generates_one(model: Any, wrapped: attnscope.Model) -> None:
     ids = tiny_models.ids(9)
     with torch.no_grad():
         written = copy.deepcopy(model).generate(torch.tensor([ids]), do_sample=False, max_new_tokens=20)[0].tolist()
@@ -59,7 +59,7 @@ def test_without_a_target_it_is_what_the_model_writes_itself(model: Any, wrapped
     assert trace.next_tokens[0][1] == likeliest
 
 
-@pytest.mark.filterwarnings("ignore:Version v4.12.0")  # EncoderDecoderModel speaks of training
+@pytest.mark.filterwarnings("ignore:Version v4.12.0")  # EncoderDecoderModel warns about training
 def test_labels_are_shifted_as_in_training(model: Any, wrapped: attnscope.Model) -> None:
     ids, labels = tiny_models.ids(9), [11, 12, 13, 2]
     with torch.no_grad():
@@ -91,7 +91,7 @@ def test_a_saved_trace_has_all_stacks_and_its_head_outputs(
     torch.testing.assert_close(opened.logits, trace.logits, atol=1e-4, rtol=1e-4)
 
 
-def test_the_position_bias_of_t5_is_one_number_a_head_and_distance() -> None:
+def test_the_position_bias_of_t5_is_one_number_per_head_and_distance() -> None:
     trace = attnscope.Model(tiny_models.build("t5")).trace(tiny_models.ids(40), target=tiny_models.ids(30))
     for stack, count in (("encoder", 40), ("decoder", 30)):
         for record in trace.traced_stack(stack).records:
@@ -99,7 +99,7 @@ def test_the_position_bias_of_t5_is_one_number_a_head_and_distance() -> None:
     assert all(record.bias is None for record in trace.traced_stack("cross").records)
 
 
-def test_a_stack_outside_the_interface_is_left_out_with_a_sentence() -> None:
+def test_a_stack_outside_the_interface_is_dropped_with_a_warning() -> None:
     torch.manual_seed(0)
     config = tf.LongT5Config(**tiny_models._T5, local_radius=4)
     trace = attnscope.Model(tf.LongT5ForConditionalGeneration(config).eval()).trace(
@@ -109,7 +109,7 @@ def test_a_stack_outside_the_interface_is_left_out_with_a_sentence() -> None:
     assert any(warning.startswith("The encoder attention cannot be shown.") for warning in trace.warnings)
 
 
-def test_a_stack_that_the_model_has_to_report_stands_beside_captured_ones() -> None:
+def test_reported_stacks_appear_next_to_captured_ones() -> None:
     torch.manual_seed(0)
     model = tf.BigBirdPegasusForConditionalGeneration(
         tf.BigBirdPegasusConfig(**tiny_models._SIDES, attention_type="original_full")
@@ -121,7 +121,7 @@ def test_a_stack_that_the_model_has_to_report_stands_beside_captured_ones() -> N
     assert not trace.certificate.ok and "weights of the encoder" in trace.certificate.sentence
 
 
-def test_a_target_that_nobody_reads_and_two_targets_are_refused() -> None:
+def test_an_unused_target_and_two_targets_raise() -> None:
     with pytest.raises(InputError, match="no target side"):
         attnscope.Model(tiny_models.build("gpt2")).trace(tiny_models.ids(), target=tiny_models.ids())
     model = attnscope.Model(tiny_models.build("t5"))
@@ -163,7 +163,7 @@ def reader_and_writer() -> attnscope.Model:
     return attnscope.Model(tiny_models.build("t5"), tokenizer)
 
 
-def test_a_target_text_is_read_behind_the_start_token_and_without_its_end(reader_and_writer: attnscope.Model) -> None:
+def test_a_target_text_follows_the_start_token_and_drops_its_end(reader_and_writer: attnscope.Model) -> None:
     trace = reader_and_writer.trace("a b c", target="d e")
     assert [token.text for token in trace.tokens] == ["<pad>", "d", "e"]
     assert [token.text for token in trace.sides["source"]] == ["a", "b", "c", "</s>"]
@@ -187,7 +187,7 @@ def test_figures_and_exports_show_every_stack(reader_and_writer: attnscope.Model
         assert (tmp_path / "one.html").stat().st_size > 10_000
 
 
-def test_a_image_is_read_in_patches_and_a_decoder_writes_about_it() -> None:
+def test_an_image_is_read_in_patches_and_a_decoder_describes_it() -> None:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 32}
     config = tf.VisionEncoderDecoderConfig.from_encoder_decoder_configs(
@@ -204,7 +204,7 @@ def test_a_image_is_read_in_patches_and_a_decoder_writes_about_it() -> None:
     assert wrapped.stacks == trace.stacks and len(wrapped.trace({"pixel_values": pixels}).tokens) == 21
 
 
-def test_the_models_own_output_begins_with_the_language_that_is_asked_for(reader_and_writer: attnscope.Model) -> None:
+def test_the_models_own_output_begins_with_the_requested_language(reader_and_writer: attnscope.Model) -> None:
     reader_and_writer.tokenizer.tgt_lang = "c"
     try:
         assert [token.text for token in reader_and_writer.trace("a b").tokens][:2] == ["<pad>", "c"]
@@ -213,7 +213,7 @@ def test_the_models_own_output_begins_with_the_language_that_is_asked_for(reader
 
 
 class Stops:
-    """An observer that wants the run to stop once it has begun."""
+    """An observer that cancels the run once it has started."""
 
     def __init__(self) -> None:
         self.asked = 0

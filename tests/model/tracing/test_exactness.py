@@ -1,4 +1,4 @@
-"""What a trace shows is what the model's own eager attention computes, for every family."""
+"""A trace equals the model's own eager attention, for every model family."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLOSE = 1e-5
 
 
 def eager(model, **inputs):
-    """The output of transformers' own eager attention, on a copy that is no work of ours."""
+    """The output of transformers' own eager attention, on a plain deep copy."""
     reference = copy.deepcopy(model)
     reference.config._attn_implementation = "eager"
     with torch.no_grad():
@@ -110,7 +110,7 @@ def test_rows_with_a_learned_sink_sum_below_one() -> None:
     assert float(sums.max()) < 0.99
 
 
-def test_a_sliding_window_is_not_allowed_rather_than_zero() -> None:
+def test_keys_outside_a_sliding_window_are_masked() -> None:
     trace = attnscope.Model(tiny_models.build("mistral")).trace(tiny_models.ids())
     scores = trace.scores(0, 0)
     assert scores[11, 6] == -torch.inf and scores[11, 7] > -torch.inf
@@ -118,7 +118,7 @@ def test_a_sliding_window_is_not_allowed_rather_than_zero() -> None:
 
 
 @pytest.mark.parametrize("family", tiny_models.OUTSIDE_INTERFACE)
-def test_a_model_outside_the_interface_shows_its_own_weights_and_says_so(family: str) -> None:
+def test_a_model_outside_the_interface_shows_its_own_weights_with_a_warning(family: str) -> None:
     model = tiny_models.build(family)
     wrapped = attnscope.Model(model)
     trace = wrapped.trace(tiny_models.ids())
@@ -133,7 +133,7 @@ def test_a_model_outside_the_interface_shows_its_own_weights_and_says_so(family:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_is_exact_within_its_own_rounding(dtype: torch.dtype) -> None:
+def test_half_precision_is_exact_within_its_rounding(dtype: torch.dtype) -> None:
     model = tiny_models.build("llama").to(dtype)
     wrapped = attnscope.Model(model)
     trace = wrapped.trace(tiny_models.ids())
@@ -191,7 +191,7 @@ def ready_inputs(name: str) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "gemma2", "gpt_oss", "bert"])
 @pytest.mark.parametrize("name", ["padding left", "padding right", "packed", "holes", "slopes"])
-def test_ready_masks_and_positions_are_shown_as_the_model_reads_them(family: str, name: str) -> None:
+def test_ready_masks_and_positions_are_shown_as_the_model_uses_them(family: str, name: str) -> None:
     model, inputs = tiny_models.build(family), ready_inputs(name)
     trace = attnscope.Model(model).trace(inputs)
     expected = eager(model, **inputs)
@@ -232,7 +232,7 @@ def test_layers_that_share_keys_of_earlier_ones_are_traced_for_every_token() -> 
 
 
 class Adapted(torch.nn.Module):
-    """A linear map with a low-rank part beside it, and after it what `after` does."""
+    """A linear map plus a low-rank map, followed by `after`."""
 
     def __init__(self, linear: torch.nn.Linear, after: torch.nn.Module) -> None:
         super().__init__()
@@ -263,13 +263,13 @@ def test_head_outputs_count_an_adapter_that_wraps_the_projection() -> None:
     )
 
 
-def test_head_outputs_are_refused_where_what_wraps_the_projection_is_not_linear() -> None:
+def test_head_outputs_raise_if_the_wrapped_projection_is_not_linear() -> None:
     trace = attnscope.Model(adapted(torch.nn.Tanh())).trace(tiny_models.ids())
     with pytest.raises(UnsupportedError, match="output projection"):
         trace.head_output(1, 0)
 
 
-def test_labels_of_tokens_are_no_next_tokens() -> None:
+def test_token_labels_are_not_next_tokens() -> None:
     import transformers as tf
 
     config = tf.GPT2Config(vocab_size=99, n_embd=32, n_layer=2, n_head=4)
@@ -279,7 +279,7 @@ def test_labels_of_tokens_are_no_next_tokens() -> None:
 
 
 class Around(torch.nn.Module):
-    """A module of one's own around a model, whose forward takes nothing else."""
+    """A custom module around a model, whose forward method takes nothing else."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What models predict besides next tokens, against their own logits."""
+"""Predictions other than next tokens, compared with the model's own logits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SMALL = {"num_hidden_layers": 2, "hidden_size": 48, "intermediate_size": 48, "nu
 
 @pytest.fixture(scope="module")
 def of_class(minilm: attnscope.Model) -> Any:
-    """A tiny model of a class with MiniLM's tokenizer."""
+    """A tiny model of the given class, with MiniLM's tokenizer."""
 
     def make(cls: Any, config: Any = tf.BertConfig, **more: Any) -> attnscope.Model:
         torch.manual_seed(0)
@@ -30,7 +30,7 @@ def output(model: attnscope.Model, trace: attnscope.Trace) -> Any:
         return model.hf_model(**trace.inputs)
 
 
-def test_every_mask_has_its_likeliest_tokens(of_class) -> None:
+def test_every_mask_token_has_predictions(of_class) -> None:
     model = of_class(tf.BertForMaskedLM)
     trace = model.trace("Paris is the [MASK] of [MASK].")
     assert [(one.of, one.position) for one in trace.predictions] == [("token", 4), ("token", 6)]
@@ -57,7 +57,7 @@ def test_a_classifier_has_its_labels(of_class) -> None:
     assert trace.next_tokens is None
 
 
-def test_whether_a_sentence_follows_is_said_where_there_is_one(of_class) -> None:
+def test_next_sentence_prediction_needs_a_second_sentence(of_class) -> None:
     for cls in (tf.BertForNextSentencePrediction, tf.BertForPreTraining):
         model = of_class(cls)
         assert model.trace("Paris is large.").predictions == []
@@ -68,7 +68,7 @@ def test_whether_a_sentence_follows_is_said_where_there_is_one(of_class) -> None
         }
 
 
-def test_labels_that_may_hold_together_have_a_probability_each_and_a_number_has_none(of_class) -> None:
+def test_multi_label_probabilities_are_independent_and_regression_has_none(of_class) -> None:
     several = of_class(tf.BertForSequenceClassification, num_labels=2, problem_type="multi_label_classification")
     trace = several.trace("a film")
     (one,) = trace.predictions
@@ -102,7 +102,7 @@ def test_tokens_have_labels_and_a_discriminator_says_which_were_replaced(of_clas
         assert named["replaced"] == pytest.approx(float(chance[one.position]))
 
 
-def test_an_answer_lies_in_the_second_sentence(of_class, tmp_path) -> None:
+def test_an_answer_comes_from_the_second_sentence(of_class, tmp_path) -> None:
     model = of_class(tf.BertForQuestionAnswering)
     trace = model.trace("who sat?", pair="the cat sat unbelievably still")
     start, end, answer = trace.predictions

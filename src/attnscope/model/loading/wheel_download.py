@@ -171,7 +171,7 @@ def _watch(
     """Report the size of the growing file until pip ends; give up if no index answers at all."""
     stem = wheel.file.split("-")[0]
     started = time.monotonic()
-    asked: float | None = None
+    contacted: float | None = None
     text = f"Downloading {wheel.requirement}"
     while True:
         done = min(max(_bytes_in(place) for place in places), wheel.size)
@@ -184,9 +184,9 @@ def _watch(
         now = time.monotonic()
         if done or any(stem in line for line in lines):
             continue
-        if asked is None and any(line.startswith(("Collecting", "Looking in indexes")) for line in lines):
-            asked = now
-        if (asked is not None and now - asked > PATIENCE) or now - started > _STARTUP:
+        if contacted is None and any(line.startswith(("Collecting", "Looking in indexes")) for line in lines):
+            contacted = now
+        if (contacted is not None and now - contacted > PATIENCE) or now - started > _STARTUP:
             raise UnreachableError(
                 f"No package index answered within {PATIENCE:.0f} s, so {wheel.requirement} cannot be downloaded. "
                 f"{wheel.alternatives}"

@@ -106,7 +106,7 @@ def _with_reported(probed: ProbedModel, inputs: Mapping[str, Any], passed: PassR
 
 
 def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], title: str) -> None:
-    """Raise `UnsupportedError` if a layer's queries or keys are not as many as the tokens of their side."""
+    """Raise `UnsupportedError` if a layer's queries or keys do not match the tokens of their side."""
     for stack in stacks.values():
         tokens = sizes[stack.query_side], sizes[stack.key_side]
         for layer, record in enumerate(stack.records):
