@@ -2,6 +2,8 @@
 
     python examples/distance.py docs/images/distance-pairs.png
 
+The numbers are written beside the figure, to docs/images/distance-pairs.json.
+
 Under RoPE a neuron is a pair of dimensions that rotate together. If a few pairs account for the fall, scaling them should change
 how far back the head attends, and scaling the same number of random pairs of the head should not.
 """
@@ -16,7 +18,7 @@ from typing import Any
 
 import pandas
 import torch
-from induction import interval
+from induction import DRAWS, interval, save
 from passages import PASSAGES
 
 import attnscope
@@ -128,7 +130,7 @@ def draw(
 
 
 def main(path: Path) -> None:
-    """Find the head and its pairs, scale them, compare with random pairs, and draw the figure."""
+    """Find the head and its pairs, scale them, compare with random pairs, draw the figure, and write the numbers."""
     model: Any = attnscope.load("smollm2")
     search_texts, test_texts = PASSAGES[:4], PASSAGES[4:]
     traces = [model.trace(text) for text in search_texts]
@@ -144,13 +146,15 @@ def main(path: Path) -> None:
         ", ".join(f"{p[0]} ({waves[p]:.0f} tokens)" for p in top),
     )
     by_factor: dict[float, list[float]] = {}
+    sinks_by_factor: dict[float, float] = {}
     for factor in FACTORS:
         by_factor[factor], sinks = measure(model, test_texts, head, scale_pairs(head, top, factor))
         (mean, half), sink = interval(by_factor[factor]), interval(sinks)[0]
+        sinks_by_factor[factor] = sink
         print(f"× {factor:.2f}: mean distance {mean:.1f} ± {half:.1f}, sink mass {sink:.2f}")
     at_random: list[float] = []
     sinks_at_random: list[float] = []
-    for seed in range(10):
+    for seed in range(DRAWS):
         chosen = random.Random(seed).sample(pairs[PAIRS:], PAIRS)  # noqa: S311 - not for secrets
         distances, sinks = measure(model, test_texts, head, scale_pairs(head, chosen, 0.0))
         at_random.append(interval(distances)[0])
@@ -158,6 +162,11 @@ def main(path: Path) -> None:
     print("random pairs × 0: mean distance {:.1f} ± {:.1f}".format(*interval(at_random)), end="")
     print(f", from {min(at_random):.1f} to {max(at_random):.1f}; sink mass {interval(sinks_at_random)[0]:.2f}")
     draw(decays, top, by_factor, at_random, path)
+    found = {"head": head, "slope": slope, "spearman": spearman, "pairs": top, "share": sum(shares[:PAIRS])}
+    scaled = {"distances": by_factor, "sink": sinks_by_factor}
+    drawn = {"distances": at_random, "sink": interval(sinks_at_random)[0]}
+    wavelengths = [waves[pair] for pair in top]
+    save({**found, "wavelengths": wavelengths, "factors": scaled, "random pairs": drawn}, path.with_suffix(".json"))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
     python examples/induction.py docs/images/induction-heads.png
 
+The numbers are written beside the figure, to docs/images/induction-heads.json.
+
 An induction head attends from a token to the token after its earlier occurrence (Olsson et al. 2022). If the model copies with
 these heads, ablating them should stop the copying without changing ordinary text, and ablating the same number of random heads in
 the same layers should not stop it.
@@ -9,6 +11,8 @@ the same layers should not stop it.
 
 from __future__ import annotations
 
+import json
+import math
 import random
 import sys
 from collections.abc import Sequence
@@ -24,6 +28,15 @@ from attnscope import analysis, edits
 
 LENGTH = 50
 """The number of random tokens that are repeated."""
+
+HEADS = 8
+"""How many heads are ablated."""
+
+SEARCH_SEEDS, TEST_SEEDS = range(4), range(100, 116)
+"""Seeds of the sequences on which the heads are found, and of those on which they are tested."""
+
+DRAWS = 10
+"""How often random heads are drawn."""
 
 Head = tuple[int, int]
 
@@ -118,17 +131,24 @@ def draw(results: dict[str, dict[str, list[float]]], path: Path) -> None:
     figure.savefig(path, dpi=140)
 
 
+def save(results: Any, path: Path) -> None:
+    """Write results as JSON, with floats rounded to five decimals."""
+    rounded = json.loads(json.dumps(results), parse_float=lambda number: round(float(number), 5))
+    path.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+
+
 def main(path: Path) -> None:
-    """Find the heads, ablate them, compare with random heads, and draw the figure."""
+    """Find the heads, ablate them, compare with random heads, draw the figure, and write the numbers."""
     model: Any = attnscope.load("smollm2")
-    heads, induction = strongest(model, [repeated_tokens(model, seed) for seed in range(4)], 8)
+    heads, induction = strongest(model, [repeated_tokens(model, seed) for seed in SEARCH_SEEDS], HEADS)
     print("Induction measure:", ", ".join(f"{layer}.{head} {induction[layer, head]:.2f}" for layer, head in heads))
-    sequences = [repeated_tokens(model, seed) for seed in range(100, 116)]
+    sequences = [repeated_tokens(model, seed) for seed in TEST_SEEDS]
     results = {
         "unedited": measure(model, sequences, PASSAGES, []),
         "induction heads ablated": measure(model, sequences, PASSAGES, heads),
     }
-    draws = [measure(model, sequences, PASSAGES, random_heads(model, heads, seed)) for seed in range(10)]
+    at_random = [random_heads(model, heads, seed) for seed in range(DRAWS)]
+    draws = [measure(model, sequences, PASSAGES, chosen) for chosen in at_random]
     results["random heads ablated"] = {what: [interval(one[what])[0] for one in draws] for what in draws[0]}
     print(table(results).to_string())
     worst = max(interval(one["copy loss"])[0] for one in draws)
@@ -136,6 +156,11 @@ def main(path: Path) -> None:
         f"n = {len(sequences)} sequences, {len(PASSAGES)} passages, {len(draws)} draws; highest copy loss of a draw: {worst:.2f}"
     )
     draw(results, path)
+    found = {"heads": heads, "induction": [float(induction[head]) for head in heads], "random heads": at_random}
+    save(
+        {**found, "chance loss": math.log(model.hf_model.config.vocab_size), "results": results},
+        path.with_suffix(".json"),
+    )
 
 
 if __name__ == "__main__":

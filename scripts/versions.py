@@ -25,6 +25,7 @@ PROJECT = ROOT / "pyproject.toml"
 TOOLS = ("pytest", "beartype", "httpx")
 """What the core tests need besides attnscope's own dependencies: httpx is the client of the tests' servers."""
 
+_CORE = re.compile(r"^pytestmark = .*\bpytest\.mark\.core\b", re.MULTILINE)
 _LOWER_BOUND = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)>=(?P<version>\d+(?:\.\d+)*)")
 
 
@@ -69,6 +70,12 @@ def prepare(steps: Steps, venv: Path, which: str) -> None:
     title = "The oldest promised dependencies" if which == "lowest" else "The newest dependencies"
     steps.do_once("packages", key, f"{title} in {venv.name}", install)
     steps.do_once("attnscope", key + PROJECT.read_text(encoding="utf-8"), "attnscope itself", editable)
+
+
+def core_files() -> list[str]:
+    """The test files marked `core`. Only these are imported: others need packages that the environments lack."""
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(path.relative_to(ROOT)) for path in files if _CORE.search(path.read_text(encoding="utf-8"))]
 
 
 def run_tests(venv: Path, which: str, arguments: list[str]) -> int:

@@ -13,15 +13,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 JSON, PAGE, README = REFERENCE / "models.json", REFERENCE / "models.md", ROOT / "README.md"
 STATUSES = {
-    "exact": "attnscope shows the model's own attention: hidden states, weights × values in every row, and the eager weights "
-    "(if eager attention runs and gives that output) all agree",
-    "fallback": "attnscope shows the weights that the model itself reports, and marks them as such, because its attention "
-    "runs outside transformers' attention interface",
-    "unsupported": "attnscope shows nothing, and an error message says why",
-    "no attention": "a network without attention: convolutions, state spaces, or a part of another model",
-    "not built": "the program could not build a tiny model, so this table claims nothing",
-    "wrong": "attnscope shows something other than what the model computes: a bug in attnscope",
-    "failed": "an error without a clear message: a bug in attnscope",
+    "exact": "attnscope shows the model's own attention. Hidden states, weights × values in every row, and the eager weights "
+    "(if eager attention runs and gives that output) all agree.",
+    "fallback": "attnscope shows the weights that the model reports, and marks them as such, because its attention runs outside "
+    "transformers' attention interface.",
+    "unsupported": "attnscope shows nothing, and an error message says why.",
+    "no attention": "The network computes no attention: convolutions, state space models, or a part of another model.",
+    "not built": "The program could not build a tiny model, so this table claims nothing.",
+    "wrong": "attnscope shows something other than what the model computes: a bug in attnscope.",
+    "failed": "An error without a clear message: a bug in attnscope.",
 }
 _KINDS = {
     "text": "Text: decoders and encoders",
@@ -35,6 +35,19 @@ _KINDS = {
     "numbers": "Time series",
     "states": "Parts that take hidden states",
     "": "Not built",
+}
+_SPECIAL = {
+    "rotary": "rotary position embeddings (RoPE) on queries and keys",
+    "grouped keys, one key head": "several query heads share a key–value head, or all of them share one",
+    "keys wider than values": "query and key vectors have more dimensions than value vectors",
+    "window, interval, dense": "a mask that is neither full nor causal: a sliding window, one interval of keys per query, or any "
+    "other pattern",
+    "bias, soft cap, sinks": "a bias added to the scores, a soft cap on the scores, or a learned attention sink per head",
+    "layers differ": "not all layers have the same number of heads or the same head dimension",
+    "layers without attention": "a hybrid model in which other layers do not compute attention",
+    "no head outputs": "no output projection reads the head outputs directly, so per-head outputs in the residual stream are "
+    "unavailable",
+    "weights only": "the trace has attention weights but no queries, keys and value vectors",
 }
 _MARK = re.compile(r"<!-- models -->.*?<!-- /models -->", re.DOTALL)
 Row = Mapping[str, Any]
@@ -73,23 +86,38 @@ def _page(rows: Sequence[Row], version: str) -> str:
     counts = Counter(str(row["status"]) for row in rows)
     attending = sum(counts[status] for status in ("exact", "fallback", "unsupported", "wrong", "failed"))
     parts = [
-        "# Which models attnscope shows",
+        "# Supported model types",
         "",
         "<!-- Written by scripts/table.py: edit that and run `make table`. -->",
         "",
-        f"This table covers every model type of transformers {version}. A program (`make table`) builds a tiny model of each",
-        "type with random weights, traces it, certifies it (`Model.check`), and compares every row of every head with the",
-        "model's own forward pass, observed independently. The sizes are those of the tiny models (layers with attention ×",
-        "heads). A real checkpoint of the type runs the same code, and every trace of it has its own certificate.",
+        f"This page lists every model type of transformers {version} and says whether attnscope shows its attention exactly.",
         "",
-        f"**{summary(rows, version)}** {counts['exact']} of the {attending} types that were built and have attention are exact.",
+        f"**{summary(rows, version)}**",
+        f"Of the {attending} types that were built and compute attention, {counts['exact']} are exact.",
+        "",
+        "## How the table is made",
+        "",
+        "A program (`make table`) builds a tiny model of each type with random weights. It traces an input, computes the full",
+        "[certificate](../explanation/exactness.md) (`Model.check`), and compares every row of every head with the model's own",
+        "forward pass, which it records without attnscope.",
+        "",
+        "The sizes in the table (layers with attention × heads) are those of the tiny models. A real checkpoint of the same type",
+        "runs the same code, and each of its traces has its own certificate.",
+        "",
+        "Types that are parts of others (a vision tower, a text decoder) have their own rows. A model for images and text that",
+        "also runs on text alone is tried with text, so its row is about its language model.",
+        "",
+        "## Statuses",
         "",
         "| status | types | what it means |",
         "|---|---:|---|",
         *(f"| {status} | {counts[status]} | {meaning} |" for status, meaning in STATUSES.items()),
         "",
-        "Types that are parts of others (a vision tower, a text decoder) have their own rows. A model for images and text",
-        "that also runs on text alone is tried with text, so its row is about its language model.",
+        "## Special properties",
+        "",
+        "The column *special* lists what sets the attention of a type apart from plain multi-head attention:",
+        "",
+        *(f"- {name}: {meaning}" for name, meaning in _SPECIAL.items()),
     ]
     for kind, title in _KINDS.items():
         chosen = [row for row in rows if row.get("kind", "") == kind and row["status"] != "no attention"]

@@ -110,7 +110,7 @@ def test_live_figures_follow_the_theme_of_the_page(site: Path, page: Page, asked
 def test_the_numbers_of_the_prose_are_those_of_the_model(site: Path, smollm2: attnscope.Model) -> None:
     weights = smollm2.trace("The doctor asked the nurse a question. She").attention(9, 4)[8]
     text = re.sub(r"<[^>]+>", "", (site / "tutorials" / "first-trace.html").read_text(encoding="utf-8"))
-    assert f"head 9.4 gives nurse {weights[4]:.2f} and doctor {weights[1]:.2f}" in " ".join(text.split())
+    assert f"head 9.4 puts {weights[4]:.2f} on nurse and {weights[1]:.2f} on doctor" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("width", [360, 700])

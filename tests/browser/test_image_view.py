@@ -77,7 +77,7 @@ def test_an_image_dropped_on_the_empty_page_is_run(page: Page, eyes: Path) -> No
     with gallery.served(Session([ModelEntry.loaded(attnscope.load(eyes))])) as url:
         page.goto(url)
         welcome = page.get_by_test_id("welcome")
-        expect(welcome).to_contain_text("Choose a picture")
+        expect(welcome).to_contain_text("Choose an image")
         with page.expect_file_chooser():
             page.get_by_test_id("welcome-image").click()
         page.evaluate(DROP, [welcome.element_handle(), list((eyes / "photo.png").read_bytes())])
@@ -95,7 +95,7 @@ def test_an_image_text_model_accepts_an_image_alone(page: Page, eyes: Path) -> N
         run = page.get_by_test_id("run")
         expect(run).to_be_disabled()
         page.get_by_test_id("image-file").set_input_files(str(eyes / "photo.png"))
-        expect(page.get_by_test_id("prompt")).to_have_attribute("placeholder", "A text beside the picture, or none")
+        expect(page.get_by_test_id("prompt")).to_have_attribute("placeholder", "Text to go with the image (optional)")
         run.click()
         expect(page.get_by_test_id("picture-0")).to_be_visible()
 

@@ -21,6 +21,8 @@ from attnscope.edits import (
     SetAttention,
     TraceRef,
 )
+from attnscope.edits.plan import plan
+from attnscope.edits.serialization import sentence_of, unresolved
 from attnscope.errors import MissingError
 from attnscope.testing.fake_model import FakeModel
 from attnscope.types import LayerShape, Stack
@@ -54,7 +56,7 @@ def test_an_edit_survives_repr_and_json(edit: Edit) -> None:
 
 
 def test_a_sentence_describes_the_edits() -> None:
-    said = edits.sentence_of([edit.as_json() for edit in EVERY])
+    said = sentence_of([edit.as_json() for edit in EVERY])
     assert said.startswith("Modified by 11 edits: head 2.1 ablated; head 0.1 replaced by its mean over trace ")
     for part in (
         TRACE.id[:12],
@@ -63,9 +65,9 @@ def test_a_sentence_describes_the_edits() -> None:
         "vector added to token 3 at the input of layer 0",
     ):
         assert part in said
-    assert len(edits.sentence_of([AddVector(0, None, [0.5] * 576).as_json()])) < 100
-    assert edits.sentence_of([ScaleHead(0, 0, 1).as_json()] * 500).endswith("; and 488 more.")
-    assert edits.sentence_of([]) == ""
+    assert len(sentence_of([AddVector(0, None, [0.5] * 576).as_json()])) < 100
+    assert sentence_of([ScaleHead(0, 0, 1).as_json()] * 500).endswith("; and 488 more.")
+    assert sentence_of([]) == ""
 
 
 def test_a_trace_in_an_edit_is_written_as_its_id() -> None:
@@ -73,6 +75,6 @@ def test_a_trace_in_an_edit_is_written_as_its_id() -> None:
     assert json.loads(written)[0]["source"] == {"trace": TRACE.id}
     with pytest.raises(MissingError, match=TRACE.id):
         edits.from_json(written)
-    assert edits.unresolved(written) == [PatchHead(0, 0, source=TraceRef(TRACE.id))]
+    assert unresolved(written) == [PatchHead(0, 0, source=TraceRef(TRACE.id))]
     with pytest.raises(MissingError, match="was not found"):
-        edits.plan(edits.unresolved(written), STACKS)
+        plan(unresolved(written), STACKS)

@@ -119,7 +119,7 @@ def test_layers_and_neurons_can_be_omitted(minilm, tmp_path):
         ({"layers": []}, "None of the chosen `layers` has attention"),
         ({"layers": [1], "layer": 0}, "not one of the exported `layers`"),
         ({"heads": [12]}, "0 to 11"),
-        ({"token": 99}, "position of a query"),
+        ({"token": 99}, "the text has tokens 0 to 3"),
         ({"view": "tree"}, "'model', 'head', 'neuron'"),
         ({"form": "png"}, "'auto', 'qk', 'attention'"),
         ({"error": 2.0}, "from 1e-7 to 0.1"),

@@ -1,7 +1,8 @@
-"""The documentation matches the repository: the files and packages that it names exist, and decisions are sorted."""
+"""The documentation matches the repository: files and packages that it names exist, diagrams are right, decisions sorted."""
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -36,15 +37,29 @@ def test_the_architecture_tables_name_every_package() -> None:
     assert packages | subpackages | folders <= named
 
 
-def test_the_layers_drawn_for_the_model_package_are_those_that_import_linter_enforces() -> None:
+@pytest.mark.parametrize(
+    ("package", "first"), [("attnscope", "deprecation"), ("attnscope.model", "hf"), ("attnscope.session", "{ jobs")]
+)
+def test_the_layers_drawn_are_those_that_import_linter_enforces(package: str, first: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    contract = next(
-        one for one in project["tool"]["importlinter"]["contracts"] if one["containers"] == ["attnscope.model"]
-    )
-    enforced = [set(re.findall(r"\w+", layer)) for layer in reversed(contract["layers"])]
-    drawn = re.search(r"```\n(hf ←.*?)```", ARCHITECTURE, re.DOTALL)
+    contract = next(one for one in project["tool"]["importlinter"]["contracts"] if one["containers"] == [package])
+    folder = ROOT / "src" / package.replace(".", "/")
+    here = {path.stem for path in folder.iterdir()}
+    enforced = [set(re.findall(r"\w+", layer)) & here for layer in reversed(contract["layers"])]
+    drawn = re.search(rf"```\n({first}.*? ←.*?)```", ARCHITECTURE, re.DOTALL)
     assert drawn is not None
     assert [set(re.findall(r"\w+", group)) for group in drawn.group(1).split("←")] == enforced
+
+
+def test_the_page_on_dependencies_names_all_of_them() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    front_end = json.loads((ROOT / "frontend" / "package.json").read_text(encoding="utf-8"))
+    required = [project["build-system"]["requires"], project["project"]["dependencies"]]
+    groups = [*required, *project["project"]["optional-dependencies"].values()]
+    names = {re.split(r"[<>=]", one)[0] for group in groups for one in group}
+    page = (ROOT / "docs" / "internals" / "dependencies.md").read_text(encoding="utf-8")
+    named = {name for line in page.splitlines() if line.startswith("- ") for name in re.findall(r"\*\*(.+?)\*\*", line)}
+    assert named == names | front_end["dependencies"].keys() | front_end["devDependencies"].keys()
 
 
 def test_decisions_are_sorted_by_subject_and_title() -> None:

@@ -122,11 +122,11 @@ def test_a_file_that_is_not_a_trace_raises(tmp_path: Path) -> None:
 
 def test_an_invalid_path_or_model_raises_a_clear_error(saved: tuple[attnscope.Trace, Path]) -> None:
     trace, path = saved
-    for given in (None, 5):
-        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
-            attnscope.open(given)  # pyright: ignore[reportArgumentType]
-        with pytest.raises(InputError, match=f"named by its path; got {type(given).__name__}"):
-            trace.save(given)  # pyright: ignore[reportArgumentType]
+    for value in (None, 5):
+        with pytest.raises(InputError, match=f"must be a string or a path object; got {type(value).__name__}"):
+            attnscope.open(value)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(InputError, match=f"must be a string or a path object; got {type(value).__name__}"):
+            trace.save(value)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match=r"must be the `attnscope\.Model` .*; got str"):
         attnscope.open(path, model="smollm2")  # pyright: ignore[reportArgumentType]
 

@@ -5,7 +5,7 @@
     slope = least-squares slope of score(Δ) = Σ_n slope_n       share_n = slope_n / slope
 
 Under RoPE a unit is a pair of dimensions that rotate together; otherwise it is a single dimension. In a bidirectional stack
-Δ = |i − j|. Vig 2019 shows such neurons in figure 8.
+Δ = |i − j|. Vig 2019 shows such neurons in figure 7.
 """
 
 from __future__ import annotations

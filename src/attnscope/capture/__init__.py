@@ -2,12 +2,13 @@
 
 from attnscope.capture.call_sites import NOT_SHOWN, Place, Places
 from attnscope.capture.clone import structural_clone
-from attnscope.capture.pass_options import accepted, pass_options
+from attnscope.capture.pass_options import CACHES, accepted, pass_options
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, prepared_for_capture, run_untouched
 
 __all__ = [
+    "CACHES",
     "NOT_SHOWN",
     "Capture",
     "CapturedPass",

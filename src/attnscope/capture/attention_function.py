@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface, AttentionMaskInterface, Cache
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
 from attnscope.attention import Bias, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.capture.clone import FOR_EAGER_ONLY
+from attnscope.capture.pass_options import CACHES
 from attnscope.capture.recorder import Capture, Recorder, as_float
 from attnscope.capture.scores import scores_of
 from attnscope.capture.sparse import is_key_selection, mask_to_selection
@@ -76,8 +77,9 @@ class _Call:
 
     @property
     def options_set(self) -> set[str]:
-        """The names of the options that are neither None nor False."""
-        return {name for name, option in self.options.items() if option is not None and option is not False}
+        """The names of the options that are neither None nor False, except an ordinary cache, which the keys already include."""
+        found = {name for name, option in self.options.items() if option is not None and option is not False}
+        return found - {name for name in CACHES if isinstance(self.options.get(name), Cache)}
 
     @property
     def causal(self) -> bool:

@@ -7,6 +7,9 @@ from typing import Any
 
 from torch import nn
 
+CACHES = ("cache", "past_key_values", "cache_params")
+"""What transformers calls the cache among a model's arguments and outputs: since 5.24, before, and before in Mamba."""
+
 
 def accepted(model: nn.Module, **options: Any) -> dict[str, Any]:
     """Return those of `options` that the model's forward method accepts."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from attnscope.capture.attention_function import ACTIVE
 from attnscope.capture.call_sites import Places
+from attnscope.capture.pass_options import CACHES
 from attnscope.edits.apply import added
 from attnscope.edits.plan import Plan
 from attnscope.edits.stages import Vector
@@ -48,7 +49,7 @@ def residual_edits(clone: nn.Module, plan: Plan | None, places: Places | None) -
 
 def positions_before(inputs: Mapping[str, Any]) -> int:
     """How many positions the cache in the inputs of a pass already holds."""
-    cache = inputs.get("past_key_values")
+    cache = next((inputs[name] for name in CACHES if inputs.get(name) is not None), None)
     length = getattr(cache, "get_seq_length", None)
     return int(length()) if length is not None else 0
 

@@ -96,8 +96,8 @@ def figure(
     if not isinstance(trace, Trace):
         raise InputError(f"`figure` needs a trace; got {type(trace).__name__}. Make one with `model.trace(text)`.")
     one_of("view", view, VIEWS)
-    hide_sinks = renamed_value("hide_sinks", hide_sinks, {"renormalised": "renormalized"}, stacklevel=3)
-    palette = renamed_value("palette", palette, {"grey": "gray"}, stacklevel=3)
+    hide_sinks = renamed_value("hide_sinks", hide_sinks, {"renormalised": "renormalized"})
+    palette = renamed_value("palette", palette, {"grey": "gray"})
     fonts = Fonts(font)
     if fonts.missing:
         raise InputError(f"matplotlib finds no font {font!r} on this machine.")

@@ -57,7 +57,7 @@ def fake_sweep(
 ) -> Sweep:
     """A sweep over every head of every layer. Patching a prompt with itself changes nothing."""
     if len(clean.split()) != len(corrupted.split()):
-        raise InputError("The prompts do not line up: one has more words than the other.")
+        raise InputError("The prompts do not align: one has more words than the other.")
     chosen = tuple(range(size[0]) if layers is None else layers)
     for layer in chosen:
         step(layer, observer)

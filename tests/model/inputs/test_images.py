@@ -86,7 +86,7 @@ def test_a_directory_is_loaded_with_its_image_processor(tmp_path: Path) -> None:
     trace = model.trace(str(tmp_path / "photo.png"))
     assert len(trace.tokens) == 17
     assert not trace.warnings
-    assert "without an image processor" in attnscope.Model(model.hf_model).trace(random_photo()).warnings[0]
+    assert "has no image processor" in attnscope.Model(model.hf_model).trace(random_photo()).warnings[0]
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
@@ -139,9 +139,9 @@ def test_invalid_images_raise(tmp_path: Path) -> None:
         model.trace(whole.getvalue()[:200])
     with pytest.raises(InputError, match="already normalized"):
         model.trace(np.random.default_rng(0).normal(size=(8, 8, 3)))
-    with pytest.raises(InputError, match="no text"):
+    with pytest.raises(InputError, match="reads images only"):
         model.trace("a text", image=random_photo())
-    with pytest.raises(InputError, match="no images"):
+    with pytest.raises(InputError, match="not images"):
         attnscope.Model(tf.GPT2LMHeadModel(tf.GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=9))).trace(
             random_photo()
         )

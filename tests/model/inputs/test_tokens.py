@@ -94,6 +94,7 @@ def test_unknown_inputs_are_dropped_with_a_warning(minilm: attnscope.Model) -> N
         ({"input_ids": [[1, 2]], "attention_mask": [[1, 1, 1]]}, "does not match the 2 tokens"),
         ({"input_ids": [[1, 2]], "attention_mask": [[[[1, 1]] * 3]]}, "does not match the 2 tokens"),
         ({"input_ids": [[1, 2]], "past_key_values": object()}, "Omit past_key_values"),
+        ({"input_ids": [[1, 2]], "cache": object()}, "Omit cache"),
         ([999_999], "does not exist in this model"),
         ([-1], "does not exist in this model"),
         ("half a pair \ud83e", "surrogate"),

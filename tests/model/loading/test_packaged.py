@@ -126,7 +126,7 @@ def test_a_finished_folder_is_not_created_again(
     assert said == []
 
 
-@pytest.mark.parametrize("stage", ["Downloading", "Checked"])
+@pytest.mark.parametrize("stage", ["Downloading", "Verified"])
 def test_a_call_killed_while_downloading_does_not_affect_the_next(
     cache: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

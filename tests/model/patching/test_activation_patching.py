@@ -246,7 +246,7 @@ def test_a_sweep_reports_progress_and_can_be_cancelled(model, family):
         ({"layers": torch.tensor([1.0])}, "Layer .* does not exist"),
         ({"layers": torch.ones(2, 2, dtype=torch.long)}, "Layer .* does not exist"),
         ({"heads": [0, 0]}, "contains a head twice"),
-        ({"position": 1.0}, "Position 1.0 does not exist"),
+        ({"position": 1.0}, "`position` is an index, a word"),
         ({"positions": []}, "at least one position"),
         ({"stack": "cross"}, "stack 'cross' cannot be patched"),
     ],

@@ -145,7 +145,7 @@ def test_a_model_outside_the_interface_raises():
         ({"answer": 99}, "ids are 0 to 98"),
         ({"answer": " Paris"}, "no tokenizer"),
         ({"foil": 3}, "pass both"),
-        ({"answer": 5, "position": 12}, "positions 0 to 11"),
+        ({"answer": 5, "position": 12}, "tokens 0 to 11"),
         ({"answer": 1.5}, "text of one token"),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_chat_is_continued_from_its_messages() -> None:
         ({"max_new_tokens": 0}, "bad_request", "at least 1"),
         ({"max_new_tokens": "many"}, "bad_request", "must be an integer"),
         ({"temperature": "hot"}, "bad_request", "must be a number"),
-        ({"temperature": -2}, "bad_request", "above 0"),
+        ({"temperature": -2}, "bad_request", "at least 0"),
         ({"stop": "."}, "bad_request", "list of at most"),
         ({"stop": [""]}, "bad_request", "must be a non-empty string"),
         ({"max_new_tokens": 13}, "too_large", "13 new tokens"),

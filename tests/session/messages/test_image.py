@@ -52,9 +52,9 @@ def test_images_that_are_too_large_invalid_or_unsupported_are_errors() -> None:
     large = _run(session, b"x" * 1001)
     assert (large.body["code"], "1,001 bytes" in large.body["message"]) == ("too_large", True)
     assert "not an image in PNG" in _run(session, b"<svg/>").body["message"]
-    assert "no text" in _run(session, _png(), text="hello").body["message"]
+    assert "not text" in _run(session, _png(), text="hello").body["message"]
     answers: list[Message] = []
     session.respond(encode(Message("run", "2", {"text": "/etc/hostname"})), lambda a: answers.append(decode(a)))
     assert "Choose an image" in answers[-1].body["message"]
     texts = Session([ModelEntry.loaded(FakeModel())])
-    assert "no images" in _run(texts, _png()).body["message"]
+    assert "not images" in _run(texts, _png()).body["message"]

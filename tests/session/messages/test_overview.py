@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from helpers.session_requests import ask, error_of
 
-from attnscope.analysis import MEASURES, overview
+from attnscope.analysis import MEASURES
+from attnscope.analysis.overview import overview
 from attnscope.session import InputText, ModelEntry, Session, StoredTrace
 from attnscope.testing.fake_model import FakeModel
 
@@ -66,7 +67,7 @@ def test_a_filter_crops_the_thumbnails_but_not_the_measures(session, held, where
         assert np.allclose(response.tensors["measures"], whole.tensors["measures"], atol=1e-5, equal_nan=True)
 
 
-@pytest.mark.parametrize(("chosen", "said"), [("BC", "Unknown filter 'BC'"), (3, "needs the string `filter`")])
+@pytest.mark.parametrize(("chosen", "said"), [("BC", "Unknown filter 'BC'"), (3, "`filter` must be a string")])
 def test_an_unknown_filter_is_an_error(session, where, chosen, said):
     code, message = error_of(ask(session, type="overview", **where, filter=chosen))
     assert code == "bad_request" and said in message

@@ -47,7 +47,7 @@ def test_states_come_with_the_logit_lens_and_the_logit_attribution():
     [
         ({"clean": None}, "bad_request", "`clean` must be a string"),
         ({"clean": ""}, "bad_request", "empty"),
-        ({"what": "logits"}, "bad_request", "one of head_output"),
+        ({"what": "logits"}, "bad_request", "one of output"),
         ({"answer": 1.5}, "bad_request", "the text or the id of a token"),
         ({"layers": "all"}, "bad_request", "list of 1 to 100,000 integers"),
         ({"layers": [0, "1"]}, "bad_request", "must be an integer"),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
-from attnscope.capture import accepted
+from attnscope.capture import CACHES, accepted
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.errors import AttnscopeError, UnsupportedError
 from attnscope.model.generation.result import GenerationSettings
@@ -40,8 +40,8 @@ _ONE_RUN: dict[str, Any] = {
 
 _EVERY_STEP = frozenset(
     {
-        "past_key_values", "cache_params", "use_cache", "logits_to_keep", "return_dict", "encoder_outputs", "attention_mask",
-        "decoder_attention_mask", "encoder_hidden_states", "encoder_attention_mask",
+        *CACHES, "use_cache", "logits_to_keep", "return_dict", "encoder_outputs", "attention_mask", "decoder_attention_mask",
+        "encoder_hidden_states", "encoder_attention_mask",
     }
 )  # fmt: skip
 """Arguments that the model receives in every step; images and the like belong to the first step only."""
@@ -145,7 +145,7 @@ def run_steps(
 def _arguments_for_last(called: Mapping[str, Any], ids: Tensor) -> dict[str, Any]:
     """The model's arguments for reading the last of `ids`, from those for the token before."""
     name = "decoder_input_ids" if "decoder_input_ids" in called else "input_ids"
-    cached = called.get("past_key_values", called.get("cache_params")) is not None
+    cached = any(called.get(key) is not None for key in CACHES)
     arguments: dict[str, Any] = {key: value for key, value in called.items() if key in _EVERY_STEP}
     arguments[name] = ids[:, -1:] if cached else ids
     mask = "decoder_attention_mask" if name == "decoder_input_ids" else "attention_mask"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from attnscope.capture import CACHES
 from attnscope.errors import InputError
 from attnscope.model.inputs.model_inputs import ModelInputs, as_tensor, cut_note, require_tokens
 from attnscope.model.inputs.tokens import Reader
@@ -22,7 +23,7 @@ _PASS_OPTIONS = frozenset(
 )  # fmt: skip
 """Arguments of a pass that do not change its attention; a trace sets its own."""
 
-_INSTEAD_OF_TOKENS = frozenset({"inputs_embeds", "past_key_values", "encoder_hidden_states", "encoder_outputs"})
+_INSTEAD_OF_TOKENS = frozenset({"inputs_embeds", *CACHES, "encoder_hidden_states", "encoder_outputs"})
 
 _FOR_EVERY_TOKEN = frozenset({"attention_mask", "token_type_ids", "position_ids"})
 

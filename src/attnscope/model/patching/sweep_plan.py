@@ -74,7 +74,7 @@ def plan_of(clean: Trace, trace: Trace, stream: Stream, answer: Answer, question
     cells = _cells(question.positions, sources_of, tokens)
     at = tuple(sorted({index for cell in cells for index in cell}))
     among = _indices(question.heads, "head", trace.stacks[name].heads) if of_heads else ()
-    spans: tuple[Column, ...] = tuple(cell if len(cell) > 1 else cell[0] for cell in cells)
+    spans: tuple[Column, ...] = tuple(cell if len(cell) > 1 else next(iter(cell)) for cell in cells)
     columns: tuple[Column, ...] = {"head": among, "position": spans, "layer": (0,)}[axis]
     labels = sources = tuple(str(column) for column in columns)
     if axis == "position":
@@ -125,9 +125,9 @@ def _cells(given: object, clean: Sequence[Token], corrupted: Sequence[Token]) ->
     else:
         found = resolve_each(entries, words_of(entries, clean, corrupted), "position", from_end=False)
     if not found:
-        raise InputError("Name at least one position.")
+        raise InputError("`positions` is empty. Pass at least one position.")
     if len(set(found)) != len(found):
-        raise InputError(f"A position is named twice: {', '.join(map(span_words, found))}.")
+        raise InputError(f"`positions` contains a position twice: {', '.join(map(span_words, found))}.")
     return tuple(found)
 
 

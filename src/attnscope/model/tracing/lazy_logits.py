@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from attnscope.capture import pass_options, prepared
+from attnscope.capture import CACHES, pass_options, prepared
 from attnscope.errors import UnsupportedError
 from attnscope.model.hf.hidden_states import relative
 from attnscope.trace.certificate import tolerance_of
 
 _HEAVY = frozenset(
     {
-        "hidden_states", "attentions", "past_key_values", "cross_attentions",
+        "hidden_states", "attentions", *CACHES, "cross_attentions",
         "encoder_hidden_states", "encoder_attentions", "decoder_hidden_states", "decoder_attentions",
     }
 )  # fmt: skip
