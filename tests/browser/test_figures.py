@@ -130,7 +130,7 @@ def test_hostile_text_is_text_in_a_figure_and_a_string_in_python_code(
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_test_id("export-head").click()
     page.get_by_test_id("python-head").click()
-    expect(page.get_by_test_id("said")).to_have_text("Python copied")
+    expect(page.get_by_test_id("said")).to_have_text("Python code copied")
     program = page.evaluate("navigator.clipboard.readText()")
     (line,) = [line for line in program.splitlines() if line.startswith("trace = model.trace(")]
     assert eval(line.removeprefix("trace = model.trace")) == text
