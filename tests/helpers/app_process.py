@@ -53,7 +53,7 @@ def wait_until_loaded(url: str) -> None:
     """Wait until the app has loaded its own model, so that page tests do not have to."""
     base = url.partition("/?")[0]
     deadline = time.monotonic() + START_SECONDS
-    with httpx.Client(base_url=base, headers={"origin": base}, timeout=20, follow_redirects=True) as client:
+    with httpx.Client(base_url=base, headers={"origin": base}, timeout=START_SECONDS, follow_redirects=True) as client:
         client.get(url).raise_for_status()  # the token becomes a cookie
         while True:
             answer = client.post("/api", json={"v": 1, "id": "1", "type": "hello"})
