@@ -62,7 +62,9 @@ def test_errors_where_distance_decay_is_undefined() -> None:
     trace = Model(tiny_models.build("llama")).trace(IDS)
     with pytest.raises(InputError, match="longer text"):
         analysis.decay(Model(tiny_models.build("llama")).trace(IDS[:5]), 0, 0)
-    with pytest.raises(InputError, match="no head"):
+    with pytest.raises(InputError, match="Head 9 does not exist"):
         analysis.decay(trace, 0, 9)
     with pytest.raises(UnsupportedError, match="same tokens"):
         analysis.decay(Model(tiny_models.build("bloom")).trace(IDS), 0, 0)
+    with pytest.raises(InputError, match="decoder"):
+        analysis.decays(trace, "unknown")

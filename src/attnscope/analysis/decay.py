@@ -101,6 +101,7 @@ def decays(
     import pandas
 
     rows: list[tuple[int, int, float, float]] = []
+    trace.traced_stack(stack)  # raises for a stack that is unknown, or that must be named
     for layer, shape in enumerate(trace.stacks[stack or next(iter(trace.stacks))].shapes):
         if shape is None:
             continue
