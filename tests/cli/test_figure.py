@@ -70,7 +70,7 @@ def test_a_model_on_a_text_becomes_a_figure(tmp_path):
         and "cat#2" in done.stderr
     )
     done = attnscope("figure", "minilm", *arguments[:-4], "--token", "cat#1", "--filter", "AB", "-o", out)
-    assert done.returncode == 0 and "from token 2 (cat)" in done.stdout and "Only A → B" in done.stdout
+    assert done.returncode == 0 and "from token 2 (cat)" in done.stdout and "Only attention A → B" in done.stdout
     assert out.read_bytes().startswith(b"%PDF")
 
 
