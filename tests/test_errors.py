@@ -14,6 +14,5 @@ def test_errors_derive_from_matching_built_in_exceptions() -> None:
     assert issubclass(errors.InputError, ValueError)
     assert issubclass(errors.MissingError, FileNotFoundError)
     assert str(errors.MissingError("one sentence.")) == "one sentence."
-    for name, kind in vars(errors).items():
-        if isinstance(kind, type):
-            assert issubclass(kind, attnscope.AttnscopeError), name
+    for name in errors.__all__:
+        assert issubclass(getattr(errors, name), attnscope.AttnscopeError), name
