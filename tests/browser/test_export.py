@@ -61,7 +61,7 @@ def test_a_file_shows_all_views_from_disk_with_numbers_that_match_python_and_no_
     assert score == pytest.approx(float(scores[key]), abs=0.006)
     expect(page.get_by_test_id("neuron-check")).to_contain_text("Σ q×k = q·k ✓")
     page.get_by_test_id("certificate").click()
-    expect(page.get_by_test_id("rounding")).to_contain_text("no attention weight here is more than")
+    expect(page.get_by_test_id("rounding")).to_contain_text("every attention weight is within")
     page.keyboard.press("Escape")
 
     page.get_by_test_id("layer").select_option("16")

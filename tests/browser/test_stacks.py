@@ -156,7 +156,7 @@ def test_layers_without_attention_keep_their_number_and_are_skipped_and_an_edite
     chip = page.get_by_test_id("edits")
     expect(chip).to_have_text("2 edits")
     chip.click()
-    listed = page.get_by_role("dialog", name=re.compile("not looking at the original model"))
+    listed = page.get_by_role("dialog", name=re.compile("not the original model"))
     expect(listed).to_contain_text("edge from “rose” (token 2) to “river” (token 1) cut in head 3.0")
     expect(listed).to_contain_text("head 3.1 ablated")
     expect(listed).to_contain_text("edits.CutEdge(layer=3, head=0, query=2, key=1)")

@@ -41,7 +41,7 @@ def test_an_edit_names_tokens_by_words_and_the_trace_records_indices(tmp_path):
     text = ("trace", "minilm", "--text", "the cat sat on the mat")
     done = run_attnscope(*text, "--edit", cut, "-o", str(path))
     assert done.returncode == 0, done.stderr
-    assert "the edge from tokens 3, 4 to token 5 in head 3.0 is cut" in done.stdout
+    assert "edge from tokens 3, 4 to token 5 cut in head 3.0" in done.stdout
     opened = attnscope.open(path)
     assert opened.attention(3, 0)[[3, 4], 5].tolist() == [0.0, 0.0]
     assert repr(opened.edits[0]) == "CutEdge(layer=3, head=0, query=(3, 4), key=5)"
