@@ -62,7 +62,12 @@ export function createSession(source: Source) {
     const trace = await work.ask("run", requestOf(input), "trace", "Starting");
     if (trace !== null) {
       dispatch({ type: "traced", trace, select: input.select });
-      selectNamed();
+      if (input.frame !== undefined) dispatch({ type: "frame", frame: input.frame });
+      if (input.token != null) {
+        named = { token: input.token, query: null, key: null };
+        selectNamed();
+        setTokenToReveal(state().selection.token);
+      } else selectNamed();
       await Promise.all([showLayer(), refreshModels(trace.model.name)]);
     }
   }

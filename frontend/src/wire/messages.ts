@@ -49,6 +49,10 @@ export interface Example {
   /** The layer and heads to select at first; null for the default selection. */
   readonly layer?: number | null;
   readonly heads?: readonly number[] | null;
+  /** The query token to select, named by a word. */
+  readonly token?: string | null;
+  /** The view that the example is about. */
+  readonly view?: "head" | "model" | "neuron";
 }
 
 export interface Token {
