@@ -18,7 +18,7 @@ export interface Input {
   /** What to select once the trace has arrived. */
   readonly select?: Partial<Selection>;
   /** A query token to select then, named by a word. */
-  readonly token?: string | null;
+  readonly query?: string | null;
   /** How to arrange the panels then. */
   readonly frame?: Partial<Frame>;
 }
@@ -31,8 +31,8 @@ const FRAMES: Readonly<Record<NonNullable<Example["view"]>, Partial<Frame>>> = {
 
 /** The input that runs an example, selects the heads and the token that it is about, and shows its view. */
 export function inputOf(example: Example): Input {
-  const { text, pair, target, model, layer, heads, token, view } = example;
-  const input: Input = { text, pair, target, model, token: token ?? null, frame: FRAMES[view ?? "head"] };
+  const { text, pair, target, model, layer, heads, query, view } = example;
+  const input: Input = { text, pair, target, model, query: query ?? null, frame: FRAMES[view ?? "head"] };
   if (layer == null && heads == null) return input;
   return { ...input, select: { layer: layer ?? 0, heads: heads ?? [], head: null, token: null } };
 }

@@ -63,8 +63,8 @@ export function createSession(source: Source) {
     if (trace !== null) {
       dispatch({ type: "traced", trace, select: input.select });
       if (input.frame !== undefined) dispatch({ type: "frame", frame: input.frame });
-      if (input.token != null) {
-        named = { token: input.token, query: null, key: null };
+      if (input.query != null) {
+        named = { token: input.query, query: null, key: null };
         selectNamed();
         setTokenToReveal(state().selection.token);
       } else selectNamed();

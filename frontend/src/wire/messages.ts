@@ -50,7 +50,7 @@ export interface Example {
   readonly layer?: number | null;
   readonly heads?: readonly number[] | null;
   /** The query token to select, named by a word. */
-  readonly token?: string | null;
+  readonly query?: string | null;
   /** The view that the example is about. */
   readonly view?: "head" | "model" | "neuron";
 }

@@ -21,7 +21,7 @@ from attnscope.types import Stack, token_fields
 class Example:
     """An example input that the page offers. `figure` is the figure of the paper that it reproduces.
 
-    `layer`, `heads` and `token` are what the page selects when it opens the example; `token` names a query token by a word of
+    `layer`, `heads` and `query` are what the page selects when it opens the example; `query` names a query token by a word of
     the text. `view` is the view that the figure shows: the head view beside the others, the model view alone in full width,
     or the neuron view.
     """
@@ -33,7 +33,7 @@ class Example:
     figure: str | None = None
     layer: int | None = None
     heads: tuple[int, ...] | None = None
-    token: str | None = None
+    query: str | None = None
     view: Literal["head", "model", "neuron"] = "head"
 
 
