@@ -5,7 +5,7 @@ import { HostError, type Source } from "../source/source";
 import type { HelloMessage, Request, TileMessage } from "../wire/messages";
 import { createEdges } from "./edges";
 import { failureFrom } from "./failure";
-import { type Address, applyAddress, type NamedTokens, readHash } from "./hash";
+import { type Address, applyAddress, type NamedTokens, readHash, writeView } from "./hash";
 import { type Input, inputOf, requestOf } from "./input";
 import { createLayers } from "./layers";
 import { createOverviews } from "./overviews";
@@ -106,13 +106,16 @@ export function createSession(source: Source) {
     if (message !== null) dispatch({ type: "certified", trace, certificate: message.certificate });
   }
 
-  /** The shown trace as a self-contained page that opens at the current selection; null if that failed or was canceled. */
+  /** The shown trace as a self-contained page that opens with the current view; null if that failed or was canceled. */
   async function exportPage(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
     const { trace, selection } = state();
     if (trace === null) return null;
     work.onRetry(again);
     const { stack, layer } = selection;
-    const request: Request = { type: "export", trace: trace.trace, stack, layer, heads: headsOn(state()) };
+    const request: Request = {
+      ...{ type: "export", trace: trace.trace, stack, layer, heads: headsOn(state()) },
+      address: writeView(state()),
+    };
     const message = await work.ask("export", request, "export", "Writing the file");
     const html = message?.tensors.get("html")?.data;
     return html instanceof Uint8Array ? html.slice() : null;
@@ -235,6 +238,10 @@ export function createSession(source: Source) {
     run,
     layerOf: layers.other,
     tile,
+    /** Exact rows, and the layer with q and k that are not rounded; null where the host cannot send them. */
+    exactRows: async (heads: readonly number[], rows: readonly number[]) =>
+      can("tile") ? layers.exactRows(heads, rows) : null,
+    exactLayer: async () => (can("tile") ? layers.exactLayer() : null),
     check,
     exportPage,
     start,

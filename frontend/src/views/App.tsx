@@ -44,7 +44,7 @@ export function App(props: AppProps) {
   const { session } = props;
   const page = createPage(session, props.hostTheme);
   const { state } = page;
-  const { views, neurons } = sideViews(page);
+  const { views, neurons, edges } = sideViews(page);
   const sideTitle = () => SIDE_TITLES[state().frame.side];
   let prompt: HTMLTextAreaElement | undefined;
   let root!: HTMLDivElement;
@@ -76,7 +76,7 @@ export function App(props: AppProps) {
   });
 
   return (
-    <PageContext.Provider value={{ page, neurons, alone: props.alone }}>
+    <PageContext.Provider value={{ page, neurons, edges, alone: props.alone }}>
       <div
         class="app"
         ref={root}

@@ -1,6 +1,6 @@
 import { mergeProps } from "solid-js";
 import type { Place } from "../../state/state";
-import { createEdgeView } from "../edges/createEdgeView";
+import { createEdgeView, type EdgeView } from "../edges/createEdgeView";
 import { EdgeHeading } from "../edges/EdgeHeading";
 import { EdgeTable } from "../edges/EdgeTable";
 import { createNeuronView, type NeuronProps, type NeuronView } from "../neuron/createNeuronView";
@@ -12,7 +12,11 @@ import { RowHeading, RowTable, type RowTableProps } from "../weights/RowTable";
 import type { SideView } from "./SidePanel";
 
 /** The views that share the panel on the right. */
-export function sideViews(page: Page): { readonly views: readonly SideView[]; readonly neurons: NeuronView } {
+export function sideViews(page: Page): {
+  readonly views: readonly SideView[];
+  readonly neurons: NeuronView;
+  readonly edges: EdgeView;
+} {
   const neuronProps = neuronsOf(page);
   const now = createNeuronView(neuronProps);
   const rowProps = rowsOf(page);
@@ -37,7 +41,7 @@ export function sideViews(page: Page): { readonly views: readonly SideView[]; re
       body: () => <EdgeTable page={page} now={edges} />,
     },
   ];
-  return { views, neurons: now };
+  return { views, neurons: now, edges };
 }
 
 /** The props that both tables take from the page, as getters so that they stay reactive. */
