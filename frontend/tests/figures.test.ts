@@ -103,7 +103,7 @@ describe("a head figure", () => {
     expect(svg).toContain(">quick</text>");
     expect(svg).toContain("Attention of head 3.0");
     expect(svg).toContain("trace 0123456789ab · attnscope 0.1.0");
-    expect(name).toBe("A-model_head-3.0_The-quick-fox");
+    expect(name).toBe("attnscope-a-model-head-3.0-the-quick-fox");
   });
 
   it("draws hostile tokens as words", async () => {

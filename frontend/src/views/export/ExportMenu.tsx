@@ -41,6 +41,7 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
     <Popover
       kind="menu"
       label={`Export: ${props.name}`}
+      title={`Export the ${props.name}: figure, numbers, code, link`}
       class="tool"
       testid={`export-${props.panel}`}
       align="end"

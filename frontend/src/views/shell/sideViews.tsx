@@ -25,18 +25,21 @@ export function sideViews(page: Page): {
     {
       name: "neurons",
       title: "Neurons",
+      hint: "How the head computes the scores of the selected query, dimension by dimension",
       heading: () => <NeuronHeading {...neuronProps} now={now} />,
       body: () => <NeuronBody {...neuronProps} now={now} />,
     },
     {
       name: "weights",
       title: "Weights",
+      hint: "The largest weights of the selected token, with ranks and scores",
       heading: () => <RowHeading {...rowProps} />,
       body: () => <RowTable {...rowProps} />,
     },
     {
       name: "edges",
       title: "Heads for a pair",
+      hint: "All heads, ranked by how much a pinned query attends to a pinned key",
       heading: () => <EdgeHeading page={page} now={edges} />,
       body: () => <EdgeTable page={page} now={edges} />,
     },
