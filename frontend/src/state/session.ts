@@ -296,7 +296,8 @@ export function createSession(source: Source) {
     const { frame, view } = state();
     const earlier = visited.find(trace);
     const left = earlier?.left ?? null;
-    const within = left === null ? undefined : { ...left, trace: null, frame, view: { ...left.view, theme: view.theme } };
+    const within =
+      left === null ? undefined : { ...left, trace: null, frame, view: { ...left.view, theme: view.theme } };
     const found = await recall(trace, { within }, () => visits === mine);
     if (found === "shown" || found === "failed") return;
     if (earlier?.again != null && can("run")) return perform(earlier.again, { within });

@@ -106,12 +106,25 @@ export function Prompt(props: {
       >
         <div class="boxes">
           {box({
-            ...{ label: () => (sign() === null ? "Prompt" : `Prompt: ${sign() === "A" ? "sentence A" : "source"}`), testid: "prompt", value: text, onInput: setText, ref: props.boxRef },
+            ...{
+              label: () =>
+                sign() === null ? "Prompt" : `Prompt: ${sign() === "A" ? "sentence A" : "source"}`,
+              testid: "prompt",
+              value: text,
+              onInput: setText,
+              ref: props.boxRef,
+            },
             ...{ placeholder, sign },
           })}
           <Show when={prompt.hasTarget()}>
             {box({
-              ...{ label: () => "Target", sign: () => "Target", testid: "target", value: prompt.target, onInput: prompt.setTarget },
+              ...{
+                label: () => "Target",
+                sign: () => "Target",
+                testid: "target",
+                value: prompt.target,
+                onInput: prompt.setTarget,
+              },
               placeholder: () => targetPlaceholder(prompt.trace()),
             })}
           </Show>

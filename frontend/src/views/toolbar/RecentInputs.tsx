@@ -26,7 +26,10 @@ export function RecentList(props: { readonly page: Page; readonly close: () => v
   const isShown = ({ trace }: Visited) => trace.trace === props.page.trace()?.trace;
   const text = ({ trace }: Visited) => {
     const { input, images } = trace;
-    return (input.messages?.at(-1)?.content ?? input.text) || ((images ?? []).length > 0 ? "An image" : "(text not saved)");
+    return (
+      (input.messages?.at(-1)?.content ?? input.text) ||
+      ((images ?? []).length > 0 ? "An image" : "(text not saved)")
+    );
   };
   const facts = ({ trace }: Visited) =>
     [

@@ -40,7 +40,14 @@ function WideTools({ page, prompt }: ToolsProps) {
   return (
     <>
       <Show when={prompt.canRun() && (session.hello()?.examples.length ?? 0) > 0}>
-        <Popover kind="menu" label="Examples" title="Run an example" testid="examples" align="end" face={<>Examples ▾</>}>
+        <Popover
+          kind="menu"
+          label="Examples"
+          title="Run an example"
+          testid="examples"
+          align="end"
+          face={<>Examples ▾</>}
+        >
           {(close) => <ExampleList page={page} prompt={prompt} close={close} />}
         </Popover>
       </Show>
