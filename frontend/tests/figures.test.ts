@@ -4,6 +4,7 @@ import type { LayerField } from "../src/compute/layerField";
 import type { HeadVectors } from "../src/compute/neuron";
 import { edgesBetween } from "../src/figures/edges";
 import { editWords } from "../src/figures/edits";
+import { fileName } from "../src/figures/fileName";
 import { headFigure } from "../src/figures/head";
 import { MOST_PATHS } from "../src/figures/headLines";
 import type { HeadFigure } from "../src/figures/headSubject";
@@ -12,7 +13,6 @@ import { type MatrixFigure, matrixFigure } from "../src/figures/matrix";
 import { type NeuronFigure, neuronFigure } from "../src/figures/neuron";
 import { pythonOf } from "../src/figures/python";
 import { pythonString } from "../src/figures/pythonString";
-import { fileName } from "../src/figures/sheet";
 import { element, escapeXml, wrapped } from "../src/figures/svg";
 import type { ValueSide } from "../src/figures/values";
 import { reduce } from "../src/state/reduce";
@@ -48,7 +48,7 @@ function wanted(words: readonly string[], more: Partial<HeadFigure> = {}): HeadF
   const tokens = words.map(token);
   return {
     subject: {
-      ...{ model: "A <model>", precision: [], text: words.join(""), pair: null, stack: "" },
+      ...{ model: "A <model>", modelName: null, precision: [], text: words.join(""), pair: null, stack: "" },
       ...{ target: null, edits: [] },
       ...{ trace: "0123456789abcdef", version: "0.1.0" },
     },
@@ -103,7 +103,7 @@ describe("a head figure", () => {
     expect(svg).toContain(">quick</text>");
     expect(svg).toContain("Attention of head 3.0");
     expect(svg).toContain("trace 0123456789ab · attnscope 0.1.0");
-    expect(name).toBe("A-model_head-3.0_The-quick-fox");
+    expect(name).toBe("attnscope-a-model-head-3.0-the-quick-fox");
   });
 
   it("draws hostile tokens as words", async () => {
@@ -304,10 +304,23 @@ describe("svg", () => {
   });
 
   it("is saved under names that any system takes", () => {
-    expect(fileName(["org/model:1", "head-3.0", "../../etc\u0000 naïve 雨"])).toBe(
-      "org-model-1_head-3.0_etc-naïve-雨",
+    expect(fileName("smollm2", "9.4", "The doctor asked the nurse a question. She")).toBe(
+      "attnscope-smollm2-9.4-the-doctor-asked-the-nurse-a-question",
     );
-    expect(fileName(["m", "x".repeat(500)]).length).toBeLessThanOrEqual(80);
+    expect(fileName("org/Model:1", "head-3.0", "../../etc\u0000 naïve 雨")).toBe(
+      "attnscope-model-1-head-3.0-etc-naïve-雨",
+    );
+    expect(fileName("C:\\models\\mine\\", "model", 'CON? <a|b> "c"*. ')).toBe(
+      "attnscope-mine-model-con-a-b-c",
+    );
+    expect(fileName("m", "model", null)).toBe("attnscope-m-model");
+    expect(fileName("m", "model", "नमस्ते दुनिया")).toBe("attnscope-m-model-नमस्ते-दुनिया");
+    for (const text of ["x".repeat(500), "雨".repeat(500), "🦊".repeat(500), "e\u0301".repeat(300)]) {
+      const name = fileName(`${text}/${text}`, "head-3.0", text);
+      expect(Buffer.byteLength(name)).toBeLessThanOrEqual(120);
+      expect(name).toMatch(/^attnscope-[\p{L}\p{M}\p{N}.-]*[\p{L}\p{M}\p{N}]$/u);
+      expect(name).toBe(name.normalize("NFC").toWellFormed());
+    }
   });
 });
 

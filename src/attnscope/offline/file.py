@@ -30,6 +30,7 @@ def export(
     neurons: bool = True,
     values: bool | None = None,
     error: float | None = None,
+    address: str | None = None,
     title: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Path:
@@ -51,6 +52,8 @@ def export(
         neurons: Whether to include queries and keys for the neuron view. Used by `form="auto"`.
         values: Whether to include value vectors and the norms computed with W_O; None to include them if the page stays small.
         error: The largest error of an attention weight; None for 5e-5 to 3e-3, depending on the size. The page shows it.
+        address: What the page shows at first, as the hash of a page's address (`"layer=9&heads=4&pins=q8,k4"`). Its parts take
+            precedence over the other arguments.
         title: The title of the page; None for the text.
         max_bytes: The largest file to write.
 
@@ -75,6 +78,7 @@ def export(
         neurons=neurons,
         values=values,
         error=error,
+        address=address,
         title=title,
         max_bytes=max_bytes,
     )

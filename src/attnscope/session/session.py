@@ -59,8 +59,13 @@ def _never() -> bool:
 class Exporter(Protocol):
     """Makes an offline page from a trace. The implementation is in a higher layer of the package."""
 
-    def __call__(self, trace: Trace, *, stack: str, layer: int, heads: Sequence[int], max_bytes: int) -> str:
-        """The HTML of the page, which opens with these heads selected. Raises `TooLongError` above `max_bytes`."""
+    def __call__(
+        self, trace: Trace, *, stack: str, layer: int, heads: Sequence[int], address: str | None, max_bytes: int
+    ) -> str:
+        """The HTML of the page, which opens with these heads selected, and the rest of the view as in `address`.
+
+        Raises `TooLongError` above `max_bytes`.
+        """
         ...
 
 
@@ -288,7 +293,9 @@ class Session:
 
     def _layer(self, body: Mapping[str, Any], _job: Job) -> Answer:
         trace_id, stack, layer, stored = self._place(body)
-        fields, arrays = layer_message(stored.trace.layer_record(layer, stack), self.limits)
+        fields, arrays = layer_message(
+            stored.trace.layer_record(layer, stack), self.limits, exact=body.get("exact") is True
+        )
         return Answer("layer", {"trace": trace_id, "stack": stack, "layer": layer, **fields}, arrays)
 
     def _tile(self, body: Mapping[str, Any], _job: Job) -> Answer:
@@ -334,7 +341,14 @@ class Session:
             raise UnsupportedError("This session cannot export files. Use `attnscope.export(trace, path)` instead.")
         trace_id, stack, layer, stored = self._place(body)
         heads = indices_of(body, "heads", stored.trace.layer_record(layer, stack).shape.heads, "head")
-        page = self._exporter(stored.trace, stack=stack, layer=layer, heads=heads, max_bytes=self.limits.answer_bytes)
+        page = self._exporter(
+            stored.trace,
+            stack=stack,
+            layer=layer,
+            heads=heads,
+            address=optional_text_of(body, "address"),
+            max_bytes=self.limits.answer_bytes,
+        )
         return Answer("export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)})
 
     def _cancel(self, body: Mapping[str, Any], job: Job) -> Answer:

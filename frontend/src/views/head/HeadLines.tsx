@@ -17,7 +17,7 @@ import type { Token } from "../../wire/messages";
 import type { Painting } from "../shared/canvas";
 import { TokenColumn } from "../shared/TokenColumn";
 import { layOutColumns, layOutRows, rowAt, rowSize, rowY, type TokenLayout } from "../shared/tokenLayout";
-import { type Edge, type Focus, keyShown, queryShown } from "../shared/weights";
+import { type Edge, type Focus, heaviestEdges, keyShown, queryShown } from "../shared/weights";
 import { createLineRaster, type LineRasterProps } from "./lineRaster";
 import { Minimap } from "./Minimap";
 import { nearestLine } from "./nearestLine";
@@ -165,6 +165,24 @@ export function HeadLines(props: HeadLinesProps) {
       schedule,
     ),
   );
+
+  let crossed: { readonly from: Place; readonly to: Place } | null = null;
+  /** Moves the keyboard to the token on the other side with the largest weight, or back to where it came from. */
+  const cross = (from: Place): void => {
+    const back = crossed?.to.side === from.side && crossed.to.index === from.index ? crossed.from : null;
+    const [edge] = back === null ? heaviestEdges(props.field, props.shown, from, 1) : [];
+    const strongest: Place | null =
+      edge === undefined
+        ? null
+        : from.side === "query"
+          ? { side: "key", index: edge.key }
+          : { side: "query", index: edge.query };
+    const to = back ?? strongest;
+    crossed = to === null ? null : { from, to };
+    if (to === null) return;
+    props.onToken(to);
+    reveal(to);
+  };
 
   /** The numbers beside the tokens, for screen readers; updated once the pointer rests. */
   const [announced, setAnnounced] = createSignal<Shading | null>(null);
@@ -328,7 +346,12 @@ export function HeadLines(props: HeadLinesProps) {
                   props.onToken({ side, index });
                   reveal({ side, index });
                 }}
-                onPin={(index) => props.onPin({ side, index })}
+                onPin={(index) => {
+                  props.onPin({ side, index });
+                  // The keyboard stays on a token that it unpins.
+                  props.onToken({ side, index });
+                }}
+                onCross={(index) => cross({ side, index })}
                 onEnter={props.onEnter}
               />
             )}

@@ -10,7 +10,7 @@ import { ColumnHeads } from "./ColumnHeads";
 import { columnsFor, extrasOf, stripHeight } from "./columns";
 import { meaningfulDecimals } from "./describe";
 import type { NeuronGridProps } from "./gridProps";
-import { focusOf, middleOf, movedSpot, type Spot, sameSpot, spotAt } from "./hitTest";
+import { focusOf, middleOf, movedSpot, type Spot, sameSpot, spotAcross, spotAt } from "./hitTest";
 import { hoverDetail, tooltipWords } from "./hoverText";
 import { type Padding, paddingBeside, samePadding } from "./padding";
 import { paintMarks } from "./paintMarks";
@@ -338,6 +338,7 @@ export function NeuronGrid(props: NeuronGridProps) {
                       reveal(index);
                     }}
                     onPin={(index) => (side === "query" ? props.onCollapse() : props.onKey(index))}
+                    onCross={() => point(spotAcross(side, props.trace, props.weights))}
                     onEnter={() => cells.focus()}
                   />
                 )}

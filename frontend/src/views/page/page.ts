@@ -124,9 +124,9 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   };
   onCleanup(() => clearTimeout(noticeTimer));
   const [toCopy, setToCopy] = createSignal<{ readonly title: string; readonly text: string } | null>(null);
-  /** Copies text to the clipboard, or shows it in a dialog if the clipboard is blocked. */
-  const copy = async (title: string, text: string): Promise<void> => {
-    if (await copyText(text)) notify(`${title} copied`);
+  /** Copies text to the clipboard and says `done`, or shows the text in a dialog if the clipboard is blocked. */
+  const copy = async (title: string, text: string, done = `${title} copied`): Promise<void> => {
+    if (await copyText(text)) notify(done);
     else setToCopy({ title, text });
   };
 

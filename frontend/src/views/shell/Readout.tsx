@@ -1,4 +1,4 @@
-import { createMemo, Show } from "solid-js";
+import { createMemo, type JSX, Show } from "solid-js";
 import type { LayerField } from "../../compute/layerField";
 import { decimals, scoreText, weightText } from "../../marks/format";
 import type { TraceMessage } from "../../wire/messages";
@@ -17,9 +17,11 @@ export interface ReadoutProps {
   readonly trace: TraceMessage | null;
   /** The head under the pointer in the model view; it takes precedence over an edge. */
   readonly head: HeadReadout | null;
+  /** What was just done, and the work in progress. */
+  readonly news: JSX.Element;
 }
 
-/** The exact values of whatever the pointer or the keyboard is on, and the next tokens that the model predicts. */
+/** The exact values of whatever the pointer or the keyboard is on, the news, and the next tokens that the model predicts. */
 export function Readout(props: ReadoutProps) {
   const reading = createMemo(() => {
     void props.version;
@@ -65,6 +67,7 @@ export function Readout(props: ReadoutProps) {
         </Show>
       </output>
       <span class="space" />
+      {props.news}
       <Show when={props.detail === null}>
         <PredictionLine trace={props.trace} near={props.edge?.query ?? null} />
       </Show>
