@@ -19,6 +19,7 @@ from attnscope.attention.overrides import Overrides
 from attnscope.attention.overrides import joined as joined_edits
 from attnscope.capture.call_sites import Place
 from attnscope.capture.recorder import Capture, Recorder
+from attnscope.capture.windowed import join_parts
 from attnscope.errors import UnsupportedError
 
 
@@ -109,6 +110,8 @@ class StepsRecorder(Recorder):
 
     step: int = -1
     _layers: dict[Place, _Layer] = field(default_factory=dict[Place, _Layer])
+    _once: dict[Place, list[Capture]] = field(default_factory=dict[Place, list[Capture]])
+    _once_step: int = -1
 
     def begin(self) -> None:
         """Start recording the next pass of the run."""
@@ -129,6 +132,9 @@ class StepsRecorder(Recorder):
                 f"{type(capture.module).__name__} computes attention for this input, but not during the "
                 "probe, so attnscope cannot tell which layer it belongs to."
             )
+        if not place.shown or (self.places is not None and place.stack in self.places.fixed):
+            self._add_once(place, capture, output)
+            return
         layer = self._layers.get(place)
         if layer is None:
             super().add(capture, output)
@@ -142,8 +148,23 @@ class StepsRecorder(Recorder):
         layer.add(self._rows(place, capture, record))
 
     def joined(self) -> list[Capture]:
-        """Return one capture per layer with the rows of all steps, in the order of the first pass."""
-        return [layer.joined(grows=place.stack != "cross") for place, layer in self._layers.items()]
+        """Return one capture per layer with the rows of all steps: those of a source or an image, then those that grow."""
+        once = [capture for captures in self._once.values() for capture in captures]
+        grown = [layer.joined(grows=place.stack != "cross") for place, layer in self._layers.items()]
+        return [*join_parts(once), *grown]
+
+    def _add_once(self, place: Place, capture: Capture, output: Tensor) -> None:
+        """Record a layer to which generation adds no positions. Without a cache, later steps compute it again."""
+        known = self._once.get(place)
+        if known is None:
+            self._once[place] = [capture]
+        elif capture.continues and self._once_step == self.step:
+            known.append(capture)
+        else:
+            self.last_output = self.last_capture = None
+            return
+        self._once_step = self.step
+        super().add(capture, output)
 
     def _rows(self, place: Place, capture: Capture, record: QKRecord) -> _Rows:
         queries, keys = record.queries, record.keys

@@ -317,6 +317,7 @@ class Model(Displayed):
         *,
         pair: str | None = None,
         target: Target | None = None,
+        image: Any = None,
         temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
@@ -337,6 +338,7 @@ class Model(Displayed):
             edits: Interventions to make in every step. Positions count from the first token of the prompt.
             pair: A second sentence.
             target: For encoder-decoder models, what the output begins with.
+            image: One image or several that belong to the text, as for `trace`.
             temperature: Divides the logits before sampling; a positive number.
             top_k: Sample from the `top_k` most probable tokens only.
             top_p: Sample from the smallest set of tokens whose probabilities sum to `top_p`.
@@ -359,6 +361,7 @@ class Model(Displayed):
             settings,
             pair=pair,
             target=target,
+            image=image,
             edits=edits,
             on_token=on_token,
             observer=observer,

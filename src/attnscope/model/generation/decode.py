@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers import GenerationMixin, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from attnscope.capture import CACHES, accepted
 from attnscope.capture.decode_steps import StepsRecorder
+from attnscope.capture.residual_hooks import positions_before
 from attnscope.errors import AttnscopeError, UnsupportedError
 from attnscope.model.generation.result import GenerationSettings
 from attnscope.model.generation.sampling import SamplingProcessor
@@ -65,24 +66,39 @@ class Run:
 
 
 class Watch:
-    """Hooks on a clone that announce each pass to the recorder, and keep its arguments and last logits."""
+    """Hooks that announce each pass of a clone to the recorder, and keep its arguments and last logits.
+
+    `module` is the module whose passes are the steps: the clone, or its language model if the clone's own `generate` reads
+    images first and then lets the language model write (BLIP-2).
+    """
 
     def __init__(self, clone: nn.Module, recorder: StepsRecorder) -> None:
+        self.module: Any = clone
         self.called: dict[str, Any] = {}
         self.logits: Tensor | None = None
-
         self._recorder = recorder
+        self._depth = 0
+        writers = [module for module in clone.modules() if module is clone or isinstance(module, GenerationMixin)]
         self._handles = [
-            clone.register_forward_pre_hook(self._before, with_kwargs=True),
-            clone.register_forward_hook(self._after),
+            handle
+            for module in writers
+            for handle in (
+                module.register_forward_pre_hook(self._before, with_kwargs=True),
+                module.register_forward_hook(self._after),
+            )
         ]
 
-    def _before(self, _module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
-        self._recorder.begin()
-        self.called = dict(kwargs)
+    def _before(self, module: nn.Module, _args: Any, kwargs: dict[str, Any]) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            self._recorder.begin()
+            self._recorder.before = positions_before(kwargs)
+            self.module, self.called = module, dict(kwargs)
 
     def _after(self, _module: nn.Module, _args: Any, output: Any) -> None:
-        self.logits = output.logits[0, -1].detach().float().cpu()
+        self._depth -= 1
+        if self._depth == 0:
+            self.logits = output.logits[0, -1].detach().float().cpu()
 
     def close(self) -> None:
         """Remove the hooks."""
@@ -127,7 +143,8 @@ def run_steps(
             )
             ids: Tensor = output.sequences
             prompt = ids.shape[1] - (recorder.step + 1)
-            clone(**_arguments_for_last(watch.called, ids))
+            writer = watch.module
+            writer(**_arguments_for_last(watch.called, ids))
     except AttnscopeError:
         raise
     except Exception as error:
@@ -137,7 +154,7 @@ def run_steps(
     finally:
         watch.close()
     assert watch.logits is not None
-    ends = getattr(generator.generation_config, "eos_token_id", None)
+    ends = getattr(writer.generation_config, "eos_token_id", None)
     ended = int(ids[0, -1]) in (ends if isinstance(ends, list) else [ends])
     return Run(ids, prompt, watch.logits, ended)
 

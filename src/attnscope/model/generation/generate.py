@@ -29,6 +29,8 @@ from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.module_info import is_encoder_decoder
 from attnscope.model.inputs.decoder_inputs import Target
+from attnscope.model.inputs.image_tokens import with_patches
+from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.inputs.trace_input import Text
@@ -37,7 +39,7 @@ from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
 from attnscope.model.tracing.provenance import provenance
 from attnscope.model.tracing.run import check_sizes, stacks_of
-from attnscope.model.tracing.trace_inputs import trace_of
+from attnscope.model.tracing.trace_inputs import trace_inputs
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Observer
@@ -99,6 +101,7 @@ def generate(
     *,
     pair: str | None = None,
     target: Target | None = None,
+    image: Any = None,
     edits: Sequence[Edit] = (),
     on_token: OnToken | None = None,
     observer: Observer | None = None,
@@ -108,9 +111,12 @@ def generate(
     Raises `UnsupportedError` for a model that cannot generate text, `InputError` for a text that cannot be used.
     """
     _check_generates(handle.module)
-    encoded = text if isinstance(text, ModelInputs) else handle.preprocessor.encode_prompt(text, pair, target)
+    encoded = text if isinstance(text, ModelInputs) else handle.preprocessor.encode_prompt(text, pair, target, image)
     inputs = handle.preprocessor.tensors(encoded)
-    probed = handle.probed_for(_with_decoder_ids(handle.module, inputs))
+    begun = _with_decoder_ids(handle.module, inputs)
+    probed = handle.probed_for(begun)
+    if encoded.kind in IMAGE_KINDS:
+        encoded = with_patches(handle.module, probed.architecture, encoded, begun, handle.patches)
     task = _Task(handle, encoded, inputs, probed, edits)
     _check_length(task.module, encoded, settings.max_new_tokens)
     plan = task.plan(settings.max_new_tokens)
@@ -170,19 +176,14 @@ def _trace(task: _Task, captured: _CapturedRun, stacks: dict[str, TracedStack], 
         next_tokens=[(token.text, token.id, probability) for token, probability in recorder.most_probable(run.last)],
         logits=lazy_logits(task.module, inputs, captured.base, run.last),
         inputs=inputs,
+        images=whole.images,
     )
 
 
 def _trace_afterwards(task: _Task, run: Run, observer: Observer | None) -> Trace:
     """Trace the whole text in one pass, if the steps themselves cannot be shown."""
-    ids: list[int] = run.ids[0].tolist()
-    source: Any = ids
-    target: list[int] | None = None
-    if is_encoder_decoder(task.module):
-        source = {name: value for name, value in task.inputs.items() if not name.startswith("decoder_")}
-        target = ids
-    trace = trace_of(task.handle, source, target=target, edits=task.edits, observer=observer)
-    assert isinstance(trace, Trace)
+    whole = replace(_whole(task, run), inputs=_extended(task.module, task.inputs, run.ids))
+    trace = trace_inputs(task.handle, whole, task.edits, observer)
     trace.warnings.append(
         "The attention comes from one pass over the whole text after it was generated, not from the generation steps."
     )
