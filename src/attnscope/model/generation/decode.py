@@ -45,7 +45,7 @@ _EVERY_STEP = frozenset(
         "encoder_hidden_states", "encoder_attention_mask",
     }
 )  # fmt: skip
-"""Arguments that the model receives in every step; images and the like belong to the first step only."""
+"""Arguments that the model receives in every step; with a cache, images and the like belong to the first step only."""
 
 _PER_POSITION = ("position_ids", "decoder_position_ids", "cache_position", "token_type_ids", "mm_token_type_ids")
 
@@ -136,7 +136,6 @@ def run_steps(
                 **inputs,
                 **keep,
                 **_ONE_RUN,
-                use_cache=True,
                 max_new_tokens=settings.max_new_tokens,
                 logits_processor=processors,
                 stopping_criteria=StoppingCriteriaList([_Stop(watch, on_choice)]),
@@ -163,7 +162,7 @@ def _arguments_for_last(called: Mapping[str, Any], ids: Tensor) -> dict[str, Any
     """The model's arguments for reading the last of `ids`, from those for the token before."""
     name = "decoder_input_ids" if "decoder_input_ids" in called else "input_ids"
     cached = any(called.get(key) is not None for key in CACHES)
-    arguments: dict[str, Any] = {key: value for key, value in called.items() if key in _EVERY_STEP}
+    arguments: dict[str, Any] = {key: value for key, value in called.items() if not cached or key in _EVERY_STEP}
     arguments[name] = ids[:, -1:] if cached else ids
     mask = "decoder_attention_mask" if name == "decoder_input_ids" else "attention_mask"
     if isinstance(arguments.get(mask), Tensor):
