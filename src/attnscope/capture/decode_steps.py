@@ -53,16 +53,22 @@ class _Layer:
     origin: int
     steps: list[_Rows]
 
-    def add(self, new: _Rows) -> None:
-        """Append the rows of a step; rows that are computed again replace the earlier ones."""
+    def add(self, new: _Rows) -> bool:
+        """Append the rows of a step; rows that are computed again replace the earlier ones.
+
+        Returns whether replaced rows differ, because earlier queries now attend to later keys.
+        """
+        differ = False
         while self.steps and self.steps[-1].query >= new.query:
-            self.steps.pop()
+            old = self.steps.pop()
+            differ = differ or _looks_beyond(new, old)
         if self.steps and self.steps[-1].end != new.query:
             raise UnsupportedError(
                 f"{type(self.first.module).__name__} computes position {new.query} after position "
                 f"{self.steps[-1].end - 1}, so attnscope cannot join its generation steps."
             )
         self.steps.append(new)
+        return differ
 
     def joined(self, *, grows: bool) -> Capture:
         """Return all steps as one capture."""
@@ -95,6 +101,14 @@ class _Layer:
         )
 
 
+def _looks_beyond(new: _Rows, old: _Rows) -> bool:
+    """Whether queries of an earlier step, computed again, attend to keys that did not exist then."""
+    if new.capture.causal:
+        return False
+    again = torch.arange(old.query, min(old.end, new.end)) - new.query
+    return bool(new.record.mask.allowed(again, slice(old.keys, None)).any())
+
+
 def _shifted(edited: Overrides | None, key: int, keys: int) -> Overrides | None:
     """Shift the keys of edits to absolute positions: a step's first key is at position `key`."""
     if edited is None:
@@ -106,9 +120,13 @@ def _shifted(edited: Overrides | None, key: int, keys: int) -> Overrides | None:
 
 @dataclass
 class StepsRecorder(Recorder):
-    """Collect the calls of a run of several passes, layer by layer. Call `begin` before each pass."""
+    """Collect the calls of a run of several passes, layer by layer. Call `begin` before each pass.
+
+    `rereads` says whether later passes computed earlier rows again and let them attend to newer keys.
+    """
 
     step: int = -1
+    rereads: bool = False
     _layers: dict[Place, _Layer] = field(default_factory=dict[Place, _Layer])
     _once: dict[Place, list[Capture]] = field(default_factory=dict[Place, list[Capture]])
     _once_step: int = -1
@@ -145,7 +163,7 @@ class StepsRecorder(Recorder):
         gated = layer.first.gate is not None
         self.last_output, self.last_capture = (output, capture) if gated else (None, None)
         layer.first.unsupported = layer.first.unsupported or capture.unsupported
-        layer.add(self._rows(place, capture, record))
+        self.rereads |= layer.add(self._rows(place, capture, record))
 
     def joined(self) -> list[Capture]:
         """Return one capture per layer with the rows of all steps: those of a source or an image, then those that grow."""

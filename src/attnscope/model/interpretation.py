@@ -24,6 +24,7 @@ from attnscope.model.residual_stream.states import States
 from attnscope.model.residual_stream.states_pass import PassEdits, StatesPass
 from attnscope.model.residual_stream.stream import Stream
 from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.next_tokens import predicts_at_end
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Trace
@@ -166,7 +167,10 @@ class _Tower:
         there = words_of(question.position, *(one.tokens_for(stream.last)[0] for one in (clean, corrupted)))
         at = self._position(clean, stream, question.position, there)
         last = len(clean.tokens_for(stream.last)[0]) - 1
-        chosen = _answer_or_best(question.answer, question.foil, lambda: _most_probable(clean, at, last))
+        causal = clean.traced_stack(stream.last).causal
+        chosen = _answer_or_best(
+            question.answer, question.foil, lambda: _most_probable(clean, at, last if causal else None)
+        )
         plan = plan_of(clean, corrupted, stream, self._answer(chosen, question.foil, at), question)
         projections = {name: one.projections for name, one in probed.architecture.stacks.items()}
         return ActivationPatching(probed.module, stream, projections, plan, clean, corrupted, probed.tolerance).run(
@@ -195,7 +199,10 @@ class _Tower:
         self, trace: Trace, stream: Stream, position: Position | None, there: Sequence[Token] | None = None
     ) -> int:
         tokens = trace.tokens_for(stream.last)[0] if there is None else there
-        return position_of(position, tokens, self.handle.tokenizer, causal=trace.traced_stack(stream.last).causal)
+        at_end = trace.traced_stack(stream.last).causal or (
+            bool(trace.next_tokens) and predicts_at_end(self.handle.module, trace.inputs)
+        )
+        return position_of(position, tokens, self.handle.tokenizer, causal=at_end)
 
     def _answer(self, answer: TokenText, foil: TokenText | None, at: int) -> Answer:
         vocabulary = target_vocabulary_size(self.handle.module) or torch.iinfo(torch.int64).max
@@ -216,7 +223,7 @@ def _answer_or_best(answer: TokenText | None, foil: TokenText | None, most_proba
     return most_probable() if answer is None else answer
 
 
-def _most_probable(trace: Trace, at: int, last: int) -> int:
+def _most_probable(trace: Trace, at: int, last: int | None) -> int:
     if trace.next_tokens and at == last:
         return trace.next_tokens[0][1]
     logits = trace.logits

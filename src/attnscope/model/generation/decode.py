@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,6 +50,9 @@ _EVERY_STEP = frozenset(
 
 _PER_POSITION = ("position_ids", "decoder_position_ids", "cache_position", "token_type_ids", "mm_token_type_ids")
 
+_UPDATE = "_update_model_kwargs_for_generation"
+"""The method of transformers that extends the inputs after each step."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -56,13 +60,15 @@ class Run:
 
     `ids` [1, tokens] are all tokens that the decoder has read: prompt and continuation. `prompt` is the number of prompt
     tokens, and `last` [vocab] are the logits for the token after the last one. `ended` says whether the last token is the
-    model's end-of-text token.
+    model's end-of-text token. `grown` are the inputs of the prompt that transformers has extended to all these tokens, such as
+    `attention_mask` and `token_type_ids`.
     """
 
     ids: Tensor
     prompt: int
     last: Tensor
     ended: bool
+    grown: Mapping[str, Tensor]
 
 
 class Watch:
@@ -75,10 +81,14 @@ class Watch:
     def __init__(self, clone: nn.Module, recorder: StepsRecorder) -> None:
         self.module: Any = clone
         self.called: dict[str, Any] = {}
+        self.grown: dict[str, Tensor] = {}
         self.logits: Tensor | None = None
         self._recorder = recorder
         self._depth = 0
         writers = [module for module in clone.modules() if module is clone or isinstance(module, GenerationMixin)]
+        self._updating: list[Any] = [module for module in writers if hasattr(module, _UPDATE)]
+        for module in self._updating:
+            setattr(module, _UPDATE, partial(self._update, getattr(module, _UPDATE)))
         self._handles = [
             handle
             for module in writers
@@ -100,10 +110,18 @@ class Watch:
         if self._depth == 0:
             self.logits = output.logits[0, -1].detach().float().cpu()
 
+    def _update(self, update: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Run transformers' own extension of the inputs by a token, and keep its result."""
+        updated = update(*args, **kwargs)
+        self.grown = {name: value for name, value in updated.items() if isinstance(value, Tensor)}
+        return updated
+
     def close(self) -> None:
         """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
+        for module in self._updating:
+            delattr(module, _UPDATE)
 
 
 class _Stop(StoppingCriteria):
@@ -123,8 +141,14 @@ def run_steps(
     inputs: Mapping[str, Tensor],
     settings: GenerationSettings,
     on_choice: OnChoice,
+    *,
+    reads_last: bool = True,
 ) -> Run:
-    """Generate from `inputs` on a clone inside `capturing`. Raises `UnsupportedError` if the model's `generate` fails."""
+    """Generate from `inputs` on a clone, inside `capturing` if the steps are to be recorded.
+
+    Without `reads_last`, the model does not read its last token, and the run's `last` logits are those that chose it. Raises
+    `UnsupportedError` if the model's `generate` fails.
+    """
     watch = Watch(clone, recorder)
     generator: Any = clone
     processors = LogitsProcessorList([] if settings.sampling is None else [SamplingProcessor(settings.sampling)])
@@ -143,7 +167,8 @@ def run_steps(
             ids: Tensor = output.sequences
             prompt = ids.shape[1] - (recorder.step + 1)
             writer = watch.module
-            writer(**_arguments_for_last(watch.called, ids))
+            if reads_last:
+                writer(**_arguments_for_last(watch.called, ids, first=recorder.step == 0))
     except AttnscopeError:
         raise
     except Exception as error:
@@ -155,14 +180,15 @@ def run_steps(
     assert watch.logits is not None
     ends = getattr(writer.generation_config, "eos_token_id", None)
     ended = int(ids[0, -1]) in (ends if isinstance(ends, list) else [ends])
-    return Run(ids, prompt, watch.logits, ended)
+    return Run(ids, prompt, watch.logits, ended, {name: watch.grown[name] for name in inputs if name in watch.grown})
 
 
-def _arguments_for_last(called: Mapping[str, Any], ids: Tensor) -> dict[str, Any]:
-    """The model's arguments for reading the last of `ids`, from those for the token before."""
+def _arguments_for_last(called: Mapping[str, Any], ids: Tensor, *, first: bool) -> dict[str, Any]:
+    """The model's arguments for reading the last of `ids`, from those of the last pass; `first`: it was the first pass."""
     name = "decoder_input_ids" if "decoder_input_ids" in called else "input_ids"
     cached = any(called.get(key) is not None for key in CACHES)
-    arguments: dict[str, Any] = {key: value for key, value in called.items() if not cached or key in _EVERY_STEP}
+    only = cached and first
+    arguments: dict[str, Any] = {key: value for key, value in called.items() if not only or key in _EVERY_STEP}
     arguments[name] = ids[:, -1:] if cached else ids
     mask = "decoder_attention_mask" if name == "decoder_input_ids" else "attention_mask"
     if isinstance(arguments.get(mask), Tensor):
