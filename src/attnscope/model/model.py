@@ -31,6 +31,7 @@ from attnscope.model.patching.sweep_plan import SweepQuestion
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.run import explain_failure
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
@@ -392,7 +393,7 @@ class Model(Displayed):
         encoded = self._handle.preprocessor.complete(self.encode(text, pair, target=target), observer)
         tower = self._handle.tower_for(encoded.inputs)
         with explain_failure(tower.module, encoded, tower.title):
-            inputs = tower.preprocessor.tensors(encoded)
+            inputs, _ = as_called(tower.module, tower.preprocessor.tensors(encoded), use_cache=encoded.use_cache)
             return full_certificate(tower.module, tower.probed_for(inputs).architecture, inputs, observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:

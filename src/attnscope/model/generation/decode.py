@@ -61,7 +61,8 @@ class Run:
     `ids` [1, tokens] are all tokens that the decoder has read: prompt and continuation. `prompt` is the number of prompt
     tokens, and `last` [vocab] are the logits for the token after the last one. `ended` says whether the last token is the
     model's end-of-text token. `grown` are the inputs of the prompt that transformers has extended to all these tokens, such as
-    `attention_mask` and `token_type_ids`.
+    `attention_mask` and `token_type_ids`. `positions` [1, tokens] are the position ids that the steps used, if they were passed to
+    the model.
     """
 
     ids: Tensor
@@ -69,6 +70,7 @@ class Run:
     last: Tensor
     ended: bool
     grown: Mapping[str, Tensor]
+    positions: Tensor | None
 
 
 class Watch:
@@ -82,6 +84,7 @@ class Watch:
         self.module: Any = clone
         self.called: dict[str, Any] = {}
         self.grown: dict[str, Tensor] = {}
+        self.positions: list[Tensor] = []
         self.logits: Tensor | None = None
         self._recorder = recorder
         self._depth = 0
@@ -104,6 +107,10 @@ class Watch:
             self._recorder.begin()
             self._recorder.before = positions_before(kwargs)
             self.module, self.called = module, dict(kwargs)
+            positions = kwargs.get("position_ids")
+            if isinstance(positions, Tensor) and positions.ndim == 2:
+                cached = self._recorder.before > 0
+                self.positions = [*self.positions, positions] if cached else [positions]
 
     def _after(self, _module: nn.Module, _args: Any, output: Any) -> None:
         self._depth -= 1
@@ -180,7 +187,9 @@ def run_steps(
     assert watch.logits is not None
     ends = getattr(writer.generation_config, "eos_token_id", None)
     ended = int(ids[0, -1]) in (ends if isinstance(ends, list) else [ends])
-    return Run(ids, prompt, watch.logits, ended, {name: watch.grown[name] for name in inputs if name in watch.grown})
+    grown = {name: watch.grown[name] for name in inputs if name in watch.grown}
+    positions = torch.cat(watch.positions, dim=-1) if watch.positions else None
+    return Run(ids, prompt, watch.logits, ended, grown, positions)
 
 
 def _arguments_for_last(called: Mapping[str, Any], ids: Tensor, *, first: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.capture import capture, prepared
+from attnscope.capture import accepted, capture, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.capture.run import capturing
@@ -39,6 +39,7 @@ from attnscope.model.tracing.certify import certify
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
 from attnscope.model.tracing.next_tokens import can_generate
+from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.provenance import provenance
 from attnscope.model.tracing.run import check_sizes, stacks_of
 from attnscope.model.tracing.trace_inputs import trace_inputs, with_counted_tokens
@@ -53,8 +54,8 @@ _READS_AGAIN = (
     "last step; in the steps before it, attention was different."
 )
 _NOT_ONE_PASS = (
-    "In the generation, no token attends to tokens that were generated after it, but in one pass over the whole text this model lets "
-    "it. The trace shows the generation, so it cannot be run again (`states`, `patch` and `check`)."
+    "In these generation steps, no token attends to tokens generated after it; in one pass over the whole text, this model would let "
+    "it. The trace shows the steps, so `states`, `patch` and `check` cannot run it again."
 )
 
 
@@ -124,7 +125,9 @@ def generate(
     """
     _check_generates(handle.module)
     encoded = text if isinstance(text, ModelInputs) else handle.preprocessor.encode_prompt(text, pair, target, image)
-    inputs = handle.preprocessor.tensors(encoded)
+    # `generate` adds a mask of ones itself
+    inputs, warnings = as_called(handle.module, handle.preprocessor.tensors(encoded), use_cache=True)
+    encoded = replace(encoded, warnings=[*encoded.warnings, *warnings])
     begun = _with_decoder_ids(handle.module, inputs)
     probed = handle.probed_for(begun)
     if encoded.kind in IMAGE_KINDS:
@@ -261,7 +264,9 @@ def _extended(module: nn.Module, inputs: Mapping[str, Tensor], run: Run) -> dict
     more = run.ids.shape[1] - inputs["input_ids"].shape[1]
     grown = {name: _extend(name, inputs[name], more) for name in _PER_TOKEN if name in inputs}
     by_model = {name: value for name, value in run.grown.items() if name in inputs and value.shape != inputs[name].shape}
-    return {**inputs, "input_ids": run.ids, **grown, **by_model}
+    known = run.positions is not None and run.positions.shape == run.ids.shape
+    positions = accepted(module, position_ids=run.positions) if known else {}
+    return {**inputs, "input_ids": run.ids, **grown, **by_model, **positions}
 
 
 def _extend(name: str, value: Tensor, more: int) -> Tensor:

@@ -20,6 +20,7 @@ from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import lazy_logits
 from attnscope.model.tracing.next_tokens import next_logits
+from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.predictions import predictions_of
 from attnscope.model.tracing.provenance import provenance
 from attnscope.model.tracing.run import check_sizes, explain_failure, run
@@ -59,7 +60,8 @@ def trace_inputs(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit
 
 def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], observer: Observer | None) -> Trace:
     module, preprocessor = handle.module, handle.preprocessor
-    inputs = preprocessor.tensors(encoded)
+    inputs, warnings = as_called(module, preprocessor.tensors(encoded), use_cache=encoded.use_cache)
+    encoded = replace(encoded, warnings=[*encoded.warnings, *warnings])
     probed = handle.probed_for(inputs)
     architecture = probed.architecture
     if encoded.kind in IMAGE_KINDS:
