@@ -31,6 +31,7 @@ from attnscope.model.hf.hidden_states import relative
 from attnscope.model.hf.module_info import is_encoder_decoder
 from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.image_tokens import with_patches
+from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.tokens import Reader
@@ -124,7 +125,11 @@ def generate(
     Raises `UnsupportedError` for a model that cannot generate text, `InputError` for a text that cannot be used.
     """
     _check_generates(handle.module)
-    encoded = text if isinstance(text, ModelInputs) else handle.preprocessor.encode_prompt(text, pair, target, image)
+    if isinstance(text, ModelInputs):
+        check_without_image(image)
+        encoded = text
+    else:
+        encoded = handle.preprocessor.encode_prompt(text, pair, target, image)
     # `generate` adds a mask of ones itself
     inputs, warnings = as_called(handle.module, handle.preprocessor.tensors(encoded), use_cache=True)
     encoded = replace(encoded, warnings=[*encoded.warnings, *warnings])

@@ -15,6 +15,7 @@ from attnscope.model.inputs.audio import time_tokens
 from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.features import with_positions
 from attnscope.model.inputs.image_tokens import with_patches
+from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.tracing.edit_plan import plan_for
@@ -42,6 +43,7 @@ def trace_of(
 ) -> Trace | list[Trace]:
     """Implement `Model.trace`, for a single input or a batch. `text` may also be encoded model inputs (`Model.encode`)."""
     if isinstance(text, ModelInputs):
+        check_without_image(image)
         return trace_inputs(handle, text, edits, observer)
     preprocessor = handle.preprocessor
     found = preprocessor.read_input(text, pair, target=target, image=image, max_tokens=max_tokens)
