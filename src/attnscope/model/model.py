@@ -20,9 +20,9 @@ from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
 from attnscope.model.handle import ModelHandle
 from attnscope.model.inputs.decoder_inputs import Target
+from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.trace_input import Batch, Text
-from attnscope.model.inputs.images import check_without_image
 from attnscope.model.interpretation import Images, Interpretation
 from attnscope.model.interventions.bake import bake_weights
 from attnscope.model.interventions.edited_model import edited_run

@@ -11,8 +11,7 @@ import torch
 import transformers as tf
 from helpers import tiny_vision_models as tiny
 
-from attnscope import Model, Trace, edits
-from attnscope.errors import InputError, UnsupportedError
+from attnscope import Model, Trace
 
 NEW = 5
 
@@ -81,7 +80,9 @@ MODELS: dict[str, tuple[Callable[[], Any], Callable[[], dict[str, Any]]]] = {
     "blip2": (tiny.blip2, lambda: _with_text(*[98] * 4)),
     "instructblip": (
         _instructblip,
-        lambda: _with_text(*[98] * 4, qformer_input_ids=torch.tensor([[3, 4]]), qformer_attention_mask=torch.ones(1, 2)),
+        lambda: _with_text(
+            *[98] * 4, qformer_input_ids=torch.tensor([[3, 4]]), qformer_attention_mask=torch.ones(1, 2)
+        ),
     ),
     "idefics3": (_idefics3, lambda: _with_text(1, *[98] * 4) | {"pixel_values": _pixels()[None]}),
     "vit-gpt2": (lambda: _captioner("gpt2"), lambda: {"pixel_values": _pixels()}),

@@ -54,9 +54,9 @@ _READS_AGAIN = (
     "This model reads the whole text again for each new token, and earlier tokens then attend to later ones. The trace shows the "
     "last step; in the steps before it, attention was different."
 )
-_NOT_ONE_PASS = (
-    "In these generation steps, no token attends to tokens generated after it; in one pass over the whole text, this model would let "
-    "it. The trace shows the steps, so `states`, `patch` and `check` cannot run it again."
+_STEPS_ONLY = (
+    "In these generation steps, no token attends to tokens generated after it; in one pass over the whole text, this model "
+    "would let it. The trace shows the steps, so `states`, `patch` and `check` cannot run it again."
 )
 
 
@@ -180,7 +180,9 @@ def _captured(task: _Task, recorder: StepRecorder, plan: Plan | None, observer: 
     if same_angles:
         stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
     rereads = [_READS_AGAIN] if steps.rereads else []
-    return _CapturedRun(run, stacks, certificate, base, plan, (*(plan.warnings if plan else ()), *steps.notes, *rereads))
+    return _CapturedRun(
+        run, stacks, certificate, base, plan, (*(plan.warnings if plan else ()), *steps.notes, *rereads)
+    )
 
 
 def _trace(task: _Task, captured: _CapturedRun, stacks: dict[str, TracedStack], recorder: StepRecorder) -> Trace:
@@ -196,8 +198,11 @@ def _trace(task: _Task, captured: _CapturedRun, stacks: dict[str, TracedStack], 
         certificate=captured.certificate,
         provenance={**provenance(task.handle, whole, inputs, task.edits), "generated": generated},
         warnings=[
-            *whole.warnings, *captured.warnings, *task.probed.architecture.notes, *([] if repeatable else [_NOT_ONE_PASS])
-        ],  # fmt: skip
+            *whole.warnings,
+            *captured.warnings,
+            *task.probed.architecture.notes,
+            *([] if repeatable else [_STEPS_ONLY]),
+        ],
         edits=task.edits,
         next_tokens=[(token.text, token.id, probability) for token, probability in recorder.most_probable(run.last)],
         logits=lazy_logits(task.module, inputs, captured.base, run.last),
@@ -268,7 +273,9 @@ def _extended(module: nn.Module, inputs: Mapping[str, Tensor], run: Run) -> dict
         return {**own, "decoder_input_ids": run.ids}
     more = run.ids.shape[1] - inputs["input_ids"].shape[1]
     grown = {name: _extend(name, inputs[name], more) for name in _PER_TOKEN if name in inputs}
-    by_model = {name: value for name, value in run.grown.items() if name in inputs and value.shape != inputs[name].shape}
+    by_model = {
+        name: value for name, value in run.grown.items() if name in inputs and value.shape != inputs[name].shape
+    }
     known = run.positions is not None and run.positions.shape == run.ids.shape
     positions = accepted(module, position_ids=run.positions) if known else {}
     return {**inputs, "input_ids": run.ids, **grown, **by_model, **positions}

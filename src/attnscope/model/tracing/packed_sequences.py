@@ -1,8 +1,7 @@
 """Packed sequences: `position_ids` that begin again, without a mask that would separate the sequences.
 
-Transformers separates such sequences in a pass without a cache, and lets them attend to each other in a pass with a cache, which
-is the default of a plain call, and in `generate`. A trace runs without a cache, so it adds a mask of ones where the plain call lets
-the sequences attend to each other.
+Transformers separates such sequences in a pass without a cache. With a cache (the default of a plain call) and in `generate`, it
+lets them attend to each other. A trace runs without a cache, so where the plain call lets them, it adds a mask of ones.
 """
 
 from __future__ import annotations
@@ -42,16 +41,18 @@ def as_called(
     if _same(module, plain, apart):
         return dict(inputs), []
     ones = {**inputs, "attention_mask": torch.ones_like(inputs["input_ids"])}
-    if not accepted(module, attention_mask=None) or not _same(module, plain, _output(module, ones, at, use_cache=False)):
+    if not accepted(module, attention_mask=None) or not _same(
+        module, plain, _output(module, ones, at, use_cache=False)
+    ):
         raise UnsupportedError(
             f"The `position_ids` begin again at token {at}, and {type(module).__name__} treats such packed sequences "
             "differently with a cache than without. attnscope can trace them only without: add `use_cache=False` to the inputs."
         )
     return ones, [
         (
-            f"The `position_ids` begin again at token {at}, as in packed sequences. With a cache, as in a plain call and in `generate`, "
-            f"{type(module).__name__} lets these sequences attend to each other, and this trace shows that. With "
-            "`use_cache=False`, it keeps them apart: to trace that, add `use_cache=False` to the inputs."
+            f"The `position_ids` begin again at token {at}, as in packed sequences. With a cache, as in a plain call and in "
+            f"`generate`, {type(module).__name__} lets these sequences attend to each other, and this trace shows that. "
+            "With `use_cache=False`, it keeps them apart: to trace that, add `use_cache=False` to the inputs."
         )
     ]
 
