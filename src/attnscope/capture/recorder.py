@@ -107,7 +107,7 @@ class Recorder:
 
     def before_in(self, stack: str) -> int:
         """How many positions come before the first query of a call in this stack."""
-        return 0 if stack == "encoder" else self.before
+        return 0 if self.places is not None and stack in self.places.fixed else self.before
 
     def edits_at(self, name: str, place: Place | None, queries: int, keys: int) -> Layer | None:
         """The edits for a call with this many queries and keys; None if there are none."""

@@ -9,6 +9,7 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import print_edits
+from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.cli.positions import HELP, tokens_given
 
@@ -20,6 +21,7 @@ def export(
     chat: Chat = None,
     pair: Pair = None,
     target: Target = None,
+    image: ImageFiles = None,
     layers: Annotated[str | None, typer.Option(help="Layers to include, such as 0-5,9. Default: all.")] = None,
     view: Annotated[str | None, typer.Option(help="model, head or neuron: open with this view alone.")] = None,
     layer: Annotated[int | None, typer.Option(help="Layer to select at first.")] = None,
@@ -58,7 +60,7 @@ def export(
     check_path(output)
     chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
     console = Console(stderr=True)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target)
+    trace = trace_of(source, text_or_chat(text, chat), pair, target, image)
     with console.status("Writing the page"):
         made = document(
             trace,

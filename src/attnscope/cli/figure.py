@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.cli.positions import HELP, tokens_given
 from attnscope.errors import InputError
@@ -42,6 +43,7 @@ def figure(
     chat: Chat = None,
     pair: Pair = None,
     target: Target = None,
+    image: ImageFiles = None,
     view: Annotated[View, typer.Option(help="View to draw.")] = View.head,
     layer: Annotated[
         int | None,
@@ -78,7 +80,7 @@ def figure(
         raise InputError(f"Cannot write the figure: {str(output)!r} {problem}.")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target)
+    trace = trace_of(source, text_or_chat(text, chat), pair, target, image)
     import attnscope
 
     drawn = attnscope.figure(

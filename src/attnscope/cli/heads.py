@@ -11,6 +11,7 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import print_edits
+from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.deprecation import renamed_value
 from attnscope.errors import InputError
@@ -34,6 +35,7 @@ def heads(
     chat: Chat = None,
     pair: Pair = None,
     target: Target = None,
+    image: ImageFiles = None,
     by: Annotated[str, typer.Option(help="Measure to rank the heads by.")] = "entropy",
     lowest: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--lowest", help="Rank from lowest to highest.")
@@ -60,7 +62,7 @@ def heads(
         raise InputError(f"Cannot write the table: {str(csv)!r} {problem}.")
     name = renamed_value("--by", by.strip().replace("-", "_"), {"normalised_entropy": "normalized_entropy"})
     _check_name(name)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target)
+    trace = trace_of(source, text_or_chat(text, chat), pair, target, image)
     found = _measured(trace, stack, name, off_sink=off_sink)
     ordered = found.sort_values(name, ascending=lowest, kind="stable", na_position="last")
     if csv is not None:

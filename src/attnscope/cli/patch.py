@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.images import ImageFiles, image_paths
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,8 +20,18 @@ if TYPE_CHECKING:
 
 def patch(
     model: Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2.")],
-    clean: Annotated[str, typer.Option(help="Prompt to take activations from.")],
-    corrupted: Annotated[str, typer.Option(help="Prompt to patch them into. It must have the same number of tokens.")],
+    clean: Annotated[str | None, typer.Option(help="Prompt to take activations from.")] = None,
+    corrupted: Annotated[
+        str | None,
+        typer.Option(
+            help="Prompt to patch them into. It must have the same number of tokens. Default with --corrupted-image: --clean."
+        ),
+    ] = None,
+    image: ImageFiles = None,
+    corrupted_image: Annotated[
+        list[Path] | None,
+        typer.Option(help="Image file of the corrupted prompt, if it is not --image. Can be repeated."),
+    ] = None,
     answer: Annotated[
         str | None, typer.Option(help="Token to measure. Default: the most probable next token of the clean prompt.")
     ] = None,
@@ -61,11 +72,16 @@ def patch(
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
         raise InputError(f"Cannot write the table: {str(output)!r} {problem}.")
+    images, other_images = image_paths(image), image_paths(corrupted_image)
+    other = clean if corrupted is None and other_images is not None else corrupted
+    if (clean is None and images is None) or (other is None and other_images is None):
+        raise InputError("Pass two prompts: --clean and --corrupted, or --image and --corrupted-image.")
     entry = model_entry(model)
     with Console(stderr=True).status(f"Patching {entry.title}"):
-        sweep = entry.load().patch(
-            clean, corrupted, what=what, by=by, metric=metric, answer=answer, foil=foil, target=target, stack=stack
-        )
+        loaded = entry.load()
+        first = loaded.encode(clean, target=target, image=images)
+        second = loaded.encode(other, target=target, image=images if other_images is None else other_images)
+        sweep = loaded.patch(first, second, what=what, by=by, metric=metric, answer=answer, foil=foil, stack=stack)
     found = sweep.frame()
     there = found.dropna(subset="value")  # layers without attention have no heads
     ordered = there.sort_values("effect", key=abs, ascending=False, kind="stable")

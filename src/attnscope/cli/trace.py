@@ -9,8 +9,8 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
-from attnscope.cli.inputs import traced
-from attnscope.errors import InputError
+from attnscope.cli.images import ImageFiles, image_paths
+from attnscope.cli.inputs import require_input, traced
 
 
 def trace(
@@ -20,6 +20,7 @@ def trace(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, such as fox.trace.")],
     text: Annotated[str | None, typer.Option(help="Text to run the model on.")] = None,
     chat: Chat = None,
+    image: ImageFiles = None,
     pair: Annotated[str | None, typer.Option(help="Second sentence.")] = None,
     target: Annotated[
         str | None,
@@ -37,18 +38,17 @@ def trace(
         ),
     ] = False,
 ) -> None:
-    """Run a model on a text and save the trace: the queries, keys and values that its attention is computed from."""
+    """Run a model on a text or an image and save the trace: the queries, keys and values that its attention is computed from."""
     from rich.console import Console
 
     from attnscope.cli.sources import model_entry
 
     edit_list = read_edits(edit or (), edits)
-    prompt = text_or_chat(text, chat)
-    if prompt is None:
-        raise InputError(f"Pass a text to run {model} on: --text 'The quick, brown fox', or --chat FILE.")
+    prompt, images = text_or_chat(text, chat), image_paths(image)
+    require_input(model, prompt, images)
     entry = model_entry(model)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        made = traced(entry.load(), prompt, pair, target, edit_list)
+        made = traced(entry.load(), prompt, pair, target, edit_list, image=images)
         made.save(output, weights=weights)
     for warning in made.warnings:
         typer.echo(warning, err=True)

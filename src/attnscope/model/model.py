@@ -20,9 +20,10 @@ from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
 from attnscope.model.handle import ModelHandle
 from attnscope.model.inputs.decoder_inputs import Target
+from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.trace_input import Batch, Text
-from attnscope.model.interpretation import Interpretation
+from attnscope.model.interpretation import Images, Interpretation
 from attnscope.model.interventions.bake import bake_weights
 from attnscope.model.interventions.edited_model import edited_run
 from attnscope.model.patching.causal_mediation import Mediation
@@ -31,6 +32,7 @@ from attnscope.model.patching.sweep_plan import SweepQuestion
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.run import explain_failure
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
@@ -317,6 +319,7 @@ class Model(Displayed):
         *,
         pair: str | None = None,
         target: Target | None = None,
+        image: Any = None,
         temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
@@ -337,6 +340,7 @@ class Model(Displayed):
             edits: Interventions to make in every step. Positions count from the first token of the prompt.
             pair: A second sentence.
             target: For encoder-decoder models, what the output begins with.
+            image: One image or several that belong to the text, as for `trace`.
             temperature: Divides the logits before sampling; a positive number.
             top_k: Sample from the `top_k` most probable tokens only.
             top_p: Sample from the smallest set of tokens whose probabilities sum to `top_p`.
@@ -359,6 +363,7 @@ class Model(Displayed):
             settings,
             pair=pair,
             target=target,
+            image=image,
             edits=edits,
             on_token=on_token,
             observer=observer,
@@ -370,14 +375,15 @@ class Model(Displayed):
         pair: str | None = None,
         *,
         target: Target | None = None,
+        image: Any = None,
         observer: Observer | None = None,
     ) -> Certificate:
         """Compare what a trace shows with the model's own computation, over every row of every head.
 
         The certificate holds three comparisons for each layer: hidden states with those of an untouched pass, attention weights
         × value vectors with the output of the attention function, and the weights with the model's eager attention where
-        the model has one. `text`, `pair` and `target` are those of `trace`, or `text` is a trace that this model made, whose
-        input (with its edits) is then run again.
+        the model has one. `text`, `pair`, `target` and `image` are those of `trace`, or `text` is a trace that this model
+        made, whose input (with its edits) is then run again.
 
         Raises:
             InputError: The input cannot be traced, or the trace does not hold its input.
@@ -385,11 +391,12 @@ class Model(Displayed):
             CancelledError: The observer cancelled the pass.
         """
         if isinstance(text, Trace):
+            check_without_image(image)
             return self._check_trace(text, observer)
-        encoded = self._handle.preprocessor.complete(self.encode(text, pair, target=target), observer)
+        encoded = self._handle.preprocessor.complete(self.encode(text, pair, target=target, image=image), observer)
         tower = self._handle.tower_for(encoded.inputs)
         with explain_failure(tower.module, encoded, tower.title):
-            inputs = tower.preprocessor.tensors(encoded)
+            inputs, _ = as_called(tower.module, tower.preprocessor.tensors(encoded), use_cache=encoded.use_cache)
             return full_certificate(tower.module, tower.probed_for(inputs).architecture, inputs, observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
@@ -417,6 +424,7 @@ class Model(Displayed):
         *,
         pair: str | None = None,
         target: Any = None,
+        image: Any = None,
         position: Position | None = None,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
@@ -430,6 +438,7 @@ class Model(Displayed):
             foil: A second token. Contributions are then to logit(answer) − logit(foil).
             pair: A second sentence.
             target: For encoder-decoder models, what the decoder reads. The stream is the decoder's.
+            image: One image or several that belong to the text.
             position: The position that predicts, an index or a word (of several tokens the last counts): by default the last
                 one, or the mask token of a masked language model.
             edits: Interventions to make in the pass.
@@ -441,7 +450,7 @@ class Model(Displayed):
             CancelledError: The observer cancelled the pass.
         """
         return self._interpretation.states(
-            text, answer, foil, pair=pair, target=target, position=position, edits=edits, observer=observer
+            text, answer, foil, pair=pair, target=target, image=image, position=position, edits=edits, observer=observer
         )
 
     def patch(
@@ -460,6 +469,8 @@ class Model(Displayed):
         heads: Sequence[int] | None = None,
         positions: Sequence[Position] | None = None,
         target: Any = None,
+        image: Any = None,
+        corrupted_image: Any = None,
         observer: Observer | None = None,
     ) -> Sweep:
         """Sweep activation patching: rerun `corrupted`, each time with one activation taken from `clean`.
@@ -484,6 +495,8 @@ class Model(Displayed):
             positions: Restrict the patch to these positions: indices, words of the clean (else the corrupted) prompt, or spans
                 of several tokens, which are patched together. An axis that the sweep does not run over is patched as a whole.
             target: For encoder-decoder models, what the decoder reads for both prompts.
+            image: One image or several that belong to both prompts, or only to the clean one if `corrupted_image` is passed.
+            corrupted_image: The image or images of the corrupted prompt. The text may then be the same.
             observer: An `Observer`, which can cancel the sweep.
 
         Raises:
@@ -493,7 +506,8 @@ class Model(Displayed):
         """
         what = renamed_value("what", what, RENAMED_ACTIVATIONS)
         question = SweepQuestion(what, by, metric, answer, foil, position, stack, layers, heads, positions)
-        return self._interpretation.patch(clean, corrupted, question, target=target, observer=observer)
+        images = Images.of(image, corrupted_image)
+        return self._interpretation.patch(clean, corrupted, question, target=target, images=images, observer=observer)
 
     @renamed_keywords(base="clean", swap="corrupted")
     def mediate(
@@ -507,6 +521,8 @@ class Model(Displayed):
         by: str | None = None,
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
+        image: Any = None,
+        corrupted_image: Any = None,
         observer: Observer | None = None,
     ) -> Mediation:
         """Run a causal mediation analysis (Vig et al. 2020) of every head: total, indirect and direct effects.
@@ -524,13 +540,16 @@ class Model(Displayed):
             by: The axis of the sweep beside layers, as in `patch`.
             layers: Restrict the analysis to these layers.
             heads: Restrict the analysis to these heads.
+            image: One image or several that belong to both prompts, or only to the clean one if `corrupted_image` is passed.
+            corrupted_image: The image or images of the corrupted prompt.
             observer: An `Observer`, which can cancel the analysis.
 
         Raises `InputError`, `UnsupportedError` and `CancelledError` as `patch` does.
         """
         what = renamed_value("what", what, RENAMED_ACTIVATIONS)
         question = SweepQuestion(what, by, "ratio", answer, foil, layers=layers, heads=heads)
-        return self._interpretation.mediate(clean, corrupted, question, observer=observer)
+        images = Images.of(image, corrupted_image)
+        return self._interpretation.mediate(clean, corrupted, question, images=images, observer=observer)
 
     @contextmanager
     def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:

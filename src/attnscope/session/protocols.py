@@ -148,7 +148,13 @@ class ModelLike(Protocol):
         ...
 
     def check(
-        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        image: Any = None,
+        observer: Observer | None = None,
     ) -> Certificate:
         """Compute the full certificate for a text, or for a trace that this model made."""
         ...

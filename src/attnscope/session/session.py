@@ -12,9 +12,7 @@ import numpy as np
 
 from attnscope.analysis.edges import edge_of
 from attnscope.analysis.overview import overview
-from attnscope.edits import Edit
 from attnscope.errors import DamagedError, InputError, UnsupportedError
-from attnscope.model.inputs.preprocessor import no_target_side, no_text_input
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Answer
@@ -22,7 +20,6 @@ from attnscope.session.messages.edits import edits_of
 from attnscope.session.messages.error import error_message, failure
 from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, text_of
 from attnscope.session.messages.generate import GenerateRequest, generation_fields
-from attnscope.session.messages.image import ImageRequest
 from attnscope.session.messages.layer import layer_message, tile_arrays
 from attnscope.session.messages.overview import edge_arrays, measure_fields, overview_message
 from attnscope.session.messages.patch import PatchRequest, patch_message
@@ -50,6 +47,10 @@ _NOT_SAVED = (
 _NO_STATES = "This trace has no model, so its residual stream cannot be computed. Run the text again."
 _NO_CHECK = "This trace has no model, so it cannot be checked. Run the text again."
 _WAITING = "waiting for another forward pass"
+
+
+_WITH_IMAGES = frozenset({"run", "generate", "patch"})
+"""The requests that may have images, as tensors."""
 
 
 def _never() -> bool:
@@ -188,7 +189,7 @@ class Session:
         if request.type == "cancel":  # must also work when the session is busy
             yield from _one_by_one(answer(request.body, job))
             return
-        body = {**request.body, **request.tensors} if request.type == "run" else request.body
+        body = {**request.body, **request.tensors} if request.type in _WITH_IMAGES else request.body
         with self._jobs.running(job, is_pass=request.type in PASSES):
             yield from _one_by_one(answer(body, job))
 
@@ -219,21 +220,10 @@ class Session:
         return Answer("hello", fields)
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
-        if "image" in body:
-            return self._run_model(ImageRequest.of(body, self.limits), self._requested_model(body, job), (), job)
+        """Trace an input. It is tokenized once, so that the tokens counted are those of the forward pass."""
         request = RunRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._requested_model(body, job)
-        if "text" not in model.takes:
-            raise InputError(f"{no_text_input(model.title)} Choose an image.")
-        if request.target is not None and model.kind != "encoder-decoder":
-            raise InputError(no_target_side(model.title))
-        return self._run_model(request, model, edits, job)
-
-    def _run_model(
-        self, request: RunRequest | ImageRequest, model: ModelLike, edits: Sequence[Edit], job: Job
-    ) -> Answer:
-        """Trace an input. It is tokenized once, so that the tokens counted are those of the forward pass."""
         inputs, tokens = request.encode(model, self.limits)
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"

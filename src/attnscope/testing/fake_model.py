@@ -226,10 +226,16 @@ class FakeModel:
         )
 
     def check(
-        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        image: Any = None,
+        observer: Observer | None = None,
     ) -> Certificate:
         """Return a full certificate without errors, for a text or a trace. Raises `CancelledError` as `trace` does."""
-        trace = text if isinstance(text, Trace) else self.trace(text, pair, target=target)
+        trace = text if isinstance(text, Trace) else self.trace(self.encode(text, pair, target=target, image=image))
         for layer in range(self.layers):
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")

@@ -133,7 +133,10 @@ def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Architecture:
     }
     others, other_notes = calls_not_shown(probe_pass.calls, groups)
     places |= {id(call): Place(NOT_SHOWN, number) for number, call in enumerate(others)}
-    all_places = Places.of_calls((call.name, places[id(call)]) for call in probe_pass.calls)
+    all_places = Places.of_calls(
+        ((call.name, places[id(call)]) for call in probe_pass.calls),
+        fixed=[name for name, stack in stacks.items() if stack.query_side in ("source", "image")],
+    )
     stacks = _with_gates(model, inputs, stacks, all_places, {places[id(call)]: call for call in probe_pass.calls})
     outside, outside_notes = _outside(model, inputs, untouched, [name for name in _SIDES if name not in stacks])
     return Architecture(

@@ -31,6 +31,7 @@ class ModelInputs:
         image_tokens: The positions of the vision tower, in a model that also reads text.
         ready: Whether the inputs were made elsewhere, not by attnscope.
         kind: The kind of input.
+        use_cache: What ready inputs say about the cache, which matters for packed sequences.
     """
 
     inputs: dict[str, Tensor]
@@ -45,6 +46,7 @@ class ModelInputs:
     image_tokens: list[Token] | None = None
     ready: bool = False
     kind: InputKind = "text"
+    use_cache: bool | None = None
 
     @property
     def sides(self) -> dict[str, list[Token]]:

@@ -133,22 +133,16 @@ class Preprocessor:
             self.length_warnings(encoded)
         return with_target(self.module, self.tokenizer, self.read, encoded, target)
 
-    def encode_prompt(self, text: Any, pair: str | None = None, target: Target | None = None) -> ModelInputs:
-        """The model inputs of a prompt to continue: a text, a chat, token ids or ready inputs.
+    def encode_prompt(
+        self, text: Any, pair: str | None = None, target: Target | None = None, image: Any = None
+    ) -> ModelInputs:
+        """The model inputs of a prompt to continue: anything that `trace` reads, but not several inputs.
 
         `target` is the beginning of the target of an encoder-decoder model.
         """
-        if batch_of(text, pair) is not None:
-            raise InputError("Pass a single text to continue; got several.")
-        if not is_encoder_decoder(self.module):
-            if target is not None:
-                raise InputError(no_target_side(type(self.module).__name__))
-            return encode(self.tokenizer, self.read, TraceInput(text_kind_of(text), text, pair))
-        source, beginning = split_target(text, target)
-        encoded = encode(self.tokenizer, self.read, TraceInput(text_kind_of(source), source, pair))
-        if beginning is None:
-            return encoded
-        return with_target(self.module, self.tokenizer, self.read, encoded, beginning)
+        if is_list_of_images(text) or (not self._is_image(text) and batch_of(text, pair) is not None):
+            raise InputError("Pass a single prompt to continue; got several.")
+        return self.encode(self.read_one(text, pair, target, image))
 
     def complete(self, encoded: ModelInputs, observer: Observer | None = None) -> ModelInputs:
         """Add what the decoder reads (without a target, the model's own greedy output), and warnings.

@@ -21,7 +21,7 @@ _PASS_OPTIONS = frozenset(
         "output_attentions", "output_hidden_states", "return_dict",
     }
 )  # fmt: skip
-"""Arguments of a pass that do not change its attention; a trace sets its own."""
+"""Arguments of a pass that are no inputs; a trace sets its own. `use_cache` matters only for packed sequences."""
 
 _INSTEAD_OF_TOKENS = frozenset({"inputs_embeds", *CACHES, "encoder_hidden_states", "encoder_outputs"})
 
@@ -66,7 +66,12 @@ def encode_ready(read: Reader, ready: Mapping[str, Any], *, max_tokens: int | No
     tokens = [read(one) for one in listed]
     padding = padding_of(inputs)
     tokens = [replace(token, special=True) if pad else token for token, pad in zip(tokens, padding, strict=True)]
-    return ModelInputs(inputs, tokens, warnings, ready=True)
+    return ModelInputs(inputs, tokens, warnings, ready=True, use_cache=_use_cache(ready))
+
+
+def _use_cache(ready: Mapping[str, Any]) -> bool | None:
+    value = ready.get("use_cache")
+    return None if value is None else bool(value)
 
 
 def _missing_ids(named: Mapping[str, Any]) -> str:
@@ -100,7 +105,7 @@ def rows_of(ready: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     for name, value in tensors.items():
         if value.ndim and value.shape[0] not in (1, count):
             raise InputError(f"`{name}` has {value.shape[0]} rows, but `input_ids` has {count}. They must match.")
-    others = {name: value for name, value in ready.items() if str(name) in _INSTEAD_OF_TOKENS}
+    others = {name: value for name, value in ready.items() if str(name) in {*_INSTEAD_OF_TOKENS, "use_cache"}}
     return [
         {
             **{

@@ -24,6 +24,13 @@ def optional_text_of(body: Mapping[str, Any], field: str) -> str | None:
     return None if body.get(field) is None else text_of(body, field)
 
 
+def prompt_of(body: Mapping[str, Any], field: str, messages: Sequence[Turn] | None, image: object) -> str:
+    """The text of a prompt, or the joined content of a chat. With an image, there need not be a text."""
+    if messages is not None:
+        return chat_text(messages)
+    return text_of(body, field) if image is None else optional_text_of(body, field) or ""
+
+
 def integer_of(body: Mapping[str, Any], field: str) -> int | None:
     """An integer, or None if it is missing or null."""
     value: object = body.get(field)
