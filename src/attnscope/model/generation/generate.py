@@ -69,8 +69,8 @@ class _Task:
 
     @property
     def read(self) -> Reader:
-        """A function from a token id to a readable token."""
-        return self.handle.preprocessor.read
+        """The reader of generated tokens."""
+        return self.handle.preprocessor.read_output
 
     def plan(self, new: int) -> Plan | None:
         """The plan of the edits for up to `new` new tokens. Positions count from the first token of the prompt.
@@ -213,8 +213,8 @@ def _whole(task: _Task, run: Run) -> ModelInputs:
     """Prompt and continuation as one input. In a chat, the continuation belongs to the assistant."""
     read, encoded = task.read, task.encoded
     if is_encoder_decoder(task.module):
-        return replace(encoded, target_tokens=[read(one) for one in run.ids[0].tolist()])
-    new = [read(one) for one in run.ids[0, run.prompt :].tolist()]
+        return replace(encoded, target_tokens=read.all(run.ids[0].tolist()))
+    new = read.all(run.ids[0].tolist())[run.prompt :]
     if encoded.messages is not None:
         new = [replace(token, role="assistant") for token in new]
     return replace(encoded, tokens=[*encoded.tokens, *new])

@@ -74,7 +74,7 @@ def encode_chat(
     require_tokens(ids)
     starts = [start for start, _ in encoding.pop("offset_mapping")] if fast else None
     roles = _roles_of_tokens(tokenizer, text, segments, starts, len(ids))
-    readable = with_source_text([read(one) for one in ids], encoding, tokenizer, text)
+    readable = with_source_text(read.all(ids), encoding, tokenizer, text)
     tokens = [replace(token, role=role) for token, role in zip(readable, roles, strict=True)]
     inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
     return ModelInputs(inputs, tokens, [], text, None, checked)

@@ -21,6 +21,7 @@ from attnscope.model.hf.context_length import side_limits
 from attnscope.model.hf.module_info import input_device
 from attnscope.model.inputs.model_inputs import ModelInputs, require_text
 from attnscope.model.inputs.tokens import Reader
+from attnscope.model.inputs.vocabularies import target_ids
 from attnscope.types import Observer
 
 Target = str | Sequence[int] | Mapping[str, Any]
@@ -78,7 +79,7 @@ def with_target(
         inputs={**source.inputs, **decoder},
         warnings=warnings,
         target=target if isinstance(target, str) else None,
-        target_tokens=[read(one) for one in ids],
+        target_tokens=read.all(ids),
     )
 
 
@@ -223,10 +224,7 @@ def _target_ids(tokenizer: Any, target: str) -> list[int]:
     if tokenizer is None:
         raise MissingError("This model has no tokenizer, so it cannot tokenize a target text. Pass token ids.")
     require_text(target)
-    try:
-        return list(tokenizer(text_target=target, verbose=False)["input_ids"])
-    except TypeError:
-        return list(tokenizer(target, verbose=False)["input_ids"])
+    return target_ids(tokenizer, target)
 
 
 def _row(name: str, value: Any) -> Tensor:

@@ -72,7 +72,7 @@ def encode_with_text(
     pixels = pixels_with_text(processors, text, images, config)
     if "input_ids" not in pixels.inputs:
         raise InputError("The model's processor returns no token ids for this text.")
-    tokens = [read(one) for one in pixels.inputs["input_ids"][0].tolist()]
+    tokens = read.all(pixels.inputs["input_ids"][0].tolist())
     return replace(_encoded(pixels, tokens), text=text)
 
 

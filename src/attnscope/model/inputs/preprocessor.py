@@ -39,6 +39,7 @@ from attnscope.model.inputs.model_inputs import ModelInputs, check_ids
 from attnscope.model.inputs.patch_boxes import patch_size
 from attnscope.model.inputs.tokens import Reader, reader
 from attnscope.model.inputs.trace_input import Batch, Text, TraceInput, batch_of, text_kind_of
+from attnscope.model.inputs.vocabularies import separate_vocabulary
 from attnscope.types import Observer
 
 
@@ -63,8 +64,14 @@ class Preprocessor:
 
     @cached_property
     def read(self) -> Reader:
-        """A function from a token id to a readable token."""
+        """The reader of the tokens of a text, or of the source of an encoder-decoder model."""
         return reader(self.tokenizer)
+
+    @cached_property
+    def read_output(self) -> Reader:
+        """The reader of the tokens that the model predicts, and of the target of an encoder-decoder model."""
+        separate = is_encoder_decoder(self.module) and separate_vocabulary(self.tokenizer, "target") is not None
+        return reader(self.tokenizer, "target") if separate else self.read
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -131,7 +138,7 @@ class Preprocessor:
             return encoded
         if trace_input.kind not in IMAGE_KINDS:
             self.length_warnings(encoded)
-        return with_target(self.module, self.tokenizer, self.read, encoded, target)
+        return with_target(self.module, self.tokenizer, self.read_output, encoded, target)
 
     def encode_prompt(self, text: Any, pair: str | None = None, target: Target | None = None) -> ModelInputs:
         """The model inputs of a prompt to continue: a text, a chat, token ids or ready inputs.
@@ -148,7 +155,7 @@ class Preprocessor:
         encoded = encode(self.tokenizer, self.read, TraceInput(text_kind_of(source), source, pair))
         if beginning is None:
             return encoded
-        return with_target(self.module, self.tokenizer, self.read, encoded, beginning)
+        return with_target(self.module, self.tokenizer, self.read_output, encoded, beginning)
 
     def complete(self, encoded: ModelInputs, observer: Observer | None = None) -> ModelInputs:
         """Add what the decoder reads (without a target, the model's own greedy output), and warnings.
@@ -159,7 +166,7 @@ class Preprocessor:
         if is_encoder_decoder(self.module) and encoded.target_tokens is None:
             if not of_images:
                 self.length_warnings(encoded)
-            encoded = with_target(self.module, self.tokenizer, self.read, encoded, None, observer)
+            encoded = with_target(self.module, self.tokenizer, self.read_output, encoded, None, observer)
         if of_images:
             return encoded
         warnings = [*encoded.warnings, *self.length_warnings(encoded)]

@@ -63,7 +63,7 @@ def encode_ready(read: Reader, ready: Mapping[str, Any], *, max_tokens: int | No
         warnings.append(cut_note(before, max_tokens))
     listed: list[int] = inputs["input_ids"][0].tolist()
     require_tokens(listed)
-    tokens = [read(one) for one in listed]
+    tokens = read.all(listed)
     padding = padding_of(inputs)
     tokens = [replace(token, special=True) if pad else token for token, pad in zip(tokens, padding, strict=True)]
     return ModelInputs(inputs, tokens, warnings, ready=True)

@@ -32,7 +32,7 @@ def encode_text(
         warnings.append(cut_note(before, len(encoding["input_ids"])))
     ids: list[int] = list(encoding["input_ids"])
     require_tokens(ids)
-    tokens = with_source_text([read(one) for one in ids], encoding, tokenizer, *texts)
+    tokens = with_source_text(read.all(ids), encoding, tokenizer, *texts)
     if pair is not None:
         sides = _sentences(encoding, tokens, tokenizer, text)
         tokens = [replace(token, sentence=side) for token, side in zip(tokens, sides, strict=True)]

@@ -84,7 +84,7 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
         provenance=provenance(handle, encoded, inputs, applied),
         warnings=[*encoded.warnings, *passed.warnings, *architecture.notes],
         next_tokens=_next_tokens(handle, logits) if "decoder" in passed.stacks else None,
-        predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read),
+        predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read_output),
         logits=lazy_logits(module, inputs, passed.base, _last_logits(logits)),
         inputs=inputs,
         images=encoded.images,
@@ -99,7 +99,7 @@ def _next_tokens(handle: ModelHandle, logits: Tensor | None) -> list[tuple[str, 
         return None
     top = torch.softmax(logits[0, -1].float(), dim=-1).topk(min(5, logits.shape[-1]))
     pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
-    return [(handle.preprocessor.read(ident).text, ident, probability) for ident, probability in pairs]
+    return [(handle.preprocessor.read_output(ident).text, ident, probability) for ident, probability in pairs]
 
 
 def _last_logits(logits: Tensor | None) -> Tensor | None:
