@@ -34,7 +34,7 @@ def encode_text(
     require_tokens(ids)
     tokens = with_source_text(read.all(ids), encoding, tokenizer, *texts)
     if pair is not None:
-        sides = _sentences(encoding, tokens, tokenizer, text)
+        sides = _sentences(encoding, tokens, tokenizer, text, pair)
         tokens = [replace(token, sentence=side) for token, side in zip(tokens, sides, strict=True)]
         border = [i for i, side in enumerate(sides) if side == "B"]
         if border and not any(token.special for token in tokens[1 : border[0] + 1]):
@@ -77,22 +77,31 @@ def _cut(tokenizer: Any, texts: tuple[str, ...], max_tokens: int) -> Any:
     return encoding
 
 
-def _sentences(encoding: Any, tokens: list[Token], tokenizer: Any, text: str) -> list[Sentence]:
+def _sentences(encoding: Any, tokens: list[Token], tokenizer: Any, text: str, pair: str) -> list[Sentence]:
     """A or B for every token; a special token belongs to the sentence that it closes (or, at the very start, opens)."""
     try:
         sequences = list(encoding.sequence_ids(0))
     except (ValueError, AttributeError):  # a slow tokenizer does not report sequences
-        sequences = _sequence_ids(tokens, tokenizer, text)
+        sequences = _sequence_ids(tokens, tokenizer, text, pair)
     first_b = next((i for i, one in enumerate(sequences) if one == 1), len(sequences))
     return ["B" if i >= first_b else "A" for i in range(len(sequences))]
 
 
-def _sequence_ids(tokens: list[Token], tokenizer: Any, text: str) -> list[int | None]:
-    """The sentence that each token comes from, found by the length of the first sentence alone."""
-    left = len(tokenizer(text, add_special_tokens=False)["input_ids"])
+def _sequence_ids(tokens: list[Token], tokenizer: Any, text: str, pair: str) -> list[int | None]:
+    """The sentence that each token comes from, found by the lengths of the two sentences alone."""
+    first, second = (list(tokenizer(one, add_special_tokens=False, verbose=False)["input_ids"]) for one in (text, pair))
+    ids = [token.id for token in tokens]
+    added = list(tokenizer.get_special_tokens_mask(first, second))
+    if len(added) != len(ids):  # a cut text, whose special tokens are those that are special wherever they are
+        added = [int(token.special and token.id != getattr(tokenizer, "unk_token_id", None)) for token in tokens]
+    content = added.count(0)
+    while len(first) + len(second) > content:  # how a tokenizer cuts: the longer sentence first
+        longer = first if len(first) > len(second) else second
+        longer.pop()
+    left = len(first)
     found: list[int | None] = []
-    for token in tokens:
-        if token.special:
+    for one in added:
+        if one:
             found.append(None)
             continue
         found.append(0 if left > 0 else 1)
