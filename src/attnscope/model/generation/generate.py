@@ -99,6 +99,8 @@ def generate(
     *,
     pair: str | None = None,
     target: Target | None = None,
+    sentence_b_start: int | None = None,
+    continue_final_message: bool = False,
     edits: Sequence[Edit] = (),
     on_token: OnToken | None = None,
     observer: Observer | None = None,
@@ -108,7 +110,17 @@ def generate(
     Raises `UnsupportedError` for a model that cannot generate text, `InputError` for a text that cannot be used.
     """
     _check_generates(handle.module)
-    encoded = text if isinstance(text, ModelInputs) else handle.preprocessor.encode_prompt(text, pair, target)
+    encoded = (
+        text
+        if isinstance(text, ModelInputs)
+        else handle.preprocessor.encode_prompt(
+            text,
+            pair,
+            target,
+            sentence_b_start=sentence_b_start,
+            continue_final_message=continue_final_message,
+        )
+    )
     inputs = handle.preprocessor.tensors(encoded)
     probed = handle.probed_for(_with_decoder_ids(handle.module, inputs))
     task = _Task(handle, encoded, inputs, probed, edits)
@@ -210,13 +222,17 @@ def _check_length(module: nn.Module, encoded: ModelInputs, new: int) -> None:
 
 
 def _whole(task: _Task, run: Run) -> ModelInputs:
-    """Prompt and continuation as one input. In a chat, the continuation belongs to the assistant."""
+    """Prompt and continuation as one input.
+
+    In a chat, the continuation belongs to the assistant, or to the message that it continues.
+    """
     read, encoded = task.read, task.encoded
     if is_encoder_decoder(task.module):
         return replace(encoded, target_tokens=read.all(run.ids[0].tolist()))
     new = read.all(run.ids[0].tolist())[run.prompt :]
     if encoded.messages is not None:
-        new = [replace(token, role="assistant") for token in new]
+        role = encoded.messages[-1]["role"] if encoded.continue_final_message else "assistant"
+        new = [replace(token, role=role) for token in new]
     return replace(encoded, tokens=[*encoded.tokens, *new])
 
 

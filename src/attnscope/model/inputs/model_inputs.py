@@ -25,6 +25,7 @@ class ModelInputs:
         text: The text, or what the chat template made of `messages`.
         pair: The second sentence.
         messages: The messages of a chat.
+        continue_final_message: Whether the chat ends within its last message.
         target: The target text.
         target_tokens: The tokens that the decoder of an encoder-decoder model reads.
         images: The images as the model sees them.
@@ -45,6 +46,7 @@ class ModelInputs:
     image_tokens: list[Token] | None = None
     ready: bool = False
     kind: InputKind = "text"
+    continue_final_message: bool = False
 
     @property
     def sides(self) -> dict[str, list[Token]]:

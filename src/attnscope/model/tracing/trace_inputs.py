@@ -18,6 +18,7 @@ from attnscope.model.inputs.features import with_positions
 from attnscope.model.inputs.image_tokens import with_patches
 from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.sentences import SentenceStart
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import lazy_logits
 from attnscope.model.tracing.predictions import predictions_of
@@ -35,6 +36,8 @@ def trace_of(
     target: Target | Sequence[Target] | None = None,
     image: Any = None,
     max_tokens: int | None = None,
+    sentence_b_start: SentenceStart = None,
+    continue_final_message: bool = False,
     edits: Sequence[Edit] = (),
     observer: Observer | None = None,
 ) -> Trace | list[Trace]:
@@ -42,7 +45,15 @@ def trace_of(
     if isinstance(text, ModelInputs):
         return trace_inputs(handle, text, edits, observer)
     preprocessor = handle.preprocessor
-    found = preprocessor.read_input(text, pair, target=target, image=image, max_tokens=max_tokens)
+    found = preprocessor.read_input(
+        text,
+        pair,
+        target=target,
+        image=image,
+        max_tokens=max_tokens,
+        sentence_b_start=sentence_b_start,
+        continue_final_message=continue_final_message,
+    )
     if isinstance(found, list):
         return [trace_inputs(handle, preprocessor.encode(one), edits, observer) for one in found]
     return trace_inputs(handle, preprocessor.encode(found), edits, observer)
