@@ -83,7 +83,8 @@ def encode_chat(
             "A chat cannot be cut, because that would break its template. Omit `max_tokens`, and remove "
             "messages instead."
         )
-    segments = _segments(chat, _rendered(replace(chat, continued=False)) if continue_final_message else text)
+    whole = chat.rendered(checked) if chat.continued else None
+    segments = _segments(chat, whole if whole is not None and whole.startswith(text) else text)
     fast = bool(getattr(tokenizer, "is_fast", False))
     encoding = tokenize(tokenizer, text, add_special_tokens=False, return_offsets_mapping=fast)
     ids: list[int] = list(encoding["input_ids"])
