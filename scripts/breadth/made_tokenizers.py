@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import transformers
+
 from attnscope.trace.byte_level import BYTE_OF
 
 WORDS = ("the", "The", "house", "das", "Haus", "ist")
@@ -64,7 +64,14 @@ def sentencepiece_file(folder: Path, name: str, words: Sequence[str] = WORDS, **
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(sentences),
         model_writer=model,
-        **{"vocab_size": 90, "hard_vocab_limit": False, "character_coverage": 1.0, "num_threads": 1, "minloglevel": 2, **options},
+        **{
+            "vocab_size": 90,
+            "hard_vocab_limit": False,
+            "character_coverage": 1.0,
+            "num_threads": 1,
+            "minloglevel": 2,
+            **options,
+        },
     )
     path = folder / name
     path.write_bytes(model.getvalue())
@@ -126,6 +133,13 @@ def made(name: str, folder: Path) -> Any:
     return _fast(kind) if issubclass(kind, transformers.PreTrainedTokenizerFast) else _slow(kind, folder)
 
 
+def wrapped(tokenizer: Any) -> Any:
+    """The same tokenizer, loaded from its `tokenizer.json` alone."""
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer, unk_token=tokenizer.unk_token, eos_token=tokenizer.eos_token
+    )
+
+
 def _fast(kind: Any) -> Any:
     """A tokenizer of the tokenizers library: its own default vocabulary, to which pieces are added."""
     default = kind()
@@ -137,11 +151,23 @@ def _fast(kind: Any) -> Any:
             pieces = [*own, *WORDS, *map(str.lower, WORDS), *_LETTERS, *(f"##{letter}" for letter in _LETTERS)]
             return kind(vocab={piece: at for at, piece in enumerate(dict.fromkeys(pieces))})
         case "Unigram":
+            own = _with_unknown(own, json.loads(described)["model"]["unk_id"], str(default.unk_token))
             pieces = [*own, "▁", *(f"▁{word}" for word in WORDS), *_LETTERS]
-            scores = {piece: 0.0 if at < len(own) else -3.0 - (len(piece) == 1) for at, piece in enumerate(dict.fromkeys(pieces))}
+            scores = {
+                piece: 0.0 if at < len(own) else -3.0 - (len(piece) == 1)
+                for at, piece in enumerate(dict.fromkeys(pieces))
+            }
             return kind(vocab=list(scores.items()))
         case _:
             return kind(**_bpe(own, described))
+
+
+def _with_unknown(own: list[str], at: int, unknown: str) -> list[str]:
+    """Special tokens such that the unknown token is where the class expects it."""
+    others = [piece for piece in own if piece != unknown]
+    while len(others) < at:
+        others.append(f"<unused{len(others)}>")
+    return [*others[:at], unknown, *others[at:]]
 
 
 def _bpe(own: Sequence[str], described: str) -> dict[str, Any]:
@@ -172,11 +198,48 @@ def _slow(kind: Any, folder: Path) -> Any:
     elif any(parent.__name__ == "SentencePieceBackend" for parent in kind.__mro__):
         files = {"vocab_file": sentencepiece_file(folder, "spiece.model")}
     elif "vocab_file" in names:
-        pieces = [*special, *map(str.lower, WORDS), *_LETTERS, *(f"##{letter}" for letter in _LETTERS)]
-        path = folder / "vocab.txt"
-        path.write_text("\n".join(dict.fromkeys(pieces)) + "\n", encoding="utf-8")
-        files = {"vocab_file": str(path)}
+        pieces = [f"##{letter}" for letter in _LETTERS] if kind.__name__ in _WORD_PIECES else []
+        pieces += [] if hasattr(kind, "word_delimiter_token") else list(map(str.lower, WORDS))
+        files = _word_list(folder, [*special, *pieces], as_json="vocab.json" in _files_of(kind))
+    files |= {name: make(folder) for name, make in _MORE_FILES.items() if name in names and name not in files}
+    if kind.__name__ in _COUNTED:  # fairseq's format: each piece with its count, without the special tokens
+        pieces = [
+            piece for piece in json.loads(Path(files["vocab_file"]).read_text(encoding="utf-8")) if piece not in special
+        ]
+        path = folder / "dict.txt"
+        path.write_text("".join(f"{piece} 1\n" for piece in pieces), encoding="utf-8")
+        files["vocab_file"] = str(path)
     return kind(**files)
+
+
+def _word_list(folder: Path, first: Sequence[str], *, as_json: bool) -> dict[str, str]:
+    """A vocabulary of these pieces and of letters."""
+    pieces = dict.fromkeys([*first, *_LETTERS])
+    path = folder / ("vocab.json" if as_json else "vocab.txt")
+    lines = json.dumps({piece: at for at, piece in enumerate(pieces)}) if as_json else "\n".join(pieces) + "\n"
+    path.write_text(lines, encoding="utf-8")
+    return {"vocab_file": str(path)}
+
+
+def _files_of(kind: Any) -> list[str]:
+    """The names of the files that a class reads."""
+    return list(getattr(kind, "vocab_files_names", {}).values())
+
+
+def _spm(folder: Path) -> str:
+    """A SentencePiece model beside a vocabulary with other ids."""
+    path = sentencepiece_file(folder, "other.spm")
+    pieces = dict.fromkeys(["<s>", "<pad>", "</s>", "<unk>", *_spm_pieces(path)])
+    (folder / "vocab.json").write_text(json.dumps({piece: at for at, piece in enumerate(pieces)}), encoding="utf-8")
+    return path
+
+
+def _numbered(folder: Path) -> str:
+    """A number for each word of the vocabulary, which stands for its shape or sound."""
+    path = folder / "numbers.json"
+    words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    path.write_text(json.dumps({word: at for at, word in enumerate(words)}), encoding="utf-8")
+    return str(path)
 
 
 def _special(kind: Any) -> list[str]:
@@ -188,5 +251,12 @@ def _special(kind: Any) -> list[str]:
     return list(dict.fromkeys(named))
 
 
+_MORE_FILES: Mapping[str, Callable[[Path], str]] = {
+    "spm_file": _spm,
+    "word_shape_file": _numbered,
+    "word_pronunciation_file": _numbered,
+}
+_WORD_PIECES = frozenset({"BertJapaneseTokenizer", "ProphetNetTokenizer", "RoCBertTokenizer", "TapasTokenizer"})
+_COUNTED = frozenset({"BertweetTokenizer", "PhobertTokenizer"})
 _JOINED = frozenset({"BertweetTokenizer", "PhobertTokenizer", "CTRLTokenizer", "BlenderbotSmallTokenizer"})
 _BY_NAME: Mapping[str, Callable[[Path], Any]] = {"MarianTokenizer": marian, "FSMTTokenizer": fsmt}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from attnscope.types import Token
@@ -14,15 +15,13 @@ def unknown_spans(text: str, tokens: Sequence[Token], unknown: int) -> Spans:
     """The characters that each unknown token stands for; None for other tokens, and where it is not certain.
 
     Unknown tokens stand for the text between the tokens next to them, which must have the same places whether they are looked
-    for from the start or from the end. Several unknown tokens side by side must be as many words.
+    for from the start or from the end. Several unknown tokens side by side must be as many words or characters.
     """
     found: Spans = [None] * len(tokens)
     if not any(token.id == unknown for token in tokens):
         return found
     parts = [None if token.id == unknown else _shown(token, text) for token in tokens]
-    places = _places(text, parts)
-    if places is None and len(text.lower()) == len(text):  # the tokenizer may write everything in lower case
-        places = _places(text.lower(), parts)
+    places = _places(text, parts) or _places(_folded(text), [part and _folded(part) for part in parts])
     if places is None:
         return found
     start, waiting = 0, list[int]()
@@ -30,18 +29,39 @@ def unknown_spans(text: str, tokens: Sequence[Token], unknown: int) -> Spans:
         if place is None:
             waiting += [at] if parts[at] is None else []
             continue
-        words = [(start + word.start(), start + word.end()) for word in re.finditer(r"\S+", text[start : place[0]])]
-        if len(words) == len(waiting):
-            for index, word in zip(waiting, words, strict=True):
-                found[index] = word
+        for index, span in zip(waiting, _shares(text, start, place[0], len(waiting)), strict=False):
+            found[index] = span
         start, waiting = place[1], []
     return found
+
+
+def _shares(text: str, start: int, end: int, count: int) -> list[tuple[int, int]]:
+    """What each of `count` unknown tokens stands for in a part of the text, if only one way is possible.
+
+    An unknown token is at least one character and no more than one word.
+    """
+    words = [(start + word.start(), start + word.end()) for word in re.finditer(r"\S+", text[start:end])]
+    if len(words) == count:
+        return words
+    if len(words) == 1 and words[0][1] - words[0][0] == count:
+        return [(at, at + 1) for at in range(*words[0])]
+    return [(start, end)] if not words and count == 1 and end - start == 1 else []
 
 
 def _shown(token: Token, text: str) -> str:
     """What a token shows of the text: a special token nothing, unless its name is in the text."""
     shown = token.text.strip()
     return shown if not token.special or shown in text else ""
+
+
+def _folded(text: str) -> str:
+    """A text of the same length in lower case without accents, as many tokenizers write it."""
+    return "".join(_folded_char(char) for char in text)
+
+
+def _folded_char(char: str) -> str:
+    parts = [part for part in unicodedata.normalize("NFD", char.lower()) if unicodedata.category(part) != "Mn"]
+    return parts[0] if len(parts) == 1 else char
 
 
 def _places(text: str, parts: Sequence[str | None]) -> Spans | None:

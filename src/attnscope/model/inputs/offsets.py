@@ -21,12 +21,17 @@ def with_source_text(tokens: Sequence[Token], encoding: Any, tokenizer: Any, *te
     if backend is None or len(backend.ids) != len(tokens):
         joined = " ".join(texts)
         spans: Spans = [None] * len(tokens) if unknown is None else unknown_spans(joined, tokens, unknown)
-        sources = ["" if span is None else joined[span[0] : span[1]].strip() for span in spans]
+        sources = ["" if span is None else joined[span[0] : span[1]] for span in spans]
     else:
         sources = [
-            texts[sequence][start:end].strip()
+            _words(texts[sequence][start:end])
             if (token.id == unknown or token.raw) and sequence is not None and sequence < len(texts)
             else ""
             for token, (start, end), sequence in zip(tokens, backend.offsets, backend.sequence_ids, strict=True)
         ]
     return [replace(token, given=source) if source else token for token, source in zip(tokens, sources, strict=True)]
+
+
+def _words(source: str) -> str:
+    """A source text without the spaces around it, unless there is nothing else."""
+    return source.strip() or source

@@ -50,6 +50,8 @@ def style_of(tokenizer: Any, pieces: Iterable[str] | None = None) -> PieceStyle:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         return _described(json.loads(backend.to_str()))
+    if isinstance(getattr(tokenizer, "word_delimiter_token", None), str):  # letters of speech: Wav2Vec2
+        return PieceStyle(space=tokenizer.word_delimiter_token)
     written = _tokenized(tokenizer, _PROBE)
     if written == [chr(byte) for byte in _PROBE.encode()]:
         return PieceStyle(bytes="characters")

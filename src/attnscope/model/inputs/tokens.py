@@ -53,7 +53,7 @@ class Reader:
         if self._separate is not None:
             names = set(self._tokenizer.all_special_tokens)
             return {ident for ident, piece in self._separate.items() if piece in names}
-        special = set(getattr(self._tokenizer, "all_special_ids", []))
+        special = {*getattr(self._tokenizer, "all_special_ids", []), *getattr(self._tokenizer, "id_to_lang_token", {})}
         return special | {ident for ident, token in self._added.items() if getattr(token, "special", False)}
 
     def _read(self, ident: int) -> tuple[Token, bytes | None]:
@@ -63,7 +63,8 @@ class Reader:
         if ident in self._special:
             return Token(text=self._name(str(self._piece(ident))), id=ident, special=True), None
         if ident in self._added and (self._separate is None or ident not in self._separate):
-            return Token(text=str(self._added[ident]), id=ident), None
+            text = str(self._added[ident])
+            return Token(text=" " if text == self._style.space else text, id=ident), None
         piece = self._piece(ident)
         if piece is None:  # models often have more embeddings than the tokenizer has tokens
             return Token(text=f"<{ident}>", id=ident), None
