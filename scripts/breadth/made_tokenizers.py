@@ -89,7 +89,7 @@ def marian(folder: Path, *, separate: bool = True) -> Any:
     """A Marian tokenizer; by default with a vocabulary for each side, in which the same id is another piece."""
     folder.mkdir(parents=True, exist_ok=True)
     source = sentencepiece_file(folder, "source.spm", ("the", "The", "house", "is"), vocab_size=80)
-    target = sentencepiece_file(folder, "target.spm", ("das", "Haus", "ist", "und"), vocab_size=80)
+    target = sentencepiece_file(folder, "target.spm", ("das", "Haus", "ist", "und"), vocab_size=86)
     own = [one for one in _spm_pieces(source) if not one.startswith("<")]
     other = [one for one in _spm_pieces(target) if not one.startswith("<")]
     sides = (own, list(reversed(other))) if separate else ([*own, *other], None)
