@@ -79,14 +79,14 @@ def read_back(name: str) -> TokenOutcome:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if name == _SHARED:
-            found = [_worst(wrapped(made(example, Path(folder, example)))) for example in _EXAMPLES]
+            found = [reading_of(wrapped(made(example, Path(folder, example)))) for example in _EXAMPLES]
             return TokenOutcome(name, "tokenizer.json", min(found, key=_WORST.index))
         try:
             tokenizer = made(name, Path(folder))
         except Exception as error:  # whatever the class needs that is not made here
             return TokenOutcome(name, "", "not built", sentence(str(error)))
         try:
-            return TokenOutcome(name, pieces_of(tokenizer), _worst(tokenizer))
+            return TokenOutcome(name, pieces_of(tokenizer), reading_of(tokenizer))
         except attnscope.InputError as error:
             return TokenOutcome(name, pieces_of(tokenizer), "no texts", sentence(str(error)))
         except ImportError as error:
@@ -110,7 +110,8 @@ def pieces_of(tokenizer: Any) -> str:
     return "BPE" if style.word_end or style.unfinished or model == "BPE" else "characters"
 
 
-def _worst(tokenizer: Any) -> Reading:
+def reading_of(tokenizer: Any) -> Reading:
+    """How well the tokens of a tokenizer are read: the worst result of all texts."""
     found = [_source(tokenizer, text) for text in TEXTS]
     found += [_target(tokenizer, text) for text in TEXTS if separate_vocabulary(tokenizer, "target") is not None]
     return min(found, key=_WORST.index)

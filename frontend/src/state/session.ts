@@ -174,8 +174,8 @@ export function createSession(source: Source) {
     }
     if (address.trace !== null && (await recall(address.trace))) return showLayer();
     if (address.text !== null && can("run")) {
-      const { text, pair, target, messages, model } = address;
-      return run({ text, pair, target, messages, model });
+      const { text, pair, target, messages, continues, model } = address;
+      return run({ text, pair, target, messages, continues, model });
     }
     if (state().trace !== null) {
       selectNamed();

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import print_edits
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.cli.positions import HELP, tokens_given
@@ -18,6 +18,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, such as fox.html.")],
     text: Text = None,
     chat: Chat = None,
+    continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     pair: Pair = None,
     target: Target = None,
     layers: Annotated[str | None, typer.Option(help="Layers to include, such as 0-5,9. Default: all.")] = None,
@@ -58,7 +59,7 @@ def export(
     check_path(output)
     chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
     console = Console(stderr=True)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target)
+    trace = trace_of(source, text_or_chat(text, chat), pair, target, continue_final_message=continue_final_message)
     with console.status("Writing the page"):
         made = document(
             trace,

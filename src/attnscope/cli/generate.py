@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
 from attnscope.errors import InputError
 
@@ -27,6 +27,7 @@ def generate(
     model: Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2.")],
     text: Annotated[str | None, typer.Option(help="Text to continue.")] = None,
     chat: Chat = None,
+    continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", "-n", min=1, help="Number of tokens to generate, at most.")
     ] = 20,
@@ -70,7 +71,14 @@ def generate(
     if prompt is None:
         raise InputError("Pass a prompt: --text 'Once upon a time', or --chat FILE.")
     loaded = model_entry(model).load()
-    made = loaded.generate(prompt, edits=edit_list, target=target, on_token=_Table(), **settings.options())
+    made = loaded.generate(
+        prompt,
+        edits=edit_list,
+        target=target,
+        on_token=_Table(),
+        continue_final_message=continue_final_message,
+        **settings.options(),
+    )
     typer.echo(f"\n{text or ''}{made.text}\n")
     typer.echo(_summary(made, settings.seed))
     print_edits(made.trace)

@@ -32,7 +32,14 @@ Target = Annotated[
 ]
 
 
-def trace_of(source: str, text: TextOrChat | None, pair: str | None, target: str | None = None) -> Trace:
+def trace_of(
+    source: str,
+    text: TextOrChat | None,
+    pair: str | None,
+    target: str | None = None,
+    *,
+    continue_final_message: bool = False,
+) -> Trace:
     """Open a saved trace, or trace a text or chat.
 
     Raises `InputError` for a model without a text, and for a saved trace with one.
@@ -52,15 +59,23 @@ def trace_of(source: str, text: TextOrChat | None, pair: str | None, target: str
         raise InputError(f"Pass a text to run {source} on: --text 'The quick, brown fox', or --chat FILE.")
     entry = model_entry(source)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        return traced(entry.load(), text, pair, target)
+        return traced(entry.load(), text, pair, target, continue_final_message=continue_final_message)
 
 
 def traced(
-    model: ModelLike, text: TextOrChat, pair: str | None, target: str | None, edits: Sequence[Edit] = ()
+    model: ModelLike,
+    text: TextOrChat,
+    pair: str | None,
+    target: str | None,
+    edits: Sequence[Edit] = (),
+    *,
+    continue_final_message: bool = False,
 ) -> Trace:
     """Run one forward pass over a text or a chat, with edits."""
     if isinstance(text, str):
+        if continue_final_message:
+            raise InputError("--continue-final-message needs --chat, whose last message is then continued.")
         return model.trace(text, pair, target=target, edits=edits)
     if pair is not None:
         raise InputError("A second sentence (--pair) needs --text; it cannot be combined with --chat.")
-    return model.trace(text, target=target, edits=edits)
+    return model.trace(text, target=target, continue_final_message=continue_final_message, edits=edits)

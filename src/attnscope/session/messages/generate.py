@@ -17,6 +17,7 @@ from attnscope.session.messages.answer import TokenFields
 from attnscope.session.messages.fields import (
     Turn,
     chat_text,
+    continues_message,
     integer_of,
     messages_of,
     number_of,
@@ -73,6 +74,7 @@ class GenerateRequest:
     pair: str | None
     target: str | None
     settings: GenerationSettings
+    continue_final_message: bool = False
 
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> GenerateRequest:
@@ -92,7 +94,7 @@ class GenerateRequest:
             stop=texts_of(body, "stop"),
         )
         limits.check_new_tokens(settings.max_new_tokens)
-        return cls(text, messages, pair, target, settings)
+        return cls(text, messages, pair, target, settings, continues_message(body))
 
     @property
     def prompt(self) -> str | list[Turn]:
@@ -106,7 +108,9 @@ class GenerateRequest:
         """
         if self.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
-        prompt = model.encode(self.prompt, self.pair, target=self.target)
+        prompt = model.encode(
+            self.prompt, self.pair, target=self.target, continue_final_message=self.continue_final_message
+        )
         tokens = model.count_tokens(prompt) + self.settings.max_new_tokens
         limits.check_tokens(tokens)
         limits.check_trace(trace_bytes(model, tokens))
@@ -126,7 +130,7 @@ class GenerateRequest:
     def input_text(self, prompt: ModelInputs, trace: Trace) -> InputText:
         """The input as the page shows it. For a chat, the text is the output of the chat template."""
         text = self.text if self.messages is None else prompt.text or self.text
-        return InputText(text, self.pair, self.target, InputText.of(trace).messages)
+        return InputText(text, self.pair, self.target, InputText.of(trace).messages, self.continue_final_message)
 
 
 def generation_fields(made: Generation, settings: GenerationSettings) -> GenerationFields:

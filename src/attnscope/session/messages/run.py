@@ -9,7 +9,7 @@ from typing import Any
 from attnscope.errors import TooLongError
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.session.limits import Limits
-from attnscope.session.messages.fields import Turn, chat_text, messages_of, optional_text_of, text_of
+from attnscope.session.messages.fields import Turn, chat_text, continues_message, messages_of, optional_text_of, text_of
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import InputText
 
@@ -23,15 +23,15 @@ class RunRequest:
     target: str | None
     messages: list[Turn] | None
     cut: bool
+    continue_final_message: bool = False
 
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> RunRequest:
         """Read a request. Raises `InputError` for an invalid field, and `TooLongError` for too many characters."""
         messages = messages_of(body)
         text = text_of(body, "text") if messages is None else chat_text(messages)
-        request = cls(
-            text, optional_text_of(body, "pair"), optional_text_of(body, "target"), messages, body.get("cut") is True
-        )
+        pair, target = optional_text_of(body, "pair"), optional_text_of(body, "target")
+        request = cls(text, pair, target, messages, body.get("cut") is True, continues_message(body))
         limits.check_text(request.text, request.pair, request.target)
         return request
 
@@ -53,11 +53,17 @@ class RunRequest:
 
     def input_text(self, inputs: ModelInputs) -> InputText:
         """The input as the page shows it. For a chat or a truncated text, this is the text that the model reads."""
-        return InputText(inputs.text or self.text, self.pair, self.target, inputs.messages)
+        return InputText(inputs.text or self.text, self.pair, self.target, inputs.messages, self.continue_final_message)
 
     def _encoded(self, model: ModelLike, limits: Limits, most: int | None) -> tuple[ModelInputs, int]:
         prompt = self.text if self.messages is None else self.messages
-        inputs = model.encode(prompt, self.pair, target=self.target, max_tokens=most)
+        inputs = model.encode(
+            prompt,
+            self.pair,
+            target=self.target,
+            max_tokens=most,
+            continue_final_message=self.continue_final_message,
+        )
         tokens = model.count_tokens(inputs)
         limits.check_tokens(tokens)
         return inputs, tokens
