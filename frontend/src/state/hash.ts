@@ -38,6 +38,8 @@ export interface Address {
   readonly target: string | null;
   /** A chat instead of the text. */
   readonly messages: readonly ChatMessage[] | null;
+  /** Whether the chat ends within its last message. */
+  readonly continues: boolean;
   readonly stack: string;
   readonly layer: number;
   readonly heads: readonly number[];
@@ -83,11 +85,12 @@ function inputFields({ trace }: AppState): readonly Field[] {
   put("model", trace.model.name);
   // A trace without its model cannot be run again, so its text would only make the address longer.
   if (trace.model.name !== null) {
-    const { text, pair, target, messages } = trace.input;
+    const { text, pair, target, messages, continue_final_message } = trace.input;
     put("text", text);
     put("pair", pair);
     put("target", target);
     if (messages !== undefined) put("messages", JSON.stringify(messages));
+    if (continue_final_message === true) put("continues", "1");
   }
   put("trace", trace.trace);
   return fields;
@@ -173,6 +176,7 @@ export function readHash(hash: string): Address {
     pair: fields.get("pair"),
     target: fields.get("target"),
     messages: readChat(fields.get("messages")),
+    continues: fields.get("continues") === "1",
     stack: fields.get("stack") ?? "",
     layer: whole(fields.get("layer")) ?? 0,
     heads: [...new Set(heads.map(Number))].sort((a, b) => a - b),

@@ -10,6 +10,8 @@ export interface Input {
   readonly target?: string | null;
   /** A chat instead of the text. */
   readonly messages?: readonly ChatMessage[] | null;
+  /** Whether the chat ends within its last message, for the model to continue it. */
+  readonly continues?: boolean;
   /** Whether to truncate a text that is too long. */
   readonly cut?: boolean;
   readonly model: string | null;
@@ -39,10 +41,11 @@ export function inputOf(example: Example): Input {
 
 /** The request that runs an input. */
 export function requestOf(input: Input): Request {
-  const { text, pair, target, messages, model } = input;
+  const { text, pair, target, messages, continues, model } = input;
   return {
     type: "run",
     ...(messages ? { messages } : { text }),
+    ...(messages && continues ? { continue_final_message: true } : {}),
     ...(input.image ? { image: input.image } : {}),
     ...(pair === null ? {} : { pair }),
     ...(target == null ? {} : { target }),

@@ -252,9 +252,9 @@ export function createSession(source: Source) {
   }
 
   /** The input that an address describes; null if there is none, or if nothing can run it. */
-  function inputOfAddress({ text, pair, target, messages, model }: Address): Input | null {
+  function inputOfAddress({ text, pair, target, messages, continues, model }: Address): Input | null {
     if (!can("run") || ((text ?? "") === "" && messages === null)) return null;
-    return { text: text ?? "", pair, target, messages, model };
+    return { text: text ?? "", pair, target, messages, continues, model };
   }
 
   /** Runs the input of an address, or says that its model is not there. */

@@ -193,6 +193,8 @@ export interface TraceMessage extends Base {
     readonly target?: string | null;
     /** The messages of a chat; `text` is their text after the chat template. */
     readonly messages?: readonly ChatMessage[];
+    /** Whether the chat ends within its last message, for the model to continue it. */
+    readonly continue_final_message?: boolean;
   };
   readonly tokens: Readonly<Record<string, readonly Token[]>>;
   readonly stacks: Readonly<Record<string, Stack>>;

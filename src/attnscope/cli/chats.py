@@ -15,6 +15,12 @@ Chat = Annotated[
     Path | None,
     typer.Option(help='JSON file with chat messages, instead of --text: [{"role": "user", "content": "…"}, …].'),
 ]
+ContinueFinalMessage = Annotated[
+    bool,
+    typer.Option(
+        "--continue-final-message", help="With --chat: end within the last message, for the model to continue it."
+    ),
+]
 TextOrChat = str | Sequence[Mapping[str, Any]]
 
 

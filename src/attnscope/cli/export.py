@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import print_edits
 from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
@@ -19,6 +19,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, such as fox.html.")],
     text: Text = None,
     chat: Chat = None,
+    continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     pair: Pair = None,
     target: Target = None,
     image: ImageFiles = None,
@@ -60,7 +61,9 @@ def export(
     check_path(output)
     chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
     console = Console(stderr=True)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target, image)
+    trace = trace_of(
+        source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
+    )
     with console.status("Writing the page"):
         made = document(
             trace,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.cli.positions import HELP, tokens_given
@@ -41,6 +41,7 @@ def figure(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .pdf, .svg or .png.")],
     text: Text = None,
     chat: Chat = None,
+    continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     pair: Pair = None,
     target: Target = None,
     image: ImageFiles = None,
@@ -80,7 +81,9 @@ def figure(
         raise InputError(f"Cannot write the figure: {str(output)!r} {problem}.")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target, image)
+    trace = trace_of(
+        source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
+    )
     import attnscope
 
     drawn = attnscope.figure(

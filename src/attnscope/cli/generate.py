@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
 from attnscope.cli.images import ImageFiles, image_paths
 from attnscope.errors import InputError
@@ -28,6 +28,7 @@ def generate(
     model: Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2.")],
     text: Annotated[str | None, typer.Option(help="Text to continue.")] = None,
     chat: Chat = None,
+    continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     image: ImageFiles = None,
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", "-n", min=1, help="Number of tokens to generate, at most.")
@@ -74,7 +75,7 @@ def generate(
             "Pass a prompt: --text 'Once upon a time', --chat FILE, or --image FILE for a model that reads images."
         )
     loaded = model_entry(model).load()
-    inputs = loaded.encode(prompt, target=target, image=images)
+    inputs = loaded.encode(prompt, target=target, image=images, continue_final_message=continue_final_message)
     made = loaded.generate(inputs, edits=edit_list, on_token=_Table(), **settings.options())
     typer.echo(f"\n{text or ''}{made.text}\n")
     typer.echo(_summary(made, settings.seed))

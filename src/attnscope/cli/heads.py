@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import print_edits
 from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
@@ -33,6 +33,7 @@ def heads(
     source: Source,
     text: Text = None,
     chat: Chat = None,
+    continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     pair: Pair = None,
     target: Target = None,
     image: ImageFiles = None,
@@ -62,7 +63,9 @@ def heads(
         raise InputError(f"Cannot write the table: {str(csv)!r} {problem}.")
     name = renamed_value("--by", by.strip().replace("-", "_"), {"normalised_entropy": "normalized_entropy"})
     _check_name(name)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target, image)
+    trace = trace_of(
+        source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
+    )
     found = _measured(trace, stack, name, off_sink=off_sink)
     ordered = found.sort_values(name, ascending=lowest, kind="stable", na_position="last")
     if csv is not None:

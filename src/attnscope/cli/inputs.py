@@ -40,6 +40,8 @@ def trace_of(
     pair: str | None,
     target: str | None = None,
     images: Sequence[Path] | None = None,
+    *,
+    continue_final_message: bool = False,
 ) -> Trace:
     """Open a saved trace, or trace a text, a chat or images.
 
@@ -60,7 +62,7 @@ def trace_of(
     require_input(source, text, image)
     entry = model_entry(source)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        return traced(entry.load(), text, pair, target, image=image)
+        return traced(entry.load(), text, pair, target, image=image, continue_final_message=continue_final_message)
 
 
 def require_input(model: str, text: TextOrChat | None, image: object) -> None:
@@ -80,8 +82,12 @@ def traced(
     edits: Sequence[Edit] = (),
     *,
     image: Any = None,
+    continue_final_message: bool = False,
 ) -> Trace:
     """Run one forward pass over a text, a chat or images, with edits."""
     if pair is not None and not isinstance(text, str):
         raise InputError("A second sentence (--pair) needs --text; it cannot be combined with --chat.")
-    return model.trace(model.encode(text, pair, target=target, image=image), edits=edits)
+    if continue_final_message and (text is None or isinstance(text, str)):
+        raise InputError("--continue-final-message needs --chat, whose last message is then continued.")
+    inputs = model.encode(text, pair, target=target, image=image, continue_final_message=continue_final_message)
+    return model.trace(inputs, edits=edits)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
 from attnscope.cli.images import ImageFiles, image_paths
 from attnscope.cli.inputs import require_input, traced
@@ -20,6 +20,7 @@ def trace(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, such as fox.trace.")],
     text: Annotated[str | None, typer.Option(help="Text to run the model on.")] = None,
     chat: Chat = None,
+    continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     image: ImageFiles = None,
     pair: Annotated[str | None, typer.Option(help="Second sentence.")] = None,
     target: Annotated[
@@ -48,7 +49,10 @@ def trace(
     require_input(model, prompt, images)
     entry = model_entry(model)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        made = traced(entry.load(), prompt, pair, target, edit_list, image=images)
+        loaded = entry.load()
+        made = traced(
+            loaded, prompt, pair, target, edit_list, image=images, continue_final_message=continue_final_message
+        )
         made.save(output, weights=weights)
     for warning in made.warnings:
         typer.echo(warning, err=True)

@@ -12,7 +12,7 @@ from attnscope.edits import Edit
 from attnscope.errors import InputError, UnsupportedError
 from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
 from attnscope.model.handle import ModelHandle
-from attnscope.model.hf.module_info import target_vocabulary_size
+from attnscope.model.hf.module_info import is_encoder_decoder, target_vocabulary_size
 from attnscope.model.inputs.images import check_without_image
 from attnscope.model.patching.activation_patching import ActivationPatching
 from attnscope.model.patching.causal_mediation import Mediation
@@ -175,7 +175,7 @@ class _Tower:
             trace,
             passed.tower,
             passed.states,
-            read=lambda ident: self.handle.preprocessor.read(ident).text,
+            read=lambda ident: self.handle.preprocessor.read_output(ident).text,
             reading=passed.reading if stream.logits else None,
             contributions=contributions,
             notes=[*notes, *([unknown] if unknown else [])],
@@ -238,14 +238,10 @@ class _Tower:
 
     def _answer(self, answer: TokenText, foil: TokenText | None, at: int) -> Answer:
         vocabulary = target_vocabulary_size(self.handle.module) or torch.iinfo(torch.int64).max
-        other = (
-            None
-            if foil is None
-            else self.handle.preprocessor.read(token_id(self.handle.tokenizer, foil, "foil", vocabulary))
-        )
-        return Answer(
-            self.handle.preprocessor.read(token_id(self.handle.tokenizer, answer, "answer", vocabulary)), other, at
-        )
+        tokenizer, read = self.handle.tokenizer, self.handle.preprocessor.read_output
+        target = is_encoder_decoder(self.handle.module)
+        other = None if foil is None else read(token_id(tokenizer, foil, "foil", vocabulary, target=target))
+        return Answer(read(token_id(tokenizer, answer, "answer", vocabulary, target=target)), other, at)
 
 
 def _answer_or_best(answer: TokenText | None, foil: TokenText | None, most_probable: Callable[[], int]) -> TokenText:

@@ -22,6 +22,7 @@ from attnscope.model.handle import ModelHandle
 from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.sentences import SentenceStart
 from attnscope.model.inputs.trace_input import Batch, Text
 from attnscope.model.interpretation import Images, Interpretation
 from attnscope.model.interventions.bake import bake_weights
@@ -177,6 +178,8 @@ class Model(Displayed):
         *,
         target: Target | Sequence[Target] | None = None,
         max_tokens: int | None = None,
+        sentence_b_start: int | None = None,
+        continue_final_message: bool = False,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace: ...
@@ -187,6 +190,7 @@ class Model(Displayed):
         *,
         target: Target | None = None,
         max_tokens: int | None = None,
+        sentence_b_start: SentenceStart = None,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace | Any: ...
@@ -214,6 +218,8 @@ class Model(Displayed):
         target: Target | Sequence[Target] | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        sentence_b_start: SentenceStart = None,
+        continue_final_message: bool = False,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace | list[Trace]:
@@ -226,8 +232,8 @@ class Model(Displayed):
           the last message is the assistant's, the template's generation prompt is added, so that the trace ends where the
           answer would begin. Each token has the `role` of its message.
         - a list of token ids
-        - a mapping of ready-made model inputs. Positions that its `attention_mask` masks are shown as special tokens and get
-          no weight.
+        - a mapping of ready-made model inputs, such as `tokenizer(text, pair, return_tensors="pt")`. Positions that its
+          `attention_mask` masks are shown as special tokens and get no weight.
         - an image, for a model that reads images: a PIL image, a path, the bytes of a file, or an array [height, width, 3].
           The tokens are then its patches, each with its `box`. For a model that reads text as well, pass the text as `text`
           and its image or images as `image`.
@@ -242,6 +248,10 @@ class Model(Displayed):
                 `decoder_input_ids` or `labels`. By default the model's own greedy output for `text`, without edits.
             image: One image or several that belong to the text.
             max_tokens: Truncate a longer text to this number of tokens, special tokens included. The trace's `warnings` say so.
+            sentence_b_start: For token ids and ready inputs, the position at which the second sentence begins (for several rows,
+                a list). By default it is known for the result of a fast tokenizer, and from `token_type_ids`.
+            continue_final_message: End a chat within its last message, for the model to continue it, instead of beginning a new
+                one.
             edits: Interventions to make in this pass (`attnscope.edits`). The trace records them.
             observer: An `Observer`, which is notified of each layer and can cancel the pass.
 
@@ -262,6 +272,8 @@ class Model(Displayed):
             target=target,
             image=image,
             max_tokens=max_tokens,
+            sentence_b_start=sentence_b_start,
+            continue_final_message=continue_final_message,
             edits=edits,
             observer=observer,
         )
@@ -274,6 +286,8 @@ class Model(Displayed):
         target: Target | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        sentence_b_start: int | None = None,
+        continue_final_message: bool = False,
     ) -> ModelInputs:
         """Tokenize an input, with the arguments of `trace`, without running the model.
 
@@ -281,7 +295,17 @@ class Model(Displayed):
         it again. Raises `InputError`, `TooLongError` or `MissingError`, as `trace` does.
         """
         preprocessor = self._handle.preprocessor
-        return preprocessor.encode(preprocessor.read_one(text, pair, target, image, max_tokens))
+        return preprocessor.encode(
+            preprocessor.read_one(
+                text,
+                pair,
+                target,
+                image,
+                max_tokens,
+                sentence_b_start=sentence_b_start,
+                continue_final_message=continue_final_message,
+            )
+        )
 
     def count_tokens(
         self,
@@ -320,6 +344,8 @@ class Model(Displayed):
         pair: str | None = None,
         target: Target | None = None,
         image: Any = None,
+        sentence_b_start: int | None = None,
+        continue_final_message: bool = False,
         temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
@@ -341,6 +367,8 @@ class Model(Displayed):
             pair: A second sentence.
             target: For encoder-decoder models, what the output begins with.
             image: One image or several that belong to the text, as for `trace`.
+            sentence_b_start: For token ids and ready inputs, where the second sentence begins, as for `trace`.
+            continue_final_message: Continue the last message of a chat instead of answering it.
             temperature: Divides the logits before sampling; a positive number.
             top_k: Sample from the `top_k` most probable tokens only.
             top_p: Sample from the smallest set of tokens whose probabilities sum to `top_p`.
@@ -364,6 +392,8 @@ class Model(Displayed):
             pair=pair,
             target=target,
             image=image,
+            sentence_b_start=sentence_b_start,
+            continue_final_message=continue_final_message,
             edits=edits,
             on_token=on_token,
             observer=observer,
@@ -376,14 +406,15 @@ class Model(Displayed):
         *,
         target: Target | None = None,
         image: Any = None,
+        continue_final_message: bool = False,
         observer: Observer | None = None,
     ) -> Certificate:
         """Compare what a trace shows with the model's own computation, over every row of every head.
 
         The certificate holds three comparisons for each layer: hidden states with those of an untouched pass, attention weights
         × value vectors with the output of the attention function, and the weights with the model's eager attention where
-        the model has one. `text`, `pair`, `target` and `image` are those of `trace`, or `text` is a trace that this model
-        made, whose input (with its edits) is then run again.
+        the model has one. The arguments are those of `trace`, or `text` is a trace that this model made, whose input (with its
+        edits) is then run again.
 
         Raises:
             InputError: The input cannot be traced, or the trace does not hold its input.
@@ -393,7 +424,8 @@ class Model(Displayed):
         if isinstance(text, Trace):
             check_without_image(image)
             return self._check_trace(text, observer)
-        encoded = self._handle.preprocessor.complete(self.encode(text, pair, target=target, image=image), observer)
+        encoded = self.encode(text, pair, target=target, image=image, continue_final_message=continue_final_message)
+        encoded = self._handle.preprocessor.complete(encoded, observer)
         tower = self._handle.tower_for(encoded.inputs)
         with explain_failure(tower.module, encoded, tower.title):
             inputs, _ = as_called(tower.module, tower.preprocessor.tensors(encoded), use_cache=encoded.use_cache)

@@ -71,6 +71,7 @@ class ModelLike(Protocol):
         target: str | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        continue_final_message: bool = False,
     ) -> ModelInputs:
         """Convert a text, a chat or an image to model inputs, truncated to `max_tokens`, without running the model."""
         ...
@@ -90,7 +91,12 @@ class ModelLike(Protocol):
     ) -> Trace: ...
     @overload
     def trace(
-        self, text: Sequence[Mapping[str, Any]], *, target: str | None = None, edits: Sequence[Edit] = ()
+        self,
+        text: Sequence[Mapping[str, Any]],
+        *,
+        target: str | None = None,
+        continue_final_message: bool = False,
+        edits: Sequence[Edit] = (),
     ) -> Trace: ...
     def trace(self, text: Any, *_args: Any, **_options: Any) -> Trace:
         """Run one forward pass. Without a target, an encoder-decoder model generates its own."""
@@ -103,6 +109,7 @@ class ModelLike(Protocol):
         edits: Sequence[Edit] = (),
         *,
         target: str | None = None,
+        continue_final_message: bool = False,
         temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,

@@ -93,6 +93,7 @@ class FakeModel:
         target: str | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        continue_final_message: bool = False,
     ) -> ModelInputs:
         """Encode a text as one token per word. Raises `InputError` for an image."""
         if image is not None:
@@ -103,7 +104,16 @@ class FakeModel:
         tokens = [token for sentence, part in parts for token in _words(part, sentence)]
         target_tokens = None if target is None else _words(target, None)
         return ModelInputs(
-            {}, tokens, [], plain, pair, messages, target, target_tokens, kind="chat" if messages else "text"
+            {},
+            tokens,
+            [],
+            plain,
+            pair,
+            messages,
+            target,
+            target_tokens,
+            kind="chat" if messages else "text",
+            continue_final_message=continue_final_message,
         )
 
     def count_tokens(self, text: ModelInputs) -> int:
@@ -122,11 +132,16 @@ class FakeModel:
         pair: str | None = None,
         *,
         target: str | None = None,
+        continue_final_message: bool = False,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace:
         """Return a trace whose q, k and v depend only on the text. The default target is the source in reverse."""
-        encoded = text if isinstance(text, ModelInputs) else self.encode(text, pair, target=target)
+        encoded = (
+            text
+            if isinstance(text, ModelInputs)
+            else self.encode(text, pair, target=target, continue_final_message=continue_final_message)
+        )
         plain, pair, target = encoded.text, encoded.pair, encoded.target
         sides = {"text": encoded.tokens}
         if self.kind == "encoder-decoder":
@@ -150,7 +165,8 @@ class FakeModel:
             stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
             provenance={"model": self.name, "edits": [edit.as_json() for edit in made]}
-            | ({"messages": encoded.messages} if encoded.messages else {}),
+            | ({"messages": encoded.messages} if encoded.messages else {})
+            | ({"continue_final_message": True} if encoded.continue_final_message else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
         )
 

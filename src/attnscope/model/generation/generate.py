@@ -84,8 +84,8 @@ class _Task:
 
     @property
     def read(self) -> Reader:
-        """A function from a token id to a readable token."""
-        return self.handle.preprocessor.read
+        """The reader of generated tokens."""
+        return self.handle.preprocessor.read_output
 
     def plan(self, new: int) -> Plan | None:
         """The plan of the edits for up to `new` new tokens. Positions count from the first token of the prompt.
@@ -116,6 +116,8 @@ def generate(
     pair: str | None = None,
     target: Target | None = None,
     image: Any = None,
+    sentence_b_start: int | None = None,
+    continue_final_message: bool = False,
     edits: Sequence[Edit] = (),
     on_token: OnToken | None = None,
     observer: Observer | None = None,
@@ -129,7 +131,14 @@ def generate(
         check_without_image(image)
         encoded = text
     else:
-        encoded = handle.preprocessor.encode_prompt(text, pair, target, image)
+        encoded = handle.preprocessor.encode_prompt(
+            text,
+            pair,
+            target,
+            image,
+            sentence_b_start=sentence_b_start,
+            continue_final_message=continue_final_message,
+        )
     # `generate` adds a mask of ones itself
     inputs, warnings = as_called(handle.module, handle.preprocessor.tensors(encoded), use_cache=True)
     encoded = replace(encoded, warnings=[*encoded.warnings, *warnings])
@@ -256,13 +265,17 @@ def _check_length(module: nn.Module, encoded: ModelInputs, new: int) -> None:
 
 
 def _whole(task: _Task, run: Run) -> ModelInputs:
-    """Prompt and continuation as one input. In a chat, the continuation belongs to the assistant."""
+    """Prompt and continuation as one input.
+
+    In a chat, the continuation belongs to the assistant, or to the message that it continues.
+    """
     read, encoded = task.read, task.encoded
     if is_encoder_decoder(task.module):
-        return replace(encoded, target_tokens=[read(one) for one in run.ids[0].tolist()])
-    new = [read(one) for one in run.ids[0, run.prompt :].tolist()]
+        return replace(encoded, target_tokens=read.all(run.ids[0].tolist()))
+    new = read.all(run.ids[0].tolist())[run.prompt :]
     if encoded.messages is not None:
-        new = [replace(token, role="assistant") for token in new]
+        role = encoded.messages[-1]["role"] if encoded.continue_final_message else "assistant"
+        new = [replace(token, role=role) for token in new]
     return replace(encoded, tokens=[*encoded.tokens, *new])
 
 

@@ -5,6 +5,8 @@ answer; its tokens have the role `assistant`. Tokens that the template adds by i
 have no role. Roles are found in the rendered text: the content of a message is whatever changes there when its content is
 replaced, and the message ends where the rendering of the chat up to it ends. If the template changes earlier messages later on,
 the message ends directly after its content.
+
+With `continue_final_message`, the text ends within the last message instead, for the model to continue it.
 """
 
 from __future__ import annotations
@@ -36,10 +38,19 @@ _PROBES = ("attnscope", "Microscopy")
 
 @dataclass(frozen=True)
 class _Chat:
-    """Messages as plain values, and the tokenizer whose template renders them."""
+    """Messages as plain values, and the tokenizer whose template renders them.
+
+    `continued`: whether the text ends within the last message.
+    """
 
     tokenizer: Any
     messages: list[dict[str, Any]]
+    continued: bool = False
+
+    @property
+    def prompted(self) -> bool:
+        """Whether the template's generation prompt follows."""
+        return not self.continued and self.messages[-1]["role"] not in _MODEL_ROLES
 
     def rendered(self, messages: Sequence[dict[str, Any]], *, prompt: bool = False) -> str | None:
         """Render these messages as one text; None if the template rejects them."""
@@ -50,7 +61,12 @@ class _Chat:
 
 
 def encode_chat(
-    tokenizer: Any, read: Reader, messages: Sequence[Message], *, max_tokens: int | None = None
+    tokenizer: Any,
+    read: Reader,
+    messages: Sequence[Message],
+    *,
+    max_tokens: int | None = None,
+    continue_final_message: bool = False,
 ) -> ModelInputs:
     """Encode a chat, and return its inputs and tokens.
 
@@ -60,24 +76,25 @@ def encode_chat(
     require_tokenizer(tokenizer)
     template = _template(tokenizer)
     checked = [_message(one, i, template) for i, one in enumerate(messages)]
-    chat = _Chat(tokenizer, checked)
+    chat = _Chat(tokenizer, checked, continued=continue_final_message)
     text = _rendered(chat)
     if max_tokens is not None and len(tokenizer(text, add_special_tokens=False)["input_ids"]) > max_tokens:
         raise InputError(
             "A chat cannot be cut, because that would break its template. Omit `max_tokens`, and remove "
             "messages instead."
         )
-    segments = _segments(chat, text)
+    whole = chat.rendered(checked) if chat.continued else None
+    segments = _segments(chat, whole if whole is not None and whole.startswith(text) else text)
     fast = bool(getattr(tokenizer, "is_fast", False))
     encoding = tokenize(tokenizer, text, add_special_tokens=False, return_offsets_mapping=fast)
     ids: list[int] = list(encoding["input_ids"])
     require_tokens(ids)
     starts = [start for start, _ in encoding.pop("offset_mapping")] if fast else None
     roles = _roles_of_tokens(tokenizer, text, segments, starts, len(ids))
-    readable = with_source_text([read(one) for one in ids], encoding, tokenizer, text)
+    readable = with_source_text(read.all(ids), encoding, tokenizer, text)
     tokens = [replace(token, role=role) for token, role in zip(readable, roles, strict=True)]
     inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
-    return ModelInputs(inputs, tokens, [], text, None, checked)
+    return ModelInputs(inputs, tokens, [], text, None, checked, continue_final_message=continue_final_message)
 
 
 def _template(tokenizer: Any) -> str:
@@ -123,11 +140,11 @@ def _content(content: Any, index: int, *, may_be_absent: bool = False) -> str:
 
 def _rendered(chat: _Chat) -> str:
     """Render the whole chat as one text."""
-    prompt = chat.messages[-1]["role"] not in _MODEL_ROLES
+    options = {"add_generation_prompt": chat.prompted} | ({"continue_final_message": True} if chat.continued else {})
     try:
-        text = chat.tokenizer.apply_chat_template(chat.messages, tokenize=False, add_generation_prompt=prompt)
+        text = chat.tokenizer.apply_chat_template(chat.messages, tokenize=False, **options)
     except Exception as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
+        reason = str(error).partition("\n")[0].strip().rstrip(".") or type(error).__name__
         raise InputError(f"The chat template rejects these messages: {reason}.") from error
     if not isinstance(text, str):
         raise InputError(f"The chat template returned {type(text).__name__} instead of a text.")
@@ -152,7 +169,7 @@ def _segments(chat: _Chat, text: str) -> list[tuple[int, str | None]]:
         own = prefix is not None and text.startswith(prefix) and len(prefix) >= end
         at = len(prefix) if own and prefix is not None else end
         ends.append((at, str(message["role"])))
-    if chat.messages[-1]["role"] not in _MODEL_ROLES:
+    if chat.prompted:
         last = chat.rendered(chat.messages)
         if last is not None and text.startswith(last):
             ends[-1] = (len(last), ends[-1][1])
@@ -167,8 +184,7 @@ def _content_span(chat: _Chat, index: int, text: str, at: int) -> tuple[int, int
     If that is unclear (a template that inspects the contents), the first occurrence after `at` counts. Raises `InputError` for
     a message that the template omits.
     """
-    prompt = chat.messages[-1]["role"] not in _MODEL_ROLES
-    one, other = (chat.rendered(_with_content(chat.messages, index, probe), prompt=prompt) for probe in _PROBES)
+    one, other = (chat.rendered(_with_content(chat.messages, index, probe), prompt=chat.prompted) for probe in _PROBES)
     if one is not None and one == other == text:
         role = chat.messages[index]["role"]
         raise InputError(f"The chat template omits message {index} (role {role!r}), so it does not appear in the text.")

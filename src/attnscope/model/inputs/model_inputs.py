@@ -25,6 +25,7 @@ class ModelInputs:
         text: The text, or what the chat template made of `messages`.
         pair: The second sentence.
         messages: The messages of a chat.
+        continue_final_message: Whether the chat ends within its last message.
         target: The target text.
         target_tokens: The tokens that the decoder of an encoder-decoder model reads.
         images: The images as the model sees them.
@@ -47,6 +48,7 @@ class ModelInputs:
     ready: bool = False
     kind: InputKind = "text"
     use_cache: bool | None = None
+    continue_final_message: bool = False
 
     @property
     def sides(self) -> dict[str, list[Token]]:

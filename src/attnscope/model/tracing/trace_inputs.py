@@ -18,6 +18,7 @@ from attnscope.model.inputs.image_tokens import with_patches
 from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.sentences import SentenceStart
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import lazy_logits
 from attnscope.model.tracing.next_tokens import next_logits
@@ -38,6 +39,8 @@ def trace_of(
     target: Target | Sequence[Target] | None = None,
     image: Any = None,
     max_tokens: int | None = None,
+    sentence_b_start: SentenceStart = None,
+    continue_final_message: bool = False,
     edits: Sequence[Edit] = (),
     observer: Observer | None = None,
 ) -> Trace | list[Trace]:
@@ -46,7 +49,15 @@ def trace_of(
         check_without_image(image)
         return trace_inputs(handle, text, edits, observer)
     preprocessor = handle.preprocessor
-    found = preprocessor.read_input(text, pair, target=target, image=image, max_tokens=max_tokens)
+    found = preprocessor.read_input(
+        text,
+        pair,
+        target=target,
+        image=image,
+        max_tokens=max_tokens,
+        sentence_b_start=sentence_b_start,
+        continue_final_message=continue_final_message,
+    )
     if isinstance(found, list):
         return [trace_inputs(handle, preprocessor.encode(one), edits, observer) for one in found]
     return trace_inputs(handle, preprocessor.encode(found), edits, observer)
@@ -85,7 +96,7 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
         provenance=provenance(handle, encoded, inputs, applied),
         warnings=[*encoded.warnings, *passed.warnings, *architecture.notes],
         next_tokens=_next_tokens(handle, next_logits(module, inputs, logits, passed.stacks, edited=plan is not None)),
-        predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read),
+        predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read_output),
         logits=lazy_logits(module, inputs, passed.base, _last_logits(logits)),
         inputs=inputs,
         images=encoded.images,
@@ -109,7 +120,7 @@ def _next_tokens(handle: ModelHandle, logits: Tensor | None) -> list[tuple[str, 
         return None
     top = torch.softmax(logits.float(), dim=-1).topk(min(5, len(logits)))
     pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
-    return [(handle.preprocessor.read(ident).text, ident, probability) for ident, probability in pairs]
+    return [(handle.preprocessor.read_output(ident).text, ident, probability) for ident, probability in pairs]
 
 
 def _last_logits(logits: Tensor | None) -> Tensor | None:

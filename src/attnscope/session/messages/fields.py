@@ -84,6 +84,16 @@ def messages_of(body: Mapping[str, Any]) -> list[Turn] | None:
     return [_turn(turn) for turn in turns]
 
 
+def continues_message(body: Mapping[str, Any]) -> bool:
+    """Whether a chat ends within its last message (`continue_final_message`)."""
+    value: object = body.get("continue_final_message")
+    if value is not None and not isinstance(value, bool):
+        raise InputError(f"`continue_final_message` must be true or false; got {_kind(value)}.")
+    if value and body.get("messages") is None:
+        raise InputError("`continue_final_message` needs `messages`.")
+    return value is True
+
+
 def _turn(value: object) -> Turn:
     turn: Mapping[str, Any] = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
     return {"role": text_of(turn, "role"), "content": text_of(turn, "content")}

@@ -18,6 +18,7 @@ from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import TokenFields
 from attnscope.session.messages.fields import (
     Turn,
+    continues_message,
     integer_of,
     messages_of,
     number_of,
@@ -76,6 +77,7 @@ class GenerateRequest:
     target: str | None
     settings: GenerationSettings
     image: Image.Image | None = None
+    continue_final_message: bool = False
 
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> GenerateRequest:
@@ -95,7 +97,7 @@ class GenerateRequest:
             stop=texts_of(body, "stop"),
         )
         limits.check_new_tokens(settings.max_new_tokens)
-        return cls(text, messages, pair, target, settings, image)
+        return cls(text, messages, pair, target, settings, image, continues_message(body))
 
     @property
     def prompt(self) -> str | list[Turn] | None:
@@ -110,7 +112,13 @@ class GenerateRequest:
         check_takes(model, self.text, self.image)
         if self.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
-        prompt = model.encode(self.prompt, self.pair, target=self.target, image=self.image)
+        prompt = model.encode(
+            self.prompt,
+            self.pair,
+            target=self.target,
+            image=self.image,
+            continue_final_message=self.continue_final_message,
+        )
         tokens = model.count_tokens(prompt) + self.settings.max_new_tokens
         limits.check_tokens(tokens)
         limits.check_trace(trace_bytes(model, tokens))
@@ -130,7 +138,7 @@ class GenerateRequest:
     def input_text(self, prompt: ModelInputs, trace: Trace) -> InputText:
         """The input as the page shows it. For a chat, the text is the output of the chat template."""
         text = self.text if self.messages is None else prompt.text or self.text
-        return InputText(text, self.pair, self.target, InputText.of(trace).messages)
+        return InputText(text, self.pair, self.target, InputText.of(trace).messages, self.continue_final_message)
 
 
 def generation_fields(made: Generation, settings: GenerationSettings) -> GenerationFields:

@@ -12,7 +12,7 @@ from attnscope.errors import InputError, TooLongError
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.preprocessor import no_target_side
 from attnscope.session.limits import Limits
-from attnscope.session.messages.fields import Turn, messages_of, optional_text_of, prompt_of
+from attnscope.session.messages.fields import Turn, continues_message, messages_of, optional_text_of, prompt_of
 from attnscope.session.messages.image import check_prompt, check_takes, image_of
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import InputText
@@ -31,6 +31,7 @@ class RunRequest:
     messages: list[Turn] | None
     cut: bool
     image: Image.Image | None = None
+    continue_final_message: bool = False
 
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> RunRequest:
@@ -39,7 +40,7 @@ class RunRequest:
         text = prompt_of(body, "text", messages, image)
         pair, target = optional_text_of(body, "pair"), optional_text_of(body, "target")
         check_prompt(text, pair, target, image, limits)
-        return cls(text, pair, target, messages, body.get("cut") is True, image)
+        return cls(text, pair, target, messages, body.get("cut") is True, image, continues_message(body))
 
     def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, int]:
         """The model inputs, and the number of positions in the trace.
@@ -64,11 +65,18 @@ class RunRequest:
     def input_text(self, inputs: ModelInputs) -> InputText:
         """The input as the page shows it. For a chat or a truncated text, this is the text that the model reads."""
         text = self.text if self.image is not None else inputs.text or self.text
-        return InputText(text, self.pair, self.target, inputs.messages)
+        return InputText(text, self.pair, self.target, inputs.messages, self.continue_final_message)
 
     def _encoded(self, model: ModelLike, limits: Limits, most: int | None) -> tuple[ModelInputs, int]:
         prompt = (self.text or None) if self.messages is None else self.messages
-        inputs = model.encode(prompt, self.pair, target=self.target, image=self.image, max_tokens=most)
+        inputs = model.encode(
+            prompt,
+            self.pair,
+            target=self.target,
+            image=self.image,
+            max_tokens=most,
+            continue_final_message=self.continue_final_message,
+        )
         tokens = model.count_tokens(inputs)
         limits.check_tokens(tokens)
         return inputs, tokens

@@ -55,6 +55,7 @@ class InputFields(TypedDict):
     pair: str | None
     target: str | None
     messages: NotRequired[list[dict[str, Any]]]
+    continue_final_message: NotRequired[bool]
 
 
 class StackFields(TypedDict):
@@ -150,7 +151,10 @@ def trace_arrays(trace: Trace) -> dict[str, np.ndarray]:
 
 def _input_fields(text: InputText) -> InputFields:
     fields: InputFields = {"text": text.text, "pair": text.pair, "target": text.target}
-    return {**fields, "messages": text.messages} if text.messages else fields
+    if not text.messages:
+        return fields
+    continued: InputFields = {**fields, "messages": text.messages}
+    return {**continued, "continue_final_message": True} if text.continue_final_message else continued
 
 
 def model_fields(model: ModelLike) -> ModelFields:
