@@ -119,6 +119,7 @@ def generate(
             target,
             sentence_b_start=sentence_b_start,
             continue_final_message=continue_final_message,
+            observer=observer,
         )
     )
     inputs = handle.preprocessor.tensors(encoded)

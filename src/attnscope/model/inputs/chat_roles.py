@@ -26,8 +26,9 @@ Segment = tuple[int, str | None]
 
 _PROBES = ("attnscope", "Microscopy")
 """Contents that share no letter at either end, so that whatever two renderings share is not part of the contents."""
-_MARK = "Attnscope{}Content"
-_MARKS = re.compile(r"Attnscope(\d+)Content")
+_MARK = "90817263{:07}36271809"
+"""Digits, which no template changes."""
+_MARKS = re.compile(r"90817263(\d{7})36271809")
 _PROBED = 24
 """Of how many messages a content that the template changes is replaced to find it, with two renderings each."""
 _PREFIXES = 48

@@ -25,7 +25,9 @@ from attnscope.types import Observer
 __all__ = ["ChatTemplate"]
 
 SECONDS = 10.0
-"""Computing time of one rendering."""
+"""Computing time of all renderings of one chat."""
+_SECONDS_PER_MESSAGE = 0.01
+"""What each message adds to it."""
 _LARGEST_VALUE = 2**22
 """Characters of a text, or items of a list, that a template may hold in one variable, beyond those of the messages."""
 _LARGEST_FACTOR = 64
@@ -42,12 +44,14 @@ class _BudgetError(Exception):
     """A template took too long, or made a value that is too large."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class ChatTemplate:
-    """The chat template of a tokenizer. An observer can cancel its renderings."""
+    """The chat template of a tokenizer, for the renderings of one chat. They share the budget, and an observer can cancel them."""
 
     tokenizer: Any
     observer: Observer | None = None
+    used: float = 0.0
+    """Computing time that the renderings took so far, seconds."""
 
     @property
     def source(self) -> str:
@@ -69,7 +73,9 @@ class ChatTemplate:
         template's own reason if it rejects the messages, or if it exceeds the budget; `CancelledError`.
         """
         options = {"add_generation_prompt": prompt} | ({"continue_final_message": True} if continued else {})
-        budget = _Budget(self.observer, _LARGEST_VALUE + _size(messages))
+        seconds = SECONDS + _SECONDS_PER_MESSAGE * len(messages) - self.used
+        budget = _Budget(self.observer, seconds, _LARGEST_VALUE + _size(messages))
+        began = time.thread_time()
         try:
             text = budget.run(lambda: self.tokenizer.apply_chat_template(messages, tokenize=False, **options))
         except CancelledError:
@@ -82,6 +88,8 @@ class ChatTemplate:
             ) from error
         except Exception as error:
             raise InputError(f"The chat template rejects these messages: {_reason(error)}.") from error
+        finally:
+            self.used += time.thread_time() - began
         if not isinstance(text, str):
             raise InputError(f"The chat template returned {type(text).__name__} instead of a text.")
         return text
@@ -99,8 +107,9 @@ class ChatTemplate:
 class _Budget:
     """Runs a function, and ends it when its template exceeds the computing time or the sizes allowed, or is cancelled."""
 
-    def __init__(self, observer: Observer | None, largest: int) -> None:
+    def __init__(self, observer: Observer | None, seconds: float, largest: int) -> None:
         self._observer = observer
+        self._seconds = seconds
         self._largest = largest
         self._output = 0
         self._lines = 0
@@ -108,7 +117,7 @@ class _Budget:
 
     def run(self, function: Callable[[], Any]) -> Any:
         self._check_cancelled()
-        self._end = time.thread_time() + SECONDS
+        self._end = time.thread_time() + self._seconds
         before = sys.gettrace()
         sys.settrace(self._on_call)
         try:
@@ -123,7 +132,7 @@ class _Budget:
         self._lines += 1
         if self._lines % _STRIDE == 0:
             if time.thread_time() > self._end:
-                raise _BudgetError(f"does not finish within {SECONDS:g} seconds")
+                raise _BudgetError("takes too long")
             self._check_cancelled()
         return self._on_line
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -19,6 +20,7 @@ from attnscope.capture import accepted, prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, UnsupportedError
 from attnscope.model.hf.context_length import side_limits
 from attnscope.model.hf.module_info import input_device
+from attnscope.model.inputs.doubled import doubled_special_tokens
 from attnscope.model.inputs.model_inputs import ModelInputs, require_text
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.inputs.vocabularies import target_ids
@@ -71,6 +73,9 @@ def with_target(
         decoder, warnings = {_DECODER: written}, [*warnings, *more]
     else:
         decoder = _target_inputs(model, tokenizer, target)
+        if isinstance(target, str):
+            labels = read.all(_target_ids(tokenizer, target))
+            warnings += doubled_special_tokens(labels, [target], partial(target_ids, tokenizer), "target")
     ids: list[int] = decoder[_DECODER][0].tolist()
     if not ids:
         raise InputError(_EMPTY_TARGET)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from attnscope.errors import InputError, MissingError
+from attnscope.model.inputs.doubled import doubled_special_tokens
 from attnscope.model.inputs.model_inputs import ModelInputs, cut_note, require_text, require_tokens
 from attnscope.model.inputs.offsets import with_source_text
 from attnscope.model.inputs.tokens import Reader
@@ -42,8 +44,14 @@ def encode_text(
                 "This tokenizer has no pair format: it puts nothing between sentence A and sentence B, so the "
                 "model reads them as one text."
             )
+    warnings += doubled_special_tokens(tokens, texts, partial(text_ids, tokenizer))
     inputs = {name: torch.tensor([list(value)], dtype=torch.long) for name, value in encoding.items()}
     return ModelInputs(inputs, tokens, warnings, text, pair)
+
+
+def text_ids(tokenizer: Any, text: str, *, add_special_tokens: bool = True) -> list[int]:
+    """The token ids of a text."""
+    return list(tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"])
 
 
 def tokenize(tokenizer: Any, *texts: str, **options: Any) -> Any:
