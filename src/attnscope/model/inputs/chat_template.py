@@ -46,7 +46,7 @@ class _BudgetError(Exception):
 
 @dataclass
 class ChatTemplate:
-    """The chat template of a tokenizer, for the renderings of one chat. They share the budget, and an observer can cancel them."""
+    """The chat template of a tokenizer, for the renderings of one chat: they share the budget; an observer can cancel them."""
 
     tokenizer: Any
     observer: Observer | None = None
