@@ -288,11 +288,13 @@ class Model(Displayed):
         max_tokens: int | None = None,
         sentence_b_start: int | None = None,
         continue_final_message: bool = False,
+        observer: Observer | None = None,
     ) -> ModelInputs:
         """Tokenize an input, with the arguments of `trace`, without running the model.
 
         `trace`, `generate`, `states`, `patch` and `count_tokens` accept the result in place of the text, and do not tokenize
-        it again. Raises `InputError`, `TooLongError` or `MissingError`, as `trace` does.
+        it again. An `observer` can cancel the rendering of a chat. Raises `InputError`, `TooLongError`, `MissingError` or
+        `CancelledError`, as `trace` does.
         """
         preprocessor = self._handle.preprocessor
         return preprocessor.encode(
@@ -304,7 +306,8 @@ class Model(Displayed):
                 max_tokens,
                 sentence_b_start=sentence_b_start,
                 continue_final_message=continue_final_message,
-            )
+            ),
+            observer,
         )
 
     def count_tokens(

@@ -138,6 +138,7 @@ def generate(
             image,
             sentence_b_start=sentence_b_start,
             continue_final_message=continue_final_message,
+            observer=observer,
         )
     # `generate` adds a mask of ones itself
     inputs, warnings = as_called(handle.module, handle.preprocessor.tensors(encoded), use_cache=True)

@@ -139,8 +139,10 @@ class Preprocessor:
         kind = self._kind_of(text, image)
         return TraceInput(kind, text, pair, target, image, max_tokens, start, continue_final_message)
 
-    def encode(self, trace_input: TraceInput) -> ModelInputs:
+    def encode(self, trace_input: TraceInput, observer: Observer | None = None) -> ModelInputs:
         """The model inputs of one input, with its target if there is one. The model does not run.
+
+        An observer can cancel the rendering of a chat.
 
         Raises `InputError` for an input that the model does not accept, `MissingError` without the tokenizer or processor that
         the input needs.
@@ -156,7 +158,7 @@ class Preprocessor:
             encoded = replace(self._encoded_audio(trace_input), kind=trace_input.kind)
         else:
             self._check_accepts(value)
-            encoded = encode(self.tokenizer, self.read, trace_input)
+            encoded = encode(self.tokenizer, self.read, trace_input, observer)
         if target is None:
             return encoded
         if trace_input.kind not in IMAGE_KINDS:
@@ -172,6 +174,7 @@ class Preprocessor:
         *,
         sentence_b_start: int | None = None,
         continue_final_message: bool = False,
+        observer: Observer | None = None,
     ) -> ModelInputs:
         """The model inputs of a prompt to continue: anything that `trace` reads, but not several inputs.
 
@@ -187,7 +190,8 @@ class Preprocessor:
                 image,
                 sentence_b_start=sentence_b_start,
                 continue_final_message=continue_final_message,
-            )
+            ),
+            observer,
         )
 
     def complete(self, encoded: ModelInputs, observer: Observer | None = None) -> ModelInputs:

@@ -59,8 +59,8 @@ def trace_of(
         continue_final_message=continue_final_message,
     )
     if isinstance(found, list):
-        return [trace_inputs(handle, preprocessor.encode(one), edits, observer) for one in found]
-    return trace_inputs(handle, preprocessor.encode(found), edits, observer)
+        return [trace_inputs(handle, preprocessor.encode(one, observer), edits, observer) for one in found]
+    return trace_inputs(handle, preprocessor.encode(found, observer), edits, observer)
 
 
 def trace_inputs(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], observer: Observer | None) -> Trace:
