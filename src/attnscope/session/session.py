@@ -224,7 +224,7 @@ class Session:
         request = RunRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._requested_model(body, job)
-        inputs, tokens = request.encode(model, self.limits)
+        inputs, tokens = request.encode(model, self.limits, job)
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"
         with job.holding(self._pass_lock, _WAITING):
@@ -240,7 +240,7 @@ class Session:
         request = GenerateRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._requested_model(body, job)
-        prompt = request.encode(model, self.limits)
+        prompt = request.encode(model, self.limits, job)
         job.stage = "generate"
         with job.holding(self._pass_lock, _WAITING):
             made = request.run(model, prompt, edits, job)
@@ -251,7 +251,7 @@ class Session:
     def _patch(self, body: Mapping[str, Any], job: Job) -> Answer:
         request = PatchRequest.of(body, self.limits)
         model = self._requested_model(body, job)
-        prompts = request.encode(model, self.limits)
+        prompts = request.encode(model, self.limits, job)
         job.stage = "patch"
         with job.holding(self._pass_lock, _WAITING):
             fields, arrays = patch_message(request.run(model, prompts, job))

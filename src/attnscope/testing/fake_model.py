@@ -94,6 +94,7 @@ class FakeModel:
         image: Any = None,
         max_tokens: int | None = None,
         continue_final_message: bool = False,
+        observer: Observer | None = None,
     ) -> ModelInputs:
         """Encode a text as one token per word. Raises `InputError` for an image."""
         if image is not None:

@@ -31,7 +31,7 @@ from attnscope.session.messages.trace import trace_bytes
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import InputText
 from attnscope.trace import Trace
-from attnscope.types import token_fields
+from attnscope.types import Observer, token_fields
 
 DEFAULT_NEW_TOKENS = 20
 """The number of tokens to generate if the request does not specify it."""
@@ -104,7 +104,7 @@ class GenerateRequest:
         """The text, or the messages of the chat; None for an image without a text."""
         return (self.text or None) if self.messages is None else self.messages
 
-    def encode(self, model: ModelLike, limits: Limits) -> ModelInputs:
+    def encode(self, model: ModelLike, limits: Limits, observer: Observer) -> ModelInputs:
         """The prompt as model inputs.
 
         Raises `TooLongError` above the session's limits, and `InputError` if the model does not accept this input.
@@ -118,6 +118,7 @@ class GenerateRequest:
             target=self.target,
             image=self.image,
             continue_final_message=self.continue_final_message,
+            observer=observer,
         )
         tokens = model.count_tokens(prompt) + self.settings.max_new_tokens
         limits.check_tokens(tokens)

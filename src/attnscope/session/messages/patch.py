@@ -20,6 +20,7 @@ from attnscope.session.messages.fields import integer_of, integers_of, optional_
 from attnscope.session.messages.image import check_prompt, check_takes, image_of
 from attnscope.session.messages.states import short
 from attnscope.session.protocols import ModelLike
+from attnscope.types import Observer
 
 
 class PatchFields(TypedDict):
@@ -77,7 +78,7 @@ class PatchRequest:
         }
         return cls(clean, corrupted, target, options, image, other)
 
-    def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, ModelInputs]:
+    def encode(self, model: ModelLike, limits: Limits, observer: Observer) -> tuple[ModelInputs, ModelInputs]:
         """Both prompts as model inputs.
 
         Raises `TooLongError` before anything runs if the sweep is too large: each cell is one forward pass over the prompt.
@@ -87,7 +88,9 @@ class PatchRequest:
             check_takes(model, text, image)
         if self.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
-        clean, corrupted = (model.encode(text or None, target=self.target, image=image) for text, image in prompts)
+        clean, corrupted = (
+            model.encode(text or None, target=self.target, image=image, observer=observer) for text, image in prompts
+        )
         tokens = max(model.count_tokens(one) for one in (clean, corrupted))
         limits.check_tokens(tokens)
         stack = max(model.stacks.values(), key=lambda one: one.layers)

@@ -16,6 +16,7 @@ from attnscope.session.messages.fields import Turn, continues_message, messages_
 from attnscope.session.messages.image import check_prompt, check_takes, image_of
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import InputText
+from attnscope.types import Observer
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class RunRequest:
         check_prompt(text, pair, target, image, limits)
         return cls(text, pair, target, messages, body.get("cut") is True, image, continues_message(body))
 
-    def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, int]:
+    def encode(self, model: ModelLike, limits: Limits, observer: Observer) -> tuple[ModelInputs, int]:
         """The model inputs, and the number of positions in the trace.
 
         A text that is too long is truncated if the request allows it (`cut`). Otherwise this raises `TooLongError`, whose
@@ -52,7 +53,7 @@ class RunRequest:
         if self.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
         try:
-            return self._encoded(model, limits, None)
+            return self._encoded(model, limits, None, observer)
         except TooLongError as error:
             # truncating would break the template of a chat, or cut an image
             if error.fits is None or self.messages is not None or self.image is not None:
@@ -60,14 +61,16 @@ class RunRequest:
             most = min(error.fits, limits.tokens)
             if not self.cut:
                 raise TooLongError(str(error), fits=most) from error
-        return self._encoded(model, limits, most)
+        return self._encoded(model, limits, most, observer)
 
     def input_text(self, inputs: ModelInputs) -> InputText:
         """The input as the page shows it. For a chat or a truncated text, this is the text that the model reads."""
         text = self.text if self.image is not None else inputs.text or self.text
         return InputText(text, self.pair, self.target, inputs.messages, self.continue_final_message)
 
-    def _encoded(self, model: ModelLike, limits: Limits, most: int | None) -> tuple[ModelInputs, int]:
+    def _encoded(
+        self, model: ModelLike, limits: Limits, most: int | None, observer: Observer
+    ) -> tuple[ModelInputs, int]:
         prompt = (self.text or None) if self.messages is None else self.messages
         inputs = model.encode(
             prompt,
@@ -76,6 +79,7 @@ class RunRequest:
             image=self.image,
             max_tokens=most,
             continue_final_message=self.continue_final_message,
+            observer=observer,
         )
         tokens = model.count_tokens(inputs)
         limits.check_tokens(tokens)
