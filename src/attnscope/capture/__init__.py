@@ -2,9 +2,10 @@
 
 from attnscope.capture.call_sites import NOT_SHOWN, Place, Places
 from attnscope.capture.clone import structural_clone
-from attnscope.capture.pass_options import CACHES, accepted, pass_options
+from attnscope.capture.pass_options import CACHES, accepted, forward_parameters, pass_options
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
+from attnscope.capture.replaced_methods import replaced_forward
 from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, prepared_for_capture, run_untouched
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "capture",
     "capture_on",
     "capturing",
+    "forward_parameters",
     "pass_options",
     "prepared",
     "prepared_for_capture",
+    "replaced_forward",
     "run_untouched",
     "structural_clone",
 ]

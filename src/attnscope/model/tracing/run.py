@@ -29,7 +29,8 @@ from attnscope.model.architecture.output_attentions import reported_weights
 from attnscope.model.architecture.probe import ProbeFailedError, StackArchitecture
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.architecture.rope import buffered_angles
-from attnscope.model.hf.module_info import input_device
+from attnscope.model.hf.hidden_states import overflow
+from attnscope.model.hf.module_info import first_dtype, input_device
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.tracing.certify import certify, placed, reported_certificate, shown
 from attnscope.model.tracing.lazy_logits import BaseOutput
@@ -87,6 +88,17 @@ def run(
 
     Raises `UnsupportedError` if the attention cannot be shown exactly, `CancelledError` if the observer cancels the pass.
     """
+    try:
+        return _run(probed, inputs, observer, plan)
+    except UnsupportedError as unsupported:
+        untouched = run_untouched(probed.module, inputs, output_hidden_states=True)
+        overflows = overflow(untouched, first_dtype(probed.module))
+        if overflows is None:
+            raise
+        raise UnsupportedError(overflows) from unsupported
+
+
+def _run(probed: ProbedModel, inputs: Mapping[str, Tensor], observer: Observer | None, plan: Plan | None) -> PassResult:
     if probed.architecture.route == "reported":
         return _reported(probed, inputs)
     passed = _captured(probed, inputs, observer, plan)

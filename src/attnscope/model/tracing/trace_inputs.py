@@ -82,7 +82,7 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
         stacks=passed.stacks,
         certificate=passed.certificate,
         provenance=provenance(handle, encoded, inputs, applied),
-        warnings=[*encoded.warnings, *passed.warnings, *architecture.notes],
+        warnings=[*encoded.warnings, *passed.warnings, *architecture.notes, *_undefined(handle, logits)],
         next_tokens=_next_tokens(handle, logits) if "decoder" in passed.stacks else None,
         predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read),
         logits=lazy_logits(module, inputs, passed.base, _last_logits(logits)),
@@ -90,6 +90,17 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
         images=encoded.images,
         edits=applied,
     )
+
+
+def _undefined(handle: ModelHandle, logits: Tensor | None) -> list[str]:
+    """A warning if no probabilities follow from the model's own logits: some are infinite or NaN."""
+    last = _last_logits(logits)
+    if last is None or not bool(torch.softmax(last, dim=-1).isnan().any()):
+        return []
+    return [
+        f"The logits of {handle.title} overflow in {handle.dtype}, so its predictions mean nothing. Load it with "
+        "`dtype='bfloat16'` or `dtype='float32'`."
+    ]
 
 
 def _next_tokens(handle: ModelHandle, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
