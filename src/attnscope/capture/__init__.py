@@ -7,6 +7,7 @@ from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.replaced_methods import replaced_forward
 from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, prepared_for_capture, run_untouched
+from attnscope.capture.virtual_tokens import VirtualTokens, virtual_tokens
 
 __all__ = [
     "CACHES",
@@ -16,6 +17,7 @@ __all__ = [
     "Place",
     "Places",
     "Recorder",
+    "VirtualTokens",
     "accepted",
     "capture",
     "capture_on",
@@ -27,4 +29,5 @@ __all__ = [
     "replaced_forward",
     "run_untouched",
     "structural_clone",
+    "virtual_tokens",
 ]

@@ -32,6 +32,7 @@ from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.inputs.trace_input import Text
+from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
 from attnscope.model.tracing.certify import certify
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
@@ -108,6 +109,7 @@ def generate(
     Raises `UnsupportedError` for a model that cannot generate text, `InputError` for a text that cannot be used.
     """
     _check_generates(handle.module)
+    refuse_virtual_tokens(handle.module, "record a generation")
     encoded = text if isinstance(text, ModelInputs) else handle.preprocessor.encode_prompt(text, pair, target)
     inputs = handle.preprocessor.tensors(encoded)
     probed = handle.probed_for(_with_decoder_ids(handle.module, inputs))

@@ -17,6 +17,20 @@ def check_transformers_model(hf_model: Any) -> None:
     raise InputError(f"`hf_model` must be a transformers model; got {type(hf_model).__name__}. {_what_to_do(hf_model)}")
 
 
+def running_module(hf_model: nn.Module) -> nn.Module:
+    """What runs for a model: the module that `torch.compile` wraps, or the transformers model that PEFT put adapters into.
+
+    PEFT's wrapper stays where its own forward method computes: with virtual tokens, or adapters that depend on the input.
+    """
+    module: Any = getattr(hf_model, "_orig_mod", hf_model)
+    config: Any = getattr(module, "active_peft_config", None) if hasattr(module, "peft_config") else None
+    if config is None or not hasattr(module, "get_base_model"):
+        return module
+    kind = str(getattr(config.peft_type, "value", config.peft_type))
+    depends = config.is_prompt_learning or getattr(config, "alora_invocation_tokens", None) or kind in ("POLY", "XLORA")
+    return module if depends else module.get_base_model()
+
+
 def _what_to_do(hf_model: Any) -> str:
     if isinstance(hf_model, str):
         return f"To load a model by name, call `attnscope.load({hf_model!r})`."

@@ -21,6 +21,7 @@ from attnscope.capture import (
     prepared,
     prepared_for_capture,
     run_untouched,
+    virtual_tokens,
 )
 from attnscope.edits.plan import Plan
 from attnscope.errors import AttnscopeError, InputError, UnsupportedError
@@ -138,7 +139,7 @@ def _captured(
         recorder = Recorder(observer=observer, places=architecture.places, plan=plan)
         base = BaseOutput(clone)
         try:
-            captured = capture_on(clone, inputs, recorder, **_last_logits_only(inputs))
+            captured = capture_on(clone, inputs, recorder, **_last_logits_only(clone, inputs))
         finally:
             base.close()
         # A long text may have changed the rotary angles (dynamic scaling); then the rotation from the probe does not hold.
@@ -150,13 +151,15 @@ def _captured(
     return PassResult(stacks, certify(captured.calls, probed.tolerance), captured.output, base, warnings)
 
 
-def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+def _last_logits_only(clone: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
     """Request the logits of the last position only.
 
     The position is a tensor because with the number 1, models whose last layers share keys (Gemma 4) run these for one query.
     """
     ids = inputs.get("decoder_input_ids", inputs.get("input_ids"))
-    return {} if ids is None else {"logits_to_keep": torch.tensor([ids.shape[1] - 1])}
+    virtual = virtual_tokens(clone)
+    before = 0 if virtual is None or virtual.keys_only else virtual.count
+    return {} if ids is None else {"logits_to_keep": torch.tensor([before + ids.shape[1] - 1])}
 
 
 def _from_eager_weights(

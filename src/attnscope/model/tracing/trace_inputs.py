@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from attnscope.capture import VirtualTokens, virtual_tokens
 from attnscope.edits import Edit
 from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.module_info import target_vocabulary_size
@@ -18,12 +20,19 @@ from attnscope.model.inputs.features import with_positions
 from attnscope.model.inputs.image_tokens import with_patches
 from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.virtual_positions import (
+    check_virtual_tokens,
+    shifted,
+    with_undefined_rows,
+    with_virtual_positions,
+)
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import lazy_logits
 from attnscope.model.tracing.predictions import predictions_of
 from attnscope.model.tracing.provenance import provenance
 from attnscope.model.tracing.run import check_sizes, explain_failure, run
 from attnscope.trace import Trace
+from attnscope.trace.prediction import Prediction
 from attnscope.types import Observer
 
 
@@ -42,6 +51,7 @@ def trace_of(
     if isinstance(text, ModelInputs):
         return trace_inputs(handle, text, edits, observer)
     preprocessor = handle.preprocessor
+    check_virtual_tokens(handle.module)
     found = preprocessor.read_input(text, pair, target=target, image=image, max_tokens=max_tokens)
     if isinstance(found, list):
         return [trace_inputs(handle, preprocessor.encode(one), edits, observer) for one in found]
@@ -59,6 +69,8 @@ def trace_inputs(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit
 def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], observer: Observer | None) -> Trace:
     module, preprocessor = handle.module, handle.preprocessor
     inputs = preprocessor.tensors(encoded)
+    text, virtual = encoded, virtual_tokens(module)
+    encoded = with_virtual_positions(module, encoded)
     probed = handle.probed_for(inputs)
     architecture = probed.architecture
     if encoded.kind in IMAGE_KINDS:
@@ -84,12 +96,24 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
         provenance=provenance(handle, encoded, inputs, applied),
         warnings=[*encoded.warnings, *passed.warnings, *architecture.notes, *_undefined(handle, logits)],
         next_tokens=_next_tokens(handle, logits) if "decoder" in passed.stacks else None,
-        predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read),
-        logits=lazy_logits(module, inputs, passed.base, _last_logits(logits)),
+        predictions=shifted(_predictions(handle, passed.output, text, encoded, virtual), virtual),
+        logits=with_undefined_rows(lazy_logits(module, inputs, passed.base, _last_logits(logits)), virtual),
         inputs=inputs,
         images=encoded.images,
         edits=applied,
     )
+
+
+def _predictions(
+    handle: ModelHandle, output: Any, text: ModelInputs, encoded: ModelInputs, virtual: VirtualTokens | None
+) -> list[Prediction]:
+    """The predictions of a pass; of virtual tokens there are none."""
+    if virtual is None:
+        return predictions_of(handle.module, handle.tokenizer, output, encoded, handle.preprocessor.read)
+    logits = getattr(output, "logits", None)
+    if isinstance(logits, Tensor) and logits.ndim == 3 and not virtual.keys_only:
+        output = SimpleNamespace(logits=logits[:, virtual.count :])
+    return predictions_of(handle.module, handle.tokenizer, output, text, handle.preprocessor.read)
 
 
 def _undefined(handle: ModelHandle, logits: Tensor | None) -> list[str]:
