@@ -65,7 +65,7 @@ def encode_ready(read: Reader, ready: Mapping[str, Any], *, max_tokens: int | No
     require_tokens(listed)
     tokens = [read(one) for one in listed]
     padding = padding_of(inputs)
-    tokens = [replace(token, special=True) if pad else token for token, pad in zip(tokens, padding, strict=True)]
+    tokens = with_padding(tokens, padding)
     return ModelInputs(inputs, tokens, warnings, ready=True)
 
 
@@ -77,6 +77,12 @@ def _missing_ids(named: Mapping[str, Any]) -> str:
             "contain them."
         )
     return f"Ready inputs need `input_ids`; got {', '.join(sorted(named)) or 'nothing'}."
+
+
+def with_padding(tokens: Sequence[Token], padding: Sequence[bool]) -> list[Token]:
+    """The tokens, marked as padding where they are."""
+    marked = zip(tokens, padding, strict=True)
+    return [replace(token, special=True, padding=True) if pad else token for token, pad in marked]
 
 
 def padding_of(inputs: Mapping[str, Tensor]) -> list[bool]:
