@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attnscope.analysis.arguments import check_trace
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.attention import QKRecord
 from attnscope.errors import InputError, UnsupportedError
@@ -69,6 +70,7 @@ def decay(
         InputError: The layer or head does not exist, or the text is too short.
         UnsupportedError: q and k are unknown, or queries and keys belong to different tokens (cross-attention).
     """
+    check_trace(trace, "decay")
     record = _qk(trace, layer, stack)
     trace.q(layer, head, stack)  # raises `InputError` for a head out of range
     last = _furthest(trace, stack, furthest)
@@ -100,6 +102,7 @@ def decays(
     """
     import pandas
 
+    check_trace(trace, "decays")
     rows: list[tuple[int, int, float, float]] = []
     trace.traced_stack(stack)  # raises for a stack that is unknown, or that must be named
     for layer, shape in enumerate(trace.stacks[stack or next(iter(trace.stacks))].shapes):

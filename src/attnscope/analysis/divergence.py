@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attnscope.analysis.arguments import check_trace
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
 from attnscope.trace import Trace
@@ -39,8 +40,9 @@ def similarity(
     """
     import pandas
 
-    if queries is not None and queries < 1:
-        raise InputError(f"`queries` must be at least 1; got {queries}.")
+    check_trace(trace, "similarity")
+    if queries is not None and (isinstance(queries, bool) or not hasattr(queries, "__index__") or queries < 1):
+        raise InputError(f"`queries` must be a whole number of at least 1, or None for all; got {queries!r}.")
     groups = TokenGroups.of(trace, stack)
     text = groups.counted.nonzero()[:, 0]
     count = len(text) if queries is None else min(queries, len(text))
