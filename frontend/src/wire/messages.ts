@@ -66,6 +66,8 @@ export interface Token {
   readonly role?: string | null;
   /** The text it stands for, if it does not show it: the word behind an unknown token, the character that a byte belongs to. */
   readonly given?: string | null;
+  /** Whether the position is padding, hidden by the attention mask of the input. */
+  readonly padding?: boolean;
   /** For a patch: its box in the image (x0, y0, x1, y1), pixels. */
   readonly box?: Box | null;
   /** The image that it belongs to: an index into `images`. */

@@ -60,6 +60,7 @@ class Recorder:
         plan: The edits to apply.
         keeps: False: record nothing, only apply edits; the input may then be a batch.
         before: Number of positions in the cache before this pass.
+        virtual: Number of virtual tokens before the text that have only keys and values (prefix tuning).
         notes: Messages from the edits.
     """
 
@@ -70,6 +71,7 @@ class Recorder:
     plan: Plan | None = None
     keeps: bool = True
     before: int = 0
+    virtual: int = 0
     names: dict[int, str] = field(default_factory=dict[int, str])
     notes: dict[str, None] = field(default_factory=dict[str, None])
     called: Counter[str] = field(default_factory=Counter[str])

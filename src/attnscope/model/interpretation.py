@@ -14,6 +14,7 @@ from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
 from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.module_info import is_encoder_decoder, target_vocabulary_size
 from attnscope.model.inputs.images import check_without_image
+from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
 from attnscope.model.patching.activation_patching import ActivationPatching
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.prompt_alignment import check_aligned
@@ -131,6 +132,7 @@ class Interpretation:
 
     def _of(self, trace: Trace) -> _Tower:
         """The part of the model that ran for a trace."""
+        refuse_virtual_tokens(self._handle.module, "read or patch the residual stream")
         handle = self._handle.tower_for(trace.inputs) if trace.inputs else self._handle
         return _Tower(handle, self._streams)
 

@@ -15,7 +15,7 @@ from attnscope.deprecation import renamed_attribute, renamed_keywords, renamed_v
 from attnscope.display import Displayed
 from attnscope.edits import Edit
 from attnscope.edits.plan import Plan
-from attnscope.errors import InputError
+from attnscope.errors import InputError, UnsupportedError
 from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
 from attnscope.model.handle import ModelHandle
@@ -86,7 +86,7 @@ class Model(Displayed):
 
     @property
     def module(self) -> nn.Module:
-        """The module that runs: `hf_model`, or the module that `torch.compile` wrapped."""
+        """The module that runs: `hf_model`, or the module that `torch.compile` or PEFT wrapped."""
         return self._handle.module
 
     @property
@@ -613,6 +613,11 @@ class Model(Displayed):
                 rotary pair, weights shared between layers).
             InputError: An edit does not fit the model.
         """
+        if hasattr(self.hf_model, "peft_config"):
+            raise UnsupportedError(
+                "Edits cannot be written into the weights of a model with an adapter. Merge it first: pass "
+                "`hf_model.merge_and_unload()` to `attnscope.Model`."
+            )
         probed = self._handle.probed
         return bake_weights(probed, plan_for(probed.architecture, edits, title=probed.title))
 

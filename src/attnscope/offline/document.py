@@ -114,7 +114,8 @@ def document(
     """
     if not isinstance(trace, Trace):
         raise InputError(
-            f"Only a Trace can be exported; got {type(trace).__name__}. Make one with `model.trace(text)`."
+            f"Only a Trace can be exported; got {type(trace).__name__}. Make one with `model.trace(text)`, or from attention "
+            "weights with `Trace.from_attention`."
         )
     chosen = choice(trace, layers, form, error, neurons=neurons, values=values)
     start = start_address(trace, chosen, view=view, layer=layer, heads=heads, token=token, stack=stack, theme=theme)

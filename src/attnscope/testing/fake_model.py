@@ -99,6 +99,8 @@ class FakeModel:
         """Encode a text as one token per word. Raises `InputError` for an image."""
         if image is not None:
             raise InputError(f"{self.title} does not accept images; got {type(image).__name__}.")
+        if observer is not None and observer.cancelled():
+            raise CancelledError("The input was not encoded, because the work was cancelled.")
         messages = None if isinstance(text, str) else [dict(turn) for turn in text]
         plain = " ".join(_plain_text(text).split()[:max_tokens])
         parts: list[tuple[Sentence, str]] = [(None, plain)] if pair is None else [("A", plain), ("B", pair)]

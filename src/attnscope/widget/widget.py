@@ -59,7 +59,7 @@ class AttentionWidget(anywidget.AnyWidget):
         else:
             raise InputError(
                 f"`show` needs a Trace or a Model; got {type(shown).__name__}. Wrap a transformers model with "
-                "`attnscope.Model(model, tokenizer)`."
+                "`attnscope.Model(model, tokenizer)`, and attention weights with `Trace.from_attention`."
             )
         self._requests = Requests(self._session, self._post, on_trace=self._traced)
         self._title = repr(shown)

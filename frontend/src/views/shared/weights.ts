@@ -52,6 +52,7 @@ export function rowRules(shown: Shown, visible: number): RowRules {
   return {
     queries: Uint8Array.from(shown.queries, (_, query) => (queryShown(shown, query) ? 1 : 0)),
     keys: Uint8Array.from(shown.keys, (_, key) => (keyShown(shown, key) ? 1 : 0)),
+    counted: Uint8Array.from(shown.queries, ({ padding }) => (padding ? 0 : 1)),
     least: Math.max(shown.threshold, visible),
     top: shown.top,
     hidden: [...shown.hiddenKeys],
@@ -146,11 +147,12 @@ export function absence(field: Pick<LayerField, "mask" | "without">, key: number
   return field.mask === "unknown" ? "no weight" : "masked";
 }
 
-/** The likely attention sinks: special tokens and, in a causal model, the first token. */
+/** The likely attention sinks: special tokens and, in a causal model, the first token (behind padding). */
 export function sinkKeys(tokens: readonly Token[], causal: boolean): ReadonlySet<number> {
   const sinks = new Set<number>();
+  const first = tokens.findIndex(({ padding }) => !padding);
   tokens.forEach((token, index) => {
-    if (token.special || (causal && index === 0)) sinks.add(index);
+    if (token.special || (causal && index === first)) sinks.add(index);
   });
   return sinks;
 }
@@ -158,6 +160,7 @@ export function sinkKeys(tokens: readonly Token[], causal: boolean): ReadonlySet
 /** What the sinks of a stack are, for labels. */
 export function sinkName(tokens: readonly Token[], causal: boolean): string {
   if (!causal) return "special tokens";
-  const special = tokens.some((token, index) => token.special && index > 0);
+  const text = tokens.filter(({ padding }) => !padding);
+  const special = text.some((token, index) => token.special && index > 0);
   return special ? "first and special tokens" : "first token";
 }

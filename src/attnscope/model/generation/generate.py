@@ -36,6 +36,7 @@ from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.inputs.trace_input import Text
+from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
 from attnscope.model.tracing.certify import certify
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
@@ -127,6 +128,7 @@ def generate(
     Raises `UnsupportedError` for a model that cannot generate text, `InputError` for a text that cannot be used.
     """
     _check_generates(handle.module)
+    refuse_virtual_tokens(handle.module, "record a generation")
     if isinstance(text, ModelInputs):
         check_without_image(image)
         encoded = text

@@ -72,7 +72,7 @@ def encode_ready(
     require_tokens(listed)
     tokens = read.all(listed)
     padding = padding_of(inputs)
-    tokens = [replace(token, special=True) if pad else token for token, pad in zip(tokens, padding, strict=True)]
+    tokens = with_padding(tokens, padding)
     start = (
         start_by_types(inputs.get("token_type_ids"), padding)
         if sentence_b_start is None
@@ -95,6 +95,12 @@ def _missing_ids(named: Mapping[str, Any]) -> str:
             "contain them."
         )
     return f"Ready inputs need `input_ids`; got {', '.join(sorted(named)) or 'nothing'}."
+
+
+def with_padding(tokens: Sequence[Token], padding: Sequence[bool]) -> list[Token]:
+    """The tokens, marked as padding where they are."""
+    marked = zip(tokens, padding, strict=True)
+    return [replace(token, special=True, padding=True) if pad else token for token, pad in marked]
 
 
 def padding_of(inputs: Mapping[str, Tensor]) -> list[bool]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from attnscope.capture import VirtualTokens, virtual_tokens
 from attnscope.edits import Edit
 from attnscope.model.handle import ModelHandle
 from attnscope.model.inputs.audio import time_tokens
@@ -19,6 +21,12 @@ from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.sentences import SentenceStart
+from attnscope.model.inputs.virtual_positions import (
+    check_virtual_tokens,
+    shifted,
+    with_undefined_rows,
+    with_virtual_positions,
+)
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import lazy_logits
 from attnscope.model.tracing.next_tokens import next_logits
@@ -27,6 +35,7 @@ from attnscope.model.tracing.predictions import predictions_of
 from attnscope.model.tracing.provenance import provenance
 from attnscope.model.tracing.run import check_sizes, explain_failure, run
 from attnscope.trace import Trace
+from attnscope.trace.prediction import Prediction
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Observer
 
@@ -49,6 +58,7 @@ def trace_of(
         check_without_image(image)
         return trace_inputs(handle, text, edits, observer)
     preprocessor = handle.preprocessor
+    check_virtual_tokens(handle.module)
     found = preprocessor.read_input(
         text,
         pair,
@@ -75,6 +85,8 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
     module, preprocessor = handle.module, handle.preprocessor
     inputs, warnings = as_called(module, preprocessor.tensors(encoded), use_cache=encoded.use_cache)
     encoded = replace(encoded, warnings=[*encoded.warnings, *warnings])
+    text, virtual = encoded, virtual_tokens(module)
+    encoded = with_virtual_positions(module, encoded)
     probed = handle.probed_for(inputs)
     architecture = probed.architecture
     if encoded.kind in IMAGE_KINDS:
@@ -94,10 +106,10 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
         stacks=passed.stacks,
         certificate=passed.certificate,
         provenance=provenance(handle, encoded, inputs, applied),
-        warnings=[*encoded.warnings, *passed.warnings, *architecture.notes],
+        warnings=[*encoded.warnings, *passed.warnings, *architecture.notes, *_undefined(handle, logits)],
         next_tokens=_next_tokens(handle, next_logits(module, inputs, logits, passed.stacks, edited=plan is not None)),
-        predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read_output),
-        logits=lazy_logits(module, inputs, passed.base, _last_logits(logits)),
+        predictions=shifted(_predictions(handle, passed.output, text, encoded, virtual), virtual),
+        logits=with_undefined_rows(lazy_logits(module, inputs, passed.base, _last_logits(logits)), virtual),
         inputs=inputs,
         images=encoded.images,
         edits=applied,
@@ -113,6 +125,29 @@ def with_counted_tokens(
         count = next(record.keys for record in first.records if record is not None)
         encoded = replace(encoded, tokens=time_tokens(handle.preprocessor.feature_extractor, inputs, count))
     return with_positions(encoded, stacks)
+
+
+def _predictions(
+    handle: ModelHandle, output: Any, text: ModelInputs, encoded: ModelInputs, virtual: VirtualTokens | None
+) -> list[Prediction]:
+    """The predictions of a pass; of virtual tokens there are none."""
+    if virtual is None:
+        return predictions_of(handle.module, handle.tokenizer, output, encoded, handle.preprocessor.read_output)
+    logits = getattr(output, "logits", None)
+    if isinstance(logits, Tensor) and logits.ndim == 3 and not virtual.keys_only:
+        output = SimpleNamespace(logits=logits[:, virtual.count :])
+    return predictions_of(handle.module, handle.tokenizer, output, text, handle.preprocessor.read_output)
+
+
+def _undefined(handle: ModelHandle, logits: Tensor | None) -> list[str]:
+    """A warning if no probabilities follow from the model's own logits: some are infinite or NaN."""
+    last = _last_logits(logits)
+    if last is None or not bool(torch.softmax(last, dim=-1).isnan().any()):
+        return []
+    return [
+        f"The logits of {handle.title} overflow in {handle.dtype}, so its predictions mean nothing. Load it with "
+        "`dtype='bfloat16'` or `dtype='float32'`."
+    ]
 
 
 def _next_tokens(handle: ModelHandle, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
