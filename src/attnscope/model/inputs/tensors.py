@@ -15,6 +15,7 @@ from attnscope.errors import InputError
 from attnscope.model.inputs.model_inputs import ModelInputs, as_tensor, cut_note, require_tokens
 from attnscope.model.inputs.sentences import check_start, start_by_types, with_sentences
 from attnscope.model.inputs.tokens import Reader
+from attnscope.types import Token
 
 _PASS_OPTIONS = frozenset(
     {

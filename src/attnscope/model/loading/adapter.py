@@ -42,7 +42,7 @@ def base_of(folder: Path) -> tuple[str, str | None]:
 
 def with_adapter(folder: Path, base: PreTrainedModel) -> Any:
     """The base model with the adapter, in eval mode. Raises `DamagedError` if they don't fit together."""
-    peft = _peft(folder, base.config.name_or_path)
+    peft = _peft(folder, str(base.config.name_or_path))
     try:
         with quiet():
             return peft.PeftModel.from_pretrained(base, str(folder)).eval()
