@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnscope.errors import InputError
+from attnscope.files import check_target, replacing
 
 if TYPE_CHECKING:
     import pandas
@@ -58,9 +57,8 @@ def patch(
 
     from attnscope.cli.sources import model_entry
 
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the table: {str(output)!r} {problem}.")
+    if output is not None:
+        check_target(output, "the table")
     entry = model_entry(model)
     with Console(stderr=True).status(f"Patching {entry.title}"):
         sweep = entry.load().patch(
@@ -102,7 +100,5 @@ def _summary(sweep: Sweep, shown: int, cells: int) -> str:
 
 
 def _write(found: pandas.DataFrame, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        unfinished = Path(folder) / path.name
+    with replacing(path, "the table") as unfinished:
         found.to_csv(unfinished, index=False)
-        unfinished.replace(path)

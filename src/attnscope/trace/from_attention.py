@@ -14,12 +14,10 @@ from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.errors import InputError
 from attnscope.trace.attention_arrays import Rows, layers_of
 from attnscope.trace.byte_level import prettify
-from attnscope.trace.certificate import Certificate
+from attnscope.trace.certificate import WITHOUT_MODEL, Certificate
 from attnscope.trace.parts import TraceParts
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
-
-SENTENCE = "These weights were passed in without a model, so they could not be checked."
 
 _SPECIAL = re.compile(r"\[(CLS|SEP|PAD|MASK|UNK|BOS|EOS)\]|</?s>|<(pad|bos|eos|unk|mask|cls|sep)>|<\|[^|]+\|>")
 
@@ -153,7 +151,9 @@ def _parts(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack]) 
     return TraceParts(
         sides=sides,
         stacks=stacks,
-        certificate=Certificate(ok=False, max_error=0.0, tolerance=0.0, scope="sampled", sentence=SENTENCE, stacks={}),
+        certificate=Certificate(
+            ok=False, max_error=0.0, tolerance=0.0, scope="sampled", sentence=WITHOUT_MODEL, stacks={}
+        ),
         provenance={
             "model": None,
             "title": "user-supplied attention",
@@ -161,5 +161,5 @@ def _parts(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack]) 
             "versions": {"attnscope": version("attnscope")},
             "edits": [],
         },
-        warnings=[SENTENCE],
+        warnings=[WITHOUT_MODEL],
     )
