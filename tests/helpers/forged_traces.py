@@ -41,7 +41,9 @@ def write_file(path: Path, description: Description, tensors: Tensors) -> None:
         for name, tensor in sorted(tensors.items()):
             _add(digest, name, tensor)
         description["checksum"] = digest.hexdigest()
-    save_file({name: one.contiguous() for name, one in tensors.items()}, path, {"attnscope": json.dumps(description)})
+    save_file(
+        {name: one.clone().contiguous() for name, one in tensors.items()}, path, {"attnscope": json.dumps(description)}
+    )
 
 
 def _content_hash(description: Description, tensors: Tensors) -> str:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -96,12 +97,23 @@ def read(path: Path) -> TraceParts:
     """
     _check_file(path)
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with _enough_memory(path), safe_open(str(path), framework="pt") as file:
             return _parts_in(file, path)
     except (SafetensorError, OSError) as error:
         raise DamagedError(
             f"{shown(path)} is not a complete trace: it is truncated, or attnscope did not write it ({error})."
         ) from error
+
+
+@contextmanager
+def _enough_memory(path: Path) -> Iterator[None]:
+    """Raise `TooLongError` if the file cannot be mapped or a tensor cannot be allocated (a `RuntimeError` in torch)."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        raise TooLongError(f"There is not enough memory for the trace {shown(path)}.") from error
 
 
 def _check_file(path: Path) -> None:
