@@ -1,5 +1,7 @@
 /** The types of the messages in docs/reference/wire.md, and the one function that parses them. */
 
+import { checkFields } from "./messageFields";
+import { checkParts } from "./messageParts";
 import { DamagedError, decode, type Tensor } from "./safetensors";
 
 export const VERSION = 1;
@@ -136,6 +138,8 @@ export interface Certificate {
   readonly tolerance: number | null;
   readonly scope: "sampled" | "full";
   readonly sentence: string;
+  /** Whether it was read from a file, and not measured again. */
+  readonly recorded?: boolean;
   readonly stacks: Readonly<Record<string, readonly LayerCertificate[]>>;
 }
 
@@ -359,18 +363,23 @@ const REQUIRED_FIELDS: Readonly<Record<string, readonly string[]>> = {
   error: ["code", "message"],
 };
 
-/** Parses a message. Throws `DamagedError` unless it is a complete message of this version. */
+/** Parses a message and checks all of it. Throws `DamagedError` unless it is a complete message of this version. */
 export function readMessage(bytes: Uint8Array): Message {
   const { fields, tensors } = decode(bytes);
   if (fields.v !== VERSION) {
     throw new DamagedError(
-      `This page reads version ${VERSION} of the messages; got version ${String(fields.v)}.`,
+      `This page reads version ${VERSION} of the messages; got version ${String(fields.v).slice(0, 40)}.`,
     );
   }
-  const required = typeof fields.type === "string" ? REQUIRED_FIELDS[fields.type] : undefined;
-  if (required === undefined) throw new DamagedError(`Unknown message type: ${String(fields.type)}.`);
-  const missing = required.find((name) => !(name in fields));
-  if (missing !== undefined)
-    throw new DamagedError(`A ${String(fields.type)} message lacks the field ${missing}.`);
-  return { ...fields, last: fields.last === true, tensors } as unknown as Message;
+  const { type } = fields;
+  const required =
+    typeof type === "string" && Object.hasOwn(REQUIRED_FIELDS, type) ? REQUIRED_FIELDS[type] : undefined;
+  if (required === undefined || typeof type !== "string")
+    throw new DamagedError(`Unknown message type: ${String(type).slice(0, 40)}.`);
+  const missing = required.find((name) => !Object.hasOwn(fields, name));
+  if (missing !== undefined) throw new DamagedError(`A ${type} message lacks the field ${missing}.`);
+  checkFields(type, fields);
+  const message = { ...fields, last: fields.last === true, tensors } as unknown as Message;
+  checkParts(message);
+  return message;
 }

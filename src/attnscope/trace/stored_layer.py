@@ -119,7 +119,7 @@ def _qk_record(facts: JsonValue, tensors: LayerTensors, queries: int, keys: int)
         q=q,
         k=k,
         v=v,
-        scaling=facts.field("scaling").number(),
+        scaling=facts.field("scaling").number(low=torch.finfo(torch.float32).tiny),
         mask=_mask(facts.field("mask"), tensors, heads, queries, keys),
         softcap=None if softcap is None else softcap.number(low=torch.finfo(torch.float32).tiny),
         bias=None if bias is None else _bias(bias, tensors, heads, queries, keys),
