@@ -1,6 +1,7 @@
 import { frames } from "../wire/frames";
-import { type Message, type Request, readMessage, type TraceMessage, VERSION } from "../wire/messages";
+import { type Message, type Request, type TraceMessage, VERSION } from "../wire/messages";
 import { unpacked } from "../wire/packed";
+import { readMessage } from "../wire/readMessage";
 import { DamagedError, type Tensor } from "../wire/safetensors";
 import { HostError, type Source } from "./source";
 

@@ -16,6 +16,9 @@ import {
   text,
   truth,
 } from "./checks";
+import { DamagedError } from "./safetensors";
+
+const LONGEST_NAME = 40;
 
 const index: Check = count;
 const part = list(count, 2);
@@ -105,7 +108,7 @@ const measure = object({
   sentence: text,
 });
 
-const FIELDS: ReadonlyMap<string, Check> = new Map([
+const FIELDS: ReadonlyMap<unknown, Check> = new Map([
   [
     "hello",
     object({
@@ -202,7 +205,10 @@ const FIELDS: ReadonlyMap<string, Check> = new Map([
   ["error", object({ code: text, message: text, fits: optional(count) })],
 ]);
 
-/** Checks the types of the fields of a message. Throws `DamagedError`. */
-export function checkFields(type: string, fields: Readonly<Record<string, unknown>>): void {
-  FIELDS.get(type)?.(fields, "");
+/** Checks the type of a message and of all its fields. Throws `DamagedError`. */
+export function checkFields(fields: Readonly<Record<string, unknown>>): void {
+  const check = FIELDS.get(fields.type);
+  if (check === undefined)
+    throw new DamagedError(`Unknown message type: ${String(fields.type).slice(0, LONGEST_NAME)}.`);
+  check(fields, "");
 }

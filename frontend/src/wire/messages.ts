@@ -1,8 +1,6 @@
-/** The types of the messages in docs/reference/wire.md, and the one function that parses them. */
+/** The types of the messages in docs/reference/wire.md. */
 
-import { checkFields } from "./messageFields";
-import { checkParts } from "./messageParts";
-import { DamagedError, decode, type Tensor } from "./safetensors";
+import type { Tensor } from "./safetensors";
 
 export const VERSION = 1;
 
@@ -347,39 +345,3 @@ export type Message =
   | ExportMessage
   | CancelMessage
   | ErrorMessage;
-
-const REQUIRED_FIELDS: Readonly<Record<string, readonly string[]>> = {
-  hello: ["models", "examples", "can", "limits"],
-  progress: ["done", "total"],
-  trace: ["trace", "model", "input", "tokens", "stacks"],
-  overview: ["trace", "stack", "layer", "heads", "rows", "columns", "pooled"],
-  layer: ["trace", "stack", "layer", "form", "heads", "queries", "keys", "mask", "error"],
-  tile: ["trace", "stack", "layer", "heads", "rows"],
-  values: ["trace", "stack", "layer", "heads", "kv_heads", "queries", "keys", "v_dim", "error"],
-  edge: ["trace", "stack", "query", "key"],
-  check: ["certificate"],
-  export: ["trace"],
-  cancel: ["found"],
-  error: ["code", "message"],
-};
-
-/** Parses a message and checks all of it. Throws `DamagedError` unless it is a complete message of this version. */
-export function readMessage(bytes: Uint8Array): Message {
-  const { fields, tensors } = decode(bytes);
-  if (fields.v !== VERSION) {
-    throw new DamagedError(
-      `This page reads version ${VERSION} of the messages; got version ${String(fields.v).slice(0, 40)}.`,
-    );
-  }
-  const { type } = fields;
-  const required =
-    typeof type === "string" && Object.hasOwn(REQUIRED_FIELDS, type) ? REQUIRED_FIELDS[type] : undefined;
-  if (required === undefined || typeof type !== "string")
-    throw new DamagedError(`Unknown message type: ${String(type).slice(0, 40)}.`);
-  const missing = required.find((name) => !Object.hasOwn(fields, name));
-  if (missing !== undefined) throw new DamagedError(`A ${type} message lacks the field ${missing}.`);
-  checkFields(type, fields);
-  const message = { ...fields, last: fields.last === true, tensors } as unknown as Message;
-  checkParts(message);
-  return message;
-}
