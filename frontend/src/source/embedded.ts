@@ -119,8 +119,7 @@ export class EmbeddedSource implements Source {
         yield readMessage(bytes);
       }
     } catch (cause) {
-      if (cause instanceof TypeError) throw damaged(cause); // what a DecompressionStream throws
-      throw cause;
+      throw cause instanceof DamagedError ? cause : damaged(cause); // of a DecompressionStream
     }
   }
 }

@@ -60,6 +60,13 @@ export function orNull(check: Check): Check {
   };
 }
 
+/** A field that may be missing, but is not null. */
+export function ifThere(check: Check): Check {
+  return (value, place) => {
+    if (value !== undefined) check(value, place);
+  };
+}
+
 /** A field that may be missing or null. */
 export function optional(check: Check): Check {
   return (value, place) => {
