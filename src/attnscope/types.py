@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -51,14 +51,6 @@ def token_fields(token: Token) -> dict[str, Any]:
     return {
         name: value for name, value in fields.items() if name not in _RARE or (value is not None and value is not False)
     }
-
-
-def token_of(fields: Mapping[str, Any]) -> Token:
-    """The inverse of `token_fields`."""
-    values: dict[str, Any] = {**fields}
-    if values.get("box") is not None:
-        values["box"] = tuple(values["box"])
-    return Token(**values)
 
 
 _RARE = frozenset({"box", "image", "role", "given", "padding"})

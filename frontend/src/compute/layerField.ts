@@ -4,6 +4,7 @@
  */
 
 import type { LayerMessage } from "../wire/messages";
+import { DamagedError } from "../wire/safetensors";
 import { Kernel } from "./kernel";
 import { type LayerData, layerData, withoutKeys } from "./layerData";
 
@@ -312,7 +313,7 @@ export function layerField(message: LayerMessage): ComputedLayer | PackedLayer {
   const wanted = `${heads},${queries},${keys}`;
   const packed = tensor?.data instanceof Uint8Array || tensor?.data instanceof Uint16Array;
   if (!packed || String(tensor?.shape) !== wanted) {
-    throw new RangeError(
+    throw new DamagedError(
       `The layer's attention must have shape ${wanted}; got ${String(tensor?.shape ?? "none")}.`,
     );
   }

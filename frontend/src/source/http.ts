@@ -1,6 +1,7 @@
 import { encodeMessage } from "../wire/encode";
 import { frames } from "../wire/frames";
-import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
+import { type Message, type Request, VERSION } from "../wire/messages";
+import { readMessage } from "../wire/readMessage";
 import { DisconnectedError, HostError, hostError, type Source, stoppedAnswering } from "./source";
 
 /** A local server that accepts JSON and answers with a stream of frames. Closing the connection cancels the request. */

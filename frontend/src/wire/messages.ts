@@ -1,6 +1,6 @@
-/** The types of the messages in docs/reference/wire.md, and the one function that parses them. */
+/** The types of the messages in docs/reference/wire.md. */
 
-import { DamagedError, decode, type Tensor } from "./safetensors";
+import type { Tensor } from "./safetensors";
 
 export const VERSION = 1;
 
@@ -138,6 +138,8 @@ export interface Certificate {
   readonly tolerance: number | null;
   readonly scope: "sampled" | "full";
   readonly sentence: string;
+  /** Whether it was read from a file, and not measured again. */
+  readonly recorded?: boolean;
   readonly stacks: Readonly<Record<string, readonly LayerCertificate[]>>;
 }
 
@@ -347,34 +349,3 @@ export type Message =
   | ExportMessage
   | CancelMessage
   | ErrorMessage;
-
-const REQUIRED_FIELDS: Readonly<Record<string, readonly string[]>> = {
-  hello: ["models", "examples", "can", "limits"],
-  progress: ["done", "total"],
-  trace: ["trace", "model", "input", "tokens", "stacks"],
-  overview: ["trace", "stack", "layer", "heads", "rows", "columns", "pooled"],
-  layer: ["trace", "stack", "layer", "form", "heads", "queries", "keys", "mask", "error"],
-  tile: ["trace", "stack", "layer", "heads", "rows"],
-  values: ["trace", "stack", "layer", "heads", "kv_heads", "queries", "keys", "v_dim", "error"],
-  edge: ["trace", "stack", "query", "key"],
-  check: ["certificate"],
-  export: ["trace"],
-  cancel: ["found"],
-  error: ["code", "message"],
-};
-
-/** Parses a message. Throws `DamagedError` unless it is a complete message of this version. */
-export function readMessage(bytes: Uint8Array): Message {
-  const { fields, tensors } = decode(bytes);
-  if (fields.v !== VERSION) {
-    throw new DamagedError(
-      `This page reads version ${VERSION} of the messages; got version ${String(fields.v)}.`,
-    );
-  }
-  const required = typeof fields.type === "string" ? REQUIRED_FIELDS[fields.type] : undefined;
-  if (required === undefined) throw new DamagedError(`Unknown message type: ${String(fields.type)}.`);
-  const missing = required.find((name) => !(name in fields));
-  if (missing !== undefined)
-    throw new DamagedError(`A ${String(fields.type)} message lacks the field ${missing}.`);
-  return { ...fields, last: fields.last === true, tensors } as unknown as Message;
-}

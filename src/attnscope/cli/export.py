@@ -55,10 +55,11 @@ def export(
     """Export a trace as one self-contained HTML file that opens offline and has all views."""
     from rich.console import Console
 
+    from attnscope.files import check_target
     from attnscope.offline import document
-    from attnscope.offline.file import check_path, write
+    from attnscope.offline.file import write
 
-    check_path(output)
+    check_target(output, "the page")
     chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
     console = Console(stderr=True)
     trace = trace_of(

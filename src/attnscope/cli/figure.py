@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.cli.positions import HELP, tokens_given
 from attnscope.errors import InputError
+from attnscope.files import check_target
 
 KINDS = (".pdf", ".svg", ".png")
 
@@ -76,9 +76,7 @@ def figure(
     """
     if output.suffix.lower() not in KINDS:
         raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r}.")
-    if output.is_dir() or not output.parent.is_dir():
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the figure: {str(output)!r} {problem}.")
+    check_target(output, "the figure")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
     trace = trace_of(
@@ -101,10 +99,7 @@ def figure(
         threshold=threshold,
         top=top,
     )
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-        unfinished = Path(folder) / output.name
-        drawn.savefig(unfinished)
-        unfinished.replace(output)
+    drawn.savefig(output)
     typer.echo(getattr(drawn, "attnscope_caption", ""))
 
 

@@ -11,6 +11,7 @@ from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
 from attnscope.cli.images import ImageFiles, image_paths
 from attnscope.errors import InputError
+from attnscope.files import check_target
 
 if TYPE_CHECKING:
     from attnscope.model.generation.result import Generation, Step
@@ -62,9 +63,8 @@ def generate(
     from attnscope.cli.sources import model_entry
     from attnscope.model.generation.result import GenerationSettings
 
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the trace: {str(output)!r} {problem}.")
+    if output is not None:
+        check_target(output, "the trace")
     settings = GenerationSettings.of(
         max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop or ()
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.deprecation import renamed_value
 from attnscope.errors import InputError
+from attnscope.files import check_target, replacing
 
 if TYPE_CHECKING:
     import pandas
@@ -58,9 +58,8 @@ def heads(
     """Measure where each head attends and how broadly, on a text or a saved trace."""
     from rich.console import Console
 
-    if csv is not None and (csv.is_dir() or not csv.parent.is_dir()):
-        problem = "is a folder" if csv.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the table: {str(csv)!r} {problem}.")
+    if csv is not None:
+        check_target(csv, "the table")
     name = renamed_value("--by", by.strip().replace("-", "_"), {"normalised_entropy": "normalized_entropy"})
     _check_name(name)
     trace = trace_of(
@@ -140,7 +139,5 @@ def _number(value: float) -> str:
 
 
 def _write(found: pandas.DataFrame, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        unfinished = Path(folder) / path.name
+    with replacing(path, "the table") as unfinished:
         found.to_csv(unfinished, index=False)
-        unfinished.replace(path)

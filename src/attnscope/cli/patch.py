@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from attnscope.cli.images import ImageFiles, image_paths
 from attnscope.errors import InputError
+from attnscope.files import check_target, replacing
 
 if TYPE_CHECKING:
     import pandas
@@ -69,9 +69,8 @@ def patch(
 
     from attnscope.cli.sources import model_entry
 
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the table: {str(output)!r} {problem}.")
+    if output is not None:
+        check_target(output, "the table")
     images, other_images = image_paths(image), image_paths(corrupted_image)
     other = clean if corrupted is None and other_images is not None else corrupted
     if (clean is None and images is None) or (other is None and other_images is None):
@@ -118,7 +117,5 @@ def _summary(sweep: Sweep, shown: int, cells: int) -> str:
 
 
 def _write(found: pandas.DataFrame, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        unfinished = Path(folder) / path.name
+    with replacing(path, "the table") as unfinished:
         found.to_csv(unfinished, index=False)
-        unfinished.replace(path)

@@ -11,6 +11,7 @@ from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
 from attnscope.cli.images import ImageFiles, image_paths
 from attnscope.cli.inputs import require_input, traced
+from attnscope.files import check_target
 
 
 def trace(
@@ -44,6 +45,7 @@ def trace(
 
     from attnscope.cli.sources import model_entry
 
+    check_target(output, "the trace")
     edit_list = read_edits(edit or (), edits)
     prompt, images = text_or_chat(text, chat), image_paths(image)
     require_input(model, prompt, images)

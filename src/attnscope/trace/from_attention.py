@@ -14,13 +14,12 @@ from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.errors import InputError
 from attnscope.trace.attention_arrays import AVERAGED, Rows, lacks_batch_axis, layers_of
 from attnscope.trace.byte_level import prettify
-from attnscope.trace.certificate import Certificate
+from attnscope.trace.certificate import WITHOUT_MODEL, Certificate
 from attnscope.trace.generated_attention import joined_steps
 from attnscope.trace.parts import TraceParts
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
 
-SENTENCE = "These weights were passed in without a model, so they could not be checked."
 _HEADS = f"The weights have no batch axis, so their first axis was read as heads. {AVERAGED}"
 _DROPPED = "The last generated token was dropped: the model has not read it, so it attends to nothing."
 
@@ -172,7 +171,9 @@ def _parts(
     return TraceParts(
         sides=sides,
         stacks=stacks,
-        certificate=Certificate(ok=False, max_error=0.0, tolerance=0.0, scope="sampled", sentence=SENTENCE, stacks={}),
+        certificate=Certificate(
+            ok=False, max_error=0.0, tolerance=0.0, scope="sampled", sentence=WITHOUT_MODEL, stacks={}
+        ),
         provenance={
             "model": None,
             "title": "user-supplied attention",
@@ -180,5 +181,5 @@ def _parts(
             "versions": {"attnscope": version("attnscope")},
             "edits": [],
         },
-        warnings=[SENTENCE, *dict.fromkeys(notes)],
+        warnings=[WITHOUT_MODEL, *dict.fromkeys(notes)],
     )

@@ -16,6 +16,8 @@ export interface CertificateBadgeProps {
 export function CertificateBadge(props: CertificateBadgeProps) {
   const ok = () => props.certificate?.ok === true;
   const compared = () => isCompared(props.certificate);
+  /** Whether attnscope made the comparison itself; a file could claim anything. */
+  const measured = () => compared() && props.certificate?.recorded !== true;
   const sentence = () => badgeText(props.certificate);
   return (
     <Popover
@@ -24,8 +26,8 @@ export function CertificateBadge(props: CertificateBadgeProps) {
       class="badge"
       testid="certificate"
       face={
-        <span classList={{ good: ok() && compared(), bad: compared() && !ok() }}>
-          {ok() && compared() ? "✓ " : compared() ? "✗ " : ""}
+        <span classList={{ good: measured() && ok(), bad: compared() && !ok() }}>
+          {compared() && !ok() ? "✗ " : measured() ? "✓ " : ""}
           {sentence()}
         </span>
       }

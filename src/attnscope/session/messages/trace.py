@@ -84,13 +84,17 @@ class LayerCertificateFields(TypedDict):
 
 
 class CertificateFields(TypedDict):
-    """A certificate. Numbers that are not finite are null, since JSON cannot represent them."""
+    """A certificate. Numbers that are not finite are null, since JSON cannot represent them.
+
+    `recorded` is true if it was read from a file, and not measured again.
+    """
 
     ok: bool
     max_error: float | None
     tolerance: float | None
     scope: str
     sentence: str
+    recorded: bool
     stacks: dict[str, list[LayerCertificateFields]]
 
 
@@ -190,6 +194,7 @@ def certificate_fields(certificate: Certificate) -> CertificateFields:
         "tolerance": _finite(certificate.tolerance),
         "scope": certificate.scope,
         "sentence": certificate.sentence,
+        "recorded": certificate.recorded,
         "stacks": {name: [_layer_fields(layer) for layer in layers] for name, layers in certificate.stacks.items()},
     }
 
