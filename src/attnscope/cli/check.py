@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.texts import require_words
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -33,6 +35,7 @@ def check(
 
     from attnscope.cli.sources import model_entry
 
+    require_words(text, "--text")
     entry = model_entry(model)
     console = Console()
     with Console(stderr=True).status(f"Checking {entry.title}"):

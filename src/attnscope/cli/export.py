@@ -10,6 +10,7 @@ import typer
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import print_edits
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.numbers import at_least, numbers
 from attnscope.cli.positions import HELP, tokens_given
 
 
@@ -56,7 +57,8 @@ def export(
     from attnscope.offline.file import check_path, write
 
     check_path(output)
-    chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
+    chosen, on = numbers("--layers", layers), numbers("--heads", heads)
+    max_bytes = round(at_least("--max-mb", max_mb, 0.001) * 1e6)
     console = Console(stderr=True)
     trace = trace_of(source, text_or_chat(text, chat), pair, target)
     with console.status("Writing the page"):
@@ -70,7 +72,7 @@ def export(
             form=form,
             neurons=neurons,
             error=error,
-            max_bytes=round(max_mb * 1e6),
+            max_bytes=max_bytes,
         )
     for warning in trace.warnings:
         typer.echo(warning, err=True)
@@ -78,19 +80,3 @@ def export(
     what = "all views" if made.neurons else "no neurons"
     typer.echo(f"{output}: {made.size / 1e6:.1f} MB, {what}, weights rounded to ±{made.error:.0e}.")
     write(made, output)
-
-
-def _numbers(given: str | None, option: str) -> list[int] | None:
-    """Parse numbers and ranges such as `0-5,9`; None stays None."""
-    if given is None:
-        return None
-    numbers: list[int] = []
-    try:
-        for part in given.split(","):
-            first, _, last = part.strip().partition("-")
-            numbers += range(int(first), int(last or first) + 1)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"Expected numbers and ranges such as 0,3,5-7; got {given!r}.", param_hint=option
-        ) from error
-    return numbers

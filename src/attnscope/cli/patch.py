@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.texts import require_words
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def patch(
 
     from attnscope.cli.sources import model_entry
 
+    require_words(clean, "--clean")
+    require_words(corrupted, "--corrupted")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
         raise InputError(f"Cannot write the table: {str(output)!r} {problem}.")

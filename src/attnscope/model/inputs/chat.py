@@ -62,6 +62,7 @@ def encode_chat(
     checked = [_message(one, i, template) for i, one in enumerate(messages)]
     chat = _Chat(tokenizer, checked)
     text = _rendered(chat)
+    require_text(text)
     if max_tokens is not None and len(tokenizer(text, add_special_tokens=False)["input_ids"]) > max_tokens:
         raise InputError(
             "A chat cannot be cut, because that would break its template. Omit `max_tokens`, and remove "

@@ -13,6 +13,7 @@ from torch import Tensor
 from attnscope.errors import InputError
 from attnscope.trace.positions import resolve_one
 from attnscope.types import Token
+from attnscope.validation import require_characters
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int) -> in
         raise InputError(f"The {what} must be the text of one token, or a token id; got {type(value).__name__}.")
     if tokenizer is None:
         raise InputError(f"This model has no tokenizer, so it cannot tokenize the {what}. Pass a token id.")
+    require_characters(value, f"The {what}")
     ids: list[int] = tokenizer(value, add_special_tokens=False, verbose=False)["input_ids"]
     if len(ids) != 1:
         pieces = ", ".join(repr(tokenizer.decode([one])) for one in ids) or "none"
