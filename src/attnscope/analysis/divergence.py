@@ -11,6 +11,7 @@ from torch import Tensor
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
 from attnscope.trace import Trace
+from attnscope.validation import FLAG, WHOLE, check_arguments, instance
 
 if TYPE_CHECKING:
     import pandas
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _WEIGHTS_AT_ONCE = 300_000
 
 
+@check_arguments(trace=instance("a `Trace`", Trace), queries=WHOLE, off_sink=FLAG)
 def similarity(
     trace: Trace, stack: str | None = None, *, queries: int | None = 32, off_sink: bool = False
 ) -> pandas.DataFrame:

@@ -72,7 +72,7 @@ def figure(
     The caption is printed and stored in the file.
     """
     if output.suffix.lower() not in KINDS:
-        raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r}.")
+        raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r:.80}.")
     if output.is_dir() or not output.parent.is_dir():
         problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
         raise InputError(f"Cannot write the figure: {str(output)!r} {problem}.")

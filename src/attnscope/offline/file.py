@@ -12,10 +12,12 @@ from attnscope.errors import InputError
 from attnscope.offline.document import MAX_BYTES, Document, document
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
+from attnscope.validation import PATH, check_arguments
 
 _log = logging.getLogger(__name__)
 
 
+@check_arguments(path=PATH)
 def export(
     trace: Trace,
     path: str | os.PathLike[str],
@@ -92,7 +94,10 @@ def check_path(path: Path) -> None:
 def write(made: Document, path: Path) -> Path:
     """Write the page to a temporary file in the same folder, then move it to `path`, so that no partial file remains."""
     check_path(path)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InputError(f"Cannot write the page: {error.strerror or error} ({str(path)!r:.80}).") from error
     try:
         with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
             file.write(made.html)

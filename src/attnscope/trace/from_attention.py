@@ -77,7 +77,7 @@ def from_attention(
     if sentence_b_start is not None and (key_tokens is not None or not inside):
         if key_tokens is not None:
             raise InputError("`sentence_b_start` cannot be combined with `key_tokens`. Pass one of the two.")
-        raise InputError(f"`sentence_b_start` must be between 1 and {len(texts) - 1}; got {sentence_b_start!r}.")
+        raise InputError(f"`sentence_b_start` must be between 1 and {len(texts) - 1}; got {sentence_b_start!r:.80}.")
     layers = layers_of(name, attentions, len(texts), len(keys), rows)
     shown = _tokens(texts, sentence_b_start, prettify_tokens=prettify_tokens)
     if key_tokens is not None:

@@ -27,7 +27,7 @@ def reader(tokenizer: Any) -> Reader:
             return Token(text=str(tokenizer.convert_ids_to_tokens(ident)), id=ident, special=True)
         if ident in added:
             return Token(text=str(added[ident]), id=ident)
-        piece = tokenizer.convert_ids_to_tokens(ident) if ident >= 0 else None
+        piece = tokenizer.convert_ids_to_tokens(ident) if 0 <= ident < 2**32 else None
         if piece is None:  # models often have more embeddings than the tokenizer has tokens
             return Token(text=f"<{ident}>", id=ident)
         return _read_piece(str(piece), ident, style)

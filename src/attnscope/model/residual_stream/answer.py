@@ -13,7 +13,7 @@ from torch import Tensor
 from attnscope.errors import InputError
 from attnscope.trace.positions import resolve_one
 from attnscope.types import Token
-from attnscope.validation import require_characters
+from attnscope.validation import is_index, require_characters
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Answer:
 
 def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int) -> int:
     """The id of one token, from its text or its id. Raises `InputError` for a text of several tokens."""
-    if not isinstance(value, (str, bool)) and hasattr(value, "__index__"):
+    if is_index(value):
         ident = index_in(value, vocabulary)
         if ident is None:
             raise InputError(f"The {what} {value!r} is not a token id of this model: ids are 0 to {vocabulary - 1:,}.")
