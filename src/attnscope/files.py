@@ -14,19 +14,16 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attnscope.errors import AttnscopeError, InputError, WriteError
 
 try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
+    import fcntl
 except ImportError:  # Windows: an open file cannot be removed there, which has the same effect as a lock
-    LOCK_EX = LOCK_NB = 0
-
-    def flock(_fd: int, _operation: int) -> None:
-        """Do nothing."""
+    fcntl = None
 
 
 _PREFIX = ".attnscope-"
@@ -81,7 +78,7 @@ def check_target(path: Path, what: str) -> None:
 
 
 @contextmanager
-def replacing(path: Path, what: str) -> Iterator[Path]:
+def replacing(path: Path, what: str) -> Generator[Path]:
     """Yield a temporary path to write to; when the block ends without an error, the file there replaces `path`.
 
     If anything fails, `path` is as before. A link is followed. To a device, a pipe or anything else that is not an ordinary
@@ -113,7 +110,7 @@ def replacing(path: Path, what: str) -> Iterator[Path]:
 
 
 @contextmanager
-def writing(path: Path, what: str) -> Iterator[None]:
+def writing(path: Path, what: str) -> Generator[None]:
     """Turn an `OSError` in the block into a `WriteError` that says why `what` could not be written to `path`."""
     try:
         yield
@@ -141,7 +138,8 @@ def _temporary(folder: Path, target: Path) -> tuple[int, Path]:
         path = folder / f"{_PREFIX}{secrets.token_hex(8)}{extension}"
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
         with suppress(OSError):  # file systems without locks
-            flock(handle, LOCK_EX)
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:  # not removed as stale before the lock was taken
             return handle, path
         os.close(handle)
@@ -157,7 +155,8 @@ def _remove_stale(folder: Path) -> None:
         with suppress(OSError):  # it is in use, was removed by another process, or belongs to another user
             handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             try:
-                flock(handle, LOCK_EX | LOCK_NB)
+                if fcntl is not None:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 Path(path).unlink()
             finally:
                 os.close(handle)

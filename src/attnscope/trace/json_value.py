@@ -17,7 +17,14 @@ from attnscope.errors import DamagedError
 _DEEPEST = 64
 _LARGEST_INTEGER = 2**63 - 1
 _LONGEST_PLACE = 80
-_KINDS = {str: "text", bool: "true or false", int: "an integer", float: "a number", list: "a list", dict: "an object"}
+_KINDS: dict[type, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
 
 
 @dataclass(frozen=True, slots=True)
