@@ -266,7 +266,7 @@ def test_a_file_larger_than_the_free_memory_is_not_read(tmp_path: Path, monkeypa
     with pytest.raises(TooLongError, match=r"has 50\.0 GB, but only 2\.0 GB of memory are free"):
         attnscope.open(path)
     monkeypatch.setattr("attnscope.trace.file.free_memory", lambda: None)
-    with pytest.raises((DamagedError, TooLongError), match="not a trace that attnscope saved|not enough memory"):
+    with pytest.raises((DamagedError, TooLongError), match=r"not a trace that attnscope saved|not enough memory"):
         attnscope.open(path)
 
 
