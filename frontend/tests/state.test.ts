@@ -231,5 +231,8 @@ describe("several stacks", () => {
     const hash = writeHash(reduce(EMPTY, { type: "traced", trace: named }));
     expect(readHash(hash)).toMatchObject({ text: "a b", target: "x + y", messages, stack: "encoder" });
     expect(readHash("messages=[1]").messages).toBeNull();
+    expect(readHash(hash).continues).toBe(false);
+    const continued = { ...named.input, continue_final_message: true };
+    expect(readHash(writeHash({ ...state, trace: { ...named, input: continued } })).continues).toBe(true);
   });
 });

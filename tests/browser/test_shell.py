@@ -62,6 +62,24 @@ def test_a_chat_opens_at_its_last_message_ready_for_the_next(nurse: Page) -> Non
     expect(nurse.get_by_test_id("message-1")).to_be_focused()
 
 
+def test_the_model_can_continue_the_last_message_of_a_chat(nurse: Page) -> None:
+    nurse.get_by_test_id("chat").click()
+    nurse.get_by_test_id("chat-line").click()
+    nurse.get_by_test_id("add-message").click()
+    nurse.keyboard.type("The color is")
+    nurse.get_by_label("Continue the last message").check()
+    nurse.get_by_test_id("message-1").press("Enter")
+    last = nurse.get_by_test_id("query-tokens").get_by_role("option").last
+    expect(last).to_contain_text("is", timeout=60_000)
+    expect(nurse).to_have_url(re.compile("continues=1"))
+    nurse.reload()
+    nurse.get_by_test_id("chat-line").click(timeout=60_000)
+    expect(nurse.get_by_label("Continue the last message")).to_be_checked()
+    nurse.get_by_label("Continue the last message").uncheck()
+    nurse.get_by_test_id("message-1").press("Enter")
+    expect(nurse).not_to_have_url(re.compile("continues=1"), timeout=60_000)
+
+
 def test_help_opens_with_a_key_and_restores_the_focus(nurse: Page) -> None:
     nurse.get_by_test_id("query-tokens").focus()
     nurse.keyboard.press("?")

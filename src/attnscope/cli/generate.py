@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
+from attnscope.cli.chats import NEEDS_CHAT, Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
 from attnscope.errors import InputError
 
@@ -70,6 +70,8 @@ def generate(
     prompt = text_or_chat(text, chat)
     if prompt is None:
         raise InputError("Pass a prompt: --text 'Once upon a time', or --chat FILE.")
+    if continue_final_message and chat is None:
+        raise InputError(NEEDS_CHAT)
     loaded = model_entry(model).load()
     made = loaded.generate(
         prompt,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnscope.cli.chats import TextOrChat
+from attnscope.cli.chats import NEEDS_CHAT, TextOrChat
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,9 +50,10 @@ def trace_of(
 
     stored = saved_trace(source)
     if stored is not None:
-        if any(one is not None for one in (text, pair, target)):
+        if continue_final_message or any(one is not None for one in (text, pair, target)):
             raise InputError(
-                f"{source!r} is a saved trace, which already has its text. Drop --text, --chat, --pair and --target."
+                f"{source!r} is a saved trace, which already has its text. Drop --text, --chat, --continue-final-message, "
+                "--pair and --target."
             )
         return stored.trace
     if text is None:
@@ -74,7 +75,7 @@ def traced(
     """Run one forward pass over a text or a chat, with edits."""
     if isinstance(text, str):
         if continue_final_message:
-            raise InputError("--continue-final-message needs --chat, whose last message is then continued.")
+            raise InputError(NEEDS_CHAT)
         return model.trace(text, pair, target=target, edits=edits)
     if pair is not None:
         raise InputError("A second sentence (--pair) needs --text; it cannot be combined with --chat.")
