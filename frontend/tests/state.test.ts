@@ -233,6 +233,7 @@ describe("several stacks", () => {
     expect(readHash("messages=[1]").messages).toBeNull();
     expect(readHash(hash).continues).toBe(false);
     const continued = { ...named.input, continue_final_message: true };
-    expect(readHash(writeHash({ ...state, trace: { ...named, input: continued } })).continues).toBe(true);
+    const traced = reduce(EMPTY, { type: "traced", trace: { ...named, input: continued } });
+    expect(readHash(writeHash(traced)).continues).toBe(true);
   });
 });
