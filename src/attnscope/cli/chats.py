@@ -22,6 +22,7 @@ ContinueFinalMessage = Annotated[
         "--continue-final-message", help="With --chat: end within the last message, for the model to continue it."
     ),
 ]
+NEEDS_CHAT = "--continue-final-message needs --chat, whose last message is then continued."
 TextOrChat = str | Sequence[Mapping[str, Any]]
 
 
