@@ -100,8 +100,10 @@ def _fitted(
     raw = received @ weight_of(module).T
     assert one.output is not None
     own = one.output.float().cpu().flatten(0, -2)
+    if own.shape != logits.shape or raw.shape != logits.shape:
+        return None  # a module of the same size that reads something else (PaliGemma's projection of an image)
     factor = _multiple(own - bias_of(module), raw, tolerance)
-    if factor is None or own.shape != logits.shape:
+    if factor is None:
         return None
     scale = _multiple(logits, own, tolerance)
     if scale is not None:
