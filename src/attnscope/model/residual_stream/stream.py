@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -47,7 +47,14 @@ class Stream:
     @property
     def last(self) -> str:
         """The tower whose states become the model's output."""
-        return "decoder" if "decoder" in self.towers else next(iter(self.towers))
+        return last_tower(self.towers)
+
+
+def last_tower(towers: Collection[str]) -> str:
+    """The tower whose states become a model's output: the decoder, or else that of the text."""
+    if "decoder" in towers:
+        return "decoder"
+    return next((name for name in towers if name != "vision"), next(iter(towers)))
 
 
 def find_unembedding(
