@@ -14,7 +14,9 @@ import { longestToken, shortWeight } from "../../marks/format";
 import { LineList, type Lines } from "../../marks/lines";
 import type { Place, Side } from "../../state/state";
 import type { Token } from "../../wire/messages";
-import type { Painting } from "../shared/canvas";
+import { pixelRatio } from "../shared/canvas";
+import type { Painting } from "../shared/lineScales";
+import { pointIn } from "../shared/pointer";
 import { TokenColumn } from "../shared/TokenColumn";
 import { layOutColumns, layOutRows, rowAt, rowSize, rowY, type TokenLayout } from "../shared/tokenLayout";
 import { type Edge, type Focus, keyShown, queryShown } from "../shared/weights";
@@ -161,6 +163,7 @@ export function HeadLines(props: HeadLinesProps) {
         () => props.selected,
         () => props.dark,
         () => props.scale,
+        pixelRatio,
       ],
       schedule,
     ),
@@ -234,12 +237,9 @@ export function HeadLines(props: HeadLinesProps) {
   );
 
   const focusAt = (event: MouseEvent): Focus | null => {
-    const box = stage.getBoundingClientRect();
+    const { x, y } = pointIn(stage, event);
     const now = layout();
-    const [across, along] =
-      now.cells === undefined
-        ? [event.clientX - box.left, event.clientY - box.top]
-        : [event.clientY - box.top, event.clientX - box.left];
+    const [across, along] = now.cells === undefined ? [x, y] : [y, x];
     const side: Side | null = across < now.lineX0 - 2 ? "query" : across > now.lineX1 + 2 ? "key" : null;
     if (side !== null) {
       if (across < now.queryX - 8 || across > now.keyX + now.column + 8) return null;
@@ -265,11 +265,12 @@ export function HeadLines(props: HeadLinesProps) {
   const spot = () => {
     const now = band();
     if (now === null) return { display: "none" };
-    const { layout: drawn, top, length } = now.request;
-    const [from, to] = [`${drawn.lineX0}px`, `${drawn.lineX1 - drawn.lineX0}px`];
+    const { layout: drawn, top, ratio } = now.request;
+    const size = { width: `${now.width / ratio}px`, height: `${now.height / ratio}px` };
+    const [across, along] = [`${drawn.lineX0}px`, `${top}px`];
     return drawn.cells === undefined
-      ? { left: from, width: to, top: `${top}px`, height: `${length}px` }
-      : { top: from, height: to, left: `${top}px`, width: `${length}px` };
+      ? { left: across, top: along, ...size }
+      : { left: along, top: across, ...size };
   };
   const length = () => `${Math.max(layout().extent, layout().height)}px`;
 
@@ -300,12 +301,7 @@ export function HeadLines(props: HeadLinesProps) {
             ref={base}
             style={spot()}
           />
-          <canvas
-            class="above"
-            aria-hidden="true"
-            ref={above}
-            style={{ width: `${size().width}px`, height: `${size().height}px` }}
-          />
+          <canvas class="above" aria-hidden="true" ref={above} />
           <For each={["query", "key"] as const}>
             {(side) => (
               <TokenColumn

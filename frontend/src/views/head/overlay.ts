@@ -5,7 +5,8 @@ import { shortWeight } from "../../marks/format";
 import { LineList, type LineScales, type Lines, strokeLines } from "../../marks/lines";
 import { css, headColor } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
-import { context2d, opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
+import { context2d, pixelRatio, resize } from "../shared/canvas";
+import { opacityOf, type Painting, scalesOf } from "../shared/lineScales";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import type { Edge } from "../shared/weights";
 import { bundleLines } from "./bundleLines";
@@ -77,19 +78,15 @@ export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
 
 /** The cleared context of a canvas of the window's size; its coordinates are across and along. */
 function opened(canvas: HTMLCanvasElement, layout: TokenLayout, family: string): CanvasRenderingContext2D {
-  const ratio = pixelRatio();
   const turned = layout.cells !== undefined;
-  const [across, along] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
-  const [width, height] = turned ? [along, across] : [across, along];
+  const [width, height] = turned ? [layout.height, layout.width] : [layout.width, layout.height];
+  const resized = resize(canvas, width, height);
   const context = context2d(canvas);
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = Math.max(1, width);
-    canvas.height = Math.max(1, height);
-    // Set only when the size changes, because setting a font forces a layout.
-    context.font = `12px ${family}`;
-  }
-  orient(context, turned, ratio);
-  context.clearRect(0, 0, layout.width, layout.height);
+  // Set only when the size changes, because setting a font forces a layout.
+  if (resized) context.font = `12px ${family}`;
+  context.resetTransform();
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  orient(context, turned, pixelRatio());
   return context;
 }
 

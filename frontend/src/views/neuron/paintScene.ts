@@ -4,7 +4,7 @@ import { isCut } from "../../compute/neuron";
 import { shortWeight, signed, sized } from "../../marks/format";
 import { type Field, hatching, StripPainter, signColor, signShare } from "../../marks/neuron";
 import { css, inkOn } from "../../marks/palette";
-import { opacityOf } from "../shared/canvas";
+import { opacityOf } from "../shared/lineScales";
 import { rowY, visibleRows } from "../shared/tokenLayout";
 import { type NumberColumn, stripHeight } from "./columns";
 
