@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 TEXT = "The doctor asked the nurse a question. She"
 LAYERS = 30
-ABOVE_ALL = (700, 4)
+ABOVE_ALL = (600, 2)
 """A place of the page with nothing under the pointer."""
 
 
@@ -36,12 +36,12 @@ class Box(NamedTuple):
         return self.left <= x <= self.right and self.top <= y <= self.bottom
 
 
-@pytest.fixture(scope="module", params=[0.5, 1.0, 1.25, 1.5, 2.0, 3.0])
+@pytest.fixture(scope="module", params=[1.0, 1.5, 2.0, 3.0])
 def fine(request: pytest.FixtureRequest, browser: Browser, app_server: str) -> Iterator[Page]:
     """The app on a screen with some device pixels per CSS pixel, with all thumbnails loaded and head 2.7 selected."""
     complaints: list[str] = []
     context = browser.new_context(
-        viewport={"width": 1400, "height": 900}, device_scale_factor=request.param, reduced_motion="reduce"
+        viewport={"width": 1200, "height": 800}, device_scale_factor=request.param, reduced_motion="reduce"
     )
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
@@ -124,7 +124,7 @@ def test_numbers_ring_and_pointer_agree_on_the_selected_head(fine: Page):
     fine.mouse.move(*ABOVE_ALL)
     selected = pixels(fine)
     # Only the ring and the bold numbers of the newly selected head are dark and were not there before.
-    mine = like(selected, color(fine, "--ink"), 130 if ratio < 1 else 60) & changed(selected, before, 60)
+    mine = like(selected, color(fine, "--ink"), 60) & changed(selected, before, 60)
     ring = box_around(mine, Box(stage.left + 34, stage.top + 24, stage.right, stage.bottom), ratio)
     row = box_around(mine, Box(stage.left, stage.top + 24, stage.left + 24, stage.bottom), ratio)
     column = box_around(mine, Box(stage.left + 34, stage.top, stage.right, stage.top + 15), ratio)
@@ -139,34 +139,6 @@ def test_numbers_ring_and_pointer_agree_on_the_selected_head(fine: Page):
     expect(readout).to_contain_text("head 14.4")
 
 
-def test_the_thumbnails_are_inside_the_ring(fine: Page):
-    """A thumbnail has a ground that differs from the panel, so its edges show."""
-    ratio = ratio_of(fine)
-    fine.get_by_test_id("model-view").get_by_role("radio", name="map").click()
-    fine.get_by_test_id("layer").select_option("2")
-    fine.mouse.move(*ABOVE_ALL)
-    stage = box_of(fine.get_by_test_id("model-grid"))
-    without = pixels(fine)
-    fine.get_by_test_id("layer").select_option("1")
-    fine.mouse.move(*ABOVE_ALL)
-    other = pixels(fine)
-    ring = box_around(
-        like(without, color(fine, "--ink"), 130 if ratio < 1 else 60) & changed(without, other, 60),
-        Box(stage.left + 34, stage.top + 24, stage.right, stage.bottom),
-        ratio,
-    )
-    beside = Box(ring.left - 12, ring.top - 6, ring.right + 12, ring.bottom + 6)
-    ground = ~like(other, color(fine, "--panel"), 1)
-    left, right, middle = round(beside.left * ratio), round(beside.right * ratio), round(ring.middle[1] * ratio)
-    columns = ground[middle - max(1, round(2 * ratio)) : middle + 2, left:right].any(axis=0)
-    gaps = np.flatnonzero(~columns) / ratio + beside.left
-    assert any(abs(gap - ring.left) < 4 for gap in gaps), "no gap at the left of the ring"
-    assert any(abs(gap - ring.right) < 4 for gap in gaps), "no gap at the right of the ring"
-    inside = columns[round((ring.left + 3 - beside.left) * ratio) : round((ring.right - 3 - beside.left) * ratio)]
-    assert inside.all(), "the ring crosses a gap between thumbnails"
-    fine.get_by_test_id("model-view").get_by_role("radio", name="lines").click()
-
-
 def test_a_highlighted_token_of_the_head_view_is_highlighted_where_it_is(fine: Page):
     ratio = ratio_of(fine)
     fine.mouse.move(*ABOVE_ALL)
@@ -174,11 +146,10 @@ def test_a_highlighted_token_of_the_head_view_is_highlighted_where_it_is(fine: P
     token = fine.get_by_test_id("query-5")
     token.hover()
     box = box_of(token)
-    soft = like(pixels(fine), color(fine, "--accent-soft"), 3)
+    after = pixels(fine)
+    soft = like(after, color(fine, "--accent-soft"), 3)
     stage = box_of(fine.get_by_test_id("head-view").locator(".stage"))
-    lit = box_around(
-        soft & changed(pixels(fine), before, 4), Box(stage.left, stage.top, box.right + 4, stage.bottom), ratio
-    )
+    lit = box_around(soft & changed(after, before, 4), Box(stage.left, stage.top, box.right + 4, stage.bottom), ratio)
     assert np.abs(np.array(lit.middle) - np.array(box.middle)).max() < 2
     assert abs((lit.bottom - lit.top) - (box.bottom - box.top)) < 8
 
@@ -215,13 +186,13 @@ def test_a_key_is_outlined_in_the_neuron_view_where_the_pointer_is(fine: Page):
     key = box_of(fine.get_by_test_id("neuron-key-3"))
     fine.get_by_test_id("neuron-key-3").hover()
     after = pixels(fine)
-    outline = box_around(like(after, color(fine, "--ink"), 130) & changed(after, before, 40), cells, ratio)
+    drawn = like(after, color(fine, "--ink"), 130) & changed(after, before, 40)
+    outline = box_around(drawn, Box(cells.left, key.top - 5, cells.right, key.bottom + 5), ratio)
     assert abs(outline.middle[1] - key.middle[1]) < 2
     assert 0 < outline.bottom - outline.top - 3 <= key.bottom - key.top
 
 
 def test_the_cell_under_the_pointer_is_the_one_that_the_margins_name(fine: Page):
-    ratio = ratio_of(fine)
     grid = fine.get_by_test_id("model-grid")
     grid.focus()
     fine.keyboard.press("+")
@@ -242,7 +213,6 @@ def test_the_cell_under_the_pointer_is_the_one_that_the_margins_name(fine: Page)
         row = fine.locator(".rows-margin .margin-label.now")
         expect(row).to_have_count(1)
         assert abs(box_of(row).middle[1] - at[1]) <= tall / 2 + 1
-    assert ratio
     fine.keyboard.press("Escape")
 
 
@@ -260,12 +230,12 @@ def test_every_canvas_fills_its_place_pixel_by_pixel(fine: Page):
         assert abs(height - shown_height * ratio) < 0.51, name
 
 
-@pytest.mark.parametrize("changes", [(1.0, 2.0), (3.0, 1.5)], ids=str)
+@pytest.mark.parametrize("changes", [(1.0, 2.0), (3.0, 1.5), (2.0, 0.5), (1.0, 1.25)], ids=str)
 def test_the_page_follows_a_window_that_moves_to_another_screen(
     browser: Browser, app_server: str, changes: tuple[float, float]
 ):
     before, after = changes
-    context = browser.new_context(viewport={"width": 1400, "height": 900}, device_scale_factor=before)
+    context = browser.new_context(viewport={"width": 1200, "height": 800}, device_scale_factor=before)
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     page.goto(f"{app_server}#{urlencode({'model': 'smollm2', 'text': TEXT, 'layer': '2', 'heads': '7'})}")
@@ -273,11 +243,13 @@ def test_the_page_follows_a_window_that_moves_to_another_screen(
     drawn = {name: page.locator(f"canvas.{name}").first for name in ("picture", "overlay", "base", "above")}
     sizes = {name: canvas.bounding_box() for name, canvas in drawn.items()}
     # Chromium's emulation only reports a change together with a new size of the window; no view becomes wider by it.
-    screen = {"width": 1400, "height": 901, "mobile": False, "deviceScaleFactor": after}
+    screen = {"width": 1200, "height": 801, "mobile": False, "deviceScaleFactor": after}
     context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", screen)
     page.wait_for_function("ratio => devicePixelRatio === ratio", arg=after)
     for name, canvas in drawn.items():
         size = sizes[name]
         assert size
-        expect(canvas).to_have_js_property("width", round(size["width"] * min(2.0, after)))
+        wanted = size["width"] * min(2.0, after)
+        close = "([canvas, wanted]) => Math.abs(canvas.width - wanted) <= 1"
+        page.wait_for_function(close, arg=[canvas.element_handle(), wanted])
     context.close()

@@ -1,7 +1,7 @@
 /** The neuron view as a figure: query, keys, their elementwise products, the sums of these, and the softmax. */
 
 import { type HeadVectors, isCut, type QueryTrace } from "../compute/neuron";
-import { shortWeight, signed, significant } from "../marks/format";
+import { signed, significant, statedWeight } from "../marks/format";
 import { colorCells, signColor, signShare } from "../marks/neuron";
 import { inkOn } from "../marks/palette";
 import { darkness, SCALE_TITLES } from "../marks/scale";
@@ -295,7 +295,7 @@ function numbers(
     text(
       at.softmax + WEIGHT - 14,
       "end",
-      isCut(trace, weights, key) ? "cut" : shortWeight(weights[key]) || "<.01",
+      isCut(trace, weights, key) ? "cut" : statedWeight(weights[key]),
       inks.ink,
     ),
   ]);

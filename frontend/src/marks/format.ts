@@ -20,6 +20,11 @@ export function shortWeight(weight: number): string {
   return weight.toFixed(2).slice(1);
 }
 
+/** A weight that must be stated however small it is: `.35`, `1.0`, `<.01`. */
+export function statedWeight(weight: number): string {
+  return shortWeight(weight) || (weight > 0 ? "<.01" : "0");
+}
+
 /** A number with a real minus sign; zero never has one. */
 export function signed(value: number, digits: number): string {
   if (value === Number.NEGATIVE_INFINITY) return "−∞";

@@ -2,14 +2,14 @@
 
 import { Density } from "../../marks/density";
 import { shortWeight } from "../../marks/format";
-import { LineList, type LineScales, type Lines, strokeLines } from "../../marks/lines";
+import { type LineScales, type Lines, strokeLines } from "../../marks/lines";
 import { css, headColor } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
 import { context2d, pixelRatio, resize } from "../shared/canvas";
 import { opacityOf, type Painting, scalesOf } from "../shared/lineScales";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
-import type { Edge } from "../shared/weights";
 import { bundleLines } from "./bundleLines";
+import { type MarkedLine, paintMarkedLine } from "./markedLine";
 
 /** Theme colors of the page, for canvases. */
 export interface Theme {
@@ -34,8 +34,10 @@ export interface Overlay {
   readonly hovered: Place | null;
   readonly shading: Shading | null;
   readonly lines: Lines;
-  /** The line under the pointer, or the selected one. */
-  readonly edge: Edge | null;
+  /** Pinned and current tokens. */
+  readonly places: readonly Place[];
+  /** The line that is outlined. */
+  readonly marked: MarkedLine | null;
 }
 
 /** The most lines that are faster to stroke individually than as a density. */
@@ -59,17 +61,16 @@ export function readTheme(element: Element, dark: boolean): Theme {
 
 export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
   const context = opened(canvas, scene.painting.layout, scene.theme.font);
-  const { painting, theme, hovered, shading, lines, edge } = scene;
-  if (hovered !== null) highlight(context, hovered, painting, theme);
+  const { painting, theme, hovered, shading, lines, places, marked } = scene;
+  // Tokens on the shaded side keep their ground free for the shading.
+  const grounded = places.filter(({ side }) => side === (shading?.place.side ?? side));
+  for (const place of hovered === null ? grounded : [...grounded, hovered])
+    highlight(context, place, painting, theme);
   if (shading !== null) shade(context, shading, painting);
   const scales = { ...scalesOf(painting), width: (weight: number) => 1.4 + 2.4 * weight };
   if (lines.count <= MOST_STROKES) strokeLines(context, lines, scales);
   else rasterize(context, lines, scales, painting.layout);
-  if (edge !== null) {
-    const one = new LineList();
-    one.add(edge.head, edge.query, edge.key, 1);
-    strokeLines(context, one, { ...scales, reach: Infinity, opacity: () => 1, width: () => 3 });
-  }
+  if (marked !== null) paintMarkedLine(context, marked, scales, painting.layout, theme);
   if (shading !== null) {
     writeNumbers(context, shading, painting, theme);
     writeHints(context, shading, painting, theme);

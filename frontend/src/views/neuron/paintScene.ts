@@ -1,7 +1,7 @@
 /** The lower canvas of the neuron view: vectors, lines, numbers. */
 
 import { isCut } from "../../compute/neuron";
-import { shortWeight, signed, sized } from "../../marks/format";
+import { shortWeight, signed, sized, statedWeight } from "../../marks/format";
 import { type Field, hatching, StripPainter, signColor, signShare } from "../../marks/neuron";
 import { css, inkOn } from "../../marks/palette";
 import { opacityOf } from "../shared/lineScales";
@@ -230,8 +230,8 @@ function paintWeight(
   context.fillRect(columns.keyX, y - height / 2, columns.token, height);
   context.globalAlpha = 1;
   bar(context, x, y, width - 38, weight, theme.accent);
-  const short = shortWeight(weight);
-  write(context, short || "<.01", x + width - 6, y, short === "" ? theme.ink2 : theme.ink, "right");
+  const quiet = shortWeight(weight) === "";
+  write(context, statedWeight(weight), x + width - 6, y, quiet ? theme.ink2 : theme.ink, "right");
 }
 
 /** ‖f(x)‖ and α‖f(x)‖ of one key. */
