@@ -92,7 +92,7 @@ export function markedLine(wanted: HeadFigure, place: Placement, turned: boolean
   return element(
     "g",
     { class: "marked" },
-    stroke(inks.ink, own + OUTLINE.outer),
+    stroke(inks.accent, own + OUTLINE.outer),
     stroke(inks.ground, own + OUTLINE.inner),
     stroke(paint(scales.color(head)), own, {
       "stroke-opacity": scales.opacity(weight).toFixed(3),
@@ -100,7 +100,7 @@ export function markedLine(wanted: HeadFigure, place: Placement, turned: boolean
     }),
     element("rect", {
       ...{ x: x - wide / 2, y: y - NUMBER.height / 2, width: wide, height: NUMBER.height },
-      ...{ rx: NUMBER.height / 2, fill: inks.ground, stroke: inks.ink },
+      ...{ rx: NUMBER.height / 2, fill: inks.ground, stroke: inks.accent },
     }),
     element(
       "text",

@@ -116,6 +116,7 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
         : null,
     missing: neurons.side() === null ? neurons.valuesNote() : null,
     dotDigits: meaningfulDecimals(neurons.error()),
+    scoreError: neurons.error() * traced.vectors.data.scaling,
     marked: selection.neuron === null ? [] : unitOf(neurons.pairing(), selection.neuron),
   });
 }

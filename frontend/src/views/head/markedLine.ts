@@ -25,7 +25,7 @@ export function paintMarkedLine(
   const width = scales.width(weight);
   context.lineCap = "butt";
   for (const [more, color] of [
-    [OUTLINE.outer, theme.ink],
+    [OUTLINE.outer, theme.accent],
     [OUTLINE.inner, theme.panel],
   ] as const) {
     context.strokeStyle = color;
@@ -45,8 +45,8 @@ export function paintMarkedLine(
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   const wide = context.measureText(text).width + 2 * NUMBER.padding;
   context.fillStyle = theme.panel;
-  context.strokeStyle = theme.ink;
-  context.lineWidth = 1;
+  context.strokeStyle = theme.accent;
+  context.lineWidth = 1.3;
   context.beginPath();
   context.roundRect(x - wide / 2, y - NUMBER.height / 2, wide, NUMBER.height, NUMBER.height / 2);
   context.fill();

@@ -115,6 +115,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     side: props.side,
     fulls: props.fulls,
     dotDigits: Math.min(2, meaningfulDecimals(props.dotError)),
+    scoreError: props.dotError * props.vectors.data.scaling,
     scale: props.scale,
     theme: theme(),
     ratio: pixelRatio(),

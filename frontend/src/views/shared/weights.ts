@@ -130,6 +130,8 @@ export interface EdgeReading {
   /** How many keys the query can attend to; null if only weights are known, as a zero weight may then be masked or not. */
   readonly among: number | null;
   readonly score: number | null;
+  /** The error of the score. */
+  readonly scoreError: number;
   readonly exact: boolean;
 }
 
@@ -158,6 +160,7 @@ export function readEdge(field: LayerField, { head, query, key }: Edge): EdgeRea
     rank,
     among: known,
     score: field.score(head, query, key),
+    scoreError: field.scoreError(head, query, key),
     exact: field.exact(head, query),
   };
 }

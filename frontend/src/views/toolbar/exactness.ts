@@ -14,10 +14,3 @@ export function badgeText(certificate: Certificate | null): string {
   if (!certificate.ok) return "not exact";
   return certificate.max_error === null ? "exact" : `exact to ${roundedUp(certificate.max_error)}`;
 }
-
-/** A positive error as a range, rounded up to one digit: `±0.00005`. */
-export function plusMinus(error: number): string {
-  const text = roundedUp(error);
-  const [, power] = text.split("e");
-  return `±${Number(text).toFixed(Math.max(0, -Number(power)))}`;
-}
