@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -106,7 +106,7 @@ def read(path: Path) -> TraceParts:
 
 
 @contextmanager
-def _enough_memory(path: Path) -> Iterator[None]:
+def _enough_memory(path: Path) -> Generator[None]:
     """Raise `TooLongError` if the file cannot be mapped or a tensor cannot be allocated (a `RuntimeError` in torch)."""
     try:
         yield
