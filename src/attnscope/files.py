@@ -13,18 +13,16 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from attnscope.errors import AttnscopeError, InputError, WriteError
 
-try:
-    import fcntl
-except ImportError:  # Windows: an open file cannot be removed there, which has the same effect as a lock
-    fcntl = None
-
+if sys.platform != "win32":
+    from fcntl import LOCK_EX, LOCK_NB, flock
 
 _PREFIX = ".attnscope-"
 _LONGEST_EXTENSION = 24
@@ -93,6 +91,8 @@ def replacing(path: Path, what: str) -> Generator[Path]:
         folder = Path(tempfile.gettempdir()) if direct else target.parent
         _remove_stale(folder)
         handle, unfinished = _temporary(folder, path)
+        held = ExitStack()
+        held.callback(os.close, handle)
         try:
             yield unfinished
             if direct:
@@ -103,10 +103,12 @@ def replacing(path: Path, what: str) -> Generator[Path]:
             if mode is not None:
                 unfinished.chmod(stat.S_IMODE(mode))
             os.fsync(handle)
+            if sys.platform == "win32":  # an open file cannot be renamed there
+                held.close()
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
-            os.close(handle)
+            held.close()
 
 
 @contextmanager
@@ -137,16 +139,18 @@ def _temporary(folder: Path, target: Path) -> tuple[int, Path]:
     while True:
         path = folder / f"{_PREFIX}{secrets.token_hex(8)}{extension}"
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
-        with suppress(OSError):  # file systems without locks
-            if fcntl is not None:
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        if sys.platform != "win32":
+            with suppress(OSError):  # file systems without locks
+                flock(handle, LOCK_EX)
         if os.fstat(handle).st_nlink:  # not removed as stale before the lock was taken
             return handle, path
         os.close(handle)
 
 
 def _remove_stale(folder: Path) -> None:
-    """Remove the temporary files in `folder` that no running process holds."""
+    """Remove the temporary files in `folder` that no running process holds. On Windows, which has no such locks, they stay."""
+    if sys.platform == "win32":
+        return
     with os.scandir(folder) as entries:
         left = [
             entry.path for entry in entries if entry.name.startswith(_PREFIX) and entry.is_file(follow_symlinks=False)
@@ -155,8 +159,7 @@ def _remove_stale(folder: Path) -> None:
         with suppress(OSError):  # it is in use, was removed by another process, or belongs to another user
             handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             try:
-                if fcntl is not None:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                flock(handle, LOCK_EX | LOCK_NB)
                 Path(path).unlink()
             finally:
                 os.close(handle)

@@ -17,7 +17,7 @@ from attnscope.errors import DamagedError
 _DEEPEST = 64
 _LARGEST_INTEGER = 2**63 - 1
 _LONGEST_PLACE = 80
-_KINDS: dict[type, str] = {
+_KINDS: dict[type[Any], str] = {
     str: "text",
     bool: "true or false",
     int: "an integer",
@@ -36,7 +36,7 @@ class JsonValue:
 
     def wrong(self, expected: str) -> Never:
         """Raise `DamagedError`: this value is not what was expected."""
-        found: object = self.value
+        found: Any = self.value
         said = "null" if found is None else _KINDS.get(type(found), type(found).__name__)
         if isinstance(found, (int, float)):
             said = str(found) if abs(found) < 1e15 else "a number that is too large"
