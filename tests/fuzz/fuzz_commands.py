@@ -26,11 +26,11 @@ from attnscope.cli import app
 from attnscope.errors import AttnscopeError
 
 TEXTS = (
-    "", " ", "\n", "a b", "🙂", "\ud800", "no such", "a " * 3000, "-1", "0", "1", "99999999999999999999", "nan", "inf", "-inf", "1e999",
+    "", " ", "\n", "a b", "🙂", "\ud800", "no such", "a " * 3000, "-1", "0", "1", "9" * 20, "nan", "inf", "-inf", "1e999",
     "0-99999999999", "3-1", "0-", "-", ",", "1,2,", "0x10", "１", "null", "[]", "{", "[" * 5000, '{"type":"ScaleHead"}',
-    '{"type":"ScaleHead","layer":1,"head":1,"factor":NaN}', "the#2", "#", "4-5", "decoder", "ratio", "position", "column", "0.001",
-    ".", "/", "absent/absent.pdf", "out.trace", "out.html", "out.pdf", "out.csv", "chat.json", "deep.json", "odd.json", "saved.trace",
-    "q" * 300, "%s", "--help", "--",
+    '{"type":"ScaleHead","layer":1,"head":1,"factor":NaN}', "the#2", "#", "4-5", "decoder", "ratio", "position", "column",
+    "0.001", ".", "/", "absent/absent.pdf", "out.trace", "out.html", "out.pdf", "out.csv", "chat.json", "deep.json", "odd.json",
+    "saved.trace", "q" * 300, "~nobody/x.trace", "q" * 5000 + ".trace", "\udcff.trace", "%s", "--help", "--",
 )  # fmt: skip
 COMMANDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "trace": (
@@ -76,7 +76,7 @@ COMMANDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
             "-o",
             "--chat",
         ),
-    ),  # fmt: skip
+    ),
     "heads": (["saved.trace"], ("--by", "--top", "--stack", "--csv", "--text")),
     "patch": (
         ["MODEL", "--clean", "a b", "--corrupted", "a c"],

@@ -11,7 +11,21 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-TEXTS = ("", " ", "\n", "\x00", "\ud800", "a\udfffb", "no such word", "a " * 50, "\u202e", "🙂", "q" * 5000)
+TEXTS = (
+    "",
+    " ",
+    "\n",
+    "\x00",
+    "\ud800",
+    "a\udfffb",
+    "no such word",
+    "a " * 50,
+    "\u202e",
+    "🙂",
+    "q" * 5000,
+    "~nobody/x",
+    "q" * 300 + ".trace",
+)
 NUMBERS = (
     -1,
     0,

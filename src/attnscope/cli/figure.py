@@ -12,6 +12,7 @@ import typer
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.cli.numbers import numbers
+from attnscope.cli.outputs import check_output
 from attnscope.cli.positions import HELP, tokens_given
 from attnscope.errors import InputError
 
@@ -73,9 +74,7 @@ def figure(
     """
     if output.suffix.lower() not in KINDS:
         raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r:.80}.")
-    if output.is_dir() or not output.parent.is_dir():
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the figure: {str(output)!r} {problem}.")
+    check_output(output, "the figure")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
     trace = trace_of(source, text_or_chat(text, chat), pair, target)

@@ -9,6 +9,7 @@ import typer
 
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
+from attnscope.cli.outputs import check_output
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ def generate(
     from attnscope.cli.sources import model_entry
     from attnscope.model.generation.result import GenerationSettings
 
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the trace: {str(output)!r} {problem}.")
+    check_output(output, "the trace")
     settings = GenerationSettings.of(
         max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop or ()
     )

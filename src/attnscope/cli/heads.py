@@ -12,6 +12,7 @@ import typer
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import print_edits
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.outputs import check_output
 from attnscope.deprecation import renamed_value
 from attnscope.errors import InputError
 
@@ -55,9 +56,7 @@ def heads(
     """Measure where each head attends and how broadly, on a text or a saved trace."""
     from rich.console import Console
 
-    if csv is not None and (csv.is_dir() or not csv.parent.is_dir()):
-        problem = "is a folder" if csv.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the table: {str(csv)!r} {problem}.")
+    check_output(csv, "the table")
     name = renamed_value("--by", by.strip().replace("-", "_"), {"normalised_entropy": "normalized_entropy"})
     _check_name(name)
     trace = trace_of(source, text_or_chat(text, chat), pair, target)
@@ -77,7 +76,7 @@ def _check_name(name: str) -> None:
 
     names = [measure.name for measure in MEASURES]
     if name not in names:
-        raise InputError(f"Unknown measure {name!r}. --by must be one of {', '.join(names)}.")
+        raise InputError(f"Unknown measure {name!r:.300}. --by must be one of {', '.join(names)}.")
 
 
 def _measured(trace: Trace, stack: str | None, by: str, *, off_sink: bool) -> pandas.DataFrame:
@@ -93,7 +92,7 @@ def _measured(trace: Trace, stack: str | None, by: str, *, off_sink: bool) -> pa
         available = ", ".join(name for name in names if name in defined)
         without = " without attention sinks" if off_sink else ""
         raise InputError(
-            f"The measure {by!r} is not defined for this input{without}. Defined measures: {available or 'none'}."
+            f"The measure {by!r:.300} is not defined for this input{without}. Defined measures: {available or 'none'}."
         )
     return found
 

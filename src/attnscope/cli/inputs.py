@@ -45,7 +45,7 @@ def trace_of(source: str, text: TextOrChat | None, pair: str | None, target: str
     if stored is not None:
         if any(one is not None for one in (text, pair, target)):
             raise InputError(
-                f"{source!r} is a saved trace, which already has its text. Drop --text, --chat, --pair and --target."
+                f"{source!r:.300} is a saved trace, which already has its text. Drop --text, --chat, --pair and --target."
             )
         return stored.trace
     if text is None:

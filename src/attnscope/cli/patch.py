@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.outputs import check_output
 from attnscope.cli.texts import require_words
-from attnscope.errors import InputError
 
 if TYPE_CHECKING:
     import pandas
@@ -61,9 +61,7 @@ def patch(
 
     require_words(clean, "--clean")
     require_words(corrupted, "--corrupted")
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the table: {str(output)!r} {problem}.")
+    check_output(output, "the table")
     entry = model_entry(model)
     with Console(stderr=True).status(f"Patching {entry.title}"):
         sweep = entry.load().patch(

@@ -10,6 +10,7 @@ import typer
 from attnscope.cli.chats import Chat, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
 from attnscope.cli.inputs import traced
+from attnscope.cli.outputs import check_output
 from attnscope.errors import InputError
 
 
@@ -42,6 +43,7 @@ def trace(
 
     from attnscope.cli.sources import model_entry
 
+    check_output(output, "the trace")
     edit_list = read_edits(edit or (), edits)
     prompt = text_or_chat(text, chat)
     if prompt is None:

@@ -46,14 +46,14 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
     try:
         trace.edits = unresolved(trace.provenance.get("edits", []))
     except InputError as error:
-        raise DamagedError(f"The edits recorded in {os.fspath(path)!r} are invalid: {error}") from error
+        raise DamagedError(f"The edits recorded in {os.fspath(path)!r:.300} are invalid: {error}") from error
     if model is None:
         return trace
     tower = handle_of(model).tower_for(trace.inputs)
     made_by = trace.provenance.get("weights")
     if made_by != fingerprint(tower.module):
         raise InputError(
-            f"{os.fspath(path)!r} was made by a model with other weights ({trace.provenance.get('title')}). Pass "
+            f"{os.fspath(path)!r:.300} was made by a model with other weights ({trace.provenance.get('title')}). Pass "
             "that model, or open the trace without a model."
         )
     probed = tower.probed_for(trace.inputs)

@@ -86,9 +86,13 @@ def export(
 
 def check_path(path: Path) -> None:
     """Raise `InputError` if no file can be written at `path`. Called before the page is built."""
-    if path.is_dir() or not path.parent.is_dir():
-        problem = "is a folder" if path.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the page: {str(path)!r} {problem}.")
+    try:
+        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+    except OSError as error:
+        raise InputError(f"Cannot write the page: {error.strerror or error} ({str(path)!r:.80}).") from error
+    if is_folder or not has_folder:
+        problem = "is a folder" if is_folder else "is in a folder that does not exist"
+        raise InputError(f"Cannot write the page: {str(path)!r:.300} {problem}.")
 
 
 def write(made: Document, path: Path) -> Path:

@@ -31,6 +31,7 @@ from attnscope.trace.rotary import rotary_of
 from attnscope.trace.serialization import facts_of, tensors_of
 from attnscope.trace.stack import TracedStack, projected
 from attnscope.types import InputImage, token_fields, token_of
+from attnscope.validation import user_path
 
 FORMAT = 1
 KEY = "attnscope"
@@ -40,14 +41,14 @@ def path_of(path: str | os.PathLike[str]) -> Path:
     """`path` as a `Path`. Raises `InputError` if it is neither a string nor path-like."""
     if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"The path of a trace must be a string or a path object; got {type(path).__name__}.")
-    return Path(path)
+    return user_path(path)
 
 
 def write(parts: TraceParts, trace_id: str, path: Path, *, weights: bool) -> None:
     """See `Trace.save`. `trace_id` is `parts.id`, passed in because it is slow to compute."""
     if path.is_dir() or not path.parent.is_dir():
         problem = "is a folder" if path.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the trace: {str(path)!r} {problem}.")
+        raise InputError(f"Cannot write the trace: {str(path)!r:.300} {problem}.")
     tensors: dict[str, Tensor] = {f"input.{name}": value for name, value in parts.inputs.items()}
     stacks: dict[str, Any] = {}
     for name, stack in parts.stacks.items():
@@ -91,23 +92,25 @@ def read(path: Path) -> TraceParts:
     Raises `MissingError` if there is no file, `DamagedError` if it is not a complete trace in this format.
     """
     if not path.is_file():
-        raise MissingError(f"Trace not found: {str(path)!r}.")
+        raise MissingError(f"Trace not found: {str(path)!r:.300}.")
     try:
         with safe_open(str(path), framework="pt") as file:
             described = _described(file.metadata(), path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
         raise DamagedError(
-            f"{str(path)!r} is not a complete trace: it is truncated, or attnscope did not write it ({error})."
+            f"{str(path)!r:.300} is not a complete trace: it is truncated, or attnscope did not write it ({error})."
         ) from error
     try:
         parts = _parts(described, tensors)
     except AttnscopeError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
-        raise DamagedError(f"{str(path)!r} is missing parts of a trace ({type(error).__name__}: {error}).") from error
+        raise DamagedError(
+            f"{str(path)!r:.300} is missing parts of a trace ({type(error).__name__}: {error})."
+        ) from error
     if parts.id != described["id"]:
-        raise DamagedError(f"{str(path)!r} was changed after it was saved: its content does not match its hash.")
+        raise DamagedError(f"{str(path)!r:.300} was changed after it was saved: its content does not match its hash.")
     return parts
 
 
@@ -116,10 +119,12 @@ def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]
         described = json.loads((metadata or {})[KEY])
         version = described["format"]
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise DamagedError(f"{str(path)!r} is a safetensors file, but not a trace that attnscope saved.") from error
+        raise DamagedError(
+            f"{str(path)!r:.300} is a safetensors file, but not a trace that attnscope saved."
+        ) from error
     if version != FORMAT:
         raise DamagedError(
-            f"{str(path)!r} has format {version!r}, but this version of attnscope reads format {FORMAT}. Install the newer "
+            f"{str(path)!r:.300} has format {version!r:.300}, but this version of attnscope reads format {FORMAT}. Install the newer "
             "version that wrote it."
         )
     return described

@@ -95,7 +95,7 @@ def _message(message: Message, index: int, template: str) -> dict[str, Any]:
         raise InputError(f"Message {index} has no role. A message must be {{'role': 'user', 'content': '…'}}.")
     if role not in _ROLES and f"'{role}'" not in template and f'"{role}"' not in template:
         raise InputError(
-            f"Message {index} has the role {role[:40]!r}, which this chat template does not use. Common roles are "
+            f"Message {index} has the role {role[:40]!r:.300}, which this chat template does not use. Common roles are "
             "system, user and assistant."
         )
     require_text(_content(content, index, may_be_absent="tool_calls" in message))
@@ -115,7 +115,7 @@ def _content(content: Any, index: int, *, may_be_absent: bool = False) -> str:
     for part in cast("list[Mapping[str, Any]]", parts):
         if part.get("type") != "text" or not isinstance(part.get("text"), str):
             raise InputError(
-                f"Message {index} contains a part of type {part.get('type')!r}, but attnscope supports only "
+                f"Message {index} contains a part of type {part.get('type')!r:.300}, but attnscope supports only "
                 "text in chats."
             )
         texts.append(str(part["text"]))
@@ -172,7 +172,9 @@ def _content_span(chat: _Chat, index: int, text: str, at: int) -> tuple[int, int
     one, other = (chat.rendered(_with_content(chat.messages, index, probe), prompt=prompt) for probe in _PROBES)
     if one is not None and one == other == text:
         role = chat.messages[index]["role"]
-        raise InputError(f"The chat template omits message {index} (role {role!r}), so it does not appear in the text.")
+        raise InputError(
+            f"The chat template omits message {index} (role {role!r:.300}), so it does not appear in the text."
+        )
     if one is not None and other is not None:
         before = _common_prefix(one, other)
         after = _common_prefix(one[::-1], other[::-1])
