@@ -124,8 +124,8 @@ def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]
         ) from error
     if version != FORMAT:
         raise DamagedError(
-            f"{str(path)!r:.300} has format {version!r:.300}, but this version of attnscope reads format {FORMAT}. Install the newer "
-            "version that wrote it."
+            f"{str(path)!r:.300} has format {version!r:.40}, but this version of attnscope reads format {FORMAT}. Install the "
+            "newer version that wrote it."
         )
     return described
 
