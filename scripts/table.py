@@ -14,6 +14,7 @@ from typing import Any
 import transformers
 from breadth import page
 from breadth.pool import outcomes
+from breadth.reading import with_tokens
 
 ROOT = Path(__file__).resolve().parent.parent
 DONE = ROOT / ".test-output" / "models.jsonl"
@@ -24,6 +25,7 @@ def main() -> int:
     """Try the remaining types and write the table. Returns 1 if any type is wrong or failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("types", nargs="*", help="types to try and update in the existing table; all by default")
+    parser.add_argument("--only", choices=["tokens"], help="update only this column of the existing table")
     parser.add_argument("--fresh", action="store_true", help="discard the rows of an interrupted run")
     parser.add_argument("--workers", type=int, default=2, help="number of processes")
     options = parser.parse_args()
@@ -31,15 +33,20 @@ def main() -> int:
     unknown = sorted(set(options.types) - set(every))
     if unknown:
         parser.error(f"transformers {transformers.__version__} does not have the type {', '.join(unknown)}")
-    if options.types:
+    if options.only == "tokens":
+        rows = {row["type"]: row for row in page.load()["types"]}
+    elif options.types:
         rows = {row["type"]: row for row in page.load()["types"]} if page.JSON.is_file() else {}
         rows |= {row["type"]: row for row in _tried(options.types, options.workers)}
     else:
         rows = {} if options.fresh else _done()
         rows |= {row["type"]: row for row in _kept([one for one in every if one not in rows], options.workers)}
+    chosen = options.types or every
+    rows = {name: with_tokens(row) if name in chosen else row for name, row in rows.items()}
     page.write([rows[one] for one in every if one in rows], transformers.__version__)
     print(page.summary(list(rows.values()), transformers.__version__))
-    return int(any(row["status"] in ("wrong", "failed") for row in rows.values()))
+    failed = any(row["status"] in ("wrong", "failed") for row in rows.values())
+    return int(failed or any(row.get("tokens", {}).get("reading") == "wrong" for row in rows.values()))
 
 
 def _tried(types: list[str], workers: int) -> Iterator[dict[str, Any]]:

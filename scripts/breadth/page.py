@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from breadth.reading import READINGS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 JSON, PAGE, README = REFERENCE / "models.json", REFERENCE / "models.md", ROOT / "README.md"
@@ -118,6 +120,17 @@ def _page(rows: Sequence[Row], version: str) -> str:
         "The column *special* lists what sets the attention of a type apart from plain multi-head attention:",
         "",
         *(f"- {name}: {meaning}" for name, meaning in _SPECIAL.items()),
+        "",
+        "## Tokens",
+        "",
+        "The column *tokens* says how the tokenizer of a type writes its pieces, and how well attnscope reads them. The program",
+        "builds a small tokenizer of the class that transformers names for the type, gives it texts with characters of several",
+        "bytes, unknown characters, upper case, tabs and repeated spaces, and compares the shown tokens with the text:",
+        "",
+        *(f"- {name}: {meaning}" for name, meaning in READINGS.items()),
+        "",
+        "`tokenizer.json` stands for types without a class of their own. They are tried with byte-level BPE, SentencePiece, BPE",
+        f"and WordPiece, and have the worst of the results. {tokens_summary(rows)}",
     ]
     for kind, title in _KINDS.items():
         chosen = [row for row in rows if row.get("kind", "") == kind and row["status"] != "no attention"]
@@ -125,7 +138,7 @@ def _page(rows: Sequence[Row], version: str) -> str:
             continue
         parts += ["", f"## {title}", ""]
         if kind:
-            parts += ["| type | status | stacks | special | reason |", "|---|---|---|---|---|"]
+            parts += ["| type | status | stacks | special | tokens | reason |", "|---|---|---|---|---|---|"]
             parts += [_line(row) for row in sorted(chosen, key=_rank)]
         else:
             parts += [
@@ -149,7 +162,21 @@ def _line(row: Row) -> str:
         if row["status"] != "exact" or "Certified" in row["reason"]
         else f"largest error {row.get('error', 0):.0e}"
     )
-    return f"| {row['type']} | {row['status']} | {stacks} | {', '.join(row.get('peculiar', []))} | {_cell(reason)} |"
+    special = ", ".join(row.get("peculiar", []))
+    return f"| {row['type']} | {row['status']} | {stacks} | {special} | {_tokens(row)} | {_cell(reason)} |"
+
+
+def tokens_summary(rows: Sequence[Row]) -> str:
+    """How many tokenizer classes are read how well, as a sentence."""
+    classes = {row["tokens"]["tokenizer"]: row["tokens"]["reading"] for row in rows if "tokens" in row}
+    counts = Counter(classes.values())
+    parts = ", ".join(f"{counts[name]} {name}" for name in READINGS if counts[name] or name == "wrong")
+    return f"Of {len(classes)} tokenizer classes: {parts}."
+
+
+def _tokens(row: Row) -> str:
+    tokens = row.get("tokens", {})
+    return ", ".join(tokens[name] for name in ("pieces", "reading") if name in tokens)
 
 
 def _cell(text: str) -> str:

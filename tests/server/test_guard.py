@@ -284,7 +284,14 @@ def test_errors_are_json_for_scripts_and_a_page_for_browsers(running):
     assert page.status_code == 401
     assert page.headers["content-type"].startswith("text/html")
     assert "<script" not in page.text
-    assert 'href="/"' in page.text
+    assert "href" not in page.text  # a link to the same address would lead to the same page
+    assert "refresh" not in page.text
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    following = httpx.get(running.base, headers={"accept": "text/html", **link})
+    assert following.status_code == 401
+    assert 'http-equiv="refresh" content="0; url=/"' in following.text
+    for part in ("from the terminal where attnscope was started", "?token=", "offline page"):
+        assert part in page.text
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST"])

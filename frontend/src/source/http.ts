@@ -1,6 +1,7 @@
 import { encodeMessage } from "../wire/encode";
 import { frames } from "../wire/frames";
-import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
+import { type Message, type Request, VERSION } from "../wire/messages";
+import { readMessage } from "../wire/readMessage";
 import { DisconnectedError, HostError, hostError, type Source, stoppedAnswering } from "./source";
 
 /**

@@ -10,6 +10,8 @@ export interface Input {
   readonly target?: string | null;
   /** A chat instead of the text. */
   readonly messages?: readonly ChatMessage[] | null;
+  /** Whether the chat ends within its last message, for the model to continue it. */
+  readonly continues?: boolean;
   /** Whether to truncate a text that is too long. */
   readonly cut?: boolean;
   readonly model: string | null;
@@ -18,7 +20,7 @@ export interface Input {
   /** What to select once the trace has arrived. */
   readonly select?: Partial<Selection>;
   /** A query token to select then, named by a word. */
-  readonly token?: string | null;
+  readonly query?: string | null;
   /** How to arrange the panels then. */
   readonly frame?: Partial<Frame>;
 }
@@ -31,18 +33,19 @@ const FRAMES: Readonly<Record<NonNullable<Example["view"]>, Partial<Frame>>> = {
 
 /** The input that runs an example, selects the heads and the token that it is about, and shows its view. */
 export function inputOf(example: Example): Input {
-  const { text, pair, target, model, layer, heads, token, view } = example;
-  const input: Input = { text, pair, target, model, token: token ?? null, frame: FRAMES[view ?? "head"] };
+  const { text, pair, target, model, layer, heads, query, view } = example;
+  const input: Input = { text, pair, target, model, query: query ?? null, frame: FRAMES[view ?? "head"] };
   if (layer == null && heads == null) return input;
   return { ...input, select: { layer: layer ?? 0, heads: heads ?? [], head: null, token: null } };
 }
 
 /** The request that runs an input. */
 export function requestOf(input: Input): Request {
-  const { text, pair, target, messages, model } = input;
+  const { text, pair, target, messages, continues, model } = input;
   return {
     type: "run",
     ...(messages ? { messages } : { text }),
+    ...(messages && continues ? { continue_final_message: true } : {}),
     ...(input.image ? { image: input.image } : {}),
     ...(pair === null ? {} : { pair }),
     ...(target == null ? {} : { target }),

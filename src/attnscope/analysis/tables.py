@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attnscope.analysis.arguments import check_trace
 from attnscope.analysis.edges import edge_of
 from attnscope.analysis.measure import MEASURES, NAMES
 from attnscope.analysis.overview import overview
@@ -32,6 +33,7 @@ def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> 
     """
     import pandas
 
+    check_trace(trace, "heads")
     tables: list[pandas.DataFrame] = []
     for one in overview(trace, stack, size=1):
         values = one.measures_off_sink if off_sink else one.measures
@@ -59,6 +61,7 @@ def edge(trace: Trace, query: Position, key: Position, stack: str | None = None)
     """
     import pandas
 
+    check_trace(trace, "edge")
     found = edge_of(trace, query, key, stack)
     columns = (
         "layer", "head", "weight", "rank", "among", "score", "weight_off_sink", "rank_off_sink", "among_off_sink"

@@ -16,6 +16,13 @@ Chat = Annotated[
     Path | None,
     typer.Option(help='JSON file with chat messages, instead of --text: [{"role": "user", "content": "…"}, …].'),
 ]
+ContinueFinalMessage = Annotated[
+    bool,
+    typer.Option(
+        "--continue-final-message", help="With --chat: end within the last message, for the model to continue it."
+    ),
+]
+NEEDS_CHAT = "--continue-final-message needs --chat, whose last message is then continued."
 TextOrChat = str | Sequence[Mapping[str, Any]]
 
 

@@ -84,7 +84,7 @@ EXAMPLES = (
         figure="6",
         layer=0,
         heads=(2,),
-        token="cat#1",
+        query="cat#1",
         view="neuron",
     ),
     Example(
@@ -94,7 +94,7 @@ EXAMPLES = (
         figure="7",
         layer=11,
         heads=(0,),
-        token="lazy",
+        query="lazy",
         view="neuron",
     ),
 )

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import print_edits
+from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.cli.numbers import at_least, numbers
 from attnscope.cli.positions import HELP, tokens_given
@@ -19,8 +20,10 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, such as fox.html.")],
     text: Text = None,
     chat: Chat = None,
+    continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     pair: Pair = None,
     target: Target = None,
+    image: ImageFiles = None,
     layers: Annotated[str | None, typer.Option(help="Layers to include, such as 0-5,9. Default: all.")] = None,
     view: Annotated[str | None, typer.Option(help="model, head or neuron: open with this view alone.")] = None,
     layer: Annotated[int | None, typer.Option(help="Layer to select at first.")] = None,
@@ -53,14 +56,17 @@ def export(
     """Export a trace as one self-contained HTML file that opens offline and has all views."""
     from rich.console import Console
 
+    from attnscope.files import check_target
     from attnscope.offline import document
-    from attnscope.offline.file import check_path, write
+    from attnscope.offline.file import write
 
-    check_path(output)
+    check_target(output, "the page")
     chosen, on = numbers("--layers", layers), numbers("--heads", heads)
     max_bytes = round(at_least("--max-mb", max_mb, 0.001) * 1e6)
     console = Console(stderr=True)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target)
+    trace = trace_of(
+        source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
+    )
     with console.status("Writing the page"):
         made = document(
             trace,

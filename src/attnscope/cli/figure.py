@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, text_or_chat
+from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
+from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.cli.numbers import numbers
-from attnscope.cli.outputs import check_output
 from attnscope.cli.positions import HELP, tokens_given
 from attnscope.errors import InputError
+from attnscope.files import check_target
 
 KINDS = (".pdf", ".svg", ".png")
 
@@ -41,8 +41,10 @@ def figure(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .pdf, .svg or .png.")],
     text: Text = None,
     chat: Chat = None,
+    continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     pair: Pair = None,
     target: Target = None,
+    image: ImageFiles = None,
     view: Annotated[View, typer.Option(help="View to draw.")] = View.head,
     layer: Annotated[
         int | None,
@@ -74,10 +76,12 @@ def figure(
     """
     if output.suffix.lower() not in KINDS:
         raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r:.80}.")
-    check_output(output, "the figure")
+    check_target(output, "the figure")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target)
+    trace = trace_of(
+        source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
+    )
     import attnscope
 
     drawn = attnscope.figure(
@@ -95,10 +99,7 @@ def figure(
         threshold=threshold,
         top=top,
     )
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-        unfinished = Path(folder) / output.name
-        drawn.savefig(unfinished)
-        unfinished.replace(output)
+    drawn.savefig(output)
     typer.echo(getattr(drawn, "attnscope_caption", ""))
 
 

@@ -96,7 +96,10 @@ def figure(
     without queries and keys.
     """
     if not isinstance(trace, Trace):
-        raise InputError(f"`figure` needs a trace; got {type(trace).__name__}. Make one with `model.trace(text)`.")
+        raise InputError(
+            f"`figure` needs a trace; got {type(trace).__name__}. Make one with `model.trace(text)`, or from attention weights "
+            "with `Trace.from_attention`."
+        )
     one_of("view", view, VIEWS)
     hide_sinks = renamed_value("hide_sinks", hide_sinks, {"renormalised": "renormalized"})
     palette = renamed_value("palette", palette, {"grey": "gray"})

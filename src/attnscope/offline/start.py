@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import parse_qsl
 
 from attnscope.errors import InputError
 from attnscope.offline.blocks import Choice
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position, indices_of, resolve_one
 
+MAX_ADDRESS = 100_000
+"""The most characters of an address: some 10,000 pins."""
+_ELSEWHERE = ("trace", "model", "text", "pair", "target", "messages")
+"""Fields that name an input. A page has its own trace."""
 _VIEWS = {"model": {"at": "model"}, "head": {"at": "head"}, "neuron": {"at": "side", "side": "neurons"}}
 
 
@@ -56,3 +61,14 @@ def start_address(
     if theme is not None:
         fields["theme"] = theme
     return fields | ({"whole": "one", **_VIEWS[view]} if view is not None else {})
+
+
+def address_fields(address: str) -> dict[str, str]:
+    """The fields of an address that describe a view. The page ignores parts that it cannot read.
+
+    Raises `InputError` for an address that is too long.
+    """
+    if len(address) > MAX_ADDRESS:
+        raise InputError(f"The address of a view has at most {MAX_ADDRESS:,} characters; got {len(address):,}.")
+    fields = parse_qsl(address.removeprefix("#"), keep_blank_values=True)
+    return {name: value for name, value in fields if name not in _ELSEWHERE}

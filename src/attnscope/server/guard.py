@@ -12,6 +12,15 @@ from attnscope.server.access import Access
 from attnscope.server.connections import LARGEST_HEAD, admit
 from attnscope.server.replies import SECURITY_HEADERS, error_page, error_response
 
+_DENIED = (
+    "Permission denied: this browser has not opened the app with its token. Open the full address, which contains ?token=, "
+    "from the terminal where attnscope was started."
+)
+_ABOUT_LINKS = (
+    "A link copied from the app works after that, in this browser, while the app runs.",
+    "Did someone send you a link? It works in their browser only. Ask them for an offline page (Export, Offline page): one file "
+    "that shows the same view in any browser.",
+)
 _READ_METHODS = ("GET", "HEAD")
 _PAGE_KEY = "page-key"
 _PAGE_KEY_HEADER = "x-attnscope-page-key"
@@ -141,10 +150,11 @@ def _is_own_origin(headers: Headers, host: str) -> bool:
 
 
 def _permission_denied(headers: Headers) -> Response:
-    message = "Permission denied: use the full address from the terminal."
     if "text/html" not in headers.get("accept", ""):
-        return error_response(401, message, code="forbidden")
-    return error_page(401, message, link="/")
+        return error_response(401, _DENIED, code="forbidden")
+    # A browser does not send the cookie with a request that another site caused. It sends it when this page asks again.
+    again = "/" if headers.get("sec-fetch-site") == "cross-site" else None
+    return error_page(401, _DENIED, *_ABOUT_LINKS, open_next=again)
 
 
 def _with_headers(send: Send) -> Send:

@@ -80,11 +80,13 @@ def bad_request_bytes() -> bytes:
     return "\r\n".join(lines).encode("ascii") + bytes(response.body)
 
 
-def error_page(status: int, text: str, *, link: str | None = None) -> Response:
-    """An error as a page, for a browser. `link` is an address that may work instead."""
-    link_html = f'<p><a href="{escape(link)}">Open attnscope</a></p>' if link else ""
+def error_page(status: int, *paragraphs: str, open_next: str | None = None) -> Response:
+    """An error as a page, for a browser. `open_next` is an address that the page opens by itself, right away."""
+    refresh = f'<meta http-equiv="refresh" content="0; url={escape(open_next)}">' if open_next else ""
+    text = "".join(f"<p>{escape(one)}</p>" for one in paragraphs)
     html = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>attnscope</title>'
-        f"<h1>attnscope</h1><p>{escape(text)}</p>{link_html}</html>"
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"{refresh}<title>attnscope</title><h1>attnscope</h1>{text}</html>"
     )
     return HTMLResponse(html, status_code=status)

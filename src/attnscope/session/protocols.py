@@ -71,8 +71,13 @@ class ModelLike(Protocol):
         target: str | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        continue_final_message: bool = False,
+        observer: Observer | None = None,
     ) -> ModelInputs:
-        """Convert a text, a chat or an image to model inputs, truncated to `max_tokens`, without running the model."""
+        """Convert a text, a chat or an image to model inputs, truncated to `max_tokens`, without running the model.
+
+        The observer can cancel the rendering of a chat.
+        """
         ...
 
     def count_tokens(self, text: ModelInputs) -> int:
@@ -90,7 +95,12 @@ class ModelLike(Protocol):
     ) -> Trace: ...
     @overload
     def trace(
-        self, text: Sequence[Mapping[str, Any]], *, target: str | None = None, edits: Sequence[Edit] = ()
+        self,
+        text: Sequence[Mapping[str, Any]],
+        *,
+        target: str | None = None,
+        continue_final_message: bool = False,
+        edits: Sequence[Edit] = (),
     ) -> Trace: ...
     def trace(self, text: Any, *_args: Any, **_options: Any) -> Trace:
         """Run one forward pass. Without a target, an encoder-decoder model generates its own."""
@@ -103,6 +113,7 @@ class ModelLike(Protocol):
         edits: Sequence[Edit] = (),
         *,
         target: str | None = None,
+        continue_final_message: bool = False,
         temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
@@ -148,7 +159,13 @@ class ModelLike(Protocol):
         ...
 
     def check(
-        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        image: Any = None,
+        observer: Observer | None = None,
     ) -> Certificate:
         """Compute the full certificate for a text, or for a trace that this model made."""
         ...

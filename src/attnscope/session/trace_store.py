@@ -16,13 +16,15 @@ from attnscope.trace import Trace
 class InputText:
     """The input of a trace, as a page shows it. `target` is None if the model generated its own, or has none.
 
-    For a chat, `messages` are its messages, and `text` is the output of the chat template.
+    For a chat, `messages` are its messages, `text` is the output of the chat template, and `continue_final_message` says whether
+    it ends within the last message.
     """
 
     text: str
     pair: str | None = None
     target: str | None = None
     messages: list[dict[str, Any]] | None = None
+    continue_final_message: bool = False
 
     @classmethod
     def of(cls, trace: Trace) -> InputText:
@@ -34,7 +36,9 @@ class InputText:
             value if isinstance(value := provenance.get(name), str) else None for name in ("text", "pair", "target")
         )
         messages = provenance.get("messages")
-        return cls(words if text is None else text, pair, target, messages if isinstance(messages, list) else None)
+        chat = messages if isinstance(messages, list) else None
+        continued = chat is not None and provenance.get("continue_final_message") is True
+        return cls(words if text is None else text, pair, target, chat, continued)
 
 
 @dataclass(frozen=True, eq=False)

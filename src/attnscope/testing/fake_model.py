@@ -93,17 +93,30 @@ class FakeModel:
         target: str | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        continue_final_message: bool = False,
+        observer: Observer | None = None,
     ) -> ModelInputs:
         """Encode a text as one token per word. Raises `InputError` for an image."""
         if image is not None:
             raise InputError(f"{self.title} does not accept images; got {type(image).__name__}.")
+        if observer is not None and observer.cancelled():
+            raise CancelledError("The input was not encoded, because the work was cancelled.")
         messages = None if isinstance(text, str) else [dict(turn) for turn in text]
         plain = " ".join(_plain_text(text).split()[:max_tokens])
         parts: list[tuple[Sentence, str]] = [(None, plain)] if pair is None else [("A", plain), ("B", pair)]
         tokens = [token for sentence, part in parts for token in _words(part, sentence)]
         target_tokens = None if target is None else _words(target, None)
         return ModelInputs(
-            {}, tokens, [], plain, pair, messages, target, target_tokens, kind="chat" if messages else "text"
+            {},
+            tokens,
+            [],
+            plain,
+            pair,
+            messages,
+            target,
+            target_tokens,
+            kind="chat" if messages else "text",
+            continue_final_message=continue_final_message,
         )
 
     def count_tokens(self, text: ModelInputs) -> int:
@@ -122,11 +135,16 @@ class FakeModel:
         pair: str | None = None,
         *,
         target: str | None = None,
+        continue_final_message: bool = False,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace:
         """Return a trace whose q, k and v depend only on the text. The default target is the source in reverse."""
-        encoded = text if isinstance(text, ModelInputs) else self.encode(text, pair, target=target)
+        encoded = (
+            text
+            if isinstance(text, ModelInputs)
+            else self.encode(text, pair, target=target, continue_final_message=continue_final_message)
+        )
         plain, pair, target = encoded.text, encoded.pair, encoded.target
         sides = {"text": encoded.tokens}
         if self.kind == "encoder-decoder":
@@ -150,7 +168,8 @@ class FakeModel:
             stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
             provenance={"model": self.name, "edits": [edit.as_json() for edit in made]}
-            | ({"messages": encoded.messages} if encoded.messages else {}),
+            | ({"messages": encoded.messages} if encoded.messages else {})
+            | ({"continue_final_message": True} if encoded.continue_final_message else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
         )
 
@@ -226,10 +245,16 @@ class FakeModel:
         )
 
     def check(
-        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        image: Any = None,
+        observer: Observer | None = None,
     ) -> Certificate:
         """Return a full certificate without errors, for a text or a trace. Raises `CancelledError` as `trace` does."""
-        trace = text if isinstance(text, Trace) else self.trace(text, pair, target=target)
+        trace = text if isinstance(text, Trace) else self.trace(self.encode(text, pair, target=target, image=image))
         for layer in range(self.layers):
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 def _alphabet() -> dict[str, int]:
@@ -32,3 +32,19 @@ def _pretty(token: str, *, byte_level: bool) -> str:
         except UnicodeDecodeError:  # only part of a multi-byte character
             return token.replace("Ġ", " ")
     return token.replace("Ġ", " ").replace("▁", " ").replace("</w>", "")
+
+
+def characters(data: bytes) -> Iterator[tuple[str | None, int, int]]:
+    """The characters of UTF-8 data, each with the indices of its first and last byte; None for a byte of no character."""
+    at = 0
+    while at < len(data):
+        lead = data[at]
+        size = 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+        try:
+            char = data[at : at + size].decode("utf-8")
+        except UnicodeDecodeError:
+            yield None, at, at
+            at += 1
+            continue
+        yield char, at, at + size - 1
+        at += size

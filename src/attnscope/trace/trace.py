@@ -289,7 +289,10 @@ class Trace(Displayed):
         `attentions` holds an array [1, heads, tokens, tokens] or [heads, tokens, tokens] for each layer (the number of heads may
         vary), or None for a layer without attention. It can also be one array of all layers, or a mapping from layer numbers to
         arrays. `tokens` are the texts of the tokens; those from `sentence_b_start` on belong to sentence B. If you pass
-        `key_tokens`, the queries (`tokens`) attend to these: [heads, tokens, key tokens].
+        `key_tokens`, the queries (`tokens`) attend to these: [heads, tokens, key tokens]. A single head needs the shape
+        [1, 1, tokens, tokens], because [1, tokens, tokens] is also what `nn.MultiheadAttention` returns as an average over heads.
+        The attention that `generate` returns (one tuple of layers per step) is joined into one matrix per layer; `tokens` may
+        then include the last generated token, which has no row and is dropped.
 
         For an encoder-decoder model, pass its three kinds of attention by name, as its outputs call them, with `encoder_tokens`
         and `decoder_tokens`: they become the stacks `encoder`, `decoder` and `cross`.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from attnscope.appearance.characters import CONTINUES, face
+from attnscope.trace.byte_level import characters
 from attnscope.types import Token
 
 Span = tuple[int, ...]
@@ -244,23 +245,13 @@ def _text_of(token: Token, *, spaced: bool) -> str:
 
 def _decoded(tokens: Sequence[Token], start: int) -> Iterator[tuple[str, int, int]]:
     """The characters of tokens that are bytes, each with its first and last token; bytes of no character as they are written."""
-    data: list[tuple[int, int]] = []
+    data, owners = bytearray(), list[int]()
     for index, token in enumerate(tokens, start):
         parts = _BYTE.split(token.text)  # text and bytes in turn
         for part, written in enumerate(parts):
             own = bytes([int(written, 16)]) if part % 2 else written.encode("utf-8", "surrogatepass")
-            data += [(one, index) for one in own]
-    at = 0
-    while at < len(data):
-        lead = data[at][0]
-        size = 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-        piece = data[at : at + size]
-        try:
-            char = bytes(one for one, _ in piece).decode("utf-8")
-        except UnicodeDecodeError:
-            for char in f"\\x{lead:02x}":
-                yield char, data[at][1], data[at][1]
-            at += 1
-            continue
-        yield char, piece[0][1], piece[-1][1]
-        at += size
+            data += own
+            owners += [index] * len(own)
+    for char, first, last in characters(bytes(data)):
+        for one in f"\\x{data[first]:02x}" if char is None else char:
+            yield one, owners[first], owners[last]

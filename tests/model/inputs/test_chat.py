@@ -104,3 +104,53 @@ def test_errors_of_a_template_are_quoted_and_a_missing_template_raises(smollm2, 
         model.trace([QUESTION])
     with pytest.raises(InputError, match="no chat template"):
         minilm.trace([QUESTION])
+
+
+ANSWERED = [QUESTION, {"role": "assistant", "content": "The color is"}]
+
+
+def test_a_chat_can_end_within_its_last_message(smollm2: attnscope.Model) -> None:
+    trace = smollm2.trace(ANSWERED, continue_final_message=True)
+    tokenizer = smollm2.tokenizer
+    written = tokenizer.apply_chat_template(ANSWERED, continue_final_message=True)["input_ids"]
+    assert [token.id for token in trace.tokens] == written
+    assert roles(trace)[1:] == [
+        ("user", "<|im_start|>user\nHi there<|im_end|>\n"),
+        ("assistant", "<|im_start|>assistant\nThe color is"),
+    ]
+    assert trace.provenance["continue_final_message"] is True
+    assert "continue_final_message" not in smollm2.trace(ANSWERED).provenance
+    assert smollm2.trace(smollm2.encode(ANSWERED, continue_final_message=True)).id == trace.id
+    assert smollm2.check(ANSWERED, continue_final_message=True).ok
+
+
+def test_a_generation_continues_the_last_message(smollm2: attnscope.Model) -> None:
+    made = smollm2.generate(ANSWERED, 5, continue_final_message=True)
+    ids = smollm2.tokenizer.apply_chat_template(ANSWERED, continue_final_message=True, return_tensors="pt")["input_ids"]
+    expected = smollm2.hf_model.generate(ids, max_new_tokens=5, do_sample=False)[0].tolist()
+    assert [token.id for token in made.trace.tokens] == expected
+    assert {token.role for token in made.trace.tokens[-8:]} == {"assistant"}
+
+
+@pytest.mark.parametrize("content", ["ends with a space ", "two\nlines\n", "<|im_end|>", "Hi there"])
+def test_the_last_message_may_be_anyones_and_end_anyhow(smollm2: attnscope.Model, content: str) -> None:
+    for role in ("user", "assistant"):
+        chat = [{"role": "user", "content": "Hi"}, {"role": role, "content": content}]
+        trace = smollm2.trace(chat, continue_final_message=True)
+        written = smollm2.tokenizer.apply_chat_template(chat, continue_final_message=True)["input_ids"]
+        assert [token.id for token in trace.tokens] == written
+        assert roles(trace)[-1][0] == role and roles(trace)[-1][1].endswith(content)
+    made = smollm2.generate([QUESTION], 2, continue_final_message=True)
+    assert [token.role for token in made.trace.tokens[-3:]] == ["user"] * 3
+
+
+def test_only_a_chat_has_a_last_message(smollm2: attnscope.Model) -> None:
+    for given in ("a text", [5, 6], {"input_ids": [5, 6]}, ["a", "b"]):
+        with pytest.raises(InputError, match="works only with a chat"):
+            smollm2.trace(given, continue_final_message=True)
+    with pytest.raises(InputError, match="works only with a chat"):
+        smollm2.generate("a text", 2, continue_final_message=True)
+    strict = smollm2.tokenizer.__class__.from_pretrained(smollm2.tokenizer.name_or_path)
+    strict.chat_template = "{{ messages[0]['content'] }}"
+    with pytest.raises(InputError, match="rejects these messages: continue_final_message is set but"):
+        attnscope.Model(smollm2.hf_model, strict).trace(ANSWERED, continue_final_message=True)

@@ -85,9 +85,23 @@ export function ChatBox(props: { readonly prompt: PromptState }) {
               </div>
             )}
           </Index>
-          <button type="button" class="ghost small" data-testid="add-message" on:click={add}>
-            Add message
-          </button>
+          <div class="chat-end">
+            <button type="button" class="ghost small" data-testid="add-message" on:click={add}>
+              Add message
+            </button>
+            <label
+              class="check"
+              title="The text ends within the last message, so the model continues it instead of answering it"
+            >
+              <input
+                type="checkbox"
+                data-testid="continue-message"
+                checked={props.prompt.continues()}
+                on:change={(event) => props.prompt.setContinues(event.currentTarget.checked)}
+              />
+              Continue the last message
+            </label>
+          </div>
         </div>
       )}
     </Popover>

@@ -14,6 +14,7 @@ export function createPrompt({ session, trace }: Page) {
   const [target, setTarget] = createSignal("");
   const [image, setImage] = createSignal<ImageFile | null>(null);
   const [chat, setChat] = createSignal<readonly ChatMessage[] | null>(null);
+  const [continues, setContinues] = createSignal(false);
   /** Whether the prompt was edited during a run. The result of that run must not overwrite the edit. */
   let edited = false;
   const model = () => trace()?.model.name ?? session.lastInput()?.model ?? session.hello()?.model ?? null;
@@ -32,10 +33,11 @@ export function createPrompt({ session, trace }: Page) {
     chat() !== null || (entry()?.chat === true && (entry()?.kind ?? "decoder") === "decoder");
 
   const fill = (
-    input: Pick<Input, "pair" | "target" | "messages"> & { readonly text: string | null },
+    input: Pick<Input, "pair" | "target" | "messages" | "continues"> & { readonly text: string | null },
   ): void => {
     if (input.text === null) return;
     setChat(input.messages ?? null);
+    setContinues(input.continues === true);
     setText(input.messages == null ? input.text : (input.messages.at(-1)?.content ?? ""));
     setPair(input.pair);
     setTarget(input.target ?? "");
@@ -45,7 +47,7 @@ export function createPrompt({ session, trace }: Page) {
       createMemo(() => trace()?.trace),
       () => {
         const input = trace()?.input;
-        if (input !== undefined && !edited) fill(input);
+        if (input !== undefined && !edited) fill({ ...input, continues: input.continue_final_message });
         edited = false;
       },
     ),
@@ -71,6 +73,7 @@ export function createPrompt({ session, trace }: Page) {
       pair: sentenceB,
       target: targetText,
       messages: chat(),
+      continues: continues(),
       model: model(),
       ...part,
     };
@@ -100,9 +103,9 @@ export function createPrompt({ session, trace }: Page) {
   const running = () => session.work()?.what === "run";
   const canRun = () => session.hello()?.can.includes("run") ?? true;
   return {
-    ...{ text, pair, target, hasTarget, chat, canChat, switchChat },
+    ...{ text, pair, target, hasTarget, chat, canChat, switchChat, continues },
     ...{ setText: recordEdit(setText), setPair: recordEdit(setPair), setTarget: recordEdit(setTarget) },
-    setChat: recordEdit(setChat),
+    ...{ setChat: recordEdit(setChat), setContinues: recordEdit(setContinues) },
     ...{ trace, model, run, show, running, canRun },
     ...{ image, chooseImage, canSee, onlySees, fail: session.fail },
     imageBytes: () => session.hello()?.limits.image_bytes ?? 2 ** 23,

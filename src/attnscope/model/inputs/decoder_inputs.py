@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -19,8 +20,11 @@ from attnscope.capture import accepted, prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, UnsupportedError
 from attnscope.model.hf.context_length import side_limits
 from attnscope.model.hf.module_info import input_device
+from attnscope.model.inputs.doubled import doubled_special_tokens
 from attnscope.model.inputs.model_inputs import ModelInputs, require_text
+from attnscope.model.inputs.tensors import with_padding
 from attnscope.model.inputs.tokens import Reader
+from attnscope.model.inputs.vocabularies import target_ids
 from attnscope.types import Observer
 
 Target = str | Sequence[int] | Mapping[str, Any]
@@ -70,15 +74,20 @@ def with_target(
         decoder, warnings = {_DECODER: written}, [*warnings, *more]
     else:
         decoder = _target_inputs(model, tokenizer, target)
+        if isinstance(target, str):
+            labels = read.all(_target_ids(tokenizer, target))
+            warnings += doubled_special_tokens(labels, [target], partial(target_ids, tokenizer), "target")
     ids: list[int] = decoder[_DECODER][0].tolist()
     if not ids:
         raise InputError(_EMPTY_TARGET)
+    mask = decoder.get("decoder_attention_mask")
+    padding = [False] * len(ids) if mask is None or mask.ndim != 2 else (mask[0] == 0).tolist()
     return replace(
         source,
         inputs={**source.inputs, **decoder},
         warnings=warnings,
         target=target if isinstance(target, str) else None,
-        target_tokens=[read(one) for one in ids],
+        target_tokens=with_padding(read.all(ids), padding),
     )
 
 
@@ -223,10 +232,7 @@ def _target_ids(tokenizer: Any, target: str) -> list[int]:
     if tokenizer is None:
         raise MissingError("This model has no tokenizer, so it cannot tokenize a target text. Pass token ids.")
     require_text(target)
-    try:
-        return list(tokenizer(text_target=target, verbose=False)["input_ids"])
-    except TypeError:
-        return list(tokenizer(target, verbose=False)["input_ids"])
+    return target_ids(tokenizer, target)
 
 
 def _row(name: str, value: Any) -> Tensor:

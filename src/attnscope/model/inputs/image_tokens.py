@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from PIL import Image
 from torch import Tensor, nn
 
-from attnscope.capture import prepared
+from attnscope.capture import forward_parameters, prepared
 from attnscope.errors import InputError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.vision_config import vision_config
+from attnscope.model.inputs.doubled import doubled_special_tokens
 from attnscope.model.inputs.image_processor import Pixels, Processors, images_from_pixels, pixels_of, pixels_with_text
 from attnscope.model.inputs.images import stored_image
 from attnscope.model.inputs.model_inputs import ModelInputs, as_tensor
@@ -28,6 +29,7 @@ from attnscope.model.inputs.patch_boxes import (
 )
 from attnscope.model.inputs.patch_grid import Grid, grids_of
 from attnscope.model.inputs.tensors import encode_ready
+from attnscope.model.inputs.text import text_ids
 from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Token
 
@@ -53,7 +55,7 @@ def takes_images(model: nn.Module) -> bool:
 
 
 def _forward_names(model: nn.Module) -> set[str]:
-    return set(inspect.signature(model.forward).parameters)
+    return set(forward_parameters(model))
 
 
 def encode_images(processors: Processors, images: Sequence[Image.Image], config: Any) -> ModelInputs:
@@ -72,8 +74,10 @@ def encode_with_text(
     pixels = pixels_with_text(processors, text, images, config)
     if "input_ids" not in pixels.inputs:
         raise InputError("The model's processor returns no token ids for this text.")
-    tokens = [read(one) for one in pixels.inputs["input_ids"][0].tolist()]
-    return replace(_encoded(pixels, tokens), text=text)
+    tokens = read.all(pixels.inputs["input_ids"][0].tolist())
+    encoded = _encoded(pixels, tokens)
+    doubled = doubled_special_tokens(tokens, [text], partial(text_ids, processors.tokenizer))
+    return replace(encoded, text=text, warnings=[*encoded.warnings, *doubled])
 
 
 def encode_ready_images(processors: Processors, read: Reader, ready: Mapping[str, Any], config: Any) -> ModelInputs:

@@ -26,12 +26,14 @@ class ModelInputs:
         text: The text, or what the chat template made of `messages`.
         pair: The second sentence.
         messages: The messages of a chat.
+        continue_final_message: Whether the chat ends within its last message.
         target: The target text.
         target_tokens: The tokens that the decoder of an encoder-decoder model reads.
         images: The images as the model sees them.
         image_tokens: The positions of the vision tower, in a model that also reads text.
         ready: Whether the inputs were made elsewhere, not by attnscope.
         kind: The kind of input.
+        use_cache: What ready inputs say about the cache, which matters for packed sequences.
     """
 
     inputs: dict[str, Tensor]
@@ -46,6 +48,8 @@ class ModelInputs:
     image_tokens: list[Token] | None = None
     ready: bool = False
     kind: InputKind = "text"
+    use_cache: bool | None = None
+    continue_final_message: bool = False
 
     @property
     def sides(self) -> dict[str, list[Token]]:

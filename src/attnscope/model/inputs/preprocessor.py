@@ -23,7 +23,7 @@ from attnscope.model.hf.module_info import (
 )
 from attnscope.model.inputs.audio import WAVE, encode_audio, takes_audio
 from attnscope.model.inputs.decoder_inputs import Target, split_target, targets_of, with_target
-from attnscope.model.inputs.encode import encode
+from attnscope.model.inputs.encode import check_text_options, encode
 from attnscope.model.inputs.features import has_features
 from attnscope.model.inputs.image_processor import Processors
 from attnscope.model.inputs.image_tokens import (
@@ -37,8 +37,10 @@ from attnscope.model.inputs.images import check_alone, images_of, is_image, is_l
 from attnscope.model.inputs.input_kind import IMAGE_KINDS, InputKind
 from attnscope.model.inputs.model_inputs import ModelInputs, check_ids
 from attnscope.model.inputs.patch_boxes import patch_size
+from attnscope.model.inputs.sentences import SentenceStart, starts_of
 from attnscope.model.inputs.tokens import Reader, reader
 from attnscope.model.inputs.trace_input import Batch, Text, TraceInput, batch_of, text_kind_of
+from attnscope.model.inputs.vocabularies import separate_vocabulary
 from attnscope.types import Observer
 
 
@@ -63,8 +65,14 @@ class Preprocessor:
 
     @cached_property
     def read(self) -> Reader:
-        """A function from a token id to a readable token."""
+        """The reader of the tokens of a text, or of the source of an encoder-decoder model."""
         return reader(self.tokenizer)
+
+    @cached_property
+    def read_output(self) -> Reader:
+        """The reader of the tokens that the model predicts, and of the target of an encoder-decoder model."""
+        separate = is_encoder_decoder(self.module) and separate_vocabulary(self.tokenizer, "target") is not None
+        return reader(self.tokenizer, "target") if separate else self.read
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -81,23 +89,38 @@ class Preprocessor:
         target: Target | Sequence[Target] | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        sentence_b_start: SentenceStart = None,
+        continue_final_message: bool = False,
     ) -> TraceInput | list[TraceInput]:
         """One input, or the inputs of a batch, each with its kind."""
-        if image is None and is_list_of_images(text):
-            targets = targets_of(target, len(text))
-            return [
-                self.read_one(one, cast("str | None", pair), its_target, None, max_tokens)
-                for one, its_target in zip(text, targets, strict=True)
-            ]
-        if image is not None or self._is_image(text):
-            return self.read_one(text, cast("str | None", pair), cast("Target | None", target), image, max_tokens)
-        batch = batch_of(cast("Text | Batch", text), pair)
+        of_images = image is None and is_list_of_images(text)
+        batch: list[tuple[Any, str | None]] | None = None
+        if of_images:
+            batch = [(one, cast("str | None", pair)) for one in text]
+        elif image is None and not self._is_image(text):
+            batch = batch_of(cast("Text | Batch", text), pair)
         if batch is None:
-            return self.read_one(text, cast("str | None", pair), cast("Target | None", target), None, max_tokens)
-        targets = targets_of(target, len(batch))
+            return self.read_one(
+                text,
+                cast("str | None", pair),
+                cast("Target | None", target),
+                image,
+                max_tokens,
+                sentence_b_start=sentence_b_start,
+                continue_final_message=continue_final_message,
+            )
+        targets, starts = targets_of(target, len(batch)), starts_of(sentence_b_start, text, len(batch))
         return [
-            self.read_one(one, other, its_target, None, max_tokens)
-            for (one, other), its_target in zip(batch, targets, strict=True)
+            self.read_one(
+                one,
+                other,
+                its_target,
+                None,
+                max_tokens,
+                sentence_b_start=start,
+                continue_final_message=continue_final_message,
+            )
+            for (one, other), its_target, start in zip(batch, targets, starts, strict=True)
         ]
 
     def read_one(
@@ -107,18 +130,27 @@ class Preprocessor:
         target: Target | None = None,
         image: Any = None,
         max_tokens: int | None = None,
+        *,
+        sentence_b_start: SentenceStart = None,
+        continue_final_message: bool = False,
     ) -> TraceInput:
         """One input with its kind, for callers that do not accept batches."""
-        return TraceInput(self._kind_of(text, image), text, pair, target, image, max_tokens)
+        (start,) = starts_of(sentence_b_start, text, 1)
+        kind = self._kind_of(text, image)
+        return TraceInput(kind, text, pair, target, image, max_tokens, start, continue_final_message)
 
-    def encode(self, trace_input: TraceInput) -> ModelInputs:
+    def encode(self, trace_input: TraceInput, observer: Observer | None = None) -> ModelInputs:
         """The model inputs of one input, with its target if there is one. The model does not run.
+
+        An observer can cancel the rendering of a chat.
 
         Raises `InputError` for an input that the model does not accept, `MissingError` without the tokenizer or processor that
         the input needs.
         """
         value, target = self._split_target(trace_input.value, trace_input.target)
         trace_input = replace(trace_input, value=value, target=target)
+        if trace_input.kind in IMAGE_KINDS or trace_input.kind == "audio":
+            check_text_options(trace_input)
         if trace_input.kind in IMAGE_KINDS:
             encoded = replace(self._encoded_images(trace_input), kind=trace_input.kind)
             check_alone(trace_input.pair, trace_input.max_tokens)
@@ -128,31 +160,41 @@ class Preprocessor:
             self._check_accepts(value)
             if trace_input.max_tokens is None:  # else it is cut
                 self._check_size(value, trace_input.pair)
-            encoded = encode(self.tokenizer, self.read, trace_input)
+            encoded = encode(self.tokenizer, self.read, trace_input, observer)
         if target is None:
             return encoded
         if trace_input.kind not in IMAGE_KINDS:
             self.length_warnings(encoded)
-        return with_target(self.module, self.tokenizer, self.read, encoded, target)
+        return with_target(self.module, self.tokenizer, self.read_output, encoded, target)
 
-    def encode_prompt(self, text: Any, pair: str | None = None, target: Target | None = None) -> ModelInputs:
-        """The model inputs of a prompt to continue: a text, a chat, token ids or ready inputs.
+    def encode_prompt(
+        self,
+        text: Any,
+        pair: str | None = None,
+        target: Target | None = None,
+        image: Any = None,
+        *,
+        sentence_b_start: int | None = None,
+        continue_final_message: bool = False,
+        observer: Observer | None = None,
+    ) -> ModelInputs:
+        """The model inputs of a prompt to continue: anything that `trace` reads, but not several inputs.
 
         `target` is the beginning of the target of an encoder-decoder model.
         """
-        if batch_of(text, pair) is not None:
-            raise InputError("Pass a single text to continue; got several.")
-        if not is_encoder_decoder(self.module):
-            if target is not None:
-                raise InputError(no_target_side(type(self.module).__name__))
-            self._check_size(text, pair)
-            return encode(self.tokenizer, self.read, TraceInput(text_kind_of(text), text, pair))
-        source, beginning = split_target(text, target)
-        self._check_size(source, pair)
-        encoded = encode(self.tokenizer, self.read, TraceInput(text_kind_of(source), source, pair))
-        if beginning is None:
-            return encoded
-        return with_target(self.module, self.tokenizer, self.read, encoded, beginning)
+        if is_list_of_images(text) or (not self._is_image(text) and batch_of(text, pair) is not None):
+            raise InputError("Pass a single prompt to continue; got several.")
+        return self.encode(
+            self.read_one(
+                text,
+                pair,
+                target,
+                image,
+                sentence_b_start=sentence_b_start,
+                continue_final_message=continue_final_message,
+            ),
+            observer,
+        )
 
     def complete(self, encoded: ModelInputs, observer: Observer | None = None) -> ModelInputs:
         """Add what the decoder reads (without a target, the model's own greedy output), and warnings.
@@ -163,7 +205,7 @@ class Preprocessor:
         if is_encoder_decoder(self.module) and encoded.target_tokens is None:
             if not of_images:
                 self.length_warnings(encoded)
-            encoded = with_target(self.module, self.tokenizer, self.read, encoded, None, observer)
+            encoded = with_target(self.module, self.tokenizer, self.read_output, encoded, None, observer)
         if of_images:
             return encoded
         warnings = [*encoded.warnings, *self.length_warnings(encoded)]

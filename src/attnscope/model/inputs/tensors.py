@@ -13,7 +13,9 @@ from torch import Tensor
 from attnscope.capture import CACHES
 from attnscope.errors import InputError
 from attnscope.model.inputs.model_inputs import ModelInputs, as_tensor, cut_note, require_tokens
+from attnscope.model.inputs.sentences import check_start, start_by_types, with_sentences
 from attnscope.model.inputs.tokens import Reader
+from attnscope.types import Token
 
 _PASS_OPTIONS = frozenset(
     {
@@ -21,25 +23,31 @@ _PASS_OPTIONS = frozenset(
         "output_attentions", "output_hidden_states", "return_dict",
     }
 )  # fmt: skip
-"""Arguments of a pass that do not change its attention; a trace sets its own."""
+"""Arguments of a pass that are no inputs; a trace sets its own. `use_cache` matters only for packed sequences."""
 
 _INSTEAD_OF_TOKENS = frozenset({"inputs_embeds", *CACHES, "encoder_hidden_states", "encoder_outputs"})
 
 _FOR_EVERY_TOKEN = frozenset({"attention_mask", "token_type_ids", "position_ids"})
 
 
-def encode_ids(read: Reader, values: Sequence[int], *, max_tokens: int | None = None) -> ModelInputs:
+def encode_ids(
+    read: Reader, values: Sequence[int], *, max_tokens: int | None = None, sentence_b_start: int | None = None
+) -> ModelInputs:
     """Encode token ids unchanged, including NumPy integers. Raises `TypeError` for anything but a list of whole numbers."""
     ids = [index(one) for one in values]
     if not all(abs(one) < 2**63 for one in ids) or any(isinstance(one, bool) for one in values):
         raise TypeError("not a list of token ids")
-    return encode_ready(read, {"input_ids": torch.tensor([ids], dtype=torch.long)}, max_tokens=max_tokens)
+    ready = {"input_ids": torch.tensor([ids], dtype=torch.long)}
+    return encode_ready(read, ready, max_tokens=max_tokens, sentence_b_start=sentence_b_start)
 
 
-def encode_ready(read: Reader, ready: Mapping[str, Any], *, max_tokens: int | None = None) -> ModelInputs:
+def encode_ready(
+    read: Reader, ready: Mapping[str, Any], *, max_tokens: int | None = None, sentence_b_start: int | None = None
+) -> ModelInputs:
     """Encode ready inputs (a batch of one), without arguments that only control how the pass runs.
 
-    Positions that an attention mask excludes are padding and are shown as special tokens.
+    Positions that an attention mask excludes are padding and are shown as special tokens. The second sentence begins at
+    `sentence_b_start`, by default where the `token_type_ids` say.
     """
     named = {str(name): value for name, value in ready.items() if value is not None and str(name) not in _PASS_OPTIONS}
     unusable = sorted(_INSTEAD_OF_TOKENS & named.keys())
@@ -63,10 +71,21 @@ def encode_ready(read: Reader, ready: Mapping[str, Any], *, max_tokens: int | No
         warnings.append(cut_note(before, max_tokens))
     listed: list[int] = inputs["input_ids"][0].tolist()
     require_tokens(listed)
-    tokens = [read(one) for one in listed]
+    tokens = read.all(listed)
     padding = padding_of(inputs)
-    tokens = [replace(token, special=True) if pad else token for token, pad in zip(tokens, padding, strict=True)]
-    return ModelInputs(inputs, tokens, warnings, ready=True)
+    tokens = with_padding(tokens, padding)
+    start = (
+        start_by_types(inputs.get("token_type_ids"), padding)
+        if sentence_b_start is None
+        else check_start(sentence_b_start, before)
+    )
+    tokens = tokens if start is None else with_sentences(tokens, padding, start)
+    return ModelInputs(inputs, tokens, warnings, ready=True, use_cache=_use_cache(ready))
+
+
+def _use_cache(ready: Mapping[str, Any]) -> bool | None:
+    value = ready.get("use_cache")
+    return None if value is None else bool(value)
 
 
 def _missing_ids(named: Mapping[str, Any]) -> str:
@@ -77,6 +96,12 @@ def _missing_ids(named: Mapping[str, Any]) -> str:
             "contain them."
         )
     return f"Ready inputs need `input_ids`; got {', '.join(sorted(named)) or 'nothing'}."
+
+
+def with_padding(tokens: Sequence[Token], padding: Sequence[bool]) -> list[Token]:
+    """The tokens, marked as padding where they are."""
+    marked = zip(tokens, padding, strict=True)
+    return [replace(token, special=True, padding=True) if pad else token for token, pad in marked]
 
 
 def padding_of(inputs: Mapping[str, Tensor]) -> list[bool]:
@@ -100,7 +125,7 @@ def rows_of(ready: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     for name, value in tensors.items():
         if value.ndim and value.shape[0] not in (1, count):
             raise InputError(f"`{name}` has {value.shape[0]} rows, but `input_ids` has {count}. They must match.")
-    others = {name: value for name, value in ready.items() if str(name) in _INSTEAD_OF_TOKENS}
+    others = {name: value for name, value in ready.items() if str(name) in {*_INSTEAD_OF_TOKENS, "use_cache"}}
     return [
         {
             **{

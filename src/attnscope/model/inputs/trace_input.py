@@ -35,6 +35,8 @@ class TraceInput:
         target: What the decoder of an encoder-decoder model reads.
         images: The images that go with a text.
         max_tokens: Where to cut a longer text.
+        sentence_b_start: The position at which the second sentence of ready inputs begins.
+        continue_final_message: Whether a chat ends within its last message, for the model to continue it.
     """
 
     kind: InputKind
@@ -43,6 +45,8 @@ class TraceInput:
     target: Target | None = None
     images: Any = None
     max_tokens: int | None = None
+    sentence_b_start: int | None = None
+    continue_final_message: bool = False
 
 
 def text_kind_of(value: object) -> InputKind:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from attnscope.errors import InputError
+from attnscope.model.inputs.vocabularies import target_ids
 from attnscope.trace.positions import resolve_one
 from attnscope.types import Token
 from attnscope.validation import is_index, require_characters
@@ -25,8 +26,11 @@ class Answer:
     position: int
 
 
-def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int) -> int:
-    """The id of one token, from its text or its id. Raises `InputError` for a text of several tokens."""
+def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int, *, target: bool = False) -> int:
+    """The id of one token, from its text or its id. Raises `InputError` for a text of several tokens.
+
+    `target`: whether it is a token of the target of an encoder-decoder model.
+    """
     if is_index(value):
         ident = index_in(value, vocabulary)
         if ident is None:
@@ -39,7 +43,11 @@ def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int) -> in
     if tokenizer is None:
         raise InputError(f"This model has no tokenizer, so it cannot tokenize the {what}. Pass a token id.")
     require_characters(value, f"The {what}")
-    ids: list[int] = tokenizer(value, add_special_tokens=False, verbose=False)["input_ids"]
+    ids: list[int] = (
+        target_ids(tokenizer, value, add_special_tokens=False)
+        if target
+        else tokenizer(value, add_special_tokens=False, verbose=False)["input_ids"]
+    )
     if len(ids) != 1:
         pieces = ", ".join(repr(tokenizer.decode([one])) for one in ids) or "none"
         hint = "" if value.startswith(" ") else f" Many tokenizers need the space before a word: {' ' + value!r}."

@@ -38,6 +38,7 @@ def provenance(
         "text": encoded.text,
         "pair": encoded.pair,
         **({"messages": encoded.messages} if encoded.messages else {}),
+        **({"continue_final_message": True} if encoded.continue_final_message else {}),
         **({"target": encoded.target} if encoded.target_tokens is not None else {}),
         **ids,
         "edits": [edit.as_json() for edit in edits],

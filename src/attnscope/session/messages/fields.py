@@ -41,6 +41,13 @@ def optional_text_of(body: Mapping[str, Any], field: str) -> str | None:
     return None if body.get(field) is None else text_of(body, field)
 
 
+def prompt_of(body: Mapping[str, Any], field: str, messages: Sequence[Turn] | None, image: object) -> str:
+    """The text of a prompt, or the joined content of a chat. With an image, there need not be a text."""
+    if messages is not None:
+        return chat_text(messages)
+    return text_of(body, field) if image is None else optional_text_of(body, field) or ""
+
+
 def integer_of(body: Mapping[str, Any], field: str) -> int | None:
     """An integer, or None if it is missing or null."""
     value: object = body.get(field)
@@ -92,6 +99,16 @@ def messages_of(body: Mapping[str, Any]) -> list[Turn] | None:
     if not turns:
         raise InputError("`messages` must be a list of at least one message, each with a `role` and a `content`.")
     return [_turn(turn) for turn in turns]
+
+
+def continues_message(body: Mapping[str, Any]) -> bool:
+    """Whether a chat ends within its last message (`continue_final_message`)."""
+    value: object = body.get("continue_final_message")
+    if value is not None and not isinstance(value, bool):
+        raise InputError(f"`continue_final_message` must be true or false; got {_kind(value)}.")
+    if value and body.get("messages") is None:
+        raise InputError("`continue_final_message` needs `messages`.")
+    return value is True
 
 
 def _turn(value: object) -> Turn:

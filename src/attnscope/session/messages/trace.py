@@ -21,7 +21,7 @@ from attnscope.types import Stack, token_fields
 class Example:
     """An example input that the page offers. `figure` is the figure of the paper that it reproduces.
 
-    `layer`, `heads` and `token` are what the page selects when it opens the example; `token` names a query token by a word of
+    `layer`, `heads` and `query` are what the page selects when it opens the example; `query` names a query token by a word of
     the text. `view` is the view that the figure shows: the head view beside the others, the model view alone in full width,
     or the neuron view.
     """
@@ -33,7 +33,7 @@ class Example:
     figure: str | None = None
     layer: int | None = None
     heads: tuple[int, ...] | None = None
-    token: str | None = None
+    query: str | None = None
     view: Literal["head", "model", "neuron"] = "head"
 
 
@@ -55,6 +55,7 @@ class InputFields(TypedDict):
     pair: str | None
     target: str | None
     messages: NotRequired[list[dict[str, Any]]]
+    continue_final_message: NotRequired[bool]
 
 
 class StackFields(TypedDict):
@@ -83,13 +84,17 @@ class LayerCertificateFields(TypedDict):
 
 
 class CertificateFields(TypedDict):
-    """A certificate. Numbers that are not finite are null, since JSON cannot represent them."""
+    """A certificate. Numbers that are not finite are null, since JSON cannot represent them.
+
+    `recorded` is true if it was read from a file, and not measured again.
+    """
 
     ok: bool
     max_error: float | None
     tolerance: float | None
     scope: str
     sentence: str
+    recorded: bool
     stacks: dict[str, list[LayerCertificateFields]]
 
 
@@ -150,7 +155,10 @@ def trace_arrays(trace: Trace) -> dict[str, np.ndarray]:
 
 def _input_fields(text: InputText) -> InputFields:
     fields: InputFields = {"text": text.text, "pair": text.pair, "target": text.target}
-    return {**fields, "messages": text.messages} if text.messages else fields
+    if not text.messages:
+        return fields
+    continued: InputFields = {**fields, "messages": text.messages}
+    return {**continued, "continue_final_message": True} if text.continue_final_message else continued
 
 
 def model_fields(model: ModelLike) -> ModelFields:
@@ -186,6 +194,7 @@ def certificate_fields(certificate: Certificate) -> CertificateFields:
         "tolerance": _finite(certificate.tolerance),
         "scope": certificate.scope,
         "sentence": certificate.sentence,
+        "recorded": certificate.recorded,
         "stacks": {name: [_layer_fields(layer) for layer in layers] for name, layers in certificate.stacks.items()},
     }
 
