@@ -240,7 +240,7 @@ def _one_head() -> Trace:
         [
             ((3 * same).tril() + torch.zeros(7, 7).masked_fill(torch.ones(7, 7).triu(1).bool(), -torch.inf)).softmax(
                 -1
-            )[None]
+            )[None, None]
         ],
         words,
     )

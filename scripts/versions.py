@@ -84,17 +84,8 @@ def run_tests(venv: Path, which: str, arguments: list[str]) -> int:
     With the oldest versions, warnings are no errors: old releases warn about the newer packages below them.
     """
     warnings = ["-W", "default"] if which == "lowest" else []
-    command = [
-        str(venv / "bin" / "python"),
-        "-m",
-        "pytest",
-        "-m",
-        "core",
-        "-p",
-        "no:cacheprovider",
-        *warnings,
-        *arguments,
-    ]
+    pytest = [str(venv / "bin" / "python"), "-m", "pytest", "-m", "core", "-p", "no:cacheprovider"]
+    command = [*pytest, *warnings, *arguments, *core_files()]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT / "src")}
     return subprocess.run(command, cwd=ROOT, env=environment).returncode
 

@@ -4,7 +4,7 @@ import { type LayerData, layerData, withoutKeys } from "../src/compute/layerData
 import { ComputedLayer } from "../src/compute/layerField";
 import { disagreement, headVectors, isCut, traceQuery } from "../src/compute/neuron";
 import { signed } from "../src/marks/format";
-import { readMessage } from "../src/wire/messages";
+import { readMessage } from "../src/wire/readMessage";
 import { golden, goldenBytes } from "./golden";
 
 /** A layer of which an edit set row 2 of head 1, and cut the edge of head 0 from query 2 to key 1. */

@@ -4,6 +4,7 @@ import type { LayerField } from "../src/compute/layerField";
 import type { HeadVectors } from "../src/compute/neuron";
 import { edgesBetween } from "../src/figures/edges";
 import { editWords } from "../src/figures/edits";
+import { fileName } from "../src/figures/fileName";
 import { headFigure } from "../src/figures/head";
 import { MOST_PATHS } from "../src/figures/headLines";
 import type { HeadFigure } from "../src/figures/headSubject";
@@ -12,7 +13,6 @@ import { type MatrixFigure, matrixFigure } from "../src/figures/matrix";
 import { type NeuronFigure, neuronFigure } from "../src/figures/neuron";
 import { pythonOf } from "../src/figures/python";
 import { pythonString } from "../src/figures/pythonString";
-import { fileName } from "../src/figures/sheet";
 import { element, escapeXml, wrapped } from "../src/figures/svg";
 import type { ValueSide } from "../src/figures/values";
 import { reduce } from "../src/state/reduce";
@@ -32,6 +32,7 @@ function even(tokens: number): LayerField {
     ...{ stack: "decoder", layer: 3, heads: 2, queries: tokens, keys: tokens, error: 0, mask: "causal", row },
     column: () => null,
     score: () => null,
+    scoreError: () => 0,
     allowed: (_, query, key) => key <= query,
     exact: () => true,
     correct: () => undefined,
@@ -48,12 +49,13 @@ function wanted(words: readonly string[], more: Partial<HeadFigure> = {}): HeadF
   const tokens = words.map(token);
   return {
     subject: {
-      ...{ model: "A <model>", precision: [], text: words.join(""), pair: null, stack: "" },
+      ...{ model: "A <model>", modelName: null, precision: [], text: words.join(""), pair: null, stack: "" },
       ...{ target: null, edits: [] },
       ...{ trace: "0123456789abcdef", version: "0.1.0" },
     },
     ...{ field: even(words.length), queries: tokens, keys: tokens, heads: [0], view: EMPTY.view },
     ...{ sinks: new Set([0]), sinkName: "first token", places: [], dark: false },
+    ...{ shaded: null, marked: null },
     ...more,
   };
 }
@@ -103,7 +105,7 @@ describe("a head figure", () => {
     expect(svg).toContain(">quick</text>");
     expect(svg).toContain("Attention of head 3.0");
     expect(svg).toContain("trace 0123456789ab · attnscope 0.1.0");
-    expect(name).toBe("A-model_head-3.0_The-quick-fox");
+    expect(name).toBe("attnscope-a-model-head-3.0-the-quick-fox");
   });
 
   it("draws hostile tokens as words", async () => {
@@ -145,6 +147,25 @@ describe("a head figure", () => {
     expect(count(svg, 'class="edge"')).toBe(10);
     expect(svg).toContain("drawn as an image");
   }, 30_000);
+
+  it("outlines the pinned line at its own opacity, with its weight, and shades the tokens that the page shades", async () => {
+    const words = Array.from({ length: 20 }, (_, at) => ` w${at}`);
+    // Query 19 gives each of its 20 keys 1/20.
+    const marked = { head: 0, query: 19, key: 4, weight: 0.05, text: ".05" };
+    const places = [
+      { side: "query" as const, index: 19 },
+      { side: "key" as const, index: 4 },
+    ];
+    const { svg } = await headFigure(wanted(words, { places, shaded: places[0], marked }));
+    const group = /<g class="marked">.*?<\/g>/s.exec(svg)?.[0] ?? "";
+    expect(/stroke-opacity="([^"]+)"/.exec(group)?.[1]).toBe("0.048");
+    expect(group).toContain(">.05</text>");
+    expect(svg).toContain("The outlined line is that of head 3.0 from “w19” (19) to “w4” (4): .05.");
+    // The keys of the query are shaded, all twenty alike; the sources of the key would be sixteen, unlike each other.
+    const shaded = /<g class="shading">.*?<\/g>/s.exec(svg)?.[0] ?? "";
+    expect(shaded.match(/fill-opacity="[^"]+"/g)).toEqual(Array(20).fill('fill-opacity="0.030"'));
+    expect((await headFigure(wanted(words))).svg).not.toContain("marked");
+  });
 
   it("turns for scripts read across", async () => {
     const view = { ...EMPTY.view, orientation: "rows" as const };
@@ -219,6 +240,7 @@ describe("a neuron figure", () => {
         dark,
         stackLayer: 3,
         dotDigits: 2,
+        scoreError: 0,
         marked: [],
         without: null,
         missing: null,
@@ -304,10 +326,23 @@ describe("svg", () => {
   });
 
   it("is saved under names that any system takes", () => {
-    expect(fileName(["org/model:1", "head-3.0", "../../etc\u0000 naïve 雨"])).toBe(
-      "org-model-1_head-3.0_etc-naïve-雨",
+    expect(fileName("smollm2", "9.4", "The doctor asked the nurse a question. She")).toBe(
+      "attnscope-smollm2-9.4-the-doctor-asked-the-nurse-a-question",
     );
-    expect(fileName(["m", "x".repeat(500)]).length).toBeLessThanOrEqual(80);
+    expect(fileName("org/Model:1", "head-3.0", "../../etc\u0000 naïve 雨")).toBe(
+      "attnscope-model-1-head-3.0-etc-naïve-雨",
+    );
+    expect(fileName("C:\\models\\mine\\", "model", 'CON? <a|b> "c"*. ')).toBe(
+      "attnscope-mine-model-con-a-b-c",
+    );
+    expect(fileName("m", "model", null)).toBe("attnscope-m-model");
+    expect(fileName("m", "model", "नमस्ते दुनिया")).toBe("attnscope-m-model-नमस्ते-दुनिया");
+    for (const text of ["x".repeat(500), "雨".repeat(500), "🦊".repeat(500), "e\u0301".repeat(300)]) {
+      const name = fileName(`${text}/${text}`, "head-3.0", text);
+      expect(Buffer.byteLength(name)).toBeLessThanOrEqual(120);
+      expect(name).toMatch(/^attnscope-[\p{L}\p{M}\p{N}.-]*[\p{L}\p{M}\p{N}]$/u);
+      expect(name).toBe(name.normalize("NFC").toWellFormed());
+    }
   });
 });
 

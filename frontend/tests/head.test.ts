@@ -17,7 +17,7 @@ import {
   rowY,
   visibleRows,
 } from "../src/views/shared/tokenLayout";
-import { absence, rankWords, readEdge } from "../src/views/shared/weights";
+import { absence, rankWords, readEdge, rowRules, sinkKeys, sinkName } from "../src/views/shared/weights";
 import { comparedPlaces } from "../src/views/weights/rows";
 import type { Token } from "../src/wire/messages";
 
@@ -35,9 +35,12 @@ function packed(rows: readonly (readonly number[])[], mask = "full"): PackedLaye
 const all = (queries: number, keys: number, more: Partial<RowRules> = {}): RowRules => ({
   queries: new Uint8Array(queries).fill(1),
   keys: new Uint8Array(keys).fill(1),
+  counted: new Uint8Array(queries).fill(1),
   ...{ least: 0, top: null, hidden: [] },
   ...more,
 });
+
+const SHOWN = { heads: [0], filter: "all", hiddenKeys: new Set<number>(), threshold: 0, top: null } as const;
 
 describe("the readout of an edge", () => {
   const rows = [[0.7, 0.3, 0]];
@@ -68,6 +71,18 @@ describe("what is drawn of a head", () => {
     expect(top.dropped / top.rows).toBeCloseTo((0.4 + 0.5) / 2, 2);
     expect(top.received[0]).toBeCloseTo(0.6, 2);
     expect(top.received[2]).toBe(0);
+  });
+
+  it("leaves padding out of the averages", () => {
+    const rules = all(2, 3, { least: 0.25, hidden: [0], counted: Uint8Array.of(1, 0) });
+    const summary = summarize(field, 0, rules);
+    expect(summary.rows).toBe(1);
+    expect(summary.dropped).toBeCloseTo(0.1, 2);
+    expect(summary.hidden).toBeCloseTo(0.6, 2);
+    const tokens = [{ ...token("[PAD]"), special: true, padding: true }, token("the"), token(" cat")];
+    expect([...rowRules({ ...SHOWN, queries: tokens, keys: tokens }, 0).counted]).toEqual([0, 1, 1]);
+    expect([...sinkKeys(tokens, true)]).toEqual([0, 1]);
+    expect(sinkName(tokens, true)).toBe("first token");
   });
 
   it("counts only keys on show among a row's top", () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Kernel } from "../src/compute/kernel";
 import { layerData } from "../src/compute/layerData";
 import { ComputedLayer, layerField, PackedLayer } from "../src/compute/layerField";
-import { type LayerMessage, readMessage } from "../src/wire/messages";
+import type { LayerMessage } from "../src/wire/messages";
+import { readMessage } from "../src/wire/readMessage";
 import { golden, goldenBytes, NAMES } from "./golden";
 
 const LAYERS = NAMES.filter((name) => name !== "progress" && name !== "packed");

@@ -13,7 +13,7 @@ function token(text: string): Token {
 }
 
 const SUBJECT = {
-  ...{ model: "A <model>", precision: [], text: "a", pair: null, stack: "" },
+  ...{ model: "A <model>", modelName: null, precision: [], text: "a", pair: null, stack: "" },
   ...{ target: null, edits: [] },
   ...{ trace: "0123456789abcdef", version: "0.1.0" },
 };

@@ -14,7 +14,8 @@ import {
 } from "../src/compute/neuron";
 import { byContribution, pairingOf } from "../src/compute/rotaryPairs";
 import { headValues, weighted } from "../src/compute/values";
-import { readMessage, type ValuesMessage } from "../src/wire/messages";
+import type { ValuesMessage } from "../src/wire/messages";
+import { readMessage } from "../src/wire/readMessage";
 import { golden, goldenBytes, NAMES } from "./golden";
 
 const LAYERS = NAMES.filter((name) => name !== "progress" && name !== "packed");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { frames } from "../src/wire/frames";
-import { readMessage } from "../src/wire/messages";
+import { readMessage } from "../src/wire/readMessage";
 import { DamagedError, decode, fromHalf } from "../src/wire/safetensors";
 import { golden, goldenBytes, NAMES } from "./golden";
 

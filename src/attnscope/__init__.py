@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         TooLongError,
         UnreachableError,
         UnsupportedError,
+        WriteError,
     )
     from attnscope.figures import figure
     from attnscope.model.generation.result import Generation, Step
@@ -77,6 +78,7 @@ _HOME = {
     "Trace": "attnscope.trace",
     "UnreachableError": "attnscope.errors",
     "UnsupportedError": "attnscope.errors",
+    "WriteError": "attnscope.errors",
     "analysis": "attnscope.analysis",
     "bertviz": "attnscope.bertviz",
     "edits": "attnscope.edits",
@@ -120,6 +122,7 @@ __all__ = [
     "Trace",
     "UnreachableError",
     "UnsupportedError",
+    "WriteError",
     "analysis",
     "bertviz",
     "edits",

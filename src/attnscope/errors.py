@@ -6,6 +6,7 @@
     ├── MissingError      (also FileNotFoundError)  a file, folder, model or tokenizer that was not found
     ├── DamagedError      (also ValueError)         a file or message that is truncated, changed or malformed
     ├── UnreachableError  (also OSError)            a model hub or package index that does not respond
+    ├── WriteError        (also OSError)            a file that cannot be written: the disk is full, permission denied
     ├── UnsupportedError                            something that cannot be shown exactly for this model
     └── CancelledError                              the work was cancelled
 
@@ -27,6 +28,7 @@ __all__ = [
     "TooLongError",
     "UnreachableError",
     "UnsupportedError",
+    "WriteError",
 ]
 
 
@@ -62,6 +64,13 @@ class DamagedError(AttnscopeError, ValueError):
 
 class UnreachableError(AttnscopeError, OSError):
     """A model hub or package index does not respond."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class WriteError(AttnscopeError, OSError):
+    """A file cannot be written: the disk is full, permission is denied, or its name is too long. The old file is kept."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -27,6 +27,7 @@ class Token:
         box: For an image patch, its `Box` in pixels of the image that the model saw.
         image: For an image patch, the index of its image in `Trace.images`.
         role: In a chat, the role of the message that the token belongs to ("user"); None for what the chat template added.
+        padding: Whether the position is padding, hidden by the attention mask of the input.
         given: The text that the token stands for, where `text` does not show it: the word behind an unknown token, or the
             character that a byte belongs to.
     """
@@ -41,23 +42,18 @@ class Token:
     image: int | None = field(default=None, kw_only=True)
     role: str | None = field(default=None, kw_only=True)
     given: str | None = field(default=None, kw_only=True)
+    padding: bool = field(default=False, kw_only=True)
 
 
 def token_fields(token: Token) -> dict[str, Any]:
-    """A token as JSON values. Fields that only some kinds of input have are omitted where they are None."""
+    """A token as JSON values. Fields that only some kinds of input have are omitted where they are None or False."""
     fields = asdict(token)
-    return {name: value for name, value in fields.items() if value is not None or name not in _RARE}
+    return {
+        name: value for name, value in fields.items() if name not in _RARE or (value is not None and value is not False)
+    }
 
 
-def token_of(fields: Mapping[str, Any]) -> Token:
-    """The inverse of `token_fields`."""
-    values: dict[str, Any] = {**fields}
-    if values.get("box") is not None:
-        values["box"] = tuple(values["box"])
-    return Token(**values)
-
-
-_RARE = frozenset({"box", "image", "role", "given"})
+_RARE = frozenset({"box", "image", "role", "given", "padding"})
 
 
 @dataclass(frozen=True, slots=True)

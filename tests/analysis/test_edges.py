@@ -49,7 +49,7 @@ def test_weights_and_ranks_of_an_edge_equal_those_from_sorting(request, name, qu
 
 
 def test_an_edge_in_a_trace_of_weights_has_no_score() -> None:
-    trace = attnscope.Trace.from_attention([torch.eye(3)[None]], list("abc"))
+    trace = attnscope.Trace.from_attention([torch.eye(3)[None, None]], list("abc"))
     table = analysis.edge(trace, 1, 1)
     assert (
         table["score"].notna().tolist() == [False] and table["rank"].tolist() == [1] and table["among"].tolist() == [2]

@@ -30,7 +30,7 @@ def test_value_weighted_attention_is_the_norm_of_terms_that_sum_to_the_head_outp
 
 
 def test_value_weighted_attention_needs_value_vectors() -> None:
-    trace = attnscope.Trace.from_attention([torch.eye(3)[None]], list("abc"))
+    trace = attnscope.Trace.from_attention([torch.eye(3)[None, None]], list("abc"))
     with pytest.raises(UnsupportedError, match="value vectors of layer 0"):
         analysis.value_weighted(trace, 0, 0)
 

@@ -156,7 +156,7 @@ def test_cross_attention_has_no_measures_of_position() -> None:
 
 def test_measures_of_a_small_case_worked_by_hand() -> None:
     weights = torch.tensor([[1.0, 0.0, 0.0], [0.75, 0.25, 0.0], [0.5, 0.3, 0.2]])
-    trace = Trace.from_attention([weights[None]], ["a", "b", "a"])
+    trace = Trace.from_attention([weights[None, None]], ["a", "b", "a"])
     (raw,), (off,) = found(trace)
     assert raw == pytest.approx(
         {
@@ -205,7 +205,7 @@ def test_off_sink_entropy_is_accurate_when_nearly_all_weight_is_on_the_sink() ->
     weights = torch.zeros(1, 4, 4)
     weights[0, 3] = torch.softmax(logits[0], 0).float()
     weights[0, :3] = torch.eye(3, 4)
-    ((raw,), (off,)) = found(Trace.from_attention([weights], list("abcd")))
+    ((raw,), (off,)) = found(Trace.from_attention([weights[None]], list("abcd")))
     rest = torch.softmax(logits[0, 1:], 0)
     assert off["entropy"] == pytest.approx(float(-(rest * rest.log()).sum()) / 3, rel=1e-5)
     assert raw["entropy"] == pytest.approx(0, abs=1e-6)

@@ -39,6 +39,6 @@ def test_a_single_large_weight_survives_pooling() -> None:
     weights[0, torch.arange(1000), 0] = 1.0
     weights[0, 777] = 0.0
     weights[0, 777, 333] = 1.0
-    trace = attnscope.Trace.from_attention([weights], [str(i) for i in range(1000)])
+    trace = attnscope.Trace.from_attention([weights[None]], [str(i) for i in range(1000)])
     (one,) = overview(trace)
     assert int(one.thumbnails[0, 777 // 16, 333 // 16]) == 255

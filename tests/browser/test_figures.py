@@ -35,7 +35,7 @@ def save(page: Page, folder: Path, panel: str, kind: str, ending: str) -> Path:
     with page.expect_download() as download:
         page.get_by_test_id(f"save-{kind}-{ending}").click()
     name = download.value.suggested_filename
-    assert re.fullmatch(rf"[\w.-]+\.{ending}", name) and "SmolLM2" in name
+    assert re.fullmatch(rf"attnscope-smollm2-{kind}[\d.-]*-the-doctor-asked-the-nurse-a-question\.{ending}", name)
     download.value.save_as(folder / name)
     return folder / name
 

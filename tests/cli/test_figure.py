@@ -80,7 +80,7 @@ def test_a_model_on_a_text_becomes_a_figure(tmp_path):
         (("-o", "a.gif"), ".pdf, .svg, .png; got 'a.gif'"),
         (("-o", "no-folder/a.pdf"), "is in a folder that does not exist"),
         (("-o", "a.pdf", "--heads", "1-x"), "numbers and ranges such as 0,3,5-7; got '1-x'"),
-        (("-o", "a.pdf", "--text", "the cat"), "is a saved trace, which already has its text"),
+        (("-o", "a.pdf", "--text", "the cat"), "is a saved trace, which already has its input"),
         (("-o", "a.pdf", "--layer", "7"), "this stack has layers 0 to 2"),
         (("-o", "a.pdf", "--view", "neuron"), "the trace has only attention weights"),
     ],

@@ -19,20 +19,27 @@ def measures(
     aligned: bool = True,
     off_sink: bool = False,
     learned_sink: bool = False,
+    padding: Sequence[bool] | None = None,
 ) -> dict[str, float]:
-    """Every defined measure of one head. `weights` and `allowed` are [queries, keys]."""
+    """Every defined measure of one head. `weights` and `allowed` are [queries, keys].
+
+    A measure of certain keys counts the queries that may attend to any of them. `padding` marks positions that are neither
+    queries nor keys.
+    """
     queries, keys = weights.shape
-    is_sink = [special[j] or (causal and j == 0) for j in range(keys)]
-    closed = is_sink if off_sink else [False] * keys
+    padded = [False] * keys if padding is None else padding
+    start = padded.index(False)
+    special = [special[j] and not padded[j] for j in range(keys)]
+    is_sink = [special[j] or (causal and j == start) for j in range(keys)]
+    closed = [padded[j] or (off_sink and is_sink[j]) for j in range(keys)]
     rows: dict[str, list[float]] = {}
-    possible: set[str] = set()
 
     def put(name: str, value: float) -> None:
         rows.setdefault(name, []).append(value)
 
     for i in range(queries):
         open_ = [j for j in range(keys) if allowed[i, j] and not closed[j]]
-        if not open_:
+        if not open_ or (aligned and padded[i]):
             continue
         row = {j: float(weights[i, j]) for j in open_}
         if off_sink:
@@ -45,22 +52,20 @@ def measures(
         if len(open_) > 1:
             put("normalized_entropy", entropy / math.log(len(open_)))
         put("confidence", max(row.values()))
-        if not closed[0]:
-            put("first_token", row.get(0, 0.0))
+        if start in row:
+            put("first_token", row[start])
         if not off_sink:
-            if any(special):
+            if any(special[j] for j in row):
                 put("special_tokens", sum(w for j, w in row.items() if special[j]))
-            if any(is_sink):
+            if any(is_sink[j] for j in row):
                 put("sinks", sum(w for j, w in row.items() if is_sink[j]))
             if learned_sink:
                 put("learned_sink", 1 - sum(row.values()))
         for of in "AB":
             for on in "AB":
-                if sentences[i] == of:
-                    name = f"{of.lower()}_to_{on.lower()}"
-                    put(name, sum(w for j, w in row.items() if sentences[j] == on))
-                    if any(sentences[j] == on for j in open_):
-                        possible.add(name)
+                there = [w for j, w in row.items() if sentences[i] == of and sentences[j] == on]
+                if there:
+                    put(f"{of.lower()}_to_{on.lower()}", sum(there))
         if not aligned:
             continue
         put("distance", sum(w * abs(i - j) for j, w in row.items()))
@@ -74,4 +79,4 @@ def measures(
         after = [j + 1 for j in earlier if j + 1 < i and j + 1 in row]
         if after:
             put("induction", sum(row[j] for j in after))
-    return {name: sum(values) / len(values) for name, values in rows.items() if "_to_" not in name or name in possible}
+    return {name: sum(values) / len(values) for name, values in rows.items()}

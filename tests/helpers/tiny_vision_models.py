@@ -116,3 +116,31 @@ def text_with_images(*sizes: tuple[int, int]) -> tuple[dict[str, Any], Any]:
     ids = torch.tensor([[1, *(one for count in counts for one in (96, *[98] * count, 95)), 7, 8]])
     kinds = (ids == 98).int()
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "mm_token_type_ids": kinds, **images}, processor
+
+
+def llava_with_processor() -> tuple[Any, Any]:
+    """A tiny LLaVA whose heads differ, with a processor: one token per word, and `<image>` stands for 16 patches."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = ["<pad>", "<s>", "</s>", "<unk>", "<image>"]
+    words += ["what", "is", "this", "a", "cat", "dog", "the", "in", "picture", "?", "it", "sees"]
+    backend = Tokenizer(models.WordLevel({word: ident for ident, word in enumerate(words)}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = tf.PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    processor = tf.LlavaProcessor(
+        clip_processor(), tokenizer, patch_size=8, vision_feature_select_strategy="default", image_token="<image>"
+    )
+    processor.num_additional_image_tokens = 1
+    torch.manual_seed(0)
+    text = tf.LlamaConfig(**{**TEXT, "vocab_size": len(words)})
+    model = tf.LlavaForConditionalGeneration(
+        tf.LlavaConfig(vision_config=tf.CLIPVisionConfig(**VISION), text_config=text, image_token_index=4)
+    )
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 2 and "embed" not in name:
+                parameter.mul_(4.0)
+    return model.eval(), processor

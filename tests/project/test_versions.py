@@ -103,3 +103,14 @@ def test_the_citation_names_this_version_and_the_paper() -> None:
     [paper] = citation["references"]
     assert (paper["year"], paper["authors"][0]["family-names"]) == (2019, "Vig")
     assert paper["identifiers"][0]["value"] == "arXiv:1906.05714"
+
+
+def test_only_files_marked_core_are_passed_to_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(
+        versions.subprocess, "run", lambda command, **_: commands.append(command) or subprocess.CompletedProcess([], 0)
+    )
+    versions.run_tests(ROOT / ".venv-newest", "newest", ["-q"])
+    [command] = commands
+    assert [one for one in command if one.startswith("tests/")] == versions.core_files()
+    assert "tests/attention/test_mask.py" in command and "tests/browser/test_wheel.py" not in command

@@ -274,9 +274,10 @@ def test_export_is_offered_only_by_a_session_with_an_exporter():
     session = Session([ModelEntry.loaded(FakeModel())], exporter=exporter)
     trace = ask(session, type="run", text="a b c")[-1].body["trace"]
     stack = next(iter(ask(session, type="trace", trace=trace)[-1].body["stacks"]))
-    [answer] = ask(session, type="export", trace=trace, stack=stack, layer=0, heads=[0])
+    [answer] = ask(session, type="export", trace=trace, stack=stack, layer=0, heads=[0], address="pins=q1")
     assert bytes(answer.tensors["html"]).decode() == f"<html>{trace}"
-    assert asked == {"stack": stack, "layer": 0, "heads": [0], "max_bytes": session.limits.answer_bytes}
+    most = session.limits.answer_bytes
+    assert asked == {"stack": stack, "layer": 0, "heads": [0], "address": "pins=q1", "max_bytes": most}
 
 
 @pytest.mark.parametrize("fields", [{"type": "run"}, {"type": "run", "pair": "a dog"}, {"type": "generate"}])

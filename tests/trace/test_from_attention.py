@@ -54,7 +54,7 @@ def test_shapes_and_array_types_that_are_accepted(attentions) -> None:
 
 def test_lower_triangular_weights_are_a_decoder() -> None:
     weights = torch.tril(torch.ones(4, 4))
-    trace = attnscope.Trace.from_attention([(weights / weights.sum(-1, keepdim=True))[None]], TOKENS)
+    trace = attnscope.Trace.from_attention([(weights / weights.sum(-1, keepdim=True))[None, None]], TOKENS)
     assert list(trace.stacks) == ["decoder"]
 
 
@@ -84,8 +84,11 @@ def test_a_trace_from_attention_can_be_saved_and_opened(tmp_path) -> None:
         ([uniform_weights(2, 4, 4)], [1, 2, 3, 4], "must be a non-empty list"),
         ([uniform_weights(2, 4, 4)], ["a", "b"], "there are 2 tokens"),
         ([uniform_weights(2, 4, 4)[:, :3]], TOKENS, "there are 4 tokens"),
-        ([uniform_weights(4, 4)], TOKENS, "has shape \\(4, 4\\)"),
-        (uniform_weights(2, 4, 4), TOKENS, "Put it in a list"),
+        ([uniform_weights(4, 4)], TOKENS, r"has shape \(4, 4\)"),
+        (uniform_weights(2, 4, 4), TOKENS, "put it in a list"),
+        ([torch.nn.MultiheadAttention(8, 2)(*[torch.randn(4, 1, 8)] * 3)[1]], TOKENS, "average_attn_weights=False"),
+        (torch.nn.MultiheadAttention(8, 2)(*[torch.randn(4, 1, 8)] * 3)[1], TOKENS, "average_attn_weights=False"),
+        ([torch.nn.MultiheadAttention(8, 2)(*[torch.randn(4, 8)] * 3)[1]], TOKENS, "average_attn_weights=False"),
         ([uniform_weights(2, 2, 4, 4)], TOKENS, "batch of 2"),
         ([uniform_weights(2, 4, 4) * float("nan")], TOKENS, "NaN or infinity"),
         ([uniform_weights(2, 4, 4) * 4], TOKENS, "sums to 4"),
@@ -98,6 +101,14 @@ def test_a_trace_from_attention_can_be_saved_and_opened(tmp_path) -> None:
 def test_invalid_attention_raises_a_clear_error(attentions, tokens, message: str) -> None:
     with pytest.raises(InputError, match=message):
         attnscope.Trace.from_attention(attentions, tokens)
+
+
+def test_a_first_axis_that_was_read_as_heads_is_mentioned() -> None:
+    averaged = torch.nn.MultiheadAttention(8, 2, batch_first=True)(*[torch.randn(3, 4, 8)] * 3)[1]
+    trace = attnscope.Trace.from_attention([averaged.detach()], TOKENS)
+    assert any("average_attn_weights=False" in warning for warning in trace.warnings)
+    trace = attnscope.Trace.from_attention([uniform_weights(1, 3, 4, 4)], TOKENS)
+    assert not any("average_attn_weights" in warning for warning in trace.warnings)
 
 
 def test_partial_rows_and_empty_rows_are_accepted() -> None:

@@ -7,6 +7,8 @@ export interface RowRules {
   /** 1 for the queries and keys that are shown. */
   readonly queries: Uint8Array;
   readonly keys: Uint8Array;
+  /** 1 for the queries that averages count: all but padding. */
+  readonly counted: Uint8Array;
   readonly least: number;
   /** How many of the largest weights of a row are drawn, among the keys shown; null for all. */
   readonly top: number | null;
@@ -19,7 +21,7 @@ export interface HeadSummary {
   readonly normalizers: Float32Array | null;
   /** The smallest weight drawn in each row. */
   readonly cutoffs: Float32Array;
-  /** Attention to shown keys that is not drawn, and the number of rows shown; their quotient is the mean. */
+  /** Attention to shown keys that is not drawn, and the number of rows shown; their quotient is the mean. Padding counts in neither. */
   readonly dropped: number;
   readonly rows: number;
   /** Attention to hidden keys, before any renormalization. */
@@ -47,15 +49,18 @@ export function summarize(field: LayerField, head: number, rules: RowRules): Hea
     if (rules.queries[query] === 0) continue;
     const least = cutoffOf(row, rules);
     cutoffs[query] = least;
-    rows += 1;
-    if (field.without.size > 0) hidden += field.removedAttention(head, query, normalizer);
-    else for (const key of rules.hidden) hidden += row[key];
+    const counts = rules.counted[query];
+    rows += counts;
+    if (counts === 1) {
+      if (field.without.size > 0) hidden += field.removedAttention(head, query, normalizer);
+      else for (const key of rules.hidden) hidden += row[key];
+    }
     for (let key = 0; key < row.length; key++) {
       if (rules.keys[key] === 0) continue;
       const weight = row[key];
       if (weight >= least) {
         received[key] += weight;
-      } else dropped += weight;
+      } else dropped += counts * weight;
     }
   }
   return { head, normalizers: computed ? normalizers : null, cutoffs, dropped, rows, hidden, received };

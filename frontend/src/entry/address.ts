@@ -1,4 +1,7 @@
-/** Keeps the URL hash in sync with the shown state: writes it on changes, and reads it when the user edits it. */
+/**
+ * Keeps the URL hash in sync with the shown state, and reads it when the user edits it or goes back or forward. Every input has
+ * an entry in the browser's history; a mere selection changes the current one.
+ */
 
 import { createEffect, createRoot, on } from "solid-js";
 import { writeHash } from "../state/hash";
@@ -12,6 +15,7 @@ const REFILL_MS = 600;
 export function followAddress(session: Session): () => void {
   let written = location.hash;
   let next = written;
+  let entry = session.entry();
   let allowance = BURST;
   let counted = performance.now();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -23,6 +27,14 @@ export function followAddress(session: Session): () => void {
     allowance -= 1;
     history.replaceState(null, "", written);
   };
+  const push = (hash: string): void => {
+    write();
+    if (hash === written) return;
+    next = hash;
+    written = hash;
+    allowance -= 1;
+    history.pushState(null, "", hash);
+  };
   const visit = (): void => {
     if (location.hash === written) return;
     clearTimeout(timer);
@@ -33,14 +45,19 @@ export function followAddress(session: Session): () => void {
   const end = createRoot((dispose) => {
     createEffect(
       on(
-        () => writeHash(session.state()),
-        (hash) => {
+        [() => writeHash(session.state()), session.entry],
+        ([hash, now]) => {
           if (session.state().trace === null) return;
+          if (now !== entry) {
+            entry = now;
+            push(`#${hash}`);
+            return;
+          }
           next = `#${hash}`;
           clearTimeout(timer);
-          const now = performance.now();
-          allowance = Math.min(BURST, allowance + (now - counted) / REFILL_MS);
-          counted = now;
+          const time = performance.now();
+          allowance = Math.min(BURST, allowance + (time - counted) / REFILL_MS);
+          counted = time;
           if (allowance >= 1) write();
           else timer = setTimeout(write, REFILL_MS);
         },

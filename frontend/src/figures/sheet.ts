@@ -3,6 +3,7 @@
 import { inks } from "../marks/appearance";
 import type { Edit } from "../wire/messages";
 import { editNote } from "./edits";
+import { fileName } from "./fileName";
 import { element, number, type Piece, textWidth, together, visible, wrapped } from "./svg";
 
 /** Colors of a figure for print, or for a dark page. */
@@ -21,6 +22,8 @@ export function inksOf(dark: boolean): Inks {
 /** The subject of a figure. */
 export interface Subject {
   readonly model: string;
+  /** The short name that selects the model, if known. */
+  readonly modelName: string | null;
   /** `float32`, `Q4_1`, …, if known. */
   readonly precision: readonly string[];
   readonly text: string | null;
@@ -126,7 +129,11 @@ export function sheetOf(sheet: Sheet): Figure {
     svg: `<?xml version="1.0" encoding="UTF-8"?>\n${svg.markup}\n`,
     width: full,
     height,
-    name: fileName([subject.model, sheet.name, subject.text ?? ""]),
+    name: fileName(
+      subject.modelName ?? subject.model,
+      subject.stack === "" ? sheet.name : `${subject.stack}-${sheet.name}`,
+      subject.text,
+    ),
   };
 }
 
@@ -143,19 +150,4 @@ function quoted({ text, pair, target }: Subject): string {
   if (text === null) return "text not saved";
   const both = pair === null ? quote(text) : `${quote(text)} and ${quote(pair)}`;
   return target === null ? both : `${both}, target ${quote(target)}`;
-}
-
-/** Turns words into a file name of at most 80 characters, with letters and digits of any script. */
-export function fileName(parts: readonly string[]): string {
-  const plain = parts.map((part) =>
-    part
-      .toWellFormed()
-      .replace(/[^\p{Letter}\p{Number}.]+/gu, "-")
-      .replace(/^[-.]+|[-.]+$/g, ""),
-  );
-  const name = plain.filter((part) => part !== "").join("_");
-  return [...name]
-    .slice(0, 80)
-    .join("")
-    .replace(/[-._]+$/, "");
 }

@@ -1,7 +1,8 @@
 import { frames } from "../wire/frames";
-import { type Message, type Request, readMessage, type TraceMessage, VERSION } from "../wire/messages";
+import { type Message, type Request, type TraceMessage, VERSION } from "../wire/messages";
 import { unpacked } from "../wire/packed";
-import type { Tensor } from "../wire/safetensors";
+import { readMessage } from "../wire/readMessage";
+import { DamagedError, type Tensor } from "../wire/safetensors";
 import { HostError, type Source } from "./source";
 
 type LayerMessage = Extract<Message, { type: "layer" }>;
@@ -72,7 +73,10 @@ export class EmbeddedSource implements Source {
     if (kept !== undefined) return kept;
     const missing = `Layer ${layer} is not included in this file.`;
     for await (const message of this.#messages(name, missing)) {
-      if (message.type === "layer") return this.#keep(name, unpacked(message));
+      if (message.type !== "layer") continue;
+      if (`layer ${message.stack} ${message.layer}` !== name)
+        throw new DamagedError(`The file has another layer in the place of layer ${layer}.`);
+      return this.#keep(name, unpacked(message));
     }
     throw new HostError("unsupported", missing);
   }
@@ -110,14 +114,27 @@ export class EmbeddedSource implements Source {
     const text = this.block(name);
     if (text === null) throw new HostError("unsupported", missing);
     const packed = new Blob([fromBase64(text)]).stream();
-    for await (const bytes of frames(packed.pipeThrough(new DecompressionStream("gzip")))) {
-      yield readMessage(bytes);
+    try {
+      for await (const bytes of frames(packed.pipeThrough(new DecompressionStream("gzip")))) {
+        yield readMessage(bytes);
+      }
+    } catch (cause) {
+      throw cause instanceof DamagedError ? cause : damaged(cause); // of a DecompressionStream
     }
   }
 }
 
+function damaged(cause: unknown): DamagedError {
+  return new DamagedError("This file is damaged: a part of it cannot be decompressed.", { cause });
+}
+
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  const characters = atob(text);
+  let characters: string;
+  try {
+    characters = atob(text);
+  } catch (cause) {
+    throw damaged(cause);
+  }
   const bytes = new Uint8Array(characters.length);
   for (let at = 0; at < bytes.length; at++) bytes[at] = characters.charCodeAt(at);
   return bytes;

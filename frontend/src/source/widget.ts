@@ -1,4 +1,5 @@
-import { type Message, type Request, readMessage, VERSION } from "../wire/messages";
+import { type Message, type Request, VERSION } from "../wire/messages";
+import { readMessage } from "../wire/readMessage";
 import { DisconnectedError, hostError, type Source } from "./source";
 
 /** The model that anywidget passes to a view. */

@@ -53,26 +53,54 @@ export interface Address {
   readonly frame: Frame;
 }
 
+type Field = readonly [name: string, value: string];
+
 /** The hash of a state, without the leading `#`. Default values are omitted, so the hash of an empty state is empty. */
 export function writeHash(state: AppState): string {
-  const trace = state.trace;
-  const { selection, view, pins, frame } = state;
-  const parts: [string, string][] = [];
+  return written([...inputFields(state), ...viewFields(state)]);
+}
+
+/** The part of the hash that describes the view, without the trace and its input: an exported file has its own. */
+export function writeView(state: AppState): string {
+  return written(viewFields(state));
+}
+
+function written(fields: readonly Field[]): string {
+  return fields.map(([name, value]) => `${name}=${encode(value)}`).join("&");
+}
+
+/** Collects fields. `put` omits missing values and the fallback. */
+function collector() {
+  const fields: Field[] = [];
   const put = (name: string, value: string | null | undefined, fallback: string | null = null): void => {
-    if (value !== null && value !== undefined && value !== fallback) parts.push([name, value]);
+    if (value !== null && value !== undefined && value !== fallback) fields.push([name, value]);
   };
+  return { fields, put };
+}
+
+/** The trace, its model and its input. */
+function inputFields({ trace }: AppState): readonly Field[] {
+  const { fields, put } = collector();
+  if (trace === null) return fields;
+  put("model", trace.model.name);
+  // A trace without its model cannot be run again, so its text would only make the address longer.
+  if (trace.model.name !== null) {
+    const { text, pair, target, messages, continue_final_message } = trace.input;
+    put("text", text);
+    put("pair", pair);
+    put("target", target);
+    if (messages !== undefined) put("messages", JSON.stringify(messages));
+    if (continue_final_message === true) put("continues", "1");
+  }
+  put("trace", trace.trace);
+  return fields;
+}
+
+/** The selection, the pins, the settings and the arrangement of the panels. */
+function viewFields(state: AppState): readonly Field[] {
+  const { trace, selection, view, pins, frame } = state;
+  const { fields, put } = collector();
   if (trace !== null) {
-    put("model", trace.model.name);
-    // A trace without its model cannot be run again, so its text would only make the address longer.
-    if (trace.model.name !== null) {
-      const { text, pair, target, messages, continue_final_message } = trace.input;
-      put("text", text);
-      put("pair", pair);
-      put("target", target);
-      if (messages !== undefined) put("messages", JSON.stringify(messages));
-      if (continue_final_message === true) put("continues", "1");
-    }
-    put("trace", trace.trace);
     if (Object.keys(trace.stacks).length > 1) put("stack", selection.stack);
     put("layer", String(selection.layer));
     const heads = headsOn(state);
@@ -110,7 +138,7 @@ export function writeHash(state: AppState): string {
   }
   const { model, head } = frame.widths;
   if (model !== null || head !== null) put("widths", `${model ?? ""},${head ?? ""}`);
-  return parts.map(([name, value]) => `${name}=${encode(value)}`).join("&");
+  return fields;
 }
 
 /** Old spellings, which addresses that people saved may have. */

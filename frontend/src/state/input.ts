@@ -1,7 +1,7 @@
 /** The input of a run, and its request. */
 
 import type { ChatMessage, Example, Request } from "../wire/messages";
-import type { Selection } from "./state";
+import type { Frame, Selection } from "./state";
 
 export interface Input {
   readonly text: string;
@@ -19,13 +19,24 @@ export interface Input {
   readonly image?: Uint8Array | null;
   /** What to select once the trace has arrived. */
   readonly select?: Partial<Selection>;
+  /** A query token to select then, named by a word. */
+  readonly query?: string | null;
+  /** How to arrange the panels then. */
+  readonly frame?: Partial<Frame>;
 }
 
-/** The input that runs an example and selects the heads that it is about. */
+const FRAMES: Readonly<Record<NonNullable<Example["view"]>, Partial<Frame>>> = {
+  head: { at: "head", whole: "all" },
+  model: { at: "model", whole: "one", camera: null },
+  neuron: { at: "side", whole: "all", side: "neurons" },
+};
+
+/** The input that runs an example, selects the heads and the token that it is about, and shows its view. */
 export function inputOf(example: Example): Input {
-  const { text, pair, target, model, layer, heads } = example;
-  if (layer == null && heads == null) return { text, pair, target, model };
-  return { text, pair, target, model, select: { layer: layer ?? 0, heads: heads ?? [], token: null } };
+  const { text, pair, target, model, layer, heads, query, view } = example;
+  const input: Input = { text, pair, target, model, query: query ?? null, frame: FRAMES[view ?? "head"] };
+  if (layer == null && heads == null) return input;
+  return { ...input, select: { layer: layer ?? 0, heads: heads ?? [], head: null, token: null } };
 }
 
 /** The request that runs an input. */

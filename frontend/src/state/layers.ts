@@ -4,12 +4,19 @@ import { createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { LayerMessage, Request, TileMessage } from "../wire/messages";
 import { keepNewest } from "./keepNewest";
-import { RequestSlot, runRequest } from "./request";
+import { type Answer, RequestSlot, runRequest } from "./request";
 import type { AppState } from "./state";
 import type { WorkTracker } from "./work";
 
 /** Layers in the cache. */
 const CACHE_SIZE = 6;
+
+/** Rows as the host computed them; heads and rows by their places in the request. */
+export interface ExactRows {
+  readonly weights: (head: number, row: number) => Float32Array;
+  /** Null if scores are unknown. */
+  readonly score: (head: number, row: number, key: number) => number | null;
+}
 
 export function createLayers(source: Source, work: WorkTracker, state: () => AppState) {
   const [layer, setLayer] = createSignal<LayerMessage | null>(null);
@@ -65,5 +72,34 @@ export function createLayers(source: Source, work: WorkTracker, state: () => App
     return null;
   }
 
-  return { layer, show, other, tile, close: () => tiles.abort() };
+  /** One answer about the selected layer, for an export. Throws the error if there is none. */
+  async function exactly<T extends "layer" | "tile">(type: T, more: object): Promise<Answer<T> | null> {
+    const { trace, selection } = state();
+    if (trace === null) return null;
+    const { stack, layer: index } = selection;
+    const request: Request = { type, trace: trace.trace, stack, layer: index, ...more };
+    const ending = await runRequest(source, request, type, { first: true });
+    if (ending.kind !== "answered") throw ending.error;
+    return ending.message;
+  }
+
+  /** Exact rows of some heads of the selected layer. */
+  async function exactRows(heads: readonly number[], rows: readonly number[]): Promise<ExactRows | null> {
+    const tile = await exactly("tile", { heads, rows });
+    const weights = tile?.tensors.get("attention");
+    const scores = tile?.tensors.get("scores")?.data;
+    if (!(weights?.data instanceof Float32Array)) return null;
+    const keys = weights.shape[2];
+    const all = weights.data;
+    const from = (head: number, row: number) => (head * rows.length + row) * keys;
+    return {
+      weights: (head, row) => all.slice(from(head, row), from(head, row) + keys),
+      score: (head, row, key) => (scores instanceof Float32Array ? scores[from(head, row) + key] : null),
+    };
+  }
+
+  /** The selected layer with q and k that are not rounded. */
+  const exactLayer = () => exactly("layer", { exact: true });
+
+  return { layer, show, other, tile, exactRows, exactLayer, close: () => tiles.abort() };
 }

@@ -14,7 +14,15 @@ import {
 } from "./state";
 
 export type Action =
-  | { readonly type: "traced"; readonly trace: TraceMessage; readonly select?: Partial<Selection> }
+  | {
+      readonly type: "traced";
+      readonly trace: TraceMessage;
+      readonly select?: Partial<Selection>;
+      /** The state to show the trace in, instead of the present one. */
+      readonly within?: AppState;
+      /** Whether the trace was shown before, so that undo does not lead away from it. */
+      readonly again?: boolean;
+    }
   | { readonly type: "certified"; readonly trace: string; readonly certificate: TraceMessage["certificate"] }
   | { readonly type: "layer"; readonly layer: number }
   | { readonly type: "stack"; readonly stack: string }
@@ -32,16 +40,19 @@ export type Action =
   | { readonly type: "view"; readonly view: Partial<ViewSettings> }
   | { readonly type: "frame"; readonly frame: Partial<Frame> };
 
-/** Whether an action can be undone. */
-export function undoable(action: Action): boolean {
+/** Whether an action can be undone. Undoing a run leads back to the input before it. */
+export function undoable(action: Action, before: AppState): boolean {
+  if (action.type === "traced") {
+    return before.trace !== null && before.trace.trace !== action.trace.trace && action.again !== true;
+  }
   if (action.type === "view") return action.view.theme === undefined;
-  return !["traced", "certified", "token", "frame"].includes(action.type);
+  return !["certified", "token", "frame"].includes(action.type);
 }
 
 export function reduce(state: AppState, action: Action): AppState {
   switch (action.type) {
     case "traced":
-      return showTrace(state, action.trace, action.select ?? {});
+      return showTrace(action.within ?? state, action.trace, action.select ?? {});
     case "certified": {
       const { trace } = state;
       if (trace?.trace !== action.trace) return state;

@@ -1,21 +1,39 @@
 /** The session: the only part that sends requests. It holds the state and reports work in progress and failures. */
 
-import { createSignal } from "solid-js";
+import { batch, createSignal } from "solid-js";
 import { HostError, type Source } from "../source/source";
-import type { HelloMessage, Request, TileMessage } from "../wire/messages";
+import type { HelloMessage, Request, TileMessage, TraceMessage } from "../wire/messages";
 import { createEdges } from "./edges";
-import { failureFrom } from "./failure";
-import { type Address, applyAddress, type NamedTokens, readHash } from "./hash";
+import { failureFrom, failureOf } from "./failure";
+import { type Address, applyAddress, type NamedTokens, readHash, writeView } from "./hash";
 import { type Input, inputOf, requestOf } from "./input";
 import { createLayers } from "./layers";
 import { createOverviews } from "./overviews";
 import type { Action } from "./reduce";
+import { type Remark, remarkOf, unknownModel } from "./remark";
 import { runRequest } from "./request";
-import { headsOn, type Place, selectedEdge } from "./state";
+import { type AppState, headsOn, type Place, type Selection, selectedEdge } from "./state";
 import { createTimeline } from "./timeline";
 import { createValues } from "./values";
+import { createVisited } from "./visited";
 import { tokensNamed } from "./words";
 import { createWork } from "./work";
+
+/** How a trace is shown. */
+interface Arrival {
+  /** The state to show it in; without one, the present state as far as it fits. */
+  readonly within?: AppState;
+  /** Whether an entry of the browser's history led here, or is there already. */
+  readonly again?: boolean;
+  /** Whether undo or redo led here, which must not become a step of undo. */
+  readonly travelled?: boolean;
+  /** What was run. */
+  readonly input?: Input | null;
+  readonly select?: Partial<Selection>;
+}
+
+const GONE =
+  "attnscope no longer has this result, and this page cannot run its input again. Run it again where it was made.";
 
 /** Actions that may change the shown layer. */
 const LAYER_ACTIONS: readonly Action["type"][] = ["layer", "stack", "head", "add-head"];
@@ -26,7 +44,12 @@ export function createSession(source: Source) {
   const [hello, setHello] = createSignal<HelloMessage | null>(null);
   const [lastInput, setLastInput] = createSignal<Input | null>(null);
   const [tokenToReveal, setTokenToReveal] = createSignal<Place | null>(null);
+  const [remark, setRemark] = createSignal<Remark | null>(null);
+  const [entry, setEntry] = createSignal(0);
+  const visited = createVisited();
   let shorten: () => void = () => undefined;
+  /** How often another input was asked for. An answer to an earlier request must not replace a later one. */
+  let visits = 0;
   /** What an address names by words, until its trace is there. */
   let named: NamedTokens | null = null;
   /** Why a name stands for no token, until the page is loaded. */
@@ -38,7 +61,7 @@ export function createSession(source: Source) {
       if (after.view.filter !== before.view.filter) showOverview();
       if (LAYER_ACTIONS.includes(action.type)) void showLayer();
     },
-    onTravel: () => void showLayer(),
+    onTravel: (before) => void travelled(before),
   });
   const { state, dispatch } = timeline;
   const work = createWork(source);
@@ -55,16 +78,38 @@ export function createSession(source: Source) {
 
   const can = (what: string): boolean => hello()?.can.includes(what) ?? false;
 
-  async function run(input: Input): Promise<void> {
+  /** Runs an input that the user chose. */
+  function run(input: Input): Promise<void> {
+    visits += 1;
+    setRemark(null);
+    return perform(input, {});
+  }
+
+  /** Runs an input, and shows its trace as `how` says. */
+  async function perform(input: Input, how: Omit<Arrival, "input" | "select">): Promise<void> {
     setLastInput(input);
-    work.onRetry(() => void run(input));
-    shorten = () => void run({ ...input, cut: true });
+    work.onRetry(() => void perform(input, how));
+    shorten = () => void perform({ ...input, cut: true }, how);
     const trace = await work.ask("run", requestOf(input), "trace", "Starting");
-    if (trace !== null) {
-      dispatch({ type: "traced", trace, select: input.select });
-      selectNamed();
-      await Promise.all([showLayer(), refreshModels(trace.model.name)]);
-    }
+    if (trace === null) return;
+    const asked = how.within === undefined;
+    if (asked && input.query != null) named = { token: input.query, query: null, key: null };
+    arrive(trace, { ...how, input, select: input.select });
+    if (asked && input.frame !== undefined) dispatch({ type: "frame", frame: input.frame });
+    if (asked && input.query != null) setTokenToReveal(state().selection.token);
+    await Promise.all([showLayer(), refreshModels(trace.model.name)]);
+  }
+
+  /** Shows a trace. A new one is an entry of the browser's history unless an entry led to it. */
+  function arrive(trace: TraceMessage, how: Arrival): void {
+    const { within, again = false, travelled = false, input = null, select } = how;
+    const before = state();
+    batch(() => {
+      if (!again && before.trace !== null && before.trace.trace !== trace.trace) setEntry(entry() + 1);
+      dispatch({ type: "traced", trace, select, within, again: travelled });
+      visited.shown(before, trace, input);
+    });
+    selectNamed();
   }
 
   /** Reloads the model list if the model that just ran was not loaded before: its accepted inputs are now known. */
@@ -106,13 +151,16 @@ export function createSession(source: Source) {
     if (message !== null) dispatch({ type: "certified", trace, certificate: message.certificate });
   }
 
-  /** The shown trace as a self-contained page that opens at the current selection; null if that failed or was canceled. */
+  /** The shown trace as a self-contained page that opens with the current view; null if that failed or was canceled. */
   async function exportPage(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
     const { trace, selection } = state();
     if (trace === null) return null;
     work.onRetry(again);
     const { stack, layer } = selection;
-    const request: Request = { type: "export", trace: trace.trace, stack, layer, heads: headsOn(state()) };
+    const request: Request = {
+      ...{ type: "export", trace: trace.trace, stack, layer, heads: headsOn(state()) },
+      address: writeView(state()),
+    };
     const message = await work.ask("export", request, "export", "Writing the file");
     const html = message?.tensors.get("html")?.data;
     return html instanceof Uint8Array ? html.slice() : null;
@@ -127,17 +175,22 @@ export function createSession(source: Source) {
     await visit(hash);
   }
 
-  /** Shows what a hash describes, and scrolls its token into view. */
+  /** Shows what a hash describes, and scrolls its token into view. A later visit or run replaces an earlier one. */
   async function visit(hash: string): Promise<void> {
+    visits += 1;
+    const mine = visits;
+    work.abort("run");
     const address = readHash(hash);
     setTokenToReveal(null);
+    setRemark(null);
     const { token, query, key } = address.named;
     const words = token !== null || query !== null || key !== null;
     named = words ? address.named : null;
     notFound = null;
-    await show(address);
+    await show(address, () => visits === mine);
+    if (visits !== mine) return;
     named = null;
-    if (notFound !== null && !work.failure()?.disconnected) work.setFailure(failureFrom(notFound));
+    if (notFound !== null && !work.failure()?.disconnected) setRemark(remarkOf(notFound));
     const selected = state().selection.token;
     if (selected !== null && (words || samePlace(selected, address.token))) setTokenToReveal(selected);
   }
@@ -166,39 +219,114 @@ export function createSession(source: Source) {
     });
   }
 
-  async function show(address: Address): Promise<void> {
-    timeline.replace(applyAddress(state(), address));
-    if (address.trace !== null && address.trace === state().trace?.trace) {
+  async function show(address: Address, current: () => boolean): Promise<void> {
+    const { trace, text, messages } = address;
+    const now = state().trace;
+    const names = trace !== null || ((text !== null || messages !== null) && can("run"));
+    if (now !== null && (trace === now.trace || !names)) {
+      timeline.replace(applyAddress(state(), address));
       selectNamed();
       return showLayer();
     }
-    if (address.trace !== null && (await recall(address.trace))) return showLayer();
-    if (address.text !== null && can("run")) {
-      const { text, pair, target, messages, continues, model } = address;
-      return run({ text, pair, target, messages, continues, model });
+    if (now === null) timeline.replace(applyAddress(state(), address));
+    const within = applyAddress({ ...state(), trace: null }, address);
+    if (trace !== null) {
+      const found = await recall(trace, { within, again: true }, current);
+      if (found === "shown" || found === "failed" || !current()) return;
+      const input = visited.find(trace)?.again ?? inputOfAddress(address);
+      if (input !== null) return rerun(input, within);
+      const { sentence } = failureOf(found.error);
+      setRemark(remarkOf(hello()?.file ? sentence : GONE));
+    } else {
+      const input = inputOfAddress(address);
+      if (input !== null) return rerun(input, within);
     }
     if (state().trace !== null) {
       selectNamed();
       return showLayer();
     }
     const saved = hello()?.trace ?? null;
-    if (saved !== null && (await recall(saved))) return showLayer();
+    if (saved !== null && (await recall(saved, { within, again: true }, current)) === "shown") return;
     const example = hello()?.examples[0];
-    if (example !== undefined && hello()?.model !== null) return run(inputOf(example));
+    if (example !== undefined && hello()?.model !== null) return perform(inputOf(example), { again: true });
   }
 
-  /** Shows a trace that the host may still have; returns whether it did. */
-  async function recall(trace: string): Promise<boolean> {
-    const ending = await runRequest(source, { type: "trace", trace }, "trace", { first: true });
-    if (ending.kind !== "answered") {
-      // The host dropped it: the caller runs the text again. Report any other failure.
-      if (!(ending.error instanceof HostError)) work.fail(ending.error);
-      return false;
+  /** The input that an address describes; null if there is none, or if nothing can run it. */
+  function inputOfAddress({ text, pair, target, messages, continues, model }: Address): Input | null {
+    if (!can("run") || ((text ?? "") === "" && messages === null)) return null;
+    return { text: text ?? "", pair, target, messages, continues, model };
+  }
+
+  /** Runs the input of an address, or says that its model is not there. */
+  async function rerun(input: Input, within: AppState): Promise<void> {
+    const models = hello()?.models ?? [];
+    const { model } = input;
+    if (model === null || models.length === 0 || models.some(({ name }) => name === model)) {
+      return perform(input, { within, again: true });
     }
-    if (ending.message === null) return false;
-    dispatch({ type: "traced", trace: ending.message });
-    selectNamed();
-    return true;
+    const own = hello()?.model ?? models[0].name;
+    setLastInput({ ...input, model: own });
+    setRemark(unknownModel(model, models, (chosen) => void run({ ...input, model: chosen })));
+    if (state().trace !== null) await showLayer();
+  }
+
+  /** Asks the host for a trace, and shows it if the host still has it. */
+  async function recall(
+    trace: string,
+    how: Arrival,
+    current: () => boolean = () => true,
+  ): Promise<"shown" | "failed" | { readonly error: unknown }> {
+    const ending = await runRequest(source, { type: "trace", trace }, "trace", { first: true });
+    if (!current()) return "failed";
+    if (ending.kind !== "answered") {
+      if (ending.error instanceof HostError) return { error: ending.error };
+      work.fail(ending.error);
+      return "failed";
+    }
+    if (ending.message === null) return "failed";
+    work.setFailure(null);
+    arrive(ending.message, how);
+    await showLayer();
+    return "shown";
+  }
+
+  /** Shows an earlier input again as it was left; runs it again if the host dropped it. */
+  async function reopen(trace: string): Promise<void> {
+    visits += 1;
+    const mine = visits;
+    work.abort("run");
+    setRemark(null);
+    work.onRetry(() => void reopen(trace));
+    const { frame, view } = state();
+    const earlier = visited.find(trace);
+    const left = earlier?.left ?? null;
+    const within =
+      left === null ? undefined : { ...left, trace: null, frame, view: { ...left.view, theme: view.theme } };
+    const found = await recall(trace, { within }, () => visits === mine);
+    if (found === "shown" || found === "failed") return;
+    if (earlier?.again != null && can("run")) return perform(earlier.again, { within });
+    setRemark(remarkOf(GONE));
+  }
+
+  /** After undo and redo: loads what is shown now. If they lead to another input, the host may have dropped its trace. */
+  async function travelled(before: AppState): Promise<void> {
+    const { trace } = state();
+    if (trace === null || trace.trace === before.trace?.trace) return showLayer();
+    visits += 1;
+    const mine = visits;
+    work.abort("run");
+    setRemark(null);
+    batch(() => {
+      setEntry(entry() + 1);
+      visited.shown(before, trace, null);
+    });
+    const within = { ...state(), trace: null };
+    const how = { within, again: true, travelled: true };
+    const found = await recall(trace.trace, how, () => visits === mine);
+    if (found === "shown" || found === "failed") return;
+    const input = visited.find(trace.trace)?.again ?? null;
+    if (input !== null && can("run")) return perform(input, how);
+    setRemark(remarkOf(GONE));
   }
 
   function cancel(): void {
@@ -233,8 +361,19 @@ export function createSession(source: Source) {
     tokenRevealed: () => setTokenToReveal(null),
     dispatch,
     run,
+    /** Earlier inputs, newest first, and how to show one again. */
+    visited: visited.list,
+    reopen,
+    /** Counts the inputs that the user went to; each is an entry of the browser's history. */
+    entry,
+    remark,
+    dismissRemark: () => setRemark(null),
     layerOf: layers.other,
     tile,
+    /** Exact rows, and the layer with q and k that are not rounded; null where the host cannot send them. */
+    exactRows: async (heads: readonly number[], rows: readonly number[]) =>
+      can("tile") ? layers.exactRows(heads, rows) : null,
+    exactLayer: async () => (can("tile") ? layers.exactLayer() : null),
     check,
     exportPage,
     start,

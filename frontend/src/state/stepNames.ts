@@ -1,5 +1,6 @@
 /** Short names of actions, for the labels of undo and redo. */
 
+import type { TraceMessage } from "../wire/messages";
 import type { Action } from "./reduce";
 import type { ViewSettings } from "./state";
 
@@ -26,6 +27,8 @@ const SETTINGS: Readonly<Record<keyof ViewSettings, string>> = {
 
 export function stepName(action: Action): string {
   switch (action.type) {
+    case "traced":
+      return `show ${inputName(action.trace.input)}`;
     case "layer":
       return `select layer ${action.layer}`;
     case "stack":
@@ -67,4 +70,14 @@ export function dragOf(action: Action): string | null {
   if (action.type !== "view") return null;
   const keys = Object.keys(action.view) as (keyof ViewSettings)[];
   return keys.length > 0 && keys.every((key) => SLIDERS.includes(key)) ? keys.join(" ") : null;
+}
+
+const NAME_LETTERS = 32;
+
+/** The first words of an input, in quotes. */
+export function inputName({ text, messages }: TraceMessage["input"]): string {
+  const words = (messages?.at(-1)?.content ?? text ?? "").replace(/\s+/g, " ").trim();
+  if (words === "") return "input";
+  const letters = [...words];
+  return `“${letters.length > NAME_LETTERS ? `${letters.slice(0, NAME_LETTERS - 1).join("")}…` : words}”`;
 }

@@ -11,8 +11,8 @@ const DRAG_MS = 1000;
 
 export interface TimelineFollower {
   readonly onStep: (action: Action, before: AppState, after: AppState) => void;
-  /** After undo and redo. */
-  readonly onTravel: () => void;
+  /** After undo and redo, with the state before. */
+  readonly onTravel: (before: AppState) => void;
 }
 
 export function createTimeline({ onStep, onTravel }: TimelineFollower) {
@@ -28,19 +28,23 @@ export function createTimeline({ onStep, onTravel }: TimelineFollower) {
     const now = performance.now();
     const sameDrag = drag !== null && lastDrag?.what === drag && now - lastDrag.at < DRAG_MS;
     lastDrag = drag === null ? null : { what: drag, at: now };
-    const newStep = undoable(action) && !sameDrag;
+    const newStep = undoable(action, before) && !sameDrag;
     setHistory(newStep ? step(history(), after, stepName(action)) : replace(history(), after));
     onStep(action, before, after);
   }
 
   function travel(to: (from: History<AppState>) => History<AppState>): void {
-    const { trace, view, frame } = state();
+    const before = state();
+    const { view, frame } = before;
     const moved = to(history());
-    // Undo changes the view only: a trace loaded in the meantime, the theme, and the panels stay.
+    if (moved === history()) return;
+    // The theme and the panels stay, and so does what has become known about the same trace, such as its full check.
+    const same = moved.present.trace?.trace === before.trace?.trace;
+    const trace = same ? before.trace : moved.present.trace;
     const kept = { trace, frame, view: { ...moved.present.view, theme: view.theme } };
     setHistory(replace(moved, fitted({ ...moved.present, ...kept })));
     lastDrag = null;
-    onTravel();
+    onTravel(before);
   }
 
   return {

@@ -9,6 +9,7 @@ import { ModelPanel } from "./model/ModelPanel";
 import { PageContext } from "./page/context";
 import { createPage, type HostTheme } from "./page/page";
 import { globalKeys } from "./shell/keyboard";
+import { News } from "./shell/News";
 import { Readout } from "./shell/Readout";
 import { SidePanel } from "./shell/SidePanel";
 import { Status } from "./shell/Status";
@@ -44,7 +45,7 @@ export function App(props: AppProps) {
   const { session } = props;
   const page = createPage(session, props.hostTheme);
   const { state } = page;
-  const { views, neurons } = sideViews(page);
+  const { views, neurons, edges } = sideViews(page);
   const sideTitle = () => SIDE_TITLES[state().frame.side];
   let prompt: HTMLTextAreaElement | undefined;
   let root!: HTMLDivElement;
@@ -76,7 +77,7 @@ export function App(props: AppProps) {
   });
 
   return (
-    <PageContext.Provider value={{ page, neurons, alone: props.alone }}>
+    <PageContext.Provider value={{ page, neurons, edges, alone: props.alone }}>
       <div
         class="app"
         ref={root}
@@ -90,7 +91,7 @@ export function App(props: AppProps) {
             prompt = box;
           }}
         />
-        <Status session={session} notice={page.notice()} onPrompt={() => prompt?.select()} />
+        <Status session={session} onPrompt={() => prompt?.select()} />
         <Show
           when={page.trace()}
           fallback={
@@ -153,6 +154,7 @@ export function App(props: AppProps) {
           detail={page.detail()}
           trace={page.trace()}
           head={page.overCell() === null ? page.headReadout() : null}
+          news={<News session={session} notice={page.notice()} />}
         />
         <CopyBox />
         <Help page={page} />

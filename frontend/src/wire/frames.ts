@@ -1,7 +1,7 @@
 import { DamagedError } from "./safetensors";
 
 /** Upper limit for a message; a larger length means that the stream is damaged. */
-const MAX_MESSAGE_BYTES = 2 ** 31;
+const MAX_MESSAGE_BYTES = 2 ** 30;
 
 /** Yields the messages of a stream as they arrive. Each is an 8-byte little-endian length, then that many bytes. */
 export async function* frames(

@@ -1,6 +1,6 @@
-/** The types of the messages in docs/reference/wire.md, and the one function that parses them. */
+/** The types of the messages in docs/reference/wire.md. */
 
-import { DamagedError, decode, type Tensor } from "./safetensors";
+import type { Tensor } from "./safetensors";
 
 export const VERSION = 1;
 
@@ -49,6 +49,10 @@ export interface Example {
   /** The layer and heads to select at first; null for the default selection. */
   readonly layer?: number | null;
   readonly heads?: readonly number[] | null;
+  /** The query token to select, named by a word. */
+  readonly query?: string | null;
+  /** The view that the example is about. */
+  readonly view?: "head" | "model" | "neuron";
 }
 
 export interface Token {
@@ -62,6 +66,8 @@ export interface Token {
   readonly role?: string | null;
   /** The text it stands for, if it does not show it: the word behind an unknown token, the character that a byte belongs to. */
   readonly given?: string | null;
+  /** Whether the position is padding, hidden by the attention mask of the input. */
+  readonly padding?: boolean;
   /** For a patch: its box in the image (x0, y0, x1, y1), pixels. */
   readonly box?: Box | null;
   /** The image that it belongs to: an index into `images`. */
@@ -132,6 +138,8 @@ export interface Certificate {
   readonly tolerance: number | null;
   readonly scope: "sampled" | "full";
   readonly sentence: string;
+  /** Whether it was read from a file, and not measured again. */
+  readonly recorded?: boolean;
   readonly stacks: Readonly<Record<string, readonly LayerCertificate[]>>;
 }
 
@@ -341,34 +349,3 @@ export type Message =
   | ExportMessage
   | CancelMessage
   | ErrorMessage;
-
-const REQUIRED_FIELDS: Readonly<Record<string, readonly string[]>> = {
-  hello: ["models", "examples", "can", "limits"],
-  progress: ["done", "total"],
-  trace: ["trace", "model", "input", "tokens", "stacks"],
-  overview: ["trace", "stack", "layer", "heads", "rows", "columns", "pooled"],
-  layer: ["trace", "stack", "layer", "form", "heads", "queries", "keys", "mask", "error"],
-  tile: ["trace", "stack", "layer", "heads", "rows"],
-  values: ["trace", "stack", "layer", "heads", "kv_heads", "queries", "keys", "v_dim", "error"],
-  edge: ["trace", "stack", "query", "key"],
-  check: ["certificate"],
-  export: ["trace"],
-  cancel: ["found"],
-  error: ["code", "message"],
-};
-
-/** Parses a message. Throws `DamagedError` unless it is a complete message of this version. */
-export function readMessage(bytes: Uint8Array): Message {
-  const { fields, tensors } = decode(bytes);
-  if (fields.v !== VERSION) {
-    throw new DamagedError(
-      `This page reads version ${VERSION} of the messages; got version ${String(fields.v)}.`,
-    );
-  }
-  const required = typeof fields.type === "string" ? REQUIRED_FIELDS[fields.type] : undefined;
-  if (required === undefined) throw new DamagedError(`Unknown message type: ${String(fields.type)}.`);
-  const missing = required.find((name) => !(name in fields));
-  if (missing !== undefined)
-    throw new DamagedError(`A ${String(fields.type)} message lacks the field ${missing}.`);
-  return { ...fields, last: fields.last === true, tensors } as unknown as Message;
-}

@@ -26,6 +26,10 @@ export function unpacked(message: LayerMessage): LayerMessage {
  */
 function vectors(message: LayerMessage, name: string, shape: readonly number[], data: Uint8Array): Tensor {
   const [planes, heads, dim, tokens] = shape;
+  const wanted = name === "q" ? [message.heads, message.queries] : [message.kv_heads, message.keys];
+  if (shape.length !== 4 || !isPlanes(planes) || heads !== wanted[0] || tokens !== wanted[1]) {
+    throw new DamagedError(`The layer's ${name} has the wrong shape.`);
+  }
   const units = floats(message, `${name}_unit`, heads);
   const sizes = floats(message, `${name}_size`, message.kv_heads * dim);
   const mean = message.tensors.has(`${name}_mean`) ? floats(message, `${name}_mean`, heads * dim) : null;
@@ -51,6 +55,12 @@ function vectors(message: LayerMessage, name: string, shape: readonly number[], 
 function weights(message: LayerMessage, shape: readonly number[], data: Uint8Array): Tensor {
   const { heads, queries, keys } = message;
   const [planes, count] = shape;
+  const below = queries * (keys - queries) + (queries * (queries + 1)) / 2;
+  const expected = heads * (message.triangle ? below : queries * keys);
+  if (shape.length !== 2 || !isPlanes(planes) || planes > 2 || count !== expected || expected < 0)
+    throw new DamagedError(`The layer should have ${expected} weights; got ${count}.`);
+  if (message.triangle && keys < queries)
+    throw new DamagedError(`A triangle of weights needs as many keys as queries; got ${keys}.`);
   const values =
     planes === 1 ? new Uint8Array(heads * queries * keys) : new Uint16Array(heads * queries * keys);
   const length = (query: number) => (message.triangle ? Math.min(keys, query + 1 + keys - queries) : keys);
@@ -59,8 +69,12 @@ function weights(message: LayerMessage, shape: readonly number[], data: Uint8Arr
     const end = length(row % queries);
     for (let key = 0; key < end; key++) values[row * keys + key] = wide(data, at++, count, planes);
   }
-  if (at !== count) throw new DamagedError(`The layer should have ${at} weights; got ${count}.`);
   return { shape: [heads, queries, keys], data: values };
+}
+
+/** Whether a number's bytes are in so many planes that a double can hold it. */
+function isPlanes(planes: number): boolean {
+  return planes >= 1 && planes <= 6;
 }
 
 /** Reads a number whose bytes are in planes, lowest byte first. */

@@ -21,7 +21,13 @@ export class DamagedError extends Error {
 }
 
 const MAX_HEADER_BYTES = 64 * 2 ** 20;
-const ITEM_BYTES: Readonly<Record<string, number>> = { F32: 4, I32: 4, U8: 1, F16: 2 };
+const ITEM_BYTES: ReadonlyMap<unknown, number> = new Map([
+  ["F32", 4],
+  ["I32", 4],
+  ["U8", 1],
+  ["F16", 2],
+]);
+const LONGEST_NAME = 40;
 
 export function decode(bytes: Uint8Array): Decoded {
   if (bytes.byteLength < 8)
@@ -46,11 +52,12 @@ export function decode(bytes: Uint8Array): Decoded {
   return { fields: parseObject(text, "message"), tensors };
 }
 
-function tensor(name: string, entry: unknown, body: Uint8Array): Tensor {
+function tensor(fullName: string, entry: unknown, body: Uint8Array): Tensor {
+  const name = fullName.slice(0, LONGEST_NAME);
   if (!isObject(entry)) throw new DamagedError(`Tensor ${name} has an invalid header entry.`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  const item = typeof dtype === "string" ? ITEM_BYTES[dtype] : undefined;
-  if (item === undefined) throw new DamagedError(`Tensor ${name} has the unsupported type ${String(dtype)}.`);
+  const item = ITEM_BYTES.get(dtype);
+  if (item === undefined) throw new DamagedError(`Tensor ${name} has the unsupported type ${said(dtype)}.`);
   if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) {
     throw new DamagedError(`Tensor ${name} has an invalid shape or invalid offsets.`);
   }
@@ -101,6 +108,10 @@ function parseObject(text: string, what: string): Record<string, unknown> {
   }
   if (!isObject(value)) throw new DamagedError(`The ${what} is not a JSON object.`);
   return value;
+}
+
+function said(value: unknown): string {
+  return typeof value === "string" ? value.slice(0, LONGEST_NAME) : typeof value;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -66,7 +66,8 @@ def _values(tile: Tile, context: TileContext) -> tuple[list[Both], Tensor, Tenso
     """Every measure of every row, in the order of `NAMES`; the sum of each row, and the part of it that is not on sinks."""
     weights, logs = tile.weights, tile.logs
     lines = _lines(weights, context)
-    first = weights[..., 0].clone() if tile.span.start == 0 else torch.zeros(weights.shape[:2])
+    at = context.first
+    first = torch.zeros(weights.shape[:2]) if at is None else weights[..., at].clone()
     logs.sub_(logs.amax(-1, keepdim=True))  # now ln α - ln max α, so that no large numbers are summed
     sink_weights, sink_logs = weights[..., context.sinks], logs[..., context.sinks]
     weights[..., context.sinks] = 0

@@ -17,10 +17,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attnscope.analysis.arguments import check_trace
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.attention import QKRecord
 from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace import Trace
+from attnscope.validation import FLAG, WHOLE, check_arguments, instance
 
 if TYPE_CHECKING:
     import pandas
@@ -51,6 +53,7 @@ class Decay:
     shares: Float[Tensor, "units"]
 
 
+@check_arguments(trace=instance("a `Trace`", Trace), furthest=WHOLE, with_sinks=FLAG)
 def decay(
     trace: Trace,
     layer: int,
@@ -69,9 +72,10 @@ def decay(
         InputError: The layer or head does not exist, or the text is too short.
         UnsupportedError: q and k are unknown, or queries and keys belong to different tokens (cross-attention).
     """
+    check_trace(trace, "decay")
     record = _qk(trace, layer, stack)
     trace.q(layer, head, stack)  # raises `InputError` for a head out of range
-    last = _furthest(record, furthest)
+    last = _furthest(trace, stack, furthest)
     parts = _by_dimension(trace, record, stack, [head], last, with_sinks=with_sinks)[0]
     units = _units(trace, layer, stack, record.q.shape[2])
     by_unit = torch.stack([parts[list(unit)].sum(0) for unit in units])
@@ -90,6 +94,7 @@ def decay(
     )
 
 
+@check_arguments(trace=instance("a `Trace`", Trace), furthest=WHOLE, with_sinks=FLAG)
 def decays(
     trace: Trace, stack: str | None = None, *, furthest: int | None = None, with_sinks: bool = False
 ) -> pandas.DataFrame:
@@ -100,13 +105,14 @@ def decays(
     """
     import pandas
 
+    check_trace(trace, "decays")
     rows: list[tuple[int, int, float, float]] = []
     trace.traced_stack(stack)  # raises for a stack that is unknown, or that must be named
     for layer, shape in enumerate(trace.stacks[stack or next(iter(trace.stacks))].shapes):
         if shape is None:
             continue
         record = _qk(trace, layer, stack)
-        last = _furthest(record, furthest)
+        last = _furthest(trace, stack, furthest)
         all_heads = list(range(record.shape.heads))
         scores = _by_dimension(trace, record, stack, all_heads, last, with_sinks=with_sinks).sum(1)
         slopes = _slopes(scores)
@@ -125,12 +131,13 @@ def _qk(trace: Trace, layer: int, stack: str | None) -> QKRecord:
     return record
 
 
-def _furthest(record: QKRecord, furthest: int | None) -> int:
-    last = record.queries // 2 if furthest is None else furthest
-    if not 3 <= last < record.queries - 1:
+def _furthest(trace: Trace, stack: str | None, furthest: int | None) -> int:
+    tokens = sum(not token.padding for token in trace.tokens_for(stack)[0])
+    last = tokens // 2 if furthest is None else furthest
+    if not hasattr(last, "__index__") or isinstance(last, bool) or not 3 <= last < tokens - 1:
         raise InputError(
-            f"`furthest` must be at least 3 and less than the number of tokens minus one; got {last} with {record.queries} "
-            "tokens. Use a longer text."
+            f"`furthest` must be at least 3 and less than the number of tokens minus one; got {last!r} with {tokens} tokens. Use "
+            "a longer text."
         )
     return last
 
@@ -142,13 +149,15 @@ def _by_dimension(
     chosen = torch.tensor(heads)
     q = record.q[chosen].float().cpu() * record.scaling
     k = record.k[record.key_head(chosen)].float().cpu()
-    kept = torch.ones(record.keys, dtype=torch.bool) if with_sinks else ~TokenGroups.of(trace, stack).is_sink
+    groups = TokenGroups.of(trace, stack)
+    kept = ~groups.padding if with_sinks else ~groups.padding & ~groups.is_sink
+    asked = groups.counted
     both_ways = not trace.traced_stack(stack).causal
     columns: list[Tensor] = []
     for distance in range(1, last + 1):
-        pairs = [(q[:, distance:], k[:, :-distance], kept[:-distance])]
+        pairs = [(q[:, distance:], k[:, :-distance], kept[:-distance] & asked[distance:])]
         if both_ways:
-            pairs.append((q[:, :-distance], k[:, distance:], kept[distance:]))
+            pairs.append((q[:, :-distance], k[:, distance:], kept[distance:] & asked[:-distance]))
         total = sum((queries[:, open_] * keys[:, open_]).sum(1, dtype=torch.float64) for queries, keys, open_ in pairs)
         count = sum(int(open_.sum()) for _, _, open_ in pairs)
         columns.append((torch.as_tensor(total) / count).float())

@@ -8,9 +8,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attnscope.analysis.arguments import check_trace
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
 from attnscope.trace import Trace
+from attnscope.validation import FLAG, WHOLE, check_arguments, instance
 
 if TYPE_CHECKING:
     import pandas
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 _WEIGHTS_AT_ONCE = 300_000
 
 
+@check_arguments(trace=instance("a `Trace`", Trace), queries=WHOLE, off_sink=FLAG)
 def similarity(
     trace: Trace, stack: str | None = None, *, queries: int | None = 32, off_sink: bool = False
 ) -> pandas.DataFrame:
@@ -29,7 +32,8 @@ def similarity(
     Args:
         trace: The trace.
         stack: The stack; optional if the trace has only one.
-        queries: How many queries to compare, evenly spaced; None for all. The time grows with heads² × queries × keys.
+        queries: How many queries of the text (not padding) to compare, evenly spaced; None for all. The time grows with
+            heads² × queries × keys.
         off_sink: Drop attention sinks (the first token of a causal stack, special tokens) and renormalize rows. A pair of heads
             without a common row that still has weights is NaN.
 
@@ -38,11 +42,13 @@ def similarity(
     """
     import pandas
 
-    if queries is not None and queries < 1:
-        raise InputError(f"`queries` must be at least 1; got {queries}.")
+    check_trace(trace, "similarity")
+    if queries is not None and (isinstance(queries, bool) or not hasattr(queries, "__index__") or queries < 1):
+        raise InputError(f"`queries` must be a whole number of at least 1, or None for all; got {queries!r}.")
     groups = TokenGroups.of(trace, stack)
-    count = groups.queries if queries is None else min(queries, groups.queries)
-    chosen = torch.linspace(0, groups.queries - 1, count).round().long()
+    text = groups.counted.nonzero()[:, 0]
+    count = len(text) if queries is None else min(queries, len(text))
+    chosen = text[torch.linspace(0, len(text) - 1, count).round().long()]
     names: list[str] = []
     parts: list[Tensor] = []
     for layer, record in enumerate(trace.traced_stack(stack).records):

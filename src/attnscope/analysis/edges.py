@@ -67,7 +67,7 @@ def _in_layer(
     """The columns of `Edge` for the heads of one layer."""
     heads, rows, span = torch.arange(record.shape.heads), torch.tensor(queries), torch.tensor(keys)
     weights = record.attention(heads, rows)
-    allowed = mask_of(record, causal=layout.causal).allowed(rows).expand(weights.shape)
+    allowed = mask_of(record, layout).allowed(rows).expand(weights.shape)
     kept = allowed & ~layout.is_sink
     rest = torch.where(kept, weights, 0.0).sum(-1, keepdim=True)
     off = torch.where(kept & (rest > 0), weights / rest, torch.nan)

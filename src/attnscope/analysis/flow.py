@@ -6,12 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attnscope.analysis.arguments import check_trace
 from attnscope.attention import QKRecord
 from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace import Trace
 from attnscope.trace.stack import projected
+from attnscope.validation import check_arguments, instance
 
 
+@check_arguments(trace=instance("a `Trace`", Trace))
 def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query key"]:
     """Compute ‖α_ij f(x_j)‖, the norm of what head `head` adds at query i from key j (Kobayashi et al. 2020, equation 3).
 
@@ -23,6 +26,7 @@ def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None
         InputError: The stack, layer or head does not exist.
         UnsupportedError: The trace has no value vectors or no output projection for this layer.
     """
+    check_trace(trace, "value_weighted")
     record = trace.layer_record(layer, stack)
     weights = trace.attention(layer, head, stack)
     if not isinstance(record, QKRecord):
@@ -53,6 +57,7 @@ def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None
     return passed_on * lengths
 
 
+@check_arguments(trace=instance("a `Trace`", Trace))
 def rollout(trace: Trace, stack: str | None = None) -> Float[Tensor, "query key"]:
     """Compute attention rollout (Abnar & Zuidema 2020): Π over layers of (½ mean over heads of α + ½ I).
 
@@ -64,6 +69,7 @@ def rollout(trace: Trace, stack: str | None = None) -> Float[Tensor, "query key"
     Raises:
         InputError: The stack does not exist, is cross-attention, or has a layer with queries or keys other than its tokens.
     """
+    check_trace(trace, "rollout")
     traced = trace.traced_stack(stack)
     queries, keys = trace.tokens_for(stack)
     if traced.query_side != traced.key_side:

@@ -2,7 +2,7 @@
 
 Every measure exists in two versions: over all keys, and *off sink*, without the attention sinks (the first token of a causal
 stack, special tokens) and with each row renormalized over the other keys. Rows with no weight left are skipped. A measure that
-is undefined is NaN: a masked key is not a key with weight 0.
+is undefined is NaN: a masked key is not a key with weight 0. Padding is neither a query nor a key.
 """
 
 from __future__ import annotations
@@ -87,24 +87,24 @@ MEASURES: tuple[Measure, ...] = (
         "First token",
         "",
         _SHARE,
-        "Weight on the first token, averaged over queries. Large in most heads of most decoders, whatever else they do "
-        "(Clark 2019).",
+        "Weight on the first token, averaged over the queries that may attend to it. Large in most heads of most decoders, "
+        "whatever else they do (Clark 2019).",
     ),
     Measure(
         "special_tokens",
         "Special tokens",
         "",
         _SHARE,
-        "Weight on special tokens such as [CLS] and [SEP], averaged over queries. Heads often attend to them when they have "
-        "nothing else to do (Clark 2019).",
+        "Weight on special tokens such as [CLS] and [SEP], averaged over the queries that may attend to any. Heads often attend "
+        "to them when they have nothing else to do (Clark 2019).",
     ),
     Measure(
         "sinks",
         "Attention sinks",
         "",
         _SHARE,
-        "Weight on all attention sinks together (the first token of a causal stack and special tokens), averaged over queries; "
-        "values off sink exclude these keys.",
+        "Weight on all attention sinks together (the first token of a causal stack and special tokens), averaged over the "
+        "queries that may attend to any; values off sink exclude these keys.",
     ),
     Measure(
         "learned_sink",
@@ -118,30 +118,30 @@ MEASURES: tuple[Measure, ...] = (
         "A→A",
         "",
         _SHARE,
-        "Weight from queries in sentence A on keys in sentence A, averaged over those queries. Special tokens belong to the "
-        "sentence that they close (Vig 2019).",
+        "Weight from queries in sentence A on keys in sentence A, averaged over the queries that may attend to any. Special "
+        "tokens belong to the sentence that they close (Vig 2019).",
     ),
     Measure(
         "a_to_b",
         "A→B",
         "",
         _SHARE,
-        "Weight from queries in sentence A on keys in sentence B, averaged over those queries. Undefined if A cannot attend to B "
-        "(Vig 2019).",
+        "Weight from queries in sentence A on keys in sentence B, averaged over the queries that may attend to any. Undefined if "
+        "A cannot attend to B (Vig 2019).",
     ),
     Measure(
         "b_to_a",
         "B→A",
         "",
         _SHARE,
-        "Weight from queries in sentence B on keys in sentence A, averaged over those queries (Vig 2019).",
+        "Weight from queries in sentence B on keys in sentence A, averaged over the queries that may attend to any (Vig 2019).",
     ),
     Measure(
         "b_to_b",
         "B→B",
         "",
         _SHARE,
-        "Weight from queries in sentence B on keys in sentence B, averaged over those queries (Vig 2019).",
+        "Weight from queries in sentence B on keys in sentence B, averaged over the queries that may attend to any (Vig 2019).",
     ),
     Measure(
         "induction",

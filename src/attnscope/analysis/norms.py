@@ -12,11 +12,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attnscope.analysis.arguments import check_record
 from attnscope.attention import QKRecord
 from attnscope.errors import CancelledError, UnsupportedError
 from attnscope.trace.stack import projected
+from attnscope.validation import FUNCTION, check_arguments, instance
 
 
+@check_arguments(
+    record=instance("a layer record with known q and k", QKRecord),
+    projection=instance("a module", nn.Module),
+    cancelled=FUNCTION,
+)
 def output_norms(
     record: QKRecord, projection: nn.Module, cancelled: Callable[[], bool] = lambda: False
 ) -> Float[Tensor, "head query"]:
@@ -25,6 +32,7 @@ def output_norms(
     The contribution is W_O applied to Σ_j α_ij v_j of that head alone, gated and edited where the record is; the norm is in the
     units of the residual stream. Raises `CancelledError` once `cancelled()` returns True (checked before every head).
     """
+    check_record(record, projection, "output_norms")
     rows = torch.arange(record.queries)
     found = torch.empty(record.shape.heads, record.queries)
     for head, gram in enumerate(_grams(record, projection)):
@@ -34,6 +42,9 @@ def output_norms(
     return found
 
 
+@check_arguments(
+    record=instance("a layer record with known q and k", QKRecord), projection=instance("a module", nn.Module)
+)
 def value_norms(record: QKRecord, projection: nn.Module) -> Float[Tensor, "head key"]:
     """Compute ‖f(x_j)‖ with f(x) = (x W_V + b_V) W_O of each head (Kobayashi et al. 2020), [head, key], float32.
 
@@ -42,6 +53,7 @@ def value_norms(record: QKRecord, projection: nn.Module) -> Float[Tensor, "head 
 
     Raises `UnsupportedError` for gated attention, where the norm differs from query to query.
     """
+    check_record(record, projection, "value_norms")
     if record.gate is not None:
         raise UnsupportedError(
             "‖f(x)‖ of a key differs from query to query here: the model multiplies the heads' outputs by a gate that depends on "

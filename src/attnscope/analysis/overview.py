@@ -103,7 +103,7 @@ def overview(
 
 def _contexts_of(known: list[TileContexts], groups: TokenGroups, record: LayerRecord) -> TileContexts:
     """The contexts that layers with the same mask share. `known` collects those seen so far."""
-    mask = mask_of(record, causal=groups.causal)
+    mask = mask_of(record, groups)
     for contexts in known:
         if contexts.match(groups, mask):
             return contexts

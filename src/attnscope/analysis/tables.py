@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attnscope.analysis.arguments import check_trace
 from attnscope.analysis.edges import edge_of
 from attnscope.analysis.measure import MEASURES, NAMES
 from attnscope.analysis.overview import overview
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
+from attnscope.validation import FLAG, check_arguments, instance
 
 if TYPE_CHECKING:
     import pandas
@@ -22,6 +24,7 @@ def measures() -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["name", "title", "unit", "lowest", "highest", "sentence"])
 
 
+@check_arguments(trace=instance("a `Trace`", Trace), off_sink=FLAG)
 def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> pandas.DataFrame:
     """Every measure of every head: the columns `layer`, `head`, and one for each of `measures()`.
 
@@ -30,6 +33,7 @@ def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> 
     """
     import pandas
 
+    check_trace(trace, "heads")
     tables: list[pandas.DataFrame] = []
     for one in overview(trace, stack, size=1):
         values = one.measures_off_sink if off_sink else one.measures
@@ -42,6 +46,7 @@ def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> 
     return pandas.concat(tables, ignore_index=True)
 
 
+@check_arguments(trace=instance("a `Trace`", Trace))
 def edge(trace: Trace, query: Position, key: Position, stack: str | None = None) -> pandas.DataFrame:
     """All heads by their attention from `query` to `key`, the largest weight first.
 
@@ -56,6 +61,7 @@ def edge(trace: Trace, query: Position, key: Position, stack: str | None = None)
     """
     import pandas
 
+    check_trace(trace, "edge")
     found = edge_of(trace, query, key, stack)
     columns = (
         "layer", "head", "weight", "rank", "among", "score", "weight_off_sink", "rank_off_sink", "among_off_sink"

@@ -25,6 +25,7 @@ class TileContext:
 
     Attributes:
         sinks: The attention sinks among the keys, as indices within the span; `special` marks special tokens among them.
+        first: The first token of the text, as an index within the span; None if it is outside.
         log_open: ln of the number of keys that each query may attend to; `log_open_off` does not count sinks.
         columns: Factors over the keys. If `aligned`, four columns for the distances to keys outside `near`, the keys at the
             tile's own positions; if `sentences`, one column that marks the keys of A and one for B.
@@ -39,6 +40,7 @@ class TileContext:
     span: slice
     sinks: Int[Tensor, "sinks"]
     special: Bool[Tensor, "sinks"]
+    first: int | None
     log_open: Float[Tensor, "_ rows"]
     log_open_off: Float[Tensor, "_ rows"]
     columns: Float[Tensor, "columns span"]
@@ -65,7 +67,6 @@ class TileContexts:
         self._kept: dict[tuple[int, int], TileContext] = {}
         self._cells = 0
         self._members = torch.stack([groups.keys_of(sentence) for sentence in "AB"])
-        self._can_look = {name: _can_look(groups, mask, *pair) for name, pair in SENTENCES.items()}
 
     def match(self, groups: TokenGroups, mask: Mask) -> bool:
         """Whether these contexts apply to a layer with this mask and these token groups."""
@@ -105,6 +106,7 @@ class TileContexts:
             span=span,
             sinks=sinks - span.start,
             special=groups.special[sinks],
+            first=groups.first - span.start if span.start <= groups.first < span.stop else None,
             log_open=open_.float().log(),
             log_open_off=open_off.float().log(),
             columns=torch.cat([distances, members]),
@@ -134,21 +136,28 @@ class TileContexts:
     def _counted(
         self, rows: Tensor, open_: Tensor, lines: Tensor, *, off_sink: bool
     ) -> Bool[Tensor, "measures _ rows"]:
-        """The rows over which each measure is averaged."""
-        groups, some = self.groups, open_ > 0
+        """The rows over which each measure is averaged: those of the text that may attend to any of the measure's keys."""
+        groups, kept = self.groups, ~self.groups.is_sink if off_sink else torch.ones(self.groups.keys, dtype=torch.bool)
+        some = (open_ > 0) & groups.counted[rows]
         never = torch.zeros_like(some)
-        special, sinks = bool(groups.special.any()), bool(groups.is_sink.any())
+
+        def reaching(keys: Tensor) -> Tensor:
+            return some & (self.mask.count(rows, keys & kept) > 0)
+
+        first = torch.zeros(groups.keys, dtype=torch.bool)
+        first[groups.first : groups.first + 1] = True
         of: dict[str, Tensor] = {
-            "normalized_entropy": open_ > 1,
+            "normalized_entropy": some & (open_ > 1),
             "distance": some if groups.aligned else never,
-            "first_token": never if off_sink and bool(groups.is_sink[0]) else some,
-            "special_tokens": some if special and not off_sink else never,
-            "sinks": some if sinks and not off_sink else never,
+            "first_token": reaching(first),
+            "special_tokens": reaching(groups.special),
+            "sinks": reaching(groups.is_sink),
             "learned_sink": never if off_sink else some,
         }
-        for name, (queries, _) in SENTENCES.items():
-            of[name] = some & groups.queries_of(queries)[rows] if self._can_look[name][int(off_sink)] else never
-        of |= dict(zip(LINES, lines.expand(-1, *some.shape), strict=True))
+        for name, (queries, keys) in SENTENCES.items():
+            members = groups.queries_of(queries)[rows]
+            of[name] = reaching(groups.keys_of(keys)) & members if bool(members.any()) else never
+        of |= dict(zip(LINES, some & lines.expand(-1, *some.shape), strict=True))
         return torch.stack([of.get(name, some) for name in NAMES])
 
 
@@ -161,14 +170,6 @@ def _distances(rows: Tensor, keys: Tensor) -> Float[Tensor, "4 keys"]:
     """Four columns: distance from the tile's edge and 1 for keys before the tile's positions, the same for keys after them."""
     before, after = (keys < rows[0]).float(), (keys > rows[-1]).float()
     return torch.stack([before * (rows[0] - keys), before, after * (keys - rows[-1]), after])
-
-
-def _can_look(groups: TokenGroups, mask: Mask, of: str, on: str) -> tuple[bool, bool]:
-    """Whether any query of sentence `of` may attend to any key of sentence `on`; the same without the sinks."""
-    queries, keys = groups.queries_of(of).nonzero()[:, 0], groups.keys_of(on)
-    if not len(queries) or not bool(keys.any()):
-        return False, False
-    return bool(mask.count(queries, keys).any()), bool(mask.count(queries, keys & ~groups.is_sink).any())
 
 
 def _same(one: Mask, other: Mask) -> bool:

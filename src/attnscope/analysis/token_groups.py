@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -59,15 +59,30 @@ class TokenGroups:
         return TokenGroups([unknown] * record.queries, [unknown] * record.keys, causal=self.causal, aligned=False)
 
     @cached_property
+    def counted(self) -> Bool[Tensor, "queries"]:
+        """Which queries count: all but padding."""
+        return torch.tensor([not token.padding for token in self.query_tokens], dtype=torch.bool)
+
+    @cached_property
+    def padding(self) -> Bool[Tensor, "keys"]:
+        """Which keys are padding."""
+        return torch.tensor([token.padding for token in self.key_tokens], dtype=torch.bool)
+
+    @cached_property
     def special(self) -> Bool[Tensor, "keys"]:
-        """Which keys are special tokens."""
-        return torch.tensor([token.special for token in self.key_tokens], dtype=torch.bool)
+        """Which keys are special tokens of the text; padding is none."""
+        return torch.tensor([token.special and not token.padding for token in self.key_tokens], dtype=torch.bool)
+
+    @cached_property
+    def first(self) -> int:
+        """The first token of the text among the keys, after padding on the left; 0 if all keys are padding."""
+        return int((~self.padding).int().argmax()) if self.keys else 0
 
     @cached_property
     def is_sink(self) -> Bool[Tensor, "keys"]:
         """Which keys are attention sinks: the first token of a causal stack, and special tokens."""
         found = self.special.clone()
-        found[:1] |= self.causal
+        found[self.first : self.first + 1] |= self.causal
         return found
 
     @cached_property
@@ -77,19 +92,23 @@ class TokenGroups:
 
     def queries_of(self, sentence: str) -> Bool[Tensor, "queries"]:
         """Which queries belong to a sentence, `A` or `B`."""
-        return torch.tensor([token.sentence == sentence for token in self.query_tokens], dtype=torch.bool)
+        return (
+            torch.tensor([token.sentence == sentence for token in self.query_tokens], dtype=torch.bool) & self.counted
+        )
 
     def keys_of(self, sentence: str) -> Bool[Tensor, "keys"]:
         """Which keys belong to a sentence, `A` or `B`."""
-        return torch.tensor([token.sentence == sentence for token in self.key_tokens], dtype=torch.bool)
+        return torch.tensor([token.sentence == sentence for token in self.key_tokens], dtype=torch.bool) & ~self.padding
 
     @cached_property
     def kinds(self) -> Int[Tensor, "keys"]:
-        """A number per key, equal for equal tokens; -1 for special tokens, which never count as repeated."""
+        """A number per key, equal for equal tokens; -1 for special tokens and padding, which never count as repeated."""
         known: dict[object, int] = {}
         return torch.tensor(
             [
-                -1 if token.special else known.setdefault(token.id if token.id >= 0 else token.text, len(known))
+                -1
+                if token.special or token.padding
+                else known.setdefault(token.id if token.id >= 0 else token.text, len(known))
                 for token in self.key_tokens
             ]
         )
@@ -106,13 +125,13 @@ class TokenGroups:
         return Part(_ends(self.queries_of(name[0]), name), _ends(self.keys_of(name[1]), name))
 
 
-def mask_of(record: LayerRecord, *, causal: bool) -> Mask:
-    """The mask of a layer. For weights without q and k it is unknown: taken as full, or as causal in a causal stack."""
+def mask_of(record: LayerRecord, groups: TokenGroups) -> Mask:
+    """The mask of a layer. For weights without q and k it is unknown: all keys but padding, in a causal stack up to the query."""
     if isinstance(record, QKRecord):
         return record.mask
-    if causal and record.queries == record.keys:
-        return Mask.causal(record.queries, record.keys)
-    return Mask.full(record.queries, record.keys)
+    causal = groups.causal and record.queries == record.keys
+    mask = Mask.causal(record.queries, record.keys) if causal else Mask.full(record.queries, record.keys)
+    return replace(mask, valid=~groups.padding) if groups.fits(record) and bool(groups.padding.any()) else mask
 
 
 def _ends(members: Bool[Tensor, "tokens"], name: str) -> tuple[int, int]:

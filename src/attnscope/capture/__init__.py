@@ -2,10 +2,12 @@
 
 from attnscope.capture.call_sites import NOT_SHOWN, Place, Places
 from attnscope.capture.clone import structural_clone
-from attnscope.capture.pass_options import CACHES, accepted, pass_options
+from attnscope.capture.pass_options import CACHES, accepted, forward_parameters, pass_options
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
+from attnscope.capture.replaced_methods import replaced_forward
 from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, prepared_for_capture, run_untouched
+from attnscope.capture.virtual_tokens import VirtualTokens, virtual_tokens
 
 __all__ = [
     "CACHES",
@@ -15,13 +17,17 @@ __all__ = [
     "Place",
     "Places",
     "Recorder",
+    "VirtualTokens",
     "accepted",
     "capture",
     "capture_on",
     "capturing",
+    "forward_parameters",
     "pass_options",
     "prepared",
     "prepared_for_capture",
+    "replaced_forward",
     "run_untouched",
     "structural_clone",
+    "virtual_tokens",
 ]

@@ -21,6 +21,7 @@ from attnscope.capture.pass_options import CACHES
 from attnscope.capture.recorder import Capture, Recorder, as_float
 from attnscope.capture.scores import scores_of
 from attnscope.capture.sparse import is_key_selection, mask_to_selection
+from attnscope.capture.virtual_tokens import with_empty_rows
 from attnscope.edits.apply import Layer, Outcome
 from attnscope.errors import UnsupportedError
 
@@ -126,6 +127,8 @@ def captured_attention(
     continues = recorder.continues(module, query)
     name, place = recorder.arrive(module, continues=continues)
     layer = recorder.edits_at(name, place, query.shape[2], key.shape[2])
+    if recorder.virtual and layer is not None:
+        raise UnsupportedError("attnscope cannot edit the attention of a model with prefix tuning.")
     if continues and layer is not None:
         raise UnsupportedError(
             f"{name} computes its attention in several parts for this input, and attnscope cannot edit such a layer."
@@ -153,13 +156,16 @@ def captured_attention(
         if isinstance(record, QKRecord):
             record = replace(record, edited=outcome.edited(record.queries, record.keys, record.shape.v_dim))
     rows = recorder.sampled_rows(query.shape[2])
+    virtual = recorder.virtual if record.keys == record.queries + recorder.virtual else 0
+    if virtual:
+        record = with_empty_rows(record, virtual)
     recorder.add(
         Capture(
             module=module,
             name=name,
             record=record,
             causal=call.causal or (isinstance(record, QKRecord) and _is_causal(record.mask)),
-            rows=rows,
+            rows=rows + virtual,
             output=attended[0, rows.to(attended.device)].detach().float().cpu(),
             values=v[0].detach() if recorder.keep_weights else None,
             unsupported=_why_unsupported(call, repeated=query is recorder.last_query),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 NOT_SHOWN = ""
@@ -28,18 +28,20 @@ class Places:
     """Map the path of a module and the number of its call in one forward pass to a `Place`.
 
     A module that runs for several layers (ALBERT) has one place for each of its calls. If it is called repeatedly, as
-    in generation, the places repeat in the same order.
+    in generation, the places repeat in the same order. `fixed` are the stacks whose positions generation does not add to:
+    those of a source or of an image.
     """
 
     by_path: Mapping[str, tuple[Place, ...]]
+    fixed: frozenset[str] = frozenset()
 
     @classmethod
-    def of_calls(cls, calls: Iterator[tuple[str, Place]]) -> Places:
+    def of_calls(cls, calls: Iterator[tuple[str, Place]], fixed: Iterable[str] = ()) -> Places:
         """Build the mapping from the (path, place) of each call of one pass, in order."""
         found: dict[str, tuple[Place, ...]] = {}
         for path, place in calls:
             found[path] = (*found.get(path, ()), place)
-        return cls(found)
+        return cls(found, frozenset(fixed))
 
     def renamed(self, old: str, new: str) -> Places:
         """Return a copy with one stack renamed."""
@@ -47,7 +49,8 @@ class Places:
             {
                 path: tuple(replace(place, stack=new) if place.stack == old else place for place in places)
                 for path, places in self.by_path.items()
-            }
+            },
+            frozenset(new if stack == old else stack for stack in self.fixed),
         )
 
     def of(self, path: str, call: int) -> Place | None:

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from attnscope.capture.replaced_methods import rebind_methods
 from attnscope.errors import UnsupportedError
 
 FOR_EAGER_ONLY = {"attnscope": "attnscope_eager"}
@@ -62,6 +63,7 @@ def structural_clone(model: nn.Module) -> nn.Module:
             "attnscope cannot capture a pass without changing your model."
         ) from error
     _assert_shared(model, clone)
+    rebind_methods(model, clone)
     clone.eval()
     return clone
 

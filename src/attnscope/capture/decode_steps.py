@@ -19,6 +19,7 @@ from attnscope.attention.overrides import Overrides
 from attnscope.attention.overrides import joined as joined_edits
 from attnscope.capture.call_sites import Place
 from attnscope.capture.recorder import Capture, Recorder
+from attnscope.capture.windowed import join_parts
 from attnscope.errors import UnsupportedError
 
 
@@ -52,16 +53,22 @@ class _Layer:
     origin: int
     steps: list[_Rows]
 
-    def add(self, new: _Rows) -> None:
-        """Append the rows of a step; rows that are computed again replace the earlier ones."""
+    def add(self, new: _Rows) -> bool:
+        """Append the rows of a step; rows that are computed again replace the earlier ones.
+
+        Returns whether replaced rows differ, because earlier queries now attend to later keys.
+        """
+        differ = False
         while self.steps and self.steps[-1].query >= new.query:
-            self.steps.pop()
+            old = self.steps.pop()
+            differ = differ or _looks_beyond(new, old)
         if self.steps and self.steps[-1].end != new.query:
             raise UnsupportedError(
                 f"{type(self.first.module).__name__} computes position {new.query} after position "
                 f"{self.steps[-1].end - 1}, so attnscope cannot join its generation steps."
             )
         self.steps.append(new)
+        return differ
 
     def joined(self, *, grows: bool) -> Capture:
         """Return all steps as one capture."""
@@ -94,6 +101,14 @@ class _Layer:
         )
 
 
+def _looks_beyond(new: _Rows, old: _Rows) -> bool:
+    """Whether queries of an earlier step, computed again, attend to keys that did not exist then."""
+    if new.capture.causal:
+        return False
+    again = torch.arange(old.query, min(old.end, new.end)) - new.query
+    return bool(new.record.mask.allowed(again, slice(old.keys, None)).any())
+
+
 def _shifted(edited: Overrides | None, key: int, keys: int) -> Overrides | None:
     """Shift the keys of edits to absolute positions: a step's first key is at position `key`."""
     if edited is None:
@@ -105,10 +120,16 @@ def _shifted(edited: Overrides | None, key: int, keys: int) -> Overrides | None:
 
 @dataclass
 class StepsRecorder(Recorder):
-    """Collect the calls of a run of several passes, layer by layer. Call `begin` before each pass."""
+    """Collect the calls of a run of several passes, layer by layer. Call `begin` before each pass.
+
+    `rereads` says whether later passes computed earlier rows again and let them attend to newer keys.
+    """
 
     step: int = -1
+    rereads: bool = False
     _layers: dict[Place, _Layer] = field(default_factory=dict[Place, _Layer])
+    _once: dict[Place, list[Capture]] = field(default_factory=dict[Place, list[Capture]])
+    _once_step: int = -1
 
     def begin(self) -> None:
         """Start recording the next pass of the run."""
@@ -129,6 +150,9 @@ class StepsRecorder(Recorder):
                 f"{type(capture.module).__name__} computes attention for this input, but not during the "
                 "probe, so attnscope cannot tell which layer it belongs to."
             )
+        if not place.shown or (self.places is not None and place.stack in self.places.fixed):
+            self._add_once(place, capture, output)
+            return
         layer = self._layers.get(place)
         if layer is None:
             super().add(capture, output)
@@ -139,11 +163,26 @@ class StepsRecorder(Recorder):
         gated = layer.first.gate is not None
         self.last_output, self.last_capture = (output, capture) if gated else (None, None)
         layer.first.unsupported = layer.first.unsupported or capture.unsupported
-        layer.add(self._rows(place, capture, record))
+        self.rereads |= layer.add(self._rows(place, capture, record))
 
     def joined(self) -> list[Capture]:
-        """Return one capture per layer with the rows of all steps, in the order of the first pass."""
-        return [layer.joined(grows=place.stack != "cross") for place, layer in self._layers.items()]
+        """Return one capture per layer with the rows of all steps: those of a source or an image, then those that grow."""
+        once = [capture for captures in self._once.values() for capture in captures]
+        grown = [layer.joined(grows=place.stack != "cross") for place, layer in self._layers.items()]
+        return [*join_parts(once), *grown]
+
+    def _add_once(self, place: Place, capture: Capture, output: Tensor) -> None:
+        """Record a layer to which generation adds no positions. Without a cache, later steps compute it again."""
+        known = self._once.get(place)
+        if known is None:
+            self._once[place] = [capture]
+        elif capture.continues and self._once_step == self.step:
+            known.append(capture)
+        else:
+            self.last_output = self.last_capture = None
+            return
+        self._once_step = self.step
+        super().add(capture, output)
 
     def _rows(self, place: Place, capture: Capture, record: QKRecord) -> _Rows:
         queries, keys = record.queries, record.keys

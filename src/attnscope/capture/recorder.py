@@ -60,6 +60,7 @@ class Recorder:
         plan: The edits to apply.
         keeps: False: record nothing, only apply edits; the input may then be a batch.
         before: Number of positions in the cache before this pass.
+        virtual: Number of virtual tokens before the text that have only keys and values (prefix tuning).
         notes: Messages from the edits.
     """
 
@@ -70,6 +71,7 @@ class Recorder:
     plan: Plan | None = None
     keeps: bool = True
     before: int = 0
+    virtual: int = 0
     names: dict[int, str] = field(default_factory=dict[int, str])
     notes: dict[str, None] = field(default_factory=dict[str, None])
     called: Counter[str] = field(default_factory=Counter[str])
@@ -107,7 +109,7 @@ class Recorder:
 
     def before_in(self, stack: str) -> int:
         """How many positions come before the first query of a call in this stack."""
-        return 0 if stack == "encoder" else self.before
+        return 0 if self.places is not None and stack in self.places.fixed else self.before
 
     def edits_at(self, name: str, place: Place | None, queries: int, keys: int) -> Layer | None:
         """The edits for a call with this many queries and keys; None if there are none."""

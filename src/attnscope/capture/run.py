@@ -16,6 +16,7 @@ from attnscope.capture.pass_options import pass_options
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.residual_hooks import residual_edits
+from attnscope.capture.virtual_tokens import virtual_tokens
 from attnscope.capture.windowed import join_parts
 from attnscope.edits.plan import Plan
 from attnscope.types import Observer
@@ -87,6 +88,8 @@ def prepared_for_capture(model: nn.Module) -> AbstractContextManager[nn.Module]:
 def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
     """Inside the `with` statement, passes of `clone` run without gradients and report each attention call to `recorder`."""
     recorder.names.update({id(module): name for name, module in clone.named_modules()})
+    virtual = virtual_tokens(clone)
+    recorder.virtual = virtual.count if virtual is not None and virtual.keys_only else 0
     reader = _ProjectionFinder(recorder)
     watched = clone.modules() if recorder.keeps else ()
     handles = [module.register_forward_pre_hook(reader, with_kwargs=True) for module in watched]

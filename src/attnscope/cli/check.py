@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.images import ImageFiles, image_paths
+from attnscope.cli.texts import require_words
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -19,11 +22,14 @@ def check(
         str,
         typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2, minilm, rxnmapper."),
     ],
-    text: Annotated[str, typer.Option(help="Text to run the comparison on.")] = TEXT,
+    text: Annotated[
+        str | None, typer.Option(help=f"Text to run the comparison on. Default without --image: {TEXT!r}.")
+    ] = None,
     pair: Annotated[str | None, typer.Option(help="Second sentence.")] = None,
     target: Annotated[
         str | None, typer.Option(help="Target text: the decoder input of an encoder-decoder model.")
     ] = None,
+    image: ImageFiles = None,
 ) -> None:
     """Compare the attention that attnscope shows with the model's own, layer by layer.
 
@@ -33,11 +39,15 @@ def check(
 
     from attnscope.cli.sources import model_entry
 
+    images = image_paths(image)
+    text = TEXT if text is None and images is None else text
+    if text is not None:
+        require_words(text, "--text")
     entry = model_entry(model)
     console = Console()
     with Console(stderr=True).status(f"Checking {entry.title}"):
         loaded = entry.load()
-        certificate = loaded.check(text, pair, target=target)
+        certificate = loaded.check(text, pair, target=target, image=images)
     for table in _tables(certificate):
         console.print(table)
     console.print(certificate.sentence, soft_wrap=True)

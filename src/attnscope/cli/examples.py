@@ -1,8 +1,10 @@
 """The demo's example inputs: those of the paper's figures, or our own sentences where the paper does not print the input.
 
 The figures are from Vig 2019, "A Multiscale Visualization of Attention in the Transformer Model": figure 1 (fox), figure 2
-(cat), figure 3 (heads that follow a list, verbs, an acronym) and figure 4 (doctor and nurse). Each example selects the head
-of the packaged model that shows the pattern best: the one with the largest mean weight on the tokens in question.
+(cat), figure 3 (heads that follow a list, verbs, an acronym), figure 4 (doctor and nurse), figure 5 (the model view of the
+cats), figure 6 (the neurons of an encoder) and figure 7 (neurons whose products fall with distance). Each example selects
+the head of the packaged model that shows the pattern best: in the head view the one with the largest mean weight on the
+tokens in question.
 """
 
 from __future__ import annotations
@@ -64,5 +66,35 @@ EXAMPLES = (
         figure="4",
         layer=9,
         heads=(3, 4),
+    ),
+    Example(
+        "Two cats: all heads",
+        "the cat sat on the mat",
+        pair="the cat lay on the rug",
+        model=_ENCODER,
+        figure="5",
+        layer=0,
+        view="model",
+    ),
+    Example(
+        "Two cats: neurons",
+        "the cat sat on the mat",
+        pair="the cat lay on the rug",
+        model=_ENCODER,
+        figure="6",
+        layer=0,
+        heads=(2,),
+        query="cat#1",
+        view="neuron",
+    ),
+    Example(
+        "Fox: neurons and distance",
+        "The quick, brown fox jumps over the lazy",
+        model=_DECODER,
+        figure="7",
+        layer=11,
+        heads=(0,),
+        query="lazy",
+        view="neuron",
     ),
 )

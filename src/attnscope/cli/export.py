@@ -9,7 +9,9 @@ import typer
 
 from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import print_edits
+from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.numbers import at_least, numbers
 from attnscope.cli.positions import HELP, tokens_given
 
 
@@ -21,6 +23,7 @@ def export(
     continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     pair: Pair = None,
     target: Target = None,
+    image: ImageFiles = None,
     layers: Annotated[str | None, typer.Option(help="Layers to include, such as 0-5,9. Default: all.")] = None,
     view: Annotated[str | None, typer.Option(help="model, head or neuron: open with this view alone.")] = None,
     layer: Annotated[int | None, typer.Option(help="Layer to select at first.")] = None,
@@ -53,13 +56,17 @@ def export(
     """Export a trace as one self-contained HTML file that opens offline and has all views."""
     from rich.console import Console
 
+    from attnscope.files import check_target
     from attnscope.offline import document
-    from attnscope.offline.file import check_path, write
+    from attnscope.offline.file import write
 
-    check_path(output)
-    chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
+    check_target(output, "the page")
+    chosen, on = numbers("--layers", layers), numbers("--heads", heads)
+    max_bytes = round(at_least("--max-mb", max_mb, 0.001) * 1e6)
     console = Console(stderr=True)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target, continue_final_message=continue_final_message)
+    trace = trace_of(
+        source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
+    )
     with console.status("Writing the page"):
         made = document(
             trace,
@@ -71,7 +78,7 @@ def export(
             form=form,
             neurons=neurons,
             error=error,
-            max_bytes=round(max_mb * 1e6),
+            max_bytes=max_bytes,
         )
     for warning in trace.warnings:
         typer.echo(warning, err=True)
@@ -79,19 +86,3 @@ def export(
     what = "all views" if made.neurons else "no neurons"
     typer.echo(f"{output}: {made.size / 1e6:.1f} MB, {what}, weights rounded to ±{made.error:.0e}.")
     write(made, output)
-
-
-def _numbers(given: str | None, option: str) -> list[int] | None:
-    """Parse numbers and ranges such as `0-5,9`; None stays None."""
-    if given is None:
-        return None
-    numbers: list[int] = []
-    try:
-        for part in given.split(","):
-            first, _, last = part.strip().partition("-")
-            numbers += range(int(first), int(last or first) + 1)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"Expected numbers and ranges such as 0,3,5-7; got {given!r}.", param_hint=option
-        ) from error
-    return numbers

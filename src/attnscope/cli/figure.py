@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +9,12 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
+from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.numbers import numbers
 from attnscope.cli.positions import HELP, tokens_given
 from attnscope.errors import InputError
+from attnscope.files import check_target
 
 KINDS = (".pdf", ".svg", ".png")
 
@@ -43,6 +44,7 @@ def figure(
     continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     pair: Pair = None,
     target: Target = None,
+    image: ImageFiles = None,
     view: Annotated[View, typer.Option(help="View to draw.")] = View.head,
     layer: Annotated[
         int | None,
@@ -73,13 +75,13 @@ def figure(
     The caption is printed and stored in the file.
     """
     if output.suffix.lower() not in KINDS:
-        raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r}.")
-    if output.is_dir() or not output.parent.is_dir():
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the figure: {str(output)!r} {problem}.")
+        raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r:.80}.")
+    check_target(output, "the figure")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target, continue_final_message=continue_final_message)
+    trace = trace_of(
+        source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
+    )
     import attnscope
 
     drawn = attnscope.figure(
@@ -97,25 +99,8 @@ def figure(
         threshold=threshold,
         top=top,
     )
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as folder:
-        unfinished = Path(folder) / output.name
-        drawn.savefig(unfinished)
-        unfinished.replace(output)
+    drawn.savefig(output)
     typer.echo(getattr(drawn, "attnscope_caption", ""))
-
-
-def numbers(option: str, given: str | None) -> list[int] | None:
-    """Parse numbers and ranges such as `0,3,5-7`; None stays None."""
-    if given is None:
-        return None
-    found: list[int] = []
-    for part in given.split(","):
-        match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
-        if match is None:
-            raise InputError(f"{option} expects numbers and ranges such as 0,3,5-7; got {given!r}.")
-        first, last = int(match[1]), int(match[2] or match[1])
-        found.extend(range(first, last + 1))
-    return found
 
 
 def _inches(width: str) -> str | float:

@@ -9,7 +9,9 @@ import typer
 
 from attnscope.cli.chats import NEEDS_CHAT, Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
+from attnscope.cli.images import ImageFiles, image_paths
 from attnscope.errors import InputError
+from attnscope.files import check_target
 
 if TYPE_CHECKING:
     from attnscope.model.generation.result import Generation, Step
@@ -28,6 +30,7 @@ def generate(
     text: Annotated[str | None, typer.Option(help="Text to continue.")] = None,
     chat: Chat = None,
     continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
+    image: ImageFiles = None,
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", "-n", min=1, help="Number of tokens to generate, at most.")
     ] = 20,
@@ -60,27 +63,22 @@ def generate(
     from attnscope.cli.sources import model_entry
     from attnscope.model.generation.result import GenerationSettings
 
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the trace: {str(output)!r} {problem}.")
+    if output is not None:
+        check_target(output, "the trace")
     settings = GenerationSettings.of(
         max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop or ()
     )
     edit_list = read_edits(edit or (), edits)
-    prompt = text_or_chat(text, chat)
-    if prompt is None:
-        raise InputError("Pass a prompt: --text 'Once upon a time', or --chat FILE.")
+    prompt, images = text_or_chat(text, chat), image_paths(image)
+    if prompt is None and images is None:
+        raise InputError(
+            "Pass a prompt: --text 'Once upon a time', --chat FILE, or --image FILE for a model that reads images."
+        )
     if continue_final_message and chat is None:
         raise InputError(NEEDS_CHAT)
     loaded = model_entry(model).load()
-    made = loaded.generate(
-        prompt,
-        edits=edit_list,
-        target=target,
-        on_token=_Table(),
-        continue_final_message=continue_final_message,
-        **settings.options(),
-    )
+    inputs = loaded.encode(prompt, target=target, image=images, continue_final_message=continue_final_message)
+    made = loaded.generate(inputs, edits=edit_list, on_token=_Table(), **settings.options())
     typer.echo(f"\n{text or ''}{made.text}\n")
     typer.echo(_summary(made, settings.seed))
     print_edits(made.trace)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +10,11 @@ import typer
 
 from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import print_edits
+from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
 from attnscope.deprecation import renamed_value
 from attnscope.errors import InputError
+from attnscope.files import check_target, replacing
 
 if TYPE_CHECKING:
     import pandas
@@ -35,6 +36,7 @@ def heads(
     continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
     pair: Pair = None,
     target: Target = None,
+    image: ImageFiles = None,
     by: Annotated[str, typer.Option(help="Measure to rank the heads by.")] = "entropy",
     lowest: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--lowest", help="Rank from lowest to highest.")
@@ -56,12 +58,13 @@ def heads(
     """Measure where each head attends and how broadly, on a text or a saved trace."""
     from rich.console import Console
 
-    if csv is not None and (csv.is_dir() or not csv.parent.is_dir()):
-        problem = "is a folder" if csv.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the table: {str(csv)!r} {problem}.")
+    if csv is not None:
+        check_target(csv, "the table")
     name = renamed_value("--by", by.strip().replace("-", "_"), {"normalised_entropy": "normalized_entropy"})
     _check_name(name)
-    trace = trace_of(source, text_or_chat(text, chat), pair, target, continue_final_message=continue_final_message)
+    trace = trace_of(
+        source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
+    )
     found = _measured(trace, stack, name, off_sink=off_sink)
     ordered = found.sort_values(name, ascending=lowest, kind="stable", na_position="last")
     if csv is not None:
@@ -136,7 +139,5 @@ def _number(value: float) -> str:
 
 
 def _write(found: pandas.DataFrame, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        unfinished = Path(folder) / path.name
+    with replacing(path, "the table") as unfinished:
         found.to_csv(unfinished, index=False)
-        unfinished.replace(path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from attnscope.cli.chats import NEEDS_CHAT, TextOrChat
+from attnscope.cli.images import image_paths
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,12 +39,13 @@ def trace_of(
     text: TextOrChat | None,
     pair: str | None,
     target: str | None = None,
+    images: Sequence[Path] | None = None,
     *,
     continue_final_message: bool = False,
 ) -> Trace:
-    """Open a saved trace, or trace a text or chat.
+    """Open a saved trace, or trace a text, a chat or images.
 
-    Raises `InputError` for a model without a text, and for a saved trace with one.
+    Raises `InputError` for a model without an input, and for a saved trace with one.
     """
     from rich.console import Console
 
@@ -50,33 +53,42 @@ def trace_of(
 
     stored = saved_trace(source)
     if stored is not None:
-        if continue_final_message or any(one is not None for one in (text, pair, target)):
+        if images or continue_final_message or any(one is not None for one in (text, pair, target)):
             raise InputError(
-                f"{source!r} is a saved trace, which already has its text. Drop --text, --chat, --continue-final-message, "
-                "--pair and --target."
+                f"{source!r} is a saved trace, which already has its input. Drop --text, --chat, --continue-final-message, "
+                "--pair, --target and --image."
             )
         return stored.trace
-    if text is None:
-        raise InputError(f"Pass a text to run {source} on: --text 'The quick, brown fox', or --chat FILE.")
+    image = image_paths(images)
+    require_input(source, text, image)
     entry = model_entry(source)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        return traced(entry.load(), text, pair, target, continue_final_message=continue_final_message)
+        return traced(entry.load(), text, pair, target, image=image, continue_final_message=continue_final_message)
+
+
+def require_input(model: str, text: TextOrChat | None, image: object) -> None:
+    """Raise `InputError` if there is nothing to run a model on."""
+    if text is None and image is None:
+        raise InputError(
+            f"Pass a text to run {model} on: --text 'The quick, brown fox', or --chat FILE. A model that reads images also "
+            "takes --image FILE."
+        )
 
 
 def traced(
     model: ModelLike,
-    text: TextOrChat,
+    text: TextOrChat | None,
     pair: str | None,
     target: str | None,
     edits: Sequence[Edit] = (),
     *,
+    image: Any = None,
     continue_final_message: bool = False,
 ) -> Trace:
-    """Run one forward pass over a text or a chat, with edits."""
-    if isinstance(text, str):
-        if continue_final_message:
-            raise InputError(NEEDS_CHAT)
-        return model.trace(text, pair, target=target, edits=edits)
-    if pair is not None:
+    """Run one forward pass over a text, a chat or images, with edits."""
+    if pair is not None and not isinstance(text, str):
         raise InputError("A second sentence (--pair) needs --text; it cannot be combined with --chat.")
-    return model.trace(text, target=target, continue_final_message=continue_final_message, edits=edits)
+    if continue_final_message and (text is None or isinstance(text, str)):
+        raise InputError(NEEDS_CHAT)
+    inputs = model.encode(text, pair, target=target, image=image, continue_final_message=continue_final_message)
+    return model.trace(inputs, edits=edits)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from attnscope.cli.images import ImageFiles, image_paths
+from attnscope.cli.texts import require_words
 from attnscope.errors import InputError
+from attnscope.files import check_target, replacing
 
 if TYPE_CHECKING:
     import pandas
@@ -19,8 +21,18 @@ if TYPE_CHECKING:
 
 def patch(
     model: Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2.")],
-    clean: Annotated[str, typer.Option(help="Prompt to take activations from.")],
-    corrupted: Annotated[str, typer.Option(help="Prompt to patch them into. It must have the same number of tokens.")],
+    clean: Annotated[str | None, typer.Option(help="Prompt to take activations from.")] = None,
+    corrupted: Annotated[
+        str | None,
+        typer.Option(
+            help="Prompt to patch them into. It must have the same number of tokens. Default with --corrupted-image: --clean."
+        ),
+    ] = None,
+    image: ImageFiles = None,
+    corrupted_image: Annotated[
+        list[Path] | None,
+        typer.Option(help="Image file of the corrupted prompt, if it is not --image. Can be repeated."),
+    ] = None,
     answer: Annotated[
         str | None, typer.Option(help="Token to measure. Default: the most probable next token of the clean prompt.")
     ] = None,
@@ -58,14 +70,21 @@ def patch(
 
     from attnscope.cli.sources import model_entry
 
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        problem = "is a folder" if output.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the table: {str(output)!r} {problem}.")
+    if output is not None:
+        check_target(output, "the table")
+    for option, words in (("--clean", clean), ("--corrupted", corrupted)):
+        if words is not None:
+            require_words(words, option)
+    images, other_images = image_paths(image), image_paths(corrupted_image)
+    other = clean if corrupted is None and other_images is not None else corrupted
+    if (clean is None and images is None) or (other is None and other_images is None):
+        raise InputError("Pass two prompts: --clean and --corrupted, or --image and --corrupted-image.")
     entry = model_entry(model)
     with Console(stderr=True).status(f"Patching {entry.title}"):
-        sweep = entry.load().patch(
-            clean, corrupted, what=what, by=by, metric=metric, answer=answer, foil=foil, target=target, stack=stack
-        )
+        loaded = entry.load()
+        first = loaded.encode(clean, target=target, image=images)
+        second = loaded.encode(other, target=target, image=images if other_images is None else other_images)
+        sweep = loaded.patch(first, second, what=what, by=by, metric=metric, answer=answer, foil=foil, stack=stack)
     found = sweep.frame()
     there = found.dropna(subset="value")  # layers without attention have no heads
     ordered = there.sort_values("effect", key=abs, ascending=False, kind="stable")
@@ -102,7 +121,5 @@ def _summary(sweep: Sweep, shown: int, cells: int) -> str:
 
 
 def _write(found: pandas.DataFrame, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        unfinished = Path(folder) / path.name
+    with replacing(path, "the table") as unfinished:
         found.to_csv(unfinished, index=False)
-        unfinished.replace(path)

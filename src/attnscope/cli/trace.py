@@ -9,8 +9,9 @@ import typer
 
 from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
-from attnscope.cli.inputs import traced
-from attnscope.errors import InputError
+from attnscope.cli.images import ImageFiles, image_paths
+from attnscope.cli.inputs import require_input, traced
+from attnscope.files import check_target
 
 
 def trace(
@@ -21,6 +22,7 @@ def trace(
     text: Annotated[str | None, typer.Option(help="Text to run the model on.")] = None,
     chat: Chat = None,
     continue_final_message: ContinueFinalMessage = False,  # noqa: FBT002 - typer makes a flag of it
+    image: ImageFiles = None,
     pair: Annotated[str | None, typer.Option(help="Second sentence.")] = None,
     target: Annotated[
         str | None,
@@ -38,18 +40,21 @@ def trace(
         ),
     ] = False,
 ) -> None:
-    """Run a model on a text and save the trace: the queries, keys and values that its attention is computed from."""
+    """Run a model on a text or an image and save the trace: the queries, keys and values that its attention is computed from."""
     from rich.console import Console
 
     from attnscope.cli.sources import model_entry
 
+    check_target(output, "the trace")
     edit_list = read_edits(edit or (), edits)
-    prompt = text_or_chat(text, chat)
-    if prompt is None:
-        raise InputError(f"Pass a text to run {model} on: --text 'The quick, brown fox', or --chat FILE.")
+    prompt, images = text_or_chat(text, chat), image_paths(image)
+    require_input(model, prompt, images)
     entry = model_entry(model)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
-        made = traced(entry.load(), prompt, pair, target, edit_list, continue_final_message=continue_final_message)
+        loaded = entry.load()
+        made = traced(
+            loaded, prompt, pair, target, edit_list, image=images, continue_final_message=continue_final_message
+        )
         made.save(output, weights=weights)
     for warning in made.warnings:
         typer.echo(warning, err=True)

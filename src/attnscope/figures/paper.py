@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from attnscope.figures.caption import Caption, metadata
+from attnscope.files import replacing
 
 POINTS = 72
 WIDTHS = {"column": 3.25, "page": 6.75}
@@ -26,7 +29,10 @@ class PaperFigure(Figure):
     """A figure that pyplot does not manage, so it is freed when nothing refers to it."""
 
     def savefig(self, fname: Any, **options: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Save like matplotlib, but with real text, captions in the metadata, and 300 dpi for raster formats."""
+        """Save like matplotlib, but with real text, captions in the metadata, and 300 dpi for raster formats.
+
+        A file is written atomically: if saving fails, an old file is kept. Raises `InputError` or `WriteError`.
+        """
         options.setdefault("dpi", 300)
         _save(super().savefig, self, fname, **options)
 
@@ -52,10 +58,21 @@ def _save(save: Any, figure: Figure, fname: Any, **options: Any) -> None:
     kept: list[Caption] = getattr(figure, _CAPTIONS, [])
     own = metadata(kind, "; ".join(one.title for one in kept), " ".join(map(str, kept))) if kept else {}
     merged = {**own, **(options.pop("metadata", None) or {})}
+    if merged:
+        options["metadata"] = merged
     with mpl.rc_context(_AS_TEXT):
-        save(fname, **options, **({"metadata": merged} if merged else {}))
+        if not isinstance(fname, (str, os.PathLike)):
+            save(fname, **options)
+            return
+        with replacing(_with_extension(Path(fname), options), "the figure") as unfinished:
+            save(unfinished, **options)
+
+
+def _with_extension(path: Path, options: Mapping[str, Any]) -> Path:
+    """`path` with the extension that matplotlib adds to a name without one, if no format is passed."""
+    return path if path.suffix or options.get("format") else path.with_name(f"{path.name.rstrip('.')}.{_kind(path)}")
 
 
 def _kind(fname: Any) -> str:
-    suffix = Path(fname).suffix if isinstance(fname, (str, Path)) else ""
+    suffix = Path(fname).suffix if isinstance(fname, (str, os.PathLike)) else ""
     return suffix.removeprefix(".").lower() or str(mpl.rcParams["savefig.format"])

@@ -8,27 +8,30 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from attnscope.errors import InputError
 from attnscope.model.architecture.dummy_inputs import Kind, kind_of, probe_inputs, usual_kind
 from attnscope.model.architecture.probe import Architecture, probe
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.context_length import position_limit
 from attnscope.model.hf.dual_encoder import PIXELS, TEXT, towers_of
 from attnscope.model.hf.module_info import first_dtype
+from attnscope.model.hf.transformers_model import check_transformers_model, running_module
 from attnscope.model.inputs.audio import feature_extractor_of, without_feature_extractor
 from attnscope.model.inputs.image_processor import Processors
 from attnscope.model.inputs.image_tokens import PatchCache
 from attnscope.model.inputs.preprocessor import Preprocessor
 from attnscope.types import Stack
+from attnscope.validation import TEXT as A_TEXT
+from attnscope.validation import check_arguments
 
 
 class ModelHandle:
     """What every part of a `Model` works with. The architecture is probed once for each kind of input.
 
-    `module` is what runs: the Hugging Face model, or the module that `torch.compile` wraps. `patches` caches what each position
-    of a vision model sees of an image.
+    `module` is what runs: the Hugging Face model, or the one that `torch.compile` or PEFT wraps. `patches` caches what each
+    position of a vision model sees of an image.
     """
 
+    @check_arguments(name=A_TEXT, title=A_TEXT, revision=A_TEXT, quantization=A_TEXT)
     def __init__(
         self,
         hf_model: nn.Module,
@@ -40,13 +43,9 @@ class ModelHandle:
         quantization: str | None = None,
         vision_stack: str | None = None,
     ) -> None:
-        if not isinstance(hf_model, nn.Module) or not hasattr(hf_model, "config"):
-            raise InputError(
-                f"`hf_model` must be a transformers model; got {type(hf_model).__name__}. To load a model by "
-                "name, call `attnscope.load`."
-            )
+        check_transformers_model(hf_model)
         self.hf_model = hf_model
-        self.module: nn.Module = getattr(hf_model, "_orig_mod", hf_model)  # a compiled model runs uncompiled
+        self.module = running_module(hf_model)
         config: Any = hf_model.config
         self.name = name or str(getattr(config, "name_or_path", "") or type(hf_model).__name__)
         self.title = title or self.name.rstrip("/").rsplit("/", 1)[-1]

@@ -13,6 +13,8 @@ from attnscope.errors import InputError, UnsupportedError
 from attnscope.model.architecture.dummy_inputs import kind_of, probe_inputs
 from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.module_info import is_encoder_decoder, target_vocabulary_size
+from attnscope.model.inputs.images import check_without_image
+from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
 from attnscope.model.patching.activation_patching import ActivationPatching
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.prompt_alignment import check_aligned
@@ -24,6 +26,7 @@ from attnscope.model.residual_stream.states import States
 from attnscope.model.residual_stream.states_pass import PassEdits, StatesPass
 from attnscope.model.residual_stream.stream import Stream
 from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.next_tokens import predicts_at_end
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Trace
@@ -31,6 +34,19 @@ from attnscope.trace.positions import Position
 from attnscope.types import Observer, Token
 
 TokenText = str | int
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of two prompts, None for none. `corrupted` is that of both prompts unless the second has its own."""
+
+    clean: Any = None
+    corrupted: Any = None
+
+    @classmethod
+    def of(cls, image: Any, corrupted_image: Any) -> Images:
+        """The images from the arguments of `Model.patch`."""
+        return cls(image, image if corrupted_image is None else corrupted_image)
 
 
 class Interpretation:
@@ -48,12 +64,13 @@ class Interpretation:
         *,
         pair: str | None = None,
         target: Any = None,
+        image: Any = None,
         position: Position | None = None,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> States:
         """Implement `Model.states`."""
-        trace = self._traced(text, pair, target, observer, edits)
+        trace = self._traced(text, pair, target, image, observer, edits)
         return self._of(trace).states(trace, answer, foil, position, observer)
 
     def patch(
@@ -63,18 +80,28 @@ class Interpretation:
         question: SweepQuestion,
         *,
         target: Any = None,
+        images: Images | None = None,
         observer: Observer | None = None,
     ) -> Sweep:
         """Implement `Model.patch`."""
-        source = self._traced(clean, None, target, observer)
-        other = self._traced(corrupted, None, target, observer)
+        images = images or Images()
+        source = self._traced(clean, None, target, images.clean, observer)
+        other = self._traced(corrupted, None, target, images.corrupted, observer)
         return self._of(source).patch(source, other, question, observer)
 
     def mediate(
-        self, clean: Any, corrupted: Any, question: SweepQuestion, *, observer: Observer | None = None
+        self,
+        clean: Any,
+        corrupted: Any,
+        question: SweepQuestion,
+        *,
+        images: Images | None = None,
+        observer: Observer | None = None,
     ) -> Mediation:
         """See `Model.mediate`: both sweeps of a causal mediation analysis, with y = p(answer) / p(foil)."""
-        first, second = (self._traced(one, None, None, observer) for one in (clean, corrupted))
+        images = images or Images()
+        prompts = ((clean, images.clean), (corrupted, images.corrupted))
+        first, second = (self._traced(text, None, None, image, observer) for text, image in prompts)
         tower = self._of(first)
         return Mediation(
             into_clean=tower.patch(second, first, question, observer),
@@ -82,22 +109,30 @@ class Interpretation:
         )
 
     def _traced(
-        self, text: Any, pair: str | None, target: Any, observer: Observer | None, edits: Sequence[Edit] = ()
+        self,
+        text: Any,
+        pair: str | None,
+        target: Any,
+        image: Any,
+        observer: Observer | None,
+        edits: Sequence[Edit] = (),
     ) -> Trace:
         """Return `text` if it is a trace already, otherwise trace it."""
         if isinstance(text, Trace):
+            check_without_image(image)
             if edits:
                 raise InputError(
                     "A trace already contains its edits, so `edits` cannot be added to it. Pass the text instead."
                 )
             return text
-        found = trace_of(self._handle, text, pair, target=target, edits=edits, observer=observer)
+        found = trace_of(self._handle, text, pair, target=target, image=image, edits=edits, observer=observer)
         if not isinstance(found, Trace):
             raise InputError("Pass a single prompt; got a batch of several.")
         return found
 
     def _of(self, trace: Trace) -> _Tower:
         """The part of the model that ran for a trace."""
+        refuse_virtual_tokens(self._handle.module, "read or patch the residual stream")
         handle = self._handle.tower_for(trace.inputs) if trace.inputs else self._handle
         return _Tower(handle, self._streams)
 
@@ -166,7 +201,10 @@ class _Tower:
         there = words_of(question.position, *(one.tokens_for(stream.last)[0] for one in (clean, corrupted)))
         at = self._position(clean, stream, question.position, there)
         last = len(clean.tokens_for(stream.last)[0]) - 1
-        chosen = _answer_or_best(question.answer, question.foil, lambda: _most_probable(clean, at, last))
+        causal = clean.traced_stack(stream.last).causal
+        chosen = _answer_or_best(
+            question.answer, question.foil, lambda: _most_probable(clean, at, last if causal else None)
+        )
         plan = plan_of(clean, corrupted, stream, self._answer(chosen, question.foil, at), question)
         projections = {name: one.projections for name, one in probed.architecture.stacks.items()}
         return ActivationPatching(probed.module, stream, projections, plan, clean, corrupted, probed.tolerance).run(
@@ -195,7 +233,10 @@ class _Tower:
         self, trace: Trace, stream: Stream, position: Position | None, there: Sequence[Token] | None = None
     ) -> int:
         tokens = trace.tokens_for(stream.last)[0] if there is None else there
-        return position_of(position, tokens, self.handle.tokenizer, causal=trace.traced_stack(stream.last).causal)
+        at_end = trace.traced_stack(stream.last).causal or (
+            bool(trace.next_tokens) and predicts_at_end(self.handle.module, trace.inputs)
+        )
+        return position_of(position, tokens, self.handle.tokenizer, causal=at_end)
 
     def _answer(self, answer: TokenText, foil: TokenText | None, at: int) -> Answer:
         vocabulary = target_vocabulary_size(self.handle.module) or torch.iinfo(torch.int64).max
@@ -212,7 +253,7 @@ def _answer_or_best(answer: TokenText | None, foil: TokenText | None, most_proba
     return most_probable() if answer is None else answer
 
 
-def _most_probable(trace: Trace, at: int, last: int) -> int:
+def _most_probable(trace: Trace, at: int, last: int | None) -> int:
     if trace.next_tokens and at == last:
         return trace.next_tokens[0][1]
     logits = trace.logits

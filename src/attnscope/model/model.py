@@ -15,15 +15,16 @@ from attnscope.deprecation import renamed_attribute, renamed_keywords, renamed_v
 from attnscope.display import Displayed
 from attnscope.edits import Edit
 from attnscope.edits.plan import Plan
-from attnscope.errors import InputError
+from attnscope.errors import InputError, UnsupportedError
 from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
 from attnscope.model.handle import ModelHandle
 from attnscope.model.inputs.decoder_inputs import Target
+from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.sentences import SentenceStart
 from attnscope.model.inputs.trace_input import Batch, Text
-from attnscope.model.interpretation import Interpretation
+from attnscope.model.interpretation import Images, Interpretation
 from attnscope.model.interventions.bake import bake_weights
 from attnscope.model.interventions.edited_model import edited_run
 from attnscope.model.patching.causal_mediation import Mediation
@@ -32,11 +33,13 @@ from attnscope.model.patching.sweep_plan import SweepQuestion
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.run import explain_failure
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.positions import Position
 from attnscope.types import Observer, Stack
+from attnscope.validation import FUNCTION, OBSERVER, check_arguments
 
 
 class Model(Displayed):
@@ -84,7 +87,7 @@ class Model(Displayed):
 
     @property
     def module(self) -> nn.Module:
-        """The module that runs: `hf_model`, or the module that `torch.compile` wrapped."""
+        """The module that runs: `hf_model`, or the module that `torch.compile` or PEFT wrapped."""
         return self._handle.module
 
     @property
@@ -208,6 +211,7 @@ class Model(Displayed):
         observer: Observer | None = None,
     ) -> list[Trace]: ...
 
+    @check_arguments(observer=OBSERVER)
     def trace(
         self,
         text: Text | Batch | Image.Image | Path | bytes | np.ndarray | ModelInputs,
@@ -286,11 +290,13 @@ class Model(Displayed):
         max_tokens: int | None = None,
         sentence_b_start: int | None = None,
         continue_final_message: bool = False,
+        observer: Observer | None = None,
     ) -> ModelInputs:
         """Tokenize an input, with the arguments of `trace`, without running the model.
 
         `trace`, `generate`, `states`, `patch` and `count_tokens` accept the result in place of the text, and do not tokenize
-        it again. Raises `InputError`, `TooLongError` or `MissingError`, as `trace` does.
+        it again. An `observer` can cancel the rendering of a chat. Raises `InputError`, `TooLongError`, `MissingError` or
+        `CancelledError`, as `trace` does.
         """
         preprocessor = self._handle.preprocessor
         return preprocessor.encode(
@@ -302,7 +308,8 @@ class Model(Displayed):
                 max_tokens,
                 sentence_b_start=sentence_b_start,
                 continue_final_message=continue_final_message,
-            )
+            ),
+            observer,
         )
 
     def count_tokens(
@@ -333,6 +340,7 @@ class Model(Displayed):
         warn_renamed("`Model.count_positions(image, text)`", "`Model.count_tokens(text, image=image)`")
         return self.count_tokens(text or None, image=image)
 
+    @check_arguments(observer=OBSERVER, on_token=FUNCTION)
     def generate(
         self,
         text: Text | ModelInputs,
@@ -341,6 +349,7 @@ class Model(Displayed):
         *,
         pair: str | None = None,
         target: Target | None = None,
+        image: Any = None,
         sentence_b_start: int | None = None,
         continue_final_message: bool = False,
         temperature: float | None = None,
@@ -363,6 +372,7 @@ class Model(Displayed):
             edits: Interventions to make in every step. Positions count from the first token of the prompt.
             pair: A second sentence.
             target: For encoder-decoder models, what the output begins with.
+            image: One image or several that belong to the text, as for `trace`.
             sentence_b_start: For token ids and ready inputs, where the second sentence begins, as for `trace`.
             continue_final_message: Continue the last message of a chat instead of answering it.
             temperature: Divides the logits before sampling; a positive number.
@@ -387,6 +397,7 @@ class Model(Displayed):
             settings,
             pair=pair,
             target=target,
+            image=image,
             sentence_b_start=sentence_b_start,
             continue_final_message=continue_final_message,
             edits=edits,
@@ -394,12 +405,14 @@ class Model(Displayed):
             observer=observer,
         )
 
+    @check_arguments(observer=OBSERVER)
     def check(
         self,
         text: Text | Trace,
         pair: str | None = None,
         *,
         target: Target | None = None,
+        image: Any = None,
         continue_final_message: bool = False,
         observer: Observer | None = None,
     ) -> Certificate:
@@ -416,12 +429,13 @@ class Model(Displayed):
             CancelledError: The observer cancelled the pass.
         """
         if isinstance(text, Trace):
+            check_without_image(image)
             return self._check_trace(text, observer)
-        encoded = self.encode(text, pair, target=target, continue_final_message=continue_final_message)
+        encoded = self.encode(text, pair, target=target, image=image, continue_final_message=continue_final_message)
         encoded = self._handle.preprocessor.complete(encoded, observer)
         tower = self._handle.tower_for(encoded.inputs)
         with explain_failure(tower.module, encoded, tower.title):
-            inputs = tower.preprocessor.tensors(encoded)
+            inputs, _ = as_called(tower.module, tower.preprocessor.tensors(encoded), use_cache=encoded.use_cache)
             return full_certificate(tower.module, tower.probed_for(inputs).architecture, inputs, observer)
 
     def check_trace(self, trace: Trace, *, observer: Observer | None = None) -> Certificate:
@@ -441,6 +455,7 @@ class Model(Displayed):
             return edited_certificate(probed.module, probed.architecture, trace.inputs, plan, observer)
         return full_certificate(probed.module, probed.architecture, trace.inputs, observer)
 
+    @check_arguments(observer=OBSERVER)
     def states(
         self,
         text: Any,
@@ -449,6 +464,7 @@ class Model(Displayed):
         *,
         pair: str | None = None,
         target: Any = None,
+        image: Any = None,
         position: Position | None = None,
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
@@ -462,6 +478,7 @@ class Model(Displayed):
             foil: A second token. Contributions are then to logit(answer) − logit(foil).
             pair: A second sentence.
             target: For encoder-decoder models, what the decoder reads. The stream is the decoder's.
+            image: One image or several that belong to the text.
             position: The position that predicts, an index or a word (of several tokens the last counts): by default the last
                 one, or the mask token of a masked language model.
             edits: Interventions to make in the pass.
@@ -473,9 +490,10 @@ class Model(Displayed):
             CancelledError: The observer cancelled the pass.
         """
         return self._interpretation.states(
-            text, answer, foil, pair=pair, target=target, position=position, edits=edits, observer=observer
+            text, answer, foil, pair=pair, target=target, image=image, position=position, edits=edits, observer=observer
         )
 
+    @check_arguments(observer=OBSERVER)
     def patch(
         self,
         clean: Any,
@@ -492,6 +510,8 @@ class Model(Displayed):
         heads: Sequence[int] | None = None,
         positions: Sequence[Position] | None = None,
         target: Any = None,
+        image: Any = None,
+        corrupted_image: Any = None,
         observer: Observer | None = None,
     ) -> Sweep:
         """Sweep activation patching: rerun `corrupted`, each time with one activation taken from `clean`.
@@ -516,6 +536,8 @@ class Model(Displayed):
             positions: Restrict the patch to these positions: indices, words of the clean (else the corrupted) prompt, or spans
                 of several tokens, which are patched together. An axis that the sweep does not run over is patched as a whole.
             target: For encoder-decoder models, what the decoder reads for both prompts.
+            image: One image or several that belong to both prompts, or only to the clean one if `corrupted_image` is passed.
+            corrupted_image: The image or images of the corrupted prompt. The text may then be the same.
             observer: An `Observer`, which can cancel the sweep.
 
         Raises:
@@ -525,9 +547,11 @@ class Model(Displayed):
         """
         what = renamed_value("what", what, RENAMED_ACTIVATIONS)
         question = SweepQuestion(what, by, metric, answer, foil, position, stack, layers, heads, positions)
-        return self._interpretation.patch(clean, corrupted, question, target=target, observer=observer)
+        images = Images.of(image, corrupted_image)
+        return self._interpretation.patch(clean, corrupted, question, target=target, images=images, observer=observer)
 
     @renamed_keywords(base="clean", swap="corrupted")
+    @check_arguments(observer=OBSERVER)
     def mediate(
         self,
         clean: Any,
@@ -539,6 +563,8 @@ class Model(Displayed):
         by: str | None = None,
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
+        image: Any = None,
+        corrupted_image: Any = None,
         observer: Observer | None = None,
     ) -> Mediation:
         """Run a causal mediation analysis (Vig et al. 2020) of every head: total, indirect and direct effects.
@@ -556,13 +582,16 @@ class Model(Displayed):
             by: The axis of the sweep beside layers, as in `patch`.
             layers: Restrict the analysis to these layers.
             heads: Restrict the analysis to these heads.
+            image: One image or several that belong to both prompts, or only to the clean one if `corrupted_image` is passed.
+            corrupted_image: The image or images of the corrupted prompt.
             observer: An `Observer`, which can cancel the analysis.
 
         Raises `InputError`, `UnsupportedError` and `CancelledError` as `patch` does.
         """
         what = renamed_value("what", what, RENAMED_ACTIVATIONS)
         question = SweepQuestion(what, by, "ratio", answer, foil, layers=layers, heads=heads)
-        return self._interpretation.mediate(clean, corrupted, question, observer=observer)
+        images = Images.of(image, corrupted_image)
+        return self._interpretation.mediate(clean, corrupted, question, images=images, observer=observer)
 
     @contextmanager
     def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:
@@ -591,6 +620,11 @@ class Model(Displayed):
                 rotary pair, weights shared between layers).
             InputError: An edit does not fit the model.
         """
+        if hasattr(self.hf_model, "peft_config"):
+            raise UnsupportedError(
+                "Edits cannot be written into the weights of a model with an adapter. Merge it first: pass "
+                "`hf_model.merge_and_unload()` to `attnscope.Model`."
+            )
         probed = self._handle.probed
         return bake_weights(probed, plan_for(probed.architecture, edits, title=probed.title))
 

@@ -23,9 +23,10 @@ from urllib.parse import urlencode
 
 from attnscope.errors import InputError, MissingError, TooLongError
 from attnscope.offline.blocks import Block, blocks, choice
-from attnscope.offline.start import start_address
+from attnscope.offline.start import address_fields, start_address
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
+from attnscope.validation import FLAG, NUMBER, TEXT, WHOLE, check_arguments
 
 MAX_BYTES = 200_000_000
 """The default size limit. Browsers take long to open larger pages."""
@@ -68,6 +69,18 @@ class Document:
         return len(self.html)
 
 
+@check_arguments(
+    view=TEXT,
+    layer=WHOLE,
+    stack=TEXT,
+    form=TEXT,
+    neurons=FLAG,
+    values=FLAG,
+    error=NUMBER,
+    title=TEXT,
+    theme=TEXT,
+    max_bytes=WHOLE,
+)
 def document(
     trace: Trace,
     *,
@@ -81,6 +94,7 @@ def document(
     neurons: bool = True,
     values: bool | None = None,
     error: float | None = None,
+    address: str | None = None,
     title: str | None = None,
     theme: str | None = None,
     max_bytes: int = MAX_BYTES,
@@ -100,6 +114,8 @@ def document(
         neurons: Whether to include queries and keys for the neuron view. Used by `form="auto"`.
         values: Whether to include value vectors and the norms computed with W_O; None to include them if the page stays small.
         error: The largest error of an attention weight; None for 5e-5 to 3e-3, depending on the size. The page shows it.
+        address: What the page shows at first, as the hash of a page's address (`"layer=9&heads=4&pins=q8,k4"`). Its parts take
+            precedence over the other arguments.
         title: The title of the page; None for the text.
         theme: `"light"`, `"dark"`, or `"auto"` or None for the reader's own setting.
         max_bytes: The largest page to build.
@@ -111,10 +127,12 @@ def document(
     """
     if not isinstance(trace, Trace):
         raise InputError(
-            f"Only a Trace can be exported; got {type(trace).__name__}. Make one with `model.trace(text)`."
+            f"Only a Trace can be exported; got {type(trace).__name__}. Make one with `model.trace(text)`, or from attention "
+            "weights with `Trace.from_attention`."
         )
     chosen = choice(trace, layers, form, error, neurons=neurons, values=values)
     start = start_address(trace, chosen, view=view, layer=layer, heads=heads, token=token, stack=stack, theme=theme)
+    start |= address_fields(address or "")
     program, loader = _program(), _LOADER.read_text(encoding="ascii")
     parts = [_element('id="program"', _compressed(program))]
     size, error_found, has_neurons = len(parts[0]), 0.0, False
@@ -140,10 +158,11 @@ def page(
     stack: str | None = None,
     layer: int | None = None,
     heads: Sequence[int] | None = None,
+    address: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> str:
-    """The HTML of a page that opens with these heads selected. This is the exporter of a session."""
-    return document(trace, stack=stack, layer=layer, heads=heads, max_bytes=max_bytes).html
+    """The HTML of a page that opens with these heads selected, or at an address. This is the exporter of a session."""
+    return document(trace, stack=stack, layer=layer, heads=heads, address=address, max_bytes=max_bytes).html
 
 
 def _too_large(trace: Trace, block: Block, size: int, max_bytes: int, *, neurons: bool) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from attnscope.errors import InputError
+from attnscope.files import check_target, replacing
 from attnscope.offline.document import MAX_BYTES, Document, document
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
+from attnscope.validation import PATH, check_arguments
 
+_WHAT = "the page"
 _log = logging.getLogger(__name__)
 
 
+@check_arguments(path=PATH)
 def export(
     trace: Trace,
     path: str | os.PathLike[str],
@@ -30,6 +32,7 @@ def export(
     neurons: bool = True,
     values: bool | None = None,
     error: float | None = None,
+    address: str | None = None,
     title: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Path:
@@ -51,6 +54,8 @@ def export(
         neurons: Whether to include queries and keys for the neuron view. Used by `form="auto"`.
         values: Whether to include value vectors and the norms computed with W_O; None to include them if the page stays small.
         error: The largest error of an attention weight; None for 5e-5 to 3e-3, depending on the size. The page shows it.
+        address: What the page shows at first, as the hash of a page's address (`"layer=9&heads=4&pins=q8,k4"`). Its parts take
+            precedence over the other arguments.
         title: The title of the page; None for the text.
         max_bytes: The largest file to write.
 
@@ -58,11 +63,12 @@ def export(
         The path.
 
     Raises:
-        InputError: An argument is invalid, or the file cannot be written at `path`.
+        InputError: An argument is invalid, or `path` is a folder or in a folder that does not exist.
+        WriteError: The file cannot be written: the disk is full, or permission is denied.
         TooLongError: The page would be larger than `max_bytes`. Nothing is written.
         MissingError: The front end has not been built.
     """
-    check_path(Path(path))
+    check_target(Path(path), _WHAT)
     made = document(
         trace,
         view=view,
@@ -75,6 +81,7 @@ def export(
         neurons=neurons,
         values=values,
         error=error,
+        address=address,
         title=title,
         max_bytes=max_bytes,
     )
@@ -82,22 +89,8 @@ def export(
     return write(made, Path(path))
 
 
-def check_path(path: Path) -> None:
-    """Raise `InputError` if no file can be written at `path`. Called before the page is built."""
-    if path.is_dir() or not path.parent.is_dir():
-        problem = "is a folder" if path.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the page: {str(path)!r} {problem}.")
-
-
 def write(made: Document, path: Path) -> Path:
-    """Write the page to a temporary file in the same folder, then move it to `path`, so that no partial file remains."""
-    check_path(path)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
-            file.write(made.html)
-        Path(unfinished).chmod(0o644)
-        Path(unfinished).replace(path)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
+    """Write the page to a file, atomically. Raises `InputError` or `WriteError`."""
+    with replacing(path, _WHAT) as unfinished:
+        unfinished.write_text(made.html, encoding="ascii", newline="\n")
     return path

@@ -72,8 +72,12 @@ class ModelLike(Protocol):
         image: Any = None,
         max_tokens: int | None = None,
         continue_final_message: bool = False,
+        observer: Observer | None = None,
     ) -> ModelInputs:
-        """Convert a text, a chat or an image to model inputs, truncated to `max_tokens`, without running the model."""
+        """Convert a text, a chat or an image to model inputs, truncated to `max_tokens`, without running the model.
+
+        The observer can cancel the rendering of a chat.
+        """
         ...
 
     def count_tokens(self, text: ModelInputs) -> int:
@@ -155,7 +159,13 @@ class ModelLike(Protocol):
         ...
 
     def check(
-        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        image: Any = None,
+        observer: Observer | None = None,
     ) -> Certificate:
         """Compute the full certificate for a text, or for a trace that this model made."""
         ...

@@ -12,17 +12,14 @@ import numpy as np
 
 from attnscope.analysis.edges import edge_of
 from attnscope.analysis.overview import overview
-from attnscope.edits import Edit
 from attnscope.errors import DamagedError, InputError, UnsupportedError
-from attnscope.model.inputs.preprocessor import no_target_side, no_text_input
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Answer
 from attnscope.session.messages.edits import edits_of
 from attnscope.session.messages.error import error_message, failure
-from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, text_of
+from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, require_characters_in, text_of
 from attnscope.session.messages.generate import GenerateRequest, generation_fields
-from attnscope.session.messages.image import ImageRequest
 from attnscope.session.messages.layer import layer_message, tile_arrays
 from attnscope.session.messages.overview import edge_arrays, measure_fields, overview_message
 from attnscope.session.messages.patch import PatchRequest, patch_message
@@ -52,6 +49,10 @@ _NO_CHECK = "This trace has no model, so it cannot be checked. Run the text agai
 _WAITING = "waiting for another forward pass"
 
 
+_WITH_IMAGES = frozenset({"run", "generate", "patch"})
+"""The requests that may have images, as tensors."""
+
+
 def _never() -> bool:
     return False
 
@@ -59,8 +60,13 @@ def _never() -> bool:
 class Exporter(Protocol):
     """Makes an offline page from a trace. The implementation is in a higher layer of the package."""
 
-    def __call__(self, trace: Trace, *, stack: str, layer: int, heads: Sequence[int], max_bytes: int) -> str:
-        """The HTML of the page, which opens with these heads selected. Raises `TooLongError` above `max_bytes`."""
+    def __call__(
+        self, trace: Trace, *, stack: str, layer: int, heads: Sequence[int], address: str | None, max_bytes: int
+    ) -> str:
+        """The HTML of the page, which opens with these heads selected, and the rest of the view as in `address`.
+
+        Raises `TooLongError` above `max_bytes`.
+        """
         ...
 
 
@@ -175,6 +181,7 @@ class Session:
         return self._jobs.idle(within_s)
 
     def _work(self, request: Message, job: Job) -> Iterator[Answer]:
+        require_characters_in(request.body)
         answer = self._answers.get(request.type)
         if answer is None:
             raise InputError(
@@ -183,7 +190,7 @@ class Session:
         if request.type == "cancel":  # must also work when the session is busy
             yield from _one_by_one(answer(request.body, job))
             return
-        body = {**request.body, **request.tensors} if request.type == "run" else request.body
+        body = {**request.body, **request.tensors} if request.type in _WITH_IMAGES else request.body
         with self._jobs.running(job, is_pass=request.type in PASSES):
             yield from _one_by_one(answer(body, job))
 
@@ -214,22 +221,11 @@ class Session:
         return Answer("hello", fields)
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
-        if "image" in body:
-            return self._run_model(ImageRequest.of(body, self.limits), self._requested_model(body, job), (), job)
+        """Trace an input. It is tokenized once, so that the tokens counted are those of the forward pass."""
         request = RunRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._requested_model(body, job)
-        if "text" not in model.takes:
-            raise InputError(f"{no_text_input(model.title)} Choose an image.")
-        if request.target is not None and model.kind != "encoder-decoder":
-            raise InputError(no_target_side(model.title))
-        return self._run_model(request, model, edits, job)
-
-    def _run_model(
-        self, request: RunRequest | ImageRequest, model: ModelLike, edits: Sequence[Edit], job: Job
-    ) -> Answer:
-        """Trace an input. It is tokenized once, so that the tokens counted are those of the forward pass."""
-        inputs, tokens = request.encode(model, self.limits)
+        inputs, tokens = request.encode(model, self.limits, job)
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"
         with job.holding(self._pass_lock, _WAITING):
@@ -245,7 +241,7 @@ class Session:
         request = GenerateRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._requested_model(body, job)
-        prompt = request.encode(model, self.limits)
+        prompt = request.encode(model, self.limits, job)
         job.stage = "generate"
         with job.holding(self._pass_lock, _WAITING):
             made = request.run(model, prompt, edits, job)
@@ -256,7 +252,7 @@ class Session:
     def _patch(self, body: Mapping[str, Any], job: Job) -> Answer:
         request = PatchRequest.of(body, self.limits)
         model = self._requested_model(body, job)
-        prompts = request.encode(model, self.limits)
+        prompts = request.encode(model, self.limits, job)
         job.stage = "patch"
         with job.holding(self._pass_lock, _WAITING):
             fields, arrays = patch_message(request.run(model, prompts, job))
@@ -288,7 +284,9 @@ class Session:
 
     def _layer(self, body: Mapping[str, Any], _job: Job) -> Answer:
         trace_id, stack, layer, stored = self._place(body)
-        fields, arrays = layer_message(stored.trace.layer_record(layer, stack), self.limits)
+        fields, arrays = layer_message(
+            stored.trace.layer_record(layer, stack), self.limits, exact=body.get("exact") is True
+        )
         return Answer("layer", {"trace": trace_id, "stack": stack, "layer": layer, **fields}, arrays)
 
     def _tile(self, body: Mapping[str, Any], _job: Job) -> Answer:
@@ -334,7 +332,14 @@ class Session:
             raise UnsupportedError("This session cannot export files. Use `attnscope.export(trace, path)` instead.")
         trace_id, stack, layer, stored = self._place(body)
         heads = indices_of(body, "heads", stored.trace.layer_record(layer, stack).shape.heads, "head")
-        page = self._exporter(stored.trace, stack=stack, layer=layer, heads=heads, max_bytes=self.limits.answer_bytes)
+        page = self._exporter(
+            stored.trace,
+            stack=stack,
+            layer=layer,
+            heads=heads,
+            address=optional_text_of(body, "address"),
+            max_bytes=self.limits.answer_bytes,
+        )
         return Answer("export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)})
 
     def _cancel(self, body: Mapping[str, Any], job: Job) -> Answer:

@@ -94,10 +94,13 @@ class FakeModel:
         image: Any = None,
         max_tokens: int | None = None,
         continue_final_message: bool = False,
+        observer: Observer | None = None,
     ) -> ModelInputs:
         """Encode a text as one token per word. Raises `InputError` for an image."""
         if image is not None:
             raise InputError(f"{self.title} does not accept images; got {type(image).__name__}.")
+        if observer is not None and observer.cancelled():
+            raise CancelledError("The input was not encoded, because the work was cancelled.")
         messages = None if isinstance(text, str) else [dict(turn) for turn in text]
         plain = " ".join(_plain_text(text).split()[:max_tokens])
         parts: list[tuple[Sentence, str]] = [(None, plain)] if pair is None else [("A", plain), ("B", pair)]
@@ -242,10 +245,16 @@ class FakeModel:
         )
 
     def check(
-        self, text: Any, pair: str | None = None, *, target: str | None = None, observer: Observer | None = None
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: str | None = None,
+        image: Any = None,
+        observer: Observer | None = None,
     ) -> Certificate:
         """Return a full certificate without errors, for a text or a trace. Raises `CancelledError` as `trace` does."""
-        trace = text if isinstance(text, Trace) else self.trace(text, pair, target=target)
+        trace = text if isinstance(text, Trace) else self.trace(self.encode(text, pair, target=target, image=image))
         for layer in range(self.layers):
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")

@@ -18,6 +18,12 @@ NO_ATTENTION = (
     "`{name}` contains no attention weights. With transformers, load the model with `attn_implementation='eager'`, call it with "
     "`output_attentions=True`, and pass `outputs.{field}` (not `outputs[-1]`, which is something else in transformers 5)."
 )
+AVERAGED = (
+    "`nn.MultiheadAttention` averages over heads unless it is called with `average_attn_weights=False`; pass the weights of "
+    "every head."
+)
+"""What to do about weights that have no axis of heads."""
+
 FIELDS = {
     "attentions": "attentions",
     "attention": "attentions",
@@ -44,6 +50,12 @@ def layers_of(name: str, value: Any, queries: int, keys: int, rows: Rows) -> lis
     ]
 
 
+def lacks_batch_axis(value: Any) -> bool:
+    """Whether the first axis of the layers was read as heads: [heads, queries, keys]."""
+    layers = list(value.values()) if isinstance(value, Mapping) else value
+    return any(getattr(layer, "ndim", 4) == 3 for layer in layers if layer is not None)
+
+
 def _as_list(name: str, value: Any) -> list[Any]:
     field = FIELDS[name]
     if hasattr(value, field) or hasattr(value, "logits") or hasattr(value, "last_hidden_state"):
@@ -52,9 +64,13 @@ def _as_list(name: str, value: Any) -> list[Any]:
         return _from_mapping(name, value)
     if hasattr(value, "ndim") and hasattr(value, "shape"):
         if value.ndim < 4:
+            averaged = value.ndim == 2 or (value.ndim == 3 and value.shape[0] == 1)
+            todo = (
+                AVERAGED if averaged else f"If it is one layer, [heads, tokens, tokens], put it in a list. {AVERAGED}"
+            )
             raise InputError(
-                f"`{name}` must hold one array per layer; got a single array of shape {tuple(value.shape)}. Put it in a list, or "
-                f"pass `outputs.{field}` if it is another field of a model's output."
+                f"`{name}` must hold one array per layer; got a single array of shape {tuple(value.shape)}. {todo} With "
+                f"transformers, pass `outputs.{field}`."
             )
         return list(value)
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__") or hasattr(value, "get_seq_length"):
@@ -69,7 +85,7 @@ def _from_mapping(name: str, by_layer: Mapping[Any, Any]) -> list[Any]:
     """A list of layers from a mapping {layer index: weights}, with None for every index without an entry."""
     wrong = [key for key in by_layer if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 10_000]
     if wrong:
-        raise InputError(f"If `{name}` is a mapping, its keys must be layer indices from 0; got {wrong[0]!r}.")
+        raise InputError(f"If `{name}` is a mapping, its keys must be layer indices from 0; got {wrong[0]!r:.80}.")
     return [by_layer.get(layer) for layer in range(max(by_layer, default=-1) + 1)]
 
 
@@ -79,6 +95,11 @@ def _weights(what: str, layer: Any, queries: int, keys: int, rows: Rows) -> Tens
         raise InputError(
             f"{what} is a batch of {array.shape[0]} inputs, but a trace holds one. Select input i with "
             "`[layer[i : i + 1] for layer in attentions]`, and pass its tokens."
+        )
+    if array.is_floating_point() and (array.ndim == 2 or (array.ndim == 3 and array.shape[0] == 1)):
+        raise InputError(
+            f"{what} has shape {tuple(array.shape)}: one head, or an average over heads? {AVERAGED} If the layer has only one "
+            "head, pass it as [1, 1, tokens, tokens]."
         )
     weights = array[0] if array.ndim == 4 else array
     if weights.ndim != 3 or not weights.is_floating_point():

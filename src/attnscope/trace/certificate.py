@@ -12,7 +12,7 @@ There are three comparisons, because no single one is conclusive:
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -25,6 +25,14 @@ _TOLERANCE: dict[torch.dtype, float] = {
     torch.float16: 1e-2,
     torch.bfloat16: 8e-2,
 }
+
+
+TOLERANCES = frozenset(_TOLERANCE.values())
+
+WITHOUT_MODEL = "These weights were passed in without a model, so they could not be checked."
+"""The sentence of a certificate in which nothing was compared."""
+
+_RECORDED = " This is as recorded in the file; it was not checked again."
 
 
 def tolerance_of(dtype: torch.dtype) -> float:
@@ -61,7 +69,8 @@ class Certificate:
 
     `ok` is True if every layer was checked and no error exceeds `tolerance`, the largest error that rounding explains in the
     model's dtype. `scope` is `sampled` (a few rows of every head, weights times value vectors only) or `full`. `sentence` states
-    the result in words; `stacks` holds one `LayerCertificate` per layer with attention, by stack.
+    the result in words; `stacks` holds one `LayerCertificate` per layer with attention, by stack. `recorded` is True for a
+    certificate that was read from a file: its errors were measured when the file was made, and not again.
     """
 
     ok: bool
@@ -70,6 +79,23 @@ class Certificate:
     scope: Scope
     sentence: str
     stacks: dict[str, list[LayerCertificate]]
+    recorded: bool = False
+
+    @classmethod
+    def recorded_in_file(cls, stacks: dict[str, list[LayerCertificate]], tolerance: float, scope: Scope) -> Certificate:
+        """A certificate that was read from a file. `ok`, `max_error` and the sentence are computed from its layers."""
+        if not stacks:
+            return cls(
+                ok=False,
+                max_error=0.0,
+                tolerance=tolerance,
+                scope=scope,
+                sentence=WITHOUT_MODEL,
+                stacks={},
+                recorded=True,
+            )
+        found = cls.of(stacks, tolerance, scope)
+        return replace(found, sentence=f"{found.sentence}{_RECORDED}", recorded=True)
 
     @classmethod
     def of(cls, stacks: dict[str, list[LayerCertificate]], tolerance: float, scope: Scope) -> Certificate:
@@ -107,8 +133,8 @@ class Certificate:
         return cls(not failed and not reported, max_error, tolerance, scope, sentence, stacks)
 
     def as_dict(self) -> dict[str, Any]:
-        """The certificate as plain JSON values."""
-        return asdict(self)
+        """The certificate as plain JSON values; `recorded` only if it is True, as in files of version 0.1."""
+        return {name: value for name, value in asdict(self).items() if name != "recorded" or value}
 
 
 def _compared(layers: list[LayerCertificate]) -> str:

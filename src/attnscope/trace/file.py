@@ -4,36 +4,44 @@
     tensors   "<stack>.<layer>.<part>" for every record, "<stack>.<layer>.projection" with `weights=True`, "input.<name>",
               "image.<index>" (a PNG or JPEG file)
 
-`id` is a hash of the content, verified when the file is opened. A file is first written to a temporary file in the same folder
-and then renamed, so a failed write never leaves a partial trace.
+Two hashes reveal a file that was damaged: `checksum` covers everything in it (files of version 0.1 have none), `id` what was
+captured. Anyone can compute them, so nothing in a file is believed: `description.py` and `stored_layer.py` check every value
+against the others before it is used.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import stat
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from attnscope.attention import Bias, LayerRecord, Mask, Overrides, QKRecord, WeightsRecord
-from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError
-from attnscope.trace.certificate import Certificate, LayerCertificate
+from attnscope.attention import LayerRecord, QKRecord
+from attnscope.errors import DamagedError, InputError, MissingError, TooLongError, WriteError
+from attnscope.files import check_target, free_memory, reason, replacing, shown
+from attnscope.trace import description
+from attnscope.trace.json_value import JsonValue, parse
 from attnscope.trace.parts import TraceParts
-from attnscope.trace.prediction import prediction_fields, prediction_of
-from attnscope.trace.rotary import rotary_of
-from attnscope.trace.serialization import facts_of, tensors_of
+from attnscope.trace.prediction import prediction_fields
+from attnscope.trace.serialization import checksum, facts_of, tensors_of
 from attnscope.trace.stack import TracedStack, projected
-from attnscope.types import InputImage, token_fields, token_of
+from attnscope.trace.stored_layer import LayerTensors, StoredTensor, read_layer
+from attnscope.types import InputImage, Token, token_fields
 
 FORMAT = 1
 KEY = "attnscope"
+_INPUTS = frozenset({"BOOL", "U8", "I8", "I16", "I32", "I64", "F16", "BF16", "F32", "F64"})
 
 
 def path_of(path: str | os.PathLike[str]) -> Path:
@@ -45,9 +53,7 @@ def path_of(path: str | os.PathLike[str]) -> Path:
 
 def write(parts: TraceParts, trace_id: str, path: Path, *, weights: bool) -> None:
     """See `Trace.save`. `trace_id` is `parts.id`, passed in because it is slow to compute."""
-    if path.is_dir() or not path.parent.is_dir():
-        problem = "is a folder" if path.is_dir() else "is in a folder that does not exist"
-        raise InputError(f"Cannot write the trace: {str(path)!r} {problem}.")
+    check_target(path, "the trace")
     tensors: dict[str, Tensor] = {f"input.{name}": value for name, value in parts.inputs.items()}
     stacks: dict[str, Any] = {}
     for name, stack in parts.stacks.items():
@@ -68,133 +74,200 @@ def write(parts: TraceParts, trace_id: str, path: Path, *, weights: bool) -> Non
         "id": trace_id,
         "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in parts.sides.items()},
         "stacks": stacks,
-        "provenance": parts.full_provenance,
+        "provenance": replace(parts, certificate=replace(parts.certificate, recorded=False)).full_provenance,
         "warnings": list(parts.warnings),
         "next": parts.next_tokens,
         "predictions": [prediction_fields(one) for one in parts.predictions],
         "images": [[image.width, image.height] for image in parts.images],
     }
     ready = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        save_file(ready, unfinished, metadata={KEY: json.dumps(described, allow_nan=False)})
-        Path(unfinished).chmod(0o644)
-        Path(unfinished).replace(path)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
+    described["checksum"] = checksum(json.dumps(described, allow_nan=False), ready)
+    with replacing(path, "the trace") as unfinished:
+        try:
+            save_file(ready, unfinished, metadata={KEY: json.dumps(described, allow_nan=False)})
+        except SafetensorError as error:
+            raise WriteError(f"Cannot write the trace to {shown(path)}: {reason(error)}.") from error
 
 
 def read(path: Path) -> TraceParts:
     """Read the parts of a trace from a file.
 
-    Raises `MissingError` if there is no file, `DamagedError` if it is not a complete trace in this format.
+    Raises `MissingError` if there is no file, `InputError` if it cannot be opened, `TooLongError` if it does not fit into
+    memory, and `DamagedError` if it is not a complete trace in this format.
     """
-    if not path.is_file():
-        raise MissingError(f"Trace not found: {str(path)!r}.")
+    _check_file(path)
     try:
-        with safe_open(str(path), framework="pt") as file:
-            described = _described(file.metadata(), path)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        with _enough_memory(path), safe_open(str(path), framework="pt") as file:
+            return _parts_in(file, path)
     except (SafetensorError, OSError) as error:
         raise DamagedError(
-            f"{str(path)!r} is not a complete trace: it is truncated, or attnscope did not write it ({error})."
+            f"{shown(path)} is not a complete trace: it is truncated, or attnscope did not write it ({error})."
         ) from error
+
+
+@contextmanager
+def _enough_memory(path: Path) -> Generator[None]:
+    """Raise `TooLongError` if the file cannot be mapped or a tensor cannot be allocated (a `RuntimeError` in torch)."""
     try:
-        parts = _parts(described, tensors)
-    except AttnscopeError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
-        raise DamagedError(f"{str(path)!r} is missing parts of a trace ({type(error).__name__}: {error}).") from error
-    if parts.id != described["id"]:
-        raise DamagedError(f"{str(path)!r} was changed after it was saved: its content does not match its hash.")
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        raise TooLongError(f"There is not enough memory for the trace {shown(path)}.") from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode):
+            with path.open("rb"):
+                pass
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingError(f"Trace not found: {shown(path)}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InputError(f"Cannot open the trace {shown(path)}: {reason(error)}.") from error
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "not an ordinary file"
+        raise InputError(f"Cannot open the trace {shown(path)}: it is {what}.")
+    free = free_memory()
+    if free is not None and found.st_size > free:
+        raise TooLongError(
+            f"The trace {shown(path)} has {found.st_size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB of memory are free."
+        )
+
+
+def _parts_in(file: Any, path: Path) -> TraceParts:
+    described = _described(file.metadata(), path)
+    names: list[str] = list(file.keys())
+    recorded = described.optional("checksum")
+    try:
+        if recorded is not None:
+            _verify(recorded.text(), described, {name: file.get_tensor(name) for name in names})
+        parts = _parts(described, {name: _stored(file, name) for name in names})
+        if parts.id != description.trace_id_of(described):
+            raise _ChangedError
+    except _ChangedError as error:
+        raise DamagedError(
+            f"{shown(path)} was changed after it was saved: its content does not match its hash."
+        ) from error
+    except DamagedError as error:
+        raise DamagedError(f"{shown(path)} is not a valid trace: {error}") from error
     return parts
 
 
-def _described(metadata: Mapping[str, str] | None, path: Path) -> dict[str, Any]:
+class _ChangedError(Exception):
+    """A hash in the file is not that of its content."""
+
+
+def _described(metadata: Mapping[str, str] | None, path: Path) -> JsonValue:
     try:
-        described = json.loads((metadata or {})[KEY])
-        version = described["format"]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise DamagedError(f"{str(path)!r} is a safetensors file, but not a trace that attnscope saved.") from error
+        described = parse((metadata or {})[KEY])
+        version = described.field("format").value
+    except (KeyError, DamagedError) as error:
+        raise DamagedError(f"{shown(path)} is a safetensors file, but not a trace that attnscope saved.") from error
     if version != FORMAT:
         raise DamagedError(
-            f"{str(path)!r} has format {version!r}, but this version of attnscope reads format {FORMAT}. Install the newer "
-            "version that wrote it."
+            f"{shown(path)} has format {str(version)[:20]}, but this version of attnscope reads format {FORMAT}. Install the "
+            "newer version that wrote it."
         )
     return described
 
 
-def _parts(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TraceParts:
-    sides = {side: [token_of(token) for token in tokens] for side, tokens in described["tokens"].items()}
-    provenance = dict(described["provenance"])
-    if "quantisation" in provenance:  # files written by version 0.1.0
-        provenance["quantization"] = provenance.pop("quantisation")
-    rotary = provenance.pop("rotary", {})
-    stacks = {name: _stack(name, stack, tensors, rotary.get(name)) for name, stack in described["stacks"].items()}
-    for stack in stacks.values():
-        for record in stack.records:
-            if record is not None and (record.queries, record.keys) != (
-                len(sides[stack.query_side]),
-                len(sides[stack.key_side]),
-            ):
-                raise DamagedError("The tokens and the tensors of the trace do not match.")
-    certificate = provenance.pop("certificate")
-    layers = {name: [LayerCertificate(**layer) for layer in found] for name, found in certificate.pop("stacks").items()}
-    following = described["next"]
+def _verify(recorded: str, described: JsonValue, tensors: Mapping[str, Tensor]) -> None:
+    """Compare with the checksum. `tensors` are views of the file, so nothing is copied."""
+    everything = {name: one.value for name, one in described.fields().items() if name != "checksum"}
+    if checksum(json.dumps(everything), tensors) != recorded:
+        raise _ChangedError
+
+
+def _stored(file: Any, name: str) -> StoredTensor:
+    part = file.get_slice(name)
+
+    def read_tensor() -> Tensor:
+        return file.get_tensor(name).clone()  # a copy: the file may be cut short while its trace is in use
+
+    return StoredTensor(name, tuple(part.get_shape()), part.get_dtype(), read_tensor)
+
+
+def _parts(described: JsonValue, stored: Mapping[str, StoredTensor]) -> TraceParts:
+    sizes = description.image_sizes_of(described)
+    sides = description.sides_of(described, sizes)
+    layers = description.layers_of(described, sides)
+    certificate = description.certificate_of(described, layers)
+    left = dict(stored)
+    images = [_image(left.pop(f"image.{i}", None), width, height) for i, (width, height) in enumerate(sizes)]
+    inputs = {name: left.pop(name) for name in stored if name.startswith("input.")}
+    stacks = {name: _stack(name, one, left, sides, described) for name, one in layers.items()}
+    if left:
+        raise DamagedError(f"The tensor {min(left)[:40]} does not belong to the trace.")
     return TraceParts(
         sides=sides,
         stacks=stacks,
-        certificate=Certificate(**certificate, stacks=layers),
-        provenance=provenance,
-        warnings=list(described["warnings"]),
-        next_tokens=None if following is None else [(text, ident, p) for text, ident, p in following],
-        predictions=[prediction_of(one) for one in described.get("predictions", [])],
-        inputs={name.removeprefix("input."): one for name, one in tensors.items() if name.startswith("input.")},
-        images=[
-            InputImage(tensors[f"image.{i}"].numpy().tobytes(), width, height)
-            for i, (width, height) in enumerate(described.get("images", []))
-        ],
+        certificate=certificate,
+        provenance=description.provenance_of(described),
+        warnings=description.warnings_of(described),
+        next_tokens=description.next_tokens_of(described),
+        predictions=description.predictions_of(described, sides),
+        inputs={name.removeprefix("input."): _input(one) for name, one in inputs.items()},
+        images=images,
     )
+
+
+def _input(stored: StoredTensor) -> Tensor:
+    if stored.dtype not in _INPUTS:
+        raise DamagedError(f"The tensor {stored.name[:40]} cannot have the type {stored.dtype}.")
+    return stored.read()
+
+
+def _image(stored: StoredTensor | None, width: int, height: int) -> InputImage:
+    if stored is None or stored.dtype != "U8" or len(stored.shape) != 1:
+        raise DamagedError("An image is missing, or its bytes are not a list.")
+    data = stored.read().numpy().tobytes()
+    try:
+        with Image.open(BytesIO(data), formats=("PNG", "JPEG")) as image:
+            size = image.size
+            if size == (width, height):  # checked before its pixels are allocated
+                image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DamagedError("An image is not a complete PNG or JPEG file.") from error
+    if size != (width, height):
+        raise DamagedError(f"An image has {size[0]} × {size[1]} pixels; its description says {width} × {height}.")
+    return InputImage(data, width, height)
 
 
 def _as_tensor(data: bytes) -> Tensor:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
-def _stack(name: str, described: Mapping[str, Any], tensors: Mapping[str, Tensor], rotary_json: Any) -> TracedStack:
+def _stack(
+    name: str,
+    layers: description.Layers,
+    left: dict[str, StoredTensor],
+    sides: Mapping[str, list[Token]],
+    described: JsonValue,
+) -> TracedStack:
+    """Read a stack, and remove its tensors from `left`."""
     records: list[LayerRecord | None] = []
     projections: list[nn.Module | None] = []
-    for index, facts in enumerate(described["layers"]):
-        prefix = f"{name}.{index}."
-        parts = {one.removeprefix(prefix): tensor for one, tensor in tensors.items() if one.startswith(prefix)}
-        records.append(None if facts is None else _record(facts, parts))
-        projections.append(_linear(parts["projection"]) if "projection" in parts else None)
-    rotary = rotary_of(rotary_json, len(records))
-    return TracedStack(records, described["causal"], described["query"], described["key"], projections, rotary)
-
-
-def _record(facts: Mapping[str, Any], parts: Mapping[str, Tensor]) -> LayerRecord:
-    if facts["form"] == "weights":
-        return WeightsRecord(parts["weights"])
-    lo, hi, mask, bias = parts["mask.lo"], parts["mask.hi"], facts["mask"], facts["bias"]
-    return QKRecord(
-        q=parts["q"],
-        k=parts["k"],
-        v=parts["v"],
-        scaling=facts["scaling"],
-        mask=Mask(lo=lo, hi=hi, valid=parts.get("mask.valid"), bits=parts.get("mask.bits"), **mask),
-        softcap=facts["softcap"],
-        bias=None if bias is None else Bias(values=parts["bias"], **bias),
-        sinks=parts.get("sinks"),
-        edited=_edited(parts),
-        gate=parts.get("gate"),
-    )
-
-
-def _edited(parts: Mapping[str, Tensor]) -> Overrides | None:
-    found = {name.removeprefix("edited."): one for name, one in parts.items() if name.startswith("edited.")}
-    return Overrides(**found) if found else None
+    by_layer: dict[str, dict[str, StoredTensor]] = {}
+    for one in [one for one in left if one.startswith(f"{name}.")]:
+        _, layer, *part = one.split(".", 2)
+        by_layer.setdefault(layer, {})[".".join(part)] = left.pop(one)
+    for index, facts in enumerate(layers.facts):
+        tensors = LayerTensors(f"{name}.{index}.", by_layer.pop(str(index), {}))
+        if facts.value is None:
+            tensors.end()
+            records.append(None)
+            projections.append(None)
+            continue
+        record, projection = read_layer(facts, tensors, len(sides[layers.query_side]), len(sides[layers.key_side]))
+        records.append(record)
+        projections.append(projection)
+    if by_layer:
+        raise DamagedError(f"The tensors of layer {min(by_layer)[:20]} of {name} have no layer.")
+    dims = [record.shape.qk_dim if isinstance(record, QKRecord) else None for record in records]
+    rotary = description.rotary_of(described, name, dims)
+    return TracedStack(records, layers.causal, layers.query_side, layers.key_side, projections, rotary)
 
 
 def _projections(name: str, stack: TracedStack) -> dict[str, Tensor]:
@@ -206,9 +279,3 @@ def _projections(name: str, stack: TracedStack) -> dict[str, Tensor]:
         unit = torch.eye(record.shape.heads * record.shape.v_dim)
         found[f"{name}.{index}.projection"] = projected(module, record, unit).T
     return found
-
-
-def _linear(matrix: Tensor) -> nn.Linear:
-    linear = nn.Linear(matrix.shape[1], matrix.shape[0], bias=False, dtype=matrix.dtype)
-    linear.weight = nn.Parameter(matrix, requires_grad=False)
-    return linear

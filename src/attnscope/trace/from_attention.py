@@ -12,14 +12,16 @@ from torch import Tensor
 
 from attnscope.attention import LayerRecord, WeightsRecord
 from attnscope.errors import InputError
-from attnscope.trace.attention_arrays import Rows, layers_of
+from attnscope.trace.attention_arrays import AVERAGED, Rows, lacks_batch_axis, layers_of
 from attnscope.trace.byte_level import prettify
-from attnscope.trace.certificate import Certificate
+from attnscope.trace.certificate import WITHOUT_MODEL, Certificate
+from attnscope.trace.generated_attention import joined_steps
 from attnscope.trace.parts import TraceParts
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
 
-SENTENCE = "These weights were passed in without a model, so they could not be checked."
+_HEADS = f"The weights have no batch axis, so their first axis was read as heads. {AVERAGED}"
+_DROPPED = "The last generated token was dropped: the model has not read it, so it attends to nothing."
 
 _SPECIAL = re.compile(r"\[(CLS|SEP|PAD|MASK|UNK|BOS|EOS)\]|</?s>|<(pad|bos|eos|unk|mask|cls|sep)>|<\|[^|]+\|>")
 
@@ -77,14 +79,19 @@ def from_attention(
     if sentence_b_start is not None and (key_tokens is not None or not inside):
         if key_tokens is not None:
             raise InputError("`sentence_b_start` cannot be combined with `key_tokens`. Pass one of the two.")
-        raise InputError(f"`sentence_b_start` must be between 1 and {len(texts) - 1}; got {sentence_b_start!r}.")
+        raise InputError(f"`sentence_b_start` must be between 1 and {len(texts) - 1}; got {sentence_b_start!r:.80}.")
+    attentions, count = joined_steps(name, attentions, len(texts), cross=key_tokens is not None)
+    notes = [_DROPPED] if count < len(texts) else []
+    keys = texts[:count] if keys is texts else keys
+    texts = texts[:count]
     layers = layers_of(name, attentions, len(texts), len(keys), rows)
+    notes += [_HEADS] if lacks_batch_axis(attentions) else []
     shown = _tokens(texts, sentence_b_start, prettify_tokens=prettify_tokens)
     if key_tokens is not None:
         sides = {"source": _tokens(keys, None, prettify_tokens=prettify_tokens), "target": shown}
-        return _parts(sides, {"cross": _stack(layers, causal=False, query="target", key="source")})
+        return _parts(sides, {"cross": _stack(layers, causal=False, query="target", key="source")}, notes)
     causal = len(texts) > 1 and all(not bool(one.triu(1).any()) for one in layers if one is not None)
-    return _parts({"text": shown}, {"decoder" if causal else "encoder": _stack(layers, causal=causal)})
+    return _parts({"text": shown}, {"decoder" if causal else "encoder": _stack(layers, causal=causal)}, notes)
 
 
 def from_encoder_decoder(
@@ -116,13 +123,22 @@ def from_encoder_decoder(
     names = {"encoder": "source", "decoder": "target"} if len(texts) == 2 else dict.fromkeys(texts, "text")
     sources = {"encoder": (encoder, "encoder", "encoder"), "decoder": (decoder, "decoder", "decoder")}
     sources["cross"] = (cross, "decoder", "encoder")
+    notes: list[str] = []
+    for stack, (weights, query, key) in sources.items():
+        if weights is not None:
+            name = f"{stack}_attention{plural}"
+            joined, count = joined_steps(name, weights, len(texts[query]), cross=stack == "cross")
+            notes += [_DROPPED] if count < len(texts[query]) else []
+            texts[query] = texts[query][:count]
+            sources[stack] = (joined, query, key)
     stacks: dict[str, TracedStack] = {}
     for stack, (weights, query, key) in sources.items():
         if weights is not None:
             layers = layers_of(f"{stack}_attention{plural}", weights, len(texts[query]), len(texts[key]), rows)
+            notes += [_HEADS] if lacks_batch_axis(weights) else []
             stacks[stack] = _stack(layers, causal=stack == "decoder", query=names[query], key=names[key])
     sides = {names[side]: _tokens(one, None, prettify_tokens=prettify_tokens) for side, one in texts.items()}
-    return _parts(sides, stacks)
+    return _parts(sides, stacks, notes)
 
 
 def _texts(name: str, tokens: Any) -> list[str]:
@@ -149,11 +165,15 @@ def _stack(layers: Sequence[Tensor | None], *, causal: bool, query: str = "text"
     return TracedStack(records, causal=causal, query_side=query, key_side=key)
 
 
-def _parts(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack]) -> TraceParts:
+def _parts(
+    sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack], notes: Sequence[str] = ()
+) -> TraceParts:
     return TraceParts(
         sides=sides,
         stacks=stacks,
-        certificate=Certificate(ok=False, max_error=0.0, tolerance=0.0, scope="sampled", sentence=SENTENCE, stacks={}),
+        certificate=Certificate(
+            ok=False, max_error=0.0, tolerance=0.0, scope="sampled", sentence=WITHOUT_MODEL, stacks={}
+        ),
         provenance={
             "model": None,
             "title": "user-supplied attention",
@@ -161,5 +181,5 @@ def _parts(sides: Mapping[str, list[Token]], stacks: Mapping[str, TracedStack]) 
             "versions": {"attnscope": version("attnscope")},
             "edits": [],
         },
-        warnings=[SENTENCE],
+        warnings=[WITHOUT_MODEL, *dict.fromkeys(notes)],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -41,9 +40,3 @@ class Prediction:
 def prediction_fields(prediction: Prediction) -> dict[str, Any]:
     """Convert a prediction to JSON values."""
     return asdict(prediction)
-
-
-def prediction_of(fields: Mapping[str, Any]) -> Prediction:
-    """Read a prediction from the values that `prediction_fields` returned."""
-    values: dict[str, Any] = {**fields, "choices": tuple(Choice(**one) for one in fields["choices"])}
-    return Prediction(**values)

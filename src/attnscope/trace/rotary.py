@@ -21,18 +21,7 @@ def rotary_fields(
     return [_fields(one) for one in rotary]
 
 
-def rotary_of(fields: Any, layers: int) -> list[Rotary | None]:
-    """Read the rotary embedding of each layer from what `rotary_fields` returned; None (also for old files) means none."""
-    by_layer = fields if isinstance(fields, list) else [fields] * layers
-    return [None if one is None else _rotary(one) for one in by_layer]
-
-
 def _fields(rotary: Rotary | None) -> dict[str, Any] | None:
     if rotary is None:
         return None
     return {"pairs": [list(pair) for pair in rotary.pairs], "wavelengths": list(rotary.wavelengths)}
-
-
-def _rotary(fields: Any) -> Rotary:
-    pairs = tuple((int(a), int(b)) for a, b in fields["pairs"])
-    return Rotary(pairs, tuple(float(one) for one in fields["wavelengths"]))

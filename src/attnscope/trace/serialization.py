@@ -40,6 +40,17 @@ def content_hash(
     return digest.hexdigest()
 
 
+def checksum(description: str, tensors: Mapping[str, Tensor]) -> str:
+    """A hash (32 hex digits) over everything in a trace file: its JSON description and all tensors.
+
+    The id of a trace leaves out what does not belong to the forward pass (certificate, provenance, warnings, projections).
+    """
+    digest = hashlib.blake2b(description.encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        _hash_tensor(digest.update, name, tensor)
+    return digest.hexdigest()
+
+
 def tensors_of(record: LayerRecord) -> dict[str, Tensor]:
     """All tensors of a record, by name."""
     if isinstance(record, QKRecord):
@@ -81,5 +92,9 @@ def facts_of(record: LayerRecord) -> dict[str, Any]:
 def _hash_record(update: Callable[[Any], None], record: LayerRecord) -> None:
     update(json.dumps(facts_of(record), sort_keys=True).encode())
     for name, tensor in tensors_of(record).items():
-        update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        _hash_tensor(update, name, tensor)
+
+
+def _hash_tensor(update: Callable[[Any], None], name: str, tensor: Tensor) -> None:
+    update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+    update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

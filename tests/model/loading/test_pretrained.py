@@ -394,5 +394,6 @@ def test_a_hub_that_never_answers_times_out(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
         monkeypatch.setattr(hub, "PATIENCE", 0.5)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         with pytest.raises(UnreachableError, match=r"cannot be reached \(no answer .*smollm2, minilm.*\.gguf"):
             load_parts("owner/absent")

@@ -123,7 +123,7 @@ def test_a_model_outside_the_interface_shows_its_own_weights_with_a_warning(fami
     wrapped = attnscope.Model(model)
     trace = wrapped.trace(tiny_models.ids())
     expected = eager(model, input_ids=torch.tensor([tiny_models.ids()]))
-    assert largest_difference(trace, expected.attentions) == 0.0
+    assert largest_difference(trace, expected.attentions) < 1e-6
     assert not trace.certificate.ok
     assert "reports itself" in trace.certificate.sentence
     assert trace.certificate.sentence in trace.warnings

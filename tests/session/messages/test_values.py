@@ -68,7 +68,7 @@ def test_without_a_projection_a_note_explains_the_missing_norms(tmp_path: Path):
 
 
 def test_a_layer_without_value_vectors_is_unsupported_and_limits_apply():
-    weights = np.full((1, 2, 2), 0.5, dtype=np.float32)
+    weights = np.full((1, 1, 2, 2), 0.5, dtype=np.float32)
     given = attnscope.Trace.from_attention([weights], ["a", "b"])
     with pytest.raises(UnsupportedError, match="only its attention weights"):
         values_message(given.layer_record(0), None, Limits(), no_projection_note="")

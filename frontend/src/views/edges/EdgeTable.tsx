@@ -2,6 +2,7 @@ import { createEffect, createMemo, createSignal, Index, on, onCleanup, onMount, 
 import type { EdgeRow } from "../../compute/edgeRows";
 import { scoreText, weightText } from "../../marks/format";
 import { css, headColor } from "../../marks/palette";
+import type { HeadPlace } from "../../state/state";
 import type { EdgeProps } from "./EdgeHeading";
 
 const ROW = 26;
@@ -10,9 +11,19 @@ const MORE = 6;
 /** All heads sorted by the weight of one edge, largest first. One focusable grid; arrow keys move between heads. */
 export function EdgeTable(props: EdgeProps) {
   const { session, state } = props.page;
-  const [active, setActive] = createSignal(0);
-  createEffect(on(props.now.rows, () => setActive(0), { defer: true }));
   const rows = () => props.now.rows() ?? [];
+  /** The head under the cursor. It keeps the cursor when the rows are computed or sorted again. */
+  const [cursor, setCursor] = createSignal<HeadPlace | null>(null);
+  createEffect(on(props.now.edge, () => setCursor(null), { defer: true }));
+  const active = createMemo(() => {
+    const now = cursor();
+    return now === null
+      ? 0
+      : Math.max(
+          0,
+          rows().findIndex(({ layer, head }) => layer === now.layer && head === now.head),
+        );
+  });
   const pinned = (side: "query" | "key") => state().pins.some((pin) => pin.side === side);
   const can = () => session.hello()?.can.includes("edge") ?? false;
   const hint = () => {
@@ -36,9 +47,12 @@ export function EdgeTable(props: EdgeProps) {
 
   const go = (at: number): void => {
     const next = Math.max(0, Math.min(rows().length - 1, at));
-    setActive(next);
     const row = rows()[next];
-    if (row !== undefined) props.page.setOverHead({ layer: row.layer, head: row.head });
+    if (row !== undefined) {
+      const place = { layer: row.layer, head: row.head };
+      setCursor(place);
+      props.page.setOverHead(place);
+    }
     if (scroller === undefined) return;
     const room = scroller.clientHeight - ROW;
     if (next * ROW < scroller.scrollTop) scroller.scrollTop = next * ROW;
@@ -103,7 +117,9 @@ export function EdgeTable(props: EdgeProps) {
             <span role="columnheader" class="left">
               head
             </span>
-            <span role="columnheader" />
+            <span role="columnheader">
+              <span class="heard">weight as a bar</span>
+            </span>
             <span role="columnheader">weight</span>
             <span role="columnheader">rank</span>
             <span role="columnheader">score</span>
@@ -125,7 +141,7 @@ export function EdgeTable(props: EdgeProps) {
                     data-head={`${row().layer}.${row().head}`}
                     style={{ transform: `translateY(${index() * ROW}px)` }}
                     on:click={() => {
-                      setActive(index());
+                      setCursor({ layer: row().layer, head: row().head });
                       choose(row());
                     }}
                     on:pointerenter={() => props.page.setOverHead({ layer: row().layer, head: row().head })}

@@ -1,24 +1,27 @@
 /** Turns a view, as it is currently shown, into a figure. */
 
 import { unitOf } from "../../compute/rotaryPairs";
+import { edgeRankingFigure } from "../../figures/edgeRanking";
 import { headFigure } from "../../figures/head";
 import { matrixFigure } from "../../figures/matrix";
 import { neuronFigure } from "../../figures/neuron";
 import type { Figure, Subject } from "../../figures/sheet";
 import { word } from "../../marks/format";
-import type { Place } from "../../state/state";
+import { chosenPlace, type Place } from "../../state/state";
 import { groundAndInk } from "../model/thumbnailStyle";
 import { meaningfulDecimals } from "../neuron/describe";
 import type { Surroundings } from "../page/context";
 import type { Page } from "../page/page";
-import { sinkKeys, sinkName } from "../shared/weights";
+import { pairEdge, sinkKeys, sinkName, statedEdge } from "../shared/weights";
 import { modelFigureOf } from "./modelFigure";
 import { orderNote } from "./orderNote";
 
-const NO_LAYER = "The layer is still loading.";
-const NO_NEURONS = "No neurons are shown.";
+export const NO_LAYER = "The layer is still loading.";
+export const NO_NEURONS = "No neurons are shown.";
+/** Why there is no ranking of heads for a pair. */
+export const NO_PAIR = "Pin a token on each side first.";
 
-export type FigureKind = "model" | "head" | "matrix" | "neurons";
+export type FigureKind = "model" | "head" | "matrix" | "neurons" | "edges";
 
 /** Why nothing can be exported right now; null if there is something to export. */
 export function nothingShown(page: Page): string | null {
@@ -26,10 +29,11 @@ export function nothingShown(page: Page): string | null {
 }
 
 /** Why a figure cannot be drawn right now; null if it can. */
-export function obstacle({ page, neurons }: Surroundings, kind: FigureKind): string | null {
+export function obstacle({ page, neurons, edges }: Surroundings, kind: FigureKind): string | null {
   const nothing = nothingShown(page);
   if (nothing !== null) return nothing;
   if (kind === "model") return page.session.overview() === null ? "The thumbnails are still loading." : null;
+  if (kind === "edges") return edges.rows() === null ? NO_PAIR : null;
   if (page.field() === null) return NO_LAYER;
   if (kind === "matrix" && page.shown().heads.length !== 1)
     return "A matrix shows a single head. Turn the other heads off.";
@@ -43,15 +47,17 @@ export async function figureOf(context: Surroundings, kind: FigureKind, dark: bo
   if (reason !== null) throw new Error(reason);
   if (kind === "model") return modelFigureOf(context.page, subjectOf(context.page), dark);
   if (kind === "neurons") return neuronsOf(context, dark);
+  if (kind === "edges") return edgesOf(context, dark);
   return headOf(context.page, kind, dark);
 }
 
-function subjectOf({ session, trace, state }: Page): Subject {
+export function subjectOf({ session, trace, state }: Page): Subject {
   const now = trace();
   const model = now?.model;
   const several = Object.keys(now?.stacks ?? {}).length > 1;
   return {
     model: model?.title ?? model?.name ?? "a saved trace",
+    modelName: model?.name ?? null,
     precision: [model?.quantization, model?.dtype].filter((fact) => fact != null),
     text: now?.input.text ?? null,
     pair: now?.input.pair ?? null,
@@ -85,7 +91,10 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
   const { token } = selection;
   const pinned = token !== null && pins.some((pin) => pin.side === token.side && pin.index === token.index);
   const places: readonly Place[] = token === null || pinned ? pins : [...pins, token];
-  return headFigure({ ...common, heads, places, ...sinksOf(page) });
+  const shaded = chosenPlace(page.state());
+  const edge = shaded === null ? null : pairEdge(field, heads, pins, shaded);
+  const marked = edge === null ? null : { ...edge, ...statedEdge(field, edge) };
+  return headFigure({ ...common, heads, places, shaded, marked, ...sinksOf(page) });
 }
 
 function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figure> {
@@ -113,6 +122,17 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
         : null,
     missing: neurons.side() === null ? neurons.valuesNote() : null,
     dotDigits: meaningfulDecimals(neurons.error()),
+    scoreError: neurons.error() * traced.vectors.data.scaling,
     marked: selection.neuron === null ? [] : unitOf(neurons.pairing(), selection.neuron),
+  });
+}
+
+function edgesOf({ page, edges }: Surroundings, dark: boolean): Figure {
+  const [edge, rows] = [edges.edge(), edges.rows()];
+  if (edge === null || rows === null) throw new Error(NO_PAIR);
+  const { queries, keys } = page.shown();
+  return edgeRankingFigure({
+    ...{ subject: subjectOf(page), ...edge, queries, keys, rows, dark },
+    without: edges.offSink() ? edges.sinkName() : null,
   });
 }

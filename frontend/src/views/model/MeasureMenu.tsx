@@ -50,6 +50,7 @@ export function MeasureMenu(props: MeasureMenuProps) {
     <Popover
       kind="dialog"
       label="Measure of heads"
+      title="Measure: tint, sort or filter the heads by a property of their attention"
       class={props.chosen === null ? "ghost measure-button" : "ghost measure-button on"}
       testid="measure-menu"
       face={

@@ -19,9 +19,9 @@ import type { HeadCell } from "./matrixFrame";
 import { edgeMeasure, tellingFacts, tokenName } from "./measures";
 import { groundAndInk, type ThumbnailStyle } from "./thumbnailStyle";
 
-const LOOKS: readonly (readonly [ThumbnailStyle, string])[] = [
-  ["lines", "lines"],
-  ["map", "map"],
+const LOOKS: readonly (readonly [ThumbnailStyle, string, string])[] = [
+  ["lines", "lines", "Thumbnails as lines from queries to keys"],
+  ["map", "map", "Thumbnails as heat maps: rows are queries, columns are keys"],
 ];
 
 export interface ModelPanelProps {

@@ -1,6 +1,7 @@
 /** Finds what is under the pointer or the keyboard cursor in the neuron view. Pure. */
 
-import type { HeadVectors, QueryTrace } from "../../compute/neuron";
+import { type HeadVectors, type QueryTrace, strongestKey } from "../../compute/neuron";
+import type { Side } from "../../state/state";
 import { rowAt, rowY, type TokenLayout } from "../shared/tokenLayout";
 import type { Focus } from "../shared/weights";
 import { boxOf, type Columns, placeAt, stripHeight } from "./columns";
@@ -100,4 +101,11 @@ export function middleOf(
   const box = boxOf(shape, side ? sizes.values : sizes.dim, height, place ?? 0);
   const from = { q, k, product, value: values?.x ?? 0, query: 0, row: 0 }[zone];
   return from + box.x + box.width / 2;
+}
+
+/** Where the keyboard goes from a column of tokens to the other: from the query to its strongest key, and back to the query. */
+export function spotAcross(from: Side, trace: QueryTrace, weights: ArrayLike<number>): Spot {
+  return from === "query"
+    ? { zone: "row", row: strongestKey(trace, weights) ?? 0, place: null }
+    : { zone: "query", row: trace.query, place: null };
 }

@@ -1,12 +1,14 @@
 /** Gives every component access to the page that it belongs to. */
 
 import { createContext, useContext } from "solid-js";
+import type { EdgeView } from "../edges/createEdgeView";
 import type { NeuronView } from "../neuron/createNeuronView";
 import type { Page } from "./page";
 
 export interface Surroundings {
   readonly page: Page;
   readonly neurons: NeuronView;
+  readonly edges: EdgeView;
   /** Whether the page fills the window, and so has its own address. */
   readonly alone: boolean;
 }

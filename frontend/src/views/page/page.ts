@@ -5,13 +5,13 @@ import { type LayerField, layerField } from "../../compute/layerField";
 import { imageQuery } from "../../marks/imagePatches";
 import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
-import { type HeadPlace, headsOn, type Place } from "../../state/state";
+import { chosenPlace, type HeadPlace, headsOn, type Place } from "../../state/state";
 import type { HeadReadout } from "../model/headReadout";
 import { copyText } from "../shared/clipboard";
 import {
   type Edge,
+  edgeAt,
   type Focus,
-  heaviestEdges,
   placeShown,
   queryShown,
   type Shown,
@@ -96,17 +96,17 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const place = createMemo<Place | null>(() => {
     const now = focus();
     if (now?.kind === "token") return now.place;
-    return state().selection.token ?? state().pins.at(-1) ?? null;
+    return chosenPlace(state());
   });
   const listed = followAtRest(place, shown, () => trace()?.trace);
-  /** The edge in the readout: the one under the pointer, else the one with the largest weight at the token. */
+  /** The edge in the readout: the one under the pointer, else the one that the token stands for. */
   const edge = createMemo<Edge | null>(() => {
     void version();
     const now = focus();
     const layer = field();
     if (now?.kind === "edge") return now.edge;
     const at = place();
-    return layer === null || at === null ? null : (heaviestEdges(layer, shown(), at, 1)[0] ?? null);
+    return layer === null || at === null ? null : edgeAt(layer, shown(), state().pins, at);
   });
 
   followExactRows(session, field, rowsChanged);
@@ -124,9 +124,9 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   };
   onCleanup(() => clearTimeout(noticeTimer));
   const [toCopy, setToCopy] = createSignal<{ readonly title: string; readonly text: string } | null>(null);
-  /** Copies text to the clipboard, or shows it in a dialog if the clipboard is blocked. */
-  const copy = async (title: string, text: string): Promise<void> => {
-    if (await copyText(text)) notify(`${title} copied`);
+  /** Copies text to the clipboard and says `done`, or shows the text in a dialog if the clipboard is blocked. */
+  const copy = async (title: string, text: string, done = `${title} copied`): Promise<void> => {
+    if (await copyText(text)) notify(done);
     else setToCopy({ title, text });
   };
 

@@ -6,6 +6,8 @@ const LEAST_HEIGHT = 120;
 
 export interface PopoverProps {
   readonly label: string;
+  /** The tooltip of the button; the label if it is missing. */
+  readonly title?: string;
   readonly face: JSX.Element;
   readonly class?: string;
   readonly testid?: string;
@@ -79,6 +81,7 @@ export function Popover(props: PopoverProps) {
         type="button"
         class={props.class ?? "ghost"}
         aria-label={props.label}
+        title={open() ? undefined : (props.title ?? props.label)}
         aria-haspopup={props.kind}
         aria-expanded={open()}
         data-testid={props.testid}

@@ -2,7 +2,8 @@ import { For } from "solid-js";
 
 export interface SegmentedControlProps<T extends string> {
   readonly label: string;
-  readonly options: readonly (readonly [T, string])[];
+  /** Value, text, and a tooltip; without one, the tooltip is the label with the text. */
+  readonly options: readonly (readonly [value: T, text: string, title?: string])[];
   readonly value: T;
   readonly onChange: (value: T) => void;
 }
@@ -22,13 +23,14 @@ export function SegmentedControl<T extends string>(props: SegmentedControlProps<
   return (
     <div class="segments" role="radiogroup" aria-label={props.label} on:keydown={key}>
       <For each={props.options}>
-        {([value, text]) => (
+        {([value, text, title]) => (
           <button
             type="button"
             role="radio"
             aria-checked={props.value === value}
             tabindex={props.value === value ? 0 : -1}
             classList={{ on: props.value === value }}
+            title={title ?? `${props.label}: ${text}`}
             on:click={() => props.onChange(value)}
           >
             {text}

@@ -26,6 +26,8 @@ export interface TokenColumnProps {
   readonly before?: (token: Token) => JSX.Element;
   readonly onMove: (index: number) => void;
   readonly onPin: (index: number) => void;
+  /** Before the keyboard moves from a token of this column to the other column. */
+  readonly onCross: (index: number) => void;
   /** Opens the neurons of the token. */
   readonly onEnter: () => void;
 }
@@ -91,9 +93,11 @@ export function TokenColumn(props: TokenColumnProps) {
     } else if (event.key === "Enter" && now !== null) {
       props.onEnter();
     } else if (event.key === toQueries || event.key === toKeys) {
+      const side = event.key === toQueries ? "query" : "key";
       const other = (event.currentTarget as HTMLElement).parentElement?.querySelector<HTMLElement>(
-        `.tokens.${event.key === toQueries ? "query" : "key"}`,
+        `.tokens.${side}`,
       );
+      if (side !== props.side && now !== null) props.onCross(now);
       other?.focus({ preventScroll: true });
     } else {
       return;

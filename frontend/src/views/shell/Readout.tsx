@@ -1,4 +1,4 @@
-import { createMemo, Show } from "solid-js";
+import { createMemo, type JSX, Show } from "solid-js";
 import type { LayerField } from "../../compute/layerField";
 import { decimals, scoreText, weightText } from "../../marks/format";
 import type { TraceMessage } from "../../wire/messages";
@@ -17,9 +17,11 @@ export interface ReadoutProps {
   readonly trace: TraceMessage | null;
   /** The head under the pointer in the model view; it takes precedence over an edge. */
   readonly head: HeadReadout | null;
+  /** What was just done, and the work in progress. */
+  readonly news: JSX.Element;
 }
 
-/** The exact values of whatever the pointer or the keyboard is on, and the next tokens that the model predicts. */
+/** The exact values of whatever the pointer or the keyboard is on, the news, and the next tokens that the model predicts. */
 export function Readout(props: ReadoutProps) {
   const reading = createMemo(() => {
     void props.version;
@@ -54,7 +56,9 @@ export function Readout(props: ReadoutProps) {
                 >
                   <b>{weightText(read().weight, digits())}</b>
                   {`  ${rankWords(read())}`}
-                  <Show when={read().score !== null}>{` · ${scoreWords(read().score!)}`}</Show>
+                  <Show
+                    when={read().score !== null}
+                  >{` · ${scoreWords(read().score!, read().scoreError)}`}</Show>
                 </Show>
                 {" · head "}
                 <b>{`${field().layer}.${edge().head}`}</b>
@@ -65,6 +69,7 @@ export function Readout(props: ReadoutProps) {
         </Show>
       </output>
       <span class="space" />
+      {props.news}
       <Show when={props.detail === null}>
         <PredictionLine trace={props.trace} near={props.edge?.query ?? null} />
       </Show>
@@ -97,6 +102,6 @@ function HeadLine(props: HeadReadout) {
 }
 
 /** The score of an unmasked edge; it is −∞ only if an edit cut the edge. */
-function scoreWords(score: number): string {
-  return score === Number.NEGATIVE_INFINITY ? "cut: score −∞" : `score ${scoreText(score)}`;
+function scoreWords(score: number, error: number): string {
+  return score === Number.NEGATIVE_INFINITY ? "cut: score −∞" : `score ${scoreText(score, error)}`;
 }

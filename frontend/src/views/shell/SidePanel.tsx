@@ -7,6 +7,8 @@ import { StackTabs } from "../shared/StackTabs";
 export interface SideView {
   readonly name: Frame["side"];
   readonly title: string;
+  /** The tooltip of its tab. */
+  readonly hint: string;
   /** Shown next to the tabs. */
   readonly heading: () => JSX.Element;
   readonly body: () => JSX.Element;
@@ -48,6 +50,7 @@ export function SidePanel(props: SidePanelProps) {
                   aria-selected={view === now()}
                   tabindex={view === now() ? 0 : -1}
                   classList={{ on: view === now() }}
+                  title={view.hint}
                   data-testid={`side-${view.name}`}
                   on:click={() => props.session.dispatch({ type: "frame", frame: { side: view.name } })}
                 >

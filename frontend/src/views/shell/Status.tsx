@@ -2,6 +2,7 @@ import { For, Show } from "solid-js";
 import type { Failure } from "../../state/failure";
 import type { Session } from "../../state/session";
 import type { Work } from "../../state/work";
+import { Announcer } from "./Announcer";
 
 /** The title of each error code, and whether trying again may help. */
 const FAILURE_KINDS: Readonly<Record<string, { readonly title: string; readonly again: boolean }>> = {
@@ -25,23 +26,35 @@ export function kindOf({ disconnected, code }: Failure) {
 
 export interface StatusProps {
   readonly session: Session;
-  /** A short message about what was just done. */
-  readonly notice: string | null;
   /** Moves to the prompt, so that the text can be changed. */
   readonly onPrompt: () => void;
 }
 
-/** Work in progress, failures, and the warnings of the model. */
+/** The progress of work, remarks about an address, failures, and the warnings of the model. */
 export function Status(props: StatusProps) {
   const { session } = props;
   const trace = () => session.state().trace;
   return (
     <div class="status">
-      <output class="said-line" data-testid="said">
-        <Show when={props.notice}>{(sentence) => <span class="pill">{sentence()}</span>}</Show>
-      </output>
-      <Show when={session.work()}>
-        {(work) => <Progress work={work()} hasTrace={trace() !== null} onCancel={session.cancel} />}
+      <Announcer session={session} />
+      <Show when={session.work()}>{(work) => <Progress work={work()} />}</Show>
+      <Show when={session.remark()}>
+        {(remark) => (
+          <div class="remark" role="status" data-testid="remark">
+            <span>{remark().sentence}</span>
+            <For each={remark().offers}>
+              {(offer) => (
+                <button type="button" class="ghost small" on:click={offer.run}>
+                  {offer.title}
+                </button>
+              )}
+            </For>
+            <span class="space" />
+            <button type="button" class="ghost small" aria-label="Dismiss" on:click={session.dismissRemark}>
+              ×
+            </button>
+          </div>
+        )}
       </Show>
       <Show when={session.failure()}>
         {(failure) => (
@@ -78,33 +91,20 @@ export function Status(props: StatusProps) {
   );
 }
 
-/**
- * A progress line along the toolbar. If the work takes a while and nothing else on the page says so, also a label with a
- * Cancel button.
- */
-function Progress(props: { readonly work: Work; readonly hasTrace: boolean; readonly onCancel: () => void }) {
+/** A progress line along the toolbar. */
+function Progress(props: { readonly work: Work }) {
   const share = () => (props.work.total === 0 ? null : props.work.done / props.work.total);
   return (
-    <>
-      <div
-        class="progress"
-        role="progressbar"
-        aria-label={props.work.text}
-        aria-valuenow={share() === null ? undefined : Math.round((share() ?? 0) * 100)}
-      >
-        <i
-          classList={{ unknown: share() === null }}
-          style={{ width: share() === null ? undefined : `${(share() ?? 0) * 100}%` }}
-        />
-      </div>
-      <Show when={props.hasTrace && (props.work.what !== "hello" || props.work.waiting)}>
-        <span class="working pill" classList={{ patient: props.work.what === "layer" }} data-testid="working">
-          {props.work.waiting ?? props.work.text}
-          <button type="button" class="ghost small" data-testid="cancel" on:click={props.onCancel}>
-            Cancel
-          </button>
-        </span>
-      </Show>
-    </>
+    <div
+      class="progress"
+      role="progressbar"
+      aria-label={props.work.text}
+      aria-valuenow={share() === null ? undefined : Math.round((share() ?? 0) * 100)}
+    >
+      <i
+        classList={{ unknown: share() === null }}
+        style={{ width: share() === null ? undefined : `${(share() ?? 0) * 100}%` }}
+      />
+    </div>
   );
 }

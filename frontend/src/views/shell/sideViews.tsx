@@ -1,6 +1,6 @@
 import { mergeProps } from "solid-js";
 import type { Place } from "../../state/state";
-import { createEdgeView } from "../edges/createEdgeView";
+import { createEdgeView, type EdgeView } from "../edges/createEdgeView";
 import { EdgeHeading } from "../edges/EdgeHeading";
 import { EdgeTable } from "../edges/EdgeTable";
 import { createNeuronView, type NeuronProps, type NeuronView } from "../neuron/createNeuronView";
@@ -12,7 +12,11 @@ import { RowHeading, RowTable, type RowTableProps } from "../weights/RowTable";
 import type { SideView } from "./SidePanel";
 
 /** The views that share the panel on the right. */
-export function sideViews(page: Page): { readonly views: readonly SideView[]; readonly neurons: NeuronView } {
+export function sideViews(page: Page): {
+  readonly views: readonly SideView[];
+  readonly neurons: NeuronView;
+  readonly edges: EdgeView;
+} {
   const neuronProps = neuronsOf(page);
   const now = createNeuronView(neuronProps);
   const rowProps = rowsOf(page);
@@ -21,23 +25,26 @@ export function sideViews(page: Page): { readonly views: readonly SideView[]; re
     {
       name: "neurons",
       title: "Neurons",
+      hint: "How the head computes the scores of the selected query, dimension by dimension",
       heading: () => <NeuronHeading {...neuronProps} now={now} />,
       body: () => <NeuronBody {...neuronProps} now={now} />,
     },
     {
       name: "weights",
       title: "Weights",
+      hint: "The largest weights of the selected token, with ranks and scores",
       heading: () => <RowHeading {...rowProps} />,
       body: () => <RowTable {...rowProps} />,
     },
     {
       name: "edges",
       title: "Heads for a pair",
+      hint: "All heads, ranked by how much a pinned query attends to a pinned key",
       heading: () => <EdgeHeading page={page} now={edges} />,
       body: () => <EdgeTable page={page} now={edges} />,
     },
   ];
-  return { views, neurons: now };
+  return { views, neurons: now, edges };
 }
 
 /** The props that both tables take from the page, as getters so that they stay reactive. */

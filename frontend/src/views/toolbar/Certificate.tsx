@@ -1,7 +1,8 @@
 import { For, Show } from "solid-js";
+import { plusMinus, roundedUp } from "../../marks/format";
 import type { Certificate } from "../../wire/messages";
 import { Popover } from "../shared/Popover";
-import { badgeText, isCompared, plusMinus } from "./exactness";
+import { badgeText, isCompared } from "./exactness";
 
 export interface CertificateBadgeProps {
   readonly certificate: Certificate | null;
@@ -16,6 +17,8 @@ export interface CertificateBadgeProps {
 export function CertificateBadge(props: CertificateBadgeProps) {
   const ok = () => props.certificate?.ok === true;
   const compared = () => isCompared(props.certificate);
+  /** Whether attnscope made the comparison itself; a file could claim anything. */
+  const measured = () => compared() && props.certificate?.recorded !== true;
   const sentence = () => badgeText(props.certificate);
   return (
     <Popover
@@ -24,8 +27,8 @@ export function CertificateBadge(props: CertificateBadgeProps) {
       class="badge"
       testid="certificate"
       face={
-        <span classList={{ good: ok() && compared(), bad: compared() && !ok() }}>
-          {ok() && compared() ? "✓ " : compared() ? "✗ " : ""}
+        <span classList={{ good: measured() && ok(), bad: compared() && !ok() }}>
+          {compared() && !ok() ? "✗ " : measured() ? "✓ " : ""}
           {sentence()}
         </span>
       }
@@ -98,5 +101,5 @@ export function CertificateBadge(props: CertificateBadgeProps) {
 
 function small(error: number | null): string {
   if (error === null) return "–";
-  return error === 0 ? "0" : error.toExponential(1);
+  return roundedUp(error);
 }

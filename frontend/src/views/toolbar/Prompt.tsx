@@ -35,18 +35,27 @@ export function Prompt(props: {
     run();
   };
   const box = (more: {
-    readonly label: string;
+    readonly label: () => string;
+    /** A visible name, where there are two boxes. */
+    readonly sign: () => string | null;
     readonly testid: string;
     readonly placeholder: () => string;
     readonly value: () => string;
     readonly onInput: (text: string) => void;
     readonly ref?: (box: HTMLTextAreaElement) => void;
   }) => (
-    <div class="text">
+    <div class="text" data-value={more.value()}>
+      <Show when={more.sign()}>
+        {(sign) => (
+          <span class="sign" aria-hidden="true">
+            {sign()}
+          </span>
+        )}
+      </Show>
       <textarea
         ref={(element) => more.ref?.(element)}
         rows="1"
-        aria-label={more.label}
+        aria-label={more.label()}
         data-testid={more.testid}
         placeholder={more.placeholder()}
         spellcheck={false}
@@ -56,6 +65,8 @@ export function Prompt(props: {
       />
     </div>
   );
+  /** The name of the first box, if there is a second one. */
+  const sign = () => (prompt.hasTarget() ? "Source" : pair() === null ? null : "A");
   const empty = () => {
     if (prompt.canSee() && prompt.image() !== null) return false;
     if (prompt.onlySees()) return true;
@@ -95,18 +106,31 @@ export function Prompt(props: {
       >
         <div class="boxes">
           {box({
-            ...{ label: "Prompt", testid: "prompt", value: text, onInput: setText, ref: props.boxRef },
-            placeholder,
+            ...{
+              label: () =>
+                sign() === null ? "Prompt" : `Prompt: ${sign() === "A" ? "sentence A" : "source"}`,
+              testid: "prompt",
+              value: text,
+              onInput: setText,
+              ref: props.boxRef,
+            },
+            ...{ placeholder, sign },
           })}
           <Show when={prompt.hasTarget()}>
             {box({
-              ...{ label: "Target", testid: "target", value: prompt.target, onInput: prompt.setTarget },
+              ...{
+                label: () => "Target",
+                sign: () => "Target",
+                testid: "target",
+                value: prompt.target,
+                onInput: prompt.setTarget,
+              },
               placeholder: () => targetPlaceholder(prompt.trace()),
             })}
           </Show>
           <Show when={!prompt.hasTarget() && pair() !== null}>
             {box({
-              ...{ label: "Sentence B", testid: "sentence-b", onInput: setPair },
+              ...{ label: () => "Sentence B", sign: () => "B", testid: "sentence-b", onInput: setPair },
               ...{ value: () => pair() ?? "", placeholder: () => "Sentence B" },
             })}
           </Show>

@@ -7,6 +7,7 @@ import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 import { ExampleList, HistoryButtons, LookControls, THEMES } from "./controls";
 import type { PromptState } from "./createPrompt";
+import { RecentInputs, RecentList } from "./RecentInputs";
 
 const THEME_SIGN: Readonly<Record<Theme, string>> = { auto: "◐", light: "○", dark: "●" };
 
@@ -26,6 +27,11 @@ export function Tools(props: ToolsProps) {
   );
 }
 
+/** Whether the page can show another input than the present one. */
+function hasRecent(page: Page): boolean {
+  return (page.session.hello()?.can.includes("run") ?? false) || page.session.visited().length > 1;
+}
+
 function WideTools({ page, prompt }: ToolsProps) {
   const { session, state } = page;
   const theme = () => state().view.theme;
@@ -34,19 +40,30 @@ function WideTools({ page, prompt }: ToolsProps) {
   return (
     <>
       <Show when={prompt.canRun() && (session.hello()?.examples.length ?? 0) > 0}>
-        <Popover kind="menu" label="Examples" testid="examples" align="end" face={<>Examples ▾</>}>
+        <Popover
+          kind="menu"
+          label="Examples"
+          title="Run an example"
+          testid="examples"
+          align="end"
+          face={<>Examples ▾</>}
+        >
           {(close) => <ExampleList page={page} prompt={prompt} close={close} />}
         </Popover>
       </Show>
       <Popover
         kind="dialog"
         label={`Display: ${scale()} scale`}
+        title="Display: scale of weights (s), palette and theme"
         testid="look"
         align="end"
         face={<>{scale()} scale ▾</>}
       >
         {() => <LookControls page={page} />}
       </Popover>
+      <Show when={hasRecent(page)}>
+        <RecentInputs page={page} />
+      </Show>
       <HistoryButtons page={page} />
       <button
         type="button"
@@ -61,6 +78,7 @@ function WideTools({ page, prompt }: ToolsProps) {
       <Popover
         kind="menu"
         label="Export"
+        title="Export the page: all figures, offline page, code, link"
         class="ghost icon"
         testid="export-page"
         align="end"
@@ -105,6 +123,12 @@ function FoldedTools({ page, prompt }: ToolsProps) {
             <h2>Examples</h2>
             <div class="menu" role="menu" aria-label="Examples">
               <ExampleList page={page} prompt={prompt} close={close} />
+            </div>
+          </Show>
+          <Show when={hasRecent(page)}>
+            <h2>Recent inputs</h2>
+            <div class="menu" role="menu" aria-label="Recent inputs">
+              <RecentList page={page} close={close} />
             </div>
           </Show>
           <h2>Export</h2>

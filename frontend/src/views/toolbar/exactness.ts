@@ -8,16 +8,10 @@ export function isCompared(certificate: Certificate | null): boolean {
   return Object.values(certificate?.stacks ?? {}).some((layers) => layers.length > 0);
 }
 
-/** The text of the badge: `exact to 2e-6`, `exact`, `not exact`, or `not checked`. */
+/** The text of the badge: `exact to 2e-6`, `exact`, `not exact`, or `not checked`; with `recorded: ` if a file says so. */
 export function badgeText(certificate: Certificate | null): string {
   if (certificate === null || !isCompared(certificate)) return "not checked";
-  if (!certificate.ok) return "not exact";
-  return certificate.max_error === null ? "exact" : `exact to ${roundedUp(certificate.max_error)}`;
-}
-
-/** A positive error as a range, rounded up to one digit: `±0.00005`. */
-export function plusMinus(error: number): string {
-  const text = roundedUp(error);
-  const [, power] = text.split("e");
-  return `±${Number(text).toFixed(Math.max(0, -Number(power)))}`;
+  const { ok, max_error: error, recorded } = certificate;
+  const verdict = !ok ? "not exact" : error === null ? "exact" : `exact to ${roundedUp(error)}`;
+  return recorded === true ? `recorded: ${verdict}` : verdict;
 }

@@ -120,7 +120,7 @@ export function RowTable(props: RowTableProps) {
       />,
       <span>{weightText(edge().weight, digits(edge().head, edge().query))}</span>,
       <span>{read()?.rank ?? "–"}</span>,
-      <span>{read()?.score == null ? "–" : scoreText(read()?.score as number)}</span>,
+      <span>{read()?.score == null ? "–" : scoreText(read()?.score as number, read()?.scoreError)}</span>,
     ];
   };
   const comparedText = (place: Place, { other, weights }: ComparedRow, at: number): string => {
@@ -177,6 +177,7 @@ export function RowTable(props: RowTableProps) {
               ]}
               tracks="58px minmax(70px, 1.1fr) minmax(30px, 1.4fr) 56px 40px 58px"
               rows={edges()}
+              keyOf={({ head, query, key }) => `${head} ${query} ${key}`}
               cells={cells}
               empty={NOTHING}
               onPoint={point}
@@ -198,6 +199,7 @@ export function RowTable(props: RowTableProps) {
             ]}
             tracks={`minmax(70px, 1.2fr) repeat(${compared().length}, minmax(64px, 1fr))`}
             rows={table()}
+            keyOf={({ other }) => String(other)}
             cells={comparedCells}
             empty={NOTHING}
             onPoint={(row) => point(row && edgeOf(row))}

@@ -1,14 +1,4 @@
-import {
-  createEffect,
-  createMemo,
-  createSignal,
-  For,
-  Index,
-  type JSX,
-  on,
-  onCleanup,
-  onMount,
-} from "solid-js";
+import { createEffect, createMemo, createSignal, For, Index, type JSX, onCleanup, onMount } from "solid-js";
 
 export interface VirtualTableProps<T> {
   readonly label: string;
@@ -16,6 +6,8 @@ export interface VirtualTableProps<T> {
   /** Widths of the columns, as CSS grid tracks. */
   readonly tracks: string;
   readonly rows: readonly T[];
+  /** Identifies a row. The cursor stays on its row when the rows are computed again. */
+  readonly keyOf: (row: T) => string;
   /** The cells of a row. */
   readonly cells: (row: () => T) => readonly JSX.Element[];
   /** The text if there are no rows. */
@@ -28,12 +20,16 @@ export interface VirtualTableProps<T> {
 
 const HEIGHT = 26;
 
-/** A table that renders only visible rows. Arrow keys move between rows, Enter selects one. */
+/** A table that renders only visible rows. Arrow keys move between rows, Enter or Space selects one. */
 export function VirtualTable<T>(props: VirtualTableProps<T>) {
   let box!: HTMLDivElement;
   const [scroll, setScroll] = createSignal(0);
   const [height, setHeight] = createSignal(0);
-  const [active, setActive] = createSignal<number | null>(null);
+  const [cursor, setCursor] = createSignal<string | null>(null);
+  const active = createMemo(() => {
+    const at = cursor() === null ? -1 : props.rows.findIndex((row) => props.keyOf(row) === cursor());
+    return at < 0 ? null : at;
+  });
   onMount(() => {
     const watch = new ResizeObserver(() => setHeight(box.clientHeight));
     watch.observe(box);
@@ -47,15 +43,10 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
   createEffect(() => {
     if (props.rows.length > 0 && first() + inSight().length >= props.rows.length) props.onEnd();
   });
-  createEffect(
-    on(
-      () => props.rows[0],
-      () => setActive(null),
-    ),
-  );
   const go = (index: number): void => {
     const at = Math.max(0, Math.min(props.rows.length - 1, index));
-    setActive(at);
+    if (props.rows.length === 0) return;
+    setCursor(props.keyOf(props.rows[at]));
     const top = at * HEIGHT;
     if (top < box.scrollTop) box.scrollTop = top;
     else if (top + 2 * HEIGHT > box.scrollTop + height()) box.scrollTop = top + 2 * HEIGHT - height();
@@ -73,7 +64,7 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
       PageUp: at - page,
     };
     if (event.key in steps) go(steps[event.key]);
-    else if (event.key === "Enter" && at >= 0) props.onChoose(props.rows[at]);
+    else if ((event.key === "Enter" || event.key === " ") && at >= 0) props.onChoose(props.rows[at]);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -101,7 +92,9 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
       on:pointerleave={() => props.onPoint(null)}
       on:click={(event) => {
         const row = rowAt(event);
-        if (row !== undefined) props.onChoose(row);
+        if (row === undefined) return;
+        setCursor(props.keyOf(row));
+        props.onChoose(row);
       }}
     >
       <div class="head" role="row" aria-rowindex="1">

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from attnscope.capture import run_untouched
 from attnscope.errors import UnsupportedError
+from attnscope.model.architecture.replaced_attention import replaced_attention
 from attnscope.model.hf.hidden_states import hidden_difference
-from attnscope.model.hf.module_info import is_encoder_decoder, tolerance_for
+from attnscope.model.hf.module_info import implementation_of, is_encoder_decoder, tolerance_for
 
 Weights = list[Tensor | None]
 """[heads, queries, keys] for each layer; None for a layer without attention."""
@@ -38,6 +39,9 @@ def reported_weights(
     if stacks:
         found = {stack: layers for stack, layers in found.items() if not stack or stack in stacks}
     if not any(one is not None for layers in found.values() for one in layers):
+        replaced = replaced_attention(model)
+        if replaced is not None:
+            raise UnsupportedError(replaced)
         raise UnsupportedError(
             f"{type(model).__name__} does not use transformers' attention interface and reports no weights as "
             "`attentions`, so attnscope cannot show its attention."
@@ -45,8 +49,9 @@ def reported_weights(
     error = hidden_difference(untouched, output)
     if error is not None and not error <= tolerance_for(model):
         raise UnsupportedError(
-            f"The hidden states of {type(model).__name__} change by {error:.2g} when it reports its attention "
-            "weights, so attnscope does not show them."
+            f"{type(model).__name__} computes other hidden states with its eager attention than with "
+            f"{implementation_of(model)!r} (they differ by {error:.2g}), and only its eager attention reports weights. To trace "
+            "what it computes then, load the model with `attn_implementation='eager'`."
         )
     checked: dict[str, Weights] = {}
     errors: list[UnsupportedError] = []

@@ -29,11 +29,12 @@ from attnscope.model.architecture.dummy_inputs import PROBE_TOKENS, kind_of, pro
 from attnscope.model.architecture.gated_attention import gated_places
 from attnscope.model.architecture.layer_index import by_layer, layer_kinds, layer_numbers, ordered
 from attnscope.model.architecture.output_attentions import Weights, reported_weights
+from attnscope.model.architecture.replaced_attention import check_replaced_attention
 from attnscope.model.architecture.rope import TOKENS, buffered_angles, rotary_of
 from attnscope.model.architecture.stacks import Group, calls_not_shown, grouped
 from attnscope.model.hf.context_length import position_limit
-from attnscope.model.hf.hidden_states import hidden_difference
-from attnscope.model.hf.module_info import is_encoder_decoder, tolerance_for
+from attnscope.model.hf.hidden_states import hidden_difference, overflow
+from attnscope.model.hf.module_info import first_dtype, implementation_of, is_encoder_decoder, tolerance_for
 from attnscope.types import LayerShape, Rotary
 
 Route = Literal["interface", "reported"]
@@ -116,14 +117,22 @@ class Architecture:
 def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Architecture:
     """Run `model` on `inputs`, captured and untouched. Raises `UnsupportedError` if its attention cannot be shown exactly."""
     untouched = _untouched(model, inputs)
+    try:
+        return _probe(model, inputs, untouched)
+    except UnsupportedError as unsupported:
+        overflows = overflow(untouched, first_dtype(model))
+        if overflows is None:
+            raise
+        raise UnsupportedError(overflows) from unsupported
+
+
+def _probe(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -> Architecture:
     probe_pass = _run_probe(model, inputs, untouched)
     if not probe_pass.calls:
         return _reported(model, inputs, untouched)
     if probe_pass.error is not None and not probe_pass.error <= tolerance_for(model):
-        raise UnsupportedError(
-            f"The hidden states of {type(model).__name__} change by {probe_pass.error:.2g} when its attention is "
-            "captured, so attnscope cannot show what the model really does."
-        )
+        raise UnsupportedError(_why_changed(model, inputs, untouched, probe_pass.error))
+    check_replaced_attention(model, probe_pass.calls)
     groups = grouped(probe_pass.calls, inputs, encoder_decoder=is_encoder_decoder(model))
     stacks = {name: _stack(group, model, probe_pass) for name, group in groups.items()}
     places = {
@@ -133,7 +142,10 @@ def probe(model: nn.Module, inputs: Mapping[str, Tensor]) -> Architecture:
     }
     others, other_notes = calls_not_shown(probe_pass.calls, groups)
     places |= {id(call): Place(NOT_SHOWN, number) for number, call in enumerate(others)}
-    all_places = Places.of_calls((call.name, places[id(call)]) for call in probe_pass.calls)
+    all_places = Places.of_calls(
+        ((call.name, places[id(call)]) for call in probe_pass.calls),
+        fixed=[name for name, stack in stacks.items() if stack.query_side in ("source", "image")],
+    )
     stacks = _with_gates(model, inputs, stacks, all_places, {places[id(call)]: call for call in probe_pass.calls})
     outside, outside_notes = _outside(model, inputs, untouched, [name for name in _SIDES if name not in stacks])
     return Architecture(
@@ -201,6 +213,28 @@ def _run_probe(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any) -
         error, calls = hidden_difference(untouched, captured.output), captured.calls
         rotary = _rotary(clone, inputs, calls) if calls else []
         return _ProbePass(calls, rotary, buffered_angles(clone), recorder.names, error)
+
+
+def _why_changed(model: nn.Module, inputs: Mapping[str, Tensor], untouched: Any, error: float) -> str:
+    """Why the captured pass computes something else: the model itself may do so with sdpa, which capturing follows."""
+    name, own = type(model).__name__, implementation_of(model)
+    if own != "sdpa":
+        try:
+            other = run_untouched(model, inputs, implementation="sdpa", output_hidden_states=True)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            _LOG.info("%s fails with sdpa attention.", name, exc_info=True)
+        else:
+            difference = hidden_difference(untouched, other)
+            if difference is not None and not difference <= tolerance_for(model):
+                return (
+                    f"{name} computes other hidden states with {own!r} attention than with 'sdpa' (they differ by "
+                    f"{difference:.2g}), and attnscope can only capture the latter. To trace that, load the model with "
+                    "`attn_implementation='sdpa'`."
+                )
+    return (
+        f"The hidden states of {name} change by {error:.2g} when its attention is captured, so attnscope cannot show what the "
+        "model really does."
+    )
 
 
 def _outside(

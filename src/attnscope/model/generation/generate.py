@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attnscope.capture import prepared
+from attnscope.capture import accepted, capture, prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.capture.decode_steps import StepsRecorder
 from attnscope.capture.run import capturing
@@ -27,22 +27,38 @@ from attnscope.model.generation.result import Generation, GenerationSettings, On
 from attnscope.model.generation.step_recorder import StepRecorder
 from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.context_length import position_limit
+from attnscope.model.hf.hidden_states import relative
 from attnscope.model.hf.module_info import is_encoder_decoder
 from attnscope.model.inputs.decoder_inputs import Target
+from attnscope.model.inputs.image_tokens import with_patches
+from attnscope.model.inputs.images import check_without_image
+from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.inputs.trace_input import Text
+from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
 from attnscope.model.tracing.certify import certify
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
+from attnscope.model.tracing.next_tokens import can_generate
+from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.provenance import provenance
 from attnscope.model.tracing.run import check_sizes, stacks_of
-from attnscope.model.tracing.trace_inputs import trace_of
+from attnscope.model.tracing.trace_inputs import trace_inputs, with_counted_tokens
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Observer
 
-_PER_TOKEN = ("attention_mask", "token_type_ids", "position_ids", "mm_token_type_ids")
+_PER_TOKEN = ("attention_mask", "token_type_ids", "position_ids", "mm_token_type_ids", "image_embeds_position_mask")
+
+_READS_AGAIN = (
+    "This model reads the whole text again for each new token, and earlier tokens then attend to later ones. The trace shows the "
+    "last step; in the steps before it, attention was different."
+)
+_STEPS_ONLY = (
+    "In these generation steps, no token attends to tokens generated after it; in one pass over the whole text, this model "
+    "would let it. The trace shows the steps, so `states`, `patch` and `check` cannot run it again."
+)
 
 
 def _with_decoder_ids(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -80,7 +96,8 @@ class _Task:
         encoded = self.encoded
         sizes = {side: len(tokens) for side, tokens in encoded.sides.items()}
         if is_encoder_decoder(self.module):
-            sizes = {"source": len(encoded.tokens), "target": max(1, len(encoded.target_tokens or ()))}
+            counted = {"source": len(encoded.tokens)} if encoded.tokens else {}
+            sizes = {**counted, "target": max(1, len(encoded.target_tokens or ()))}
         grown = "target" if is_encoder_decoder(self.module) else "text"
         return plan_for(
             self.probed.architecture,
@@ -99,6 +116,7 @@ def generate(
     *,
     pair: str | None = None,
     target: Target | None = None,
+    image: Any = None,
     sentence_b_start: int | None = None,
     continue_final_message: bool = False,
     edits: Sequence[Edit] = (),
@@ -110,19 +128,27 @@ def generate(
     Raises `UnsupportedError` for a model that cannot generate text, `InputError` for a text that cannot be used.
     """
     _check_generates(handle.module)
-    encoded = (
-        text
-        if isinstance(text, ModelInputs)
-        else handle.preprocessor.encode_prompt(
+    refuse_virtual_tokens(handle.module, "record a generation")
+    if isinstance(text, ModelInputs):
+        check_without_image(image)
+        encoded = text
+    else:
+        encoded = handle.preprocessor.encode_prompt(
             text,
             pair,
             target,
+            image,
             sentence_b_start=sentence_b_start,
             continue_final_message=continue_final_message,
+            observer=observer,
         )
-    )
-    inputs = handle.preprocessor.tensors(encoded)
-    probed = handle.probed_for(_with_decoder_ids(handle.module, inputs))
+    # `generate` adds a mask of ones itself
+    inputs, warnings = as_called(handle.module, handle.preprocessor.tensors(encoded), use_cache=True)
+    encoded = replace(encoded, warnings=[*encoded.warnings, *warnings])
+    begun = _with_decoder_ids(handle.module, inputs)
+    probed = handle.probed_for(begun)
+    if encoded.kind in IMAGE_KINDS:
+        encoded = with_patches(handle.module, probed.architecture, encoded, begun, handle.patches)
     task = _Task(handle, encoded, inputs, probed, edits)
     _check_length(task.module, encoded, settings.max_new_tokens)
     plan = task.plan(settings.max_new_tokens)
@@ -142,6 +168,7 @@ class _CapturedRun:
     stacks: dict[str, TracedStack] | None
     certificate: Certificate
     base: StepsOutput
+    plan: Plan | None
     warnings: tuple[str, ...] = ()
 
 
@@ -153,48 +180,68 @@ def _captured(task: _Task, recorder: StepRecorder, plan: Plan | None, observer: 
         base = StepsOutput(clone)
         try:
             with capturing(clone, steps) if shown else torch.no_grad():
-                run = run_steps(clone, steps, task.inputs, recorder.settings, recorder.choose)
+                run = run_steps(clone, steps, task.inputs, recorder.settings, recorder.choose, reads_last=shown)
         finally:
             base.close()
         same_angles = buffered_angles(clone) == architecture.angles
     calls = steps.joined()
     certificate = certify(calls, task.probed.tolerance)
     if not shown or not certificate.ok:
-        return _CapturedRun(run, None, certificate, base)
+        return _CapturedRun(run, None, certificate, base, plan)
     stacks = stacks_of(task.probed, calls)
     if same_angles:
         stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
-    return _CapturedRun(run, stacks, certificate, base, (*(plan.warnings if plan else ()), *steps.notes))
+    rereads = [_READS_AGAIN] if steps.rereads else []
+    return _CapturedRun(
+        run, stacks, certificate, base, plan, (*(plan.warnings if plan else ()), *steps.notes, *rereads)
+    )
 
 
 def _trace(task: _Task, captured: _CapturedRun, stacks: dict[str, TracedStack], recorder: StepRecorder) -> Trace:
     run = captured.run
-    whole, inputs = _whole(task, run), _extended(task.module, task.inputs, run.ids)
+    inputs = _extended(task.module, task.inputs, run)
+    whole = with_counted_tokens(task.handle, _whole(task, run), inputs, stacks)
     check_sizes(stacks, {side: len(tokens) for side, tokens in whole.sides.items()}, task.handle.title)
+    repeatable = _one_pass_gives(task, stacks, inputs, captured, run.last)
     generated = {"prompt": run.prompt, "tokens": run.ids.shape[1] - run.prompt, **recorder.settings.described()}
     return Trace(
         sides=whole.sides,
         stacks=stacks,
         certificate=captured.certificate,
         provenance={**provenance(task.handle, whole, inputs, task.edits), "generated": generated},
-        warnings=[*whole.warnings, *captured.warnings, *task.probed.architecture.notes],
+        warnings=[
+            *whole.warnings,
+            *captured.warnings,
+            *task.probed.architecture.notes,
+            *([] if repeatable else [_STEPS_ONLY]),
+        ],
         edits=task.edits,
         next_tokens=[(token.text, token.id, probability) for token, probability in recorder.most_probable(run.last)],
         logits=lazy_logits(task.module, inputs, captured.base, run.last),
-        inputs=inputs,
+        inputs=inputs if repeatable else {},
+        images=whole.images,
     )
+
+
+def _one_pass_gives(
+    task: _Task, stacks: Mapping[str, TracedStack], inputs: Mapping[str, Tensor], captured: _CapturedRun, last: Tensor
+) -> bool:
+    """Whether one pass over prompt and continuation computes what the steps computed.
+
+    With causal attention it does. Otherwise the logits after the last token decide.
+    """
+    grown = "target" if is_encoder_decoder(task.module) else "text"
+    if all(stack.causal for stack in stacks.values() if stack.query_side == stack.key_side == grown):
+        return True
+    places = task.probed.architecture.places
+    output = capture(task.module, inputs, places=places, plan=captured.plan, keeps=False).output
+    return relative(last, output.logits[0, -1].float().cpu()) <= task.probed.tolerance
 
 
 def _trace_afterwards(task: _Task, run: Run, observer: Observer | None) -> Trace:
     """Trace the whole text in one pass, if the steps themselves cannot be shown."""
-    ids: list[int] = run.ids[0].tolist()
-    source: Any = ids
-    target: list[int] | None = None
-    if is_encoder_decoder(task.module):
-        source = {name: value for name, value in task.inputs.items() if not name.startswith("decoder_")}
-        target = ids
-    trace = trace_of(task.handle, source, target=target, edits=task.edits, observer=observer)
-    assert isinstance(trace, Trace)
+    whole = replace(_whole(task, run), inputs=_extended(task.module, task.inputs, run))
+    trace = trace_inputs(task.handle, whole, task.edits, observer)
     trace.warnings.append(
         "The attention comes from one pass over the whole text after it was generated, not from the generation steps."
     )
@@ -202,8 +249,7 @@ def _trace_afterwards(task: _Task, run: Run, observer: Observer | None) -> Trace
 
 
 def _check_generates(module: nn.Module) -> None:
-    can: Any = getattr(module, "can_generate", None)
-    if not callable(getattr(module, "generate", None)) or (callable(can) and not can()):
+    if not can_generate(module):
         raise UnsupportedError(
             f"{type(module).__name__} cannot generate text, because it does not predict the next token. Trace a "
             "text instead, or load the model with a language modeling head (`AutoModelForCausalLM`)."
@@ -236,14 +282,19 @@ def _whole(task: _Task, run: Run) -> ModelInputs:
     return replace(encoded, tokens=[*encoded.tokens, *new])
 
 
-def _extended(module: nn.Module, inputs: Mapping[str, Tensor], ids: Tensor) -> dict[str, Tensor]:
+def _extended(module: nn.Module, inputs: Mapping[str, Tensor], run: Run) -> dict[str, Tensor]:
     """The inputs of one pass over prompt and continuation."""
     if is_encoder_decoder(module):
         own = {name: value for name, value in inputs.items() if not name.startswith("decoder_")}
-        return {**own, "decoder_input_ids": ids}
-    more = ids.shape[1] - inputs["input_ids"].shape[1]
+        return {**own, "decoder_input_ids": run.ids}
+    more = run.ids.shape[1] - inputs["input_ids"].shape[1]
     grown = {name: _extend(name, inputs[name], more) for name in _PER_TOKEN if name in inputs}
-    return {**inputs, "input_ids": ids, **grown}
+    by_model = {
+        name: value for name, value in run.grown.items() if name in inputs and value.shape != inputs[name].shape
+    }
+    known = run.positions is not None and run.positions.shape == run.ids.shape
+    positions = accepted(module, position_ids=run.positions) if known else {}
+    return {**inputs, "input_ids": run.ids, **grown, **by_model, **positions}
 
 
 def _extend(name: str, value: Tensor, more: int) -> Tensor:

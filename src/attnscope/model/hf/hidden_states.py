@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 _STATES = ("hidden_states", "encoder_hidden_states", "decoder_hidden_states")
@@ -36,6 +37,27 @@ def differences_by_layer(untouched: Any, captured: Any, stack: str, depth: int) 
     return dict.fromkeys(range(depth), max(errors))
 
 
+def overflow(output: Any, dtype: torch.dtype) -> str | None:
+    """What to say about a pass of an unchanged model whose own states are infinite or NaN; None if they aren't."""
+    stacks = {"encoder_hidden_states": "encoder ", "decoder_hidden_states": "decoder ", "hidden_states": ""}
+    for name, stack in stacks.items():
+        states = [state for state in getattr(output, name, None) or () if isinstance(state, Tensor)]
+        layer = next((i for i, state in enumerate(states) if not bool(state.isfinite().all())), None)
+        if layer is not None:
+            return _overflow(f"its {stack}embeddings" if layer == 0 else f"{stack}layer {layer - 1}", dtype)
+    last = [getattr(output, name, None) for name in _LAST]
+    found = any(isinstance(state, Tensor) and bool(state.isnan().any()) for state in last)
+    return _overflow("its output", dtype) if found else None
+
+
+def _overflow(where: str, dtype: torch.dtype) -> str:
+    name = str(dtype).removeprefix("torch.")
+    cause = f"its numbers overflow in {name}. Load it with `dtype='bfloat16'` or `dtype='float32'`."
+    if dtype != torch.float16:
+        cause = f"its weights (in {name}) may be damaged."
+    return f"The model's own hidden states are infinite or NaN from {where} on, in an ordinary pass too: {cause}"
+
+
 def states_of(output: Any, stack: str) -> list[Tensor]:
     """The hidden states of a stack in a model output; those of cross-attention are the decoder's."""
     names = {"encoder": "encoder_hidden_states", "decoder": "decoder_hidden_states", "cross": "decoder_hidden_states"}
@@ -47,8 +69,15 @@ def states_of(output: Any, stack: str) -> list[Tensor]:
 
 
 def relative(one: Tensor, other: Tensor) -> float:
-    """The largest difference relative to the largest value, max |one - other| / max |one|, in float32."""
+    """The largest difference relative to the largest value, max |one - other| / max |one|, in float32.
+
+    Where both are infinite or NaN, there is nothing to compare; where only one is, the difference is infinite.
+    """
     one, other = one.float(), other.float()
+    finite = one.isfinite()
+    if not torch.equal(finite, other.isfinite()):
+        return torch.inf
+    one, other = one[finite], other[finite]
     scale = float(one.abs().max()) if one.numel() else 0.0
     difference = float((one - other).abs().max()) if one.numel() else 0.0
     return difference / scale if scale > 0 else difference

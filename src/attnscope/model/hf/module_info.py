@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
 from torch import nn
 
+from attnscope.capture import forward_parameters
 from attnscope.trace.certificate import tolerance_of
 
 
@@ -31,8 +31,13 @@ def is_encoder_decoder(model: nn.Module) -> bool:
     if not getattr(model.config, "is_encoder_decoder", False):
         return False
     # a decoder-only part may share the config of the whole encoder-decoder model
-    names = inspect.signature(model.forward).parameters
+    names = forward_parameters(model)
     return "decoder_input_ids" in names or "input_ids" not in names
+
+
+def implementation_of(model: nn.Module) -> str:
+    """The attention implementation of a model ("eager", "sdpa", …)."""
+    return str(getattr(model.config, "_attn_implementation", None) or "eager")
 
 
 def vocabulary_size(model: nn.Module) -> int | None:

@@ -22,6 +22,7 @@ from attnscope.model.hf.context_length import side_limits
 from attnscope.model.hf.module_info import input_device
 from attnscope.model.inputs.doubled import doubled_special_tokens
 from attnscope.model.inputs.model_inputs import ModelInputs, require_text
+from attnscope.model.inputs.tensors import with_padding
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.inputs.vocabularies import target_ids
 from attnscope.types import Observer
@@ -79,12 +80,14 @@ def with_target(
     ids: list[int] = decoder[_DECODER][0].tolist()
     if not ids:
         raise InputError(_EMPTY_TARGET)
+    mask = decoder.get("decoder_attention_mask")
+    padding = [False] * len(ids) if mask is None or mask.ndim != 2 else (mask[0] == 0).tolist()
     return replace(
         source,
         inputs={**source.inputs, **decoder},
         warnings=warnings,
         target=target if isinstance(target, str) else None,
-        target_tokens=read.all(ids),
+        target_tokens=with_padding(read.all(ids), padding),
     )
 
 

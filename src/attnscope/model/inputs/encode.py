@@ -14,23 +14,25 @@ from attnscope.model.inputs.tensors import encode_ids, encode_ready
 from attnscope.model.inputs.text import encode_text
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.inputs.trace_input import TraceInput, one_pair, type_of
+from attnscope.types import Observer
 from attnscope.validation import is_whole
 
 
-def encode(tokenizer: Any, read: Reader, trace_input: TraceInput) -> ModelInputs:
+def encode(tokenizer: Any, read: Reader, trace_input: TraceInput, observer: Observer | None = None) -> ModelInputs:
     """Model inputs and tokens of one input.
 
     `read` is the result of `tokens.reader(tokenizer)`, passed in because analyzing a tokenizer takes a while.
     `trace_input.pair` is a second sentence, joined in the tokenizer's own pair format. With `trace_input.max_tokens`, a longer
-    text is cut. Raises `InputError` if nothing is left to trace, `MissingError` for a string without a tokenizer.
+    text is cut. The observer can cancel the rendering of a chat. Raises `InputError` if nothing is left to trace, `MissingError`
+    for a string without a tokenizer.
     """
     max_tokens = trace_input.max_tokens
     if max_tokens is not None and not (is_whole(max_tokens) and max_tokens >= 1):
-        raise InputError(f"`max_tokens` must be a whole number of at least 1; got {max_tokens!r}.")
-    return replace(_encoded(tokenizer, read, trace_input), kind=trace_input.kind)
+        raise InputError(f"`max_tokens` must be a whole number of at least 1; got {max_tokens!r:.80}.")
+    return replace(_encoded(tokenizer, read, trace_input, observer), kind=trace_input.kind)
 
 
-def _encoded(tokenizer: Any, read: Reader, trace_input: TraceInput) -> ModelInputs:
+def _encoded(tokenizer: Any, read: Reader, trace_input: TraceInput, observer: Observer | None) -> ModelInputs:
     value, max_tokens = trace_input.value, trace_input.max_tokens
     check_text_options(trace_input)
     start = trace_input.sentence_b_start
@@ -51,6 +53,7 @@ def _encoded(tokenizer: Any, read: Reader, trace_input: TraceInput) -> ModelInpu
                 value,
                 max_tokens=max_tokens,
                 continue_final_message=trace_input.continue_final_message,
+                observer=observer,
             )
         case "ids":
             try:

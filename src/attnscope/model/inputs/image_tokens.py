@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor, nn
 
-from attnscope.capture import prepared
+from attnscope.capture import forward_parameters, prepared
 from attnscope.errors import InputError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.vision_config import vision_config
@@ -56,7 +55,7 @@ def takes_images(model: nn.Module) -> bool:
 
 
 def _forward_names(model: nn.Module) -> set[str]:
-    return set(inspect.signature(model.forward).parameters)
+    return set(forward_parameters(model))
 
 
 def encode_images(processors: Processors, images: Sequence[Image.Image], config: Any) -> ModelInputs:

@@ -45,6 +45,12 @@ def check_alone(pair: object, max_tokens: object) -> None:
             raise InputError(f"`{name}` works only with a text, not with an image. Omit it.")
 
 
+def check_without_image(image: object) -> None:
+    """Raise `InputError` for an image beside an input that is encoded already: a trace, or the result of `Model.encode`."""
+    if image is not None:
+        raise InputError("The input is encoded already, so `image` cannot be added to it. Pass the text and the image.")
+
+
 def open_image(value: Any) -> Image.Image:
     """The image in RGB, rotated as its file specifies.
 

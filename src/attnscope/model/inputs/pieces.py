@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -97,5 +97,5 @@ def _counted(pieces: Iterable[str]) -> PieceStyle:
 
 def _tokenized(tokenizer: Any, text: str) -> list[str]:
     """The pieces of a text; none if the tokenizer does not say."""
-    tokenize: Any = getattr(tokenizer, "tokenize", None)
-    return [str(piece) for piece in tokenize(text)] if callable(tokenize) else []
+    tokenize: Callable[[str], list[str]] | None = getattr(tokenizer, "tokenize", None)
+    return [str(piece) for piece in tokenize(text)] if tokenize is not None else []

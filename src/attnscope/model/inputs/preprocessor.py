@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from attnscope.capture import accepted
 from attnscope.errors import InputError
 from attnscope.model.architecture.dummy_inputs import FEATURES
-from attnscope.model.hf.context_length import check_length, side_limits
+from attnscope.model.hf.context_length import check_length, check_size, side_limits
 from attnscope.model.hf.module_info import (
     first_dtype,
     input_device,
@@ -139,8 +139,10 @@ class Preprocessor:
         kind = self._kind_of(text, image)
         return TraceInput(kind, text, pair, target, image, max_tokens, start, continue_final_message)
 
-    def encode(self, trace_input: TraceInput) -> ModelInputs:
+    def encode(self, trace_input: TraceInput, observer: Observer | None = None) -> ModelInputs:
         """The model inputs of one input, with its target if there is one. The model does not run.
+
+        An observer can cancel the rendering of a chat.
 
         Raises `InputError` for an input that the model does not accept, `MissingError` without the tokenizer or processor that
         the input needs.
@@ -156,7 +158,9 @@ class Preprocessor:
             encoded = replace(self._encoded_audio(trace_input), kind=trace_input.kind)
         else:
             self._check_accepts(value)
-            encoded = encode(self.tokenizer, self.read, trace_input)
+            if trace_input.max_tokens is None:  # else it is cut
+                self._check_size(value, trace_input.pair)
+            encoded = encode(self.tokenizer, self.read, trace_input, observer)
         if target is None:
             return encoded
         if trace_input.kind not in IMAGE_KINDS:
@@ -168,31 +172,29 @@ class Preprocessor:
         text: Any,
         pair: str | None = None,
         target: Target | None = None,
+        image: Any = None,
         *,
         sentence_b_start: int | None = None,
         continue_final_message: bool = False,
+        observer: Observer | None = None,
     ) -> ModelInputs:
-        """The model inputs of a prompt to continue: a text, a chat, token ids or ready inputs.
+        """The model inputs of a prompt to continue: anything that `trace` reads, but not several inputs.
 
         `target` is the beginning of the target of an encoder-decoder model.
         """
-        if batch_of(text, pair) is not None:
-            raise InputError("Pass a single text to continue; got several.")
-        (start,) = starts_of(sentence_b_start, text, 1)
-
-        def encoded_text(value: Any) -> ModelInputs:
-            options = {"sentence_b_start": start, "continue_final_message": continue_final_message}
-            return encode(self.tokenizer, self.read, TraceInput(text_kind_of(value), value, pair, **options))
-
-        if not is_encoder_decoder(self.module):
-            if target is not None:
-                raise InputError(no_target_side(type(self.module).__name__))
-            return encoded_text(text)
-        source, beginning = split_target(text, target)
-        encoded = encoded_text(source)
-        if beginning is None:
-            return encoded
-        return with_target(self.module, self.tokenizer, self.read_output, encoded, beginning)
+        if is_list_of_images(text) or (not self._is_image(text) and batch_of(text, pair) is not None):
+            raise InputError("Pass a single prompt to continue; got several.")
+        return self.encode(
+            self.read_one(
+                text,
+                pair,
+                target,
+                image,
+                sentence_b_start=sentence_b_start,
+                continue_final_message=continue_final_message,
+            ),
+            observer,
+        )
 
     def complete(self, encoded: ModelInputs, observer: Observer | None = None) -> ModelInputs:
         """Add what the decoder reads (without a target, the model's own greedy output), and warnings.
@@ -256,6 +258,11 @@ class Preprocessor:
             if side in limits:
                 found += check_length(len(tokens), limits[side][0], hard=limits[side][1], what=side)
         return found
+
+    def _check_size(self, text: Any, pair: Any) -> None:
+        """Raise `TooLongError` for a text that is too long by far."""
+        limit, _ = next(iter(side_limits(self.module).values()))
+        check_size(sum(len(part) for part in (text, pair) if isinstance(part, str)), limit)
 
     def _kind_of(self, value: Any, image: Any) -> InputKind:
         """The kind of an input; nothing else decides it. A string is the path of an image if the model reads no text."""

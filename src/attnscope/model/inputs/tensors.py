@@ -15,6 +15,7 @@ from attnscope.errors import InputError
 from attnscope.model.inputs.model_inputs import ModelInputs, as_tensor, cut_note, require_tokens
 from attnscope.model.inputs.sentences import check_start, start_by_types, with_sentences
 from attnscope.model.inputs.tokens import Reader
+from attnscope.types import Token
 
 _PASS_OPTIONS = frozenset(
     {
@@ -22,7 +23,7 @@ _PASS_OPTIONS = frozenset(
         "output_attentions", "output_hidden_states", "return_dict",
     }
 )  # fmt: skip
-"""Arguments of a pass that do not change its attention; a trace sets its own."""
+"""Arguments of a pass that are no inputs; a trace sets its own. `use_cache` matters only for packed sequences."""
 
 _INSTEAD_OF_TOKENS = frozenset({"inputs_embeds", *CACHES, "encoder_hidden_states", "encoder_outputs"})
 
@@ -72,14 +73,19 @@ def encode_ready(
     require_tokens(listed)
     tokens = read.all(listed)
     padding = padding_of(inputs)
-    tokens = [replace(token, special=True) if pad else token for token, pad in zip(tokens, padding, strict=True)]
+    tokens = with_padding(tokens, padding)
     start = (
         start_by_types(inputs.get("token_type_ids"), padding)
         if sentence_b_start is None
         else check_start(sentence_b_start, before)
     )
     tokens = tokens if start is None else with_sentences(tokens, padding, start)
-    return ModelInputs(inputs, tokens, warnings, ready=True)
+    return ModelInputs(inputs, tokens, warnings, ready=True, use_cache=_use_cache(ready))
+
+
+def _use_cache(ready: Mapping[str, Any]) -> bool | None:
+    value = ready.get("use_cache")
+    return None if value is None else bool(value)
 
 
 def _missing_ids(named: Mapping[str, Any]) -> str:
@@ -90,6 +96,12 @@ def _missing_ids(named: Mapping[str, Any]) -> str:
             "contain them."
         )
     return f"Ready inputs need `input_ids`; got {', '.join(sorted(named)) or 'nothing'}."
+
+
+def with_padding(tokens: Sequence[Token], padding: Sequence[bool]) -> list[Token]:
+    """The tokens, marked as padding where they are."""
+    marked = zip(tokens, padding, strict=True)
+    return [replace(token, special=True, padding=True) if pad else token for token, pad in marked]
 
 
 def padding_of(inputs: Mapping[str, Tensor]) -> list[bool]:
@@ -113,7 +125,7 @@ def rows_of(ready: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     for name, value in tensors.items():
         if value.ndim and value.shape[0] not in (1, count):
             raise InputError(f"`{name}` has {value.shape[0]} rows, but `input_ids` has {count}. They must match.")
-    others = {name: value for name, value in ready.items() if str(name) in _INSTEAD_OF_TOKENS}
+    others = {name: value for name, value in ready.items() if str(name) in {*_INSTEAD_OF_TOKENS, "use_cache"}}
     return [
         {
             **{

@@ -42,21 +42,16 @@ class Origin:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `MissingError`, `DamagedError` or `InputError` unless the folder holds a complete checkpoint."""
+    """Raise `MissingError` or `DamagedError` unless the folder holds a complete checkpoint."""
     config = folder / "config.json"
     if not config.is_file():
         ggufs = sorted(path.name for path in folder.glob("*.gguf"))
         if ggufs:
             raise MissingError(f"The directory {str(folder)!r} has no config.json. Load its file {ggufs[0]!r} instead.")
-        if (folder / "adapter_config.json").is_file():
-            raise InputError(
-                f"The directory {str(folder)!r} contains an adapter, not a model. Load its base model, add the "
-                "adapter, and pass the result to `attnscope.Model(hf_model, tokenizer)`."
-            )
         raise MissingError(
             f"The directory {str(folder)!r} has no config.json. A model directory is what `save_pretrained` writes."
         )
-    _read_object(config)
+    read_object(config)
     found = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
     if found is None:
         raise MissingError(
@@ -65,7 +60,7 @@ def check_folder(folder: Path) -> None:
     if found.suffix != ".json":
         files = [found]
     else:
-        shards = _read_object(found).get("weight_map")
+        shards = read_object(found).get("weight_map")
         if not isinstance(shards, dict):
             raise DamagedError(f"The file {str(found)!r} is damaged: it has no weight_map.")
         files = [folder / str(name) for name in sorted({str(name) for name in cast("dict[str, Any]", shards).values()})]
@@ -138,6 +133,11 @@ def load_tokenizer(origin: Origin) -> PreTrainedTokenizerBase:
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
         raise _no_tokenizer(source)
     return tokenizer
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a directory holds the files of a tokenizer."""
+    return bool(_tokenizer_files(folder))
 
 
 def load_processor(origin: Origin, config: PreTrainedConfig) -> Any:
@@ -304,7 +304,8 @@ def _tokenizer_files(folder: Path) -> list[Path]:
     return [path for name in names for path in folder.glob(name)]
 
 
-def _read_object(file: Path) -> dict[str, Any]:
+def read_object(file: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises `DamagedError` if it is anything else."""
     try:
         value = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from attnscope.errors import DamagedError, InputError, MissingError
+from attnscope.errors import DamagedError, InputError, MissingError, UnreachableError
+from attnscope.model.loading.adapter import CONFIG, base_of, is_adapter, with_adapter
 from attnscope.model.loading.checkpoint import (
     Kind,
     Origin,
     check_folder,
     first_line,
+    has_tokenizer,
     kind_of,
     load_config,
     load_model,
@@ -125,6 +127,8 @@ def _from_place(text: str, options: _Options) -> Parts:
         raise MissingError(f"The directory {text!r} does not exist.")
     else:
         return _from_hub(text, options)
+    if is_adapter(path):
+        return _from_adapter(path, text, options)
     try:
         check_folder(path)
         origin = Origin(str(path), local=True, trust_remote_code=options.trust_remote_code)
@@ -137,6 +141,24 @@ def _from_place(text: str, options: _Options) -> Parts:
         raise DamagedError(f"{error} Remove {str(path)!r} and run `attnscope models get {text}`.") from error
     stored = ", ".join(one for one in (_note(path), _quantization(hf_model)) if one) or None
     return Parts(hf_model, found, text, name, title, kind_of(hf_model), revision_found, stored)
+
+
+def _from_adapter(path: Path, text: str, options: _Options) -> Parts:
+    base, revision = base_of(path)
+    own = has_tokenizer(path)
+    if options.tokenizer is None and own:
+        options = replace(options, tokenizer=str(path))
+    try:
+        parts = _from_place(base, replace(options, revision=revision))
+    except (MissingError, UnreachableError) as error:
+        raise type(error)(
+            f"The adapter {text!r} needs its base model {base!r}, which cannot be loaded. {error} If the base model is "
+            f"elsewhere, change `base_model_name_or_path` in its {CONFIG}."
+        ) from error
+    name = path.resolve().name
+    return replace(
+        parts, hf_model=with_adapter(path, parts.hf_model), source=text, name=text, title=name, revision=None
+    )
 
 
 def _from_hub(text: str, options: _Options) -> Parts:
@@ -191,7 +213,7 @@ def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | Literal["auto"]:
     found: object = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         raise InputError(
-            f"`dtype` must be a floating-point dtype such as 'float32', 'bfloat16' or 'float16'; got {dtype!r}."
+            f"`dtype` must be a floating-point dtype such as 'float32', 'bfloat16' or 'float16'; got {dtype!r:.80}."
         )
     return found
 

@@ -261,7 +261,7 @@ class ActivationPatching:
             state = state_of(own[block.call])
             assert state is not None
             own[block.call] = with_state(own[block.call], patch.put(state, cells))
-        inputs = {name: _rows(value, rows) for name, value in self._traces[1].inputs.items()}
+        inputs = {name: _input_rows(value, rows) for name, value in self._traces[1].inputs.items()}
         with ExitStack() as stack:
             stack.enter_context(replaced(clone, outputs))
             if what == "mlp":
@@ -306,6 +306,11 @@ def _check_cancelled(observer: Observer | None) -> None:
 
 def _rows(value: Tensor, rows: int) -> Tensor:
     return value.expand(rows, *value.shape[1:]) if value.ndim and value.shape[0] == 1 else value
+
+
+def _input_rows(value: Tensor, rows: int) -> Tensor:
+    """An input of a batch of one, for a batch of `rows` rows. The patches of all images may be one sequence (Qwen-VL)."""
+    return value.repeat(rows, *[1] * (value.ndim - 1)) if value.ndim > 1 and value.shape[0] > 1 else _rows(value, rows)
 
 
 def _expanded(output: Any, rows: int) -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from attnscope.attention import QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
-from attnscope.capture import Capture, CapturedPass, Place, capture, run_untouched
+from attnscope.capture import Capture, CapturedPass, Place, capture, run_untouched, virtual_tokens
 from attnscope.edits.plan import Plan
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.layer_index import ordered
@@ -91,7 +92,7 @@ def full_certificate(
     if any(weighted_values_error(call) > tolerance for call in shown(captured.calls)):
         # a trace of this model shows the weights that its eager function returns
         captured = _captured(model, architecture, inputs, observer, keep_weights=True)
-    across = is_encoder_decoder(model)
+    across, virtual = is_encoder_decoder(model), virtual_tokens(model)
     reported = _eager_weights(model, inputs, encoder_decoder=across)
     layers: dict[str, list[LayerCertificate]] = {}
     for name, stack in architecture.stacks.items():
@@ -101,6 +102,8 @@ def full_certificate(
         reported_name = name if across or name == "vision" else ""
         weights = [one for one in reported.get(reported_name, ()) if isinstance(one, Tensor)]
         states = differences_by_layer(untouched, captured.output, name if across else "", len(stack.shapes))
+        if virtual is not None and virtual.keys_only:
+            weights = [pad(one, (0, 0, virtual.count, 0)) for one in weights]
         references = weights if len(weights) == len(calls) else [None] * len(calls)
         layers[name] = [
             _layer(placed(call).layer, call, states.get(placed(call).layer), one, tolerance)

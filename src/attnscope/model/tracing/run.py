@@ -21,6 +21,7 @@ from attnscope.capture import (
     prepared,
     prepared_for_capture,
     run_untouched,
+    virtual_tokens,
 )
 from attnscope.edits.plan import Plan
 from attnscope.errors import AttnscopeError, InputError, UnsupportedError
@@ -29,7 +30,8 @@ from attnscope.model.architecture.output_attentions import reported_weights
 from attnscope.model.architecture.probe import ProbeFailedError, StackArchitecture
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.architecture.rope import buffered_angles
-from attnscope.model.hf.module_info import input_device
+from attnscope.model.hf.hidden_states import overflow
+from attnscope.model.hf.module_info import first_dtype, input_device
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.tracing.certify import certify, placed, reported_certificate, shown
 from attnscope.model.tracing.lazy_logits import BaseOutput
@@ -87,6 +89,17 @@ def run(
 
     Raises `UnsupportedError` if the attention cannot be shown exactly, `CancelledError` if the observer cancels the pass.
     """
+    try:
+        return _run(probed, inputs, observer, plan)
+    except UnsupportedError as unsupported:
+        untouched = run_untouched(probed.module, inputs, output_hidden_states=True)
+        overflows = overflow(untouched, first_dtype(probed.module))
+        if overflows is None:
+            raise
+        raise UnsupportedError(overflows) from unsupported
+
+
+def _run(probed: ProbedModel, inputs: Mapping[str, Tensor], observer: Observer | None, plan: Plan | None) -> PassResult:
     if probed.architecture.route == "reported":
         return _reported(probed, inputs)
     passed = _captured(probed, inputs, observer, plan)
@@ -126,7 +139,7 @@ def _captured(
         recorder = Recorder(observer=observer, places=architecture.places, plan=plan)
         base = BaseOutput(clone)
         try:
-            captured = capture_on(clone, inputs, recorder, **_last_logits_only(inputs))
+            captured = capture_on(clone, inputs, recorder, **_last_logits_only(clone, inputs))
         finally:
             base.close()
         # A long text may have changed the rotary angles (dynamic scaling); then the rotation from the probe does not hold.
@@ -138,13 +151,15 @@ def _captured(
     return PassResult(stacks, certify(captured.calls, probed.tolerance), captured.output, base, warnings)
 
 
-def _last_logits_only(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+def _last_logits_only(clone: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
     """Request the logits of the last position only.
 
     The position is a tensor because with the number 1, models whose last layers share keys (Gemma 4) run these for one query.
     """
     ids = inputs.get("decoder_input_ids", inputs.get("input_ids"))
-    return {} if ids is None else {"logits_to_keep": torch.tensor([ids.shape[1] - 1])}
+    virtual = virtual_tokens(clone)
+    before = 0 if virtual is None or virtual.keys_only else virtual.count
+    return {} if ids is None else {"logits_to_keep": torch.tensor([before + ids.shape[1] - 1])}
 
 
 def _from_eager_weights(

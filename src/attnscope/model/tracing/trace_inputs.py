@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from attnscope.capture import VirtualTokens, virtual_tokens
 from attnscope.edits import Edit
 from attnscope.model.handle import ModelHandle
-from attnscope.model.hf.module_info import target_vocabulary_size
 from attnscope.model.inputs.audio import time_tokens
 from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.features import with_positions
 from attnscope.model.inputs.image_tokens import with_patches
+from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.sentences import SentenceStart
+from attnscope.model.inputs.virtual_positions import (
+    check_virtual_tokens,
+    shifted,
+    with_undefined_rows,
+    with_virtual_positions,
+)
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.lazy_logits import lazy_logits
+from attnscope.model.tracing.next_tokens import next_logits
+from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.predictions import predictions_of
 from attnscope.model.tracing.provenance import provenance
 from attnscope.model.tracing.run import check_sizes, explain_failure, run
 from attnscope.trace import Trace
+from attnscope.trace.prediction import Prediction
+from attnscope.trace.stack import TracedStack
 from attnscope.types import Observer
 
 
@@ -43,8 +55,10 @@ def trace_of(
 ) -> Trace | list[Trace]:
     """Implement `Model.trace`, for a single input or a batch. `text` may also be encoded model inputs (`Model.encode`)."""
     if isinstance(text, ModelInputs):
+        check_without_image(image)
         return trace_inputs(handle, text, edits, observer)
     preprocessor = handle.preprocessor
+    check_virtual_tokens(handle.module)
     found = preprocessor.read_input(
         text,
         pair,
@@ -55,8 +69,8 @@ def trace_of(
         continue_final_message=continue_final_message,
     )
     if isinstance(found, list):
-        return [trace_inputs(handle, preprocessor.encode(one), edits, observer) for one in found]
-    return trace_inputs(handle, preprocessor.encode(found), edits, observer)
+        return [trace_inputs(handle, preprocessor.encode(one, observer), edits, observer) for one in found]
+    return trace_inputs(handle, preprocessor.encode(found, observer), edits, observer)
 
 
 def trace_inputs(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], observer: Observer | None) -> Trace:
@@ -69,7 +83,10 @@ def trace_inputs(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit
 
 def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], observer: Observer | None) -> Trace:
     module, preprocessor = handle.module, handle.preprocessor
-    inputs = preprocessor.tensors(encoded)
+    inputs, warnings = as_called(module, preprocessor.tensors(encoded), use_cache=encoded.use_cache)
+    encoded = replace(encoded, warnings=[*encoded.warnings, *warnings])
+    text, virtual = encoded, virtual_tokens(module)
+    encoded = with_virtual_positions(module, encoded)
     probed = handle.probed_for(inputs)
     architecture = probed.architecture
     if encoded.kind in IMAGE_KINDS:
@@ -80,11 +97,7 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
     plan = plan_for(architecture, edits, title=handle.title, sizes=sizes, sides=encoded.sides if counted else None)
     applied = () if plan is None else plan.edits
     passed = run(probed, inputs, observer, plan)
-    if is_audio:
-        first = next(iter(passed.stacks.values()))
-        count = next(record.keys for record in first.records if record is not None)
-        encoded = replace(encoded, tokens=time_tokens(preprocessor.feature_extractor, inputs, count))
-    encoded = with_positions(encoded, passed.stacks)
+    encoded = with_counted_tokens(handle, encoded, inputs, passed.stacks)
     check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, handle.title)
     output_logits = getattr(passed.output, "logits", None)
     logits = output_logits if isinstance(output_logits, Tensor) else None
@@ -93,22 +106,54 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
         stacks=passed.stacks,
         certificate=passed.certificate,
         provenance=provenance(handle, encoded, inputs, applied),
-        warnings=[*encoded.warnings, *passed.warnings, *architecture.notes],
-        next_tokens=_next_tokens(handle, logits) if "decoder" in passed.stacks else None,
-        predictions=predictions_of(module, handle.tokenizer, passed.output, encoded, preprocessor.read_output),
-        logits=lazy_logits(module, inputs, passed.base, _last_logits(logits)),
+        warnings=[*encoded.warnings, *passed.warnings, *architecture.notes, *_undefined(handle, logits)],
+        next_tokens=_next_tokens(handle, next_logits(module, inputs, logits, passed.stacks, edited=plan is not None)),
+        predictions=shifted(_predictions(handle, passed.output, text, encoded, virtual), virtual),
+        logits=with_undefined_rows(lazy_logits(module, inputs, passed.base, _last_logits(logits)), virtual),
         inputs=inputs,
         images=encoded.images,
         edits=applied,
     )
 
 
+def with_counted_tokens(
+    handle: ModelHandle, encoded: ModelInputs, inputs: Mapping[str, Tensor], stacks: Mapping[str, TracedStack]
+) -> ModelInputs:
+    """Add the tokens of inputs that are not tokens (audio, features), counted in the pass that made `stacks`."""
+    if encoded.kind == "audio":
+        first = next(iter(stacks.values()))
+        count = next(record.keys for record in first.records if record is not None)
+        encoded = replace(encoded, tokens=time_tokens(handle.preprocessor.feature_extractor, inputs, count))
+    return with_positions(encoded, stacks)
+
+
+def _predictions(
+    handle: ModelHandle, output: Any, text: ModelInputs, encoded: ModelInputs, virtual: VirtualTokens | None
+) -> list[Prediction]:
+    """The predictions of a pass; of virtual tokens there are none."""
+    if virtual is None:
+        return predictions_of(handle.module, handle.tokenizer, output, encoded, handle.preprocessor.read_output)
+    logits = getattr(output, "logits", None)
+    if isinstance(logits, Tensor) and logits.ndim == 3 and not virtual.keys_only:
+        output = SimpleNamespace(logits=logits[:, virtual.count :])
+    return predictions_of(handle.module, handle.tokenizer, output, text, handle.preprocessor.read_output)
+
+
+def _undefined(handle: ModelHandle, logits: Tensor | None) -> list[str]:
+    """A warning if no probabilities follow from the model's own logits: some are infinite or NaN."""
+    last = _last_logits(logits)
+    if last is None or not bool(torch.softmax(last, dim=-1).isnan().any()):
+        return []
+    return [
+        f"The logits of {handle.title} overflow in {handle.dtype}, so its predictions mean nothing. Load it with "
+        "`dtype='bfloat16'` or `dtype='float32'`."
+    ]
+
+
 def _next_tokens(handle: ModelHandle, logits: Tensor | None) -> list[tuple[str, int, float]] | None:
-    if logits is None or logits.ndim != 3:
+    if logits is None:
         return None
-    if logits.shape[-1] < (target_vocabulary_size(handle.module) or 0):  # labels of tokens, not token predictions
-        return None
-    top = torch.softmax(logits[0, -1].float(), dim=-1).topk(min(5, logits.shape[-1]))
+    top = torch.softmax(logits.float(), dim=-1).topk(min(5, len(logits)))
     pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
     return [(handle.preprocessor.read_output(ident).text, ident, probability) for ident, probability in pairs]
 

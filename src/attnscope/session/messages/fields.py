@@ -6,9 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from attnscope.errors import InputError
+from attnscope.validation import is_text
 
 Turn = dict[str, str]
 """A chat message: `role` and `content`."""
+
+
+def require_characters_in(body: Mapping[str, Any]) -> None:
+    """Raise `InputError` if a string anywhere in a request contains half a character (a lone surrogate)."""
+    for field, value in body.items():
+        waiting: list[object] = [field, value]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, str):
+                if not is_text(one):
+                    name = f"`{field[:40]}`" if is_text(field) else "The name of a field"
+                    raise InputError(f"{name} contains half a character (a lone surrogate). Remove it.")
+            elif isinstance(one, dict):
+                waiting += [*cast("dict[object, object]", one).keys(), *cast("dict[object, object]", one).values()]
+            elif isinstance(one, list):
+                waiting += cast("list[object]", one)
 
 
 def text_of(body: Mapping[str, Any], field: str) -> str:
@@ -22,6 +39,13 @@ def text_of(body: Mapping[str, Any], field: str) -> str:
 def optional_text_of(body: Mapping[str, Any], field: str) -> str | None:
     """A string, or None if it is missing or null."""
     return None if body.get(field) is None else text_of(body, field)
+
+
+def prompt_of(body: Mapping[str, Any], field: str, messages: Sequence[Turn] | None, image: object) -> str:
+    """The text of a prompt, or the joined content of a chat. With an image, there need not be a text."""
+    if messages is not None:
+        return chat_text(messages)
+    return text_of(body, field) if image is None else optional_text_of(body, field) or ""
 
 
 def integer_of(body: Mapping[str, Any], field: str) -> int | None:

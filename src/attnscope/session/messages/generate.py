@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from PIL import Image
+
 from attnscope.edits import Edit
 from attnscope.errors import InputError
 from attnscope.model.generation.result import Generation, GenerationSettings, Step
@@ -16,20 +18,20 @@ from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import TokenFields
 from attnscope.session.messages.fields import (
     Turn,
-    chat_text,
     continues_message,
     integer_of,
     messages_of,
     number_of,
     optional_text_of,
-    text_of,
+    prompt_of,
     texts_of,
 )
+from attnscope.session.messages.image import check_prompt, check_takes, image_of
 from attnscope.session.messages.trace import trace_bytes
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import InputText
 from attnscope.trace import Trace
-from attnscope.types import token_fields
+from attnscope.types import Observer, token_fields
 
 DEFAULT_NEW_TOKENS = 20
 """The number of tokens to generate if the request does not specify it."""
@@ -66,7 +68,7 @@ class GenerationFields(TypedDict):
 class GenerateRequest:
     """A `generate` request, with everything checked that can be checked without the model.
 
-    For a chat, `messages` are its messages and `text` is their joined content.
+    For a chat, `messages` are its messages and `text` is their joined content. With an `image`, the text may be empty.
     """
 
     text: str
@@ -74,15 +76,16 @@ class GenerateRequest:
     pair: str | None
     target: str | None
     settings: GenerationSettings
+    image: Image.Image | None = None
     continue_final_message: bool = False
 
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> GenerateRequest:
         """Read a request. Raises `InputError` for an invalid field, and `TooLongError` above the limits."""
-        messages = messages_of(body)
-        text = text_of(body, "text") if messages is None else chat_text(messages)
+        image, messages = image_of(body, "image", limits), messages_of(body)
+        text = prompt_of(body, "text", messages, image)
         pair, target = optional_text_of(body, "pair"), optional_text_of(body, "target")
-        limits.check_text(text, pair, target)
+        check_prompt(text, pair, target, image, limits)
         new = integer_of(body, "max_new_tokens")
         sampling = {name: number_of(body, name) for name in ("temperature", "top_p")}
         settings = GenerationSettings.of(
@@ -94,22 +97,28 @@ class GenerateRequest:
             stop=texts_of(body, "stop"),
         )
         limits.check_new_tokens(settings.max_new_tokens)
-        return cls(text, messages, pair, target, settings, continues_message(body))
+        return cls(text, messages, pair, target, settings, image, continues_message(body))
 
     @property
-    def prompt(self) -> str | list[Turn]:
-        """The text, or the messages of the chat."""
-        return self.text if self.messages is None else self.messages
+    def prompt(self) -> str | list[Turn] | None:
+        """The text, or the messages of the chat; None for an image without a text."""
+        return (self.text or None) if self.messages is None else self.messages
 
-    def encode(self, model: ModelLike, limits: Limits) -> ModelInputs:
+    def encode(self, model: ModelLike, limits: Limits, observer: Observer) -> ModelInputs:
         """The prompt as model inputs.
 
         Raises `TooLongError` above the session's limits, and `InputError` if the model does not accept this input.
         """
+        check_takes(model, self.text, self.image)
         if self.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
         prompt = model.encode(
-            self.prompt, self.pair, target=self.target, continue_final_message=self.continue_final_message
+            self.prompt,
+            self.pair,
+            target=self.target,
+            image=self.image,
+            continue_final_message=self.continue_final_message,
+            observer=observer,
         )
         tokens = model.count_tokens(prompt) + self.settings.max_new_tokens
         limits.check_tokens(tokens)

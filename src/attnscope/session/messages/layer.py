@@ -58,22 +58,25 @@ LARGEST_ERROR = 1e-3
 _SAMPLED_ROWS = 16
 
 
-def layer_message(record: LayerRecord, limits: Limits) -> tuple[LayerFields, Arrays]:
-    """The fields and tensors of a `layer` response. Raises `TooLongError` before allocating anything too large."""
+def layer_message(record: LayerRecord, limits: Limits, *, exact: bool = False) -> tuple[LayerFields, Arrays]:
+    """The fields and tensors of a `layer` response; if `exact`, q and k are not rounded.
+
+    Raises `TooLongError` before allocating anything too large.
+    """
     if isinstance(record, QKRecord):
-        return _qk_message(record, limits)
+        return _qk_message(record, limits, exact=exact)
     if isinstance(record, WeightsRecord):
         return _weights_message(record, limits)
     raise UnsupportedError(f"A layer of type {type(record).__name__} cannot be sent to a page.")
 
 
-def _qk_message(record: QKRecord, limits: Limits) -> tuple[LayerFields, Arrays]:
+def _qk_message(record: QKRecord, limits: Limits, *, exact: bool) -> tuple[LayerFields, Arrays]:
     shape = record.shape
     cells = shape.heads * record.queries + shape.kv_heads * record.keys
     others = sum(part.nbytes for part in (record.mask, record.bias, record.edited) if part is not None)
     limits.check_answer(4 * cells * shape.qk_dim + others)
-    arrays, error = _half(record)
-    if not error <= LARGEST_ERROR:  # also true if float16 overflowed and the error is NaN
+    arrays, error = ({}, math.nan) if exact else _half(record)
+    if not error <= LARGEST_ERROR:  # also true if the error is NaN: float16 overflowed, or was not tried
         arrays, error = {"q": _float32(record.q), "k": _float32(record.k)}, 0.0
     fields, others = qk_facts(record)
     return {**fields, "error": error}, arrays | others

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from PIL import Image
+
 from attnscope.errors import InputError
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.preprocessor import no_target_side
@@ -14,9 +16,11 @@ from attnscope.model.patching.sweep import METRICS, WHAT, Sweep
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Arrays, TokenFields
-from attnscope.session.messages.fields import integer_of, integers_of, optional_text_of, text_of, token_of
+from attnscope.session.messages.fields import integer_of, integers_of, optional_text_of, prompt_of, token_of
+from attnscope.session.messages.image import check_prompt, check_takes, image_of
 from attnscope.session.messages.states import short
 from attnscope.session.protocols import ModelLike
+from attnscope.types import Observer
 
 
 class PatchFields(TypedDict):
@@ -47,13 +51,18 @@ class PatchRequest:
     corrupted: str
     target: str | None
     options: Mapping[str, Any]
+    image: Image.Image | None = None
+    corrupted_image: Image.Image | None = None
 
     @classmethod
     def of(cls, body: Mapping[str, Any], limits: Limits) -> PatchRequest:
         """Read a request. Raises `InputError` for an invalid field, and `TooLongError` above the limits."""
-        clean, corrupted, target = text_of(body, "clean"), text_of(body, "corrupted"), optional_text_of(body, "target")
-        for one in (clean, corrupted):
-            limits.check_text(one, None, target)
+        image, other = image_of(body, "image", limits), image_of(body, "corrupted_image", limits)
+        other = image if other is None else other
+        clean, corrupted = prompt_of(body, "clean", None, image), prompt_of(body, "corrupted", None, other)
+        target = optional_text_of(body, "target")
+        for text, its_image in ((clean, image), (corrupted, other)):
+            check_prompt(text, None, target, its_image, limits)
         what = optional_text_of(body, "what") or "output"
         if what not in WHAT:
             raise InputError(f"`what` must be one of {', '.join(WHAT)}; got {what[:100]!r}.")
@@ -67,16 +76,21 @@ class PatchRequest:
             "position": integer_of(body, "position"),
             **{name: integers_of(body, name) for name in ("layers", "heads", "positions")},
         }
-        return cls(clean, corrupted, target, options)
+        return cls(clean, corrupted, target, options, image, other)
 
-    def encode(self, model: ModelLike, limits: Limits) -> tuple[ModelInputs, ModelInputs]:
+    def encode(self, model: ModelLike, limits: Limits, observer: Observer) -> tuple[ModelInputs, ModelInputs]:
         """Both prompts as model inputs.
 
         Raises `TooLongError` before anything runs if the sweep is too large: each cell is one forward pass over the prompt.
         """
+        prompts = ((self.clean, self.image), (self.corrupted, self.corrupted_image))
+        for text, image in prompts:
+            check_takes(model, text, image)
         if self.target is not None and model.kind != "encoder-decoder":
             raise InputError(no_target_side(model.title))
-        clean, corrupted = (model.encode(one, target=self.target) for one in (self.clean, self.corrupted))
+        clean, corrupted = (
+            model.encode(text or None, target=self.target, image=image, observer=observer) for text, image in prompts
+        )
         tokens = max(model.count_tokens(one) for one in (clean, corrupted))
         limits.check_tokens(tokens)
         stack = max(model.stacks.values(), key=lambda one: one.layers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
@@ -21,7 +21,9 @@ from attnscope.types import Stack, token_fields
 class Example:
     """An example input that the page offers. `figure` is the figure of the paper that it reproduces.
 
-    `layer` and `heads` are what the page selects when it opens the example.
+    `layer`, `heads` and `query` are what the page selects when it opens the example; `query` names a query token by a word of
+    the text. `view` is the view that the figure shows: the head view beside the others, the model view alone in full width,
+    or the neuron view.
     """
 
     title: str
@@ -31,6 +33,8 @@ class Example:
     figure: str | None = None
     layer: int | None = None
     heads: tuple[int, ...] | None = None
+    query: str | None = None
+    view: Literal["head", "model", "neuron"] = "head"
 
 
 class ModelFields(TypedDict):
@@ -80,13 +84,17 @@ class LayerCertificateFields(TypedDict):
 
 
 class CertificateFields(TypedDict):
-    """A certificate. Numbers that are not finite are null, since JSON cannot represent them."""
+    """A certificate. Numbers that are not finite are null, since JSON cannot represent them.
+
+    `recorded` is true if it was read from a file, and not measured again.
+    """
 
     ok: bool
     max_error: float | None
     tolerance: float | None
     scope: str
     sentence: str
+    recorded: bool
     stacks: dict[str, list[LayerCertificateFields]]
 
 
@@ -186,6 +194,7 @@ def certificate_fields(certificate: Certificate) -> CertificateFields:
         "tolerance": _finite(certificate.tolerance),
         "scope": certificate.scope,
         "sentence": certificate.sentence,
+        "recorded": certificate.recorded,
         "stacks": {name: [_layer_fields(layer) for layer in layers] for name, layers in certificate.stacks.items()},
     }
 

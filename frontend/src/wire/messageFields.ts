@@ -1,0 +1,216 @@
+/** What the fields of each message must be (docs/reference/wire.md), beyond their types in messages.ts. */
+
+import {
+  anything,
+  type Check,
+  count,
+  ifThere,
+  integer,
+  list,
+  number,
+  object,
+  oneOf,
+  optional,
+  orNull,
+  record,
+  size,
+  text,
+  truth,
+} from "./checks";
+import { DamagedError } from "./safetensors";
+
+const LONGEST_NAME = 40;
+
+const index: Check = count;
+const part = list(count, 2);
+
+const place = { trace: text, stack: text, layer: index };
+
+const token = object({
+  text,
+  id: integer(-1),
+  special: truth,
+  sentence: optional(oneOf("A", "B")),
+  continues: truth,
+  raw: truth,
+  role: optional(text),
+  given: optional(text),
+  box: optional(list(count, 4)),
+  image: optional(index),
+  padding: ifThere(truth),
+});
+
+const rotary = object({ pairs: list(part), wavelengths: list(number) });
+
+const stack = object({
+  layers: size,
+  heads: count,
+  kv_heads: count,
+  head_dim: count,
+  causal: truth,
+  query: text,
+  key: text,
+  shapes: list(orNull(object({ heads: size, kv_heads: size, qk_dim: count, v_dim: count }))),
+  left_out: ifThere(list(index)),
+  rotary: optional((value, at) =>
+    Array.isArray(value) ? list(orNull(rotary))(value, at) : rotary(value, at),
+  ),
+});
+
+const certificate = object({
+  ok: truth,
+  max_error: orNull(number),
+  tolerance: orNull(number),
+  scope: oneOf("sampled", "full"),
+  sentence: text,
+  recorded: ifThere(truth),
+  stacks: record(
+    list(
+      object({
+        layer: index,
+        ok: truth,
+        weighted_values: orNull(number),
+        hidden_states: orNull(number),
+        eager_weights: orNull(number),
+        note: orNull(text),
+      }),
+    ),
+  ),
+});
+
+const prediction = object({
+  of: oneOf("token", "label", "token_label", "start", "end", "answer"),
+  position: orNull(index),
+  exclusive: truth,
+  choices: list(
+    object({ text, id: integer(-1), probability: orNull(number), value: number, last: optional(index) }),
+  ),
+});
+
+const model = object({ name: text, title: text, kind: text, loaded: truth, takes: optional(list(text)) });
+
+const example = object({
+  title: text,
+  text,
+  figure: optional(text),
+  model: optional(text),
+  pair: optional(text),
+  target: optional(text),
+  layer: optional(index),
+  heads: optional(list(index)),
+  query: optional(text),
+  view: ifThere(oneOf("head", "model", "neuron")),
+});
+
+const measure = object({
+  name: text,
+  title: text,
+  unit: text,
+  range: list(orNull(number), 2),
+  sentence: text,
+});
+
+const FIELDS: ReadonlyMap<unknown, Check> = new Map([
+  [
+    "hello",
+    object({
+      models: list(model),
+      model: optional(text),
+      trace: optional(text),
+      examples: list(example),
+      can: list(text),
+      limits: object({ tokens: ifThere(count), characters: ifThere(count), image_bytes: ifThere(count) }),
+      file: ifThere(object({ error: number })),
+      measures: ifThere(list(measure)),
+    }),
+  ],
+  ["progress", object({ stage: optional(text), done: number, total: number, text: optional(text) })],
+  [
+    "trace",
+    object({
+      trace: text,
+      model: object({
+        name: optional(text),
+        title: optional(text),
+        kind: text,
+        dtype: optional(text),
+        quantization: optional(text),
+        parameters: optional(number),
+      }),
+      input: object({
+        text: optional(text),
+        pair: optional(text),
+        target: optional(text),
+        messages: ifThere(list(object({ role: text, content: anything }))),
+      }),
+      tokens: record(list(token)),
+      stacks: record(stack),
+      edits: ifThere(list(object({ type: text }))),
+      images: ifThere(list(object({ width: size, height: size }))),
+      warnings: ifThere(list(text)),
+      certificate: optional(certificate),
+      next: optional(list(object({ text, id: integer(-1), probability: number }))),
+      predictions: ifThere(list(prediction)),
+    }),
+  ],
+  [
+    "overview",
+    object({
+      ...place,
+      heads: size,
+      rows: count,
+      columns: count,
+      pooled: list(size, 2),
+      part: ifThere(object({ queries: part, keys: part })),
+      measures: ifThere(list(text)),
+    }),
+  ],
+  [
+    "layer",
+    object({
+      ...place,
+      form: oneOf("qk", "weights"),
+      heads: size,
+      kv_heads: ifThere(size),
+      queries: count,
+      keys: count,
+      qk_dim: ifThere(count),
+      scaling: optional(number),
+      softcap: optional(number),
+      bias: optional(object({ kind: oneOf("relative", "key", "dense") })),
+      mask: object({ kind: text, window: ifThere(count) }),
+      error: number,
+      sinks: ifThere(truth),
+      dot_error: ifThere(number),
+      packed: ifThere(list(oneOf("q", "k", "attention"))),
+      triangle: ifThere(truth),
+    }),
+  ],
+  ["tile", object({ ...place, heads: list(index), rows: list(index) })],
+  [
+    "values",
+    object({
+      ...place,
+      heads: size,
+      kv_heads: size,
+      queries: count,
+      keys: count,
+      v_dim: count,
+      error: number,
+      note: optional(text),
+    }),
+  ],
+  ["edge", object({ trace: text, stack: text, query: index, key: index })],
+  ["check", object({ certificate })],
+  ["export", object({ trace: text })],
+  ["cancel", object({ found: truth })],
+  ["error", object({ code: text, message: text, fits: optional(count) })],
+]);
+
+/** Checks the type of a message and of all its fields. Throws `DamagedError`. */
+export function checkFields(fields: Readonly<Record<string, unknown>>): void {
+  const check = FIELDS.get(fields.type);
+  if (check === undefined)
+    throw new DamagedError(`Unknown message type: ${String(fields.type).slice(0, LONGEST_NAME)}.`);
+  check(fields, "");
+}
