@@ -81,6 +81,8 @@ def load_gguf(
     metadata = read_metadata(path)
     import transformers
 
+    from attnscope.model.loading.gguf_reader import fast_reader
+
     def tell(text: str) -> None:
         if progress is not None:
             progress(text)
@@ -88,7 +90,7 @@ def load_gguf(
     encoder_decoder = metadata.architecture.startswith("t5") and metadata.architecture != "t5encoder"
     auto: Any = transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
     try:
-        with quiet():
+        with quiet(), fast_reader():
             tell("Reading the weights of the GGUF file")
             quantized, info = auto.from_pretrained(
                 str(path.parent), gguf_file=path.name, dtype="float32", output_loading_info=True, local_files_only=True

@@ -176,7 +176,8 @@ def _from_hub(text: str, options: _Options) -> Parts:
 
 
 def _from_gguf(path: Path, text: str, options: _Options) -> Parts:
-    from attnscope.model.loading.gguf import load_gguf, read_metadata
+    from attnscope.model.loading.gguf import read_metadata
+    from attnscope.model.loading.gguf_cache import load_converted
 
     metadata = read_metadata(path)
 
@@ -184,7 +185,7 @@ def _from_gguf(path: Path, text: str, options: _Options) -> Parts:
         if options.progress is not None:
             options.progress(0, 0, step)
 
-    hf_model, own = load_gguf(path, progress=tell)
+    hf_model, own = load_converted(path, progress=tell)
     if options.dtype != "auto":
         hf_model = cast(Any, hf_model).to(options.dtype)
     title = metadata.title or path.stem
