@@ -21,7 +21,7 @@ def eager(model, **inputs):
     reference = copy.deepcopy(model)
     reference.config._attn_implementation = "eager"
     with torch.no_grad():
-        return reference(**inputs, output_attentions=True, use_cache=False)
+        return reference(**inputs, output_attentions=True)
 
 
 def largest_difference(trace, attentions) -> float:
