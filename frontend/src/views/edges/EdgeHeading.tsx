@@ -3,7 +3,6 @@ import type { Page } from "../page/page";
 import type { EdgeView } from "../shared/edgeView";
 import { TokenText } from "../shared/TokenText";
 
-
 export interface EdgeProps {
   readonly page: Page;
   readonly now: EdgeView;
