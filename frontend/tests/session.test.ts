@@ -107,7 +107,7 @@ describe("an address that names tokens by words", () => {
   it("says in a sentence what is not there", async () => {
     const session = await opened("#trace=first&token=dentist");
     expect(session.state().selection.token).toBeNull();
-    expect(session.failure()?.sentence).toContain('"dentist" is not a word of the text (tokens: 0 "The"');
+    expect(session.remark()?.sentence).toContain('"dentist" is not a word of the text (tokens: 0 "The"');
   });
 });
 
@@ -144,13 +144,122 @@ describe("undo", () => {
     expect(session.undoes()).toBe(null);
   });
 
-  it("keeps what is selected within a shorter text", () => {
+  it("leads back over a run to the input before it, with its pins", () => {
     const session = shown(9);
     session.dispatch({ type: "pin", place: { side: "query", index: 8 } });
-    session.dispatch({ type: "pins", pins: [] });
     session.dispatch({ type: "traced", trace: trace("second", 2) });
+    session.dispatch({ type: "layer", layer: 1 });
+    expect(session.undoes()).toBe("select layer 1");
     session.undo();
+    expect(session.undoes()).toBe("show “second”");
+    session.undo();
+    expect(session.state().trace?.trace).toBe("first");
+    expect(session.state().pins).toEqual([{ side: "query", index: 8 }]);
+    session.redo();
+    expect(session.state().trace?.trace).toBe("second");
     expect(session.state().pins).toEqual([]);
+  });
+
+  it("is not led astray by the same input run again", () => {
+    const session = shown(3);
+    session.dispatch({ type: "traced", trace: trace("first", 3) });
+    expect(session.undoes()).toBeNull();
+  });
+});
+
+describe("earlier inputs", () => {
+  const greeting = {
+    ...{ v: 1, id: "1", last: true, type: "hello", tensors: new Map(), version: "1", model: "m" },
+    models: [
+      { name: "m", title: "M", kind: "decoder", loaded: true },
+      { name: "n", title: "N", kind: "decoder", loaded: true },
+    ],
+    ...{ examples: [], can: ["run"], limits: {}, measures: [], trace: null },
+  } as unknown as Message;
+
+  /** A session on a host that has some traces, and that runs any text. */
+  async function started(held: Set<string>, ran: string[]) {
+    const session = createSession(
+      sourceOf((request) => {
+        if (request.type === "hello") return greeting;
+        const name = String(request.type === "run" ? request.text : request.trace);
+        if (request.type === "run") ran.push(name);
+        if (request.type === "run") held.add(name);
+        if (request.type !== "run" && request.type !== "trace") return new HostError("unknown", "none");
+        return held.has(name) ? trace(name, name.length) : new HostError("unknown", "dropped");
+      }),
+    );
+    await session.start("#text=first");
+    return session;
+  }
+  const input = (text: string) => ({ text, pair: null, model: "m" });
+
+  it("are listed, newest first, and are shown as they were left", async () => {
+    const session = await started(new Set(), []);
+    session.dispatch({ type: "pin", place: { side: "query", index: 4 } });
+    session.dispatch({ type: "layer", layer: 1 });
+    await session.run(input("second"));
+    expect(session.visited().map((one) => one.trace.trace)).toEqual(["second", "first"]);
+    expect(session.entry()).toBe(1);
+    session.dispatch({ type: "layer", layer: 0 });
+    await session.reopen("first");
+    expect(session.state()).toMatchObject({ pins: [{ side: "query", index: 4 }], selection: { layer: 1 } });
+    expect(session.visited().map((one) => one.trace.trace)).toEqual(["first", "second"]);
+    expect(session.entry()).toBe(2);
+  });
+
+  it("are run again if the host dropped them", async () => {
+    const held = new Set<string>();
+    const ran: string[] = [];
+    const session = await started(held, ran);
+    session.dispatch({ type: "pin", place: { side: "query", index: 4 } });
+    await session.run(input("second"));
+    held.clear();
+    await session.visit("#trace=first&text=first&pins=q4,k2&layer=1");
+    expect(ran).toEqual(["first", "second", "first"]);
+    expect(session.state()).toMatchObject({
+      trace: { trace: "first" },
+      pins: [
+        { side: "query", index: 4 },
+        { side: "key", index: 2 },
+      ],
+    });
+    expect(session.entry()).toBe(1);
+    held.clear();
+    session.undo();
+    await new Promise((done) => setTimeout(done, 20));
+    expect(ran).toEqual(["first", "second", "first", "second"]);
+    expect(session.state().trace?.trace).toBe("second");
+  });
+
+  it("are said to be gone where nothing can run them", async () => {
+    const ran: string[] = [];
+    const session = await started(new Set(), ran);
+    await session.visit("#trace=unheard-of");
+    expect(session.remark()?.sentence).toContain("no longer has this result");
+    expect(session.state().trace?.trace).toBe("first");
+    expect(ran).toEqual(["first"]);
+  });
+
+  it("are not overtaken by the answer to an older request", async () => {
+    const session = await started(new Set(["slow", "fast"]), []);
+    const slow = session.visit("#trace=slow");
+    const fast = session.visit("#trace=fast");
+    await Promise.all([slow, fast]);
+    expect(session.state().trace?.trace).toBe("fast");
+  });
+
+  it("name an unknown model once and offer the models that there are", async () => {
+    const ran: string[] = [];
+    const session = await started(new Set(), ran);
+    await session.visit("#model=gpt5&text=second");
+    expect(ran).toEqual(["first"]);
+    expect(session.remark()?.sentence).toContain("“gpt5”");
+    expect(session.remark()?.offers.map(({ title }) => title)).toEqual(["M", "N"]);
+    session.remark()?.offers[1].run();
+    await new Promise((done) => setTimeout(done, 20));
+    expect(ran).toEqual(["first", "second"]);
+    expect(session.remark()).toBeNull();
   });
 });
 

@@ -126,10 +126,7 @@ def test_the_saved_page_shows_the_view_that_was_on_show(page: Page, app_server: 
     page.goto(path.as_uri())
     expect(page.get_by_test_id("given-text")).to_contain_text(NURSE)
     expect(page.get_by_test_id("model-arrival")).to_have_text("")
-    page.wait_for_function(
-        f"wanted => [...{SHADOW}.querySelectorAll('[role=option][aria-selected=true]')].length >= wanted",
-        arg=len(seen["pinned"]),
-    )
+    expect(page.locator("[role=option][aria-selected=true]:visible")).to_have_count(len(seen["pinned"]))
     page.mouse.move(1, 1)
     page.wait_for_timeout(1000)
     assert on_show(page) == seen

@@ -118,8 +118,15 @@ class AttentionWidget(anywidget.AnyWidget):
         trace = self._trace
         if trace is None:
             return None
-        title = _title_of(trace)
-        return preview_svg(trace, self.stack, self.layer, self.heads, token=self.token, title=title)
+        # Right after a run, the traits are still those of the input before, or of none.
+        stack = self.stack if self.stack in trace.stacks else next(iter(trace.stacks))
+        layer = min(self.layer, trace.stacks[stack].layers - 1)
+        shape = trace.stacks[stack].shapes[layer]
+        every = range(0 if shape is None else shape.heads)
+        heads = [head for head in self.heads if head in every] or list(every)
+        queries = trace.tokens_for(stack)[0]
+        token = self.token if self.token is not None and self.token < len(queries) else None
+        return preview_svg(trace, stack, layer, heads, token=token, title=_title_of(trace))
 
     def _draw_again(self) -> None:
         """Replace the saved preview after a run: a notebook that is saved now shows that run when it is opened again."""

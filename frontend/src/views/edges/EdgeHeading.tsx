@@ -1,7 +1,7 @@
 import { Show } from "solid-js";
 import type { Page } from "../page/page";
+import type { EdgeView } from "../shared/edgeView";
 import { TokenText } from "../shared/TokenText";
-import type { EdgeView } from "./createEdgeView";
 
 export interface EdgeProps {
   readonly page: Page;

@@ -1,8 +1,8 @@
 /** Gives every component access to the page that it belongs to. */
 
 import { createContext, useContext } from "solid-js";
-import type { EdgeView } from "../edges/createEdgeView";
 import type { NeuronView } from "../neuron/createNeuronView";
+import type { EdgeView } from "../shared/edgeView";
 import type { Page } from "./page";
 
 export interface Surroundings {

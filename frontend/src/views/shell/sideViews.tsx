@@ -1,12 +1,13 @@
 import { mergeProps } from "solid-js";
 import type { Place } from "../../state/state";
-import { createEdgeView, type EdgeView } from "../edges/createEdgeView";
+import { createEdgeView } from "../edges/createEdgeView";
 import { EdgeHeading } from "../edges/EdgeHeading";
 import { EdgeTable } from "../edges/EdgeTable";
 import { createNeuronView, type NeuronProps, type NeuronView } from "../neuron/createNeuronView";
 import { NeuronBody } from "../neuron/NeuronBody";
 import { NeuronHeading } from "../neuron/NeuronHeading";
 import type { Page } from "../page/page";
+import type { EdgeView } from "../shared/edgeView";
 import type { Edge } from "../shared/weights";
 import { RowHeading, RowTable, type RowTableProps } from "../weights/RowTable";
 import type { SideView } from "./SidePanel";
