@@ -117,6 +117,8 @@ export interface Tick {
 }
 
 const LETTER = 7;
+/** Least distance between two ticks, in CSS pixels. */
+const APART = 5;
 
 /** Axis ticks at round wavelengths, along (the first line of) a vector sorted by wavelength. */
 export function ticksOf(
@@ -127,6 +129,9 @@ export function ticksOf(
 ): readonly Tick[] {
   const { span, fold } = columns;
   const across = order.length / fold;
+  // Ticks of two columns side by side must not touch.
+  const between = Math.min(columns.k - columns.q, columns.product - columns.k) - span;
+  const spill = Math.min(8, (between - APART) / 2);
   const found: Tick[] = [];
   let end = Number.NEGATIVE_INFINITY;
   for (let power = 0; power < 9; power++) {
@@ -147,7 +152,7 @@ export function ticksOf(
     const text = turnText(wanted).replace(".0", "");
     const x = ((best + (group === 2 ? 1 : 0.5)) / across) * span;
     const half = (text.length * LETTER) / 2;
-    if (x - half < Math.max(-8, end + 5) || x + half > span + 8) continue;
+    if (x - half < Math.max(-spill, end + APART) || x + half > span + spill) continue;
     found.push({ text, x });
     end = x + half;
   }
