@@ -117,6 +117,8 @@ export interface Tick {
 }
 
 const LETTER = 7;
+/** How far a tick may extend beyond its column. */
+const SPILL = 8;
 /** Least distance between two ticks, in CSS pixels. */
 const APART = 5;
 
@@ -131,7 +133,7 @@ export function ticksOf(
   const across = order.length / fold;
   // Ticks of two columns side by side must not touch.
   const between = Math.min(columns.k - columns.q, columns.product - columns.k) - span;
-  const spill = Math.min(8, (between - APART) / 2);
+  const last = span + Math.min(SPILL, between - SPILL - APART);
   const found: Tick[] = [];
   let end = Number.NEGATIVE_INFINITY;
   for (let power = 0; power < 9; power++) {
@@ -152,7 +154,7 @@ export function ticksOf(
     const text = turnText(wanted).replace(".0", "");
     const x = ((best + (group === 2 ? 1 : 0.5)) / across) * span;
     const half = (text.length * LETTER) / 2;
-    if (x - half < Math.max(-spill, end + APART) || x + half > span + spill) continue;
+    if (x - half < Math.max(-SPILL, end + APART) || x + half > last) continue;
     found.push({ text, x });
     end = x + half;
   }
