@@ -12,9 +12,13 @@ import {
   headsName,
   percent,
   roughly,
+  roundedUp,
+  scaleFactor,
+  scoreText,
   shortWeight,
   signed,
   significant,
+  statedWeight,
 } from "../src/marks/format";
 import { signColor } from "../src/marks/neuron";
 import { colorAt, headColor, headDash, inkOn, type WeightPalette, weightStops } from "../src/marks/palette";
@@ -45,6 +49,10 @@ interface Cases {
   readonly darkness: readonly [weight: number, scale: ScaleName, dark: number][];
   readonly numerals: {
     readonly short_weight: readonly [number, string][];
+    readonly stated_weight: readonly [number, string][];
+    readonly score: readonly [number, number, string][];
+    readonly scale_factor: readonly [number, string][];
+    readonly rounded_up: readonly [number, string][];
     readonly signed: readonly [number | string, number, string][];
     readonly significant: readonly [number, number, string][];
     readonly end_of_scale: readonly [number, string][];
@@ -121,6 +129,10 @@ describe("numbers", () => {
 
   it("are written as Python writes them", () => {
     for (const [weight, text] of numerals.short_weight) expect(shortWeight(weight)).toBe(text);
+    for (const [weight, text] of numerals.stated_weight) expect(statedWeight(weight)).toBe(text);
+    for (const [score, error, text] of numerals.score) expect(scoreText(score, error)).toBe(text);
+    for (const [factor, text] of numerals.scale_factor) expect(scaleFactor(factor)).toBe(text);
+    for (const [error, text] of numerals.rounded_up) expect(roundedUp(error)).toBe(text);
     for (const [value, digits, text] of numerals.signed) expect(signed(Number(value), digits)).toBe(text);
     for (const [value, digits, text] of numerals.significant) expect(significant(value, digits)).toBe(text);
     for (const [value, text] of numerals.end_of_scale) expect(roughly(value)).toBe(text);

@@ -139,6 +139,10 @@ describe("pairs that turn together", () => {
       const order = stacked(byWavelength(pairing), columns.fold);
       const ticks = ticksOf(columns, pairing, order, columns.fold === 1 ? 2 : 1);
       expect(ticks.length).toBeGreaterThan(1);
+      // The last tick of a column does not reach the first tick of the next one.
+      const half = (text: string) => (7 * text.length) / 2;
+      const end = ticks.at(-1)!.x + half(ticks.at(-1)!.text);
+      expect(columns.k + end).toBeLessThan(columns.product + ticks[0].x - half(ticks[0].text));
       ticks.forEach(({ text, x }, at) => {
         const place = Math.min(63, Math.floor((x / columns.span) * (64 / columns.fold)));
         const wanted = Number(text.replace("k", "e3"));

@@ -38,10 +38,21 @@ describe("what a model predicts", () => {
     expect(predictionLists(of, 1).map(({ short }) => short)).toEqual(["next", "[MASK] 1", "label"]);
     expect(predictionLists(of, 1)[1].list[0]).toEqual({
       text: "Paris",
+      mark: "",
       at: null,
       share: 0.61,
       number: "61%",
     });
+  });
+
+  it("marks a leading space where two next tokens differ only by that", () => {
+    const next = [" the", "the", " a"].map((text, id) => ({ text, id, probability: 0.2 }));
+    const [{ list }] = predictionLists(trace([], next), null);
+    expect(list.map(({ mark, text }) => [mark, text])).toEqual([
+      ["·", "the"],
+      ["", "the"],
+      ["", "a"],
+    ]);
   });
 
   it("is a number where there is no probability", () => {
@@ -49,7 +60,7 @@ describe("what a model predicts", () => {
       ...{ of: "label", position: null, exclusive: false, choices: [choice("stars", null, -3.25)] },
     };
     const [found] = predictionLists(trace([score]), null);
-    expect(found.list).toEqual([{ text: "stars", at: null, share: null, number: "−3.25" }]);
+    expect(found.list).toEqual([{ text: "stars", mark: "", at: null, share: null, number: "−3.25" }]);
     expect(predictionLists(trace([]), null)).toEqual([]);
   });
 

@@ -83,6 +83,14 @@ def test_numbers_and_heads_are_written_as_on_the_page() -> None:
     cases = CASES["numerals"]
     for weight, text in cases["short_weight"]:
         assert numerals.short_weight(weight) == text
+    for weight, text in cases["stated_weight"]:
+        assert numerals.stated_weight(weight) == text
+    for score, error, text in cases["score"]:
+        assert numerals.score_text(score, error) == text
+    for factor, text in cases["scale_factor"]:
+        assert numerals.scale_factor(factor) == text
+    for error, text in cases["rounded_up"]:
+        assert numerals.rounded_up(error) == text
     for value, digits, text in cases["signed"]:
         assert numerals.signed(float(value), digits) == text
     for value, digits, text in cases["significant"]:

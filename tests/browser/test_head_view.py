@@ -248,3 +248,53 @@ def test_more_than_a_thousand_tokens_are_drawn_with_few_labels(page: Page, app_s
     expect(labels.first).to_have_attribute("aria-setsize", re.compile(r"^[12]\d{3}$"), timeout=120_000)
     assert 10 < labels.count() < 200
     inked(page, 500)
+
+
+LAWYER = "The doctor asked the lawyer a question when the witness called the nurse. She"
+
+
+def opened_on_the_lawyer(page: Page, app_server: str) -> None:
+    address = {"model": "smollm2", "text": LAWYER, "layer": "9", "heads": "4", "side": "weights", "theme": "light"}
+    page.goto(f"{app_server}#{urlencode(address)}")
+    expect(page.get_by_test_id("query-14")).to_have_text(re.compile("She"))
+    page.get_by_test_id("query-14").click()
+
+
+def test_with_a_pin_the_readout_of_the_other_side_is_that_of_the_pair(
+    page: Page, app_server: str, smollm2: attnscope.Model
+):
+    weight = float(smollm2.trace(LAWYER).attention(9)[4, 14, 4])
+    opened_on_the_lawyer(page, app_server)
+    readout = page.get_by_test_id("readout")
+    page.get_by_test_id("key-4").hover()
+    expect(readout).to_contain_text(f"She → lawyer  {weight:.4f}")
+    page.mouse.move(600, 2)
+    page.get_by_test_id("query-tokens").focus()
+    page.keyboard.press("ArrowRight")
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    expect(page.get_by_test_id("key-4")).to_have_class(re.compile("active"))
+    expect(readout).to_contain_text(f"She → lawyer  {weight:.4f}")
+
+
+def test_a_pinned_line_is_as_faint_as_its_weight(page: Page, app_server: str):
+    """She attends to nurse more than to called; the line of the pinned pair is not the darkest one for that."""
+    opened_on_the_lawyer(page, app_server)
+    page.get_by_test_id("key-10").click()
+    page.mouse.move(600, 2)
+    page.wait_for_timeout(300)
+    orange = """(canvas, [x, y]) => {
+        const ratio = canvas.width / canvas.clientWidth;
+        const { data } = canvas.getContext("2d").getImageData(Math.round(x * ratio), Math.round(y * ratio) - 1, 1, 2);
+        return ((data[0] - data[2]) * data[3]) / 255;
+    }"""
+    above = page.locator("[data-testid=head-view] canvas.above")
+    stage = page.get_by_test_id("head-view").locator(".stage").bounding_box()
+    assert stage
+
+    def at(key: int) -> float:
+        box = page.get_by_test_id(f"key-{key}").bounding_box()
+        assert box
+        return above.evaluate(orange, [box["x"] - 9 - stage["x"], box["y"] + box["height"] / 2 - stage["y"]])
+
+    assert at(10) < 0.5 * at(12)

@@ -1,10 +1,12 @@
 /** A model's predictions as lists to display: the next token, a masked token, labels, an answer. Pure. */
 
 import type { Prediction, Token, TraceMessage } from "../wire/messages";
-import { percent, repeatedWords, word } from "./format";
+import { face, percent, repeatedWords, word } from "./format";
 
 export interface Choice {
   readonly text: string;
+  /** The mark of a leading space, if the list also has the same word without one; otherwise empty. */
+  readonly mark: string;
   /** The token's index in the input, if the same word occurs more than once; otherwise null. */
   readonly at: number | null;
   /** Probability from 0 to 1; null if the model returns a raw value instead. */
@@ -30,8 +32,9 @@ export function predictionLists(trace: TraceMessage, near: number | null): reado
       : [
           {
             ...{ of: "next", title: "Next token", short: "next", position: null },
-            list: trace.next.map(({ text, id, probability }) =>
-              guess(asWord(text, id), null, probability, 0),
+            list: withMarks(
+              trace.next.map(({ text }) => asToken(text)),
+              trace.next.map(({ text, probability }) => guess(word(asToken(text)), null, probability, 0)),
             ),
           },
         ];
@@ -43,10 +46,14 @@ export function predictionLists(trace: TraceMessage, near: number | null): reado
     return {
       ...titlesOf(one, of),
       ...{ of: one.of, position: one.position },
-      list: one.choices.map(({ text, id, probability, value }) => {
-        const shown = one.of === "token" ? asWord(text, id) : place && tokens[id] ? word(tokens[id]) : text;
-        return guess(shown, repeated.has(shown) ? id : null, probability, value);
-      }),
+      list: withMarks(
+        one.of === "token" ? one.choices.map(({ text }) => asToken(text)) : [],
+        one.choices.map(({ text, id, probability, value }) => {
+          const shown =
+            one.of === "token" ? word(asToken(text)) : place && tokens[id] ? word(tokens[id]) : text;
+          return guess(shown, repeated.has(shown) ? id : null, probability, value);
+        }),
+      ),
     };
   });
   const isNear = ({ position }: PredictionList) => position !== null && position === near;
@@ -89,9 +96,19 @@ function titlesOf({ of, position, exclusive }: Prediction, token: Token | undefi
 
 function guess(text: string, at: number | null, probability: number | null, value: number): Choice {
   const number = probability === null ? value.toPrecision(3).replace("-", "−") : percent(probability);
-  return { text, at, share: probability, number };
+  return { text, mark: "", at, share: probability, number };
 }
 
-function asWord(text: string, id: number): string {
-  return word({ text, id, special: false, sentence: null, continues: false, raw: false });
+function asToken(text: string): Token {
+  return { text, id: 0, special: false, sentence: null, continues: false, raw: false };
+}
+
+/** Marks the leading spaces of words that would look alike otherwise: `the` and ` the`. */
+function withMarks(tokens: readonly Token[], list: readonly Choice[]): readonly Choice[] {
+  const seen = new Set<string>();
+  const alike = new Set<string>();
+  for (const { text } of list) (seen.has(text) ? alike : seen).add(text);
+  return list.map((choice, at) =>
+    tokens[at] && alike.has(choice.text) ? { ...choice, mark: face(tokens[at]).before } : choice,
+  );
 }

@@ -287,6 +287,29 @@ function decoded(tokens: Tokens, start: number): Char[] {
   return found;
 }
 
+/** A character that several tokens, its bytes, stand for together. */
+export interface ByteCharacter {
+  readonly char: string;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The characters that are spread over several tokens, by each of these tokens. */
+export function byteCharacters(tokens: Tokens): ReadonlyMap<number, ByteCharacter> {
+  const found = new Map<number, ByteCharacter>();
+  for (let at = 0; at < tokens.length; at++) {
+    if (!tokens[at].raw) continue;
+    let end = at + 1;
+    while (tokens[end]?.raw) end += 1;
+    for (const [char, first, last] of decoded(tokens.slice(at, end), at)) {
+      if (last === first) continue;
+      for (let index = first; index <= last; index++) found.set(index, { char, first, last });
+    }
+    at = end - 1;
+  }
+  return found;
+}
+
 /** The text of the tokens as a person reads it, shortened. */
 function reading(tokens: Tokens): string {
   const parts: string[] = [];

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 MINUS = "−"
+_MOST_DECIMALS = 6
 _EXACT = Context(prec=1100, rounding=ROUND_HALF_UP)
 """Precise enough for every digit of a double."""
 
@@ -51,6 +52,33 @@ def end_of_scale(value: float) -> str:
     if value == 0:
         return "0"
     return fixed(value, 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 0.1 else 3)
+
+
+def stated_weight(weight: float) -> str:
+    """Format a weight that must be stated however small it is: `.35`, `1.0`, `<.01`."""
+    return short_weight(weight) or ("<.01" if weight > 0 else "0")
+
+
+def score_text(score: float, error: float = 0.0) -> str:
+    """Format a score: two decimals, more if it is small, fewer if its error allows no more: `6.62`, `0.0031`, `1.4`."""
+    sized = math.isfinite(score) and score != 0
+    own = max(2, 1 - math.floor(math.log10(abs(score)))) if sized else 2
+    sure = max(0, math.floor(-math.log10(2 * error))) if error > 0 else _MOST_DECIMALS
+    return signed(score, min(own, sure, _MOST_DECIMALS))
+
+
+def scale_factor(factor: float) -> str:
+    """Format the factor by which dot products are multiplied: `0.125`, `0.0884`."""
+    return significant(factor, 3)
+
+
+def rounded_up(error: float) -> str:
+    """Format an error bound as one digit and a power of ten, rounded up so that it remains a bound: `2e-6`."""
+    if error == 0 or not math.isfinite(error):
+        return f"{error:g}"
+    power = math.floor(math.log10(error))
+    digit = math.ceil(error / 10.0**power - 1e-9)
+    return f"1e{power + 1}" if digit == 10 else f"{digit}e{power}"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attnscope.appearance.numerals import end_of_scale, head_name, heads_name, short_weight, signed
+from attnscope.appearance.numerals import end_of_scale, head_name, heads_name, scale_factor, score_text, short_weight
 from attnscope.attention import QKRecord
 from attnscope.figures.palette import (
     ACCENT,
@@ -211,7 +211,7 @@ class NeuronView(PaperView):
             red, green, blue = self._signed([float(dot)], full)[0]
             sheet.box(at.dot, y, DOT, high, fill=(red, green, blue), edge=RULE)
             if at.row >= self.least_row:
-                number, ink = signed(float(dot), 1), ink_on((red, green, blue))
+                number, ink = score_text(float(dot)), ink_on((red, green, blue))
                 sheet.text(at.dot + DOT / 2, middle, number, SMALLEST + 0.5, ha="center", color=ink, room=DOT + 2)
             sheet.box(at.softmax, middle - 2, BAR * float(numbers.weights[key]), 4, fill=ACCENT)
             sheet.text(at.names - PAD, middle, short_weight(float(numbers.weights[key])), at.size * 0.85, ha="right")
@@ -244,7 +244,7 @@ class NeuronView(PaperView):
         more += ["a bias on the scores"] if record.bias is not None else []
         more += ["a learned sink"] if record.sinks is not None else []
         terms = f", with {' and '.join(more)}" if more else ""
-        sentences = [f"The softmax is taken over q · k times {record.scaling:.4g}{terms}."]
+        sentences = [f"The softmax is taken over q · k times {scale_factor(record.scaling)}{terms}."]
         if folds > 1:
             sentences.append(f"The {dims} dimensions of each vector are folded into {folds} lines.")
         return sentences

@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import torch
 
+from attnscope.appearance.numerals import rounded_up
+
 Scope = Literal["sampled", "full"]
 
 _TOLERANCE: dict[torch.dtype, float] = {
@@ -109,14 +111,15 @@ class Certificate:
                 "" if len(stacks) == 1 else f" of the {next(name for name, own in stacks.items() if failed[0] in own)}"
             )
             sentence = (
-                f"Not exact: layer {failed[0].layer}{where} differs by {failed[0].max_error:.2g}, "
+                f"Not exact: layer {failed[0].layer}{where} differs by {rounded_up(failed[0].max_error)}, "
                 f"more than the {tolerance:g} that rounding explains."
             )
         elif reported and len(reported) < len(layers):
             names = " and ".join(name for name, own in stacks.items() if any(one in reported for one in own))
             sentence = (
                 f"The weights of the {names} are those that the model reports itself; they could not be checked against what it "
-                f"computed. All other weights times value vectors equal the attention output of the model up to {max_error:.1g}."
+                "computed. All other weights times value vectors equal the attention output of the model up to "
+                f"{rounded_up(max_error)}."
             )
         elif reported:
             sentence = (
@@ -126,10 +129,10 @@ class Certificate:
         elif scope == "sampled":
             sentence = (
                 "In a few rows of every head, the weights shown times the value vectors equal the attention output of the model, "
-                f"up to {max_error:.1g} of its largest value."
+                f"up to {rounded_up(max_error)} of its largest value."
             )
         else:
-            sentence = f"{_compared(layers)} agree with those of the model up to {max_error:.1g}."
+            sentence = f"{_compared(layers)} agree with those of the model up to {rounded_up(max_error)}."
         return cls(not failed and not reported, max_error, tolerance, scope, sentence, stacks)
 
     def as_dict(self) -> dict[str, Any]:

@@ -117,6 +117,10 @@ export interface Tick {
 }
 
 const LETTER = 7;
+/** How far a tick may extend beyond its column. */
+const SPILL = 8;
+/** Least distance between two ticks, in CSS pixels. */
+const APART = 5;
 
 /** Axis ticks at round wavelengths, along (the first line of) a vector sorted by wavelength. */
 export function ticksOf(
@@ -127,6 +131,9 @@ export function ticksOf(
 ): readonly Tick[] {
   const { span, fold } = columns;
   const across = order.length / fold;
+  // Ticks of two columns side by side must not touch.
+  const between = Math.min(columns.k - columns.q, columns.product - columns.k) - span;
+  const last = span + Math.min(SPILL, between - SPILL - APART);
   const found: Tick[] = [];
   let end = Number.NEGATIVE_INFINITY;
   for (let power = 0; power < 9; power++) {
@@ -147,7 +154,7 @@ export function ticksOf(
     const text = turnText(wanted).replace(".0", "");
     const x = ((best + (group === 2 ? 1 : 0.5)) / across) * span;
     const half = (text.length * LETTER) / 2;
-    if (x - half < Math.max(-8, end + 5) || x + half > span + 8) continue;
+    if (x - half < Math.max(-SPILL, end + APART) || x + half > last) continue;
     found.push({ text, x });
     end = x + half;
   }

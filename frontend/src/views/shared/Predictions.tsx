@@ -35,6 +35,7 @@ export function PredictionLine(props: PredictionProps) {
             {(guess, at) => (
               <span class="guess">
                 <bdi classList={{ best: at() === 0 }} title={guess.text}>
+                  <SpaceMark guess={guess} />
                   {guess.text}
                 </bdi>
                 <Position guess={guess} /> {guess.share === null ? guess.number : chance(guess.share)}
@@ -43,6 +44,15 @@ export function PredictionLine(props: PredictionProps) {
           </For>
         </span>
       )}
+    </Show>
+  );
+}
+
+/** The mark of a leading space, where two predictions differ only by that. */
+function SpaceMark(props: { readonly guess: Choice }) {
+  return (
+    <Show when={props.guess.mark !== ""}>
+      <span class="space-mark">{props.guess.mark}</span>
     </Show>
   );
 }
@@ -88,7 +98,10 @@ function PredictionTable(props: { readonly guesses: PredictionList }) {
               <tr>
                 <td class="left">
                   <span class="predicted-word" title={guess.text}>
-                    <bdi>{guess.text}</bdi>
+                    <bdi>
+                      <SpaceMark guess={guess} />
+                      {guess.text}
+                    </bdi>
                     <Position guess={guess} />
                   </span>
                 </td>

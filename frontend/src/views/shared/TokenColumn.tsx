@@ -1,6 +1,7 @@
 import { createMemo, For, type JSX, Show } from "solid-js";
 import { face, givenText, spoken } from "../../marks/format";
 import type { Place, Side } from "../../state/state";
+import { type ByteCharacter, byteCharacters } from "../../state/words";
 import type { Token } from "../../wire/messages";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "./tokenLayout";
 import type { Edge } from "./weights";
@@ -32,12 +33,24 @@ export interface TokenColumnProps {
   readonly onEnter: () => void;
 }
 
+/** Which end of a bracket around the parts of a character a token has. */
+function partEnd(whole: ByteCharacter | null, index: number): "first" | "inner" | "last" | undefined {
+  if (whole === null) return undefined;
+  return index === whole.first ? "first" : index === whole.last ? "last" : "inner";
+}
+
 /** Tokens rendered beyond each end of the visible window. */
 const MARGIN = 4;
 
-/** Tooltip of a token: the text it stands for and its chat role, if any. */
-function hint(token: Token | undefined): string | undefined {
-  const parts = token === undefined ? [] : [givenText(token), token.role ? `role: ${token.role}` : null];
+/** `part 2 of 3 of 漢`: a token may hold several bytes. */
+function partWords(whole: ByteCharacter, index: number): string {
+  return `part ${index - whole.first + 1} of ${whole.last - whole.first + 1} of ${whole.char}`;
+}
+
+/** Tooltip of a token: the text it stands for, the character that it is a part of, and its chat role, if any. */
+function hint(token: Token | undefined, part: string | null): string | undefined {
+  const parts =
+    token === undefined ? [] : [givenText(token), part, token.role ? `role: ${token.role}` : null];
   return parts.filter((part) => part !== null).join(", ") || undefined;
 }
 
@@ -66,6 +79,7 @@ export function TokenColumn(props: TokenColumnProps) {
   const pinned = (index: number) => props.pins.some((pin) => pin.side === props.side && pin.index === index);
   const onEdge = (index: number) => (props.side === "query" ? props.edge?.query : props.edge?.key) === index;
 
+  const wholes = createMemo(() => byteCharacters(props.tokens));
   const name = () => `${props.prefix ?? ""}${props.side}`;
   const onKey = (event: KeyboardEvent): void => {
     const now = activeIndex();
@@ -150,6 +164,11 @@ export function TokenColumn(props: TokenColumnProps) {
             const now = token();
             return now === undefined ? null : face(now);
           });
+          const whole = () => wholes().get(index()) ?? null;
+          const part = () => {
+            const now = whole();
+            return now === null ? null : partWords(now, index());
+          };
           const opensB = () => token()?.sentence === "B" && props.tokens[index() - 1]?.sentence !== "B";
           return (
             <Show when={look() !== null}>
@@ -168,8 +187,9 @@ export function TokenColumn(props: TokenColumnProps) {
                   "opens-b": opensB(),
                 }}
                 data-role={token()?.role ?? undefined}
-                title={hint(token())}
-                aria-label={`${spoken(token(), index())}${token()?.role ? `, ${token().role}` : ""}${props.remark?.(index()) ?? ""}`}
+                title={hint(token(), part())}
+                data-part={partEnd(whole(), index())}
+                aria-label={`${spoken(token(), index())}${part() === null ? "" : `, ${part()}`}${token()?.role ? `, ${token().role}` : ""}${props.remark?.(index()) ?? ""}`}
                 aria-selected={pinned(index())}
                 aria-setsize={props.tokens.length}
                 aria-posinset={index() + 1}
@@ -180,6 +200,9 @@ export function TokenColumn(props: TokenColumnProps) {
                 <span class="word">
                   <i class="mark">{look()?.before}</i>
                   <bdi>{look()?.text}</bdi>
+                  <Show when={whole()?.first === index()}>
+                    <bdi class="whole">{whole()?.char}</bdi>
+                  </Show>
                 </span>
               </div>
             </Show>
