@@ -32,6 +32,7 @@ function even(tokens: number): LayerField {
     ...{ stack: "decoder", layer: 3, heads: 2, queries: tokens, keys: tokens, error: 0, mask: "causal", row },
     column: () => null,
     score: () => null,
+    scoreError: () => 0,
     allowed: (_, query, key) => key <= query,
     exact: () => true,
     correct: () => undefined,
@@ -54,6 +55,7 @@ function wanted(words: readonly string[], more: Partial<HeadFigure> = {}): HeadF
     },
     ...{ field: even(words.length), queries: tokens, keys: tokens, heads: [0], view: EMPTY.view },
     ...{ sinks: new Set([0]), sinkName: "first token", places: [], dark: false },
+    ...{ shaded: null, marked: null },
     ...more,
   };
 }
@@ -146,6 +148,25 @@ describe("a head figure", () => {
     expect(svg).toContain("drawn as an image");
   }, 30_000);
 
+  it("outlines the pinned line at its own opacity, with its weight, and shades the tokens that the page shades", async () => {
+    const words = Array.from({ length: 20 }, (_, at) => ` w${at}`);
+    // Query 19 gives each of its 20 keys 1/20.
+    const marked = { head: 0, query: 19, key: 4, weight: 0.05, text: ".05" };
+    const places = [
+      { side: "query" as const, index: 19 },
+      { side: "key" as const, index: 4 },
+    ];
+    const { svg } = await headFigure(wanted(words, { places, shaded: places[0], marked }));
+    const group = /<g class="marked">.*?<\/g>/s.exec(svg)?.[0] ?? "";
+    expect(/stroke-opacity="([^"]+)"/.exec(group)?.[1]).toBe("0.048");
+    expect(group).toContain(">.05</text>");
+    expect(svg).toContain("The outlined line is that of head 3.0 from “w19” (19) to “w4” (4): .05.");
+    // The keys of the query are shaded, all twenty alike; the sources of the key would be sixteen, unlike each other.
+    const shaded = /<g class="shading">.*?<\/g>/s.exec(svg)?.[0] ?? "";
+    expect(shaded.match(/fill-opacity="[^"]+"/g)).toEqual(Array(20).fill('fill-opacity="0.030"'));
+    expect((await headFigure(wanted(words))).svg).not.toContain("marked");
+  });
+
   it("turns for scripts read across", async () => {
     const view = { ...EMPTY.view, orientation: "rows" as const };
     const { svg } = await headFigure(wanted(["a", "b"], { view }));
@@ -219,6 +240,7 @@ describe("a neuron figure", () => {
         dark,
         stackLayer: 3,
         dotDigits: 2,
+        scoreError: 0,
         marked: [],
         without: null,
         missing: null,

@@ -231,5 +231,9 @@ describe("several stacks", () => {
     const hash = writeHash(reduce(EMPTY, { type: "traced", trace: named }));
     expect(readHash(hash)).toMatchObject({ text: "a b", target: "x + y", messages, stack: "encoder" });
     expect(readHash("messages=[1]").messages).toBeNull();
+    expect(readHash(hash).continues).toBe(false);
+    const continued = { ...named.input, continue_final_message: true };
+    const traced = reduce(EMPTY, { type: "traced", trace: { ...named, input: continued } });
+    expect(readHash(writeHash(traced)).continues).toBe(true);
   });
 });

@@ -61,18 +61,15 @@ def sentencepiece_file(folder: Path, name: str, words: Sequence[str] = WORDS, **
 
     sentences = [" ".join(words), *words, " ".join(reversed(words)), *_LETTERS] * 20
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(sentences),
-        model_writer=model,
-        **{
-            "vocab_size": 90,
-            "hard_vocab_limit": False,
-            "character_coverage": 1.0,
-            "num_threads": 1,
-            "minloglevel": 2,
-            **options,
-        },
-    )
+    settings: dict[str, Any] = {
+        "vocab_size": 90,
+        "hard_vocab_limit": False,
+        "character_coverage": 1.0,
+        "num_threads": 1,
+        "minloglevel": 2,
+        **options,
+    }
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(sentences), model_writer=model, **settings)
     path = folder / name
     path.write_bytes(model.getvalue())
     return str(path)
@@ -93,7 +90,7 @@ def marian(folder: Path, *, separate: bool = True) -> Any:
     own = [one for one in _spm_pieces(source) if not one.startswith("<")]
     other = [one for one in _spm_pieces(target) if not one.startswith("<")]
     sides = (own, list(reversed(other))) if separate else ([*own, *other], None)
-    files = {"vocab": "vocab.json", "target_vocab_file": "target_vocab.json"}
+    files: dict[str, Any] = {"vocab": "vocab.json", "target_vocab_file": "target_vocab.json"}
     for (argument, file), pieces in zip(files.items(), sides, strict=True):
         if pieces is None:
             continue

@@ -79,7 +79,7 @@ def read_back(name: str) -> TokenOutcome:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if name == _SHARED:
-            found = [reading_of(wrapped(made(example, Path(folder, example)))) for example in _EXAMPLES]
+            found: list[Reading] = [reading_of(wrapped(made(example, Path(folder, example)))) for example in _EXAMPLES]
             return TokenOutcome(name, "tokenizer.json", min(found, key=_WORST.index))
         try:
             tokenizer = made(name, Path(folder))
@@ -112,8 +112,9 @@ def pieces_of(tokenizer: Any) -> str:
 
 def reading_of(tokenizer: Any) -> Reading:
     """How well the tokens of a tokenizer are read: the worst result of all texts."""
-    found = [_source(tokenizer, text) for text in TEXTS]
-    found += [_target(tokenizer, text) for text in TEXTS if separate_vocabulary(tokenizer, "target") is not None]
+    found: list[Reading] = [_source(tokenizer, text) for text in TEXTS]
+    if separate_vocabulary(tokenizer, "target") is not None:
+        found.extend(_target(tokenizer, text) for text in TEXTS)
     return min(found, key=_WORST.index)
 
 

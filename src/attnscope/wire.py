@@ -21,8 +21,12 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from attnscope.errors import DamagedError, InputError
+from attnscope.validation import is_text
 
 VERSION = 1
+LONGEST_NAME = 200
+"""The most characters of the `id` and the `type` of a message."""
+
 MAX_HEADER_BYTES = 64 * 2**20
 
 
@@ -68,9 +72,15 @@ def message_from_fields(fields: object, tensors: Mapping[str, np.ndarray] | None
     body: dict[str, Any] = dict(fields)  # pyright: ignore[reportUnknownArgumentType]
     version, ident, kind = body.pop("v", None), body.pop("id", None), body.pop("type", None)
     if version != VERSION:
-        raise DamagedError(f"This version of attnscope uses message version {VERSION}; got version {version!r}.")
+        raise DamagedError(f"This version of attnscope uses message version {VERSION}; got version {version!r:.40}.")
     if not isinstance(ident, str) or not isinstance(kind, str):
         raise DamagedError("A message must have `id` and `type`, both strings.")
+    for name, value in (("id", ident), ("type", kind)):
+        if len(value) > LONGEST_NAME or not is_text(value):
+            problem = f"has {len(value):,}" if is_text(value) else "contains half a character (a lone surrogate)"
+            raise DamagedError(
+                f"The `{name}` of a message must have at most {LONGEST_NAME} characters; this one {problem}."
+            )
     return Message(type=kind, id=ident, body=body, tensors=tensors or {})
 
 

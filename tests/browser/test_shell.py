@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+import attnscope
+
 NURSE = "The doctor asked the nurse a question. She"
 SHADOW = "document.querySelector('.attnscope').shadowRoot"
 
@@ -60,6 +62,26 @@ def test_a_chat_opens_at_its_last_message_ready_for_the_next(nurse: Page) -> Non
     expect(nurse.get_by_test_id("roles")).to_contain_text("assistant")
     nurse.get_by_test_id("chat-line").click()
     expect(nurse.get_by_test_id("message-1")).to_be_focused()
+
+
+def test_the_model_can_continue_the_last_message_of_a_chat(nurse: Page, smollm2: attnscope.Model) -> None:
+    nurse.get_by_test_id("chat").click()
+    nurse.get_by_test_id("chat-line").click()
+    nurse.get_by_test_id("add-message").click()
+    nurse.keyboard.type("The color is")
+    nurse.get_by_label("Continue the last message").check()
+    nurse.get_by_test_id("message-1").press("Enter")
+    messages = [{"role": "user", "content": NURSE}, {"role": "assistant", "content": "The color is"}]
+    written = smollm2.tokenizer.apply_chat_template(messages, continue_final_message=True)["input_ids"]
+    some = nurse.get_by_test_id("query-tokens").get_by_role("option").first
+    expect(some).to_have_attribute("aria-setsize", str(len(written)), timeout=60_000)
+    expect(nurse).to_have_url(re.compile("continues=1"))
+    nurse.reload()
+    nurse.get_by_test_id("chat-line").click(timeout=60_000)
+    expect(nurse.get_by_label("Continue the last message")).to_be_checked()
+    nurse.get_by_label("Continue the last message").uncheck()
+    nurse.get_by_test_id("message-1").press("Enter")
+    expect(nurse).not_to_have_url(re.compile("continues=1"), timeout=60_000)
 
 
 def test_help_opens_with_a_key_and_restores_the_focus(nurse: Page) -> None:

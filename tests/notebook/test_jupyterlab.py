@@ -109,6 +109,50 @@ def test_a_model_widget_has_a_prompt_box_and_python_gets_the_trace(notebook: Not
     expect(notebook.page.locator(".attnscope")).to_have_count(2)
 
 
+def test_all_columns_of_the_neurons_can_be_reached_beside_the_other_views(notebook: Notebook) -> None:
+    widget = notebook.widget(0)
+    widget.get_by_test_id("side-neurons").click()
+    scroller = widget.locator(".neuron-scroll")
+    expect(widget.get_by_test_id("neuron-cells")).to_be_visible()
+    hidden = scroller.evaluate("box => box.scrollWidth - box.clientWidth")
+    assert hidden > 100  # the columns do not fit into a cell of a window of 1400 pixels
+    style = scroller.evaluate("box => [getComputedStyle(box).overflowX, getComputedStyle(box, '::after').opacity]")
+    assert style == ["auto", "1"]  # a scrollbar, and a shadow where columns go on
+    scroller.hover()
+    notebook.page.mouse.wheel(hidden + 50, 0)
+    expect(widget.get_by_text("softmax").first).to_be_in_viewport()
+    box, column = scroller.bounding_box(), widget.get_by_text("softmax").first.bounding_box()
+    assert box and column and column["x"] + column["width"] <= box["x"] + box["width"]
+    assert float(scroller.evaluate("box => getComputedStyle(box, '::after').opacity")) == 0
+
+
+def test_a_saved_notebook_of_a_model_says_what_to_do_or_shows_the_last_run(
+    browser: Browser, lab: str, folder: Path
+) -> None:
+    write_notebook(folder / "model.ipynb", [f"{TRACE.strip()};\nattnscope.show(model)", "attnscope.show(model)"])
+    with Notebook.open(browser, lab, "model.ipynb") as notebook:
+        notebook.run_next()
+        notebook.run_next()
+        widget = notebook.widget(1)
+        widget.get_by_test_id("prompt").fill("a dog and a cat")
+        widget.get_by_test_id("prompt").press("Enter")
+        expect(widget.get_by_test_id("query-5")).to_contain_text("cat")
+        expect(notebook.page.locator("[data-attnscope-picture] img")).to_have_count(1)
+        expect(notebook.page.locator("[data-attnscope-picture]").first).to_be_hidden()
+        notebook.command("docmanager:save")
+        notebook.command("kernelmenu:shutdown")
+        expect(widget.get_by_test_id("failure")).to_contain_text("Disconnected.")
+    with Notebook.open(browser, lab, "model.ipynb") as notebook:
+        saved = notebook.page.locator("[data-attnscope-picture]")
+        expect(saved.nth(0)).to_contain_text(
+            "nothing was run when this notebook was saved. Run the cell to use the model."
+        )
+        picture = saved.nth(1).locator("img")
+        expect(picture).to_be_visible()
+        assert picture.evaluate("image => image.naturalWidth") > 300
+        expect(notebook.page.get_by_text("Error displaying widget")).to_have_count(0)
+
+
 def test_a_page_survives_its_kernel_and_a_saved_notebook_has_a_preview(
     browser: Browser, lab: str, folder: Path
 ) -> None:

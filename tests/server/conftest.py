@@ -17,6 +17,7 @@ from helpers.session_requests import LayerGate, messages_in
 
 from attnscope.server.address import Listener, listen
 from attnscope.server.body import BodyLimits
+from attnscope.server.connections import ConnectionLimits
 from attnscope.server.serve import LocalServer
 from attnscope.server.static import StaticFiles
 from attnscope.session import Limits, ModelEntry, Session
@@ -33,6 +34,7 @@ class Running:
     listener: Listener
     session: Session
     gate: LayerGate
+    server: LocalServer
 
     @property
     def port(self) -> int:
@@ -48,10 +50,10 @@ class Running:
 
     @property
     def cookie(self) -> str:
-        return f"{self.listener.access.cookie_name}={self.listener.access.cookie_value}"
+        return f"{self.listener.access.cookie_name}={self.listener.access.script_cookie}"
 
     def client(self, **headers: str) -> httpx.Client:
-        """A client with the cookie, like the page."""
+        """A client with the cookie of a program."""
         own = {"cookie": self.cookie, "origin": self.base, **headers}
         return httpx.Client(base_url=self.base, headers=own, timeout=20)
 
@@ -104,7 +106,10 @@ class Serving(Protocol):
     """Starts a server with custom limits."""
 
     def __call__(
-        self, limits: Limits | None = None, further: Sequence[ModelEntry] = ()
+        self,
+        limits: Limits | None = None,
+        further: Sequence[ModelEntry] = (),
+        connection_limits: ConnectionLimits | None = None,
     ) -> AbstractContextManager[Running]: ...
 
 
@@ -120,7 +125,12 @@ def serving(static: Path) -> Serving:
 
 
 @contextmanager
-def _start(static: Path, limits: Limits | None = None, further: Sequence[ModelEntry] = ()) -> Generator[Running]:
+def _start(
+    static: Path,
+    limits: Limits | None = None,
+    further: Sequence[ModelEntry] = (),
+    connection_limits: ConnectionLimits | None = None,
+) -> Generator[Running]:
     gate = LayerGate()
     models = [
         ModelEntry.loaded(FakeModel()),
@@ -137,12 +147,13 @@ def _start(static: Path, limits: Limits | None = None, further: Sequence[ModelEn
         on_listening=up.set,
         static=StaticFiles(static),
         body_limits=BodyLimits(bytes=1_000_000, seconds=1.0),
+        connection_limits=connection_limits,
     )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         assert up.wait(20)
-        yield Running(listener, session, gate)
+        yield Running(listener, session, gate, server)
     finally:
         gate.open.set()
         server.stop()

@@ -80,6 +80,56 @@ def test_the_token_in_the_start_url_is_exchanged_for_a_cookie_and_removed(runnin
         assert "token" not in str(page.url)
 
 
+BROWSER = {
+    "accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+    "sec-fetch-site": "none",
+    "sec-fetch-dest": "document",
+}
+
+
+def opened_by_a_browser(running) -> tuple[str, str]:
+    """The cookie and the page key that a browser gets for the start URL."""
+    answer = httpx.get(f"{running.base}/?token={running.token}&view=head", headers=BROWSER)
+    assert answer.status_code == 303
+    address = httpx.URL(answer.headers["location"])
+    assert (address.path, dict(address.params).keys()) == ("/", {"view", "page-key"})
+    return answer.headers["set-cookie"].partition(";")[0], address.params["page-key"]
+
+
+def test_a_browsers_cookie_alone_opens_no_api(running):
+    """Another user's server on another port of this host gets the cookie, since browsers share cookies between ports."""
+    cookie, key = opened_by_a_browser(running)
+    page = {"cookie": cookie, "origin": running.base}
+    hello = {"v": 1, "id": "1", "type": "hello"}
+    with httpx.Client(base_url=running.base, headers=page) as client:
+        assert client.get("/").status_code == client.get("/static/app.js").status_code == 200
+        assert client.post("/api", json=hello).status_code == 401
+        for wrong in ("", "wrong", key[:-1], running.cookie.partition("=")[2], cookie.partition("=")[2]):
+            assert client.post("/api", json=hello, headers={"x-attnscope-page-key": wrong}).status_code == 401
+        assert client.post("/api", json=hello, headers={"x-attnscope-page-key": key}).status_code == 200
+    assert httpx.post(f"{running.base}/api", json=hello, headers={"x-attnscope-page-key": key}).status_code == 401
+
+
+def test_nothing_that_the_cookie_opens_contains_the_page_key(running):
+    cookie, key = opened_by_a_browser(running)
+    with httpx.Client(base_url=running.base, headers={"cookie": cookie}) as client:
+        for path in ("/", f"/?page-key={key[:8]}", "/static/app.js", "/nothing"):
+            answer = client.get(path)
+            assert key not in answer.text and key not in str(answer.headers)
+
+
+def test_a_program_needs_only_its_cookie_or_the_token(running):
+    hello = {"v": 1, "id": "1", "type": "hello"}
+    with httpx.Client(base_url=running.base) as client:
+        assert client.get(f"/?token={running.token}").headers["location"] == "/"
+        assert client.post("/api", json=hello).status_code == 200
+    for scheme in ("Bearer", "bearer"):
+        bearer = {"authorization": f"{scheme} {running.token}"}
+        assert httpx.post(f"{running.base}/api", json=hello, headers=bearer).status_code == 200
+    for wrong in ("Bearer", "Bearer wrong", f"Bearer {running.token}x", f"Basic {running.token}", running.token):
+        assert httpx.post(f"{running.base}/api", json=hello, headers={"authorization": wrong}).status_code == 401
+
+
 def test_the_redirect_stays_on_the_server(running):
     for path in (f"//evil.com/?token={running.token}", f"/static/app.js?token={running.token}"):
         answer = running.raw(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n\r\n".encode())
@@ -116,7 +166,8 @@ def test_tokens_and_cookies_are_compared_in_constant_time(running, monkeypatch):
     httpx.get(f"{running.base}/?token=guess")
     httpx.get(running.base, headers={"cookie": f"attnscope-{running.port}=guess"})
     access = running.listener.access
-    assert compared == [(b"guess", access.token.encode()), (b"guess", access.cookie_value.encode())]
+    secrets = (access.token, access.script_cookie, access.page_cookie)
+    assert compared == [(b"guess", secret.encode()) for secret in secrets]
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,37 @@ def test_a_saved_cell_has_a_preview_and_text_besides_the_widget(trace: attnscope
         assert "<script" not in bundle["image/svg+xml"] and len(bundle["image/svg+xml"]) < 200_000
 
 
+def lines_of(picture: str) -> dict[str, float]:
+    """The opacity of each line of a preview, by its path."""
+    root = ElementTree.fromstring(picture)
+    paths = [one for one in root.iter("{http://www.w3.org/2000/svg}path") if one.get("stroke-opacity")]
+    return {one.attrib["d"]: float(one.attrib["stroke-opacity"]) for one in paths}
+
+
+def test_the_preview_shows_the_selected_token(trace: attnscope.Trace) -> None:
+    plain, _ = attnscope.show(trace, layer=1, heads=[2])._repr_mimebundle_()
+    chosen, _ = attnscope.show(trace, layer=1, heads=[2], token=3)._repr_mimebundle_()
+    before, after = lines_of(plain["image/svg+xml"]), lines_of(chosen["image/svg+xml"])
+    weights = trace.attention(1, 2)
+    own = sorted(float(weight) for weight in weights[3] if weight >= 0.03)
+    kept = [after[path] for path in before if path in after and after[path] == before[path]]
+    assert sorted(kept) == pytest.approx(own, abs=0.006)
+    assert all(
+        after[path] == pytest.approx(before[path] / 5, abs=0.02) for path in before if after[path] != before[path]
+    )
+    assert "from “four” (token 3)" in chosen["image/svg+xml"] and "(token" not in plain["image/svg+xml"]
+    assert chosen["image/svg+xml"].count('font-weight="700"') == 1
+    long = FakeModel(layers=2).trace("word " * 90)
+    [row] = [
+        one
+        for one in ElementTree.fromstring(attnscope.show(long, token=45)._repr_mimebundle_()[0]["image/svg+xml"]).iter(
+            "{http://www.w3.org/2000/svg}rect"
+        )
+        if one.get("width") == "400"
+    ]
+    assert float(row.attrib["y"]) == pytest.approx(400 * 45 / len(long.tokens), abs=0.1)
+
+
 def test_in_a_terminal_a_trace_is_text(trace: attnscope.Trace) -> None:
     assert trace._repr_mimebundle_() is None
     with pytest.raises(NotImplementedError):  # IPython then falls back to the text

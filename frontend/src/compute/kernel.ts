@@ -3,7 +3,7 @@
  * accumulation. Pure and without DOM, so it runs in a worker as well as on the main thread.
  */
 
-import { biasAt, type LayerData } from "./layerData";
+import { biasAt, type LayerData, roundingOf } from "./layerData";
 
 /** Rows, columns and normalizers of one layer. Scores of masked keys are −∞. */
 export class Kernel {
@@ -103,6 +103,18 @@ export class Kernel {
     const product =
       dot(q, q0, k, (group * keys + key) * dim, dim) + (mean === null ? 0 : dot(q, q0, mean, 0, dim));
     return this.#finished(head, query, key, product * scaling);
+  }
+
+  /** The error of a score due to the rounding of q and k: as measured by the host, or else three standard deviations. */
+  scoreError(head: number, query: number, key: number): number {
+    const { q, k, queries, keys, dim, kvHeads, heads, scaling, dotError } = this.layer;
+    if (dotError !== undefined) return dotError * scaling;
+    const group = Math.floor((head * kvHeads) / heads);
+    const mean = this.#mean(group);
+    const [q0, k0] = [(head * queries + query) * dim, (group * keys + key) * dim];
+    let squares = 0;
+    for (let d = 0; d < dim; d++) squares += (q[q0 + d] * (k[k0 + d] + (mean?.[d] ?? 0))) ** 2;
+    return 3 * roundingOf(this.layer) * Math.sqrt((2 * squares) / 3) * scaling;
   }
 
   /** Attention of every query to one key, from the normalizers of the rows. */

@@ -133,3 +133,11 @@ export function biasAt(layer: LayerData, head: number, query: number, key: numbe
   if (biasKind === "key") return bias[head * keys + key];
   return bias[((biasPerHead ? head : 0) * queries + query) * keys + key];
 }
+
+const HALF_ROUNDING = 2 ** -11;
+const SINGLE_ROUNDING = 2 ** -24;
+
+/** The largest relative error of a number in q and k. Keys with their mean subtracted are sent in half precision. */
+export function roundingOf(data: LayerData): number {
+  return data.kMean === null ? SINGLE_ROUNDING : HALF_ROUNDING;
+}

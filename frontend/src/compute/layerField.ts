@@ -30,6 +30,8 @@ export interface LayerField extends LayerHeader {
   column(head: number, key: number): Float32Array | null;
   /** The score before the softmax; −∞ if the key is masked, null if scores are unknown. */
   score(head: number, query: number, key: number): number | null;
+  /** The error of a score; 0 if it comes from the host. */
+  scoreError(head: number, query: number, key: number): number;
   /** Whether a key is not masked for a query. */
   allowed(head: number, query: number, key: number): boolean;
   /** Whether this row has exact numbers from the host. */
@@ -102,6 +104,7 @@ abstract class LayerOf implements LayerField {
   protected abstract computeRow(head: number, query: number): Float32Array;
   protected abstract computeColumn(head: number, key: number): Float32Array | null;
   protected abstract computeScore(head: number, query: number, key: number): number | null;
+  protected abstract computeScoreError(head: number, query: number, key: number): number;
   abstract allowed(head: number, query: number, key: number): boolean;
   abstract fill(head: number, query: number, out: Float32Array): number | null;
   abstract removedAttention(head: number, query: number, normalizer: number | null): number;
@@ -125,6 +128,11 @@ abstract class LayerOf implements LayerField {
   score(head: number, query: number, key: number): number | null {
     const exact = this.#exact.get(head * this.queries + query)?.scores;
     return exact ? exact[key] : this.computeScore(head, query, key);
+  }
+
+  scoreError(head: number, query: number, key: number): number {
+    const exact = this.#exact.get(head * this.queries + query)?.scores;
+    return exact ? 0 : this.computeScoreError(head, query, key);
   }
 
   exact(head: number, query: number): boolean {
@@ -198,6 +206,10 @@ export class ComputedLayer extends LayerOf {
     return this.#kernel.score(head, query, key);
   }
 
+  protected override computeScoreError(head: number, query: number, key: number): number {
+    return this.#kernel.scoreError(head, query, key);
+  }
+
   override allowed(head: number, query: number, key: number): boolean {
     return this.#kernel.allowed(head, query, key);
   }
@@ -261,6 +273,10 @@ export class PackedLayer extends LayerOf {
 
   protected override computeScore(): null {
     return null;
+  }
+
+  protected override computeScoreError(): number {
+    return 0;
   }
 
   override allowed(head: number, query: number, key: number): boolean {

@@ -4,7 +4,7 @@
  */
 
 import { Kernel } from "./kernel";
-import { biasAt, type LayerData } from "./layerData";
+import { biasAt, type LayerData, roundingOf } from "./layerData";
 
 /** q and k of one head, as used for the scores. */
 export interface HeadVectors {
@@ -54,8 +54,6 @@ export interface Contribution {
 
 /** A weight that differs by this much from the softmax of its score differs by more than rounding. */
 const FAR_OFF = 1e-3;
-const HALF_ROUNDING = 2 ** -11;
-const SINGLE_ROUNDING = 2 ** -24;
 
 const wholeKeys = new WeakMap<LayerData, Map<number, Float32Array>>();
 
@@ -72,8 +70,7 @@ export function headVectors(data: LayerData, head: number): HeadVectors {
     dim,
     q: q.subarray(from, from + queries * dim),
     k: keysOf(data, group),
-    // Keys with their mean subtracted are sent in half precision.
-    rounding: data.kMean === null ? SINGLE_ROUNDING : HALF_ROUNDING,
+    rounding: roundingOf(data),
   };
 }
 

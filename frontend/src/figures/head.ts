@@ -6,7 +6,7 @@ import type { Side } from "../state/state";
 import type { Token } from "../wire/messages";
 import { tokensShown } from "./droppedTokens";
 import { type EdgeRules, edgesBetween, rowDrawn } from "./edges";
-import { drawLines, type Placement } from "./headLines";
+import { drawLines, markedLine, type Placement } from "./headLines";
 import { type HeadFigure, nameOf, notesOf, settingsOf, titleOf } from "./headSubject";
 import { columnWidth, rowHeightOf, rowsAround, type TokenLook, tokenText } from "./rows";
 import { type Figure, inksOf, sheetOf } from "./sheet";
@@ -15,8 +15,8 @@ import { element, type Piece, paint, together } from "./svg";
 const LINES = { columns: 300, turned: 150 };
 
 export async function headFigure(wanted: HeadFigure): Promise<Figure> {
-  const { view, places, queries, keys, field } = wanted;
-  const middle = places.at(-1)?.index ?? null;
+  const { view, shaded, queries, keys, field } = wanted;
+  const middle = shaded?.index ?? null;
   const queryRange = rowsAround(queries.length, middle);
   const keyRange = rowsAround(keys.length, middle);
   const shown = tokensShown(wanted, queries, keys);
@@ -46,7 +46,13 @@ export async function headFigure(wanted: HeadFigure): Promise<Figure> {
     settings: settingsOf(wanted, lines.count),
     width: place.width,
     height: place.height,
-    body: [shading(wanted, rules, place, turned), drawn.piece, ...place.tokens, ...squares(wanted, place)],
+    body: [
+      shading(wanted, rules, place, turned),
+      drawn.piece,
+      ...place.tokens,
+      ...squares(wanted, place),
+      markedLine(wanted, place, turned),
+    ],
   });
 }
 
@@ -138,10 +144,10 @@ function acrossTokens(
   };
 }
 
-/** Shades the tokens opposite the last selected one by weight, with a stripe for each head. */
+/** Shades the tokens opposite the chosen one by weight, with a stripe for each head. */
 function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned: boolean): Piece {
-  const last = wanted.places.at(-1);
-  if (last === undefined) return together([]);
+  const last = wanted.shaded;
+  if (last === null) return together([]);
   const [opposite, count] =
     last.side === "query"
       ? (["key", wanted.keys.length] as const)

@@ -2,11 +2,13 @@
 
 import { Density } from "../marks/density";
 import type { LineList, LineScales } from "../marks/lines";
+import { NUMBER, OUTLINE } from "../marks/markedLine";
 import { headColor, headDash } from "../marks/palette";
 import { darkness } from "../marks/scale";
 import type { HeadFigure } from "./headSubject";
 import { image } from "./image";
-import { element, number, type Piece, paint, together } from "./svg";
+import { inksOf } from "./sheet";
+import { type Attributes, element, number, type Piece, paint, textWidth, together } from "./svg";
 
 /** The most lines drawn as paths; more are drawn as an image. */
 export const MOST_PATHS = 4000;
@@ -33,18 +35,8 @@ export async function drawLines(
   place: Placement,
   turned: boolean,
 ): Promise<{ readonly piece: Piece; readonly raster: boolean }> {
-  const { heads, view, dark, places } = wanted;
-  const apart = Math.min(3.2, (0.6 * place.rowHeight) / Math.max(1, heads.length));
-  const strands = new Map(heads.map((head, at) => [head, (at - (heads.length - 1) / 2) * apart]));
-  const scales: LineScales = {
-    ...{ reach: Number.POSITIVE_INFINITY, x0: 0, x1: place.to - place.from },
-    strand: (head) => strands.get(head) ?? 0,
-    queryY: place.query,
-    keyY: place.key,
-    opacity: (weight) => 0.96 * darkness(weight, view.scale),
-    width: (weight) => 1.1 + 1.7 * weight,
-    color: (head) => headColor(head, dark),
-  };
+  const { places } = wanted;
+  const scales = scalesOf(wanted, place);
   const chosen = (at: number): boolean =>
     places.length === 0 ||
     places.some(({ side, index }) => (side === "query" ? lines.query[at] : lines.key[at]) === index);
@@ -66,6 +58,69 @@ export async function drawLines(
   return { piece: together([piece, paths(lines, kept, scales, place, turned, 1)]), raster };
 }
 
+function scalesOf({ heads, view, dark }: HeadFigure, place: Placement): LineScales {
+  const apart = Math.min(3.2, (0.6 * place.rowHeight) / Math.max(1, heads.length));
+  const strands = new Map(heads.map((head, at) => [head, (at - (heads.length - 1) / 2) * apart]));
+  return {
+    ...{ reach: Number.POSITIVE_INFINITY, x0: 0, x1: place.to - place.from },
+    strand: (head) => strands.get(head) ?? 0,
+    queryY: place.query,
+    keyY: place.key,
+    opacity: (weight) => 0.96 * darkness(weight, view.scale),
+    width: (weight) => 1.1 + 1.7 * weight,
+    color: (head) => headColor(head, dark),
+  };
+}
+
+/** The outlined line with the number at it, as on the page. */
+export function markedLine(wanted: HeadFigure, place: Placement, turned: boolean): Piece {
+  const { marked, dark } = wanted;
+  if (marked === null) return together([]);
+  const scales = scalesOf(wanted, place);
+  const inks = inksOf(dark);
+  const { head, query, key, weight, text } = marked;
+  const [a, b] = [place.query(query) + scales.strand(head), place.key(key) + scales.strand(head)];
+  const extent = turned ? place.width : place.height;
+  if ([a, b].some((end) => end < 0 || end > extent)) return together([]);
+  const d = curve(a, b, place, turned);
+  const stroke = (color: string, width: number, more: Attributes = {}): Piece =>
+    element("path", { d, fill: "none", stroke: color, "stroke-width": width, ...more });
+  const across = (place.from + place.to) / 2;
+  const [x, y] = turned ? [(a + b) / 2, across] : [across, (a + b) / 2];
+  const wide = textWidth(text, NUMBER.size) + 2 * NUMBER.padding;
+  const own = scales.width(weight);
+  return element(
+    "g",
+    { class: "marked" },
+    stroke(inks.accent, own + OUTLINE.outer),
+    stroke(inks.ground, own + OUTLINE.inner),
+    stroke(paint(scales.color(head)), own, {
+      "stroke-opacity": scales.opacity(weight).toFixed(3),
+      "stroke-dasharray": headDash(head).join(" ") || undefined,
+    }),
+    element("rect", {
+      ...{ x: x - wide / 2, y: y - NUMBER.height / 2, width: wide, height: NUMBER.height },
+      ...{ rx: NUMBER.height / 2, fill: inks.ground, stroke: inks.accent },
+    }),
+    element(
+      "text",
+      {
+        ...{ x, y, "font-size": NUMBER.size, fill: inks.ink },
+        ...{ "text-anchor": "middle", "dominant-baseline": "central" },
+      },
+      text,
+    ),
+  );
+}
+
+function curve(from: number, to: number, place: Placement, turned: boolean): string {
+  const [a, b] = [number(from), number(to)];
+  const middle = (place.from + place.to) / 2;
+  return turned
+    ? `M${a} ${place.from}C${a} ${middle} ${b} ${middle} ${b} ${place.to}`
+    : `M${place.from} ${a}C${middle} ${a} ${middle} ${b} ${place.to} ${b}`;
+}
+
 /** Lines as paths, grouped by head. */
 function paths(
   lines: LineList,
@@ -76,15 +131,12 @@ function paths(
   strength: number,
 ): Piece {
   const groups = new Map<number, Piece[]>();
-  const middle = (place.from + place.to) / 2;
   for (const at of chosen) {
     const head = lines.head[at];
     const weight = lines.weight[at];
-    const a = number(scales.queryY(lines.query[at]) + scales.strand(head));
-    const b = number(scales.keyY(lines.key[at]) + scales.strand(head));
-    const d = turned
-      ? `M${a} ${place.from}C${a} ${middle} ${b} ${middle} ${b} ${place.to}`
-      : `M${place.from} ${a}C${middle} ${a} ${middle} ${b} ${place.to} ${b}`;
+    const a = scales.queryY(lines.query[at]) + scales.strand(head);
+    const b = scales.keyY(lines.key[at]) + scales.strand(head);
+    const d = curve(a, b, place, turned);
     const group = groups.get(head) ?? [];
     groups.set(head, group);
     group.push(

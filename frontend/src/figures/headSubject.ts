@@ -1,12 +1,20 @@
 /** The subject, title, file name and caption of a head figure. Pure. */
 
 import type { LayerField } from "../compute/layerField";
-import { headName, headsName, percent } from "../marks/format";
+import { headName, headsName, percent, word } from "../marks/format";
 import { SCALE_TITLES } from "../marks/scale";
 import type { Place, ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
 import { droppedNotes } from "./droppedTokens";
 import type { Subject } from "./sheet";
+
+export interface MarkedEdge {
+  readonly head: number;
+  readonly query: number;
+  readonly key: number;
+  readonly weight: number;
+  readonly text: string;
+}
 
 export interface HeadFigure {
   readonly subject: Subject;
@@ -17,8 +25,12 @@ export interface HeadFigure {
   readonly view: ViewSettings;
   readonly sinks: ReadonlySet<number>;
   readonly sinkName: string;
-  /** Pinned and selected tokens. Their lines are highlighted, and the tokens opposite the last one are shaded. */
+  /** Pinned and selected tokens, whose lines are highlighted. */
   readonly places: readonly Place[];
+  /** The token whose opposite tokens are shaded. */
+  readonly shaded: Place | null;
+  /** The line that is outlined, with the number at it. */
+  readonly marked: MarkedEdge | null;
   readonly dark: boolean;
 }
 
@@ -58,11 +70,18 @@ export function notesOf(wanted: HeadFigure, drawn: Drawn): readonly string[] {
   if (cut) notes.push(`Only tokens ${first} to ${end - 1} of ${queries.length} are shown`);
   if (drawn.dropped >= 0.005) notes.push(`${percent(drawn.dropped)} of the attention is not drawn`);
   if (places.length > 0) notes.push("Lines of the selected tokens are highlighted");
+  if (wanted.marked !== null) notes.push(markedNote(wanted, wanted.marked));
   if (drawn.raster) notes.push("Because there are many lines, they are drawn as an image");
   return notes;
 }
 
-export function settingsOf({ view, field, heads, places }: HeadFigure, lines: number) {
+/** `The outlined line is that of head 9.4 from “She” (8) to “nurse” (4): .47`. */
+function markedNote({ field, queries, keys }: HeadFigure, { head, query, key, text }: MarkedEdge): string {
+  const ends = `from “${word(queries[query])}” (${query}) to “${word(keys[key])}” (${key})`;
+  return `The outlined line is that of ${headsName(field.layer, [head])} ${ends}: ${text}`;
+}
+
+export function settingsOf({ view, field, heads, places, marked }: HeadFigure, lines: number) {
   const { scale, filter, sinks, threshold, top, orientation } = view;
   return {
     layer: field.layer,
@@ -74,6 +93,7 @@ export function settingsOf({ view, field, heads, places }: HeadFigure, lines: nu
     top,
     orientation,
     tokens: places,
+    edge: marked,
     lines,
   };
 }

@@ -1,7 +1,7 @@
 /** The neuron view as a figure: query, keys, their elementwise products, the sums of these, and the softmax. */
 
 import { type HeadVectors, isCut, type QueryTrace } from "../compute/neuron";
-import { shortWeight, signed, significant } from "../marks/format";
+import { scaleFactor, scoreText, signed, significant, statedWeight } from "../marks/format";
 import { colorCells, signColor, signShare } from "../marks/neuron";
 import { inkOn } from "../marks/palette";
 import { darkness, SCALE_TITLES } from "../marks/scale";
@@ -36,6 +36,8 @@ export interface NeuronFigure {
   readonly fulls: { readonly q: number; readonly k: number; readonly product: number; readonly dot: number };
   /** The number of meaningful decimals of q · k. */
   readonly dotDigits: number;
+  /** The error of the scores. */
+  readonly scoreError: number;
   /** The marked dimensions: one, or a pair. */
   readonly marked: readonly number[];
   readonly dark: boolean;
@@ -255,7 +257,7 @@ function lines(
 
 /** The sum of a row's products, its score and its weight. */
 function numbers(
-  { trace, weights, fulls, view, dark, dotDigits, without }: NeuronFigure,
+  { trace, weights, fulls, view, dark, dotDigits, scoreError, without }: NeuronFigure,
   inks: Inks,
   key: number,
   at: {
@@ -283,7 +285,7 @@ function numbers(
       stroke: inks.line,
     }),
     text(at.dots + NUMBER / 2, "middle", signed(trace.dots[key], Math.min(2, dotDigits)), inkOn(color)),
-    text(at.scores + NUMBER - 4, "end", signed(trace.scores[key], 2), inks.quiet),
+    text(at.scores + NUMBER - 4, "end", scoreText(trace.scores[key], scoreError), inks.quiet),
     element("rect", {
       x: at.softmax,
       y: at.y - 4,
@@ -295,7 +297,7 @@ function numbers(
     text(
       at.softmax + WEIGHT - 14,
       "end",
-      isCut(trace, weights, key) ? "cut" : shortWeight(weights[key]) || "<.01",
+      isCut(trace, weights, key) ? "cut" : statedWeight(weights[key]),
       inks.ink,
     ),
   ]);
@@ -314,7 +316,5 @@ function shade(
 }
 
 function scoreHint({ data }: HeadVectors): string {
-  return data.softcap === null && data.biasKind === null
-    ? `× ${Number(data.scaling.toPrecision(3))}`
-    : "softmax input";
+  return data.softcap === null && data.biasKind === null ? `× ${scaleFactor(data.scaling)}` : "softmax input";
 }

@@ -20,6 +20,11 @@ export function shortWeight(weight: number): string {
   return weight.toFixed(2).slice(1);
 }
 
+/** A weight that must be stated however small it is: `.35`, `1.0`, `<.01`. */
+export function statedWeight(weight: number): string {
+  return shortWeight(weight) || (weight > 0 ? "<.01" : "0");
+}
+
 /** A number with a real minus sign; zero never has one. */
 export function signed(value: number, digits: number): string {
   if (value === Number.NEGATIVE_INFINITY) return "−∞";
@@ -61,8 +66,23 @@ export function headsName(layer: number, heads: readonly number[]): string {
     : `layer ${layer}, heads ${heads.join(", ")}`;
 }
 
-export function scoreText(score: number): string {
-  return score === Number.NEGATIVE_INFINITY ? "masked" : signed(score, 2);
+/** A score: two decimals, more if it is small, fewer if its error allows no more: `6.62`, `0.0031`, `1.4`. */
+export function scoreText(score: number, error = 0): string {
+  return score === Number.NEGATIVE_INFINITY ? "masked" : signed(score, scoreDecimals(score, error));
+}
+
+const MOST_DECIMALS = 6;
+
+/** The number of decimals of a score, at least two significant digits if its error allows that. */
+export function scoreDecimals(score: number, error = 0): number {
+  const own = score === 0 ? 2 : Math.max(2, 1 - Math.floor(Math.log10(Math.abs(score))));
+  const sure = error > 0 ? Math.max(0, Math.floor(-Math.log10(2 * error))) : MOST_DECIMALS;
+  return Math.min(own, sure, MOST_DECIMALS);
+}
+
+/** The factor by which dot products are multiplied: `0.125`, `0.0884`. */
+export function scaleFactor(factor: number): string {
+  return significant(factor, 3);
 }
 
 export function percent(share: number): string {
@@ -76,6 +96,13 @@ export function roundedUp(error: number): string {
   const power = Math.floor(Math.log10(error));
   const digit = Math.ceil(error / 10 ** power - 1e-9);
   return digit === 10 ? `1e${power + 1}` : `${digit}e${power}`;
+}
+
+/** A positive error as a range, rounded up to one digit: `±0.00005`. */
+export function plusMinus(error: number): string {
+  const text = roundedUp(error);
+  const [, power = "0"] = text.split("e");
+  return `±${Number(text).toFixed(Math.max(0, -Number(power)))}`;
 }
 
 export interface TokenFace {

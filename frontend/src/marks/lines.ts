@@ -27,9 +27,22 @@ export interface LineScales {
   readonly color: (head: number) => Rgb;
 }
 
+/** A line from (x0, y0) to (x1, y1), level at both ends. */
+export function traceLine(
+  context: CanvasRenderingContext2D,
+  x0: number,
+  y0: number,
+  x1: number,
+  y1: number,
+): void {
+  const middle = (x0 + x1) / 2;
+  context.beginPath();
+  context.moveTo(x0, y0);
+  context.bezierCurveTo(middle, y0, middle, y1, x1, y1);
+}
+
 export function strokeLines(context: CanvasRenderingContext2D, lines: Lines, scales: LineScales): void {
   const { x0, x1, queryY, keyY } = scales;
-  const middle = (x0 + x1) / 2;
   context.lineCap = "butt";
   let head = -1;
   let strand = 0;
@@ -44,9 +57,7 @@ export function strokeLines(context: CanvasRenderingContext2D, lines: Lines, sca
     const y1 = keyY(lines.key[at]) + strand;
     context.strokeStyle = css(scales.color(head), scales.opacity(weight));
     context.lineWidth = scales.width(weight);
-    context.beginPath();
-    context.moveTo(x0, y0);
-    context.bezierCurveTo(middle, y0, middle, y1, x1, y1);
+    traceLine(context, x0, y0, x1, y1);
     context.stroke();
   }
   context.setLineDash([]);

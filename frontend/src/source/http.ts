@@ -4,11 +4,17 @@ import { type Message, type Request, VERSION } from "../wire/messages";
 import { readMessage } from "../wire/readMessage";
 import { DisconnectedError, HostError, hostError, type Source, stoppedAnswering } from "./source";
 
-/** A local server that accepts JSON and answers with a stream of frames. Closing the connection cancels the request. */
+/**
+ * A local server that accepts JSON and answers with a stream of frames. Closing the connection cancels the request.
+ * The server answers only requests with its page key (see pageKey.ts).
+ */
 export class HttpSource implements Source {
   #count = 0;
 
-  constructor(private readonly url: URL) {}
+  constructor(
+    private readonly url: URL,
+    private readonly pageKey: string | null = null,
+  ) {}
 
   async *request(request: Request, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Message> {
     this.#count += 1;
@@ -40,6 +46,7 @@ export class HttpSource implements Source {
         method: "POST",
         headers: {
           "Content-Type": typeof body === "string" ? "application/json" : "application/x-safetensors",
+          ...(this.pageKey === null ? {} : { "X-Attnscope-Page-Key": this.pageKey }),
         },
         body,
         signal,

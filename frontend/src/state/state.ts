@@ -156,6 +156,21 @@ export function neuronHead(state: AppState): number {
   return head !== null && on.includes(head) ? head : (on[0] ?? 0);
 }
 
+/** The token whose opposite tokens are shaded, unless the pointer is on another: the selected one, else the one pinned last. */
+export function chosenPlace({ pins, selection }: Pick<AppState, "pins" | "selection">): Place | null {
+  return selection.token ?? pins.at(-1) ?? null;
+}
+
+/** A token together with the one pinned last on the other side; null if none is pinned there. */
+export function pairAt(
+  pins: readonly Place[],
+  place: Place,
+): { readonly query: number; readonly key: number } | null {
+  const other = pins.findLast((pin) => pin.side !== place.side)?.index;
+  if (other === undefined) return null;
+  return place.side === "query" ? { query: place.index, key: other } : { query: other, key: place.index };
+}
+
 /** The edge that all heads are ranked by: the query and the key pinned last; null if either is missing. */
 export function selectedEdge(state: AppState): { readonly query: number; readonly key: number } | null {
   const last = (side: Side) => state.pins.findLast((pin) => pin.side === side)?.index;

@@ -22,6 +22,7 @@ from attnscope.analysis.token_groups import TokenGroups
 from attnscope.attention import QKRecord
 from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace import Trace
+from attnscope.validation import FLAG, WHOLE, check_arguments, instance
 
 if TYPE_CHECKING:
     import pandas
@@ -52,6 +53,7 @@ class Decay:
     shares: Float[Tensor, "units"]
 
 
+@check_arguments(trace=instance("a `Trace`", Trace), furthest=WHOLE, with_sinks=FLAG)
 def decay(
     trace: Trace,
     layer: int,
@@ -92,6 +94,7 @@ def decay(
     )
 
 
+@check_arguments(trace=instance("a `Trace`", Trace), furthest=WHOLE, with_sinks=FLAG)
 def decays(
     trace: Trace, stack: str | None = None, *, furthest: int | None = None, with_sinks: bool = False
 ) -> pandas.DataFrame:

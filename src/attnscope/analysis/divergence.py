@@ -12,6 +12,7 @@ from attnscope.analysis.arguments import check_trace
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
 from attnscope.trace import Trace
+from attnscope.validation import FLAG, WHOLE, check_arguments, instance
 
 if TYPE_CHECKING:
     import pandas
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _WEIGHTS_AT_ONCE = 300_000
 
 
+@check_arguments(trace=instance("a `Trace`", Trace), queries=WHOLE, off_sink=FLAG)
 def similarity(
     trace: Trace, stack: str | None = None, *, queries: int | None = 32, off_sink: bool = False
 ) -> pandas.DataFrame:

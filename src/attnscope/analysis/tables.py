@@ -10,6 +10,7 @@ from attnscope.analysis.measure import MEASURES, NAMES
 from attnscope.analysis.overview import overview
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
+from attnscope.validation import FLAG, check_arguments, instance
 
 if TYPE_CHECKING:
     import pandas
@@ -23,6 +24,7 @@ def measures() -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["name", "title", "unit", "lowest", "highest", "sentence"])
 
 
+@check_arguments(trace=instance("a `Trace`", Trace), off_sink=FLAG)
 def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> pandas.DataFrame:
     """Every measure of every head: the columns `layer`, `head`, and one for each of `measures()`.
 
@@ -44,6 +46,7 @@ def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> 
     return pandas.concat(tables, ignore_index=True)
 
 
+@check_arguments(trace=instance("a `Trace`", Trace))
 def edge(trace: Trace, query: Position, key: Position, stack: str | None = None) -> pandas.DataFrame:
     """All heads by their attention from `query` to `key`, the largest weight first.
 

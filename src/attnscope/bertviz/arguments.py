@@ -13,6 +13,7 @@ from attnscope.errors import InputError
 from attnscope.trace import Trace
 from attnscope.trace.from_attention import from_attention, from_encoder_decoder
 from attnscope.trace.stack import TracedStack
+from attnscope.validation import is_index
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,9 @@ def included(name: str, numbers: Any, count: int) -> list[int] | None:
         return None
     what = name.removeprefix("include_")
     listed = list(numbers) if hasattr(numbers, "__iter__") else [numbers]
-    wrong = [
-        one for one in listed if isinstance(one, bool) or not hasattr(one, "__index__") or not -count <= one < count
-    ]
+    wrong = [one for one in listed if not is_index(one) or not -count <= one < count]
     if wrong or not listed:
-        got = f"got {wrong[0]!r}" if wrong else "got none"
+        got = f"got {wrong[0]!r:.80}" if wrong else "got none"
         raise InputError(f"'{name}' must list at least one of the {what} from 0 to {count - 1}; {got}.")
     return sorted({int(one) % count for one in listed})
 

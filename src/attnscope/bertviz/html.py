@@ -51,13 +51,13 @@ def deliver(page: str, html_action: str) -> Any:
 def check_action(html_action: Any) -> None:
     """Raise `InputError` for an unknown `html_action`."""
     if html_action not in ("view", "return"):
-        raise InputError(f"`html_action` must be 'view' or 'return'; got {html_action!r}.")
+        raise InputError(f"`html_action` must be 'view' or 'return'; got {html_action!r:.80}.")
 
 
 def check_mode(display_mode: Any) -> None:
     """Raise `InputError` for an unknown `display_mode`."""
     if display_mode not in ("dark", "light"):
-        raise InputError(f"`display_mode` must be 'dark' or 'light'; got {display_mode!r}.")
+        raise InputError(f"`display_mode` must be 'dark' or 'light'; got {display_mode!r:.80}.")
 
 
 def _page_object(page: str) -> Any:

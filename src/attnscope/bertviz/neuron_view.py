@@ -9,6 +9,7 @@ import torch
 from attnscope.bertviz.html import check_action, check_mode, deliver
 from attnscope.errors import InputError
 from attnscope.types import Token
+from attnscope.validation import is_whole
 
 if TYPE_CHECKING:
     from attnscope.trace import Trace
@@ -49,6 +50,9 @@ def show(
 
     check_action(html_action)
     check_mode(display_mode)
+    for name, value in (("layer", layer), ("head", head)):
+        if value is not None and not is_whole(value):
+            raise InputError(f"'{name}' must be an integer; got {value!r:.80}.")
     trace = _trace(model, model_type, tokenizer, sentence_a, sentence_b)
     start = next(iter(trace.stacks)) if len(trace.stacks) > 1 else None
     page = document(
@@ -111,9 +115,9 @@ def _trace(model: Any, model_type: Any, tokenizer: Any, sentence_a: Any, sentenc
             f"{f', {own!r}' if own else ''}."
         )
     if not isinstance(sentence_a, str) or not sentence_a:
-        raise InputError(f"Sentence A is required and must be a string; got {sentence_a!r}.")
+        raise InputError(f"Sentence A is required and must be a string; got {sentence_a!r:.80}.")
     if sentence_b is not None and not isinstance(sentence_b, str):
-        raise InputError(f"Sentence B must be a string or None; got {sentence_b!r}.")
+        raise InputError(f"Sentence B must be a string or None; got {sentence_b!r:.80}.")
     if sentence_b and model_type == "gpt2":
         raise InputError(
             "Model gpt2 does not support sentence pairs: it has no format for them. Pass a single text, or use a model that "

@@ -17,6 +17,7 @@ from attnscope.cli.generate import generate
 from attnscope.cli.heads import heads
 from attnscope.cli.models import app as models_app
 from attnscope.cli.patch import patch
+from attnscope.cli.required import requiring
 from attnscope.cli.serving import demo, serve
 from attnscope.cli.trace import trace
 
@@ -28,15 +29,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command()(demo)
-app.command()(serve)
-app.command()(check)
-app.command()(trace)
-app.command()(generate)
-app.command()(export)
-app.command()(figure)
-app.command()(heads)
-app.command()(patch)
+app.command()(requiring(demo))
+app.command()(requiring(serve))
+app.command()(requiring(check))
+app.command()(requiring(trace))
+app.command()(requiring(generate))
+app.command()(requiring(export))
+app.command()(requiring(figure))
+app.command()(requiring(heads))
+app.command()(requiring(patch))
 app.add_typer(models_app, name="models")
 
 

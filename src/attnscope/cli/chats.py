@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from attnscope.cli.texts import require_words
 from attnscope.errors import InputError
 
 Chat = Annotated[
@@ -21,24 +22,26 @@ ContinueFinalMessage = Annotated[
         "--continue-final-message", help="With --chat: end within the last message, for the model to continue it."
     ),
 ]
+NEEDS_CHAT = "--continue-final-message needs --chat, whose last message is then continued."
 TextOrChat = str | Sequence[Mapping[str, Any]]
 
 
 def text_or_chat(text: str | None, chat: Path | None) -> TextOrChat | None:
     """Return the text, or the messages in the file.
 
-    Raises `InputError` if both are passed, or if the file cannot be read or contains no list of messages.
+    Raises `InputError` if both are passed, if the text is blank, or if the file cannot be read or contains no list of messages.
     """
     if chat is None:
-        return text
+        return None if text is None else require_words(text, "--text")
     if text is not None:
         raise InputError("Pass either --text or --chat, not both.")
     try:
         messages: object = json.loads(chat.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"Cannot read {str(chat)!r}: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise InputError(f"{str(chat)!r} is not valid JSON ({error}).") from error
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(f"{str(chat)!r} is not valid JSON ({reason}).") from error
     items = cast("list[object]", messages) if isinstance(messages, list) else []
     if not items or not all(isinstance(item, Mapping) for item in items):
         raise InputError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnscope.cli.images import ImageFiles, image_paths
+from attnscope.cli.texts import require_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,6 +41,8 @@ def check(
 
     images = image_paths(image)
     text = TEXT if text is None and images is None else text
+    if text is not None:
+        require_words(text, "--text")
     entry = model_entry(model)
     console = Console()
     with Console(stderr=True).status(f"Checking {entry.title}"):

@@ -11,6 +11,7 @@ from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import print_edits
 from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.numbers import at_least, numbers
 from attnscope.cli.positions import HELP, tokens_given
 
 
@@ -60,7 +61,8 @@ def export(
     from attnscope.offline.file import write
 
     check_target(output, "the page")
-    chosen, on = _numbers(layers, "--layers"), _numbers(heads, "--heads")
+    chosen, on = numbers("--layers", layers), numbers("--heads", heads)
+    max_bytes = round(at_least("--max-mb", max_mb, 0.001) * 1e6)
     console = Console(stderr=True)
     trace = trace_of(
         source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
@@ -76,7 +78,7 @@ def export(
             form=form,
             neurons=neurons,
             error=error,
-            max_bytes=round(max_mb * 1e6),
+            max_bytes=max_bytes,
         )
     for warning in trace.warnings:
         typer.echo(warning, err=True)
@@ -84,19 +86,3 @@ def export(
     what = "all views" if made.neurons else "no neurons"
     typer.echo(f"{output}: {made.size / 1e6:.1f} MB, {what}, weights rounded to ±{made.error:.0e}.")
     write(made, output)
-
-
-def _numbers(given: str | None, option: str) -> list[int] | None:
-    """Parse numbers and ranges such as `0-5,9`; None stays None."""
-    if given is None:
-        return None
-    numbers: list[int] = []
-    try:
-        for part in given.split(","):
-            first, _, last = part.strip().partition("-")
-            numbers += range(int(first), int(last or first) + 1)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"Expected numbers and ranges such as 0,3,5-7; got {given!r}.", param_hint=option
-        ) from error
-    return numbers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.images import ImageFiles
 from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.numbers import numbers
 from attnscope.cli.positions import HELP, tokens_given
 from attnscope.errors import InputError
 from attnscope.files import check_target
@@ -75,7 +75,7 @@ def figure(
     The caption is printed and stored in the file.
     """
     if output.suffix.lower() not in KINDS:
-        raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r}.")
+        raise InputError(f"The figure's file name must end in {', '.join(KINDS)}; got {output.name!r:.80}.")
     check_target(output, "the figure")
     chosen_heads, chosen_layers = numbers("--heads", heads), numbers("--layers", layers)
     inches = _inches(width)
@@ -101,20 +101,6 @@ def figure(
     )
     drawn.savefig(output)
     typer.echo(getattr(drawn, "attnscope_caption", ""))
-
-
-def numbers(option: str, given: str | None) -> list[int] | None:
-    """Parse numbers and ranges such as `0,3,5-7`; None stays None."""
-    if given is None:
-        return None
-    found: list[int] = []
-    for part in given.split(","):
-        match = re.fullmatch(r"\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*", part)
-        if match is None:
-            raise InputError(f"{option} expects numbers and ranges such as 0,3,5-7; got {given!r}.")
-        first, last = int(match[1]), int(match[2] or match[1])
-        found.extend(range(first, last + 1))
-    return found
 
 
 def _inches(width: str) -> str | float:

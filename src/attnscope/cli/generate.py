@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
+from attnscope.cli.chats import NEEDS_CHAT, Chat, ContinueFinalMessage, text_or_chat
 from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
 from attnscope.cli.images import ImageFiles, image_paths
 from attnscope.errors import InputError
@@ -74,6 +74,8 @@ def generate(
         raise InputError(
             "Pass a prompt: --text 'Once upon a time', --chat FILE, or --image FILE for a model that reads images."
         )
+    if continue_final_message and chat is None:
+        raise InputError(NEEDS_CHAT)
     loaded = model_entry(model).load()
     inputs = loaded.encode(prompt, target=target, image=images, continue_final_message=continue_final_message)
     made = loaded.generate(inputs, edits=edit_list, on_token=_Table(), **settings.options())

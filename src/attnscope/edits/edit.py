@@ -43,7 +43,7 @@ class Edit(ABC):
         if hasattr(self, "head"):
             self._whole("head")
         if self.stack is not None and not isinstance(self.stack, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"`stack` of {self.kind} must be the name of a stack, or None; got {self.stack!r}.")
+            raise InputError(f"`stack` of {self.kind} must be the name of a stack, or None; got {self.stack!r:.80}.")
 
     @property
     def place(self) -> str:
@@ -95,14 +95,14 @@ class Edit(ABC):
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise InputError(f"`{name}` of {self.kind} must be a finite number; got {value!r}.")
+            raise InputError(f"`{name}` of {self.kind} must be a finite number; got {value!r:.80}.")
         self._set(name, number)
         return number
 
     def _one_of(self, name: str, *allowed: str) -> None:
         value = getattr(self, name)
         if not isinstance(value, str) or value not in allowed:
-            raise InputError(f"`{name}` of {self.kind} must be one of {', '.join(allowed)}; got {value!r}.")
+            raise InputError(f"`{name}` of {self.kind} must be one of {', '.join(allowed)}; got {value!r:.80}.")
 
 
 def whole(value: object, what: str) -> int:
@@ -112,7 +112,7 @@ def whole(value: object, what: str) -> int:
     except TypeError:
         number = -1
     if number < 0:
-        raise InputError(f"{what} must be an integer from 0; got {value!r}.")
+        raise InputError(f"{what} must be an integer from 0; got {value!r:.80}.")
     return number
 
 
@@ -127,7 +127,7 @@ def position_of(value: object, what: str) -> EditPosition:
     if not indices or min(indices) < 0:
         raise InputError(
             f'{what} must be an index from 0, a word of the text, a word with the number of its occurrence such as ("the", 2), '
-            f"or a span of indices; got {value!r}."
+            f"or a span of indices; got {value!r:.80}."
         )
     span = sorted(set(indices))
     return tuple(span) if len(span) > 1 else span[0]

@@ -88,7 +88,7 @@ class SetAttention(Edit):
         super().__post_init__()
         self._position("query", "key")
         if not 0 <= self._number("weight") <= 1:
-            raise InputError(f"`weight` of SetAttention must be between 0 and 1; got {self.weight!r}.")
+            raise InputError(f"`weight` of SetAttention must be between 0 and 1; got {self.weight!r:.80}.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -127,7 +127,7 @@ class ScaleNeuron(Edit):
         given = list(iterable) if hasattr(iterable, "__iter__") else []
         dims = sorted({whole(dim, "A dimension in `dims` of ScaleNeuron") for dim in given})
         if not dims:
-            raise InputError(f"`dims` of ScaleNeuron must be a dimension or a list of them; got {self.dims!r}.")
+            raise InputError(f"`dims` of ScaleNeuron must be a dimension or a list of them; got {self.dims!r:.80}.")
         self._set("dims", tuple(dims))
         self._number("factor")
         self._one_of("vector", "q", "k", "v")

@@ -6,7 +6,7 @@ compare and write the edit, but not to apply it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -94,6 +94,11 @@ def finder(traces: Trace | Sequence[Trace] | Mapping[str, Trace] | Find | None) 
         return traces
     if isinstance(traces, Trace):
         traces = [traces]
+    listed: Any = traces or ()
+    if not isinstance(listed, (Mapping, list, tuple)) or not all(isinstance(one, Trace) for one in _values(listed)):
+        raise InputError(
+            f"`traces` must be a trace, a list of traces, a mapping from id to trace, or a function; got {traces!r:.80}."
+        )
     known = dict(traces) if isinstance(traces, Mapping) else {trace.id: trace for trace in traces or ()}
 
     def find(ident: str) -> Trace:
@@ -104,6 +109,10 @@ def finder(traces: Trace | Sequence[Trace] | Mapping[str, Trace] | Find | None) 
         return known[ident]
 
     return find
+
+
+def _values(traces: Any) -> Iterable[object]:
+    return cast("Mapping[object, object]", traces).values() if isinstance(traces, Mapping) else traces
 
 
 def read(written_: Any, find: Find, what: str) -> Any:

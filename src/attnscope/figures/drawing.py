@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,6 +37,7 @@ from attnscope.figures.view import PaperView
 from attnscope.figures.weights import SCALE_DESCRIPTIONS, Filter, Rules, Scale
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
+from attnscope.validation import TEXT, check_arguments, instance
 
 _VIEWS: dict[str, type[PaperView]] = {
     "head": HeadView,
@@ -46,6 +47,7 @@ _VIEWS: dict[str, type[PaperView]] = {
 }
 
 
+@check_arguments(ax=instance("matplotlib axes", Axes), stack=TEXT, font=TEXT)
 def figure(
     trace: Trace,
     view: View = "head",
@@ -133,6 +135,11 @@ def figure(
     return figure
 
 
+def _is_size(figsize: object) -> bool:
+    sides = cast("Sequence[object]", figsize) if isinstance(figsize, (tuple, list)) else ()
+    return len(sides) == 2 and all(isinstance(side, (int, float)) and 1 <= side <= 200 for side in sides)
+
+
 def _heads(trace: Trace, view: str, stack: str, layer: int, heads: Any, head: Any) -> tuple[int, ...]:
     if view == "model":
         count = trace.stacks[stack].heads
@@ -152,10 +159,12 @@ def _own_axes(view: PaperView, width: str | float, figsize: tuple[float, float] 
     if figsize is None:
         wide = WIDTHS.get(width) if isinstance(width, str) else width
         if isinstance(wide, bool) or not isinstance(wide, (int, float)) or not 1 <= wide <= 100:
-            raise InputError(f"`width` must be 'column', 'page' or a number of inches from 1 to 100; got {width!r}.")
+            raise InputError(
+                f"`width` must be 'column', 'page' or a number of inches from 1 to 100; got {width!r:.80}."
+            )
         figsize = (wide, view.height(wide * POINTS) / POINTS)
-    elif len(figsize) != 2 or not all(1 <= side <= 200 for side in figsize):
-        raise InputError(f"`figsize` must be a width and a height from 1 to 200 inches; got {figsize!r}.")
+    elif not _is_size(figsize):
+        raise InputError(f"`figsize` must be a width and a height from 1 to 200 inches; got {figsize!r:.80}.")
     figure = PaperFigure(figsize=figsize, dpi=150, facecolor="white")
     figure.set_layout_engine("none")
     return figure.add_axes((0.0, 0.0, 1.0, 1.0))

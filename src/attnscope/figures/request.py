@@ -10,6 +10,7 @@ from attnscope.errors import InputError
 from attnscope.figures.weights import SCALE_DESCRIPTIONS, Rules, Scale
 from attnscope.trace import Trace
 from attnscope.trace.positions import resolve
+from attnscope.validation import is_index
 
 View = Literal["head", "model", "neuron", "matrix"]
 Palette = Literal["blue", "cividis", "gray"]
@@ -79,7 +80,9 @@ def the_tokens(trace: Trace, stack: str, token: Any) -> tuple[int, ...]:
 def one_of(name: str, value: Any, choices: Sequence[str]) -> Any:
     """`value`, if it is one of the choices."""
     if value not in choices:
-        raise InputError(f"`{name}` must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}; got {value!r}.")
+        raise InputError(
+            f"`{name}` must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}; got {value!r:.80}."
+        )
     return value
 
 
@@ -89,13 +92,13 @@ def the_scale(scale: Any) -> Scale:
 
 
 def _indices(name: str, values: Any, count: int) -> tuple[int, ...]:
-    listed = [values] if hasattr(values, "__index__") else values
+    listed = [values] if is_index(values) else values
     try:
         found = tuple(listed)
     except TypeError as error:
-        raise InputError(f"`{name}` must be a list of integers; got {values!r}.") from error
-    wrong = [at for at in found if isinstance(at, bool) or not hasattr(at, "__index__") or not 0 <= at < count]
+        raise InputError(f"`{name}` must be a list of integers; got {values!r:.80}.") from error
+    wrong = [at for at in found if not is_index(at) or not 0 <= at < count]
     if wrong or not found:
-        got = f"got {wrong[0]!r}" if wrong else "got none"
+        got = f"got {wrong[0]!r:.80}" if wrong else "got none"
         raise InputError(f"`{name}` must be integers from 0 to {count - 1}, at least one; {got}.")
     return tuple(dict.fromkeys(int(at) for at in found))

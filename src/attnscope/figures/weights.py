@@ -31,13 +31,13 @@ class Rules:
 
     def __post_init__(self) -> None:
         if self.filter not in (None, "AA", "AB", "BA", "BB"):
-            raise InputError(f"`filter` must be 'AA', 'AB', 'BA', 'BB' or None; got {self.filter!r}.")
+            raise InputError(f"`filter` must be 'AA', 'AB', 'BA', 'BB' or None; got {self.filter!r:.80}.")
         if self.hide_sinks not in (False, True, "renormalized"):
-            raise InputError(f"`hide_sinks` must be False, True or 'renormalized'; got {self.hide_sinks!r}.")
+            raise InputError(f"`hide_sinks` must be False, True or 'renormalized'; got {self.hide_sinks!r:.80}.")
         if not isinstance(self.threshold, (int, float)) or not 0 <= self.threshold <= 1:
-            raise InputError(f"`threshold` must be a weight between 0 and 1; got {self.threshold!r}.")
+            raise InputError(f"`threshold` must be a weight between 0 and 1; got {self.threshold!r:.80}.")
         if self.top is not None and (isinstance(self.top, bool) or not isinstance(self.top, int) or self.top < 1):
-            raise InputError(f"`top`, the number of keys drawn in each row, must be 1 or more; got {self.top!r}.")
+            raise InputError(f"`top`, the number of keys drawn in each row, must be 1 or more; got {self.top!r:.80}.")
 
 
 @dataclass

@@ -20,6 +20,8 @@ from attnscope.model.inputs.image_processor import Processors
 from attnscope.model.inputs.image_tokens import PatchCache
 from attnscope.model.inputs.preprocessor import Preprocessor
 from attnscope.types import Stack
+from attnscope.validation import TEXT as A_TEXT
+from attnscope.validation import check_arguments
 
 
 class ModelHandle:
@@ -29,6 +31,7 @@ class ModelHandle:
     position of a vision model sees of an image.
     """
 
+    @check_arguments(name=A_TEXT, title=A_TEXT, revision=A_TEXT, quantization=A_TEXT)
     def __init__(
         self,
         hf_model: nn.Module,

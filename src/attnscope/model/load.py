@@ -11,8 +11,18 @@ from attnscope.model.loading.device_map import DeviceMap, Placement
 from attnscope.model.loading.pretrained import load_parts
 from attnscope.model.loading.wheel_download import Progress
 from attnscope.model.model import Model
+from attnscope.validation import FLAG, FUNCTION, PATH, TEXT, check_arguments, instance
 
 
+@check_arguments(
+    dtype=instance("a dtype or its name", str, torch.dtype),
+    device=instance("a device or its name", str, torch.device, int),
+    offload_folder=PATH,
+    trust_remote_code=FLAG,
+    revision=TEXT,
+    tokenizer=PATH,
+    progress=FUNCTION,
+)
 def load(
     source: str | os.PathLike[str],
     *,

@@ -39,6 +39,7 @@ from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.positions import Position
 from attnscope.types import Observer, Stack
+from attnscope.validation import FUNCTION, OBSERVER, check_arguments
 
 
 class Model(Displayed):
@@ -210,6 +211,7 @@ class Model(Displayed):
         observer: Observer | None = None,
     ) -> list[Trace]: ...
 
+    @check_arguments(observer=OBSERVER)
     def trace(
         self,
         text: Text | Batch | Image.Image | Path | bytes | np.ndarray | ModelInputs,
@@ -338,6 +340,7 @@ class Model(Displayed):
         warn_renamed("`Model.count_positions(image, text)`", "`Model.count_tokens(text, image=image)`")
         return self.count_tokens(text or None, image=image)
 
+    @check_arguments(observer=OBSERVER, on_token=FUNCTION)
     def generate(
         self,
         text: Text | ModelInputs,
@@ -402,6 +405,7 @@ class Model(Displayed):
             observer=observer,
         )
 
+    @check_arguments(observer=OBSERVER)
     def check(
         self,
         text: Text | Trace,
@@ -451,6 +455,7 @@ class Model(Displayed):
             return edited_certificate(probed.module, probed.architecture, trace.inputs, plan, observer)
         return full_certificate(probed.module, probed.architecture, trace.inputs, observer)
 
+    @check_arguments(observer=OBSERVER)
     def states(
         self,
         text: Any,
@@ -488,6 +493,7 @@ class Model(Displayed):
             text, answer, foil, pair=pair, target=target, image=image, position=position, edits=edits, observer=observer
         )
 
+    @check_arguments(observer=OBSERVER)
     def patch(
         self,
         clean: Any,
@@ -545,6 +551,7 @@ class Model(Displayed):
         return self._interpretation.patch(clean, corrupted, question, target=target, images=images, observer=observer)
 
     @renamed_keywords(base="clean", swap="corrupted")
+    @check_arguments(observer=OBSERVER)
     def mediate(
         self,
         clean: Any,

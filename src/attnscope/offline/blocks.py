@@ -17,6 +17,7 @@ from attnscope.offline.packing import BYTE_ERROR, Packed, pack_vectors, pack_wei
 from attnscope.session import Session, StoredTrace
 from attnscope.session.messages.layer import qk_facts, weights_facts
 from attnscope.trace import Trace
+from attnscope.trace.positions import indices_of
 from attnscope.wire import Message, decode, encode, frame
 
 Form = Literal["auto", "qk", "attention"]
@@ -74,9 +75,9 @@ def choice(
 ) -> Choice:
     """Choose what to write of this trace. Raises `InputError` for invalid layers, an invalid form or an invalid error."""
     if form not in FORMS:
-        raise InputError(f"`form` must be one of {', '.join(map(repr, FORMS))}; got {form!r}.")
+        raise InputError(f"`form` must be one of {', '.join(map(repr, FORMS))}; got {form!r:.80}.")
     if error is not None and not 1e-7 <= error <= 0.1:
-        raise InputError(f"`error`, the largest error of a weight, must be from 1e-7 to 0.1; got {error!r}.")
+        raise InputError(f"`error`, the largest error of a weight, must be from 1e-7 to 0.1; got {error!r:.80}.")
     indices = None if layers is None else _layers(trace, layers)
     base = Choice(indices, form, neurons and form != "attention")
     numbers = _count_numbers(trace, base)
@@ -162,15 +163,17 @@ def _count_numbers(trace: Trace, chosen: Choice) -> int:
 
 
 def _layers(trace: Trace, layers: Iterable[int]) -> frozenset[int]:
-    chosen = list(layers)
+    chosen = indices_of(layers)
     count = max(stack.layers for stack in trace.stacks.values())
+    if chosen is None:
+        raise InputError(f"`layers` must be a list of layers, from 0 to {count - 1}; got {layers!r:.80}.")
     for layer in chosen:
-        if not hasattr(layer, "__index__") or isinstance(layer, bool) or not 0 <= layer < count:
-            raise InputError(f"Layer {layer!r} does not exist: this trace has layers 0 to {count - 1}.")
+        if not 0 <= layer < count:
+            raise InputError(f"Layer {layer} does not exist: this trace has layers 0 to {count - 1}.")
     records = [trace.traced_stack(stack).records for stack in trace.stacks]
     if not any(record is not None for stack in records for index, record in enumerate(stack) if index in chosen):
         raise InputError("None of the chosen `layers` has attention, so there is nothing to export.")
-    return frozenset(int(layer) for layer in chosen)
+    return frozenset(chosen)
 
 
 def _without_layers(traced: Message, chosen: Choice) -> Message:

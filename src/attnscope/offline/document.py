@@ -26,6 +26,7 @@ from attnscope.offline.blocks import Block, blocks, choice
 from attnscope.offline.start import address_fields, start_address
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
+from attnscope.validation import FLAG, NUMBER, TEXT, WHOLE, check_arguments
 
 MAX_BYTES = 200_000_000
 """The default size limit. Browsers take long to open larger pages."""
@@ -68,6 +69,18 @@ class Document:
         return len(self.html)
 
 
+@check_arguments(
+    view=TEXT,
+    layer=WHOLE,
+    stack=TEXT,
+    form=TEXT,
+    neurons=FLAG,
+    values=FLAG,
+    error=NUMBER,
+    title=TEXT,
+    theme=TEXT,
+    max_bytes=WHOLE,
+)
 def document(
     trace: Trace,
     *,

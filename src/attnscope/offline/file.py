@@ -11,11 +11,13 @@ from attnscope.files import check_target, replacing
 from attnscope.offline.document import MAX_BYTES, Document, document
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
+from attnscope.validation import PATH, check_arguments
 
 _WHAT = "the page"
 _log = logging.getLogger(__name__)
 
 
+@check_arguments(path=PATH)
 def export(
     trace: Trace,
     path: str | os.PathLike[str],

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from attnscope.errors import InputError
 from attnscope.offline.blocks import Choice
 from attnscope.trace import Trace
-from attnscope.trace.positions import Position, resolve_one
+from attnscope.trace.positions import Position, indices_of, resolve_one
 
 MAX_ADDRESS = 100_000
 """The most characters of an address: some 10,000 pins."""
@@ -33,10 +33,12 @@ def start_address(
     Raises `InputError` for a view, layer, head, token or stack that is not in the page, and for an invalid theme.
     """
     if view is not None and view not in _VIEWS:
-        raise InputError(f"`view` must be one of {', '.join(map(repr, _VIEWS))}, or None for all three; got {view!r}.")
+        raise InputError(
+            f"`view` must be one of {', '.join(map(repr, _VIEWS))}, or None for all three; got {view!r:.80}."
+        )
     if theme not in (None, "auto", "light", "dark"):
         raise InputError(
-            f"`theme` must be 'light' or 'dark', or 'auto' or None for the reader's own setting; got {theme!r}."
+            f"`theme` must be 'light' or 'dark', or 'auto' or None for the reader's own setting; got {theme!r:.80}."
         )
     name = stack if stack is not None else next(iter(trace.stacks))
     records = trace.traced_stack(name).records
@@ -50,9 +52,10 @@ def start_address(
     fields["layer"] = str(start)
     if heads is not None:
         count = 0 if record is None else record.shape.heads
-        if not heads or not all(0 <= head < count for head in heads):
-            raise InputError(f"`heads` must be heads of layer {start}, from 0 to {count - 1}; got {list(heads)!r}.")
-        fields["heads"] = ",".join(str(int(head)) for head in heads)
+        listed = indices_of(heads)
+        if not listed or not all(0 <= head < count for head in listed):
+            raise InputError(f"`heads` must be heads of layer {start}, from 0 to {count - 1}; got {heads!r:.80}.")
+        fields["heads"] = ",".join(map(str, listed))
     if token is not None:
         fields["token"] = f"q{resolve_one(token, trace.tokens_for(name)[0], 'token', from_end=False)}"
     if theme is not None:

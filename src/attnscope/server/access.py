@@ -44,17 +44,43 @@ class Access:
         return f"attnscope-{self.port}"
 
     @property
-    def cookie_value(self) -> str:
-        """The cookie's value. It does not reveal the token, and stays the same after a restart with the same token."""
-        return hmac.new(self.token.encode(), b"attnscope cookie", hashlib.sha256).hexdigest()
+    def script_cookie(self) -> str:
+        """The cookie of a program that is no browser. It is enough for every request."""
+        return self._derived("script cookie")
+
+    @property
+    def page_cookie(self) -> str:
+        """The cookie of a browser. Requests to `/api` need the page key as well."""
+        return self._derived("page cookie")
+
+    @property
+    def page_key(self) -> str:
+        """What a browser's page sends with each request to `/api`.
+
+        Browsers send cookies to every port of a host, and so to servers of other users. The page key is sent to no other
+        server, because the page keeps it in storage that belongs to one port only.
+        """
+        return self._derived("page key")
+
+    def _derived(self, purpose: str) -> str:
+        """A secret that does not reveal the token, and stays the same after a restart with the same token and port."""
+        return hmac.new(self.token.encode(), f"attnscope {purpose} {self.port}".encode(), hashlib.sha256).hexdigest()
 
     def token_is(self, value: str) -> bool:
         """Whether `value` is the token, compared in constant time."""
-        return hmac.compare_digest(value.encode("utf-8", "surrogateescape"), self.token.encode())
+        return _equal(value, self.token)
 
-    def cookie_is(self, value: str) -> bool:
-        """Whether `value` is the cookie's value, compared in constant time."""
-        return hmac.compare_digest(value.encode("utf-8", "surrogateescape"), self.cookie_value.encode())
+    def script_cookie_is(self, value: str) -> bool:
+        """Whether `value` is the cookie of a program, compared in constant time."""
+        return _equal(value, self.script_cookie)
+
+    def page_cookie_is(self, value: str) -> bool:
+        """Whether `value` is the cookie of a browser, compared in constant time."""
+        return _equal(value, self.page_cookie)
+
+    def page_key_is(self, value: str) -> bool:
+        """Whether `value` is the page key, compared in constant time."""
+        return _equal(value, self.page_key)
 
     def host_is(self, header: str, arrived_at: tuple[str, int | None] | None) -> bool:
         """Whether the Host header is one of this server's names, exactly."""
@@ -64,6 +90,10 @@ class Access:
         if not self.any_local_address or arrived_at is None:
             return False
         return header in host_headers(url_host(arrived_at[0]), self.port)
+
+
+def _equal(value: str, secret: str) -> bool:
+    return hmac.compare_digest(value.encode("utf-8", "surrogateescape"), secret.encode())
 
 
 def host_headers(name: str, port: int) -> frozenset[str]:

@@ -30,7 +30,7 @@ MESSAGES = "application/vnd.attnscope.messages"
 
 _JSON = "application/json"
 _SAFETENSORS = "application/x-safetensors"
-_LARGEST_ERROR = 16_384
+_LARGEST_ERROR = 65_536  # more than any `error`: its `id` and its text are limited
 _LINGER_BYTES = 64 * 2**20
 _LINGER_S = 2.0
 

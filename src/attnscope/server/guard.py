@@ -9,31 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from attnscope.server.access import Access
-from attnscope.server.replies import error_page, error_response
-
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data: blob:",
-        "worker-src 'self' blob:",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-    )
-)
-
-SECURITY_HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-}
-"""Sent with every response."""
+from attnscope.server.connections import LARGEST_HEAD, admit
+from attnscope.server.replies import SECURITY_HEADERS, error_page, error_response
 
 _DENIED = (
     "Permission denied: this browser has not opened the app with its token. Open the full address, which contains ?token=, "
@@ -45,6 +22,8 @@ _ABOUT_LINKS = (
     "that shows the same view in any browser.",
 )
 _READ_METHODS = ("GET", "HEAD")
+_PAGE_KEY = "page-key"
+_PAGE_KEY_HEADER = "x-attnscope-page-key"
 
 
 class Guard:
@@ -62,22 +41,27 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
         else:
             response = self._check(scope)
+            if response is None:
+                admit(scope)
             await (response or self._app)(scope, receive, _with_headers(send))
 
     def _check(self, scope: Scope) -> Response | None:
         """The response that ends this request early (an error or a redirect), or None. The cheapest checks come first."""
         headers = Headers(scope=scope)
         method: str = scope["method"]
+        malformed = _malformed(scope, headers)
+        if malformed is not None:
+            return malformed
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._access.host_is(hosts[0], scope.get("server")):
             return error_response(421, "Unknown host name: use the address from the terminal.")
         if not _is_same_site(headers, method):
             return error_response(403, "Permission denied: the request came from another site.", code="forbidden")
         if method in _READ_METHODS and scope["path"] == "/":
-            redirect = self._exchange_token(scope)
+            redirect = self._exchange_token(scope, headers)
             if redirect is not None:
                 return redirect
-        if not self._has_cookie(headers):
+        if not self._may_enter(scope["path"], headers):
             return _permission_denied(headers)
         if method not in _READ_METHODS and not _is_own_origin(headers, hosts[0]):
             return error_response(
@@ -85,28 +69,64 @@ class Guard:
             )
         return None
 
-    def _exchange_token(self, scope: Scope) -> Response | None:
-        """Exchange the token in the start URL for a cookie, and redirect to the URL without it. None without a token."""
+    def _exchange_token(self, scope: Scope, headers: Headers) -> Response | None:
+        """Exchange the token in the start URL for a cookie, and redirect to the URL without it. None without a token.
+
+        A browser also gets the page key, in the query of the redirect. (A fragment there would replace that of the start URL.)
+        """
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         tokens = [value for name, value in query if name == "token"]
         if not tokens:
             return None
         if len(tokens) != 1 or not self._access.token_is(tokens[0]):
-            return _permission_denied(Headers(scope=scope))
-        rest = urlencode([(name, value) for name, value in query if name != "token"])
-        response = RedirectResponse(f"/?{rest}" if rest else "/", status_code=303)
-        response.set_cookie(
-            self._access.cookie_name, self._access.cookie_value, path="/", httponly=True, samesite="strict"
-        )
+            return _permission_denied(headers)
+        rest = [(name, value) for name, value in query if name not in ("token", _PAGE_KEY)]
+        cookie = self._access.script_cookie
+        if _is_browser(headers):
+            rest.append((_PAGE_KEY, self._access.page_key))
+            cookie = self._access.page_cookie
+        response = RedirectResponse(f"/?{urlencode(rest)}" if rest else "/", status_code=303)
+        response.set_cookie(self._access.cookie_name, cookie, path="/", httponly=True, samesite="strict")
         return response
 
-    def _has_cookie(self, headers: Headers) -> bool:
-        for line in headers.getlist("cookie"):
-            for pair in line.split(";"):
-                name, _, value = pair.strip().partition("=")
-                if name == self._access.cookie_name and self._access.cookie_is(value):
-                    return True
-        return False
+    def _may_enter(self, path: str, headers: Headers) -> bool:
+        """Whether the request has the token, the cookie of a program, or the cookie of a browser.
+
+        With the cookie of a browser, anything but the page's own files also needs the page key.
+        """
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._access.token_is(credentials.strip()):
+            return True
+        cookies = self._cookies(headers)
+        if any(self._access.script_cookie_is(value) for value in cookies):
+            return True
+        if not any(self._access.page_cookie_is(value) for value in cookies):
+            return False
+        is_file = path == "/" or path.startswith("/static/")
+        return is_file or self._access.page_key_is(headers.get(_PAGE_KEY_HEADER, ""))
+
+    def _cookies(self, headers: Headers) -> list[str]:
+        pairs = (pair.strip().partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
+        return [value for name, _, value in pairs if name == self._access.cookie_name]
+
+
+def _malformed(scope: Scope, headers: Headers) -> Response | None:
+    """The response to a request that servers may read differently, or whose headers are too large; None for all others."""
+    close = {"connection": "close"}
+    if "transfer-encoding" in headers and "content-length" in headers:
+        return error_response(400, "Send either Content-Length or Transfer-Encoding, not both.", headers=close)
+    size = len(scope["raw_path"]) + len(scope["query_string"])
+    size += sum(len(name) + len(value) for name, value in scope["headers"])
+    if size > LARGEST_HEAD:
+        return error_response(
+            431, f"The request's address and headers have more than {LARGEST_HEAD:,} bytes.", headers=close
+        )
+    return None
+
+
+def _is_browser(headers: Headers) -> bool:
+    """Whether a request for the page comes from a browser. Browsers ask for HTML when they open an address."""
+    return "text/html" in headers.get("accept", "").lower() or "sec-fetch-dest" in headers
 
 
 def _is_same_site(headers: Headers, method: str) -> bool:

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from attnscope.wire import VERSION
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+)
+
+SECURITY_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+"""Sent with every response."""
 
 STATUS = {
     "bad_request": 400,
@@ -43,7 +68,16 @@ def error_response(
     }
     if fits is not None:
         message["fits"] = fits
-    return JSONResponse(message, status_code=status, headers=dict(headers or {}))
+    content = json.dumps(message, ensure_ascii=True, separators=(",", ":"))  # a text may contain a lone surrogate
+    return Response(content, status, dict(headers or {}), media_type="application/json")
+
+
+def bad_request_bytes() -> bytes:
+    """The whole HTTP response to bytes that are not an HTTP request. The connection is closed after it."""
+    response = error_response(400, "The request is not valid HTTP.", headers={"connection": "close"})
+    headers = {**response.headers, **SECURITY_HEADERS, "cache-control": "no-store"}
+    lines = ["HTTP/1.1 400 Bad Request", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode("ascii") + bytes(response.body)
 
 
 def error_page(status: int, *paragraphs: str, open_next: str | None = None) -> Response:

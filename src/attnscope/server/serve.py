@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 
 from attnscope.server.address import Listener
 from attnscope.server.app import create_app
 from attnscope.server.body import BodyLimits
+from attnscope.server.connections import LARGEST_HEAD, Connection, ConnectionLimits, Connections
 from attnscope.server.static import StaticFiles
 from attnscope.session import Session
 
 _GRACE_S = 1
-_MAX_CONNECTIONS = 256
+_BACKLOG = 64  # asyncio accepts this many connections before it looks at any of them
 
 
 class LocalServer:
@@ -30,20 +34,24 @@ class LocalServer:
         on_listening: Callable[[], None],
         static: StaticFiles | None = None,
         body_limits: BodyLimits | None = None,
+        connection_limits: ConnectionLimits | None = None,
     ) -> None:
+        connections = Connections(connection_limits or ConnectionLimits())
         config = uvicorn.Config(
             create_app(session, listener.access, static=static, body_limits=body_limits),
-            http="h11",
+            http=cast("type[asyncio.Protocol]", partial(Connection, connections)),
+            loop="asyncio",
             ws="none",
             lifespan="off",
             log_level="error",
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_MAX_CONNECTIONS,
+            backlog=_BACKLOG,
+            h11_max_incomplete_event_size=LARGEST_HEAD,
             timeout_graceful_shutdown=_GRACE_S,
         )
-        self._server = _Server(config, session, on_listening)
+        self._server = _Server(config, session, connections, on_listening)
         self._socket = listener.socket
 
     def run(self) -> None:
@@ -61,12 +69,16 @@ class LocalServer:
 class _Server(uvicorn.Server):
     """uvicorn's server, but a signal first stops the session's work and then ends the server without an error."""
 
-    def __init__(self, config: uvicorn.Config, session: Session, on_listening: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, session: Session, connections: Connections, on_listening: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._session = session
+        self._connections = connections
         self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._handle_loop_error)
         await super().startup(sockets=sockets)
         if self.started:
             self._on_listening()
@@ -79,3 +91,10 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         del sig, frame
         self.should_exit = True
+
+    def _handle_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log an error of the event loop. Where no files are left for connections, asyncio reports it many times a second."""
+        if "socket.accept()" in context["message"]:
+            self._connections.report("No connection can be accepted: %s.", context.get("exception"))
+        else:
+            loop.default_exception_handler(context)

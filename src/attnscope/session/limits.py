@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from attnscope.errors import InputError, TooLongError
+from attnscope.validation import require_characters
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,10 @@ class Limits:
             raise TooLongError(
                 f"The text has {length:,} characters, but this session accepts at most {self.characters:,}. Shorten it."
             )
-        if not text:
-            raise InputError("The text is empty. Enter a text to trace.")
+        if not text.strip():
+            raise InputError(f"The text {'is empty' if not text else 'has only spaces'}. Enter a text to trace.")
         for name, part in (("text", text), ("second sentence", pair or ""), ("target", target or "")):
-            if any("\ud800" <= character <= "\udfff" for character in part):
-                raise InputError(f"The {name} contains half a character (a lone surrogate). Remove it.")
+            require_characters(part, f"The {name}")
 
     def check_tokens(self, tokens: int) -> None:
         """Raise `TooLongError` if an input has too many tokens."""

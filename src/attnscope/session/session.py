@@ -18,7 +18,7 @@ from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Answer
 from attnscope.session.messages.edits import edits_of
 from attnscope.session.messages.error import error_message, failure
-from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, text_of
+from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, require_characters_in, text_of
 from attnscope.session.messages.generate import GenerateRequest, generation_fields
 from attnscope.session.messages.layer import layer_message, tile_arrays
 from attnscope.session.messages.overview import edge_arrays, measure_fields, overview_message
@@ -181,6 +181,7 @@ class Session:
         return self._jobs.idle(within_s)
 
     def _work(self, request: Message, job: Job) -> Iterator[Answer]:
+        require_characters_in(request.body)
         answer = self._answers.get(request.type)
         if answer is None:
             raise InputError(

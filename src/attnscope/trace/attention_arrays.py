@@ -85,7 +85,7 @@ def _from_mapping(name: str, by_layer: Mapping[Any, Any]) -> list[Any]:
     """A list of layers from a mapping {layer index: weights}, with None for every index without an entry."""
     wrong = [key for key in by_layer if not isinstance(key, int) or isinstance(key, bool) or not 0 <= key < 10_000]
     if wrong:
-        raise InputError(f"If `{name}` is a mapping, its keys must be layer indices from 0; got {wrong[0]!r}.")
+        raise InputError(f"If `{name}` is a mapping, its keys must be layer indices from 0; got {wrong[0]!r:.80}.")
     return [by_layer.get(layer) for layer in range(max(by_layer, default=-1) + 1)]
 
 

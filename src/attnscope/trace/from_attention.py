@@ -79,7 +79,7 @@ def from_attention(
     if sentence_b_start is not None and (key_tokens is not None or not inside):
         if key_tokens is not None:
             raise InputError("`sentence_b_start` cannot be combined with `key_tokens`. Pass one of the two.")
-        raise InputError(f"`sentence_b_start` must be between 1 and {len(texts) - 1}; got {sentence_b_start!r}.")
+        raise InputError(f"`sentence_b_start` must be between 1 and {len(texts) - 1}; got {sentence_b_start!r:.80}.")
     attentions, count = joined_steps(name, attentions, len(texts), cross=key_tokens is not None)
     notes = [_DROPPED] if count < len(texts) else []
     keys = texts[:count] if keys is texts else keys

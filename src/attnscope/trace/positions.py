@@ -10,6 +10,7 @@ from typing import Any, cast
 from attnscope.errors import InputError
 from attnscope.trace.words import Span, plain_text, reading, spans
 from attnscope.types import Token
+from attnscope.validation import is_index
 
 Position = int | str | tuple[str, int] | Sequence[int] | range | slice
 """A token, or a span of several tokens.
@@ -44,7 +45,7 @@ def resolve(
     if indices is None:
         raise InputError(
             f"{_argument(name)} is an index, a word of the text, a word with the number of its occurrence such as "
-            f"{nth.format(word='the', number=2)}, or a list of indices; got {position!r}."
+            f"{nth.format(word='the', number=2)}, or a list of indices; got {position!r:.80}."
         )
     if not indices:
         raise InputError(f"{_argument(name)} is an empty span: pass at least one index.")
@@ -83,7 +84,7 @@ def occurrence_of(position: object) -> tuple[str, int] | None:
     if not isinstance(position, (tuple, list)) or len(cast("Sequence[object]", position)) != 2:
         return None
     word, number = cast("Sequence[Any]", position)
-    if not isinstance(word, str) or isinstance(number, (bool, str)) or not hasattr(number, "__index__"):
+    if not isinstance(word, str) or not is_index(number):
         return None
     return word, operator.index(number)
 

@@ -24,6 +24,7 @@ from attnscope.trace.prediction import Prediction
 from attnscope.trace.stack import TracedStack, projected
 from attnscope.trace.words import Span, spans
 from attnscope.types import InputImage, Rotary, Stack, Token
+from attnscope.validation import FLAG, PATH, check_arguments, is_index
 
 Rows = Position | Sequence[Position] | Tensor | None
 Side = Literal["query", "key"]
@@ -121,9 +122,9 @@ class Trace(Displayed):
         See `find` for the arguments. Raises `InputError` for a `text` that is not a string, or an unknown `stack` or `side`.
         """
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"`text` is a word or phrase of the text; got {text!r}.")
+            raise InputError(f"`text` is a word or phrase of the text; got {text!r:.80}.")
         if side not in (None, "query", "key"):
-            raise InputError(f"`side` is 'query' or 'key'; got {side!r}.")
+            raise InputError(f"`side` is 'query' or 'key'; got {side!r:.80}.")
         if stack is None and (side is None or len(self._stacks) == 1):
             return spans(text, self.tokens)
         queries, keys = self.tokens_for(stack)
@@ -169,7 +170,7 @@ class Trace(Displayed):
             return next(iter(self._stacks.values()))
         if not isinstance(stack, str) or stack not in self._stacks:
             names = ", ".join(repr(name) for name in self._stacks)
-            got = "no stack was named" if stack is None else f"there is no stack {stack!r}"
+            got = "no stack was named" if stack is None else f"there is no stack {stack!r:.80}"
             raise InputError(f"This trace has the stacks {names}, and {got}. Pass one of them as `stack=`.")
         return self._stacks[stack]
 
@@ -179,8 +180,8 @@ class Trace(Displayed):
         :meta private:
         """
         records = self.traced_stack(stack).records
-        if not _is_index(layer) or not 0 <= layer < len(records):
-            raise InputError(f"Layer {layer!r} does not exist: this stack has layers 0 to {len(records) - 1}.")
+        if not is_index(layer) or not 0 <= layer < len(records):
+            raise InputError(f"Layer {layer!r:.80} does not exist: this stack has layers 0 to {len(records) - 1}.")
         record = records[layer]
         if record is None:
             raise InputError(f"Layer {layer} of this model has no attention, so there is nothing to show.")
@@ -257,12 +258,16 @@ class Trace(Displayed):
         """The logits, computed from the final hidden states on first access; None for a model without an LM head."""
         return None if self._logits is None else self._logits()
 
+    @check_arguments(path=PATH, weights=FLAG)
     def save(self, path: str | os.PathLike[str], *, weights: bool = False) -> None:
         """Write the trace to a file (safetensors; read it with `attnscope.open`). If writing fails, no partial file is left.
 
         With `weights`, the file also holds the output projections (W_O), so that `head_output` works without the model.
         """
-        write(self.parts, self.id, path_of(path), weights=weights)
+        try:
+            write(self.parts, self.id, path_of(path), weights=weights)
+        except OSError as error:
+            raise InputError(f"Cannot write the trace: {error.strerror or error} ({str(path)!r:.80}).") from error
 
     @staticmethod
     def from_attention(
@@ -334,13 +339,9 @@ class Trace(Displayed):
         return torch.tensor([index for span in found for index in span], dtype=torch.long)
 
 
-def _is_index(value: object) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
-
-
 def _head(head: int, record: LayerRecord) -> Tensor:
-    if not _is_index(head) or not 0 <= head < record.shape.heads:
-        raise InputError(f"Head {head!r} does not exist: this layer has heads 0 to {record.shape.heads - 1}.")
+    if not is_index(head) or not 0 <= head < record.shape.heads:
+        raise InputError(f"Head {head!r:.80} does not exist: this layer has heads 0 to {record.shape.heads - 1}.")
     return torch.tensor([head])
 
 
@@ -352,9 +353,9 @@ def _numbered_rows(rows: Any, queries: int) -> Tensor:
             return torch.tensor(range(queries)[rows], dtype=torch.long)
         chosen = torch.as_tensor(rows).reshape(-1)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"`rows` is an index, a word, a slice or a list of these; got {rows!r}.") from error
+        raise InputError(f"`rows` is an index, a word, a slice or a list of these; got {rows!r:.80}.") from error
     if chosen.numel() and (chosen.is_floating_point() or chosen.dtype == torch.bool):
-        raise InputError(f"`rows` is an index, a word, a slice or a list of these; got {rows!r}.")
+        raise InputError(f"`rows` is an index, a word, a slice or a list of these; got {rows!r:.80}.")
     chosen = chosen.long()
     if len(chosen) and not (-queries <= int(chosen.min()) and int(chosen.max()) < queries):
         raise InputError(f"`rows` must lie between 0 and {queries - 1}; got {chosen.tolist()}.")

@@ -38,17 +38,24 @@ _CELLS = 24
 _MAX_LISTED_TOKENS = 32
 _MAX_LINES = 400
 _MIN_WEIGHT = 0.03
+_FAINT = 0.2
+"""The opacity of lines from other tokens than the selected one, relative to its own."""
 _FONT = 'font-family="system-ui, Segoe UI, Helvetica Neue, sans-serif" font-size="12"'
 
 
-def preview_svg(trace: Trace, stack: str, layer: int, heads: list[int], *, title: str) -> str:
-    """Draw an SVG: all heads of a stack on the left, and `heads` of one layer over the tokens on the right."""
+def preview_svg(trace: Trace, stack: str, layer: int, heads: list[int], *, token: int | None = None, title: str) -> str:
+    """Draw an SVG: all heads of a stack on the left, and `heads` of one layer over the tokens on the right.
+
+    The attention of the query `token` stands out.
+    """
     grid, width, high = _grid(trace, stack, layer, heads)
-    right, right_width, right_high = _heads_view(trace, stack, layer, heads)
+    right, right_width, right_high = _heads_view(trace, stack, layer, heads, token)
     total, height = max(52 + width + right_width, 360), max(high, right_high) + 74
     tokens = counted(len(trace.tokens), "token")
     named = head_name(layer, heads[0]) if len(heads) == 1 else heads_name(layer, heads)
     caption = f"{tokens} · {named}" if heads else tokens
+    if token is not None:
+        caption += f" · from “{_face(trace.tokens_for(stack)[0][token]).strip()}” (token {token})"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{height}" viewBox="0 0 {total} {height}" {_FONT}>'
         f'<rect x=".5" y=".5" width="{total - 1}" height="{height - 1}" rx="8" fill="{GROUND}" stroke="{FRAME}"/>'
@@ -64,13 +71,22 @@ def preview_html(svg: str, *, key: str, alt: str) -> str:
     The style hides JupyterLab's error message in the output below, which appears if no kernel has the widget any longer.
     """
     data = base64.b64encode(svg.encode()).decode()
+    return _in_place_of_the_widget(
+        f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
+        "<p><small>Preview from when this cell ran. Run the cell again for the interactive view.</small></p>",
+        key=key,
+    )
+
+
+def note_html(sentence: str, *, key: str) -> str:
+    """A sentence in place of the preview, as HTML. The live page finds it by `key` and hides it, like a preview."""
+    return _in_place_of_the_widget(f"<p>{escape(sentence)}</p>", key=key)
+
+
+def _in_place_of_the_widget(html: str, *, key: str) -> str:
     mark = f'data-attnscope-picture="{key}"'
     missing_widget = f".jp-OutputArea-child:has([{mark}]) + .jp-OutputArea-child .jupyter-widgets:not(:has(*))"
-    return (
-        f"<div {mark}><style>{missing_widget} {{ display: none }}</style>"
-        f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
-        "<p><small>Preview from when this cell ran. Run the cell again for the interactive view.</small></p></div>"
-    )
+    return f"<div {mark}><style>{missing_widget} {{ display: none }}</style>{html}</div>"
 
 
 def _grid(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, int, int]:
@@ -110,8 +126,10 @@ def _shaded(weights: np.ndarray) -> UInt8[np.ndarray, "rows columns 3"]:
     return ramp(NOTEBOOK_WEIGHTS, np.sqrt(np.clip(weights, 0, 1)))
 
 
-def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple[str, int, int]:
+def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int], token: int | None) -> tuple[str, int, int]:
     """The selected heads as lines between tokens or, for a long input, the first of them as a matrix.
+
+    The lines of the query `token` are in full color and the others faint; in a matrix, its row has a frame.
 
     Returns the SVG, its width and its height.
     """
@@ -121,34 +139,48 @@ def _heads_view(trace: Trace, stack: str, layer: int, heads: list[int]) -> tuple
     queries, keys = trace.tokens_for(stack)
     if max(len(queries), len(keys)) > _MAX_LISTED_TOKENS:
         cells = _thumbnails(record, _HEIGHT)[heads[0]]
-        return _image(_shaded(_fitted(cells, _HEIGHT)), _HEIGHT, _HEIGHT), _HEIGHT, _HEIGHT
+        matrix = _image(_shaded(_fitted(cells, _HEIGHT)), _HEIGHT, _HEIGHT)
+        return matrix + _row_frame(token, len(queries)), _HEIGHT, _HEIGHT
     weights = record.attention(torch.tensor(heads), torch.arange(record.queries)).numpy()
     most = max(len(queries), len(keys))
     step, gap = min(30.0, _HEIGHT / most), 220
     column = 12 + 7 * min(18, max(len(_face(token)) for token in (*queries, *keys)))
-    order = np.argsort(weights, axis=None)[::-1][:_MAX_LINES]
+    strength = (
+        weights if token is None else np.where(np.arange(len(queries))[:, None] == token, weights, _FAINT * weights)
+    )
+    order = np.argsort(strength, axis=None)[::-1][:_MAX_LINES]
     lines: list[str] = []
     for flat in order:
         head, query, key = (int(part) for part in np.unravel_index(flat, weights.shape))
         weight = float(weights[head, query, key])
         if weight < _MIN_WEIGHT:
-            break
+            continue
         color = ACCENT if len(heads) == 1 else head_color(heads[head])
         dash = " ".join(f"{length:g}" for length in head_dash(heads[head], SCREEN_DASHES)) if len(heads) > 1 else ""
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         y0, y1 = (query + 0.5) * step, (key + 0.5) * step
         lines.append(
             f'<path d="M{column + 6} {y0:.1f}C{column + gap / 2:.0f} {y0:.1f} {column + gap / 2:.0f} {y1:.1f} '
-            f'{column + gap - 6} {y1:.1f}" stroke="{color}" stroke-opacity="{weight:.2f}"{dashed}/>'
+            f'{column + gap - 6} {y1:.1f}" stroke="{color}" stroke-opacity="{strength[head, query, key]:.2f}"{dashed}/>'
         )
     drawn = f'<g fill="none" stroke-width="1.5">{"".join(lines)}</g>'
-    left = _words(queries, step, x=column, anchor="end")
+    left = _words(queries, step, x=column, anchor="end", bold=token)
     return drawn + left + _words(keys, step, x=column + gap, anchor="start"), 2 * column + gap, round(most * step)
 
 
-def _words(tokens: list[Token], step: float, *, x: int, anchor: str) -> str:
+def _row_frame(token: int | None, queries: int) -> str:
+    if token is None:
+        return ""
+    y, height = token * _HEIGHT / queries, max(3.0, _HEIGHT / queries)
+    place = f'y="{y:.1f}" width="{_HEIGHT}" height="{height:.1f}"'
+    return f'<rect {place} fill="none" stroke="{INK}" stroke-width="1.5"/>'
+
+
+def _words(tokens: list[Token], step: float, *, x: int, anchor: str, bold: int | None = None) -> str:
+    weights = ['font-weight="700"' if index == bold else "" for index in range(len(tokens))]
     return "".join(
-        f'<text x="{x}" y="{(index + 0.5) * step + 4:.1f}" text-anchor="{anchor}" fill="{INK}">{_text(_face(token), 18)}</text>'
+        f'<text x="{x}" y="{(index + 0.5) * step + 4:.1f}" text-anchor="{anchor}" fill="{INK}" {weights[index]}>'
+        f"{_text(_face(token), 18)}</text>"
         for index, token in enumerate(tokens)
     )
 

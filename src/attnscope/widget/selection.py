@@ -52,7 +52,7 @@ class Selectable:
         if numbers is None:
             return list(range(count or 0))
         if isinstance(numbers, (str, bytes)) or not isinstance(numbers, Iterable):
-            raise SelectionError(f"`heads` must be a list of heads, or None for all; got {numbers!r}.")
+            raise SelectionError(f"`heads` must be a list of heads, or None for all; got {numbers!r:.80}.")
         given: list[Any] = list(numbers)
         return sorted({_within(number, count, "head") for number in given}) or list(range(count or 0))
 
@@ -98,7 +98,7 @@ def _within(number: object, count: int | None, what: str) -> int:
             raise TypeError
         whole = index(number)  # type: ignore[arg-type]
     except TypeError:
-        raise SelectionError(f"A {what} must be an integer; got {number!r}.") from None
+        raise SelectionError(f"A {what} must be an integer; got {number!r:.80}.") from None
     if whole < 0 or (count is not None and whole >= count):
         why = (
             "they count from 0"

@@ -9,9 +9,11 @@ from attnscope.errors import InputError
 from attnscope.model.model import Model
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
+from attnscope.validation import TEXT, WHOLE, check_arguments
 from attnscope.widget.widget import AttentionWidget
 
 
+@check_arguments(view=TEXT, layer=WHOLE, head=WHOLE, stack=TEXT)
 def show(
     shown: Trace | Model,
     view: Literal["model", "head", "neuron"] = "model",
@@ -44,5 +46,5 @@ def show(
 
 def _listed(heads: Iterable[int]) -> list[int]:
     if isinstance(heads, (str, bytes)) or not isinstance(heads, Iterable):
-        raise InputError(f"`heads` must be a list of heads, or None for all; got {heads!r}.")
+        raise InputError(f"`heads` must be a list of heads, or None for all; got {heads!r:.80}.")
     return list(heads)

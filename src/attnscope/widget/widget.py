@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextvars
+import threading
 import uuid
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets as t
-from IPython.display import display
+from IPython.display import DisplayHandle, display
 
 from attnscope.display import exporter, in_notebook
 from attnscope.errors import InputError
 from attnscope.model.model import Model
 from attnscope.session import ModelEntry, Session, StoredTrace
 from attnscope.trace import Trace
-from attnscope.widget.preview import preview_html, preview_svg
+from attnscope.widget.preview import note_html, preview_html, preview_svg
 from attnscope.widget.requests import Requests
 from attnscope.widget.selection import Selectable
 
@@ -48,10 +50,13 @@ class AttentionWidget(anywidget.AnyWidget):
     _key = t.Unicode(help="The key by which the page finds the preview of this widget.").tag(sync=True)
 
     _requests: Requests | None = None
+    _picture: DisplayHandle | None = None
+    _drawn: str | None = None
 
     def __init__(self, shown: Trace | Model, **selected: Any) -> None:
         if isinstance(shown, Trace):
             self._trace: Trace | None = shown
+            self._drawn = shown.id
             self._session = Session(traces=[StoredTrace.without_model(shown)], exporter=exporter())
         elif isinstance(shown, Model):
             self._trace = None
@@ -63,6 +68,7 @@ class AttentionWidget(anywidget.AnyWidget):
             )
         self._requests = Requests(self._session, self._post, on_trace=self._traced)
         self._title = repr(shown)
+        self._drawing = threading.Lock()
         super().__init__(_key=uuid.uuid4().hex, **selected)
         self.on_msg(self._receive)
 
@@ -85,11 +91,7 @@ class AttentionWidget(anywidget.AnyWidget):
         """Display the preview for the saved notebook, then the page, which hides the preview once it runs."""
         if not in_notebook():
             raise NotImplementedError  # IPython then falls back to the text representation
-        svg = self._preview()
-        if svg is not None:
-            alt = f"Preview of {self._title} from when this cell ran."
-            html = preview_html(svg, key=self._key, alt=alt)
-            display({"text/html": html, "text/plain": alt}, raw=True)
+        self._picture = display(self._saved(), raw=True, display_id=True)
         made = super()._repr_mimebundle_()
         if made is not None:
             bundle, metadata = made
@@ -103,10 +105,30 @@ class AttentionWidget(anywidget.AnyWidget):
         bundle, metadata = made
         return {**bundle, "text/plain": repr(self), "image/svg+xml": svg}, metadata
 
+    def _saved(self) -> dict[str, str]:
+        """What a saved notebook shows where the widget is missing: the preview, or a note for a model that ran nothing."""
+        svg = self._preview()
+        if svg is None:
+            alt = f"{self._title}: nothing was run when this notebook was saved. Run the cell to use the model."
+            return {"text/html": note_html(alt, key=self._key), "text/plain": alt}
+        alt = f"Preview of {self._title} from when this cell ran."
+        return {"text/html": preview_html(svg, key=self._key, alt=alt), "text/plain": alt}
+
     def _preview(self) -> str | None:
-        if self._trace is None:
+        trace = self._trace
+        if trace is None:
             return None
-        return preview_svg(self._trace, self.stack, self.layer, self.heads, title=_title_of(self._trace))
+        title = _title_of(trace)
+        return preview_svg(trace, self.stack, self.layer, self.heads, token=self.token, title=title)
+
+    def _draw_again(self) -> None:
+        """Replace the saved preview after a run: a notebook that is saved now shows that run when it is opened again."""
+        with self._drawing:
+            picture, trace = self._picture, self._trace
+            if picture is None or trace is None or trace.id == self._drawn:
+                return
+            self._drawn = trace.id
+            picture.update(self._saved(), raw=True)
 
     @property
     def _selectable(self) -> Selectable:
@@ -186,6 +208,12 @@ class AttentionWidget(anywidget.AnyWidget):
     def _traced(self, trace_id: str) -> None:
         """Remember the trace that a page is about to show. Called from the thread of a request."""
         self._trace = self._session.trace(trace_id)
+        if self._picture is not None and trace_id != self._drawn:
+            # In a thread of its own, so that the page does not wait for the drawing. The context names the cell.
+            context = contextvars.copy_context()
+            threading.Thread(
+                target=context.run, args=(self._draw_again,), name="attnscope preview", daemon=True
+            ).start()
 
     def _receive(self, _widget: object, content: object, buffers: object) -> None:
         if self._requests is not None:

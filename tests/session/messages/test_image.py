@@ -90,7 +90,7 @@ def test_a_run_with_an_image_honors_its_edits(llava: attnscope.Model) -> None:
     expected = llava.trace(
         "what is this ?", image=_png(), edits=[edits.CutEdge(1, 2, query=19, key=3, stack="decoder")]
     )
-    assert expected.attention(1, 2)[19, 3] == 0
+    assert expected.attention(1, 2, "decoder")[19, 3] == 0
     assert answer.body["trace"] == expected.id
     probability = answer.body["next"][0]["probability"]
     with torch.no_grad():

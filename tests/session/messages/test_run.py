@@ -35,6 +35,21 @@ def test_a_chat_is_run_as_messages_and_never_truncated():
     assert ask(session(chat=True), type="hello")[0].body["models"][0]["chat"] is True
 
 
+@pytest.mark.parametrize("request_type", ["run", "generate"])
+def test_a_chat_that_the_model_continues_ends_within_its_last_message(request_type: str, smollm2: attnscope.Model):
+    asked = Session([ModelEntry.loaded(smollm2)])
+    messages = [{"role": "user", "content": "Name a color."}, {"role": "assistant", "content": "The color is"}]
+    options = {"max_new_tokens": 2} if request_type == "generate" else {}
+    body = ask(asked, type=request_type, messages=messages, continue_final_message=True, **options)[-1].body
+    written = smollm2.tokenizer.apply_chat_template(messages, continue_final_message=True)["input_ids"]
+    assert [token["id"] for token in body["tokens"]["text"]][: len(written)] == written
+    assert body["input"]["continue_final_message"] is True and body["input"]["messages"] == messages
+    assert {token["role"] for token in body["tokens"]["text"][len(written) :]} <= {"assistant"}
+    body = ask(asked, type=request_type, messages=messages, **options)[-1].body
+    assert "continue_final_message" not in body["input"]
+    assert [token["id"] for token in body["tokens"]["text"]][: len(written) + 1] != written
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -42,6 +57,11 @@ def test_a_chat_is_run_as_messages_and_never_truncated():
         ({"messages": ["hi"]}, "`role` must be a string"),
         ({"messages": [{"role": "user", "content": "a"}], "text": "b"}, "not both"),
         ({"text": "a", "target": 3}, "`target` must be a string"),
+        ({"text": "a", "continue_final_message": True}, "`continue_final_message` needs `messages`"),
+        (
+            {"messages": [{"role": "user", "content": "a"}], "continue_final_message": 1},
+            "must be true or false; got a int",
+        ),
     ],
 )
 def test_an_invalid_input_is_an_error(fields, sentence):

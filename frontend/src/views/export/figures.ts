@@ -7,12 +7,12 @@ import { matrixFigure } from "../../figures/matrix";
 import { neuronFigure } from "../../figures/neuron";
 import type { Figure, Subject } from "../../figures/sheet";
 import { word } from "../../marks/format";
-import type { Place } from "../../state/state";
+import { chosenPlace, type Place } from "../../state/state";
 import { groundAndInk } from "../model/thumbnailStyle";
 import { meaningfulDecimals } from "../neuron/describe";
 import type { Surroundings } from "../page/context";
 import type { Page } from "../page/page";
-import { sinkKeys, sinkName } from "../shared/weights";
+import { pairEdge, sinkKeys, sinkName, statedEdge } from "../shared/weights";
 import { modelFigureOf } from "./modelFigure";
 import { orderNote } from "./orderNote";
 
@@ -91,7 +91,10 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
   const { token } = selection;
   const pinned = token !== null && pins.some((pin) => pin.side === token.side && pin.index === token.index);
   const places: readonly Place[] = token === null || pinned ? pins : [...pins, token];
-  return headFigure({ ...common, heads, places, ...sinksOf(page) });
+  const shaded = chosenPlace(page.state());
+  const edge = shaded === null ? null : pairEdge(field, heads, pins, shaded);
+  const marked = edge === null ? null : { ...edge, ...statedEdge(field, edge) };
+  return headFigure({ ...common, heads, places, shaded, marked, ...sinksOf(page) });
 }
 
 function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figure> {
@@ -119,6 +122,7 @@ function neuronsOf({ page, neurons }: Surroundings, dark: boolean): Promise<Figu
         : null,
     missing: neurons.side() === null ? neurons.valuesNote() : null,
     dotDigits: meaningfulDecimals(neurons.error()),
+    scoreError: neurons.error() * traced.vectors.data.scaling,
     marked: selection.neuron === null ? [] : unitOf(neurons.pairing(), selection.neuron),
   });
 }

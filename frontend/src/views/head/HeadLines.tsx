@@ -14,12 +14,15 @@ import { longestToken, shortWeight } from "../../marks/format";
 import { LineList, type Lines } from "../../marks/lines";
 import type { Place, Side } from "../../state/state";
 import type { Token } from "../../wire/messages";
-import type { Painting } from "../shared/canvas";
+import { pixelRatio } from "../shared/canvas";
+import type { Painting } from "../shared/lineScales";
+import { pointIn } from "../shared/pointer";
 import { TokenColumn } from "../shared/TokenColumn";
 import { layOutColumns, layOutRows, rowAt, rowSize, rowY, type TokenLayout } from "../shared/tokenLayout";
-import { type Edge, type Focus, heaviestEdges, keyShown, queryShown } from "../shared/weights";
+import { type Edge, type Focus, heaviestEdges, keyShown, queryShown, statedEdge } from "../shared/weights";
 import { createLineRaster, type LineRasterProps } from "./lineRaster";
 import { Minimap } from "./Minimap";
+import type { MarkedLine } from "./markedLine";
 import { nearestLine } from "./nearestLine";
 import { paintOverlay, readTheme, type Shading, type Theme } from "./overlay";
 import { paintBand } from "./paintBand";
@@ -34,8 +37,8 @@ export interface HeadLinesProps extends LineRasterProps {
   readonly pins: readonly Place[];
   readonly token: Place | null;
   readonly focus: Focus | null;
-  /** The selected edge. */
-  readonly selected?: Edge | null;
+  /** The edge between the current token and the one pinned on the other side. */
+  readonly paired?: Edge | null;
   readonly turned?: boolean;
   readonly found?: (place: Place) => boolean;
   /** Content before a token's name. */
@@ -101,8 +104,19 @@ export function HeadLines(props: HeadLinesProps) {
   const shaded = createMemo<Place | null>(() => {
     const { focus } = props;
     if (focus?.kind === "token") return focus.place;
-    if (focus?.kind === "edge" && props.pins.length === 0) return { side: "query", index: focus.edge.query };
+    if (focus?.kind === "edge") {
+      const ends = endsOf(focus.edge);
+      return props.pins.findLast((pin) => ends.some((end) => samePlace(end, pin))) ?? ends[0];
+    }
     return props.token ?? props.pins.at(-1) ?? null;
+  });
+  /** The line that is outlined: the one under the pointer, else the one between the current and the pinned token. */
+  const marked = createMemo<MarkedLine | null>(() => {
+    void props.version;
+    const { focus, field } = props;
+    const edge = focus?.kind === "edge" ? focus.edge : (props.paired ?? null);
+    if (edge === null || edge.query >= field.queries || edge.key >= field.keys) return null;
+    return { ...edge, ...statedEdge(field, edge) };
   });
   const shading = createMemo<Shading | null>(() => {
     void props.version;
@@ -130,16 +144,16 @@ export function HeadLines(props: HeadLinesProps) {
     if (size().width === 0) return;
     if (theme?.dark !== props.dark) theme = readTheme(stage, props.dark);
     const { focus } = props;
-    const edge = focus?.kind === "edge" ? focus.edge : null;
     const at = layout().cells === undefined ? "translateY" : "translateX";
     above.style.transform = `${at}(${scroll()}px)`;
     paintOverlay(above, {
       painting: painting(),
       theme,
       hovered: focus?.kind === "token" ? focus.place : null,
-      shading: edge === null || props.pins.length === 0 ? shading() : null,
+      shading: shading(),
+      places: places(),
       lines: lines(),
-      edge: edge ?? (focus === null ? (props.selected ?? null) : null),
+      marked: marked(),
     });
   };
   const schedule = (): void => {
@@ -158,9 +172,10 @@ export function HeadLines(props: HeadLinesProps) {
         scroll,
         layout,
         () => props.focus,
-        () => props.selected,
+        marked,
         () => props.dark,
         () => props.scale,
+        pixelRatio,
       ],
       schedule,
     ),
@@ -252,12 +267,9 @@ export function HeadLines(props: HeadLinesProps) {
   );
 
   const focusAt = (event: MouseEvent): Focus | null => {
-    const box = stage.getBoundingClientRect();
+    const { x, y } = pointIn(stage, event);
     const now = layout();
-    const [across, along] =
-      now.cells === undefined
-        ? [event.clientX - box.left, event.clientY - box.top]
-        : [event.clientY - box.top, event.clientX - box.left];
+    const [across, along] = now.cells === undefined ? [x, y] : [y, x];
     const side: Side | null = across < now.lineX0 - 2 ? "query" : across > now.lineX1 + 2 ? "key" : null;
     if (side !== null) {
       if (across < now.queryX - 8 || across > now.keyX + now.column + 8) return null;
@@ -283,11 +295,12 @@ export function HeadLines(props: HeadLinesProps) {
   const spot = () => {
     const now = band();
     if (now === null) return { display: "none" };
-    const { layout: drawn, top, length } = now.request;
-    const [from, to] = [`${drawn.lineX0}px`, `${drawn.lineX1 - drawn.lineX0}px`];
+    const { layout: drawn, top, ratio } = now.request;
+    const size = { width: `${now.width / ratio}px`, height: `${now.height / ratio}px` };
+    const [across, along] = [`${drawn.lineX0}px`, `${top}px`];
     return drawn.cells === undefined
-      ? { left: from, width: to, top: `${top}px`, height: `${length}px` }
-      : { top: from, height: to, left: `${top}px`, width: `${length}px` };
+      ? { left: across, top: along, ...size }
+      : { left: along, top: across, ...size };
   };
   const length = () => `${Math.max(layout().extent, layout().height)}px`;
 
@@ -296,7 +309,7 @@ export function HeadLines(props: HeadLinesProps) {
       <div
         class="stage"
         ref={stage}
-        classList={{ dimmed: places().length > 0 || props.focus !== null || props.selected != null }}
+        classList={{ dimmed: places().length > 0 || props.focus !== null || props.paired != null }}
         on:scroll={onScroll}
         on:wheel={{ handleEvent: wheel, passive: false }}
         on:pointermove={follow}
@@ -318,12 +331,7 @@ export function HeadLines(props: HeadLinesProps) {
             ref={base}
             style={spot()}
           />
-          <canvas
-            class="above"
-            aria-hidden="true"
-            ref={above}
-            style={{ width: `${size().width}px`, height: `${size().height}px` }}
-          />
+          <canvas class="above" aria-hidden="true" ref={above} />
           <For each={["query", "key"] as const}>
             {(side) => (
               <TokenColumn
@@ -371,4 +379,15 @@ export function HeadLines(props: HeadLinesProps) {
       </Show>
     </div>
   );
+}
+
+function endsOf({ query, key }: Edge): readonly [Place, Place] {
+  return [
+    { side: "query", index: query },
+    { side: "key", index: key },
+  ];
+}
+
+function samePlace(a: Place, b: Place): boolean {
+  return a.side === b.side && a.index === b.index;
 }

@@ -1,14 +1,14 @@
 import { createMemo, createSignal, type JSX, Show } from "solid-js";
 import type { LayerField } from "../../compute/layerField";
 import type { Session } from "../../state/session";
-import { headCount, headsOn, type Place, type SentenceFilter, selectedEdge } from "../../state/state";
+import { chosenPlace, headCount, headsOn, type Place, type SentenceFilter } from "../../state/state";
 import { bitmapOf } from "../image/bitmaps";
 import { hasPatches, ImageView } from "../image/ImageView";
 import { PatchThumbnail } from "../image/PatchThumbnail";
 import { PanelActions } from "../shared/PanelActions";
 import { SegmentedControl } from "../shared/SegmentedControl";
 import { StackTabs } from "../shared/StackTabs";
-import { type Edge, type Focus, type Shown, sinkName } from "../shared/weights";
+import { type Edge, type Focus, pairEdge, type Shown, sinkName } from "../shared/weights";
 import type { Match } from "./findText";
 import { HeadControls } from "./HeadControls";
 import { HeadLegend } from "./HeadLegend";
@@ -70,18 +70,12 @@ export function HeadPanel(props: HeadPanelProps) {
     }
     return places;
   });
-  /** The selected edge, in the shown head where its weight is largest. */
-  const selected = createMemo<Edge | null>(() => {
+  /** The edge between the current token and the one pinned on the other side. */
+  const paired = createMemo<Edge | null>(() => {
     void props.version;
-    const edge = selectedEdge(state());
-    const { field } = props;
-    if (edge === null || field === null || edge.query >= field.queries || edge.key >= field.keys) return null;
-    let best: { readonly head: number; readonly weight: number } | null = null;
-    for (const head of props.shown.heads) {
-      const weight = field.row(head, edge.query)[edge.key];
-      if (best === null || weight > best.weight) best = { head, weight };
-    }
-    return best === null ? null : { head: best.head, ...edge };
+    const { field, focus } = props;
+    const place = focus?.kind === "token" ? focus.place : chosenPlace(state());
+    return field === null || place === null ? null : pairEdge(field, props.shown.heads, state().pins, place);
   });
   const leaveSearch = (): void => {
     setFinding(false);
@@ -202,7 +196,7 @@ export function HeadPanel(props: HeadPanelProps) {
             pins={state().pins}
             token={state().selection.token}
             focus={props.focus}
-            selected={selected()}
+            paired={paired()}
             turned={turned()}
             found={({ side, index }) => found().has(`${side} ${index}`)}
             before={

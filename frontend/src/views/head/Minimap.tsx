@@ -1,6 +1,7 @@
 import { createEffect, onCleanup } from "solid-js";
 import type { HeadSummary } from "../../compute/headSummary";
 import type { Place } from "../../state/state";
+import { pixelRatio } from "../shared/canvas";
 import type { TokenLayout } from "../shared/tokenLayout";
 import { readTheme, type Shading, type Theme } from "./overlay";
 import { paintMinimap } from "./paintMinimap";
@@ -24,6 +25,7 @@ export function Minimap(props: MinimapProps) {
   const turned = () => props.layout.cells !== undefined;
   createEffect(() => {
     const { layout, summaries, shading, pins, dark } = props;
+    pixelRatio();
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => {
       if (theme?.dark !== dark) theme = readTheme(canvas, dark);

@@ -5,7 +5,7 @@ import type { LayerField } from "../../compute/layerField";
 import { Density } from "../../marks/density";
 import type { Lines } from "../../marks/lines";
 import type { Scale } from "../../state/state";
-import { scalesOf } from "../shared/canvas";
+import { scalesOf } from "../shared/lineScales";
 import { type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import { type Cutoffs, linesAmong } from "./selectLines";
 

@@ -4,7 +4,8 @@ import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup } 
 import type { HeadSummary } from "../../compute/headSummary";
 import type { LayerField } from "../../compute/layerField";
 import type { Scale } from "../../state/state";
-import { leastVisible, pixelRatio } from "../shared/canvas";
+import { pixelRatio } from "../shared/canvas";
+import { leastVisible } from "../shared/lineScales";
 import type { TokenLayout } from "../shared/tokenLayout";
 import { rowRules, type Shown } from "../shared/weights";
 import { type Band, type BandRequest, bandAround, covers } from "./band";
@@ -97,10 +98,13 @@ export function createLineRaster(
     client().band(wantedKey, wanted);
   };
   createEffect(
-    on([client, key, () => props.shown, () => props.scale, () => props.dark, layout, allKnown], () => {
-      if (band()?.request.layout.cells !== layout().cells) setBand(null);
-      ask();
-    }),
+    on(
+      [client, key, () => props.shown, () => props.scale, () => props.dark, layout, allKnown, pixelRatio],
+      () => {
+        if (band()?.request.layout.cells !== layout().cells) setBand(null);
+        ask();
+      },
+    ),
   );
   createEffect(
     on(scroll, (now) => {

@@ -1,6 +1,6 @@
 import { rise } from "../../marks/curve";
 import type { Lines } from "../../marks/lines";
-import { opacityOf, type Painting, scalesOf } from "../shared/canvas";
+import { opacityOf, type Painting, scalesOf } from "../shared/lineScales";
 import type { Edge } from "../shared/weights";
 
 /** Maximum distance at which the pointer hits a line, in CSS pixels. */

@@ -2,13 +2,14 @@
 
 import { Density } from "../../marks/density";
 import { shortWeight } from "../../marks/format";
-import { LineList, type LineScales, type Lines, strokeLines } from "../../marks/lines";
+import { type LineScales, type Lines, strokeLines } from "../../marks/lines";
 import { css, headColor } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
-import { context2d, opacityOf, type Painting, pixelRatio, scalesOf } from "../shared/canvas";
+import { context2d, pixelRatio, resize } from "../shared/canvas";
+import { opacityOf, type Painting, scalesOf } from "../shared/lineScales";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
-import type { Edge } from "../shared/weights";
 import { bundleLines } from "./bundleLines";
+import { type MarkedLine, paintMarkedLine } from "./markedLine";
 
 /** Theme colors of the page, for canvases. */
 export interface Theme {
@@ -33,8 +34,10 @@ export interface Overlay {
   readonly hovered: Place | null;
   readonly shading: Shading | null;
   readonly lines: Lines;
-  /** The line under the pointer, or the selected one. */
-  readonly edge: Edge | null;
+  /** Pinned and current tokens. */
+  readonly places: readonly Place[];
+  /** The line that is outlined. */
+  readonly marked: MarkedLine | null;
 }
 
 /** The most lines that are faster to stroke individually than as a density. */
@@ -58,17 +61,16 @@ export function readTheme(element: Element, dark: boolean): Theme {
 
 export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
   const context = opened(canvas, scene.painting.layout, scene.theme.font);
-  const { painting, theme, hovered, shading, lines, edge } = scene;
-  if (hovered !== null) highlight(context, hovered, painting, theme);
+  const { painting, theme, hovered, shading, lines, places, marked } = scene;
+  // Tokens on the shaded side keep their ground free for the shading.
+  const grounded = places.filter(({ side }) => side === (shading?.place.side ?? side));
+  for (const place of hovered === null ? grounded : [...grounded, hovered])
+    highlight(context, place, painting, theme);
   if (shading !== null) shade(context, shading, painting);
   const scales = { ...scalesOf(painting), width: (weight: number) => 1.4 + 2.4 * weight };
   if (lines.count <= MOST_STROKES) strokeLines(context, lines, scales);
   else rasterize(context, lines, scales, painting.layout);
-  if (edge !== null) {
-    const one = new LineList();
-    one.add(edge.head, edge.query, edge.key, 1);
-    strokeLines(context, one, { ...scales, reach: Infinity, opacity: () => 1, width: () => 3 });
-  }
+  if (marked !== null) paintMarkedLine(context, marked, scales, painting.layout, theme);
   if (shading !== null) {
     writeNumbers(context, shading, painting, theme);
     writeHints(context, shading, painting, theme);
@@ -77,19 +79,15 @@ export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
 
 /** The cleared context of a canvas of the window's size; its coordinates are across and along. */
 function opened(canvas: HTMLCanvasElement, layout: TokenLayout, family: string): CanvasRenderingContext2D {
-  const ratio = pixelRatio();
   const turned = layout.cells !== undefined;
-  const [across, along] = [Math.round(layout.width * ratio), Math.round(layout.height * ratio)];
-  const [width, height] = turned ? [along, across] : [across, along];
+  const [width, height] = turned ? [layout.height, layout.width] : [layout.width, layout.height];
+  const resized = resize(canvas, width, height);
   const context = context2d(canvas);
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = Math.max(1, width);
-    canvas.height = Math.max(1, height);
-    // Set only when the size changes, because setting a font forces a layout.
-    context.font = `12px ${family}`;
-  }
-  orient(context, turned, ratio);
-  context.clearRect(0, 0, layout.width, layout.height);
+  // Set only when the size changes, because setting a font forces a layout.
+  if (resized) context.font = `12px ${family}`;
+  context.resetTransform();
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  orient(context, turned, pixelRatio());
   return context;
 }
 

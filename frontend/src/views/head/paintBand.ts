@@ -1,5 +1,6 @@
 import { strokeLines } from "../../marks/lines";
-import { context2d, scalesOf } from "../shared/canvas";
+import { context2d } from "../shared/canvas";
+import { scalesOf } from "../shared/lineScales";
 import type { Band } from "./band";
 import { orient } from "./overlay";
 

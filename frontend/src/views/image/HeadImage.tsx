@@ -14,6 +14,7 @@ import {
 import { css, headColor } from "../../marks/palette";
 import type { Place, Scale } from "../../state/state";
 import { prepare } from "../shared/canvas";
+import { pointIn } from "../shared/pointer";
 import { type Focus, weightsAt } from "../shared/weights";
 import type { Bitmap } from "./bitmaps";
 
@@ -92,8 +93,8 @@ export function HeadImage(props: HeadImageProps) {
   });
 
   const under = (event: MouseEvent): number | null => {
-    const box = canvas.getBoundingClientRect();
-    return patchAt(props.patches, (event.clientX - box.left) / scale(), (event.clientY - box.top) / scale());
+    const { x, y } = pointIn(canvas, event);
+    return patchAt(props.patches, x / scale(), y / scale());
   };
   const follow = (event: PointerEvent): void => {
     const index = under(event);

@@ -1,5 +1,7 @@
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show } from "solid-js";
 import type { HeadPlace } from "../../state/state";
+import { pixelRatio } from "../shared/canvas";
+import { pointIn } from "../shared/pointer";
 import { fillingZoom, framing, panned, rectOf, worldAt, zoomedAbout } from "./camera";
 import { drawFrame } from "./drawFrame";
 import { followGestures } from "./gestures";
@@ -106,6 +108,7 @@ export function ModelGrid(props: ModelGridProps) {
         () => [props.tint, props.within, props.edge, props.version, props.causal],
         placement,
         view,
+        pixelRatio,
         motion.moving,
         hovered,
         focused,
@@ -115,19 +118,15 @@ export function ModelGrid(props: ModelGridProps) {
     ),
   );
 
-  const here = (event: MouseEvent): { readonly x: number; readonly y: number } => {
-    const box = stage.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  };
   const placeOf = (event: MouseEvent): HeadPlace | null => {
-    const { x, y } = here(event);
+    const { x, y } = pointIn(stage, event);
     if (frame() === null && (x < grid().left || y < grid().top)) return null;
     const world = worldAt(view(), x, y);
     return placement().at(world.column, world.row);
   };
   const cellOf = (event: MouseEvent): HeadCell | null => {
     const matrix = frame();
-    const { x, y } = here(event);
+    const { x, y } = pointIn(stage, event);
     if (matrix === null || x < filling().left || y < filling().top) return null;
     const found = cellAt(matrix, x, y);
     return found === null ? null : { layer: matrix.slot.layer, head: matrix.slot.head, ...found };
@@ -260,12 +259,7 @@ export function ModelGrid(props: ModelGridProps) {
         ref={thumbnails}
         aria-hidden="true"
         data-testid="model-picture"
-        style={{
-          left: `${grid().left}px`,
-          top: `${grid().top}px`,
-          width: `${Math.max(0, size().width - grid().left)}px`,
-          height: `${Math.max(0, size().height - grid().top)}px`,
-        }}
+        style={{ left: `${grid().left}px`, top: `${grid().top}px` }}
       />
       <canvas class="overlay" ref={overlay} aria-hidden="true" />
       <Show when={frame()}>

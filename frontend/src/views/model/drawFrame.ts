@@ -1,6 +1,7 @@
 /** Draws one frame of the model view: thumbnails and overlay. */
 
 import type { HeadPlace } from "../../state/state";
+import { pixelRatio } from "../shared/canvas";
 import type { Rect } from "./camera";
 import { paintCells } from "./cells";
 import type { Closeness } from "./details";
@@ -47,6 +48,7 @@ export function drawFrame(
     look: matrix === null ? props.look : "map",
     tint: matrix === null ? props.tint : untinted,
     placement: layout.placement(),
+    ratio: pixelRatio(),
   } as const;
   const seen = (grid.width / view.pitchX) * (grid.height / view.pitchY);
   const { painter } = canvases;

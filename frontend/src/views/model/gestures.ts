@@ -1,6 +1,7 @@
 /** Translates wheel, drag and pinch on the model view into camera changes. */
 
 import { onCleanup } from "solid-js";
+import { type Point, pointIn } from "../shared/pointer";
 
 export interface GestureTargets {
   /** Zooms by `factor` about a point of the element. */
@@ -20,17 +21,12 @@ const STILL = 4;
 
 /** Listens on an element. Returns a function that tells whether a click just ended a drag. */
 export function followGestures(element: HTMLElement, targets: GestureTargets): () => boolean {
-  const down = new Map<number, { x: number; y: number }>();
+  const down = new Map<number, Point>();
   let dragged = false;
-  const here = (event: MouseEvent): { x: number; y: number } => {
-    const box = element.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  };
-
   const wheel = (event: WheelEvent): void => {
     event.preventDefault();
     const unit = event.deltaMode === 1 ? LINE_PIXELS : event.deltaMode === 2 ? 400 : 1;
-    const { x, y } = here(event);
+    const { x, y } = pointIn(element, event);
     if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       if (targets.movable()) targets.onPan(-event.deltaX * unit, 0);
       return;
@@ -42,17 +38,16 @@ export function followGestures(element: HTMLElement, targets: GestureTargets): (
   const press = (event: PointerEvent): void => {
     if (event.button !== 0) return;
     dragged = false;
-    down.set(event.pointerId, here(event));
+    down.set(event.pointerId, pointIn(element, event));
   };
 
   const move = (event: PointerEvent): void => {
     const before = down.get(event.pointerId);
     if (before === undefined) return;
-    const now = here(event);
+    const now = pointIn(element, event);
     if (down.size === 2) {
       const other = [...down].find(([id]) => id !== event.pointerId)?.[1] ?? before;
-      const apart = (point: { x: number; y: number }) =>
-        Math.max(10, Math.hypot(point.x - other.x, point.y - other.y));
+      const apart = (point: Point) => Math.max(10, Math.hypot(point.x - other.x, point.y - other.y));
       dragged = true;
       targets.onZoom(apart(now) / apart(before), (now.x + other.x) / 2, (now.y + other.y) / 2);
       targets.onPan((now.x - before.x) / 2, (now.y - before.y) / 2);

@@ -7,7 +7,7 @@ import type { Rgb } from "../../marks/palette";
 import { Pyramid } from "../../marks/pyramid";
 import { straightLineDensity } from "../../marks/straightLines";
 import type { HeadPlace, Palette, Scale } from "../../state/state";
-import { context2d, pixelRatio } from "../shared/canvas";
+import { context2d, resize } from "../shared/canvas";
 import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
 import { isChip } from "./overlay";
@@ -41,6 +41,8 @@ export interface GridContent {
   readonly within: (place: HeadPlace) => boolean;
   /** Changes when new matrix tiles have arrived. */
   readonly version: number;
+  /** Device pixels per CSS pixel. */
+  readonly ratio: number;
 }
 
 /** One head, ready to be drawn at any size. */
@@ -89,20 +91,16 @@ export class GridPainter {
       this.#colors.clear();
     this.#content = content;
     this.#view = view;
-    const { grid, placement } = content;
-    const ratio = pixelRatio();
-    const width = Math.max(1, Math.round((grid.width - grid.left) * ratio));
-    const height = Math.max(1, Math.round((grid.height - grid.top) * ratio));
+    const { grid, placement, ratio } = content;
     if (!grown || this.#image === null) {
-      if (this.canvas.width !== width || this.canvas.height !== height) {
-        this.canvas.width = width;
-        this.canvas.height = height;
-      }
+      resize(this.canvas, grid.width - grid.left, grid.height - grid.top);
+      const { width, height } = this.canvas;
       if (this.#image?.width === width && this.#image.height === height) this.#image.data.fill(0);
       else this.#image = new ImageData(width, height);
       this.#painted.clear();
     }
     const image = this.#image;
+    const { width, height } = image;
     const pixels = { width, height, words: new Uint32Array(image.data.buffer) };
     const begun = performance.now();
     let changed = !grown;
@@ -130,9 +128,9 @@ export class GridPainter {
 
   /** Shows the last image, moved and scaled to the current camera, for frames during motion. */
   stretch(grid: Grid, view: View): void {
-    const from = this.#composed;
-    const context = this.canvas.getContext("2d");
-    if (context === null || this.#image === null || from === null) return;
+    const [content, from] = [this.#content, this.#composed];
+    if (content === null || this.#image === null || from === null) return;
+    const context = context2d(this.canvas);
     this.#still ??= document.createElement("canvas");
     if (this.#stillOf !== this.#image || this.#stillView !== from) {
       this.#still.width = this.#image.width;
@@ -141,7 +139,7 @@ export class GridPainter {
       this.#stillOf = this.#image;
       this.#stillView = from;
     }
-    const ratio = pixelRatio();
+    const { ratio } = content;
     const [across, down] = [view.pitchX / from.pitchX, view.pitchY / from.pitchY];
     const x = (view.x - grid.left - (from.x - grid.left) * across) * ratio;
     const y = (view.y - grid.top - (from.y - grid.top) * down) * ratio;

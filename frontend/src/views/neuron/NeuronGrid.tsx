@@ -3,6 +3,7 @@ import { stacked, unitOf, unitsOf } from "../../compute/rotaryPairs";
 import { face, longestToken } from "../../marks/format";
 import type { Place } from "../../state/state";
 import { pixelRatio, prepare } from "../shared/canvas";
+import { pointIn } from "../shared/pointer";
 import { TokenColumn } from "../shared/TokenColumn";
 import { layOutColumns, rowY, type TokenLayout } from "../shared/tokenLayout";
 import { keyShown, queryShown } from "../shared/weights";
@@ -114,6 +115,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     side: props.side,
     fulls: props.fulls,
     dotDigits: Math.min(2, meaningfulDecimals(props.dotError)),
+    scoreError: props.dotError * props.vectors.data.scaling,
     scale: props.scale,
     theme: theme(),
     ratio: pixelRatio(),
@@ -186,6 +188,7 @@ export function NeuronGrid(props: NeuronGridProps) {
         columns,
         layout,
         scroll,
+        pixelRatio,
       ],
       () => schedule(true),
     ),
@@ -210,8 +213,7 @@ export function NeuronGrid(props: NeuronGridProps) {
   });
 
   const hit = (event: MouseEvent): Spot | null => {
-    const edge = stage.getBoundingClientRect();
-    const spot = { x: event.clientX - edge.left, y: event.clientY - edge.top };
+    const spot = pointIn(stage, event);
     const { vectors, trace, side } = props;
     const valueDim = side?.values.dim ?? 0;
     return spotAt(spot, { columns: columns(), layout: layout(), scroll: scroll(), vectors, trace, valueDim });

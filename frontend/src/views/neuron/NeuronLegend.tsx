@@ -80,9 +80,9 @@ export function NeuronLegend(props: NeuronLegendProps) {
             class="num"
             data-testid="neuron-check"
             classList={{ good: check().ok, bad: !check().ok }}
-            title="Maximum difference between the scores summed from these cells and the scores behind the attention weights"
+            title="Largest difference between the scores summed from these cells and the scores behind the attention weights. The vectors are sent with fewer digits than the weights, so the weights are more exact."
           >
-            Σ q×k = q·k {check().ok ? "✓" : "✗"} to {roundedUp(check().most)}
+            Σ q×k = q·k {check().ok ? "✓ within rounding" : "✗"} (±{roundedUp(check().most)})
           </span>
         )}
       </Show>

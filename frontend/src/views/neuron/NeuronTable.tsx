@@ -1,7 +1,7 @@
 import { createMemo, Index, Show } from "solid-js";
 import { type HeadVectors, type QueryTrace, together } from "../../compute/neuron";
 import { byContribution, type Pairing, unitOf } from "../../compute/rotaryPairs";
-import { signed, word } from "../../marks/format";
+import { scoreText, signed, word } from "../../marks/format";
 import type { Token } from "../../wire/messages";
 
 import type { ValueSide } from "./scene";
@@ -44,8 +44,8 @@ export function NeuronTable(props: NeuronTableProps) {
       .map((key) => ({
         name: props.keys[key] ? word(props.keys[key]) : String(key),
         weight: weights[key].toFixed(3),
-        score: signed(trace.scores[key], 2),
-        dot: signed(trace.dots[key], 2),
+        score: scoreText(trace.scores[key]),
+        dot: scoreText(trace.dots[key]),
         most: most(key),
         transformed: side?.values.transformed?.[key].toFixed(3) ?? "",
         adds: side?.weighted?.[key].toFixed(3) ?? "",

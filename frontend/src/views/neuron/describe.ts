@@ -8,7 +8,7 @@ import {
   together,
 } from "../../compute/neuron";
 import { type Pairing, unitOf } from "../../compute/rotaryPairs";
-import { percent, signed } from "../../marks/format";
+import { percent, scaleFactor, signed } from "../../marks/format";
 
 /** The number of meaningful decimals, at most four, of a number with this error. */
 export function meaningfulDecimals(error: number): number {
@@ -122,7 +122,7 @@ export function rowSentence(trace: QueryTrace, key: number, error: number): stri
 /** The formula from q·k to the score. */
 export function scoreFormula(vectors: HeadVectors): string {
   const { scaling, softcap, biasKind } = vectors.data;
-  let formula = scaling === 1 ? "q·k" : `q·k × ${Number(scaling.toPrecision(4))}`;
+  let formula = scaling === 1 ? "q·k" : `q·k × ${scaleFactor(scaling)}`;
   if (softcap !== null) formula = `${softcap} · tanh(${formula} ÷ ${softcap})`;
   return biasKind === null ? formula : `${formula} + bias`;
 }

@@ -2,7 +2,7 @@
 
 import type { HeadVectors } from "../../compute/neuron";
 import type { Pairing } from "../../compute/rotaryPairs";
-import { roughly } from "../../marks/format";
+import { roughly, scaleFactor } from "../../marks/format";
 import type { Columns, NumberColumn } from "./columns";
 import { scoreFormula, turnText } from "./describe";
 import type { Fulls, ValueSide } from "./scene";
@@ -43,7 +43,7 @@ export function headingsOf(
     bias: ["bias", short(fulls.bias), "The bias that the model adds to the score for this pair of positions"],
     score: [
       "score",
-      softcap === null && biasKind === null ? `×${Number(scaling.toPrecision(narrow ? 2 : 3))}` : null,
+      softcap === null && biasKind === null ? `×${scaleFactor(scaling)}` : null,
       `The input of the softmax: ${formula}`,
     ],
     softmax: [

@@ -1,10 +1,10 @@
 /** The lower canvas of the neuron view: vectors, lines, numbers. */
 
 import { isCut } from "../../compute/neuron";
-import { shortWeight, signed, sized } from "../../marks/format";
+import { scoreDecimals, shortWeight, signed, sized, statedWeight } from "../../marks/format";
 import { type Field, hatching, StripPainter, signColor, signShare } from "../../marks/neuron";
 import { css, inkOn } from "../../marks/palette";
-import { opacityOf } from "../shared/canvas";
+import { opacityOf } from "../shared/lineScales";
 import { rowY, visibleRows } from "../shared/tokenLayout";
 import { type NumberColumn, stripHeight } from "./columns";
 
@@ -185,7 +185,10 @@ function paintNumbers(context: CanvasRenderingContext2D, scene: Scene, key: numb
     if (name === "softmax") paintWeight(context, scene, key, x, width, y, allowed);
     else if (!allowed) continue;
     else if (name === "score") {
-      const digits = Math.min(2, roomFor(trace.scores[key], width));
+      const digits = Math.min(
+        scoreDecimals(trace.scores[key], scene.scoreError),
+        roomFor(trace.scores[key], width),
+      );
       write(context, signed(trace.scores[key], digits), x + width - 5, y, theme.ink2, "right");
     } else {
       const value = numberOf(scene, name, key);
@@ -194,7 +197,7 @@ function paintNumbers(context: CanvasRenderingContext2D, scene: Scene, key: numb
       const color = signColor(signShare(value, full, scene.scale), theme.dark);
       context.fillStyle = css(color);
       context.fillRect(x, top, width, height);
-      const digits = Math.min(name === "q·k" ? scene.dotDigits : 2, roomFor(value, width));
+      const digits = Math.min(name === "q·k" ? scene.dotDigits : scoreDecimals(value), roomFor(value, width));
       write(context, signed(value, digits), x + width / 2, y, inkOn(color), "center");
     }
   }
@@ -230,8 +233,8 @@ function paintWeight(
   context.fillRect(columns.keyX, y - height / 2, columns.token, height);
   context.globalAlpha = 1;
   bar(context, x, y, width - 38, weight, theme.accent);
-  const short = shortWeight(weight);
-  write(context, short || "<.01", x + width - 6, y, short === "" ? theme.ink2 : theme.ink, "right");
+  const quiet = shortWeight(weight) === "";
+  write(context, statedWeight(weight), x + width - 6, y, quiet ? theme.ink2 : theme.ink, "right");
 }
 
 /** ‖f(x)‖ and α‖f(x)‖ of one key. */

@@ -56,6 +56,8 @@ export interface Scene {
   readonly group: 0 | 1 | 2;
   readonly side: ValueSide | null;
   readonly fulls: Fulls;
+  /** The error of the scores. */
+  readonly scoreError: number;
   /** The number of meaningful decimals of q · k. */
   readonly dotDigits: number;
   readonly scale: Scale;

@@ -5,13 +5,13 @@ import { type LayerField, layerField } from "../../compute/layerField";
 import { imageQuery } from "../../marks/imagePatches";
 import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
-import { type HeadPlace, headsOn, type Place } from "../../state/state";
+import { chosenPlace, type HeadPlace, headsOn, type Place } from "../../state/state";
 import type { HeadReadout } from "../model/headReadout";
 import { copyText } from "../shared/clipboard";
 import {
   type Edge,
+  edgeAt,
   type Focus,
-  heaviestEdges,
   placeShown,
   queryShown,
   type Shown,
@@ -96,17 +96,17 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const place = createMemo<Place | null>(() => {
     const now = focus();
     if (now?.kind === "token") return now.place;
-    return state().selection.token ?? state().pins.at(-1) ?? null;
+    return chosenPlace(state());
   });
   const listed = followAtRest(place, shown, () => trace()?.trace);
-  /** The edge in the readout: the one under the pointer, else the one with the largest weight at the token. */
+  /** The edge in the readout: the one under the pointer, else the one that the token stands for. */
   const edge = createMemo<Edge | null>(() => {
     void version();
     const now = focus();
     const layer = field();
     if (now?.kind === "edge") return now.edge;
     const at = place();
-    return layer === null || at === null ? null : (heaviestEdges(layer, shown(), at, 1)[0] ?? null);
+    return layer === null || at === null ? null : edgeAt(layer, shown(), state().pins, at);
   });
 
   followExactRows(session, field, rowsChanged);

@@ -1,47 +1,31 @@
-/** Shared by the canvases of the views: their size in device pixels, and the scales of lines between tokens. */
+/** Canvases in device pixels. */
 
-import type { LineScales } from "../../marks/lines";
-import { headColor } from "../../marks/palette";
-import { darkness, weightAt } from "../../marks/scale";
-import type { Scale } from "../../state/state";
-import { rowY, type TokenLayout } from "./tokenLayout";
+import { createSignal } from "solid-js";
 
-export interface Painting {
-  readonly layout: TokenLayout;
-  readonly scroll: number;
-  readonly scale: Scale;
-  readonly dark: boolean;
-  /** Shown heads; each has its own strand in a row. */
-  readonly heads: readonly number[];
+/** Screens with more device pixels per CSS pixel than this get no finer images, which would only cost time. */
+const FINEST = 2;
+
+let followed: (() => number) | null = null;
+
+/** Device pixels per CSS pixel of a canvas: a signal that follows the browser's zoom and the screen that the window is on. */
+export function pixelRatio(): number {
+  followed ??= followScreen();
+  return followed();
 }
 
-/** Distance between the strands of two heads: `most` in CSS pixels, `share` of the row height. */
-const STRAND = { most: 3.4, share: 0.62 };
-
-/** Opacity of a weight on a scale. */
-export function opacityOf(weight: number, scale: Scale): number {
-  return darkness(weight, scale);
-}
-
-/** The smallest weight that is visible on the screen. */
-export function leastVisible(scale: Scale): number {
-  return weightAt(0.006, scale);
-}
-
-export function scalesOf({ layout, scroll, scale, dark, heads }: Painting): LineScales {
-  const apart = Math.min(STRAND.most, (STRAND.share * layout.rowHeight) / Math.max(1, heads.length));
-  const strands = new Map(heads.map((head, at) => [head, (at - (heads.length - 1) / 2) * apart]));
-  return {
-    reach: 1.5 * layout.height,
-    strand: (head) => strands.get(head) ?? 0,
-    x0: layout.lineX0,
-    x1: layout.lineX1,
-    queryY: (query) => rowY(layout, query, scroll),
-    keyY: (key) => rowY(layout, key, scroll, "key"),
-    opacity: (weight) => 0.96 * opacityOf(weight, scale),
-    width: (weight) => 1.1 + 1.7 * weight,
-    color: (head) => headColor(head, dark),
+function followScreen(): () => number {
+  const now = () => Math.min(FINEST, globalThis.devicePixelRatio || 1);
+  const [ratio, setRatio] = createSignal(now());
+  const follow = (): void => {
+    setRatio(now());
+    // A query matches one ratio only, so each change needs a new one.
+    const query = matchMedia(`(resolution: ${globalThis.devicePixelRatio}dppx)`);
+    query.addEventListener("change", follow, { once: true });
   };
+  follow();
+  // Zooming also resizes the window, and some browsers report only that.
+  addEventListener("resize", () => setRatio(now()));
+  return ratio;
 }
 
 /** The 2D context of a canvas. */
@@ -51,20 +35,27 @@ export function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return context;
 }
 
-/** Resizes a canvas to device pixels and returns its context, cleared and scaled to CSS pixels. */
-export function prepare(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
+/**
+ * Gives a canvas the size of a box in device pixels, and the style that shows each of them as one pixel of the screen: a
+ * canvas has no other size than its own, however its box is positioned. Returns whether its pixels changed, which clears it.
+ */
+export function resize(canvas: HTMLCanvasElement, width: number, height: number): boolean {
   const ratio = pixelRatio();
   const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== w || canvas.height !== h) {
-    canvas.width = w;
-    canvas.height = h;
-  }
-  const context = context2d(canvas);
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  return context;
+  canvas.style.width = `${w / ratio}px`;
+  canvas.style.height = `${h / ratio}px`;
+  if (canvas.width === w && canvas.height === h) return false;
+  canvas.width = w;
+  canvas.height = h;
+  return true;
 }
 
-export function pixelRatio(): number {
-  return Math.min(2, globalThis.devicePixelRatio || 1);
+/** Resizes a canvas and returns its context, cleared and scaled to CSS pixels. */
+export function prepare(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
+  resize(canvas, width, height);
+  const ratio = pixelRatio();
+  const context = context2d(canvas);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, canvas.width / ratio, canvas.height / ratio);
+  return context;
 }

@@ -2,7 +2,8 @@
 
 import type { RowRules } from "../../compute/headSummary";
 import type { LayerField } from "../../compute/layerField";
-import type { Place, SentenceFilter } from "../../state/state";
+import { statedWeight } from "../../marks/format";
+import { type Place, pairAt, type SentenceFilter } from "../../state/state";
 import type { Token } from "../../wire/messages";
 
 export interface Edge {
@@ -95,6 +96,28 @@ export function heaviestEdges(
   return edges;
 }
 
+/** The edge that a token stands for: to the token pinned on the other side, else the one with the largest weight. */
+export function edgeAt(field: LayerField, shown: Shown, pins: readonly Place[], place: Place): Edge | null {
+  return pairEdge(field, shown.heads, pins, place) ?? heaviestEdges(field, shown, place, 1)[0] ?? null;
+}
+
+/** The edge between a token and the one pinned on the other side, in the head where its weight is largest; null without a pin. */
+export function pairEdge(
+  field: LayerField,
+  heads: readonly number[],
+  pins: readonly Place[],
+  place: Place,
+): Edge | null {
+  const pair = pairAt(pins, place);
+  if (pair === null || pair.query >= field.queries || pair.key >= field.keys) return null;
+  let best: WeightedEdge | null = null;
+  for (const head of heads) {
+    const weight = field.row(head, pair.query)[pair.key];
+    if (best === null || weight > best.weight) best = { head, ...pair, weight };
+  }
+  return best === null ? null : { head: best.head, ...pair };
+}
+
 /** Keeps only the `most` largest edges, sorted, and returns the smallest weight kept; 0 if there is still room. */
 function keepHeaviest(edges: WeightedEdge[], most: number): number {
   edges.sort((a, b) => b.weight - a.weight);
@@ -108,7 +131,18 @@ export interface EdgeReading {
   /** How many keys the query can attend to; null if only weights are known, as a zero weight may then be masked or not. */
   readonly among: number | null;
   readonly score: number | null;
+  /** The error of the score. */
+  readonly scoreError: number;
   readonly exact: boolean;
+}
+
+/** The weight of an edge and how it is written at its line: `.35`, `<.01`, or why there is none. */
+export function statedEdge(
+  field: LayerField,
+  { head, query, key }: Edge,
+): { readonly weight: number; readonly text: string } {
+  const weight = field.row(head, query)[key];
+  return { weight, text: field.allowed(head, query, key) ? statedWeight(weight) : absence(field, key) };
 }
 
 /** The numbers of one edge: its weight, its rank in the row, its score. */
@@ -127,6 +161,7 @@ export function readEdge(field: LayerField, { head, query, key }: Edge): EdgeRea
     rank,
     among: known,
     score: field.score(head, query, key),
+    scoreError: field.scoreError(head, query, key),
     exact: field.exact(head, query),
   };
 }

@@ -56,7 +56,9 @@ export function Readout(props: ReadoutProps) {
                 >
                   <b>{weightText(read().weight, digits())}</b>
                   {`  ${rankWords(read())}`}
-                  <Show when={read().score !== null}>{` · ${scoreWords(read().score!)}`}</Show>
+                  <Show
+                    when={read().score !== null}
+                  >{` · ${scoreWords(read().score!, read().scoreError)}`}</Show>
                 </Show>
                 {" · head "}
                 <b>{`${field().layer}.${edge().head}`}</b>
@@ -100,6 +102,6 @@ function HeadLine(props: HeadReadout) {
 }
 
 /** The score of an unmasked edge; it is −∞ only if an edit cut the edge. */
-function scoreWords(score: number): string {
-  return score === Number.NEGATIVE_INFINITY ? "cut: score −∞" : `score ${scoreText(score)}`;
+function scoreWords(score: number, error: number): string {
+  return score === Number.NEGATIVE_INFINITY ? "cut: score −∞" : `score ${scoreText(score, error)}`;
 }

@@ -1,7 +1,8 @@
 import { For, Show } from "solid-js";
+import { plusMinus, roundedUp } from "../../marks/format";
 import type { Certificate } from "../../wire/messages";
 import { Popover } from "../shared/Popover";
-import { badgeText, isCompared, plusMinus } from "./exactness";
+import { badgeText, isCompared } from "./exactness";
 
 export interface CertificateBadgeProps {
   readonly certificate: Certificate | null;
@@ -100,5 +101,5 @@ export function CertificateBadge(props: CertificateBadgeProps) {
 
 function small(error: number | null): string {
   if (error === null) return "–";
-  return error === 0 ? "0" : error.toExponential(1);
+  return roundedUp(error);
 }

@@ -1,6 +1,6 @@
 import { Show } from "solid-js";
+import { plusMinus } from "../../marks/format";
 import type { HelloMessage, TraceMessage } from "../../wire/messages";
-import { plusMinus } from "./exactness";
 
 /** The input of a saved result, whose model is not loaded. */
 export function SavedInput(props: {

@@ -15,10 +15,3 @@ export function badgeText(certificate: Certificate | null): string {
   const verdict = !ok ? "not exact" : error === null ? "exact" : `exact to ${roundedUp(error)}`;
   return recorded === true ? `recorded: ${verdict}` : verdict;
 }
-
-/** A positive error as a range, rounded up to one digit: `±0.00005`. */
-export function plusMinus(error: number): string {
-  const text = roundedUp(error);
-  const [, power] = text.split("e");
-  return `±${Number(text).toFixed(Math.max(0, -Number(power)))}`;
-}

@@ -120,7 +120,7 @@ export function RowTable(props: RowTableProps) {
       />,
       <span>{weightText(edge().weight, digits(edge().head, edge().query))}</span>,
       <span>{read()?.rank ?? "–"}</span>,
-      <span>{read()?.score == null ? "–" : scoreText(read()?.score as number)}</span>,
+      <span>{read()?.score == null ? "–" : scoreText(read()?.score as number, read()?.scoreError)}</span>,
     ];
   };
   const comparedText = (place: Place, { other, weights }: ComparedRow, at: number): string => {

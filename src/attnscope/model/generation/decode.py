@@ -61,8 +61,7 @@ class Run:
     `ids` [1, tokens] are all tokens that the decoder has read: prompt and continuation. `prompt` is the number of prompt
     tokens, and `last` [vocab] are the logits for the token after the last one. `ended` says whether the last token is the
     model's end-of-text token. `grown` are the inputs of the prompt that transformers has extended to all these tokens, such as
-    `attention_mask` and `token_type_ids`. `positions` [1, tokens] are the position ids that the steps passed to the model, or
-    None.
+    `attention_mask` and `token_type_ids`. `positions` [1, tokens] are the position ids that the steps passed to it, if any.
     """
 
     ids: Tensor

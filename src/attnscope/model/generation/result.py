@@ -79,10 +79,10 @@ class GenerationSettings:
     ) -> GenerationSettings:
         """Validate the settings. Raises `InputError` for an invalid one."""
         if not is_whole(max_new_tokens) or max_new_tokens < 1:
-            raise InputError(f"`max_new_tokens` must be a whole number of at least 1; got {max_new_tokens!r}.")
+            raise InputError(f"`max_new_tokens` must be a whole number of at least 1; got {max_new_tokens!r:.80}.")
         strings = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, (list, tuple)) else ("",)
         if not all(isinstance(one, str) and one for one in strings):
-            raise InputError(f"`stop` must be a non-empty string or a list of such strings; got {stop!r}.")
+            raise InputError(f"`stop` must be a non-empty string or a list of such strings; got {stop!r:.80}.")
         return cls(int(max_new_tokens), Sampling.of(temperature, top_k, top_p, seed), strings)
 
     @property

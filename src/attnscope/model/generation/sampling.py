@@ -39,14 +39,14 @@ class Sampling:
         """
         if temperature is not None and not (is_number(temperature) and 0 <= temperature < float("inf")):
             raise InputError(
-                f"`temperature` must be a finite number of at least 0 (0 for greedy decoding); got {temperature!r}."
+                f"`temperature` must be a finite number of at least 0 (0 for greedy decoding); got {temperature!r:.80}."
             )
         if top_k is not None and not (is_whole(top_k) and top_k >= 1):
-            raise InputError(f"`top_k` must be a whole number of at least 1; got {top_k!r}.")
+            raise InputError(f"`top_k` must be a whole number of at least 1; got {top_k!r:.80}.")
         if top_p is not None and not (is_number(top_p) and 0 < top_p <= 1):
-            raise InputError(f"`top_p` must be a number above 0 and at most 1; got {top_p!r}.")
+            raise InputError(f"`top_p` must be a number above 0 and at most 1; got {top_p!r:.80}.")
         if seed is not None and not (is_whole(seed) and 0 <= seed < 2**63):
-            raise InputError(f"`seed` must be a whole number from 0 to 2⁶³ − 1; got {seed!r}.")
+            raise InputError(f"`seed` must be a whole number from 0 to 2⁶³ − 1; got {seed!r:.80}.")
         if temperature == 0 or all(one is None for one in (temperature, top_k, top_p, seed)):
             return None
         return cls(

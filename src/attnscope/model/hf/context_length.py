@@ -14,6 +14,13 @@ _SOURCE = ("max_encoder_position_embeddings", "max_source_positions")
 _TARGET = ("max_decoder_position_embeddings", "max_target_positions")
 
 
+MOST_TIMES = 4
+"""How many times the tokens that a model was designed for are accepted, where more positions can be computed."""
+
+CHARACTERS_PER_TOKEN = 64
+"""The most characters of a text for each of those tokens: many more than any text has."""
+
+
 def position_limit(model: nn.Module) -> tuple[int | None, bool]:
     """The number of positions, and whether that limit is hard.
 
@@ -53,13 +60,15 @@ def _limit_of(model: nn.Module, part: str, names: tuple[str, ...]) -> tuple[int 
 
 
 def check_length(tokens: int, limit: int | None, *, hard: bool, what: str = "text") -> list[str]:
-    """Raise `TooLongError` if the model has too few positions; return a warning if it was designed for fewer tokens."""
+    """Raise `TooLongError` for more tokens than the model accepts; return a warning if it was designed for fewer tokens."""
     if limit is None or tokens <= limit:
         return []
-    if hard:
+    if hard or tokens > MOST_TIMES * limit:
+        most = limit if hard else MOST_TIMES * limit
         error = TooLongError(
-            f"The {what} has {tokens:,} tokens, but this model accepts at most {limit:,}. Shorten it by "
-            f"{tokens - limit:,} token{'s' if tokens - limit > 1 else ''}.",
+            f"The {what} has {tokens:,} tokens, but this model accepts at most {most:,}"
+            f"{'' if hard else f', {MOST_TIMES} times what it was designed for'}. Shorten it by "
+            f"{tokens - most:,} token{'s' if tokens - most > 1 else ''}.",
             fits=limit,
         )
         if what != "target":  # for callers from Python; the page has a button for this
@@ -71,3 +80,14 @@ def check_length(tokens: int, limit: int | None, *, hard: bool, what: str = "tex
             "later positions may not be meaningful."
         )
     ]
+
+
+def check_size(characters: int, limit: int | None) -> None:
+    """Raise `TooLongError` for a text that is too long by far, before it is tokenized, which could take minutes."""
+    most = CHARACTERS_PER_TOKEN * limit if limit is not None else characters
+    if characters > most:
+        raise TooLongError(
+            f"The text has {characters:,} characters, but this model was designed for at most {limit:,} tokens, so at most "
+            f"{most:,} characters are accepted. Shorten it.",
+            fits=limit,
+        )

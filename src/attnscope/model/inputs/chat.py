@@ -54,6 +54,7 @@ def encode_chat(
     checked = [_message(one, i, source) for i, one in enumerate(messages)]
     prompt = not continue_final_message and checked[-1]["role"] not in _MODEL_ROLES
     text = template.render(checked, prompt=prompt, continued=continue_final_message)
+    require_text(text)
     _check_parts(checked, text)
     if max_tokens is not None and len(tokenizer(text, add_special_tokens=False)["input_ids"]) > max_tokens:
         raise InputError(

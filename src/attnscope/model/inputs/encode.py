@@ -28,7 +28,7 @@ def encode(tokenizer: Any, read: Reader, trace_input: TraceInput, observer: Obse
     """
     max_tokens = trace_input.max_tokens
     if max_tokens is not None and not (is_whole(max_tokens) and max_tokens >= 1):
-        raise InputError(f"`max_tokens` must be a whole number of at least 1; got {max_tokens!r}.")
+        raise InputError(f"`max_tokens` must be a whole number of at least 1; got {max_tokens!r:.80}.")
     return replace(_encoded(tokenizer, read, trace_input, observer), kind=trace_input.kind)
 
 

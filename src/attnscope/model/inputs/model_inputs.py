@@ -12,6 +12,7 @@ from torch import Tensor
 from attnscope.errors import InputError
 from attnscope.model.inputs.input_kind import InputKind
 from attnscope.types import InputImage, Token
+from attnscope.validation import require_characters
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def as_tensor(name: object, value: Any) -> Tensor:
 def require_tokens(ids: Sequence[int]) -> None:
     """Raise `InputError` if there is nothing to trace."""
     if not ids:
-        raise InputError("The text has no tokens, so there is nothing to trace. Enter at least text character.")
+        raise InputError("The text has no tokens, so there is nothing to trace. Enter at least one character.")
 
 
 def check_ids(ids: Tensor, vocabulary: int | None) -> None:
@@ -83,12 +84,9 @@ def check_ids(ids: Tensor, vocabulary: int | None) -> None:
 
 
 def require_text(*texts: str) -> None:
-    """Raise `InputError` for a lone surrogate: Python strings can hold text, but it is not a character."""
+    """Raise `InputError` for half a character (a lone surrogate)."""
     for text in texts:
-        if any("\ud800" <= char <= "\udfff" for char in text):
-            raise InputError(
-                "The text contains half of a surrogate pair, which is not a character. Remove it and try again."
-            )
+        require_characters(text, "The text")
 
 
 def cut_note(before: int, after: int) -> str:

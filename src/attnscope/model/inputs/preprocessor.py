@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from attnscope.capture import accepted
 from attnscope.errors import InputError
 from attnscope.model.architecture.dummy_inputs import FEATURES
-from attnscope.model.hf.context_length import check_length, side_limits
+from attnscope.model.hf.context_length import check_length, check_size, side_limits
 from attnscope.model.hf.module_info import (
     first_dtype,
     input_device,
@@ -158,6 +158,8 @@ class Preprocessor:
             encoded = replace(self._encoded_audio(trace_input), kind=trace_input.kind)
         else:
             self._check_accepts(value)
+            if trace_input.max_tokens is None:  # else it is cut
+                self._check_size(value, trace_input.pair)
             encoded = encode(self.tokenizer, self.read, trace_input, observer)
         if target is None:
             return encoded
@@ -256,6 +258,11 @@ class Preprocessor:
             if side in limits:
                 found += check_length(len(tokens), limits[side][0], hard=limits[side][1], what=side)
         return found
+
+    def _check_size(self, text: Any, pair: Any) -> None:
+        """Raise `TooLongError` for a text that is too long by far."""
+        limit, _ = next(iter(side_limits(self.module).values()))
+        check_size(sum(len(part) for part in (text, pair) if isinstance(part, str)), limit)
 
     def _kind_of(self, value: Any, image: Any) -> InputKind:
         """The kind of an input; nothing else decides it. A string is the path of an image if the model reads no text."""

@@ -25,6 +25,8 @@ def encode_text(
     """
     require_tokenizer(tokenizer)
     require_text(text, pair or "")
+    if not text:
+        raise InputError("The text is empty. Enter a text to trace.")
     texts = (text,) if pair is None else (text, pair)
     encoding = tokenize(tokenizer, *texts)
     warnings: list[str] = []

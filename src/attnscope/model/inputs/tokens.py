@@ -74,7 +74,7 @@ class Reader:
         """How the tokenizer writes an id; None if it has no such token."""
         if self._separate is not None:
             return self._separate.get(ident, str(self._added[ident]) if ident in self._added else None)
-        return self._tokenizer.convert_ids_to_tokens(ident) if ident >= 0 else None
+        return self._tokenizer.convert_ids_to_tokens(ident) if 0 <= ident < 2**32 else None
 
     def _name(self, text: str) -> str:
         """The text of a special token; its role ("[CLS]") where that is a character without a shape, as in CANINE."""

@@ -72,7 +72,7 @@ def cached_commit(source: str, revision: str | None) -> str | None:
 def _unreachable(endpoint: str) -> str | None:
     """Why nothing answers at `endpoint`; None if something does."""
     if urllib.parse.urlsplit(endpoint).scheme not in ("http", "https"):
-        raise InputError(f"HF_ENDPOINT must be an http or https address; got {endpoint!r}.")
+        raise InputError(f"HF_ENDPOINT must be an http or https address; got {endpoint!r:.80}.")
     answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     # in a thread, because the timeout applies once to each address of a host name
     threading.Thread(target=lambda: answers.put(_ask(endpoint)), daemon=True).start()

@@ -213,7 +213,7 @@ def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | Literal["auto"]:
     found: object = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
         raise InputError(
-            f"`dtype` must be a floating-point dtype such as 'float32', 'bfloat16' or 'float16'; got {dtype!r}."
+            f"`dtype` must be a floating-point dtype such as 'float32', 'bfloat16' or 'float16'; got {dtype!r:.80}."
         )
     return found
 

@@ -135,7 +135,7 @@ def _indices(given: Sequence[int] | None, what: str, size: int) -> tuple[int, ..
     if given is None:
         return tuple(range(size))
     if not hasattr(given, "__iter__"):
-        raise InputError(f"`{what}s` must be a list of whole numbers; got {given!r}.")
+        raise InputError(f"`{what}s` must be a list of whole numbers; got {given!r:.80}.")
     found = [index_in(one, size) for one in given]
     if None in found:
         raise InputError(
@@ -150,5 +150,5 @@ def _indices(given: Sequence[int] | None, what: str, size: int) -> tuple[int, ..
 
 def _one_of(given: str, name: str, known: Sequence[str] | dict[Metric, str]) -> str:
     if given not in known:
-        raise InputError(f"`{name}` must be one of {', '.join(known)}; got {given!r}.")
+        raise InputError(f"`{name}` must be one of {', '.join(known)}; got {given!r:.80}.")
     return given

@@ -14,6 +14,7 @@ from attnscope.errors import InputError
 from attnscope.model.inputs.vocabularies import target_ids
 from attnscope.trace.positions import resolve_one
 from attnscope.types import Token
+from attnscope.validation import is_index, require_characters
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int, *, ta
 
     `target`: whether it is a token of the target of an encoder-decoder model.
     """
-    if not isinstance(value, (str, bool)) and hasattr(value, "__index__"):
+    if is_index(value):
         ident = index_in(value, vocabulary)
         if ident is None:
             raise InputError(f"The {what} {value!r} is not a token id of this model: ids are 0 to {vocabulary - 1:,}.")
@@ -39,6 +40,7 @@ def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int, *, ta
         raise InputError(f"The {what} must be the text of one token, or a token id; got {type(value).__name__}.")
     if tokenizer is None:
         raise InputError(f"This model has no tokenizer, so it cannot tokenize the {what}. Pass a token id.")
+    require_characters(value, f"The {what}")
     ids: list[int] = (
         target_ids(tokenizer, value, add_special_tokens=False)
         if target

@@ -13,7 +13,7 @@ from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.module_info import target_vocabulary_size, tolerance_for
 from attnscope.model.residual_stream.blocks import AttentionCall, ModuleWatch, find_blocks
-from attnscope.model.residual_stream.stream import Stream, find_unembedding
+from attnscope.model.residual_stream.stream import Stream, find_unembedding, last_tower
 from attnscope.model.tracing.certify import placed, shown
 
 
@@ -46,7 +46,7 @@ def locate_stream(module: nn.Module, architecture: Architecture, inputs: Mapping
             for call in shown(captured.calls)
         ]
         towers = find_blocks(clone, watch.calls, places, tolerance)
-        last = towers["decoder" if "decoder" in towers else next(iter(towers))][-1]
+        last = towers[last_tower(towers)][-1]
         logits: Any = getattr(captured.output, "logits", None)
         if (
             not isinstance(logits, Tensor)

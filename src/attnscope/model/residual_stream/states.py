@@ -17,7 +17,7 @@ from attnscope.errors import CancelledError, InputError, UnsupportedError
 from attnscope.model.residual_stream.logit_attribution import Contributions
 from attnscope.trace import Trace
 from attnscope.types import Observer, Token
-from attnscope.validation import is_whole
+from attnscope.validation import OBSERVER, WHOLE, check_arguments, is_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -87,6 +87,7 @@ class States:
         """The memory that the states use in bytes, without the trace."""
         return sum(state.numel() * state.element_size() for state in self._stream)
 
+    @check_arguments(after=WHOLE)
     def residual(self, after: int) -> Float[Tensor, "token model_dim"]:
         """The residual stream after `after` layers (0: the embeddings), [token, model_dim], float32.
 
@@ -114,6 +115,7 @@ class States:
             raise UnsupportedError(next(iter(self.notes), "This model predicts no tokens, so there is no logit lens."))
         return self._reading(after)
 
+    @check_arguments(observer=OBSERVER)
     def lens(self, k: int = 5, *, observer: Observer | None = None) -> Lens:
         """The `k` most probable tokens after every layer at every token, with their probabilities.
 
@@ -121,7 +123,7 @@ class States:
         invalid `k`, `CancelledError` if the observer cancels.
         """
         if not is_whole(k) or k < 0:
-            raise InputError(f"`k` must be a whole number of at least 0; got {k!r}.")
+            raise InputError(f"`k` must be a whole number of at least 0; got {k!r:.80}.")
         rows: list[tuple[Tensor, Tensor]] = []
         for after in range(self.layers + 1):
             if observer is not None and observer.cancelled():
@@ -138,6 +140,7 @@ class States:
         """Whether the model predicts tokens, so that there is a logit lens."""
         return self._reading is not None
 
+    @check_arguments(ident=WHOLE)
     def read(self, ident: int) -> str:
         """The text of a token id."""
         return self._text(ident)
@@ -171,7 +174,7 @@ class States:
                 row: dict[str, object] = {
                     "after": after, "position": position, "token": token.text, "norm": float(self.norms[after, position])
                 }  # fmt: skip
-                for rank in range(k if lens is not None else 0):
+                for rank in range(0 if lens is None else lens.ids.shape[-1]):
                     assert lens is not None
                     mark = "" if k == 1 else f"_{rank + 1}"
                     row[f"top{mark}"] = self._text(int(lens.ids[after, position, rank]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -47,7 +47,14 @@ class Stream:
     @property
     def last(self) -> str:
         """The tower whose states become the model's output."""
-        return "decoder" if "decoder" in self.towers else next(iter(self.towers))
+        return last_tower(self.towers)
+
+
+def last_tower(towers: Collection[str]) -> str:
+    """The tower whose states become a model's output: the decoder, or else that of the text."""
+    if "decoder" in towers:
+        return "decoder"
+    return next((name for name in towers if name != "vision"), next(iter(towers)))
 
 
 def find_unembedding(
@@ -100,8 +107,10 @@ def _fitted(
     raw = received @ weight_of(module).T
     assert one.output is not None
     own = one.output.float().cpu().flatten(0, -2)
+    if own.shape != logits.shape or raw.shape != logits.shape:
+        return None  # a module of the same size that reads something else (PaliGemma's projection of an image)
     factor = _multiple(own - bias_of(module), raw, tolerance)
-    if factor is None or own.shape != logits.shape:
+    if factor is None:
         return None
     scale = _multiple(logits, own, tolerance)
     if scale is not None:

@@ -50,7 +50,7 @@ def next_logits(
     """
     if logits is None or logits.ndim != 3:
         return None
-    if logits.shape[-1] < (target_vocabulary_size(module) or 0):  # labels of tokens, not token predictions
+    if logits.shape[-1] < _vocabulary(module):  # labels of tokens, not token predictions
         return None
     if "decoder" in stacks:
         return logits[0, -1]
@@ -59,6 +59,14 @@ def next_logits(
     if predicts_at_end(module, inputs):
         return logits[0, -1]
     return None if edited else run_untouched(module, _first_step(module, inputs)).logits[0, -1]
+
+
+def _vocabulary(module: nn.Module) -> int:
+    """The number of tokens; some models (CPM-Ant) have more embeddings than that."""
+    config: Any = module.config
+    text = config.get_text_config(decoder=True) if hasattr(config, "get_text_config") else config
+    stated, embeddings = getattr(text, "vocab_size", None), target_vocabulary_size(module) or 0
+    return min(stated, embeddings) if isinstance(stated, int) else embeddings
 
 
 def _first_step(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from attnscope.wire import Message
 
 _log = logging.getLogger("attnscope.session")
 
+LONGEST_TEXT = 2000
+"""The most characters of an error's text."""
+
 _CODES: tuple[tuple[type[AttnscopeError], str], ...] = (
     (TooLongError, "too_large"),
     (MissingError, "unknown"),
@@ -28,8 +31,8 @@ _CODES: tuple[tuple[type[AttnscopeError], str], ...] = (
 
 
 def error_message(ident: str, code: str, text: str) -> Message:
-    """An `error` response."""
-    return Message("error", ident, {"last": True, "code": code, "message": text})
+    """An `error` response. A text that quotes too much of a request is cut."""
+    return Message("error", ident, {"last": True, "code": code, "message": _short(text)})
 
 
 def failure(error: Exception, job: Job) -> Message:
@@ -39,7 +42,7 @@ def failure(error: Exception, job: Job) -> Message:
     if isinstance(error, CancelledError):
         return error_message(job.id, "cancelled", job.reason)
     if isinstance(error, TooLongError) and error.fits is not None:
-        body = {"last": True, "code": "too_large", "message": str(error), "fits": error.fits}
+        body = {"last": True, "code": "too_large", "message": _short(str(error)), "fits": error.fits}
         return Message("error", job.id, body)
     for kind, code in _CODES:
         if isinstance(error, kind):
@@ -52,3 +55,7 @@ def failure(error: Exception, job: Job) -> Message:
         "internal",
         f"Internal error ({type(error).__name__}). For details, see the terminal where attnscope runs.",
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"

@@ -6,9 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from attnscope.errors import InputError
+from attnscope.validation import is_text
 
 Turn = dict[str, str]
 """A chat message: `role` and `content`."""
+
+
+def require_characters_in(body: Mapping[str, Any]) -> None:
+    """Raise `InputError` if a string anywhere in a request contains half a character (a lone surrogate)."""
+    for field, value in body.items():
+        waiting: list[object] = [field, value]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, str):
+                if not is_text(one):
+                    name = f"`{field[:40]}`" if is_text(field) else "The name of a field"
+                    raise InputError(f"{name} contains half a character (a lone surrogate). Remove it.")
+            elif isinstance(one, dict):
+                waiting += [*cast("dict[object, object]", one).keys(), *cast("dict[object, object]", one).values()]
+            elif isinstance(one, list):
+                waiting += cast("list[object]", one)
 
 
 def text_of(body: Mapping[str, Any], field: str) -> str:
