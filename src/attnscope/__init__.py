@@ -138,7 +138,7 @@ __version__ = version("attnscope")
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'attnscope' has no attribute {name!r}")
+        raise AttributeError(f"module 'attnscope' has no attribute {name!r:.300}")
     module = import_module(_HOME[name])
     value = module if _HOME[name] == f"attnscope.{name}" else getattr(module, name)
     globals()[name] = value

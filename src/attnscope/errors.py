@@ -88,4 +88,4 @@ def __getattr__(name: str) -> Any:
     if name == "RefusedError":
         warn_renamed("`attnscope.errors.RefusedError`", "`UnsupportedError`")
         return UnsupportedError
-    raise AttributeError(f"module 'attnscope.errors' has no attribute {name!r}")
+    raise AttributeError(f"module 'attnscope.errors' has no attribute {name!r:.300}")

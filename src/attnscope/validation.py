@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from numbers import Integral, Real
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from attnscope.errors import InputError
@@ -55,6 +56,16 @@ def require_characters(text: str, what: str) -> None:
     """Raise `InputError` for a string with half a character. `what` names it at the beginning of the message."""
     if not is_text(text):
         raise InputError(f"{what} contains half a character (a lone surrogate). Remove it.")
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path with `~` replaced. Raises `InputError` for one that no file can have."""
+    try:
+        found = Path(path).expanduser()
+        found.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"Invalid path {str(path)!r:.80}: {getattr(error, 'strerror', None) or error}.") from error
+    return found
 
 
 def instance(words: str, *types: type) -> Kind:

@@ -49,7 +49,7 @@ def encode(message: Message) -> bytes:
     try:
         text = json.dumps(fields, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     except (TypeError, ValueError) as error:
-        raise InputError(f"The message {message.type!r} cannot be written as JSON: {error}.") from error
+        raise InputError(f"The message {message.type!r:.300} cannot be written as JSON: {error}.") from error
     tensors = {name: np.ascontiguousarray(value) for name, value in message.tensors.items()}
     return safetensors.numpy.save(tensors, metadata={"message": text})
 

@@ -50,7 +50,7 @@ def fuzzed(call: Call, examples: int, report: dict[str, Any]) -> None:
     )
     @given(st.dictionaries(st.sampled_from(call.changed), anything, min_size=1, max_size=2))
     def one(odd: dict[str, Any]) -> None:
-        report["tried"] += 1
+        report["calls"] += 1
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 signal.alarm(SECONDS)
@@ -92,12 +92,12 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, _stop)
-    report: dict[str, Any] = {"tried": 0, "answers": 0, "refusals": 0, "faults": []}
+    report: dict[str, Any] = {"calls": 0, "answers": 0, "refusals": 0, "faults": []}
     every = calls(folder)
     for call in every:
         if chosen in call.name:
             fuzzed(call, examples, report)
-    report["calls"] = len(every)
+    report["functions"] = len(every)
     sys.stdout.write(json.dumps(report))
 
 

@@ -1,6 +1,6 @@
 """Wrong types, sizes and characters end in an answer or in a sentence, everywhere that something comes in.
 
-The figures of a longer run, in docs/explanation/fuzzing.json, are written by `python tests/fuzz/run.py`.
+The figures in docs/explanation/fuzzing.json are written by `python tests/fuzz/run.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("program", ["fuzz_calls", "fuzz_messages", "fuzz_commands"])
-def test_odd_values_end_in_an_answer_or_a_sentence(program, tmp_path):
-    report = run(program, tmp_path, long=False)
+def test_odd_values_end_in_an_answer_or_a_sentence(program):
+    report = run(program)
     assert report["faults"] == [], "\n".join(report["faults"])
 
 

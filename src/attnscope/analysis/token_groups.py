@@ -121,7 +121,7 @@ class TokenGroups:
         if name is None or name == "all":
             return Part((0, self.queries), (0, self.keys))
         if name not in PARTS:
-            raise InputError(f"Unknown filter {name[:20]!r}: use one of all, {', '.join(PARTS)}.")
+            raise InputError(f"Unknown filter {name[:20]!r:.300}: use one of all, {', '.join(PARTS)}.")
         return Part(_ends(self.queries_of(name[0]), name), _ends(self.keys_of(name[1]), name))
 
 

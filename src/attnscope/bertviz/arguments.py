@@ -44,7 +44,7 @@ class AttentionArguments:
                 raise InputError("'tokens' is required with 'attention': one text per position.")
             if passed:
                 raise InputError(
-                    f"'attention' is for a model with one stack and cannot be combined with {passed[0]!r}. Pass either "
+                    f"'attention' is for a model with one stack and cannot be combined with {passed[0]!r:.300}. Pass either "
                     "'attention' and 'tokens', or the arguments for an encoder-decoder model."
                 )
             parts = from_attention(

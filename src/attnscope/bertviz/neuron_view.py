@@ -111,8 +111,8 @@ def _trace(model: Any, model_type: Any, tokenizer: Any, sentence_a: Any, sentenc
     own = str(getattr(getattr(model.hf_model if ready else model, "config", None), "model_type", ""))
     if model_type is not None and model_type not in (*_KNOWN, own):
         raise InputError(
-            f"Invalid model type: {model_type!r}. Use one of {', '.join(map(repr, _KNOWN))}, or the model's own"
-            f"{f', {own!r}' if own else ''}."
+            f"Invalid model type: {model_type!r:.300}. Use one of {', '.join(map(repr, _KNOWN))}, or the model's own"
+            f"{f', {own!r:.300}' if own else ''}."
         )
     if not isinstance(sentence_a, str) or not sentence_a:
         raise InputError(f"Sentence A is required and must be a string; got {sentence_a!r:.80}.")

@@ -12,5 +12,5 @@ def __getattr__(name: str) -> Any:
     import transformers
 
     if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r:.300} has no attribute {name!r:.300}")
     return getattr(transformers, name)

@@ -109,7 +109,7 @@ def captured_attention(
     recorder = ACTIVE.get()
     if recorder is None:
         raise UnsupportedError(
-            f"The attention implementation {NAME!r} works only inside a forward pass that attnscope runs. Keep "
+            f"The attention implementation {NAME!r:.300} works only inside a forward pass that attnscope runs. Keep "
             "your model's own implementation and call `Model.trace`."
         )
     recorder.check_cancelled()

@@ -38,13 +38,13 @@ def text_or_chat(text: str | None, chat: Path | None) -> TextOrChat | None:
     try:
         messages: object = json.loads(chat.read_text("utf-8"))
     except OSError as error:
-        raise InputError(f"Cannot read {str(chat)!r}: {error.strerror or error}.") from error
+        raise InputError(f"Cannot read {str(chat)!r:.300}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise InputError(f"{str(chat)!r} is not valid JSON ({reason}).") from error
+        raise InputError(f"{str(chat)!r:.300} is not valid JSON ({reason}).") from error
     items = cast("list[object]", messages) if isinstance(messages, list) else []
     if not items or not all(isinstance(item, Mapping) for item in items):
         raise InputError(
-            f'{str(chat)!r} must contain a list of messages, such as [{{"role": "user", "content": "…"}}].'
+            f'{str(chat)!r:.300} must contain a list of messages, such as [{{"role": "user", "content": "…"}}].'
         )
     return cast("list[Mapping[str, Any]]", items)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnscope.errors import MissingError
+from attnscope.validation import user_path
 
 if TYPE_CHECKING:
     from attnscope.edits import Edit
@@ -31,8 +32,8 @@ def read_edits(json_edits: Sequence[str], path: Path | None) -> list[Edit]:
     """
     from attnscope.edits import from_json
 
-    if path is not None and not path.is_file():
-        raise MissingError(f"The edits file {str(path)!r} does not exist.")
+    if path is not None and not user_path(path).is_file():
+        raise MissingError(f"The edits file {str(path)!r:.300} does not exist.")
     from_file = [] if path is None else from_json(path.read_bytes())
     return [*from_file, *(edit for text in json_edits for edit in from_json(f"[{text}]"))]
 

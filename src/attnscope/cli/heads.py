@@ -81,7 +81,7 @@ def _check_name(name: str) -> None:
 
     names = [measure.name for measure in MEASURES]
     if name not in names:
-        raise InputError(f"Unknown measure {name!r}. --by must be one of {', '.join(names)}.")
+        raise InputError(f"Unknown measure {name!r:.300}. --by must be one of {', '.join(names)}.")
 
 
 def _measured(trace: Trace, stack: str | None, by: str, *, off_sink: bool) -> pandas.DataFrame:
@@ -97,7 +97,7 @@ def _measured(trace: Trace, stack: str | None, by: str, *, off_sink: bool) -> pa
         available = ", ".join(name for name in names if name in defined)
         without = " without attention sinks" if off_sink else ""
         raise InputError(
-            f"The measure {by!r} is not defined for this input{without}. Defined measures: {available or 'none'}."
+            f"The measure {by!r:.300} is not defined for this input{without}. Defined measures: {available or 'none'}."
         )
     return found
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.console import Console
 
 import attnscope
 from attnscope.cli.models import get_embedded
 from attnscope.model.loading.packaged import EMBEDDED, is_ready
 from attnscope.session import ModelEntry, StoredTrace
+from attnscope.validation import user_path
 
 
 def model_entry(name: str) -> ModelEntry:
@@ -29,15 +28,7 @@ def model_entry(name: str) -> ModelEntry:
 
 def saved_trace(name: str) -> StoredTrace | None:
     """Open a `.trace` file, to be shown without its model. None if the name is not that of a `.trace` file."""
-    path = Path(name).expanduser()
-    if path.suffix.lower() != ".trace" or _is_folder(path):
+    path = user_path(name)
+    if path.suffix.lower() != ".trace" or path.is_dir():
         return None
     return StoredTrace.without_model(attnscope.open(path))
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether `path` is a folder. A name that is too long for any file is none."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False

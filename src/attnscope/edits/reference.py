@@ -104,7 +104,7 @@ def finder(traces: Trace | Sequence[Trace] | Mapping[str, Trace] | Find | None) 
     def find(ident: str) -> Trace:
         if ident not in known:
             raise MissingError(
-                f"An edit refers to trace {ident[:64]!r}, which was not found. Pass the trace in `traces=`."
+                f"An edit refers to trace {ident[:64]!r:.300}, which was not found. Pass the trace in `traces=`."
             )
         return known[ident]
 

@@ -64,11 +64,11 @@ def _output(edit: Edit, head: int, stack: str, trace: Trace | TraceRef) -> Tenso
 def _record(edit: Edit, head: int, stack: str, trace: Trace | TraceRef) -> LayerRecord:
     if isinstance(trace, TraceRef):
         raise MissingError(
-            f"An edit refers to trace {trace.id[:64]!r}, which was not found. Read the edits with `from_json(…, traces=…)`."
+            f"An edit refers to trace {trace.id[:64]!r:.300}, which was not found. Read the edits with `from_json(…, traces=…)`."
         )
     if stack not in trace.stacks:
         raise InputError(
-            f"The trace that {edit.kind} refers to has no stack {stack!r}; it has {', '.join(map(repr, trace.stacks))}."
+            f"The trace that {edit.kind} refers to has no stack {stack!r:.300}; it has {', '.join(map(repr, trace.stacks))}."
         )
     record = trace.layer_record(edit.layer, stack)
     if head >= record.shape.heads:

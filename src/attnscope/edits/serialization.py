@@ -50,7 +50,7 @@ def edit_of(written: object, find: Find) -> Edit:
     named = fields.pop("type", None)
     kind = KINDS.get(named) if isinstance(named, str) else None
     if kind is None:
-        raise InputError(f"Unknown type of edit {str(named)[:40]!r}: the types are {', '.join(KINDS)}.")
+        raise InputError(f"Unknown type of edit {str(named)[:40]!r:.300}: the types are {', '.join(KINDS)}.")
     known = {one.name: one for one in dataclasses.fields(kind)}
     strange = sorted(str(name)[:40] for name in fields.keys() - known.keys())
     missing = [name for name, one in known.items() if one.default is dataclasses.MISSING and name not in fields]

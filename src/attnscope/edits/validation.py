@@ -75,7 +75,7 @@ def resolved(edit: Edit, tokens: tuple[Sequence[Token], Sequence[Token]] | None)
             continue
         if tokens is None:
             raise InputError(
-                f"`{name}` of {edit.kind} is a word ({value!r}), but there is no text here to look it up in: pass an index."
+                f"`{name}` of {edit.kind} is a word ({value!r:.300}), but there is no text here to look it up in: pass an index."
             )
         span = resolve(value, tokens[side], f"{name} of {edit.kind}")
         found[name] = span if len(span) > 1 else max(span)

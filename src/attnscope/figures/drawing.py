@@ -105,7 +105,7 @@ def figure(
     palette = renamed_value("palette", palette, {"grey": "gray"})
     fonts = Fonts(font)
     if fonts.missing:
-        raise InputError(f"matplotlib finds no font {font!r} on this machine.")
+        raise InputError(f"matplotlib finds no font {font!r:.300} on this machine.")
     name = the_stack(trace, stack)
     chosen = 0 if view == "model" else the_layer(trace, name, layer)
     request = Request(

@@ -81,7 +81,7 @@ def one_of(name: str, value: Any, choices: Sequence[str]) -> Any:
     """`value`, if it is one of the choices."""
     if value not in choices:
         raise InputError(
-            f"`{name}` must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}; got {value!r:.80}."
+            f"`{name}` must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r:.300}; got {value!r:.80}."
         )
     return value
 

@@ -38,8 +38,9 @@ def load(
 ) -> Model:
     """Load a model to trace.
 
-    `source` is an embedded name (such as "smollm2" or "minilm"), a local directory, a .gguf file, or a hub id. Weights keep the
-    checkpoint's dtype unless you pass `dtype` ("bfloat16"); those of a .gguf file become float32. `device` moves the whole
+    `source` is an embedded name (such as "smollm2" or "minilm"), a local directory (of a model, or of a PEFT adapter), a .gguf
+    file, or a hub id. Weights keep the checkpoint's dtype unless you pass `dtype` ("bfloat16"); those of a .gguf file become
+    float32 and are kept in the cache. `device` moves the whole
     model. `device_map` spreads it over devices, memory and disk (`offload_folder` is the folder for disk), and
     `quantization_config` stores the weights in fewer bits; both are passed to transformers' `from_pretrained`. `revision` is a
     branch, tag or commit on the hub. `tokenizer` names another source for the tokenizer. Code in a checkpoint runs only with

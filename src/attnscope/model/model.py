@@ -49,7 +49,8 @@ class Model(Displayed):
     implementation, configs, training mode, hooks, dtype and device, even while other threads use it.
 
     Args:
-        hf_model: Any transformers model for text, images or audio. A module wrapped by `torch.compile` is run uncompiled.
+        hf_model: Any transformers model for text, images or audio. A module wrapped by `torch.compile` is run uncompiled,
+            and of one wrapped by PEFT, the model inside.
         tokenizer: Its tokenizer, image processor, feature extractor, or full processor (of an image–text model). Without one,
             pass texts as token ids or as ready-made model inputs.
         name: The model's identifier, by default the hub id or folder in its config.

@@ -93,7 +93,9 @@ def _resolve(host: str) -> tuple[socket.AddressFamily, str]:
     try:
         found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise ListenError(f"Unknown address {host!r}. Pass a name or address of this machine with --host.") from error
+        raise ListenError(
+            f"Unknown address {host!r:.300}. Pass a name or address of this machine with --host."
+        ) from error
     family, _, _, _, address = found[0]
     return family, str(address[0])
 

@@ -109,7 +109,7 @@ class ModelCatalog:
             if not self._entries:
                 raise InputError(NO_MODEL)
             known = ", ".join(self._entries)
-            raise MissingError(f"Unknown model {name[:100]!r}. This session has {known}.")
+            raise MissingError(f"Unknown model {name[:100]!r:.300}. This session has {known}.")
         with self._lock:
             attempt = self._loading.get(name)
             if attempt is None:

@@ -99,7 +99,7 @@ class Session:
         names = self._catalog.names
         if model is not None and model not in names:
             raise InputError(
-                f"The default model {model!r} is not one of the session's models: {', '.join(names) or 'none'}."
+                f"The default model {model!r:.300} is not one of the session's models: {', '.join(names) or 'none'}."
             )
         self._model = model or next(iter(names), None)
         self._examples = [example for example in examples if example.model is None or example.model in names]
@@ -185,7 +185,7 @@ class Session:
         answer = self._answers.get(request.type)
         if answer is None:
             raise InputError(
-                f"Unknown request type {request.type[:100]!r}. This session answers {', '.join(self._can())}."
+                f"Unknown request type {request.type[:100]!r:.300}. This session answers {', '.join(self._can())}."
             )
         if request.type == "cancel":  # must also work when the session is busy
             yield from _one_by_one(answer(request.body, job))
@@ -275,7 +275,7 @@ class Session:
     def _overview(self, body: Mapping[str, Any], job: Job) -> Iterator[Answer]:
         trace_id, stack, stored = self._stack(body)
         if all(shape is None for shape in stored.trace.stacks[stack].shapes):
-            raise InputError(f"Stack {stack!r} has no layer with attention, so it has no overview.")
+            raise InputError(f"Stack {stack!r:.300} has no layer with attention, so it has no overview.")
         chosen = optional_text_of(body, "filter")
         job.stage = "overview"
         for one in overview(stored.trace, stack, filter=chosen, cancelled=job.cancelled):
@@ -362,7 +362,7 @@ class Session:
         trace_id, stack = text_of(body, "trace"), text_of(body, "stack")
         stored = self._traces.get(trace_id)
         if stack not in stored.trace.stacks:
-            raise InputError(f"This trace has no stack {stack[:100]!r}; it has {', '.join(stored.trace.stacks)}.")
+            raise InputError(f"This trace has no stack {stack[:100]!r:.300}; it has {', '.join(stored.trace.stacks)}.")
         return trace_id, stack, stored
 
 

@@ -85,7 +85,7 @@ class TraceStore:
         with self._lock:
             stored = self._traces.get(trace_id)
             if stored is None:
-                raise MissingError(f"Trace {trace_id[:64]!r} is no longer in this session. Run the text again.")
+                raise MissingError(f"Trace {trace_id[:64]!r:.300} is no longer in this session. Run the text again.")
             self._traces.move_to_end(trace_id)
             return stored
 

@@ -48,7 +48,7 @@ def path_of(path: str | os.PathLike[str]) -> Path:
     """`path` as a `Path`. Raises `InputError` if it is neither a string nor path-like."""
     if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"The path of a trace must be a string or a path object; got {type(path).__name__}.")
-    return Path(path)
+    return user_path(path)
 
 
 def write(parts: TraceParts, trace_id: str, path: Path, *, weights: bool) -> None:

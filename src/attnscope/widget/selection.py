@@ -29,7 +29,7 @@ class Selectable:
     def view(self, name: object) -> str:
         """One of `VIEWS`."""
         if name not in VIEWS:
-            raise SelectionError(f"There is no view {name!r}: `view` must be 'model', 'head' or 'neuron'.")
+            raise SelectionError(f"There is no view {name!r:.300}: `view` must be 'model', 'head' or 'neuron'.")
         return str(name)
 
     def stack(self, name: object) -> str:
@@ -38,7 +38,7 @@ class Selectable:
         if not name:
             return names[0] if names else ""
         if not isinstance(name, str) or (names and name not in names):
-            raise SelectionError(f"There is no stack {name!r}: this trace has {', '.join(map(repr, names))}.")
+            raise SelectionError(f"There is no stack {name!r:.300}: this trace has {', '.join(map(repr, names))}.")
         return name
 
     def layer(self, number: object, stack: str) -> int:
@@ -70,7 +70,7 @@ class Selectable:
             except InputError as error:
                 raise SelectionError(str(error)) from None
         if is_word(position):
-            raise SelectionError(f"There is no text yet to look up the token {position!r} in: run a text first.")
+            raise SelectionError(f"There is no text yet to look up the token {position!r:.300} in: run a text first.")
         return _within(position, None, "token")
 
     def neuron(self, number: object, stack: str, layer: int) -> int | None:

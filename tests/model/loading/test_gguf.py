@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from attnscope.errors import DamagedError, InputError
+from attnscope.model.loading import gguf_cache
 from attnscope.model.loading.gguf import read_metadata
 from attnscope.model.loading.packaged import EMBEDDED
 from attnscope.model.loading.pretrained import load_parts
@@ -39,12 +40,13 @@ def smollm2_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_gguf_file_gives_what_the_embedded_model_gives_and_the_weights_that_gguf_dequantizes(
-    smollm2_gguf: Path,
+    smollm2_gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(gguf_cache, "LIMIT", 0)  # not into the user's cache
     said: list[str] = []
     parts = load_parts(smollm2_gguf, progress=lambda done, total, text: said.append(text))
     assert (parts.name, parts.kind, parts.quantization) == ("smol", "decoder", "Q4_1")
-    assert said[0] == "Reading the weights of the GGUF file"
+    assert said[:2] == ["Reading the GGUF file", "Reading the weights of the GGUF file"]
     assert getattr(parts.hf_model.config, "quantization_config", None) is None
     cached = load_parts("smollm2")
     ids = cached.tokenizer("The doctor asked the nurse a question.", return_tensors="pt")["input_ids"]

@@ -83,7 +83,7 @@ def _message(message: Message, index: int, template: str) -> dict[str, Any]:
         raise InputError(f"Message {index} has no role. A message must be {{'role': 'user', 'content': '…'}}.")
     if role not in _ROLES and f"'{role}'" not in template and f'"{role}"' not in template:
         raise InputError(
-            f"Message {index} has the role {role[:40]!r}, which this chat template does not use. Common roles are "
+            f"Message {index} has the role {role[:40]!r:.300}, which this chat template does not use. Common roles are "
             "system, user and assistant."
         )
     require_text(_content(content, index, may_be_absent="tool_calls" in message))
@@ -103,7 +103,7 @@ def _content(content: Any, index: int, *, may_be_absent: bool = False) -> str:
     for part in cast("list[Mapping[str, Any]]", parts):
         if part.get("type") != "text" or not isinstance(part.get("text"), str):
             raise InputError(
-                f"Message {index} contains a part of type {part.get('type')!r}, but attnscope supports only "
+                f"Message {index} contains a part of type {part.get('type')!r:.300}, but attnscope supports only "
                 "text in chats."
             )
         texts.append(str(part["text"]))

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attnscope.errors import AttnscopeError, DamagedError, InputError, MissingError, TooLongError
 from attnscope.types import InputImage
+from attnscope.validation import user_path
 
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 64 * 10**6
@@ -62,7 +63,7 @@ def open_image(value: Any) -> Image.Image:
         _check_size(*value.size)
         return ImageOps.exif_transpose(value).convert("RGB")
     if isinstance(value, str | Path):
-        return _from_bytes(_read(Path(value).expanduser()))
+        return _from_bytes(_read(user_path(value)))
     if isinstance(value, bytes | bytearray | memoryview):
         return _from_bytes(bytes(value))
     if hasattr(value, "__array__"):
@@ -92,10 +93,10 @@ def stored_image(image: Image.Image) -> InputImage:
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise MissingError(f"The image {str(path)!r} does not exist.")
+        raise MissingError(f"The image {str(path)!r:.300} does not exist.")
     if path.stat().st_size > MOST_BYTES:
         raise TooLongError(
-            f"The image {path.name!r} has more than {MOST_BYTES:,} bytes, the largest size that attnscope reads. "
+            f"The image {path.name!r:.300} has more than {MOST_BYTES:,} bytes, the largest size that attnscope reads. "
             "Make it smaller."
         )
     return path.read_bytes()

@@ -49,25 +49,25 @@ def check_folder(folder: Path) -> None:
         if ggufs:
             raise MissingError(f"The directory {str(folder)!r} has no config.json. Load its file {ggufs[0]!r} instead.")
         raise MissingError(
-            f"The directory {str(folder)!r} has no config.json. A model directory is what `save_pretrained` writes."
+            f"The directory {str(folder)!r:.300} has no config.json. A model directory is what `save_pretrained` writes."
         )
     read_object(config)
     found = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
     if found is None:
         raise MissingError(
-            f"The directory {str(folder)!r} has a config.json but no weights ({_WEIGHTS[0]}, for example)."
+            f"The directory {str(folder)!r:.300} has a config.json but no weights ({_WEIGHTS[0]}, for example)."
         )
     if found.suffix != ".json":
         files = [found]
     else:
         shards = read_object(found).get("weight_map")
         if not isinstance(shards, dict):
-            raise DamagedError(f"The file {str(found)!r} is damaged: it has no weight_map.")
+            raise DamagedError(f"The file {str(found)!r:.300} is damaged: it has no weight_map.")
         files = [folder / str(name) for name in sorted({str(name) for name in cast("dict[str, Any]", shards).values()})]
     for file in files:
         if not file.is_file():
             raise MissingError(
-                f"The file {file.name!r} is missing from the directory {str(folder)!r}, although the index of the "
+                f"The file {file.name!r:.300} is missing from the directory {str(folder)!r:.300}, although the index of the "
                 "checkpoint lists it."
             )
         if file.suffix == ".safetensors":
@@ -107,10 +107,12 @@ def load_model(
     except Exception as error:
         if placed and not isinstance(error, ImportError | OSError):
             named = " and ".join(f"`{name}`" for name in placed)
-            raise InputError(f"{origin.source!r} cannot be loaded with this {named}: {first_line(error)}.") from error
+            raise InputError(
+                f"{origin.source!r:.300} cannot be loaded with this {named}: {first_line(error)}."
+            ) from error
         raise _explained(origin, error, what="model") from error
     raise DamagedError(
-        f"The checkpoint {origin.source!r} lacks {len(missing)} weights that its config.json requires (the first "
+        f"The checkpoint {origin.source!r:.300} lacks {len(missing)} weights that its config.json requires (the first "
         f"is {missing[0]}), and attnscope does not show made-up weights."
     )
 
@@ -128,7 +130,7 @@ def load_tokenizer(origin: Origin) -> PreTrainedTokenizerBase:
             failure = _explained(origin, error, what="tokenizer")
             specific = isinstance(failure, UnreachableError | InputError)
             raise (failure if specific else _no_tokenizer(source)) from error
-        raise DamagedError(f"The tokenizer of {source!r} is damaged: {first_line(error)}.") from error
+        raise DamagedError(f"The tokenizer of {source!r:.300} is damaged: {first_line(error)}.") from error
     # without any file, some tokenizer classes load with special tokens only
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
         raise _no_tokenizer(source)
@@ -156,7 +158,7 @@ def load_processor(origin: Origin, config: PreTrainedConfig) -> Any:
             return kind.from_pretrained(origin.source, **origin.options)
     except (OSError, ValueError, ImportError, KeyError) as error:
         if _is_damage(error):
-            raise DamagedError(f"The processor of {origin.source!r} is damaged: {first_line(error)}.") from error
+            raise DamagedError(f"The processor of {origin.source!r:.300} is damaged: {first_line(error)}.") from error
         return None if alone else load_tokenizer(origin)
 
 
@@ -220,21 +222,21 @@ def _hub_error(origin: Origin, chain: list[BaseException], what: str) -> Attnsco
     text = " ".join(map(str, chain))
     if _has(chain, hub.GatedRepoError):
         return MissingError(
-            f"{source!r} is gated. Request access on its page on the hub and log in with `hf auth login`. {INSTEAD}"
+            f"{source!r:.300} is gated. Request access on its page on the hub and log in with `hf auth login`. {INSTEAD}"
         )
     if _has(chain, hub.RevisionNotFoundError):
-        return MissingError(f"{source!r} has no revision {origin.revision!r} on the hub.")
+        return MissingError(f"{source!r:.300} has no revision {origin.revision!r:.300} on the hub.")
     if _has(chain, hub.RepositoryNotFoundError):
         return MissingError(
-            f"The model {source!r} does not exist on the hub (a private model needs `hf auth login`). {INSTEAD}"
+            f"The model {source!r:.300} does not exist on the hub (a private model needs `hf auth login`). {INSTEAD}"
         )
     if origin.local and _has(chain, hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled):
         return UnreachableError(
-            f"The hub's cache on this machine contains {source!r} only in part (no {what}), and the hub cannot be "
+            f"The hub's cache on this machine contains {source!r:.300} only in part (no {what}), and the hub cannot be "
             f"reached. {INSTEAD}"
         )
     if _has(chain, ConnectionError, TimeoutError, hub.LocalEntryNotFoundError) or "ConnectionError" in text:
-        return UnreachableError(f"The model hub stopped answering while {source!r} was loading. {INSTEAD}")
+        return UnreachableError(f"The model hub stopped answering while {source!r:.300} was loading. {INSTEAD}")
     return None
 
 
@@ -246,10 +248,10 @@ def _config_error(source: str, chain: list[BaseException]) -> AttnscopeError | N
         return InputError(_needs_trust(source))
     if "does not recognize this architecture" in text or "Unrecognized model" in text:
         return InputError(
-            f"transformers {transformers.__version__} does not know the model type of {source!r}. A newer version may."
+            f"transformers {transformers.__version__} does not know the model type of {source!r:.300}. A newer version may."
         )
     if isinstance(chain[0], ImportError):
-        return InputError(f"Loading {source!r} needs a package that is not installed: {first_line(chain[0])}.")
+        return InputError(f"Loading {source!r:.300} needs a package that is not installed: {first_line(chain[0])}.")
     return None
 
 
@@ -258,16 +260,18 @@ def _weights_error(source: str, chain: list[BaseException]) -> AttnscopeError | 
 
     text = " ".join(map(str, chain))
     if "ignore_mismatched_sizes" in text:
-        return DamagedError(f"The weights of {source!r} do not have the shapes that its config.json requires.")
+        return DamagedError(f"The weights of {source!r:.300} do not have the shapes that its config.json requires.")
     if _has(chain, SafetensorError):
-        return DamagedError(f"The weights of {source!r} are damaged ({first_line(chain[0])}). Download them again.")
+        return DamagedError(
+            f"The weights of {source!r:.300} are damaged ({first_line(chain[0])}). Download them again."
+        )
     if _has(chain, pickle.UnpicklingError, EOFError) or "weights_only" in text:
         return DamagedError(
-            f"The weights of {source!r} are a pickle file that is damaged or contains more than tensors, so "
+            f"The weights of {source!r:.300} are a pickle file that is damaged or contains more than tensors, so "
             "attnscope does not load it. Use a safetensors copy of the model."
         )
     if _has(chain, MemoryError):
-        return AttnscopeError(f"There is not enough memory to load {source!r}.")
+        return AttnscopeError(f"There is not enough memory to load {source!r:.300}.")
     return None
 
 
@@ -290,7 +294,7 @@ def _needs_trust(source: str) -> str:
 
 def _no_tokenizer(source: str) -> MissingError:
     return MissingError(
-        f"{source!r} has no tokenizer. Choose another with `attnscope.load(…, tokenizer=…)`, or wrap the model "
+        f"{source!r:.300} has no tokenizer. Choose another with `attnscope.load(…, tokenizer=…)`, or wrap the model "
         "with `attnscope.Model(hf_model, None)` and trace lists of token ids."
     )
 
@@ -309,9 +313,9 @@ def read_object(file: Path) -> dict[str, Any]:
     try:
         value = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise DamagedError(f"The file {str(file)!r} is damaged: it is not JSON.") from error
+        raise DamagedError(f"The file {str(file)!r:.300} is damaged: it is not JSON.") from error
     if not isinstance(value, dict):
-        raise DamagedError(f"The file {str(file)!r} is damaged: it is not a JSON object.")
+        raise DamagedError(f"The file {str(file)!r:.300} is damaged: it is not a JSON object.")
     return cast("dict[str, Any]", value)
 
 
@@ -323,7 +327,7 @@ def _check_safetensors(file: Path) -> None:
             pass
     except (SafetensorError, OSError) as error:
         raise DamagedError(
-            f"The file {str(file)!r} is damaged or truncated ({first_line(error)}). Download it again."
+            f"The file {str(file)!r:.300} is damaged or truncated ({first_line(error)}). Download it again."
         ) from error
 
 

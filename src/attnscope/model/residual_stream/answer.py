@@ -34,7 +34,9 @@ def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int, *, ta
     if is_index(value):
         ident = index_in(value, vocabulary)
         if ident is None:
-            raise InputError(f"The {what} {value!r} is not a token id of this model: ids are 0 to {vocabulary - 1:,}.")
+            raise InputError(
+                f"The {what} {value!r:.300} is not a token id of this model: ids are 0 to {vocabulary - 1:,}."
+            )
         return ident
     if not isinstance(value, str):
         raise InputError(f"The {what} must be the text of one token, or a token id; got {type(value).__name__}.")
@@ -49,7 +51,7 @@ def token_id(tokenizer: Any, value: str | int, what: str, vocabulary: int, *, ta
     if len(ids) != 1:
         pieces = ", ".join(repr(tokenizer.decode([one])) for one in ids) or "none"
         hint = "" if value.startswith(" ") else f" Many tokenizers need the space before a word: {' ' + value!r}."
-        raise InputError(f"The {what} must be one token, but {value!r} is {len(ids)}: {pieces}.{hint}")
+        raise InputError(f"The {what} must be one token, but {value!r:.300} is {len(ids)}: {pieces}.{hint}")
     return token_id(tokenizer, ids[0], what, vocabulary)
 
 

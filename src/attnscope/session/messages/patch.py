@@ -65,7 +65,7 @@ class PatchRequest:
             check_prompt(text, None, target, its_image, limits)
         what = optional_text_of(body, "what") or "output"
         if what not in WHAT:
-            raise InputError(f"`what` must be one of {', '.join(WHAT)}; got {what[:100]!r}.")
+            raise InputError(f"`what` must be one of {', '.join(WHAT)}; got {what[:100]!r:.300}.")
         options: dict[str, Any] = {
             "what": what,
             "by": optional_text_of(body, "by"),
