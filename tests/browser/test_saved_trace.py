@@ -29,7 +29,9 @@ def test_a_saved_trace_shows_all_three_views_and_explains_what_is_unsupported(
         expect(page.get_by_test_id("neuron-check")).to_contain_text("Σ q×k = q·k ✓")
         expect(page.get_by_test_id("given-text")).to_contain_text(NURSE)
         expect(page.get_by_test_id("run")).to_have_count(0)
+        expect(page.get_by_test_id("certificate")).to_contain_text(re.compile(r"^recorded: exact to \de-\d"))
         page.get_by_test_id("certificate").click()
+        expect(page.get_by_role("dialog")).to_contain_text("as recorded in the file; it was not checked again")
         expect(page.get_by_role("button", name="Run the full check")).to_have_count(0)
 
 
