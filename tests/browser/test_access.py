@@ -34,7 +34,7 @@ def neighbor() -> Iterator[tuple[str, list[str]]]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_request(self, *values: object) -> None: ...
+        def log_request(self, code: object = "-", size: object = "-") -> None: ...
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

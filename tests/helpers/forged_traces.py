@@ -17,8 +17,10 @@ from safetensors.torch import save_file
 Description = dict[str, Any]
 Tensors = dict[str, torch.Tensor]
 
-_PARTS = ["q", "k", "v", "sinks", "mask.lo", "mask.hi", "mask.valid", "mask.bits", "bias", "gate", "weights"]
-_PARTS += [f"edited.{name}" for name in ("cuts", "rows_at", "rows", "heads", "kept", "outputs")]
+_PARTS = [
+    *("q", "k", "v", "sinks", "mask.lo", "mask.hi", "mask.valid", "mask.bits", "bias", "gate", "weights"),
+    *(f"edited.{name}" for name in ("cuts", "rows_at", "rows", "heads", "kept", "outputs")),
+]
 
 
 def read_file(path: Path) -> tuple[Description, Tensors]:

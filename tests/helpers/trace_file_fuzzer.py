@@ -58,8 +58,6 @@ _VALUES: list[Any] = [
     -0.5,
     1e308,
     -1e-300,
-]
-_VALUES += [
     "",
     "x",
     "text",
@@ -75,8 +73,11 @@ _VALUES += [
     [[]],
     [1, 2],
     [None],
+    {"a": 1},
+    [[0, 1, 2]],
+    {"trace": "x"},
+    {"array": [[1e300]]},
 ]
-_VALUES += [{"a": 1}, [[0, 1, 2]], {"trace": "x"}, {"array": [[1e300]]}]
 
 
 def bases(folder: Path) -> list[Path]:

@@ -53,7 +53,7 @@ def test_logits_that_are_nan_are_mentioned() -> None:
     with torch.no_grad():
         model.lm_head.weight.mul_(60000)
     trace = attnscope.Model(model).trace(IDS)
-    assert bool(torch.softmax(trace.logits[-1], -1).isnan().any())
+    assert trace.logits is not None and bool(torch.softmax(trace.logits[-1], -1).isnan().any())
     assert any("overflow in float16" in warning for warning in trace.warnings)
 
 

@@ -56,6 +56,7 @@ def test_virtual_tokens_are_positions_before_the_text(family: str, kind: Any) ->
             found = trace.attention(layer, head)
             torch.testing.assert_close(found[rows], weights[0, head], atol=1e-5, rtol=1e-4)
             assert kind is not PREFIX or not found[:VIRTUAL].any()
+    assert trace.logits is not None and trace.next_tokens is not None
     torch.testing.assert_close(trace.logits[rows], expected.logits[0], atol=1e-4, rtol=1e-3)
     assert len(trace.logits) == VIRTUAL + len(IDS)
     best = torch.softmax(expected.logits[0, -1], -1).topk(5)

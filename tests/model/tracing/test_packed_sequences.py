@@ -114,6 +114,7 @@ def test_each_row_of_a_batch_of_packed_inputs_is_read_as_it_is_called() -> None:
     hf_model, one = tiny_models.build("llama"), packed()
     rows = {name: torch.cat([value, value]) for name, value in one.items()}
     together, apart = Model(hf_model).trace(rows), Model(hf_model).trace({**rows, "use_cache": False})
+    assert isinstance(together, list) and isinstance(apart, list)
     assert all(trace.attention(0, 0)[FIRST:, :FIRST].any() for trace in together)
     assert not any(trace.attention(0, 0)[FIRST:, :FIRST].any() for trace in apart)
 

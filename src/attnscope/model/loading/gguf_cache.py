@@ -36,10 +36,10 @@ _FORMAT = 1  # increase it if existing folders have to be created again
 _STALE = 24 * 3600
 """Unfinished folders older than this many seconds were left by a process that died."""
 
-Loaded = "tuple[PreTrainedModel, PreTrainedTokenizerBase]"
 
-
-def load_converted(path: Path, *, progress: Callable[[str], None] | None = None) -> Loaded:
+def load_converted(
+    path: Path, *, progress: Callable[[str], None] | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model (float32, in eval mode) and the tokenizer of a GGUF file, from the cache if it was converted before.
 
     Raises what `load_gguf` raises. `progress` is called with a short text before each step.
@@ -74,7 +74,7 @@ def load_converted(path: Path, *, progress: Callable[[str], None] | None = None)
     return model, tokenizer
 
 
-def _load(folder: Path) -> Loaded:
+def _load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     import torch
 
     origin = Origin(str(folder), local=True)
