@@ -263,7 +263,7 @@ def opened_on_the_lawyer(page: Page, app_server: str) -> None:
 def test_with_a_pin_the_readout_of_the_other_side_is_that_of_the_pair(
     page: Page, app_server: str, smollm2: attnscope.Model
 ):
-    weight = float(smollm2.trace(LAWYER).attention(9)[4, 14, 4])
+    weight = float(smollm2.trace(LAWYER).attention(9, 4)[14, 4])
     opened_on_the_lawyer(page, app_server)
     readout = page.get_by_test_id("readout")
     page.get_by_test_id("key-4").hover()
