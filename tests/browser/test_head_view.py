@@ -263,7 +263,7 @@ def opened_on_the_lawyer(page: Page, app_server: str) -> None:
 def test_with_a_pin_the_readout_of_the_other_side_is_that_of_the_pair(
     page: Page, app_server: str, smollm2: attnscope.Model
 ):
-    weight = float(smollm2.trace(LAWYER).attention(9)[4, 14, 4])
+    weight = float(smollm2.trace(LAWYER).attention(9, 4)[14, 4])
     opened_on_the_lawyer(page, app_server)
     readout = page.get_by_test_id("readout")
     page.get_by_test_id("key-4").hover()
@@ -298,3 +298,11 @@ def test_a_pinned_line_is_as_faint_as_its_weight(page: Page, app_server: str):
         return above.evaluate(orange, [box["x"] - 9 - stage["x"], box["y"] + box["height"] / 2 - stage["y"]])
 
     assert at(10) < 0.5 * at(12)
+
+
+def test_selected_heads_stand_out_with_forced_colors(nurse: Page):
+    nurse.emulate_media(forced_colors="active")
+    on, off = (
+        nurse.get_by_test_id(f"head-{head}").evaluate("one => getComputedStyle(one).backgroundColor") for head in (4, 3)
+    )
+    assert on != off

@@ -36,7 +36,6 @@ export function NeuronGrid(props: NeuronGridProps) {
   /** Horizontal scroll offset. */
   const [aside, setAside] = createSignal(0);
   const [at, setAt] = createSignal<Spot | null>(null, { equals: sameSpot });
-
   const [padding, setPadding] = createSignal<Padding>({ above: 0, below: 0 }, { equals: samePadding });
   /** The rows of the head view, if it is visible beside this one. */
   const headStage = () =>
@@ -101,7 +100,6 @@ export function NeuronGrid(props: NeuronGridProps) {
     if (painted?.dark !== props.dark) painted = readTheme(stage, props.dark);
     return painted;
   };
-  const absent = (): string => (props.renormalized ? "hidden" : "masked");
   const scene = (): Scene => ({
     columns: columns(),
     layout: layout(),
@@ -109,7 +107,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     vectors: props.vectors,
     trace: props.trace,
     weights: props.weights,
-    absent: absent(),
+    absent: props.renormalized ? "hidden" : "masked",
     order: order(),
     group: group(),
     side: props.side,
@@ -213,10 +211,16 @@ export function NeuronGrid(props: NeuronGridProps) {
   });
 
   const hit = (event: MouseEvent): Spot | null => {
-    const spot = pointIn(stage, event);
     const { vectors, trace, side } = props;
     const valueDim = side?.values.dim ?? 0;
-    return spotAt(spot, { columns: columns(), layout: layout(), scroll: scroll(), vectors, trace, valueDim });
+    return spotAt(pointIn(stage, event), {
+      columns: columns(),
+      layout: layout(),
+      scroll: scroll(),
+      vectors,
+      trace,
+      valueDim,
+    });
   };
 
   const choose = (now: Spot | null): void => {

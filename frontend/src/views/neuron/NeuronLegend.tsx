@@ -82,7 +82,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
             classList={{ good: check().ok, bad: !check().ok }}
             title="Largest difference between the scores summed from these cells and the scores behind the attention weights. The vectors are sent with fewer digits than the weights, so the weights are more exact."
           >
-            Σ q×k = q·k {check().ok ? "✓ within rounding" : "✗"} (±{roundedUp(check().most)})
+            Σ q×k = q·k {check().ok ? "✓" : "✗"} ±{roundedUp(check().most)}
           </span>
         )}
       </Show>

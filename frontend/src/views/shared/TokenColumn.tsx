@@ -200,10 +200,10 @@ export function TokenColumn(props: TokenColumnProps) {
                 <span class="word">
                   <i class="mark">{look()?.before}</i>
                   <bdi>{look()?.text}</bdi>
-                  <Show when={whole()?.first === index()}>
-                    <bdi class="whole">{whole()?.char}</bdi>
-                  </Show>
                 </span>
+                <Show when={whole()?.first === index()}>
+                  <bdi class="whole">{whole()?.char}</bdi>
+                </Show>
               </div>
             </Show>
           );
