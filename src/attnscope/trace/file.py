@@ -38,6 +38,7 @@ from attnscope.trace.serialization import checksum, facts_of, tensors_of
 from attnscope.trace.stack import TracedStack, projected
 from attnscope.trace.stored_layer import LayerTensors, StoredTensor, read_layer
 from attnscope.types import InputImage, Token, token_fields
+from attnscope.validation import user_path
 
 FORMAT = 1
 KEY = "attnscope"
