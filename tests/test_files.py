@@ -52,7 +52,7 @@ def test_every_writer_replaces_an_old_file_and_leaves_nothing_else(name: str, tm
 @pytest.mark.parametrize(
     ("folder", "file", "error", "message"),
     [
-        ("", "x" * 300, (InputError, WriteError), "its name is too long"),
+        ("", "x" * 300, (InputError, WriteError), "name (is )?too long"),
         ("", "a\0b", InputError, "contains a NUL character"),
         ("missing", "", InputError, "is in a folder that does not exist"),
         ("", "folder", InputError, "is a folder"),
@@ -69,7 +69,7 @@ def test_every_writer_says_why_it_cannot_write(
     path = tmp_path / folder / (f"{file}{Path(name).suffix}" if file else name)
     with pytest.raises(error, match=message) as raised:
         WRITERS[name](path)
-    assert str(raised.value).startswith("Cannot write the ") and len(str(raised.value)) < 300
+    assert str(raised.value).startswith(("Cannot write the ", "Invalid path ")) and len(str(raised.value)) < 300
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -275,8 +275,8 @@ def test_paths_that_are_no_files_raise_a_sentence(tmp_path: Path) -> None:
     for path, error, message in (
         (tmp_path, InputError, "it is a folder"),
         (tmp_path / "pipe", InputError, "not an ordinary file"),
-        (tmp_path / ("x" * 5000), InputError, "its name is too long"),
-        (tmp_path / "a\0b", InputError, "null"),
+        (tmp_path / ("x" * 5000), InputError, "name (is )?too long"),
+        (tmp_path / "a\0b", InputError, "(?i)nul"),
         (tmp_path / "none", MissingError, "Trace not found"),
     ):
         with pytest.raises(error, match=message) as raised:
