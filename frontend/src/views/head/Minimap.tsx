@@ -3,7 +3,8 @@ import type { HeadSummary } from "../../compute/headSummary";
 import type { Place } from "../../state/state";
 import { pixelRatio } from "../shared/canvas";
 import type { TokenLayout } from "../shared/tokenLayout";
-import { readTheme, type Shading, type Theme } from "./overlay";
+import { readTheme, type Theme } from "./canvasTheme";
+import type { Shading } from "./overlay";
 import { paintMinimap } from "./paintMinimap";
 
 export interface MinimapProps {

@@ -5,7 +5,7 @@ import { NUMBER, numberSpot, OUTLINE } from "../../marks/markedLine";
 import { pixelRatio } from "../shared/canvas";
 import type { TokenLayout } from "../shared/tokenLayout";
 import type { Edge } from "../shared/weights";
-import { orient, type Theme } from "./overlay";
+import { orient, type Theme } from "./canvasTheme";
 
 export interface MarkedLine extends Edge {
   readonly weight: number;

@@ -9,17 +9,8 @@ import { context2d, pixelRatio, resize } from "../shared/canvas";
 import { opacityOf, type Painting, scalesOf } from "../shared/lineScales";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import { bundleLines } from "./bundleLines";
+import { orient, type Theme } from "./canvasTheme";
 import { type MarkedLine, paintMarkedLine } from "./markedLine";
-
-/** Theme colors of the page, for canvases. */
-export interface Theme {
-  readonly dark: boolean;
-  readonly ink: string;
-  readonly panel: string;
-  readonly accent: string;
-  readonly soft: string;
-  readonly font: string;
-}
 
 /** The weights between a place and the tokens opposite, for each head. */
 export interface Shading {
@@ -45,19 +36,6 @@ const MOST_STROKES = 250;
 
 /** Width of a number at the outer end of a token's cell. */
 const NUMBER_ROOM = 40;
-
-export function readTheme(element: Element, dark: boolean): Theme {
-  const style = getComputedStyle(element);
-  const color = (name: string) => style.getPropertyValue(name).trim();
-  return {
-    dark,
-    ink: color("--ink"),
-    panel: color("--panel"),
-    accent: color("--accent"),
-    soft: color("--accent-soft"),
-    font: style.fontFamily,
-  };
-}
 
 export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
   const context = opened(canvas, scene.painting.layout, scene.theme.font);
@@ -89,12 +67,6 @@ function opened(canvas: HTMLCanvasElement, layout: TokenLayout, family: string):
   context.clearRect(0, 0, canvas.width, canvas.height);
   orient(context, turned, pixelRatio());
   return context;
-}
-
-/** Makes x run across and y along the tokens; in a turned view these are the screen's y and x. */
-export function orient(context: CanvasRenderingContext2D, turned: boolean, ratio: number): void {
-  if (turned) context.setTransform(0, ratio, ratio, 0, 0, 0);
-  else context.setTransform(ratio, 0, 0, ratio, 0, 0);
 }
 
 /** Reused, because it is filled on every pointer move. */

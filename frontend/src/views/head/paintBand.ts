@@ -2,7 +2,7 @@ import { strokeLines } from "../../marks/lines";
 import { context2d } from "../shared/canvas";
 import { scalesOf } from "../shared/lineScales";
 import type { Band } from "./band";
-import { orient } from "./overlay";
+import { orient } from "./canvasTheme";
 
 /** Paints a band onto its canvas: pixels from the worker, or individual lines. */
 export function paintBand(canvas: HTMLCanvasElement, { request, lines, pixels, width, height }: Band): void {

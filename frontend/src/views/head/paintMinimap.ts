@@ -5,7 +5,8 @@ import { css, headColor } from "../../marks/palette";
 import type { Place, Side } from "../../state/state";
 import { context2d, pixelRatio } from "../shared/canvas";
 import { rowY, type TokenLayout } from "../shared/tokenLayout";
-import { orient, type Shading, type Theme } from "./overlay";
+import { orient, type Theme } from "./canvasTheme";
+import type { Shading } from "./overlay";
 
 export interface MinimapScene {
   readonly layout: TokenLayout;
