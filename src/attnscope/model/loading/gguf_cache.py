@@ -29,14 +29,14 @@ from attnscope.model.loading.packaged import NOTE, cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+
 LIMIT = 16 * 10**9
 """The most bytes that all converted files may take."""
 
 _FORMAT = 1  # increase it if existing folders have to be created again
 _STALE = 24 * 3600
 """Unfinished folders older than this many seconds were left by a process that died."""
-
-Loaded = "tuple[PreTrainedModel, PreTrainedTokenizerBase]"
 
 
 def load_converted(path: Path, *, progress: Callable[[str], None] | None = None) -> Loaded:
