@@ -29,8 +29,7 @@ def joined_steps(name: str, value: Any, tokens: int, *, cross: bool = False) -> 
     """Layers [1, heads, queries, keys] in place of steps, and how many of the `tokens` have a row.
 
     Other values are returned as they are. `tokens` may count the last generated token, which has no row. Raises `InputError` if
-    the steps don't continue each other: a
-    batch, beams, or a cache that holds fewer or more keys than there are tokens.
+    the steps don't continue each other: a batch, beams, or a cache that holds fewer or more keys than there are tokens.
     """
     if not is_stepwise(value):
         return value, tokens

@@ -29,6 +29,8 @@ from attnscope.model.loading.packaged import NOTE, cache_folder
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+
 LIMIT = 16 * 10**9
 """The most bytes that all converted files may take."""
 
@@ -37,9 +39,7 @@ _STALE = 24 * 3600
 """Unfinished folders older than this many seconds were left by a process that died."""
 
 
-def load_converted(
-    path: Path, *, progress: Callable[[str], None] | None = None
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_converted(path: Path, *, progress: Callable[[str], None] | None = None) -> Loaded:
     """The model (float32, in eval mode) and the tokenizer of a GGUF file, from the cache if it was converted before.
 
     Raises what `load_gguf` raises. `progress` is called with a short text before each step.
@@ -74,7 +74,7 @@ def load_converted(
     return model, tokenizer
 
 
-def _load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _load(folder: Path) -> Loaded:
     import torch
 
     origin = Origin(str(folder), local=True)
