@@ -213,14 +213,8 @@ export function NeuronGrid(props: NeuronGridProps) {
   const hit = (event: MouseEvent): Spot | null => {
     const { vectors, trace, side } = props;
     const valueDim = side?.values.dim ?? 0;
-    return spotAt(pointIn(stage, event), {
-      columns: columns(),
-      layout: layout(),
-      scroll: scroll(),
-      vectors,
-      trace,
-      valueDim,
-    });
+    const place = { columns: columns(), layout: layout(), scroll: scroll() };
+    return spotAt(pointIn(stage, event), { ...place, vectors, trace, valueDim });
   };
 
   const choose = (now: Spot | null): void => {
