@@ -33,8 +33,8 @@ def other_site() -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write("".join(f'<a href="{link}">a view</a>' for link in links).encode())
 
-        def log_message(self, *_: object) -> None:
-            """Keep the log of the test quiet."""
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+            """Say nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -232,4 +232,4 @@ def test_an_address_names_tokens_by_words(page: Page, app_server: str) -> None:
     expect(page.get_by_test_id("key-4")).to_have_attribute("aria-selected", "true")
     assert "pins=q8,k4" in page.evaluate("location.hash")
     page.goto(f"{app_server}#{urlencode({**shown, 'token': 'dentist'})}")
-    expect(page.get_by_role("alert")).to_contain_text('"dentist" is not a word of the text (tokens: 0 "The"')
+    expect(page.get_by_test_id("remark")).to_contain_text('"dentist" is not a word of the text (tokens: 0 "The"')
