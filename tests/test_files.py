@@ -53,7 +53,7 @@ def test_every_writer_replaces_an_old_file_and_leaves_nothing_else(name: str, tm
     ("folder", "file", "error", "message"),
     [
         ("", "x" * 300, (InputError, WriteError), "name (is )?too long"),
-        ("", "a\0b", InputError, "contains a NUL character"),
+        ("", "a\0b", InputError, r"contains a NUL character|must be a valid path"),
         ("missing", "", InputError, "is in a folder that does not exist"),
         ("", "folder", InputError, "is a folder"),
         ("file", "", InputError, "is in a folder that does not exist"),
@@ -69,7 +69,7 @@ def test_every_writer_says_why_it_cannot_write(
     path = tmp_path / folder / (f"{file}{Path(name).suffix}" if file else name)
     with pytest.raises(error, match=message) as raised:
         WRITERS[name](path)
-    assert str(raised.value).startswith(("Cannot write the ", "Invalid path ")) and len(str(raised.value)) < 300
+    assert str(raised.value).startswith(("Cannot write the ", "Invalid path ", "`path` must be a valid path")) and len(str(raised.value)) < 300
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -225,7 +225,7 @@ def test_the_verdict_and_the_sentence_of_a_certificate_are_not_believed(saved: P
 
     found = attnscope.open(forged(saved, tmp_path, forge)).certificate
     assert not found.ok and found.max_error == 0.5 and found.recorded
-    assert found.sentence.startswith("Not exact: layer 1 differs by 0.5")
+    assert found.sentence.startswith("Not exact: layer 1 differs by 5e-1")
     honest = attnscope.open(saved).certificate
     assert honest.ok and honest.sentence.endswith("as recorded in the file; it was not checked again.")
 

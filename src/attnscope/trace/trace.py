@@ -264,10 +264,7 @@ class Trace(Displayed):
 
         With `weights`, the file also holds the output projections (W_O), so that `head_output` works without the model.
         """
-        try:
-            write(self.parts, self.id, path_of(path), weights=weights)
-        except OSError as error:
-            raise InputError(f"Cannot write the trace: {error.strerror or error} ({str(path)!r:.80}).") from error
+        write(self.parts, self.id, path_of(path), weights=weights)
 
     @staticmethod
     def from_attention(
