@@ -69,7 +69,10 @@ def test_every_writer_says_why_it_cannot_write(
     path = tmp_path / folder / (f"{file}{Path(name).suffix}" if file else name)
     with pytest.raises(error, match=message) as raised:
         WRITERS[name](path)
-    assert str(raised.value).startswith(("Cannot write the ", "Invalid path ", "`path` must be a valid path")) and len(str(raised.value)) < 300
+    assert (
+        str(raised.value).startswith(("Cannot write the ", "Invalid path ", "`path` must be a valid path"))
+        and len(str(raised.value)) < 300
+    )
 
 
 @pytest.mark.parametrize("name", WRITERS)
