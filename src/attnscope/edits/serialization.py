@@ -18,7 +18,11 @@ from attnscope.trace import Trace
 def to_json(edits: Iterable[Edit]) -> str:
     """Write edits as a JSON list of objects, each with its `type` and its fields. Raises `InputError` for other values."""
     given: Any = edits
-    listed = [given] if isinstance(given, Edit) or not hasattr(given, "__iter__") else list(given)
+    listed = (
+        [given]
+        if isinstance(given, Edit) or not hasattr(given, "__iter__") or getattr(given, "ndim", 1) == 0
+        else list(given)
+    )
     for one in listed:
         if not isinstance(one, Edit):
             raise InputError(f"`to_json` writes edits; got {type(one).__name__}.")

@@ -78,6 +78,7 @@ class Document:
     values=FLAG,
     error=NUMBER,
     title=TEXT,
+    address=TEXT,
     theme=TEXT,
     max_bytes=WHOLE,
 )

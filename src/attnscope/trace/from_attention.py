@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from operator import index
-from typing import Any, SupportsIndex
+from typing import Any
 
 from torch import Tensor
 
@@ -19,6 +19,7 @@ from attnscope.trace.generated_attention import joined_steps
 from attnscope.trace.parts import TraceParts
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Token
+from attnscope.validation import is_index
 
 _HEADS = f"The weights have no batch axis, so their first axis was read as heads. {AVERAGED}"
 _DROPPED = "The last generated token was dropped: the model has not read it, so it attends to nothing."
@@ -75,7 +76,7 @@ def from_attention(
     """See `Trace.from_attention`. `name` is the caller's name for the argument `attentions`, used in errors."""
     texts = _texts("tokens", tokens)
     keys = texts if key_tokens is None else _texts("key_tokens", key_tokens)
-    inside = isinstance(sentence_b_start, SupportsIndex) and 0 < index(sentence_b_start) < len(texts)
+    inside = is_index(sentence_b_start) and 0 < index(sentence_b_start) < len(texts)
     if sentence_b_start is not None and (key_tokens is not None or not inside):
         if key_tokens is not None:
             raise InputError("`sentence_b_start` cannot be combined with `key_tokens`. Pass one of the two.")
