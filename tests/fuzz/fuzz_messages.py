@@ -15,7 +15,7 @@ import random
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -226,7 +226,7 @@ def run(session: Session) -> str:
 
 
 @contextmanager
-def served() -> Iterator[tuple[Listener, str]]:
+def served() -> Generator[tuple[Listener, str]]:
     session, listener, up = new_session(), listen(port=0), threading.Event()
     server = LocalServer(
         session,
