@@ -76,7 +76,7 @@ def from_attention(
     """See `Trace.from_attention`. `name` is the caller's name for the argument `attentions`, used in errors."""
     texts = _texts("tokens", tokens)
     keys = texts if key_tokens is None else _texts("key_tokens", key_tokens)
-    inside = is_index(sentence_b_start) and 0 < index(sentence_b_start) < len(texts)
+    inside = sentence_b_start is not None and is_index(sentence_b_start) and 0 < index(sentence_b_start) < len(texts)
     if sentence_b_start is not None and (key_tokens is not None or not inside):
         if key_tokens is not None:
             raise InputError("`sentence_b_start` cannot be combined with `key_tokens`. Pass one of the two.")
