@@ -74,6 +74,16 @@ describe("a field", () => {
     expect(field.score(0, 2, 0)).toBe(1);
   });
 
+  it("has the same weights in its columns as in its rows, exact or not", () => {
+    const field = layerField(layer("packed"));
+    expect(field.column(1, 3)?.[2]).toBe(field.row(1, 2)[3]);
+    field.correct(1, 2, new Float32Array([0.1, 0.2, 0.3, 0.145, 0.255]), null);
+    expect(field.column(1, 3)?.[2]).toBeCloseTo(0.145, 7);
+    expect(field.column(1, 4)?.[2]).toBeCloseTo(0.255, 7);
+    expect(field.column(1, 3)?.[1]).toBe(field.row(1, 1)[3]);
+    expect(field.column(0, 3)?.[2]).toBe(field.row(0, 2)[3]);
+  });
+
   it("of packed attention undoes the square root and knows no scores", () => {
     const field = layerField(layer("packed"));
     expect(field).toBeInstanceOf(PackedLayer);

@@ -85,6 +85,8 @@ abstract class LayerOf implements LayerField {
   readonly mask: string;
   readonly without: ReadonlySet<number>;
   readonly #exact = new Map<number, ExactRow>();
+  /** Queries of each head that have exact rows. */
+  readonly #corrected = new Map<number, Set<number>>();
   readonly #rows = new Kept();
   readonly #columns = new Kept();
 
@@ -120,9 +122,12 @@ abstract class LayerOf implements LayerField {
   column(head: number, key: number): Float32Array | null {
     const at = head * this.keys + key;
     const kept = this.#columns.get(at);
-    if (kept !== undefined) return kept;
-    const values = this.computeColumn(head, key);
-    return values && this.#columns.set(at, values);
+    const values = kept ?? this.computeColumn(head, key);
+    if (values === null) return null;
+    if (kept === undefined) this.#columns.set(at, values);
+    // The same weight must not be .14 in the column and .15 in the row.
+    for (const query of this.#corrected.get(head) ?? []) values[query] = this.row(head, query)[key];
+    return values;
   }
 
   score(head: number, query: number, key: number): number | null {
@@ -142,6 +147,9 @@ abstract class LayerOf implements LayerField {
   correct(head: number, query: number, values: Float32Array, scores: Float32Array | null): void {
     const own = this.without.size === 0 ? values : renormalize(values.slice(), this.without);
     this.#exact.set(head * this.queries + query, { values: own, scores });
+    const corrected = this.#corrected.get(head);
+    if (corrected === undefined) this.#corrected.set(head, new Set([query]));
+    else corrected.add(query);
   }
 }
 
