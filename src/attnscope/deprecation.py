@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
-    """Warn that `old` is now called `new`. The default `stacklevel` points at the caller of the function that calls this one."""
+_PACKAGE = str(Path(__file__).parent)
+
+
+def warn_renamed(old: str, new: str) -> None:
+    """Warn that `old` is now called `new`. The warning points at the code that called attnscope."""
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        depth, frame = depth + 1, frame.f_back
     warnings.warn(
-        f"{old} is deprecated and will be removed in the next release: use {new}.", FutureWarning, stacklevel=stacklevel
+        f"{old} is deprecated and will be removed in the next release: use {new}.", FutureWarning, stacklevel=depth
     )
 
 
@@ -50,9 +58,9 @@ def renamed_attribute(old: str, new: str) -> Any:
     return property(get, doc=f"Deprecated: use `{new}`.\n\n:meta private:")
 
 
-def renamed_value(argument: str, value: Any, renamed: Mapping[str, str], *, stacklevel: int = 4) -> Any:
+def renamed_value(argument: str, value: Any, renamed: Mapping[str, str]) -> Any:
     """`value`, or its new spelling where it is an old one of `argument`."""
     if isinstance(value, str) and value in renamed:
-        warn_renamed(f"`{argument}={value!r}`", f"`{argument}={renamed[value]!r}`", stacklevel=stacklevel)
+        warn_renamed(f"`{argument}={value!r}`", f"`{argument}={renamed[value]!r}`")
         return renamed[value]
     return value

@@ -119,7 +119,7 @@ def test_the_neuron_view_writes_the_products_and_weights_of_the_selected_query(c
     figure = attnscope.figure(cats, "neuron", 0, head=2, token=2, width="page")
     svg = save_svg(figure, tmp_path / "neuron.svg")
     q, k = cats.q(0, 2)[2], cats.k(0, 2)
-    dots = [f"{float(q @ one):.1f}".replace("-", "−") for one in k]
+    dots = [f"{float(q @ one):.2f}".replace("-", "−") for one in k]
     weights = cats.attention(0, 2, rows=[2])[0].tolist()
     for expected in (dots, [f"{weight:.2f}"[1:] if weight < 0.995 else "1.0" for weight in weights if weight >= 0.005]):
         assert not Counter(expected) - Counter(svg.texts)

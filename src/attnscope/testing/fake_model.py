@@ -96,7 +96,7 @@ class FakeModel:
         continue_final_message: bool = False,
         observer: Observer | None = None,
     ) -> ModelInputs:
-        """Encode a text as one token per word. Raises `InputError` for an image."""
+        """Encode a text as one token per word. Raises `InputError` for an image, and `CancelledError`."""
         if image is not None:
             raise InputError(f"{self.title} does not accept images; got {type(image).__name__}.")
         if observer is not None and observer.cancelled():

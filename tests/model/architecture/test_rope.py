@@ -151,6 +151,7 @@ def _without_rotary(path: Path) -> None:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         described: dict[str, Any] = json.loads(file.metadata()["attnscope"])
     del described["provenance"]["rotary"]
+    described.pop("checksum", None)  # old files have none
     save_file(tensors, path, metadata={"attnscope": json.dumps(described)})
 
 

@@ -114,12 +114,12 @@ def test_the_error_of_a_failing_tokenizer_is_quoted(minilm: attnscope.Model) -> 
         model.trace("cat dog")
 
 
-def test_empty_text_is_no_tokens_for_a_decoder_and_two_for_bert(
-    smollm2: attnscope.Model, minilm: attnscope.Model
-) -> None:
-    with pytest.raises(InputError, match="no tokens"):
-        smollm2.trace("")
-    assert len(minilm.trace("").tokens) == 2
+def test_an_empty_text_is_an_error_and_a_blank_one_is_traced(smollm2: attnscope.Model, minilm: attnscope.Model) -> None:
+    for model in (smollm2, minilm):
+        with pytest.raises(InputError, match=r"The text is empty\."):
+            model.trace("")
+    assert [token.text for token in minilm.trace(" ").tokens] == ["[CLS]", "[SEP]"]
+    assert [token.text for token in smollm2.trace(" ").tokens] == [" "]
 
 
 def test_a_text_beyond_the_models_positions_raises_with_both_numbers(minilm: attnscope.Model) -> None:
