@@ -83,7 +83,7 @@ def test_weights_and_scores_in_the_readout_match_the_trace(nurse: Page, smollm2:
     expect(readout(nurse)).to_contain_text(f"{trace.tokens[8].text.strip()} → {trace.tokens[best].text.strip()}")
     text = readout(nurse).text_content()
     assert number_in(text) == pytest.approx(float(exact[best]), abs=0.006)
-    assert number_in(text, "score") == pytest.approx(float(scores[best]), abs=0.02)
+    assert number_in(text, "score") == pytest.approx(float(scores[best]), abs=0.06)  # one digit, as its error allows
     assert "rank 1 of 9" in (text or "") and "head 9.4" in (text or "")
     for key in range(9):
         if float(exact[key]) >= 0.006:
@@ -187,7 +187,7 @@ def test_a_reload_shows_the_same(nurse: Page) -> None:
 
 def test_an_example_switches_the_model_without_a_restart(nurse: Page) -> None:
     nurse.get_by_test_id("examples").click()
-    nurse.get_by_text("Two cats").click()
+    nurse.get_by_text("Two cats", exact=True).click()
     expect(nurse.get_by_test_id("query-0")).to_contain_text("[CLS]", timeout=60_000)
     expect(nurse.get_by_test_id("model-menu")).to_contain_text("MiniLM")
     expect(nurse.get_by_test_id("layer")).to_have_value("2")
@@ -263,7 +263,8 @@ def opened_on_the_lawyer(page: Page, app_server: str) -> None:
 def test_with_a_pin_the_readout_of_the_other_side_is_that_of_the_pair(
     page: Page, app_server: str, smollm2: attnscope.Model
 ):
-    weight = float(smollm2.trace(LAWYER).attention(9, 4)[14, 4])
+    row = smollm2.trace(LAWYER).attention(9, 4)[14]
+    weight, strongest = float(row[4]), int(row.argmax())
     opened_on_the_lawyer(page, app_server)
     readout = page.get_by_test_id("readout")
     page.get_by_test_id("key-4").hover()
@@ -271,8 +272,9 @@ def test_with_a_pin_the_readout_of_the_other_side_is_that_of_the_pair(
     page.mouse.move(600, 2)
     page.get_by_test_id("query-tokens").focus()
     page.keyboard.press("ArrowRight")
-    for _ in range(4):
-        page.keyboard.press("ArrowDown")
+    expect(page.get_by_test_id(f"key-{strongest}")).to_have_class(re.compile("active"))
+    for _ in range(abs(4 - strongest)):
+        page.keyboard.press("ArrowUp" if strongest > 4 else "ArrowDown")
     expect(page.get_by_test_id("key-4")).to_have_class(re.compile("active"))
     expect(readout).to_contain_text(f"She → lawyer  {weight:.4f}")
 

@@ -22,7 +22,7 @@ from attnscope.analysis.token_groups import TokenGroups
 from attnscope.attention import QKRecord
 from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace import Trace
-from attnscope.validation import FLAG, WHOLE, check_arguments, instance
+from attnscope.validation import FLAG, check_arguments
 
 if TYPE_CHECKING:
     import pandas
@@ -53,7 +53,7 @@ class Decay:
     shares: Float[Tensor, "units"]
 
 
-@check_arguments(trace=instance("a `Trace`", Trace), furthest=WHOLE, with_sinks=FLAG)
+@check_arguments(with_sinks=FLAG)
 def decay(
     trace: Trace,
     layer: int,
@@ -94,7 +94,7 @@ def decay(
     )
 
 
-@check_arguments(trace=instance("a `Trace`", Trace), furthest=WHOLE, with_sinks=FLAG)
+@check_arguments(with_sinks=FLAG)
 def decays(
     trace: Trace, stack: str | None = None, *, furthest: int | None = None, with_sinks: bool = False
 ) -> pandas.DataFrame:

@@ -12,7 +12,7 @@ from attnscope.analysis.arguments import check_trace
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
 from attnscope.trace import Trace
-from attnscope.validation import FLAG, WHOLE, check_arguments, instance
+from attnscope.validation import FLAG, check_arguments
 
 if TYPE_CHECKING:
     import pandas
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WEIGHTS_AT_ONCE = 300_000
 
 
-@check_arguments(trace=instance("a `Trace`", Trace), queries=WHOLE, off_sink=FLAG)
+@check_arguments(off_sink=FLAG)
 def similarity(
     trace: Trace, stack: str | None = None, *, queries: int | None = 32, off_sink: bool = False
 ) -> pandas.DataFrame:

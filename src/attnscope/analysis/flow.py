@@ -11,10 +11,8 @@ from attnscope.attention import QKRecord
 from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace import Trace
 from attnscope.trace.stack import projected
-from attnscope.validation import check_arguments, instance
 
 
-@check_arguments(trace=instance("a `Trace`", Trace))
 def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query key"]:
     """Compute ‖α_ij f(x_j)‖, the norm of what head `head` adds at query i from key j (Kobayashi et al. 2020, equation 3).
 
@@ -57,7 +55,6 @@ def value_weighted(trace: Trace, layer: int, head: int, stack: str | None = None
     return passed_on * lengths
 
 
-@check_arguments(trace=instance("a `Trace`", Trace))
 def rollout(trace: Trace, stack: str | None = None) -> Float[Tensor, "query key"]:
     """Compute attention rollout (Abnar & Zuidema 2020): Π over layers of (½ mean over heads of α + ½ I).
 

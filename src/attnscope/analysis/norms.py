@@ -16,14 +16,10 @@ from attnscope.analysis.arguments import check_record
 from attnscope.attention import QKRecord
 from attnscope.errors import CancelledError, UnsupportedError
 from attnscope.trace.stack import projected
-from attnscope.validation import FUNCTION, check_arguments, instance
+from attnscope.validation import FUNCTION, check_arguments
 
 
-@check_arguments(
-    record=instance("a layer record with known q and k", QKRecord),
-    projection=instance("a module", nn.Module),
-    cancelled=FUNCTION,
-)
+@check_arguments(cancelled=FUNCTION)
 def output_norms(
     record: QKRecord, projection: nn.Module, cancelled: Callable[[], bool] = lambda: False
 ) -> Float[Tensor, "head query"]:
@@ -42,9 +38,6 @@ def output_norms(
     return found
 
 
-@check_arguments(
-    record=instance("a layer record with known q and k", QKRecord), projection=instance("a module", nn.Module)
-)
 def value_norms(record: QKRecord, projection: nn.Module) -> Float[Tensor, "head key"]:
     """Compute ‖f(x_j)‖ with f(x) = (x W_V + b_V) W_O of each head (Kobayashi et al. 2020), [head, key], float32.
 

@@ -10,7 +10,7 @@ from attnscope.analysis.measure import MEASURES, NAMES
 from attnscope.analysis.overview import overview
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
-from attnscope.validation import FLAG, check_arguments, instance
+from attnscope.validation import FLAG, check_arguments
 
 if TYPE_CHECKING:
     import pandas
@@ -24,7 +24,7 @@ def measures() -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=["name", "title", "unit", "lowest", "highest", "sentence"])
 
 
-@check_arguments(trace=instance("a `Trace`", Trace), off_sink=FLAG)
+@check_arguments(off_sink=FLAG)
 def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> pandas.DataFrame:
     """Every measure of every head: the columns `layer`, `head`, and one for each of `measures()`.
 
@@ -46,7 +46,6 @@ def heads(trace: Trace, stack: str | None = None, *, off_sink: bool = False) -> 
     return pandas.concat(tables, ignore_index=True)
 
 
-@check_arguments(trace=instance("a `Trace`", Trace))
 def edge(trace: Trace, query: Position, key: Position, stack: str | None = None) -> pandas.DataFrame:
     """All heads by their attention from `query` to `key`, the largest weight first.
 
