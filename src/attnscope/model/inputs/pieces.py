@@ -60,7 +60,10 @@ def style_of(tokenizer: Any, pieces: Iterable[str] | None = None) -> PieceStyle:
     data = PieceStyle(bytes="alphabet").data("".join(written))
     if hasattr(tokenizer, "byte_decoder") or (written and data == _PROBE.encode()):
         return PieceStyle(bytes="alphabet")
-    return _counted(tokenizer.get_vocab() if pieces is None else pieces)
+    if pieces is None:
+        vocabulary: Callable[[], Mapping[str, int]] | None = getattr(tokenizer, "get_vocab", None)
+        pieces = vocabulary() if vocabulary is not None else ()
+    return _counted(pieces)
 
 
 def _described(description: Mapping[str, Any]) -> PieceStyle:
