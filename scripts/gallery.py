@@ -91,10 +91,13 @@ def served(session: Session) -> Generator[str]:
         thread.join(60)
 
 
-def draw(scene: Scene, url: str, browser: Browser) -> Image.Image:
-    """Take a screenshot of the scene once it no longer changes."""
+def draw(scene: Scene, url: str, browser: Browser, ratio: float = 1) -> Image.Image:
+    """Take a screenshot of the scene once it no longer changes, with `ratio` device pixels per CSS pixel."""
     context = browser.new_context(
-        viewport={"width": scene.width, "height": HEIGHT}, reduced_motion="reduce", color_scheme="light"
+        viewport={"width": scene.width, "height": HEIGHT},
+        device_scale_factor=ratio,
+        reduced_motion="reduce",
+        color_scheme="light",
     )
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)

@@ -30,12 +30,15 @@ def nurse(page: Page, app_server: str) -> Page:
     return page
 
 
-def save(page: Page, folder: Path, panel: str, kind: str, ending: str) -> Path:
+NAMED = "the-doctor-asked-the-nurse-a-question"
+
+
+def save(page: Page, folder: Path, panel: str, kind: str, ending: str, named: str = NAMED) -> Path:
     page.get_by_test_id(f"export-{panel}").click()
     with page.expect_download() as download:
         page.get_by_test_id(f"save-{kind}-{ending}").click()
     name = download.value.suggested_filename
-    assert re.fullmatch(rf"attnscope-smollm2-{kind}[\d.-]*-the-doctor-asked-the-nurse-a-question\.{ending}", name)
+    assert re.fullmatch(rf"attnscope-smollm2-{kind}[\d.-]*-{named}\.{ending}", name)
     download.value.save_as(folder / name)
     return folder / name
 
@@ -123,7 +126,7 @@ def test_hostile_text_is_text_in_a_figure_and_a_string_in_python_code(
     page.on("dialog", lambda dialog: pytest.fail(f"something ran: {dialog.message}"))
     page.goto(f"{app_server}#{urlencode({'model': 'smollm2', 'text': text, 'layer': '0', 'heads': '0'})}")
     expect(page.get_by_test_id("query-3")).to_be_visible(timeout=240_000)
-    root = ElementTree.parse(save(page, tmp_path, "head", "head", "svg")).getroot()
+    root = ElementTree.parse(save(page, tmp_path, "head", "head", "svg", "text-script-alert-1-script-evil-n")).getroot()
     assert not list(root.iter(f"{SVG}script"))
     assert "".join(words(root, "token")).count("script") == 4
     assert "\u202e" not in ElementTree.tostring(root, encoding="unicode")

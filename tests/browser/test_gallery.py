@@ -37,6 +37,15 @@ def test_a_scene_looks_like_its_screenshot(scene: gallery.Scene, urls: dict[str,
         )
 
 
+def test_a_scene_looks_the_same_with_two_device_pixels_per_css_pixel(urls: dict[str, str], browser: Browser) -> None:
+    scene = SCENES[0]
+    drawn = gallery.draw(scene, urls[scene.name], browser, ratio=2)
+    stored = Image.open(scene.screenshot)
+    assert drawn.size == (2 * stored.width, 2 * stored.height)
+    mean, largest = gallery.difference(drawn.resize(stored.size, Image.Resampling.BOX), stored)
+    assert mean <= 2 * MEAN and largest <= LARGEST, (mean, largest)
+
+
 def test_the_comparison_detects_missing_lines(tmp_path: Path) -> None:
     screenshot = Image.open(SCENES[0].screenshot).convert("RGB")
     wiped = screenshot.copy()
