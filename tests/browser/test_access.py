@@ -87,7 +87,7 @@ def test_a_page_without_its_key_says_what_to_do(page: Page, own_server: str, com
     shown(page)
     page.evaluate("localStorage.clear()")
     page.reload()
-    expect(page.get_by_test_id("welcome")).to_contain_text("use the full address from the terminal")
+    expect(page.get_by_test_id("welcome")).to_contain_text("from the terminal where attnscope was started")
     assert all("401" in one for one in complaints)
     complaints.clear()
     page.goto(own_server)

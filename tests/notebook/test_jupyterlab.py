@@ -150,7 +150,7 @@ def test_a_saved_notebook_of_a_model_says_what_to_do_or_shows_the_last_run(
         picture = saved.nth(1).locator("img")
         expect(picture).to_be_visible()
         assert picture.evaluate("image => image.naturalWidth") > 300
-        expect(notebook.page.get_by_text("Error displaying widget")).to_have_count(0)
+        expect(notebook.page.get_by_text("Error displaying widget").filter(visible=True)).to_have_count(0)
 
 
 def test_a_page_survives_its_kernel_and_a_saved_notebook_has_a_preview(

@@ -2,6 +2,7 @@ import { createEffect, createSignal, on } from "solid-js";
 import { counted } from "../../marks/format";
 import type { Session } from "../../state/session";
 import type { Work } from "../../state/work";
+import type { TraceMessage } from "../../wire/messages";
 
 /** Progress is spoken when it passes these shares. */
 const SPOKEN_SHARES = [0.75, 0.5, 0.25];
@@ -16,24 +17,31 @@ export function Announcer(props: { readonly session: Session }) {
   const [spoken, setSpoken] = createSignal("");
   const trace = () => session.state().trace;
   let passed = 0;
-  let [traceBefore, certificateBefore] = [trace(), trace()?.certificate];
-  const end = (what: Work["what"]): string => {
+  let before = trace();
+  const ending = (what: Work["what"], old: TraceMessage | null): string => {
     if (session.failure() !== null) return "";
     const now = trace();
     if (what === "check") {
-      return now?.certificate === certificateBefore ? "Check canceled" : (now?.certificate?.sentence ?? "");
+      return now?.certificate === old?.certificate ? "Check canceled" : (now?.certificate?.sentence ?? "");
     }
-    if (now === null || now === traceBefore) return "Run canceled";
+    if (now === null || now === old) return "Run canceled";
     const tokens = Object.values(now.tokens).reduce((sum, side) => sum + side.length, 0);
     return `Done: ${counted(tokens, "token")} in ${now.model.title ?? "the model"}`;
   };
   createEffect(
-    on(session.work, (work, before) => {
-      const doing = before?.what;
+    on(session.work, (work, earlier) => {
+      const doing = earlier?.what;
       if (work === null || work.what !== doing) {
-        if (doing !== undefined && doing in BEGINS) setSpoken(end(doing));
+        if (doing !== undefined && doing in BEGINS) {
+          const old = before;
+          // What the request answered is shown just after the work has ended.
+          setTimeout(() => {
+            if (session.work() === null || !((session.work()?.what ?? "") in BEGINS))
+              setSpoken(ending(doing, old));
+          });
+        }
         if (work === null || !(work.what in BEGINS)) return;
-        [passed, traceBefore, certificateBefore] = [0, trace(), trace()?.certificate];
+        [passed, before] = [0, trace()];
         setSpoken(BEGINS[work.what] ?? "");
         return;
       }
