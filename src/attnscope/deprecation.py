@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import sys
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,8 +18,8 @@ _PACKAGE = str(Path(__file__).parent)
 
 def warn_renamed(old: str, new: str) -> None:
     """Warn that `old` is now called `new`. The warning points at the code that called attnscope."""
-    depth, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    depth, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         depth, frame = depth + 1, frame.f_back
     warnings.warn(
         f"{old} is deprecated and will be removed in the next release: use {new}.", FutureWarning, stacklevel=depth
