@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DisconnectedError, HostError, type Source } from "../src/source/source";
+import { inputOfTrace, requestOf } from "../src/state/input";
 import { createSession } from "../src/state/session";
 import type { Message, Request, Token, TraceMessage } from "../src/wire/messages";
 
@@ -199,13 +200,28 @@ describe("earlier inputs", () => {
     session.dispatch({ type: "pin", place: { side: "query", index: 4 } });
     session.dispatch({ type: "layer", layer: 1 });
     await session.run(input("second"));
-    expect(session.visited().map((one) => one.trace.trace)).toEqual(["second", "first"]);
+    expect(session.recentInputs().map((one) => one.trace.trace)).toEqual(["second", "first"]);
     expect(session.entry()).toBe(1);
     session.dispatch({ type: "layer", layer: 0 });
     await session.reopen("first");
     expect(session.state()).toMatchObject({ pins: [{ side: "query", index: 4 }], selection: { layer: 1 } });
-    expect(session.visited().map((one) => one.trace.trace)).toEqual(["first", "second"]);
+    expect(session.recentInputs().map((one) => one.trace.trace)).toEqual(["first", "second"]);
     expect(session.entry()).toBe(2);
+  });
+
+  it("that continue a chat continue it again", () => {
+    const messages = [{ role: "assistant", content: "Once upon" }];
+    const of = (input: object) => ({
+      ...trace("chat", 3),
+      input: { text: "…", pair: null, target: null, ...input },
+    });
+    const again = inputOfTrace(of({ messages, continue_final_message: true }) as TraceMessage);
+    expect(again === null ? null : requestOf(again)).toMatchObject({
+      messages,
+      continue_final_message: true,
+    });
+    const answered = inputOfTrace(of({ messages }) as TraceMessage);
+    expect(answered === null ? null : requestOf(answered)).not.toHaveProperty("continue_final_message");
   });
 
   it("are run again if the host dropped them", async () => {

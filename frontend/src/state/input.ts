@@ -1,6 +1,6 @@
 /** The input of a run, and its request. */
 
-import type { ChatMessage, Example, Request } from "../wire/messages";
+import type { ChatMessage, Example, Request, TraceMessage } from "../wire/messages";
 import type { Frame, Selection } from "./state";
 
 export interface Input {
@@ -37,6 +37,14 @@ export function inputOf(example: Example): Input {
   const input: Input = { text, pair, target, model, query: query ?? null, frame: FRAMES[view ?? "head"] };
   if (layer == null && heads == null) return input;
   return { ...input, select: { layer: layer ?? 0, heads: heads ?? [], head: null, token: null } };
+}
+
+/** The input that a trace was made from; null if it cannot be run again, because its model is not there. */
+export function inputOfTrace({ model, input }: TraceMessage): Input | null {
+  const { text, pair, target, messages, continue_final_message } = input;
+  if (model.name === null || text === null) return null;
+  const chat = messages === undefined ? {} : { messages, continues: continue_final_message === true };
+  return { text, pair, target: target ?? null, ...chat, model: model.name };
 }
 
 /** The request that runs an input. */

