@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import bundle
 import pytest
 from helpers.chromium_page import TIMEOUT_MS, chromium_browser, watch_complaints
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,3 +44,12 @@ def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
     yield page
     context.close()
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def nurse(page: Page, app_server: str) -> Page:
+    """The app on the doctor and the nurse, with head 9.4 selected."""
+    text = "The doctor asked the nurse a question. She"
+    page.goto(f"{app_server}#{urlencode({'model': 'smollm2', 'text': text, 'layer': '9', 'heads': '4'})}")
+    expect(page.get_by_test_id("query-8")).to_be_visible(timeout=240_000)
+    return page

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 import pytest
 from playwright.sync_api import Page, expect
 
-NURSE = "The doctor asked the nurse a question. She"
 SHADOW = "document.querySelector('.attnscope').shadowRoot"
-
-
-@pytest.fixture
-def nurse(page: Page, app_server: str) -> Page:
-    """The app on the doctor and the nurse, with head 9.4 selected."""
-    page.goto(f"{app_server}#{urlencode({'model': 'smollm2', 'text': NURSE, 'layer': '9', 'heads': '4'})}")
-    expect(page.get_by_test_id("query-8")).to_be_visible(timeout=240_000)
-    return page
 
 
 def test_tables_keep_the_cursor_on_a_row_that_was_chosen(nurse: Page, axe: str) -> None:

@@ -15,13 +15,6 @@ NURSE = "The doctor asked the nurse a question. She"
 
 
 @pytest.fixture
-def nurse(page: Page, app_server: str) -> Page:
-    page.goto(f"{app_server}#{urlencode({'model': 'smollm2', 'text': NURSE, 'layer': '9', 'heads': '4'})}")
-    expect(page.get_by_test_id("query-8")).to_be_visible(timeout=240_000)
-    return page
-
-
-@pytest.fixture
 def other_site() -> Iterator[tuple[str, list[str]]]:
     """The address of a site on another host name, and the links on its page."""
     links: list[str] = []

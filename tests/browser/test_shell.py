@@ -6,21 +6,12 @@ import json
 import re
 from urllib.parse import urlencode
 
-import pytest
 from playwright.sync_api import Page, Route, expect
 
 import attnscope
 
 NURSE = "The doctor asked the nurse a question. She"
 SHADOW = "document.querySelector('.attnscope').shadowRoot"
-
-
-@pytest.fixture
-def nurse(page: Page, app_server: str) -> Page:
-    """The app on the doctor and the nurse, with head 9.4 selected."""
-    page.goto(f"{app_server}#{urlencode({'model': 'smollm2', 'text': NURSE, 'layer': '9', 'heads': '4'})}")
-    expect(page.get_by_test_id("query-8")).to_be_visible(timeout=240_000)
-    return page
 
 
 def asked(route: Route) -> str:
