@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import attnscope
 from attnscope.cli import app
+from attnscope.cli.missing_arguments import requiring
 from attnscope.cli.numbers import at_least, numbers
-from attnscope.cli.required import requiring
 from attnscope.errors import InputError, TooLongError
 
 MOST = 100_000

@@ -15,9 +15,9 @@ from attnscope.cli.export import export
 from attnscope.cli.figure import figure
 from attnscope.cli.generate import generate
 from attnscope.cli.heads import heads
+from attnscope.cli.missing_arguments import requiring
 from attnscope.cli.models import app as models_app
 from attnscope.cli.patch import patch
-from attnscope.cli.missing_arguments import requiring
 from attnscope.cli.serving import demo, serve
 from attnscope.cli.trace import trace
 

@@ -20,8 +20,8 @@ from attnscope.capture import accepted, prepared
 from attnscope.errors import AttnscopeError, CancelledError, InputError, MissingError, UnsupportedError
 from attnscope.model.hf.context_length import side_limits
 from attnscope.model.hf.module_info import input_device
-from attnscope.model.inputs.special_token_warnings import doubled_special_tokens
 from attnscope.model.inputs.model_inputs import ModelInputs, require_text
+from attnscope.model.inputs.special_token_warnings import doubled_special_tokens
 from attnscope.model.inputs.tensors import with_padding
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.inputs.vocabularies import target_ids

@@ -14,7 +14,6 @@ from attnscope.capture import forward_parameters, prepared
 from attnscope.errors import InputError
 from attnscope.model.architecture.probe import Architecture
 from attnscope.model.hf.vision_config import vision_config
-from attnscope.model.inputs.special_token_warnings import doubled_special_tokens
 from attnscope.model.inputs.image_processor import Pixels, Processors, images_from_pixels, pixels_of, pixels_with_text
 from attnscope.model.inputs.images import stored_image
 from attnscope.model.inputs.model_inputs import ModelInputs, as_tensor
@@ -28,6 +27,7 @@ from attnscope.model.inputs.patch_boxes import (
     special_names,
 )
 from attnscope.model.inputs.patch_grid import Grid, grids_of
+from attnscope.model.inputs.special_token_warnings import doubled_special_tokens
 from attnscope.model.inputs.tensors import encode_ready
 from attnscope.model.inputs.text import text_ids
 from attnscope.model.inputs.tokens import Reader

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from attnscope.errors import InputError, MissingError
-from attnscope.model.inputs.special_token_warnings import doubled_special_tokens
 from attnscope.model.inputs.model_inputs import ModelInputs, cut_note, require_text, require_tokens
 from attnscope.model.inputs.offsets import with_source_text
+from attnscope.model.inputs.special_token_warnings import doubled_special_tokens
 from attnscope.model.inputs.tokens import Reader
 from attnscope.types import Sentence, Token
 
