@@ -18,8 +18,13 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 FIGURES = HERE.parents[1] / "docs" / "explanation" / "fuzzing.json"
-TRIES = {"fuzz_calls": (12,), "fuzz_messages": (500, 150), "fuzz_commands": (120,)}
-"""For each fuzzer, how much it tries in the tests: tries of each call; messages and requests; command lines."""
+TRIES = {"fuzz_calls": (12,), "fuzz_messages": (500, 150), "fuzz_commands": (120,), "fuzz_files": (120,)}
+"""For each fuzzer, how much it tries in the tests: tries of each call; messages and requests; command lines; trace files."""
+
+COUNTED = ("calls", "messages", "requests", "commands", "files", "opened", "errors")
+"""What the reports count; files were opened or raised an error of attnscope."""
+
+_WITH_FOLDER = ("fuzz_calls", "fuzz_commands")
 
 
 def run(program: str, factor: int = 1) -> dict[str, Any]:
@@ -27,7 +32,7 @@ def run(program: str, factor: int = 1) -> dict[str, Any]:
     counts = [str(factor * count) for count in TRIES[program]]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
     with tempfile.TemporaryDirectory() as folder:
-        arguments = counts if program == "fuzz_messages" else [folder, *counts]
+        arguments = [folder, *counts] if program in _WITH_FOLDER else counts
         command = [sys.executable, str(HERE / f"{program}.py"), *arguments]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=7200)
     return json.loads(done.stdout)
@@ -37,9 +42,7 @@ def main() -> None:
     factor = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     with ThreadPoolExecutor() as pool:
         reports = list(pool.map(lambda program: run(program, factor), TRIES))
-    figures = {
-        name: sum(report.get(name, 0) for report in reports) for name in ("calls", "messages", "requests", "commands")
-    }
+    figures = {name: sum(report.get(name, 0) for report in reports) for name in COUNTED}
     figures["faults"] = sum(len(report["faults"]) for report in reports)
     for report in reports:
         sys.stdout.write("".join(f"{fault}\n" for fault in report["faults"]))

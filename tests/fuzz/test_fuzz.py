@@ -20,9 +20,16 @@ def test_odd_values_end_in_an_answer_or_a_sentence(program):
     assert report["faults"] == [], "\n".join(report["faults"])
 
 
+def test_a_damaged_trace_file_opens_and_can_be_used_or_is_an_error():
+    report = run("fuzz_files")
+    assert report["faults"] == [], "\n".join(report["faults"])
+    assert report["opened"] > 10 and report["errors"] > 50
+
+
 def test_the_figures_in_the_docs_are_of_a_run_without_faults():
     figures = json.loads(FIGURES.read_text())
     assert figures["faults"] == 0
-    assert all(count > 100 for name, count in figures.items() if name != "faults")
+    assert all(figures[name] > 100 for name in ("calls", "messages", "requests", "commands", "files"))
+    assert figures["opened"] + figures["errors"] == figures["files"]
     page = (ROOT / "docs" / "explanation" / "security.md").read_text()
     assert "fuzzing.json" in page

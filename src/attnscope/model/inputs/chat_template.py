@@ -26,7 +26,7 @@ __all__ = ["ChatTemplate"]
 
 SECONDS = 10.0
 """Computing time of all renderings of one chat."""
-_SECONDS_PER_MESSAGE = 0.01
+SECONDS_PER_MESSAGE = 0.01
 """What each message adds to it."""
 _LARGEST_VALUE = 2**22
 """Characters of a text, or items of a list, that a template may hold in one variable, beyond those of the messages."""
@@ -73,7 +73,7 @@ class ChatTemplate:
         template's own reason if it rejects the messages, or if it exceeds the budget; `CancelledError`.
         """
         options = {"add_generation_prompt": prompt} | ({"continue_final_message": True} if continued else {})
-        seconds = SECONDS + _SECONDS_PER_MESSAGE * len(messages) - self.used
+        seconds = SECONDS + SECONDS_PER_MESSAGE * len(messages) - self.used
         budget = _Budget(self.observer, seconds, _LARGEST_VALUE + _size(messages))
         began = time.thread_time()
         try:

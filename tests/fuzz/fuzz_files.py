@@ -1,9 +1,10 @@
 """Damage trace files at random, with hashes that fit, and use whatever opens.
 
-    python -m helpers.trace_file_fuzzer COUNT [SEED]    prints the outcomes as JSON
+    python tests/fuzz/fuzz_files.py COUNT
 
-A trace that opens must be usable for everything that is computed from it; any other file must raise an error of attnscope.
-Everything else is a fault: another exception, or more memory than the trace can explain.
+prints JSON: how many files were tried, how many opened and how many raised an error of attnscope, and the faults. A trace that
+opens must be usable for everything that is computed from it. Everything else is a fault: another exception, or more memory than
+the trace can explain.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import torch
+from helpers import tiny_models
+from helpers.forged_traces import Description, Tensors, read_file, write_file
+from helpers.random_traces import random_trace
+from helpers.tiny_vision_models import TEXT, VISION, clip_processor, random_photo
 from transformers import CLIPConfig, CLIPModel
 
 import attnscope
@@ -33,10 +40,6 @@ from attnscope.session.limits import Limits
 from attnscope.session.messages.layer import layer_message
 from attnscope.session.messages.trace import trace_arrays, trace_fields
 from attnscope.wire import Message, encode
-from helpers import tiny_models
-from helpers.forged_traces import Description, Tensors, read_file, write_file
-from helpers.random_traces import random_trace
-from helpers.tiny_vision_models import TEXT, VISION, clip_processor, random_photo
 
 MOST_MEMORY = 256 * 2**20
 """How much the peak memory of the process may rise over all files, in bytes. The files have less than 100 KB each."""
@@ -255,8 +258,9 @@ def fuzz(count: int, seed: int = 0) -> dict[str, Any]:
         risen = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
         if risen > MOST_MEMORY:
             faults.append(f"The peak memory rose by {risen / 2**20:.0f} MiB.")
-    return {"tried": count, "opened": outcomes["opened"], "errors": outcomes["errors"], "faults": faults}
+    return {"files": count, "opened": outcomes["opened"], "errors": outcomes["errors"], "faults": faults}
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(fuzz(*(int(one) for one in sys.argv[1:])), indent=1) + "\n")
+    torch.set_num_threads(1)
+    sys.stdout.write(json.dumps(fuzz(int(sys.argv[1]))))
