@@ -15,12 +15,12 @@ from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.module_info import is_encoder_decoder, target_vocabulary_size
 from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
+from attnscope.model.metrics.answer import Answer, position_of, token_id
 from attnscope.model.patching.activation_patching import ActivationPatching
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.prompt_alignment import check_aligned
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.patching.sweep_plan import SweepQuestion, plan_of, words_of
-from attnscope.model.residual_stream.answer import Answer, position_of, token_id
 from attnscope.model.residual_stream.locate import locate_stream
 from attnscope.model.residual_stream.states import States
 from attnscope.model.residual_stream.states_pass import PassEdits, StatesPass

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import cast, get_args
 
 from attnscope.errors import InputError
+from attnscope.model.metrics.answer import Answer, index_in
 from attnscope.model.patching.sweep import METRICS, WHAT, By, Column, Metric, What
-from attnscope.model.residual_stream.answer import Answer, index_in
 from attnscope.model.residual_stream.stream import Stream
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position, occurrence_of, resolve, resolve_each, span_words

@@ -15,7 +15,7 @@ from attnscope.capture import Places, Recorder, accepted, capturing, pass_option
 from attnscope.capture.attention_function import NAME
 from attnscope.edits.plan import Plan
 from attnscope.errors import CancelledError
-from attnscope.model.residual_stream.answer import Answer, last_only
+from attnscope.model.metrics.answer import Answer, last_only
 from attnscope.model.residual_stream.blocks import Addend, Block, state_in, state_of
 from attnscope.model.residual_stream.hooks import PositionRecorder
 from attnscope.model.residual_stream.layer_norm import norm_of
