@@ -22,6 +22,20 @@ def provenance(
     """The provenance of a trace of `encoded`: the model that made it, and the input and edits that it was made from."""
     ids = {name: inputs[name][0].tolist() for name in ("input_ids", "decoder_input_ids") if name in inputs}
     return {
+        **model_provenance(model),
+        "text": encoded.text,
+        "pair": encoded.pair,
+        **({"messages": encoded.messages} if encoded.messages else {}),
+        **({"continue_final_message": True} if encoded.continue_final_message else {}),
+        **({"target": encoded.target} if encoded.target_tokens is not None else {}),
+        **ids,
+        "edits": [edit.as_json() for edit in edits],
+    }
+
+
+def model_provenance(model: ModelHandle) -> dict[str, Any]:
+    """What identifies a model: its name, revision and weights, dtype, and the versions of the libraries that run it."""
+    return {
         "model": model.name,
         "title": model.title,
         "class": type(model.module).__name__,
@@ -35,13 +49,6 @@ def provenance(
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         },
-        "text": encoded.text,
-        "pair": encoded.pair,
-        **({"messages": encoded.messages} if encoded.messages else {}),
-        **({"continue_final_message": True} if encoded.continue_final_message else {}),
-        **({"target": encoded.target} if encoded.target_tokens is not None else {}),
-        **ids,
-        "edits": [edit.as_json() for edit in edits],
     }
 
 
