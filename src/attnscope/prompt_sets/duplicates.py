@@ -24,10 +24,9 @@ def distinct(placed: Iterable[tuple[str, Prompt]], duplicates: Duplicates) -> li
             first[key] = place
             kept.append(prompt)
         elif duplicates == "error":
-            before = first[key]
-            again = f"as {before[:1].lower()}{before[1:]}" if before != place else "twice"
+            before = f"in{first[key][2:]}" if first[key] != place else "made from the same row"
             raise InputError(
-                f"{place}: the prompt {prompt.text!r:.80} occurs {again}, so it would count twice. "
+                f"{place}: the prompt {prompt.text!r:.80} would count twice (the first is {before}). "
                 'Remove one, or pass duplicates="drop" to keep the first.'
             )
     return kept

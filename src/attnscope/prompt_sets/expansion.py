@@ -73,7 +73,7 @@ def swapped_slots(swap: object) -> tuple[str, str] | None:
 def _check(
     templates: Sequence[Template], columns: Sequence[str], crossed: Mapping[str, object], swap: tuple[str, str] | None
 ) -> None:
-    for name in (*columns, *crossed):
+    for name in (*columns, *crossed, *(slot for template in templates for slot in template.slots)):
         check_label(name)
     both = next((name for name in columns if name in crossed), None)
     if both is not None:

@@ -47,8 +47,8 @@ class Prompts:
     `{x:a}` writes "a" or "an" before the value, `{x:A}` "A" or "An", and `{x:cap}` the value with a capital letter; `{{` and `}}`
     are braces. A column `row` of numbers in `rows` says which rows belong together.
 
-    **Without a template**, pass a list of texts or dicts, a DataFrame, a dataset of Hugging Face, or the path of a local .txt (one
-    text per line), .csv, .jsonl or .parquet file. The column `text` has the texts; the other columns become labels. `limit`
+    **Without a template**, pass a list of texts or dicts, a DataFrame, a dataset of Hugging Face, or the path of a local .txt
+    (one text per line), .csv, .jsonl or .parquet file. The column `text` has the texts; the other columns become labels. `limit`
     reads only the first rows. A text that occurs twice is an error; `duplicates="drop"` keeps the first.
 
     Raises `InputError` for what cannot be used, and `MissingError` for a file that does not exist. See docs/how-to/prompts.md.
@@ -73,7 +73,7 @@ class Prompts:
             return _from_templates(source, rows, cross, swap, limit, duplicates)
         if isinstance(source, PromptSet):
             return source[:limit]
-        table = table_of(source, text, limit, "The source of the prompts")
+        table = table_of(source, text, limit, "`source`")
         named = isinstance(source, (str, os.PathLike))
         name = Path(source).name if named else "texts" if list(table.cells) == [text] else "table"
         return PromptSet(distinct(prompts_of(table, text), duplicates), source=name)

@@ -102,7 +102,7 @@ def _random(cell: Any) -> RandomTokens | None:
     if cell is None:
         return None
     made = _object(cell, "random", '{"length": 50, "seed": 0}')
-    if made.keys() != {"length", "seed"}:
+    if set(made) != {"length", "seed"}:
         raise InputError(f'the column "random" must hold a length and a seed; got {cell!r:.80}.')
     return RandomTokens(**made)
 

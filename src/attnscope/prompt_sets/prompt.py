@@ -94,7 +94,7 @@ def check_label(name: object) -> None:
         raise InputError(f"The name of a label must be a string that is not empty; got {name!r:.80}.")
     if name in RESERVED:
         raise InputError(
-            f"A label cannot be called {name!r}, which is a column of its own in a set of prompts. Rename or drop the column."
+            f"A label or slot cannot be called {name!r}, which is another column of a set of prompts. Rename or drop it."
         )
 
 

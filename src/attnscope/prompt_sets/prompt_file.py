@@ -1,7 +1,7 @@
 """Writing prompts to a file: one row per prompt, with the same columns in JSON Lines, CSV and Parquet.
 
-The columns are text, slots (a JSON object of character spans, {"x": [4, 10]}), template, row and order, then one per label. Random
-tokens have no text but a JSON object in the column random, {"length": 50, "seed": 3}.
+The columns are text, slots (a JSON object of character spans, {"x": [4, 10]}), template, row and order, then one per label.
+Random tokens have no text but a JSON object in the column random, {"length": 50, "seed": 3}.
 """
 
 from __future__ import annotations

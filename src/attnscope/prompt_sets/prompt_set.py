@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -116,7 +115,7 @@ class PromptSet(Sequence[Prompt]):
                 columns[name] = [_slot_text(prompt, name) for prompt in self]
         return pandas.DataFrame(columns)
 
-    def filter(self, **labels: Value | Iterable[Value]) -> PromptSet:
+    def filter(self, **labels: Value | None | Iterable[Value]) -> PromptSet:
         """The prompts with these labels; a list means any of its values. `template`, `row` and `order` can be given as well.
 
         Raises `InputError` for an unknown label, and if no prompt is left.

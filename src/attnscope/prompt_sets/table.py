@@ -60,20 +60,19 @@ class Table:
 
     def _column(self, column: str) -> list[Any]:
         if column not in self.cells:
-            raise InputError(
-                f"{_capital(self.source)} has no column {column!r:.80}; its columns are {', '.join(map(repr, self.cells)) or '(none)'}."
-            )
+            known = ", ".join(map(repr, self.cells)) or "(none)"
+            raise InputError(f"{self.source} has no column {column!r:.80}; its columns are {known}.")
         return [_plain(cell) for cell in self.cells[column]]
 
     def _text(self, index: int, column: str, value: Any) -> str:
-        if value is None or value == "":
+        if value is None:
             raise InputError(
                 f"{self.where(index)}: the column {column!r:.80} has no text. Fill the cell, or remove the row."
             )
         if not isinstance(value, str) or not TEXT.fits(value):
             raise InputError(f"{self.where(index)}: a text must be {TEXT.words}; got {value!r:.80}.")
         if not value.strip():
-            raise InputError(f"{self.where(index)}: the text {value!r:.40} consists of spaces only. Remove the row.")
+            raise InputError(f"{self.where(index)}: the text {value!r:.40} is empty. Remove the row.")
         return str(value)
 
     def _uniform(self, column: str, cells: list[Any]) -> list[Value | None]:
@@ -108,11 +107,12 @@ def from_rows(source: str, rows: Iterable[Mapping[str, Any]], places: Sequence[s
 def check_names(source: str, names: Sequence[object]) -> None:
     """Raise `InputError` if the names of the columns are not different texts."""
     wrong = next((name for name in names if not isinstance(name, str) or not name or not TEXT.fits(name)), None)
-    if wrong is not None or any(not name for name in names):
-        raise InputError(f"{_capital(source)} has a column named {wrong!r:.80}; the names of columns must be texts.")
+    if wrong is not None or None in names:
+        named = f"named {wrong!r:.80}" if wrong not in (None, "") else "without a name"
+        raise InputError(f"{source} has a column {named}; the names of columns must be texts.")
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
-        raise InputError(f"{_capital(source)} has two columns named {double!r:.80}. Rename one.")
+        raise InputError(f"{source} has two columns named {double!r:.80}. Rename one.")
 
 
 def numbered(count: int) -> list[str]:
@@ -144,7 +144,3 @@ def _recognized(cells: list[str | None]) -> list[Value | None]:
 
 def _is_true(cell: str) -> bool:
     return cell.lower() == "true"
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]

@@ -31,11 +31,11 @@ def read_table(path: str | os.PathLike[str], text: str | None, limit: int | None
     found = user_path(path)
     ending = found.suffix.lower()
     accepted = ENDINGS if text is not None else ENDINGS[1:]
+    if found.is_dir():
+        raise InputError(f"{shown(path)} is a folder. Name one file in it.")
     if ending not in accepted:
         what = "prompts are" if text is not None else "rows are"
         raise InputError(f"{shown(path)} has an unknown ending; {what} read from {', '.join(accepted)} files.")
-    if found.is_dir():
-        raise InputError(f"{shown(path)} is a folder. Name one file in it.")
     if not found.exists():
         raise MissingError(f"There is no file {shown(path)}. To use a text as a prompt, pass it in a list.")
     try:

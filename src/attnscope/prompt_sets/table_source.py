@@ -15,10 +15,10 @@ from attnscope.prompt_sets.table_file import read_table
 
 
 def table_of(source: Any, text: str | None, limit: int | None, what: str) -> Table:
-    """The first `limit` rows of a file, a DataFrame, a dataset, or a list of dicts or texts; these are the column `text`, and
-    not accepted where it is None.
+    """The first `limit` rows of a file, a DataFrame, a dataset, or a list of dicts or texts.
 
-    A dataset is anything with `to_pandas`, or with `column_names` and dicts to iterate over. `what` names the table in messages.
+    Texts become the column `text`; None accepts only dicts. A dataset is anything with `to_pandas`, or with `column_names` and
+    dicts to iterate over. `what` names the table in messages.
     """
     if isinstance(source, (str, os.PathLike)):
         table = read_table(source, text, limit)
@@ -44,23 +44,18 @@ def table_of(source: Any, text: str | None, limit: int | None, what: str) -> Tab
 
 
 def _frame_table(frame: pandas.DataFrame, what: str) -> Table:
-    name = f"{_small(what)} (a table)"
     names = list(frame.columns)
-    check_names(name, names)
-    return Table(name, {column: frame[column].tolist() for column in names}, numbered(len(frame)))
+    check_names(what, names)
+    return Table(what, {column: frame[column].tolist() for column in names}, numbered(len(frame)))
 
 
 def _listed(source: Iterable[Any], text: str | None, what: str) -> Table:
     items = list(source)
     places = numbered(len(items))
     if text is not None and all(isinstance(item, str) for item in items):
-        return Table(_small(what), {text: items}, places)
+        return Table(what, {text: items}, places)
     for item, place in zip(items, places, strict=True):
         if not isinstance(item, Mapping):
             kinds = "all dicts" if text is None else "all texts or all dicts"
             raise InputError(f"{what} must be {kinds}; {place} is {item!r:.80}.")
-    return from_rows(_small(what), items, places)
-
-
-def _small(words: str) -> str:
-    return words[:1].lower() + words[1:]
+    return from_rows(what, items, places)

@@ -89,7 +89,7 @@ def parse(text: object) -> Template:
             literal = ""
     if not places:
         raise InputError(
-            f"The template {text!r:.80} has no slot such as {{x}}. For prompts that are not made from a template, pass a list of texts."
+            f"The template {text!r:.80} has no slot such as {{x}}. To use texts as they are, pass a list of them."
         )
     return Template(text, tuple(places), literal)
 
@@ -108,7 +108,7 @@ def _check(slot: str, form: str, conversion: str | None, text: str) -> None:
 
 
 def _article(value: str, form: str) -> str:
-    """ "a" or "an" before a value, by its spelling: vowels, a silent h, and a u or o that is spoken as in "university" or "one"."""
+    """The article of a value by its spelling: a vowel, a silent h, a u or o that is spoken as in "university" or "one"."""
     if _AN.match(value):
         consonant = False
     elif _A.match(value) or _LETTER_U.match(value):
