@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from attnscope.model.residual_stream.logit_attribution import Contributions, Share
     from attnscope.model.residual_stream.states import Lens, States
     from attnscope.offline import export
+    from attnscope.prompt_sets import Prompt, PromptSet, RandomTokens, prompts
     from attnscope.trace import Certificate, LayerCertificate, Trace
     from attnscope.trace.positions import Position
     from attnscope.trace.prediction import Choice, Prediction
@@ -67,6 +68,9 @@ _HOME = {
     "Observer": "attnscope.types",
     "Position": "attnscope.trace.positions",
     "Prediction": "attnscope.trace.prediction",
+    "Prompt": "attnscope.prompt_sets",
+    "PromptSet": "attnscope.prompt_sets",
+    "RandomTokens": "attnscope.prompt_sets",
     "Rotary": "attnscope.types",
     "Share": "attnscope.model.residual_stream.logit_attribution",
     "Stack": "attnscope.types",
@@ -86,6 +90,7 @@ _HOME = {
     "figure": "attnscope.figures",
     "load": "attnscope.model.load",
     "open": "attnscope.model.open_trace",
+    "prompts": "attnscope.prompt_sets",
     "show": "attnscope.widget",
     "testing": "attnscope.testing",
 }
@@ -111,6 +116,9 @@ __all__ = [
     "Observer",
     "Position",
     "Prediction",
+    "Prompt",
+    "PromptSet",
+    "RandomTokens",
     "Rotary",
     "Share",
     "Stack",
@@ -130,6 +138,7 @@ __all__ = [
     "figure",
     "load",
     "open",
+    "prompts",
     "show",
     "testing",
 ]
