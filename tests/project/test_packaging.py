@@ -91,7 +91,8 @@ def _normal(name: str) -> str:
 def test_the_wheel_contains_only_the_package_and_the_bundle(wheel: zipfile.ZipFile, built: set[str]):
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "src" / "attnscope").rglob("*.py")}
     inside = {f"src/{name}" for name in wheel.namelist() if not name.startswith(f"{TOP}.dist-info/")}
-    data = {"src/attnscope/py.typed", "src/attnscope/offline/loader.js", *SHARED}
+    sets = {path.relative_to(ROOT).as_posix() for path in (ROOT / "src/attnscope/prompt_sets/data").iterdir()}
+    data = {"src/attnscope/py.typed", "src/attnscope/offline/loader.js", *SHARED, *sets}
     assert inside == modules | built | data
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from attnscope.errors import InputError
 from attnscope.prompt_sets.prompt import Prompt, RandomTokens, Span, check_label
 from attnscope.prompt_sets.table import Table
@@ -94,7 +96,7 @@ def _slots(cell: Any) -> dict[str, Span]:
     for name, span in spans.items():
         if span is None:  # Parquet and datasets give every row the keys of all rows
             continue
-        found[name] = tuple(span) if isinstance(span, list) else span
+        found[name] = tuple(span) if isinstance(span, (list, np.ndarray)) else span
     return found
 
 

@@ -99,7 +99,7 @@ class PromptSet(Sequence[Prompt]):
     def frame(self) -> pandas.DataFrame:
         """A table with one line per prompt: its number in `prompt`, then text, template, row, order, and a column per label.
 
-        A slot that is no label has a column with the text that fills it. What a prompt doesn't have is None.
+        A slot that is no label has a column with the text that fills it. What a prompt doesn't have is missing there.
         """
         columns: dict[str, list[Any]] = {
             "prompt": list(range(len(self))),
@@ -115,7 +115,7 @@ class PromptSet(Sequence[Prompt]):
                 columns[name] = [_slot_text(prompt, name) for prompt in self]
         return pandas.DataFrame(columns)
 
-    def filter(self, **labels: Value | None | Iterable[Value]) -> PromptSet:
+    def filter(self, **labels: Value | Iterable[Value] | None) -> PromptSet:
         """The prompts with these labels; a list means any of its values. `template`, `row` and `order` can be given as well.
 
         Raises `InputError` for an unknown label, and if no prompt is left.

@@ -123,6 +123,11 @@ def _read_parquet(path: Path, name: str, limit: int | None) -> Table:
             read = pyarrow.Table.from_batches(batches, schema=file.schema_arrow)
     except pyarrow.ArrowException as error:
         raise InputError(f"{name} is not a valid Parquet file ({str(error).splitlines()[0]:.200}).") from error
+    return arrow_table(read, name)
+
+
+def arrow_table(read: pyarrow.Table, name: str) -> Table:
+    """A table of Arrow, without the column in which pandas keeps its own index."""
     check_names(name, read.column_names)
-    named = [column for column in read.column_names if not column.startswith("__index_level_")]  # pandas' own index
+    named = [column for column in read.column_names if not column.startswith("__index_level_")]
     return Table(name, {column: read.column(column).to_pylist() for column in named}, numbered(read.num_rows))

@@ -8,10 +8,11 @@ from itertools import islice
 from typing import Any
 
 import pandas
+import pyarrow
 
 from attnscope.errors import InputError
 from attnscope.prompt_sets.table import Table, check_names, from_rows, numbered
-from attnscope.prompt_sets.table_file import read_table
+from attnscope.prompt_sets.table_file import arrow_table, read_table
 
 
 def table_of(source: Any, text: str | None, limit: int | None, what: str) -> Table:
@@ -28,12 +29,12 @@ def table_of(source: Any, text: str | None, limit: int | None, what: str) -> Tab
             "Choose one split of a dictionary of datasets, or pass a list with one dict per row."
         )
     elif isinstance(source, pandas.DataFrame):
-        table = _frame_table(source.head(limit) if limit is not None else source, what)
-    elif isinstance(getattr(source, "column_names", None), list) and limit is not None:
-        table = _listed(islice(source, limit), text, what)
-    elif callable(getattr(source, "to_pandas", None)):
+        table = _frame_table(source if limit is None else source.head(limit), what)
+    elif isinstance(source, pyarrow.Table):
+        table = arrow_table(source if limit is None else source.slice(0, limit), what)
+    elif callable(getattr(source, "to_pandas", None)) and not _is_read_in_order(source, limit):
         frame = source.to_pandas()
-        table = _frame_table(frame.head(limit) if limit is not None else frame, what)
+        table = _frame_table(frame if limit is None else frame.head(limit), what)
     elif isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
         table = _listed(islice(source, limit), text, what)
     else:
@@ -41,6 +42,11 @@ def table_of(source: Any, text: str | None, limit: int | None, what: str) -> Tab
     if not len(table):
         raise InputError(f"{what} has no rows.")
     return table
+
+
+def _is_read_in_order(source: Any, limit: int | None) -> bool:
+    """Whether to iterate over a dataset: one that streams, or of which only the first rows are needed."""
+    return hasattr(source, "column_names") and (limit is not None or not hasattr(source, "__len__"))
 
 
 def _frame_table(frame: pandas.DataFrame, what: str) -> Table:
