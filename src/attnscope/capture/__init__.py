@@ -1,7 +1,8 @@
 """Run a forward pass on a structural clone and record the inputs of its attention."""
 
 from attnscope.capture.call_sites import NOT_SHOWN, Place, Places
-from attnscope.capture.clone import structural_clone
+from attnscope.capture.clone import standalone, structural_clone
+from attnscope.capture.clone_pool import ClonePool
 from attnscope.capture.pass_options import CACHES, accepted, forward_parameters, pass_options
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
@@ -14,6 +15,7 @@ __all__ = [
     "NOT_SHOWN",
     "Capture",
     "CapturedPass",
+    "ClonePool",
     "Place",
     "Places",
     "Recorder",
@@ -28,6 +30,7 @@ __all__ = [
     "prepared_for_capture",
     "replaced_forward",
     "run_untouched",
+    "standalone",
     "structural_clone",
     "virtual_tokens",
 ]

@@ -15,12 +15,12 @@ from attnscope.attention import LayerRecord, QKRecord, WeightsRecord
 from attnscope.capture import (
     Capture,
     Recorder,
-    capture,
     capture_on,
     pass_options,
     prepared,
     prepared_for_capture,
     run_untouched,
+    standalone,
     virtual_tokens,
 )
 from attnscope.edits.plan import Plan
@@ -144,7 +144,7 @@ def _captured(
             base.close()
         # A long text may have changed the rotary angles (dynamic scaling); then the rotation from the probe does not hold.
         same_angles = buffered_angles(clone) == architecture.angles
-    stacks = stacks_of(probed, captured.calls)
+        stacks = stacks_of(probed, captured.calls)
     if same_angles:
         stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
     warnings = (*(plan.warnings if plan else ()), *captured.notes)
@@ -167,15 +167,20 @@ def _from_eager_weights(
 ) -> tuple[dict[str, TracedStack], Certificate]:
     """The weights that the model's eager functions return, if these weights give the model's output."""
     places = probed.architecture.places
-    calls = capture(probed.module, inputs, places=places, plan=plan, observer=observer, keep_weights=True).calls
-    certificate = certify(calls, probed.tolerance)
-    if not certificate.ok:
-        raise UnsupportedError(f"attnscope cannot show {probed.title} exactly for this text. {failed.sentence}")
-    return stacks_of(probed, calls), certificate
+    with prepared_for_capture(probed.module) as clone:
+        recorder = Recorder(observer=observer, keep_weights=True, places=places, plan=plan)
+        calls = capture_on(clone, inputs, recorder).calls
+        certificate = certify(calls, probed.tolerance)
+        if not certificate.ok:
+            raise UnsupportedError(f"attnscope cannot show {probed.title} exactly for this text. {failed.sentence}")
+        return stacks_of(probed, calls), certificate
 
 
 def stacks_of(probed: ProbedModel, calls: Sequence[Capture]) -> dict[str, TracedStack]:
-    """The stacks of a complete pass. Raises `UnsupportedError` if a call cannot be shown or does not match the probe."""
+    """The stacks of a complete pass, made while its clone is still in use.
+
+    Raises `UnsupportedError` if a call cannot be shown or does not match the probe.
+    """
     unsupported = next((call.unsupported for call in shown(calls) if call.unsupported), None)
     if unsupported:
         raise UnsupportedError(unsupported)
@@ -200,7 +205,7 @@ def _stack(architecture: StackArchitecture, calls: Sequence[Capture]) -> TracedS
         causal=architecture.causal,
         query_side=architecture.query_side,
         key_side=architecture.key_side,
-        projections=by_layer(numbers, [projection for _, projection in read], depth),
+        projections=by_layer(numbers, [None if one is None else standalone(one) for _, one in read], depth),
     )
 
 
