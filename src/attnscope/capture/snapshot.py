@@ -198,7 +198,8 @@ def _is_plain(cls: type) -> bool:
 
 
 def _members(cls: type) -> list[Any]:
-    return [one for one in vars(cls).values() if isinstance(one, types.MemberDescriptorType)]
+    """The slots that a class written in Python adds."""
+    return [] if "__slots__" not in vars(cls) else [one for one in vars(cls).values() if isinstance(one, types.MemberDescriptorType)]
 
 
 @functools.lru_cache(maxsize=1024)
