@@ -7,7 +7,15 @@ from attnscope.capture.pass_options import CACHES, accepted, forward_parameters,
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.replaced_methods import replaced_forward
-from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, prepared_for_capture, run_untouched
+from attnscope.capture.run import (
+    CapturedPass,
+    capture,
+    capture_on,
+    capture_rows,
+    capturing,
+    prepared_for_capture,
+    run_untouched,
+)
 from attnscope.capture.virtual_tokens import VirtualTokens, virtual_tokens
 
 __all__ = [
@@ -23,6 +31,7 @@ __all__ = [
     "accepted",
     "capture",
     "capture_on",
+    "capture_rows",
     "capturing",
     "forward_parameters",
     "pass_options",

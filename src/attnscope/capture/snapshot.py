@@ -199,7 +199,11 @@ def _is_plain(cls: type) -> bool:
 
 def _members(cls: type) -> list[Any]:
     """The slots that a class written in Python adds."""
-    return [] if "__slots__" not in vars(cls) else [one for one in vars(cls).values() if isinstance(one, types.MemberDescriptorType)]
+    return (
+        []
+        if "__slots__" not in vars(cls)
+        else [one for one in vars(cls).values() if isinstance(one, types.MemberDescriptorType)]
+    )
 
 
 @functools.lru_cache(maxsize=1024)

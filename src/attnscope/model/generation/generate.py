@@ -217,7 +217,7 @@ def _trace(task: _Task, captured: _CapturedRun, stacks: dict[str, TracedStack], 
         ],
         edits=task.edits,
         next_tokens=[(token.text, token.id, probability) for token, probability in recorder.most_probable(run.last)],
-        logits=lazy_logits(task.module, inputs, captured.base, run.last),
+        logits=lazy_logits(task.module, inputs, captured.base.values, run.last),
         inputs=inputs if repeatable else {},
         images=whole.images,
     )
