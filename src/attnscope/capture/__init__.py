@@ -1,12 +1,21 @@
 """Run a forward pass on a structural clone and record the inputs of its attention."""
 
 from attnscope.capture.call_sites import NOT_SHOWN, Place, Places
-from attnscope.capture.clone import structural_clone
+from attnscope.capture.clone import standalone, structural_clone
+from attnscope.capture.clone_pool import ClonePool
 from attnscope.capture.pass_options import CACHES, accepted, forward_parameters, pass_options
 from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.replaced_methods import replaced_forward
-from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, prepared_for_capture, run_untouched
+from attnscope.capture.run import (
+    CapturedPass,
+    capture,
+    capture_on,
+    capture_rows,
+    capturing,
+    prepared_for_capture,
+    run_untouched,
+)
 from attnscope.capture.virtual_tokens import VirtualTokens, virtual_tokens
 
 __all__ = [
@@ -14,6 +23,7 @@ __all__ = [
     "NOT_SHOWN",
     "Capture",
     "CapturedPass",
+    "ClonePool",
     "Place",
     "Places",
     "Recorder",
@@ -21,6 +31,7 @@ __all__ = [
     "accepted",
     "capture",
     "capture_on",
+    "capture_rows",
     "capturing",
     "forward_parameters",
     "pass_options",
@@ -28,6 +39,7 @@ __all__ = [
     "prepared_for_capture",
     "replaced_forward",
     "run_untouched",
+    "standalone",
     "structural_clone",
     "virtual_tokens",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +16,7 @@ from transformers.masking_utils import eager_mask, sdpa_mask
 
 from attnscope.attention import Bias, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.attention.record import ROWS_AT_ONCE
+from attnscope.capture.call_sites import Place
 from attnscope.capture.clone import FOR_EAGER_ONLY
 from attnscope.capture.pass_options import CACHES
 from attnscope.capture.recorder import Capture, Recorder, as_float
@@ -113,22 +114,16 @@ def captured_attention(
             "your model's own implementation and call `Model.trace`."
         )
     recorder.check_cancelled()
-    if query.ndim != 4 or key.ndim != 4 or value.ndim != 4:
-        raise UnsupportedError(
-            f"{type(module).__name__} calls attention with queries of shape {list(query.shape)} where attnscope "
-            "expects [batch, heads, queries, dim], so it cannot show this attention."
-        )
-    if recorder.keeps and query.shape[0] != 1:
-        raise UnsupportedError(
-            f"{type(module).__name__} computes attention for {query.shape[0]} groups of positions at once "
-            "(several inputs, or windows of an image). A trace shows a single sequence whose positions attend to "
-            "each other."
-        )
+    _check_shapes(recorder, module, query, key, value)
     continues = recorder.continues(module, query)
     name, place = recorder.arrive(module, continues=continues)
     layer = recorder.edits_at(name, place, query.shape[2], key.shape[2])
     if recorder.virtual and layer is not None:
         raise UnsupportedError("attnscope cannot edit the attention of a model with prefix tuning.")
+    if recorder.rows > 1 and (continues or options.get("indices") is not None):
+        raise UnsupportedError(
+            f"{name} computes its attention in a way that attnscope records for one input at a time."
+        )
     if continues and layer is not None:
         raise UnsupportedError(
             f"{name} computes its attention in several parts for this input, and attnscope cannot edit such a layer."
@@ -138,44 +133,90 @@ def captured_attention(
     if not recorder.keeps:
         output = _output(recorder, call, None)
         recorder.last_query, recorder.last_module = query, module
-        return (output if layer is None else _apply_edits(recorder, call, layer, output, Outcome(), None)[1]), None
+        if layer is not None:
+            outcome = Outcome()
+            output = _apply_edits(recorder, call, layer, output, outcome, None)[1]
+            recorder.notes.update(dict.fromkeys(outcome.notes))
+        return output, None
+    arrival = _Arrival(name, place, layer, continues=continues, repeated=query is recorder.last_query)
+    rows = [call] if recorder.rows == 1 else [call.batch_row(row) for row in range(recorder.rows)]
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)
         if weights is None or weights.ndim != 4:
             raise UnsupportedError(
                 f"The eager attention function of {type(module).__name__} does not return its weights."
             )
-        record: QKRecord | WeightsRecord = WeightsRecord(weights[0].detach().float())
+        records: list[LayerRecord] = [WeightsRecord(one.detach().float()) for one in weights]
     else:
-        record = _record(recorder, call)
-        output = _output(recorder, call, record)
-    attended = output
+        records = [_record(recorder, one) for one in rows]
+        output = _output(recorder, call, records)
+    captures: list[Capture] = []
+    outputs: list[Tensor] = []
+    for row, (one, record) in enumerate(zip(rows, records, strict=True)):
+        capture, own = _captured_row(recorder, row, one, arrival, output[row : row + 1], record)
+        captures.append(capture)
+        outputs.append(own)
     if layer is not None:
-        outcome = Outcome()
-        attended, output = _apply_edits(recorder, call, layer, output, outcome, record)
-        if isinstance(record, QKRecord):
-            record = replace(record, edited=outcome.edited(record.queries, record.keys, record.shape.v_dim))
-    rows = recorder.sampled_rows(query.shape[2])
-    virtual = recorder.virtual if record.keys == record.queries + recorder.virtual else 0
-    if virtual:
-        record = with_empty_rows(record, virtual)
-    recorder.add(
-        Capture(
-            module=module,
-            name=name,
-            record=record,
-            causal=call.causal or (isinstance(record, QKRecord) and _is_causal(record.mask)),
-            rows=rows + virtual,
-            output=attended[0, rows.to(attended.device)].detach().float().cpu(),
-            values=v[0].detach() if recorder.keep_weights else None,
-            unsupported=_why_unsupported(call, repeated=query is recorder.last_query),
-            place=place,
-            continues=continues,
-        ),
-        output,
-    )
+        output = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    recorder.add_rows(captures, output)
     recorder.last_query, recorder.last_module = query, module
     return output, None
+
+
+def _check_shapes(recorder: Recorder, module: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> None:
+    """Raise `UnsupportedError` unless these are the tensors of as many sequences as the recorder expects."""
+    if query.ndim != 4 or key.ndim != 4 or value.ndim != 4:
+        raise UnsupportedError(
+            f"{type(module).__name__} calls attention with queries of shape {list(query.shape)} where attnscope "
+            "expects [batch, heads, queries, dim], so it cannot show this attention."
+        )
+    if recorder.keeps and query.shape[0] != recorder.rows:
+        raise UnsupportedError(
+            f"{type(module).__name__} computes attention for {query.shape[0]} groups of positions at once "
+            "(several inputs, or windows of an image). A trace shows a single sequence whose positions attend to "
+            "each other."
+        )
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """Which layer made a call, and how: in several parts, or again with the same queries."""
+
+    name: str
+    place: Place | None
+    layer: Layer | None
+    continues: bool
+    repeated: bool
+
+
+def _captured_row(
+    recorder: Recorder, row: int, call: _Call, arrival: _Arrival, output: Tensor, record: LayerRecord
+) -> tuple[Capture, Tensor]:
+    """What is kept of a call for one row of the batch, and its output with the edits applied."""
+    attended = output
+    if arrival.layer is not None:
+        outcome = Outcome()
+        attended, output = _apply_edits(recorder, call, arrival.layer, output, outcome, record)
+        recorder.by_row[row].notes.update(dict.fromkeys(outcome.notes))
+        if isinstance(record, QKRecord):
+            record = replace(record, edited=outcome.edited(record.queries, record.keys, record.shape.v_dim))
+    sampled = recorder.sampled_rows(call.query.shape[2])
+    virtual = recorder.virtual if record.keys == record.queries + recorder.virtual else 0
+    if virtual and isinstance(record, (QKRecord, WeightsRecord)):
+        record = with_empty_rows(record, virtual)
+    capture = Capture(
+        module=call.module,
+        name=arrival.name,
+        record=record,
+        causal=call.causal or (isinstance(record, QKRecord) and _is_causal(record.mask)),
+        rows=sampled + virtual,
+        output=attended[0, sampled.to(attended.device)].detach().float().cpu(),
+        values=call.value[0].detach() if recorder.keep_weights else None,
+        unsupported=_why_unsupported(call, repeated=arrival.repeated),
+        place=arrival.place,
+        continues=arrival.continues,
+    )
+    return capture, output
 
 
 def _with_sparse_keys(call: _Call) -> _Call:
@@ -207,17 +248,17 @@ def _apply_edits(
         return record if row == 0 and isinstance(record, QKRecord) else _record(recorder, call.batch_row(row))
 
     attended = layer.reweighted(output, call.value, scores, own, outcome)
-    recorder.notes.update(dict.fromkeys(outcome.notes))
     return attended, layer.replaced(attended, own, outcome)
 
 
-def _output(recorder: Recorder, call: _Call, record: QKRecord | None) -> Tensor:
+def _output(recorder: Recorder, call: _Call, records: Sequence[LayerRecord] | None) -> Tensor:
+    """The output of the model's own attention function. `records` are those of the rows of the batch, if they are kept."""
     special = call.options_set - _HARMLESS - {"position_bias"}
     if not special:
         attend: Any = sdpa_attention_forward
         return attend(call.module, call.query, call.key, call.value, call.mask, **call.options)[0]
-    if record is not None and special <= _UNDERSTOOD and call.key.shape[2] > EAGER_UP_TO:
-        return _by_rows(record, call.query.dtype)
+    if records is not None and special <= _UNDERSTOOD and call.key.shape[2] > EAGER_UP_TO:
+        return torch.cat([_by_rows(one, call.query.dtype) for one in records if isinstance(one, QKRecord)])
     return _eager(recorder, call)[0]
 
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from attnscope.capture.clone import HOOK_TABLES, configs_of, set_attention, structural_clone
+from attnscope.capture.clone import HOOK_TABLES, configs_of, set_attention
+from attnscope.capture.clone_pool import UsableClone, pool_of
 from attnscope.errors import UnsupportedError
 
 _SWITCH_LOCK = threading.RLock()
@@ -18,19 +19,24 @@ _SWITCH_LOCK = threading.RLock()
 def prepared(model: nn.Module, implementation: str | None) -> Generator[nn.Module]:
     """Yield `model` ready for one pass: in eval mode and, unless None, with the named attention implementation.
 
-    This is a structural clone wherever the model can be cloned. A model that cannot be cloned (some modules cannot be
-    copied) is itself switched under a lock and restored afterwards, even if the pass raises. Running other passes on
-    such a model at the same time is not supported.
+    This is a structural clone wherever the model can be cloned, one that no other pass uses at the same time; a model that is
+    wrapped keeps its clones for later passes (`ClonePool`). Hooks and attributes that you add to it have to be gone at the end.
+    A model that cannot be cloned (some modules cannot be copied) is itself switched under a lock and restored afterwards, even
+    if the pass raises. Running other passes on such a model at the same time is not supported.
     """
+    pool = pool_of(model)
     try:
-        clone = structural_clone(model)
+        clone = UsableClone(model, lasting=False) if pool is None else pool.take()
     except UnsupportedError:
         with _switched(model, implementation) as itself:
             yield itself
         return
-    if implementation is not None:
-        set_attention(clone, implementation)
-    yield clone
+    clone.set_attention(implementation)
+    try:
+        yield clone.module
+    finally:
+        if pool is not None:
+            pool.give_back(clone)
 
 
 @contextmanager

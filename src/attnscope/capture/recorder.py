@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -49,6 +50,14 @@ class Capture:
 
 
 @dataclass
+class RowCalls:
+    """The calls of one row of the batch, and messages from its edits."""
+
+    calls: list[Capture] = field(default_factory=list[Capture])
+    notes: dict[str, None] = field(default_factory=dict[str, None])
+
+
+@dataclass
 class Recorder:
     """Collect the calls of one pass.
 
@@ -58,10 +67,11 @@ class Recorder:
         keep_weights: Keep the weights that the module's own eager function returns, in place of q and k.
         places: The layer that each call belongs to.
         plan: The edits to apply.
-        keeps: False: record nothing, only apply edits; the input may then be a batch.
+        keeps: False: record nothing, only apply edits; the input may then be a batch of any size.
+        rows: Number of rows of the batch whose calls are recorded, each apart.
         before: Number of positions in the cache before this pass.
         virtual: Number of virtual tokens before the text that have only keys and values (prefix tuning).
-        notes: Messages from the edits.
+        by_row: What was recorded, by row of the batch.
     """
 
     observer: Observer | None = None
@@ -72,10 +82,10 @@ class Recorder:
     keeps: bool = True
     before: int = 0
     virtual: int = 0
+    rows: int = 1
     names: dict[int, str] = field(default_factory=dict[int, str])
-    notes: dict[str, None] = field(default_factory=dict[str, None])
     called: Counter[str] = field(default_factory=Counter[str])
-    calls: list[Capture] = field(default_factory=list[Capture])
+    by_row: list[RowCalls] = field(init=False)
     last_output: Tensor | None = None
     last_capture: Capture | None = None
     last_query: Tensor | None = None
@@ -84,6 +94,19 @@ class Recorder:
         default_factory=dict[tuple[object, ...], tuple[Tensor, Mask, Bias | None]]
     )
     _causal_floats: dict[tuple[object, ...], Tensor] = field(default_factory=dict[tuple[object, ...], Tensor])
+
+    def __post_init__(self) -> None:
+        self.by_row = [RowCalls() for _ in range(self.rows)]
+
+    @property
+    def calls(self) -> list[Capture]:
+        """The calls of the only row, or of the first."""
+        return self.by_row[0].calls
+
+    @property
+    def notes(self) -> dict[str, None]:
+        """Messages from the edits of the only row, or of the first."""
+        return self.by_row[0].notes
 
     def check_cancelled(self) -> None:
         """Raise `CancelledError` if the observer has cancelled the pass."""
@@ -138,12 +161,21 @@ class Recorder:
         if self.observer is not None:
             self.observer.layer(len(self.calls), 0 if self.places is None else len(self.places))
 
-    def finish(self) -> list[Capture]:
-        """Return the calls and release everything that only the pass needed."""
+    def add_rows(self, captures: Sequence[Capture], output: Tensor) -> None:
+        """Record a call, one capture for each row of the batch."""
+        for row, capture in zip(self.by_row[1:], captures[1:], strict=True):
+            row.calls.append(capture)
+        self.add(captures[0], output)
+
+    def rows_of(self, capture: Capture) -> list[Capture]:
+        """The captures of the last call for all rows of the batch, given that of the first."""
+        return [capture, *(row.calls[-1] for row in self.by_row[1:])]
+
+    def finish(self) -> None:
+        """Release everything that only the pass needed."""
         self.last_output = self.last_capture = self.last_query = self.last_module = None
         self._masks.clear()
         self._causal_floats.clear()
-        return self.calls
 
     def sampled_rows(self, queries: int) -> Tensor:
         """The rows to compare: the first, the last, and some in between that vary from layer to layer."""

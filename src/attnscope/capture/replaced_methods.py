@@ -15,20 +15,24 @@ from typing import Any
 from torch import nn
 
 
-def rebind_methods(model: nn.Module, clone: nn.Module) -> None:
+def rebind_methods(model: nn.Module, clone: nn.Module) -> bool:
     """Let the functions among the attributes of the clone's modules refer to modules of the clone, not to those of `model`.
 
     References in closures, defaults, partial arguments and global names count. A function that `torch.compile` returned is
-    replaced by the one that it compiled.
+    replaced by the one that it compiled. Returns whether any function was built again, with a copy of the variables it sees.
     """
     copied = dict(clone.named_modules())
     twins = {id(one): copied[name] for name, one in model.named_modules() if name in copied}
+    any_built = False
     for module in (one for one in model.modules() if id(one) in twins):
         for name, value in list(vars(module).items()):
             if isinstance(value, (FunctionType, MethodType, functools.partial)):
-                rebound = _rebound(value, twins, {})
+                done: dict[int, Any] = {}
+                rebound = _rebound(value, twins, done)
                 if rebound is not value:
                     vars(twins[id(module)])[name] = rebound
+                any_built = any_built or any(id(function) != before for before, function in done.items())
+    return any_built
 
 
 def _rebound(value: Any, twins: Mapping[int, nn.Module], done: dict[int, Any]) -> Any:
@@ -56,7 +60,8 @@ def _rebound(value: Any, twins: Mapping[int, nn.Module], done: dict[int, Any]) -
 def _rebound_function(function: FunctionType, twins: Mapping[int, nn.Module], done: dict[int, Any]) -> Any:
     compiled = getattr(function, "_torchdynamo_orig_callable", None)
     if compiled is not None:
-        return _rebound(compiled, twins, done)
+        done[id(function)] = _rebound(compiled, twins, done)
+        return done[id(function)]
     done[id(function)] = function  # a function may refer to itself
     cells = function.__closure__ or ()
     inside = [_contents(cell) for cell in cells]

@@ -73,10 +73,14 @@ def capture_on(
     clone: nn.Module, inputs: Mapping[str, Any], recorder: Recorder | None = None, **options: Any
 ) -> CapturedPass:
     """Do the same as `capture`, on a model from `prepared_for_capture`, so that the caller can add hooks first."""
-    recorder = recorder or Recorder()
+    return capture_rows(clone, inputs, recorder or Recorder(), **options)[0]
+
+
+def capture_rows(clone: nn.Module, inputs: Mapping[str, Any], recorder: Recorder, **options: Any) -> list[CapturedPass]:
+    """Do the same for a batch, with one result for each of the recorder's rows. All have the output of the whole batch."""
     with capturing(clone, recorder):
         output = clone(**inputs, **pass_options(clone, **options))
-    return CapturedPass(output, join_parts(recorder.calls), tuple(recorder.notes))
+    return [CapturedPass(output, join_parts(row.calls), tuple(row.notes)) for row in recorder.by_row]
 
 
 def prepared_for_capture(model: nn.Module) -> AbstractContextManager[nn.Module]:
@@ -134,29 +138,35 @@ class _ProjectionFinder:
                 self._around = module
             return
         if received is not None and _reads(received, output):
-            call.projection = module
-            if self._around is not None and any(module is inner for inner in self._around.modules()):
-                self._wrapped.append((call, self._around))
+            wrapped = self._around is not None and any(module is inner for inner in self._around.modules())
+            for one in self._recorder.rows_of(call):
+                one.projection = module
+                if wrapped and self._around is not None:
+                    self._wrapped.append((one, self._around))
         elif received is not None and _fits(received, output):
-            call.projection, call.gate = module, _factor(received, output)
+            for row, one in enumerate(self._recorder.rows_of(call)):
+                one.projection, one.gate = module, _factor(received, output, row)
         # Only the first linear map after the attention counts: either it reads the output (possibly gated), or none does.
         self._recorder.last_output, self._around = None, None
 
     def settle(self) -> None:
         """Replace each projection by the module that wraps it; if that module is not linear, there is no W_O."""
+        linear: dict[tuple[int, int], bool] = {}
         for call, around in self._wrapped:
             width = call.output.shape[-1] * call.output.shape[-2]
-            call.projection = around if _linear(around, width) else None
+            if (id(around), width) not in linear:
+                linear[id(around), width] = _linear(around, width)
+            call.projection = around if linear[id(around), width] else None
 
 
 def _fits(received: Tensor, output: Tensor) -> bool:
     return received.numel() == output.numel() and received.shape[-1] == output.shape[-1] * output.shape[-2]
 
 
-def _factor(received: Tensor, output: Tensor) -> Tensor:
-    """`received` divided by `output`, [queries, heads, v_dim]; 0 where `output` is 0."""
-    whole = output[0].float()
-    found = received.detach().reshape(output.shape)[0].float() / whole
+def _factor(received: Tensor, output: Tensor, row: int) -> Tensor:
+    """One row of `received` divided by `output`, [queries, heads, v_dim]; 0 where `output` is 0."""
+    whole = output[row].float()
+    found = received.detach().reshape(output.shape)[row].float() / whole
     return found.masked_fill_(whole == 0, 0.0).to(received.dtype)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from attnscope.capture import ClonePool
 from attnscope.model.architecture.dummy_inputs import Kind, kind_of, probe_inputs, usual_kind
 from attnscope.model.architecture.probe import Architecture, probe
 from attnscope.model.architecture.probed_model import ProbedModel
@@ -28,7 +29,7 @@ class ModelHandle:
     """What every part of a `Model` works with. The architecture is probed once for each kind of input.
 
     `module` is what runs: the Hugging Face model, or the one that `torch.compile` or PEFT wraps. `patches` caches what each
-    position of a vision model sees of an image.
+    position of a vision model sees of an image; `clones` are clones of the model that later passes use again.
     """
 
     @check_arguments(name=A_TEXT, title=A_TEXT, revision=A_TEXT, quantization=A_TEXT)
@@ -52,6 +53,7 @@ class ModelHandle:
         self.revision = revision or getattr(config, "_commit_hash", None)
         self.quantization = quantization or _quantization(config)
         self.patches: PatchCache = {}
+        self.clones = ClonePool.of(self.module)
         self.preprocessor = Preprocessor(
             self.module,
             Processors.of(without_feature_extractor(tokenizer)),

@@ -184,11 +184,11 @@ def _captured(task: _Task, recorder: StepRecorder, plan: Plan | None, observer: 
         finally:
             base.close()
         same_angles = buffered_angles(clone) == architecture.angles
-    calls = steps.joined()
-    certificate = certify(calls, task.probed.tolerance)
-    if not shown or not certificate.ok:
+        calls = steps.joined()
+        certificate = certify(calls, task.probed.tolerance)
+        stacks = stacks_of(task.probed, calls) if shown and certificate.ok else None
+    if stacks is None:
         return _CapturedRun(run, None, certificate, base, plan)
-    stacks = stacks_of(task.probed, calls)
     if same_angles:
         stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
     rereads = [_READS_AGAIN] if steps.rereads else []
@@ -217,7 +217,7 @@ def _trace(task: _Task, captured: _CapturedRun, stacks: dict[str, TracedStack], 
         ],
         edits=task.edits,
         next_tokens=[(token.text, token.id, probability) for token, probability in recorder.most_probable(run.last)],
-        logits=lazy_logits(task.module, inputs, captured.base, run.last),
+        logits=lazy_logits(task.module, inputs, captured.base.values, run.last),
         inputs=inputs if repeatable else {},
         images=whole.images,
     )

@@ -49,6 +49,10 @@ class BaseOutput:
                 del self.values[other]
             self.values[path] = _light(output)
 
+    def of_row(self, row: int, rows: int) -> dict[str, Any]:
+        """The outputs for one row of a batch of `rows`, without the memory of the others."""
+        return {path: output_of_row(value, row, rows) for path, value in self.values.items()}
+
     def close(self) -> None:
         """Remove the hooks."""
         for handle in self._handles:
@@ -77,19 +81,29 @@ class StepsOutput(BaseOutput):
         self._states.clear()
 
 
+def output_of_row(output: Any, row: int, rows: int) -> Any:
+    """A model output for one row of a batch of `rows`. Raises `UnsupportedError` for a tensor that has no such row."""
+    found: dict[str, Any] = {}
+    for name, value in output.items():
+        if isinstance(value, Tensor) and value.shape[:1] != (rows,):
+            raise UnsupportedError(f"`{name}` in the output of a batch of {rows} has the shape {tuple(value.shape)}.")
+        found[name] = value[row : row + 1].clone() if isinstance(value, Tensor) else value
+    return type(output)(**found)
+
+
 def _light(output: Any) -> Any:
     """An output without the parts that the rest of the model does not need."""
     return type(output)(**{name: value for name, value in output.items() if name not in _HEAVY})
 
 
 def lazy_logits(
-    model: nn.Module, inputs: Mapping[str, Any], base: BaseOutput, last: Tensor | None
+    model: nn.Module, inputs: Mapping[str, Any], saved: Mapping[str, Any], last: Tensor | None
 ) -> Callable[[], Tensor] | None:
     """A function that returns the logits [token, vocab] (or [label] for a classifier); None if there are none.
 
-    `last` are the pass's own logits at the last position; the function raises `UnsupportedError` if the recomputed ones differ.
+    `saved` are the outputs of the base models in the pass, by path, and `last` the pass's own logits at the last position; the
+    function raises `UnsupportedError` if the recomputed ones differ.
     """
-    saved = base.values
     if not saved or last is None:
         return None
 

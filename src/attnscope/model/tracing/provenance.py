@@ -17,9 +17,17 @@ from attnscope.model.inputs.model_inputs import ModelInputs
 
 
 def provenance(
-    model: ModelHandle, encoded: ModelInputs, inputs: Mapping[str, Tensor], edits: Sequence[Edit] = ()
+    model: ModelHandle,
+    encoded: ModelInputs,
+    inputs: Mapping[str, Tensor],
+    edits: Sequence[Edit] = (),
+    *,
+    weights: str | None = None,
 ) -> dict[str, Any]:
-    """The provenance of a trace of `encoded`: the model that made it, and the input and edits that it was made from."""
+    """The provenance of a trace of `encoded`: the model that made it, and the input and edits that it was made from.
+
+    `weights` is the fingerprint of the model, if it is known already.
+    """
     ids = {name: inputs[name][0].tolist() for name in ("input_ids", "decoder_input_ids") if name in inputs}
     return {
         **model_provenance(model),
@@ -40,7 +48,7 @@ def model_provenance(model: ModelHandle) -> dict[str, Any]:
         "title": model.title,
         "class": type(model.module).__name__,
         "revision": model.revision,
-        "weights": fingerprint(model.module),
+        "weights": weights or fingerprint(model.module),
         "dtype": model.dtype,
         "quantization": model.quantization,
         "parameters": model.parameters,

@@ -15,12 +15,13 @@ from attnscope.attention import LayerRecord, QKRecord, WeightsRecord
 from attnscope.capture import (
     Capture,
     Recorder,
-    capture,
     capture_on,
+    capture_rows,
     pass_options,
     prepared,
     prepared_for_capture,
     run_untouched,
+    standalone,
     virtual_tokens,
 )
 from attnscope.edits.plan import Plan
@@ -34,7 +35,7 @@ from attnscope.model.hf.hidden_states import overflow
 from attnscope.model.hf.module_info import first_dtype, input_device
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.tracing.certify import certify, placed, reported_certificate, shown
-from attnscope.model.tracing.lazy_logits import BaseOutput
+from attnscope.model.tracing.lazy_logits import BaseOutput, output_of_row
 from attnscope.trace import Certificate
 from attnscope.trace.stack import TracedStack
 from attnscope.types import Observer
@@ -73,12 +74,12 @@ def _failure_without_attnscope(module: nn.Module, encoded: ModelInputs) -> Excep
 
 @dataclass(frozen=True)
 class PassResult:
-    """The result of one pass."""
+    """The result of one pass on one input. `base` are the outputs of the base models, by path."""
 
     stacks: dict[str, TracedStack]
     certificate: Certificate
     output: Any
-    base: BaseOutput
+    base: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
 
 
@@ -134,21 +135,39 @@ def check_sizes(stacks: Mapping[str, TracedStack], sizes: Mapping[str, int], tit
 def _captured(
     probed: ProbedModel, inputs: Mapping[str, Any], observer: Observer | None, plan: Plan | None
 ) -> PassResult:
+    return captured_rows(probed, inputs, 1, observer, plan)[0]
+
+
+def captured_rows(
+    probed: ProbedModel, inputs: Mapping[str, Any], rows: int, observer: Observer | None, plan: Plan | None
+) -> list[PassResult]:
+    """Run the model on a batch of `rows` inputs of the same length, and record each; the results share no memory.
+
+    Raises `UnsupportedError` if that cannot be done with several at once.
+    """
     architecture = probed.architecture
     with prepared_for_capture(probed.module) as clone:
-        recorder = Recorder(observer=observer, places=architecture.places, plan=plan)
+        recorder = Recorder(observer=observer, places=architecture.places, plan=plan, rows=rows)
         base = BaseOutput(clone)
         try:
-            captured = capture_on(clone, inputs, recorder, **_last_logits_only(clone, inputs))
+            captured = capture_rows(clone, inputs, recorder, **_last_logits_only(clone, inputs))
         finally:
             base.close()
         # A long text may have changed the rotary angles (dynamic scaling); then the rotation from the probe does not hold.
         same_angles = buffered_angles(clone) == architecture.angles
-    stacks = stacks_of(probed, captured.calls)
-    if same_angles:
-        stacks = {name: replace(one, rotary=list(architecture.stacks[name].rotary)) for name, one in stacks.items()}
-    warnings = (*(plan.warnings if plan else ()), *captured.notes)
-    return PassResult(stacks, certify(captured.calls, probed.tolerance), captured.output, base, warnings)
+        stacks = [stacks_of(probed, one.calls) for one in captured]
+    results: list[PassResult] = []
+    for row, (one, its_stacks) in enumerate(zip(captured, stacks, strict=True)):
+        if same_angles:
+            its_stacks = {
+                name: replace(stack, rotary=list(architecture.stacks[name].rotary))
+                for name, stack in its_stacks.items()
+            }
+        warnings = (*(plan.warnings if plan else ()), *one.notes)
+        output = one.output if rows == 1 else output_of_row(one.output, row, rows)
+        its_base = base.values if rows == 1 else base.of_row(row, rows)
+        results.append(PassResult(its_stacks, certify(one.calls, probed.tolerance), output, its_base, warnings))
+    return results
 
 
 def _last_logits_only(clone: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -167,15 +186,20 @@ def _from_eager_weights(
 ) -> tuple[dict[str, TracedStack], Certificate]:
     """The weights that the model's eager functions return, if these weights give the model's output."""
     places = probed.architecture.places
-    calls = capture(probed.module, inputs, places=places, plan=plan, observer=observer, keep_weights=True).calls
-    certificate = certify(calls, probed.tolerance)
-    if not certificate.ok:
-        raise UnsupportedError(f"attnscope cannot show {probed.title} exactly for this text. {failed.sentence}")
-    return stacks_of(probed, calls), certificate
+    with prepared_for_capture(probed.module) as clone:
+        recorder = Recorder(observer=observer, keep_weights=True, places=places, plan=plan)
+        calls = capture_on(clone, inputs, recorder).calls
+        certificate = certify(calls, probed.tolerance)
+        if not certificate.ok:
+            raise UnsupportedError(f"attnscope cannot show {probed.title} exactly for this text. {failed.sentence}")
+        return stacks_of(probed, calls), certificate
 
 
 def stacks_of(probed: ProbedModel, calls: Sequence[Capture]) -> dict[str, TracedStack]:
-    """The stacks of a complete pass. Raises `UnsupportedError` if a call cannot be shown or does not match the probe."""
+    """The stacks of a complete pass, made while its clone is still in use.
+
+    Raises `UnsupportedError` if a call cannot be shown or does not match the probe.
+    """
     unsupported = next((call.unsupported for call in shown(calls) if call.unsupported), None)
     if unsupported:
         raise UnsupportedError(unsupported)
@@ -200,7 +224,7 @@ def _stack(architecture: StackArchitecture, calls: Sequence[Capture]) -> TracedS
         causal=architecture.causal,
         query_side=architecture.query_side,
         key_side=architecture.key_side,
-        projections=by_layer(numbers, [projection for _, projection in read], depth),
+        projections=by_layer(numbers, [None if one is None else standalone(one) for _, one in read], depth),
     )
 
 
@@ -227,4 +251,4 @@ def _reported(probed: ProbedModel, inputs: Mapping[str, Any]) -> PassResult:
         architecture = probed.architecture.stacks[name]
         records: list[LayerRecord | None] = [None if one is None else WeightsRecord(one) for one in weights]
         stacks[name] = TracedStack(records, architecture.causal, architecture.query_side, architecture.key_side)
-    return PassResult(stacks, certificate, output, base, (certificate.sentence,))
+    return PassResult(stacks, certificate, output, base.values, (certificate.sentence,))

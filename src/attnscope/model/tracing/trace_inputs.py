@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from attnscope.capture import VirtualTokens, virtual_tokens
 from attnscope.edits import Edit
+from attnscope.edits.plan import Plan
+from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.handle import ModelHandle
 from attnscope.model.inputs.audio import time_tokens
 from attnscope.model.inputs.decoder_inputs import Target
@@ -33,7 +35,7 @@ from attnscope.model.tracing.next_tokens import next_logits
 from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.predictions import predictions_of
 from attnscope.model.tracing.provenance import provenance
-from attnscope.model.tracing.run import check_sizes, explain_failure, run
+from attnscope.model.tracing.run import PassResult, check_sizes, explain_failure, run
 from attnscope.trace import Trace
 from attnscope.trace.prediction import Prediction
 from attnscope.trace.stack import TracedStack
@@ -82,6 +84,24 @@ def trace_inputs(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit
 
 
 def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], observer: Observer | None) -> Trace:
+    ready = ready_pass(handle, encoded, edits)
+    return trace_from(handle, ready, run(ready.probed, ready.inputs, observer, ready.plan))
+
+
+@dataclass(frozen=True)
+class ReadyPass:
+    """Everything that a pass on one input needs. `text` is the input without the positions of virtual tokens."""
+
+    encoded: ModelInputs
+    text: ModelInputs
+    inputs: dict[str, Tensor]
+    virtual: VirtualTokens | None
+    probed: ProbedModel
+    plan: Plan | None
+
+
+def ready_pass(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit]) -> ReadyPass:
+    """Prepare the pass on complete model inputs."""
     module, preprocessor = handle.module, handle.preprocessor
     inputs, warnings = as_called(module, preprocessor.tensors(encoded), use_cache=encoded.use_cache)
     encoded = replace(encoded, warnings=[*encoded.warnings, *warnings])
@@ -95,20 +115,28 @@ def _traced(handle: ModelHandle, encoded: ModelInputs, edits: Sequence[Edit], ob
     counted = all(encoded.sides.values()) and not is_audio
     sizes = None if not counted else {side: len(tokens) for side, tokens in encoded.sides.items()}
     plan = plan_for(architecture, edits, title=handle.title, sizes=sizes, sides=encoded.sides if counted else None)
-    applied = () if plan is None else plan.edits
-    passed = run(probed, inputs, observer, plan)
-    encoded = with_counted_tokens(handle, encoded, inputs, passed.stacks)
+    return ReadyPass(encoded, text, inputs, virtual, probed, plan)
+
+
+def trace_from(handle: ModelHandle, ready: ReadyPass, passed: PassResult, *, weights: str | None = None) -> Trace:
+    """The trace of a finished pass. `weights` is the fingerprint of the model, if it is known already."""
+    module, inputs, virtual = handle.module, ready.inputs, ready.virtual
+    applied = () if ready.plan is None else ready.plan.edits
+    encoded = with_counted_tokens(handle, ready.encoded, inputs, passed.stacks)
     check_sizes(passed.stacks, {side: len(tokens) for side, tokens in encoded.sides.items()}, handle.title)
     output_logits = getattr(passed.output, "logits", None)
     logits = output_logits if isinstance(output_logits, Tensor) else None
+    notes = ready.probed.architecture.notes
     return Trace(
         sides=encoded.sides,
         stacks=passed.stacks,
         certificate=passed.certificate,
-        provenance=provenance(handle, encoded, inputs, applied),
-        warnings=[*encoded.warnings, *passed.warnings, *architecture.notes, *_undefined(handle, logits)],
-        next_tokens=_next_tokens(handle, next_logits(module, inputs, logits, passed.stacks, edited=plan is not None)),
-        predictions=shifted(_predictions(handle, passed.output, text, encoded, virtual), virtual),
+        provenance=provenance(handle, encoded, inputs, applied, weights=weights),
+        warnings=[*encoded.warnings, *passed.warnings, *notes, *_undefined(handle, logits)],
+        next_tokens=_next_tokens(
+            handle, next_logits(module, inputs, logits, passed.stacks, edited=ready.plan is not None)
+        ),
+        predictions=shifted(_predictions(handle, passed.output, ready.text, encoded, virtual), virtual),
         logits=with_undefined_rows(lazy_logits(module, inputs, passed.base, _last_logits(logits)), virtual),
         inputs=inputs,
         images=encoded.images,
@@ -161,4 +189,5 @@ def _next_tokens(handle: ModelHandle, logits: Tensor | None) -> list[tuple[str, 
 def _last_logits(logits: Tensor | None) -> Tensor | None:
     if logits is None:
         return None
-    return (logits[0, -1] if logits.ndim == 3 else logits[0]).float().cpu()
+    last = logits[0, -1] if logits.ndim == 3 else logits[0]
+    return last.float().cpu().clone()  # not a view, which would keep all logits
