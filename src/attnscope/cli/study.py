@@ -95,7 +95,8 @@ def study(
         if not arguments["edits"]:
             raise InputError("--ask effect needs an edit: --edit JSON or --edits FILE.")
     if ask in ("patch", "mediate"):
-        options |= {name: value for name, value in (("what", what), ("metric", metric)) if value is not None}
+        chosen_options = {"what": what, "metric": metric if ask == "patch" else None}
+        options |= {name: value for name, value in chosen_options.items() if value is not None}
     if ask == "states":
         options = {}
     entry = model_entry(model)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from attnscope.analysis.pattern_table import pattern_of
 from attnscope.edits import Edit
 from attnscope.errors import InputError
 from attnscope.model.loading.packaged import cache_folder
@@ -148,7 +149,7 @@ class Study:
         head's attention to the best fixed offset, `accuracy` and `offset_accuracy` those of the largest weight. Prompts in which
         the pattern does not occur are skipped, which the notes say.
         """
-        arguments = {"pattern": pattern, "stack": stack, "off_sink": off_sink, "draws": draws, "seed": seed}
+        arguments = {"pattern": pattern_of(pattern), "stack": stack, "off_sink": off_sink, "draws": draws, "seed": seed}
         return self._ask("match", arguments, lambda: questions.match(self._inputs, **arguments, observer=observer))
 
     @check_arguments(off_sink=FLAG, observer=OBSERVER)

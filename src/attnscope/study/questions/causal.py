@@ -53,12 +53,11 @@ def effect(
             )
         )
         watched.advance()
-    names = [[_where(variant) for variant in one.variants] for one in found]
+    names = [list(one.where) for one in found]
     same = all(one == names[0] for one in names)
     table = ResultTable(("variant",))
     for index, one in enumerate(found):
-        effects = np.asarray(one.effects, dtype=float)
-        others = effects if same else np.array([effects.mean()])
+        others = one.effects.numpy() if same else np.array([float(one.effects.mean())])
         cells = pd.DataFrame({"variant": ["edit", *(names[0] if same else ["mean of controls"])]})
         values = np.array([one.effect, *others])
         table.add(
@@ -66,7 +65,7 @@ def effect(
         )
     result = Result(
         question="effect",
-        sentence=f"Change of the metric {found[0].measurement.name} by {len(edits)} edit{'s' if len(edits) != 1 else ''}.",
+        sentence=f"Change of the {found[0].metric.replace('_', ' ')} by {len(edits)} edit{'s' if len(edits) != 1 else ''}.",
         inputs=inputs.frame(table.indices),
         cells=table.cells,
         values=table.values(),
@@ -165,15 +164,15 @@ def states(
         ours, theirs = inputs.filled(index, answer), inputs.filled(index, foil)
         encoded = inputs.encoded(index)
         at = None if position is None else inputs.span(index, position, encoded.tokens)[-1]
-        found = inputs.model.states(encoded, ours, theirs, position=at, observer=watched.within).answers()
-        cells = pd.DataFrame({"after": range(len(found.answer_log_probability))})
+        found = inputs.model.states(encoded, ours, theirs, position=at, observer=watched.within).answer_by_layer()
+        cells = pd.DataFrame({"after": range(len(found.answer.rank))})
         values = {
-            "log_probability": found.answer_log_probability.numpy(),
-            "probability": found.answer_log_probability.exp().numpy(),
-            "rank": found.answer_rank.numpy(),
+            "log_probability": found.answer.log_probability.numpy(),
+            "probability": found.answer.probability.numpy(),
+            "rank": found.answer.rank.numpy().astype(float),
         }
-        if found.foil_log_probability is not None:
-            values["foil_log_probability"] = found.foil_log_probability.numpy()
+        if found.foil is not None:
+            values["foil_log_probability"] = found.foil.log_probability.numpy()
             values["difference"] = values["log_probability"] - values["foil_log_probability"]
         table.add(index, cells, values)
         watched.advance()
@@ -225,18 +224,6 @@ def _alone(span: Span) -> int | Span:
     return span if len(span) > 1 else span[0]
 
 
-def _where(variant: Sequence[Edit]) -> str:
-    return ", ".join(_place(edit) for edit in variant)
-
-
-def _place(edit: Edit) -> str:
-    head = getattr(edit, "head", None)
-    place = f"{edit.layer}" if head is None else f"{edit.layer}.{head}"
-    dims = getattr(edit, "dims", None)
-    key = getattr(edit, "key", None)
-    return place + ("" if dims is None else f" dims {'+'.join(map(str, dims))}") + ("" if key is None else f" key {key}")
-
-
 def _rank(result: Result) -> str:
     sizes = np.abs(np.nanmean(result.by_unit(), axis=0))
     rank, among = 1 + int((sizes[1:] >= sizes[0]).sum()), len(sizes)
@@ -261,12 +248,11 @@ def _arguments(inputs: StudyInputs, pair: Pair, answer: Any, foil: Any, options:
         "foil": inputs.filled(pair.first, foil),
     }
     anchors = {name: (slots[0][name], slots[1][name]) for name in shared}
-    if len(sides[0][1]) != len(sides[1][1]) and anchors:
-        found["spans"] = anchors
     positions = options.get("positions")
-    if positions is not None:
-        listed: Any = [positions] if isinstance(positions, str) else list(positions)
-        found["positions"] = [anchors[one][0] if isinstance(one, str) and one in anchors else one for one in listed]
+    listed: Any = [positions] if isinstance(positions, str) else list(positions or ())
+    named = any(isinstance(one, str) and one in anchors for one in listed)
+    if anchors and (named or len(sides[0][1]) != len(sides[1][1])):
+        found["spans"] = anchors
     return found
 
 
