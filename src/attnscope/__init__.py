@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from attnscope.model.residual_stream.states import Lens, States
     from attnscope.offline import export
     from attnscope.prompt_sets import Prompt, PromptSet, RandomTokens, prompts
+    from attnscope.study.result import Result
+    from attnscope.study.study import Study
     from attnscope.trace import Certificate, LayerCertificate, Trace
     from attnscope.trace.positions import Position
     from attnscope.trace.prediction import Choice, Prediction
@@ -71,11 +73,13 @@ _HOME = {
     "Prompt": "attnscope.prompt_sets",
     "PromptSet": "attnscope.prompt_sets",
     "RandomTokens": "attnscope.prompt_sets",
+    "Result": "attnscope.study.result",
     "Rotary": "attnscope.types",
     "Share": "attnscope.model.residual_stream.logit_attribution",
     "Stack": "attnscope.types",
     "States": "attnscope.model.residual_stream.states",
     "Step": "attnscope.model.generation.result",
+    "Study": "attnscope.study.study",
     "Sweep": "attnscope.model.patching.sweep",
     "Token": "attnscope.types",
     "TooLongError": "attnscope.errors",
@@ -119,11 +123,13 @@ __all__ = [
     "Prompt",
     "PromptSet",
     "RandomTokens",
+    "Result",
     "Rotary",
     "Share",
     "Stack",
     "States",
     "Step",
+    "Study",
     "Sweep",
     "Token",
     "TooLongError",
