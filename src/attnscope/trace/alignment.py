@@ -1,7 +1,7 @@
 """Which spans of two prompts correspond, so that prompts of different lengths can be compared and patched.
 
-Equal tokens correspond one by one. A run of tokens that the other prompt replaces by another run corresponds to it as a whole, not
-token by token. Tokens that only one of the prompts has correspond to nothing.
+Equal tokens correspond one by one. A run of tokens that the other prompt replaces by another run corresponds to it as a whole.
+Tokens that only one of the prompts has correspond to nothing.
 """
 
 from __future__ import annotations
