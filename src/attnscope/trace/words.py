@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from attnscope.appearance.characters import CONTINUES, face
 from attnscope.trace.byte_level import characters
@@ -64,7 +65,7 @@ def spans(text: str, tokens: Sequence[Token]) -> list[Span]:
         return [(at,) for at, token in enumerate(tokens) if text and token.text == text]
     glyphs = list(_glyphs(tokens))
     marked = any(token.continues for token in tokens)
-    for fold in (str, str.lower, _plain):
+    for fold in (str, str.lower, plain_character):
         found = [*_named(text, tokens, fold), *_occurrences(wanted, glyphs, fold, marked=marked)]
         if found:
             return sorted(found)
@@ -112,7 +113,8 @@ def characters_of(tokens: Sequence[Token]) -> Iterator[Char]:
             elif glyph.gap is _Gap.SPACE or (glyph.gap is _Gap.OPEN and apart):
                 space = " "
             elif glyph.gap is _Gap.NONE:
-                joined = _joined(before.char, glyph.char) or (unspaced and before.last == glyph.first)
+                together = unspaced and before.last == glyph.first and _is_word(before.char) and _is_word(glyph.char)
+                joined = together or _joined(before.char, glyph.char)
         yield Char(glyph.char, space, glyph.first, glyph.last, joined)
         before = glyph
 
@@ -124,7 +126,8 @@ def is_word_character(char: str) -> bool:
 
 def reading(tokens: Sequence[Token], most: int = 32) -> str:
     """The text of the tokens as a person reads it, shortened."""
-    parts = [("" if at == 0 else " " if one.space else "") + one.char for at, one in zip(range(most + 1), characters_of(tokens))]
+    shown = islice(characters_of(tokens), most + 1)
+    parts = [f" {one.char}" if one.space and at else one.char for at, one in enumerate(shown)]
     if len(parts) <= most:
         return "".join(parts)
     words, space, _ = "".join(parts[:most]).rpartition(" ")
@@ -206,7 +209,7 @@ def _is_unspaced(char: str) -> bool:
     return any(first <= ord(char) <= last for first, last in _UNSPACED)
 
 
-def _plain(char: str) -> str:
+def plain_character(char: str) -> str:
     """A character in lower case, without its accents."""
     parts = unicodedata.normalize("NFD", char.lower())
     return "".join(part for part in parts if unicodedata.category(part) != "Mn") or char
