@@ -1,11 +1,11 @@
 """Patterns that the attention of a head may follow, for `analysis.match`.
 
-    from attnscope.analysis import match, patterns
+from attnscope.analysis import match, patterns
 
-    match(trace, patterns.offset(1))                               # the previous token
-    match(trace, patterns.brackets())                              # the opening bracket of a closing one
-    match(trace, patterns.regex(r"\\b(she|he)\\b", r"\\b(nurse|doctor)\\b"))
-    match(trace, patterns.relation("en.conllu", "nsubj"))          # a subject's verb
+match(trace, patterns.offset(1))                               # the previous token
+match(trace, patterns.brackets())                              # the opening bracket of a closing one
+match(trace, patterns.regex(r"\\b(she|he)\\b", r"\\b(nurse|doctor)\\b"))
+match(trace, patterns.relation("en.conllu", "nsubj"))          # a subject's verb
 """
 
 from attnscope.analysis.patterns.aligned_words import aligned

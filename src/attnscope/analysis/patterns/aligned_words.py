@@ -20,7 +20,7 @@ _PAIR = re.compile(r"(\d+)[-–](\d+)")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Aligned(Pattern):
+class _Aligned(Pattern):
     """Words of the other text that correspond to the query's word."""
 
     alignment: tuple[tuple[int, int], ...] | None
@@ -37,8 +37,8 @@ class Aligned(Pattern):
         sources, targets = (_of_sentence(words(groups.key_tokens), groups.key_tokens, name) for name in "AB")
         if not sources or not targets:
             raise InputError(
-                "The pattern 'aligned words' needs two texts: a pair of sentences (`model.trace(text, pair=…)`), or the cross-attention "
-                "of an encoder-decoder model."
+                "The pattern 'aligned words' needs two texts: a pair of sentences (`model.trace(text, pair=…)`), or the "
+                "cross-attention of an encoder-decoder model."
             )
         pairs = self._pairs(targets, sources)
         both = [*pairs, *((source, target) for target, source in pairs)]
@@ -65,15 +65,15 @@ class Aligned(Pattern):
 def aligned(alignment: str | Iterable[tuple[int, int]] | None = None) -> Pattern:
     """The words of the other text that correspond to the query's word.
 
-    In a pair of sentences, queries of either sentence attend to the other one. In cross-attention, queries of the target attend to
-    the source. Without `alignment`, words correspond if they are the same, whatever their case (Vig 2019). With it, they
-    correspond as listed: pairs (source word, target word), or "0-0 1-2" as word aligners write it. Words are then what
-    stands between two spaces, counted from 0; sentence A is the source and sentence B the target.
+    In a pair of sentences, queries of either sentence attend to the other one. In cross-attention, queries of the target attend
+    to the source. Without `alignment`, words correspond if they are the same, whatever their case (Vig 2019). With it, they
+    correspond as listed: pairs (source word, target word), or "0-0 1-2" as word aligners write it. Words are then what stands
+    between two spaces, counted from 0; sentence A is the source and sentence B the target.
 
     Raises `InputError` for an alignment that isn't a list of such pairs.
     """
     if alignment is None:
-        return Aligned(None)
+        return _Aligned(None)
     pairs: list[tuple[int, int]] = []
     entries: Iterable[object] = alignment.split() if isinstance(alignment, str) else alignment
     for entry in entries:
@@ -82,7 +82,7 @@ def aligned(alignment: str | Iterable[tuple[int, int]] | None = None) -> Pattern
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not all(is_whole(at) and at >= 0 for at in pair):
             raise InputError(f"An alignment lists pairs (source word, target word), counted from 0; got {entry!r:.80}.")
         pairs.append((int(pair[0]), int(pair[1])))
-    return Aligned(tuple(sorted(set(pairs))))
+    return _Aligned(tuple(sorted(set(pairs))))
 
 
 def _of_sentence(words: Sequence[Word], tokens: Sequence[Token], sentence: str) -> list[Word]:

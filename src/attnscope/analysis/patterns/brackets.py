@@ -17,12 +17,12 @@ from attnscope.analysis.patterns.pattern import (
 from attnscope.analysis.patterns.written import parts_of, visible
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
-from attnscope.trace.words import Char, Span, is_word_character
+from attnscope.trace.words import Char, is_word_character
 from attnscope.types import Token
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Brackets(Pattern):
+class _Brackets(Pattern):
     """The opening bracket that a closing bracket closes."""
 
     pairs: str
@@ -62,7 +62,7 @@ def brackets(pairs: str = "()[]{}", direction: Direction = "backward") -> Patter
     listed = "".join("".join(dict.fromkeys(kind)) for kind in kinds)
     if len(set(listed)) < len(listed) or any(is_word_character(char) or char.isspace() for char in listed):
         raise InputError(f"`pairs` lists each bracket once, and no letters or spaces; got {pairs!r:.80}.")
-    return Brackets(pairs, direction)
+    return _Brackets(pairs, direction)
 
 
 def matched(tokens: Sequence[Token], pairs: str) -> Iterator[tuple[Char, Char]]:

@@ -16,7 +16,7 @@ from attnscope.types import Token
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Expressions(Pattern):
+class _Expressions(Pattern):
     """Every match of an expression for the query, with matches of an expression for the key."""
 
     query: str
@@ -57,9 +57,9 @@ class Expressions(Pattern):
 def regex(query: str, key: str, *, which: str = "nearest", direction: Direction = "backward") -> Pattern:
     """From every match of one regular expression to matches of another one in the text.
 
-    `which` is "nearest" (the nearest earlier match of `key`) or "all" (all earlier ones); `direction` "forward" takes later matches
-    instead, and "both" takes both. Matches that share a token aren't related. In cross-attention, all matches in the other text
-    are keys.
+    `which` is "nearest" (the nearest earlier match of `key`) or "all" (all earlier ones); `direction` "forward" takes later
+    matches instead, and "both" takes both. Matches that share a token aren't related. In cross-attention, all matches in the
+    other text are keys.
 
     The expressions (Python's `re`) are searched in the text as a person reads it: one space between words, a line break after a
     special token, the next sentence of a pair or the next message of a chat. Where the tokenizer doesn't keep spaces (WordPiece),
@@ -78,7 +78,7 @@ def regex(query: str, key: str, *, which: str = "nearest", direction: Direction 
             re.compile(expression)
         except (re.error, OverflowError, RecursionError) as error:
             raise InputError(f"`{name}` is no regular expression: {error}, in {expression!r:.80}.") from error
-    return Expressions(query, key, which, direction)
+    return _Expressions(query, key, which, direction)
 
 
 def _matches(expression: str, tokens: Sequence[Token]) -> list[Span]:

@@ -46,7 +46,7 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Offset(Pattern):
+class _Offset(Pattern):
     """The key `offset` tokens before the query."""
 
     offset: int
@@ -67,7 +67,7 @@ class Offset(Pattern):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Predicate(Pattern):
+class _Predicate(Pattern):
     """The pairs for which a function returns True."""
 
     function: Callable[[Place, Place], bool]
@@ -77,14 +77,15 @@ class Predicate(Pattern):
         return f"predicate {getattr(self.function, '__name__', type(self.function).__name__)}"
 
     def related(self, groups: TokenGroups) -> Related:
-        queries, keys = ([Place(at, tokens) for at in range(len(tokens))] for tokens in (groups.query_tokens, groups.key_tokens))
+        queries, keys = (
+            [Place(at, tokens) for at in range(len(tokens))] for tokens in (groups.query_tokens, groups.key_tokens)
+        )
         found: list[tuple[int, int]] = []
         for query in queries:
             if query.token.padding:
                 continue
-            for key in keys[: query.index + 1] if groups.causal and groups.aligned else keys:
-                if not key.token.padding and self._holds(query, key):
-                    found.append((query.index, key.index))
+            some = keys[: query.index + 1] if groups.causal and groups.aligned else keys
+            found += [(query.index, key.index) for key in some if not key.token.padding and self._holds(query, key)]
         cells = torch.tensor(found, dtype=torch.long).reshape(-1, 2)
         return Related.of(groups, cells[:, 0], cells[:, 1])
 
@@ -102,7 +103,7 @@ class Predicate(Pattern):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Matrix(Pattern):
+class _Matrix(Pattern):
     """The pairs that are 1 in an array [query, key]."""
 
     cells: Bool[Tensor, "queries keys"]
@@ -114,8 +115,8 @@ class Matrix(Pattern):
     def related(self, groups: TokenGroups) -> Related:
         if tuple(self.cells.shape) != (groups.queries, groups.keys):
             raise InputError(
-                f"The matrix has the shape {list(self.cells.shape)}, and this text has {groups.queries} queries and {groups.keys} "
-                "keys. Pass a matrix [query, key] of that shape."
+                f"The matrix has the shape {list(self.cells.shape)}, and this text has {groups.queries} queries and "
+                f"{groups.keys} keys. Pass a matrix [query, key] of that shape."
             )
         queries, keys = self.cells.nonzero().unbind(1)
         return Related.of(groups, queries, keys)
@@ -132,7 +133,7 @@ def offset(k: int) -> Pattern:
     """
     if not is_index(k):
         raise InputError(f"An offset is an integer, the number of tokens from the key to the query; got {k!r:.80}.")
-    return Offset(operator.index(k))
+    return _Offset(operator.index(k))
 
 
 def predicate(function: Callable[[Place, Place], bool]) -> Pattern:
@@ -146,8 +147,10 @@ def predicate(function: Callable[[Place, Place], bool]) -> Pattern:
     `InputError` for anything that isn't a function; `match` raises it if the function returns anything but True or False.
     """
     if not callable(function):  # pyright: ignore[reportUnnecessaryComparison]
-        raise InputError(f"A predicate is a function of a query and a key that returns True or False; got {function!r:.80}.")
-    return Predicate(function)
+        raise InputError(
+            f"A predicate is a function of a query and a key that returns True or False; got {function!r:.80}."
+        )
+    return _Predicate(function)
 
 
 def matrix(array: Any) -> Pattern:
@@ -165,7 +168,7 @@ def matrix(array: Any) -> Pattern:
     others = numbers[(numbers != 0) & (numbers != 1)]
     if len(others):
         raise InputError(f"A matrix holds 0 and 1 only; got {float(others[0]):g}. Compare with a threshold first.")
-    return Matrix(numbers.bool())
+    return _Matrix(numbers.bool())
 
 
 def _source(function: Callable[..., object]) -> str:
@@ -176,4 +179,6 @@ def _source(function: Callable[..., object]) -> str:
         code = getattr(function, "__code__", None)
         source = repr(function) if code is None else f"{code.co_code!r} {code.co_consts!r} {code.co_names!r}"
     cells: Sequence[Any] = getattr(function, "__closure__", None) or ()
-    return "\n".join([source, repr(getattr(function, "__defaults__", None)), *(repr(cell.cell_contents) for cell in cells)])
+    return "\n".join(
+        [source, repr(getattr(function, "__defaults__", None)), *(repr(cell.cell_contents) for cell in cells)]
+    )

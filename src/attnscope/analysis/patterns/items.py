@@ -44,7 +44,7 @@ class _Enumeration:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NextItem(Pattern):
+class _NextItem(Pattern):
     """The item before or after the query's item."""
 
     separator: str
@@ -89,9 +89,10 @@ def next_item(
 ) -> Pattern:
     """From an item of an enumeration ("a, b and c") to the item before it (Vig 2019, figure 3).
 
-    An enumeration has at least three items with a separator or a conjunction between them, and ends with its sentence. An item stands
-    for one word, its first; of the first item it is the last word ("We bought *apples*, *red* pears and *plums* there"). Items
-    between two separators have at most four words. A separator between two digits (1,000) is none.
+    An enumeration has at least three items and ends with its sentence. A separator stands between its items; before the last
+    item, a conjunction is enough. Each item is represented by its first word, but the first item by its last word, as it is
+    unknown where it begins ("We bought *apples*, *red* pears and *plums* there"). Items between two separators have at most four
+    words. A separator between two digits (1,000) is none. Commas between clauses can look like an enumeration.
 
     With `query="item"`, the word of an item attends to the word of the item before it ("backward", what a causal stack allows),
     of the item after it ("forward"), or of both. With `query="separator"`, the separator, from which a causal model predicts the
@@ -106,7 +107,7 @@ def next_item(
         raise InputError(f"`query` must be 'item' or 'separator'; got {query!r:.80}.")
     if isinstance(conjunctions, str) or not all(isinstance(one, str) for one in conjunctions):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"`conjunctions` is a list of words; got {conjunctions!r:.80}.")
-    return NextItem(separator, tuple(one.lower() for one in conjunctions), query, direction)
+    return _NextItem(separator, tuple(one.lower() for one in conjunctions), query, direction)
 
 
 def enumerations(tokens: Sequence[Token], separator: str, conjunctions: Sequence[str]) -> Iterator[_Enumeration]:

@@ -1,4 +1,4 @@
-"""`Pattern`: a relation between the tokens of a text that the attention of a head may follow, and `Related`: its pairs in one text."""
+"""`Pattern`: a relation between tokens that the attention of a head may follow, and `Related`: its pairs in one text."""
 
 from __future__ import annotations
 
@@ -57,12 +57,10 @@ class Related:
         """Pairs of tokens, and the spans that are words."""
         if len(queries) > _MOST_PAIRS:
             raise InputError(
-                f"The pattern relates {len(queries):,} pairs of tokens of this text; at most {_MOST_PAIRS:,} can be compared. Use "
-                "a shorter text."
+                f"The pattern relates {len(queries):,} pairs of tokens of this text; at most {_MOST_PAIRS:,} can be compared. "
+                "Use a shorter text."
             )
-        return cls(
-            queries, keys, _word_numbers(groups.queries, query_words), _word_numbers(groups.keys, key_words)
-        )
+        return cls(queries, keys, _word_numbers(groups.queries, query_words), _word_numbers(groups.keys, key_words))
 
 
 class Pattern(ABC):

@@ -12,7 +12,7 @@ from attnscope.analysis.patterns.pattern import Pattern, Related, digest, requir
 from attnscope.analysis.patterns.written import folded, visible
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError, MissingError
-from attnscope.trace.words import Char, Span, is_word_character, reading
+from attnscope.trace.words import Char, Span, reading
 from attnscope.validation import user_path
 
 Side = Literal["dependent", "head"]
@@ -36,7 +36,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Relation(Pattern):
+class _Relation(Pattern):
     """Words in a relation, from the dependent to its head or from the head to its dependents."""
 
     sentences: tuple[Sentence, ...]
@@ -63,8 +63,8 @@ class Relation(Pattern):
                     found.append(pair if self.query == "dependent" else (pair[1], pair[0]))
         if not words:
             raise InputError(
-                f'No annotated sentence occurs in the text "{reading(groups.query_tokens)}": {_closest(self.sentences)} Trace the '
-                "text of a sentence as it is written there."
+                f'No annotated sentence occurs in the text "{reading(groups.query_tokens)}": {_closest(self.sentences)} Trace '
+                "the text of a sentence as it is written there."
             )
         return Related.of_spans(groups, [pair for pair in found if not set(pair[0]) & set(pair[1])], words)
 
@@ -93,10 +93,17 @@ def relation(conllu: str | os.PathLike[str], relation: str, *, query: Side = "de
         raise InputError(f"`relation` is the name of a relation, such as 'nsubj'; got {relation!r:.80}.")
     content = _content(conllu)
     sentences = tuple(_parsed(content))
-    names = {name for sentence in sentences for _, _, found in sentence.relations for name in (found, found.partition(":")[0])}
+    names = {
+        name
+        for sentence in sentences
+        for _, _, found in sentence.relations
+        for name in (found, found.partition(":")[0])
+    }
     if relation not in names:
-        raise InputError(f"No word has the relation {relation!r:.80} in this CoNLL-U. It has {', '.join(sorted(names))[:300]}.")
-    return Relation(sentences, relation, query, digest(content))
+        raise InputError(
+            f"No word has the relation {relation!r:.80} in this CoNLL-U. It has {', '.join(sorted(names))[:300]}."
+        )
+    return _Relation(sentences, relation, query, digest(content))
 
 
 def _content(conllu: str | os.PathLike[str]) -> str:
@@ -144,7 +151,9 @@ def _parsed(content: str) -> Iterator[Sentence]:
             if not isinstance(ids, int) or not head or not name or name == "_":
                 continue
             if head not in place:
-                raise InputError(f"This is no CoNLL-U: in sentence {number}, the head of word {ids} is {head!r:.20}, which is no word.")
+                raise InputError(
+                    f"This is no CoNLL-U: in sentence {number}, the head of word {ids} is {head!r:.20}, which is no word."
+                )
             relations.append((place[ids], place[head], str(name)))
         yield Sentence(tuple(forms), tuple(relations))
 
@@ -155,7 +164,10 @@ def _places(sentences: Sequence[Sentence], chars: Sequence[Char]) -> list[tuple[
     taken = [False] * len(chars)
     found: list[tuple[Sentence, int]] = []
     for sentence in sorted(sentences, key=lambda one: -len(one.text)):
-        for text, wanted in ((own, sentence.text), (plain, "".join(folded(char)[:1] or char for char in sentence.text))):
+        for text, wanted in (
+            (own, sentence.text),
+            (plain, "".join(folded(char)[:1] or char for char in sentence.text)),
+        ):
             start = _free(text, wanted, taken, chars)
             if start is not None:
                 taken[start : start + len(wanted)] = [True] * len(wanted)

@@ -27,7 +27,7 @@ _ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SameWord(Pattern):
+class _SameWord(Pattern):
     """Other occurrences of the query's word."""
 
     direction: Direction
@@ -50,7 +50,7 @@ class SameWord(Pattern):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Induction(Pattern):
+class _Induction(Pattern):
     """The token after an earlier occurrence of the query's token."""
 
     @property
@@ -78,12 +78,12 @@ def same_word(direction: Direction = "backward") -> Pattern:
     are all occurrences of the word in the other text. Raises `InputError` for an unknown direction.
     """
     check_direction(direction)
-    return SameWord(direction)
+    return _SameWord(direction)
 
 
 def induction() -> Pattern:
     """The tokens after earlier occurrences of the query's token (Olsson 2022). Special tokens never count as repeated."""
-    return Induction()
+    return _Induction()
 
 
 def same_words(queries: Sequence[Word], keys: Sequence[Word]) -> Iterator[tuple[Span, Span]]:
@@ -98,7 +98,9 @@ def between_texts(
     groups: TokenGroups, pairs: Sequence[tuple[Span, Span]], queries: Sequence[Word], keys: Sequence[Word]
 ) -> Related:
     """Pairs of words of two texts."""
-    cells = torch.tensor(sorted({(i, j) for one, other in pairs for i in one for j in other}), dtype=torch.long).reshape(-1, 2)
+    cells = torch.tensor(
+        sorted({(i, j) for one, other in pairs for i in one for j in other}), dtype=torch.long
+    ).reshape(-1, 2)
     return Related.of_words(
         groups, cells[:, 0], cells[:, 1], [word.tokens for word in queries], [word.tokens for word in keys]
     )

@@ -19,9 +19,7 @@ class Word:
 
 def words_of(tokens: Sequence[Token]) -> list[Word]:
     """The words of the text, without punctuation. Padding and special tokens have none."""
-    return [
-        Word("".join(one.char for one in run), _tokens(run)) for run in _runs(visible(tokens), spaced=False)
-    ]
+    return [Word("".join(one.char for one in run), _tokens(run)) for run in _runs(visible(tokens), spaced=False)]
 
 
 def spaced_words_of(tokens: Sequence[Token]) -> list[Word]:
