@@ -70,7 +70,7 @@ class TileContexts:
 
     def match(self, groups: TokenGroups, mask: Mask) -> bool:
         """Whether these contexts apply to a layer with this mask and these token groups."""
-        return groups is self.groups and _same(mask, self.mask)
+        return groups is self.groups and self.mask.same(mask)
 
     def of(self, rows: Tensor, span: slice) -> TileContext:
         """The context of the tile with these consecutive rows, restricted to the keys in `span`."""
@@ -170,13 +170,3 @@ def _distances(rows: Tensor, keys: Tensor) -> Float[Tensor, "4 keys"]:
     """Four columns: distance from the tile's edge and 1 for keys before the tile's positions, the same for keys after them."""
     before, after = (keys < rows[0]).float(), (keys > rows[-1]).float()
     return torch.stack([before * (rows[0] - keys), before, after * (keys - rows[-1]), after])
-
-
-def _same(one: Mask, other: Mask) -> bool:
-    """Whether two masks have the same description; equal masks with different descriptions count as different."""
-    if one is other:
-        return True
-    if one.keys != other.keys or one.queries != other.queries:
-        return False
-    pairs = ((one.lo, other.lo), (one.hi, other.hi), (one.valid, other.valid), (one.bits, other.bits))
-    return all(a is b if a is None or b is None else torch.equal(a, b) for a, b in pairs)

@@ -8,7 +8,7 @@ other mask is kept as packed bits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -124,6 +124,19 @@ class Mask:
         if self.valid is not None:
             open_ &= self.valid[keys]
         return open_[None]
+
+    def of_head(self, head: int) -> Mask:
+        """The mask of one head, where heads have masks of their own; else this mask."""
+        return self if self.bits is None or len(self.bits) == 1 else replace(self, bits=self.bits[head : head + 1])
+
+    def same(self, other: Mask) -> bool:
+        """Whether two masks have the same description; equal masks with different descriptions count as different."""
+        if self is other:
+            return True
+        if self.keys != other.keys or self.queries != other.queries:
+            return False
+        pairs = ((self.lo, other.lo), (self.hi, other.hi), (self.valid, other.valid), (self.bits, other.bits))
+        return all(a is b if a is None or b is None else torch.equal(a, b) for a, b in pairs)
 
     def has_keys(self, rows: Tensor) -> Bool[Tensor, "rows"]:
         """Whether each of the queries `rows` may attend to any key (in every head, if the mask differs by head)."""

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from attnscope.appearance.characters import CONTINUES, face
 from attnscope.trace.byte_level import characters
@@ -64,7 +65,7 @@ def spans(text: str, tokens: Sequence[Token]) -> list[Span]:
         return [(at,) for at, token in enumerate(tokens) if text and token.text == text]
     glyphs = list(_glyphs(tokens))
     marked = any(token.continues for token in tokens)
-    for fold in (str, str.lower, _plain):
+    for fold in (str, str.lower, plain_character):
         found = [*_named(text, tokens, fold), *_occurrences(wanted, glyphs, fold, marked=marked)]
         if found:
             return sorted(found)
@@ -76,17 +77,57 @@ def spans(text: str, tokens: Sequence[Token]) -> list[Span]:
     return []
 
 
+@dataclass(frozen=True, slots=True)
+class Char:
+    """A visible character of the text.
+
+    Attributes:
+        char: The character.
+        space: What precedes it in the text that a person reads: "", " ", or a line break after a special token or a sentence.
+        first: Its first token.
+        last: Its last token, another one only where several tokens are its bytes.
+        joined: Whether it belongs to the same word as the character before it.
+    """
+
+    char: str
+    space: str
+    first: int
+    last: int
+    joined: bool
+
+
+def characters_of(tokens: Sequence[Token]) -> Iterator[Char]:
+    """The visible characters of the tokens, in order.
+
+    Where the tokenizer doesn't say whether a space precedes a token, a space is assumed before letters and digits. Characters of
+    scripts without spaces belong to one word if they are in the same token.
+    """
+    before: _Glyph | None = None
+    for glyph in _glyphs(tokens):
+        space, joined = "", False
+        if before is not None:
+            unspaced = _is_unspaced(glyph.char) and _is_unspaced(before.char)
+            apart = _is_word(glyph.char) and not unspaced
+            if glyph.gap is _Gap.BARRIER:
+                space = "\n"
+            elif glyph.gap is _Gap.SPACE or (glyph.gap is _Gap.OPEN and apart):
+                space = " "
+            elif glyph.gap is _Gap.NONE:
+                together = unspaced and before.last == glyph.first and _is_word(before.char) and _is_word(glyph.char)
+                joined = together or _joined(before.char, glyph.char)
+        yield Char(glyph.char, space, glyph.first, glyph.last, joined)
+        before = glyph
+
+
+def is_word_character(char: str) -> bool:
+    """Whether a character is part of a word: a letter, digit, accent or underscore."""
+    return _is_word(char)
+
+
 def reading(tokens: Sequence[Token], most: int = 32) -> str:
     """The text of the tokens as a person reads it, shortened."""
-    parts: list[str] = []
-    before = ""
-    for glyph in _glyphs(tokens):
-        apart = _is_word(glyph.char) and not (_is_unspaced(glyph.char) and _is_unspaced(before or " "))
-        spaced = glyph.gap is not _Gap.NONE and (apart if glyph.gap is _Gap.OPEN else True)
-        before = glyph.char
-        parts.append(f" {glyph.char}" if spaced and parts else glyph.char)
-        if len(parts) > most:
-            break
+    shown = islice(characters_of(tokens), most + 1)
+    parts = [f" {one.char}" if one.space and at else one.char for at, one in enumerate(shown)]
     if len(parts) <= most:
         return "".join(parts)
     words, space, _ = "".join(parts[:most]).rpartition(" ")
@@ -168,7 +209,7 @@ def _is_unspaced(char: str) -> bool:
     return any(first <= ord(char) <= last for first, last in _UNSPACED)
 
 
-def _plain(char: str) -> str:
+def plain_character(char: str) -> str:
     """A character in lower case, without its accents."""
     parts = unicodedata.normalize("NFD", char.lower())
     return "".join(part for part in parts if unicodedata.category(part) != "Mn") or char
