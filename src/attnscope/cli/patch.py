@@ -25,7 +25,7 @@ def patch(
     corrupted: Annotated[
         str | None,
         typer.Option(
-            help="Prompt to patch them into. It must have the same number of tokens. Default with --corrupted-image: --clean."
+            help="Prompt to patch them into. Prompts of different lengths are aligned. Default with --corrupted-image: --clean."
         ),
     ] = None,
     image: ImageFiles = None,
@@ -34,9 +34,10 @@ def patch(
         typer.Option(help="Image file of the corrupted prompt, if it is not --image. Can be repeated."),
     ] = None,
     answer: Annotated[
-        str | None, typer.Option(help="Token to measure. Default: the most probable next token of the clean prompt.")
+        str | None,
+        typer.Option(help="Continuation to measure. Default: the most probable next token of the clean prompt."),
     ] = None,
-    foil: Annotated[str | None, typer.Option(help="Token to compare the answer with.")] = None,
+    foil: Annotated[str | None, typer.Option(help="Continuation to compare the answer with.")] = None,
     what: Annotated[str, typer.Option(help="Activation to patch: output, attention, residual or mlp.")] = "output",
     by: Annotated[
         str | None,
@@ -48,9 +49,14 @@ def patch(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="logit, probability, log_probability or ratio. Default: logit with a foil, else probability."
+            help="logit, probability, log_probability or ratio. Default: logit with a foil, else probability; for several "
+            "tokens log_probability."
         ),
     ] = None,
+    unequal: Annotated[
+        str,
+        typer.Option(help="How to patch a span from one with another number of tokens: last, skip or mean."),
+    ] = "last",
     target: Annotated[
         str | None, typer.Option(help="Target text: the decoder input of an encoder-decoder model.")
     ] = None,
@@ -84,12 +90,16 @@ def patch(
         loaded = entry.load()
         first = loaded.encode(clean, target=target, image=images)
         second = loaded.encode(other, target=target, image=images if other_images is None else other_images)
-        sweep = loaded.patch(first, second, what=what, by=by, metric=metric, answer=answer, foil=foil, stack=stack)
+        sweep = loaded.patch(
+            first, second, what=what, by=by, metric=metric, answer=answer, foil=foil, stack=stack, unequal=unequal
+        )
     found = sweep.frame()
     there = found.dropna(subset="value")  # layers without attention have no heads
     ordered = there.sort_values("effect", key=abs, ascending=False, kind="stable")
     Console().print(_table(ordered.head(top)))
     typer.echo(_summary(sweep, min(top, len(there)), len(there)))
+    for note in sweep.notes:
+        typer.echo(note)
     if output is not None:
         _write(found, output)
         typer.echo(f"{output}: all {len(found)} results.")

@@ -200,7 +200,8 @@ class Layer:
         for one in edits:
             if isinstance(one, PatchedRows):
                 self._check_whole(one, "attention", one.queries, queries)
-                named.update(range(max(0, min(queries, one.queries - self.before))))
+                rows = range(max(0, min(queries, one.queries - self.before)))
+                named.update(at for at in rows if one.only is None or at + self.before in one.only)
             elif 0 <= one.query - self.before < queries:
                 named.add(one.query - self.before)
         return torch.tensor(sorted(named), dtype=torch.long)
@@ -222,9 +223,10 @@ class Layer:
         head: int,
     ) -> Float[Tensor, "row key"]:
         """The edited weights of the queries `at`."""
+        last = edits[-1]
         only_patched = not any(isinstance(one, (Cut, Set)) for one in edits)
-        if only_patched and isinstance(edits[-1], PatchedRows):
-            return self._patch(edits[-1], at, keys)
+        if only_patched and isinstance(last, PatchedRows) and bool(self._inside(last, at).all()):
+            return self._patch(last, at, keys)
         found = scores(at)
         allowed = found.scores > -torch.inf
         found = Scores(found.scores.clone(), found.sink)
@@ -243,11 +245,18 @@ class Layer:
         weights = found.weights
         for one in edits:
             if isinstance(one, PatchedRows):
-                inside = at + self.before < one.queries
+                inside = self._inside(one, at)
                 weights[inside.to(weights.device)] = self._patch(one, at[inside], keys).to(weights)
             elif isinstance(one, Set) and one.query in where:
                 self._set(one, weights[where[one.query]], allowed[where[one.query]], found, outcome)
         return weights
+
+    def _inside(self, one: PatchedRows, at: Tensor) -> Tensor:
+        """Which of the queries `at` a patch covers."""
+        rows = at + self.before
+        if one.only is None:
+            return rows < one.queries
+        return torch.tensor([row in one.only for row in rows.tolist()], dtype=torch.bool)
 
     def _patch(self, one: PatchedRows, at: Tensor, keys: int) -> Tensor:
         if one.keys > keys + self.first_key:

@@ -53,7 +53,7 @@ class PatchedRows:
     """Replace the first `queries` rows of a head's weights over `keys` keys; `weights` returns the rows at given positions.
 
     `whole` is set if the length of the input was unknown when the edit was planned: a forward pass that starts at the first
-    token must then have exactly `queries` queries.
+    token must then have exactly `queries` queries. `only` limits the patch to some of the rows.
     """
 
     row: int | None
@@ -62,6 +62,7 @@ class PatchedRows:
     queries: int
     keys: int
     whole: bool = True
+    only: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)

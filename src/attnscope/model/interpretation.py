@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -15,25 +15,28 @@ from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.module_info import is_encoder_decoder, target_vocabulary_size
 from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
-from attnscope.model.metrics.answer import Answer, position_of, token_id
+from attnscope.model.metrics.answer import position_of
+from attnscope.model.metrics.continuation import AnswerText, Continuation, continuation_of
+from attnscope.model.metrics.metric import Measurement
+from attnscope.model.metrics.scoring import ScoringPass, scoring_passes
 from attnscope.model.patching.activation_patching import ActivationPatching
 from attnscope.model.patching.causal_mediation import Mediation
-from attnscope.model.patching.prompt_alignment import check_aligned
+from attnscope.model.patching.prompt_pair import PromptPair
 from attnscope.model.patching.sweep import Sweep
-from attnscope.model.patching.sweep_plan import SweepQuestion, plan_of, words_of
+from attnscope.model.patching.sweep_plan import SweepQuestion, plan_of
+from attnscope.model.residual_stream.answered_states import AnsweredStates
 from attnscope.model.residual_stream.locate import locate_stream
 from attnscope.model.residual_stream.states import States
-from attnscope.model.residual_stream.states_pass import PassEdits, StatesPass
+from attnscope.model.residual_stream.states_pass import PassEdits, PassInput, StatesPass
 from attnscope.model.residual_stream.stream import Stream
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.next_tokens import predicts_at_end
 from attnscope.model.tracing.provenance import fingerprint
+from attnscope.model.tracing.run import run
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
-from attnscope.types import Observer, Token
-
-TokenText = str | int
+from attnscope.types import Observer
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ class Interpretation:
     def states(
         self,
         text: Any,
-        answer: TokenText | None = None,
-        foil: TokenText | None = None,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
         *,
         pair: str | None = None,
         target: Any = None,
@@ -95,17 +98,18 @@ class Interpretation:
         corrupted: Any,
         question: SweepQuestion,
         *,
+        target: Any = None,
         images: Images | None = None,
         observer: Observer | None = None,
     ) -> Mediation:
-        """See `Model.mediate`: both sweeps of a causal mediation analysis, with y = p(answer) / p(foil)."""
+        """Implement `Model.mediate`: both sweeps of a causal mediation analysis, with y = p(answer) / p(foil)."""
         images = images or Images()
-        prompts = ((clean, images.clean), (corrupted, images.corrupted))
-        first, second = (self._traced(text, None, None, image, observer) for text, image in prompts)
+        first = self._traced(clean, None, target, images.clean, observer)
+        second = self._traced(corrupted, None, target, images.corrupted, observer)
         tower = self._of(first)
         return Mediation(
-            into_clean=tower.patch(second, first, question, observer),
-            into_corrupted=tower.patch(first, second, question, observer),
+            log_into_clean=tower.patch(first, second, question, observer, into="clean"),
+            log_into_corrupted=tower.patch(first, second, question, observer),
         )
 
     def _traced(
@@ -147,8 +151,8 @@ class _Tower:
     def states(
         self,
         trace: Trace,
-        answer: TokenText | None,
-        foil: TokenText | None,
+        answer: AnswerText | None,
+        foil: AnswerText | None,
         position: Position | None,
         observer: Observer | None,
     ) -> States:
@@ -164,14 +168,18 @@ class _Tower:
                 raise
             if stream.unembedding is not None:
                 notes.append("No `position` was given, so the contributions to an answer were not computed.")
-        passed = StatesPass(self.handle.module, stream, trace, at, self._edited(trace), observer)
+        edited = self._edited(trace)
+        passed = StatesPass(self.handle.module, stream, PassInput.of(trace, stream.last), (at,), edited, observer)
         if has_answer and stream.unembedding is None:
             raise UnsupportedError(stream.note or "The contributions to an answer are unknown for this model.")
-        contributions = None
+        answered = None
         if stream.unembedding is not None and passed.logits is not None and len(notes) == 0:
-            logits = passed.logits
+            logits = passed.logits[0]
             chosen = _answer_or_best(answer, foil, lambda: int(logits.argmax()))
-            contributions = passed.contributions(self._answer(chosen, foil, at))
+            causal = trace.traced_stack(stream.last).causal
+            continuations = self.continuations(chosen, foil, causal=causal)
+            answered = self._answered(trace, passed, Measurement("logit", *continuations, at), edited, observer)
+            notes += _pieces(answer, foil, *continuations)
         unknown = next((block.note for block in passed.blocks if block.note), None)
         return States(
             trace,
@@ -179,37 +187,79 @@ class _Tower:
             passed.states,
             read=lambda ident: self.handle.preprocessor.read_output(ident).text,
             reading=passed.reading if stream.logits else None,
-            contributions=contributions,
+            contributions=None if answered is None else answered.contributions(),
+            answered=answered if has_answer else None,
             notes=[*notes, *([unknown] if unknown else [])],
         )
 
-    def patch(self, clean: Trace, corrupted: Trace, question: SweepQuestion, observer: Observer | None) -> Sweep:
-        """Sweep patches from `clean` into `corrupted`. Raises `InputError`, `UnsupportedError` or `CancelledError`."""
+    def _answered(
+        self,
+        trace: Trace,
+        passed: StatesPass,
+        measurement: Measurement,
+        edited: PassEdits | None,
+        observer: Observer | None,
+    ) -> AnsweredStates:
+        """The passes that predict the tokens of an answer and a foil; `passed` is the one that predicts the first."""
+        stream, found = self._stream(trace), list[tuple[ScoringPass, StatesPass]]()
+        for one in scoring_passes(trace.inputs, measurement):
+            if not one.added:
+                found.append((one, passed))
+                continue
+            probed = self.handle.probed_for(one.inputs)
+            plan = None if edited is None else edited.plan
+            given = PassInput(one.inputs, run(probed, one.inputs, observer, plan).stacks, passed.tokens + one.added)
+            found.append((one, StatesPass(self.handle.module, stream, given, one.positions, edited, observer)))
+        return AnsweredStates(measurement, tuple(found))
+
+    def patch(
+        self,
+        clean: Trace,
+        corrupted: Trace,
+        question: SweepQuestion,
+        observer: Observer | None,
+        into: Literal["corrupted", "clean"] = "corrupted",
+    ) -> Sweep:
+        """Sweep patches into one of two prompts. Raises `InputError`, `UnsupportedError` or `CancelledError`."""
         if clean.provenance.get("weights") != corrupted.provenance.get("weights"):
             raise InputError("Both traces must come from the same model; these have different weights.")
         if clean.edits or corrupted.edits:
             raise InputError(
                 "One of the traces was made with edits, but patching runs the unedited model. Pass the text instead."
             )
-        check_aligned(clean, corrupted)
+        pair = PromptPair.of(clean, corrupted, question.spans, question.unequal)
         stream = self._stream(clean)
         if not stream.logits:
             raise UnsupportedError(
                 stream.note or "This model predicts no tokens, so there is nothing for patching to measure."
             )
-        probed = self.handle.probed_for(clean.inputs)
-        there = words_of(question.position, *(one.tokens_for(stream.last)[0] for one in (clean, corrupted)))
-        at = self._position(clean, stream, question.position, there)
-        last = len(clean.tokens_for(stream.last)[0]) - 1
-        causal = clean.traced_stack(stream.last).causal
+        measurements = self._measurements(pair, stream, question)
+        notes = _pieces(question.answer, question.foil, measurements[0].answer, measurements[0].foil)
+        plan = plan_of(pair, stream, measurements, question, into, notes)
+        return ActivationPatching(self.handle.probed_for(clean.inputs), stream, plan, observer).run()
+
+    def _measurements(
+        self, pair: PromptPair, stream: Stream, question: SweepQuestion
+    ) -> tuple[Measurement, Measurement]:
+        """What is measured of the clean and of the corrupted prompt."""
+        traces = (pair.clean, pair.corrupted)
+        if question.position is None:
+            clean, corrupted = (self._position(one, stream, None) for one in traces)
+        else:
+            side = pair.clean.traced_stack(stream.last).query_side
+            clean, corrupted = (max(one) for one in pair.span(question.position, side, from_end=True))
+        causal = pair.clean.traced_stack(stream.last).causal
+        last = len(pair.clean.tokens_for(stream.last)[0]) - 1
         chosen = _answer_or_best(
-            question.answer, question.foil, lambda: _most_probable(clean, at, last if causal else None)
+            question.answer, question.foil, lambda: _most_probable(pair.clean, clean, last if causal else None)
         )
-        plan = plan_of(clean, corrupted, stream, self._answer(chosen, question.foil, at), question)
-        projections = {name: one.projections for name, one in probed.architecture.stacks.items()}
-        return ActivationPatching(probed.module, stream, projections, plan, clean, corrupted, probed.tolerance).run(
-            observer
+        answer, foil = self.continuations(chosen, question.foil, causal=causal)
+        several = len(answer.tokens) > 1
+        default = "probability" if foil is None and not several else "logit"
+        first, second = (
+            Measurement.of(question.metric, answer, foil, at, default=default) for at in (clean, corrupted)
         )
+        return first, second
 
     def _stream(self, trace: Trace) -> Stream:
         if not trace.inputs:
@@ -229,24 +279,43 @@ class _Tower:
         plan = plan_for(architecture, trace.edits, title=type(self.handle.module).__name__)
         return None if plan is None else PassEdits(plan, architecture.places)
 
-    def _position(
-        self, trace: Trace, stream: Stream, position: Position | None, there: Sequence[Token] | None = None
-    ) -> int:
-        tokens = trace.tokens_for(stream.last)[0] if there is None else there
+    def _position(self, trace: Trace, stream: Stream, position: Position | None) -> int:
         at_end = trace.traced_stack(stream.last).causal or (
             bool(trace.next_tokens) and predicts_at_end(self.handle.module, trace.inputs)
         )
-        return position_of(position, tokens, self.handle.tokenizer, causal=at_end)
+        return position_of(position, trace.tokens_for(stream.last)[0], self.handle.tokenizer, causal=at_end)
 
-    def _answer(self, answer: TokenText, foil: TokenText | None, at: int) -> Answer:
+    def continuations(
+        self, answer: AnswerText, foil: AnswerText | None, *, causal: bool
+    ) -> tuple[Continuation, Continuation | None]:
+        """The tokens of an answer and a foil. Raises `InputError` for several tokens unless the model is causal."""
         vocabulary = target_vocabulary_size(self.handle.module) or torch.iinfo(torch.int64).max
-        tokenizer, read = self.handle.tokenizer, self.handle.preprocessor.read_output
         target = is_encoder_decoder(self.handle.module)
-        other = None if foil is None else read(token_id(tokenizer, foil, "foil", vocabulary, target=target))
-        return Answer(read(token_id(tokenizer, answer, "answer", vocabulary, target=target)), other, at)
+        found: list[Continuation] = []
+        for what, text in (("answer", answer), ("foil", foil)):
+            if text is None:
+                continue
+            read = self.handle.preprocessor.read_output
+            one = continuation_of(self.handle.tokenizer, text, what, vocabulary, read, target=target)
+            if len(one.tokens) > 1 and not causal:
+                pieces = ", ".join(repr(token.text) for token in one.tokens)
+                raise InputError(
+                    f"The {what} must be one token, because this model predicts tokens in place, not what follows; "
+                    f"{one.text!r:.80} is {len(one.tokens)}: {pieces}."
+                )
+            found.append(one)
+        return found[0], (found[1] if foil is not None else None)
 
 
-def _answer_or_best(answer: TokenText | None, foil: TokenText | None, most_probable: Callable[[], int]) -> TokenText:
+def _pieces(
+    answer: AnswerText | None, foil: AnswerText | None, tokens: Continuation, foil_tokens: Continuation | None
+) -> tuple[str, ...]:
+    """A sentence for each text of several tokens."""
+    given = (("answer", answer, tokens), ("foil", foil, foil_tokens))
+    return tuple(note for what, text, one in given if one is not None and (note := one.note(what, text)) is not None)
+
+
+def _answer_or_best(answer: AnswerText | None, foil: AnswerText | None, most_probable: Callable[[], int]) -> AnswerText:
     """Return the answer, or else the most probable token. Raises `InputError` for a foil without an answer."""
     if answer is None and foil is not None:
         raise InputError("`foil` needs an `answer`; pass both.")

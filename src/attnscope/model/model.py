@@ -27,6 +27,7 @@ from attnscope.model.inputs.trace_input import Batch, Text
 from attnscope.model.interpretation import Images, Interpretation
 from attnscope.model.interventions.bake import bake_weights
 from attnscope.model.interventions.edited_model import edited_run
+from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.sweep import RENAMED_ACTIVATIONS, Sweep
 from attnscope.model.patching.sweep_plan import SweepQuestion
@@ -460,8 +461,8 @@ class Model(Displayed):
     def states(
         self,
         text: Any,
-        answer: str | int | None = None,
-        foil: str | int | None = None,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
         *,
         pair: str | None = None,
         target: Any = None,
@@ -474,9 +475,9 @@ class Model(Displayed):
 
         Args:
             text: The input, as for `trace`, or a trace that this model made.
-            answer: The token whose logit is attributed: a text that is one token (`" Paris"`), or a token id. By default the
-                most probable token.
-            foil: A second token. Contributions are then to logit(answer) − logit(foil).
+            answer: What is attributed: a text of one or several tokens (`" Paris"`), a token id, or a list of ids. By default the
+                most probable token. The logits of several tokens are summed, each in a pass on the text and the tokens before.
+            foil: A second answer, in the same form. Contributions are then to logit(answer) − logit(foil).
             pair: A second sentence.
             target: For encoder-decoder models, what the decoder reads. The stream is the decoder's.
             image: One image or several that belong to the text.
@@ -503,13 +504,16 @@ class Model(Displayed):
         what: str = "output",
         by: str | None = None,
         metric: str | None = None,
-        answer: str | int | None = None,
-        foil: str | int | None = None,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
         position: Position | None = None,
         stack: str | None = None,
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
         positions: Sequence[Position] | None = None,
+        together: Sequence[Any] | None = None,
+        spans: Mapping[str, tuple[Position, Position]] | None = None,
+        unequal: str = "last",
         target: Any = None,
         image: Any = None,
         corrupted_image: Any = None,
@@ -519,35 +523,45 @@ class Model(Displayed):
 
         Args:
             clean: The prompt that activations are taken from, as for `trace`, or its trace.
-            corrupted: The prompt that is run with them. Both prompts must have the same number of tokens.
+            corrupted: The prompt that is run with them. Prompts with different numbers of tokens are aligned by span, and only
+                corresponding tokens are patched.
             what: The activation: `"output"` (a head's Σ_j α_ij v_j, before W_O), `"attention"` (a head's weights, applied to the
                 corrupted run's own value vectors), `"residual"` (the residual stream after a layer), or `"mlp"` (an MLP's
                 output).
             by: The second axis of the sweep beside layers: `"head"` (the default for `output` and `attention`), `"position"`
                 (the default for `residual` and `mlp`), or `"layer"` (everything in a layer at once).
             metric: `"logit"` (logit(answer) − logit(foil); the default with a foil), `"probability"` (the default without one),
-                `"log_probability"`, or `"ratio"` (p(answer) / p(foil)).
-            answer: The token that the metric measures: a text that is one token, or a token id. By default the most probable
-                token after the clean prompt.
-            foil: A second token to compare it with.
+                `"log_probability"` (the default for several tokens), or `"ratio"` (p(answer) / p(foil)).
+            answer: What the metric measures: a text of one or several tokens, a token id, or a list of ids. By default the most
+                probable token after the clean prompt. Several tokens are measured in a pass on the prompt and the answer.
+            foil: A second answer to compare it with.
             position: The position that predicts, an index or a word (of several tokens the last counts). Default: the last one.
             stack: The stack to patch, where the model has several.
             layers: Restrict the sweep to these layers.
             heads: Restrict the sweep to these heads.
-            positions: Restrict the patch to these positions: indices, words of the clean (else the corrupted) prompt, or spans
-                of several tokens, which are patched together. An axis that the sweep does not run over is patched as a whole.
+            positions: Restrict the patch to these positions: indices, words of the clean (else the corrupted) prompt, names of
+                `spans`, or spans of several tokens, which are patched together. An axis that the sweep does not run over is
+                patched as a whole, the positions of the answer's tokens included.
+            together: Heads that are patched at the same time, [(layer, head), …], or a list of such groups: one value for each
+                group.
+            spans: Spans that correspond, {name: (position in the clean prompt, position in the corrupted prompt)}; for an
+                encoder-decoder model, in the sources. The prompts are then aligned by span.
+            unequal: How a span is patched from one with another number of tokens: `"last"` (token by token from the end),
+                `"skip"` (not at all), or `"mean"` (each token with the mean over the clean span).
             target: For encoder-decoder models, what the decoder reads for both prompts.
             image: One image or several that belong to both prompts, or only to the clean one if `corrupted_image` is passed.
             corrupted_image: The image or images of the corrupted prompt. The text may then be the same.
             observer: An `Observer`, which can cancel the sweep.
 
         Raises:
-            InputError: The prompts do not align, or an argument cannot be used.
+            InputError: Nothing in the prompts corresponds, or an argument cannot be used.
             UnsupportedError: The activation is unknown for this model.
             CancelledError: The observer cancelled the sweep.
         """
         what = renamed_value("what", what, RENAMED_ACTIVATIONS)
-        question = SweepQuestion(what, by, metric, answer, foil, position, stack, layers, heads, positions)
+        question = SweepQuestion(
+            what, by, metric, answer, foil, position, stack, layers, heads, positions, spans, unequal, together
+        )
         images = Images.of(image, corrupted_image)
         return self._interpretation.patch(clean, corrupted, question, target=target, images=images, observer=observer)
 
@@ -557,13 +571,20 @@ class Model(Displayed):
         self,
         clean: Any,
         corrupted: Any,
-        answer: str | int,
-        foil: str | int,
+        answer: AnswerText,
+        foil: AnswerText,
         *,
         what: str = "attention",
         by: str | None = None,
+        position: Position | None = None,
+        stack: str | None = None,
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
+        positions: Sequence[Position] | None = None,
+        together: Sequence[Any] | None = None,
+        spans: Mapping[str, tuple[Position, Position]] | None = None,
+        unequal: str = "last",
+        target: Any = None,
         image: Any = None,
         corrupted_image: Any = None,
         observer: Observer | None = None,
@@ -576,13 +597,20 @@ class Model(Displayed):
 
         Args:
             clean: The original prompt.
-            corrupted: The same prompt with a word swapped, with the same number of tokens.
-            answer: The first continuation, one token.
-            foil: The second continuation, one token.
+            corrupted: The same prompt with a word swapped.
+            answer: The first continuation, of one or several tokens.
+            foil: The second continuation.
             what: The activation to take, as in `patch`.
             by: The axis of the sweep beside layers, as in `patch`.
+            position: The position that predicts, as in `patch`.
+            stack: The stack to patch, where the model has several.
             layers: Restrict the analysis to these layers.
             heads: Restrict the analysis to these heads.
+            positions: Restrict the analysis to these positions, as in `patch`.
+            together: Heads that are patched at the same time, as in `patch`: one effect for each group.
+            spans: Spans that correspond, as in `patch`.
+            unequal: How a span is patched from one of another length, as in `patch`.
+            target: For encoder-decoder models, what the decoder reads for both prompts.
             image: One image or several that belong to both prompts, or only to the clean one if `corrupted_image` is passed.
             corrupted_image: The image or images of the corrupted prompt.
             observer: An `Observer`, which can cancel the analysis.
@@ -590,9 +618,23 @@ class Model(Displayed):
         Raises `InputError`, `UnsupportedError` and `CancelledError` as `patch` does.
         """
         what = renamed_value("what", what, RENAMED_ACTIVATIONS)
-        question = SweepQuestion(what, by, "ratio", answer, foil, layers=layers, heads=heads)
+        question = SweepQuestion(
+            what,
+            by,
+            "log_probability",
+            answer,
+            foil,
+            position,
+            stack,
+            layers,
+            heads,
+            positions,
+            spans,
+            unequal,
+            together,
+        )
         images = Images.of(image, corrupted_image)
-        return self._interpretation.mediate(clean, corrupted, question, images=images, observer=observer)
+        return self._interpretation.mediate(clean, corrupted, question, target=target, images=images, observer=observer)
 
     @contextmanager
     def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:

@@ -20,6 +20,7 @@ from attnscope.errors import CancelledError, InputError, TooLongError
 from attnscope.model.generation.result import Generation, OnToken, Step
 from attnscope.model.inputs.chat import TextOrChat
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
 from attnscope.testing.fake_results import fake_states, fake_sweep
@@ -208,8 +209,8 @@ class FakeModel:
     def states(
         self,
         text: Any,
-        answer: str | int | None = None,
-        foil: str | int | None = None,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
         *,
         position: int | None = None,
         observer: Observer | None = None,
@@ -225,8 +226,8 @@ class FakeModel:
         *,
         stack: str | None = None,
         layers: Sequence[int] | None = None,
-        answer: str | int | None = None,
-        foil: str | int | None = None,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
         observer: Observer | None = None,
         **_options: Any,
     ) -> Sweep:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from attnscope.errors import InputError
+from attnscope.model.metrics.continuation import Continuation
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.logit_attribution import Contributions, Share
 from attnscope.model.residual_stream.states import States
@@ -38,7 +39,9 @@ def fake_states(
         list(stream),
         read=lambda ident: f" word{ident}",
         reading=lambda after: logits[after],
-        contributions=Contributions(shares, 1.0, _token(answer), None if foil is None else _token(foil), at),
+        contributions=Contributions(
+            shares, 1.0, _continuation(answer), None if foil is None else _continuation(foil), at
+        ),
         notes=["The fake model has no residual stream."],
     )
 
@@ -56,8 +59,8 @@ def fake_sweep(
     observer: Observer | None,
 ) -> Sweep:
     """A sweep over every head of every layer. Patching a prompt with itself changes nothing."""
-    if len(clean.split()) != len(corrupted.split()):
-        raise InputError("The prompts do not align: one has more words than the other.")
+    if not set(clean.split()) & set(corrupted.split()) and len(clean.split()) != len(corrupted.split()):
+        raise InputError("The prompts have no corresponding words, so nothing can be patched.")
     chosen = tuple(range(size[0]) if layers is None else layers)
     for layer in chosen:
         step(layer, observer)
@@ -76,9 +79,9 @@ def fake_sweep(
         columns=heads,
         labels=tuple(str(head) for head in heads),
         sources=tuple(str(head) for head in heads),
-        answer=_token(answer),
-        foil=None if foil is None else _token(foil),
-        position=len(clean.split()) - 1,
+        answer=_continuation(answer),
+        foil=None if foil is None else _continuation(foil),
+        position=len(corrupted.split()) - 1,
         error=0.0,
     )
 
@@ -87,5 +90,8 @@ def _numbers(text: str) -> torch.Generator:
     return torch.Generator().manual_seed(zlib.crc32(text.encode()))
 
 
-def _token(answer: Any) -> Token:
-    return Token(answer, 7) if isinstance(answer, str) else Token(f" word{answer or 0}", answer or 0)
+def _continuation(answer: Any) -> Continuation:
+    given = (
+        [7] if isinstance(answer, str) else [answer or 0] if not isinstance(answer, list) else cast("list[int]", answer)
+    )
+    return Continuation(tuple(Token(answer if isinstance(answer, str) else f" word{one}", one) for one in given))

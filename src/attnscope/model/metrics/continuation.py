@@ -38,6 +38,14 @@ class Continuation:
         """The id of the only token; -1 if there are several."""
         return self.tokens[0].id if len(self.tokens) == 1 else -1
 
+    def note(self, what: str, given: object) -> str | None:
+        """How the text `given` is split, if into several tokens; `what` is "answer" or "foil"."""
+        if not isinstance(given, str) or len(self.tokens) == 1:
+            return None
+        pieces = " · ".join(repr(token.text) for token in self.tokens)
+        hint = "" if given.startswith(" ") else f" Many tokenizers need the space before a word: {' ' + given!r}."
+        return f"The {what} {given!r:.80} is {len(self.tokens)} tokens: {pieces}.{hint}"
+
 
 def continuation_of(
     tokenizer: Any,

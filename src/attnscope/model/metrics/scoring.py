@@ -31,14 +31,16 @@ class ScoringPass:
 
 
 def scoring_passes(inputs: Mapping[str, Tensor], measurement: Measurement) -> tuple[ScoringPass, ...]:
-    """The passes for a measurement on these inputs: one if answer and foil begin with the same tokens, else two.
+    """The passes for a measurement on these inputs: one if a single continuation serves both answer and foil, else two.
 
     Raises `InputError` for an answer of several tokens that does not follow the last position of the text.
     """
     named = {"answer": measurement.answer} | ({} if measurement.foil is None else {"foil": measurement.foil})
     groups: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = {}
-    for name, one in named.items():
-        groups.setdefault(one.ids[:-1], {})[name] = one.ids
+    for name, one in sorted(named.items(), key=lambda item: -len(item[1].ids)):
+        before = one.ids[:-1]
+        longer = next((other for other in groups if other[: len(before)] == before), before)
+        groups.setdefault(longer, {})[name] = one.ids
     return tuple(
         ScoringPass(
             extended(inputs, before, measurement.position),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from attnscope.capture import pass_options
+from attnscope.model.metrics.answer import logits_at
 from attnscope.model.residual_stream.blocks import state_of
 from attnscope.model.residual_stream.stream import Outputs, Stream
 
@@ -22,7 +21,7 @@ class ActivationCache:
         outputs: The outputs of blocks, by path and call.
         read: What chosen modules read in each of their calls, [token, heads · v_dim].
         written: What chosen modules wrote in each of their calls, [token, model_dim].
-        logits: The logits [vocab] at one position.
+        logits: The logits [position, vocab] at the measured positions.
     """
 
     outputs: Mapping[str, list[Any]]
@@ -35,7 +34,7 @@ def cache_activations(
     clone: nn.Module,
     stream: Stream,
     inputs: Mapping[str, Tensor],
-    position: int,
+    positions: Sequence[int],
     *,
     read: Iterable[str] = (),
     written: Iterable[str] = (),
@@ -50,22 +49,11 @@ def cache_activations(
     for path, recorded in writes.items():
         handles.append(_Handle(clone.get_submodule(path).register_forward_hook(_record_output(recorded))))
     try:
-        logits = logits_at(clone, inputs, position)[0]
+        logits = logits_at(clone, inputs, positions)[0]
     finally:
         for handle in handles:
             handle.close()
     return ActivationCache(outputs.by_path, reads, writes, logits)
-
-
-def logits_at(clone: nn.Module, inputs: Mapping[str, Any], position: int) -> Tensor:
-    """Logits [row, vocab] of one position, float32 on the CPU; others are not computed if the model can skip them."""
-    device = next(iter(inputs.values())).device
-    keep_one = {"logits_to_keep": torch.tensor([position], device=device)}
-    options = pass_options(clone, **keep_one)
-    with torch.no_grad():
-        logits: Tensor = clone(**inputs, **options).logits
-    row = logits[:, 0 if "logits_to_keep" in options else position]
-    return row.float().cpu()
 
 
 @dataclass(frozen=True)

@@ -9,42 +9,22 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attnscope.errors import InputError
-from attnscope.types import Token
+from attnscope.model.metrics.continuation import Continuation
+from attnscope.model.metrics.metric import MetricName
 
 if TYPE_CHECKING:
     import pandas
 
 What = Literal["output", "attention", "residual", "mlp"]
-By = Literal["head", "position", "layer"]
-Column = int | tuple[int, ...]
-"""A head, a position, or a span of positions that are patched together."""
-Metric = Literal["logit", "probability", "log_probability", "ratio"]
+By = Literal["head", "position", "layer", "group"]
+HeadGroup = tuple[tuple[int, int], ...]
+"""Heads that are patched together, each as (layer, head)."""
+Column = int | tuple[int, ...] | HeadGroup
+"""A head, a position, a span of positions that are patched together, or a group of heads."""
 
 WHAT: tuple[What, ...] = ("output", "attention", "residual", "mlp")
 RENAMED_ACTIVATIONS = {"head_output": "output"}
 """Old names of activations that users may still pass as `what`."""
-METRICS: dict[Metric, str] = {
-    "logit": "logit(answer) − logit(foil)",
-    "probability": "p(answer) − p(foil)",
-    "log_probability": "ln p(answer) − ln p(foil)",
-    "ratio": "p(answer) / p(foil)",
-}
-"""Every metric with its formula; without a foil, the part with the foil is omitted."""
-
-
-def measured(logits: Float[Tensor, "row vocab"], metric: Metric, answer: int, foil: int | None) -> Float[Tensor, "row"]:
-    """The metric of each row of logits, in float64. Raises `InputError` for `ratio` without a foil."""
-    exact = logits.double()
-    if metric == "ratio":
-        if foil is None:
-            raise InputError("The metric `ratio` is p(answer) / p(foil). Pass `foil`.")
-        return (exact[:, answer] - exact[:, foil]).exp()
-    if metric != "logit":
-        exact = torch.log_softmax(exact, dim=-1)
-    if metric == "probability":
-        exact = exact.exp()
-    return exact[:, answer] - (0 if foil is None else exact[:, foil])
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,24 +36,27 @@ class Sweep:
     Editing Factual Associations in GPT").
 
     Attributes:
-        values: The metric of each cell, float64: [layer, head], [layer, position] or [layer] (see `by`); NaN where a layer has
-            no such activation.
+        values: The metric of each cell, float64: [layer, head], [layer, position], [layer] or [group] (see `by`); NaN where a
+            layer has no such activation.
         unchanged: Cells whose activation is bitwise the same in both runs; nothing is patched there, and the value is
             `corrupted`.
         what: The patched activation: "output", "attention", "residual" or "mlp".
-        by: The columns: "head", "position" or "layer".
+        by: The columns: "head", "position", "layer" or "group".
         stack: The stack that is patched.
         metric: "logit", "probability", "log_probability" or "ratio".
         clean: The metric of the clean prompt's run; most values lie between this and `corrupted`.
         corrupted: The metric of the corrupted prompt's run.
-        layers: The layers of the rows.
-        columns: The heads or positions of the columns. A span of positions that is patched together is one column.
+        layers: The layers of the rows; of groups, all their layers.
+        columns: The heads or positions (of the corrupted prompt) of the columns. A span of positions that is patched together is
+            one column, and so is a group of heads, ((layer, head), …).
         labels: Names of the columns; for positions, the corrupted prompt's tokens.
         sources: For positions, the clean prompt's tokens.
-        answer: The answer token.
-        foil: The token that the answer is compared with, or None.
-        position: The position whose prediction is measured.
+        answer: The answer, one or several tokens (`.text`, `.ids`; `.id` of a single one).
+        foil: What the answer is compared with, or None.
+        position: The position of the corrupted prompt whose prediction is measured: that of the answer's first token.
         error: The largest difference between an unpatched row of a batch and `corrupted`; effects of this size are rounding.
+        source_columns: For positions, those of the clean prompt. They differ from `columns` if the prompts are aligned by span.
+        notes: Sentences about what was not patched.
     """
 
     values: Float[Tensor, "layer *column"]
@@ -81,17 +64,19 @@ class Sweep:
     what: What
     by: By
     stack: str
-    metric: Metric
+    metric: MetricName
     clean: float
     corrupted: float
     layers: tuple[int, ...]
     columns: tuple[Column, ...]
     labels: tuple[str, ...]
     sources: tuple[str, ...]
-    answer: Token
-    foil: Token | None
+    answer: Continuation
+    foil: Continuation | None
     position: int
     error: float
+    source_columns: tuple[Column, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         size = " × ".join(str(one) for one in self.values.shape)
@@ -114,29 +99,33 @@ class Sweep:
     def frame(self) -> pandas.DataFrame:
         """A DataFrame with one row per cell: layer, head or position, value, effect, restored, unchanged.
 
-        For positions it includes the token in the corrupted and in the clean prompt (`token`, `source`).
+        For positions it includes the token in the corrupted and in the clean prompt (`token`, `source`), and the position in the
+        clean prompt if that is another one (`source_position`). For groups, `group` names the heads (`5.3 + 7.1`).
         """
         import pandas as pd
 
+        numbers = {"value": self.values, "effect": self.effects, "restored": self.restored}
+        columns = len(self.columns)
         rows: list[dict[str, object]] = []
-        values, effects, restored = (one.flatten(1) if one.ndim > 1 else one[:, None] for one in self._numbers)
-        unchanged = self.unchanged.reshape(values.shape)
-        for row, layer in enumerate(self.layers):
-            for column in range(values.shape[1]):
-                cell: dict[str, object] = {"layer": layer}
-                if self.by != "layer":
-                    cell |= {self.by: self.columns[column]}
-                if self.by == "position":
-                    cell |= {"token": self.labels[column], "source": self.sources[column]}
-                cell |= {
-                    "value": float(values[row, column]),
-                    "effect": float(effects[row, column]),
-                    "restored": float(restored[row, column]),
-                    "unchanged": bool(unchanged[row, column]),
-                }
-                rows.append(cell)
+        for index in range(self.values.numel()):
+            column = index % columns
+            cell: dict[str, object] = {} if self.by == "group" else {"layer": self.layers[index // columns]}
+            rows.append(
+                cell
+                | self._names_of(column)
+                | {name: float(every.flatten()[index]) for name, every in numbers.items()}
+                | {"unchanged": bool(self.unchanged.flatten()[index])}
+            )
         return pd.DataFrame(rows)
 
-    @property
-    def _numbers(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.values, self.effects, self.restored
+    def _names_of(self, column: int) -> dict[str, object]:
+        if self.by == "layer":
+            return {}
+        if self.by == "group":
+            return {"group": self.labels[column]}
+        if self.by == "head":
+            return {"head": self.columns[column]}
+        there = {"source_position": self.source_columns[column]} if self.source_columns != self.columns else {}
+        return {
+            "position": self.columns[column], "token": self.labels[column], "source": self.sources[column]
+        } | there  # fmt: skip

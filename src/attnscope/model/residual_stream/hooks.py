@@ -1,4 +1,4 @@
-"""Record vectors at one position of a pass, where chosen modules read and write."""
+"""Record vectors at chosen positions of a pass, where chosen modules read and write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attnscope.model.residual_stream.blocks import state_in, state_of
 
 @dataclass(frozen=True)
 class TokenVectors:
-    """What one call of a module read and wrote at the position: [model_dim], float32.
+    """What one call of a module read and wrote: [position, model_dim], float32; of a single position [model_dim].
 
     None if it was not a tensor, or had another number of rows.
     """
@@ -25,9 +25,9 @@ class TokenVectors:
 
 @dataclass
 class PositionRecorder:
-    """Record one row of what modules read and write, by path, in the order of their calls."""
+    """Record some rows of what modules read and write, by path, in the order of their calls."""
 
-    position: int
+    positions: tuple[int, ...]
     tokens: int
     calls: dict[str, list[TokenVectors]] = field(default_factory=dict[str, list[TokenVectors]])
     _handles: list[Any] = field(default_factory=list[Any])
@@ -40,9 +40,10 @@ class PositionRecorder:
             self._handles.append(clone.get_submodule(path).register_forward_hook(hook, with_kwargs=True))
         return self
 
-    def of(self, path: str, call: int = 0) -> TokenVectors:
-        """What the `call`-th call of the module at `path` read and wrote."""
-        return self.calls[path][call]
+    def of(self, path: str, call: int, index: int) -> TokenVectors:
+        """What the `call`-th call of the module at `path` read and wrote at the `index`-th position."""
+        found = self.calls[path][call]
+        return TokenVectors(*(None if one is None else one[index] for one in (found.input, found.output)))
 
     def close(self) -> None:
         """Remove the hooks."""
@@ -51,14 +52,16 @@ class PositionRecorder:
 
     def _hook(self, recorded: list[TokenVectors]) -> Any:
         def record(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            recorded.append(TokenVectors(self._row(state_in(args, kwargs)), self._row(state_of(output))))
+            recorded.append(TokenVectors(self._rows(state_in(args, kwargs)), self._rows(state_of(output))))
 
         return record
 
-    def _row(self, tensor: Tensor | None) -> Tensor | None:
+    def _rows(self, tensor: Tensor | None) -> Tensor | None:
         if tensor is None or tensor.ndim < 2:
             return None
         rows = tensor.reshape(-1, tensor.shape[-1])
-        if len(rows) not in (1, self.tokens):
+        if len(rows) == self.tokens:
+            rows = rows[list(self.positions)]
+        elif len(rows) != len(self.positions):
             return None
-        return rows[self.position if len(rows) == self.tokens else 0].detach().to("cpu", torch.float32, copy=True)
+        return rows.detach().to("cpu", torch.float32, copy=True)

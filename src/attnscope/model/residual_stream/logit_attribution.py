@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attnscope.model.metrics.continuation import Continuation
 from attnscope.model.residual_stream.layer_norm import Norm
-from attnscope.types import Token
 
 if TYPE_CHECKING:
     import pandas
@@ -57,7 +57,10 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """Direct logit attribution of the answer's logit (or the answer's minus the foil's) at one position.
+    """Direct logit attribution of the answer's logit (or the answer's minus the foil's).
+
+    Of several tokens it is the sum of their logits, each at the position that predicts it, in a pass on the prompt and the tokens
+    before it.
 
     With the scale of the final norm frozen, the logit is a sum over parts of the model (Elhage et al. 2021, "A Mathematical
     Framework for Transformer Circuits"). The kinds of parts are `embedding`; `head` (one head's output through W_O);
@@ -68,15 +71,15 @@ class Contributions:
     Attributes:
         shares: A `Share` for each part.
         total: The model's own value, in logits.
-        answer: The answer token.
-        foil: The token whose logit is subtracted, or None.
-        position: The position whose prediction is explained.
+        answer: The answer, one or several tokens.
+        foil: What is subtracted, or None.
+        position: The position whose prediction is explained: that of the answer's first token.
     """
 
     shares: tuple[Share, ...]
     total: float
-    answer: Token
-    foil: Token | None
+    answer: Continuation
+    foil: Continuation | None
     position: int
 
     @property

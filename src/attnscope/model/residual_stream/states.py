@@ -14,6 +14,7 @@ from torch import Tensor
 from attnscope.analysis import output_norms
 from attnscope.attention import QKRecord
 from attnscope.errors import CancelledError, InputError, UnsupportedError
+from attnscope.model.residual_stream.answered_states import AnswerByLayer, AnsweredStates
 from attnscope.model.residual_stream.logit_attribution import Contributions
 from attnscope.trace import Trace
 from attnscope.types import Observer, Token
@@ -64,6 +65,7 @@ class States:
         reading: Reading | None,
         contributions: Contributions | None,
         notes: Sequence[str],
+        answered: AnsweredStates | None = None,
     ) -> None:
         self.trace = trace
         self.stack = stack
@@ -73,6 +75,7 @@ class States:
         self._stream = tuple(stream)
         self._text = read
         self._reading = reading
+        self._answered = answered
 
     def __repr__(self) -> str:
         return f"<States of {len(self.tokens)} tokens after each of {self.layers} layers>"
@@ -135,6 +138,19 @@ class States:
                 observer.layer(after + 1, self.layers + 1)
         return Lens(torch.stack([one[0] for one in rows]), torch.stack([one[1] for one in rows]))
 
+    def answer_by_layer(self) -> AnswerByLayer:
+        """The probability and the rank of the answer (and of the foil) after every layer, by the logit lens.
+
+        Of several tokens, each is read at the position that predicts it. Raises `InputError` if no answer was passed.
+        """
+        if self._by_layer is None:
+            raise InputError("These states have no answer. Pass `answer` to `Model.states`.")
+        return self._by_layer
+
+    @cached_property
+    def _by_layer(self) -> AnswerByLayer | None:
+        return None if self._answered is None else self._answered.by_layer()
+
     @property
     def predicts(self) -> bool:
         """Whether the model predicts tokens, so that there is a logit lens."""
@@ -163,7 +179,9 @@ class States:
     def frame(self, k: int = 1) -> pandas.DataFrame:
         """A DataFrame with one row per layer and token: the norm and, if the model predicts tokens, the `k` most probable ones.
 
-        The column `after` counts layers (0: the embeddings). With `k` > 1 the columns of the tokens end in their rank.
+        The column `after` counts layers (0: the embeddings). With `k` > 1 the columns of the tokens end in their rank. With an
+        answer, `answer_probability` and `answer_rank` (1: the most probable; of several tokens the worst) stand in the row of the
+        token that predicts its first token, and NaN elsewhere; with a foil also `foil_probability` and `foil_rank`.
         """
         import pandas as pd
 
@@ -179,5 +197,17 @@ class States:
                     mark = "" if k == 1 else f"_{rank + 1}"
                     row[f"top{mark}"] = self._text(int(lens.ids[after, position, rank]))
                     row[f"probability{mark}"] = float(lens.probabilities[after, position, rank])
-                rows.append(row)
+                rows.append(row | self._answer_columns(after, position))
         return pd.DataFrame(rows)
+
+    def _answer_columns(self, after: int, position: int) -> dict[str, object]:
+        if self._by_layer is None or self._answered is None:
+            return {}
+        here = position == self._answered.measurement.position
+        named = (("answer", self._by_layer.answer), ("foil", self._by_layer.foil))
+        return {
+            f"{name}_{what}": float(getattr(scores, what)[after]) if here else float("nan")
+            for name, scores in named
+            if scores is not None
+            for what in ("probability", "rank")
+        }

@@ -121,12 +121,14 @@ def chat_text(messages: Sequence[Turn]) -> str:
     return "\n".join(turn["content"] for turn in messages)
 
 
-def token_of(body: Mapping[str, Any], field: str) -> str | int | None:
-    """A token, as its text or its id; None if it is missing or null."""
+def answer_of(body: Mapping[str, Any], field: str) -> str | int | list[int] | None:
+    """An answer, as its text, its id or several ids; None if it is missing or null."""
     value: object = body.get(field)
+    if isinstance(value, list):
+        return integers_of(body, field, most=64)
     if value is None or isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise InputError(f"`{field}` must be the text or the id of a token; got {_kind(value)}.")
+    raise InputError(f"`{field}` must be a text, the id of a token, or a list of ids; got {_kind(value)}.")
 
 
 def index_of(body: Mapping[str, Any], field: str, size: int, what: str) -> int:

@@ -12,11 +12,12 @@ from PIL import Image
 from attnscope.errors import InputError
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.preprocessor import no_target_side
-from attnscope.model.patching.sweep import METRICS, WHAT, Sweep
+from attnscope.model.metrics.metric import METRICS
+from attnscope.model.patching.sweep import WHAT, Column, Sweep
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Arrays, TokenFields
-from attnscope.session.messages.fields import integer_of, integers_of, optional_text_of, prompt_of, token_of
+from attnscope.session.messages.fields import answer_of, integer_of, integers_of, optional_text_of, prompt_of
 from attnscope.session.messages.image import check_prompt, check_takes, image_of
 from attnscope.session.messages.states import short
 from attnscope.session.protocols import ModelLike
@@ -41,6 +42,7 @@ class PatchFields(TypedDict):
     foil: TokenFields | None
     position: int
     error: float | None
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ class PatchRequest:
             "by": optional_text_of(body, "by"),
             "metric": optional_text_of(body, "metric"),
             "stack": optional_text_of(body, "stack"),
-            "answer": token_of(body, "answer"),
-            "foil": token_of(body, "foil"),
+            "answer": answer_of(body, "answer"),
+            "foil": answer_of(body, "foil"),
             "position": integer_of(body, "position"),
             **{name: integers_of(body, name) for name in ("layers", "heads", "positions")},
         }
@@ -116,13 +118,14 @@ def patch_message(sweep: Sweep) -> tuple[PatchFields, Arrays]:
         "clean": _finite(sweep.clean),
         "corrupted": _finite(sweep.corrupted),
         "layers": list(sweep.layers),
-        "columns": [one if isinstance(one, int) else max(one) for one in sweep.columns],
+        "columns": [_last(one) for one in sweep.columns],
         "labels": list(sweep.labels),
         "sources": list(sweep.sources),
         "answer": short(sweep.answer.text, sweep.answer.id),
         "foil": None if sweep.foil is None else short(sweep.foil.text, sweep.foil.id),
         "position": sweep.position,
         "error": _finite(sweep.error),
+        "notes": list(sweep.notes),
     }
     shape = (len(sweep.layers), len(sweep.columns))
     arrays: Arrays = {
@@ -131,6 +134,11 @@ def patch_message(sweep: Sweep) -> tuple[PatchFields, Arrays]:
         "unchanged": sweep.unchanged.reshape(shape).byte().numpy(),
     }
     return fields, arrays
+
+
+def _last(column: Column) -> int:
+    """A head or a position; of a span, the last position."""
+    return column if isinstance(column, int) else max(one for one in column if isinstance(one, int))
 
 
 def _finite(number: float) -> float | None:

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from attnscope.errors import InputError
+from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.residual_stream.logit_attribution import Contributions
 from attnscope.model.residual_stream.states import States
 from attnscope.session.jobs import Job
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Arrays, TokenFields
-from attnscope.session.messages.fields import integer_of, token_of
+from attnscope.session.messages.fields import answer_of, integer_of
 from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 
@@ -51,8 +52,8 @@ class StatesFields(TypedDict):
 class StatesRequest:
     """A `states` request: `top` tokens of the logit lens (0 for no lens), an answer, a foil, a position."""
 
-    answer: str | int | None
-    foil: str | int | None
+    answer: AnswerText | None
+    foil: AnswerText | None
     position: int | None
     top: int
 
@@ -63,8 +64,8 @@ class StatesRequest:
         if top is not None and not 0 <= top <= MAX_TOP:
             raise InputError(f"`top`, the number of logit lens tokens, must be from 0 to {MAX_TOP}; got {top}.")
         return cls(
-            token_of(body, "answer"),
-            token_of(body, "foil"),
+            answer_of(body, "answer"),
+            answer_of(body, "foil"),
             integer_of(body, "position"),
             DEFAULT_TOP if top is None else top,
         )
