@@ -7,6 +7,7 @@ from attnscope.capture.prepare import prepared
 from attnscope.capture.recorder import Capture, Recorder
 from attnscope.capture.replaced_methods import replaced_forward
 from attnscope.capture.run import CapturedPass, capture, capture_on, capturing, prepared_for_capture, run_untouched
+from attnscope.capture.tap import Tap
 from attnscope.capture.virtual_tokens import VirtualTokens, virtual_tokens
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Place",
     "Places",
     "Recorder",
+    "Tap",
     "VirtualTokens",
     "accepted",
     "capture",

@@ -16,6 +16,7 @@ from transformers.masking_utils import eager_mask, sdpa_mask
 
 from attnscope.attention import Bias, LayerRecord, Mask, QKRecord, WeightsRecord
 from attnscope.attention.record import ROWS_AT_ONCE
+from attnscope.capture.call_sites import Place
 from attnscope.capture.clone import FOR_EAGER_ONLY
 from attnscope.capture.pass_options import CACHES
 from attnscope.capture.recorder import Capture, Recorder, as_float
@@ -136,9 +137,8 @@ def captured_attention(
     q, k, v = (query, key, value) if layer is None else layer.scaled(query, key, value)
     call = _with_sparse_keys(_Call(module, q, k, v, attention_mask, options))
     if not recorder.keeps:
-        output = _output(recorder, call, None)
         recorder.last_query, recorder.last_module = query, module
-        return (output if layer is None else _apply_edits(recorder, call, layer, output, Outcome(), None)[1]), None
+        return _unrecorded(recorder, call, layer, place, continues=continues), None
     if recorder.keep_weights:
         output, weights = _eager(recorder, call)
         if weights is None or weights.ndim != 4:
@@ -176,6 +176,24 @@ def captured_attention(
     )
     recorder.last_query, recorder.last_module = query, module
     return output, None
+
+
+def _unrecorded(
+    recorder: Recorder, call: _Call, layer: Layer | None, place: Place | None, *, continues: bool
+) -> Tensor:
+    """The output of a call that is not recorded, after its edits and with what the recorder's tap changes."""
+    tap = None if place is None or not place.shown else recorder.tap
+    if tap is not None and continues:
+        raise UnsupportedError(
+            f"{type(call.module).__name__} computes its attention in several parts for this input, so attnscope cannot change or "
+            "differentiate it."
+        )
+    if tap is not None and place is not None:
+        call = replace(call, value=tap.value(place, call.value))
+    output = _output(recorder, call, None)
+    if layer is not None:
+        output = _apply_edits(recorder, call, layer, output, Outcome(), None)[1]
+    return output if tap is None or place is None else tap.output(place, output, call.value)
 
 
 def _with_sparse_keys(call: _Call) -> _Call:
