@@ -236,6 +236,6 @@ def _check_size(prompt: Prompt, stack: str, layers: int) -> None:
     edges = layers * prompt.stacks[stack].heads * len(queries) * len(keys)
     if edges > EDGES_AT_MOST:
         raise InputError(
-            f"These layers have {edges:,} edges, more than the {EDGES_AT_MOST:,} that are estimated at once. Pass fewer `layers`, "
-            "or a shorter text."
+            f"These layers have {edges:,} edges, more than the {EDGES_AT_MOST:,} that are estimated at once. Pass fewer "
+            "`layers`, or a shorter text."
         )

@@ -108,6 +108,7 @@ def differentiated(prompt: Prompt, question: Question, observer: Observer | None
 def _logits(clone: nn.Module, prompt: Prompt, one: ScoringPass, tap: Tap, observer: Observer | None) -> Tensor:
     places = prompt.probed.architecture.places
     recorder = Recorder(keeps=False, observer=observer, places=places, tap=tap)
-    # copies, because tensors that were made in inference mode cannot be differentiated through
-    inputs = {name: value.clone() for name, value in one.inputs.items()} if tap.gradients else one.inputs
-    return logits_of(clone, one, capture_on(clone, inputs, recorder, **only(one)).output)
+    with torch.inference_mode(mode=not tap.gradients and torch.is_inference_mode_enabled()):
+        # copies, because tensors that were made in inference mode cannot be differentiated through
+        inputs = {name: value.clone() for name, value in one.inputs.items()}
+        return logits_of(clone, one, capture_on(clone, inputs, recorder, **only(one)).output)
