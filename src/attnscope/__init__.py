@@ -30,9 +30,14 @@ if TYPE_CHECKING:
         WriteError,
     )
     from attnscope.figures import figure
+    from attnscope.model.attribution.attribution import Attribution, Confirmation
+    from attnscope.model.attribution.head_importance import Ablations, HeadImportance
+    from attnscope.model.effects.control import Control
+    from attnscope.model.effects.effect import Effect
     from attnscope.model.generation.result import Generation, Step
     from attnscope.model.inputs.model_inputs import ModelInputs
     from attnscope.model.load import load
+    from attnscope.model.metrics.metric import Metric
     from attnscope.model.model import Model
     from attnscope.model.open_trace import open  # noqa: A004 - the public name is attnscope.open
     from attnscope.model.patching.causal_mediation import Mediation
@@ -50,20 +55,27 @@ if TYPE_CHECKING:
     from attnscope.widget import AttentionWidget, show
 
 _HOME = {
+    "Ablations": "attnscope.model.attribution.head_importance",
     "AttentionWidget": "attnscope.widget",
     "AttnscopeError": "attnscope.errors",
+    "Attribution": "attnscope.model.attribution.attribution",
     "CancelledError": "attnscope.errors",
     "Certificate": "attnscope.trace",
     "Choice": "attnscope.trace.prediction",
+    "Confirmation": "attnscope.model.attribution.attribution",
     "Contributions": "attnscope.model.residual_stream.logit_attribution",
+    "Control": "attnscope.model.effects.control",
     "DamagedError": "attnscope.errors",
+    "Effect": "attnscope.model.effects.effect",
     "Generation": "attnscope.model.generation.result",
+    "HeadImportance": "attnscope.model.attribution.head_importance",
     "InputError": "attnscope.errors",
     "InputImage": "attnscope.types",
     "LayerCertificate": "attnscope.trace",
     "LayerShape": "attnscope.types",
     "Lens": "attnscope.model.residual_stream.states",
     "Mediation": "attnscope.model.patching.causal_mediation",
+    "Metric": "attnscope.model.metrics.metric",
     "MissingError": "attnscope.errors",
     "Model": "attnscope.model.model",
     "ModelInputs": "attnscope.model.inputs.model_inputs",
@@ -100,20 +112,27 @@ _HOME = {
 }
 
 __all__ = [
+    "Ablations",
     "AttentionWidget",
     "AttnscopeError",
+    "Attribution",
     "CancelledError",
     "Certificate",
     "Choice",
+    "Confirmation",
     "Contributions",
+    "Control",
     "DamagedError",
+    "Effect",
     "Generation",
+    "HeadImportance",
     "InputError",
     "InputImage",
     "LayerCertificate",
     "LayerShape",
     "Lens",
     "Mediation",
+    "Metric",
     "MissingError",
     "Model",
     "ModelInputs",

@@ -347,7 +347,14 @@ class Counting(nn.Module):
 
 @pytest.mark.parametrize(
     "state",
-    [np.zeros(3), bytearray(3), torch.Generator(), [torch.zeros(1)], {"a": nn.Linear(1, 1)}, SimpleNamespace(a=np.ones(1))],
+    [
+        np.zeros(3),
+        bytearray(3),
+        torch.Generator(),
+        [torch.zeros(1)],
+        {"a": nn.Linear(1, 1)},
+        SimpleNamespace(a=np.ones(1)),
+    ],
     ids=["array", "bytes", "generator", "tensors", "module outside the tree", "object with an array"],
 )
 def test_a_model_with_contents_that_change_unseen_is_copied_for_every_pass(state: Any) -> None:
@@ -368,7 +375,7 @@ STRENGTH = 1.0
 
 def test_variables_of_a_replaced_forward_method_are_seen() -> None:
     """The clone's function has copies of the variables, so the clone may not be used again."""
-    global STRENGTH  # noqa: PLW0603
+    global STRENGTH
     model = tiny_models.build("llama")
     mlp = model.model.layers[0].mlp
     own, factor = mlp.forward, 1.0

@@ -124,7 +124,10 @@ def test_variability_is_that_of_the_definition(model):
 
 
 def test_decay_shares_are_sums_over_prompts(model):
-    texts = ["The quick brown fox jumps over the lazy dog today.", "Some other words stand here in a longer row, one by one."]
+    texts = [
+        "The quick brown fox jumps over the lazy dog today.",
+        "Some other words stand here in a longer row, one by one.",
+    ]
     found = attnscope.Study(model, texts, cache=False).decay(1, 2)
     each = [attnscope.analysis.decay(model.trace(text), 1, 2) for text in texts]
     expected = sum(one.slopes.double() for one in each) / sum(one.slope for one in each)
@@ -133,7 +136,10 @@ def test_decay_shares_are_sums_over_prompts(model):
 
 
 def test_scaled_units_stand_beside_the_unedited_model_and_random_units(model):
-    texts = ["The quick brown fox jumps over the lazy dog today.", "Some other words stand here in a longer row, one by one."]
+    texts = [
+        "The quick brown fox jumps over the lazy dog today.",
+        "Some other words stand here in a longer row, one by one.",
+    ]
     found = attnscope.Study(model, texts, cache=False).scale_units(1, 2, 1, controls=3, max_new_tokens=3)
     assert found.cells["variant"].tolist() == ["unedited", "top", "random 1", "random 2", "random 3"]
     attention, logits = eager(model, texts[0])

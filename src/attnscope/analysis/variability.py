@@ -29,6 +29,23 @@ _POSITIONS = Kind("an integer, at least 2", lambda value: is_whole(value) and in
 
 
 @dataclass(frozen=True, eq=False)
+class Variability:
+    """The variability of every head, for each input: Σ |α − ᾱ| / (2 Σ α), whose mean over the inputs is that of them all.
+
+    Attributes:
+        layer: The layer of each head.
+        head: The head within its layer.
+        values: One row for each input, in their order.
+        positions: How many positions were compared.
+    """
+
+    layer: Int[Tensor, "all_heads"]
+    head: Int[Tensor, "all_heads"]
+    values: Float[Tensor, "inputs all_heads"]
+    positions: int
+
+
+@dataclass(frozen=True, eq=False)
 class _Window:
     """The first positions of one input: α of all heads there, and which keys are attention sinks."""
 
@@ -56,23 +73,31 @@ def variability(
     """
     import pandas
 
-    if isinstance(traces, (Trace, str)) or not isinstance(traces, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"`traces` is a list of traces, or a generator of them; got {traces!r:.80}.")
-    if isinstance(traces, Sequence):
-        layer, head, windows = _listed(traces, stack, int(positions))
-    else:
-        layer, head, windows = _kept(traces, stack, int(positions))
-    values, count, rows = _values(windows, off_sink=bool(off_sink))
+    found = variability_by_input(traces, stack, off_sink=bool(off_sink), positions=int(positions))
     table = pandas.DataFrame(
         {
-            "layer": layer.numpy(),
-            "head": head.numpy(),
-            "variability": values.numpy(),
-            "n": count,
-            "positions": rows,
+            "layer": found.layer.numpy(),
+            "head": found.head.numpy(),
+            "variability": found.values.mean(0).numpy(),
+            "n": len(found.values),
+            "positions": found.positions,
         }
     )
     return table.sort_values("variability", ascending=False, kind="stable", ignore_index=True)
+
+
+def variability_by_input(
+    traces: Iterable[Trace], stack: str | None = None, *, off_sink: bool = True, positions: int = 32
+) -> Variability:
+    """The variability of every head for each input. Arguments and errors are those of `variability`."""
+    if isinstance(traces, (Trace, str)) or not isinstance(traces, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"`traces` is a list of traces, or a generator of them; got {traces!r:.80}.")
+    if isinstance(traces, Sequence):
+        layer, head, windows = _listed(traces, stack, positions)
+    else:
+        layer, head, windows = _kept(traces, stack, positions)
+    values, rows = _values(windows, off_sink=off_sink)
+    return Variability(layer, head, values, rows)
 
 
 Windows = Callable[[], Iterator[_Window]]
@@ -117,8 +142,8 @@ def _kept(traces: Iterable[Trace], stack: str | None, positions: int) -> tuple[T
     return *heads, lambda: (_Window(one.weights[:, :queries, :keys], one.sinks[:keys]) for one in known)
 
 
-def _values(windows: Windows, *, off_sink: bool) -> tuple[Float[Tensor, "all_heads"], int, int]:
-    """The variability of all heads, the number of inputs, and that of positions."""
+def _values(windows: Windows, *, off_sink: bool) -> tuple[Float[Tensor, "inputs all_heads"], int]:
+    """The variability of all heads for each input, and the number of positions."""
     sinks = torch.stack([one.sinks for one in windows()]).any(0)
 
     def weights() -> Iterator[tuple[Tensor, Tensor]]:
@@ -134,9 +159,9 @@ def _values(windows: Windows, *, off_sink: bool) -> tuple[Float[Tensor, "all_hea
     for own, has_keys in weights():
         mean, counted, count = mean + own, counted & has_keys, count + 1
     mean = mean / count
-    apart = sum(((own - mean).abs().sum(-1) * counted).sum(-1) for own, _ in weights())
-    total = (mean.sum(-1) * counted).sum(-1) * count
-    return torch.as_tensor(apart) / (2 * total), count, mean.shape[1]
+    apart = torch.stack([((own - mean).abs().sum(-1) * counted).sum(-1) for own, _ in weights()])
+    total = (mean.sum(-1) * counted).sum(-1)  # of ᾱ, so that the mean over the inputs is the value of them all
+    return apart / (2 * total), mean.shape[1]
 
 
 def _places(trace: Any, stack: str | None, positions: int) -> tuple[Int[Tensor, "queries"], Int[Tensor, "keys"]]:

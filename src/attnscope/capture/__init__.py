@@ -16,6 +16,7 @@ from attnscope.capture.run import (
     prepared_for_capture,
     run_untouched,
 )
+from attnscope.capture.tap import Tap
 from attnscope.capture.virtual_tokens import VirtualTokens, virtual_tokens
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Place",
     "Places",
     "Recorder",
+    "Tap",
     "VirtualTokens",
     "accepted",
     "capture",

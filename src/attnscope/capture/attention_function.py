@@ -131,13 +131,8 @@ def captured_attention(
     q, k, v = (query, key, value) if layer is None else layer.scaled(query, key, value)
     call = _with_sparse_keys(_Call(module, q, k, v, attention_mask, options))
     if not recorder.keeps:
-        output = _output(recorder, call, None)
         recorder.last_query, recorder.last_module = query, module
-        if layer is not None:
-            outcome = Outcome()
-            output = _apply_edits(recorder, call, layer, output, outcome, None)[1]
-            recorder.notes.update(dict.fromkeys(outcome.notes))
-        return output, None
+        return _unrecorded(recorder, call, layer, place, continues=continues), None
     arrival = _Arrival(name, place, layer, continues=continues, repeated=query is recorder.last_query)
     rows = [call] if recorder.rows == 1 else [call.batch_row(row) for row in range(recorder.rows)]
     if recorder.keep_weights:
@@ -217,6 +212,26 @@ def _captured_row(
         continues=arrival.continues,
     )
     return capture, output
+
+
+def _unrecorded(
+    recorder: Recorder, call: _Call, layer: Layer | None, place: Place | None, *, continues: bool
+) -> Tensor:
+    """The output of a call that is not recorded, after its edits and with what the recorder's tap changes."""
+    tap = None if place is None or not place.shown else recorder.tap
+    if tap is not None and continues:
+        raise UnsupportedError(
+            f"{type(call.module).__name__} computes its attention in several parts for this input, so attnscope cannot change or "
+            "differentiate it."
+        )
+    if tap is not None and place is not None:
+        call = replace(call, value=tap.value(place, call.value))
+    output = _output(recorder, call, None)
+    if layer is not None:
+        outcome = Outcome()
+        output = _apply_edits(recorder, call, layer, output, outcome, None)[1]
+        recorder.notes.update(dict.fromkeys(outcome.notes))
+    return output if tap is None or place is None else tap.output(place, output, call.value)
 
 
 def _with_sparse_keys(call: _Call) -> _Call:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attnscope.attention import Bias, LayerRecord, Mask
 from attnscope.capture.call_sites import Place, Places
+from attnscope.capture.tap import Tap
 from attnscope.edits.apply import Layer
 from attnscope.edits.plan import Plan
 from attnscope.errors import CancelledError, UnsupportedError
@@ -69,6 +70,7 @@ class Recorder:
         plan: The edits to apply.
         keeps: False: record nothing, only apply edits; the input may then be a batch of any size.
         rows: Number of rows of the batch whose calls are recorded, each apart.
+        tap: What reads or changes values and outputs, in a pass that records nothing.
         before: Number of positions in the cache before this pass.
         virtual: Number of virtual tokens before the text that have only keys and values (prefix tuning).
         by_row: What was recorded, by row of the batch.
@@ -80,6 +82,7 @@ class Recorder:
     places: Places | None = None
     plan: Plan | None = None
     keeps: bool = True
+    tap: Tap | None = None
     before: int = 0
     virtual: int = 0
     rows: int = 1

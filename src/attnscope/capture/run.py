@@ -90,7 +90,10 @@ def prepared_for_capture(model: nn.Module) -> AbstractContextManager[nn.Module]:
 
 @contextmanager
 def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
-    """Inside the `with` statement, passes of `clone` run without gradients and report each attention call to `recorder`."""
+    """Inside the `with` statement, passes of `clone` report each attention call to `recorder`.
+
+    They run without gradients, unless the recorder's tap needs them.
+    """
     recorder.names.update({id(module): name for name, module in clone.named_modules()})
     virtual = virtual_tokens(clone)
     recorder.virtual = virtual.count if virtual is not None and virtual.keys_only else 0
@@ -99,7 +102,7 @@ def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
     handles = [module.register_forward_pre_hook(reader, with_kwargs=True) for module in watched]
     token = ACTIVE.set(recorder)
     try:
-        with torch.no_grad(), residual_edits(clone, recorder.plan, recorder.places):
+        with _gradients(recorder), residual_edits(clone, recorder.plan, recorder.places):
             yield
     finally:
         ACTIVE.reset(token)
@@ -107,6 +110,16 @@ def capturing(clone: nn.Module, recorder: Recorder) -> Generator[None]:
             handle.remove()
         recorder.finish()
     reader.settle()
+
+
+@contextmanager
+def _gradients(recorder: Recorder) -> Generator[None]:
+    if recorder.tap is None or not recorder.tap.gradients:
+        with torch.no_grad():
+            yield
+        return
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        yield
 
 
 def _projects(module: nn.Module) -> bool:

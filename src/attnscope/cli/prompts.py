@@ -69,7 +69,9 @@ def _file(source: str, what: str) -> Path:
     path = Path(source)
     if not path.exists():
         shipped = ", ".join(attnscope.prompts.shipped())
-        raise MissingError(f"There is no file {source!r:.300} with {what}. Pass a file, -, or a shipped set: {shipped}.")
+        raise MissingError(
+            f"There is no file {source!r:.300} with {what}. Pass a file, -, or a shipped set: {shipped}."
+        )
     return path
 
 

@@ -23,7 +23,9 @@ QUESTIONS = (
 
 
 def study(
-    model: Annotated[str, typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2, minilm.")],
+    model: Annotated[
+        str, typer.Argument(help="Hub id, local folder, .gguf file, or a packaged model: smollm2, minilm.")
+    ],
     prompts: Prompts,
     ask: Annotated[str, typer.Option(help=f"Question: {', '.join(QUESTIONS)}.")] = "heads",
     template: Template = None,
@@ -67,7 +69,9 @@ def study(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for every value (.parquet), the summary (.csv) and a figure (.pdf)."),
+        typer.Option(
+            "-o", "--output", help="Folder for every value (.parquet), the summary (.csv) and a figure (.pdf)."
+        ),
     ] = None,
 ) -> None:
     """Ask one question of many prompts: mean, 95 % interval and n of every head, with controls."""
@@ -159,5 +163,3 @@ def _head(text: str) -> tuple[int, int]:
     if not dot or not layer.isdecimal() or not head.isdecimal():
         raise InputError(f"--head is a layer and a head, such as 3.1; got {text!r:.80}.")
     return int(layer), int(head)
-
-

@@ -8,14 +8,23 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from attnscope.deprecation import renamed_attribute, renamed_keywords, renamed_value, warn_renamed
 from attnscope.display import Displayed
 from attnscope.edits import Edit
 from attnscope.edits.plan import Plan
 from attnscope.errors import InputError, UnsupportedError
+from attnscope.model.attribution.attribution import Attribution
+from attnscope.model.attribution.attribution_patching import AttributionQuestion, attribution_of
+from attnscope.model.attribution.head_importance import HeadImportance, head_importance_of, several
+from attnscope.model.attribution.value_zeroing import value_zeroing_of
+from attnscope.model.effects.control import Control, ControlQuestion, OnResult, control_of
+from attnscope.model.effects.effect import Effect, effects_of
+from attnscope.model.effects.prompt import prompt_of
+from attnscope.model.effects.question import MetricArguments, MetricLike
 from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
 from attnscope.model.handle import ModelHandle
@@ -635,6 +644,231 @@ class Model(Displayed):
         )
         images = Images.of(image, corrupted_image)
         return self._interpretation.mediate(clean, corrupted, question, target=target, images=images, observer=observer)
+
+    @check_arguments(observer=OBSERVER)
+    def effect(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | Edit,
+        metric: MetricLike | None = None,
+        *,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: Position | None = None,
+        pair: str | None = None,
+        target: Any = None,
+        image: Any = None,
+        top: int = 5,
+        observer: Observer | None = None,
+    ) -> Effect:
+        """Measure what edits do to a prediction: a metric and the next-token distribution, before and after.
+
+        An answer of several tokens is scored by Σ ln p(token | what is before it). Edits name positions of the prompt; those of
+        whole heads, neurons and of every position also act on the answer's tokens.
+
+        Args:
+            text: The prompt, as for `trace`, or what `encode` or `trace` returned (without edits).
+            edits: The edits that are made together.
+            metric: A `Metric`, the name of one, or a function from logits [token, vocab] to a number. By default the logit
+                difference of an answer and a foil of one token each, otherwise the log probability.
+            answer: What the metric measures: a text, a token id, or a list of them. By default the most probable token.
+            foil: What to compare the answer with.
+            position: The position that predicts. By default the last one, or the only mask token.
+            pair: A second sentence.
+            target: For encoder-decoder models, what the decoder reads.
+            image: One image or several that belong to the text.
+            top: How many of the most probable tokens to keep.
+            observer: An `Observer`, which can cancel.
+
+        Raises `InputError`, `UnsupportedError` and `CancelledError` as `trace` and `patch` do.
+        """
+        arguments = MetricArguments(metric, answer, foil, position)
+        prompt = prompt_of(self._handle, text, pair, target=target, image=image, observer=observer)
+        return effects_of(prompt, [edits], arguments, top=top, observer=observer)[0]
+
+    @check_arguments(observer=OBSERVER)
+    def effects(
+        self,
+        text: Any,
+        variants: Sequence[Sequence[Edit]],
+        metric: MetricLike | None = None,
+        *,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: Position | None = None,
+        pair: str | None = None,
+        target: Any = None,
+        image: Any = None,
+        top: int = 5,
+        observer: Observer | None = None,
+    ) -> list[Effect]:
+        """Measure the effect of each of several lists of edits, many in one batch.
+
+        Row 0 of a batch has no edits and must reproduce the prompt's own logits; where it does not, every list runs alone.
+        `observer` is notified after each batch. The other arguments, and the errors, are those of `effect`.
+        """
+        arguments = MetricArguments(metric, answer, foil, position)
+        prompt = prompt_of(self._handle, text, pair, target=target, image=image, observer=observer)
+        return effects_of(prompt, variants, arguments, top=top, observer=observer)
+
+    @check_arguments(observer=OBSERVER, on_result=FUNCTION)
+    def control(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | Edit,
+        metric: MetricLike | None = None,
+        *,
+        draws: int | None = None,
+        over: str | None = None,
+        seed: int = 0,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: Position | None = None,
+        pair: str | None = None,
+        target: Any = None,
+        image: Any = None,
+        observer: Observer | None = None,
+        on_result: OnResult | None = None,
+    ) -> Control:
+        """Compare the effect of edits with that of the same edits made elsewhere.
+
+        Args:
+            text: The prompt, as for `effect`.
+            edits: The edits, which move together.
+            metric: What to measure, as for `effect`.
+            draws: How many controls to draw, without replacement. By default all if there are at most 20, otherwise 20.
+            over: What to vary: `"heads"` (other heads of the same layers, none of which the edits name; groups of heads for edits
+                of k or v in grouped-query attention), `"keys"` (for `CutEdge` and `SetAttention`: other visible keys with another
+                token, no attention sink unless the edited key is one), `"pairs"` (for `ScaleNeuron`: as many other dimensions of
+                the same head, whole rotary pairs under RoPE) or `"vectors"` (for `AddVector`, and its default: random vectors of
+                the same norm). The default for all other edits is `"heads"`.
+            seed: The seed of the draws.
+            answer: As for `effect`.
+            foil: As for `effect`.
+            position: As for `effect`.
+            pair: A second sentence.
+            target: For encoder-decoder models, what the decoder reads.
+            image: One image or several that belong to the text.
+            observer: An `Observer`, which is notified after each batch and can cancel.
+            on_result: Called after each batch with the `Control` so far.
+
+        Raises:
+            InputError: There is no control (a layer with one head), or an argument cannot be used.
+            UnsupportedError: The model cannot be edited.
+            CancelledError: The observer cancelled.
+        """
+        arguments, asked = MetricArguments(metric, answer, foil, position), ControlQuestion(edits, over, draws, seed)
+        prompt = prompt_of(self._handle, text, pair, target=target, image=image, observer=observer)
+        return control_of(prompt, asked, arguments, observer=observer, on_result=on_result)
+
+    @check_arguments(observer=OBSERVER)
+    def head_importance(
+        self,
+        texts: Any,
+        metric: MetricLike | None = None,
+        *,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: Position | None = None,
+        stack: str | None = None,
+        normalized: bool = False,
+        confirm: int = 0,
+        observer: Observer | None = None,
+    ) -> HeadImportance:
+        """Estimate how much a metric depends on each head, by the gradient of a gate (Michel et al. 2019).
+
+        One forward and one backward pass per text give every head's |∂L/∂ξ|, averaged over the texts. This is a first-order guess
+        of what ablating the head changes; `confirm` ablates the heads for real.
+
+        Args:
+            texts: One prompt as for `effect`, or a list of strings, of token ids, or of what `encode` or `trace` returned.
+            metric: L, as for `effect`. Without metric and answer: the language modeling loss, in nats per token.
+            answer: As for `effect`, the same for all texts.
+            foil: As for `effect`.
+            position: As for `effect`.
+            stack: The stack of the heads, where the model has several: by default the decoder.
+            normalized: Divide the importances of each layer by their l2 norm, as Michel et al. do to compare layers.
+            confirm: How many of the most important heads to ablate (`ScaleHead` by 0), one at a time.
+            observer: An `Observer`, which is notified after each text and can cancel.
+
+        Raises `InputError`, `UnsupportedError` and `CancelledError` as `effect` does.
+        """
+        loss = metric is None and answer is None and foil is None
+        arguments = None if loss else MetricArguments(metric, answer, foil, position)
+        prompts = [prompt_of(self._handle, text, observer=observer) for text in several(texts)]
+        return head_importance_of(
+            prompts, arguments, stack=stack, normalized=normalized, confirm=confirm, observer=observer
+        )
+
+    @check_arguments(observer=OBSERVER)
+    def value_zeroing(
+        self,
+        text: Any,
+        layer: int | None = None,
+        *,
+        stack: str | None = None,
+        head: int | None = None,
+        pair: str | None = None,
+        target: Any = None,
+        observer: Observer | None = None,
+    ) -> Float[Tensor, "layer query key"]:
+        """Measure how much each token's state after a block changes if the value of one token is zeroed (Mohebbi et al. 2023).
+
+        The result [layer, query, key] is the cosine distance, 0 to 2, of the block's output at the query with and without the
+        value of the key, from the block's own input in this pass. `layer` of None means all layers with attention; `stack` is the
+        decoder if the model has several. Values are zeroed in all heads of the layer, or only in `head`.
+
+        Raises `InputError`, `UnsupportedError` (the block of a layer is unknown) and `CancelledError`.
+        """
+        prompt = prompt_of(self._handle, text, pair, target=target, observer=observer)
+        return value_zeroing_of(prompt, layer, stack=stack, head=head, observer=observer)
+
+    @check_arguments(observer=OBSERVER)
+    def attribution_patch(
+        self,
+        clean: Any,
+        corrupted: Any,
+        metric: MetricLike | None = None,
+        *,
+        of: str = "heads",
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: Position | None = None,
+        stack: str | None = None,
+        layers: Sequence[int] | None = None,
+        confirm: int = 0,
+        seed: int = 0,
+        target: Any = None,
+        observer: Observer | None = None,
+    ) -> Attribution:
+        """Estimate what patching each head, or each attention edge, would change (attribution patching, Nanda 2023).
+
+        Two forward passes and one backward pass replace one pass for each patch. The estimate is of first order.
+
+        Args:
+            clean: The prompt that activations are taken from, as for `effect`.
+            corrupted: The prompt that is run with them, with the same number of tokens.
+            metric: What to measure, as for `effect`; the most probable token is that after the clean prompt.
+            of: `"heads"` (their outputs before W_O, at all positions) or `"edges"` (the weight of a key for a query in one head,
+                without renormalizing the row).
+            answer: As for `effect`.
+            foil: As for `effect`.
+            position: As for `effect`.
+            stack: The stack of the heads, where the model has several: by default the decoder.
+            layers: Restrict the estimates to these layers.
+            confirm: How many of the largest estimates to patch for real, beside as many others drawn at random.
+            seed: The seed of that draw.
+            target: For encoder-decoder models, what the decoder reads for both prompts.
+            observer: An `Observer`, which can cancel.
+
+        Raises:
+            InputError: The prompts do not align, there are too many edges, or an argument cannot be used.
+            UnsupportedError: The model or the metric is not differentiable.
+            CancelledError: The observer cancelled.
+        """
+        asked = AttributionQuestion(of, stack, layers, confirm, seed)
+        prompts = (prompt_of(self._handle, text, target=target, observer=observer) for text in (clean, corrupted))
+        return attribution_of(*prompts, asked, MetricArguments(metric, answer, foil, position), observer)
 
     @contextmanager
     def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:

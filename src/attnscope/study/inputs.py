@@ -172,4 +172,8 @@ def progress_of(observer: Observer | None, total: int) -> _Progress:
 
 
 def _shown(prompt: Prompt) -> str:
-    return repr(prompt) if prompt.text is None else f'"{prompt.text if len(prompt.text) <= 60 else f"{prompt.text[:59]}…"}"'
+    return (
+        repr(prompt)
+        if prompt.text is None
+        else f'"{prompt.text if len(prompt.text) <= 60 else f"{prompt.text[:59]}…"}"'
+    )

@@ -50,7 +50,7 @@ def _draw(ax: Axes, result: Result, value: str, k: int) -> None:
 
 def _grid(figure: Figure, ax: Axes, result: Result, value: str) -> None:
     """Means by layer (rows) and head (columns)."""
-    table = result.summary(value)
+    table: Any = result.summary(value)
     layers, heads = int(table["layer"].max()) + 1, int(table["head"].max()) + 1
     image = np.full((layers, heads), np.nan)
     image[table["layer"].to_numpy(int), table["head"].to_numpy(int)] = table["mean"].to_numpy(float)
@@ -72,7 +72,7 @@ def _grid(figure: Figure, ax: Axes, result: Result, value: str) -> None:
 
 def _largest(ax: Axes, result: Result, value: str, k: int) -> None:
     """The largest cells, one under the other: every unit's value, the mean and its interval."""
-    table = result.top(k, value)[::-1].reset_index(drop=True)
+    table: Any = result.top(k, value)[::-1].reset_index(drop=True)
     units = _unit_values(result, value)
     names = [_name(row) for _, row in table[list(result.cells.columns)].iterrows()]
     columns = _columns_of(result.cells, table)
@@ -90,16 +90,20 @@ def _largest(ax: Axes, result: Result, value: str, k: int) -> None:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(-0.7, len(names) - 0.3)
     n = int(table["n"].max()) if len(table) else 0
-    interval = "mean and 95 % interval; dots: units" if n >= FEWEST else f"mean; dots: units (no interval below {FEWEST})"
+    interval = (
+        "mean and 95 % interval; dots: units" if n >= FEWEST else f"mean; dots: units (no interval below {FEWEST})"
+    )
     ax.set_xlabel(f"{_words(value)} — {interval}, n = {n}", fontsize=_SMALL, color=QUIET)
 
 
 def _line(ax: Axes, result: Result, value: str) -> None:
     """A value by the number of layers, with its interval."""
-    table = result.summary(value)
+    table: Any = result.summary(value)
     after = table["after"].to_numpy(float)
     if not bool(table["low"].isna().all()):
-        ax.fill_between(after, table["low"].to_numpy(float), table["high"].to_numpy(float), color=ACCENT, alpha=0.2, lw=0)
+        ax.fill_between(
+            after, table["low"].to_numpy(float), table["high"].to_numpy(float), color=ACCENT, alpha=0.2, lw=0
+        )
     ax.plot(after, table["mean"].to_numpy(float), color=ACCENT, linewidth=1.6)
     ax.set_xlabel(f"layers (0: embeddings); n = {int(table['n'].max())}", fontsize=_SMALL, color=QUIET)
     ax.set_ylabel(_words(value), fontsize=_SMALL, color=QUIET)

@@ -21,7 +21,7 @@ def random_ids(handle: ModelHandle, random: RandomTokens) -> list[int]:
     size = vocabulary_size(handle.module)
     if size is None:
         raise InputError("Random tokens need a model that reads token ids; this one has no vocabulary.")
-    special = set(getattr(tokenizer, "all_special_ids", None) or ())
+    special: set[int] = set(getattr(tokenizer, "all_special_ids", None) or ())
     known = min(size, len(tokenizer)) if tokenizer is not None else size
     usable = np.array([ident for ident in range(known) if ident not in special])
     if not len(usable):

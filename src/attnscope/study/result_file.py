@@ -49,9 +49,13 @@ def read_result(path: str | Path) -> Result:
             head = json.loads(_beside(source).read_text("utf-8"))
         return _result(found, head)
     except FileNotFoundError as error:
-        raise MissingError(f"There is no {shown(_beside(source))}, which holds the provenance of the result.") from error
+        raise MissingError(
+            f"There is no {shown(_beside(source))}, which holds the provenance of the result."
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedError(f"{shown(source)} is not a result of attnscope, or it is damaged: {reason(error)}.") from error
+        raise DamagedError(
+            f"{shown(source)} is not a result of attnscope, or it is damaged: {reason(error)}."
+        ) from error
 
 
 def _checked(path: str | Path) -> Path:
@@ -74,9 +78,7 @@ def _head(result: Result) -> dict[str, Any]:
         "cells": [str(name) for name in result.cells.columns],
         "size": [len(result.inputs), len(result.cells)],
         "values": list(result.values),
-        "summaries": {
-            name: how if isinstance(how, str) else asdict(how) for name, how in result.summaries.items()
-        },
+        "summaries": {name: how if isinstance(how, str) else asdict(how) for name, how in result.summaries.items()},
         "signed": result.signed,
         "provenance": dict(result.provenance),
         "notes": list(result.notes),
@@ -96,8 +98,13 @@ def _result(found: pd.DataFrame, head: Mapping[str, Any]) -> Result:
         inputs=found[head["inputs"]].iloc[first].reset_index(drop=True),
         cells=found[head["cells"]].iloc[:cells].reset_index(drop=True),
         values={name: found[name].to_numpy(float).reshape(inputs, cells) for name in head["values"]},
-        summaries={name: how if isinstance(how, str) else Ratio(**how) for name, how in head["summaries"].items()},
+        summaries={name: _summary(how) for name, how in head["summaries"].items()},
         signed=bool(head["signed"]),
         provenance=head["provenance"],
         notes=tuple(head["notes"]),
     )
+
+
+def _summary(how: Any) -> Any:
+    """A summary from JSON: a name, or the two values of a `Ratio`."""
+    return how if isinstance(how, str) else Ratio(**how)

@@ -1,8 +1,8 @@
 """Sign-flip tests over units, and q-values over many heads.
 
 The null hypothesis is that a unit's value is as likely as its negative, which suits contrasts, differences and effects, but not
-shares of attention. A p-value is the share of random sign flips whose |statistic| is at least the observed one; the observed signs count
-as one of them. q-values control the false discovery rate over the cells (Benjamini & Hochberg 1995).
+shares of attention. A p-value is the share of random sign flips whose |statistic| is at least the observed one; the observed
+signs count as one of them. q-values control the false discovery rate over the cells (Benjamini & Hochberg 1995).
 """
 
 from __future__ import annotations

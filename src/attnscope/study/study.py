@@ -14,7 +14,8 @@ from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.metrics.metric import Metric
 from attnscope.model.model import Model, handle_of
 from attnscope.model.tracing.provenance import model_provenance
-from attnscope.prompt_sets import PromptSet, prompts as make_prompts
+from attnscope.prompt_sets import PromptSet
+from attnscope.prompt_sets import prompts as make_prompts
 from attnscope.study import questions
 from attnscope.study.cache import ResultCache
 from attnscope.study.inputs import StudyInputs
@@ -30,8 +31,8 @@ class Study:
     Traces are made in batches of prompts of equal length and are dropped as soon as they are measured. Results are kept on disk
     by content (model weights, prompts, question, arguments), so that a question that was asked before is answered at once.
 
-    Positions (`query`, `key`, …) are the name of a slot of the prompts' template, or any position that a trace accepts: an index, a
-    word, ("the", 2). An answer may name labels in braces: `" {io}"`.
+    Positions (`query`, `key`, …) are the name of a slot of the prompts' template, or any position that a trace accepts: an index,
+    a word, ("the", 2). An answer may name labels in braces: `" {io}"`.
 
     Args:
         model: The model, an `attnscope.Model`.
@@ -89,8 +90,7 @@ class Study:
             off_sink: Without attention sinks, with each row renormalized.
             observer: Counts prompts, and can cancel.
         """
-        arguments = {"by": by, "stack": stack, "off_sink": off_sink}
-        return self._ask("heads", arguments, lambda: questions.heads(self._inputs, **arguments, observer=observer))
+        return self._ask(questions.heads, observer, by=by, stack=stack, off_sink=off_sink)
 
     @check_arguments(off_sink=FLAG, observer=OBSERVER)
     def edge(
@@ -106,8 +106,7 @@ class Study:
 
         Over spans, the weight is the sum over the key tokens, averaged over the query tokens (Clark et al. 2019).
         """
-        arguments: dict[str, Any] = {"query": query, "key": key, "stack": stack, "off_sink": off_sink}
-        return self._ask("edge", arguments, lambda: questions.edge(self._inputs, **arguments, observer=observer))
+        return self._ask(questions.edge, observer, query=query, key=key, stack=stack, off_sink=off_sink)
 
     @check_arguments(off_sink=FLAG, observer=OBSERVER)
     def contrast(
@@ -127,10 +126,9 @@ class Study:
         (`swap`), the mean per order comes first; if the orders disagree in sign the result is 0, else it is the mean nearer 0,
         because position alone yields large values.
         """
-        arguments: dict[str, Any] = {
-            "query": query, "key": key, "between": between, "stack": stack, "off_sink": off_sink
-        }  # fmt: skip
-        return self._ask("contrast", arguments, lambda: questions.contrast(self._inputs, **arguments, observer=observer))
+        return self._ask(
+            questions.contrast, observer, query=query, key=key, between=between, stack=stack, off_sink=off_sink
+        )
 
     @check_arguments(off_sink=FLAG, observer=OBSERVER)
     def match(
@@ -149,8 +147,15 @@ class Study:
         head's attention to the best fixed offset, `accuracy` and `offset_accuracy` those of the largest weight. Prompts in which
         the pattern does not occur are skipped, which the notes say.
         """
-        arguments = {"pattern": pattern_of(pattern), "stack": stack, "off_sink": off_sink, "draws": draws, "seed": seed}
-        return self._ask("match", arguments, lambda: questions.match(self._inputs, **arguments, observer=observer))
+        return self._ask(
+            questions.match,
+            observer,
+            pattern=pattern_of(pattern),
+            stack=stack,
+            off_sink=off_sink,
+            draws=draws,
+            seed=seed,
+        )
 
     @check_arguments(off_sink=FLAG, observer=OBSERVER)
     def variability(
@@ -162,10 +167,7 @@ class Study:
         head looks at positions, whatever is there; the more, the more the content matters. Attention sinks are left out, unless
         `off_sink=False`.
         """
-        arguments: dict[str, Any] = {"stack": stack, "off_sink": off_sink, "positions": positions}
-        return self._ask(
-            "variability", arguments, lambda: questions.variability(self._inputs, **arguments, observer=observer)
-        )
+        return self._ask(questions.variability, observer, stack=stack, off_sink=off_sink, positions=positions)
 
     @check_arguments(observer=OBSERVER)
     def decays(
@@ -175,8 +177,7 @@ class Study:
 
         `furthest` is the largest distance; by default half of each prompt's tokens. See `analysis.decays`.
         """
-        arguments: dict[str, Any] = {"stack": stack, "furthest": furthest}
-        return self._ask("decays", arguments, lambda: questions.decays(self._inputs, **arguments, observer=observer))
+        return self._ask(questions.decays, observer, stack=stack, furthest=furthest)
 
     @check_arguments(observer=OBSERVER)
     def decay(
@@ -192,8 +193,7 @@ class Study:
 
         `top(k, "share")` are the units that carry the slope; `scale_units` scales them.
         """
-        arguments: dict[str, Any] = {"layer": layer, "head": head, "stack": stack, "furthest": furthest}
-        return self._ask("decay", arguments, lambda: questions.decay(self._inputs, **arguments, observer=observer))
+        return self._ask(questions.decay, observer, layer=layer, head=head, stack=stack, furthest=furthest)
 
     @check_arguments(observer=OBSERVER)
     def scale_units(
@@ -226,12 +226,17 @@ class Study:
             max_new_tokens: The length of the continuations.
             observer: Counts prompts, and can cancel.
         """
-        arguments: dict[str, Any] = {
-            "layer": layer, "head": head, "count": count, "factor": factor, "controls": controls, "stack": stack,
-            "seed": seed, "max_new_tokens": max_new_tokens,
-        }  # fmt: skip
         return self._ask(
-            "scale_units", arguments, lambda: questions.scale_units(self._inputs, **arguments, observer=observer)
+            questions.scale_units,
+            observer,
+            layer=layer,
+            head=head,
+            count=count,
+            factor=factor,
+            controls=controls,
+            stack=stack,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
         )
 
     @check_arguments(observer=OBSERVER)
@@ -263,11 +268,17 @@ class Study:
             seed: The seed of the random controls.
             observer: Counts prompts, and can cancel.
         """
-        arguments: dict[str, Any] = {
-            "edits": [edits] if isinstance(edits, Edit) else list(edits), "metric": metric, "controls": controls,
-            "answer": answer, "foil": foil, "over": over, "seed": seed,
-        }  # fmt: skip
-        return self._ask("effect", arguments, lambda: questions.effect(self._inputs, **arguments, observer=observer))
+        return self._ask(
+            questions.effect,
+            observer,
+            edits=[edits] if isinstance(edits, Edit) else list(edits),
+            metric=metric,
+            controls=controls,
+            answer=answer,
+            foil=foil,
+            over=over,
+            seed=seed,
+        )
 
     @check_arguments(observer=OBSERVER)
     def patch(
@@ -285,8 +296,7 @@ class Study:
         is Σ effect / Σ (clean − corrupted) over prompts. Prompts of different lengths are aligned by their slots. `options` are
         those of `Model.patch`: what, by, metric, stack, layers, heads, positions.
         """
-        arguments: dict[str, Any] = {"between": between, "answer": answer, "foil": foil, **options}
-        return self._ask("patch", arguments, lambda: questions.patch(self._inputs, **arguments, observer=observer))
+        return self._ask(questions.patch, observer, between=between, answer=answer, foil=foil, **options)
 
     @check_arguments(observer=OBSERVER)
     def mediate(
@@ -303,8 +313,7 @@ class Study:
         `between=(label, original, swapped)`. The values are logarithms of ratios of y = p(answer) / p(foil), because ratios are
         heavy-tailed: `indirect` (main), `direct`, `total`; `share` is Σ indirect / Σ total over prompts and may exceed 1.
         """
-        arguments: dict[str, Any] = {"between": between, "answer": answer, "foil": foil, **options}
-        return self._ask("mediate", arguments, lambda: questions.mediate(self._inputs, **arguments, observer=observer))
+        return self._ask(questions.mediate, observer, between=between, answer=answer, foil=foil, **options)
 
     @check_arguments(observer=OBSERVER)
     def states(
@@ -319,8 +328,7 @@ class Study:
 
         The cells are the numbers of layers, 0 for the embeddings. With a foil also its log probability, and the difference.
         """
-        arguments: dict[str, Any] = {"answer": answer, "foil": foil, "position": position}
-        return self._ask("states", arguments, lambda: questions.states(self._inputs, **arguments, observer=observer))
+        return self._ask(questions.states, observer, answer=answer, foil=foil, position=position)
 
     @check_arguments(observer=OBSERVER)
     def compare(self, other: Model, *, stack: str | None = None, observer: Observer | None = None) -> Result:
@@ -333,41 +341,26 @@ class Study:
         """
         if not isinstance(other, Model):
             raise InputError(f"`other` must be an `attnscope.Model`; got {other!r:.80}.")
-        arguments: dict[str, Any] = {"stack": stack}
-        more = {"other": model_provenance(handle_of(other))}
-        return self._ask(
-            "compare",
-            arguments,
-            lambda: questions.compare(self._inputs, StudyInputs(other, self.prompts), **arguments, observer=observer),
-            more,
-        )
+        others = StudyInputs(other, self.prompts)
+        return self._ask(questions.compare, observer, others=others, stack=stack)
 
-    def _ask(
-        self,
-        question: str,
-        arguments: Mapping[str, Any],
-        answer: Callable[[], Result],
-        more: Mapping[str, Any] | None = None,
-    ) -> Result:
-        """The result of a question, from the cache if it was asked before and can be described in JSON."""
+    def _ask(self, question: Callable[..., Result], observer: Observer | None, **arguments: Any) -> Result:
+        """The result of a question, from the cache if it was asked before and its arguments can be described in JSON."""
         described, whole = _described(arguments)
+        prompts = self.prompts
         provenance: dict[str, Any] = {
             "model": model_provenance(handle_of(self.model)),
             "prompts": {
-                "id": self.prompts.id,
-                "count": len(self.prompts),
-                "source": self.prompts.source,
-                "license": self.prompts.license,
+                "id": prompts.id, "count": len(prompts), "source": prompts.source, "license": prompts.license
             },
-            "question": question,
+            "question": question.__name__,
             "arguments": described,
-            **(more or {}),
-        }
+        }  # fmt: skip
         cache = self._cache if whole else None
         known = None if cache is None else cache.get(provenance)
         if known is not None:
             return known
-        found = answer().with_provenance(provenance)
+        found = question(self._inputs, **arguments, observer=observer).with_provenance(provenance)
         if cache is not None:
             cache.put(found)
         return found
@@ -377,6 +370,8 @@ def _described(value: Any) -> tuple[Any, bool]:
     """A value in JSON, and whether that describes it completely (a function is not described by its name)."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value, True
+    if isinstance(value, StudyInputs):
+        return model_provenance(handle_of(value.model)), True
     if isinstance(value, Metric):
         return _described({one: getattr(value, one) for one in ("answer", "foil", "name", "position")})
     if hasattr(value, "as_json"):

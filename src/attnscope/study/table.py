@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ class ResultTable:
 
     def add(self, index: int, cells: pd.DataFrame, values: Mapping[str, Float[np.ndarray, "cell"]]) -> None:
         """Add a prompt's values. Raises `InputError` if its cells are not those of the prompts before."""
-        own = cells[self._keys].reset_index(drop=True)
+        own: Any = cells[self._keys].reset_index(drop=True)
         if self._cells is None:
             self._cells = own
         elif not own.equals(self._cells):

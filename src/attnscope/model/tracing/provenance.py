@@ -30,7 +30,7 @@ def provenance(
     """
     ids = {name: inputs[name][0].tolist() for name in ("input_ids", "decoder_input_ids") if name in inputs}
     return {
-        **model_provenance(model),
+        **model_provenance(model, weights),
         "text": encoded.text,
         "pair": encoded.pair,
         **({"messages": encoded.messages} if encoded.messages else {}),
@@ -41,14 +41,17 @@ def provenance(
     }
 
 
-def model_provenance(model: ModelHandle) -> dict[str, Any]:
-    """What identifies a model: its name, revision and weights, dtype, and the versions of the libraries that run it."""
+def model_provenance(model: ModelHandle, weights: str | None = None) -> dict[str, Any]:
+    """What identifies a model: its name, revision and weights, dtype, and the versions of the libraries that run it.
+
+    `weights` is the fingerprint of its weights, if it is known already.
+    """
     return {
         "model": model.name,
         "title": model.title,
         "class": type(model.module).__name__,
         "revision": model.revision,
-        "weights": weights or fingerprint(model.module),
+        "weights": fingerprint(model.module) if weights is None else weights,
         "dtype": model.dtype,
         "quantization": model.quantization,
         "parameters": model.parameters,

@@ -45,7 +45,9 @@ def effect(
             inputs.model.control(
                 inputs.encoded(index),
                 [_placed(inputs, index, edit) for edit in edits],
-                replace(measured, answer=inputs.filled(index, measured.answer), foil=inputs.filled(index, measured.foil)),
+                replace(
+                    measured, answer=inputs.filled(index, measured.answer), foil=inputs.filled(index, measured.foil)
+                ),
                 draws=controls,
                 over=over,
                 seed=seed,
@@ -221,7 +223,7 @@ def _placed(inputs: StudyInputs, index: int, edit: Edit) -> Edit:
 
 
 def _alone(span: Span) -> int | Span:
-    return span if len(span) > 1 else span[0]
+    return span if len(span) > 1 else next(iter(span))
 
 
 def _rank(result: Result) -> str:
@@ -259,7 +261,7 @@ def _arguments(inputs: StudyInputs, pair: Pair, answer: Any, foil: Any, options:
 def _columns(found: pd.DataFrame, positions: Any) -> pd.DataFrame:
     """The cells of a sweep: layer, and head or position. Positions that were named keep their names."""
     names = [name for name in ("layer", "head", "group", "position") if name in found.columns]
-    cells = found[names].copy()
+    cells: Any = found[names].copy()
     if positions is not None and "position" in names:
         listed: Any = [positions] if isinstance(positions, str) else list(positions)
         cells["position"] = [str(listed[at % len(listed)]) for at in range(len(cells))]

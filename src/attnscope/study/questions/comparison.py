@@ -51,7 +51,9 @@ def _check_tokens(ours: StudyInputs, others: StudyInputs, index: int) -> None:
     first, second = ([token.text for token in one.encoded(index).tokens] for one in (ours, others))
     if first == second:
         return
-    at = next((i for i, (one, two) in enumerate(zip(first, second, strict=False)) if one != two), min(len(first), len(second)))
+    at = next(
+        (i for i, (one, two) in enumerate(zip(first, second, strict=False)) if one != two), min(len(first), len(second))
+    )
     raise InputError(
         f"The models split prompt {index} into different tokens (from token {at} on; {len(first)} and {len(second)} tokens), so "
         "their heads cannot be compared on it. Compare models with the same tokenizer."

@@ -71,7 +71,7 @@ def contrast(
         weights = [(one.weight_off_sink if off_sink else one.weight).double().numpy() for one in (first, second)]
         table.add(index, _cells(first), {"contrast": weights[0] - weights[1]})
     what = f"attention from {query!r:.60} to {key[0]!r:.60} minus to {key[1]!r:.60}"
-    if pairs is None:
+    if pairs is None or between is None:
         frame, values = inputs.frame(table.indices), table.values()
         sentence = what.capitalize()
     else:
@@ -97,13 +97,9 @@ def contrast(
     )
 
 
-def _edge(
-    inputs: StudyInputs, index: int, trace: Trace, query: Position, key: Position, stack: str | None
-) -> Edge:
+def _edge(inputs: StudyInputs, index: int, trace: Trace, query: Position, key: Position, stack: str | None) -> Edge:
     queries, keys = trace.tokens_for(stack)
-    return edge_of(
-        trace, inputs.span(index, query, queries, "query"), inputs.span(index, key, keys, "key"), stack
-    )
+    return edge_of(trace, inputs.span(index, query, queries, "query"), inputs.span(index, key, keys, "key"), stack)
 
 
 def _cells(found: Edge) -> pd.DataFrame:

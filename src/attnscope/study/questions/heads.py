@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from attnscope import analysis
@@ -26,7 +28,7 @@ def heads(
         raise InputError(f"`by` must be one of {', '.join(names)}; got {by!r:.80}.")
     table = ResultTable(("layer", "head"))
     for index, trace in inputs.traces(observer=observer):
-        found = analysis.heads(trace, stack, off_sink=off_sink)
+        found: Any = analysis.heads(trace, stack, off_sink=off_sink)
         table.add(index, found[["layer", "head"]], {name: found[name].to_numpy(float) for name in names})
     first = [] if by is None else [by]
     values = table.values([*first, *(name for name in names if name not in first)])

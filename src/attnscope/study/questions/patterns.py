@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,7 @@ from attnscope.errors import InputError
 from attnscope.study.inputs import StudyInputs
 from attnscope.study.result import Result
 from attnscope.study.table import ResultTable
+from attnscope.trace import Trace
 from attnscope.types import Observer
 
 
@@ -82,7 +85,7 @@ def variability(
     """Implement `Study.variability`."""
     indices: list[int] = []
 
-    def traces():
+    def traces() -> Iterator[Trace]:
         for index, trace in inputs.traces(observer=observer):
             indices.append(index)
             yield trace

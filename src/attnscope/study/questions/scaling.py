@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 import numpy as np
 import pandas as pd
 import torch
@@ -121,5 +120,3 @@ def _continuations(
         ]
         for column, name in named.items()
     }
-
-

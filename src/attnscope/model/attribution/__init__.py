@@ -1,0 +1,1 @@
+"""First-order estimates of effects by gradients, confirmed by real interventions; value zeroing."""
