@@ -19,6 +19,7 @@ from attnscope.cli.missing_arguments import requiring
 from attnscope.cli.models import app as models_app
 from attnscope.cli.patch import patch
 from attnscope.cli.serving import demo, serve
+from attnscope.cli.study import study
 from attnscope.cli.trace import trace
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.command()(requiring(export))
 app.command()(requiring(figure))
 app.command()(requiring(heads))
 app.command()(requiring(patch))
+app.command()(requiring(study))
 app.add_typer(models_app, name="models")
 
 

@@ -53,6 +53,13 @@ def heads(
     stack: Annotated[
         str | None, typer.Option(help="encoder, decoder or cross, for a model with several stacks.")
     ] = None,
+    texts: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of one text: a file with a text a line (or .csv, .jsonl, .parquet), or - for standard input. Shows "
+            "mean, 95 % interval and n."
+        ),
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Also write all heads and measures to this CSV file.")] = None,
 ) -> None:
     """Measure where each head attends and how broadly, on a text or a saved trace."""
@@ -62,6 +69,11 @@ def heads(
         check_target(csv, "the table")
     name = renamed_value("--by", by.strip().replace("-", "_"), {"normalised_entropy": "normalized_entropy"})
     _check_name(name)
+    if texts is not None:
+        if any(one is not None for one in (text, chat, pair, target, image)):
+            raise InputError("--texts has all texts. Drop --text, --chat, --pair, --target and --image.")
+        _over_texts(source, texts, name, top, csv, stack, lowest=lowest, off_sink=off_sink)
+        return
     trace = trace_of(
         source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
     )
@@ -74,6 +86,22 @@ def heads(
     print_edits(trace)
     if csv is not None:
         typer.echo(f"{csv}: all {len(found)} heads, {len(found.columns) - 2} measures.")
+
+
+def _over_texts(
+    model: str, texts: str, by: str, top: int, csv: Path | None, stack: str | None, *, lowest: bool, off_sink: bool
+) -> None:
+    """Measure the heads on many texts."""
+    from attnscope.cli.prompts import prompts_of
+    from attnscope.cli.results import print_result
+    from attnscope.cli.studies import study_of
+
+    with study_of(model, prompts_of(texts), "Measuring") as (study, observer):
+        found = study.heads(by, stack=stack, off_sink=off_sink, observer=observer)
+    print_result(found, top, lowest=lowest)
+    if csv is not None:
+        _write(found.frame(), csv)
+        typer.echo(f"{csv}: all {len(found.cells)} heads on {len(found.inputs)} texts.")
 
 
 def _check_name(name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -64,6 +64,13 @@ def patch(
         str | None, typer.Option(help="encoder, decoder or cross, for a model with several stacks.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of the largest effects to show.")] = 12,
+    pairs: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of two prompts: a .csv, .jsonl or .parquet file with the columns clean, corrupted and, if wanted, "
+            "answer and foil, or - for CSV on standard input. Shows mean, 95 % interval and n."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Also write every result to this CSV file.")
     ] = None,
@@ -78,6 +85,14 @@ def patch(
 
     if output is not None:
         check_target(output, "the table")
+    if pairs is not None:
+        if any(one is not None for one in (clean, corrupted, image, corrupted_image, target)):
+            raise InputError(
+                "--pairs has all prompts. Drop --clean, --corrupted, --image, --corrupted-image and --target."
+            )
+        options = {"what": what, "by": by, "metric": metric, "stack": stack}
+        _over_pairs(model, pairs, answer, foil, options, top, output)
+        return
     for option, words in (("--clean", clean), ("--corrupted", corrupted)):
         if words is not None:
             require_words(words, option)
@@ -103,6 +118,30 @@ def patch(
     if output is not None:
         _write(found, output)
         typer.echo(f"{output}: all {len(found)} results.")
+
+
+def _over_pairs(
+    model: str,
+    pairs: str,
+    answer: str | None,
+    foil: str | None,
+    options: dict[str, Any],
+    top: int,
+    output: Path | None,
+) -> None:
+    """Patch between the prompts of many pairs."""
+    from attnscope.cli.pairs import prompt_pairs
+    from attnscope.cli.results import print_result
+    from attnscope.cli.studies import study_of
+
+    found = prompt_pairs(pairs, answer, foil)
+    with study_of(model, found.prompts, "Patching") as (study, observer):
+        given = {name: value for name, value in options.items() if value is not None}
+        result = study.patch(found.between, found.answer, found.foil, observer=observer, **given)
+    print_result(result, top)
+    if output is not None:
+        _write(result.frame(), output)
+        typer.echo(f"{output}: all {len(result.cells)} results for {len(result.inputs)} pairs.")
 
 
 def _table(found: pandas.DataFrame) -> Table:

@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,7 +51,9 @@ def prompts_of(
     if template:
         crossed = dict(_crossed(one) for one in cross or ())
         places = None if swap is None else _two(swap)
-        rows = _standard_input(template=True) if source == "-" else _file(source, "the rows of the template")
+        rows: Any = (
+            _standard_input(template=True) if source == "-" else existing_file(source, "the rows of the template")
+        )
         return attnscope.prompts(list(template), rows=rows, cross=crossed, swap=places, limit=limit)
     if cross or swap:
         raise InputError("--cross and --swap fill the slots of a template. Add --template, or drop them.")
@@ -60,10 +62,11 @@ def prompts_of(
     if not Path(source).exists() and source in attnscope.prompts.shipped():
         found = attnscope.prompts.shipped(source)
         return found if limit is None else found[:limit]
-    return attnscope.prompts(_file(source, "prompts"), text=column, limit=limit)
+    return attnscope.prompts(existing_file(source, "prompts"), text=column, limit=limit)
 
 
-def _file(source: str, what: str) -> Path:
+def existing_file(source: str, what: str) -> Path:
+    """The path of a file. Raises `MissingError` if there is none; `what` says what it would hold."""
     import attnscope
 
     path = Path(source)

@@ -9,9 +9,9 @@ import typer
 
 from attnscope.cli.edits import EditOption, EditsFile, read_edits
 from attnscope.cli.positions import position_given
-from attnscope.cli.progress import progress_bar
 from attnscope.cli.prompts import Column, Cross, Limit, Prompts, Swap, Template, prompts_of
 from attnscope.cli.results import check_folder, print_result, write_results
+from attnscope.cli.studies import study_of
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,9 +75,6 @@ def study(
     ] = None,
 ) -> None:
     """Ask one question of many prompts: mean, 95 % interval and n of every head, with controls."""
-    from attnscope.cli.sources import model_entry
-    from attnscope.study.study import Study
-
     if ask not in QUESTIONS:
         raise InputError(f"--ask must be one of {', '.join(QUESTIONS)}; got {ask!r:.80}.")
     if output is not None:
@@ -103,10 +100,8 @@ def study(
         options |= {name: value for name, value in chosen_options.items() if value is not None}
     if ask == "states":
         options = {}
-    entry = model_entry(model)
-    loaded = Study(entry.load(), chosen)
-    with progress_bar(f"{ask} on {len(chosen)} prompts") as observer:
-        result = _method(loaded, ask)(**arguments, **options, observer=observer)
+    with study_of(model, chosen, ask) as (asked, observer):
+        result = _method(asked, ask)(**arguments, **options, observer=observer)
     print_result(result, top, by, lowest=lowest)
     if output is not None:
         for path in write_results(result, output, ask, by):

@@ -375,7 +375,8 @@ def _described(value: Any) -> tuple[Any, bool]:
     if isinstance(value, Metric):
         return _described({one: getattr(value, one) for one in ("answer", "foil", "name", "position")})
     if hasattr(value, "as_json"):
-        return value.as_json(), True
+        said = value.as_json()
+        return said, said.get("pattern") != "predicate"
     if isinstance(value, Mapping):
         parts = {str(name): _described(one) for name, one in cast("Mapping[Any, Any]", value).items()}
         return {name: one[0] for name, one in parts.items()}, all(one[1] for one in parts.values())
