@@ -44,7 +44,7 @@ def public_places() -> dict[str, str]:
     for module in reversed(MODULES):
         for name in public_names(module):
             value = getattr(import_module(module), name)
-            if isinstance(value, type) or callable(value):
+            if isinstance(value, type) or inspect.isroutine(value):
                 places[f"{value.__module__}.{value.__qualname__}"] = f"{module}.{name}"
     return places
 
@@ -103,6 +103,11 @@ def _entry(module: str, title: str, name: str) -> Iterator[str]:
         yield from (f"   The same as :py:obj:`{place}`.", "")
         return
     yield f".. auto{kind}:: {name}"
+    if title == "Functions" and not inspect.isroutine(value):  # an object that can be called, with methods beside that
+        yield ""
+        for member in vars(type(value)):
+            if not member.startswith("_"):
+                yield from (f".. automethod:: {module}::{name}.{member}", "")
     if title in ("Classes", "Errors"):
         yield "   :members:"
     if title == "Classes":
@@ -115,7 +120,12 @@ def _kind(value: Any) -> str:
         return "Modules"
     if isinstance(value, type):
         return "Errors" if issubclass(value, BaseException) else "Classes"
-    return "Functions" if inspect.isroutine(value) else "Data"
+    return "Functions" if inspect.isroutine(value) or _is_callable_object(value) else "Data"
+
+
+def _is_callable_object(value: Any) -> bool:
+    """Whether a value is an object of ours that can be called, such as `attnscope.prompts`."""
+    return callable(value) and type(value).__module__.startswith("attnscope.")
 
 
 def _resolved(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement) -> nodes.Node | None:

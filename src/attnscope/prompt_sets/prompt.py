@@ -22,7 +22,11 @@ RESERVED = ("prompt", "text", "template", "row", "order", "slots", "random")
 class RandomTokens:
     """A prompt without a text: `length` random tokens and the same tokens again, after one start token ([x, r, r]).
 
-    Which tokens these are depends on the vocabulary of the model that reads them, and otherwise only on `length` and `seed`.
+    Which tokens these are also depends on the vocabulary of the model that reads them.
+
+    Attributes:
+        length: The number of tokens that are repeated.
+        seed: The seed of the draw.
     """
 
     length: int
@@ -39,11 +43,15 @@ class RandomTokens:
 class Prompt:
     """One prompt of a `PromptSet`.
 
-    `text` is None for random tokens, which `random` describes. `slots` maps the name of each slot to the characters that its
-    value has in the text, (start, end) with the end excluded; where a template names a slot again, further occurrences are
-    "x#2", "x#3". `labels` holds the values of the row and the crossed values. `template` is the index of the template, and `row`
-    that of the row: prompts made from one row by crossing and swapping are not independent. `order` names the slots of a swap in
-    the order in which they were written ("x,y"); it is None without a swap.
+    Attributes:
+        text: The text; None for random tokens.
+        slots: The characters that the value of each slot has in the text, as (start, end) with the end excluded. Where a
+            template names a slot again, further places are "x#2", "x#3".
+        labels: The values of the row, the crossed values, and the other columns of a table.
+        template: The index of the template.
+        row: The index of the row. Prompts made from one row by crossing and swapping are not independent.
+        order: The slots of a swap in the order in which they are written ("x,y"); None without a swap.
+        random: Random tokens, which stand in place of a text; else None.
     """
 
     text: str | None

@@ -22,9 +22,12 @@ _SHOWN = 5
 class PromptSet(Sequence[Prompt]):
     """An immutable sequence of prompts, as `attnscope.prompts` makes it.
 
-    An index gives a `Prompt`, a slice a `PromptSet`. Two sets are equal if their prompts are. `templates` holds the texts of the
-    templates, if there are any, `source` says where the prompts come from (a file name, "template", "shipped: occupations"), and
-    `license` is that of a shipped set.
+    An index gives a `Prompt`, a slice a `PromptSet`. Two sets are equal if their prompts are.
+
+    Attributes:
+        templates: The texts of the templates; empty for prompts that were not made from templates, or were read from a file.
+        source: Where the prompts come from: a file name, "template", "texts", "table", or "shipped: occupations".
+        license: The license of a shipped set; None for others.
     """
 
     def __init__(
