@@ -210,7 +210,7 @@ def test_enumerations_in_other_directions_and_from_the_separator() -> None:
     "options", [{"separator": "and"}, {"separator": " "}, {"query": "x"}, {"direction": "up"}, {"conjunctions": "and"}]
 )
 def test_enumerations_that_cannot_be_are_one_sentence(options) -> None:
-    with pytest.raises(InputError, match="`(separator|query|direction|conjunctions)`"):
+    with pytest.raises(InputError, match=r"`(separator|query|direction|conjunctions)`"):
         patterns.next_item(**options)
 
 
@@ -349,7 +349,7 @@ def test_annotations_that_cannot_be_are_one_sentence(content, options, message: 
 
 def test_a_text_without_an_annotated_sentence_is_one_sentence() -> None:
     with pytest.raises(
-        InputError, match='No annotated sentence occurs in the text "a dog barks": annotated are .The cat'
+        InputError, match=r'No annotated sentence occurs in the text "a dog barks": annotated are .The cat'
     ):
         pairs(patterns.relation(CONLLU, "nsubj"), "a dog barks")
 
@@ -357,7 +357,12 @@ def test_a_text_without_an_annotated_sentence_is_one_sentence() -> None:
 @pytest.mark.parametrize("off_sink", [False, True])
 def test_accuracy_of_a_relation_is_that_of_words(minilm: attnscope.Model, off_sink: bool) -> None:
     """Clark 2019: attention to a word is summed over its pieces, and attention from a word averaged over them."""
-    content = "1\tTransformers\t_\tNOUN\t_\t_\t2\tnsubj\t_\t_\n2\tvisualize\t_\tVERB\t_\t_\t0\troot\t_\t_\n3\tselfattention\t_\tNOUN\t_\t_\t2\tobj\t_\t_\n\n"
+    content = """\
+1\tTransformers\t_\tNOUN\t_\t_\t2\tnsubj\t_\t_
+2\tvisualize\t_\tVERB\t_\t_\t0\troot\t_\t_
+3\tselfattention\t_\tNOUN\t_\t_\t2\tobj\t_\t_
+
+"""
     trace = minilm.trace("Transformers visualize selfattention")
     texts = [token.text for token in trace.tokens]
     numbered = [[0]] + [
