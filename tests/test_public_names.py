@@ -15,11 +15,22 @@ import pytest
 import attnscope
 from attnscope import errors
 
-PUBLIC = ("attnscope", "attnscope.edits", "attnscope.analysis", "attnscope.bertviz", "attnscope.testing")
+PUBLIC = (
+    "attnscope",
+    "attnscope.edits",
+    "attnscope.analysis",
+    "attnscope.analysis.patterns",
+    "attnscope.bertviz",
+    "attnscope.testing",
+)
 SOURCES = {
     "attnscope.analysis.rollout": "2020",
     "attnscope.analysis.value_weighted": "2020",
     "attnscope.analysis.similarity": "2019",
+    "attnscope.analysis.match": "2019",
+    "attnscope.analysis.variability": "2019",
+    "attnscope.analysis.patterns.induction": "2022",
+    "attnscope.analysis.patterns.relation": "2019",
     "attnscope.edits.ScaleHead": "2019",
     "attnscope.Mediation": "2020",
     "attnscope.Contributions": "2021",

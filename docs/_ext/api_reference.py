@@ -21,6 +21,7 @@ MODULES = (
     "attnscope.errors",
     "attnscope",
     "attnscope.analysis",
+    "attnscope.analysis.patterns",
     "attnscope.bertviz",
     "attnscope.edits",
     "attnscope.testing",

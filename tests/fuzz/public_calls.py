@@ -16,6 +16,9 @@ from helpers import tiny_models
 
 import attnscope
 from attnscope import analysis, bertviz, edits
+from attnscope.analysis import patterns
+
+CONLLU = "1\tBirds\t_\tNOUN\t_\t_\t2\tnsubj\t_\t_\n2\tsing\t_\tVERB\t_\t_\t0\troot\t_\t_\n\n"
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,17 @@ def calls(folder: Path) -> list[Call]:
         Call("analysis.measures", analysis.measures, {}),
         Call("analysis.heads", analysis.heads, {"trace": trace}),
         Call("analysis.edge", analysis.edge, {"trace": trace, "query": 3, "key": 1}),
+        Call("analysis.match", analysis.match, {"trace": trace, "pattern": "previous", "draws": 2}),
+        Call("analysis.variability", analysis.variability, {"traces": [trace, trace]}),
+        Call("patterns.offset", patterns.offset, {"k": 1}),
+        Call("patterns.predicate", patterns.predicate, {"function": max}),
+        Call("patterns.matrix", patterns.matrix, {"array": [[1]]}),
+        Call("patterns.same_word", patterns.same_word, {}),
+        Call("patterns.aligned", patterns.aligned, {"alignment": "0-0"}),
+        Call("patterns.brackets", patterns.brackets, {"pairs": "<>"}),
+        Call("patterns.next_item", patterns.next_item, {}),
+        Call("patterns.regex", patterns.regex, {"query": "a", "key": "b"}),
+        Call("patterns.relation", patterns.relation, {"conllu": CONLLU, "relation": "nsubj"}),
         Call("analysis.decay", analysis.decay, {"trace": trace, **place}),
         Call("analysis.decays", analysis.decays, {"trace": trace}),
         Call("analysis.similarity", analysis.similarity, {"trace": trace}),

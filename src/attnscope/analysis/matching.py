@@ -192,9 +192,12 @@ class _Sums:
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.float64)
 
-        alone = [zeros(heads) for _ in range(6)]
-        spread = [zeros(heads, len(offsets)) for _ in range(3)]
-        return cls(torch.full((heads,), layer), *alone, zeros(draws, heads), offsets, *spread)
+        return cls(
+            layer=torch.full((heads,), layer),
+            offsets=offsets,
+            shuffled=zeros(draws, heads),
+            **{name: zeros(heads, len(offsets)) if name.startswith("offset") else zeros(heads) for name in _SUMMED},
+        )
 
 
 def _add(sums: _Sums, record: LayerRecord, heads: Tensor, blocks: RowBlocks, *, off_sink: bool) -> None:

@@ -85,7 +85,8 @@ def match(
     - `rows`: the number of query tokens that count.
 
     `off_sink` drops attention sinks (the first token of a causal stack, special tokens) and renormalizes each row; use it in
-    decoders to see past the first token. Raises `InputError` for a pattern that has no pair in this text, or that no query may follow.
+    decoders to see past the first token. Raises `InputError` for a pattern that has no pair in this text, or that no query may
+    follow.
     """
     check_trace(trace, "match")
     chosen = pattern_of(pattern)

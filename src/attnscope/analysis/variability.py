@@ -133,8 +133,8 @@ def _kept(traces: Iterable[Trace], stack: str | None, positions: int) -> tuple[T
         held += known[-1].weights.nbytes
         if held > _MOST_BYTES:
             raise InputError(
-                f"After {len(known)} inputs, {held / 1e9:.1f} GB of attention weights are kept, the limit for a generator. Pass a "
-                "list of traces, or fewer `positions`."
+                f"After {len(known)} inputs, {held / 1e9:.1f} GB of attention weights are kept, the limit for a generator. "
+                "Pass a list of traces, or fewer `positions`."
             )
     if heads is None or len(known) < 2:
         raise _too_few(len(known))

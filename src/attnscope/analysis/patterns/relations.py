@@ -123,11 +123,12 @@ def _content(conllu: str | os.PathLike[str]) -> str:
 
 def _parsed(content: str) -> Iterator[Sentence]:
     """The sentences of a CoNLL-U text."""
-    import conllu
+    from conllu import parse
+    from conllu.exceptions import ParseException
 
     try:
-        parsed = conllu.parse(content)
-    except (conllu.exceptions.ParseException, ValueError, KeyError, IndexError) as error:
+        parsed = parse(content)
+    except (ParseException, ValueError, KeyError, IndexError) as error:
         raise InputError(f"This is no CoNLL-U: {error!s:.200}") from error
     for number, tokens in enumerate(parsed, 1):
         forms: list[str] = []
