@@ -347,7 +347,14 @@ class Counting(nn.Module):
 
 @pytest.mark.parametrize(
     "state",
-    [np.zeros(3), bytearray(3), torch.Generator(), [torch.zeros(1)], {"a": nn.Linear(1, 1)}, SimpleNamespace(a=np.ones(1))],
+    [
+        np.zeros(3),
+        bytearray(3),
+        torch.Generator(),
+        [torch.zeros(1)],
+        {"a": nn.Linear(1, 1)},
+        SimpleNamespace(a=np.ones(1)),
+    ],
     ids=["array", "bytes", "generator", "tensors", "module outside the tree", "object with an array"],
 )
 def test_a_model_with_contents_that_change_unseen_is_copied_for_every_pass(state: Any) -> None:
