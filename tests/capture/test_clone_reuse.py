@@ -142,8 +142,8 @@ def parametrize_a_weight(model: Any) -> None:
 
 def change_the_class(model: Any) -> None:
     class Negative(nn.Linear):
-        def forward(self, input: Tensor) -> Tensor:
-            return -super().forward(input)
+        def forward(self, states: Tensor) -> Tensor:
+            return -super().forward(states)
 
     model.model.layers[0].self_attn.q_proj.__class__ = Negative
 
@@ -375,7 +375,7 @@ STRENGTH = 1.0
 
 def test_variables_of_a_replaced_forward_method_are_seen() -> None:
     """The clone's function has copies of the variables, so the clone may not be used again."""
-    global STRENGTH  # noqa: PLW0603
+    global STRENGTH
     model = tiny_models.build("llama")
     mlp = model.model.layers[0].mlp
     own, factor = mlp.forward, 1.0
