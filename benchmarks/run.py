@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("tracing.py", "editing.py", "measuring.py", "patching.py", "painting.py", "exporting.py")
+BENCHMARKS = ("tracing.py", "studies.py", "editing.py", "measuring.py", "patching.py", "painting.py", "exporting.py")
 
 
 def main() -> int:

@@ -142,8 +142,8 @@ def parametrize_a_weight(model: Any) -> None:
 
 def change_the_class(model: Any) -> None:
     class Negative(nn.Linear):
-        def forward(self, input: Tensor) -> Tensor:
-            return -super().forward(input)
+        def forward(self, states: Tensor) -> Tensor:
+            return -super().forward(states)
 
     model.model.layers[0].self_attn.q_proj.__class__ = Negative
 

@@ -19,6 +19,7 @@ from attnscope.errors import CancelledError
 from attnscope.model.handle import ModelHandle
 from attnscope.model.hf.hidden_states import relative
 from attnscope.model.hf.module_info import is_encoder_decoder
+from attnscope.model.inputs.input_kind import InputKind
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.tracing.packed_sequences import first_restart
 from attnscope.model.tracing.provenance import fingerprint
@@ -32,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 TOKENS_AT_ONCE = 1024
 """The most tokens of a batch, unless a single text has more. More make the pass no faster."""
 
+_TEXTS: frozenset[InputKind] = frozenset({"text", "chat", "ids", "tensors"})
 _BY_TOKEN = frozenset({"input_ids", "attention_mask", "token_type_ids", "position_ids"})
 
 
@@ -71,7 +73,7 @@ def _groups(encoded: Sequence[ModelInputs], tokens_at_once: int) -> list[list[in
     """The indices of inputs that fit into one batch: with the same arguments and the same number of tokens."""
     by_shape: dict[tuple[object, ...], list[int]] = {}
     for index, one in enumerate(encoded):
-        plain = one.kind == "text" and one.target_tokens is None and one.image_tokens is None and not one.images
+        plain = one.kind in _TEXTS and one.target_tokens is None and one.image_tokens is None and not one.images
         plain = plain and _is_plain(one.inputs)
         shape = (tuple(sorted(one.inputs)), len(one.tokens), one.use_cache) if plain else (index,)
         by_shape.setdefault(shape, []).append(index)
