@@ -7,7 +7,10 @@ import math
 import pytest
 import torch
 from helpers import tiny_models
+from helpers.patched_passes import reference_attention
 from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
 
 import attnscope
 from attnscope.errors import InputError
@@ -83,12 +86,24 @@ def test_the_whole_residual_stream_gives_the_clean_prompts_value():
     assert sweep.restored.tolist() == pytest.approx([1, 1, 1], abs=1e-4)
 
 
-@pytest.mark.parametrize("what", ["output", "attention"])
-def test_attention_weights_and_outputs_agree_where_all_of_a_layer_is_patched_before_anything_differs(what):
-    """In layer 0 of a causal model, a patch of every head at the positions of the answer only moves what they read."""
-    model = attnscope.Model(tiny_models.build("llama"))
-    sweep = model.patch(CLEAN, CORRUPTED, what=what, by="layer", answer=ANSWER, foil=FOIL, layers=[2])
-    assert float(sweep.effects[0]) != 0
+def test_the_attention_of_a_head_is_patched_at_prompt_and_answer():
+    sweep = attnscope.Model(tiny_models.build("llama")).patch(CLEAN, CORRUPTED, what="attention", answer=ANSWER)
+    plan: dict = {"layer": 0, "weights": {}, "patch": None}
+    AttentionInterface.register("reference_answer", lambda *a, **k: reference_attention(plan, *a, **k))
+    AttentionMaskInterface.register("reference_answer", eager_mask)
+    hf_model = tiny_models.build("llama")
+    hf_model.set_attn_implementation("reference_answer")
+
+    def value(prompt: list[int]) -> float:
+        with torch.no_grad():
+            logits = hf_model(torch.tensor([prompt + ANSWER[:-1]])).logits[0, len(prompt) - 1 :].double()
+        return float(torch.log_softmax(logits, -1).gather(-1, torch.tensor(ANSWER)[:, None]).sum())
+
+    assert value(CLEAN) == pytest.approx(sweep.clean, abs=1e-5)
+    source = dict(plan["weights"])
+    for layer, head in ((0, 1), (1, 0), (2, 3)):
+        plan |= {"layer": 0, "weights": {}, "patch": (layer, head, source[layer])}
+        assert float(sweep.values[layer, head]) == pytest.approx(value(CORRUPTED), abs=1e-5)
 
 
 def test_an_encoder_decoder_reads_the_answer_in_its_decoder():
