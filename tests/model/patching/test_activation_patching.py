@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 from helpers import tiny_models
-from torch import nn
+from helpers.patched_passes import (
+    ANSWER,
+    AT,
+    BLOCK,
+    CLEAN,
+    CORRUPTED,
+    FOIL,
+    MLP,
+    W_O,
+    difference,
+    read_by,
+    reference_attention,
+    written_by,
+)
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
@@ -14,24 +27,7 @@ from attnscope.errors import CancelledError, InputError, UnsupportedError
 
 pytestmark = pytest.mark.core
 
-CLEAN = tiny_models.ids(10)
-CORRUPTED = [*CLEAN[:3], 20, 21, *CLEAN[5:]]
-ANSWER, FOIL = 5, 7
 FAMILIES = ("gpt2", "llama", "gemma2", "bert")
-W_O = {
-    "gpt2": "transformer.h.{}.attn.c_proj",
-    "llama": "model.layers.{}.self_attn.o_proj",
-    "gemma2": "model.layers.{}.self_attn.o_proj",
-    "bert": "bert.encoder.layer.{}.attention.output.dense",
-}
-BLOCK = {
-    "gpt2": "transformer.h.{}",
-    "llama": "model.layers.{}",
-    "gemma2": "model.layers.{}",
-    "bert": "bert.encoder.layer.{}",
-}
-MLP = {"gpt2": "transformer.h.{}.mlp", "llama": "model.layers.{}.mlp", "gemma2": "model.layers.{}.mlp"}
-AT = {"bert": 6}
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -46,34 +42,6 @@ def model(family) -> attnscope.Model:
 
 def swept(model: attnscope.Model, family: str, **options: object) -> attnscope.Sweep:
     return model.patch(CLEAN, CORRUPTED, answer=ANSWER, foil=FOIL, position=AT.get(family), **options)
-
-
-def difference(hf_model: nn.Module, family: str, ids: list[int]) -> float:
-    with torch.no_grad():
-        logits = hf_model(torch.tensor([ids])).logits[0, AT.get(family, -1)].double()
-    return float(logits[ANSWER] - logits[FOIL])
-
-
-def read_by(hf_model: nn.Module, path: str, ids: list[int]) -> torch.Tensor:
-    kept = {}
-    hook = hf_model.get_submodule(path).register_forward_pre_hook(lambda _module, args: kept.update(x=args[0].clone()))
-    with torch.no_grad():
-        hf_model(torch.tensor([ids]))
-    hook.remove()
-    return kept["x"]
-
-
-def written_by(hf_model: nn.Module, path: str, ids: list[int]) -> torch.Tensor:
-    kept = {}
-
-    def keep(_module, _args, output):
-        kept["x"] = (output[0] if isinstance(output, tuple) else output).clone()
-
-    hook = hf_model.get_submodule(path).register_forward_hook(keep)
-    with torch.no_grad():
-        hf_model(torch.tensor([ids]))
-    hook.remove()
-    return kept["x"]
 
 
 def test_head_outputs_are_patched_as_by_separate_passes(model, family):
@@ -123,23 +91,6 @@ def test_the_stream_is_patched_as_by_separate_passes(model, family, what):
             expected = difference(hf_model, family, CORRUPTED)
             hook.remove()
             assert float(sweep.values[layer, position]) == pytest.approx(expected, abs=1e-5)
-
-
-def reference_attention(plan: dict, module, query, key, value, mask, scaling=None, softcap=None, **_options):
-    """Eager attention that takes one head's weights from another run."""
-    groups = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
-    scores = scores if softcap is None else torch.tanh(scores / softcap) * softcap
-    weights = torch.softmax(scores if mask is None else scores + mask[..., : key.shape[2]], dim=-1)
-    layer = plan["layer"]
-    plan["layer"] += 1
-    plan["weights"][layer] = weights
-    if plan["patch"] is not None and plan["patch"][0] == layer:
-        _, head, source = plan["patch"]
-        weights = weights.clone()
-        weights[:, head] = source[:, head]
-    return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
 def test_attention_is_patched_as_by_separate_passes(family):
@@ -200,11 +151,6 @@ def test_a_real_model_patched_with_itself_changes_nothing_and_a_changed_word_doe
     assert len(frame) == 10 and list(frame["token"][:5]) == ["The", " farmer", " said", " that", " she"]
 
 
-def test_prompts_of_different_lengths_raise_with_their_difference(smollm2):
-    with pytest.raises(InputError, match="At position 1, the clean one has ' nurse' and the corrupted one"):
-        smollm2.patch("The nurse said", "The anaesthesiologist said")
-
-
 def test_mediation_is_zero_for_the_same_prompt_and_its_parts_are_the_two_sweeps(model, family):
     if family == "bert":
         return
@@ -214,7 +160,8 @@ def test_mediation_is_zero_for_the_same_prompt_and_its_parts_are_the_two_sweeps(
     base, swap = (torch.tensor(difference(model.hf_model, family, ids)).exp() for ids in (CORRUPTED, CLEAN))
     assert found.total == pytest.approx(float(swap / base - 1), abs=1e-5)
     frame = found.frame()
-    assert list(frame.columns) == ["layer", "head", "indirect", "direct", "total"] and len(frame) == 12
+    effects = ["indirect", "direct", "total"]
+    assert list(frame.columns) == ["layer", "head", *effects, *(f"log_{one}" for one in effects)] and len(frame) == 12
 
 
 def test_a_sweep_reports_progress_and_can_be_cancelled(model, family):

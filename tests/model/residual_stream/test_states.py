@@ -183,11 +183,6 @@ def test_states_of_a_real_model(smollm2):
     assert last["probability"] == pytest.approx(states.trace.next_tokens[0][2], abs=1e-5)
 
 
-def test_an_answer_of_several_tokens_raises_with_its_tokens(smollm2):
-    with pytest.raises(InputError, match="must be one token, but"):
-        smollm2.states("The capital of France is", "Antananarivo")
-
-
 @pytest.mark.parametrize(("name", "parts"), [("t5", {"embedding", "head", "mlp"}), ("bart", {"embedding", "block"})])
 def test_the_decoder_of_an_encoder_decoder_has_states_and_shares(name, parts):
     model, target = attnscope.Model(tiny_models.build(name)), tiny_models.ids(7)
