@@ -9,6 +9,7 @@ import torch
 
 import attnscope
 from attnscope import analysis
+from attnscope.analysis.edges import edge_of, edge_weights
 from attnscope.errors import InputError
 
 TEXT, PAIR = "the cat sat on the mat", "the cat lay on the rug"
@@ -107,3 +108,14 @@ def test_queries_that_may_look_at_no_key_of_a_span_do_not_count(sat: attnscope.T
 def test_an_ambiguous_word_is_one_sentence(cats: attnscope.Trace) -> None:
     with pytest.raises(InputError, match='`key`: "cat" occurs at tokens 2 and 9 of "the cat sat on the mat'):
         analysis.edge(cats, "sat", "cat")
+
+
+@pytest.mark.parametrize("off_sink", [False, True])
+def test_the_weights_of_several_keys_are_those_of_single_edges(sat, off_sink):
+    trace = sat
+    keys = [[0], [2], [1, 3]]
+    found = edge_weights(trace, [4, 5], keys, off_sink=off_sink)
+    for row, key in enumerate(keys):
+        alone = edge_of(trace, [4, 5], key)
+        expected = alone.weight_off_sink if off_sink else alone.weight
+        assert torch.allclose(found[row], expected, equal_nan=True, atol=1e-7)

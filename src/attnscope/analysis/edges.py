@@ -61,6 +61,45 @@ def edge_of(trace: Trace, query: Position, key: Position, stack: str | None = No
     return Edge(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
+def edge_weights(
+    trace: Trace,
+    query: Sequence[int],
+    keys: Sequence[Sequence[int]],
+    stack: str | None = None,
+    *,
+    off_sink: bool = False,
+) -> Float[Tensor, "keys all_heads"]:
+    """The weight from one span of queries to each of several spans of keys, in every head: `weight` of `Edge`, and nothing else.
+
+    With `off_sink`, `weight_off_sink`. The spans are indices of the stack's tokens.
+    """
+    layout = TokenGroups.of(trace, stack)
+    records = [one for one in trace.traced_stack(stack).records if one is not None]
+    rows = torch.tensor(list(query))
+    parts: list[Tensor] = []
+    for record in records:
+        own = layout if layout.fits(record) else layout.resized(record)
+        weights = record.attention(torch.arange(record.shape.heads), rows)
+        allowed = mask_of(record, own).allowed(rows).expand(weights.shape)
+        if off_sink:
+            allowed = allowed & ~own.is_sink
+            weights = torch.where(allowed, weights, 0.0)
+            rest = weights.sum(-1, keepdim=True)
+            weights, allowed = weights / rest, allowed & (rest > 0)
+        spans = [torch.tensor(list(key)) for key in keys]
+        parts.append(
+            torch.stack(
+                [
+                    _mean(weights[:, :, span].nansum(-1), allowed[:, :, span].any(-1), torch.nan if off_sink else 0.0)
+                    for span in spans
+                ]
+            )
+        )
+    if not parts:
+        raise InputError("No layer of this stack has attention, so there is no such edge.")
+    return torch.cat(parts, dim=1)
+
+
 def _in_layer(
     layer: int, record: LayerRecord, layout: TokenGroups, queries: Sequence[int], keys: Sequence[int]
 ) -> tuple[Tensor, ...]:

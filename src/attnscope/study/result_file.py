@@ -45,8 +45,11 @@ def read_result(path: str | Path) -> Result:
             found = pd.read_parquet(source)
             head: Any = found.attrs.get(_KEY)
         else:
-            found = pd.read_csv(source, float_precision="round_trip")
             head = json.loads(_beside(source).read_text("utf-8"))
+            numbers = dict.fromkeys(
+                head["values"], str
+            )  # pandas' own conversion of older versions loses the last digit
+            found = pd.read_csv(source, dtype=numbers).astype(dict.fromkeys(numbers, float))
         return _result(found, head)
     except FileNotFoundError as error:
         raise MissingError(

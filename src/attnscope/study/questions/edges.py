@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from attnscope.analysis.edges import Edge, edge_of
+from attnscope.analysis.edges import Edge, edge_of, edge_weights
 from attnscope.errors import InputError
 from attnscope.study.inputs import StudyInputs
 from attnscope.study.result import Result
@@ -67,9 +67,10 @@ def contrast(
     chosen = None if pairs is None else sorted({index for pair in pairs for index in (pair.first, pair.second)})
     table = ResultTable(("layer", "head"))
     for index, trace in inputs.traces(chosen, observer=observer):
-        first, second = (_edge(inputs, index, trace, query, one, stack) for one in key)
-        weights = [(one.weight_off_sink if off_sink else one.weight).double().numpy() for one in (first, second)]
-        table.add(index, _cells(first), {"contrast": weights[0] - weights[1]})
+        queries, keys = trace.tokens_for(stack)
+        spans = [inputs.span(index, one, keys, "key") for one in key]
+        weights = edge_weights(trace, inputs.span(index, query, queries, "query"), spans, stack, off_sink=off_sink)
+        table.add(index, _heads(trace, stack), {"contrast": (weights[0].double() - weights[1].double()).numpy()})
     what = f"attention from {query!r:.60} to {key[0]!r:.60} minus to {key[1]!r:.60}"
     if pairs is None or between is None:
         frame, values = inputs.frame(table.indices), table.values()
@@ -100,6 +101,13 @@ def contrast(
 def _edge(inputs: StudyInputs, index: int, trace: Trace, query: Position, key: Position, stack: str | None) -> Edge:
     queries, keys = trace.tokens_for(stack)
     return edge_of(trace, inputs.span(index, query, queries, "query"), inputs.span(index, key, keys, "key"), stack)
+
+
+def _heads(trace: Trace, stack: str | None) -> pd.DataFrame:
+    """The layer and number of every head of a stack."""
+    records = enumerate(trace.traced_stack(stack).records)
+    places = [(layer, head) for layer, one in records if one is not None for head in range(one.shape.heads)]
+    return pd.DataFrame(places, columns=["layer", "head"])
 
 
 def _cells(found: Edge) -> pd.DataFrame:
