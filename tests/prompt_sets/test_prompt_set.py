@@ -113,7 +113,7 @@ def test_the_frame_shows_slots_that_are_no_labels_and_leaves_out_what_is_missing
     frame = mixed().frame()
     assert frame["x#2"][0] == SPECIAL[6:9]
     assert frame["a b"][2] == "2"
-    assert pandas.isna(frame.loc[3, ["text", "s", "n", "x", "order"]]).all()
+    assert all(pandas.isna(frame[column][3]) for column in ("text", "s", "n", "x", "order"))
 
 
 def test_prompts_are_chosen_by_their_labels(made: PromptSet) -> None:
@@ -142,6 +142,15 @@ def test_a_set_says_what_it_contains(made: PromptSet) -> None:
         "  … 3 more",
     ]
     assert repr(attnscope.prompts(["a" * 200])) == f"PromptSet: 1 prompt from 1 row (texts)\n  0: '{'a' * 99}…'"
+
+
+def test_a_prompt_says_what_it_has() -> None:
+    assert repr(Prompt("a b", {"x": (0, 1)}, {"k": 1}, 0, 2, "x,y")) == (
+        "Prompt('a b', slots={'x': (0, 1)}, labels={'k': 1}, template=0, row=2, order='x,y')"
+    )
+    assert repr(Prompt(None, random=RandomTokens(5, 1))) == (
+        "Prompt(RandomTokens(length=5, seed=1), slots={}, labels={}, template=0, row=0)"
+    )
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet", ".CSV"])

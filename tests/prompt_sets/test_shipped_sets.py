@@ -23,6 +23,7 @@ PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 
 def held(prompt: Prompt, slot: str) -> str:
+    assert prompt.text is not None
     return prompt.text[slice(*prompt.slots[slot])]
 
 
@@ -104,12 +105,13 @@ def test_brackets_close_the_bracket_of_their_slot() -> None:
     for prompt in made:
         opened: list[int] = []
         matched: dict[int, int] = {}
-        for position, character in enumerate(prompt.text):
+        text = prompt.text or ""
+        for position, character in enumerate(text):
             if character in PAIRS:
                 opened.append(position)
             elif character in PAIRS.values():
                 start = opened.pop()
-                assert PAIRS[prompt.text[start]] == character
+                assert PAIRS[text[start]] == character
                 matched[start] = position
         assert not opened
         assert prompt.labels["depth"] == len(matched)

@@ -81,6 +81,12 @@ class Prompt:
         object.__setattr__(self, "slots", MappingProxyType(spans))
         object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
 
+    def __repr__(self) -> str:
+        what = repr(self.text) if self.random is None else repr(self.random)
+        order = f", order={self.order!r}" if self.order is not None else ""
+        slots, labels = dict(self.slots), dict(self.labels)
+        return f"Prompt({what}, slots={slots}, labels={labels}, template={self.template}, row={self.row}{order})"
+
     def __hash__(self) -> int:
         return hash((self.text, self.template, self.row, self.order, self.random))
 
