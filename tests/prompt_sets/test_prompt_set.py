@@ -110,8 +110,8 @@ def test_the_frame_has_a_line_per_prompt(made: PromptSet) -> None:
 
 def test_the_frame_shows_slots_that_are_no_labels_and_leaves_out_what_is_missing() -> None:
     frame = mixed().frame()
-    assert frame["x#2"][0] == SPECIAL[6:9]
-    assert frame["a b"][2] == "2"
+    assert frame["x#2"].tolist()[0] == SPECIAL[6:9]
+    assert frame["a b"].tolist()[2] == "2"
     assert frame.loc[[3], ["text", "s", "n", "x", "order"]].isna().to_numpy().all()
 
 
