@@ -75,6 +75,8 @@ def aligned(alignment: str | Iterable[tuple[int, int]] | None = None) -> Pattern
     if alignment is None:
         return _Aligned(None)
     pairs: list[tuple[int, int]] = []
+    if not isinstance(alignment, Iterable) or getattr(alignment, "ndim", 1) == 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"An alignment lists pairs (source word, target word), counted from 0; got {alignment!r:.80}.")
     entries: Iterable[object] = alignment.split() if isinstance(alignment, str) else alignment
     for entry in entries:
         found = _PAIR.fullmatch(entry) if isinstance(entry, str) else None

@@ -69,7 +69,7 @@ def regex(query: str, key: str, *, which: str = "nearest", direction: Direction 
     Raises `InputError` for an expression that `re` can't compile, or an unknown `which` or direction.
     """
     check_direction(direction)
-    if which not in ("nearest", "all"):
+    if not isinstance(which, str) or which not in ("nearest", "all"):
         raise InputError(f"`which` must be 'nearest' or 'all'; got {which!r:.80}.")
     for name, expression in (("query", query), ("key", key)):
         if not isinstance(expression, str) or not expression:  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -103,9 +103,9 @@ def next_item(
     check_direction(direction)
     if not isinstance(separator, str) or len(separator) != 1 or separator.isspace() or is_word_character(separator):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"`separator` is a single punctuation mark, such as ',' or '|'; got {separator!r:.80}.")
-    if query not in ("item", "separator"):
+    if not isinstance(query, str) or query not in ("item", "separator"):
         raise InputError(f"`query` must be 'item' or 'separator'; got {query!r:.80}.")
-    if isinstance(conjunctions, str) or not all(isinstance(one, str) for one in conjunctions):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(conjunctions, (list, tuple)) or not all(isinstance(one, str) for one in conjunctions):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"`conjunctions` is a list of words; got {conjunctions!r:.80}.")
     return _NextItem(separator, tuple(one.lower() for one in conjunctions), query, direction)
 

@@ -54,7 +54,7 @@ class Related:
     def of_words(
         cls, groups: TokenGroups, queries: Tensor, keys: Tensor, query_words: Sequence[Span], key_words: Sequence[Span]
     ) -> Related:
-        """Pairs of tokens, and the spans that are words."""
+        """Pairs of tokens, and the spans that are words. Raises `InputError` for too many pairs to compare."""
         if len(queries) > _MOST_PAIRS:
             raise InputError(
                 f"The pattern relates {len(queries):,} pairs of tokens of this text; at most {_MOST_PAIRS:,} can be compared. "
@@ -99,7 +99,7 @@ class Pattern(ABC):
 
 def check_direction(direction: object) -> None:
     """Raise `InputError` for anything that isn't a `Direction`."""
-    if direction not in DIRECTIONS:
+    if not isinstance(direction, str) or direction not in DIRECTIONS:
         raise InputError(f"`direction` must be 'backward', 'forward' or 'both'; got {direction!r:.80}.")
 
 

@@ -87,7 +87,7 @@ def relation(conllu: str | os.PathLike[str], relation: str, *, query: Side = "de
     Raises `MissingError` for a file that doesn't exist, `InputError` for text that isn't CoNLL-U, a relation that isn't in it, or
     an unknown `query`. `match` raises `InputError` for a text in which no annotated sentence occurs.
     """
-    if query not in ("dependent", "head"):
+    if not isinstance(query, str) or query not in ("dependent", "head"):
         raise InputError(f"`query` must be 'dependent' or 'head'; got {query!r:.80}.")
     if not isinstance(relation, str) or not relation:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"`relation` is the name of a relation, such as 'nsubj'; got {relation!r:.80}.")

@@ -36,7 +36,7 @@ class Place:
 
     @property
     def token(self) -> Token:
-        """The token."""
+        """The token at this position."""
         return self.tokens[self.index]
 
     @property
