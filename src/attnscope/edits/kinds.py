@@ -184,8 +184,8 @@ class PatchHead(Edit):
         )
         if len(sources) not in (1, len(targets)):
             raise InputError(
-                f"PatchHead of {self.place} patches {len(targets)} queries from {len(sources)} queries of its source. Name as many "
-                "in `source_position` as in `position`, or one."
+                f"PatchHead of {self.place} patches {len(targets)} queries from {len(sources)} queries of its source. Name as "
+                "many in `source_position` as in `position`, or one."
             )
         return dict(zip(targets, sources if len(sources) > 1 else sources * len(targets), strict=True))
 
