@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from attnscope.model.load import load
     from attnscope.model.model import Model
     from attnscope.model.open_trace import open  # noqa: A004 - the public name is attnscope.open
+    from attnscope.model.metrics.continuation import Continuation
     from attnscope.model.patching.causal_mediation import Mediation
     from attnscope.model.patching.sweep import Sweep
+    from attnscope.model.residual_stream.answered_states import AnswerByLayer, LayerScores
     from attnscope.model.residual_stream.logit_attribution import Contributions, Share
     from attnscope.model.residual_stream.states import Lens, States
     from attnscope.offline import export
@@ -47,17 +49,20 @@ if TYPE_CHECKING:
     from attnscope.widget import AttentionWidget, show
 
 _HOME = {
+    "AnswerByLayer": "attnscope.model.residual_stream.answered_states",
     "AttentionWidget": "attnscope.widget",
     "AttnscopeError": "attnscope.errors",
     "CancelledError": "attnscope.errors",
     "Certificate": "attnscope.trace",
     "Choice": "attnscope.trace.prediction",
+    "Continuation": "attnscope.model.metrics.continuation",
     "Contributions": "attnscope.model.residual_stream.logit_attribution",
     "DamagedError": "attnscope.errors",
     "Generation": "attnscope.model.generation.result",
     "InputError": "attnscope.errors",
     "InputImage": "attnscope.types",
     "LayerCertificate": "attnscope.trace",
+    "LayerScores": "attnscope.model.residual_stream.answered_states",
     "LayerShape": "attnscope.types",
     "Lens": "attnscope.model.residual_stream.states",
     "Mediation": "attnscope.model.patching.causal_mediation",
@@ -91,17 +96,20 @@ _HOME = {
 }
 
 __all__ = [
+    "AnswerByLayer",
     "AttentionWidget",
     "AttnscopeError",
     "CancelledError",
     "Certificate",
     "Choice",
+    "Continuation",
     "Contributions",
     "DamagedError",
     "Generation",
     "InputError",
     "InputImage",
     "LayerCertificate",
+    "LayerScores",
     "LayerShape",
     "Lens",
     "Mediation",
