@@ -37,11 +37,13 @@ if TYPE_CHECKING:
     from attnscope.model.generation.result import Generation, Step
     from attnscope.model.inputs.model_inputs import ModelInputs
     from attnscope.model.load import load
+    from attnscope.model.metrics.continuation import Continuation
     from attnscope.model.metrics.metric import Metric
     from attnscope.model.model import Model
     from attnscope.model.open_trace import open  # noqa: A004 - the public name is attnscope.open
     from attnscope.model.patching.causal_mediation import Mediation
     from attnscope.model.patching.sweep import Sweep
+    from attnscope.model.residual_stream.answered_states import AnswerByLayer, LayerScores
     from attnscope.model.residual_stream.logit_attribution import Contributions, Share
     from attnscope.model.residual_stream.states import Lens, States
     from attnscope.offline import export
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Ablations": "attnscope.model.attribution.head_importance",
+    "AnswerByLayer": "attnscope.model.residual_stream.answered_states",
     "AttentionWidget": "attnscope.widget",
     "AttnscopeError": "attnscope.errors",
     "Attribution": "attnscope.model.attribution.attribution",
@@ -63,6 +66,7 @@ _HOME = {
     "Certificate": "attnscope.trace",
     "Choice": "attnscope.trace.prediction",
     "Confirmation": "attnscope.model.attribution.attribution",
+    "Continuation": "attnscope.model.metrics.continuation",
     "Contributions": "attnscope.model.residual_stream.logit_attribution",
     "Control": "attnscope.model.effects.control",
     "DamagedError": "attnscope.errors",
@@ -72,6 +76,7 @@ _HOME = {
     "InputError": "attnscope.errors",
     "InputImage": "attnscope.types",
     "LayerCertificate": "attnscope.trace",
+    "LayerScores": "attnscope.model.residual_stream.answered_states",
     "LayerShape": "attnscope.types",
     "Lens": "attnscope.model.residual_stream.states",
     "Mediation": "attnscope.model.patching.causal_mediation",
@@ -113,6 +118,7 @@ _HOME = {
 
 __all__ = [
     "Ablations",
+    "AnswerByLayer",
     "AttentionWidget",
     "AttnscopeError",
     "Attribution",
@@ -120,6 +126,7 @@ __all__ = [
     "Certificate",
     "Choice",
     "Confirmation",
+    "Continuation",
     "Contributions",
     "Control",
     "DamagedError",
@@ -129,6 +136,7 @@ __all__ = [
     "InputError",
     "InputImage",
     "LayerCertificate",
+    "LayerScores",
     "LayerShape",
     "Lens",
     "Mediation",

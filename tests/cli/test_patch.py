@@ -32,7 +32,10 @@ def test_the_largest_effects_come_first_and_all_are_written_to_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--clean", CLEAN, "--corrupted", f"{CORRUPTED} not"), "do not align"),
+        (
+            ("--clean", CLEAN, "--corrupted", f"{CORRUPTED} not", "--unequal", "first"),
+            "must be one of last, skip, mean",
+        ),
         (("--clean", CLEAN, "--corrupted", CORRUPTED, "-o", "/no/such/folder/x.csv"), "does not exist"),
     ],
 )

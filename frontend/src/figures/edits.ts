@@ -66,12 +66,19 @@ const FIELDS: Readonly<Record<string, (value: unknown, context: Context) => stri
   ...{ factor: number, weight: number, dims, reference, source: reference },
   query: (index, { edit, trace }) => token(trace, edit.stack, "query", index),
   key: (index, { edit, trace }) => token(trace, edit.stack, "key", index),
-  position: (index, { edit, trace }) => token(trace, edit.stack, "query", index),
+  position: (index, { edit, trace }) =>
+    token(trace, edit.stack, edit.vector === "k" || edit.vector === "v" ? "key" : "query", index),
+  source_position: (index) => token(undefined, undefined, "query", index),
 };
 
-function templateOf({ type, factor }: Edit): string {
-  if (type === "ScaleHead" && factor === 0) return words.off;
-  return Object.hasOwn(words.kinds, type) ? words.kinds[type as keyof typeof words.kinds] : words.unknown;
+function templateOf(edit: Edit): string {
+  const { type } = edit;
+  if (type === "ScaleHead" && edit.factor === 0) return words.off;
+  if (!Object.hasOwn(words.kinds, type)) return words.unknown;
+  const template = words.kinds[type as keyof typeof words.kinds];
+  const { kinds, at, there } = words.positioned;
+  if (!kinds.includes(type) || edit.position == null) return template;
+  return template + at + (edit.source_position == null ? "" : there);
 }
 
 /** Fills in the fields of a template. */

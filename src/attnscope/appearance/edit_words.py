@@ -23,6 +23,9 @@ def edit_words(edit: object) -> str:
     template = _WORDS["kinds"].get(str(fields.get("type")), _WORDS["unknown"])
     if fields.get("type") == "ScaleHead" and fields.get("factor") == 0:
         template = _WORDS["off"]
+    positioned = _WORDS["positioned"]
+    if fields.get("type") in positioned["kinds"] and "position" in fields:
+        template += positioned["at"] + (positioned["there"] if "source_position" in fields else "")
     worded = {name: _FIELDS.get(name, _plain)(value) for name, value in fields.items()}
     every = {"position": _WORDS["token"]["every"]}
     return template.format_map(_Worded(every | worded | {"place": _place_of(fields)}))
@@ -100,7 +103,7 @@ def _reference(value: object) -> str:
 
 _FIELDS: dict[str, Callable[[object], str]] = {
     **dict.fromkeys(("factor", "weight"), _number),
-    **dict.fromkeys(("query", "key", "position"), _token),
+    **dict.fromkeys(("query", "key", "position", "source_position"), _token),
     **dict.fromkeys(("reference", "source"), _reference),
     "dims": _dims,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from attnscope.attention import Overrides, QKRecord
 from attnscope.attention.record import ROWS_AT_ONCE
-from attnscope.edits.stages import Cut, LayerPlan, Patched, PatchedRows, Scaled, Set, Vector
+from attnscope.edits.stages import Cut, LayerPlan, Neurons, Patched, PatchedRows, Scaled, Set, Vector
 from attnscope.errors import InputError
 from attnscope.trace.positions import span_words
 
@@ -86,9 +87,18 @@ class Layer:
             for one in self.plan.neurons:
                 if one.vector == which:
                     part = changed[_rows(one.row), one.head]
-                    part[..., one.dims.to(part.device)] *= one.factor
+                    part[self._places(one, part)] *= one.factor
             vectors[which] = changed
         return vectors["q"], vectors["k"], vectors["v"]
+
+    def _places(self, one: Neurons, part: Tensor) -> tuple[Any, ...]:
+        """The index of the scaled numbers in vectors [row, position, dim]."""
+        dims = one.dims.to(part.device)
+        if one.positions is None:
+            return (..., dims)
+        first = self.before if one.vector == "q" else self.first_key
+        here = [at - first for at in one.positions if 0 <= at - first < part.shape[1]]
+        return (slice(None), torch.tensor(here, dtype=torch.long, device=part.device)[:, None], dims[None])
 
     def reweighted(self, output: Tensor, value: Tensor, scores: ScoresOf, own: OwnRecord, outcome: Outcome) -> Tensor:
         """Recompute the output rows whose weights are edited. `outcome` records the effect on the first row of the batch.
@@ -143,15 +153,16 @@ class Layer:
             if isinstance(one, Patched):
                 self._check_whole(one, "outputs", len(one.outputs), queries)
             found = one.at(self.before, queries)
-            for row in range(output.shape[0])[_rows(one.row)] if len(found) else ():
+            at = one.places(self.before, queries) if isinstance(one, Patched) else list(range(len(found)))
+            for row in range(output.shape[0])[_rows(one.row)] if at else ():
                 before = any((one.head, which) in changed for which in (None, row))
-                there = output[row, : len(found), one.head]
-                if before or not _equals_own_output(own, row, one.head, found, near=_near(found.to(there), there)):
-                    there.copy_(found.to(there))
+                there = output[row, at, one.head]
+                if before or not _equals_own_output(own, row, one.head, at, found, near=_near(found.to(there), there)):
+                    output[row, at, one.head] = found.to(there)
             changed.add((one.head, one.row))
             if first:
-                outcome.kept[one.head][: len(found)] = 0.0
-                outcome.outputs[one.head][: len(found)] = found.to(output.dtype).float()
+                outcome.kept[one.head][at] = 0.0
+                outcome.outputs[one.head][at] = found.to(output.dtype).float()
         return output
 
     def _equals_own_weights(
@@ -328,12 +339,13 @@ def _near(one: Tensor, other: Tensor) -> bool:
     )
 
 
-def _equals_own_output(own: OwnRecord, row: int, head: int, found: Tensor, *, near: bool) -> bool:
-    """Whether these outputs equal those computed from the head's own record."""
+def _equals_own_output(own: OwnRecord, row: int, head: int, at: list[int], found: Tensor, *, near: bool) -> bool:
+    """Whether the outputs of the queries `at` equal those computed from the head's own record."""
     record = own(row) if near else None
     if record is None:
         return False
-    return torch.equal(record.output(torch.tensor([head]), torch.arange(len(found)))[0], found.float().cpu())
+    count = len(at) if at == list(range(len(at))) else record.queries  # rounding depends on the number of rows
+    return torch.equal(record.output(torch.tensor([head]), torch.arange(count))[0, at], found.float().cpu())
 
 
 def _rows(row: int | None) -> slice:

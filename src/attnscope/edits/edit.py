@@ -51,7 +51,7 @@ class Edit(ABC):
         return place_words(self.layer, getattr(self, "head", None), self.stack)
 
     def as_json(self) -> dict[str, Any]:
-        """The edit as a JSON object: its `type` and its fields, without a `stack` of None. A trace is written as its id."""
+        """The edit as a JSON object: its `type` and its fields, without those that are None by default. A trace is its id."""
         return {"type": self.kind} | {name: _written(name, value) for name, value in self._fields()}
 
     def __repr__(self) -> str:
@@ -71,8 +71,8 @@ class Edit(ABC):
         return json.dumps(self.as_json(), sort_keys=True)
 
     def _fields(self) -> list[tuple[str, Any]]:
-        named = [(one.name, getattr(self, one.name)) for one in fields(self)]
-        return [(name, value) for name, value in named if name != "stack" or value is not None]
+        named = [(one, getattr(self, one.name)) for one in fields(self)]
+        return [(one.name, value) for one, value in named if one.default is not None or value is not None]
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

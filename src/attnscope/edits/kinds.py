@@ -11,13 +11,15 @@ runs a text, among the queries or the keys of the edit's stack; in generation, i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from attnscope.edits.edit import Edit, whole
-from attnscope.edits.reference import numbers_of, reference_of
+from attnscope.edits.reference import TraceRef, numbers_of, reference_of
 from attnscope.errors import InputError
-from attnscope.trace.positions import Position
+from attnscope.trace import Trace
+from attnscope.trace.positions import Position, is_word
 
 Vector = Literal["q", "k", "v"]
 Part = Literal["attention", "output"]
@@ -109,19 +111,23 @@ class CutEdge(Edit):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ScaleNeuron(Edit):
-    """Multiply dimensions of the head's query, key or value vectors (after rotary embedding) by `factor`, at every position.
+    """Multiply dimensions of the head's query, key or value vectors (after rotary embedding) by `factor`.
 
-    `dims` is one dimension or several. Under RoPE, a neuron is a pair of dimensions: name both. In grouped-query attention,
-    heads share keys and values: an edit of `k` or `v` acts on every head of the group, and the trace's warnings name them.
+    `position` is a token, a span or None for every position: of the queries, or for k and v of the keys. `dims` is one dimension
+    or several. Under RoPE, a neuron is a pair of dimensions: name both. In grouped-query attention, heads share keys and values:
+    an edit of `k` or `v` acts on every head of the group, and the trace's warnings name them.
     """
 
     head: int
     dims: Any
     factor: float
     vector: Vector = "q"
+    position: Position | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.position is not None:
+            self._position("position")
         single = isinstance(self.dims, (int, str, bytes)) or getattr(self.dims, "shape", None) == ()
         iterable: Any = [self.dims] if single else self.dims
         given = list(iterable) if hasattr(iterable, "__iter__") else []
@@ -139,11 +145,17 @@ class PatchHead(Edit):
 
     `source` is a trace with the same number of tokens (its same layer and head are used), or an array: weights [query, key] or
     outputs [query, v_dim].
+
+    `position` limits the patch to a query or a span of queries. Outputs may then come from a source of another length:
+    `source_position` names their queries there, as many as `position` has or one for all of them. By default they are those with
+    the same words or indices. Attention weights always need a source with the same keys.
     """
 
     head: int
     source: Any
     what: Part = "attention"
+    position: Position | None = None
+    source_position: Position | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -152,6 +164,30 @@ class PatchHead(Edit):
             raise InputError("`source` of PatchHead must be one trace or an array; got a list of traces.")
         self._set("source", found)
         self._one_of("what", "attention", "output")
+        if self.position is not None:
+            self._position("position")
+        if self.source_position is not None:
+            self._position("source_position")
+            if self.position is None:
+                raise InputError("`source_position` of PatchHead needs `position`: the queries to patch.")
+            if is_word(self.source_position) and not isinstance(found, (Trace, TraceRef)):
+                raise InputError("`source_position` of PatchHead is a word, but an array has no words: pass an index.")
+
+    @property
+    def rows(self) -> dict[int, int] | None:
+        """The query of the source for each patched query, once words are indices; None if every query is patched."""
+        if self.position is None:
+            return None
+        targets, sources = (
+            (one,) if isinstance(one, int) else tuple(cast("Sequence[int]", one))
+            for one in (self.position, self.position if self.source_position is None else self.source_position)
+        )
+        if len(sources) not in (1, len(targets)):
+            raise InputError(
+                f"PatchHead of {self.place} patches {len(targets)} queries from {len(sources)} queries of its source. Name as "
+                "many in `source_position` as in `position`, or one."
+            )
+        return dict(zip(targets, sources if len(sources) > 1 else sources * len(targets), strict=True))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from attnscope.edits.edit import Edit
 from attnscope.edits.kinds import (
@@ -155,7 +156,9 @@ def _add(layer: _LayerPlanBuilder, one: Planned, stack: str, shape: LayerShape, 
     match edit:
         case ScaleNeuron():
             head = edit.head if edit.vector == "q" else edit.head * shape.kv_heads // shape.heads
-            layer.neurons.append(Neurons(row, edit.vector, head, torch.tensor(edit.dims), edit.factor))
+            layer.neurons.append(
+                Neurons(row, edit.vector, head, torch.tensor(edit.dims), edit.factor, span_of(edit.position) or None)
+            )
         case CutEdge():
             layer.weights += [Cut(row, edit.head, query, span_of(edit.key)) for query in span_of(edit.query)]
         case SetAttention():
@@ -172,17 +175,43 @@ def _add(layer: _LayerPlanBuilder, one: Planned, stack: str, shape: LayerShape, 
         case PatchHead(what="attention"):
             layer.weights.append(_patched_rows(edit, row, stack, size))
         case PatchHead():
-            outputs = outputs_of(edit, edit.head, stack, edit.source, shape.v_dim)
-            _fits(edit, (len(outputs),), size and size[:1])
-            layer.outputs.append(Patched(row, edit.head, outputs, whole=size is None))
+            outputs, rows = outputs_of(edit, edit.head, stack, edit.source, shape.v_dim), edit.rows
+            if rows is None:
+                _fits(edit, (len(outputs),), size and size[:1])
+                layer.outputs.append(Patched(row, edit.head, outputs, whole=size is None))
+            else:
+                _has_rows(edit, rows, len(outputs))
+                chosen = outputs[list(rows.values())]
+                layer.outputs.append(Patched(row, edit.head, chosen, whole=False, only=tuple(rows)))
         case _:
             raise InputError(f"{edit.kind} is not a known kind of edit.")
 
 
 def _patched_rows(edit: PatchHead, row: int | None, stack: str, size: tuple[int, int] | None) -> PatchedRows:
     weights, has = weights_of(edit, stack)
-    _fits(edit, has, size)
-    return PatchedRows(row, edit.head, weights, *has, whole=size is None)
+    rows = edit.rows
+    if rows is None:
+        _fits(edit, has, size)
+        return PatchedRows(row, edit.head, weights, *has, whole=size is None)
+    _has_rows(edit, rows, has[0])
+    if size is not None and has[1] != size[1]:
+        raise InputError(
+            f"PatchHead of {edit.place} takes attention to {has[1]} keys, but this input has {size[1]}, so its weights belong to "
+            'other tokens. Use a source with the same number of tokens, or `what="output"`.'
+        )
+
+    def moved(at: Tensor) -> Tensor:
+        return weights(torch.tensor([rows[query] for query in at.tolist()], dtype=torch.long))
+
+    return PatchedRows(row, edit.head, moved, max(rows) + 1, has[1], whole=False, only=frozenset(rows))
+
+
+def _has_rows(edit: PatchHead, rows: Mapping[int, int], has: int) -> None:
+    if max(rows.values()) >= has:
+        raise InputError(
+            f"PatchHead of {edit.place} takes query {max(rows.values())} of its source, which has queries 0 to {has - 1}. Name "
+            "others with `source_position`."
+        )
 
 
 def _fits(edit: PatchHead, has: tuple[int, ...], size: tuple[int, ...] | None) -> None:

@@ -18,13 +18,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Neurons:
-    """Multiply dimensions of a head's q, k or v by a factor. For k and v, `head` is a key/value head."""
+    """Multiply dimensions of a head's q, k or v by a factor. For k and v, `head` is a key/value head.
+
+    `positions` are those of the queries, or for k and v of the keys; None means all.
+    """
 
     row: int | None
     vector: Literal["q", "k", "v"]
     head: int
     dims: Int[Tensor, "dims"]
     factor: float
+    positions: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,16 +109,27 @@ class Resampled:
 
 @dataclass(frozen=True)
 class Patched:
-    """Replace a head's outputs at the first `len(outputs)` positions; `whole` is as for `PatchedRows`."""
+    """Replace a head's outputs at the first `len(outputs)` positions, or at the positions `only`, one for each output.
+
+    `whole` is as for `PatchedRows`.
+    """
 
     row: int | None
     head: int
     outputs: Float[Tensor, "position v_dim"]
     whole: bool = True
+    only: tuple[int, ...] | None = None
 
     def at(self, before: int, queries: int) -> Float[Tensor, "some v_dim"]:
-        """The outputs at `queries` positions from `before`; fewer if the source ends before."""
-        return self.outputs[before : before + queries]
+        """The outputs at `queries` positions from `before`; fewer if the source ends before, or has only some."""
+        if self.only is None:
+            return self.outputs[before : before + queries]
+        return self.outputs[[index for index, at in enumerate(self.only) if before <= at < before + queries]]
+
+    def places(self, before: int, queries: int) -> list[int]:
+        """The indices among `queries` positions from `before` that the outputs of `at` belong to."""
+        at = range(len(self.outputs)) if self.only is None else self.only
+        return [one - before for one in at if before <= one < before + queries]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from attnscope.edits.edit import Edit
-from attnscope.edits.kinds import ScaleNeuron
+from attnscope.edits.kinds import PatchHead, ScaleNeuron
 from attnscope.errors import InputError
+from attnscope.trace import Trace
 from attnscope.trace.positions import Position, is_word, resolve
 from attnscope.types import LayerShape, Rotary, Stack, Token
 
@@ -23,6 +24,11 @@ Texts = Mapping[str, tuple[Sequence[Token], Sequence[Token]]]
 
 _SIDES = {"query": 0, "key": 1, "position": 0}
 """The fields that name positions: those among the queries (0) or among the keys (1)."""
+
+
+def _side(edit: Edit, name: str) -> int:
+    """Whether a field names queries (0) or keys (1). A neuron of k or v is one of a key."""
+    return 1 if isinstance(edit, ScaleNeuron) and edit.vector != "q" else _SIDES[name]
 
 
 def stack_of(edit: Edit, stacks: Mapping[str, Stack]) -> str:
@@ -69,7 +75,9 @@ def resolved(edit: Edit, tokens: tuple[Sequence[Token], Sequence[Token]] | None)
     any word if there is no text (None).
     """
     found: dict[str, Position] = {}
-    for name, side in _SIDES.items():
+    if isinstance(edit, PatchHead):
+        found |= _source_position(edit)
+    for name in _SIDES:
         value: object = getattr(edit, name, None)
         if not is_word(value):
             continue
@@ -77,9 +85,21 @@ def resolved(edit: Edit, tokens: tuple[Sequence[Token], Sequence[Token]] | None)
             raise InputError(
                 f"`{name}` of {edit.kind} is a word ({value!r:.300}), but there is no text here to look it up in: pass an index."
             )
-        span = resolve(value, tokens[side], f"{name} of {edit.kind}")
-        found[name] = span if len(span) > 1 else max(span)
+        found[name] = _kept(resolve(value, tokens[_side(edit, name)], f"{name} of {edit.kind}"))
     return dataclasses.replace(edit, **found) if found else edit
+
+
+def _source_position(edit: PatchHead) -> dict[str, Position]:
+    """The words of `source_position`, or of `position` if there is none, looked up in the source of a patch."""
+    value = edit.position if edit.source_position is None else edit.source_position
+    if not is_word(value) or not isinstance(edit.source, Trace):
+        return {}
+    tokens = edit.source.tokens_for(stack_of(edit, edit.source.stacks))[0]
+    return {"source_position": _kept(resolve(value, tokens, "source_position of PatchHead"))}
+
+
+def _kept(span: tuple[int, ...]) -> Position:
+    return span if len(span) > 1 else max(span)
 
 
 def span_of(position: Position | None) -> tuple[int, ...]:
@@ -91,8 +111,8 @@ def span_of(position: Position | None) -> tuple[int, ...]:
 
 def check_positions(edit: Edit, queries: int, keys: int) -> None:
     """Raise `InputError` if a position of a `resolved` edit is out of range."""
-    for name, side in _SIDES.items():
-        size = (queries, keys)[side]
+    for name in _SIDES:
+        size = (queries, keys)[_side(edit, name)]
         beyond = [index for index in span_of(getattr(edit, name, None)) if index >= size]
         if beyond:
             raise InputError(f"{edit.kind} names {name} {beyond[0]}: positions go from 0 to {size - 1}.")

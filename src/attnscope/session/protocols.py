@@ -9,6 +9,7 @@ from attnscope.edits import Edit
 from attnscope.model.generation.result import Generation, OnToken
 from attnscope.model.inputs.chat import TextOrChat
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
 from attnscope.trace import Certificate, Trace
@@ -128,8 +129,8 @@ class ModelLike(Protocol):
     def states(
         self,
         text: Any,
-        answer: str | int | None = None,
-        foil: str | int | None = None,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
         *,
         position: int | None = None,
         observer: Observer | None = None,
@@ -145,8 +146,8 @@ class ModelLike(Protocol):
         what: str = "output",
         by: str | None = None,
         metric: str | None = None,
-        answer: str | int | None = None,
-        foil: str | int | None = None,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
         position: int | None = None,
         stack: str | None = None,
         layers: Sequence[int] | None = None,

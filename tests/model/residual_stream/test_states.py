@@ -146,7 +146,7 @@ def test_a_model_outside_the_interface_raises():
         ({"answer": " Paris"}, "no tokenizer"),
         ({"foil": 3}, "pass both"),
         ({"answer": 5, "position": 12}, "tokens 0 to 11"),
-        ({"answer": 1.5}, "text of one token"),
+        ({"answer": 1.5}, "must be a text, a token id, or a list of token ids"),
     ],
 )
 def test_invalid_answers_raise(wrong, said):

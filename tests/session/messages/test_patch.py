@@ -48,7 +48,7 @@ def test_states_come_with_the_logit_lens_and_the_logit_attribution():
         ({"clean": None}, "bad_request", "`clean` must be a string"),
         ({"clean": ""}, "bad_request", "empty"),
         ({"what": "logits"}, "bad_request", "one of output"),
-        ({"answer": 1.5}, "bad_request", "the text or the id of a token"),
+        ({"answer": 1.5}, "bad_request", "a text, the id of a token, or a list of ids"),
         ({"layers": "all"}, "bad_request", "list of 1 to 100,000 integers"),
         ({"layers": [0, "1"]}, "bad_request", "must be an integer"),
         ({"layers": [0, None]}, "bad_request", "list of integers"),
@@ -75,9 +75,11 @@ def test_invalid_states_requests_are_errors(fields, code):
     assert error_of(ask(SESSION, **{"type": "states", "trace": trace, **fields}))[0] == code
 
 
-def test_prompts_of_different_lengths_are_an_error():
-    code, message = error_of(ask(SESSION, type="patch", clean="a b", corrupted="a b c"))
-    assert code == "bad_request" and "do not align" in message
+def test_prompts_of_different_lengths_and_answers_of_several_tokens_are_accepted():
+    body = ask(SESSION, type="patch", clean="a b", corrupted="a b c", answer=[3, 4], foil=5)[-1].body
+    assert body["answer"] == {"text": " word3 word4", "id": -1} and body["notes"] == []
+    code, message = error_of(ask(SESSION, type="patch", clean="a b", corrupted="c d e"))
+    assert code == "bad_request" and "no corresponding words" in message
 
 
 @pytest.mark.parametrize("kind", ["patch", "states"])

@@ -66,6 +66,11 @@ def bake_weights(probed: ProbedModel, plan: Plan | None) -> nn.Module:
                 f"{edit.kind} of {edit.place} cannot be baked, because it does not change weights. Only "
                 "ScaleHead and ScaleNeuron can be."
             )
+        if isinstance(edit, ScaleNeuron) and edit.position is not None:
+            raise UnsupportedError(
+                f"{edit.kind} of {edit.place} cannot be baked, because it acts only at some positions and weights act at all. "
+                "Omit `position`."
+            )
     result = copy.deepcopy(module)
     if plan is None:
         return result

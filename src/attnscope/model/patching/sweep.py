@@ -125,7 +125,11 @@ class Sweep:
             return {"group": self.labels[column]}
         if self.by == "head":
             return {"head": self.columns[column]}
-        there = {"source_position": self.source_columns[column]} if self.source_columns != self.columns else {}
-        return {
-            "position": self.columns[column], "token": self.labels[column], "source": self.sources[column]
-        } | there  # fmt: skip
+        named: dict[str, object] = {
+            "position": self.columns[column],
+            "token": self.labels[column],
+            "source": self.sources[column],
+        }
+        if self.source_columns != self.columns:
+            named["source_position"] = self.source_columns[column]
+        return named

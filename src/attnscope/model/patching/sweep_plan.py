@@ -164,7 +164,7 @@ def _groups(given: object, layers: int, trace: Trace, stack: str) -> tuple[HeadG
     found: list[HeadGroup] = []
     for group in groups:
         heads: list[tuple[int, int]] = []
-        for layer, head in group:
+        for layer, head in cast("Sequence[tuple[int, int]]", group):
             at = index_in(layer, layers)
             record = None if at is None else trace.traced_stack(stack).records[at]
             own = None if record is None else index_in(head, record.shape.heads)
@@ -188,7 +188,7 @@ def _is_group(group: Sequence[object]) -> bool:
 
 
 def _column(span: Span) -> Column:
-    return span if len(span) > 1 else span[0]
+    return span if len(span) > 1 else max(span)
 
 
 def _label(column: Column) -> str:
