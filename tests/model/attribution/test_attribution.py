@@ -21,19 +21,20 @@ pytestmark = pytest.mark.core
 CLEAN = tiny_models.ids(10)
 CORRUPTED = [*CLEAN[:3], 20, 21, *CLEAN[5:]]
 ANSWER, FOIL = 5, 7
-FAMILIES = ("gpt2", "llama", "gemma2", "gpt_oss")
+FAMILIES = ("gpt2", "llama", "gemma2", "gpt_oss", "deepseek_v3")
 W_O = {
     "gpt2": "transformer.h.{}.attn.c_proj",
     "llama": "model.layers.{}.self_attn.o_proj",
     "gemma2": "model.layers.{}.self_attn.o_proj",
     "gpt_oss": "model.layers.{}.self_attn.o_proj",
+    "deepseek_v3": "model.layers.{}.self_attn.o_proj",
 }
 
 
 def build(family: str):
     """A tiny model, in float64 where it can compute in it, for finite differences."""
     model = tiny_models.build(family)
-    return model if family == "gpt_oss" else model.double()
+    return model if family in ("gpt_oss", "deepseek_v3") else model.double()
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -29,8 +29,10 @@ def gpt2() -> attnscope.Model:
     return attnscope.Model(tiny_models.build("gpt2"))
 
 
-def after(model: attnscope.Model, edits, answer: int = 5) -> float:
-    return float(model.trace(PROMPT, edits=edits).logits[-1].double().log_softmax(-1)[answer])
+def after(model: attnscope.Model, edits, *, prompt: list[int] = PROMPT) -> float:
+    logits = model.trace(prompt, edits=edits).logits
+    assert logits is not None
+    return float(logits[-1].double().log_softmax(-1)[5])
 
 
 def heads_of(variants) -> set:
@@ -130,8 +132,7 @@ def test_other_keys_are_visible_no_sinks_and_have_other_tokens(gpt2, edit):
     prompt = [*PROMPT[:5], PROMPT[3], *PROMPT[6:]]  # key 5 has the token of key 3
     control = gpt2.control(prompt, [edit], answer=5, over="keys")
     assert [edits[0].key for edits in control.variants] == [1, 2, 4, 6, 7, 8]
-    logits = gpt2.trace(prompt, edits=control.variants[2]).logits[-1].double().log_softmax(-1)
-    assert float(control.values[2]) == pytest.approx(float(logits[5]), abs=1e-5)
+    assert float(control.values[2]) == pytest.approx(after(gpt2, control.variants[2], prompt=prompt), abs=1e-5)
 
 
 def test_a_sink_may_be_a_control_of_a_sink_and_spans_keep_their_shape(gpt2):
