@@ -219,3 +219,20 @@ def test_results_arrive_batch_by_batch_and_can_be_cancelled(gpt2, monkeypatch):
 def test_what_cannot_be_controlled_is_an_error(gpt2, edits, options, says):
     with pytest.raises(InputError, match=says):
         gpt2.control(PROMPT, edits, answer=5, **options)
+
+
+def test_a_name_mover_of_smollm2_stands_out_for_the_name_and_not_for_its_probability():
+    model = attnscope.load("smollm2")
+    prompt = model.encode("When Mary and John went to the store, John gave a drink to")
+    edit = ScaleHead(23, 3, 0.0)
+    difference = model.control(prompt, edit, answer=" Mary", foil=" John")
+    probability = model.control(prompt, edit, "probability", answer=" Mary")
+    for control in (difference, probability):
+        logits = model.trace(prompt, edits=[edit]).logits
+        assert logits is not None
+        mary, john = (model.tokenizer.encode(name)[0] for name in (" Mary", " John"))
+        wanted = logits[-1, mary] - logits[-1, john] if control is difference else logits[-1].softmax(-1)[mary]
+        assert control.after == pytest.approx(float(wanted), abs=1e-3)
+    assert difference.sentence == "rank 1 of 9"
+    assert difference.effect < -2
+    assert probability.rank > 1
