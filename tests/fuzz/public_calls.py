@@ -77,6 +77,16 @@ def calls(folder: Path) -> list[Call]:
         Call("Model.patch", decoder.patch, {"clean": "a b", "corrupted": "a c", "answer": 5}),
         Call("Model.patch by position", decoder.patch, {"clean": "a b", "corrupted": "a c", "by": "position"}),
         Call("Model.mediate", decoder.mediate, {"clean": "a b", "corrupted": "a c", "answer": 5, "foil": 6}),
+        Call("Model.effect", decoder.effect, {"text": "a b c", "edits": [edit], "answer": 5}),
+        Call("Model.effects", decoder.effects, {"text": "a b c", "variants": [[edit], []], "answer": 5}),
+        Call("Model.control", decoder.control, {"text": "a b c", "edits": [edit], "answer": 5}),
+        Call("Model.head_importance", decoder.head_importance, {"texts": ["a b c", "d e f"], "confirm": 2}),
+        Call("Model.value_zeroing", decoder.value_zeroing, {"text": "a b c", "layer": 1}),
+        Call(
+            "Model.attribution_patch", decoder.attribution_patch, {"clean": "a b c", "corrupted": "a d c", "confirm": 2}
+        ),
+        Call("Metric", attnscope.Metric, {"answer": " b", "foil": 6}),
+        Call("Attribution.frame", decoder.attribution_patch("a b c", "a d c", of="edges").frame, {"top": 3}),
         Call("Model.edited", lambda edits: decoder.edited(edits).__enter__(), {"edits": [edit]}),
         Call("Model.bake", decoder.bake, {"edits": [edit]}),
         Call("Trace.find", trace.find, {"text": "a"}),

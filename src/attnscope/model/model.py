@@ -867,8 +867,8 @@ class Model(Displayed):
             CancelledError: The observer cancelled.
         """
         asked = AttributionQuestion(of, stack, layers, confirm, seed)
-        prompts = (prompt_of(self._handle, text, target=target, observer=observer) for text in (clean, corrupted))
-        return attribution_of(*prompts, asked, MetricArguments(metric, answer, foil, position), observer)
+        first, second = (prompt_of(self._handle, text, target=target, observer=observer) for text in (clean, corrupted))
+        return attribution_of(first, second, asked, MetricArguments(metric, answer, foil, position), observer)
 
     @contextmanager
     def edited(self, edits: Sequence[Edit]) -> Generator[nn.Module]:

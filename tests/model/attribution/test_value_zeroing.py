@@ -126,11 +126,32 @@ def test_a_shared_module_is_zeroed_in_the_layer_that_was_asked_for():
     assert torch.allclose(found[:, :, 5], torch.stack(wanted), atol=1e-6)
 
 
-def test_cross_attention_has_the_values_of_the_source():
-    bart = attnscope.Model(tiny_models.build("bart"))
-    found = bart.value_zeroing(PROMPT, stack="cross", target=[4, 6, 9])
+@pytest.mark.parametrize(("family", "values"), [("bart", "v_proj"), ("t5", "v"), ("bert2gpt2", None)])
+def test_cross_attention_has_the_values_of_the_source(family, values):
+    hf_model = tiny_models.build(family)
+    found = attnscope.Model(hf_model).value_zeroing(PROMPT, stack="cross", target=[4, 6, 9])
     assert found.shape == (2, 3, 8)
     assert bool((found > 0).all())
+    paths = {"bart": "model.decoder.layers.1", "t5": "decoder.block.1"}
+    if values is None:
+        return
+    attention = {"bart": "encoder_attn", "t5": "layer.1.EncDecAttention"}[family]
+    kept = []
+
+    def zero(_module, _args, output):
+        return output.index_fill(1, torch.tensor(5), 0)
+
+    for number in range(2):
+        block = hf_model.get_submodule(paths[family])
+        handles = [block.register_forward_hook(lambda _module, _args, output: kept.append(output[0]))]
+        if number:
+            handles.append(block.get_submodule(f"{attention}.{values}").register_forward_hook(zero))
+        with torch.no_grad():
+            hf_model(torch.tensor([PROMPT]), decoder_input_ids=torch.tensor([[4, 6, 9]]))
+        for handle in handles:
+            handle.remove()
+    plain, zeroed = (one.reshape(3, -1).double() for one in kept)
+    assert torch.allclose(found[1, :, 5], 1 - torch.cosine_similarity(plain, zeroed, dim=-1), atol=1e-6)
 
 
 def test_layers_and_heads_that_do_not_exist_are_errors():

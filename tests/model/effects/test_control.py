@@ -29,8 +29,10 @@ def gpt2() -> attnscope.Model:
     return attnscope.Model(tiny_models.build("gpt2"))
 
 
-def after(model: attnscope.Model, edits, answer: int = 5) -> float:
-    return float(model.trace(PROMPT, edits=edits).logits[-1].double().log_softmax(-1)[answer])
+def after(model: attnscope.Model, edits, *, prompt: list[int] = PROMPT) -> float:
+    logits = model.trace(prompt, edits=edits).logits
+    assert logits is not None
+    return float(logits[-1].double().log_softmax(-1)[5])
 
 
 def heads_of(variants) -> set:
@@ -130,8 +132,7 @@ def test_other_keys_are_visible_no_sinks_and_have_other_tokens(gpt2, edit):
     prompt = [*PROMPT[:5], PROMPT[3], *PROMPT[6:]]  # key 5 has the token of key 3
     control = gpt2.control(prompt, [edit], answer=5, over="keys")
     assert [edits[0].key for edits in control.variants] == [1, 2, 4, 6, 7, 8]
-    logits = gpt2.trace(prompt, edits=control.variants[2]).logits[-1].double().log_softmax(-1)
-    assert float(control.values[2]) == pytest.approx(float(logits[5]), abs=1e-5)
+    assert float(control.values[2]) == pytest.approx(after(gpt2, control.variants[2], prompt=prompt), abs=1e-5)
 
 
 def test_a_sink_may_be_a_control_of_a_sink_and_spans_keep_their_shape(gpt2):
@@ -218,3 +219,20 @@ def test_results_arrive_batch_by_batch_and_can_be_cancelled(gpt2, monkeypatch):
 def test_what_cannot_be_controlled_is_an_error(gpt2, edits, options, says):
     with pytest.raises(InputError, match=says):
         gpt2.control(PROMPT, edits, answer=5, **options)
+
+
+def test_a_name_mover_of_smollm2_stands_out_for_the_name_and_not_for_its_probability():
+    model = attnscope.load("smollm2")
+    prompt = model.encode("When Mary and John went to the store, John gave a drink to")
+    edit = ScaleHead(23, 3, 0.0)
+    difference = model.control(prompt, edit, answer=" Mary", foil=" John")
+    probability = model.control(prompt, edit, "probability", answer=" Mary")
+    for control in (difference, probability):
+        logits = model.trace(prompt, edits=[edit]).logits
+        assert logits is not None
+        mary, john = (model.tokenizer.encode(name)[0] for name in (" Mary", " John"))
+        wanted = logits[-1, mary] - logits[-1, john] if control is difference else logits[-1].softmax(-1)[mary]
+        assert control.after == pytest.approx(float(wanted), abs=1e-3)
+    assert difference.sentence == "rank 1 of 9"
+    assert difference.effect < -2
+    assert probability.rank > 1

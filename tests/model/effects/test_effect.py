@@ -57,6 +57,12 @@ def logits_with(hf_model, path: str | None, head: int, factor: float, ids: list[
     return found
 
 
+def traced_logits(model: attnscope.Model, edits, **options) -> torch.Tensor:
+    found = model.trace(PROMPT, edits=edits, **options).logits
+    assert found is not None
+    return found.double()
+
+
 def log_probability(hf_model, path: str | None, head: int, answer: list[int]) -> float:
     """Σ ln p(token | before), one pass for each token of the answer."""
     total = 0.0
@@ -99,7 +105,7 @@ def test_every_metric_by_name_and_as_an_object(llama, metric):
     edits = [CutEdge(1, 2, 9, 3)]
     by_name = llama.effect(PROMPT, edits, metric, answer=ANSWER, foil=FOIL)
     as_object = llama.effect(PROMPT, edits, attnscope.Metric(ANSWER, FOIL, metric))
-    logits = llama.trace(PROMPT, edits=edits).logits[-1].double()
+    logits = traced_logits(llama, edits)[-1]
     p = logits.softmax(-1)
     wanted = {
         "logit": logits[ANSWER] - logits[FOIL],
@@ -112,7 +118,7 @@ def test_every_metric_by_name_and_as_an_object(llama, metric):
 
 def test_a_function_of_the_logits_is_a_metric(llama):
     effect = llama.effect(PROMPT, [ScaleHead(0, 1, 0.0)], lambda logits: float(logits[4, 6]) - float(logits[-1, 3]))
-    plain, edited = (llama.trace(PROMPT, edits=edits).logits for edits in ((), [ScaleHead(0, 1, 0.0)]))
+    plain, edited = (traced_logits(llama, edits) for edits in ((), [ScaleHead(0, 1, 0.0)]))
     assert effect.before == pytest.approx(float(plain[4, 6] - plain[-1, 3]), abs=1e-5)
     assert effect.after == pytest.approx(float(edited[4, 6] - edited[-1, 3]), abs=1e-5)
     assert effect.answer is None
@@ -160,17 +166,13 @@ def test_where_a_batch_computes_something_else_variants_run_one_by_one(llama):
 def test_encoders_and_encoder_decoders_are_measured(llama):
     bert = attnscope.Model(tiny_models.build("bert"))
     effect = bert.effect(PROMPT, [ScaleHead(1, 2, 0.0)], "logit", answer=ANSWER, position=6)
-    assert effect.after == pytest.approx(
-        float(bert.trace(PROMPT, edits=[ScaleHead(1, 2, 0.0)]).logits[6, ANSWER]), abs=1e-5
-    )
+    assert effect.after == pytest.approx(float(traced_logits(bert, [ScaleHead(1, 2, 0.0)])[6, ANSWER]), abs=1e-5)
     with pytest.raises(InputError, match="position"):
         bert.effect(PROMPT, [], answer=ANSWER)
     bart = attnscope.Model(tiny_models.build("bart"))
     edit = ScaleHead(1, 1, 0.0, stack="cross")
     effect = bart.effect(PROMPT, [edit], "logit", answer=ANSWER, target=[4, 6])
-    assert effect.after == pytest.approx(
-        float(bart.trace(PROMPT, target=[4, 6], edits=[edit]).logits[-1, ANSWER]), abs=1e-5
-    )
+    assert effect.after == pytest.approx(float(traced_logits(bart, [edit], target=[4, 6])[-1, ANSWER]), abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ The derivative is taken at zeros that are added to the outputs, so no parameter 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -99,7 +99,8 @@ def differentiated(prompt: Prompt, question: Question, observer: Observer | None
                 )
             found = torch.autograd.grad(value, [zeros for _, _, zeros in added], allow_unused=True)
     gradients: list[dict[Place, HeadActivations]] = [{} for _ in taps]
-    for (tap, place, zeros), gradient in zip(added, found, strict=True):
+    reached: Sequence[Tensor | None] = found  # None where the metric does not depend on a layer
+    for (tap, place, zeros), gradient in zip(added, reached, strict=True):
         at, own = (torch.zeros_like(zeros) if gradient is None else gradient)[0], tap.found[place]
         gradients[taps.index(tap)][place] = HeadActivations(own.output, own.value, at)
     return MeasuredPass(float(value.detach()), tuple(gradients))

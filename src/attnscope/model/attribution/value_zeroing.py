@@ -196,7 +196,7 @@ class _Rerun:
 def _batched(value: Any, rows: int) -> Any:
     """Arguments of a batch of one for a batch of `rows` rows."""
     if isinstance(value, Tensor):
-        return value.expand(rows, *value.shape[1:]) if value.ndim > 1 and value.shape[0] == 1 else value
+        return value.expand(rows, *value.shape[1:]).contiguous() if value.ndim > 1 and value.shape[0] == 1 else value
     if isinstance(value, Mapping):
         return {name: _batched(one, rows) for name, one in value.items()}
     return type(value)(_batched(one, rows) for one in value) if type(value) in (tuple, list) else value

@@ -135,4 +135,4 @@ def batched(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
 def _repeated(value: Tensor, rows: int) -> Tensor:
     if value.ndim > 1 and value.shape[0] > 1:
         return value.repeat(rows, *[1] * (value.ndim - 1))
-    return value.expand(rows, *value.shape[1:]) if value.ndim else value
+    return value.expand(rows, *value.shape[1:]).contiguous() if value.ndim else value
