@@ -140,7 +140,7 @@ def test_scaled_units_stand_beside_the_unedited_model_and_random_units(model):
         "The quick brown fox jumps over the lazy dog today.",
         "Some other words stand here in a longer row, one by one.",
     ]
-    found = attnscope.Study(model, texts, cache=False).scale_units(1, 2, 1, controls=3, max_new_tokens=3)
+    found = attnscope.Study(model, texts, cache=False).scale_pairs(1, 2, 1, controls=3, max_new_tokens=3)
     assert found.cells["variant"].tolist() == ["unedited", "top", "random 1", "random 2", "random 3"]
     attention, logits = eager(model, texts[0])
     ids = torch.tensor(model.tokenizer(texts[0])["input_ids"])

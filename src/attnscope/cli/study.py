@@ -45,8 +45,8 @@ def study(
         typer.Option(help="Pattern for match: previous, next, self, same word, induction, brackets, next item."),
     ] = None,
     head: Annotated[str | None, typer.Option(help="Head for decay and scale, such as 3.1.")] = None,
-    units: Annotated[int, typer.Option(min=1, help="Number of units to scale.")] = 4,
-    factor: Annotated[float, typer.Option(help="What to multiply the units with.")] = 0.0,
+    count: Annotated[int, typer.Option(min=1, help="Number of pairs of dimensions to scale.")] = 4,
+    factor: Annotated[float, typer.Option(help="What to multiply the pairs with.")] = 0.0,
     edit: EditOption = None,
     edits: EditsFile = None,
     answer: Annotated[
@@ -89,7 +89,7 @@ def study(
     if ask == "heads":
         options["by"] = by
     if ask == "scale":
-        options |= {"count": units, "factor": factor, "controls": controls}
+        options |= {"count": count, "factor": factor, "controls": controls}
     if ask == "effect":
         options = {"metric": metric, "controls": controls}
         arguments["edits"] = read_edits(edit or (), edits)
@@ -109,7 +109,7 @@ def study(
 
 
 def _method(study: Study, ask: str) -> Any:
-    return study.scale_units if ask == "scale" else getattr(study, ask)
+    return study.scale_pairs if ask == "scale" else getattr(study, ask)
 
 
 def _arguments(ask: str, **given: Any) -> dict[str, Any]:

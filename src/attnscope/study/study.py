@@ -189,14 +189,14 @@ class Study:
         furthest: int | None = None,
         observer: Observer | None = None,
     ) -> Result:
-        """Split one head's slope over distance into the shares of its units: rotary pairs of dimensions, or single dimensions.
+        """Split one head's slope over distance into shares of pairs of dimensions that rotate together (RoPE), or of single ones.
 
-        `top(k, "share")` are the units that carry the slope; `scale_units` scales them.
+        `top(k, "share")` are those that carry the slope; `scale_pairs` scales them.
         """
         return self._ask(questions.decay, observer, layer=layer, head=head, stack=stack, furthest=furthest)
 
     @check_arguments(observer=OBSERVER)
-    def scale_units(
+    def scale_pairs(
         self,
         layer: int,
         head: int,
@@ -209,7 +209,7 @@ class Study:
         max_new_tokens: int = 12,
         observer: Observer | None = None,
     ) -> Result:
-        """Scale the units of q that carry a head's slope over distance, and as many random units of the same head beside them.
+        """Scale the pairs of q's dimensions that carry a head's slope over distance, and as many random pairs beside them.
 
         The cells are the variants: "unedited", "top", and the controls "random 1" to "random 20". The values are the head's mean
         attention `distance` and `sink` mass, and the model's `loss` on the prompt (nats per token). Of the first prompts, the
@@ -218,16 +218,16 @@ class Study:
         Args:
             layer: The layer.
             head: The head.
-            count: How many units to scale: those with the largest share of the slope over all prompts.
+            count: How many pairs to scale (without RoPE, single dimensions): those with the largest share of the slope over all prompts.
             factor: What to multiply them with.
-            controls: How many random sets of as many other units.
+            controls: How many random sets of as many other pairs.
             stack: The stack, for a model with several.
             seed: The seed of the random sets.
             max_new_tokens: The length of the continuations.
             observer: Counts prompts, and can cancel.
         """
         return self._ask(
-            questions.scale_units,
+            questions.scale_pairs,
             observer,
             layer=layer,
             head=head,

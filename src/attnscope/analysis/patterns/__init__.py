@@ -11,9 +11,9 @@ match(trace, patterns.relation("en.conllu", "nsubj"))          # a subject's ver
 from attnscope.analysis.patterns.aligned_words import aligned
 from attnscope.analysis.patterns.brackets import brackets
 from attnscope.analysis.patterns.expressions import regex
-from attnscope.analysis.patterns.positional import Place, matrix, offset, predicate
 from attnscope.analysis.patterns.items import next_item
 from attnscope.analysis.patterns.pattern import Pattern, Related
+from attnscope.analysis.patterns.positional import Place, matrix, offset, predicate
 from attnscope.analysis.patterns.relations import relation
 from attnscope.analysis.patterns.repeated import induction, same_word
 

@@ -6,7 +6,7 @@ from attnscope.study.questions.decays import decay, decays
 from attnscope.study.questions.edges import contrast, edge
 from attnscope.study.questions.heads import heads
 from attnscope.study.questions.patterns import match, variability
-from attnscope.study.questions.scaling import scale_units
+from attnscope.study.questions.scaling import scale_pairs
 
 __all__ = [
     "compare",
@@ -19,7 +19,7 @@ __all__ = [
     "match",
     "mediate",
     "patch",
-    "scale_units",
+    "scale_pairs",
     "states",
     "variability",
 ]

@@ -1,4 +1,4 @@
-"""Distance decay over the prompts: of all heads, and of the units of one head."""
+"""Distance decay over the prompts: of all heads, and of the pairs of dimensions of one head."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def decay(
     observer: Observer | None = None,
 ) -> Result:
     """Implement `Study.decay`."""
-    table = ResultTable(("unit_index", "dims"))
+    table = ResultTable(("pair", "dims"))
     for index, trace in inputs.traces(observer=observer):
         found = analysis.decay(trace, layer, head, stack, furthest=furthest)
         cells = pd.DataFrame(
-            {"unit_index": range(len(found.units)), "dims": ["+".join(map(str, unit)) for unit in found.units]}
+            {"pair": range(len(found.units)), "dims": ["+".join(map(str, unit)) for unit in found.units]}
         )
         slopes = found.slopes.double().numpy()
         table.add(index, cells, {"slope": slopes, "head_slope": np.full(len(slopes), found.slope)})
     return Result(
         question="decay",
-        sentence=f"How much each unit of q and k contributes to the slope of head {layer}.{head} over distance.",
+        sentence=f"How much each pair of dimensions of q and k contributes to the slope of head {layer}.{head} over distance.",
         inputs=inputs.frame(table.indices),
         cells=table.cells,
         values=table.values(),
         summaries={"share": Ratio("slope", "head_slope")},
         signed=True,
-        notes=("`share` is Σ slope of the unit / Σ slope of the head over inputs; it may be below 0 and above 1.",),
+        notes=("`share` is Σ slope of the pair / Σ slope of the head over inputs; it may be below 0 and above 1.",),
     )

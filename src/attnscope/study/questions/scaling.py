@@ -1,4 +1,4 @@
-"""Scale the units of a head that carry its slope over distance, beside random units."""
+"""Scale the pairs of dimensions that carry a head's slope over distance, beside random pairs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONTINUED = 4
 """Continuations are written for this many prompts."""
 
 
-def scale_units(
+def scale_pairs(
     inputs: StudyInputs,
     layer: int,
     head: int,
@@ -36,14 +36,14 @@ def scale_units(
     max_new_tokens: int = 12,
     observer: Observer | None = None,
 ) -> Result:
-    """Implement `Study.scale_units`."""
+    """Implement `Study.scale_pairs`."""
     for name, value, least in (("count", count, 1), ("controls", controls, 1), ("max_new_tokens", max_new_tokens, 0)):
         if not is_whole(value) or value < least:
             raise InputError(f"`{name}` must be a whole number of at least {least}; got {value!r:.80}.")
     shares = decay(inputs, layer, head, stack=stack).summary("share")
-    units = [tuple(int(dim) for dim in str(dims).split("+")) for dims in shares["dims"]]
-    if count >= len(units):
-        raise InputError(f"Head {layer}.{head} has {len(units)} units, so `count` must be less than that; got {count}.")
+    pairs = [tuple(int(dim) for dim in str(dims).split("+")) for dims in shares["dims"]]
+    if count >= len(pairs):
+        raise InputError(f"Head {layer}.{head} has {len(pairs)} pairs, so `count` must be less than that; got {count}.")
     ranked = [int(at) for at in np.argsort(-shares["mean"].to_numpy(), kind="stable")]
     top, rest = ranked[:count], ranked[count:]
     rng = np.random.default_rng(seed)
@@ -51,7 +51,7 @@ def scale_units(
         f"random {number + 1}": sorted(rng.choice(rest, size=min(count, len(rest)), replace=False).tolist())
         for number in range(controls)
     }
-    variants = {name: _edits(layer, head, stack, factor, units, chosen) for name, chosen in sets.items()}
+    variants = {name: _edits(layer, head, stack, factor, pairs, chosen) for name, chosen in sets.items()}
     found = {name: np.full((len(inputs), len(variants)), np.nan) for name in ("distance", "sink", "loss")}
     watched = progress_of(observer, len(variants) * len(inputs))
     for column, edits in enumerate(variants.values()):
@@ -63,7 +63,7 @@ def scale_units(
     cells = pd.DataFrame(
         {
             "variant": list(sets),
-            "dims": [" ".join("+".join(map(str, units[at])) for at in chosen or ()) for chosen in sets.values()],
+            "dims": [" ".join("+".join(map(str, pairs[at])) for at in chosen or ()) for chosen in sets.values()],
         }
     )
     for index in range(len(inputs)):
@@ -72,19 +72,19 @@ def scale_units(
     texts = _continuations(inputs, variants, max_new_tokens, watched.within) if max_new_tokens else {}
     carried = float(shares["mean"].iloc[top].sum())
     return Result(
-        question="scale_units",
-        sentence=f"Head {layer}.{head} with units of q × {factor:g}: its mean distance and sink mass, and the model's loss.",
+        question="scale_pairs",
+        sentence=f"Head {layer}.{head} with pairs of q's dimensions × {factor:g}: its mean distance and sink mass, and the model's loss.",
         inputs=frame.assign(**texts),
         cells=cells,
         values=table.values(),
-        notes=(f"The {count} top units carry {carried:.0%} of the slope; they were chosen on the same prompts.",),
+        notes=(f"The {count} top pairs carry {carried:.0%} of the slope; they were chosen on the same prompts.",),
     )
 
 
 def _edits(
-    layer: int, head: int, stack: str | None, factor: float, units: Sequence[tuple[int, ...]], chosen: list[int] | None
+    layer: int, head: int, stack: str | None, factor: float, pairs: Sequence[tuple[int, ...]], chosen: list[int] | None
 ) -> list[Edit]:
-    dims = [dim for at in chosen or () for dim in units[at]]
+    dims = [dim for at in chosen or () for dim in pairs[at]]
     return [ScaleNeuron(layer, head, dims, factor, "q", stack=stack)] if dims else []
 
 
@@ -109,7 +109,7 @@ def _measured(trace: Trace, layer: int, head: int, stack: str | None) -> dict[st
 def _continuations(
     inputs: StudyInputs, variants: dict[str, list[Edit]], count: int, observer: Observer | None
 ) -> dict[str, list[str | None]]:
-    """What the model writes after the first prompts: unedited, with the top units scaled, and with the first random ones."""
+    """What the model writes after the first prompts: unedited, with the top pairs scaled, and with the first random ones."""
     named = {"unedited": "unedited", "top": "top", "random": "random 1"}
     return {
         column: [
