@@ -218,7 +218,7 @@ class Study:
         Args:
             layer: The layer.
             head: The head.
-            count: How many pairs to scale (without RoPE, single dimensions): those with the largest share of the slope over all prompts.
+            count: How many pairs to scale (without RoPE, single dimensions): those with the largest share of the slope.
             factor: What to multiply them with.
             controls: How many random sets of as many other pairs.
             stack: The stack, for a model with several.

@@ -73,7 +73,7 @@ def scale_pairs(
     carried = float(shares["mean"].iloc[top].sum())
     return Result(
         question="scale_pairs",
-        sentence=f"Head {layer}.{head} with pairs of q's dimensions × {factor:g}: its mean distance and sink mass, and the model's loss.",
+        sentence=f"Head {layer}.{head}, pairs of q × {factor:g}: its mean distance and sink mass, and the model's loss.",
         inputs=frame.assign(**texts),
         cells=cells,
         values=table.values(),
