@@ -149,7 +149,7 @@ class Snapshot:
             else:
                 self._visit_all(self._keep(list, value))
         if isinstance(value, defaultdict):
-            self._visit(value.default_factory)
+            self._visit_all(self._keep(_factory, value))
         if kind == "object":
             self._visit_all(attribute for _, attribute in self._attributes_of(value))
 
@@ -223,6 +223,10 @@ def _slot(member: Any, one: Any) -> Any:
         return None
 
 
+def _factory(one: defaultdict[Any, Any]) -> list[Any]:
+    return [one.default_factory]
+
+
 def _pairs(one: dict[Any, Any]) -> list[Any]:
     return [*one, *one.values()]
 
@@ -251,5 +255,6 @@ def _registered(root: nn.Module) -> dict[int, nn.Module]:
         module = waiting.pop()
         if id(module) not in found:
             found[id(module)] = module
-            waiting.extend(one for one in module._modules.values() if one is not None)
+            children: dict[str, nn.Module | None] = vars(module)["_modules"]
+            waiting.extend(one for one in children.values() if one is not None)
     return found
