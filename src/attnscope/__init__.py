@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from attnscope.model.generation.result import Generation, Step
     from attnscope.model.inputs.model_inputs import ModelInputs
     from attnscope.model.load import load
+    from attnscope.model.metrics.continuation import Continuation
     from attnscope.model.model import Model
     from attnscope.model.open_trace import open  # noqa: A004 - the public name is attnscope.open
-    from attnscope.model.metrics.continuation import Continuation
     from attnscope.model.patching.causal_mediation import Mediation
     from attnscope.model.patching.sweep import Sweep
     from attnscope.model.residual_stream.answered_states import AnswerByLayer, LayerScores
