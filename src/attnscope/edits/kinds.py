@@ -175,7 +175,10 @@ class PatchHead(Edit):
 
     @property
     def rows(self) -> dict[int, int] | None:
-        """The query of the source for each patched query, once words are indices; None if every query is patched."""
+        """The query of the source for each patched query, once words are indices; None if every query is patched.
+
+        Raises `InputError` if the source has another number of queries than are patched.
+        """
         if self.position is None:
             return None
         targets, sources = (
