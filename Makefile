@@ -22,7 +22,7 @@ docs: ## build the documentation site in docs/_build/html; warnings are errors (
 
 test: setup ## run all tests: vitest, then pytest with the browser tests, in two processes (ARGS for pytest)
 	@$(NPM) run test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lowest: ## run the core tests with the oldest dependencies that pyproject.toml allows (ARGS goes to pytest)
 	@$(PYTHON) scripts/versions.py lowest $(ARGS)

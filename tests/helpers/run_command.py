@@ -1,7 +1,7 @@
 """Run the command line in a separate process.
 
-To import PyTorch and transformers takes most of the time of a command. So one process imports them once, and each command is a
-fork of it (helpers/command_server.py), with arguments, environment, folder and output of its own.
+Importing PyTorch and transformers takes most of the time of a command. On Linux, one process imports them once, and every
+command is a fork of it: see helpers/command_server.py. Elsewhere, these libraries do not allow forks.
 """
 
 from __future__ import annotations
@@ -17,35 +17,26 @@ from pathlib import Path
 
 ATTNSCOPE = Path(sys.executable).with_name("attnscope")
 SECONDS = 300
-_ALWAYS = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "120"}
+_VARIABLES = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "120"}
 
 
 def run_attnscope(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `attnscope ARGUMENTS` until it ends. The variables in `environment` are set in addition to this process's."""
+    """Run `attnscope ARGUMENTS` until it ends, with the variables `environment` in addition to those of this process."""
     command = [str(ATTNSCOPE), *map(str, arguments)]
-    server = _server()
-    assert server.stdin and server.stdout
+    variables = {**os.environ, **_VARIABLES, **environment}
+    if sys.platform != "linux":
+        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=SECONDS)
     with tempfile.TemporaryDirectory() as folder:
-        outputs = {name: Path(folder) / name for name in ("stdout", "stderr")}
+        outputs = {name: Path(folder, name) for name in ("stdout", "stderr")}
         for path in outputs.values():
             path.touch()
-        request = {
-            "arguments": command,
-            "variables": {**os.environ, **_ALWAYS, **environment},
-            "folder": os.fspath(Path.cwd()),
-            "seconds": SECONDS,
-            **{name: os.fspath(path) for name, path in outputs.items()},
-        }
-        server.stdin.write(f"{json.dumps(request)}\n")
-        server.stdin.flush()
-        code = server.stdout.readline()
-        assert code, "the process that runs the commands has ended"
-        texts = {name: path.read_text(encoding="utf-8") for name, path in outputs.items()}
-    return subprocess.CompletedProcess(command, int(code), **texts)
+        request = {"arguments": command, "variables": variables, "folder": str(Path.cwd()), "seconds": SECONDS}
+        code = _server_answer(json.dumps(request | {name: str(path) for name, path in outputs.items()}))
+        written = {name: path.read_text(encoding="utf-8") for name, path in outputs.items()}
+    return subprocess.CompletedProcess(command, int(code), **written)
 
 
 def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command that failed wrote: one line on stderr."""
     assert done.returncode == 1
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -55,19 +46,25 @@ def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
+def _server_answer(request: str) -> str:
+    server = _server()
+    assert server.stdin and server.stdout
+    server.stdin.write(f"{request}\n")
+    server.stdin.flush()
+    answer = server.stdout.readline()
+    assert answer, "The process that runs the commands has ended."
+    return answer
+
+
 @cache
 def _server() -> subprocess.Popen[str]:
-    """The process that runs the commands, started once per test process."""
+    """The process that runs the commands; it ends with this one."""
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("command_server.py"))],
-        env={**os.environ, **_ALWAYS},
+        env={**os.environ, **_VARIABLES},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-
-    def stop() -> None:
-        server.communicate()
-
-    atexit.register(stop)
+    atexit.register(server.communicate)
     return server
