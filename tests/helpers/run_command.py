@@ -17,13 +17,13 @@ from pathlib import Path
 
 ATTNSCOPE = Path(sys.executable).with_name("attnscope")
 SECONDS = 300
-_VARIABLES = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "120"}
+VARIABLES = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "120"}
 
 
 def run_attnscope(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `attnscope ARGUMENTS` until it ends, with the variables `environment` in addition to those of this process."""
     command = [str(ATTNSCOPE), *map(str, arguments)]
-    variables = {**os.environ, **_VARIABLES, **environment}
+    variables = {**os.environ, **VARIABLES, **environment}
     if sys.platform != "linux":
         return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=SECONDS)
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ def _server() -> subprocess.Popen[str]:
     """The process that runs the commands; it ends with this one."""
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("command_server.py"))],
-        env={**os.environ, **_VARIABLES},
+        env={**os.environ, **VARIABLES},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
