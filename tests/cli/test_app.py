@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
 
 import pytest
-from helpers.run_command import one_sentence, run_attnscope
+from helpers.run_command import ATTNSCOPE, VARIABLES, one_sentence, run_attnscope
 
 pytestmark = pytest.mark.core
 
 
 def test_the_version_is_that_of_the_package():
     assert run_attnscope("--version").stdout == f"attnscope {version('attnscope')}\n"
+
+
+@pytest.mark.parametrize("arguments", [("heads",), ("heads", "minilm", "--text", "a b", "--by", "beauty")])
+def test_a_command_of_the_tests_ends_like_one_from_a_shell(arguments):
+    alone = subprocess.run([ATTNSCOPE, *arguments], env=os.environ | VARIABLES, capture_output=True, text=True)
+    done = run_attnscope(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (alone.returncode, alone.stdout, alone.stderr)
+
+
+def test_a_command_of_the_tests_has_the_folder_and_the_environment_of_the_test(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.json").write_text("{}")
+    said = one_sentence(run_attnscope("trace", "minilm", "--chat", "x.json", "-o", "a.trace"))
+    assert "must contain a list of messages" in said
+    shown = [run_attnscope("--help", COLUMNS=columns).stdout.splitlines() for columns in ("60", "90")]
+    assert [max(map(len, lines)) for lines in shown] == [60, 90]
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from helpers.random_traces import random_trace
+from helpers.run_command import run_attnscope
 from helpers.svg_files import SvgFile
-
-ATTNSCOPE = Path(sys.executable).with_name("attnscope")
-
-
-def attnscope(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "120"}
-    return subprocess.run([ATTNSCOPE, *arguments], env=env, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +19,7 @@ def saved(tmp_path_factory) -> Path:
 
 def test_a_saved_trace_becomes_a_figure_and_its_caption_is_printed(saved, tmp_path):
     out = tmp_path / "figure.svg"
-    done = attnscope("figure", saved, "--view", "model", "--layers", "0,2", "--heads", "1-3", "-o", out)
+    done = run_attnscope("figure", saved, "--view", "model", "--layers", "0,2", "--heads", "1-3", "-o", out)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Model view of user-supplied attention, layers 0, 2, heads 1–3.")
     assert sorted(SvgFile(out).texts) == ["0", "1", "2", "2", "3"]
@@ -38,12 +29,12 @@ def test_a_saved_trace_becomes_a_figure_and_its_caption_is_printed(saved, tmp_pa
 def test_tokens_are_named_by_index_word_occurrence_or_span(saved, tmp_path):
     out = tmp_path / "figure.svg"
     for written, said in (("1", "token 1 (cat)"), ("sat", "token 2 (sat)"), ("the#1", "token 0 (the)")):
-        done = attnscope("figure", saved, "--heads", "0", "--token", written, "-o", out)
+        done = run_attnscope("figure", saved, "--heads", "0", "--token", written, "-o", out)
         assert done.returncode == 0 and f"from {said}" in done.stdout, done.stderr
     for written in ("0-1", "0,1", "the cat"):
-        done = attnscope("figure", saved, "--heads", "0", "--token", written, "-o", out)
+        done = run_attnscope("figure", saved, "--heads", "0", "--token", written, "-o", out)
         assert done.returncode == 0 and "from tokens 0–1 (the cat)" in done.stdout, done.stderr
-    done = attnscope("figure", saved, "--token", "8#1", "-o", out)
+    done = run_attnscope("figure", saved, "--token", "8#1", "-o", out)
     assert done.returncode == 1 and '"8" is not a word of the text (tokens: 0 "the", 1 "cat", 2 "sat")' in done.stderr
 
 
@@ -63,13 +54,13 @@ def test_a_model_on_a_text_becomes_a_figure(tmp_path):
         "--filter",
         "AB",
     )
-    done = attnscope("figure", "minilm", *arguments, "-o", out)
+    done = run_attnscope("figure", "minilm", *arguments, "-o", out)
     assert (
         done.returncode == 1
         and '`--token`: "cat" occurs at tokens 2 and 6 of "the cat sat' in done.stderr
         and "cat#2" in done.stderr
     )
-    done = attnscope("figure", "minilm", *arguments[:-4], "--token", "cat#1", "--filter", "AB", "-o", out)
+    done = run_attnscope("figure", "minilm", *arguments[:-4], "--token", "cat#1", "--filter", "AB", "-o", out)
     assert done.returncode == 0 and "from token 2 (cat)" in done.stdout and "Only attention A → B" in done.stdout
     assert out.read_bytes().startswith(b"%PDF")
 
@@ -86,10 +77,10 @@ def test_a_model_on_a_text_becomes_a_figure(tmp_path):
     ],
 )
 def test_an_invalid_figure_is_an_error(saved, arguments, message):
-    done = attnscope("figure", saved, *arguments)
+    done = run_attnscope("figure", saved, *arguments)
     assert done.returncode == 1 and message in done.stderr
     assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
 
 
 def test_a_model_needs_a_text():
-    assert "Pass a text to run minilm on" in attnscope("figure", "minilm", "-o", "a.pdf").stderr
+    assert "Pass a text to run minilm on" in run_attnscope("figure", "minilm", "-o", "a.pdf").stderr

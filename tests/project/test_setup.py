@@ -1,10 +1,11 @@
-"""The setup scripts: finished steps are not repeated, failed ones are; Chromium from apt-get; the checks for tidy files."""
+"""The setup scripts: finished steps are not repeated, failed ones are; Chromium from apt-get; the checks, and tidy files."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+import checks
 import chromium
 import pytest
 import tidy
@@ -50,6 +51,20 @@ def test_a_step_prints_one_line_when_it_starts_and_one_when_it_ends(tmp_path: Pa
     steps.do("Loud", lambda: steps.run(loud, log="loud", cwd=tmp_path), done=False)
     first, last = capsys.readouterr().out.splitlines()
     assert first == "[1/3] Loud …" and last.startswith("[1/3] Loud: done in ")
+
+
+def test_all_checks_run_and_a_failed_one_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    fine = [sys.executable, "-c", "print('nothing wrong')"]
+    monkeypatch.setattr(checks, "CHECKS", {"first": FAIL, "second": fine, "third": FAIL})
+    assert checks.main() == 1
+    shown = capsys.readouterr()
+    assert shown.out.count("the reason") == 2 and shown.out.count("nothing wrong") == 1
+    assert "first: FAILED with exit status 3" in shown.out and "second: passed" in shown.out
+    assert set(shown.err.strip().removeprefix("Failed: ").removesuffix(".").split(", ")) == {"first", "third"}
+    monkeypatch.setattr(checks, "CHECKS", {"second": fine})
+    assert checks.main() == 0
 
 
 def _program(folder: Path, name: str) -> Path:
