@@ -94,7 +94,7 @@ def test_every_question_is_one_command(folder, rows, arguments, said):
 
 
 def test_texts_come_from_standard_input(folder):
-    done = study(folder, "-", "--ask", "match", "--pattern", "previous", input="One two three.\n\nFour five six.\n")
+    done = study(folder, "-", "--ask", "match", "--pattern", "previous", stdin="One two three.\n\nFour five six.\n")
     assert done.returncode == 0, done.stderr
     assert "2 inputs from 2 independent units" in done.stdout.replace("\n", " ")
     assert "fewer than 8, so there is no interval" in done.stdout.replace("\n", " ")
@@ -146,7 +146,7 @@ def test_many_pairs_are_patched(folder, tmp_path):
     ],
 )  # fmt: skip
 def test_invalid_studies_are_errors(folder, arguments, said):
-    assert said in one_sentence(study(folder, *arguments, input=""))
+    assert said in one_sentence(study(folder, *arguments, stdin=""))
 
 
 def test_pairs_without_their_columns_are_an_error(folder, tmp_path):

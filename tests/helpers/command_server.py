@@ -1,8 +1,8 @@
 """Run commands of `attnscope`, each in a fork of this process, which has imported PyTorch, transformers and other libraries.
 
 A command imports attnscope itself, as it does when it is started from a shell. This process reads one request per line from its
-standard input, as JSON: `arguments`, `variables` (the environment), `folder` (the working directory), `stdout` and `stderr`
-(files), and `seconds` (the limit). When a command has ended, its exit code is written as one line.
+standard input, as JSON: `arguments`, `variables` (the environment), `folder` (the working directory), `stdin`, `stdout` and
+`stderr` (files), and `seconds` (the limit). When a command has ended, its exit code is written as one line.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _become(
-    arguments: list[str], variables: dict[str, str], folder: str, stdout: str, stderr: str, seconds: int
+    arguments: list[str], variables: dict[str, str], folder: str, stdin: str, stdout: str, stderr: str, seconds: int
 ) -> None:
     """Take over the arguments, the environment, the folder, the outputs and the limit of a request."""
     sys.argv = arguments
@@ -60,7 +60,7 @@ def _become(
     os.environ.update(variables)
     os.chdir(folder)
     signal.alarm(seconds)
-    for descriptor, path, flags in ((0, os.devnull, os.O_RDONLY), (1, stdout, os.O_WRONLY), (2, stderr, os.O_WRONLY)):
+    for descriptor, path, flags in ((0, stdin, os.O_RDONLY), (1, stdout, os.O_WRONLY), (2, stderr, os.O_WRONLY)):
         opened = os.open(path, flags)
         os.dup2(opened, descriptor)
         os.close(opened)

@@ -20,17 +20,28 @@ SECONDS = 300
 VARIABLES = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "120"}
 
 
-def run_attnscope(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `attnscope ARGUMENTS` until it ends, with the variables `environment` in addition to those of this process."""
+def run_attnscope(*arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `attnscope ARGUMENTS` until it ends, with the variables `environment` in addition to those of this process.
+
+    `stdin` is what the command reads from its standard input.
+    """
     command = [str(ATTNSCOPE), *map(str, arguments)]
     variables = {**os.environ, **VARIABLES, **environment}
     if sys.platform != "linux":
-        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=SECONDS)
+        return subprocess.run(command, env=variables, input=stdin, capture_output=True, text=True, timeout=SECONDS)
     with tempfile.TemporaryDirectory() as folder:
         outputs = {name: Path(folder, name) for name in ("stdout", "stderr")}
         for path in outputs.values():
             path.touch()
-        request = {"arguments": command, "variables": variables, "folder": str(Path.cwd()), "seconds": SECONDS}
+        given = Path(folder, "stdin")
+        given.write_text(stdin, encoding="utf-8")
+        request = {
+            "stdin": str(given),
+            "arguments": command,
+            "variables": variables,
+            "folder": str(Path.cwd()),
+            "seconds": SECONDS,
+        }
         code = _server_answer(json.dumps(request | {name: str(path) for name, path in outputs.items()}))
         written = {name: path.read_text(encoding="utf-8") for name, path in outputs.items()}
     return subprocess.CompletedProcess(command, int(code), **written)
