@@ -229,6 +229,10 @@ def test_layers_restrict_estimates(gpt2):
     assert torch.equal(some.estimates, every.estimates[[2, 0]])
     assert {cell[0] for cell in some.confirmation.cells} <= {0, 2}
     assert set(some.frame().layer) == {0, 2}
+    with pytest.raises(InputError, match="`top` must be"):
+        some.frame(-1)
+    with pytest.raises(InputError, match="`name` of Metric"):
+        attnscope.Metric(5, name=[])
 
 
 def test_models_are_left_as_they_are():

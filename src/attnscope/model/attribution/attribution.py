@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attnscope.errors import InputError
 from attnscope.model.attribution.agreement import same_sign, spearman
 from attnscope.model.effects.effect import described
+from attnscope.validation import is_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -109,9 +111,14 @@ class Attribution:
     confirmation: Confirmation | None
 
     def frame(self, top: int | None = None) -> pandas.DataFrame:
-        """A DataFrame of layer, head (query, key), estimate: the `top` largest by size, or all that are not 0."""
+        """A DataFrame of layer, head (query, key), estimate: the `top` largest by size, or all that are not 0.
+
+        Raises `InputError` for a `top` that is no whole number from 0.
+        """
         import pandas as pd
 
+        if top is not None and (not is_whole(top) or top < 0):
+            raise InputError(f"`top` must be a whole number from 0, or None; got {top!r:.80}.")
         flat = self.estimates.flatten()
         known = (~flat.isnan() & (flat != 0)).nonzero()[:, 0]
         order = known[flat[known].abs().argsort(descending=True, stable=True)][:top]

@@ -44,7 +44,7 @@ class Metric:
     position: Position | None = None
 
     def __post_init__(self) -> None:
-        if self.name is not None and self.name not in METRICS:
+        if self.name is not None and self.name not in tuple(METRICS):
             raise InputError(f"`name` of Metric must be one of {', '.join(METRICS)}; got {self.name!r:.80}.")
         if self.foil is not None and self.answer is None:
             raise InputError("`foil` needs an `answer`; pass both.")
