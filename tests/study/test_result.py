@@ -157,3 +157,18 @@ def test_a_result_is_drawn_as_a_grid_and_a_list():
     assert len(largest.get_yticks()) == 3
     assert "n = 9" in largest.get_xlabel()
     assert attnscope.Result is Result
+
+
+def test_a_figure_names_the_statistic_that_it_draws():
+    values = np.random.default_rng(0).normal(size=(18, 4))
+    both = {"units": [*range(9), *range(9)], "order": ["x,y"] * 9 + ["y,x"] * 9, "signed": True}
+    ratio = {"share": Ratio("weight", "weight")}
+
+    def label(found: Result, value: str | None = None) -> str:
+        return found.plot(value).axes[1].get_xlabel()
+
+    nearer = result(values, **both, summaries={"weight": "nearer zero"})
+    assert label(nearer) == "weight — mean of the order nearer 0, 95 % interval; dots: units, n = 9"
+    assert label(nearer.where(order="x,y")) == "weight — mean, 95 % interval; dots: units, n = 9"
+    assert label(result(values, **both, summaries=ratio), "share") == "share — ratio of sums, 95 % interval, n = 9"
+    assert label(result(values[:3])) == "weight — mean; dots: units (no interval below 8), n = 3"

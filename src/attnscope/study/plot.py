@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from attnscope.appearance.palette import ACCENT, INK, LINE, PAPER_WEIGHTS, QUIET, SIGNS
 from attnscope.study.intervals import FEWEST
-from attnscope.study.result import Result
+from attnscope.study.result import Ratio, Result
 
 _WEIGHT_COLORS = LinearSegmentedColormap.from_list("weights", next(iter(PAPER_WEIGHTS.values())))
 _SIGN_COLORS = LinearSegmentedColormap.from_list("signs", SIGNS)
@@ -65,7 +65,7 @@ def _grid(figure: Figure, ax: Axes, result: Result, value: str) -> None:
     for spine in ax.spines.values():
         spine.set_color(LINE)
     bar = figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.6, aspect=30, pad=0.02)
-    bar.set_label(f"{_words(value)}, mean", fontsize=_SMALL, color=QUIET)
+    bar.set_label(f"{_words(value)}, {_statistic(result, value)}", fontsize=_SMALL, color=QUIET)
     bar.ax.tick_params(labelsize=_SMALL, colors=INK)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue] - a spine
 
@@ -90,9 +90,8 @@ def _largest(ax: Axes, result: Result, value: str, k: int) -> None:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(-0.7, len(names) - 0.3)
     n = int(table["n"].max()) if len(table) else 0
-    interval = (
-        "mean and 95 % interval; dots: units" if n >= FEWEST else f"mean; dots: units (no interval below {FEWEST})"
-    )
+    statistic, dots = _statistic(result, value), "" if units is None else "; dots: units"
+    interval = f"{statistic}, 95 % interval{dots}" if n >= FEWEST else f"{statistic}{dots} (no interval below {FEWEST})"
     ax.set_xlabel(f"{_words(value)} — {interval}, n = {n}", fontsize=_SMALL, color=QUIET)
 
 
@@ -107,6 +106,15 @@ def _line(ax: Axes, result: Result, value: str) -> None:
     ax.plot(after, table["mean"].to_numpy(float), color=ACCENT, linewidth=1.6)
     ax.set_xlabel(f"layers (0: embeddings); n = {int(table['n'].max())}", fontsize=_SMALL, color=QUIET)
     ax.set_ylabel(_words(value), fontsize=_SMALL, color=QUIET)
+
+
+def _statistic(result: Result, value: str) -> str:
+    """What the point of a cell is. The dots are the units' means over both orders, so this is not always their mean."""
+    how = result.summaries.get(value, "mean")
+    if isinstance(how, Ratio):
+        return "ratio of sums"
+    orders = result.inputs["order"].dropna().nunique() if "order" in result.inputs else 0
+    return "mean of the order nearer 0" if how == "nearer zero" and orders > 1 else "mean"
 
 
 def _unit_values(result: Result, value: str) -> np.ndarray | None:
