@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from attnscope.errors import InputError
+from attnscope.errors import AttnscopeError, DamagedError, InputError
+from attnscope.files import reason, shown
 from attnscope.study.intervals import FEWEST, LEVEL, Interval, mean_interval, statistic_interval, unit_means
+from attnscope.study.result_file import checked_path, read_table, write_table
 from attnscope.study.significance import q_values, sign_flip_p_values
 from attnscope.study.statistics import nearer_zero, ratio_of_sums, weighted_means
 from attnscope.validation import is_whole
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Summary = Literal["mean", "nearer zero"]
+
+_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -151,9 +155,19 @@ class Result:
 
         `ax` draws only the list of the largest into your own axes. Returns the matplotlib figure.
         """
-        from attnscope.study.plot import plot_result
+        from attnscope.study.plot import Drawn, plot
 
-        return plot_result(self, self._name(value), k, ax)
+        name = self._name(value)
+        drawn = Drawn(
+            value=name,
+            sentence=self.sentence,
+            signed=self.signed,
+            keys=tuple(str(one) for one in self.cells.columns),
+            summary=self.summary(name),
+            top=self.top(k, name),
+            units=self.by_unit(name) if name in self.values else None,
+        )
+        return plot(drawn, ax)
 
     def save(self, path: str | Path) -> None:
         """Write the table and its provenance to a `.parquet` file, or to a `.csv` file with a `.json` file beside it.
@@ -161,16 +175,20 @@ class Result:
         `Result.open` reads both again. Files are written whole or not at all. Raises `InputError` for another ending, and
         `WriteError` if the file cannot be written.
         """
-        from attnscope.study.result_file import write_result
-
-        write_result(self, path)
+        write_table(path, self.frame(), self._head())
 
     @classmethod
     def open(cls, path: str | Path) -> Result:
         """Read a result that `save` wrote. Raises `MissingError` or `DamagedError`."""
-        from attnscope.study.result_file import read_result
-
-        return read_result(path)
+        source = checked_path(path)
+        try:
+            return cls._read(*read_table(source))
+        except AttnscopeError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedError(
+                f"{shown(source)} is not a result of attnscope, or it is damaged: {reason(error)}."
+            ) from error
 
     def with_provenance(self, provenance: Mapping[str, Any]) -> Result:
         """The same result with this provenance."""
@@ -179,6 +197,43 @@ class Result:
     def by_unit(self, value: str | None = None) -> Float[np.ndarray, "unit cell"]:
         """The mean of each unit's inputs, [unit, cell], in the order in which units first occur among the inputs."""
         return unit_means(self.values[self._name(value)], self._codes())
+
+    def _head(self) -> dict[str, Any]:
+        """Everything but the numbers, as JSON values."""
+        return {
+            "format": _FORMAT,
+            "question": self.question,
+            "sentence": self.sentence,
+            "inputs": [str(name) for name in self.inputs.columns],
+            "cells": [str(name) for name in self.cells.columns],
+            "size": [len(self.inputs), len(self.cells)],
+            "values": list(self.values),
+            "summaries": {name: how if isinstance(how, str) else asdict(how) for name, how in self.summaries.items()},
+            "signed": self.signed,
+            "provenance": dict(self.provenance),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def _read(cls, found: pd.DataFrame, head: Mapping[str, Any]) -> Result:
+        """The result from its table and head. Raises `ValueError` or `KeyError` if they do not fit."""
+        if head["format"] != _FORMAT:
+            raise ValueError(f"its format is {head['format']}, and this version reads {_FORMAT}")
+        inputs, cells = head["size"]
+        if len(found) != inputs * cells:
+            raise ValueError(f"it has {len(found)} rows instead of {inputs} × {cells}")
+        table: Any = found
+        return cls(
+            question=head["question"],
+            sentence=head["sentence"],
+            inputs=table[head["inputs"]].iloc[np.arange(inputs) * cells].reset_index(drop=True),
+            cells=table[head["cells"]].iloc[:cells].reset_index(drop=True),
+            values={name: table[name].to_numpy(float).reshape(inputs, cells) for name in head["values"]},
+            summaries={name: how if isinstance(how, str) else Ratio(**how) for name, how in head["summaries"].items()},  # pyright: ignore[reportArgumentType] - checked when it is used
+            signed=bool(head["signed"]),
+            provenance=head["provenance"],
+            notes=tuple(head["notes"]),
+        )
 
     def _name(self, value: str | None) -> str:
         name = self.main if value is None else value

@@ -60,12 +60,12 @@ class Study:
 
     @property
     def model(self) -> Model:
-        """The model."""
+        """The model that answers."""
         return self._inputs.model
 
     @property
     def prompts(self) -> PromptSet:
-        """The prompts."""
+        """The prompts that are asked about."""
         return self._inputs.prompts
 
     @property
