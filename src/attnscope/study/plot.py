@@ -71,7 +71,7 @@ def _grid(figure: Figure, ax: Axes, drawn: Drawn) -> None:
     image[table["layer"].to_numpy(int), table["head"].to_numpy(int)] = table["mean"].to_numpy(float)
     largest = float(np.nanmax(np.abs(image))) if not bool(np.isnan(image).all()) else 1.0
     norm = Normalize(-largest, largest) if drawn.signed else Normalize(min(0.0, float(np.nanmin(image))), largest)
-    drawn = ax.imshow(image, cmap=_SIGN_COLORS if drawn.signed else _WEIGHT_COLORS, norm=norm, aspect="auto")
+    image_drawn = ax.imshow(image, cmap=_SIGN_COLORS if drawn.signed else _WEIGHT_COLORS, norm=norm, aspect="auto")
     ax.set_xlabel("head", fontsize=_SMALL, color=QUIET)
     ax.set_ylabel("layer", fontsize=_SMALL, color=QUIET)
     ax.tick_params(labelsize=_SMALL, colors=INK, length=0)
@@ -79,7 +79,7 @@ def _grid(figure: Figure, ax: Axes, drawn: Drawn) -> None:
     ax.set_yticks(range(0, layers, max(1, layers // 12)))
     for spine in ax.spines.values():
         spine.set_color(LINE)
-    bar = figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.6, aspect=30, pad=0.02)
+    bar = figure.colorbar(image_drawn, ax=ax, location="bottom", shrink=0.6, aspect=30, pad=0.02)
     bar.set_label(f"{_words(drawn.value)}, mean", fontsize=_SMALL, color=QUIET)
     bar.ax.tick_params(labelsize=_SMALL, colors=INK)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue] - a spine
