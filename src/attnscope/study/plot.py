@@ -42,7 +42,7 @@ def plot(drawn: Drawn, ax: Any = None) -> Figure:
         return ax.get_figure(root=True)
     of_heads = {"layer", "head"} <= set(drawn.keys)
     figure = Figure(figsize=(9.0 if of_heads else 5.2, 4.4), layout="constrained")
-    figure.suptitle(textwrap.fill(drawn.sentence, 110), fontsize=9, color=INK, x=0.01, ha="left")
+    figure.suptitle(textwrap.fill(drawn.sentence, 110 if of_heads else 64), fontsize=9, color=INK, x=0.01, ha="left")
     if not of_heads:
         _draw(figure.add_subplot(), drawn)
         return figure
@@ -104,9 +104,8 @@ def _largest(ax: Axes, drawn: Drawn) -> None:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(-0.7, len(names) - 0.3)
     n = int(table["n"].max()) if len(table) else 0
-    interval = (
-        "mean and 95 % interval; dots: units" if n >= FEWEST else f"mean; dots: units (no interval below {FEWEST})"
-    )
+    dots = "" if units is None else "; dots: units"
+    interval = f"mean and 95 % interval{dots}" if n >= FEWEST else f"mean{dots} (no interval below {FEWEST})"
     ax.set_xlabel(f"{_words(drawn.value)} — {interval}, n = {n}", fontsize=_SMALL, color=QUIET)
 
 
@@ -135,7 +134,9 @@ def _name(row: Any) -> str:
     if {"layer", "head"} <= parts.keys():
         head = f"{parts.pop('layer')}.{parts.pop('head')}"
         return " ".join([head, *map(str, parts.values())])
-    return " ".join(map(str, parts.values()))
+    if "dims" in parts:
+        parts.pop("pair", None)
+    return " ".join(str(part) for part in parts.values() if str(part))
 
 
 def _words(value: str) -> str:
