@@ -93,6 +93,17 @@ def test_every_question_is_one_command(folder, rows, arguments, said):
     assert said in done.stdout.replace("\n", " ")
 
 
+def test_mediation_is_restricted_to_layers_and_heads(folder, rows, tmp_path):
+    out = tmp_path / "out"
+    done = study(
+        folder, *filled(rows), "--limit", "2", "--ask", "mediate", "--between", "p,She,He", "--answer", " is",
+        "--foil", " was", "--layers", "1", "--heads", "0,2-3", "-o", str(out),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    cells = pandas.read_csv(out / "mediate-summary.csv")[["layer", "head"]]
+    assert cells.to_numpy().tolist() == [[1, 0], [1, 2], [1, 3]]
+
+
 def test_texts_come_from_standard_input(folder):
     done = study(folder, "-", "--ask", "match", "--pattern", "previous", stdin="One two three.\n\nFour five six.\n")
     assert done.returncode == 0, done.stderr

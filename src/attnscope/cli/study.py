@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attnscope.cli.edits import EditOption, EditsFile, read_edits
+from attnscope.cli.numbers import numbers
 from attnscope.cli.positions import position_given
 from attnscope.cli.prompts import Column, Cross, Limit, Prompts, Swap, Template, prompts_of
 from attnscope.cli.results import check_folder, print_result, write_results
@@ -59,6 +60,10 @@ def study(
     what: Annotated[
         str | None, typer.Option(help="Activation for patch and mediate: output, attention, residual or mlp.")
     ] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Layers for patch and mediate, such as 0-5,9. Default: all.")
+    ] = None,
+    heads: Annotated[str | None, typer.Option(help="Heads for patch and mediate, such as 0,2-4. Default: all.")] = None,
     controls: Annotated[int, typer.Option(min=1, help="Number of controls for effect and scale.")] = 20,
     by: Annotated[str | None, typer.Option(help="Value to rank by, such as a measure or share.")] = None,
     lowest: Annotated[bool, typer.Option("--lowest", help="Rank from lowest to highest.")] = False,  # noqa: FBT002
@@ -96,7 +101,12 @@ def study(
         if not arguments["edits"]:
             raise InputError("--ask effect needs an edit: --edit JSON or --edits FILE.")
     if ask in ("patch", "mediate"):
-        chosen_options = {"what": what, "metric": metric if ask == "patch" else None}
+        chosen_options = {
+            "what": what,
+            "metric": metric if ask == "patch" else None,
+            "layers": numbers("--layers", layers),
+            "heads": numbers("--heads", heads),
+        }
         options |= {name: value for name, value in chosen_options.items() if value is not None}
     if ask == "states":
         options = {}
