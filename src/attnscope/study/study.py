@@ -202,6 +202,7 @@ class Study:
         head: int,
         count: int = 4,
         *,
+        units: Sequence[str] | None = None,
         factor: float = 0.0,
         controls: int = 20,
         stack: str | None = None,
@@ -212,13 +213,15 @@ class Study:
         """Scale the units of q that carry a head's slope over distance, and as many random units of the same head beside them.
 
         The cells are the variants: "unedited", "top", and the controls "random 1" to "random 20". The values are the head's mean
-        attention `distance` and `sink` mass, and the model's `loss` on the prompt (nats per token). Of the first prompts, the
-        columns `unedited`, `top` and `random` of `inputs` hold the continuations.
+        attention `distance_off_sink` (without attention sinks, rows renormalized), `distance` and `sink` mass, and the model's
+        `loss` on the prompt (nats per token). Of the first prompts, the columns `unedited`, `top` and `random` of `inputs` hold
+        the continuations.
 
         Args:
             layer: The layer.
             head: The head.
             count: How many units to scale: those with the largest share of the slope over all prompts.
+            units: The units instead, as in the column `dims` of `decay`: for example those that other prompts chose.
             factor: What to multiply them with.
             controls: How many random sets of as many other units.
             stack: The stack, for a model with several.
@@ -232,6 +235,7 @@ class Study:
             layer=layer,
             head=head,
             count=count,
+            units=None if units is None else [units] if isinstance(units, str) else list(units),
             factor=factor,
             controls=controls,
             stack=stack,

@@ -22,6 +22,8 @@ from attnscope.validation import is_whole
 CONTINUED = 4
 """Continuations are written for this many prompts."""
 
+_VALUES = ("distance_off_sink", "distance", "sink", "loss")
+
 
 def scale_units(
     inputs: StudyInputs,
@@ -29,6 +31,7 @@ def scale_units(
     head: int,
     count: int = 4,
     *,
+    units: Sequence[str] | None = None,
     factor: float = 0.0,
     controls: int = 20,
     stack: str | None = None,
@@ -41,18 +44,19 @@ def scale_units(
         if not is_whole(value) or value < least:
             raise InputError(f"`{name}` must be a whole number of at least {least}; got {value!r:.80}.")
     shares = decay(inputs, layer, head, stack=stack).summary("share")
-    units = [tuple(int(dim) for dim in str(dims).split("+")) for dims in shares["dims"]]
-    if count >= len(units):
-        raise InputError(f"Head {layer}.{head} has {len(units)} units, so `count` must be less than that; got {count}.")
+    every = [tuple(int(dim) for dim in str(dims).split("+")) for dims in shares["dims"]]
     ranked = [int(at) for at in np.argsort(-shares["mean"].to_numpy(), kind="stable")]
-    top, rest = ranked[:count], ranked[count:]
+    top = ranked[:count] if units is None else _named(units, list(shares["dims"]), f"{layer}.{head}")
+    if len(top) >= len(every):
+        raise InputError(f"Head {layer}.{head} has {len(every)} units, so fewer must be scaled; got {len(top)}.")
+    rest = [at for at in ranked if at not in top]
     rng = np.random.default_rng(seed)
     sets = {"unedited": None, "top": top} | {
-        f"random {number + 1}": sorted(rng.choice(rest, size=min(count, len(rest)), replace=False).tolist())
+        f"random {number + 1}": sorted(rng.choice(rest, size=min(len(top), len(rest)), replace=False).tolist())
         for number in range(controls)
     }
-    variants = {name: _edits(layer, head, stack, factor, units, chosen) for name, chosen in sets.items()}
-    found = {name: np.full((len(inputs), len(variants)), np.nan) for name in ("distance", "sink", "loss")}
+    variants = {name: _edits(layer, head, stack, factor, every, chosen) for name, chosen in sets.items()}
+    found = {name: np.full((len(inputs), len(variants)), np.nan) for name in _VALUES}
     watched = progress_of(observer, len(variants) * len(inputs))
     for column, edits in enumerate(variants.values()):
         for index, trace in inputs.traces(edits=edits, observer=watched.within):
@@ -63,7 +67,7 @@ def scale_units(
     cells = pd.DataFrame(
         {
             "variant": list(sets),
-            "dims": [" ".join("+".join(map(str, units[at])) for at in chosen or ()) for chosen in sets.values()],
+            "dims": [" ".join("+".join(map(str, every[at])) for at in chosen or ()) for chosen in sets.values()],
         }
     )
     for index in range(len(inputs)):
@@ -77,8 +81,23 @@ def scale_units(
         inputs=frame.assign(**texts),
         cells=cells,
         values=table.values(),
-        notes=(f"The {count} top units carry {carried:.0%} of the slope; they were chosen on the same prompts.",),
+        notes=(
+            f"The {len(top)} scaled units carry {carried:.0%} of the slope on these prompts"
+            f"{', on which they were chosen' if units is None else ''}.",
+        ),
     )
+
+
+def _named(units: Sequence[str], names: Sequence[str], head: str) -> list[int]:
+    """The indices of units that are given as in the column `dims` of `Study.decay`."""
+    wanted = [units] if isinstance(units, str) else list(units)
+    unknown = next((one for one in wanted if one not in names), None)
+    if not wanted or unknown is not None or len(set(wanted)) < len(wanted):
+        raise InputError(
+            f"`units` must be a list of different units of head {head} as in the column `dims` of `decay`, such as "
+            f"{names[0]!r}; got {units!r:.80}."
+        )
+    return [names.index(one) for one in wanted]
 
 
 def _edits(
@@ -89,12 +108,17 @@ def _edits(
 
 
 def _measured(trace: Trace, layer: int, head: int, stack: str | None) -> dict[str, float]:
-    """Mean distance and sink mass of one head, as `analysis.heads` defines them, and the model's loss on the prompt."""
+    """Mean distance (also without sinks) and sink mass of one head, as `analysis.heads` defines them, and the model's loss."""
     groups = TokenGroups.of(trace, stack)
     rows = groups.counted.nonzero()[:, 0]
     weights = trace.attention(layer, head, stack, rows.tolist()).double()
     apart = (rows[:, None] - torch.arange(weights.shape[1])).abs()
+    kept = weights.clone()
+    kept[:, groups.sinks] = 0
+    rest = kept.sum(-1)
+    off_sink = ((kept * apart).sum(-1) / rest)[rest > 0]
     values = {
+        "distance_off_sink": float(off_sink.mean()),
         "distance": float((weights * apart).sum(-1).mean()),
         "sink": float(weights[:, groups.sinks].sum(-1).mean()),
         "loss": float("nan"),
