@@ -160,6 +160,9 @@ def test_scaled_units_stand_beside_the_unedited_model_and_random_units(model):
     assert found.values["distance"][0, 1] == pytest.approx(
         attnscope.analysis.heads(edited).query("layer == 1 and head == 2")["distance"].item(), abs=1e-4
     )
+    loss = torch.nn.functional.cross_entropy(edited.logits[:-1], ids[1:])
+    assert found.values["loss"][0, 1] == pytest.approx(float(loss), abs=1e-4)
+    assert found.values["loss"][0, 1] != found.values["loss"][0, 0]
     assert found.inputs["unedited"][0] == model.generate(texts[0], 3).text
 
 

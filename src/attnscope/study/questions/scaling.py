@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from attnscope.analysis.token_groups import TokenGroups
+from attnscope.attention import QKRecord
 from attnscope.edits import Edit, ScaleNeuron
 from attnscope.errors import InputError
 from attnscope.study.inputs import StudyInputs, progress_of
@@ -57,12 +60,13 @@ def scale_units(
     }
     variants = {name: _edits(layer, head, stack, factor, every, chosen) for name, chosen in sets.items()}
     found = {name: np.full((len(inputs), len(variants)), np.nan) for name in _VALUES}
-    watched = progress_of(observer, len(variants) * len(inputs))
-    for column, edits in enumerate(variants.values()):
-        for index, trace in inputs.traces(edits=edits, observer=watched.within):
-            for name, value in _measured(trace, layer, head, stack).items():
+    watched = progress_of(observer, len(inputs))
+    for index, trace in inputs.traces(observer=observer):
+        scaled = [[dim for at in chosen or () for dim in every[at]] for chosen in sets.values()]
+        for column, dims in enumerate(scaled):
+            for name, value in _attended(trace, layer, head, stack, dims, factor).items():
                 found[name][index, column] = value
-            watched.advance()
+        found["loss"][index] = _losses(inputs, index, trace, stack, list(variants.values()), watched.within)
     table = ResultTable(("variant", "dims"))
     cells = pd.DataFrame(
         {
@@ -107,27 +111,51 @@ def _edits(
     return [ScaleNeuron(layer, head, dims, factor, "q", stack=stack)] if dims else []
 
 
-def _measured(trace: Trace, layer: int, head: int, stack: str | None) -> dict[str, float]:
-    """Mean distance (also without sinks) and sink mass of one head, as `analysis.heads` defines them, and the model's loss."""
-    groups = TokenGroups.of(trace, stack)
+def _attended(
+    trace: Trace, layer: int, head: int, stack: str | None, dims: Sequence[int], factor: float
+) -> dict[str, float]:
+    """Mean distance (also without sinks) and sink mass of one head, as `analysis.heads` defines them, with dimensions of q scaled.
+
+    An edit of q changes nothing that q, k and the mask of its own layer depend on, so no other pass is needed.
+    """
+    record, groups = trace.layer_record(layer, stack), TokenGroups.of(trace, stack)
+    assert isinstance(record, QKRecord)
+    q = record.q.clone()
+    q[head, :, list(dims)] *= factor
     rows = groups.counted.nonzero()[:, 0]
-    weights = trace.attention(layer, head, stack, rows.tolist()).double()
+    weights = replace(record, q=q).attention(torch.tensor([head]), rows)[0].double()
     apart = (rows[:, None] - torch.arange(weights.shape[1])).abs()
     kept = weights.clone()
     kept[:, groups.sinks] = 0
     rest = kept.sum(-1)
-    off_sink = ((kept * apart).sum(-1) / rest)[rest > 0]
-    values = {
-        "distance_off_sink": float(off_sink.mean()),
+    return {
+        "distance_off_sink": float(((kept * apart).sum(-1) / rest)[rest > 0].mean()),
         "distance": float((weights * apart).sum(-1).mean()),
         "sink": float(weights[:, groups.sinks].sum(-1).mean()),
-        "loss": float("nan"),
     }
-    logits, ids = trace.logits, [token.id for token in trace.tokens]
-    if logits is None or len(ids) < 2 or not groups.causal:
-        return values
-    targets = torch.tensor(ids[1:], device=logits.device)
-    return values | {"loss": float(torch.nn.functional.cross_entropy(logits[:-1].double(), targets))}
+
+
+def _losses(
+    inputs: StudyInputs,
+    index: int,
+    trace: Trace,
+    stack: str | None,
+    variants: Sequence[list[Edit]],
+    observer: Observer | None,
+) -> list[float]:
+    """The model's loss on a prompt with each list of edits; NaN for a model that does not predict the next token."""
+    ids = torch.tensor([token.id for token in trace.tokens])
+    logits, causal = trace.logits, TokenGroups.of(trace, stack).causal
+    if logits is None or not causal or len(logits) != len(ids) or len(ids) < 2:
+        return [float("nan")] * len(variants)
+
+    def loss(found: Tensor) -> float:
+        return float(torch.nn.functional.cross_entropy(found[:-1].double(), ids[1:]))
+
+    edited = [edits for edits in variants if edits]
+    after = iter(inputs.model.effects(inputs.encoded(index), edited, loss, top=0, observer=observer))
+    unedited = loss(logits.cpu())
+    return [next(after).after if edits else unedited for edits in variants]
 
 
 def _continuations(
