@@ -71,8 +71,8 @@ def _grid(figure: Figure, ax: Axes, result: Result, value: str) -> None:
 
 
 def _largest(ax: Axes, result: Result, value: str, k: int) -> None:
-    """The largest cells, one under the other: every unit's value, the mean and its interval."""
-    table: Any = result.top(k, value)[::-1].reset_index(drop=True)
+    """The largest cells, edits before their controls, one under the other: every unit's value, the mean and its interval."""
+    table: Any = result.shown(k, value)[::-1].reset_index(drop=True)
     units = _unit_values(result, value)
     names = [_name(row) for _, row in table[list(result.cells.columns)].iterrows()]
     columns = _columns_of(result.cells, table)
@@ -122,6 +122,8 @@ def _columns_of(cells: pd.DataFrame, table: pd.DataFrame) -> list[int]:
 
 def _name(row: pd.Series) -> str:
     parts = {str(name): part for name, part in row.items()}
+    if "variant" in parts:
+        return str(parts["variant"])
     if {"layer", "head"} <= parts.keys():
         head = f"{parts.pop('layer')}.{parts.pop('head')}"
         return " ".join([head, *map(str, parts.values())])

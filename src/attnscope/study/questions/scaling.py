@@ -114,7 +114,7 @@ def _edits(
 def _attended(
     trace: Trace, layer: int, head: int, stack: str | None, dims: Sequence[int], factor: float
 ) -> dict[str, float]:
-    """Mean distance (also without sinks) and sink mass of one head, as `analysis.heads` defines them, with dimensions of q scaled.
+    """The distance (also without sinks) and sink mass of one head, as in `analysis.heads`, with some dimensions of q scaled.
 
     An edit of q changes nothing that q, k and the mask of its own layer depend on, so no other pass is needed.
     """
