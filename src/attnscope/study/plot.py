@@ -86,7 +86,7 @@ def _grid(figure: Figure, ax: Axes, drawn: Drawn) -> None:
 
 
 def _largest(ax: Axes, drawn: Drawn) -> None:
-    """The largest cells, one under the other: every unit's value, the mean and its interval."""
+    """The largest cells, edits before their controls, one under the other: every unit's value, the mean and its interval."""
     table, units = drawn.top[::-1].reset_index(drop=True), drawn.units
     names = [_name(row) for _, row in table[list(drawn.keys)].iterrows()]
     columns = _columns_of(drawn, table)
@@ -131,6 +131,8 @@ def _columns_of(drawn: Drawn, table: Any) -> list[int]:
 
 def _name(row: Any) -> str:
     parts = {str(name): part for name, part in row.items()}
+    if "variant" in parts:
+        return str(parts["variant"])
     if {"layer", "head"} <= parts.keys():
         head = f"{parts.pop('layer')}.{parts.pop('head')}"
         return " ".join([head, *map(str, parts.values())])
