@@ -176,7 +176,7 @@ def test_units_chosen_on_other_prompts_are_the_ones_scaled(model):
     assert found.values["distance_off_sink"][0, 1] == pytest.approx(expected, abs=1e-4)
     assert "chosen" not in found.notes[0]
     for wrong in (["0"], [], ["0+4", "0+4"], ["0+4", "1+5", "2+6", "3+7"]):
-        with pytest.raises(attnscope.InputError, match="units"):
+        with pytest.raises(attnscope.InputError, match="pairs"):
             study.scale_pairs(1, 2, pairs=wrong)
 
 
