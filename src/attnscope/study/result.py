@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Summary = Literal["mean", "nearer zero"]
 
+ASKED = ("edit", "unedited", "top")
+"""Variants that are no controls."""
+
 _FORMAT = 1
 
 
@@ -138,6 +141,18 @@ class Result:
         found = rest.summary(value).assign(chosen_by=by)
         return self._ranked(found, by, lowest=lowest).head(k).reset_index(drop=True)
 
+    def shown(self, k: int, value: str | None = None, *, lowest: bool = False) -> pd.DataFrame:
+        """The `k` cells that a short table or figure shows: as in `top`, but edits and what they are compared with come first.
+
+        Controls are many, so that without this the edit itself might be missing.
+        """
+        found = self.summary(value)
+        asked = found["variant"].isin(ASKED) if "variant" in found else pd.Series(data=False, index=found.index)
+        first = found[asked.to_numpy()]
+        others = self._ranked(found, found["mean"], lowest=lowest)
+        others = others[~others.index.isin(first.index)]
+        return pd.concat([first, others.head(max(0, k - len(first)))]).reset_index(drop=True)
+
     def where(self, **labels: object) -> Result:
         """The result over the inputs with these labels only. Raises `InputError` for an unknown label, or if none is left."""
         kept = np.ones(len(self.inputs), dtype=bool)
@@ -164,7 +179,7 @@ class Result:
             signed=self.signed,
             keys=tuple(str(one) for one in self.cells.columns),
             summary=self.summary(name),
-            top=self.top(k, name),
+            top=self.shown(k, name),
             units=self.by_unit(name) if name in self.values else None,
         )
         return plot(drawn, ax)
