@@ -136,6 +136,8 @@ def _name(row: Any) -> str:
     if {"layer", "head"} <= parts.keys():
         head = f"{parts.pop('layer')}.{parts.pop('head')}"
         return " ".join([head, *map(str, parts.values())])
+    if "variant" in parts:
+        return str(parts["variant"])
     if "dims" in parts:
         parts.pop("pair", None)
     return " ".join(str(part) for part in parts.values() if str(part))
