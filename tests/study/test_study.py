@@ -166,7 +166,7 @@ def test_scaled_units_stand_beside_the_unedited_model_and_random_units(model):
     assert found.inputs["unedited"][0] == model.generate(texts[0], 3).text
 
 
-def test_units_chosen_on_other_prompts_are_the_ones_scaled(model):
+def test_pairs_chosen_on_other_prompts_are_the_ones_scaled(model):
     study = attnscope.Study(model, ["The quick brown fox jumps over the lazy dog today."], cache=False)
     found = study.scale_pairs(1, 2, pairs=["2+6", "0+4"], controls=2, max_new_tokens=0)
     assert found.cells["dims"].tolist()[:2] == ["", "2+6 0+4"]
