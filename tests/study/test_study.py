@@ -224,6 +224,22 @@ def test_patching_fills_labels_into_answers(model):
     assert found.values["effect"][0] == pytest.approx(alone["effect"].to_numpy(), abs=1e-5)
 
 
+def test_prompts_of_different_lengths_are_aligned_by_their_slots(model):
+    rows = [{"other": "Bob"}, {"other": "Eve"}]
+    prompts = attnscope.prompts("{name} met {other}. Then", rows=rows, cross={"name": ["Tom", "Bartholomew"]})
+    clean, corrupted = prompts[0].text, prompts[1].text
+    lengths = [len(model.tokenizer(text)["input_ids"]) for text in (clean, corrupted)]
+    assert lengths[0] != lengths[1]
+    found = attnscope.Study(model, prompts, cache=False).patch(("name", "Tom", "Bartholomew"), " was")
+    spans = {"name": ("Tom", "Bartholomew"), "other": ("Bob", "Bob")}
+    alone = model.patch(clean, corrupted, answer=" was", spans=spans).frame()
+    assert found.values["effect"][0] == pytest.approx(alone["effect"].to_numpy(), abs=1e-5)
+    named = attnscope.Study(model, prompts, cache=False).patch(
+        ("name", "Tom", "Bartholomew"), " was", what="residual", positions=["name", "other"]
+    )
+    assert named.cells["position"].tolist()[:2] == ["name", "other"]
+
+
 def test_states_follow_an_answer_through_the_layers(model, prompts):
     found = attnscope.Study(model, prompts[:2], cache=False).states(" said", " asked")
     ident = model.tokenizer(" said")["input_ids"][0]
