@@ -10,6 +10,8 @@ import torch
 from pairs import interleaved, peak_bytes
 
 import attnscope
+from attnscope import analysis
+from attnscope.analysis.edges import edge_weights
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.model import handle_of
 from attnscope.model.tracing.batches import traces_of
@@ -35,6 +37,16 @@ def main() -> None:
         f"  {PROMPTS} prompts of {TOKENS} tokens / {PROMPTS} plain passes",
         interleaved(lambda: together(model, encoded), lambda: plain(model, prompts)),
     )
+    traces = [trace for _, trace in traces_of(handle_of(model), encoded)]
+    work = {
+        "every measure of every head": lambda: [analysis.heads(trace) for trace in traces],
+        "the weight of two edges in every head": lambda: [
+            edge_weights(one, [TOKENS - 1], [[3], [5]]) for one in traces
+        ],
+    }
+    for name, measure in work.items():
+        print(f"  {name} of them / plain passes", interleaved(measure, lambda: plain(model, prompts), pairs=3))
+    del traces
     peaks = {kind: _peak(kind) for kind in ("plain", "together")}
     stored = model.trace(prompts[0]).nbytes * PROMPTS
     print(f"  size of q, k, v of all prompts            {stored / 2**20:.0f} MiB")

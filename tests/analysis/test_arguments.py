@@ -19,6 +19,7 @@ OF_TRACES = {
     "value_weighted": (0, 0),
     "decay": (0, 0),
     "decays": (),
+    "match": ("previous",),
     "rollout": (),
 }
 
@@ -29,7 +30,7 @@ def model() -> attnscope.Model:
 
 
 def test_every_public_function_is_covered() -> None:
-    others = {"MEASURES", "Decay", "Measure", "measures", "output_norms", "value_norms"}
+    others = {"MEASURES", "Decay", "Measure", "measures", "output_norms", "patterns", "value_norms", "variability"}
     assert set(analysis.__all__) - others == OF_TRACES.keys()
 
 

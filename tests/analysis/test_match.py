@@ -152,7 +152,9 @@ def test_words_of_several_tokens_worked_by_hand() -> None:
     trace = Trace.from_attention([torch.tensor([[weights]])], ["a", "b", "c", "d"])
 
     class Words(patterns.Pattern):
-        name = "words"
+        @property
+        def name(self):
+            return "words"
 
         def related(self, groups):
             return patterns.Related.of_spans(groups, [((1, 2), (0,)), ((3,), (1, 2))], [(1, 2)])

@@ -142,8 +142,8 @@ def parametrize_a_weight(model: Any) -> None:
 
 def change_the_class(model: Any) -> None:
     class Negative(nn.Linear):
-        def forward(self, states: Tensor) -> Tensor:
-            return -super().forward(states)
+        def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in the class
+            return -super().forward(input)
 
     model.model.layers[0].self_attn.q_proj.__class__ = Negative
 
@@ -389,10 +389,10 @@ def test_variables_of_a_replaced_forward_method_are_seen() -> None:
     factor = 3.0
     check(wrapped.trace(IDS), model)
     try:
-        STRENGTH = 5.0
+        STRENGTH = 5.0  # pyright: ignore[reportConstantRedefinition]
         check(wrapped.trace(IDS), model)
     finally:
-        STRENGTH = 1.0
+        STRENGTH = 1.0  # pyright: ignore[reportConstantRedefinition]
 
 
 def test_a_forward_method_that_reads_a_module_later_gets_the_one_of_the_clone() -> None:

@@ -1,7 +1,8 @@
 """A two-layer decoder (GPT-2 without MLPs) whose weights are set by hand.
 
 Head 0.1 attends to the previous token and copies it into the residual stream; head 1.2 attends to the token after an earlier
-occurrence of its own token. Both put all of their weight there, up to rounding. All other heads have random weights.
+occurrence of its own token, and predicts it. Both put all of their weight there, up to rounding. All other heads have random
+weights.
 """
 
 from __future__ import annotations
@@ -84,11 +85,16 @@ def _set_previous(attention: torch.nn.Module, head: int) -> None:
 
 
 def _set_induction(attention: torch.nn.Module, head: int) -> None:
-    """q: the token, and a constant. k: the token before the key, and half as much for position 0."""
-    q, k = torch.zeros(_WIDTH, _DIM), torch.zeros(_WIDTH, _DIM)
+    """q: the token, and a constant. k: the token before the key, and half as much for position 0. v: the token, which is written
+    to the space for the token, where the unembedding reads the prediction."""
+    q, k, v = (torch.zeros(_WIDTH, _DIM) for _ in range(3))
     q[_TOKEN, :TOKENS] = _SHARP * torch.eye(TOKENS)
     k[_BEFORE, :TOKENS] = torch.eye(TOKENS)
     k[_POSITION.start, TOKENS] = 0.5
-    for part, weight in enumerate((q, k)):
+    v[_TOKEN, :TOKENS] = torch.eye(TOKENS)
+    for part, weight in enumerate((q, k, v)):
         attention.c_attn.weight[:, _columns(head, part)] = weight
     attention.c_attn.bias[_columns(head, 0)][TOKENS] = _SHARP * 4
+    out = torch.zeros(_DIM, _WIDTH)
+    out[:TOKENS, _TOKEN] = torch.eye(TOKENS) / 2
+    attention.c_proj.weight[head * _DIM : (head + 1) * _DIM] = out

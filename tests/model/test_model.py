@@ -9,9 +9,9 @@ from attnscope.display import Displayed
 from attnscope.testing import FakeModel
 
 API = {
-    "bake", "chat", "check", "count_tokens", "dtype", "edited", "encode", "generate", "hf_model", "kind", "max_tokens",
-    "mediate", "module", "name", "parameters", "patch", "processor", "quantization", "revision", "stacks", "states",
-    "takes", "title", "tokenizer", "trace",
+    "attribution_patch", "bake", "chat", "check", "control", "count_tokens", "dtype", "edited", "effect", "effects", "encode",
+    "generate", "head_importance", "hf_model", "kind", "max_tokens", "mediate", "module", "name", "parameters", "patch",
+    "processor", "quantization", "revision", "stacks", "states", "takes", "title", "tokenizer", "trace", "value_zeroing",
 }  # fmt: skip
 DEPRECATED = {"check_trace", "count_positions", "quantisation"}
 

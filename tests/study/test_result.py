@@ -150,6 +150,23 @@ def test_damaged_and_missing_files_are_explained(tmp_path):
         Result.open(tmp_path / "r.csv")
 
 
+def variants(names: list[str], means: list[float]) -> Result:
+    inputs = pd.DataFrame({"prompt": range(9), "unit": range(9)})
+    cells = pd.DataFrame({"variant": names, "dims": ["", *["0+4 1+5"] * (len(names) - 1)]})
+    return Result("scale_pairs", "Scaled.", inputs, cells, {"distance": np.tile(means, (9, 1))})
+
+
+def test_what_is_asked_about_is_shown_however_small_it_is_beside_its_controls():
+    names = ["unedited", "top", *(f"random {number}" for number in range(1, 21))]
+    found = variants(names, [1.0, 0.5, *range(2, 22)])
+    assert found.shown(4)["variant"].tolist() == ["unedited", "top", "random 20", "random 19"]
+    assert found.shown(4, lowest=True)["variant"].tolist() == ["unedited", "top", "random 1", "random 2"]
+    labels = [label.get_text() for label in found.plot(k=4).axes[0].get_yticklabels()]
+    assert labels == ["random 19", "random 20", "top", "unedited"]
+    values = result(np.array([[0.1, 0.9, 0.5]]))
+    assert values.shown(2)["head"].tolist() == [1, 2]
+
+
 def test_a_result_is_drawn_as_a_grid_and_a_list():
     figure = result(np.random.default_rng(0).normal(size=(9, 4)), signed=True).plot(k=3)
     grid, largest = figure.axes[:2]

@@ -148,6 +148,11 @@ def test_scaled_units_stand_beside_the_unedited_model_and_random_units(model):
     apart = (torch.arange(n)[:, None] - torch.arange(n)).abs()
     assert found.values["distance"][0, 0] == pytest.approx(float((attention[1, 2] * apart).sum(-1).mean()), abs=1e-4)
     assert found.values["sink"][0, 0] == pytest.approx(float(attention[1, 2][:, 0].mean()), abs=1e-5)
+    off = attention[1, 2].clone()
+    off[:, 0] = 0  # the first token is the sink; its own row has nothing else
+    off = (off * apart).sum(-1)[1:] / off.sum(-1)[1:]
+    assert found.main == "distance_off_sink"
+    assert found.values["distance_off_sink"][0, 0] == pytest.approx(float(off.mean()), abs=1e-4)
     loss = torch.nn.functional.cross_entropy(logits[:-1], ids[1:])
     assert found.values["loss"][0, 0] == pytest.approx(float(loss), abs=1e-4)
     dims = [int(one) for one in found.cells["dims"][1].split("+")]
@@ -155,7 +160,24 @@ def test_scaled_units_stand_beside_the_unedited_model_and_random_units(model):
     assert found.values["distance"][0, 1] == pytest.approx(
         attnscope.analysis.heads(edited).query("layer == 1 and head == 2")["distance"].item(), abs=1e-4
     )
+    loss = torch.nn.functional.cross_entropy(edited.logits[:-1], ids[1:])
+    assert found.values["loss"][0, 1] == pytest.approx(float(loss), abs=1e-4)
+    assert found.values["loss"][0, 1] != found.values["loss"][0, 0]
     assert found.inputs["unedited"][0] == model.generate(texts[0], 3).text
+
+
+def test_pairs_chosen_on_other_prompts_are_the_ones_scaled(model):
+    study = attnscope.Study(model, ["The quick brown fox jumps over the lazy dog today."], cache=False)
+    found = study.scale_pairs(1, 2, pairs=["2+6", "0+4"], controls=2, max_new_tokens=0)
+    assert found.cells["dims"].tolist()[:2] == ["", "2+6 0+4"]
+    assert all(len(dims.split()) == 2 and not {"2+6", "0+4"} & set(dims.split()) for dims in found.cells["dims"][2:])
+    edited = model.trace(study.prompts[0].text, edits=[attnscope.edits.ScaleNeuron(1, 2, [0, 2, 4, 6], 0.0)])
+    expected = attnscope.analysis.heads(edited, off_sink=True).query("layer == 1 and head == 2")["distance"].item()
+    assert found.values["distance_off_sink"][0, 1] == pytest.approx(expected, abs=1e-4)
+    assert "chosen" not in found.notes[0]
+    for wrong in (["0"], [], ["0+4", "0+4"], ["0+4", "1+5", "2+6", "3+7"]):
+        with pytest.raises(attnscope.InputError, match="pairs"):
+            study.scale_pairs(1, 2, pairs=wrong)
 
 
 def test_an_effect_stands_beside_the_same_edit_on_every_other_head(model, prompts):
@@ -200,6 +222,22 @@ def test_patching_fills_labels_into_answers(model):
     clean, corrupted = prompts[0].text, prompts[1].text
     alone = model.patch(clean, corrupted, answer=" Bob").frame()
     assert found.values["effect"][0] == pytest.approx(alone["effect"].to_numpy(), abs=1e-5)
+
+
+def test_prompts_of_different_lengths_are_aligned_by_their_slots(model):
+    rows = [{"other": "Bob"}, {"other": "Eve"}]
+    prompts = attnscope.prompts("{name} met {other}. Then", rows=rows, cross={"name": ["Tom", "Bartholomew"]})
+    clean, corrupted = prompts[0].text, prompts[1].text
+    lengths = [len(model.tokenizer(text)["input_ids"]) for text in (clean, corrupted)]
+    assert lengths[0] != lengths[1]
+    found = attnscope.Study(model, prompts, cache=False).patch(("name", "Tom", "Bartholomew"), " was")
+    spans = {"name": ("Tom", "Bartholomew"), "other": ("Bob", "Bob")}
+    alone = model.patch(clean, corrupted, answer=" was", spans=spans).frame()
+    assert found.values["effect"][0] == pytest.approx(alone["effect"].to_numpy(), abs=1e-5)
+    named = attnscope.Study(model, prompts, cache=False).patch(
+        ("name", "Tom", "Bartholomew"), " was", what="residual", positions=["name", "other"]
+    )
+    assert named.cells["position"].tolist()[:2] == ["name", "other"]
 
 
 def test_states_follow_an_answer_through_the_layers(model, prompts):

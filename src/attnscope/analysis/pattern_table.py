@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from torch import Tensor
@@ -54,7 +54,7 @@ def pattern_of(value: Any) -> Pattern:
     if isinstance(value, (Tensor, np.ndarray, list, tuple)) or hasattr(value, "__array__"):
         return patterns.matrix(value)
     if callable(value):
-        return patterns.predicate(value)
+        return patterns.predicate(cast("Any", value))
     raise InputError(
         "`pattern` is a pattern (`analysis.patterns`), its name, an offset, a function of query and key, or an array "
         f"[query, key]; got {value!r:.80}."

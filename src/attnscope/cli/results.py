@@ -21,10 +21,10 @@ _SMALLEST = 0.001
 
 
 def print_result(result: Result, top: int, value: str | None = None, *, lowest: bool = False) -> None:
-    """Print the largest cells with mean, interval and n, and below what the numbers are."""
+    """Print the largest cells (edits before their controls) with mean, interval and n, and below what the numbers are."""
     from rich.console import Console
 
-    found = result.top(min(top, len(result.cells)), value, lowest=lowest)
+    found = result.shown(top, value, lowest=lowest)
     Console().print(_table(found))
     name = result.main if value is None else value
     count = f"{len(found)} of {len(result.cells)}"

@@ -153,6 +153,7 @@ class ModelLike(Protocol):
         layers: Sequence[int] | None = None,
         heads: Sequence[int] | None = None,
         positions: Sequence[int] | None = None,
+        unequal: str = "last",
         target: Any = None,
         observer: Observer | None = None,
     ) -> Sweep:

@@ -10,7 +10,6 @@ from typing import Any
 
 from attnscope.errors import AttnscopeError
 from attnscope.study.result import Result
-from attnscope.study.result_file import read_result, write_result
 
 MOST_FILES = 500
 """The oldest results beyond this number are removed."""
@@ -28,7 +27,7 @@ class ResultCache:
         if not path.is_file():
             return None
         try:
-            found = read_result(path)
+            found = Result.open(path)
         except AttnscopeError:
             path.unlink(missing_ok=True)
             return None
@@ -38,7 +37,7 @@ class ResultCache:
     def put(self, result: Result) -> None:
         """Keep a result."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_result(result, self._path(result.provenance))
+        result.save(self._path(result.provenance))
         files = sorted(self.folder.glob("*.parquet"), key=lambda one: one.stat().st_mtime)
         for old in files[: max(0, len(files) - MOST_FILES)]:
             old.unlink(missing_ok=True)

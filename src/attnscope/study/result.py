@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from attnscope.errors import InputError
+from attnscope.errors import AttnscopeError, DamagedError, InputError
+from attnscope.files import reason, shown
 from attnscope.study.intervals import FEWEST, LEVEL, Interval, mean_interval, statistic_interval, unit_means
+from attnscope.study.result_file import checked_path, read_table, write_table
 from attnscope.study.significance import q_values, sign_flip_p_values
 from attnscope.study.statistics import nearer_zero, ratio_of_sums, weighted_means
 from attnscope.validation import is_whole
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Summary = Literal["mean", "nearer zero"]
+
+ASKED = ("edit", "unedited", "top")
+"""Variants that are no controls."""
+
+_FORMAT = 1
+
+ASKED = ("edit", "unedited", "top")
+"""Variants that are no controls."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,18 @@ class Result:
         found = rest.summary(value).assign(chosen_by=by)
         return self._ranked(found, by, lowest=lowest).head(k).reset_index(drop=True)
 
+    def shown(self, k: int, value: str | None = None, *, lowest: bool = False) -> pd.DataFrame:
+        """The `k` cells that a short table or figure shows: as in `top`, but edits and what they are compared with come first.
+
+        Controls are many, so that without this the edit itself might be missing.
+        """
+        found = self.summary(value)
+        asked = found["variant"].isin(ASKED) if "variant" in found else pd.Series(data=False, index=found.index)
+        first = found[asked.to_numpy()]
+        others = self._ranked(found, found["mean"], lowest=lowest)
+        others = others[~others.index.isin(first.index)]
+        return pd.concat([first, others.head(max(0, k - len(first)))]).reset_index(drop=True)
+
     def where(self, **labels: object) -> Result:
         """The result over the inputs with these labels only. Raises `InputError` for an unknown label, or if none is left."""
         kept = np.ones(len(self.inputs), dtype=bool)
@@ -151,9 +173,20 @@ class Result:
 
         `ax` draws only the list of the largest into your own axes. Returns the matplotlib figure.
         """
-        from attnscope.study.plot import plot_result
+        from attnscope.study.plot import Drawn, plot
 
-        return plot_result(self, self._name(value), k, ax)
+        name = self._name(value)
+        drawn = Drawn(
+            value=name,
+            statistic=self._statistic_name(name),
+            sentence=self.sentence,
+            signed=self.signed,
+            keys=tuple(str(one) for one in self.cells.columns),
+            summary=self.summary(name),
+            top=self.shown(k, name),
+            units=self.by_unit(name) if name in self.values else None,
+        )
+        return plot(drawn, ax)
 
     def save(self, path: str | Path) -> None:
         """Write the table and its provenance to a `.parquet` file, or to a `.csv` file with a `.json` file beside it.
@@ -161,16 +194,20 @@ class Result:
         `Result.open` reads both again. Files are written whole or not at all. Raises `InputError` for another ending, and
         `WriteError` if the file cannot be written.
         """
-        from attnscope.study.result_file import write_result
-
-        write_result(self, path)
+        write_table(path, self.frame(), self._head())
 
     @classmethod
     def open(cls, path: str | Path) -> Result:
         """Read a result that `save` wrote. Raises `MissingError` or `DamagedError`."""
-        from attnscope.study.result_file import read_result
-
-        return read_result(path)
+        source = checked_path(path)
+        try:
+            return cls._read(*read_table(source))
+        except AttnscopeError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedError(
+                f"{shown(source)} is not a result of attnscope, or it is damaged: {reason(error)}."
+            ) from error
 
     def with_provenance(self, provenance: Mapping[str, Any]) -> Result:
         """The same result with this provenance."""
@@ -179,6 +216,43 @@ class Result:
     def by_unit(self, value: str | None = None) -> Float[np.ndarray, "unit cell"]:
         """The mean of each unit's inputs, [unit, cell], in the order in which units first occur among the inputs."""
         return unit_means(self.values[self._name(value)], self._codes())
+
+    def _head(self) -> dict[str, Any]:
+        """Everything but the numbers, as JSON values."""
+        return {
+            "format": _FORMAT,
+            "question": self.question,
+            "sentence": self.sentence,
+            "inputs": [str(name) for name in self.inputs.columns],
+            "cells": [str(name) for name in self.cells.columns],
+            "size": [len(self.inputs), len(self.cells)],
+            "values": list(self.values),
+            "summaries": {name: how if isinstance(how, str) else asdict(how) for name, how in self.summaries.items()},
+            "signed": self.signed,
+            "provenance": dict(self.provenance),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def _read(cls, found: pd.DataFrame, head: Mapping[str, Any]) -> Result:
+        """The result from its table and head. Raises `ValueError` or `KeyError` if they do not fit."""
+        if head["format"] != _FORMAT:
+            raise ValueError(f"its format is {head['format']}, and this version reads {_FORMAT}")
+        inputs, cells = head["size"]
+        if len(found) != inputs * cells:
+            raise ValueError(f"it has {len(found)} rows instead of {inputs} × {cells}")
+        table: Any = found
+        return cls(
+            question=head["question"],
+            sentence=head["sentence"],
+            inputs=table[head["inputs"]].iloc[np.arange(inputs) * cells].reset_index(drop=True),
+            cells=table[head["cells"]].iloc[:cells].reset_index(drop=True),
+            values={name: table[name].to_numpy(float).reshape(inputs, cells) for name in head["values"]},
+            summaries={name: how if isinstance(how, str) else Ratio(**how) for name, how in head["summaries"].items()},  # pyright: ignore[reportArgumentType] - checked when it is used
+            signed=bool(head["signed"]),
+            provenance=head["provenance"],
+            notes=tuple(head["notes"]),
+        )
 
     def _name(self, value: str | None) -> str:
         name = self.main if value is None else value
@@ -258,6 +332,13 @@ class Result:
 
     def _with(self, **changes: Any) -> Result:
         return replace(self, **changes)
+
+    def _statistic_name(self, name: str) -> str:
+        how = self.summaries.get(name, "mean")
+        if isinstance(how, Ratio):
+            return "ratio of sums"
+        several = "order" in self.inputs and len(set(self.inputs["order"].dropna().tolist())) > 1
+        return "mean of the order nearer 0" if how == "nearer zero" and several else "mean"
 
     def _words(self, name: str) -> str:
         how = self.summaries.get(name, "mean")

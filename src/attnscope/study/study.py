@@ -60,12 +60,12 @@ class Study:
 
     @property
     def model(self) -> Model:
-        """The model."""
+        """The model that answers."""
         return self._inputs.model
 
     @property
     def prompts(self) -> PromptSet:
-        """The prompts."""
+        """The prompts that are asked about."""
         return self._inputs.prompts
 
     @property
@@ -202,6 +202,7 @@ class Study:
         head: int,
         count: int = 4,
         *,
+        pairs: Sequence[str] | None = None,
         factor: float = 0.0,
         controls: int = 20,
         stack: str | None = None,
@@ -212,13 +213,15 @@ class Study:
         """Scale the pairs of q's dimensions that carry a head's slope over distance, and as many random pairs beside them.
 
         The cells are the variants: "unedited", "top", and the controls "random 1" to "random 20". The values are the head's mean
-        attention `distance` and `sink` mass, and the model's `loss` on the prompt (nats per token). Of the first prompts, the
-        columns `unedited`, `top` and `random` of `inputs` hold the continuations.
+        attention `distance_off_sink` (without attention sinks, rows renormalized), `distance` and `sink` mass, and the model's
+        `loss` on the prompt (nats per token). Of the first prompts, the columns `unedited`, `top` and `random` of `inputs` hold
+        the continuations.
 
         Args:
             layer: The layer.
             head: The head.
             count: How many pairs to scale (without RoPE, single dimensions): those with the largest share of the slope.
+            pairs: The pairs instead, as in the column `dims` of `decay`: for example those that other prompts chose.
             factor: What to multiply them with.
             controls: How many random sets of as many other pairs.
             stack: The stack, for a model with several.
@@ -232,6 +235,7 @@ class Study:
             layer=layer,
             head=head,
             count=count,
+            pairs=None if pairs is None else [pairs] if isinstance(pairs, str) else list(pairs),
             factor=factor,
             controls=controls,
             stack=stack,

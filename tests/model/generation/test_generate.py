@@ -260,7 +260,7 @@ def test_edits_in_every_step_equal_edits_in_one_pass(family: str) -> None:
     made = model.generate(PROMPT, NEW, changes)
     ids = list(PROMPT)
     for _ in range(NEW):  # without a cache, token by token
-        there = [one for one in changes if max(getattr(one, "query", 0), getattr(one, "position", 0)) < len(ids)]
+        there = [one for one in changes if max(getattr(one, "query", 0), getattr(one, "position", 0) or 0) < len(ids)]
         following = model.trace(ids, edits=there).next_tokens
         assert following is not None
         ids.append(following[0][1])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -99,7 +100,7 @@ def differentiated(prompt: Prompt, question: Question, observer: Observer | None
                 )
             found = torch.autograd.grad(value, [zeros for _, _, zeros in added], allow_unused=True)
     gradients: list[dict[Place, HeadActivations]] = [{} for _ in taps]
-    reached: Sequence[Tensor | None] = found  # None where the metric does not depend on a layer
+    reached = cast("Sequence[Tensor | None]", found)  # None where the metric does not depend on a layer
     for (tap, place, zeros), gradient in zip(added, reached, strict=True):
         at, own = (torch.zeros_like(zeros) if gradient is None else gradient)[0], tap.found[place]
         gradients[taps.index(tap)][place] = HeadActivations(own.output, own.value, at)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from attnscope.analysis.token_groups import TokenGroups
+from attnscope.attention import QKRecord
 from attnscope.edits import Edit, ScaleNeuron
 from attnscope.errors import InputError
 from attnscope.study.inputs import StudyInputs, progress_of
@@ -22,6 +25,8 @@ from attnscope.validation import is_whole
 CONTINUED = 4
 """Continuations are written for this many prompts."""
 
+_VALUES = ("distance_off_sink", "distance", "sink", "loss")
+
 
 def scale_pairs(
     inputs: StudyInputs,
@@ -29,6 +34,7 @@ def scale_pairs(
     head: int,
     count: int = 4,
     *,
+    pairs: Sequence[str] | None = None,
     factor: float = 0.0,
     controls: int = 20,
     stack: str | None = None,
@@ -41,29 +47,31 @@ def scale_pairs(
         if not is_whole(value) or value < least:
             raise InputError(f"`{name}` must be a whole number of at least {least}; got {value!r:.80}.")
     shares = decay(inputs, layer, head, stack=stack).summary("share")
-    pairs = [tuple(int(dim) for dim in str(dims).split("+")) for dims in shares["dims"]]
-    if count >= len(pairs):
-        raise InputError(f"Head {layer}.{head} has {len(pairs)} pairs, so `count` must be less than that; got {count}.")
+    every = [tuple(int(dim) for dim in str(dims).split("+")) for dims in shares["dims"]]
     ranked = [int(at) for at in np.argsort(-shares["mean"].to_numpy(), kind="stable")]
-    top, rest = ranked[:count], ranked[count:]
+    top = ranked[:count] if pairs is None else _named(pairs, list(shares["dims"]), f"{layer}.{head}")
+    if len(top) >= len(every):
+        raise InputError(f"Head {layer}.{head} has {len(every)} pairs, so fewer must be scaled; got {len(top)}.")
+    rest = [at for at in ranked if at not in top]
     rng = np.random.default_rng(seed)
     sets = {"unedited": None, "top": top} | {
-        f"random {number + 1}": sorted(rng.choice(rest, size=min(count, len(rest)), replace=False).tolist())
+        f"random {number + 1}": sorted(rng.choice(rest, size=min(len(top), len(rest)), replace=False).tolist())
         for number in range(controls)
     }
-    variants = {name: _edits(layer, head, stack, factor, pairs, chosen) for name, chosen in sets.items()}
-    found = {name: np.full((len(inputs), len(variants)), np.nan) for name in ("distance", "sink", "loss")}
-    watched = progress_of(observer, len(variants) * len(inputs))
-    for column, edits in enumerate(variants.values()):
-        for index, trace in inputs.traces(edits=edits, observer=watched.within):
-            for name, value in _measured(trace, layer, head, stack).items():
+    variants = {name: _edits(layer, head, stack, factor, every, chosen) for name, chosen in sets.items()}
+    found = {name: np.full((len(inputs), len(variants)), np.nan) for name in _VALUES}
+    watched = progress_of(observer, len(inputs))
+    for index, trace in inputs.traces(observer=observer):
+        scaled = [[dim for at in chosen or () for dim in every[at]] for chosen in sets.values()]
+        for column, dims in enumerate(scaled):
+            for name, value in _attended(trace, layer, head, stack, dims, factor).items():
                 found[name][index, column] = value
-            watched.advance()
+        found["loss"][index] = _losses(inputs, index, trace, stack, list(variants.values()), watched.within)
     table = ResultTable(("variant", "dims"))
     cells = pd.DataFrame(
         {
             "variant": list(sets),
-            "dims": [" ".join("+".join(map(str, pairs[at])) for at in chosen or ()) for chosen in sets.values()],
+            "dims": [" ".join("+".join(map(str, every[at])) for at in chosen or ()) for chosen in sets.values()],
         }
     )
     for index in range(len(inputs)):
@@ -77,8 +85,23 @@ def scale_pairs(
         inputs=frame.assign(**texts),
         cells=cells,
         values=table.values(),
-        notes=(f"The {count} top pairs carry {carried:.0%} of the slope; they were chosen on the same prompts.",),
+        notes=(
+            f"The {len(top)} scaled pairs carry {carried:.0%} of the slope on these prompts"
+            f"{', on which they were chosen' if pairs is None else ''}.",
+        ),
     )
+
+
+def _named(pairs: Sequence[str], names: Sequence[str], head: str) -> list[int]:
+    """The indices of pairs that are given as in the column `dims` of `Study.decay`."""
+    wanted = [pairs] if isinstance(pairs, str) else list(pairs)
+    unknown = next((one for one in wanted if one not in names), None)
+    if not wanted or unknown is not None or len(set(wanted)) < len(wanted):
+        raise InputError(
+            f"`pairs` must be a list of different pairs of head {head} as in the column `dims` of `decay`, such as "
+            f"{names[0]!r}; got {pairs!r:.80}."
+        )
+    return [names.index(one) for one in wanted]
 
 
 def _edits(
@@ -88,22 +111,51 @@ def _edits(
     return [ScaleNeuron(layer, head, dims, factor, "q", stack=stack)] if dims else []
 
 
-def _measured(trace: Trace, layer: int, head: int, stack: str | None) -> dict[str, float]:
-    """Mean distance and sink mass of one head, as `analysis.heads` defines them, and the model's loss on the prompt."""
-    groups = TokenGroups.of(trace, stack)
+def _attended(
+    trace: Trace, layer: int, head: int, stack: str | None, dims: Sequence[int], factor: float
+) -> dict[str, float]:
+    """The distance (also without sinks) and sink mass of one head, as in `analysis.heads`, with some dimensions of q scaled.
+
+    An edit of q changes nothing that q, k and the mask of its own layer depend on, so no other pass is needed.
+    """
+    record, groups = trace.layer_record(layer, stack), TokenGroups.of(trace, stack)
+    assert isinstance(record, QKRecord)
+    q = record.q.clone()
+    q[head, :, list(dims)] *= factor
     rows = groups.counted.nonzero()[:, 0]
-    weights = trace.attention(layer, head, stack, rows.tolist()).double()
+    weights = replace(record, q=q).attention(torch.tensor([head]), rows)[0].double()
     apart = (rows[:, None] - torch.arange(weights.shape[1])).abs()
-    values = {
+    kept = weights.clone()
+    kept[:, groups.sinks] = 0
+    rest = kept.sum(-1)
+    return {
+        "distance_off_sink": float(((kept * apart).sum(-1) / rest)[rest > 0].mean()),
         "distance": float((weights * apart).sum(-1).mean()),
         "sink": float(weights[:, groups.sinks].sum(-1).mean()),
-        "loss": float("nan"),
     }
-    logits, ids = trace.logits, [token.id for token in trace.tokens]
-    if logits is None or len(ids) < 2 or not groups.causal:
-        return values
-    targets = torch.tensor(ids[1:], device=logits.device)
-    return values | {"loss": float(torch.nn.functional.cross_entropy(logits[:-1].double(), targets))}
+
+
+def _losses(
+    inputs: StudyInputs,
+    index: int,
+    trace: Trace,
+    stack: str | None,
+    variants: Sequence[list[Edit]],
+    observer: Observer | None,
+) -> list[float]:
+    """The model's loss on a prompt with each list of edits; NaN for a model that does not predict the next token."""
+    ids = torch.tensor([token.id for token in trace.tokens])
+    logits, causal = trace.logits, TokenGroups.of(trace, stack).causal
+    if logits is None or not causal or len(logits) != len(ids) or len(ids) < 2:
+        return [float("nan")] * len(variants)
+
+    def loss(found: Tensor) -> float:
+        return float(torch.nn.functional.cross_entropy(found[:-1].double(), ids[1:]))
+
+    edited = [edits for edits in variants if edits]
+    after = iter(inputs.model.effects(inputs.encoded(index), edited, loss, top=0, observer=observer))
+    unedited = loss(logits.cpu())
+    return [next(after).after if edits else unedited for edits in variants]
 
 
 def _continuations(
