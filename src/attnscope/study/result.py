@@ -29,9 +29,6 @@ ASKED = ("edit", "unedited", "top")
 
 _FORMAT = 1
 
-ASKED = ("edit", "unedited", "top")
-"""Variants that are no controls."""
-
 
 @dataclass(frozen=True)
 class Ratio:
