@@ -45,6 +45,7 @@ def test_top_ranks_signed_values_by_their_size():
     assert result(values, signed=True).top(2)["head"].tolist() == [1, 2]
     assert result(values).top(9)["head"].tolist() == [2, 0, 1]
     assert result(values).top(1, lowest=True)["head"].tolist() == [1]
+    assert result(values, signed=True).top(1, lowest=True)["head"].tolist() == [1]
 
 
 def test_held_out_units_report_on_heads_that_other_units_chose():

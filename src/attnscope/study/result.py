@@ -124,7 +124,7 @@ class Result:
         Args:
             k: How many cells.
             value: The name of the value, by default the main one.
-            lowest: The smallest means instead.
+            lowest: The smallest means instead; for signed values the most negative.
             held_out: Choose and report on different units. Needs at least two units.
 
         Raises `InputError` for an unknown value, a `k` below 1, or `held_out` with one unit.
@@ -304,7 +304,7 @@ class Result:
         return q_values(sign_flip_p_values(self._statistic(name), self.units))
 
     def _ranked(self, found: pd.DataFrame, by: Any, *, lowest: bool) -> pd.DataFrame:
-        key = by.abs() if self.signed else by
+        key = by.abs() if self.signed and not lowest else by
         order = key.sort_values(ascending=lowest, kind="stable", na_position="last").index
         ranked = found.loc[order]
         return ranked[by.loc[order].notna().to_numpy()]
