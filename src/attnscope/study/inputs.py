@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,7 @@ from attnscope.model.model import Model, handle_of
 from attnscope.model.tracing.batches import traces_of
 from attnscope.prompt_sets import Prompt, PromptSet
 from attnscope.study.random_tokens import random_ids
+from attnscope.study.result import Result
 from attnscope.study.slots import slot_tokens
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position, resolve
@@ -22,7 +23,7 @@ from attnscope.trace.words import Span
 from attnscope.types import Observer, Token
 
 RESERVED = ("prompt", "against", "unit", "template", "order", "layer", "head")
-"""Columns of results. A label of this name gets the prefix `label_`."""
+"""Columns of results. A label of this name gets the prefix `label_`, as does one with the name of a value or cell of the result."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class StudyInputs:
                 return slot_tokens(self.model.tokenizer, prompt, position, tokens)
             return resolve(position, tokens, name)
         except InputError as error:
-            raise InputError(f"Prompt {index} ({_shown(prompt)}): {error}") from error
+            slots = f" Its slots: {', '.join(prompt.slots)}." if isinstance(position, str) and prompt.slots else ""
+            raise InputError(f"Prompt {index} ({_shown(prompt)}): {error}{slots}") from error
 
     def spans(self, index: int, tokens: Sequence[Token]) -> dict[str, Span]:
         """The tokens of all slots of a prompt."""
@@ -117,7 +119,8 @@ class StudyInputs:
                 row["against"] = against[at]
                 labels = {name: value for name, value in labels.items() if other.get(name) == value}
             row |= {"unit": prompt.row, "template": prompt.template, "order": prompt.order}
-            row |= {f"label_{name}" if name in RESERVED else name: value for name, value in labels.items()}
+            for name, value in labels.items():
+                row[_free(name, (*RESERVED, *(other for other in labels if other != name)))] = value
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -135,6 +138,20 @@ class StudyInputs:
 
     def _text(self, prompt: Prompt) -> Any:
         return prompt.text if prompt.random is None else random_ids(handle_of(self.model), prompt.random)
+
+
+def without_clashes(result: Result) -> Result:
+    """The result, with the prefix `label_` before labels that have the name of one of its values or cells."""
+    taken = {*result.values, *result.summaries, *map(str, result.cells.columns)}
+    labels = [str(name) for name in result.inputs.columns]
+    names = {name: _free(name, (*taken, *(other for other in labels if other != name))) for name in labels}
+    return replace(result, inputs=result.inputs.rename(columns=names))
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name = f"label_{name}"
+    return name
 
 
 class _Progress:

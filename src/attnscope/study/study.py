@@ -18,7 +18,7 @@ from attnscope.prompt_sets import PromptSet
 from attnscope.prompt_sets import prompts as make_prompts
 from attnscope.study import questions
 from attnscope.study.cache import ResultCache
-from attnscope.study.inputs import StudyInputs
+from attnscope.study.inputs import StudyInputs, without_clashes
 from attnscope.study.result import Result
 from attnscope.trace.positions import Position
 from attnscope.types import Observer
@@ -364,7 +364,7 @@ class Study:
         known = None if cache is None else cache.get(provenance)
         if known is not None:
             return known
-        found = question(self._inputs, **arguments, observer=observer).with_provenance(provenance)
+        found = without_clashes(question(self._inputs, **arguments, observer=observer)).with_provenance(provenance)
         if cache is not None:
             cache.put(found)
         return found

@@ -82,7 +82,7 @@ def scale_pairs(
     return Result(
         question="scale_pairs",
         sentence=f"Head {layer}.{head}, pairs of q × {factor:g}: its mean distance and sink mass, and the model's loss.",
-        inputs=frame.assign(**texts),
+        inputs=frame.rename(columns={name: f"label_{name}" for name in texts}).assign(**texts),
         cells=cells,
         values=table.values(),
         notes=(
