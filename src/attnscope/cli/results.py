@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,11 @@ def check_folder(folder: Path) -> None:
     """Raise `InputError` if `folder` cannot be a folder for results."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{str(folder)!r:.300} is not a folder. Pass a folder for the results: -o DIR.")
+    nearest = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(
+            f"Cannot write the results to {str(folder)!r:.300}: {str(nearest)!r:.300} cannot be written to."
+        )
 
 
 def write_results(result: Result, folder: Path, name: str, value: str | None = None) -> list[Path]:

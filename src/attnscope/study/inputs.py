@@ -23,7 +23,7 @@ from attnscope.trace.words import Span
 from attnscope.types import Observer, Token
 
 RESERVED = ("prompt", "against", "unit", "template", "order", "layer", "head")
-"""Columns of results. A label of this name gets the prefix `label_`, as does one with the name of a value or cell of the result."""
+"""Columns of results. A label of this name gets the prefix `label_`, as does one that is called as a value or cell."""
 
 
 @dataclass(frozen=True)
