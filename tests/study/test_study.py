@@ -351,7 +351,7 @@ def test_every_prompt_is_paired_once(study):
 def test_labels_that_are_called_as_values_or_cells_keep_their_values(model, tmp_path):
     rows = [
         {"text": text, "weight": 5, "next": "a", "layer": 7, "label_layer": 8, "top": 9, "dims": "b"}
-        for text in ("One two three four", "Five six seven eight")
+        for text in ("One two three four five six seven", "Six seven eight nine ten one two")
     ]
     study = attnscope.Study(model, attnscope.prompts(rows), cache=False)
     edge = study.edge(2, 1)
@@ -368,7 +368,7 @@ def test_labels_that_are_called_as_values_or_cells_keep_their_values(model, tmp_
 
 
 def test_a_word_that_is_no_slot_is_told_what_the_slots_are(study):
-    with pytest.raises(InputError, match="zebra.*Its slots: x, y, p"):
+    with pytest.raises(InputError, match=r"zebra.*Its slots: x, y, p"):
         study.edge("p", "zebra")
 
 
@@ -399,3 +399,10 @@ def test_positions_of_prompts_of_different_lengths_are_named(model):
         "x",
         "p",
     }
+
+
+def test_a_prompt_that_is_too_short_is_named(model):
+    study = attnscope.Study(model, ["One two three four five six seven eight", "One two"], cache=False)
+    for ask in (study.decays, lambda: study.decay(1, 2)):
+        with pytest.raises(InputError, match=r'Prompt 1 \("One two"\): `furthest`'):
+            ask()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,11 +49,8 @@ class StudyInputs:
     def encoded(self, index: int) -> ModelInputs:
         """A prompt as model inputs; tokenized once. Raises `InputError` that names the prompt if it cannot be used."""
         if index not in self._encoded:
-            prompt = self.prompts[index]
-            try:
-                self._encoded[index] = self.model.encode(self._text(prompt))
-            except InputError as error:
-                raise InputError(f"Prompt {index} ({_shown(prompt)}): {error}") from error
+            with self.naming(index):
+                self._encoded[index] = self.model.encode(self._text(self.prompts[index]))
         return self._encoded[index]
 
     def traces(
@@ -76,6 +74,14 @@ class StudyInputs:
         except InputError as error:
             slots = f" Its slots: {', '.join(prompt.slots)}." if isinstance(position, str) and prompt.slots else ""
             raise InputError(f"Prompt {index} ({_shown(prompt)}): {error}{slots}") from error
+
+    @contextmanager
+    def naming(self, index: int) -> Generator[None]:
+        """Add the prompt's number and text to an `InputError` in the block."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"Prompt {index} ({_shown(self.prompts[index])}): {error}") from error
 
     def spans(self, index: int, tokens: Sequence[Token]) -> dict[str, Span]:
         """The tokens of all slots of a prompt."""
