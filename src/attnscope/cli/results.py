@@ -33,7 +33,8 @@ def print_result(result: Result, top: int, value: str | None = None, *, lowest: 
     for note in result.summary(name).attrs["notes"]:
         typer.echo(note)
     typer.echo(
-        f"{len(result.inputs)} inputs from {result.units} independent units (rows); mean and 95 % interval over units. Cells "
+        f"{len(result.inputs)} input{'s' if len(result.inputs) != 1 else ''} from {result.units} independent "
+        f"unit{'s' if result.units != 1 else ''} (rows); mean and 95 % interval over units. Cells "
         "that were chosen because they are largest look larger than they are."
     )
 
