@@ -169,3 +169,55 @@ def test_pairs_without_their_columns_are_an_error(folder, tmp_path):
 def test_a_file_is_no_folder_for_results(folder, tmp_path):
     (tmp_path / "file").write_text("")
     assert "is not a folder" in one_sentence(study(folder, "occupations", "-o", str(tmp_path / "file")))
+
+
+def test_the_help_names_every_shipped_set():
+    said = " ".join(run_attnscope("study", "--help").stdout.replace("│", " ").split())
+    assert ", ".join(attnscope.prompts.shipped()) in said
+
+
+def test_labels_may_be_numbers(folder, tmp_path):
+    (tmp_path / "t.csv").write_text("text,n,row\nOne two three,1,0\nOne two four,2,0\n")
+    done = study(
+        folder,
+        str(tmp_path / "t.csv"),
+        "--ask",
+        "contrast",
+        "--query",
+        "2",
+        "--key",
+        "1",
+        "--key",
+        "0",
+        "--between",
+        "n,1,2",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_rows_from_standard_input_are_read_like_those_of_a_file(folder):
+    options = ("-", "--template", "{x} two three", "--ask", "edge", "--query", "2", "--key", "x")
+    done = study(folder, *options, stdin='x,row\n"One, 007",0\n')
+    assert done.returncode == 0, done.stderr
+    assert "not a valid CSV file" in one_sentence(study(folder, *options, stdin="x\na,b\n"))
+    assert "is empty" in one_sentence(study(folder, *options, stdin="x\n"))
+
+
+def test_pairs_may_share_their_clean_prompt_and_have_rows(folder, tmp_path):
+    text = "clean,corrupted,row,kind\nOne two,One six,0,a\nOne two,One ten,0,b\nFive two,Five ten,1,b\n"
+    done = run_attnscope(
+        "patch", folder, "--pairs", "-", "--answer", " three", "-o", str(tmp_path / "x.csv"), stdin=text
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 inputs from 2 independent units" in done.stdout.replace("\n", " ")
+    assert pandas.read_csv(tmp_path / "x.csv").groupby("pair")["kind"].first().tolist() == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize(("stdin", "said"), [("", "is empty"), ("clean,corrupted\nOne,\n", "has no text")])
+def test_pairs_that_are_missing_are_an_error(folder, stdin, said):
+    assert said in one_sentence(run_attnscope("patch", folder, "--pairs", "-", stdin=stdin))
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_runs(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot be written to" in one_sentence(study(folder, "occupations", "-o", str(tmp_path / "file" / "out")))

@@ -362,3 +362,63 @@ def test_every_prompt_is_paired_once(study):
     flat = list(itertools.chain.from_iterable((pair.first, pair.second) for pair in pairs))
     assert len(pairs) == 6
     assert len(set(flat)) == 12
+
+
+def test_labels_that_are_called_as_values_or_cells_keep_their_values(model, tmp_path):
+    rows = [
+        {"text": text, "weight": 5, "next": "a", "layer": 7, "label_layer": 8, "top": 9, "dims": "b"}
+        for text in ("One two three four five six seven", "Six seven eight nine ten one two")
+    ]
+    study = attnscope.Study(model, attnscope.prompts(rows), cache=False)
+    edge = study.edge(2, 1)
+    assert edge.inputs["label_weight"].tolist() == [5, 5]
+    assert edge.frame()["weight"].to_numpy() == pytest.approx(edge.values["weight"].reshape(-1))
+    assert edge.where(next="a").units == 2
+    assert sorted(edge.inputs.filter(like="layer").iloc[0]) == [7, 8]
+    edge.save(tmp_path / "edge.csv")
+    assert attnscope.Result.open(tmp_path / "edge.csv").inputs["label_weight"].tolist() == [5, 5]
+    assert study.heads("next").inputs["label_next"].tolist() == ["a", "a"]
+    scaled = study.scale_pairs(1, 2, 1, controls=1, max_new_tokens=1)
+    assert scaled.inputs["label_top"].tolist() == [9, 9]
+    assert scaled.inputs["label_dims"].tolist() == ["b", "b"]
+
+
+def test_a_word_that_is_no_slot_is_told_what_the_slots_are(study):
+    with pytest.raises(InputError, match=r"zebra.*Its slots: x, y, p"):
+        study.edge("p", "zebra")
+
+
+def test_numbers_of_numpy_are_arguments_like_others(model, tmp_path):
+    study = attnscope.Study(model, ["One two three four five six"], cache=tmp_path)
+    first = study.decay(np.int64(1), np.int32(2))
+    assert first.provenance == study.decay(1, 2).provenance
+    assert len(list(tmp_path.glob("*.parquet"))) == 1
+    with pytest.raises(InputError, match="finite"):
+        study.scale_pairs(1, 2, factor=float("nan"))
+
+
+def test_a_result_that_cannot_be_kept_is_returned(model, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.warns(UserWarning, match="could not be kept"):
+        assert attnscope.Study(model, ["One two three"], cache=file).edge(2, 1).units == 1
+
+
+def test_positions_of_prompts_of_different_lengths_are_named(model):
+    prompts = attnscope.prompts(
+        "A {x} sat. {p}", rows=[{"x": "cat"}, {"x": "hippopotamus"}], cross={"p": ["She", "He"]}
+    )
+    study = attnscope.Study(model, prompts, cache=False)
+    with pytest.raises(InputError, match="Name positions that all prompts have"):
+        study.patch(("p", "She", "He"), " was", what="residual")
+    assert set(study.patch(("p", "She", "He"), " was", what="residual", positions=["x", "p"]).cells["position"]) == {
+        "x",
+        "p",
+    }
+
+
+def test_a_prompt_that_is_too_short_is_named(model):
+    study = attnscope.Study(model, ["One two three four five six seven eight", "One two"], cache=False)
+    for ask in (study.decays, lambda: study.decay(1, 2)):
+        with pytest.raises(InputError, match=r'Prompt 1 \("One two"\): `furthest`'):
+            ask()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
     from attnscope.prompt_sets import PromptSet
+    from attnscope.prompt_sets.table import Table
 
 _SIDES = ("clean", "corrupted")
 
@@ -32,36 +30,29 @@ def prompt_pairs(source: str, answer: str | None = None, foil: str | None = None
     Raises `InputError` for a table without the columns clean and corrupted, or with empty cells, and `MissingError`.
     """
     from attnscope.prompt_sets import Prompt, PromptSet
+    from attnscope.prompt_sets.from_table import prompts_of
 
-    rows = _rows(source)
+    table = _table(source)
     prompts: list[Prompt] = []
-    for number, row in enumerate(rows):
-        shared = {name: row[name] for name in ("answer", "foil") if name in row}
-        for side in _SIDES:
-            text = row.get(side)
-            if not isinstance(text, str) or not text.strip():
-                raise InputError(f"Row {number + 1} of {source!r:.80} has no text in the column {side}.")
-            prompts.append(Prompt(text, labels={**shared, "side": side}, row=number))
-    columns = rows[0]
+    corrupted = table.texts("corrupted")
+    for number, (_, prompt) in enumerate(prompts_of(table, "clean")):
+        labels = {**prompt.labels, "pair": number}
+        labels.pop("corrupted", None)
+        for side, text in zip(_SIDES, (prompt.text, corrupted[number]), strict=True):
+            prompts.append(Prompt(text, labels={**labels, "side": side}, row=prompt.row))
     return PromptPairs(
         PromptSet(prompts, source=source),
-        "{answer}" if "answer" in columns else answer,
-        "{foil}" if "foil" in columns else foil,
+        "{answer}" if "answer" in table.cells else answer,
+        "{foil}" if "foil" in table.cells else foil,
     )
 
 
-def _rows(source: str) -> list[Mapping[str, Any]]:
-    import attnscope
-    from attnscope.cli.prompts import existing_file
+def _table(source: str) -> Table:
+    from attnscope.cli.prompts import existing_file, standard_input
+    from attnscope.prompt_sets.table_source import table_of
 
-    if source == "-":
-        import pandas
-
-        found: Any = pandas.read_csv(io.StringIO(sys.stdin.read()), dtype=str, keep_default_na=False).to_dict("records")
-    else:
-        table = attnscope.prompts(existing_file(source, "pairs of prompts"), text="clean")
-        found = [{**prompt.labels, "clean": prompt.text} for prompt in table]
-    if not found or not set(_SIDES) <= set(found[0]):
-        columns = ", ".join(map(str, found[0])) if found else "none"
-        raise InputError(f"Pairs of prompts need the columns clean and corrupted; got {columns}.")
-    return found
+    found = standard_input(table=True) if source == "-" else existing_file(source, "pairs of prompts")
+    table = table_of(found, "clean", None, "The pairs")
+    if not set(_SIDES) <= set(table.cells):
+        raise InputError(f"Pairs of prompts need the columns clean and corrupted; got {', '.join(table.cells)}.")
+    return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,8 @@ Prompts = Annotated[
     str,
     typer.Argument(
         help="File of prompts (.txt: a text a line; .csv, .jsonl or .parquet with a column text), - for standard input (a text a "
-        "line), or a shipped set: attnscope study --shipped lists them. With --template, the file holds the rows that fill it.",
+        "line), or a shipped set: ages, brackets, lists, names, occupations, pronouns, subject_verb. With --template, the file "
+        "holds the rows that fill it (- is CSV).",
     ),
 ]
 Template = Annotated[
@@ -51,14 +51,12 @@ def prompts_of(
     if template:
         crossed = dict(_crossed(one) for one in cross or ())
         places = None if swap is None else _two(swap)
-        rows: Any = (
-            _standard_input(template=True) if source == "-" else existing_file(source, "the rows of the template")
-        )
+        rows: Any = standard_input(table=True) if source == "-" else existing_file(source, "the rows of the template")
         return attnscope.prompts(list(template), rows=rows, cross=crossed, swap=places, limit=limit)
     if cross or swap:
         raise InputError("--cross and --swap fill the slots of a template. Add --template, or drop them.")
     if source == "-":
-        return attnscope.prompts(_standard_input(template=False), text=column, limit=limit)
+        return attnscope.prompts(standard_input(table=False), text=column, limit=limit)
     if not Path(source).exists() and source in attnscope.prompts.shipped():
         found = attnscope.prompts.shipped(source)
         return found if limit is None else found[:limit]
@@ -78,15 +76,17 @@ def existing_file(source: str, what: str) -> Path:
     return path
 
 
-def _standard_input(*, template: bool) -> object:
-    """Lines of text; for a template, a CSV table with a header."""
-    import pandas
-
+def standard_input(*, table: bool) -> object:
+    """Lines of text, or a CSV table with a header."""
     text = sys.stdin.read()
     if not text.strip():
-        raise InputError("Standard input is empty. Pipe in one text a line.")
-    if template:
-        return pandas.read_csv(io.StringIO(text))
+        raise InputError(
+            f"Standard input is empty. Pipe in {'a CSV table with a header' if table else 'one text a line'}."
+        )
+    if table:
+        from attnscope.prompt_sets.table_file import csv_table
+
+        return csv_table(text, "Standard input")
     return [line for line in text.splitlines() if line.strip()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ def print_result(result: Result, top: int, value: str | None = None, *, lowest: 
     for note in result.summary(name).attrs["notes"]:
         typer.echo(note)
     typer.echo(
-        f"{len(result.inputs)} inputs from {result.units} independent units (rows); mean and 95 % interval over units. Cells "
+        f"{len(result.inputs)} input{'s' if len(result.inputs) != 1 else ''} from {result.units} independent "
+        f"unit{'s' if result.units != 1 else ''} (rows); mean and 95 % interval over units. Cells "
         "that were chosen because they are largest look larger than they are."
     )
 
@@ -41,6 +43,11 @@ def check_folder(folder: Path) -> None:
     """Raise `InputError` if `folder` cannot be a folder for results."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{str(folder)!r:.300} is not a folder. Pass a folder for the results: -o DIR.")
+    nearest = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(
+            f"Cannot write the results to {str(folder)!r:.300}: {str(nearest)!r:.300} cannot be written to."
+        )
 
 
 def write_results(result: Result, folder: Path, name: str, value: str | None = None) -> list[Path]:

@@ -16,6 +16,7 @@ from attnscope.cli.studies import study_of
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
+    from attnscope.prompt_sets import PromptSet
     from attnscope.study.study import Study
 
 QUESTIONS = (
@@ -86,7 +87,7 @@ def study(
         check_folder(output)
     chosen = prompts_of(prompts, template, cross, swap, column, limit)
     arguments = _arguments(
-        ask, query=query, key=key, between=between, pattern=pattern, head=head, answer=answer, foil=foil
+        ask, chosen, query=query, key=key, between=between, pattern=pattern, head=head, answer=answer, foil=foil
     )
     options: dict[str, Any] = {"stack": stack}
     if ask in ("heads", "edge", "contrast", "match", "variability"):
@@ -122,7 +123,7 @@ def _method(study: Study, ask: str) -> Any:
     return study.scale_pairs if ask == "scale" else getattr(study, ask)
 
 
-def _arguments(ask: str, **given: Any) -> dict[str, Any]:
+def _arguments(ask: str, prompts: PromptSet, **given: Any) -> dict[str, Any]:
     """The arguments of the question. Raises `InputError` for one that is missing."""
     needs = {
         "edge": ("query", "key"),
@@ -146,7 +147,7 @@ def _arguments(ask: str, **given: Any) -> dict[str, Any]:
             raise InputError(f"--ask {ask} needs {'one --key' if ask == 'edge' else 'two --key'}; got {len(keys)}.")
         found["key"] = keys[0] if ask == "edge" else tuple(keys)
     if ask in ("contrast", "patch", "mediate") and given["between"]:
-        found["between"] = _triple(given["between"])
+        found["between"] = _typed(_triple(given["between"]), prompts)
     if ask == "match":
         found["pattern"] = given["pattern"]
     if ask in ("decay", "scale"):
@@ -161,6 +162,14 @@ def _triple(text: str) -> tuple[str, str, str]:
     if len(parts) != 3 or not all(parts):
         raise InputError(f"--between is a label and two of its values, such as p,She,He; got {text!r:.80}.")
     return parts[0], parts[1], parts[2]
+
+
+def _typed(between: tuple[str, str, str], prompts: PromptSet) -> tuple[str, Any, Any]:
+    """The triple with the label's own values, which may be numbers, or True and False."""
+    label, *wanted = between
+    known = {str(prompt.labels.get(label)): prompt.labels.get(label) for prompt in prompts}
+    first, second = (known.get(one, one) for one in wanted)
+    return label, first, second
 
 
 def _head(text: str) -> tuple[int, int]:

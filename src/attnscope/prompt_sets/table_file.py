@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -49,6 +50,14 @@ def read_table(path: str | os.PathLike[str], text: str | None, limit: int | None
     return table
 
 
+def csv_table(text: str, name: str, limit: int | None = None) -> Table:
+    """The first `limit` rows of the content of a CSV file. Raises `InputError` if it is not valid or has no rows."""
+    table = _read_csv(io.StringIO(text), name, limit)
+    if not len(table):
+        raise InputError(f"{name} is empty: it has no rows.")
+    return table
+
+
 def _read(path: Path, name: str, text: str | None, limit: int | None) -> Table:
     match path.suffix.lower():
         case ".txt":
@@ -85,10 +94,10 @@ def _read_json_lines(path: Path, name: str, limit: int | None) -> Table:
     return from_rows(name, rows, places)
 
 
-def _read_csv(path: Path, name: str, limit: int | None) -> Table:
+def _read_csv(source: Path | io.StringIO, name: str, limit: int | None) -> Table:
     try:
         read = pandas.read_csv(
-            path,
+            source,
             dtype=str,
             header=None,  # so that pandas reports a row with more cells than the header has
             nrows=None if limit is None else limit + 1,

@@ -23,6 +23,8 @@ def table_of(source: Any, text: str | None, limit: int | None, what: str) -> Tab
     """
     if isinstance(source, (str, os.PathLike)):
         table = read_table(source, text, limit)
+    elif isinstance(source, Table):
+        table = source
     elif isinstance(source, Mapping):
         raise InputError(
             f"{what} cannot be a mapping (its keys: {', '.join(map(repr, islice(source, 6)))}). "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from attnscope.model.model import Model, handle_of
 from attnscope.model.tracing.batches import traces_of
 from attnscope.prompt_sets import Prompt, PromptSet
 from attnscope.study.random_tokens import random_ids
+from attnscope.study.result import Result
 from attnscope.study.slots import slot_tokens
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position, resolve
@@ -22,7 +24,7 @@ from attnscope.trace.words import Span
 from attnscope.types import Observer, Token
 
 RESERVED = ("prompt", "against", "unit", "template", "order", "layer", "head")
-"""Columns of results. A label of this name gets the prefix `label_`."""
+"""Columns of results. A label of this name gets the prefix `label_`, as does one that is called as a value or cell."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,8 @@ class StudyInputs:
     def encoded(self, index: int) -> ModelInputs:
         """A prompt as model inputs; tokenized once. Raises `InputError` that names the prompt if it cannot be used."""
         if index not in self._encoded:
-            prompt = self.prompts[index]
-            try:
-                self._encoded[index] = self.model.encode(self._text(prompt))
-            except InputError as error:
-                raise InputError(f"Prompt {index} ({_shown(prompt)}): {error}") from error
+            with self.naming(index):
+                self._encoded[index] = self.model.encode(self._text(self.prompts[index]))
         return self._encoded[index]
 
     def traces(
@@ -73,7 +72,16 @@ class StudyInputs:
                 return slot_tokens(self.model.tokenizer, prompt, position, tokens)
             return resolve(position, tokens, name)
         except InputError as error:
-            raise InputError(f"Prompt {index} ({_shown(prompt)}): {error}") from error
+            slots = f" Its slots: {', '.join(prompt.slots)}." if isinstance(position, str) and prompt.slots else ""
+            raise InputError(f"Prompt {index} ({_shown(prompt)}): {error}{slots}") from error
+
+    @contextmanager
+    def naming(self, index: int) -> Generator[None]:
+        """Add the prompt's number and text to an `InputError` in the block."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"Prompt {index} ({_shown(self.prompts[index])}): {error}") from error
 
     def spans(self, index: int, tokens: Sequence[Token]) -> dict[str, Span]:
         """The tokens of all slots of a prompt."""
@@ -117,7 +125,8 @@ class StudyInputs:
                 row["against"] = against[at]
                 labels = {name: value for name, value in labels.items() if other.get(name) == value}
             row |= {"unit": prompt.row, "template": prompt.template, "order": prompt.order}
-            row |= {f"label_{name}" if name in RESERVED else name: value for name, value in labels.items()}
+            for name, value in labels.items():
+                row[_free(name, (*RESERVED, *(other for other in labels if other != name)))] = value
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -135,6 +144,20 @@ class StudyInputs:
 
     def _text(self, prompt: Prompt) -> Any:
         return prompt.text if prompt.random is None else random_ids(handle_of(self.model), prompt.random)
+
+
+def without_clashes(result: Result) -> Result:
+    """The result, with the prefix `label_` before labels that have the name of one of its values or cells."""
+    taken = {*result.values, *result.summaries, *map(str, result.cells.columns)}
+    labels = [str(name) for name in result.inputs.columns]
+    names = {name: _free(name, (*taken, *(other for other in labels if other != name))) for name in labels}
+    return replace(result, inputs=result.inputs.rename(columns=names))
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name = f"label_{name}"
+    return name
 
 
 class _Progress:

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 Summary = Literal["mean", "nearer zero"]
 
-ASKED = ("edit", "unedited", "top")
-"""Variants that are no controls."""
-
 _FORMAT = 1
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from attnscope.analysis.pattern_table import pattern_of
 from attnscope.edits import Edit
 from attnscope.errors import InputError
+from attnscope.files import reason, shown
 from attnscope.model.loading.packaged import cache_folder
 from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.metrics.metric import Metric
@@ -18,7 +20,8 @@ from attnscope.prompt_sets import PromptSet
 from attnscope.prompt_sets import prompts as make_prompts
 from attnscope.study import questions
 from attnscope.study.cache import ResultCache
-from attnscope.study.inputs import StudyInputs
+from attnscope.study.described import described
+from attnscope.study.inputs import StudyInputs, without_clashes
 from attnscope.study.result import Result
 from attnscope.trace.positions import Position
 from attnscope.types import Observer
@@ -350,7 +353,7 @@ class Study:
 
     def _ask(self, question: Callable[..., Result], observer: Observer | None, **arguments: Any) -> Result:
         """The result of a question, from the cache if it was asked before and its arguments can be described in JSON."""
-        described, whole = _described(arguments)
+        said, whole = described(arguments)
         prompts = self.prompts
         provenance: dict[str, Any] = {
             "model": model_provenance(handle_of(self.model)),
@@ -358,33 +361,19 @@ class Study:
                 "id": prompts.id, "count": len(prompts), "source": prompts.source, "license": prompts.license
             },
             "question": question.__name__,
-            "arguments": described,
+            "arguments": said,
         }  # fmt: skip
         cache = self._cache if whole else None
         known = None if cache is None else cache.get(provenance)
         if known is not None:
             return known
-        found = question(self._inputs, **arguments, observer=observer).with_provenance(provenance)
+        found = without_clashes(question(self._inputs, **arguments, observer=observer)).with_provenance(provenance)
         if cache is not None:
-            cache.put(found)
+            try:
+                cache.put(found)
+            except OSError as error:
+                warnings.warn(
+                    f"The result could not be kept in {shown(cache.folder)}: {reason(error)}. It is returned all the same.",
+                    stacklevel=3,
+                )
         return found
-
-
-def _described(value: Any) -> tuple[Any, bool]:
-    """A value in JSON, and whether that describes it completely (a function is not described by its name)."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value, True
-    if isinstance(value, StudyInputs):
-        return model_provenance(handle_of(value.model)), True
-    if isinstance(value, Metric):
-        return _described({one: getattr(value, one) for one in ("answer", "foil", "name", "position")})
-    if hasattr(value, "as_json"):
-        said = value.as_json()
-        return said, said.get("pattern") != "predicate"
-    if isinstance(value, Mapping):
-        parts = {str(name): _described(one) for name, one in cast("Mapping[Any, Any]", value).items()}
-        return {name: one[0] for name, one in parts.items()}, all(one[1] for one in parts.values())
-    if isinstance(value, (list, tuple, range)):
-        found = [_described(one) for one in cast("Sequence[Any]", value)]
-        return [one[0] for one in found], all(one[1] for one in found)
-    return f"{type(value).__name__} {getattr(value, '__name__', '')}".strip(), False

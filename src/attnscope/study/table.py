@@ -27,8 +27,8 @@ class ResultTable:
             self._cells = own
         elif not own.equals(self._cells):
             raise InputError(
-                f"Prompt {index} has {len(own)} cells ({', '.join(self._keys)}) and the prompts before it have "
-                f"{len(self._cells)}, so they cannot be averaged. Study prompts of one kind."
+                f"Input {index} has {len(own)} cells ({', '.join(own.columns)}) and the inputs before it have "
+                f"{len(self._cells)}, so they cannot be averaged. {_advice(own)}"
             )
         self._rows[index] = {name: np.asarray(one, dtype=float) for name, one in values.items()}
 
@@ -53,3 +53,9 @@ class ResultTable:
     def row(self, index: int, name: str) -> Float[np.ndarray, "cell"]:
         """One prompt's values."""
         return self._rows[index][name]
+
+
+def _advice(cells: pd.DataFrame) -> str:
+    if "position" in cells.columns:
+        return 'Name positions that all prompts have, such as slots: positions=["x", "p"].'
+    return "Study prompts of one kind."

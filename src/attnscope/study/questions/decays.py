@@ -18,7 +18,8 @@ def decays(
     """Implement `Study.decays`."""
     table = ResultTable(("layer", "head"))
     for index, trace in inputs.traces(observer=observer):
-        found = analysis.decays(trace, stack, furthest=furthest).sort_values(["layer", "head"])
+        with inputs.naming(index):
+            found = analysis.decays(trace, stack, furthest=furthest).sort_values(["layer", "head"])
         table.add(index, found, {name: found[name].to_numpy(float) for name in ("slope", "spearman")})
     return Result(
         question="decays",
@@ -42,7 +43,8 @@ def decay(
     """Implement `Study.decay`."""
     table = ResultTable(("pair", "dims"))
     for index, trace in inputs.traces(observer=observer):
-        found = analysis.decay(trace, layer, head, stack, furthest=furthest)
+        with inputs.naming(index):
+            found = analysis.decay(trace, layer, head, stack, furthest=furthest)
         cells = pd.DataFrame(
             {"pair": range(len(found.units)), "dims": ["+".join(map(str, unit)) for unit in found.units]}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -46,6 +47,8 @@ def scale_pairs(
     for name, value, least in (("count", count, 1), ("controls", controls, 1), ("max_new_tokens", max_new_tokens, 0)):
         if not is_whole(value) or value < least:
             raise InputError(f"`{name}` must be a whole number of at least {least}; got {value!r:.80}.")
+    if not isinstance(factor, (int, float)) or not math.isfinite(factor):
+        raise InputError(f"`factor` must be a finite number; got {factor!r:.80}.")
     shares = decay(inputs, layer, head, stack=stack).summary("share")
     every = [tuple(int(dim) for dim in str(dims).split("+")) for dims in shares["dims"]]
     ranked = [int(at) for at in np.argsort(-shares["mean"].to_numpy(), kind="stable")]
@@ -82,7 +85,7 @@ def scale_pairs(
     return Result(
         question="scale_pairs",
         sentence=f"Head {layer}.{head}, pairs of q × {factor:g}: its mean distance and sink mass, and the model's loss.",
-        inputs=frame.assign(**texts),
+        inputs=frame.rename(columns={name: f"label_{name}" for name in texts}).assign(**texts),
         cells=cells,
         values=table.values(),
         notes=(
