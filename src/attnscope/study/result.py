@@ -26,6 +26,9 @@ Summary = Literal["mean", "nearer zero"]
 
 _FORMAT = 1
 
+ASKED = ("edit", "unedited", "top")
+"""Variants that are no controls."""
+
 
 @dataclass(frozen=True)
 class Ratio:
