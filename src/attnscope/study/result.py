@@ -151,7 +151,8 @@ class Result:
         first = found[asked.to_numpy()]
         others = self._ranked(found, found["mean"], lowest=lowest)
         others = others[~others.index.isin(first.index)]
-        return pd.concat([first, others.head(max(0, k - len(first)))]).reset_index(drop=True)
+        both: Any = pd.concat([first, others.head(max(0, k - len(first)))])
+        return both.reset_index(drop=True)
 
     def where(self, **labels: object) -> Result:
         """The result over the inputs with these labels only. Raises `InputError` for an unknown label, or if none is left."""
