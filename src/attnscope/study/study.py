@@ -19,8 +19,8 @@ from attnscope.model.tracing.provenance import model_provenance
 from attnscope.prompt_sets import PromptSet
 from attnscope.prompt_sets import prompts as make_prompts
 from attnscope.study import questions
+from attnscope.study.argument_description import described
 from attnscope.study.cache import ResultCache
-from attnscope.study.described import described
 from attnscope.study.inputs import StudyInputs, without_clashes
 from attnscope.study.result import Result
 from attnscope.trace.positions import Position
