@@ -260,16 +260,25 @@ def test_the_selected_query_stays_visible_in_long_texts(page: Page, app_server: 
     visit(page, app_server, text=text, token="q500")
     expect(page.get_by_test_id("neuron-key-500")).to_be_visible()
     assert page.locator("[data-testid^=neuron-key-]").count() < 80
-    first = page.get_by_test_id("neuron-key-2")
-    for _ in range(40):  # the view scrolls to the query once more when its layer arrives, on a busy machine after this
-        page.get_by_test_id("neuron-stage").evaluate("stage => { stage.scrollTop = 0 }")
-        page.wait_for_timeout(500)
-        if first.is_visible():
-            break
-    expect(first).to_be_visible()
+    page.get_by_test_id("neuron-stage").evaluate("stage => { stage.scrollTop = 0 }")
+    expect(page.get_by_test_id("neuron-key-2")).to_be_visible()
     expect(page.get_by_test_id("neuron-collapse")).to_be_in_viewport()
     point(page, "product", 2, 5)
     expect(page.get_by_test_id("readout")).to_contain_text("dimension 5:")
+
+
+def test_a_view_that_was_scrolled_stays_where_it_is_when_its_height_changes(page: Page, app_server: str):
+    text = " ".join(["one two three four five six seven eight nine ten"] * 60)
+    visit(page, app_server, text=text, token="q500")
+    expect(page.get_by_test_id("neuron-key-500")).to_be_visible()
+    page.set_viewport_size({"width": 1400, "height": 700})
+    expect(page.get_by_test_id("neuron-key-500")).to_be_visible()
+    stage = page.get_by_test_id("neuron-stage")
+    stage.evaluate("stage => { stage.scrollTop = 0 }")
+    expect(page.get_by_test_id("neuron-key-2")).to_be_visible()
+    page.set_viewport_size({"width": 1400, "height": 850})
+    expect(page.get_by_test_id("neuron-key-30")).to_be_visible()  # the view has its new height
+    assert stage.evaluate("stage => stage.scrollTop") == 0
 
 
 def test_without_queries_and_keys_the_neuron_view_explains_why_it_is_empty(page: Page, tmp_path: Path):

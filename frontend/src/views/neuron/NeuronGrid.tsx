@@ -234,10 +234,15 @@ export function NeuronGrid(props: NeuronGridProps) {
     if (y < now.rowHeight) stage.scrollTop -= now.rowHeight - y;
     else if (y > now.height - now.rowHeight) stage.scrollTop += y - now.height + now.rowHeight;
   };
-  // Scroll to a token that was selected in another view, unless the pointer is in this one.
+  // Scroll to a token that was selected in another view, unless the pointer is in this one. A new height keeps it in sight,
+  // unless the user has scrolled since.
+  let revealed = 0;
   createEffect(
-    on([() => props.trace.query, height], ([query]) => {
-      if (at() === null && height() > 0) reveal(query);
+    on([() => props.trace.query, height], ([query, now], before) => {
+      const scrolled = before?.[0] === query && Math.abs(stage.scrollTop - revealed) > 1;
+      if (at() !== null || now <= 0 || scrolled) return;
+      reveal(query);
+      revealed = stage.scrollTop;
     }),
   );
 
