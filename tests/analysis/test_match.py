@@ -16,7 +16,7 @@ import attnscope
 from attnscope import analysis
 from attnscope.analysis import match_rows, matching, patterns
 from attnscope.analysis.match_rows import drawn_without_replacement
-from attnscope.analysis.matching import Match, match_of, pooled
+from attnscope.analysis.pattern_match import Match, match_of, pooled
 from attnscope.analysis.pattern_table import pattern_of
 from attnscope.attention import Mask, QKRecord
 from attnscope.errors import InputError

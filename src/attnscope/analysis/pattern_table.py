@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attnscope.analysis import patterns
 from attnscope.analysis.arguments import check_trace
-from attnscope.analysis.matching import Match, match_of
+from attnscope.analysis.pattern_match import Match, match_of
 from attnscope.analysis.patterns import Pattern
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError

@@ -16,9 +16,9 @@ from attnscope.model.hf.module_info import is_encoder_decoder, target_vocabulary
 from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
 from attnscope.model.metrics.answer import position_of
+from attnscope.model.metrics.answer_passes import ScoringPass, scoring_passes
 from attnscope.model.metrics.continuation import AnswerText, Continuation, continuation_of
 from attnscope.model.metrics.metric import Measurement
-from attnscope.model.metrics.scoring import ScoringPass, scoring_passes
 from attnscope.model.patching.activation_patching import ActivationPatching
 from attnscope.model.patching.causal_mediation import Mediation
 from attnscope.model.patching.prompt_pair import PromptPair

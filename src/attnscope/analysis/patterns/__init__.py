@@ -15,7 +15,7 @@ from attnscope.analysis.patterns.items import next_item
 from attnscope.analysis.patterns.pattern import Pattern, Related
 from attnscope.analysis.patterns.positional import Place, matrix, offset, predicate
 from attnscope.analysis.patterns.relations import relation
-from attnscope.analysis.patterns.repeated import induction, same_word
+from attnscope.analysis.patterns.repetitions import induction, same_word
 
 __all__ = [
     "Pattern",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from attnscope.analysis.patterns.pattern import Pattern, Related
-from attnscope.analysis.patterns.repeated import between_texts, same_words
-from attnscope.analysis.patterns.written import Word, spaced_words_of, words_of
+from attnscope.analysis.patterns.repetitions import between_texts, same_words
+from attnscope.analysis.patterns.token_text import Word, spaced_words_of, words_of
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
 from attnscope.trace.words import Span

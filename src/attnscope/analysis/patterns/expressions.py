@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attnscope.analysis.patterns.pattern import Direction, Pattern, Related, check_direction
-from attnscope.analysis.patterns.written import Written
+from attnscope.analysis.patterns.token_text import Written
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
 from attnscope.trace.words import Span

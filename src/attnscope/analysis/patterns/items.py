@@ -15,7 +15,7 @@ from attnscope.analysis.patterns.pattern import (
     in_direction,
     require_one_text,
 )
-from attnscope.analysis.patterns.written import parts_of, visible
+from attnscope.analysis.patterns.token_text import parts_of, visible
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError
 from attnscope.trace.words import Char, Span, is_word_character

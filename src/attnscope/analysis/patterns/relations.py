@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from attnscope.analysis.patterns.pattern import Pattern, Related, digest, require_one_text
-from attnscope.analysis.patterns.written import folded, visible
+from attnscope.analysis.patterns.token_text import folded, visible
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.errors import InputError, MissingError
 from attnscope.trace.words import Char, Span, reading

@@ -18,7 +18,7 @@ from attnscope.errors import UnsupportedError
 from attnscope.model.effects.passes import logits_of, only
 from attnscope.model.effects.prompt import Prompt
 from attnscope.model.effects.question import Question
-from attnscope.model.metrics.scoring import ScoringPass
+from attnscope.model.metrics.answer_passes import ScoringPass
 from attnscope.types import Observer
 
 

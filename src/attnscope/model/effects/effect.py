@@ -18,7 +18,7 @@ from attnscope.errors import InputError
 from attnscope.model.effects.passes import Batch, Passes
 from attnscope.model.effects.prompt import Prompt
 from attnscope.model.effects.question import MetricArguments, Question, question_of
-from attnscope.model.metrics.scoring import ScoringPass
+from attnscope.model.metrics.answer_passes import ScoringPass
 from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.types import Observer
 from attnscope.validation import is_whole

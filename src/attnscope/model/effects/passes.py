@@ -19,7 +19,7 @@ from attnscope.errors import UnsupportedError
 from attnscope.model.effects.prompt import Prompt
 from attnscope.model.effects.question import Question
 from attnscope.model.hf.hidden_states import relative
-from attnscope.model.metrics.scoring import ScoringPass
+from attnscope.model.metrics.answer_passes import ScoringPass
 from attnscope.types import Observer
 
 TOKENS_AT_ONCE = 2048

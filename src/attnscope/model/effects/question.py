@@ -14,9 +14,9 @@ from attnscope.errors import InputError
 from attnscope.model.effects.prompt import Prompt
 from attnscope.model.hf.module_info import is_encoder_decoder, target_vocabulary_size
 from attnscope.model.metrics.answer import position_of
+from attnscope.model.metrics.answer_passes import ScoringPass, scoring_passes, value_of
 from attnscope.model.metrics.continuation import Continuation, continuation_of
 from attnscope.model.metrics.metric import METRICS, Measurement, Metric
-from attnscope.model.metrics.scoring import ScoringPass, scoring_passes, value_of
 from attnscope.model.tracing.next_tokens import can_generate, predicts_at_end
 from attnscope.trace.positions import Position
 

@@ -17,8 +17,8 @@ from attnscope.capture import prepared
 from attnscope.capture.attention_function import NAME
 from attnscope.errors import UnsupportedError
 from attnscope.model.architecture.probed_model import ProbedModel
+from attnscope.model.metrics.answer_passes import ScoringPass, scoring_passes, value_of
 from attnscope.model.metrics.metric import Measurement
-from attnscope.model.metrics.scoring import ScoringPass, scoring_passes, value_of
 from attnscope.model.patching.patched_pass import PatchedPass, check_cancelled
 from attnscope.model.patching.patches import Cell, Patch
 from attnscope.model.patching.sweep import HeadGroup, Sweep

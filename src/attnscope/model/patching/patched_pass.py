@@ -25,7 +25,7 @@ from attnscope.errors import CancelledError, UnsupportedError
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.hidden_states import relative
 from attnscope.model.metrics.answer import logits_at
-from attnscope.model.metrics.scoring import ScoringPass
+from attnscope.model.metrics.answer_passes import ScoringPass
 from attnscope.model.patching.activation_cache import ActivationCache, cache_activations
 from attnscope.model.patching.patches import (
     Cell,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float, Int
 
+from attnscope.model.metrics.answer_passes import ScoringPass
 from attnscope.model.metrics.continuation import Continuation
 from attnscope.model.metrics.metric import Measurement, log_scores
-from attnscope.model.metrics.scoring import ScoringPass
 from attnscope.model.residual_stream.logit_attribution import Contributions, Share
 from attnscope.model.residual_stream.states_pass import StatesPass
 

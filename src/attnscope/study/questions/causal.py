@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from attnscope.edits import Edit
 from attnscope.errors import InputError
 from attnscope.model.effects.control import Control
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.metrics.metric import METRICS, Metric
 from attnscope.study.inputs import Pair, StudyInputs, progress_of
 from attnscope.study.result import Ratio, Result
@@ -86,36 +87,24 @@ def patch(
     **options: Any,
 ) -> Result:
     """Implement `Study.patch`."""
-    pairs = inputs.pairs(between)
-    watched = progress_of(observer, len(pairs))
-    table, notes = _Pairs(), dict[str, None]()
-    for at, pair in enumerate(pairs):
-        arguments = _arguments(inputs, pair, answer, foil, options)
-        sweep = inputs.model.patch(
-            inputs.encoded(pair.first), inputs.encoded(pair.second), **arguments, observer=watched.within
-        )
+    asked = _PairQuestion(inputs, inputs.pairs(between), answer, foil, options)
+
+    def patched(clean: ModelInputs, corrupted: ModelInputs, arguments: dict[str, Any]) -> _PairAnswer:
+        sweep = inputs.model.patch(clean, corrupted, **arguments)
         found = sweep.frame()
-        effects = found["effect"].to_numpy(float)
-        table.add(
-            at,
-            _columns(found, options.get("positions")),
-            {
-                "effect": effects,
-                "value": found["value"].to_numpy(float),
-                "difference": np.full(len(effects), sweep.clean - sweep.corrupted),
-            },
-        )
-        notes.update(dict.fromkeys(sweep.notes))
-        watched.advance()
+        values = {name: found[name].to_numpy(float) for name in ("effect", "value")}
+        return found, values | {"difference": np.full(len(found), sweep.clean - sweep.corrupted)}, sweep.notes
+
+    table, notes = asked.answered(patched, observer)
     return Result(
         question="patch",
         sentence=f"Effect on the corrupted prompt ({between[0]} = {between[2]!r:.40}) of one activation from the clean one.",
-        inputs=_pair_frame(inputs, pairs),
+        inputs=_pair_frame(inputs, asked.pairs),
         cells=table.cells,
         values=table.values(),
         summaries={"restored": Ratio("effect", "difference")},
         signed=True,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
@@ -123,26 +112,19 @@ def mediate(
     inputs: StudyInputs, between: Any, answer: Any, foil: Any, *, observer: Observer | None = None, **options: Any
 ) -> Result:
     """Implement `Study.mediate`."""
-    pairs = inputs.pairs(between)
-    watched = progress_of(observer, len(pairs))
-    table, notes = _Pairs(), dict[str, None]()
-    for at, pair in enumerate(pairs):
-        arguments = _arguments(inputs, pair, answer, foil, options)
-        one = inputs.model.mediate(
-            inputs.encoded(pair.first), inputs.encoded(pair.second), **arguments, observer=watched.within
-        )
+    asked = _PairQuestion(inputs, inputs.pairs(between), answer, foil, options)
+
+    def mediated(clean: ModelInputs, corrupted: ModelInputs, arguments: dict[str, Any]) -> _PairAnswer:
+        one = inputs.model.mediate(clean, corrupted, **arguments)
         found = one.frame()
-        table.add(
-            at,
-            _columns(found, options.get("positions")),
-            {name: found[f"log_{name}"].to_numpy(float) for name in ("indirect", "direct", "total")},
-        )
-        notes.update(dict.fromkeys([*one.into_clean.notes, *one.into_corrupted.notes]))
-        watched.advance()
+        values = {name: found[f"log_{name}"].to_numpy(float) for name in ("indirect", "direct", "total")}
+        return found, values, (*one.log_into_clean.notes, *one.log_into_corrupted.notes)
+
+    table, notes = asked.answered(mediated, observer)
     return Result(
         question="mediate",
         sentence="Effects on ln(p(answer) / p(foil)): ln of the ratio after the change over the ratio before it.",
-        inputs=_pair_frame(inputs, pairs),
+        inputs=_pair_frame(inputs, asked.pairs),
         cells=table.cells,
         values=table.values(),
         summaries={"share": Ratio("indirect", "total")},
@@ -185,6 +167,36 @@ def states(
         cells=table.cells,
         values=table.values(),
     )
+
+
+_PairAnswer = tuple[pd.DataFrame, Mapping[str, np.ndarray], Sequence[str]]
+"""What a pair of prompts answers: a row for each cell, its values, and notes."""
+
+
+@dataclass(frozen=True)
+class _PairQuestion:
+    """A question about every pair of prompts: its answers with labels filled in, and the options of `Model.patch`."""
+
+    inputs: StudyInputs
+    pairs: Sequence[Pair]
+    answer: Any
+    foil: Any
+    options: Mapping[str, Any]
+
+    def answered(
+        self, answer: Callable[[ModelInputs, ModelInputs, dict[str, Any]], _PairAnswer], observer: Observer | None
+    ) -> tuple[ResultTable, tuple[str, ...]]:
+        """The values of every pair, and all notes."""
+        watched = progress_of(observer, len(self.pairs))
+        table, notes = _Pairs(), dict[str, None]()
+        for at, pair in enumerate(self.pairs):
+            arguments = _arguments(self.inputs, pair, self.answer, self.foil, self.options)
+            first, second = self.inputs.encoded(pair.first), self.inputs.encoded(pair.second)
+            found, values, remarks = answer(first, second, arguments | {"observer": watched.within})
+            table.add(at, _columns(found, self.options.get("positions")), values)
+            notes.update(dict.fromkeys(remarks))
+            watched.advance()
+        return table, tuple(notes)
 
 
 class _Pairs(ResultTable):

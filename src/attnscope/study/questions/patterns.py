@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from attnscope.analysis.matching import Match, match_of, pooled
+from attnscope.analysis.pattern_match import Match, match_of, pooled
 from attnscope.analysis.patterns import Pattern
 from attnscope.analysis.variability import variability_by_input
 from attnscope.errors import InputError

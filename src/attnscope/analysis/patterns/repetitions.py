@@ -18,7 +18,7 @@ from attnscope.analysis.patterns.pattern import (
     in_direction,
     require_one_text,
 )
-from attnscope.analysis.patterns.written import Word, words_of
+from attnscope.analysis.patterns.token_text import Word, words_of
 from attnscope.analysis.repeated_tokens import Repeats
 from attnscope.analysis.token_groups import TokenGroups
 from attnscope.trace.words import Span
