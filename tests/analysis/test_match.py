@@ -14,7 +14,7 @@ from helpers.reference_match import matched
 
 import attnscope
 from attnscope import analysis
-from attnscope.analysis import match_rows, matching, patterns
+from attnscope.analysis import match_rows, pattern_match, patterns
 from attnscope.analysis.match_rows import drawn_without_replacement
 from attnscope.analysis.pattern_match import Match, match_of, pooled
 from attnscope.analysis.pattern_table import pattern_of
@@ -240,7 +240,7 @@ def test_rows_in_several_blocks_equal_loops(monkeypatch) -> None:
     expect(trace, pairs, whole)
     monkeypatch.setattr(match_rows, "_ROWS_AT_ONCE", 7)
     monkeypatch.setattr(match_rows, "_CELLS_KEPT", 0)
-    monkeypatch.setattr(matching, "_WEIGHTS_AT_ONCE", 100)
+    monkeypatch.setattr(pattern_match, "_WEIGHTS_AT_ONCE", 100)
     compared = [*COLUMNS[:-1], "layer", "head"]
     pd.testing.assert_frame_equal(analysis.match(trace, "same word")[compared], whole[compared], atol=1e-6)
 
