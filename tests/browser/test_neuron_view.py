@@ -276,8 +276,10 @@ def test_a_view_that_was_scrolled_stays_where_it_is_when_its_height_changes(page
     stage = page.get_by_test_id("neuron-stage")
     stage.evaluate("stage => { stage.scrollTop = 0 }")
     expect(page.get_by_test_id("neuron-key-2")).to_be_visible()
+    before = stage.evaluate("stage => stage.clientHeight")
     page.set_viewport_size({"width": 1400, "height": 850})
-    expect(page.get_by_test_id("neuron-key-30")).to_be_visible()  # the view has its new height
+    page.wait_for_function(f"() => document.querySelector('[data-testid=neuron-stage]').clientHeight > {before}")
+    page.wait_for_timeout(500)
     assert stage.evaluate("stage => stage.scrollTop") == 0
 
 
