@@ -278,8 +278,13 @@ def test_a_view_that_was_scrolled_stays_where_it_is_when_its_height_changes(page
     expect(page.get_by_test_id("neuron-key-2")).to_be_visible()
     before = stage.evaluate("stage => stage.clientHeight")
     page.set_viewport_size({"width": 1400, "height": 850})
-    page.wait_for_function(f"() => document.querySelector('[data-testid=neuron-stage]').clientHeight > {before}")
-    page.wait_for_timeout(500)
+    stage.evaluate(
+        """async (stage, before) => {
+            while (stage.clientHeight <= before) await new Promise(requestAnimationFrame);
+            await new Promise((done) => setTimeout(done, 300));
+        }""",
+        before,
+    )
     assert stage.evaluate("stage => stage.scrollTop") == 0
 
 
