@@ -151,6 +151,11 @@ def test_many_pairs_are_patched(folder, tmp_path):
         (("occupations", "--ask", "patch", "--answer", "a", "--between", "p,She"), "--between is a label and two of its values"),
         (("occupations", "--ask", "decay", "--head", "3"), "--head is a layer and a head"),
         (("occupations", "--ask", "effect", "--answer", " is"), "needs an edit"),
+        (("occupations", "--query", "p"), "--ask heads does not use --query. Drop it."),
+        (
+            ("occupations", "--ask", "decays", "--off-sink", "--factor", "0"),
+            "--ask decays does not use --factor and --off-sink. Drop them.",
+        ),
         (("occupations", "--cross", "p=She,He"), "Add --template"),
         (("-",), "Standard input is empty"),
         (("occupations", "--ask", "edge", "--query", "p", "--key", "zebra", "--limit", "1"), "is not a word of the text"),

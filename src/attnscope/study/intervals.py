@@ -7,7 +7,8 @@ Inputs that are made from one row of a template are not independent, so a unit (
 - Any other statistic gets a BCa interval (Efron 1987): percentiles of the resampled statistic, corrected for its bias and for the
   acceleration that the jackknife gives. Where values are so discrete that resamples without any spread occur, means get this one.
 
-Percentile intervals are not used, because they are too narrow for few or skewed values.
+Percentile intervals of means are not used, because they are too narrow for few or skewed values. BCa intervals of other
+statistics are hardly wider than these for few units (docs/explanation/many-inputs.md).
 """
 
 from __future__ import annotations

@@ -22,39 +22,34 @@ from attnscope.trace.words import Span
 from attnscope.types import Observer
 
 _POSITIONS = ("query", "key", "position")
-MOST_CONTROLS = 20
 
 
 def effect(
     inputs: StudyInputs,
     edits: Sequence[Edit],
-    metric: Metric | str | None = None,
-    controls: int | None = MOST_CONTROLS,
+    metric: Metric | str | None,
+    controls: int | None,
     *,
-    answer: Any = None,
-    foil: Any = None,
-    over: str | None = None,
-    seed: int = 0,
-    observer: Observer | None = None,
+    answer: Any,
+    foil: Any,
+    over: str | None,
+    seed: int,
+    observer: Observer | None,
 ) -> Result:
     """Implement `Study.effect`."""
     measured = _metric(metric, answer, foil)
     watched = progress_of(observer, len(inputs))
     found: list[Control] = []
     for index in range(len(inputs)):
-        found.append(
-            inputs.model.control(
-                inputs.encoded(index),
-                [_placed(inputs, index, edit) for edit in edits],
-                replace(
-                    measured, answer=inputs.filled(index, measured.answer), foil=inputs.filled(index, measured.foil)
-                ),
-                draws=controls,
-                over=over,
-                seed=seed,
-                observer=watched.within,
+        encoded, placed = inputs.encoded(index), [_placed(inputs, index, edit) for edit in edits]
+        filled = [inputs.filled(index, one) for one in (measured.answer, measured.foil)]
+        asked = replace(measured, answer=filled[0], foil=filled[1])
+        with inputs.naming(index):
+            found.append(
+                inputs.model.control(
+                    encoded, placed, asked, draws=controls, over=over, seed=seed, observer=watched.within
+                )
             )
-        )
         watched.advance()
     names = [list(one.where) for one in found]
     same = all(one == names[0] for one in names)
@@ -80,10 +75,10 @@ def effect(
 def patch(
     inputs: StudyInputs,
     between: Any,
-    answer: Any = None,
-    foil: Any = None,
+    answer: Any,
+    foil: Any,
     *,
-    observer: Observer | None = None,
+    observer: Observer | None,
     **options: Any,
 ) -> Result:
     """Implement `Study.patch`."""
@@ -109,7 +104,7 @@ def patch(
 
 
 def mediate(
-    inputs: StudyInputs, between: Any, answer: Any, foil: Any, *, observer: Observer | None = None, **options: Any
+    inputs: StudyInputs, between: Any, answer: Any, foil: Any, *, observer: Observer | None, **options: Any
 ) -> Result:
     """Implement `Study.mediate`."""
     asked = _PairQuestion(inputs, inputs.pairs(between), answer, foil, options)
@@ -136,10 +131,10 @@ def mediate(
 def states(
     inputs: StudyInputs,
     answer: Any,
-    foil: Any = None,
+    foil: Any,
     *,
-    position: Position | None = None,
-    observer: Observer | None = None,
+    position: Position | None,
+    observer: Observer | None,
 ) -> Result:
     """Implement `Study.states`."""
     watched = progress_of(observer, len(inputs))
@@ -148,7 +143,8 @@ def states(
         ours, theirs = inputs.filled(index, answer), inputs.filled(index, foil)
         encoded = inputs.encoded(index)
         at = None if position is None else inputs.span(index, position, encoded.tokens)[-1]
-        found = inputs.model.states(encoded, ours, theirs, position=at, observer=watched.within).answer_by_layer()
+        with inputs.naming(index):
+            found = inputs.model.states(encoded, ours, theirs, position=at, observer=watched.within).answer_by_layer()
         cells = pd.DataFrame({"after": range(len(found.answer.rank))})
         values = {
             "log_probability": found.answer.log_probability.numpy(),
@@ -192,7 +188,8 @@ class _PairQuestion:
         for at, pair in enumerate(self.pairs):
             arguments = _arguments(self.inputs, pair, self.answer, self.foil, self.options)
             first, second = self.inputs.encoded(pair.first), self.inputs.encoded(pair.second)
-            found, values, remarks = answer(first, second, arguments | {"observer": watched.within})
+            with self.inputs.naming(pair.first):
+                found, values, remarks = answer(first, second, arguments | {"observer": watched.within})
             table.add(at, _columns(found, self.options.get("positions")), values)
             notes.update(dict.fromkeys(remarks))
             watched.advance()

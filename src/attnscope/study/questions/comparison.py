@@ -19,9 +19,7 @@ from attnscope.types import Observer
 MEASURES = ("distance", "entropy", "sinks")
 
 
-def compare(
-    ours: StudyInputs, others: StudyInputs, *, stack: str | None = None, observer: Observer | None = None
-) -> Result:
+def compare(ours: StudyInputs, others: StudyInputs, *, stack: str | None, observer: Observer | None) -> Result:
     """Implement `Study.compare`."""
     for index in range(len(ours)):
         _check_tokens(ours, others, index)

@@ -12,9 +12,7 @@ from attnscope.study.table import ResultTable
 from attnscope.types import Observer
 
 
-def decays(
-    inputs: StudyInputs, *, stack: str | None = None, furthest: int | None = None, observer: Observer | None = None
-) -> Result:
+def decays(inputs: StudyInputs, *, stack: str | None, furthest: int | None, observer: Observer | None) -> Result:
     """Implement `Study.decays`."""
     table = ResultTable(("layer", "head"))
     for index, trace in inputs.traces(observer=observer):
@@ -36,9 +34,9 @@ def decay(
     layer: int,
     head: int,
     *,
-    stack: str | None = None,
-    furthest: int | None = None,
-    observer: Observer | None = None,
+    stack: str | None,
+    furthest: int | None,
+    observer: Observer | None,
 ) -> Result:
     """Implement `Study.decay`."""
     table = ResultTable(("pair", "dims"))

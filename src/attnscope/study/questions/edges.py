@@ -22,9 +22,9 @@ def edge(
     query: Position,
     key: Position,
     *,
-    stack: str | None = None,
-    off_sink: bool = False,
-    observer: Observer | None = None,
+    stack: str | None,
+    off_sink: bool,
+    observer: Observer | None,
 ) -> Result:
     """Implement `Study.edge`."""
     table = ResultTable(("layer", "head"))
@@ -55,10 +55,10 @@ def contrast(
     query: Position,
     key: Any,
     *,
-    between: Any = None,
-    stack: str | None = None,
-    off_sink: bool = False,
-    observer: Observer | None = None,
+    between: Any,
+    stack: str | None,
+    off_sink: bool,
+    observer: Observer | None,
 ) -> Result:
     """Implement `Study.contrast`."""
     if not isinstance(key, (tuple, list)) or len(key) != 2:

@@ -16,11 +16,11 @@ from attnscope.types import Observer
 
 def heads(
     inputs: StudyInputs,
-    by: str | None = None,
+    by: str | None,
     *,
-    stack: str | None = None,
-    off_sink: bool = False,
-    observer: Observer | None = None,
+    stack: str | None,
+    off_sink: bool,
+    observer: Observer | None,
 ) -> Result:
     """Implement `Study.heads`."""
     names = [measure.name for measure in analysis.MEASURES]
@@ -28,7 +28,8 @@ def heads(
         raise InputError(f"`by` must be one of {', '.join(names)}; got {by!r:.80}.")
     table = ResultTable(("layer", "head"))
     for index, trace in inputs.traces(observer=observer):
-        found: Any = analysis.heads(trace, stack, off_sink=off_sink)
+        with inputs.naming(index):
+            found: Any = analysis.heads(trace, stack, off_sink=off_sink)
         table.add(index, found[["layer", "head"]], {name: found[name].to_numpy(float) for name in names})
     first = [] if by is None else [by]
     values = table.values([*first, *(name for name in names if name not in first)])

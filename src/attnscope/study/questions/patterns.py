@@ -22,17 +22,18 @@ def match(
     inputs: StudyInputs,
     pattern: Pattern,
     *,
-    stack: str | None = None,
-    off_sink: bool = False,
-    draws: int = 20,
-    seed: int = 0,
-    observer: Observer | None = None,
+    stack: str | None,
+    off_sink: bool,
+    draws: int,
+    seed: int,
+    observer: Observer | None,
 ) -> Result:
     """Implement `Study.match`."""
     found: dict[int, Match] = {}
     skipped = 0
     for index, trace in inputs.traces(observer=observer):
-        one = match_of(trace, pattern, stack, off_sink=off_sink, draws=draws, seed=seed)
+        with inputs.naming(index):
+            one = match_of(trace, pattern, stack, off_sink=off_sink, draws=draws, seed=seed)
         if float(one.rows.max()) > 0:
             found[index] = one
         else:
@@ -77,10 +78,10 @@ def match(
 def variability(
     inputs: StudyInputs,
     *,
-    stack: str | None = None,
-    off_sink: bool = True,
-    positions: int = 32,
-    observer: Observer | None = None,
+    stack: str | None,
+    off_sink: bool,
+    positions: int,
+    observer: Observer | None,
 ) -> Result:
     """Implement `Study.variability`."""
     indices: list[int] = []

@@ -33,15 +33,15 @@ def scale_pairs(
     inputs: StudyInputs,
     layer: int,
     head: int,
-    count: int = 4,
+    count: int,
     *,
-    pairs: Sequence[str] | None = None,
-    factor: float = 0.0,
-    controls: int = 20,
-    stack: str | None = None,
-    seed: int = 0,
-    max_new_tokens: int = 12,
-    observer: Observer | None = None,
+    pairs: Sequence[str] | None,
+    factor: float,
+    controls: int,
+    stack: str | None,
+    seed: int,
+    max_new_tokens: int,
+    observer: Observer | None,
 ) -> Result:
     """Implement `Study.scale_pairs`."""
     for name, value, least in (("count", count, 1), ("controls", controls, 1), ("max_new_tokens", max_new_tokens, 0)):
@@ -49,7 +49,7 @@ def scale_pairs(
             raise InputError(f"`{name}` must be a whole number of at least {least}; got {value!r:.80}.")
     if not isinstance(factor, (int, float)) or not math.isfinite(factor):
         raise InputError(f"`factor` must be a finite number; got {factor!r:.80}.")
-    shares = decay(inputs, layer, head, stack=stack).summary("share")
+    shares = decay(inputs, layer, head, stack=stack, furthest=None, observer=observer).summary("share")
     every = [tuple(int(dim) for dim in str(dims).split("+")) for dims in shares["dims"]]
     ranked = [int(at) for at in np.argsort(-shares["mean"].to_numpy(), kind="stable")]
     top = ranked[:count] if pairs is None else _named(pairs, list(shares["dims"]), f"{layer}.{head}")
