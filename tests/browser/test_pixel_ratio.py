@@ -160,7 +160,9 @@ def test_the_lines_of_a_token_reach_the_tokens_that_they_connect(fine: Page):
     fine.get_by_test_id("layer").select_option("9")
     fine.get_by_test_id("head-4").dblclick()
     fine.mouse.move(*ABOVE_ALL)
-    pixels(fine)  # the legend is longer, and the rows lower, while layer 9 is loading
+    # While layer 9 is loading, the legend is longer and the rows are elsewhere.
+    expect(fine.get_by_test_id("head-view")).not_to_contain_text("still showing")
+    pixels(fine)
     box, key = box_of(fine.get_by_test_id("query-8")), box_of(fine.get_by_test_id("key-4"))
     fine.get_by_test_id("query-8").hover()
     lines = pixels(fine)
