@@ -164,11 +164,11 @@ def _word(texts: Mapping[int, set[str]], ident: int) -> str:
 
 
 def _texts(trace: Trace) -> dict[int, set[str]]:
-    """The texts of every token id. A first word may have lost its space."""
+    """The texts of every token id but special ones, which tokenizers may share. A first word may have lost its space."""
     found: dict[int, set[str]] = defaultdict(set)
     for tokens in trace.sides.values():
         for token in tokens:
-            if token.id >= 0:
+            if token.id >= 0 and not token.special:
                 found[token.id].add(token.text.strip() or token.text)
     return found
 
