@@ -64,7 +64,7 @@ def caption(request: Request, what: str, where: str, facts: Sequence[str]) -> Ca
     others = (_model(baseline.provenance), _input(baseline, stack))
     differing = [one for one, own in zip(others, described, strict=True) if one != own]
     against = " ".join(["Baseline:", *differing]) if differing else "Baseline: the same."
-    sentences = list(dict.fromkeys([trace.certificate.sentence, baseline.certificate.sentence]))
+    sentences = [trace.certificate.sentence, f"Baseline: {baseline.certificate.sentence}"]
     return Caption(
         f"Difference in the {what[0].lower()}{what[1:]}", where, model, (*described, against, *facts, *sentences)
     )

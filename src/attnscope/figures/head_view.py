@@ -99,7 +99,7 @@ class HeadView(PaperView):
             for a, b in ((start, x0), (x1, x1 + right)):
                 sheet.rule(a, b, top + border * row, RULE)
         if self.signed:
-            self.sign_legend(sheet, start, top + self.rows * row + self._legend / 2 + 2)
+            self.sign_legend(sheet, start + PAD, top + self.rows * row + self._legend / 2 + 2)
         self.facts = [*self.facts, *picker.sentences(), *self.comparison_facts()]
 
     @property

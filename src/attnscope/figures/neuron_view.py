@@ -36,6 +36,8 @@ PAD = 3.0
 GAP = 6.0
 DOT = 20.0
 SOFTMAX = 30.0
+SIGN = 9.0
+"""Further width of the softmax column for signs."""
 BAR = 13.0
 LEAST_CELL = 1.0
 FOLDED = 3.4
@@ -46,13 +48,14 @@ Values = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Columns:
-    """Layout in points: widths of labels and vectors, height of a row, and the number of lines in a folded vector."""
+    """Layout in points: widths of labels, vectors and softmax, height of a row, and number of lines in a folded vector."""
 
     left: float
     vector: float
     gap: float
     right: float
     folds: int
+    results: float
     row: float = 0.0
     size: float = 0.0
 
@@ -84,7 +87,7 @@ class Columns:
     @property
     def names(self) -> float:
         """Left edge of the key tokens."""
-        return self.softmax + SOFTMAX
+        return self.softmax + self.results
 
     def top(self, index: int) -> float:
         """Upper edge of a row."""
@@ -146,8 +149,12 @@ class NeuronView(PaperView):
             self._vectors(sheet, at, name, values, shown, x, full)
         sheet.box(at.query, at.top(self._token) + 1.5, at.vector, row - 3, edge=INK, weight=1.0)
         self._results(sheet, at, numbers)
-        self._heading(sheet, at.softmax + SOFTMAX / 2, "softmax", self.full if self.signed else None)
-        sheet.text(PAD, 5, head_name(self.request.layer, self.request.heads[0]), SMALL + 1.5, bold=True)
+        self._heading(sheet, at.softmax + at.results / 2, "softmax", self.full if self.signed else None)
+        name = head_name(self.request.layer, self.request.heads[0])
+        sheet.text(PAD, 5, name, SMALL + 1.5, bold=True)
+        if self.signed:
+            beside = PAD + self.fonts.width(name, SMALL + 1.5, bold=True) + 5
+            sheet.text(beside, 5, "current − baseline", SMALL, color=QUIET)
         for index in range(0, len(self.queries), step):
             middle, bold, room = at.top(index) + row / 2, index == self._token, at.left - 2 * PAD
             color, long = self._label(0, index, size, room, bold=bold)
@@ -175,10 +182,11 @@ class NeuronView(PaperView):
         left = min(most, max(selected, widest(self.fonts, self.queries, size))) + 2 * PAD
         right = min(most, widest(self.fonts, self.keys, size)) + 2 * PAD
         gap = max(16.0, 0.06 * width)
-        vector = max(6.0, (width - left - right - PAD - gap - 3 * GAP - DOT - SOFTMAX) / 3)
+        results = SOFTMAX + (SIGN if self.signed else 0.0)
+        vector = max(6.0, (width - left - right - PAD - gap - 3 * GAP - DOT - results) / 3)
         record = self.request.trace.layer_record(self.request.layer, self.request.stack)
         folds = max(1, math.ceil(LEAST_CELL * record.shape.qk_dim / vector))
-        return Columns(left, vector, gap, right, folds, row, size)
+        return Columns(left, vector, gap, right, folds, results, row, size)
 
     def _numbers(self) -> Numbers:
         place = (self.request.layer, self.request.heads[0], self.request.stack)
@@ -256,11 +264,10 @@ class NeuronView(PaperView):
                 sheet.curves(ends, color, own, 0.6 + 0.9 * own, "solid", f"{name}{suffix}")
 
     def _legend(self, sheet: Sheet, x: float, y: float) -> None:
-        then = ", current − baseline" if self.signed else ""
         sheet.text(x, y + 2, "−", SMALL, color=QUIET)
         sheet.cells(self._signed(np.linspace(-1, 1, 33)[None], 1.0), x + 6, y - 1, 50, 6, "scale")
         sheet.box(x + 6, y - 1, 50, 6, edge=RULE)
-        sheet.text(x + 59, y + 2, f"+  scaled to ± of each column{then}", SMALL, color=QUIET)
+        sheet.text(x + 59, y + 2, "+  scaled to ± of each column", SMALL, color=QUIET)
 
     def _computed(self, folds: int, dims: int) -> list[str]:
         """Return sentences on how the softmax column follows from q · k."""
