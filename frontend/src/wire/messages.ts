@@ -14,6 +14,7 @@ export interface Request {
     | "tile"
     | "values"
     | "edge"
+    | "align"
     | "check"
     | "export"
     | "cancel";
@@ -249,6 +250,38 @@ export interface OverviewMessage extends Base {
   readonly part?: { readonly queries: readonly [number, number]; readonly keys: readonly [number, number] };
   /** The names of the measures in the tensors `measures` and `measures_off_sink`, both [measure, head]. */
   readonly measures?: readonly string[];
+  /** The trace that it is compared with; the tensor `difference` has its signed thumbnails: sign · round(127·√|difference|), int8. */
+  readonly baseline?: string;
+  /** Whether every weight of the layer equals that of the baseline; there is no tensor `difference` then. */
+  readonly unchanged?: boolean;
+  /** The largest |difference| in the layer. */
+  readonly largest?: number;
+}
+
+/** Which tokens, layers and heads of two traces correspond; differences are those of `trace` minus `baseline`. */
+export interface AlignMessage extends Base {
+  readonly type: "align";
+  readonly trace: string;
+  readonly baseline: string;
+  /** Whether both read the same tokens. */
+  readonly identical: boolean;
+  /** For each side (as in the trace's `tokens`) and each token of `trace`: the index in the baseline, or -1. */
+  readonly sides: Readonly<Record<string, readonly number[]>>;
+  /** The tokens of the first side that correspond to another token: [index in `trace`, index in the baseline]. */
+  readonly substituted: readonly (readonly [current: number, baseline: number])[];
+  readonly stacks: Readonly<Record<string, AlignedStack>>;
+  /** What the user should know, in sentences. */
+  readonly notes: readonly string[];
+}
+
+/** Which layers and heads of a stack correspond, by index, to those of the baseline. */
+export interface AlignedStack {
+  /** The number of layers that the stack has in `trace`. */
+  readonly layers: number;
+  /** Which layers or heads do not correspond, in a sentence; null if all do. */
+  readonly note: string | null;
+  /** For each layer: the number of heads that correspond; 0 for layers that have no difference. */
+  readonly heads: readonly number[];
 }
 
 export interface LayerMessage extends Base {
@@ -345,6 +378,7 @@ export type Message =
   | TileMessage
   | ValuesMessage
   | EdgeMessage
+  | AlignMessage
   | CheckMessage
   | ExportMessage
   | CancelMessage
