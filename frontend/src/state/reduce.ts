@@ -1,17 +1,19 @@
 /** The actions that change the state of the page. */
 
-import type { AlignMessage, TraceMessage } from "../wire/messages";
+import type { TraceMessage } from "../wire/messages";
 import {
+  type Alignment,
   type AppState,
   allHeads,
   type Change,
   type Comparison,
+  currentPass,
   type Field,
   type Frame,
   headsOn,
   neuronHead,
-  passShown,
   type Place,
+  passShown,
   type Selection,
   type Side,
   type ViewSettings,
@@ -28,9 +30,17 @@ export type Action =
       readonly again?: boolean;
     }
   | { readonly type: "certified"; readonly trace: string; readonly certificate: TraceMessage["certificate"] }
-  /** Two passes are there to be compared, or no longer (null). */
-  | { readonly type: "compared"; readonly comparison: Comparison | null; readonly field?: Field }
-  | { readonly type: "aligned"; readonly alignment: AlignMessage }
+  | {
+      /** Two passes are there to be compared, or no longer (null). */
+      readonly type: "compared";
+      readonly comparison: Comparison | null;
+      readonly field?: Field;
+      /** The pass that remains without a comparison; by default the current one. */
+      readonly only?: TraceMessage;
+      /** Whether the user chose this, so that undo leads back. What a change leads to belongs to the step of the change. */
+      readonly step?: boolean;
+    }
+  | { readonly type: "aligned"; readonly alignment: Alignment }
   | { readonly type: "field"; readonly field: Field }
   /** Other edits are wanted. `name` names the step, as in "turn head 23.3 off". */
   | { readonly type: "changes"; readonly changes: readonly Change[]; readonly name: string }
@@ -56,7 +66,7 @@ export function undoable(action: Action, before: AppState): boolean {
     return before.trace !== null && before.trace.trace !== action.trace.trace && action.again !== true;
   }
   if (action.type === "view") return action.view.theme === undefined;
-  if (action.type === "compared") return action.comparison?.kind !== "unchanged" && before.trace !== null;
+  if (action.type === "compared") return action.step === true;
   return !["certified", "token", "frame", "aligned"].includes(action.type);
 }
 
@@ -70,7 +80,7 @@ export function reduce(state: AppState, action: Action): AppState {
       return { ...state, trace: { ...trace, certificate: action.certificate } };
     }
     case "compared":
-      return compare(state, action.comparison, action.field ?? state.field);
+      return compare(state, action.comparison, action.field ?? state.field, action.only);
     case "aligned": {
       const { comparison } = state;
       const { trace, baseline } = action.alignment;
@@ -181,9 +191,14 @@ function togglePin(pins: readonly Place[], place: Place): readonly Place[] {
   return others.length < pins.length ? others : [...pins, place];
 }
 
-/** Shows one of two passes, or what remains of them: the baseline if there are no changes left. */
-function compare(state: AppState, comparison: Comparison | null, field: Field): AppState {
-  const trace = comparison === null ? (state.comparison?.current ?? state.trace) : passShown(comparison, field);
+/** Shows one of two passes, or the only one that remains. */
+function compare(
+  state: AppState,
+  comparison: Comparison | null,
+  field: Field,
+  only: TraceMessage | null = currentPass(state),
+): AppState {
+  const trace = comparison === null ? only : passShown(comparison, field);
   const shown = comparison === null ? "after" : field;
   if (trace === null) return { ...state, comparison, field: shown };
   const next = trace === state.trace ? state : { ...state, ...placesIn(state, trace) };
@@ -229,6 +244,11 @@ function alignedIndex(
 /** What a new input begins with: no comparison and no changes. */
 const LONE = { comparison: null, field: "after", changes: [] } as const;
 
+/** Whether a state is shown again with the pass that it showed. */
+function keepsComparison({ comparison, field }: AppState, trace: TraceMessage): boolean {
+  return comparison !== null && passShown(comparison, field).trace === trace.trace;
+}
+
 /** Shows a new trace. The selection stays where the new trace allows it, except for `changes`. */
 function showTrace(state: AppState, trace: TraceMessage, changes: Partial<Selection>): AppState {
   const names = Object.keys(trace.stacks);
@@ -240,7 +260,7 @@ function showTrace(state: AppState, trace: TraceMessage, changes: Partial<Select
   const next: AppState = {
     ...state,
     trace,
-    ...LONE,
+    ...(keepsComparison(state, trace) ? {} : LONE),
     pins: sameTokens || before === null ? state.pins : [],
     view: { ...state.view, filter: trace.input.pair ? state.view.filter : "all" },
     selection: {

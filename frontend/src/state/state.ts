@@ -31,6 +31,12 @@ export interface HeadPlace {
   readonly head: number;
 }
 
+/** A query and a key. */
+export interface Pair {
+  readonly query: number;
+  readonly key: number;
+}
+
 export interface Selection {
   readonly stack: string;
   readonly layer: number;
@@ -113,13 +119,19 @@ export interface Change {
 /** Where the baseline comes from: the same input without changes, another prompt, another model, a file, or a pass kept. */
 export type BaselineKind = "unchanged" | "prompt" | "model" | "saved" | "kept";
 
+/** Which tokens, layers and heads of two passes correspond. */
+export type Alignment = Pick<
+  AlignMessage,
+  "trace" | "baseline" | "identical" | "sides" | "substituted" | "stacks" | "notes"
+>;
+
 /** Two passes, of which one is the baseline of the other. */
 export interface Comparison {
   readonly kind: BaselineKind;
   readonly baseline: TraceMessage;
   readonly current: TraceMessage;
   /** Which tokens, layers and heads correspond; null until it is known. */
-  readonly alignment: AlignMessage | null;
+  readonly alignment: Alignment | null;
 }
 
 export interface AppState {
@@ -172,7 +184,10 @@ export function passShown(comparison: Comparison, field: Field): TraceMessage {
 }
 
 /** The pass that the changes lead to: the current one of two, otherwise the only one. */
-export function currentPass({ comparison, trace }: Pick<AppState, "comparison" | "trace">): TraceMessage | null {
+export function currentPass({
+  comparison,
+  trace,
+}: Pick<AppState, "comparison" | "trace">): TraceMessage | null {
   return comparison?.current ?? trace;
 }
 
@@ -220,8 +235,19 @@ export function pairAt(
 }
 
 /** The edge that all heads are ranked by: the query and the key pinned last; null if either is missing. */
-export function selectedEdge(state: AppState): { readonly query: number; readonly key: number } | null {
+export function selectedEdge(state: AppState): Pair | null {
   const last = (side: Side) => state.pins.findLast((pin) => pin.side === side)?.index;
   const [query, key] = [last("query"), last("key")];
   return query === undefined || key === undefined ? null : { query, key };
+}
+
+/** An edge of the shown pass in the other one of two; null where one of its tokens has no counterpart. */
+export function edgeBeside({ comparison, field, selection, trace }: AppState, edge: Pair): Pair | null {
+  const sides = comparison?.alignment?.sides;
+  const stack = trace?.stacks[selection.stack];
+  if (sides === undefined || stack === undefined) return null;
+  const to = (side: string, index: number) =>
+    field === "before" ? sides[side]?.indexOf(index) : sides[side]?.[index];
+  const [query, key] = [to(stack.query, edge.query) ?? -1, to(stack.key, edge.key) ?? -1];
+  return query < 0 || key < 0 ? null : { query, key };
 }
