@@ -141,6 +141,17 @@ const measure = object({
   sentence: text,
 });
 
+const workspace = {
+  kind: oneOf("trace", "workspace"),
+  traces: list(text),
+  current: text,
+  baseline: orNull(text),
+  edits: list(object({ type: text })),
+  trail: list(object({ title: text, address: text })),
+  notes: text,
+  state: object({}),
+};
+
 const FIELDS: ReadonlyMap<unknown, Check> = new Map([
   [
     "hello",
@@ -148,9 +159,15 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       models: list(model),
       model: optional(text),
       trace: optional(text),
+      workspace: optional(object(workspace)),
       examples: list(example),
       can: list(text),
-      limits: object({ tokens: ifThere(count), characters: ifThere(count), image_bytes: ifThere(count) }),
+      limits: object({
+        tokens: ifThere(count),
+        characters: ifThere(count),
+        image_bytes: ifThere(count),
+        file_bytes: ifThere(count),
+      }),
       file: ifThere(object({ error: number })),
       measures: ifThere(list(measure)),
     }),
@@ -273,6 +290,8 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
   ["edge", object({ trace: text, stack: text, query: index, key: index })],
   ["check", object({ certificate })],
   ["export", object({ trace: text })],
+  ["save", object({ name: text })],
+  ["open", object(workspace)],
   ["cancel", object({ found: truth })],
   ["error", object({ code: text, message: text, fits: optional(count) })],
 ]);
