@@ -9,6 +9,10 @@ export interface Request {
     | "hello"
     | "run"
     | "trace"
+    | "generate"
+    | "effect"
+    | "control"
+    | "edits"
     | "overview"
     | "layer"
     | "tile"
@@ -114,6 +118,17 @@ export interface Stack {
   readonly left_out?: readonly number[];
   /** How q and k are rotated by position, per layer if layers differ; null if they are not, or if it is unknown. */
   readonly rotary?: Rotary | readonly (Rotary | null)[] | null;
+  /** What can be changed in this stack; absent where there is no live model. */
+  readonly changes?: Changes;
+}
+
+/** For each place of a change: null if it can be made in this stack, or the sentence why it cannot. */
+export interface Changes {
+  readonly head: string | null;
+  readonly line: string | null;
+  readonly weight: string | null;
+  readonly neuron: string | null;
+  readonly pair: string | null;
 }
 
 /** Pairs of dimensions of q and k that rotate with the position (RoPE). */
@@ -213,6 +228,36 @@ export interface TraceMessage extends Base {
     | null;
   /** Other predictions of the model: masked tokens, labels, answers. */
   readonly predictions?: readonly Prediction[];
+  /** In the answer to `generate`: how the continuation came about. */
+  readonly generation?: Generation;
+}
+
+/** A new token of a generation, with the most probable tokens at its position. */
+export interface GenerateStep {
+  readonly token: Token;
+  /** From the softmax of the model's own logits, whatever the sampling. */
+  readonly probability: number;
+  /** From 1. */
+  readonly rank: number;
+  readonly top: readonly { readonly text: string; readonly id: number; readonly probability: number }[];
+}
+
+export interface Generation {
+  /** The continuation. */
+  readonly text: string;
+  readonly stopped: "length" | "end" | "stop";
+  /** The number of tokens before the continuation. */
+  readonly prompt: number;
+  readonly steps: readonly GenerateStep[];
+  readonly max_new_tokens: number;
+  readonly sampling: Readonly<Record<string, unknown>> | null;
+  readonly stop: readonly string[];
+}
+
+/** A new token, sent as soon as it is chosen. */
+export interface TokenMessage extends Base, GenerateStep {
+  readonly type: "token";
+  readonly index: number;
 }
 
 /** An edit of a forward pass, as in docs/reference/wire.md. */
@@ -233,6 +278,109 @@ export interface Prediction {
     readonly probability: number | null;
     readonly value: number;
     readonly last: number | null;
+  }[];
+}
+
+/** How likely a pass finds a token or label. */
+export interface Likelihood {
+  /** Null if the model gives none (a regression). */
+  readonly probability: number | null;
+  /** From 1, among all tokens or labels. */
+  readonly rank: number;
+  /** The logit. */
+  readonly value: number;
+}
+
+/** The number that is measured of two passes. */
+export interface EffectMetric {
+  readonly name: string;
+  readonly formula: string;
+  /** `id` is −1 for several tokens. */
+  readonly answer: { readonly text: string; readonly id: number };
+  readonly foil: { readonly text: string; readonly id: number } | null;
+  /** Null where it is not finite. */
+  readonly before: number | null;
+  readonly after: number | null;
+  /** Effects of this size are rounding. */
+  readonly error: number;
+}
+
+/** What a control varies. */
+export type ControlOver = "heads" | "keys" | "pairs" | "vectors";
+
+/** A control that can be asked for. */
+export interface ControlKind {
+  readonly over: ControlOver;
+  /** How many passes it runs. */
+  readonly draws: number;
+  /** Whether these are all that there are. */
+  readonly all: boolean;
+  /** "8 other heads of layer 23" */
+  readonly words: string;
+}
+
+/** What a pass predicts, beside its baseline. */
+export interface EffectMessage extends Base {
+  readonly type: "effect";
+  readonly trace: string;
+  readonly baseline: string;
+  readonly of: "token" | "label" | "token_label";
+  /** The position whose prediction it is; null for the whole input. */
+  readonly position: number | null;
+  readonly baseline_position: number | null;
+  /** The most probable of both passes, the most probable of the current pass first. */
+  readonly tokens: readonly {
+    readonly text: string;
+    readonly id: number;
+    readonly before: Likelihood;
+    readonly after: Likelihood;
+  }[];
+  /** The probability of all others together; null where probabilities do not sum to 1. */
+  readonly others: { readonly before: number; readonly after: number } | null;
+  /** The total variation distance of both predictions, from 0 to 1; null where probabilities do not sum to 1. */
+  readonly moved: number | null;
+  readonly metric: EffectMetric | null;
+  readonly kinds: readonly ControlKind[];
+  /** Why there is no control; null if there is one. */
+  readonly no_control: string | null;
+}
+
+/** The same edits made elsewhere. Each message has everything so far. */
+export interface ControlMessage extends Base {
+  readonly type: "control";
+  readonly trace: string;
+  readonly over: ControlOver;
+  readonly metric: Omit<EffectMetric, "before" | "after" | "error">;
+  /** The metric without the edits and with them; null where it is not finite. */
+  readonly before: number | null;
+  readonly after: number | null;
+  /** How many draws there will be. */
+  readonly total: number;
+  /** Where each draw so far makes the edits: "23.5". */
+  readonly where: readonly string[];
+  /** The metric with each draw. */
+  readonly values: readonly (number | null)[];
+  /** The probabilities of the asked tokens, for each draw. */
+  readonly tokens: readonly (readonly number[])[];
+  /** The place of the edits by the size of the effect, 1 for the largest; ties share the mean of their ranks. */
+  readonly rank: number;
+  /** How many effects are ranked: the edits and the draws so far. */
+  readonly among: number;
+  /** "rank 1 of 9" */
+  readonly sentence: string;
+  /** Effects of this size are rounding. */
+  readonly error: number;
+  readonly seed: number;
+}
+
+/** Edits in other forms, in the order of the request. */
+export interface EditsMessage extends Base {
+  readonly type: "edits";
+  readonly edits: readonly {
+    /** The expression that makes it in Python. */
+    readonly python: string;
+    /** Why it cannot be written into the weights; null if it can. */
+    readonly bake: string | null;
   }[];
 }
 
@@ -373,6 +521,10 @@ export type Message =
   | HelloMessage
   | ProgressMessage
   | TraceMessage
+  | TokenMessage
+  | EffectMessage
+  | ControlMessage
+  | EditsMessage
   | OverviewMessage
   | LayerMessage
   | TileMessage
