@@ -1,6 +1,6 @@
 /** The state of the page as one immutable value, and values derived from it. */
 
-import type { TraceMessage } from "../wire/messages";
+import type { AlignMessage, Edit, TraceMessage } from "../wire/messages";
 
 export type Side = "query" | "key";
 export type SentenceFilter = "all" | "AA" | "AB" | "BA" | "BB";
@@ -76,6 +76,9 @@ export interface ViewSettings {
 
 export type PanelName = "model" | "head" | "side";
 
+export type SideName = "neurons" | "weights" | "edges" | "effect";
+export const SIDES: readonly SideName[] = ["neurons", "weights", "edges", "effect"];
+
 /** The arrangement of the panels. It is part of the address but not of undo. */
 export interface Frame {
   /** Widths set by dragging, CSS pixels; null for automatic. */
@@ -85,7 +88,7 @@ export interface Frame {
   /** Whether all panels are shown side by side, or only the current one. */
   readonly whole: "all" | "one";
   /** What the panel on the right shows. */
-  readonly side: "neurons" | "weights" | "edges";
+  readonly side: SideName;
   /** What the model view is zoomed in on; null for all heads. */
   readonly camera: Camera | null;
 }
@@ -97,9 +100,36 @@ export interface Camera {
   readonly zoom: number;
 }
 
+/** Which numbers the views show: those of the baseline, of the current pass, or the current ones minus the baseline's. */
+export type Field = "before" | "after" | "difference";
+export const FIELDS: readonly Field[] = ["before", "after", "difference"];
+
+/** An edit that the user wants made. A muted one stays in the list and is not made. */
+export interface Change {
+  readonly edit: Edit;
+  readonly muted: boolean;
+}
+
+/** Where the baseline comes from: the same input without changes, another prompt, another model, a file, or a pass kept. */
+export type BaselineKind = "unchanged" | "prompt" | "model" | "saved" | "kept";
+
+/** Two passes, of which one is the baseline of the other. */
+export interface Comparison {
+  readonly kind: BaselineKind;
+  readonly baseline: TraceMessage;
+  readonly current: TraceMessage;
+  /** Which tokens, layers and heads correspond; null until it is known. */
+  readonly alignment: AlignMessage | null;
+}
+
 export interface AppState {
-  /** The shown trace. */
+  /** The shown pass: of two compared ones, the baseline if `field` is "before", otherwise the current one. */
   readonly trace: TraceMessage | null;
+  /** The two passes; null if there is only one. */
+  readonly comparison: Comparison | null;
+  readonly field: Field;
+  /** The edits that the user wants made, in order. */
+  readonly changes: readonly Change[];
   readonly selection: Selection;
   readonly pins: readonly Place[];
   readonly view: ViewSettings;
@@ -108,6 +138,9 @@ export interface AppState {
 
 export const EMPTY: AppState = {
   trace: null,
+  comparison: null,
+  field: "after",
+  changes: [],
   selection: { stack: "", layer: 0, heads: [], head: null, token: null, neuron: null },
   pins: [],
   view: {
@@ -132,6 +165,21 @@ export const EMPTY: AppState = {
   },
   frame: { widths: { model: null, head: null }, at: "head", whole: "all", side: "neurons", camera: null },
 };
+
+/** The pass that `field` shows. */
+export function passShown(comparison: Comparison, field: Field): TraceMessage {
+  return field === "before" ? comparison.baseline : comparison.current;
+}
+
+/** The pass that the changes lead to: the current one of two, otherwise the only one. */
+export function currentPass({ comparison, trace }: Pick<AppState, "comparison" | "trace">): TraceMessage | null {
+  return comparison?.current ?? trace;
+}
+
+/** The edits that are made: those that are not muted. */
+export function editsMade(changes: readonly Change[]): readonly Edit[] {
+  return changes.filter(({ muted }) => !muted).map(({ edit }) => edit);
+}
 
 /** How many heads the selected layer has; 0 for a layer without attention. */
 export function headCount(state: AppState): number {

@@ -222,15 +222,25 @@ class Session:
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
         """Trace an input. It is tokenized once, so that the tokens counted are those of the forward pass."""
-        request = RunRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
+        if "trace" in body:
+            return self._run_again(text_of(body, "trace"), edits, job)
+        request = RunRequest.of(body, self.limits)
         model = self._requested_model(body, job)
         inputs, tokens = request.encode(model, self.limits, job)
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"
         with job.holding(self._pass_lock, _WAITING):
             trace = model.trace(inputs, edits=edits, observer=job)
-        return self._store(StoredTrace(trace, model, request.input_text(inputs)))
+        return self._store(StoredTrace(trace, model, request.input_text(inputs), inputs))
+
+    def _run_again(self, trace_id: str, edits: Sequence[Edit], job: Job) -> Answer:
+        """Trace the input of another trace, with other edits."""
+        stored = self._traces.get(trace_id)
+        job.stage = "run"
+        with job.holding(self._pass_lock, _WAITING):
+            trace = stored.run_again(edits, job)
+        return self._store(replace(stored, trace=trace))
 
     def _store(self, stored: StoredTrace) -> Answer:
         """Store a trace and answer with it."""
