@@ -10,8 +10,8 @@ import {
   type Frame,
   headsOn,
   neuronHead,
-  passShown,
   type Place,
+  passShown,
   type Selection,
   type Side,
   type ViewSettings,
@@ -183,7 +183,8 @@ function togglePin(pins: readonly Place[], place: Place): readonly Place[] {
 
 /** Shows one of two passes, or what remains of them: the baseline if there are no changes left. */
 function compare(state: AppState, comparison: Comparison | null, field: Field): AppState {
-  const trace = comparison === null ? (state.comparison?.current ?? state.trace) : passShown(comparison, field);
+  const trace =
+    comparison === null ? (state.comparison?.current ?? state.trace) : passShown(comparison, field);
   const shown = comparison === null ? "after" : field;
   if (trace === null) return { ...state, comparison, field: shown };
   const next = trace === state.trace ? state : { ...state, ...placesIn(state, trace) };

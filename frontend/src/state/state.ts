@@ -172,7 +172,10 @@ export function passShown(comparison: Comparison, field: Field): TraceMessage {
 }
 
 /** The pass that the changes lead to: the current one of two, otherwise the only one. */
-export function currentPass({ comparison, trace }: Pick<AppState, "comparison" | "trace">): TraceMessage | null {
+export function currentPass({
+  comparison,
+  trace,
+}: Pick<AppState, "comparison" | "trace">): TraceMessage | null {
   return comparison?.current ?? trace;
 }
 

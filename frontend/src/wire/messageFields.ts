@@ -151,7 +151,9 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       examples: list(example),
       can: list(text),
       limits: object({ tokens: ifThere(count), characters: ifThere(count), image_bytes: ifThere(count) }),
-      file: ifThere(object({ error: number })),
+      file: ifThere(
+        object({ error: number, baseline: ifThere(object({ trace: text, shared: record(list(index)) })) }),
+      ),
       measures: ifThere(list(measure)),
     }),
   ],
