@@ -182,6 +182,11 @@ class Session:
         """A trace of this session. Raises `MissingError` if the session does not have it, or has dropped it."""
         return self._traces.get(trace_id).trace
 
+    def keep(self, stored: StoredTrace) -> None:
+        """Store a trace that was made elsewhere, unless the session has it already."""
+        if stored.trace.id not in self._traces:
+            self._traces.add(stored)
+
     def close(self, within_s: float = 0.0) -> bool:
         """Stop all work and accept no new requests.
 
