@@ -15,6 +15,7 @@ from attnscope.analysis.overview import overview
 from attnscope.errors import DamagedError, InputError, UnsupportedError
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
+from attnscope.session.messages.align import align_fields
 from attnscope.session.messages.answer import Answer
 from attnscope.session.messages.edits import edits_of
 from attnscope.session.messages.error import error_message, failure
@@ -31,6 +32,7 @@ from attnscope.session.model_catalog import NO_MODEL, ModelCatalog, ModelEntry
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import StoredTrace, TraceStore
 from attnscope.trace import Trace
+from attnscope.trace.correspondence import Correspondence
 from attnscope.wire import Message, decode, encode
 
 Send = Callable[[bytes], None]
@@ -127,6 +129,7 @@ class Session:
             "tile": self._tile,
             "values": self._values,
             "edge": self._edge,
+            "align": self._align,
             "check": self._check,
             "export": self._export,
             "cancel": self._cancel,
@@ -301,11 +304,13 @@ class Session:
         trace_id, stack, stored = self._stack(body)
         if all(shape is None for shape in stored.trace.stacks[stack].shapes):
             raise InputError(f"Stack {stack!r:.300} has no layer with attention, so it has no overview.")
-        chosen = optional_text_of(body, "filter")
+        chosen, compared = optional_text_of(body, "filter"), optional_text_of(body, "baseline")
+        baseline = None if compared is None else self.trace(compared)
+        about = {"trace": trace_id, "stack": stack} | ({} if compared is None else {"baseline": compared})
         job.stage = "overview"
-        for one in overview(stored.trace, stack, filter=chosen, cancelled=job.cancelled):
+        for one in overview(stored.trace, stack, filter=chosen, baseline=baseline, cancelled=job.cancelled):
             fields, arrays = overview_message(one)
-            yield Answer("overview", {"trace": trace_id, "stack": stack, **fields}, arrays)
+            yield Answer("overview", {**about, **fields}, arrays)
 
     def _layer(self, body: Mapping[str, Any], _job: Job) -> Answer:
         trace_id, stack, layer, stored = self._place(body)
@@ -342,6 +347,11 @@ class Session:
         key = index_of(body, "key", len(key_tokens), "key")
         arrays = edge_arrays(edge_of(stored.trace, query, key, stack))
         return Answer("edge", {"trace": trace_id, "stack": stack, "query": query, "key": key}, arrays)
+
+    def _align(self, body: Mapping[str, Any], _job: Job) -> Answer:
+        trace, baseline = (self.trace(text_of(body, name)) for name in ("trace", "baseline"))
+        fields = align_fields(Correspondence.of(trace, baseline))
+        return Answer("align", {"trace": trace.id, "baseline": baseline.id, **fields})
 
     def _check(self, body: Mapping[str, Any], job: Job) -> Answer:
         stored = self._traces.get(text_of(body, "trace"))
