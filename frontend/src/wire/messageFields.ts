@@ -168,7 +168,9 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
         image_bytes: ifThere(count),
         file_bytes: ifThere(count),
       }),
-      file: ifThere(object({ error: number })),
+      file: ifThere(
+        object({ error: number, baseline: ifThere(object({ trace: text, shared: record(list(index)) })) }),
+      ),
       measures: ifThere(list(measure)),
     }),
   ],

@@ -188,10 +188,21 @@ export interface HelloMessage extends Base {
     readonly tokens: number;
     readonly characters: number;
   };
-  /** In an exported file: the largest difference between a stored weight and the exact one. */
-  readonly file?: { readonly error: number };
+  readonly file?: FileContents;
   /** The measures whose values are part of `overview`. */
   readonly measures?: readonly Measure[];
+}
+
+/** What is special about an exported file. */
+export interface FileContents {
+  /** The largest difference between a stored weight and the exact one. */
+  readonly error: number;
+  /** The pass that the trace is compared with. */
+  readonly baseline?: {
+    readonly trace: string;
+    /** By kind and stack ("layer decoder"): the layers whose messages are those of the current pass, stored once. */
+    readonly shared: Readonly<Record<string, readonly number[]>>;
+  };
 }
 
 export interface ProgressMessage extends Base {
