@@ -1,6 +1,8 @@
 import { onCleanup, onMount, Show } from "solid-js";
 import type { Session } from "../state/session";
 import { type Frame, headCount, type PanelName } from "../state/state";
+import { ChangeBox } from "./changes/ChangeBox";
+import { HeadFader } from "./changes/HeadFader";
 import { ComparisonLine } from "./comparison/ComparisonLine";
 import { CopyBox } from "./export/CopyBox";
 import { ExportMenu } from "./export/ExportMenu";
@@ -138,6 +140,7 @@ export function App(props: AppProps) {
                 focus={page.focus()}
                 onFocus={page.setFocus}
                 onEnter={() => go("side")}
+                fader={<HeadFader page={page} />}
                 exportMenu={<ExportMenu panel="head" name="head view" />}
               />
             )}
@@ -160,6 +163,7 @@ export function App(props: AppProps) {
           head={page.overCell() === null ? page.headReadout() : null}
           news={<News session={session} notice={page.notice()} />}
         />
+        <ChangeBox page={page} />
         <CopyBox />
         <Help page={page} />
       </div>

@@ -177,6 +177,8 @@ export interface HelloMessage extends Base {
   readonly can: readonly string[];
   readonly limits: {
     readonly image_bytes?: number;
+    /** Edits in one run. */
+    readonly edits?: number;
     readonly tokens: number;
     readonly characters: number;
   };

@@ -5,6 +5,7 @@ import { ComparedLayer, DifferenceLayer } from "../../compute/differenceLayer";
 import { type LayerField, layerField } from "../../compute/layerField";
 import { imageQuery } from "../../marks/imagePatches";
 import type { ChangeSubject } from "../../state/changeSubject";
+import { createEdgeWeights } from "../../state/edgeWeights";
 import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
 import { chosenPlace, type HeadPlace, headsOn, type Place } from "../../state/state";
@@ -157,6 +158,12 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   /** What the open change box is about, and the element that it belongs to; null while it is closed. */
   const [changing, setChanging] = createSignal<Changing | null>(null);
 
+  const edgeWeights = createEdgeWeights(session.source, (error) => session.fail(sentenceOf(error)));
+  onCleanup(edgeWeights.close);
+  /** The weight of an edge in any pass; null until it is known, or where the host cannot tell. */
+  const edgeWeight: typeof edgeWeights.weight = (pass, place) =>
+    session.can("edge") ? edgeWeights.weight(pass, place) : null;
+
   const [width, setWidth] = createSignal(1400);
   const narrow = createMemo(() => width() < FOLDED_BELOW);
   const [help, setHelp] = createSignal(false);
@@ -180,7 +187,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ session, state, dark, trace, stack, field, shown, version, rowsChanged, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
-    ...{ overCell, setOverCell, compared, changing, setChanging },
+    ...{ overCell, setOverCell, compared, changing, setChanging, edgeWeight },
   };
 }
 
