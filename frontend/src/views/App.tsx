@@ -3,6 +3,7 @@ import type { Session } from "../state/session";
 import { type Frame, headCount, type PanelName } from "../state/state";
 import { ChangeBox } from "./changes/ChangeBox";
 import { HeadFader } from "./changes/HeadFader";
+import { openChange } from "./changes/openChange";
 import { ComparisonLine } from "./comparison/ComparisonLine";
 import { CopyBox } from "./export/CopyBox";
 import { ExportMenu } from "./export/ExportMenu";
@@ -70,6 +71,7 @@ export function App(props: AppProps) {
       help: () => page.setHelp(true),
       find: () => root.querySelector<HTMLElement>("[data-testid=find]"),
       baseline: () => root.querySelector<HTMLElement>("[data-testid=baseline]"),
+      change: () => openChange(page, root),
       panel: panelOfKeyboard,
       go,
     });

@@ -5,7 +5,9 @@ import type { Change } from "../../state/state";
 import type { Page } from "../page/page";
 import { HeadBox } from "./HeadBox";
 import { LineBox } from "./LineBox";
+import { NeuronBox } from "./NeuronBox";
 import { inCurrentPass } from "./subject";
+import { TokenBox } from "./TokenBox";
 
 /** The box that changes one thing: a head, a line, a token or neurons. It stands beside what it is about. */
 export function ChangeBox(props: { readonly page: Page }) {
@@ -133,6 +135,8 @@ function Content(props: { readonly page: Page; readonly subject: ChangeSubject }
     <Switch>
       <Match when={of("head")}>{(head) => <HeadBox page={props.page} subject={head()} />}</Match>
       <Match when={of("line")}>{(line) => <LineBox page={props.page} subject={line()} />}</Match>
+      <Match when={of("token")}>{(token) => <TokenBox page={props.page} subject={token()} />}</Match>
+      <Match when={of("neuron")}>{(neuron) => <NeuronBox page={props.page} subject={neuron()} />}</Match>
     </Switch>
   );
 }
