@@ -281,7 +281,14 @@ def test_export_is_offered_only_by_a_session_with_an_exporter():
     [answer] = ask(session, type="export", trace=trace, stack=stack, layer=0, heads=[0], address="pins=q1")
     assert bytes(answer.tensors["html"]).decode() == f"<html>{trace}"
     most = session.limits.answer_bytes
-    assert asked == {"stack": stack, "layer": 0, "heads": [0], "address": "pins=q1", "max_bytes": most}
+    assert asked == {
+        "stack": stack,
+        "layer": 0,
+        "heads": [0],
+        "address": "pins=q1",
+        "baseline": None,
+        "max_bytes": most,
+    }
 
 
 @pytest.mark.parametrize("fields", [{"type": "run"}, {"type": "run", "pair": "a dog"}, {"type": "generate"}])

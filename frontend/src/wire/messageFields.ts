@@ -141,6 +141,17 @@ const measure = object({
   sentence: text,
 });
 
+const workspace = {
+  kind: oneOf("trace", "workspace"),
+  traces: list(text),
+  current: text,
+  baseline: orNull(text),
+  edits: list(object({ type: text })),
+  trail: list(object({ title: text, address: text })),
+  notes: text,
+  state: object({}),
+};
+
 const FIELDS: ReadonlyMap<unknown, Check> = new Map([
   [
     "hello",
@@ -148,10 +159,18 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       models: list(model),
       model: optional(text),
       trace: optional(text),
+      workspace: optional(object(workspace)),
       examples: list(example),
       can: list(text),
-      limits: object({ tokens: ifThere(count), characters: ifThere(count), image_bytes: ifThere(count) }),
-      file: ifThere(object({ error: number })),
+      limits: object({
+        tokens: ifThere(count),
+        characters: ifThere(count),
+        image_bytes: ifThere(count),
+        file_bytes: ifThere(count),
+      }),
+      file: ifThere(
+        object({ error: number, baseline: ifThere(object({ trace: text, shared: record(list(index)) })) }),
+      ),
       measures: ifThere(list(measure)),
     }),
   ],
@@ -233,6 +252,21 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       pooled: list(size, 2),
       part: ifThere(object({ queries: part, keys: part })),
       measures: ifThere(list(text)),
+      baseline: ifThere(text),
+      unchanged: ifThere(truth),
+      largest: ifThere(number),
+    }),
+  ],
+  [
+    "align",
+    object({
+      trace: text,
+      baseline: text,
+      identical: truth,
+      sides: record(list(integer(-1))),
+      substituted: list(part),
+      stacks: record(object({ layers: count, note: orNull(text), heads: list(count) })),
+      notes: list(text),
     }),
   ],
   [
@@ -273,6 +307,8 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
   ["edge", object({ trace: text, stack: text, query: index, key: index })],
   ["check", object({ certificate })],
   ["export", object({ trace: text })],
+  ["save", object({ name: text })],
+  ["open", object(workspace)],
   ["cancel", object({ found: truth })],
   ["error", object({ code: text, message: text, fits: optional(count) })],
 ]);

@@ -21,9 +21,13 @@ export interface Request {
     | "align"
     | "check"
     | "export"
+    | "save"
+    | "open"
     | "cancel";
   /** The bytes of an image file, sent as a tensor. */
   readonly image?: Uint8Array;
+  /** The bytes of a trace file or a workspace file, sent as a tensor. */
+  readonly file?: Uint8Array;
   readonly [field: string]: unknown;
 }
 
@@ -173,19 +177,34 @@ export interface HelloMessage extends Base {
   readonly model: string | null;
   /** A saved trace to show at the start. */
   readonly trace?: string | null;
+  /** The workspace to show at the start. */
+  readonly workspace?: Workspace | null;
   readonly examples: readonly Example[];
   readonly can: readonly string[];
   readonly limits: {
     readonly image_bytes?: number;
     /** Edits in one run. */
     readonly edits?: number;
+    /** Bytes of a file in `open`. */
+    readonly file_bytes?: number;
     readonly tokens: number;
     readonly characters: number;
   };
-  /** In an exported file: the largest difference between a stored weight and the exact one. */
-  readonly file?: { readonly error: number };
+  readonly file?: FileContents;
   /** The measures whose values are part of `overview`. */
   readonly measures?: readonly Measure[];
+}
+
+/** What is special about an exported file. */
+export interface FileContents {
+  /** The largest difference between a stored weight and the exact one. */
+  readonly error: number;
+  /** The pass that the trace is compared with. */
+  readonly baseline?: {
+    readonly trace: string;
+    /** By kind and stack ("layer decoder"): the layers whose messages are those of the current pass, stored once. */
+    readonly shared: Readonly<Record<string, readonly number[]>>;
+  };
 }
 
 export interface ProgressMessage extends Base {
@@ -506,6 +525,56 @@ export interface ExportMessage extends Base {
   readonly trace: string;
 }
 
+/** What a workspace file holds, with its traces by id. A trace file is a workspace with one trace. */
+export interface Workspace {
+  readonly kind: "trace" | "workspace";
+  /** The traces, which are then in the session. */
+  readonly traces: readonly string[];
+  readonly current: string;
+  readonly baseline: string | null;
+  /** The edits as they stood, which may not have been run yet. */
+  readonly edits: readonly Edit[];
+  readonly trail: readonly TrailEntry[];
+  readonly notes: string;
+  /** The JSON that the page saved: an object; empty for a trace file. */
+  readonly state: Readonly<Record<string, unknown>>;
+}
+
+/** A place in a trail: a title, and the address (the part after `#`) that shows it. */
+export interface TrailEntry {
+  readonly title: string;
+  readonly address: string;
+}
+
+/** Saves traces of the session and what the page knows about them as a workspace file. */
+export interface SaveRequest extends Request {
+  readonly type: "save";
+  readonly traces: readonly string[];
+  readonly current: string;
+  readonly baseline?: string | null;
+  readonly edits?: readonly Edit[];
+  readonly trail?: readonly TrailEntry[];
+  readonly notes?: string;
+  readonly state?: Readonly<Record<string, unknown>>;
+}
+
+/** Opens a trace file or a workspace file. `name` is the name of the file, for error messages. */
+export interface OpenRequest extends Request {
+  readonly type: "open";
+  readonly file: Uint8Array;
+  readonly name?: string;
+}
+
+/** A workspace file; the tensor `file` has its bytes, and `name` is a name for it. */
+export interface SaveMessage extends Base {
+  readonly type: "save";
+  readonly name: string;
+}
+
+export interface OpenMessage extends Base, Workspace {
+  readonly type: "open";
+}
+
 export interface CancelMessage extends Base {
   readonly type: "cancel";
   readonly found: boolean;
@@ -535,5 +604,7 @@ export type Message =
   | AlignMessage
   | CheckMessage
   | ExportMessage
+  | SaveMessage
+  | OpenMessage
   | CancelMessage
   | ErrorMessage;

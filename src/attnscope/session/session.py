@@ -63,9 +63,19 @@ class Exporter(Protocol):
     """Makes an offline page from a trace. The implementation is in a higher layer of the package."""
 
     def __call__(
-        self, trace: Trace, *, stack: str, layer: int, heads: Sequence[int], address: str | None, max_bytes: int
+        self,
+        trace: Trace,
+        *,
+        stack: str,
+        layer: int,
+        heads: Sequence[int],
+        address: str | None,
+        baseline: Trace | None,
+        max_bytes: int,
     ) -> str:
         """The HTML of the page, which opens with these heads selected, and the rest of the view as in `address`.
+
+        With a baseline, the page compares the trace with it.
 
         Raises `TooLongError` above `max_bytes`.
         """
@@ -174,6 +184,11 @@ class Session:
     def trace(self, trace_id: str) -> Trace:
         """A trace of this session. Raises `MissingError` if the session does not have it, or has dropped it."""
         return self._traces.get(trace_id).trace
+
+    def keep(self, stored: StoredTrace) -> None:
+        """Store a trace that was made elsewhere, unless the session has it already."""
+        if stored.trace.id not in self._traces:
+            self._traces.add(stored)
 
     def close(self, within_s: float = 0.0) -> bool:
         """Stop all work and accept no new requests.
@@ -352,12 +367,14 @@ class Session:
             raise UnsupportedError("This session cannot export files. Use `attnscope.export(trace, path)` instead.")
         trace_id, stack, layer, stored = self._place(body)
         heads = indices_of(body, "heads", stored.trace.layer_record(layer, stack).shape.heads, "head")
+        baseline = optional_text_of(body, "baseline")
         page = self._exporter(
             stored.trace,
             stack=stack,
             layer=layer,
             heads=heads,
             address=optional_text_of(body, "address"),
+            baseline=None if baseline is None else self.trace(baseline),
             max_bytes=self.limits.answer_bytes,
         )
         return Answer("export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)})

@@ -83,6 +83,10 @@ class TraceStore:
         self._traces: OrderedDict[str, StoredTrace] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __contains__(self, trace_id: object) -> bool:
+        with self._lock:
+            return trace_id in self._traces
+
     def __len__(self) -> int:
         return len(self._traces)
 

@@ -16,12 +16,13 @@ from attnscope.attention import LayerRecord, QKRecord
 from attnscope.display import Displayed
 from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace.certificate import Certificate
-from attnscope.trace.file import path_of, write
+from attnscope.trace.file import write
 from attnscope.trace.from_attention import parts_of_attention
 from attnscope.trace.parts import TraceParts
 from attnscope.trace.positions import Position, is_word, resolve_each
 from attnscope.trace.prediction import Prediction
 from attnscope.trace.stack import TracedStack, projected
+from attnscope.trace.tensor_file import path_of
 from attnscope.trace.words import Span, spans
 from attnscope.types import InputImage, Rotary, Stack, Token
 from attnscope.validation import FLAG, PATH, check_arguments, is_index
