@@ -183,6 +183,8 @@ export interface HelloMessage extends Base {
   readonly can: readonly string[];
   readonly limits: {
     readonly image_bytes?: number;
+    /** Edits in one run. */
+    readonly edits?: number;
     /** Bytes of a file in `open`. */
     readonly file_bytes?: number;
     readonly tokens: number;

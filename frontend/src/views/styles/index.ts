@@ -1,6 +1,7 @@
 /** The styles of the page; later ones override earlier ones. */
 
 import base from "./base.css?inline";
+import changes from "./changes.css?inline";
 import chat from "./chat.css?inline";
 import comparison from "./comparison.css?inline";
 import edges from "./edges.css?inline";
@@ -20,6 +21,7 @@ export const styles = [
   base,
   toolbar,
   comparison,
+  changes,
   chat,
   overlays,
   panels,
