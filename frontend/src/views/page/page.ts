@@ -5,6 +5,7 @@ import { ComparedLayer, DifferenceLayer } from "../../compute/differenceLayer";
 import { type LayerField, layerField } from "../../compute/layerField";
 import { imageQuery } from "../../marks/imagePatches";
 import type { ChangeSubject } from "../../state/changeSubject";
+import { createEffects } from "../../state/effect";
 import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
 import { chosenPlace, type HeadPlace, headsOn, type Place } from "../../state/state";
@@ -153,6 +154,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     return layer === null || at === null ? null : edgeAt(layer, shown(), state().pins, at);
   });
 
+  const effects = createEffects(session);
   followExactRows(session, field, compared, rowsChanged);
   /** What the open change box is about, and the element that it belongs to; null while it is closed. */
   const [changing, setChanging] = createSignal<Changing | null>(null);
@@ -180,7 +182,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ session, state, dark, trace, stack, field, shown, version, rowsChanged, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
-    ...{ overCell, setOverCell, compared, changing, setChanging },
+    ...{ overCell, setOverCell, compared, changing, setChanging, effects },
   };
 }
 

@@ -4,6 +4,7 @@ import base from "./base.css?inline";
 import chat from "./chat.css?inline";
 import comparison from "./comparison.css?inline";
 import edges from "./edges.css?inline";
+import effect from "./effect.css?inline";
 import head from "./head.css?inline";
 import image from "./image.css?inline";
 import measures from "./measures.css?inline";
@@ -30,6 +31,7 @@ export const styles = [
   measures,
   weights,
   edges,
+  effect,
   readout,
   neuron,
 ].join("\n");
