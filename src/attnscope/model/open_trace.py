@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -83,7 +84,7 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
         if (stack := trace.traced_stack(name))
     }
 
-    def logits() -> Tensor | None:
+    def logits(positions: Sequence[int] | None = None) -> Tensor | None:
         plan = plan_for(probed.architecture, trace.edits, title=probed.title)
         device = input_device(probed.module)
         inputs = {name: tensor.to(device) for name, tensor in trace.inputs.items()}
@@ -99,7 +100,10 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
                 f"The model cannot run on the inputs recorded in {shown(path)} ({str(error)[:200]})."
             ) from error
         found = getattr(output, "logits", None)
-        return None if found is None else found[0].float().cpu()
+        if found is None:
+            return None
+        rows = found[0] if positions is None or found.ndim < 3 else found[0, list(positions)]
+        return rows.float().cpu()
 
     return Trace(
         sides=trace.sides,
