@@ -7,6 +7,7 @@ import { imageQuery } from "../../marks/imagePatches";
 import type { ChangeSubject } from "../../state/changeSubject";
 import { createEdgeWeights } from "../../state/edgeWeights";
 import { editMarks } from "../../state/editMarks";
+import { createEffects } from "../../state/effect";
 import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
 import { chosenPlace, type HeadPlace, headsOn, type Place } from "../../state/state";
@@ -184,6 +185,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   /** What the edits of the shown pass do to the selected layer. */
   const marks = createMemo(() => editMarks(trace()?.edits ?? [], stackName(), layerIndex()));
 
+  const effects = createEffects(session);
   followExactRows(session, field, compared, rowsChanged);
   /** What the open change box is about, and the element that it belongs to; null while it is closed. */
   const [changing, setChanging] = createSignal<Changing | null>(null);
@@ -222,6 +224,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
     ...{ overCell, setOverCell, compared, readings, marks, changing, setChanging, openChange, edgeWeight },
+    effects,
   };
 }
 
