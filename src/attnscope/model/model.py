@@ -45,6 +45,7 @@ from attnscope.model.patching.sweep_plan import SweepQuestion
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
 from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.generated_tokens import trace_plan
 from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.run import explain_failure
 from attnscope.model.tracing.trace_inputs import trace_of
@@ -356,9 +357,9 @@ class Model(Displayed):
     @check_arguments(observer=OBSERVER, on_token=FUNCTION)
     def generate(
         self,
-        text: Text | ModelInputs,
+        text: Text | ModelInputs | Trace,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Sequence[Edit] | None = None,
         *,
         pair: str | None = None,
         target: Target | None = None,
@@ -380,9 +381,11 @@ class Model(Displayed):
         `max_new_tokens`, at the model's end-of-text token, or once the continuation contains a string of `stop`.
 
         Args:
-            text: The prompt, as for `trace`. For an encoder-decoder model: the source.
+            text: The prompt, as for `trace`. For an encoder-decoder model: the source. Or a trace that this model made, such as
+                that of another generation: exactly its tokens (and its images) are continued.
             max_new_tokens: The largest number of new tokens, at least 1.
-            edits: Interventions to make in every step. Positions count from the first token of the prompt.
+            edits: Interventions to make in every step. Positions count from the first token of the prompt. By default there are
+                none, or for a trace those of the trace.
             pair: A second sentence.
             target: For encoder-decoder models, what the output begins with.
             image: One image or several that belong to the text, as for `trace`.
@@ -463,7 +466,7 @@ class Model(Displayed):
         if not trace.inputs:
             raise InputError("This trace does not hold its input, so it cannot be run again. Pass the text instead.")
         probed = self._handle.tower_for(trace.inputs).probed_for(trace.inputs)
-        plan = plan_for(probed.architecture, trace.edits, title=self.title)
+        plan = trace_plan(probed.architecture, trace, self.title)
         if plan is not None:
             return edited_certificate(probed.module, probed.architecture, trace.inputs, plan, observer)
         return full_certificate(probed.module, probed.architecture, trace.inputs, observer)

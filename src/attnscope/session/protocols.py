@@ -113,9 +113,9 @@ class ModelLike(Protocol):
 
     def generate(
         self,
-        text: TextOrChat | ModelInputs,
+        text: TextOrChat | ModelInputs | Trace,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Sequence[Edit] | None = None,
         *,
         target: str | None = None,
         continue_final_message: bool = False,
@@ -127,7 +127,7 @@ class ModelLike(Protocol):
         on_token: OnToken | None = None,
         observer: Observer | None = None,
     ) -> Generation:
-        """Continue a text, and return the continuation with the trace of that run."""
+        """Continue a text or a trace (by default with its edits), and return the continuation with the trace of that run."""
         ...
 
     def states(

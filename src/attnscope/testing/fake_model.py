@@ -24,6 +24,7 @@ from attnscope.model.effects.full_prediction import FullPrediction
 from attnscope.model.generation.result import Generation, OnToken, Step
 from attnscope.model.inputs.chat import TextOrChat
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.traced_input import traced_input
 from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
@@ -174,6 +175,7 @@ class FakeModel:
             stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
             provenance={"model": self.name, "edits": [edit.as_json() for edit in made]}
+            | {"text": plain, "pair": pair, "target": target}
             | ({"messages": encoded.messages} if encoded.messages else {})
             | ({"continue_final_message": True} if encoded.continue_final_message else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
@@ -182,9 +184,9 @@ class FakeModel:
 
     def generate(
         self,
-        text: TextOrChat | ModelInputs,
+        text: TextOrChat | ModelInputs | Trace,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Sequence[Edit] | None = None,
         *,
         target: str | None = None,
         on_token: OnToken | None = None,
@@ -192,7 +194,10 @@ class FakeModel:
         **_sampling: Any,
     ) -> Generation:
         """Generate the words ` word0`, ` word1`, …, whatever the sampling options."""
+        if isinstance(text, Trace):
+            edits, text = text.edits if edits is None else edits, traced_input(text)
         prompt = text if isinstance(text, ModelInputs) else self.encode(text, target=target)
+        made = edits or ()
         steps: list[Step] = []
         for i in range(max_new_tokens):
             for layer in range(self.layers):
@@ -204,12 +209,12 @@ class FakeModel:
         words = "".join(step.token.text for step in steps)
         plain = prompt.text or ""
         if self.kind == "encoder-decoder":
-            trace = self.trace(plain, prompt.pair, target=f"{prompt.target or 'start'}{words}", edits=edits)
+            trace = self.trace(plain, prompt.pair, target=f"{prompt.target or 'start'}{words}", edits=made)
         elif prompt.messages is None:
             whole = (plain + words, None) if prompt.pair is None else (plain, prompt.pair + words)
-            trace = self.trace(*whole, edits=edits)
+            trace = self.trace(*whole, edits=made)
         else:
-            trace = self.trace([*prompt.messages, {"role": "assistant", "content": words}], edits=edits)
+            trace = self.trace([*prompt.messages, {"role": "assistant", "content": words}], edits=made)
         return Generation(words, [step.token for step in steps], tuple(steps), "length", trace)
 
     def states(
