@@ -16,6 +16,7 @@ from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
+from attnscope.model.tracing.changes import Changes
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
 
@@ -200,6 +201,14 @@ class ModelLike(Protocol):
         on_result: OnResult | None = None,
     ) -> Control:
         """Compare the effect of edits with that of the same edits made elsewhere."""
+        ...
+
+    def changes(self, trace: Trace) -> Mapping[str, Changes]:
+        """What edits can change in each stack of a trace, and why something cannot be changed."""
+        ...
+
+    def bake_problems(self, edits: Sequence[Edit], trace: Trace | None = None) -> list[str | None]:
+        """For each edit, why it cannot be written into the weights; None if it can."""
         ...
 
     def control_kinds(self, text: Any, edits: Sequence[Edit] | None = None) -> ControlKinds:

@@ -17,7 +17,7 @@ from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.answer import Answer
 from attnscope.session.messages.control import ControlRequest
-from attnscope.session.messages.edits import edits_of
+from attnscope.session.messages.edits import edits_fields, edits_of
 from attnscope.session.messages.effect import EffectRequest
 from attnscope.session.messages.error import error_message, failure
 from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, require_characters_in, text_of
@@ -117,6 +117,7 @@ class Session:
             "states": self._states,
             "effect": self._effect,
             "control": self._control,
+            "edits": self._edits,
             "trace": self._trace,
             "overview": self._overview,
             "layer": self._layer,
@@ -304,6 +305,13 @@ class Session:
         job.stage = "control"
         with job.holding(self._pass_lock, _WAITING):
             return Answer("control", request.run(stored.model, stored.trace, job))
+
+    def _edits(self, body: Mapping[str, Any], job: Job) -> Answer:
+        stored = self._traces.get(text_of(body, "trace"))
+        edits = edits_of(body, self.trace, self.limits)
+        job.stage = "edits"
+        with job.holding(self._pass_lock, _WAITING):
+            return Answer("edits", edits_fields(edits, stored))
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
         stored = self._traces.get(text_of(body, "trace"))

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
-from attnscope.edits import Edit
-from attnscope.edits.validation import resolved, stack_of
+from attnscope.edits import Edit, ScaleHead
+from attnscope.edits.validation import resolved, shape_of, stack_of
 from attnscope.errors import CancelledError, InputError, TooLongError
 from attnscope.model.effects.control import Control, OnResult
 from attnscope.model.effects.control_kinds import ControlKinds
@@ -28,6 +28,7 @@ from attnscope.model.inputs.traced_input import traced_input
 from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
+from attnscope.model.tracing.changes import Changes, changes_in
 from attnscope.testing.fake_effects import fake_control, fake_control_kinds, fake_effect, fake_prediction
 from attnscope.testing.fake_results import fake_states, fake_sweep
 from attnscope.trace import Certificate, LayerCertificate, Trace
@@ -284,6 +285,17 @@ class FakeModel:
                 on_result(control)
         assert control is not None
         return control
+
+    def changes(self, trace: Trace) -> dict[str, Changes]:
+        """Everything can be changed, except rotary pairs, of which there are none."""
+        return {name: changes_in(trace, name, None, self.title) for name in trace.stacks}
+
+    def bake_problems(self, edits: Sequence[Edit], trace: Trace | None = None) -> list[str | None]:
+        """Only `ScaleHead` can be baked. Raises `InputError` for an edit that does not fit the model or the trace."""
+        for edit in edits:
+            stack = stack_of(edit, self.stacks)
+            shape_of(resolved(edit, None if trace is None else trace.tokens_for(stack)), self.stacks[stack])
+        return [None if isinstance(one, ScaleHead) else f"{one.kind} cannot be baked by {self.title}." for one in edits]
 
     def control_kinds(self, text: Any, edits: Sequence[Edit] | None = None) -> ControlKinds:
         """Return the other heads of the edited layer, or why there are none."""
