@@ -30,6 +30,7 @@ from attnscope.model.effects.question import MetricArguments, MetricLike
 from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
 from attnscope.model.handle import ModelHandle
+from attnscope.model.hf.bare_model import bare_model
 from attnscope.model.hf.transformers_model import has_adapter
 from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.images import check_without_image
@@ -55,6 +56,9 @@ from attnscope.trace import Certificate, Trace
 from attnscope.trace.positions import Position
 from attnscope.types import Observer, Stack
 from attnscope.validation import FUNCTION, OBSERVER, check_arguments
+
+ADAPTER_OFF = " (adapter off)"
+"""What is added to the name of a model for the same model without its adapters."""
 
 _NO_BAKING = (
     "Edits cannot be written into the weights of a model with an adapter. Merge it first: pass `hf_model.merge_and_unload()` to "
@@ -965,6 +969,28 @@ class Model(Displayed):
         if plan is not None and has_adapter(self.hf_model):
             return [_NO_BAKING] * len(plan.edits)
         return bake_problems(probed, plan)
+
+    @property
+    def adapter(self) -> bool:
+        """Whether PEFT put an adapter into the model, so that there is a `without_adapter`."""
+        return has_adapter(self.hf_model)
+
+    def without_adapter(self) -> Model:
+        """The same model with its adapters off, as a model of its own. It shares the weights; your model keeps its adapters.
+
+        Raises:
+            InputError: The model has no adapter.
+            UnsupportedError: The weights of the base model are not those from before the adapter: it is merged into them, or was
+                trained with changes of them.
+        """
+        return Model(
+            bare_model(self.hf_model),
+            self._handle.given_processor,
+            name=f"{self.name}{ADAPTER_OFF}",
+            title=f"{self.title}{ADAPTER_OFF}",
+            revision=self.revision,
+            quantization=self.quantization,
+        )
 
     def changes(self, trace: Trace) -> dict[str, Changes]:
         """What edits can change in each stack of a trace that this model made, and why something cannot be changed."""

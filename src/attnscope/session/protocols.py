@@ -69,6 +69,15 @@ class ModelLike(Protocol):
         """Whether it accepts chat messages."""
         ...
 
+    @property
+    def adapter(self) -> bool:
+        """Whether it has an adapter, so that there is a `without_adapter`."""
+        ...
+
+    def without_adapter(self) -> ModelLike:
+        """The same model with its adapters off."""
+        ...
+
     def encode(
         self,
         text: Any,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ from attnscope.model.inputs.chat import TextOrChat
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.traced_input import traced_input
 from attnscope.model.metrics.continuation import AnswerText
+from attnscope.model.model import ADAPTER_OFF
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.changes import Changes, changes_in
@@ -63,6 +64,7 @@ class FakeModel:
         chat: Whether the model has a chat template.
         on_layer: Called with the layer before each layer of a pass.
         takes: The kinds of input that the model accepts.
+        adapter: Whether the model has an adapter.
     """
 
     name: str = "fake"
@@ -76,6 +78,7 @@ class FakeModel:
     chat: bool = False
     on_layer: Callable[[int], None] = _nothing
     takes: tuple[str, ...] = ("text",)
+    adapter: bool = False
     dtype: str = field(default="float32", init=False)
     quantization: str | None = field(default=None, init=False)
     parameters: int = field(default=0, init=False)
@@ -92,6 +95,12 @@ class FakeModel:
         if self.kind != "encoder-decoder":
             return {self.kind: ("text", "text")}
         return {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
+
+    def without_adapter(self) -> FakeModel:
+        """The same model under another name. Raises `InputError` without an adapter."""
+        if not self.adapter:
+            raise InputError(f"{self.title} has no adapter.")
+        return replace(self, name=f"{self.name}{ADAPTER_OFF}", title=f"{self.title}{ADAPTER_OFF}", adapter=False)
 
     def encode(
         self,
