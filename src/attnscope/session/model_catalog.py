@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from attnscope.errors import InputError, MissingError
+from attnscope.model.model import ADAPTER_OFF
 from attnscope.session.jobs import Job
 from attnscope.session.protocols import ModelLike
 
@@ -52,7 +53,10 @@ class _Loading:
 
 
 class ModelCatalog:
-    """Models by name, in the order in which the page offers them. Thread-safe."""
+    """Models by name, in the order in which the page offers them. Thread-safe.
+
+    As soon as a model with an adapter is loaded, the same model without it is offered behind it.
+    """
 
     def __init__(self, entries: Iterable[ModelEntry]) -> None:
         self._entries = {entry.name: entry for entry in entries}
@@ -62,12 +66,12 @@ class ModelCatalog:
     @property
     def names(self) -> list[str]:
         """All names, in order."""
-        return list(self._entries)
+        return list(self._offered())
 
     def describe(self) -> list[dict[str, object]]:
         """The description of each model, for the page. A loaded model's own title and kind override those of its entry."""
         described: list[dict[str, object]] = []
-        for entry in self._entries.values():
+        for entry in self._offered().values():
             attempt = self._loading.get(entry.name)
             model = attempt.model if attempt is not None else None
             of = model if model is not None else entry
@@ -103,12 +107,25 @@ class ModelCatalog:
         assert attempt.error is not None
         raise attempt.error
 
+    def _offered(self) -> dict[str, ModelEntry]:
+        """All entries, in order, with those without an adapter behind the loaded models that have one."""
+        found: dict[str, ModelEntry] = {}
+        for entry in self._entries.values():
+            found[entry.name] = entry
+            attempt = self._loading.get(entry.name)
+            model = None if attempt is None else attempt.model
+            if model is not None and model.adapter:
+                off = f"{entry.name}{ADAPTER_OFF}"
+                found.setdefault(off, ModelEntry(off, f"{model.title}{ADAPTER_OFF}", model.kind, model.without_adapter))
+        return found
+
     def _attempt(self, name: str) -> tuple[ModelEntry, _Loading]:
-        entry = self._entries.get(name)
+        offered = self._offered()
+        entry = offered.get(name)
         if entry is None:
-            if not self._entries:
+            if not offered:
                 raise InputError(NO_MODEL)
-            known = ", ".join(self._entries)
+            known = ", ".join(offered)
             raise MissingError(f"Unknown model {name[:100]!r:.300}. This session has {known}.")
         with self._lock:
             attempt = self._loading.get(name)
