@@ -232,7 +232,7 @@ def served() -> Generator[tuple[Listener, str]]:
         session,
         listener,
         on_listening=up.set,
-        body_limits=BodyLimits(bytes=200_000, seconds=0.2),
+        body_limits=BodyLimits(200_000, 0.2, bytes_with_tensors=200_000, seconds_with_tensors=0.2),
         connection_limits=ConnectionLimits(seconds=0.2),
     )
     thread = threading.Thread(target=server.run)
