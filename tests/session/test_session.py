@@ -35,10 +35,13 @@ def test_hello_lists_models_examples_requests_and_limits():
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
     assert hello.body["can"] == [
-        "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "check", "cancel"
+        "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "check", "save", "open",
+        "cancel",
     ]  # fmt: skip
     assert hello.body["trace"] is None
-    assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000, "new_tokens": 512, "image_bytes": 8 * 2**20}
+    assert hello.body["limits"] == {
+        "tokens": 4096, "characters": 200_000, "new_tokens": 512, "image_bytes": 8 * 2**20, "file_bytes": 256 * 2**20
+    }  # fmt: skip
 
 
 def test_a_run_reports_every_layer_and_its_trace_can_be_requested_again(session):

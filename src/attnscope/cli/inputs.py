@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Source = Annotated[
     str,
     typer.Argument(
-        help="Saved trace (a .trace file), or a model to run on --text or --chat: a hub id, local folder, .gguf file, or a "
+        help="Saved trace or workspace (a .trace or .workspace file), or a model to run on --text or --chat: a hub id, local folder, .gguf file, or a "
         "packaged model (smollm2, minilm, rxnmapper).",
     ),
 ]
@@ -43,22 +43,23 @@ def trace_of(
     *,
     continue_final_message: bool = False,
 ) -> Trace:
-    """Open a saved trace, or trace a text, a chat or images.
+    """Open a saved trace (of a workspace, the current one), or trace a text, a chat or images.
 
     Raises `InputError` for a model without an input, and for a saved trace with one.
     """
     from rich.console import Console
 
     from attnscope.cli.sources import model_entry, saved_trace
+    from attnscope.trace.tensor_file import kind_of
 
-    stored = saved_trace(source)
-    if stored is not None:
+    saved = saved_trace(source)
+    if saved is not None:
         if images or continue_final_message or any(one is not None for one in (text, pair, target)):
             raise InputError(
-                f"{source!r} is a saved trace, which already has its input. Drop --text, --chat, --continue-final-message, "
+                f"{source!r} is a saved {kind_of(source)}, which already has its input. Drop --text, --chat, --continue-final-message, "
                 "--pair, --target and --image."
             )
-        return stored.trace
+        return saved
     image = image_paths(images)
     require_input(source, text, image)
     entry = model_entry(source)

@@ -172,6 +172,7 @@ class FakeModel:
             | ({"messages": encoded.messages} if encoded.messages else {})
             | ({"continue_final_message": True} if encoded.continue_final_message else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
+            edits=made,
         )
 
     def generate(
