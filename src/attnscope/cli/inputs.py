@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Source = Annotated[
     str,
     typer.Argument(
-        help="Saved trace or workspace (a .trace or .workspace file), or a model to run on --text or --chat: a hub id, local folder, .gguf file, or a "
-        "packaged model (smollm2, minilm, rxnmapper).",
+        help="Saved trace or workspace (a .trace or .workspace file), or a model to run on --text or --chat: a hub id, local "
+        "folder, .gguf file, or a packaged model (smollm2, minilm, rxnmapper).",
     ),
 ]
 Text = Annotated[str | None, typer.Option(help="Text to run the model on.")]
@@ -56,8 +56,8 @@ def trace_of(
     if saved is not None:
         if images or continue_final_message or any(one is not None for one in (text, pair, target)):
             raise InputError(
-                f"{source!r} is a saved {kind_of(source)}, which already has its input. Drop --text, --chat, --continue-final-message, "
-                "--pair, --target and --image."
+                f"{source!r} is a saved {kind_of(source)}, which already has its input. Drop --text, --chat, "
+                "--continue-final-message, --pair, --target and --image."
             )
         return saved
     image = image_paths(images)
