@@ -37,6 +37,8 @@ function even(tokens: number): LayerField {
     exact: () => true,
     correct: () => undefined,
     ...{ without: new Set<number>(), removedAttention: () => 0 },
+    signed: false,
+    aligned: () => true,
     fill: (_, query, out) => {
       out.set(row(_, query));
       return null;

@@ -51,13 +51,14 @@ TEXTS = (
 )
 NUMBERS = (-1, 0, 1, 2, 7, 10**9, 2**63, 10**40, 0.5, -0.0, 1e300, math.nan, math.inf)
 KINDS = (
-    "hello", "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "check", "export",
-    "cancel", "unheard-of",
+    "hello", "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "align", "check",
+    "export", "cancel", "unheard-of",
 )  # fmt: skip
 FIELDS = (
     "text", "pair", "target", "messages", "cut", "edits", "model", "trace", "stack", "layer", "head", "heads", "rows", "query",
     "key", "filter", "page", "clean", "corrupted", "what", "by", "metric", "answer", "foil", "position", "positions", "layers",
     "top", "max_new_tokens", "temperature", "top_k", "top_p", "seed", "stop", "image", "last", "v", "id", "type",
+    "baseline",
 )  # fmt: skip
 VALID: dict[str, dict[str, Any]] = {
     "run": {"text": "a b c"},

@@ -124,6 +124,7 @@ def calls(folder: Path) -> list[Call]:
         Call("patterns.relation", patterns.relation, {"conllu": CONLLU, "relation": "nsubj"}),
         Call("analysis.decay", analysis.decay, {"trace": trace, **place}),
         Call("analysis.decays", analysis.decays, {"trace": trace}),
+        Call("analysis.difference", analysis.difference, {"trace": trace, "baseline": trace, **place}),
         Call("analysis.similarity", analysis.similarity, {"trace": trace}),
         Call("analysis.rollout", analysis.rollout, {"trace": trace}),
         Call("analysis.value_weighted", analysis.value_weighted, {"trace": trace, **place}),

@@ -35,8 +35,8 @@ def test_hello_lists_models_examples_requests_and_limits():
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
     assert hello.body["can"] == [
-        "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "check", "save", "open",
-        "cancel",
+        "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "align",
+        "check", "save", "open", "cancel",
     ]  # fmt: skip
     assert hello.body["trace"] is None
     assert hello.body["limits"] == {
@@ -205,7 +205,7 @@ def test_a_session_without_a_model_shows_traces_and_reports_what_is_unsupported(
     trace = FakeModel().trace("a b")
     session = Session(traces=[StoredTrace(trace, None, InputText("a b"))])
     hello = ask(session, type="hello")[0].body
-    can = ["trace", "overview", "layer", "tile", "values", "edge", "save", "open", "cancel"]
+    can = ["trace", "overview", "layer", "tile", "values", "edge", "align", "save", "open", "cancel"]
     assert (hello["model"], hello["can"]) == (None, can)
     assert hello["trace"] == trace.id
     assert ask(session, type="trace", trace=trace.id)[0].body["model"]["name"] is None
@@ -281,7 +281,14 @@ def test_export_is_offered_only_by_a_session_with_an_exporter():
     [answer] = ask(session, type="export", trace=trace, stack=stack, layer=0, heads=[0], address="pins=q1")
     assert bytes(answer.tensors["html"]).decode() == f"<html>{trace}"
     most = session.limits.answer_bytes
-    assert asked == {"stack": stack, "layer": 0, "heads": [0], "address": "pins=q1", "max_bytes": most}
+    assert asked == {
+        "stack": stack,
+        "layer": 0,
+        "heads": [0],
+        "address": "pins=q1",
+        "baseline": None,
+        "max_bytes": most,
+    }
 
 
 @pytest.mark.parametrize("fields", [{"type": "run"}, {"type": "run", "pair": "a dog"}, {"type": "generate"}])

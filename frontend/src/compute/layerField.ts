@@ -24,6 +24,10 @@ export interface LayerHeader {
 }
 
 export interface LayerField extends LayerHeader {
+  /** Whether the numbers are differences: negative ones too, and no sum of 1 in a row. */
+  readonly signed: boolean;
+  /** Whether there is a number for this place; not where a difference has no counterpart in the baseline. */
+  aligned(head: number, query: number, key: number): boolean;
   /** The numbers of one query over all keys; cached. */
   row(head: number, query: number): Float32Array;
   /** The numbers of one key over all queries; null until the head's normalizers are known. */
@@ -76,6 +80,7 @@ interface ExactRow {
 }
 
 abstract class LayerOf implements LayerField {
+  readonly signed = false;
   readonly stack: string;
   readonly layer: number;
   readonly heads: number;
@@ -111,6 +116,10 @@ abstract class LayerOf implements LayerField {
   abstract fill(head: number, query: number, out: Float32Array): number | null;
   abstract removedAttention(head: number, query: number, normalizer: number | null): number;
   abstract renormalized(without: ReadonlySet<number>): LayerField;
+
+  aligned(): boolean {
+    return true;
+  }
 
   row(head: number, query: number): Float32Array {
     const at = head * this.queries + query;

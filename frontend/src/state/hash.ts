@@ -17,7 +17,9 @@ import {
   SCALES,
   type Scale,
   type SentenceFilter,
+  SIDES,
   SINKS,
+  type SideName,
   type Sinks,
   type Theme,
   type ViewSettings,
@@ -212,7 +214,7 @@ export function readHash(hash: string): Address {
     frame: {
       at: oneOf("at", ["model", "head", "side"], EMPTY.frame.at),
       whole: oneOf("whole", ["all", "one"], EMPTY.frame.whole),
-      side: oneOf("side", ["neurons", "weights", "edges"], EMPTY.frame.side),
+      side: oneOf<SideName>("side", SIDES, EMPTY.frame.side),
       camera: x != null && y != null && zoom != null && zoom > 0 ? { x, y, zoom } : null,
       widths: { model: whole(widths[0], 4), head: whole(widths[1], 4) },
     },

@@ -11,12 +11,14 @@ export interface Overview {
   readonly trace: string;
   readonly stack: string;
   readonly filter: SentenceFilter;
+  /** The pass that its differences are measured from; null if it has none. */
+  readonly baseline: string | null;
   readonly layers: ReadonlyMap<number, OverviewMessage>;
   readonly arrival: "coming" | "whole" | "broken";
 }
 
 /** Overviews in the cache: enough for the stacks and filters of a trace, or to switch between two traces. */
-const CACHE_SIZE = 6;
+const CACHE_SIZE = 10;
 
 export function createOverviews(source: Source, onFailure: (error: unknown) => void) {
   const [overview, setOverview] = createSignal<Overview | null>(null);
@@ -24,22 +26,29 @@ export function createOverviews(source: Source, onFailure: (error: unknown) => v
   const slot = new RequestSlot();
 
   /** Shows the overview of a stack, limited to two sentences if there is a filter, from the cache or the source. */
-  async function show(trace: string, stack: string, filter: SentenceFilter): Promise<void> {
+  async function show(
+    trace: string,
+    stack: string,
+    filter: SentenceFilter,
+    baseline: string | null = null,
+  ): Promise<void> {
     const now = overview();
-    const same = now?.trace === trace && now.stack === stack && now.filter === filter;
+    const same =
+      now?.trace === trace && now.stack === stack && now.filter === filter && now.baseline === baseline;
     if (same && now.arrival !== "broken") return;
     slot.abort();
-    const key = `${trace} ${stack} ${filter}`;
+    const key = `${trace} ${stack} ${filter} ${baseline}`;
     const known = cache.get(key);
     if (known !== undefined) {
       setOverview(known);
       return;
     }
     const signal = slot.next();
-    let building: Overview = { trace, stack, filter, layers: new Map(), arrival: "coming" };
+    let building: Overview = { trace, stack, filter, baseline, layers: new Map(), arrival: "coming" };
     setOverview(building);
+    const compared = baseline === null ? {} : { baseline };
     const load = (part: { readonly filter?: SentenceFilter }) =>
-      runRequest(source, { type: "overview", trace, stack, ...part }, "overview", {
+      runRequest(source, { type: "overview", trace, stack, ...part, ...compared }, "overview", {
         signal,
         onAnswer: (message) => {
           const layers = new Map(building.layers).set(message.layer, message);

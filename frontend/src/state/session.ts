@@ -3,6 +3,7 @@
 import { batch, createSignal } from "solid-js";
 import { HostError, type Source } from "../source/source";
 import type { HelloMessage, Request, TileMessage, TraceMessage } from "../wire/messages";
+import { createComparison } from "./comparison";
 import { createEdges } from "./edges";
 import { failureFrom, failureOf } from "./failure";
 import { type Address, applyAddress, type NamedTokens, readHash, writeView } from "./hash";
@@ -11,10 +12,19 @@ import { createLayers } from "./layers";
 import { placesNamed } from "./namedTokens";
 import { createOverviews } from "./overviews";
 import { createRecentInputs } from "./recentInputs";
-import type { Action } from "./reduce";
+import { type Action, reduce } from "./reduce";
 import { type Remark, remarkOf, unknownModel } from "./remark";
 import { runRequest } from "./request";
-import { type AppState, headsOn, type Place, type Selection, selectedEdge } from "./state";
+import {
+  type AppState,
+  currentPass,
+  edgeBeside,
+  headsOn,
+  type Place,
+  passShown,
+  type Selection,
+  selectedEdge,
+} from "./state";
 import { createTimeline } from "./timeline";
 import { createValues } from "./values";
 import { createWork } from "./work";
@@ -36,7 +46,7 @@ const GONE =
   "attnscope no longer has this result, and this page cannot run its input again. Run it again where it was made.";
 
 /** Actions that may change the shown layer. */
-const LAYER_ACTIONS: readonly Action["type"][] = ["layer", "stack", "head", "add-head"];
+const LAYER_ACTIONS: readonly Action["type"][] = ["layer", "stack", "head", "add-head", "field"];
 
 export type Session = ReturnType<typeof createSession>;
 
@@ -60,6 +70,7 @@ export function createSession(source: Source) {
       if (after.pins !== before.pins) showEdge();
       if (after.view.filter !== before.view.filter) showOverview();
       if (LAYER_ACTIONS.includes(action.type)) void showLayer();
+      if (action.type === "changes") comparison.follow();
     },
     onTravel: (before) => void travelled(before),
   });
@@ -74,7 +85,9 @@ export function createSession(source: Source) {
     work.onRetry(showEdge);
     work.fail(error);
   });
+  const edgesBeside = createEdges(source, work.fail);
   const values = createValues(source, work.fail);
+  const comparison = createComparison({ source, work, timeline, onPasses: () => void showLayer() });
 
   const can = (what: string): boolean => hello()?.can.includes(what) ?? false;
 
@@ -121,9 +134,10 @@ export function createSession(source: Source) {
   }
 
   function showOverview(): void {
-    const { trace, selection, view } = state();
+    const { trace, selection, view, field } = state();
     if (trace === null || !can("overview")) return;
-    void overviews.show(trace.trace, selection.stack, view.filter);
+    const baseline = field === "difference" ? (state().comparison?.baseline.trace ?? null) : null;
+    void overviews.show(trace.trace, selection.stack, view.filter, baseline);
   }
 
   /** Loads the pinned edge in all heads, if one is pinned and the host supports it. */
@@ -131,16 +145,31 @@ export function createSession(source: Source) {
     const { trace, selection } = state();
     if (trace === null || !can("edge")) return;
     void edges.show(trace.trace, selection.stack, selectedEdge(state()));
+    showEdgeBeside();
+  }
+
+  /** The pinned edge in the pass that is compared with the shown one. */
+  function showEdgeBeside(): void {
+    const { comparison, field, selection } = state();
+    const edge = selectedEdge(state());
+    const other = field === "before" ? comparison?.current : comparison?.baseline;
+    const place = edge === null ? null : edgeBeside(state(), edge);
+    void edgesBeside.show(other?.trace ?? "", selection.stack, place);
   }
 
   async function showLayer(): Promise<void> {
     showOverview();
     showEdge();
-    await layers.show(() => void showLayer());
+    await Promise.all([layers.show(() => void showLayer()), layers.compare()]);
   }
 
-  async function tile(heads: readonly number[], rows: readonly number[]): Promise<TileMessage | null> {
-    return can("tile") ? layers.tile(heads, rows) : null;
+  /** Exact rows of the selected layer, in the shown pass or in the one that is compared with it (`beside`). */
+  async function tile(
+    heads: readonly number[],
+    rows: readonly number[],
+    beside: string | null = null,
+  ): Promise<TileMessage | null> {
+    return can("tile") ? layers.tile(heads, rows, beside) : null;
   }
 
   async function check(): Promise<void> {
@@ -293,7 +322,8 @@ export function createSession(source: Source) {
     const left = earlier?.left ?? null;
     const within =
       left === null ? undefined : { ...left, trace: null, frame, view: { ...left.view, theme: view.theme } };
-    const found = await recall(trace, { within }, () => visits === mine);
+    const shown = left?.comparison ? passShown(left.comparison, left.field).trace : trace;
+    const found = await recall(shown, { within }, () => visits === mine);
     if (found === "shown" || found === "failed") return;
     if (earlier?.again != null && can("run")) return perform(earlier.again, { within });
     setRemark(remarkOf(GONE));
@@ -302,7 +332,8 @@ export function createSession(source: Source) {
   /** After undo and redo: loads what is shown now. If they lead to another input, the host may have dropped its trace. */
   async function travelled(before: AppState): Promise<void> {
     const { trace } = state();
-    if (trace === null || trace.trace === before.trace?.trace) return showLayer();
+    comparison.travelled();
+    if (trace === null || trace.trace === before.trace?.trace || related(before, state())) return showLayer();
     visits += 1;
     const mine = visits;
     work.abort("run");
@@ -332,13 +363,30 @@ export function createSession(source: Source) {
 
   /** Cancels all requests when the page is closed. */
   function close(): void {
-    for (const part of [work, layers, overviews, edges, values]) part.close();
+    for (const part of [work, layers, overviews, edges, edgesBeside, values, comparison]) part.close();
   }
 
   return {
     state,
     overview: overviews.overview,
     edge: edges.edge,
+    /** The pinned edge in the pass that is compared with the shown one. */
+    edgeBeside: edgesBeside.edge,
+    /** The selected layer in both passes; null without a comparison. */
+    compared: layers.compared,
+    change: comparison.change,
+    /** Shows another field for a moment, without a step of undo. */
+    peek: (field: AppState["field"]) => {
+      timeline.replace(reduce(state(), { type: "field", field }));
+      void showLayer();
+    },
+    compareWith: comparison.compareWith,
+    /** Whether changes are wanted that the current pass does not have yet. */
+    pending: comparison.pending,
+    source,
+    can,
+    /** Whether the shown pass can be changed: its model is there, and the host runs it. */
+    canChange: () => can("run") && currentPass(state())?.model.name != null,
     values: values.values,
     showValues: values.show,
     hello,
@@ -385,6 +433,16 @@ export function createSession(source: Source) {
     lose: (sentence: string) => work.setFailure({ ...failureFrom(sentence), disconnected: true }),
     dismiss: () => work.setFailure(null),
   };
+}
+
+/** Whether two states show passes of one comparison, or of the same input. */
+function related(a: AppState, b: AppState): boolean {
+  const passes = ({ trace, comparison }: AppState): readonly (string | undefined)[] => [
+    trace?.trace,
+    comparison?.baseline.trace,
+    comparison?.current.trace,
+  ];
+  return passes(a).some((one) => one !== undefined && passes(b).includes(one));
 }
 
 function samePlace(a: Place, b: Place | null): boolean {

@@ -1,6 +1,7 @@
 import { onCleanup, onMount, Show } from "solid-js";
 import type { Session } from "../state/session";
 import { type Frame, headCount, type PanelName } from "../state/state";
+import { ComparisonLine } from "./comparison/ComparisonLine";
 import { CopyBox } from "./export/CopyBox";
 import { ExportMenu } from "./export/ExportMenu";
 import { HeadPanel } from "./head/HeadPanel";
@@ -31,6 +32,7 @@ const SIDE_TITLES: Readonly<Record<Frame["side"], string>> = {
   neurons: "Neurons",
   weights: "Weights",
   edges: "Heads for a pair",
+  effect: "Effect",
 };
 
 /** The element of each panel that receives keyboard focus. */
@@ -65,6 +67,7 @@ export function App(props: AppProps) {
       prompt: () => prompt,
       help: () => page.setHelp(true),
       find: () => root.querySelector<HTMLElement>("[data-testid=find]"),
+      baseline: () => root.querySelector<HTMLElement>("[data-testid=baseline]"),
       panel: panelOfKeyboard,
       go,
     });
@@ -102,6 +105,7 @@ export function App(props: AppProps) {
             />
           }
         >
+          <ComparisonLine page={page} />
           <Workspace
             session={session}
             modelWidth={comfortableWidth(page.stack()?.heads ?? 1)}

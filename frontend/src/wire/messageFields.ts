@@ -55,6 +55,29 @@ const stack = object({
   rotary: optional((value, at) =>
     Array.isArray(value) ? list(orNull(rotary))(value, at) : rotary(value, at),
   ),
+  changes: ifThere(
+    object({
+      head: orNull(text),
+      line: orNull(text),
+      weight: orNull(text),
+      neuron: orNull(text),
+      pair: orNull(text),
+    }),
+  ),
+});
+
+const likely = object({ text, id: integer(-1), probability: number });
+
+const step = { token, probability: number, rank: size, top: list(likely) };
+
+const generation = object({
+  text,
+  stopped: oneOf("length", "end", "stop"),
+  prompt: count,
+  steps: list(object(step)),
+  max_new_tokens: count,
+  sampling: orNull(record(anything)),
+  stop: list(text),
 });
 
 const certificate = object({
@@ -86,6 +109,14 @@ const prediction = object({
     object({ text, id: integer(-1), probability: orNull(number), value: number, last: optional(index) }),
   ),
 });
+
+const likelihood = object({ probability: orNull(number), rank: size, value: number });
+
+const measured = object({ text, id: integer(-1) });
+
+const metric = { name: text, formula: text, answer: measured, foil: orNull(measured) };
+
+const over = oneOf("heads", "keys", "pairs", "vectors");
 
 const model = object({ name: text, title: text, kind: text, loaded: truth, takes: optional(list(text)) });
 
@@ -137,7 +168,9 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
         image_bytes: ifThere(count),
         file_bytes: ifThere(count),
       }),
-      file: ifThere(object({ error: number })),
+      file: ifThere(
+        object({ error: number, baseline: ifThere(object({ trace: text, shared: record(list(index)) })) }),
+      ),
       measures: ifThere(list(measure)),
     }),
   ],
@@ -167,10 +200,48 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       images: ifThere(list(object({ width: size, height: size }))),
       warnings: ifThere(list(text)),
       certificate: optional(certificate),
-      next: optional(list(object({ text, id: integer(-1), probability: number }))),
+      next: optional(list(likely)),
       predictions: ifThere(list(prediction)),
+      generation: ifThere(generation),
     }),
   ],
+  ["token", object({ index, ...step })],
+  [
+    "effect",
+    object({
+      trace: text,
+      baseline: text,
+      of: oneOf("token", "label", "token_label"),
+      position: orNull(index),
+      baseline_position: orNull(index),
+      tokens: list(object({ text, id: index, before: likelihood, after: likelihood })),
+      others: orNull(object({ before: number, after: number })),
+      moved: orNull(number),
+      metric: orNull(object({ ...metric, before: orNull(number), after: orNull(number), error: number })),
+      kinds: list(object({ over, draws: size, all: truth, words: text })),
+      no_control: orNull(text),
+    }),
+  ],
+  [
+    "control",
+    object({
+      trace: text,
+      over,
+      metric: object(metric),
+      before: orNull(number),
+      after: orNull(number),
+      total: count,
+      where: list(text),
+      values: list(orNull(number)),
+      tokens: list(list(number)),
+      rank: number,
+      among: size,
+      sentence: text,
+      error: number,
+      seed: count,
+    }),
+  ],
+  ["edits", object({ edits: list(object({ python: text, bake: orNull(text) })) })],
   [
     "overview",
     object({
@@ -181,6 +252,21 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       pooled: list(size, 2),
       part: ifThere(object({ queries: part, keys: part })),
       measures: ifThere(list(text)),
+      baseline: ifThere(text),
+      unchanged: ifThere(truth),
+      largest: ifThere(number),
+    }),
+  ],
+  [
+    "align",
+    object({
+      trace: text,
+      baseline: text,
+      identical: truth,
+      sides: record(list(integer(-1))),
+      substituted: list(part),
+      stacks: record(object({ layers: count, note: orNull(text), heads: list(count) })),
+      notes: list(text),
     }),
   ],
   [

@@ -9,11 +9,16 @@ export interface Request {
     | "hello"
     | "run"
     | "trace"
+    | "generate"
+    | "effect"
+    | "control"
+    | "edits"
     | "overview"
     | "layer"
     | "tile"
     | "values"
     | "edge"
+    | "align"
     | "check"
     | "export"
     | "save"
@@ -117,6 +122,17 @@ export interface Stack {
   readonly left_out?: readonly number[];
   /** How q and k are rotated by position, per layer if layers differ; null if they are not, or if it is unknown. */
   readonly rotary?: Rotary | readonly (Rotary | null)[] | null;
+  /** What can be changed in this stack; absent where there is no live model. */
+  readonly changes?: Changes;
+}
+
+/** For each place of a change: null if it can be made in this stack, or the sentence why it cannot. */
+export interface Changes {
+  readonly head: string | null;
+  readonly line: string | null;
+  readonly weight: string | null;
+  readonly neuron: string | null;
+  readonly pair: string | null;
 }
 
 /** Pairs of dimensions of q and k that rotate with the position (RoPE). */
@@ -172,10 +188,21 @@ export interface HelloMessage extends Base {
     readonly tokens: number;
     readonly characters: number;
   };
-  /** In an exported file: the largest difference between a stored weight and the exact one. */
-  readonly file?: { readonly error: number };
+  readonly file?: FileContents;
   /** The measures whose values are part of `overview`. */
   readonly measures?: readonly Measure[];
+}
+
+/** What is special about an exported file. */
+export interface FileContents {
+  /** The largest difference between a stored weight and the exact one. */
+  readonly error: number;
+  /** The pass that the trace is compared with. */
+  readonly baseline?: {
+    readonly trace: string;
+    /** By kind and stack ("layer decoder"): the layers whose messages are those of the current pass, stored once. */
+    readonly shared: Readonly<Record<string, readonly number[]>>;
+  };
 }
 
 export interface ProgressMessage extends Base {
@@ -220,6 +247,36 @@ export interface TraceMessage extends Base {
     | null;
   /** Other predictions of the model: masked tokens, labels, answers. */
   readonly predictions?: readonly Prediction[];
+  /** In the answer to `generate`: how the continuation came about. */
+  readonly generation?: Generation;
+}
+
+/** A new token of a generation, with the most probable tokens at its position. */
+export interface GenerateStep {
+  readonly token: Token;
+  /** From the softmax of the model's own logits, whatever the sampling. */
+  readonly probability: number;
+  /** From 1. */
+  readonly rank: number;
+  readonly top: readonly { readonly text: string; readonly id: number; readonly probability: number }[];
+}
+
+export interface Generation {
+  /** The continuation. */
+  readonly text: string;
+  readonly stopped: "length" | "end" | "stop";
+  /** The number of tokens before the continuation. */
+  readonly prompt: number;
+  readonly steps: readonly GenerateStep[];
+  readonly max_new_tokens: number;
+  readonly sampling: Readonly<Record<string, unknown>> | null;
+  readonly stop: readonly string[];
+}
+
+/** A new token, sent as soon as it is chosen. */
+export interface TokenMessage extends Base, GenerateStep {
+  readonly type: "token";
+  readonly index: number;
 }
 
 /** An edit of a forward pass, as in docs/reference/wire.md. */
@@ -243,6 +300,109 @@ export interface Prediction {
   }[];
 }
 
+/** How likely a pass finds a token or label. */
+export interface Likelihood {
+  /** Null if the model gives none (a regression). */
+  readonly probability: number | null;
+  /** From 1, among all tokens or labels. */
+  readonly rank: number;
+  /** The logit. */
+  readonly value: number;
+}
+
+/** The number that is measured of two passes. */
+export interface EffectMetric {
+  readonly name: string;
+  readonly formula: string;
+  /** `id` is −1 for several tokens. */
+  readonly answer: { readonly text: string; readonly id: number };
+  readonly foil: { readonly text: string; readonly id: number } | null;
+  /** Null where it is not finite. */
+  readonly before: number | null;
+  readonly after: number | null;
+  /** Effects of this size are rounding. */
+  readonly error: number;
+}
+
+/** What a control varies. */
+export type ControlOver = "heads" | "keys" | "pairs" | "vectors";
+
+/** A control that can be asked for. */
+export interface ControlKind {
+  readonly over: ControlOver;
+  /** How many passes it runs. */
+  readonly draws: number;
+  /** Whether these are all that there are. */
+  readonly all: boolean;
+  /** "8 other heads of layer 23" */
+  readonly words: string;
+}
+
+/** What a pass predicts, beside its baseline. */
+export interface EffectMessage extends Base {
+  readonly type: "effect";
+  readonly trace: string;
+  readonly baseline: string;
+  readonly of: "token" | "label" | "token_label";
+  /** The position whose prediction it is; null for the whole input. */
+  readonly position: number | null;
+  readonly baseline_position: number | null;
+  /** The most probable of both passes, the most probable of the current pass first. */
+  readonly tokens: readonly {
+    readonly text: string;
+    readonly id: number;
+    readonly before: Likelihood;
+    readonly after: Likelihood;
+  }[];
+  /** The probability of all others together; null where probabilities do not sum to 1. */
+  readonly others: { readonly before: number; readonly after: number } | null;
+  /** The total variation distance of both predictions, from 0 to 1; null where probabilities do not sum to 1. */
+  readonly moved: number | null;
+  readonly metric: EffectMetric | null;
+  readonly kinds: readonly ControlKind[];
+  /** Why there is no control; null if there is one. */
+  readonly no_control: string | null;
+}
+
+/** The same edits made elsewhere. Each message has everything so far. */
+export interface ControlMessage extends Base {
+  readonly type: "control";
+  readonly trace: string;
+  readonly over: ControlOver;
+  readonly metric: Omit<EffectMetric, "before" | "after" | "error">;
+  /** The metric without the edits and with them; null where it is not finite. */
+  readonly before: number | null;
+  readonly after: number | null;
+  /** How many draws there will be. */
+  readonly total: number;
+  /** Where each draw so far makes the edits: "23.5". */
+  readonly where: readonly string[];
+  /** The metric with each draw. */
+  readonly values: readonly (number | null)[];
+  /** The probabilities of the asked tokens, for each draw. */
+  readonly tokens: readonly (readonly number[])[];
+  /** The place of the edits by the size of the effect, 1 for the largest; ties share the mean of their ranks. */
+  readonly rank: number;
+  /** How many effects are ranked: the edits and the draws so far. */
+  readonly among: number;
+  /** "rank 1 of 9" */
+  readonly sentence: string;
+  /** Effects of this size are rounding. */
+  readonly error: number;
+  readonly seed: number;
+}
+
+/** Edits in other forms, in the order of the request. */
+export interface EditsMessage extends Base {
+  readonly type: "edits";
+  readonly edits: readonly {
+    /** The expression that makes it in Python. */
+    readonly python: string;
+    /** Why it cannot be written into the weights; null if it can. */
+    readonly bake: string | null;
+  }[];
+}
+
 export interface OverviewMessage extends Base {
   readonly type: "overview";
   readonly trace: string;
@@ -257,6 +417,38 @@ export interface OverviewMessage extends Base {
   readonly part?: { readonly queries: readonly [number, number]; readonly keys: readonly [number, number] };
   /** The names of the measures in the tensors `measures` and `measures_off_sink`, both [measure, head]. */
   readonly measures?: readonly string[];
+  /** The trace that it is compared with; the tensor `difference` has its signed thumbnails: sign · round(127·√|difference|), int8. */
+  readonly baseline?: string;
+  /** Whether every weight of the layer equals that of the baseline; there is no tensor `difference` then. */
+  readonly unchanged?: boolean;
+  /** The largest |difference| in the layer. */
+  readonly largest?: number;
+}
+
+/** Which tokens, layers and heads of two traces correspond; differences are those of `trace` minus `baseline`. */
+export interface AlignMessage extends Base {
+  readonly type: "align";
+  readonly trace: string;
+  readonly baseline: string;
+  /** Whether both read the same tokens. */
+  readonly identical: boolean;
+  /** For each side (as in the trace's `tokens`) and each token of `trace`: the index in the baseline, or -1. */
+  readonly sides: Readonly<Record<string, readonly number[]>>;
+  /** The tokens of the first side that correspond to another token: [index in `trace`, index in the baseline]. */
+  readonly substituted: readonly (readonly [current: number, baseline: number])[];
+  readonly stacks: Readonly<Record<string, AlignedStack>>;
+  /** What the user should know, in sentences. */
+  readonly notes: readonly string[];
+}
+
+/** Which layers and heads of a stack correspond, by index, to those of the baseline. */
+export interface AlignedStack {
+  /** The number of layers that the stack has in `trace`. */
+  readonly layers: number;
+  /** Which layers or heads do not correspond, in a sentence; null if all do. */
+  readonly note: string | null;
+  /** For each layer: the number of heads that correspond; 0 for layers that have no difference. */
+  readonly heads: readonly number[];
 }
 
 export interface LayerMessage extends Base {
@@ -398,11 +590,16 @@ export type Message =
   | HelloMessage
   | ProgressMessage
   | TraceMessage
+  | TokenMessage
+  | EffectMessage
+  | ControlMessage
+  | EditsMessage
   | OverviewMessage
   | LayerMessage
   | TileMessage
   | ValuesMessage
   | EdgeMessage
+  | AlignMessage
   | CheckMessage
   | ExportMessage
   | SaveMessage

@@ -5,6 +5,7 @@ analysis.edge(trace, query=5, key=2)    # all heads by one edge
 analysis.match(trace, "brackets")       # all heads by how much of their attention follows a pattern
 analysis.variability(traces)            # all heads by how much their attention differs between inputs
 analysis.similarity(trace)              # Jensen–Shannon divergence between heads
+analysis.difference(after, before, 5, 3)  # attention of one head minus that in another pass, [query, key]
 analysis.value_weighted(trace, 5, 3)    # ‖α f(x)‖ of one head, [query, key]
 analysis.decays(trace)                  # how steeply scores fall with distance, all heads
 analysis.decay(trace, 3, 1)             # which neurons make one head's fall
@@ -13,6 +14,7 @@ analysis.rollout(trace)                 # attention through all layers, [query, 
 
 from attnscope.analysis import patterns
 from attnscope.analysis.decay import Decay, decay, decays
+from attnscope.analysis.difference import difference
 from attnscope.analysis.divergence import similarity
 from attnscope.analysis.flow import rollout, value_weighted
 from attnscope.analysis.measure import MEASURES, Measure
@@ -27,6 +29,7 @@ __all__ = [
     "Measure",
     "decay",
     "decays",
+    "difference",
     "edge",
     "heads",
     "match",

@@ -11,12 +11,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from attnscope.analysis.accumulate import Sums
+from attnscope.analysis.difference_thumbnails import DifferenceThumbnails, LayerDifference
 from attnscope.analysis.thumbnails import Thumbnails
 from attnscope.analysis.tile_context import TileContexts
 from attnscope.analysis.token_groups import Part, TokenGroups, mask_of
 from attnscope.attention import LayerRecord
 from attnscope.errors import CancelledError
 from attnscope.trace import Trace
+from attnscope.trace.correspondence import Correspondence
 
 SIZE = 64
 
@@ -35,6 +37,7 @@ class LayerOverview:
         part: The part of the attention matrix that the thumbnails show.
         measures: The measures of `attnscope.analysis.MEASURES`, in that order, over the whole input, [measures, heads].
         measures_off_sink: The same without attention sinks.
+        difference: The difference from a baseline; None without one.
     """
 
     layer: int
@@ -43,6 +46,7 @@ class LayerOverview:
     part: Part
     measures: Float[Tensor, "measures heads"]
     measures_off_sink: Float[Tensor, "measures heads"]
+    difference: LayerDifference | None = None
 
 
 def overview(
@@ -52,6 +56,7 @@ def overview(
     size: int = SIZE,
     filter: str | None = None,  # noqa: A002 - the name used in messages and on the page
     measured: bool = True,
+    baseline: Trace | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[LayerOverview]:
     """Iterate over the layers of a stack and compute thumbnails and measures of their heads.
@@ -65,14 +70,18 @@ def overview(
         filter: Restrict the thumbnails to one part of the matrix: `AA`, `AB`, `BA` or `BB`, the sentence of the queries and that
             of the keys. Default: everything.
         measured: If False, skip the measures; they then have the shape [0, heads].
+        baseline: Also compute thumbnails of the difference from this pass, of the same part. Layers whose attention is computed
+            from the same numbers are not computed again.
         cancelled: Called before every tile; return True to stop.
 
     Raises:
-        InputError: The stack or filter is unknown, or the stack's tokens do not belong to two sentences.
+        InputError: The stack or filter is unknown, the stack's tokens do not belong to two sentences, or nothing corresponds to
+            the baseline.
         CancelledError: `cancelled()` returned True.
     """
     groups = TokenGroups.of(trace, stack)
     part = groups.part(filter)
+    found = None if baseline is None else Correspondence.of(trace, baseline)
     known: list[TileContexts] = []
     for layer, record in enumerate(trace.traced_stack(stack).records):
         if record is None:
@@ -81,6 +90,7 @@ def overview(
         own = groups if fits else groups.resized(record)
         heads = record.shape.heads
         thumbnails = Thumbnails(heads, part if fits else own.part(None), size)
+        changes = None if found is None else DifferenceThumbnails(found, layer, stack, thumbnails.part, size)
         sums = Sums(_contexts_of(known, own, record), record) if measured else None
         for which, rows in _tiles(record, thumbnails):
             if cancelled():
@@ -88,6 +98,8 @@ def overview(
             tile = record.tile(which, rows)
             chosen = slice(int(which[0]), int(which[-1]) + 1)
             thumbnails.add(chosen, int(rows[0]), tile.span, tile.weights)
+            if changes is not None and not changes.equal:
+                changes.add(which, tile)
             if sums is not None:
                 sums.add(chosen, tile)
         unknown = torch.full((0, heads), torch.nan)
@@ -98,6 +110,7 @@ def overview(
             thumbnails.part,
             unknown if sums is None else sums.means(),
             unknown if sums is None else sums.means_off_sink(),
+            None if changes is None else changes.result(),
         )
 
 

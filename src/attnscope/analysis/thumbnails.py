@@ -15,14 +15,18 @@ from attnscope.analysis.token_groups import Part
 
 
 class Thumbnails:
-    """The thumbnails of one layer's heads. `pooled` is the number of (queries, keys) per cell; (1, 1) if nothing is pooled."""
+    """The thumbnails of one layer's heads.
+
+    `pooled` is the number of (queries, keys) per cell; (1, 1) if nothing is pooled. `cells` are the largest weights so far,
+    [heads, rows, columns].
+    """
 
     def __init__(self, heads: int, part: Part, size: int) -> None:
         (first_query, end_query), (first_key, end_key) = part.queries, part.keys
         self.part = part
         self.pooled = (-(-(end_query - first_query) // size), -(-(end_key - first_key) // size))
         high, wide = self.pooled
-        self._cells = torch.zeros(heads, -(-(end_query - first_query) // high), -(-(end_key - first_key) // wide))
+        self.cells = torch.zeros(heads, -(-(end_query - first_query) // high), -(-(end_key - first_key) // wide))
 
     def add(self, heads: slice, first_row: int, span: slice, weights: Float[Tensor, "heads rows span"]) -> None:
         """Add the weights of consecutive rows, which cover only the keys in `span`.
@@ -38,11 +42,11 @@ class Thumbnails:
         by_row = _largest(inside, 1, high)
         placed = pad(by_row, (left - first_key, end_key - right))
         cell = (start - first_query) // high
-        self._cells[heads, cell : cell + by_row.shape[1]] = _largest(placed, 2, wide)
+        self.cells[heads, cell : cell + by_row.shape[1]] = _largest(placed, 2, wide)
 
     def bytes(self) -> UInt8[Tensor, "heads rows columns"]:
         """The thumbnails as bytes, round(255·√α)."""
-        return (self._cells.clamp(0, 1).sqrt() * 255).round().to(torch.uint8)
+        return (self.cells.clamp(0, 1).sqrt() * 255).round().to(torch.uint8)
 
 
 def _largest(values: Tensor, dim: int, step: int) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, overload
 
+from torch import Tensor
+
 from attnscope.edits import Edit
 from attnscope.model.generation.result import Generation, OnToken
 from attnscope.model.inputs.chat import TextOrChat
@@ -89,7 +91,9 @@ class ModelLike(Protocol):
         ...
 
     @overload
-    def trace(self, text: ModelInputs, *, edits: Sequence[Edit] = (), observer: Observer | None = None) -> Trace: ...
+    def trace(
+        self, text: ModelInputs | Mapping[str, Tensor], *, edits: Sequence[Edit] = (), observer: Observer | None = None
+    ) -> Trace: ...
     @overload
     def trace(
         self, text: str, pair: str | None = None, *, target: str | None = None, edits: Sequence[Edit] = ()

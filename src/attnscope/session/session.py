@@ -15,6 +15,7 @@ from attnscope.analysis.overview import overview
 from attnscope.errors import DamagedError, InputError, UnsupportedError
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
+from attnscope.session.messages.align import align_fields
 from attnscope.session.messages.answer import Answer
 from attnscope.session.messages.edits import edits_of
 from attnscope.session.messages.error import error_message, failure
@@ -32,6 +33,7 @@ from attnscope.session.model_catalog import NO_MODEL, ModelCatalog, ModelEntry
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import StoredTrace, TraceStore
 from attnscope.trace import Trace
+from attnscope.trace.correspondence import Correspondence
 from attnscope.wire import Message, decode, encode
 from attnscope.workspace import Workspace
 
@@ -63,9 +65,19 @@ class Exporter(Protocol):
     """Makes an offline page from a trace. The implementation is in a higher layer of the package."""
 
     def __call__(
-        self, trace: Trace, *, stack: str, layer: int, heads: Sequence[int], address: str | None, max_bytes: int
+        self,
+        trace: Trace,
+        *,
+        stack: str,
+        layer: int,
+        heads: Sequence[int],
+        address: str | None,
+        baseline: Trace | None,
+        max_bytes: int,
     ) -> str:
         """The HTML of the page, which opens with these heads selected, and the rest of the view as in `address`.
+
+        With a baseline, the page compares the trace with it.
 
         Raises `TooLongError` above `max_bytes`.
         """
@@ -125,6 +137,7 @@ class Session:
             "tile": self._tile,
             "values": self._values,
             "edge": self._edge,
+            "align": self._align,
             "check": self._check,
             "export": self._export,
             "save": self._save,
@@ -182,6 +195,11 @@ class Session:
         """A trace of this session. Raises `MissingError` if the session does not have it, or has dropped it."""
         return self._traces.get(trace_id).trace
 
+    def keep(self, stored: StoredTrace) -> None:
+        """Store a trace that was made elsewhere, unless the session has it already."""
+        if stored.trace.id not in self._traces:
+            self._traces.add(stored)
+
     def close(self, within_s: float = 0.0) -> bool:
         """Stop all work and accept no new requests.
 
@@ -234,15 +252,25 @@ class Session:
 
     def _run(self, body: Mapping[str, Any], job: Job) -> Answer:
         """Trace an input. It is tokenized once, so that the tokens counted are those of the forward pass."""
-        request = RunRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
+        if "trace" in body:
+            return self._run_again(text_of(body, "trace"), edits, job)
+        request = RunRequest.of(body, self.limits)
         model = self._requested_model(body, job)
         inputs, tokens = request.encode(model, self.limits, job)
         self.limits.check_trace(trace_bytes(model, tokens))
         job.stage = "run"
         with job.holding(self._pass_lock, _WAITING):
             trace = model.trace(inputs, edits=edits, observer=job)
-        return self._store(StoredTrace(trace, model, request.input_text(inputs)))
+        return self._store(StoredTrace(trace, model, request.input_text(inputs), inputs))
+
+    def _run_again(self, trace_id: str, edits: Sequence[Edit], job: Job) -> Answer:
+        """Trace the input of another trace, with other edits."""
+        stored = self._traces.get(trace_id)
+        job.stage = "run"
+        with job.holding(self._pass_lock, _WAITING):
+            trace = stored.run_again(edits, job)
+        return self._store(replace(stored, trace=trace))
 
     def _store(self, stored: StoredTrace) -> Answer:
         """Store a trace and answer with it."""
@@ -288,11 +316,13 @@ class Session:
         trace_id, stack, stored = self._stack(body)
         if all(shape is None for shape in stored.trace.stacks[stack].shapes):
             raise InputError(f"Stack {stack!r:.300} has no layer with attention, so it has no overview.")
-        chosen = optional_text_of(body, "filter")
+        chosen, compared = optional_text_of(body, "filter"), optional_text_of(body, "baseline")
+        baseline = None if compared is None else self.trace(compared)
+        about = {"trace": trace_id, "stack": stack} | ({} if compared is None else {"baseline": compared})
         job.stage = "overview"
-        for one in overview(stored.trace, stack, filter=chosen, cancelled=job.cancelled):
+        for one in overview(stored.trace, stack, filter=chosen, baseline=baseline, cancelled=job.cancelled):
             fields, arrays = overview_message(one)
-            yield Answer("overview", {"trace": trace_id, "stack": stack, **fields}, arrays)
+            yield Answer("overview", {**about, **fields}, arrays)
 
     def _layer(self, body: Mapping[str, Any], _job: Job) -> Answer:
         trace_id, stack, layer, stored = self._place(body)
@@ -330,6 +360,11 @@ class Session:
         arrays = edge_arrays(edge_of(stored.trace, query, key, stack))
         return Answer("edge", {"trace": trace_id, "stack": stack, "query": query, "key": key}, arrays)
 
+    def _align(self, body: Mapping[str, Any], _job: Job) -> Answer:
+        trace, baseline = (self.trace(text_of(body, name)) for name in ("trace", "baseline"))
+        fields = align_fields(Correspondence.of(trace, baseline))
+        return Answer("align", {"trace": trace.id, "baseline": baseline.id, **fields})
+
     def _check(self, body: Mapping[str, Any], job: Job) -> Answer:
         stored = self._traces.get(text_of(body, "trace"))
         if stored.model is None:
@@ -344,12 +379,14 @@ class Session:
             raise UnsupportedError("This session cannot export files. Use `attnscope.export(trace, path)` instead.")
         trace_id, stack, layer, stored = self._place(body)
         heads = indices_of(body, "heads", stored.trace.layer_record(layer, stack).shape.heads, "head")
+        baseline = optional_text_of(body, "baseline")
         page = self._exporter(
             stored.trace,
             stack=stack,
             layer=layer,
             heads=heads,
             address=optional_text_of(body, "address"),
+            baseline=None if baseline is None else self.trace(baseline),
             max_bytes=self.limits.answer_bytes,
         )
         return Answer("export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)})

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from attnscope.errors import MissingError, TooLongError
+from attnscope.edits import Edit
+from attnscope.errors import InputError, MissingError, TooLongError, UnsupportedError
+from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
+from attnscope.types import Observer
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,27 @@ class InputText:
 
 @dataclass(frozen=True, eq=False)
 class StoredTrace:
-    """A trace with its input and its model. `model` is None for a trace that was opened or passed without one."""
+    """A trace with its input and its model. `model` is None for a trace that was opened or passed without one.
+
+    `inputs` are the model inputs that it was made from, if they were made here and are all that the model read.
+    """
 
     trace: Trace
     model: ModelLike | None
     input: InputText
+    inputs: ModelInputs | None = None
+
+    def run_again(self, edits: Sequence[Edit], observer: Observer) -> Trace:
+        """Run the model on the same input with other edits.
+
+        Raises `UnsupportedError` without a model, and `InputError` for a trace that does not have its model inputs.
+        """
+        if self.model is None:
+            raise UnsupportedError("This trace has no model, so it cannot be run again. Run the text again.")
+        inputs = self.inputs if self.inputs is not None else self.trace.inputs
+        if not inputs:
+            raise InputError("This trace has no model inputs, so it cannot be run again. Run the text again.")
+        return self.model.trace(inputs, edits=edits, observer=observer)
 
     @classmethod
     def without_model(cls, trace: Trace) -> StoredTrace:
@@ -72,6 +91,10 @@ class TraceStore:
         self._budget = budget
         self._traces: OrderedDict[str, StoredTrace] = OrderedDict()
         self._lock = threading.Lock()
+
+    def __contains__(self, trace_id: object) -> bool:
+        with self._lock:
+            return trace_id in self._traces
 
     def __len__(self) -> int:
         return len(self._traces)

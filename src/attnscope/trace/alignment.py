@@ -86,7 +86,7 @@ def _matched(
     first: Sequence[Token], second: Sequence[Token], here: Sequence[int], there: Sequence[int]
 ) -> Iterator[tuple[Span, Span]]:
     """The pairs among the tokens with the indices `here` and `there`."""
-    left, right = [_key(first[index]) for index in here], [_key(second[index]) for index in there]
+    left, right = [token_key(first[index]) for index in here], [token_key(second[index]) for index in there]
     shorter = min(len(left), len(right))
     start = next((at for at in range(shorter) if left[at] != right[at]), shorter)
     rest = shorter - start
@@ -102,7 +102,7 @@ def _matched(
             yield tuple(here[at:stop]), tuple(there[to:last])
 
 
-def _key(token: Token) -> tuple[int, str | None]:
+def token_key(token: Token) -> tuple[int, str | None]:
     """What makes two tokens the same: the id, or the text where a token has none. Unknown tokens also need the same text."""
     return (token.id, token.given) if token.id >= 0 else (-1, token.text)
 

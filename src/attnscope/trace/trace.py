@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from attnscope.attention import LayerRecord, QKRecord
@@ -198,7 +198,7 @@ class Trace(Displayed):
         sinks, and to 0 for a query whose keys are all masked.
         """
         record = self.layer_record(layer, stack)
-        chosen = self._rows(rows, record, stack)
+        chosen = self.query_rows(rows, record, stack)
         return record.attention(_head(head, record), chosen)[0]
 
     def scores(self, layer: int, head: int, stack: str | None = None, rows: Rows = None) -> Float[Tensor, "query key"]:
@@ -207,7 +207,7 @@ class Trace(Displayed):
         `rows` is as in `attention`.
         """
         record = self._qk(layer, stack, "scores")
-        return record.scores(_head(head, record), self._rows(rows, record, stack))[0]
+        return record.scores(_head(head, record), self.query_rows(rows, record, stack))[0]
 
     def q(self, layer: int, head: int, stack: str | None = None) -> Float[Tensor, "query qk_dim"]:
         """Query vectors, after rotary embedding."""
@@ -322,8 +322,11 @@ class Trace(Displayed):
             )
         return record
 
-    def _rows(self, rows: Rows, record: LayerRecord, stack: str | None) -> Tensor:
-        """The queries that `rows` names."""
+    def query_rows(self, rows: Rows, record: LayerRecord, stack: str | None) -> Int[Tensor, "rows"]:
+        """The queries of a layer that `rows` names: an index, a word, a slice or a list of these; None names all of them.
+
+        :meta private:
+        """
         listed = list(rows) if isinstance(rows, (list, tuple)) else []
         if not is_word(rows) and not any(is_word(one) for one in listed):
             return _numbered_rows(rows, record.queries)

@@ -19,25 +19,19 @@ import numpy as np
 from attnscope.errors import DamagedError
 from attnscope.session import Session
 from attnscope.session.messages.error import error_message
-from attnscope.wire import Message, decode, encode, message_from_fields
+from attnscope.wire import Message, encode, message_from_fields
 
 Send = Callable[[dict[str, str], list[bytes]], None]
-OnTrace = Callable[[str], None]
 
 _log = logging.getLogger("attnscope.widget")
 
 
 class Requests:
-    """The running requests of a widget's pages.
+    """The running requests of a widget's pages. `send` takes the content and the buffers of a custom message, from any thread."""
 
-    `send` takes the content and the buffers of a custom message, from any thread. `on_trace` is called with the id of each
-    trace that a page is about to show.
-    """
-
-    def __init__(self, session: Session, send: Send, *, on_trace: OnTrace) -> None:
+    def __init__(self, session: Session, send: Send) -> None:
         self._session = session
         self._send = send
-        self._on_trace = on_trace
         self._stopped: dict[str, threading.Event] = {}
         self._sending = threading.Lock()
 
@@ -81,15 +75,8 @@ class Requests:
         self._session.answer(request, lambda data: self._answer_with(request.id, data))
 
     def _work(self, request: Message, stopped: threading.Event) -> None:
-        def put(data: bytes) -> None:
-            if request.type in ("run", "trace"):
-                answer = decode(data)
-                if answer.type == "trace":
-                    self._on_trace(str(answer.body["trace"]))
-            self._answer_with(request.id, data)
-
         try:
-            self._session.answer(request, put, disconnected=stopped.is_set)
+            self._session.answer(request, lambda data: self._answer_with(request.id, data), disconnected=stopped.is_set)
         finally:
             self._stopped.pop(request.id, None)
 

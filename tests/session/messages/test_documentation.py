@@ -38,10 +38,12 @@ def responses() -> dict[str, list[Message]]:
         "tile": {"heads": [0], "rows": [0]},
         "values": {},
         "edge": {"query": 2, "key": 0},
+        "align": {},
         "check": {},
         "export": {"heads": [0]},
         "cancel": {"target": "1"},
     }
+    place["baseline"] = ask(session, type="run", text="a b d e")[-1].body["trace"]
     return found | {name: ask(session, type=name, **place, **fields) for name, fields in further.items()}
 
 

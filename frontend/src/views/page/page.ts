@@ -1,11 +1,14 @@
 /** State shared by all panels of a page: the shown field, what the pointer is on, what the readout says. */
 
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, untrack } from "solid-js";
+import { ComparedLayer, DifferenceLayer } from "../../compute/differenceLayer";
 import { type LayerField, layerField } from "../../compute/layerField";
 import { imageQuery } from "../../marks/imagePatches";
+import type { ChangeSubject } from "../../state/changeSubject";
 import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
 import { chosenPlace, type HeadPlace, headsOn, type Place } from "../../state/state";
+import type { LayerMessage } from "../../wire/messages";
 import type { HeadReadout } from "../model/headReadout";
 import { copyText } from "../shared/clipboard";
 import {
@@ -28,6 +31,13 @@ const FOLDED_BELOW = 900;
 const NOTICE_MS = 4000;
 
 export type HostTheme = "light" | "dark";
+
+/** The box that changes something: its subject, where it opens (CSS pixels of the window), and who gets the focus back. */
+export interface Changing {
+  readonly subject: ChangeSubject;
+  readonly at: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+  readonly from: HTMLElement | null;
+}
 
 export type Page = ReturnType<typeof createPage>;
 
@@ -55,15 +65,23 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
 
   const trace = createMemo(() => state().trace);
   const stack = () => trace()?.stacks[state().selection.stack];
-  const loaded = createMemo(() => {
-    const layer = session.layer();
-    if (layer === null || trace() === null) return null;
+  /** The fields of messages, kept so that exact rows and columns stay when another pass is shown. */
+  const fields = new WeakMap<LayerMessage, LayerField>();
+  const fieldOf = (layer: LayerMessage): LayerField | null => {
+    const known = fields.get(layer);
+    if (known !== undefined) return known;
     try {
-      return layerField(layer);
+      const made = layerField(layer);
+      fields.set(layer, made);
+      return made;
     } catch (error) {
       session.fail(sentenceOf(error));
       return null;
     }
+  };
+  const loaded = createMemo(() => {
+    const layer = session.layer();
+    return layer === null || trace() === null ? null : fieldOf(layer);
   });
   const shown = createMemo(
     (): Shown => {
@@ -84,11 +102,37 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   );
   const renormalized = createMemo(() => state().view.sinks === "renormalized");
   const hiddenKeys = createMemo(() => shown().hiddenKeys, undefined, { equals: sameKeys });
+  /** The selected layer in both passes; null without a comparison, and until both have arrived and are aligned. */
+  const compared = createMemo((): ComparedLayer | null => {
+    const { comparison, selection } = state();
+    const layers = session.compared();
+    const { alignment } = comparison ?? {};
+    if (comparison === null || alignment == null || layers === null) return null;
+    const { baseline, current } = layers;
+    if (current.trace !== comparison.current.trace || baseline.trace !== comparison.baseline.trace)
+      return null;
+    if (current.stack !== selection.stack || current.layer !== selection.layer) return null;
+    const [after, before] = [fieldOf(current), fieldOf(baseline)];
+    const named = comparison.current.stacks[current.stack];
+    if (after === null || before === null || named === undefined) return null;
+    return new ComparedLayer(after, before, {
+      queries: alignment.sides[named.query] ?? [],
+      keys: alignment.sides[named.key] ?? [],
+      heads: alignment.stacks[current.stack]?.heads[current.layer] ?? 0,
+    });
+  });
   /** The shown field; null until a layer of this trace has arrived, because layers of another trace must not be drawn. */
   const field = createMemo((): LayerField | null => {
     const now = loaded();
     const fits = now !== null && now.queries === shown().queries.length && now.keys === shown().keys.length;
     if (!fits || session.layer()?.trace !== trace()?.trace) return null;
+    if (state().field === "difference") {
+      void version();
+      const both = compared();
+      if (both === null) return null;
+      const difference = new DifferenceLayer(both);
+      return renormalized() && hiddenKeys().size > 0 ? difference.renormalized(hiddenKeys()) : difference;
+    }
     return renormalized() && hiddenKeys().size > 0 ? now.renormalized(hiddenKeys()) : now;
   });
 
@@ -109,7 +153,9 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     return layer === null || at === null ? null : edgeAt(layer, shown(), state().pins, at);
   });
 
-  followExactRows(session, field, rowsChanged);
+  followExactRows(session, field, compared, rowsChanged);
+  /** What the open change box is about, and the element that it belongs to; null while it is closed. */
+  const [changing, setChanging] = createSignal<Changing | null>(null);
 
   const [width, setWidth] = createSignal(1400);
   const narrow = createMemo(() => width() < FOLDED_BELOW);
@@ -134,7 +180,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ session, state, dark, trace, stack, field, shown, version, rowsChanged, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
-    ...{ overCell, setOverCell },
+    ...{ overCell, setOverCell, compared, changing, setChanging },
   };
 }
 

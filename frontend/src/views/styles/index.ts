@@ -2,6 +2,7 @@
 
 import base from "./base.css?inline";
 import chat from "./chat.css?inline";
+import comparison from "./comparison.css?inline";
 import edges from "./edges.css?inline";
 import head from "./head.css?inline";
 import image from "./image.css?inline";
@@ -18,6 +19,7 @@ import weights from "./weights.css?inline";
 export const styles = [
   base,
   toolbar,
+  comparison,
   chat,
   overlays,
   panels,

@@ -6,7 +6,7 @@ See docs/reference/wire.md.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from attnscope.analysis import MEASURES
 from attnscope.analysis.edges import Edge
@@ -35,6 +35,8 @@ class OverviewFields(TypedDict):
     pooled: list[int]
     part: PartFields
     measures: list[str]
+    unchanged: NotRequired[bool]
+    largest: NotRequired[float]
 
 
 def measure_fields() -> list[dict[str, Any]]:
@@ -59,6 +61,10 @@ def overview_message(one: LayerOverview) -> tuple[OverviewFields, Arrays]:
         "measures": one.measures.numpy(),
         "measures_off_sink": one.measures_off_sink.numpy(),
     }
+    if one.difference is not None:
+        fields["unchanged"], fields["largest"] = one.difference.unchanged, one.difference.largest
+        if one.difference.thumbnails is not None:
+            arrays["difference"] = one.difference.thumbnails.numpy()
     return fields, arrays
 
 

@@ -1,0 +1,247 @@
+/** Two passes: makes the changes that the user wants, finds the baseline, and learns which tokens correspond. */
+
+import { createSignal } from "solid-js";
+import type { Source } from "../source/source";
+import type { Edit, Request, TraceMessage } from "../wire/messages";
+import { type Input, inputOfTrace, requestOf } from "./input";
+import { RequestSlot, runRequest } from "./request";
+import {
+  type Alignment,
+  type AppState,
+  type BaselineKind,
+  type Change,
+  type Comparison,
+  currentPass,
+  editsMade,
+  type Field,
+} from "./state";
+import type { createTimeline } from "./timeline";
+import type { WorkTracker } from "./work";
+
+/** How long the hand must rest before a change is made. */
+export const REST_MS = 120;
+
+/** What to compare the current pass with. */
+export type BaselineChoice =
+  | { readonly kind: "unchanged" | "kept" }
+  | { readonly kind: "prompt"; readonly input: Input }
+  | { readonly kind: "model"; readonly model: string }
+  | { readonly kind: "saved"; readonly trace: TraceMessage };
+
+export interface ComparisonParts {
+  readonly source: Source;
+  readonly work: WorkTracker;
+  readonly timeline: ReturnType<typeof createTimeline>;
+  /** Loads what the views show of the passes that are now there. */
+  readonly onPasses: () => void;
+}
+
+export function createComparison({ source, work, timeline, onPasses }: ComparisonParts) {
+  const { state, dispatch } = timeline;
+  const [pending, setPending] = createSignal(false);
+  const alignments = new RequestSlot();
+  /** The edits that each pass was asked for; a trace names tokens by index, a change may name them by word. */
+  const askedOf = new Map<string, string>();
+  let rest: ReturnType<typeof setTimeout> | undefined;
+
+  const writtenOf = (edits: readonly Edit[]): string => JSON.stringify(edits);
+  const madeIn = (pass: TraceMessage): string => askedOf.get(pass.trace) ?? writtenOf(pass.edits ?? []);
+
+  /** Whether the current pass has the edits that are wanted. */
+  function upToDate(): boolean {
+    const pass = currentPass(state());
+    return pass === null || madeIn(pass) === writtenOf(editsMade(state().changes));
+  }
+
+  /** Sets the list of changes. They are made once the hand rests; `name` names the step of undo. */
+  function change(changes: readonly Change[], name: string): void {
+    dispatch({ type: "changes", changes, name });
+  }
+
+  /** Makes the changes soon. */
+  function follow(delay = REST_MS): void {
+    clearTimeout(rest);
+    if (upToDate()) {
+      work.abort("change");
+      setPending(false);
+      return;
+    }
+    setPending(true);
+    rest = setTimeout(() => void make(), delay);
+  }
+
+  async function make(): Promise<void> {
+    const before = state();
+    const pass = currentPass(before);
+    if (pass === null) return;
+    const edits = editsMade(before.changes);
+    const same = () => currentPass(state())?.trace === pass.trace;
+    const baseline = await baselineFor(before, pass);
+    const current = baseline === null ? null : await passWith(pass, edits);
+    if (!same() || writtenOf(editsMade(state().changes)) !== writtenOf(edits)) return;
+    setPending(false);
+    if (baseline === null || current === null) return giveUp(pass);
+    askedOf.set(current.trace, writtenOf(edits));
+    const own = before.comparison;
+    const kept = own !== null && own.kind !== "unchanged";
+    if (!kept && edits.length === 0) return end(baseline);
+    const comparison: Comparison = kept
+      ? // The tokens are the same as before, so they still correspond to the same ones.
+        { ...own, current, alignment: own.alignment && { ...own.alignment, trace: current.trace } }
+      : { kind: "unchanged", baseline, current, alignment: null };
+    // The first change shows its pass at once; later ones stay with the field that is on show.
+    show(comparison, own === null ? "after" : state().field);
+  }
+
+  /** The pass that changes are compared with, unless another baseline was chosen: the same input without any. */
+  async function baselineFor({ comparison }: AppState, pass: TraceMessage): Promise<TraceMessage | null> {
+    if (comparison !== null) return comparison.baseline;
+    return (pass.edits ?? []).length === 0 ? pass : passWith(pass, []);
+  }
+
+  const passWith = (pass: TraceMessage, edits: readonly Edit[]): Promise<TraceMessage | null> =>
+    work.ask("change", { type: "run", trace: pass.trace, edits }, "trace", "Running with the changes");
+
+  /** Mutes the changes that could not be made, so that the list says what the pass on show has. */
+  function giveUp(pass: TraceMessage): void {
+    const made = new Set((JSON.parse(madeIn(pass)) as Edit[]).map((edit) => JSON.stringify(edit)));
+    const changes = state().changes.map((one) =>
+      one.muted || made.has(JSON.stringify(one.edit)) ? one : { ...one, muted: true },
+    );
+    timeline.replace({ ...state(), changes });
+  }
+
+  function show(comparison: Comparison, field: Field): void {
+    dispatch({ type: "compared", comparison: aligned(comparison), field });
+    passesChanged();
+  }
+
+  function end(pass: TraceMessage): void {
+    dispatch({ type: "compared", comparison: null, only: pass });
+    passesChanged();
+  }
+
+  function passesChanged(): void {
+    void align();
+    onPasses();
+  }
+
+  /** Passes of the same input correspond token by token. */
+  function aligned(comparison: Comparison): Comparison {
+    const { kind, baseline, current } = comparison;
+    if (comparison.alignment !== null || (kind !== "unchanged" && kind !== "kept")) return comparison;
+    return sameTokens(baseline, current)
+      ? { ...comparison, alignment: identity(current, baseline) }
+      : comparison;
+  }
+
+  /** Asks which tokens, layers and heads of the two passes correspond. */
+  async function align(): Promise<void> {
+    const { comparison } = state();
+    if (comparison === null || comparison.alignment !== null) return;
+    const request: Request = {
+      ...{ type: "align", trace: comparison.current.trace, baseline: comparison.baseline.trace },
+    };
+    const ending = await runRequest(source, request, "align", { signal: alignments.next(), first: true });
+    if (ending.kind === "failed") {
+      work.fail(ending.error);
+      // Passes that have nothing in common cannot be compared.
+      if (state().comparison === comparison) end(comparison.current);
+    } else if (ending.kind === "answered" && ending.message !== null) {
+      const before = state();
+      timeline.dispatch({ type: "aligned", alignment: ending.message });
+      if (state() !== before) onPasses();
+    }
+  }
+
+  /** Compares the current pass with another baseline; null ends the comparison. */
+  async function compareWith(choice: BaselineChoice | null): Promise<void> {
+    const current = currentPass(state());
+    if (current === null) return;
+    if (choice === null) {
+      dispatch({ type: "compared", comparison: null, step: true });
+      return passesChanged();
+    }
+    work.onRetry(() => void compareWith(choice));
+    const baseline = await passOf(choice, current);
+    if (baseline === null || currentPass(state())?.trace !== current.trace) return;
+    const comparison = aligned({ kind: choice.kind, baseline, current, alignment: null });
+    dispatch({
+      type: "compared",
+      comparison,
+      field: choice.kind === "kept" ? "after" : "difference",
+      step: true,
+    });
+    passesChanged();
+  }
+
+  async function passOf(choice: BaselineChoice, current: TraceMessage): Promise<TraceMessage | null> {
+    const asked = "Running the baseline";
+    switch (choice.kind) {
+      case "kept":
+        return current;
+      case "saved":
+        return choice.trace;
+      case "unchanged":
+        return work.ask("change", { type: "run", trace: current.trace, edits: [] }, "trace", asked);
+      case "prompt":
+        return work.ask("change", requestOf(choice.input), "trace", asked);
+      case "model": {
+        const input = inputOfTrace(current);
+        if (input === null) return null;
+        return work.ask("change", requestOf({ ...input, model: choice.model }), "trace", asked);
+      }
+    }
+  }
+
+  /** After undo and redo: runs what a state wants if it was left before its pass had arrived. */
+  function travelled(): void {
+    work.abort("change");
+    void align();
+    follow(0);
+  }
+
+  return {
+    change,
+    follow,
+    compareWith,
+    travelled,
+    /** Whether changes are wanted that the current pass does not have yet. */
+    pending,
+    close: () => {
+      clearTimeout(rest);
+      alignments.abort();
+    },
+  };
+}
+
+/** What another baseline is called in the switch. */
+export const KIND_WORDS: Readonly<Record<BaselineKind, string>> = {
+  unchanged: "the model as it is",
+  prompt: "another prompt",
+  model: "another model",
+  saved: "a saved trace",
+  kept: "the pass kept",
+};
+
+function sameTokens(a: TraceMessage, b: TraceMessage): boolean {
+  const ids = (trace: TraceMessage) =>
+    JSON.stringify(Object.entries(trace.tokens).map(([side, all]) => [side, all.map(({ id }) => id)]));
+  return a.model.title === b.model.title && ids(a) === ids(b);
+}
+
+/** The alignment of two passes of one model over the same tokens. */
+function identity(current: TraceMessage, baseline: TraceMessage): Alignment {
+  return {
+    ...{ trace: current.trace, baseline: baseline.trace, identical: true, substituted: [], notes: [] },
+    sides: Object.fromEntries(
+      Object.entries(current.tokens).map(([side, tokens]) => [side, tokens.map((_, index) => index)]),
+    ),
+    stacks: Object.fromEntries(
+      Object.entries(current.stacks).map(([name, { layers, shapes }]) => [
+        name,
+        { layers, note: null, heads: shapes.map((shape) => shape?.heads ?? 0) },
+      ]),
+    ),
+  };
+}
