@@ -50,21 +50,35 @@ def trace_of(
     from rich.console import Console
 
     from attnscope.cli.sources import model_entry, saved_trace
-    from attnscope.trace.tensor_file import kind_of
 
     saved = saved_trace(source)
     if saved is not None:
-        if images or continue_final_message or any(one is not None for one in (text, pair, target)):
-            raise InputError(
-                f"{source!r} is a saved {kind_of(source)}, which already has its input. Drop --text, --chat, "
-                "--continue-final-message, --pair, --target and --image."
-            )
+        check_no_input(source, text, pair, target, images, continue_final_message=continue_final_message)
         return saved
     image = image_paths(images)
     require_input(source, text, image)
     entry = model_entry(source)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
         return traced(entry.load(), text, pair, target, image=image, continue_final_message=continue_final_message)
+
+
+def check_no_input(
+    source: str,
+    text: TextOrChat | None,
+    pair: str | None,
+    target: str | None,
+    images: Sequence[Path] | None,
+    *,
+    continue_final_message: bool,
+) -> None:
+    """Raise `InputError` if an input is passed with a saved trace."""
+    from attnscope.trace.tensor_file import kind_of
+
+    if images or continue_final_message or any(one is not None for one in (text, pair, target)):
+        raise InputError(
+            f"{source!r} is a saved {kind_of(source)}, which already has its input. Drop --text, --chat, "
+            "--continue-final-message, --pair, --target and --image."
+        )
 
 
 def require_input(model: str, text: TextOrChat | None, image: object) -> None:

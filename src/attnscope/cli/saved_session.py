@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +10,7 @@ from attnscope.cli.examples import EXAMPLES
 from attnscope.cli.sources import saved_file
 from attnscope.errors import InputError
 from attnscope.offline import page
-from attnscope.session import Limits, ModelEntry, Session, StoredTrace
+from attnscope.session import ModelEntry, Session, StoredTrace
 from attnscope.trace import Trace
 from attnscope.workspace import Workspace
 
@@ -29,10 +28,8 @@ def saved_session(opened: Trace | Workspace, entry: ModelEntry | None = None) ->
     if entry is None and isinstance(opened, Trace):
         return Session(traces=[StoredTrace.without_model(opened)], exporter=page)
     workspace = Workspace([opened]) if isinstance(opened, Trace) else opened
-    usual, size = Limits(), sum(trace.nbytes for trace in workspace.traces)
-    limits = replace(usual, trace_bytes=max(usual.trace_bytes, 2 * size))
     if entry is None:
-        return Session(workspace=workspace, limits=limits, exporter=page)
+        return Session(workspace=workspace, exporter=page)
     with Console(stderr=True).status(f"Loading {entry.title}"):
         loaded = ModelEntry.loaded(entry.load())
-    return Session([loaded], workspace=workspace, examples=EXAMPLES, limits=limits, exporter=page)
+    return Session([loaded], workspace=workspace, examples=EXAMPLES, exporter=page)

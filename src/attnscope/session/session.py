@@ -88,8 +88,8 @@ class Session:
     """Models and traces, and the only place that answers requests about them.
 
     `models` are offered in this order and loaded when first needed. `model` is the name of the default model, for requests
-    that name none; it is the first model unless set. `traces` can be shown without a model. Pages start with `workspace`; its
-    traces get the model that made them, if it is loaded. `exporter` makes offline pages.
+    that name none; it is the first model unless set. `traces` can be shown without a model. Pages start with `workspace`,
+    whatever its size; its traces get the model that made them, if it is loaded. `exporter` makes offline pages.
     Requests may come from any number of threads; only one forward pass runs at a time.
     """
 
@@ -106,7 +106,8 @@ class Session:
     ) -> None:
         self.limits = limits or Limits()
         self._exporter = exporter
-        self._traces = TraceStore(self.limits.trace_bytes)
+        own = 0 if workspace is None else sum(trace.nbytes for trace in workspace.traces)
+        self._traces = TraceStore(self.limits.trace_bytes + own)
         self._shown: str | None = None
         for stored in traces:
             self._traces.add(stored)

@@ -13,7 +13,7 @@ from helpers.random_traces import random_trace
 
 import attnscope
 from attnscope import edits
-from attnscope.errors import MissingError, TooLongError
+from attnscope.errors import MissingError
 from attnscope.session import Limits, ModelEntry, Session
 from attnscope.testing import FakeModel
 from attnscope.wire import Message, decode, encode
@@ -204,8 +204,13 @@ def test_traces_that_would_drop_each_other_are_not_opened(session: Session) -> N
     assert code == "too_large" and f"this session stores at most {limit:,}" in said
     with pytest.raises(MissingError):
         small.trace(ids[0])
-    with pytest.raises(TooLongError):
-        Session(limits=Limits(trace_bytes=limit), workspace=attnscope.Workspace([session.trace(one) for one in ids]))
+
+
+def test_a_session_keeps_the_workspace_that_it_starts_with_whatever_its_size(session: Session) -> None:
+    ids, _ = saved(session)
+    workspace = attnscope.Workspace([session.trace(ident) for ident in ids])
+    started = Session(limits=Limits(trace_bytes=1), workspace=workspace)
+    assert [ask(started, "trace", trace=ident).type for ident in ids] == ["trace", "trace"]
 
 
 def test_bytes_that_are_no_file_raise_a_sentence(session: Session) -> None:
