@@ -51,6 +51,7 @@ from attnscope.model.tracing.edit_plan import plan_for
 from attnscope.model.tracing.generated_tokens import generated_tokens, prompt_sizes, trace_plan
 from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.run import explain_failure
+from attnscope.model.tracing.saved_trace import with_model
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.positions import Position
@@ -472,6 +473,13 @@ class Model(Displayed):
         """
         warn_renamed("`Model.check_trace(trace)`", "`Model.check(trace)`")
         return self.check(trace, observer=observer)
+
+    def attach(self, trace: Trace) -> Trace | None:
+        """A saved trace with this model's output projections and logits; None if a model with other weights made it.
+
+        :meta private:
+        """
+        return with_model(trace, self._handle)
 
     def _check_trace(self, trace: Trace, observer: Observer | None) -> Certificate:
         if not trace.inputs:

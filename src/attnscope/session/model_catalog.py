@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from attnscope.errors import InputError, MissingError
@@ -87,6 +87,23 @@ class ModelCatalog:
                 }
             )
         return described
+
+    def loaded(self) -> list[ModelLike]:
+        """The models that are loaded, in order."""
+        attempts = [self._loading.get(name) for name in self._entries]
+        return [attempt.model for attempt in attempts if attempt is not None and attempt.model is not None]
+
+    def candidates(self, provenances: Iterable[Mapping[str, object]], job: Job) -> list[ModelLike]:
+        """The models that may have made traces with these provenances: those that are loaded, and those of their names.
+
+        Waits until the latter are loaded; raises `CancelledError` if the job should stop.
+        """
+        names = {
+            value for one in provenances for value in (one.get("model"), one.get("title")) if isinstance(value, str)
+        }
+        ready = self.loaded()
+        named = [self.get(entry.name, job) for entry in self._entries.values() if {entry.name, entry.title} & names]
+        return [*ready, *(model for model in named if model not in ready)]
 
     def start(self, name: str) -> None:
         """Start loading a model, without waiting for it."""

@@ -239,3 +239,7 @@ class ModelLike(Protocol):
     ) -> Certificate:
         """Compute the full certificate for a text, or for a trace that this model made."""
         ...
+
+    def attach(self, trace: Trace) -> Trace | None:
+        """A saved trace with what this model can add to it; None if a model with other weights made the trace."""
+        ...

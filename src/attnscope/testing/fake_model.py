@@ -352,6 +352,10 @@ class FakeModel:
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")
 
+    def attach(self, trace: Trace) -> Trace | None:
+        """Return the trace if a fake model of this name made it, else None."""
+        return trace if trace.provenance.get("model") == self.name else None
+
     def _record(
         self, layer: int, text: str, sizes: tuple[int, int], observer: Observer | None, *, causal: bool
     ) -> LayerRecord:
