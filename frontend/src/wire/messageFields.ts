@@ -252,6 +252,21 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       pooled: list(size, 2),
       part: ifThere(object({ queries: part, keys: part })),
       measures: ifThere(list(text)),
+      baseline: ifThere(text),
+      unchanged: ifThere(truth),
+      largest: ifThere(number),
+    }),
+  ],
+  [
+    "align",
+    object({
+      trace: text,
+      baseline: text,
+      identical: truth,
+      sides: record(list(integer(-1))),
+      substituted: list(part),
+      stacks: record(object({ layers: count, note: orNull(text), heads: list(count) })),
+      notes: list(text),
     }),
   ],
   [
