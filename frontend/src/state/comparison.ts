@@ -88,7 +88,8 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     const kept = own !== null && own.kind !== "unchanged";
     if (!kept && edits.length === 0) return end(baseline);
     const comparison: Comparison = kept
-      ? { ...own, current, alignment: null }
+      ? // The tokens are the same as before, so they still correspond to the same ones.
+        { ...own, current, alignment: own.alignment && { ...own.alignment, trace: current.trace } }
       : { kind: "unchanged", baseline, current, alignment: null };
     // The first change shows its pass at once; later ones stay with the field that is on show.
     show(comparison, own === null ? "after" : state().field);
