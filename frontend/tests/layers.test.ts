@@ -19,6 +19,7 @@ const ROOMS = [
   ["neuron", "weights", "model"],
   ["page"],
   ["edges", "export"],
+  ["changes"],
   ["comparison", "effect"],
   ["toolbar", "shell"],
   ["styles"],

@@ -3,6 +3,7 @@
 import { createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { Edit, Request, TraceMessage } from "../wire/messages";
+import { canonical, muteChanges, subjectOf } from "./changes";
 import type { ComparedAddress } from "./comparedAddress";
 import { type Input, inputOfTrace, requestOf } from "./input";
 import { reduce } from "./reduce";
@@ -44,9 +45,11 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
   const alignments = new RequestSlot();
   /** The edits that each pass was asked for; a trace names tokens by index, a change may name them by word. */
   const askedOf = new Map<string, string>();
+  /** The subject that was changed last. */
+  let lastSubject: string | null = null;
   let rest: ReturnType<typeof setTimeout> | undefined;
 
-  const writtenOf = (edits: readonly Edit[]): string => JSON.stringify(edits);
+  const writtenOf = (edits: readonly Edit[]): string => JSON.stringify(edits.map(canonical));
   const madeIn = (pass: TraceMessage): string => askedOf.get(pass.trace) ?? writtenOf(pass.edits ?? []);
 
   /** Whether the current pass has the edits that are wanted. */
@@ -57,7 +60,18 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
 
   /** Sets the list of changes. They are made once the hand rests; `name` names the step of undo. */
   function change(changes: readonly Change[], name: string): void {
+    const before = new Set(state().changes);
+    const made = changes.find((one) => !before.has(one));
+    if (made !== undefined) lastSubject = subjectOf(made.edit);
     dispatch({ type: "changes", changes, name });
+  }
+
+  /** Mutes the change that was made last, or makes it again. */
+  function muteLast(): void {
+    const { changes } = state();
+    const last = changes.find(({ edit }) => subjectOf(edit) === lastSubject) ?? changes.at(-1);
+    if (last === undefined) return;
+    change(muteChanges(changes, [last.edit], !last.muted), last.muted ? "unmute a change" : "mute a change");
   }
 
   /** Makes the changes soon. */
@@ -106,9 +120,9 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
 
   /** Mutes the changes that could not be made, so that the list says what the pass on show has. */
   function giveUp(pass: TraceMessage): void {
-    const made = new Set((JSON.parse(madeIn(pass)) as Edit[]).map((edit) => JSON.stringify(edit)));
+    const made = new Set(JSON.parse(madeIn(pass)) as string[]);
     const changes = state().changes.map((one) =>
-      one.muted || made.has(JSON.stringify(one.edit)) ? one : { ...one, muted: true },
+      one.muted || made.has(canonical(one.edit)) ? one : { ...one, muted: true },
     );
     timeline.replace({ ...state(), changes });
   }
@@ -229,6 +243,7 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
 
   return {
     change,
+    muteLast,
     follow,
     compareWith,
     compareWithId,

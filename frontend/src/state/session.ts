@@ -415,6 +415,7 @@ export function createSession(source: Source) {
     /** The selected layer in both passes; null without a comparison. */
     compared: layers.compared,
     change: comparison.change,
+    muteLast: comparison.muteLast,
     /** Shows another field for a moment, without a step of undo. */
     peek: (field: AppState["field"]) => {
       timeline.replace(reduce(state(), { type: "field", field }));

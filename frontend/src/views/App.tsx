@@ -2,6 +2,9 @@ import { onCleanup, onMount, Show } from "solid-js";
 import { NO_MARKS } from "../state/editMarks";
 import type { Session } from "../state/session";
 import { type Frame, headCount, type PanelName } from "../state/state";
+import { ChangeBox } from "./changes/ChangeBox";
+import { HeadFader } from "./changes/HeadFader";
+import { openChange } from "./changes/openChange";
 import { ComparisonLine } from "./comparison/ComparisonLine";
 import { CopyBox } from "./export/CopyBox";
 import { ExportMenu } from "./export/ExportMenu";
@@ -69,6 +72,7 @@ export function App(props: AppProps) {
       help: () => page.setHelp(true),
       find: () => root.querySelector<HTMLElement>("[data-testid=find]"),
       baseline: () => root.querySelector<HTMLElement>("[data-testid=baseline]"),
+      change: () => openChange(page, root),
       panel: panelOfKeyboard,
       go,
     });
@@ -142,6 +146,7 @@ export function App(props: AppProps) {
                 focus={page.focus()}
                 onFocus={page.setFocus}
                 onEnter={() => go("side")}
+                fader={<HeadFader page={page} />}
                 exportMenu={<ExportMenu panel="head" name="head view" />}
               />
             )}
@@ -167,6 +172,7 @@ export function App(props: AppProps) {
           head={page.overCell() === null ? page.headReadout() : null}
           news={<News session={session} notice={page.notice()} />}
         />
+        <ChangeBox page={page} />
         <CopyBox />
         <Help page={page} />
       </div>

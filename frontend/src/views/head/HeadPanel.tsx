@@ -56,6 +56,8 @@ export interface HeadPanelProps {
   readonly onFocus: (focus: Focus | null) => void;
   /** Opens the neurons of the token with keyboard focus. */
   readonly onEnter: () => void;
+  /** What turns the selected head up, down or off. */
+  readonly fader: JSX.Element;
   /** The export menu in the panel's bar. */
   readonly exportMenu: JSX.Element;
 }
@@ -184,6 +186,7 @@ export function HeadPanel(props: HeadPanelProps) {
         onIsolate={(head) => session.dispatch({ type: "isolate-head", head })}
         onSet={(all) => session.dispatch({ type: "heads", heads: all })}
       />
+      {props.fader}
       <HeadControls session={session} sinkTitle={sinkTitle()} />
       <Show when={finding()}>
         <SearchBox

@@ -5,7 +5,9 @@ import { ComparedLayer, DifferenceLayer } from "../../compute/differenceLayer";
 import { type LayerField, layerField } from "../../compute/layerField";
 import { imageQuery } from "../../marks/imagePatches";
 import type { ChangeSubject } from "../../state/changeSubject";
+import { createEdgeWeights } from "../../state/edgeWeights";
 import { editMarks } from "../../state/editMarks";
+import { createEffects } from "../../state/effect";
 import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
 import { chosenPlace, type HeadPlace, headsOn, type Place } from "../../state/state";
@@ -183,6 +185,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   /** What the edits of the shown pass do to the selected layer. */
   const marks = createMemo(() => editMarks(trace()?.edits ?? [], stackName(), layerIndex()));
 
+  const effects = createEffects(session);
   followExactRows(session, field, compared, rowsChanged);
   /** What the open change box is about, and the element that it belongs to; null while it is closed. */
   const [changing, setChanging] = createSignal<Changing | null>(null);
@@ -191,6 +194,11 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const openChange = (subject: ChangeSubject, at: GesturePoint, from: HTMLElement): void => {
     setChanging({ subject, at: { x: at.clientX, y: at.clientY, width: 0, height: 0 }, from });
   };
+  const edgeWeights = createEdgeWeights(session.source, (error) => session.fail(sentenceOf(error)));
+  onCleanup(edgeWeights.close);
+  /** The weight of an edge in any pass; null until it is known, or where the host cannot tell. */
+  const edgeWeight: typeof edgeWeights.weight = (pass, place) =>
+    session.can("edge") ? edgeWeights.weight(pass, place) : null;
 
   const [width, setWidth] = createSignal(1400);
   const narrow = createMemo(() => width() < FOLDED_BELOW);
@@ -215,7 +223,8 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ session, state, dark, trace, stack, field, shown, version, rowsChanged, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
-    ...{ overCell, setOverCell, compared, readings, marks, changing, setChanging, openChange },
+    ...{ overCell, setOverCell, compared, readings, marks, changing, setChanging, openChange, edgeWeight },
+    effects,
   };
 }
 
