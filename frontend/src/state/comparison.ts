@@ -4,7 +4,9 @@ import { createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { Edit, Request, TraceMessage } from "../wire/messages";
 import { canonical, muteChanges, subjectOf } from "./changes";
+import type { ComparedAddress } from "./comparedAddress";
 import { type Input, inputOfTrace, requestOf } from "./input";
+import { reduce } from "./reduce";
 import { RequestSlot, runRequest } from "./request";
 import {
   type Alignment,
@@ -27,7 +29,7 @@ export type BaselineChoice =
   | { readonly kind: "unchanged" | "kept" }
   | { readonly kind: "prompt"; readonly input: Input }
   | { readonly kind: "model"; readonly model: string }
-  | { readonly kind: "saved"; readonly trace: TraceMessage };
+  | { readonly kind: BaselineKind; readonly trace: TraceMessage };
 
 export interface ComparisonParts {
   readonly source: Source;
@@ -168,22 +170,22 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     }
   }
 
-  /** Compares the current pass with another baseline; null ends the comparison. */
-  async function compareWith(choice: BaselineChoice | null): Promise<void> {
+  /** Compares the current pass with another baseline, and shows a field of both; null ends the comparison. */
+  async function compareWith(choice: BaselineChoice | null, field?: Field): Promise<void> {
     const current = currentPass(state());
     if (current === null) return;
     if (choice === null) {
       dispatch({ type: "compared", comparison: null, step: true });
       return passesChanged();
     }
-    work.onRetry(() => void compareWith(choice));
+    work.onRetry(() => void compareWith(choice, field));
     const baseline = await passOf(choice, current);
     if (baseline === null || currentPass(state())?.trace !== current.trace) return;
     const comparison = aligned({ kind: choice.kind, baseline, current, alignment: null });
     dispatch({
       type: "compared",
       comparison,
-      field: choice.kind === "kept" ? "after" : "difference",
+      field: field ?? (choice.kind === "kept" ? "after" : "difference"),
       step: true,
     });
     passesChanged();
@@ -191,11 +193,10 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
 
   async function passOf(choice: BaselineChoice, current: TraceMessage): Promise<TraceMessage | null> {
     const asked = "Running the baseline";
+    if ("trace" in choice) return choice.trace;
     switch (choice.kind) {
       case "kept":
         return current;
-      case "saved":
-        return choice.trace;
       case "unchanged":
         return work.ask("change", { type: "run", trace: current.trace, edits: [] }, "trace", asked);
       case "prompt":
@@ -206,6 +207,31 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
         return work.ask("change", requestOf({ ...input, model: choice.model }), "trace", asked);
       }
     }
+  }
+
+  /** Compares the current pass with a trace that the host has, by its id; null ends the comparison. */
+  async function compareWithId(id: string | null, field: Field): Promise<void> {
+    const current = currentPass(state());
+    if (id === null || current === null) return compareWith(null);
+    const baseline = await work.ask("change", { type: "trace", trace: id }, "trace", "Loading the baseline");
+    if (baseline === null || currentPass(state())?.trace !== current.trace) return;
+    await compareWith({ kind: kindOf(current, baseline), trace: baseline }, field);
+  }
+
+  /** Shows the passes and the changes that an address describes. Without a baseline, there is only the current pass. */
+  function restore(baseline: TraceMessage | null, address: ComparedAddress): void {
+    const current = currentPass(state());
+    if (current === null) return;
+    const kind = baseline === null ? null : (address.kind ?? kindOf(current, baseline));
+    const comparison =
+      baseline === null || kind === null ? null : aligned({ kind, baseline, current, alignment: null });
+    const made = (current.edits ?? []).map((edit) => ({ edit, muted: false }));
+    const changes = address.changes ?? (kind === "unchanged" ? made : []);
+    if (address.changes === null || sameEdits(current.edits ?? [], editsMade(changes)))
+      askedOf.set(current.trace, writtenOf(editsMade(changes)));
+    const field = address.field ?? "difference";
+    timeline.replace({ ...reduce(state(), { type: "compared", comparison, field }), changes });
+    void align();
   }
 
   /** After undo and redo: runs what a state wants if it was left before its pass had arrived. */
@@ -220,6 +246,8 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     muteLast,
     follow,
     compareWith,
+    compareWithId,
+    restore,
     travelled,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending,
@@ -243,6 +271,27 @@ function sameTokens(a: TraceMessage, b: TraceMessage): boolean {
   const ids = (trace: TraceMessage) =>
     JSON.stringify(Object.entries(trace.tokens).map(([side, all]) => [side, all.map(({ id }) => id)]));
   return a.model.title === b.model.title && ids(a) === ids(b);
+}
+
+/** What a baseline is to the current pass, judged by the two. */
+function kindOf(current: TraceMessage, baseline: TraceMessage): BaselineKind {
+  if (current.model.title !== baseline.model.title) return "model";
+  if (!sameTokens(current, baseline)) return "prompt";
+  return (baseline.edits ?? []).length === 0 ? "unchanged" : "saved";
+}
+
+/** Whether the edits of a pass may be those that were asked for, whose tokens may be named by words. */
+function sameEdits(made: readonly Edit[], asked: readonly Edit[]): boolean {
+  const named = (value: unknown) =>
+    typeof value === "string" || (Array.isArray(value) && value.some((part) => typeof part === "string"));
+  const same = (one: Edit, other: Edit) =>
+    one.type === other.type &&
+    Object.entries(other).every(
+      ([name, value]) =>
+        JSON.stringify(one[name]) === JSON.stringify(value) ||
+        (named(value) && typeof one[name] !== "string"),
+    );
+  return made.length === asked.length && made.every((edit, at) => same(edit, asked[at]));
 }
 
 /** The alignment of two passes of one model over the same tokens. */
