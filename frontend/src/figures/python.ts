@@ -14,7 +14,7 @@ export function pythonOf(state: AppState, panel: PanelName): string {
   const edits = trace.edits ?? [];
   const lines = ["import attnscope", ...(edits.length > 0 ? ["from attnscope import edits"] : []), ""];
   if (name !== null && text !== null) {
-    const call = [messages === undefined ? pythonString(text) : chat(messages)];
+    const call = [messages === undefined ? pythonString(text) : chatPython(messages)];
     if (pair !== null) call.push(`pair=${pythonString(pair)}`);
     if (target != null) call.push(`target=${pythonString(target)}`);
     if (edits.length > 0) call.push(`edits=[${edits.map(editPython).join(", ")}]`);
@@ -37,7 +37,7 @@ export function pythonOf(state: AppState, panel: PanelName): string {
 }
 
 /** The messages of a chat as a Python list of dictionaries. */
-function chat(messages: readonly ChatMessage[]): string {
+export function chatPython(messages: readonly ChatMessage[]): string {
   const turns = messages.map(
     ({ role, content }) => `{"role": ${pythonString(role)}, "content": ${pythonString(content)}}`,
   );
