@@ -37,6 +37,7 @@ function even(tokens: number): LayerField {
     exact: () => true,
     correct: () => undefined,
     ...{ without: new Set<number>(), removedAttention: () => 0 },
+    learn: () => undefined,
     signed: false,
     aligned: () => true,
     fill: (_, query, out) => {

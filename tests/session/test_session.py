@@ -35,8 +35,8 @@ def test_hello_lists_models_examples_requests_and_limits():
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
     assert hello.body["can"] == [
-        "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "align",
-        "check", "cancel",
+        "run", "generate", "patch", "states", "effect", "control", "trace", "overview", "layer", "tile", "values", "edge",
+        "align", "check", "cancel",
     ]  # fmt: skip
     assert hello.body["trace"] is None
     assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000, "new_tokens": 512, "image_bytes": 8 * 2**20}

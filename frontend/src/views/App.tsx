@@ -1,4 +1,5 @@
 import { onCleanup, onMount, Show } from "solid-js";
+import { NO_MARKS } from "../state/editMarks";
 import type { Session } from "../state/session";
 import { type Frame, headCount, type PanelName } from "../state/state";
 import { ChangeBox } from "./changes/ChangeBox";
@@ -138,6 +139,9 @@ export function App(props: AppProps) {
                 shown={page.shown()}
                 version={page.version()}
                 onKnown={page.rowsChanged}
+                readings={state().field === "after" ? page.readings() : null}
+                marks={page.marks()}
+                onChange={session.canChange() ? page.openChange : undefined}
                 dark={page.dark()}
                 focus={page.focus()}
                 onFocus={page.setFocus}
@@ -159,6 +163,9 @@ export function App(props: AppProps) {
           field={page.overCell()?.field ?? page.field()}
           version={page.version()}
           shown={page.shown()}
+          readings={page.overCell() === null ? page.readings() : null}
+          shownField={state().field}
+          marks={page.overCell() === null ? page.marks() : NO_MARKS}
           edge={page.overCell()?.edge ?? page.edge()}
           detail={page.detail()}
           trace={page.trace()}

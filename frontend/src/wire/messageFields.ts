@@ -110,11 +110,19 @@ const prediction = object({
   ),
 });
 
-const likelihood = object({ probability: orNull(number), rank: size, value: number });
+const likelihood = object({ probability: orNull(number), rank: size, value: orNull(number) });
 
 const measured = object({ text, id: integer(-1) });
 
-const metric = { name: text, formula: text, answer: measured, foil: orNull(measured) };
+const metric = object({
+  name: text,
+  formula: text,
+  answer: measured,
+  foil: orNull(measured),
+  before: orNull(number),
+  after: orNull(number),
+  error: number,
+});
 
 const over = oneOf("heads", "keys", "pairs", "vectors");
 
@@ -217,7 +225,7 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       tokens: list(object({ text, id: index, before: likelihood, after: likelihood })),
       others: orNull(object({ before: number, after: number })),
       moved: orNull(number),
-      metric: orNull(object({ ...metric, before: orNull(number), after: orNull(number), error: number })),
+      metric,
       kinds: list(object({ over, draws: size, all: truth, words: text })),
       no_control: orNull(text),
     }),
@@ -227,13 +235,14 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
     object({
       trace: text,
       over,
-      metric: object(metric),
+      metric: object({ name: text, formula: text, answer: text, foil: orNull(text) }),
+      position: index,
       before: orNull(number),
       after: orNull(number),
       total: count,
       where: list(text),
       values: list(orNull(number)),
-      tokens: list(list(number)),
+      tokens: list(list(orNull(number))),
       rank: number,
       among: size,
       sentence: text,

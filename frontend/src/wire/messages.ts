@@ -308,8 +308,8 @@ export interface Likelihood {
   readonly probability: number | null;
   /** From 1, among all tokens or labels. */
   readonly rank: number;
-  /** The logit. */
-  readonly value: number;
+  /** The logit; null where it is not finite. */
+  readonly value: number | null;
 }
 
 /** The number that is measured of two passes. */
@@ -360,7 +360,7 @@ export interface EffectMessage extends Base {
   readonly others: { readonly before: number; readonly after: number } | null;
   /** The total variation distance of both predictions, from 0 to 1; null where probabilities do not sum to 1. */
   readonly moved: number | null;
-  readonly metric: EffectMetric | null;
+  readonly metric: EffectMetric;
   readonly kinds: readonly ControlKind[];
   /** Why there is no control; null if there is one. */
   readonly no_control: string | null;
@@ -371,7 +371,13 @@ export interface ControlMessage extends Base {
   readonly type: "control";
   readonly trace: string;
   readonly over: ControlOver;
-  readonly metric: Omit<EffectMetric, "before" | "after" | "error">;
+  readonly metric: {
+    readonly name: string;
+    readonly formula: string;
+    readonly answer: string;
+    readonly foil: string | null;
+  };
+  readonly position: number;
   /** The metric without the edits and with them; null where it is not finite. */
   readonly before: number | null;
   readonly after: number | null;
@@ -382,7 +388,7 @@ export interface ControlMessage extends Base {
   /** The metric with each draw. */
   readonly values: readonly (number | null)[];
   /** The probabilities of the asked tokens, for each draw. */
-  readonly tokens: readonly (readonly number[])[];
+  readonly tokens: readonly (readonly (number | null)[])[];
   /** The place of the edits by the size of the effect, 1 for the largest; ties share the mean of their ranks. */
   readonly rank: number;
   /** How many effects are ranked: the edits and the draws so far. */

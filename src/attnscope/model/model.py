@@ -22,8 +22,10 @@ from attnscope.model.attribution.attribution_patching import AttributionQuestion
 from attnscope.model.attribution.head_importance import HeadImportance, head_importance_of, several
 from attnscope.model.attribution.value_zeroing import value_zeroing_of
 from attnscope.model.effects.control import Control, ControlQuestion, OnResult, control_of
-from attnscope.model.effects.effect import Effect, effects_of
-from attnscope.model.effects.prompt import prompt_of
+from attnscope.model.effects.control_kinds import ControlKinds, control_kinds
+from attnscope.model.effects.effect import Effect, effects_of, listed
+from attnscope.model.effects.full_prediction import FullPrediction, full_prediction
+from attnscope.model.effects.prompt import Prompt, edits_of, prompt_of
 from attnscope.model.effects.question import MetricArguments, MetricLike
 from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
@@ -649,7 +651,7 @@ class Model(Displayed):
     def effect(
         self,
         text: Any,
-        edits: Sequence[Edit] | Edit,
+        edits: Sequence[Edit] | Edit | None = None,
         metric: MetricLike | None = None,
         *,
         answer: AnswerText | None = None,
@@ -667,8 +669,8 @@ class Model(Displayed):
         whole heads, neurons and of every position also act on the answer's tokens.
 
         Args:
-            text: The prompt, as for `trace`, or what `encode` or `trace` returned (without edits).
-            edits: The edits that are made together.
+            text: The prompt, as for `trace`, or what `encode` or `trace` returned.
+            edits: The edits that are made together. By default those of the trace that you passed as `text`.
             metric: A `Metric`, the name of one, or a function from logits [token, vocab] to a number. By default the logit
                 difference of an answer and a foil of one token each, otherwise the log probability.
             answer: What the metric measures: a text, a token id, or a list of them. By default the most probable token.
@@ -683,8 +685,8 @@ class Model(Displayed):
         Raises `InputError`, `UnsupportedError` and `CancelledError` as `trace` and `patch` do.
         """
         arguments = MetricArguments(metric, answer, foil, position)
-        prompt = prompt_of(self._handle, text, pair, target=target, image=image, observer=observer)
-        return effects_of(prompt, [edits], arguments, top=top, observer=observer)[0]
+        prompt, made = self._edited_prompt(text, edits, pair=pair, target=target, image=image, observer=observer)
+        return effects_of(prompt, [made], arguments, top=top, observer=observer)[0]
 
     @check_arguments(observer=OBSERVER)
     def effects(
@@ -715,7 +717,7 @@ class Model(Displayed):
     def control(
         self,
         text: Any,
-        edits: Sequence[Edit] | Edit,
+        edits: Sequence[Edit] | Edit | None = None,
         metric: MetricLike | None = None,
         *,
         draws: int | None = None,
@@ -727,6 +729,7 @@ class Model(Displayed):
         pair: str | None = None,
         target: Any = None,
         image: Any = None,
+        tokens: Sequence[int] = (),
         observer: Observer | None = None,
         on_result: OnResult | None = None,
     ) -> Control:
@@ -734,7 +737,7 @@ class Model(Displayed):
 
         Args:
             text: The prompt, as for `effect`.
-            edits: The edits, which move together.
+            edits: The edits, which move together. By default those of the trace that you passed as `text`.
             metric: What to measure, as for `effect`.
             draws: How many controls to draw, without replacement. By default all if there are at most 20, otherwise 20.
             over: What to vary: `"heads"` (other heads of the same layers, none of which the edits name; groups of heads for edits
@@ -749,6 +752,7 @@ class Model(Displayed):
             pair: A second sentence.
             target: For encoder-decoder models, what the decoder reads.
             image: One image or several that belong to the text.
+            tokens: The ids of tokens whose probability with each control you want too (`Control.probabilities`).
             observer: An `Observer`, which is notified after each batch and can cancel.
             on_result: Called after each batch with the `Control` so far.
 
@@ -757,9 +761,42 @@ class Model(Displayed):
             UnsupportedError: The model cannot be edited.
             CancelledError: The observer cancelled.
         """
-        arguments, asked = MetricArguments(metric, answer, foil, position), ControlQuestion(edits, over, draws, seed)
-        prompt = prompt_of(self._handle, text, pair, target=target, image=image, observer=observer)
+        prompt, made = self._edited_prompt(text, edits, pair=pair, target=target, image=image, observer=observer)
+        arguments, asked = (
+            MetricArguments(metric, answer, foil, position),
+            ControlQuestion(made, over, draws, seed, tokens),
+        )
         return control_of(prompt, asked, arguments, observer=observer, on_result=on_result)
+
+    def control_kinds(self, text: Any, edits: Sequence[Edit] | Edit | None = None) -> ControlKinds:
+        """Which controls `control` can make for edits, and how many draws each has. For a trace, no pass runs.
+
+        `text` and `edits` are those of `control`. Raises `InputError` and `UnsupportedError` as `control` does.
+        """
+        prompt, made = self._edited_prompt(text, edits)
+        return control_kinds(prompt, listed(made))
+
+    def prediction(self, trace: Trace, position: Position | None = None) -> FullPrediction:
+        """Everything that the model predicts at a position of a trace, with the logit of every token or label. No pass runs.
+
+        Args:
+            trace: A trace that this model made.
+            position: The position that predicts, an index or a word (of several tokens the last counts). By default the last one,
+                or the first mask token; a classifier of whole inputs has none.
+
+        Raises:
+            UnsupportedError: The model predicts no token and no label, or the trace has no logits.
+            InputError: The position is ambiguous, or does not exist.
+        """
+        if not isinstance(trace, Trace):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"`trace` must be a trace that this model made; got {type(trace).__name__}.")
+        return full_prediction(self._handle, trace, position)
+
+    def _edited_prompt(self, text: Any, edits: Any, **more: Any) -> tuple[Prompt, Any]:
+        """A prompt and the edits that are meant: those passed, or by default those of the trace."""
+        own = edits is None
+        made = edits_of(text) if own else edits
+        return prompt_of(self._handle, text, own_edits=own, **more), made
 
     @check_arguments(observer=OBSERVER)
     def head_importance(

@@ -8,6 +8,10 @@ from typing import Any, Protocol, overload
 from torch import Tensor
 
 from attnscope.edits import Edit
+from attnscope.model.effects.control import Control, OnResult
+from attnscope.model.effects.control_kinds import ControlKinds
+from attnscope.model.effects.effect import Effect
+from attnscope.model.effects.full_prediction import FullPrediction
 from attnscope.model.generation.result import Generation, OnToken
 from attnscope.model.inputs.chat import TextOrChat
 from attnscope.model.inputs.model_inputs import ModelInputs
@@ -162,6 +166,48 @@ class ModelLike(Protocol):
         observer: Observer | None = None,
     ) -> Sweep:
         """Run an activation patching sweep from one prompt into another."""
+        ...
+
+    def prediction(self, trace: Trace, position: int | None = None) -> FullPrediction:
+        """Everything that the model predicts at a position of a trace that it made."""
+        ...
+
+    def effect(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | None = None,
+        metric: str | None = None,
+        *,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: int | None = None,
+        top: int = 5,
+        observer: Observer | None = None,
+    ) -> Effect:
+        """Measure what edits do to a prediction; by default those of the trace that is passed as `text`."""
+        ...
+
+    def control(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | None = None,
+        metric: str | None = None,
+        *,
+        draws: int | None = None,
+        over: str | None = None,
+        seed: int = 0,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: int | None = None,
+        tokens: Sequence[int] = (),
+        observer: Observer | None = None,
+        on_result: OnResult | None = None,
+    ) -> Control:
+        """Compare the effect of edits with that of the same edits made elsewhere."""
+        ...
+
+    def control_kinds(self, text: Any, edits: Sequence[Edit] | None = None) -> ControlKinds:
+        """Which controls `control` can make."""
         ...
 
     def check(

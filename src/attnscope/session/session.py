@@ -17,7 +17,9 @@ from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.align import align_fields
 from attnscope.session.messages.answer import Answer
+from attnscope.session.messages.control import ControlRequest
 from attnscope.session.messages.edits import edits_of
+from attnscope.session.messages.effect import EffectRequest
 from attnscope.session.messages.error import error_message, failure
 from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, require_characters_in, text_of
 from attnscope.session.messages.generate import GenerateRequest, generation_fields
@@ -47,6 +49,7 @@ _NOT_SAVED = (
     "its model."
 )
 _NO_STATES = "This trace has no model, so its residual stream cannot be computed. Run the text again."
+_NO_CONTROL = "This trace has no model, so its edits cannot be made elsewhere. Run the text again."
 _NO_CHECK = "This trace has no model, so it cannot be checked. Run the text again."
 _WAITING = "waiting for another forward pass"
 
@@ -123,6 +126,8 @@ class Session:
             "generate": self._generate,
             "patch": self._patch,
             "states": self._states,
+            "effect": self._effect,
+            "control": self._control,
             "trace": self._trace,
             "overview": self._overview,
             "layer": self._layer,
@@ -295,6 +300,21 @@ class Session:
         with job.holding(self._pass_lock, _WAITING):
             fields, arrays = request.run(stored.model, stored.trace, job)
         return Answer("states", fields, arrays)
+
+    def _effect(self, body: Mapping[str, Any], job: Job) -> Answer:
+        request = EffectRequest.of(body)
+        current, baseline = (self._traces.get(text_of(body, name)) for name in ("trace", "baseline"))
+        job.stage = "effect"
+        return Answer("effect", request.run(current, baseline, job, job.holding(self._pass_lock, _WAITING)))
+
+    def _control(self, body: Mapping[str, Any], job: Job) -> Answer:
+        stored, request = self._traces.get(text_of(body, "trace")), ControlRequest.of(body)
+        request.check(stored.trace, self.limits)
+        if stored.model is None:
+            raise UnsupportedError(_NO_CONTROL)
+        job.stage = "control"
+        with job.holding(self._pass_lock, _WAITING):
+            return Answer("control", request.run(stored.model, stored.trace, job))
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
         stored = self._traces.get(text_of(body, "trace"))

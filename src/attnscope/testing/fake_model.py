@@ -17,12 +17,17 @@ from attnscope.attention import LayerRecord, Mask, QKRecord
 from attnscope.edits import Edit
 from attnscope.edits.validation import resolved, stack_of
 from attnscope.errors import CancelledError, InputError, TooLongError
+from attnscope.model.effects.control import Control, OnResult
+from attnscope.model.effects.control_kinds import ControlKinds
+from attnscope.model.effects.effect import Effect
+from attnscope.model.effects.full_prediction import FullPrediction
 from attnscope.model.generation.result import Generation, OnToken, Step
 from attnscope.model.inputs.chat import TextOrChat
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
+from attnscope.testing.fake_effects import fake_control, fake_control_kinds, fake_effect, fake_prediction
 from attnscope.testing.fake_results import fake_states, fake_sweep
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.stack import TracedStack
@@ -172,6 +177,7 @@ class FakeModel:
             | ({"messages": encoded.messages} if encoded.messages else {})
             | ({"continue_final_message": True} if encoded.continue_final_message else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
+            edits=made,
         )
 
     def generate(
@@ -218,6 +224,66 @@ class FakeModel:
         """Return states whose numbers depend only on the trace."""
         trace = text if isinstance(text, Trace) else self.trace(text)
         return fake_states(trace, self.layers, self._step, answer, foil, position, observer)
+
+    def prediction(self, trace: Trace, position: int | None = None) -> FullPrediction:
+        """Return a prediction whose logits depend only on the tokens and the edits of the trace."""
+        return fake_prediction(trace, position)
+
+    def effect(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | None = None,
+        metric: str | None = None,
+        *,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: int | None = None,
+        top: int = 5,
+        observer: Observer | None = None,
+    ) -> Effect:
+        """Return an effect whose numbers depend only on the trace and the answer."""
+        trace = text if isinstance(text, Trace) else self.trace(text)
+        for layer in range(self.layers):
+            self._step(layer, observer)
+        return fake_effect(trace, edits, metric, answer, foil, position, top)
+
+    def control(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | None = None,
+        metric: str | None = None,
+        *,
+        draws: int | None = None,
+        over: str | None = None,
+        seed: int = 0,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: int | None = None,
+        tokens: Sequence[int] = (),
+        observer: Observer | None = None,
+        on_result: OnResult | None = None,
+    ) -> Control:
+        """Return a control over the other heads of the edited layer, one at a time, with numbers that depend on the seed.
+
+        Raises `InputError` for other controls.
+        """
+        if over not in (None, "heads"):
+            raise InputError(f"{self.title} has only controls over heads; got {over!r:.80}.")
+        trace = text if isinstance(text, Trace) else self.trace(text)
+        control: Control | None = None
+        for done in range(self.heads if draws is None else min(draws + 1, self.heads)):
+            for layer in range(self.layers):
+                self._step(layer, observer)
+            control = fake_control(trace, edits, done, self.heads - 1, metric, answer, foil, position, seed, tokens)
+            if on_result is not None:
+                on_result(control)
+        assert control is not None
+        return control
+
+    def control_kinds(self, text: Any, edits: Sequence[Edit] | None = None) -> ControlKinds:
+        """Return the other heads of the edited layer, or why there are none."""
+        made = text.edits if edits is None else edits
+        return fake_control_kinds(list(made), self.heads)
 
     def patch(
         self,

@@ -5,6 +5,7 @@ import changes from "./changes.css?inline";
 import chat from "./chat.css?inline";
 import comparison from "./comparison.css?inline";
 import edges from "./edges.css?inline";
+import effect from "./effect.css?inline";
 import head from "./head.css?inline";
 import image from "./image.css?inline";
 import measures from "./measures.css?inline";
@@ -32,6 +33,7 @@ export const styles = [
   measures,
   weights,
   edges,
+  effect,
   readout,
   neuron,
 ].join("\n");

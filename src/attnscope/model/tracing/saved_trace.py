@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ def with_model(trace: Trace, handle: ModelHandle, name: str = "the trace") -> Tr
         if (stack := trace.traced_stack(one))
     }
 
-    def logits() -> Tensor | None:
+    def logits(positions: Sequence[int] | None = None) -> Tensor | None:
         plan = plan_for(probed.architecture, trace.edits, title=probed.title)
         device = input_device(probed.module)
         inputs = {one: tensor.to(device) for one, tensor in trace.inputs.items()}
@@ -48,7 +49,10 @@ def with_model(trace: Trace, handle: ModelHandle, name: str = "the trace") -> Tr
                 f"The model cannot run on the inputs recorded in {name} ({str(error)[:200]})."
             ) from error
         found = getattr(output, "logits", None)
-        return None if found is None else found[0].float().cpu()
+        if found is None:
+            return None
+        rows = found[0] if positions is None or found.ndim < 3 else found[0, list(positions)]
+        return rows.float().cpu()
 
     return Trace(
         sides=trace.sides,
