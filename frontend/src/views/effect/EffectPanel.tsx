@@ -1,4 +1,5 @@
 import { Show } from "solid-js";
+import { ChangeList } from "../changes/ChangeList";
 import type { Page } from "../page/page";
 import { NextToken } from "./NextToken";
 import { NothingCompared } from "./NothingCompared";
@@ -8,6 +9,7 @@ export function EffectPanel(props: { readonly page: Page }) {
   const { session, state, effects } = props.page;
   return (
     <section class="effect" data-testid="effect" aria-label="Effect" tabindex="0">
+      <ChangeList page={props.page} />
       <Show when={state().comparison !== null} fallback={<NothingCompared page={props.page} />}>
         <Show when={effects.failure()}>
           {(sentence) => (
