@@ -19,7 +19,8 @@ const ROOMS = [
   ["neuron", "weights", "model"],
   ["page"],
   ["edges", "export"],
-  ["comparison", "effect"],
+  ["effect"],
+  ["comparison"],
   ["toolbar", "shell"],
   ["styles"],
 ];

@@ -381,6 +381,7 @@ export function createSession(source: Source) {
       void showLayer();
     },
     compareWith: comparison.compareWith,
+    comparePasses: comparison.comparePasses,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending: comparison.pending,
     source,
