@@ -18,7 +18,7 @@ from attnscope.files import shown
 from attnscope.model.architecture.probed_model import ProbedModel
 from attnscope.model.hf.module_info import input_device
 from attnscope.model.model import Model, handle_of
-from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.generated_tokens import trace_plan
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.trace import Trace
 from attnscope.trace.file import path_of, read
@@ -85,7 +85,7 @@ def open(path: str | os.PathLike[str], *, model: Model | None = None) -> Trace: 
     }
 
     def logits(positions: Sequence[int] | None = None) -> Tensor | None:
-        plan = plan_for(probed.architecture, trace.edits, title=probed.title)
+        plan = trace_plan(probed.architecture, trace, probed.title)
         device = input_device(probed.module)
         inputs = {name: tensor.to(device) for name, tensor in trace.inputs.items()}
         try:

@@ -18,11 +18,11 @@ from attnscope.session.limits import Limits
 from attnscope.session.messages.align import align_fields
 from attnscope.session.messages.answer import Answer
 from attnscope.session.messages.control import ControlRequest
-from attnscope.session.messages.edits import edits_of
+from attnscope.session.messages.edits import edits_fields, edits_of
 from attnscope.session.messages.effect import EffectRequest
 from attnscope.session.messages.error import error_message, failure
 from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, require_characters_in, text_of
-from attnscope.session.messages.generate import GenerateRequest, generation_fields
+from attnscope.session.messages.generate import ContinueRequest, GenerateRequest, generation_fields
 from attnscope.session.messages.layer import layer_message, tile_arrays
 from attnscope.session.messages.overview import edge_arrays, measure_fields, overview_message
 from attnscope.session.messages.patch import PatchRequest, patch_message
@@ -50,6 +50,7 @@ _NOT_SAVED = (
 )
 _NO_STATES = "This trace has no model, so its residual stream cannot be computed. Run the text again."
 _NO_CONTROL = "This trace has no model, so its edits cannot be made elsewhere. Run the text again."
+_NO_MODEL_TO_CONTINUE = "This trace has no model, so it cannot be continued. Run the text again."
 _NO_CHECK = "This trace has no model, so it cannot be checked. Run the text again."
 _WAITING = "waiting for another forward pass"
 
@@ -118,6 +119,7 @@ class Session:
             "states": self._states,
             "effect": self._effect,
             "control": self._control,
+            "edits": self._edits,
             "trace": self._trace,
             "overview": self._overview,
             "layer": self._layer,
@@ -256,6 +258,8 @@ class Session:
         return Answer("trace", trace_fields(stored), trace_arrays(stored.trace))
 
     def _generate(self, body: Mapping[str, Any], job: Job) -> Answer:
+        if body.get("trace") is not None:
+            return self._continue(body, job)
         request = GenerateRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._requested_model(body, job)
@@ -264,6 +268,20 @@ class Session:
         with job.holding(self._pass_lock, _WAITING):
             made = request.run(model, prompt, edits, job)
         answer = self._store(StoredTrace(made.trace, model, request.input_text(prompt, made.trace)))
+        generation = generation_fields(made, request.settings)
+        return replace(answer, fields={**answer.fields, "generation": generation})
+
+    def _continue(self, body: Mapping[str, Any], job: Job) -> Answer:
+        """Continue the pass of a trace, with its own edits unless the request has others."""
+        stored, request = self._traces.get(text_of(body, "trace")), ContinueRequest.of(body, self.limits)
+        edits = None if body.get("edits") is None else edits_of(body, self.trace, self.limits)
+        if stored.model is None:
+            raise UnsupportedError(_NO_MODEL_TO_CONTINUE)
+        request.check(stored.model, stored.trace, self.limits)
+        job.stage = "generate"
+        with job.holding(self._pass_lock, _WAITING):
+            made = request.run(stored.model, stored.trace, edits, job)
+        answer = self._store(StoredTrace(made.trace, stored.model, request.input_text(stored.input, made.trace)))
         generation = generation_fields(made, request.settings)
         return replace(answer, fields={**answer.fields, "generation": generation})
 
@@ -300,6 +318,13 @@ class Session:
         job.stage = "control"
         with job.holding(self._pass_lock, _WAITING):
             return Answer("control", request.run(stored.model, stored.trace, job))
+
+    def _edits(self, body: Mapping[str, Any], job: Job) -> Answer:
+        stored = self._traces.get(text_of(body, "trace"))
+        edits = edits_of(body, self.trace, self.limits)
+        job.stage = "edits"
+        with job.holding(self._pass_lock, _WAITING):
+            return Answer("edits", edits_fields(edits, stored))
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
         stored = self._traces.get(text_of(body, "trace"))
