@@ -35,8 +35,8 @@ def test_hello_lists_models_examples_requests_and_limits():
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
     assert hello.body["can"] == [
-        "run", "generate", "patch", "states", "effect", "control", "trace", "overview", "layer", "tile", "values", "edge",
-        "align", "check", "save", "open", "cancel",
+        "run", "generate", "patch", "states", "effect", "control", "edits", "trace", "overview", "layer", "tile", "values",
+        "edge", "align", "check", "save", "open", "cancel",
     ]  # fmt: skip
     assert hello.body["trace"] is None
     assert hello.body["limits"] == {
@@ -205,7 +205,7 @@ def test_a_session_without_a_model_shows_traces_and_reports_what_is_unsupported(
     trace = FakeModel().trace("a b")
     session = Session(traces=[StoredTrace(trace, None, InputText("a b"))])
     hello = ask(session, type="hello")[0].body
-    can = ["trace", "overview", "layer", "tile", "values", "edge", "align", "save", "open", "cancel"]
+    can = ["edits", "trace", "overview", "layer", "tile", "values", "edge", "align", "save", "open", "cancel"]
     assert (hello["model"], hello["can"]) == (None, can)
     assert hello["trace"] == trace.id
     assert ask(session, type="trace", trace=trace.id)[0].body["model"]["name"] is None

@@ -440,6 +440,7 @@ export function createSession(source: Source) {
     compareWith: comparison.compareWith,
     /** Compares with a trace of the host by its id; null ends the comparison. */
     compareWithId: comparison.compareWithId,
+    comparePasses: comparison.comparePasses,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending: comparison.pending,
     source,
