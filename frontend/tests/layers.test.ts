@@ -19,6 +19,9 @@ const ROOMS = [
   ["neuron", "weights", "model"],
   ["page"],
   ["edges", "export"],
+  ["changes"],
+  ["effect"],
+  ["comparison"],
   ["toolbar", "shell"],
   ["styles"],
 ];

@@ -24,7 +24,7 @@ describe("a model figure", () => {
   const value = ({ layer, head }: { readonly layer: number; readonly head: number }) => 10 * head - layer;
   const measure: ShownMeasure = {
     ...{ name: "m", title: "Entropy", unit: "nats", range: [null, null], sentence: "" },
-    ...{ value, values: [0, 10, -1, 9], bounds: [-1, 10] },
+    ...{ value, values: [0, 10, -1, 9], bounds: [-1, 10], signed: false, pass: null },
   };
   const arranged = (view: Partial<ModelOnShow["view"]>, more: Partial<ModelOnShow> = {}): ModelOnShow => ({
     ...{ heads: [2, 2], leftOut: [], measure, within: () => true, count: { all: 4, inside: 4 } },
@@ -89,7 +89,7 @@ describe("a model figure", () => {
       ...{ queries: [token("a")], keys: [token("a")] },
     };
     const paint = thumbnailPainter(new Map([[0, new Thumbnails(thumbnails)]]), rules, "map", {
-      ...{ palette: "blue", scale: "linear", dark: false },
+      ...{ palette: "blue", scale: "linear", dark: false, tintSigned: false, differenceFull: null },
       tint: ({ head }) => [0, 1, 1, Number.NaN][head],
       within: ({ head }) => head !== 2,
     });

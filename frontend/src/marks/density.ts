@@ -13,6 +13,8 @@ export interface CurveLook {
   readonly amount: number;
   readonly color: Rgb;
   readonly fades: boolean;
+  /** Lengths of dash and gap in CSS pixels; by default those that tell heads apart. */
+  readonly dash?: readonly number[];
 }
 
 /** How much a line darkens the pixels it crosses. Amounts of overlapping lines add up. */
@@ -55,14 +57,15 @@ export class Density {
       this.curve(y0, y1, {
         head,
         amount: amountOf(lines.weight[at], scales),
-        color: scales.color(head),
+        color: scales.color(head, lines.weight[at]),
         fades,
+        dash: scales.dash?.(head),
       });
     }
   }
 
   /** Adds one line from y0 to y1, in CSS pixels. A bundle of lines is one line with the sum of their amounts. */
-  curve(y0: number, y1: number, { head, amount, color, fades }: CurveLook): void {
+  curve(y0: number, y1: number, { head, amount, color, fades, dash = headDash(head) }: CurveLook): void {
     const { ratio, height } = this;
     if ((y0 < 0 && y1 < 0) || (y0 * ratio >= height && y1 * ratio >= height)) return;
     trace(
@@ -75,7 +78,7 @@ export class Density {
       y1 * ratio,
       amount * ratio,
       color,
-      dashes(head, ratio),
+      dashes(dash, ratio),
     );
   }
 
@@ -172,7 +175,9 @@ function firstAbove(rises: Float32Array, share: number): number {
   return low;
 }
 
-function dashes(head: number, ratio: number): { readonly period: number; readonly on: number } | null {
-  const [on, off] = headDash(head);
+function dashes(
+  [on, off]: readonly number[],
+  ratio: number,
+): { readonly period: number; readonly on: number } | null {
   return on === undefined ? null : { period: Math.round((on + off) * ratio), on: on * ratio };
 }

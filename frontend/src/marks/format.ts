@@ -25,6 +25,27 @@ export function statedWeight(weight: number): string {
   return shortWeight(weight) || (weight > 0 ? "<.01" : "0");
 }
 
+/** A difference of weights for a narrow column: `+.85`, `−.67`, `.00`. */
+export function shortDifference(difference: number): string {
+  const size = Math.abs(difference);
+  if (size < 0.005) return ".00";
+  const sign = difference < 0 ? "−" : "+";
+  return `${sign}${size >= 0.995 ? size.toFixed(1) : size.toFixed(2).slice(1)}`;
+}
+
+/** A difference that must be stated however small it is: `+.85`, `−<.01`, `0`. */
+export function statedDifference(difference: number): string {
+  if (difference === 0) return "0";
+  if (Math.abs(difference) >= 0.005) return shortDifference(difference);
+  return difference < 0 ? "−<.01" : "+<.01";
+}
+
+/** A difference with its sign: `+0.850`, `−0.670`, `0.000`. */
+export function differenceText(difference: number, digits: number): string {
+  const text = signed(difference, digits);
+  return Number(text.replace("−", "-")) > 0 ? `+${text}` : text;
+}
+
 /** A number with a real minus sign; zero never has one. */
 export function signed(value: number, digits: number): string {
   if (value === Number.NEGATIVE_INFINITY) return "−∞";

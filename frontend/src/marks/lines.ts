@@ -2,7 +2,7 @@
 
 import { css, headDash, type Rgb } from "./palette";
 
-/** Lines as parallel arrays. `opacity`, from 0 to 1, is the weight on the selected scale. */
+/** Lines as parallel arrays. A weight may be a difference, below zero too. */
 export interface Lines {
   readonly count: number;
   readonly head: Uint16Array;
@@ -24,7 +24,9 @@ export interface LineScales {
   /** Opacity and line width for a weight. */
   readonly opacity: (weight: number) => number;
   readonly width: (weight: number) => number;
-  readonly color: (head: number) => Rgb;
+  readonly color: (head: number, weight?: number) => Rgb;
+  /** Lengths of dash and gap of a head's lines; by default those that tell heads apart. */
+  readonly dash?: (head: number) => readonly number[];
 }
 
 /** A line from (x0, y0) to (x1, y1), level at both ends. */
@@ -42,7 +44,7 @@ export function traceLine(
 }
 
 export function strokeLines(context: CanvasRenderingContext2D, lines: Lines, scales: LineScales): void {
-  const { x0, x1, queryY, keyY } = scales;
+  const { x0, x1, queryY, keyY, dash = headDash } = scales;
   context.lineCap = "butt";
   let head = -1;
   let strand = 0;
@@ -50,12 +52,12 @@ export function strokeLines(context: CanvasRenderingContext2D, lines: Lines, sca
     if (lines.head[at] !== head) {
       head = lines.head[at];
       strand = scales.strand(head);
-      context.setLineDash([...headDash(head)]);
+      context.setLineDash([...dash(head)]);
     }
     const weight = lines.weight[at];
     const y0 = queryY(lines.query[at]) + strand;
     const y1 = keyY(lines.key[at]) + strand;
-    context.strokeStyle = css(scales.color(head), scales.opacity(weight));
+    context.strokeStyle = css(scales.color(head, weight), scales.opacity(weight));
     context.lineWidth = scales.width(weight);
     traceLine(context, x0, y0, x1, y1);
     context.stroke();
@@ -80,17 +82,17 @@ export class LineList implements Lines {
     this.count += 1;
   }
 
-  /** The `most` heaviest lines, and the total weight of the others. */
+  /** The `most` lines with the largest magnitudes, and the total magnitude of the others. */
   heaviest(most: number): { readonly lines: LineList; readonly threshold: number; readonly dropped: number } {
     if (this.count <= most) return { lines: this, threshold: 0, dropped: 0 };
-    const sorted = this.weight.slice(0, this.count).sort();
+    const sorted = this.weight.slice(0, this.count).map(Math.abs).sort();
     const threshold = sorted[this.count - most];
     const lines = new LineList();
     let dropped = 0;
     for (let at = 0; at < this.count; at++) {
-      if (this.weight[at] >= threshold)
+      if (Math.abs(this.weight[at]) >= threshold)
         lines.add(this.head[at], this.query[at], this.key[at], this.weight[at]);
-      else dropped += this.weight[at];
+      else dropped += Math.abs(this.weight[at]);
     }
     return { lines, threshold, dropped };
   }

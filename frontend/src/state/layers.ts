@@ -9,7 +9,7 @@ import type { AppState } from "./state";
 import type { WorkTracker } from "./work";
 
 /** Layers in the cache. */
-const CACHE_SIZE = 6;
+const CACHE_SIZE = 12;
 
 /** Rows as the host computed them; heads and rows by their places in the request. */
 export interface ExactRows {
@@ -18,10 +18,20 @@ export interface ExactRows {
   readonly score: (head: number, row: number, key: number) => number | null;
 }
 
+/** The selected layer in both passes. */
+export interface ComparedLayers {
+  readonly baseline: LayerMessage;
+  readonly current: LayerMessage;
+}
+
 export function createLayers(source: Source, work: WorkTracker, state: () => AppState) {
   const [layer, setLayer] = createSignal<LayerMessage | null>(null);
+  const [compared, setCompared] = createSignal<ComparedLayers | null>(null, {
+    equals: (a, b) => a === b || (a?.baseline === b?.baseline && a?.current === b?.current),
+  });
   const cache = new Map<string, LayerMessage>();
   const tiles = new RequestSlot();
+  const tilesBeside = new RequestSlot();
 
   /** Loads the selected layer from the cache or the source. The previous layer stays until the new one has arrived. */
   async function show(onRetry: () => void): Promise<void> {
@@ -47,26 +57,60 @@ export function createLayers(source: Source, work: WorkTracker, state: () => App
     } else if (work.failure() !== null) work.onRetry(onRetry);
   }
 
-  /** Loads another layer of the shown trace without selecting it; null if it is unavailable. */
-  async function other(stack: string, index: number): Promise<LayerMessage | null> {
-    const { trace } = state();
+  /** Loads the selected layer of both passes. What was compared before stays until both have arrived. */
+  async function compare(): Promise<void> {
+    const { comparison, selection } = state();
+    if (comparison === null) {
+      setCompared(null);
+      return;
+    }
+    const { stack, layer: index } = selection;
+    const [baseline, current] = await Promise.all([
+      other(stack, index, comparison.baseline),
+      other(stack, index, comparison.current),
+    ]);
+    const now = state();
+    if (now.comparison?.current !== comparison.current || now.comparison.baseline !== comparison.baseline)
+      return;
+    if (now.selection.stack !== stack || now.selection.layer !== index) return;
+    setCompared(baseline === null || current === null ? null : { baseline, current });
+  }
+
+  /** Loads a layer of a trace, by default the shown one, without selecting it; null if it is unavailable. */
+  async function other(
+    stack: string,
+    index: number,
+    trace: AppState["trace"] = state().trace,
+  ): Promise<LayerMessage | null> {
     if (trace === null || trace.stacks[stack]?.shapes[index] == null) return null;
     const known = cache.get(`${trace.trace} ${stack} ${index}`);
     if (known !== undefined) return known;
     const request: Request = { type: "layer", trace: trace.trace, stack, layer: index };
     const ending = await runRequest(source, request, "layer", { first: true });
-    if (ending.kind === "answered") return ending.message;
+    if (ending.kind === "answered") {
+      if (ending.message !== null)
+        keepNewest(cache, `${trace.trace} ${stack} ${index}`, ending.message, CACHE_SIZE);
+      return ending.message;
+    }
     work.fail(ending.error);
     return null;
   }
 
-  /** Loads exact rows of the selected layer. Null if that failed; silently if a newer request replaced this one. */
-  async function tile(heads: readonly number[], rows: readonly number[]): Promise<TileMessage | null> {
+  /**
+   * Loads exact rows of the selected layer, of the shown pass or of the other one (`beside`). Null if that failed; silently if
+   * a newer request replaced this one.
+   */
+  async function tile(
+    heads: readonly number[],
+    rows: readonly number[],
+    beside: string | null = null,
+  ): Promise<TileMessage | null> {
     const { trace, selection } = state();
     if (trace === null) return null;
     const { stack, layer: index } = selection;
-    const request: Request = { type: "tile", trace: trace.trace, stack, layer: index, heads, rows };
-    const ending = await runRequest(source, request, "tile", { signal: tiles.next(), first: true });
+    const request: Request = { type: "tile", trace: beside ?? trace.trace, stack, layer: index, heads, rows };
+    const slot = beside === null ? tiles : tilesBeside;
+    const ending = await runRequest(source, request, "tile", { signal: slot.next(), first: true });
     if (ending.kind === "answered") return ending.message;
     if (ending.kind === "failed" || ending.by === "host") work.fail(ending.error);
     return null;
@@ -101,5 +145,11 @@ export function createLayers(source: Source, work: WorkTracker, state: () => App
   /** The selected layer with q and k that are not rounded. */
   const exactLayer = () => exactly("layer", { exact: true });
 
-  return { layer, show, other, tile, exactRows, exactLayer, close: () => tiles.abort() };
+  return {
+    ...{ layer, compared, show, compare, other, tile, exactRows, exactLayer },
+    close: () => {
+      tiles.abort();
+      tilesBeside.abort();
+    },
+  };
 }

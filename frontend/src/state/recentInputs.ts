@@ -29,9 +29,11 @@ export function createRecentInputs() {
       again: input ?? known?.again ?? runnable(after),
       left: null,
     };
+    const { trace, comparison } = before;
+    const passes = [trace?.trace, comparison?.current.trace, comparison?.baseline.trace];
     const others = list()
       .filter((one) => one.trace.trace !== after.trace)
-      .map((one) => (one.trace.trace === before.trace?.trace ? { ...one, left: before } : one));
+      .map((one) => (passes.includes(one.trace.trace) ? { ...one, left: before } : one));
     setList([{ ...arrived, left: known?.left ?? null }, ...others].slice(0, MOST));
   }
 

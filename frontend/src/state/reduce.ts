@@ -2,12 +2,18 @@
 
 import type { TraceMessage } from "../wire/messages";
 import {
+  type Alignment,
   type AppState,
   allHeads,
+  type Change,
+  type Comparison,
+  currentPass,
+  type Field,
   type Frame,
   headsOn,
   neuronHead,
   type Place,
+  passShown,
   type Selection,
   type Side,
   type ViewSettings,
@@ -24,6 +30,20 @@ export type Action =
       readonly again?: boolean;
     }
   | { readonly type: "certified"; readonly trace: string; readonly certificate: TraceMessage["certificate"] }
+  | {
+      /** Two passes are there to be compared, or no longer (null). */
+      readonly type: "compared";
+      readonly comparison: Comparison | null;
+      readonly field?: Field;
+      /** The pass that remains without a comparison; by default the current one. */
+      readonly only?: TraceMessage;
+      /** Whether the user chose this, so that undo leads back. What a change leads to belongs to the step of the change. */
+      readonly step?: boolean;
+    }
+  | { readonly type: "aligned"; readonly alignment: Alignment }
+  | { readonly type: "field"; readonly field: Field }
+  /** Other edits are wanted. `name` names the step, as in "turn head 23.3 off". */
+  | { readonly type: "changes"; readonly changes: readonly Change[]; readonly name: string }
   | { readonly type: "layer"; readonly layer: number }
   | { readonly type: "stack"; readonly stack: string }
   | { readonly type: "head"; readonly layer: number; readonly head: number }
@@ -46,7 +66,8 @@ export function undoable(action: Action, before: AppState): boolean {
     return before.trace !== null && before.trace.trace !== action.trace.trace && action.again !== true;
   }
   if (action.type === "view") return action.view.theme === undefined;
-  return !["certified", "token", "frame"].includes(action.type);
+  if (action.type === "compared") return action.step === true;
+  return !["certified", "token", "frame", "aligned"].includes(action.type);
 }
 
 export function reduce(state: AppState, action: Action): AppState {
@@ -58,6 +79,18 @@ export function reduce(state: AppState, action: Action): AppState {
       if (trace?.trace !== action.trace) return state;
       return { ...state, trace: { ...trace, certificate: action.certificate } };
     }
+    case "compared":
+      return compare(state, action.comparison, action.field ?? state.field, action.only);
+    case "aligned": {
+      const { comparison } = state;
+      const { trace, baseline } = action.alignment;
+      if (comparison?.current.trace !== trace || comparison.baseline.trace !== baseline) return state;
+      return { ...state, comparison: { ...comparison, alignment: action.alignment } };
+    }
+    case "field":
+      return state.comparison === null ? state : compare(state, state.comparison, action.field);
+    case "changes":
+      return { ...state, changes: action.changes };
     case "layer":
       return select(state, { layer: action.layer });
     case "stack":
@@ -158,6 +191,64 @@ function togglePin(pins: readonly Place[], place: Place): readonly Place[] {
   return others.length < pins.length ? others : [...pins, place];
 }
 
+/** Shows one of two passes, or the only one that remains. */
+function compare(
+  state: AppState,
+  comparison: Comparison | null,
+  field: Field,
+  only: TraceMessage | null = currentPass(state),
+): AppState {
+  const trace = comparison === null ? only : passShown(comparison, field);
+  const shown = comparison === null ? "after" : field;
+  if (trace === null) return { ...state, comparison, field: shown };
+  const next = trace === state.trace ? state : { ...state, ...placesIn(state, trace) };
+  return fitted({ ...next, trace, comparison, field: shown });
+}
+
+/** Selected and pinned tokens in another pass: those at the same position, or aligned with them in the two passes compared. */
+function placesIn(state: AppState, trace: TraceMessage): Pick<AppState, "pins" | "selection"> {
+  const move = (place: Place): Place | null => {
+    const side = sideOf(state, place.side);
+    const index = side === null ? place.index : alignedIndex(state.comparison, side, place.index, trace);
+    return index === null ? null : { ...place, index };
+  };
+  const { token } = state.selection;
+  return {
+    pins: state.pins.flatMap((pin) => move(pin) ?? []),
+    selection: { ...state.selection, token: token === null ? null : move(token) },
+  };
+}
+
+function sideOf(state: AppState, side: Side): string | null {
+  const stack = state.trace?.stacks[state.selection.stack];
+  return (side === "query" ? stack?.query : stack?.key) ?? null;
+}
+
+/** The index in `trace`, one of the two compared passes, of a token of the other one; null if it corresponds to none. */
+function alignedIndex(
+  comparison: Comparison | null,
+  side: string,
+  index: number,
+  trace: TraceMessage,
+): number | null {
+  const to = comparison?.alignment?.sides[side];
+  if (comparison == null || to === undefined) return index;
+  if (trace.trace === comparison.baseline.trace) {
+    const found = to[index] ?? -1;
+    return found < 0 ? null : found;
+  }
+  const found = to.indexOf(index);
+  return found < 0 ? null : found;
+}
+
+/** What a new input begins with: no comparison and no changes. */
+const LONE = { comparison: null, field: "after", changes: [] } as const;
+
+/** Whether a state is shown again with the pass that it showed. */
+function keepsComparison({ comparison, field }: AppState, trace: TraceMessage): boolean {
+  return comparison !== null && passShown(comparison, field).trace === trace.trace;
+}
+
 /** Shows a new trace. The selection stays where the new trace allows it, except for `changes`. */
 function showTrace(state: AppState, trace: TraceMessage, changes: Partial<Selection>): AppState {
   const names = Object.keys(trace.stacks);
@@ -169,6 +260,7 @@ function showTrace(state: AppState, trace: TraceMessage, changes: Partial<Select
   const next: AppState = {
     ...state,
     trace,
+    ...(keepsComparison(state, trace) ? {} : LONE),
     pins: sameTokens || before === null ? state.pins : [],
     view: { ...state.view, filter: trace.input.pair ? state.view.filter : "all" },
     selection: {

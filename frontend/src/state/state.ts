@@ -1,6 +1,6 @@
 /** The state of the page as one immutable value, and values derived from it. */
 
-import type { TraceMessage } from "../wire/messages";
+import type { AlignMessage, Edit, TraceMessage } from "../wire/messages";
 
 export type Side = "query" | "key";
 export type SentenceFilter = "all" | "AA" | "AB" | "BA" | "BB";
@@ -29,6 +29,12 @@ export interface Place {
 export interface HeadPlace {
   readonly layer: number;
   readonly head: number;
+}
+
+/** A query and a key. */
+export interface Pair {
+  readonly query: number;
+  readonly key: number;
 }
 
 export interface Selection {
@@ -76,6 +82,9 @@ export interface ViewSettings {
 
 export type PanelName = "model" | "head" | "side";
 
+export type SideName = "neurons" | "weights" | "edges" | "effect";
+export const SIDES: readonly SideName[] = ["neurons", "weights", "edges", "effect"];
+
 /** The arrangement of the panels. It is part of the address but not of undo. */
 export interface Frame {
   /** Widths set by dragging, CSS pixels; null for automatic. */
@@ -85,7 +94,7 @@ export interface Frame {
   /** Whether all panels are shown side by side, or only the current one. */
   readonly whole: "all" | "one";
   /** What the panel on the right shows. */
-  readonly side: "neurons" | "weights" | "edges";
+  readonly side: SideName;
   /** What the model view is zoomed in on; null for all heads. */
   readonly camera: Camera | null;
 }
@@ -97,9 +106,43 @@ export interface Camera {
   readonly zoom: number;
 }
 
+/** Which numbers the views show: those of the baseline, of the current pass, or the current ones minus the baseline's. */
+export type Field = "before" | "after" | "difference";
+export const FIELDS: readonly Field[] = ["before", "after", "difference"];
+
+/** An edit that the user wants made. A muted one stays in the list and is not made. */
+export interface Change {
+  readonly edit: Edit;
+  readonly muted: boolean;
+}
+
+/** Where the baseline comes from: the same input without changes, another prompt, another model, a file, or a pass kept. */
+export const BASELINE_KINDS = ["unchanged", "prompt", "model", "saved", "kept"] as const;
+export type BaselineKind = (typeof BASELINE_KINDS)[number];
+
+/** Which tokens, layers and heads of two passes correspond. */
+export type Alignment = Pick<
+  AlignMessage,
+  "trace" | "baseline" | "identical" | "sides" | "substituted" | "stacks" | "notes"
+>;
+
+/** Two passes, of which one is the baseline of the other. */
+export interface Comparison {
+  readonly kind: BaselineKind;
+  readonly baseline: TraceMessage;
+  readonly current: TraceMessage;
+  /** Which tokens, layers and heads correspond; null until it is known. */
+  readonly alignment: Alignment | null;
+}
+
 export interface AppState {
-  /** The shown trace. */
+  /** The shown pass: of two compared ones, the baseline if `field` is "before", otherwise the current one. */
   readonly trace: TraceMessage | null;
+  /** The two passes; null if there is only one. */
+  readonly comparison: Comparison | null;
+  readonly field: Field;
+  /** The edits that the user wants made, in order. */
+  readonly changes: readonly Change[];
   readonly selection: Selection;
   readonly pins: readonly Place[];
   readonly view: ViewSettings;
@@ -108,6 +151,9 @@ export interface AppState {
 
 export const EMPTY: AppState = {
   trace: null,
+  comparison: null,
+  field: "after",
+  changes: [],
   selection: { stack: "", layer: 0, heads: [], head: null, token: null, neuron: null },
   pins: [],
   view: {
@@ -132,6 +178,24 @@ export const EMPTY: AppState = {
   },
   frame: { widths: { model: null, head: null }, at: "head", whole: "all", side: "neurons", camera: null },
 };
+
+/** The pass that `field` shows. */
+export function passShown(comparison: Comparison, field: Field): TraceMessage {
+  return field === "before" ? comparison.baseline : comparison.current;
+}
+
+/** The pass that the changes lead to: the current one of two, otherwise the only one. */
+export function currentPass({
+  comparison,
+  trace,
+}: Pick<AppState, "comparison" | "trace">): TraceMessage | null {
+  return comparison?.current ?? trace;
+}
+
+/** The edits that are made: those that are not muted. */
+export function editsMade(changes: readonly Change[]): readonly Edit[] {
+  return changes.filter(({ muted }) => !muted).map(({ edit }) => edit);
+}
 
 /** How many heads the selected layer has; 0 for a layer without attention. */
 export function headCount(state: AppState): number {
@@ -172,8 +236,19 @@ export function pairAt(
 }
 
 /** The edge that all heads are ranked by: the query and the key pinned last; null if either is missing. */
-export function selectedEdge(state: AppState): { readonly query: number; readonly key: number } | null {
+export function selectedEdge(state: AppState): Pair | null {
   const last = (side: Side) => state.pins.findLast((pin) => pin.side === side)?.index;
   const [query, key] = [last("query"), last("key")];
   return query === undefined || key === undefined ? null : { query, key };
+}
+
+/** An edge of the shown pass in the other one of two; null where one of its tokens has no counterpart. */
+export function edgeBeside({ comparison, field, selection, trace }: AppState, edge: Pair): Pair | null {
+  const sides = comparison?.alignment?.sides;
+  const stack = trace?.stacks[selection.stack];
+  if (sides === undefined || stack === undefined) return null;
+  const to = (side: string, index: number) =>
+    field === "before" ? sides[side]?.indexOf(index) : sides[side]?.[index];
+  const [query, key] = [to(stack.query, edge.query) ?? -1, to(stack.key, edge.key) ?? -1];
+  return query < 0 || key < 0 ? null : { query, key };
 }

@@ -29,6 +29,12 @@ export function stepName(action: Action): string {
   switch (action.type) {
     case "traced":
       return `show ${inputName(action.trace.input)}`;
+    case "compared":
+      return action.comparison === null ? "end the comparison" : "compare";
+    case "field":
+      return `show ${action.field}`;
+    case "changes":
+      return action.name;
     case "layer":
       return `select layer ${action.layer}`;
     case "stack":
@@ -67,6 +73,7 @@ const SLIDERS: readonly (keyof ViewSettings)[] = ["threshold", "top", "range"];
 
 /** Identifies the slider that an action drags; null for other actions. */
 export function dragOf(action: Action): string | null {
+  if (action.type === "changes") return `changes ${action.name}`;
   if (action.type !== "view") return null;
   const keys = Object.keys(action.view) as (keyof ViewSettings)[];
   return keys.length > 0 && keys.every((key) => SLIDERS.includes(key)) ? keys.join(" ") : null;

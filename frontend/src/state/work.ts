@@ -7,7 +7,7 @@ import { type Failure, failureOf } from "./failure";
 import { type Answer, RequestSlot, runRequest } from "./request";
 
 export interface Work {
-  readonly what: "run" | "layer" | "check" | "export" | "hello";
+  readonly what: "run" | "change" | "layer" | "check" | "export" | "hello";
   readonly text: string;
   readonly done: number;
   readonly total: number;
@@ -23,6 +23,7 @@ export function createWork(source: Source) {
   let again: () => void = () => undefined;
   const slots: Readonly<Record<Work["what"], RequestSlot>> = {
     run: new RequestSlot(),
+    change: new RequestSlot(),
     layer: new RequestSlot(),
     check: new RequestSlot(),
     export: new RequestSlot(),

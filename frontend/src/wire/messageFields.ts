@@ -55,6 +55,29 @@ const stack = object({
   rotary: optional((value, at) =>
     Array.isArray(value) ? list(orNull(rotary))(value, at) : rotary(value, at),
   ),
+  changes: ifThere(
+    object({
+      head: orNull(text),
+      line: orNull(text),
+      weight: orNull(text),
+      neuron: orNull(text),
+      pair: orNull(text),
+    }),
+  ),
+});
+
+const likely = object({ text, id: integer(-1), probability: number });
+
+const step = { token, probability: number, rank: size, top: list(likely) };
+
+const generation = object({
+  text,
+  stopped: oneOf("length", "end", "stop"),
+  prompt: count,
+  steps: list(object(step)),
+  max_new_tokens: count,
+  sampling: orNull(record(anything)),
+  stop: list(text),
 });
 
 const certificate = object({
@@ -87,6 +110,22 @@ const prediction = object({
   ),
 });
 
+const likelihood = object({ probability: orNull(number), rank: size, value: orNull(number) });
+
+const measured = object({ text, id: integer(-1) });
+
+const metric = object({
+  name: text,
+  formula: text,
+  answer: measured,
+  foil: orNull(measured),
+  before: orNull(number),
+  after: orNull(number),
+  error: number,
+});
+
+const over = oneOf("heads", "keys", "pairs", "vectors");
+
 const model = object({ name: text, title: text, kind: text, loaded: truth, takes: optional(list(text)) });
 
 const example = object({
@@ -110,6 +149,17 @@ const measure = object({
   sentence: text,
 });
 
+const workspace = {
+  kind: oneOf("trace", "workspace"),
+  traces: list(text),
+  current: text,
+  baseline: orNull(text),
+  edits: list(object({ type: text })),
+  trail: list(object({ title: text, address: text })),
+  notes: text,
+  state: object({}),
+};
+
 const FIELDS: ReadonlyMap<unknown, Check> = new Map([
   [
     "hello",
@@ -117,10 +167,18 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       models: list(model),
       model: optional(text),
       trace: optional(text),
+      workspace: optional(object(workspace)),
       examples: list(example),
       can: list(text),
-      limits: object({ tokens: ifThere(count), characters: ifThere(count), image_bytes: ifThere(count) }),
-      file: ifThere(object({ error: number })),
+      limits: object({
+        tokens: ifThere(count),
+        characters: ifThere(count),
+        image_bytes: ifThere(count),
+        file_bytes: ifThere(count),
+      }),
+      file: ifThere(
+        object({ error: number, baseline: ifThere(object({ trace: text, shared: record(list(index)) })) }),
+      ),
       measures: ifThere(list(measure)),
     }),
   ],
@@ -150,10 +208,49 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       images: ifThere(list(object({ width: size, height: size }))),
       warnings: ifThere(list(text)),
       certificate: optional(certificate),
-      next: optional(list(object({ text, id: integer(-1), probability: number }))),
+      next: optional(list(likely)),
       predictions: ifThere(list(prediction)),
+      generation: ifThere(generation),
     }),
   ],
+  ["token", object({ index, ...step })],
+  [
+    "effect",
+    object({
+      trace: text,
+      baseline: text,
+      of: oneOf("token", "label", "token_label"),
+      position: orNull(index),
+      baseline_position: orNull(index),
+      tokens: list(object({ text, id: index, before: likelihood, after: likelihood })),
+      others: orNull(object({ before: number, after: number })),
+      moved: orNull(number),
+      metric,
+      kinds: list(object({ over, draws: size, all: truth, words: text })),
+      no_control: orNull(text),
+    }),
+  ],
+  [
+    "control",
+    object({
+      trace: text,
+      over,
+      metric: object({ name: text, formula: text, answer: text, foil: orNull(text) }),
+      position: index,
+      before: orNull(number),
+      after: orNull(number),
+      total: count,
+      where: list(text),
+      values: list(orNull(number)),
+      tokens: list(list(orNull(number))),
+      rank: number,
+      among: size,
+      sentence: text,
+      error: number,
+      seed: count,
+    }),
+  ],
+  ["edits", object({ edits: list(object({ python: text, bake: orNull(text) })) })],
   [
     "overview",
     object({
@@ -164,6 +261,21 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       pooled: list(size, 2),
       part: ifThere(object({ queries: part, keys: part })),
       measures: ifThere(list(text)),
+      baseline: ifThere(text),
+      unchanged: ifThere(truth),
+      largest: ifThere(number),
+    }),
+  ],
+  [
+    "align",
+    object({
+      trace: text,
+      baseline: text,
+      identical: truth,
+      sides: record(list(integer(-1))),
+      substituted: list(part),
+      stacks: record(object({ layers: count, note: orNull(text), heads: list(count) })),
+      notes: list(text),
     }),
   ],
   [
@@ -204,6 +316,8 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
   ["edge", object({ trace: text, stack: text, query: index, key: index })],
   ["check", object({ certificate })],
   ["export", object({ trace: text })],
+  ["save", object({ name: text })],
+  ["open", object(workspace)],
   ["cancel", object({ found: truth })],
   ["error", object({ code: text, message: text, fits: optional(count) })],
 ]);

@@ -9,6 +9,10 @@ export interface Request {
     | "hello"
     | "run"
     | "trace"
+    | "generate"
+    | "effect"
+    | "control"
+    | "edits"
     | "overview"
     | "layer"
     | "tile"
@@ -17,9 +21,13 @@ export interface Request {
     | "align"
     | "check"
     | "export"
+    | "save"
+    | "open"
     | "cancel";
   /** The bytes of an image file, sent as a tensor. */
   readonly image?: Uint8Array;
+  /** The bytes of a trace file or a workspace file, sent as a tensor. */
+  readonly file?: Uint8Array;
   readonly [field: string]: unknown;
 }
 
@@ -114,6 +122,17 @@ export interface Stack {
   readonly left_out?: readonly number[];
   /** How q and k are rotated by position, per layer if layers differ; null if they are not, or if it is unknown. */
   readonly rotary?: Rotary | readonly (Rotary | null)[] | null;
+  /** What can be changed in this stack; absent where there is no live model. */
+  readonly changes?: Changes;
+}
+
+/** For each place of a change: null if it can be made in this stack, or the sentence why it cannot. */
+export interface Changes {
+  readonly head: string | null;
+  readonly line: string | null;
+  readonly weight: string | null;
+  readonly neuron: string | null;
+  readonly pair: string | null;
 }
 
 /** Pairs of dimensions of q and k that rotate with the position (RoPE). */
@@ -158,17 +177,34 @@ export interface HelloMessage extends Base {
   readonly model: string | null;
   /** A saved trace to show at the start. */
   readonly trace?: string | null;
+  /** The workspace to show at the start. */
+  readonly workspace?: Workspace | null;
   readonly examples: readonly Example[];
   readonly can: readonly string[];
   readonly limits: {
     readonly image_bytes?: number;
+    /** Edits in one run. */
+    readonly edits?: number;
+    /** Bytes of a file in `open`. */
+    readonly file_bytes?: number;
     readonly tokens: number;
     readonly characters: number;
   };
-  /** In an exported file: the largest difference between a stored weight and the exact one. */
-  readonly file?: { readonly error: number };
+  readonly file?: FileContents;
   /** The measures whose values are part of `overview`. */
   readonly measures?: readonly Measure[];
+}
+
+/** What is special about an exported file. */
+export interface FileContents {
+  /** The largest difference between a stored weight and the exact one. */
+  readonly error: number;
+  /** The pass that the trace is compared with. */
+  readonly baseline?: {
+    readonly trace: string;
+    /** By kind and stack ("layer decoder"): the layers whose messages are those of the current pass, stored once. */
+    readonly shared: Readonly<Record<string, readonly number[]>>;
+  };
 }
 
 export interface ProgressMessage extends Base {
@@ -213,6 +249,36 @@ export interface TraceMessage extends Base {
     | null;
   /** Other predictions of the model: masked tokens, labels, answers. */
   readonly predictions?: readonly Prediction[];
+  /** In the answer to `generate`: how the continuation came about. */
+  readonly generation?: Generation;
+}
+
+/** A new token of a generation, with the most probable tokens at its position. */
+export interface GenerateStep {
+  readonly token: Token;
+  /** From the softmax of the model's own logits, whatever the sampling. */
+  readonly probability: number;
+  /** From 1. */
+  readonly rank: number;
+  readonly top: readonly { readonly text: string; readonly id: number; readonly probability: number }[];
+}
+
+export interface Generation {
+  /** The continuation. */
+  readonly text: string;
+  readonly stopped: "length" | "end" | "stop";
+  /** The number of tokens before the continuation. */
+  readonly prompt: number;
+  readonly steps: readonly GenerateStep[];
+  readonly max_new_tokens: number;
+  readonly sampling: Readonly<Record<string, unknown>> | null;
+  readonly stop: readonly string[];
+}
+
+/** A new token, sent as soon as it is chosen. */
+export interface TokenMessage extends Base, GenerateStep {
+  readonly type: "token";
+  readonly index: number;
 }
 
 /** An edit of a forward pass, as in docs/reference/wire.md. */
@@ -233,6 +299,115 @@ export interface Prediction {
     readonly probability: number | null;
     readonly value: number;
     readonly last: number | null;
+  }[];
+}
+
+/** How likely a pass finds a token or label. */
+export interface Likelihood {
+  /** Null if the model gives none (a regression). */
+  readonly probability: number | null;
+  /** From 1, among all tokens or labels. */
+  readonly rank: number;
+  /** The logit; null where it is not finite. */
+  readonly value: number | null;
+}
+
+/** The number that is measured of two passes. */
+export interface EffectMetric {
+  readonly name: string;
+  readonly formula: string;
+  /** `id` is −1 for several tokens. */
+  readonly answer: { readonly text: string; readonly id: number };
+  readonly foil: { readonly text: string; readonly id: number } | null;
+  /** Null where it is not finite. */
+  readonly before: number | null;
+  readonly after: number | null;
+  /** Effects of this size are rounding. */
+  readonly error: number;
+}
+
+/** What a control varies. */
+export type ControlOver = "heads" | "keys" | "pairs" | "vectors";
+
+/** A control that can be asked for. */
+export interface ControlKind {
+  readonly over: ControlOver;
+  /** How many passes it runs. */
+  readonly draws: number;
+  /** Whether these are all that there are. */
+  readonly all: boolean;
+  /** "8 other heads of layer 23" */
+  readonly words: string;
+}
+
+/** What a pass predicts, beside its baseline. */
+export interface EffectMessage extends Base {
+  readonly type: "effect";
+  readonly trace: string;
+  readonly baseline: string;
+  readonly of: "token" | "label" | "token_label";
+  /** The position whose prediction it is; null for the whole input. */
+  readonly position: number | null;
+  readonly baseline_position: number | null;
+  /** The most probable of both passes, the most probable of the current pass first. */
+  readonly tokens: readonly {
+    readonly text: string;
+    readonly id: number;
+    readonly before: Likelihood;
+    readonly after: Likelihood;
+  }[];
+  /** The probability of all others together; null where probabilities do not sum to 1. */
+  readonly others: { readonly before: number; readonly after: number } | null;
+  /** The total variation distance of both predictions, from 0 to 1; null where probabilities do not sum to 1. */
+  readonly moved: number | null;
+  readonly metric: EffectMetric;
+  readonly kinds: readonly ControlKind[];
+  /** Why there is no control; null if there is one. */
+  readonly no_control: string | null;
+}
+
+/** The same edits made elsewhere. Each message has everything so far. */
+export interface ControlMessage extends Base {
+  readonly type: "control";
+  readonly trace: string;
+  readonly over: ControlOver;
+  readonly metric: {
+    readonly name: string;
+    readonly formula: string;
+    readonly answer: string;
+    readonly foil: string | null;
+  };
+  readonly position: number;
+  /** The metric without the edits and with them; null where it is not finite. */
+  readonly before: number | null;
+  readonly after: number | null;
+  /** How many draws there will be. */
+  readonly total: number;
+  /** Where each draw so far makes the edits: "23.5". */
+  readonly where: readonly string[];
+  /** The metric with each draw. */
+  readonly values: readonly (number | null)[];
+  /** The probabilities of the asked tokens, for each draw. */
+  readonly tokens: readonly (readonly (number | null)[])[];
+  /** The place of the edits by the size of the effect, 1 for the largest; ties share the mean of their ranks. */
+  readonly rank: number;
+  /** How many effects are ranked: the edits and the draws so far. */
+  readonly among: number;
+  /** "rank 1 of 9" */
+  readonly sentence: string;
+  /** Effects of this size are rounding. */
+  readonly error: number;
+  readonly seed: number;
+}
+
+/** Edits in other forms, in the order of the request. */
+export interface EditsMessage extends Base {
+  readonly type: "edits";
+  readonly edits: readonly {
+    /** The expression that makes it in Python. */
+    readonly python: string;
+    /** Why it cannot be written into the weights; null if it can. */
+    readonly bake: string | null;
   }[];
 }
 
@@ -356,6 +531,56 @@ export interface ExportMessage extends Base {
   readonly trace: string;
 }
 
+/** What a workspace file holds, with its traces by id. A trace file is a workspace with one trace. */
+export interface Workspace {
+  readonly kind: "trace" | "workspace";
+  /** The traces, which are then in the session. */
+  readonly traces: readonly string[];
+  readonly current: string;
+  readonly baseline: string | null;
+  /** The edits as they stood, which may not have been run yet. */
+  readonly edits: readonly Edit[];
+  readonly trail: readonly TrailEntry[];
+  readonly notes: string;
+  /** The JSON that the page saved: an object; empty for a trace file. */
+  readonly state: Readonly<Record<string, unknown>>;
+}
+
+/** A place in a trail: a title, and the address (the part after `#`) that shows it. */
+export interface TrailEntry {
+  readonly title: string;
+  readonly address: string;
+}
+
+/** Saves traces of the session and what the page knows about them as a workspace file. */
+export interface SaveRequest extends Request {
+  readonly type: "save";
+  readonly traces: readonly string[];
+  readonly current: string;
+  readonly baseline?: string | null;
+  readonly edits?: readonly Edit[];
+  readonly trail?: readonly TrailEntry[];
+  readonly notes?: string;
+  readonly state?: Readonly<Record<string, unknown>>;
+}
+
+/** Opens a trace file or a workspace file. `name` is the name of the file, for error messages. */
+export interface OpenRequest extends Request {
+  readonly type: "open";
+  readonly file: Uint8Array;
+  readonly name?: string;
+}
+
+/** A workspace file; the tensor `file` has its bytes, and `name` is a name for it. */
+export interface SaveMessage extends Base {
+  readonly type: "save";
+  readonly name: string;
+}
+
+export interface OpenMessage extends Base, Workspace {
+  readonly type: "open";
+}
+
 export interface CancelMessage extends Base {
   readonly type: "cancel";
   readonly found: boolean;
@@ -373,6 +598,10 @@ export type Message =
   | HelloMessage
   | ProgressMessage
   | TraceMessage
+  | TokenMessage
+  | EffectMessage
+  | ControlMessage
+  | EditsMessage
   | OverviewMessage
   | LayerMessage
   | TileMessage
@@ -381,5 +610,7 @@ export type Message =
   | AlignMessage
   | CheckMessage
   | ExportMessage
+  | SaveMessage
+  | OpenMessage
   | CancelMessage
   | ErrorMessage;

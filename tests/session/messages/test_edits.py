@@ -48,6 +48,28 @@ def test_a_run_with_edits_records_them_in_the_trace(session: Session) -> None:
     assert answer(session, "generate", text="one two", edits=edits[:1]).body["edits"] == edits[:1]
 
 
+def test_the_input_of_a_trace_runs_again_with_other_edits(session: Session) -> None:
+    off = {"type": "ScaleHead", "layer": 1, "head": 2, "factor": 0.0}
+    first = answer(session, "run", text="one two three")
+    again = answer(session, "run", trace=first.body["trace"], edits=[off])
+    assert again.body["trace"] == answer(session, "run", text="one two three", edits=[off]).body["trace"]
+    assert answer(session, "run", trace=again.body["trace"]).body["trace"] == first.body["trace"]
+    assert answer(session, "run", trace="gone").body["code"] == "unknown"
+
+
+def test_a_continuation_runs_again_with_edits_on_its_very_tokens() -> None:
+    model = attnscope.load("smollm2")
+    session = Session([ModelEntry.loaded(model)])
+    made = answer(session, "generate", text="The quick, brown fox", max_new_tokens=4)
+    off = ScaleHead(23, 3, 0.0)
+    again = answer(session, "run", trace=made.body["trace"], edits=[off.as_json()])
+    ids = session.trace(made.body["trace"]).inputs["input_ids"]
+    assert torch.equal(session.trace(again.body["trace"]).inputs["input_ids"], ids)
+    with model.edited([off]) as hooked:
+        wanted = hooked(input_ids=ids).logits
+    assert torch.allclose(session.trace(again.body["trace"]).logits, wanted[0], atol=2e-3)
+
+
 def test_edits_may_name_words_and_the_trace_says_which_tokens_they_are(session: Session) -> None:
     cut = {"type": "CutEdge", "layer": 1, "head": 2, "query": "three", "key": ["one", 1]}
     edited = answer(session, "run", text="one two three", edits=[cut])

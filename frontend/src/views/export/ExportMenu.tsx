@@ -14,10 +14,11 @@ const FORMATS: readonly (readonly [Format, string, string])[] = [
   ["svg", "SVG", "editable text"],
   ["png", "PNG", "2× resolution"],
 ];
-const TABLES: Readonly<Record<Frame["side"], TableKind>> = {
+const TABLES: Readonly<Record<Frame["side"], TableKind | null>> = {
   neurons: "neurons",
   weights: "weights",
   edges: "edges",
+  effect: null,
 };
 
 /** The export menu of a view: its figure, its numbers, the Python code that makes it, the offline page, and a link. */
@@ -28,7 +29,8 @@ export function ExportMenu(props: { readonly panel: PanelName; readonly name: st
   const side = () => page.state().frame.side;
   const kinds = (): readonly (readonly [FigureKind, string])[] => {
     if (props.panel === "model") return [["model", "Figure"]];
-    if (props.panel === "side") return side() === "weights" ? [] : [[side() as FigureKind, "Figure"]];
+    if (props.panel === "side")
+      return side() === "weights" || side() === "effect" ? [] : [[side() as FigureKind, "Figure"]];
     return [
       ["head", "Figure"],
       ["matrix", "Matrix"],

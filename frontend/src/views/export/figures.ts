@@ -86,7 +86,14 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
       ...common,
       ...sinksOf(page),
       head: heads[0] ?? 0,
-      colors: groundAndInk({ look: "map", palette: view.palette, dark, tint: null, dimmed: false }),
+      colors: groundAndInk({
+        look: "map",
+        palette: view.palette,
+        dark,
+        tint: null,
+        tintSigned: false,
+        dimmed: false,
+      }),
     });
   const { token } = selection;
   const pinned = token !== null && pins.some((pin) => pin.side === token.side && pin.index === token.index);

@@ -53,7 +53,11 @@ function drawFigure({ session, state }: Page, subject: Subject, dark: boolean): 
   return modelFigure({
     ...{ subject, ...arrangement, look, notes, dark },
     legend: legendOf(measure, view.tint, palette, dark),
-    compose: thumbnailPainter(layers, rules, look, { palette, scale, dark, tint, within }),
+    compose: thumbnailPainter(layers, rules, look, {
+      ...{ palette, scale, dark, tint, within },
+      tintSigned: model.tintSigned(),
+      differenceFull: model.difference.full(),
+    }),
     selected: model.selected(),
     settings: {
       ...{ look, filter, scale, palette, sinks: treatment, pooled },

@@ -1,13 +1,21 @@
 /** State shared by all panels of a page: the shown field, what the pointer is on, what the readout says. */
 
 import { type Accessor, createEffect, createMemo, createSignal, on, onCleanup, untrack } from "solid-js";
+import { ComparedLayer, DifferenceLayer } from "../../compute/differenceLayer";
 import { type LayerField, layerField } from "../../compute/layerField";
 import { imageQuery } from "../../marks/imagePatches";
+import type { ChangeSubject } from "../../state/changeSubject";
+import { createEdgeWeights } from "../../state/edgeWeights";
+import { editMarks } from "../../state/editMarks";
+import { createEffects } from "../../state/effect";
 import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
 import { chosenPlace, type HeadPlace, headsOn, type Place } from "../../state/state";
+import type { LayerMessage } from "../../wire/messages";
 import type { HeadReadout } from "../model/headReadout";
+import type { GesturePoint } from "../shared/changeGesture";
 import { copyText } from "../shared/clipboard";
+import { type Counterparts, counterpartsOf } from "../shared/counterparts";
 import {
   type Edge,
   edgeAt,
@@ -28,6 +36,13 @@ const FOLDED_BELOW = 900;
 const NOTICE_MS = 4000;
 
 export type HostTheme = "light" | "dark";
+
+/** The box that changes something: its subject, where it opens (CSS pixels of the window), and who gets the focus back. */
+export interface Changing {
+  readonly subject: ChangeSubject;
+  readonly at: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+  readonly from: HTMLElement | null;
+}
 
 export type Page = ReturnType<typeof createPage>;
 
@@ -55,16 +70,40 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
 
   const trace = createMemo(() => state().trace);
   const stack = () => trace()?.stacks[state().selection.stack];
-  const loaded = createMemo(() => {
-    const layer = session.layer();
-    if (layer === null || trace() === null) return null;
+  /** The fields of messages, kept so that exact rows and columns stay when another pass is shown. */
+  const fields = new WeakMap<LayerMessage, LayerField>();
+  const fieldOf = (layer: LayerMessage): LayerField | null => {
+    const known = fields.get(layer);
+    if (known !== undefined) return known;
     try {
-      return layerField(layer);
+      const made = layerField(layer);
+      fields.set(layer, made);
+      return made;
     } catch (error) {
       session.fail(sentenceOf(error));
       return null;
     }
+  };
+  const loaded = createMemo(() => {
+    const layer = session.layer();
+    return layer === null || trace() === null ? null : fieldOf(layer);
   });
+  /** In differences, the tokens of the baseline that those of the current pass correspond to. */
+  const counterparts = createMemo(
+    (): Counterparts | null => {
+      const both = state().field === "difference" ? state().comparison : null;
+      const now = stack();
+      const there = both?.baseline.stacks[state().selection.stack];
+      const sides = both?.alignment?.sides;
+      if (both === null || now === undefined || there === undefined || sides === undefined) return null;
+      return {
+        query: counterpartsOf(sides[now.query] ?? [], both.baseline.tokens[there.query] ?? []),
+        key: counterpartsOf(sides[now.key] ?? [], both.baseline.tokens[there.key] ?? []),
+      };
+    },
+    undefined,
+    { equals: sameCounterparts },
+  );
   const shown = createMemo(
     (): Shown => {
       const now = stack();
@@ -77,18 +116,52 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
         top: state().view.top,
         queries: now ? (trace()?.tokens[now.query] ?? []) : [],
         keys,
+        counterparts: counterparts() ?? undefined,
       };
     },
     undefined,
     { equals: sameShown },
   );
+  const comparison = createMemo(() => state().comparison);
+  const shownField = createMemo(() => state().field);
+  const stackName = createMemo(() => state().selection.stack);
+  const layerIndex = createMemo(() => state().selection.layer);
   const renormalized = createMemo(() => state().view.sinks === "renormalized");
   const hiddenKeys = createMemo(() => shown().hiddenKeys, undefined, { equals: sameKeys });
+  /** The selected layer in both passes; null without a comparison, and until both have arrived and are aligned. */
+  const compared = createMemo((): ComparedLayer | null => {
+    const both = comparison();
+    const layers = session.compared();
+    const { alignment } = both ?? {};
+    if (both === null || alignment == null || layers === null) return null;
+    const { baseline, current } = layers;
+    if (current.trace !== both.current.trace || baseline.trace !== both.baseline.trace) return null;
+    if (current.stack !== stackName() || current.layer !== layerIndex()) return null;
+    const [after, before] = [fieldOf(current), fieldOf(baseline)];
+    const named = both.current.stacks[current.stack];
+    if (after === null || before === null || named === undefined) return null;
+    return new ComparedLayer(after, before, {
+      queries: alignment.sides[named.query] ?? [],
+      keys: alignment.sides[named.key] ?? [],
+      heads: alignment.stacks[current.stack]?.heads[current.layer] ?? 0,
+    });
+  });
+  /** The same as the views show it: without the sinks, if these are removed and the rows renormalized. */
+  const readings = createMemo((): ComparedLayer | null => {
+    const both = compared();
+    const without = hiddenKeys();
+    return both === null || !renormalized() || without.size === 0 ? both : both.renormalized(without);
+  });
+  const difference = createMemo(() => {
+    const both = shownField() === "difference" ? readings() : null;
+    return both === null ? null : new DifferenceLayer(both);
+  });
   /** The shown field; null until a layer of this trace has arrived, because layers of another trace must not be drawn. */
   const field = createMemo((): LayerField | null => {
     const now = loaded();
     const fits = now !== null && now.queries === shown().queries.length && now.keys === shown().keys.length;
     if (!fits || session.layer()?.trace !== trace()?.trace) return null;
+    if (shownField() === "difference") return difference();
     return renormalized() && hiddenKeys().size > 0 ? now.renormalized(hiddenKeys()) : now;
   });
 
@@ -109,7 +182,23 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     return layer === null || at === null ? null : edgeAt(layer, shown(), state().pins, at);
   });
 
-  followExactRows(session, field, rowsChanged);
+  /** What the edits of the shown pass do to the selected layer. */
+  const marks = createMemo(() => editMarks(trace()?.edits ?? [], stackName(), layerIndex()));
+
+  const effects = createEffects(session);
+  followExactRows(session, field, compared, rowsChanged);
+  /** What the open change box is about, and the element that it belongs to; null while it is closed. */
+  const [changing, setChanging] = createSignal<Changing | null>(null);
+
+  /** Opens the change box for something at a point of the window. */
+  const openChange = (subject: ChangeSubject, at: GesturePoint, from: HTMLElement): void => {
+    setChanging({ subject, at: { x: at.clientX, y: at.clientY, width: 0, height: 0 }, from });
+  };
+  const edgeWeights = createEdgeWeights(session.source, (error) => session.fail(sentenceOf(error)));
+  onCleanup(edgeWeights.close);
+  /** The weight of an edge in any pass; null until it is known, or where the host cannot tell. */
+  const edgeWeight: typeof edgeWeights.weight = (pass, place) =>
+    session.can("edge") ? edgeWeights.weight(pass, place) : null;
 
   const [width, setWidth] = createSignal(1400);
   const narrow = createMemo(() => width() < FOLDED_BELOW);
@@ -134,7 +223,8 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ session, state, dark, trace, stack, field, shown, version, rowsChanged, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
-    ...{ overCell, setOverCell },
+    ...{ overCell, setOverCell, compared, readings, marks, changing, setChanging, openChange, edgeWeight },
+    effects,
   };
 }
 
@@ -180,11 +270,19 @@ function sameShown(a: Shown, b: Shown): boolean {
   return (
     a.queries === b.queries &&
     a.keys === b.keys &&
+    sameCounterparts(a.counterparts ?? null, b.counterparts ?? null) &&
     a.filter === b.filter &&
     a.threshold === b.threshold &&
     a.top === b.top &&
     String(a.heads) === String(b.heads) &&
     sameKeys(a.hiddenKeys, b.hiddenKeys)
+  );
+}
+
+function sameCounterparts(a: Counterparts | null, b: Counterparts | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (["query", "key"] as const).every(
+    (side) => a[side].length === b[side].length && a[side].every((token, at) => token === b[side][at]),
   );
 }
 

@@ -6,7 +6,7 @@ export interface Point {
 }
 
 /** The pointer relative to an element's upper left corner, in the element's own CSS pixels: the host may show it scaled. */
-export function pointIn(element: HTMLElement, event: MouseEvent): Point {
+export function pointIn(element: HTMLElement, event: Pick<MouseEvent, "clientX" | "clientY">): Point {
   const box = element.getBoundingClientRect();
   const across = box.width > 0 ? element.offsetWidth / box.width : 1;
   const down = box.height > 0 ? element.offsetHeight / box.height : 1;

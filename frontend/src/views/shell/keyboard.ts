@@ -1,11 +1,15 @@
 import type { Session } from "../../state/session";
-import { allHeads, type PanelName, SCALES, SINKS, type Theme } from "../../state/state";
+import { allHeads, FIELDS, type PanelName, SCALES, SINKS, type Theme } from "../../state/state";
 
 export interface KeyTargets {
   readonly prompt: () => HTMLElement | undefined;
   readonly help: () => void;
   /** The button that opens the token search. */
   readonly find: () => HTMLElement | null;
+  /** The button that opens the menu of baselines. */
+  readonly baseline: () => HTMLElement | null;
+  /** Opens the box that changes what is selected. */
+  readonly change: () => void;
   /** The panel that has keyboard focus. */
   readonly panel: () => PanelName | null;
   /** Moves keyboard focus to a panel. */
@@ -27,6 +31,11 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
     s: () => session.dispatch({ type: "view", view: { scale: after(SCALES, session.state().view.scale) } }),
     x: () => session.dispatch({ type: "view", view: { sinks: after(SINKS, session.state().view.sinks) } }),
     f: () => targets.find()?.click(),
+    d: () => session.dispatch({ type: "field", field: after(FIELDS, session.state().field) }),
+    b: () => holdBefore(),
+    c: () => targets.baseline()?.click(),
+    e: () => targets.change(),
+    m: () => session.muteLast(),
     t: () => session.dispatch({ type: "view", view: { theme: after(THEMES, session.state().view.theme) } }),
     Escape: () => out(),
   };
@@ -47,6 +56,21 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
     } else if (panel === "head") targets.go("model");
   };
 
+  /** Shows the baseline while the key is held. */
+  const holdBefore = (): void => {
+    const { field, comparison } = session.state();
+    if (comparison === null || field === "before") return;
+    session.peek("before");
+    const release = (event: KeyboardEvent | FocusEvent): void => {
+      if (event instanceof KeyboardEvent && event.key !== "b") return;
+      window.removeEventListener("keyup", release, true);
+      window.removeEventListener("blur", release, true);
+      session.peek(field);
+    };
+    window.addEventListener("keyup", release, true);
+    window.addEventListener("blur", release, true);
+  };
+
   const head = (event: KeyboardEvent): boolean => {
     const digit = /^Digit(\d)$/.exec(event.code)?.[1];
     if (digit === undefined || event.shiftKey) return false;
@@ -64,6 +88,10 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
       (target instanceof HTMLInputElement && target.type !== "range");
     if (typing || event.defaultPrevented) return;
     const command = event.ctrlKey || event.metaKey;
+    if (event.repeat && event.key === "b") {
+      event.preventDefault();
+      return;
+    }
     if (command && event.key.toLowerCase() === "z") {
       if (event.shiftKey) session.redo();
       else session.undo();

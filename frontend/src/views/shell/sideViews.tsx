@@ -3,6 +3,7 @@ import type { Place } from "../../state/state";
 import { createEdgeView } from "../edges/createEdgeView";
 import { EdgeHeading } from "../edges/EdgeHeading";
 import { EdgeTable } from "../edges/EdgeTable";
+import { EffectPanel } from "../effect/EffectPanel";
 import { createNeuronView, type NeuronProps, type NeuronView } from "../neuron/createNeuronView";
 import { NeuronBody } from "../neuron/NeuronBody";
 import { NeuronHeading } from "../neuron/NeuronHeading";
@@ -43,6 +44,13 @@ export function sideViews(page: Page): {
       hint: "All heads, ranked by how much a pinned query attends to a pinned key",
       heading: () => <EdgeHeading page={page} now={edges} />,
       body: () => <EdgeTable page={page} now={edges} />,
+    },
+    {
+      name: "effect",
+      title: "Effect",
+      hint: "What the changes do to the prediction of the model, beside the same changes made elsewhere",
+      heading: () => null,
+      body: () => <EffectPanel page={page} />,
     },
   ];
   return { views, neurons: now, edges };
