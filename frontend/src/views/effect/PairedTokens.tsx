@@ -131,7 +131,7 @@ export function PairedTokens(props: PairedTokensProps) {
                     )}
                   </For>
                   <Show when={props.writing === pass && number() === lines().length - 1}>
-                    <i class="caret" aria-hidden="true" />
+                    <i class="writing-caret" aria-hidden="true" />
                   </Show>
                 </div>
               )}
