@@ -203,7 +203,10 @@ def test_a_session_without_a_model_shows_traces_and_reports_what_is_unsupported(
     trace = FakeModel().trace("a b")
     session = Session(traces=[StoredTrace(trace, None, InputText("a b"))])
     hello = ask(session, type="hello")[0].body
-    assert (hello["model"], hello["can"]) == (None, ["edits", "trace", "overview", "layer", "tile", "values", "edge", "cancel"])
+    assert (hello["model"], hello["can"]) == (
+        None,
+        ["edits", "trace", "overview", "layer", "tile", "values", "edge", "cancel"],
+    )
     assert hello["trace"] == trace.id
     assert ask(session, type="trace", trace=trace.id)[0].body["model"]["name"] is None
     assert error_of(ask(session, type="run", text="a"))[0] == "unsupported"
