@@ -89,7 +89,7 @@ def test_labels_have_the_probabilities_of_their_kind():
     assert (found.of, found.position, [found.read(i) for i in range(3)]) == ("label", None, ["sad", "glad", "mad"])
     torch.testing.assert_close(found.probabilities, trace.logits.double().softmax(-1))
     assert found.find("mad", "answer").id == found.find([2], "answer").id == 2
-    with pytest.raises(InputError, match="is not a label of this model. Its labels are 'sad', 'glad', 'mad'"):
+    with pytest.raises(InputError, match=r"is not a label of this model\. Its labels are 'sad', 'glad', 'mad'"):
         found.find("bad", "answer")
     several = labels_model(tf.BertForSequenceClassification, num_labels=3, problem_type="multi_label_classification")
     trace = several.trace(PROMPT)
