@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from attnscope.errors import InputError
 
 if TYPE_CHECKING:
     from attnscope.edits import Edit
+    from attnscope.session.protocols import ModelLike
     from attnscope.trace import Trace
 
 Baseline = Annotated[
@@ -35,6 +37,15 @@ FieldOption = Annotated[
 ]
 
 
+@dataclass(frozen=True, eq=False)
+class ComparedPasses:
+    """A pass, its baseline (None without one), and the model that made both (None if it is unknown)."""
+
+    trace: Trace
+    baseline: Trace | None
+    model: ModelLike | None
+
+
 def passes_of(
     source: str,
     text: TextOrChat | None,
@@ -46,8 +57,8 @@ def passes_of(
     continue_final_message: bool,
     baseline: str | None,
     compare: bool,
-) -> tuple[Trace, Trace | None]:
-    """The pass that the command is about, and its baseline; None without one.
+) -> ComparedPasses:
+    """The pass that the command is about, and its baseline.
 
     Raises `InputError` for options that do not fit each other, and for a saved trace that would have to be run.
     """
@@ -69,7 +80,7 @@ def passes_of(
                 f"{source!r:.300} is a saved trace without a model, which cannot run the text of --baseline. Pass a .trace file."
             )
         trace = trace_of(source, text, pair, target, images, continue_final_message=continue_final_message)
-        return trace, before
+        return ComparedPasses(trace, before, None)
     image = image_paths(images)
     require_input(source, text, image)
     entry = model_entry(source)
@@ -77,12 +88,11 @@ def passes_of(
         model = entry.load()
 
         def run(edits: Sequence[Edit]) -> Trace:
-            more = {"image": image, "continue_final_message": continue_final_message}
-            return traced(model, text, pair, target, edits, **more)
+            return traced(model, text, pair, target, edits, image=image, continue_final_message=continue_final_message)
 
         trace = run(edits)
         if compare:
             before = run(())
         elif baseline is not None and before is None:
             before = traced(model, baseline, None, target)
-    return trace, before
+    return ComparedPasses(trace, before, None if saved is not None else model)
