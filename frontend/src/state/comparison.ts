@@ -239,7 +239,7 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
       baseline === null || kind === null ? null : aligned({ kind, baseline, current, alignment: null });
     const made = (current.edits ?? []).map((edit) => ({ edit, muted: false }));
     const changes = address.changes ?? (kind === "unchanged" ? made : []);
-    if (address.changes === null || sameEdits(current.edits ?? [], editsMade(changes)))
+    if (address.changes === null || mayBeMade(current.edits ?? [], editsMade(changes)))
       askedOf.set(current.trace, writtenOf(editsMade(changes)));
     const field = address.field ?? "difference";
     timeline.replace({ ...reduce(state(), { type: "compared", comparison, field }), changes });
@@ -294,7 +294,7 @@ function kindOf(current: TraceMessage, baseline: TraceMessage): BaselineKind {
 }
 
 /** Whether the edits of a pass may be those that were asked for, whose tokens may be named by words. */
-function sameEdits(made: readonly Edit[], asked: readonly Edit[]): boolean {
+function mayBeMade(made: readonly Edit[], asked: readonly Edit[]): boolean {
   const named = (value: unknown) =>
     typeof value === "string" || (Array.isArray(value) && value.some((part) => typeof part === "string"));
   const same = (one: Edit, other: Edit) =>
