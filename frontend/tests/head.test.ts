@@ -52,9 +52,9 @@ describe("the readout of an edge", () => {
   });
 
   it("says whether a key without a number is hidden, masked, or has no known weight", () => {
-    expect(absence(packed(rows, "causal"), 2)).toBe("masked");
-    expect(absence(packed(rows, "unknown"), 2)).toBe("no weight");
-    expect(absence(packed(rows).renormalized(new Set([0])), 0)).toBe("hidden");
+    expect(absence(packed(rows, "causal"), { ...edge, key: 2 })).toBe("masked");
+    expect(absence(packed(rows, "unknown"), { ...edge, key: 2 })).toBe("no weight");
+    expect(absence(packed(rows).renormalized(new Set([0])), { ...edge, key: 0 })).toBe("hidden");
   });
 });
 

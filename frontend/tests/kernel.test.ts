@@ -59,10 +59,7 @@ describe("a field", () => {
     if (!(field instanceof ComputedLayer)) throw new Error("q and k are known here");
     expect(field.column(0, 1)).toBeNull();
     const kernel = new Kernel(field.data);
-    field.setNormalizers(
-      0,
-      Float32Array.from({ length: field.queries }, (_, query) => kernel.normalizer(0, query)),
-    );
+    field.learn(0, [Float32Array.from({ length: field.queries }, (_, query) => kernel.normalizer(0, query))]);
     expect([...(field.column(0, 1) ?? [])]).toHaveLength(field.queries);
     expect(field.column(1, 1)).toBeNull();
   });

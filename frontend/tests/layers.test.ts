@@ -19,7 +19,9 @@ const ROOMS = [
   ["neuron", "weights", "model"],
   ["page"],
   ["edges", "export"],
-  ["comparison", "effect"],
+  ["changes"],
+  ["effect"],
+  ["comparison"],
   ["toolbar", "shell"],
   ["styles"],
 ];

@@ -12,11 +12,16 @@ interface Sent {
 /** A kernel at the other end of a widget's custom messages. */
 class FakeModel implements WidgetModel {
   readonly sent: Sent[] = [];
+  readonly buffers: { readonly names: unknown; readonly buffers: unknown }[] = [];
   #hear: ((content: unknown, buffers: unknown) => void) | undefined;
   get = () => undefined;
   set = () => undefined;
   save_changes = () => undefined;
-  send = (content: unknown) => void this.sent.push((content as { request: Sent }).request);
+  send = (content: unknown, _callbacks?: unknown, buffers?: unknown) => {
+    const { request, tensors } = content as { request: Sent; tensors?: unknown };
+    this.sent.push(request);
+    if (buffers !== undefined) this.buffers.push({ names: tensors, buffers });
+  };
   on = (_: string, hear: (...details: readonly unknown[]) => void) => {
     this.#hear = hear;
   };
@@ -48,6 +53,20 @@ const errorBytes = (code: string): Uint8Array => {
 describe("a source over a widget's messages", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
+
+  it("sends the bytes of a file as a buffer, named beside the request", async () => {
+    const model = new FakeModel();
+    const file = new Uint8Array([1, 2, 3]);
+    const answers = new WidgetSource(model, () => false).request(
+      { type: "open", file, name: "fox.workspace" },
+      { signal: new AbortController().signal },
+    );
+    void answers.next();
+    await Promise.resolve();
+    expect(model.sent[0]).toMatchObject({ type: "open", name: "fox.workspace" });
+    expect(model.sent[0]).not.toHaveProperty("file");
+    expect(model.buffers).toEqual([{ names: ["file"], buffers: [file] }]);
+  });
 
   it("reads an answer that does not start at the beginning of its buffer", async () => {
     const model = new FakeModel();

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from attnscope.model.metrics.continuation import Continuation
     from attnscope.model.metrics.metric import Metric
     from attnscope.model.model import Model
-    from attnscope.model.open_trace import open  # noqa: A004 - the public name is attnscope.open
+    from attnscope.model.open_file import open  # noqa: A004 - the public name is attnscope.open
     from attnscope.model.patching.causal_mediation import Mediation
     from attnscope.model.patching.sweep import Sweep
     from attnscope.model.residual_stream.answered_states import AnswerByLayer, LayerScores
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from attnscope.trace.prediction import Choice, Prediction
     from attnscope.types import InputImage, LayerShape, Observer, Rotary, Stack, Token
     from attnscope.widget import AttentionWidget, show
+    from attnscope.workspace import Workspace
 
 _HOME = {
     "Ablations": "attnscope.model.attribution.head_importance",
@@ -103,6 +104,7 @@ _HOME = {
     "Trace": "attnscope.trace",
     "UnreachableError": "attnscope.errors",
     "UnsupportedError": "attnscope.errors",
+    "Workspace": "attnscope.workspace",
     "WriteError": "attnscope.errors",
     "analysis": "attnscope.analysis",
     "bertviz": "attnscope.bertviz",
@@ -110,7 +112,7 @@ _HOME = {
     "export": "attnscope.offline",
     "figure": "attnscope.figures",
     "load": "attnscope.model.load",
-    "open": "attnscope.model.open_trace",
+    "open": "attnscope.model.open_file",
     "prompts": "attnscope.prompt_sets",
     "show": "attnscope.widget",
     "testing": "attnscope.testing",
@@ -163,6 +165,7 @@ __all__ = [
     "Trace",
     "UnreachableError",
     "UnsupportedError",
+    "Workspace",
     "WriteError",
     "analysis",
     "bertviz",

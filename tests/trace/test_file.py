@@ -141,7 +141,7 @@ def test_a_failed_save_leaves_only_the_old_file(
     def full(*_args, **_kwargs):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("attnscope.trace.file.save_file", full)
+    monkeypatch.setattr("attnscope.trace.tensor_file.save_file", full)
     with pytest.raises(OSError, match="no space"):
         saved[0].save(path)
     assert path.read_text() == "what was there"

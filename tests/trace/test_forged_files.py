@@ -262,10 +262,10 @@ def test_a_file_larger_than_the_free_memory_is_not_read(tmp_path: Path, monkeypa
     with path.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         file.truncate(8 + len(header) + 49_999_999_950)  # a sparse file
-    monkeypatch.setattr("attnscope.trace.file.free_memory", lambda: 2_000_000_000)
+    monkeypatch.setattr("attnscope.trace.tensor_file.free_memory", lambda: 2_000_000_000)
     with pytest.raises(TooLongError, match=r"has 50\.0 GB, but only 2\.0 GB of memory are free"):
         attnscope.open(path)
-    monkeypatch.setattr("attnscope.trace.file.free_memory", lambda: None)
+    monkeypatch.setattr("attnscope.trace.tensor_file.free_memory", lambda: None)
     with pytest.raises((DamagedError, TooLongError), match=r"not a trace that attnscope saved|not enough memory"):
         attnscope.open(path)
 

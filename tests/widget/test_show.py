@@ -77,6 +77,20 @@ def test_a_token_is_named_by_its_word_and_read_as_its_index(trace: attnscope.Tra
         ("neuron", 8, "There is no neuron 8: they go from 0 to 7."),
         ("view", "tokens", "There is no view 'tokens': `view` must be 'model', 'head' or 'neuron'."),
         ("stack", "cross", "There is no stack 'cross': this trace has 'decoder'."),
+        ("field", "both", "There is no field 'both': `field` must be 'before', 'after' or 'difference'."),
+        ("field", "before", "`field` can only be 'after' without a `baseline`; got 'before'. Set `baseline` first."),
+        ("baseline", 5, "`baseline` must be a Trace or the id of one, or None; got 5."),
+        (
+            "baseline",
+            "abc",
+            "There is no trace 'abc' in this widget. Set `baseline` to a Trace, or to the id of one it showed.",
+        ),
+        (
+            "edits",
+            [{"type": "ScaleHead", "layer": 0, "head": 0, "factor": 0}],
+            "This widget has a trace without its model, so it cannot be edited. Trace the text with `edits`, or show the model: "
+            "`attnscope.show(model, edits=[…])`.",
+        ),
     ],
 )
 def test_an_invalid_selection_is_an_error(trace: attnscope.Trace, name: str, value: object, sentence: str) -> None:
@@ -88,8 +102,23 @@ def test_an_invalid_selection_is_an_error(trace: attnscope.Trace, name: str, val
     assert getattr(widget, name) == before
 
 
+def test_a_baseline_a_field_and_edits_are_traits(trace: attnscope.Trace) -> None:
+    before = FakeModel(layers=3, heads=4).trace("one two three four")
+    widget = attnscope.show(trace, baseline=before, token="five")
+    assert (widget.baseline, widget.field, widget.edits) == (before.id, "difference", [])
+    assert widget.baseline_trace is before and widget.trace is trace
+    widget.field = "before"
+    with pytest.raises(attnscope.InputError, match="tokens 0 to 3"):
+        widget.token = 4  # the baseline is shown, which has four tokens
+    widget.baseline = None
+    assert widget.field == "after" and widget.baseline_trace is None
+    widget.baseline = before.id
+    assert widget.baseline_trace is before and widget.field == "after"
+    assert attnscope.show(trace, baseline=before, field="after").field == "after"
+
+
 def test_showing_something_other_than_a_trace_or_model_is_an_error() -> None:
-    with pytest.raises(attnscope.AttnscopeError, match="needs a Trace or a Model; got str"):
+    with pytest.raises(attnscope.AttnscopeError, match="needs a Trace, a Model or a Workspace; got str"):
         attnscope.show("the cat")  # type: ignore[arg-type]
 
 
@@ -152,7 +181,7 @@ class Page:
     def __init__(self, model: FakeModel) -> None:
         self.heard: list[tuple[str, str, wire.Message | None]] = []
         self.answered = threading.Event()
-        self.requests = Requests(Session([ModelEntry.loaded(model)]), self._hear, on_trace=lambda _: None)
+        self.requests = Requests(Session([ModelEntry.loaded(model)]), self._hear)
 
     def ask(self, **fields: object) -> None:
         self.requests.receive({"request": {"v": wire.VERSION, **fields}})

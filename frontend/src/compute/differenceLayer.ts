@@ -1,6 +1,6 @@
 /** The numbers of one pass minus those of another, in the layer and the positions of the current pass. */
 
-import type { LayerField } from "./layerField";
+import type { LayerField, Normalizers } from "./layerField";
 
 /** Which rows, columns and heads of a layer correspond to those of the baseline. */
 export interface Correspondence {
@@ -47,7 +47,21 @@ export class ComparedLayer {
     const after = q < 0 || k < 0 || head >= heads ? null : this.current.row(head, q)[k];
     return { before, after };
   }
+
+  /** Both passes without some keys of the current one, and their counterparts, each renormalized. */
+  renormalized(without: ReadonlySet<number>): ComparedLayer {
+    const { keys } = this.correspondence;
+    const there = [...without].flatMap((key) => ((keys[key] ?? -1) < 0 ? [] : [keys[key]]));
+    const [current, baseline] = [
+      this.current.renormalized(without),
+      this.baseline.renormalized(new Set(there)),
+    ];
+    return new ComparedLayer(current, baseline, this.correspondence);
+  }
 }
+
+/** Rows in the cache of a difference. */
+const MOST_ROWS = 4096;
 
 /** A row that is all zeros where nothing corresponds. */
 export class DifferenceLayer implements LayerField {
@@ -60,7 +74,9 @@ export class DifferenceLayer implements LayerField {
   readonly error: number;
   readonly mask: string;
   readonly without: ReadonlySet<number>;
-  readonly #rows = new Map<number, Float32Array>();
+  /** Rows with the two rows that they come from, which the host may replace by exact ones. */
+  readonly #rows = new Map<number, { readonly from: readonly Float32Array[]; readonly out: Float32Array }>();
+  readonly #filled = new Map<number, { readonly current: Float32Array; readonly baseline: Float32Array }>();
 
   constructor(readonly compared: ComparedLayer) {
     const { current, baseline } = compared;
@@ -81,12 +97,16 @@ export class DifferenceLayer implements LayerField {
   }
 
   row(head: number, query: number): Float32Array {
+    const { current, baseline, correspondence } = this.compared;
+    const other = correspondence.queries[query] ?? -1;
+    if (other < 0 || head >= correspondence.heads) return new Float32Array(this.keys);
+    const from = [current.row(head, query), baseline.row(head, other)];
     const at = head * this.queries + query;
     const known = this.#rows.get(at);
-    if (known !== undefined) return known;
-    const out = new Float32Array(this.keys);
-    this.#subtract(out, head, query, (field, row) => field.row(head, row));
-    this.#rows.set(at, out);
+    if (known !== undefined && known.from[0] === from[0] && known.from[1] === from[1]) return known.out;
+    const out = this.#subtract(new Float32Array(this.keys), from[0], from[1]);
+    if (this.#rows.size >= MOST_ROWS) this.#rows.clear();
+    this.#rows.set(at, { from, out });
     return out;
   }
 
@@ -135,13 +155,41 @@ export class DifferenceLayer implements LayerField {
   }
 
   fill(head: number, query: number, out: Float32Array): null {
-    const row = (field: LayerField, index: number): Float32Array => {
-      const values = new Float32Array(field.keys);
-      field.fill(head, index, values);
+    const { current, baseline, correspondence } = this.compared;
+    const filled = this.#normalizersOf(head);
+    const [after, before] = [new Float32Array(current.keys), new Float32Array(baseline.keys)];
+    filled.current[query] = current.fill(head, query, after) ?? Number.NaN;
+    out.fill(0);
+    const other = correspondence.queries[query] ?? -1;
+    if (other < 0 || head >= correspondence.heads) return null;
+    filled.baseline[other] = baseline.fill(head, other, before) ?? Number.NaN;
+    this.#subtract(out, after, before);
+    return null;
+  }
+
+  /** The normalizers of a head in both passes, once `fill` has been called for every query. */
+  normalizers(head: number): Normalizers {
+    const { current, baseline, correspondence } = this.compared;
+    const filled = this.#normalizersOf(head);
+    const all = (field: LayerField, values: Float32Array): Float32Array | null => {
+      const row = new Float32Array(field.keys);
+      for (let query = 0; query < field.queries; query++) {
+        if (!Number.isNaN(values[query])) continue;
+        const normalizer = field.fill(head, query, row);
+        if (normalizer === null) return null;
+        values[query] = normalizer;
+      }
       return values;
     };
-    this.#subtract(out.fill(0), head, query, row);
-    return null;
+    return [
+      all(current, filled.current),
+      head < correspondence.heads ? all(baseline, filled.baseline) : null,
+    ];
+  }
+
+  learn(head: number, [current, baseline]: Normalizers): void {
+    this.compared.current.learn(head, [current ?? null]);
+    if (baseline !== undefined) this.compared.baseline.learn(head, [baseline]);
   }
 
   removedAttention(): number {
@@ -150,32 +198,27 @@ export class DifferenceLayer implements LayerField {
 
   /** Both passes without the keys, each renormalized, and then subtracted. */
   renormalized(without: ReadonlySet<number>): DifferenceLayer {
-    const { current, baseline, correspondence } = this.compared;
-    const there = [...without].flatMap((key) => {
-      const other = correspondence.keys[key] ?? -1;
-      return other < 0 ? [] : [other];
-    });
-    return new DifferenceLayer(
-      new ComparedLayer(current.renormalized(without), baseline.renormalized(new Set(there)), correspondence),
-    );
+    return new DifferenceLayer(this.compared.renormalized(without));
   }
 
   correct(): void {
     throw new Error("Exact rows belong to one of the two passes, not to their difference.");
   }
 
-  #subtract(
-    out: Float32Array,
-    head: number,
-    query: number,
-    row: (field: LayerField, index: number) => Float32Array,
-  ): void {
-    const { current, baseline, correspondence } = this.compared;
-    const from = correspondence.queries[query] ?? -1;
-    if (from < 0 || head >= correspondence.heads) return;
-    const [after, before] = [row(current, query), row(baseline, from)];
-    correspondence.keys.forEach((other, key) => {
+  #normalizersOf(head: number) {
+    const known = this.#filled.get(head);
+    if (known !== undefined) return known;
+    const { current, baseline } = this.compared;
+    const unknown = (count: number) => new Float32Array(count).fill(Number.NaN);
+    const filled = { current: unknown(current.queries), baseline: unknown(baseline.queries) };
+    this.#filled.set(head, filled);
+    return filled;
+  }
+
+  #subtract(out: Float32Array, after: Float32Array, before: Float32Array): Float32Array {
+    this.compared.correspondence.keys.forEach((other, key) => {
       if (other >= 0) out[key] = after[key] - before[other];
     });
+    return out;
   }
 }

@@ -1,6 +1,7 @@
-/** Which weights of a head a view draws, and how much attention it drops. Pure, without DOM. */
+/** Which weights of a head a view draws, and how much attention it drops. Differences count by magnitude. Pure, without DOM. */
 
-import type { LayerField } from "./layerField";
+import { DifferenceLayer } from "./differenceLayer";
+import type { LayerField, Normalizers } from "./layerField";
 
 /** Which weights are drawn: of certain queries and keys, above a bound, and only the largest of each row. */
 export interface RowRules {
@@ -18,15 +19,18 @@ export interface RowRules {
 
 export interface HeadSummary {
   readonly head: number;
-  readonly normalizers: Float32Array | null;
-  /** The smallest weight drawn in each row. */
+  /** For each pass of the field. */
+  readonly normalizers: Normalizers;
+  /** The smallest magnitude drawn in each row. */
   readonly cutoffs: Float32Array;
   /** Attention to shown keys that is not drawn, and the number of rows shown; their quotient is the mean. Padding counts in neither. */
   readonly dropped: number;
   readonly rows: number;
   /** Attention to hidden keys, before any renormalization. */
   readonly hidden: number;
-  /** Attention to each key that is drawn. */
+  /** All magnitudes of the rows counted, of shown and hidden keys: for attention, about the number of rows. */
+  readonly total: number;
+  /** Attention to each key that is drawn, or how much it changes. */
   readonly received: Float32Array;
 }
 
@@ -42,6 +46,7 @@ export function summarize(field: LayerField, head: number, rules: RowRules): Hea
   let dropped = 0;
   let rows = 0;
   let hidden = 0;
+  let total = 0;
   for (let query = 0; query < field.queries; query++) {
     const normalizer = field.fill(head, query, row);
     if (normalizer === null) computed = false;
@@ -53,26 +58,28 @@ export function summarize(field: LayerField, head: number, rules: RowRules): Hea
     rows += counts;
     if (counts === 1) {
       if (field.without.size > 0) hidden += field.removedAttention(head, query, normalizer);
-      else for (const key of rules.hidden) hidden += row[key];
+      else for (const key of rules.hidden) hidden += Math.abs(row[key]);
+      for (let key = 0; key < row.length; key++) total += Math.abs(row[key]);
     }
     for (let key = 0; key < row.length; key++) {
       if (rules.keys[key] === 0) continue;
-      const weight = row[key];
+      const weight = Math.abs(row[key]);
       if (weight >= least) {
         received[key] += weight;
       } else dropped += counts * weight;
     }
   }
-  return { head, normalizers: computed ? normalizers : null, cutoffs, dropped, rows, hidden, received };
+  const known = field instanceof DifferenceLayer ? field.normalizers(head) : [computed ? normalizers : null];
+  return { head, normalizers: known, cutoffs, dropped, rows, hidden, total, received };
 }
 
-/** The smallest weight of a row that is drawn. */
+/** The smallest magnitude of a row that is drawn. */
 export function cutoffOf(row: Float32Array, { keys, least, top }: RowRules): number {
   if (top === null) return least;
   // The largest weights so far, ascending. Most weights are ruled out by one comparison.
   const heaviest = new Float32Array(top);
   for (let key = 0; key < row.length; key++) {
-    const weight = row[key];
+    const weight = Math.abs(row[key]);
     if (weight <= heaviest[0] || keys[key] === 0) continue;
     let at = 0;
     while (at + 1 < top && heaviest[at + 1] < weight) {

@@ -5,6 +5,7 @@
 
 import type { LayerMessage } from "../wire/messages";
 import { DamagedError } from "../wire/safetensors";
+import { KeptArrays } from "./keptArrays";
 import { Kernel } from "./kernel";
 import { type LayerData, layerData, withoutKeys } from "./layerData";
 
@@ -23,6 +24,9 @@ export interface LayerHeader {
   readonly without: ReadonlySet<number>;
 }
 
+/** The normalizers of a head's rows in each pass: of one, or of the current pass and the baseline. */
+export type Normalizers = readonly (Float32Array | null)[];
+
 export interface LayerField extends LayerHeader {
   /** Whether the numbers are differences: negative ones too, and no sum of 1 in a row. */
   readonly signed: boolean;
@@ -40,38 +44,16 @@ export interface LayerField extends LayerHeader {
   allowed(head: number, query: number, key: number): boolean;
   /** Whether this row has exact numbers from the host. */
   exact(head: number, query: number): boolean;
-  /** Writes a row into `out` without caching it; returns its normalizer if there is one. */
+  /** Writes a row into `out` without caching it; returns its normalizer if there is a single one. */
   fill(head: number, query: number, out: Float32Array): number | null;
   /** A row's attention to the removed keys, before renormalization; `normalizer` is the row's own, as `fill` returns it. */
   removedAttention(head: number, query: number, normalizer: number | null): number;
   /** The field without some keys, renormalized over the others. */
   renormalized(without: ReadonlySet<number>): LayerField;
+  /** Stores the normalizers of all rows of a head, of each pass in the field; null where weights need none. */
+  learn(head: number, normalizers: Normalizers): void;
   /** Stores exact rows from the host. */
   correct(head: number, query: number, values: Float32Array, scores: Float32Array | null): void;
-}
-
-/** Cache size for rows and columns of one layer, in bytes. */
-const KEPT_BYTES = 64 * 2 ** 20;
-
-/** A cache of arrays that evicts the oldest when it exceeds its budget. */
-class Kept {
-  #arrays = new Map<number, Float32Array>();
-  #bytes = 0;
-
-  get(at: number): Float32Array | undefined {
-    return this.#arrays.get(at);
-  }
-
-  set(at: number, values: Float32Array): Float32Array {
-    this.#arrays.set(at, values);
-    this.#bytes += values.byteLength;
-    for (const [oldest, array] of this.#arrays) {
-      if (this.#bytes <= KEPT_BYTES) break;
-      this.#arrays.delete(oldest);
-      this.#bytes -= array.byteLength;
-    }
-    return values;
-  }
 }
 
 interface ExactRow {
@@ -92,8 +74,8 @@ abstract class LayerOf implements LayerField {
   readonly #exact = new Map<number, ExactRow>();
   /** Queries of each head that have exact rows. */
   readonly #corrected = new Map<number, Set<number>>();
-  readonly #rows = new Kept();
-  readonly #columns = new Kept();
+  readonly #rows = new KeptArrays();
+  readonly #columns = new KeptArrays();
 
   constructor(readonly header: LayerHeader) {
     ({
@@ -116,6 +98,7 @@ abstract class LayerOf implements LayerField {
   abstract fill(head: number, query: number, out: Float32Array): number | null;
   abstract removedAttention(head: number, query: number, normalizer: number | null): number;
   abstract renormalized(without: ReadonlySet<number>): LayerField;
+  abstract learn(head: number, normalizers: Normalizers): void;
 
   aligned(): boolean {
     return true;
@@ -190,8 +173,8 @@ export class ComputedLayer extends LayerOf {
     return this.#normalizers.has(head);
   }
 
-  setNormalizers(head: number, values: Float32Array): void {
-    this.#normalizers.set(head, values);
+  override learn(head: number, [own]: Normalizers): void {
+    if (own != null && !this.#normalizers.has(head)) this.#normalizers.set(head, own);
   }
 
   override fill(head: number, query: number, out: Float32Array): number {
@@ -265,6 +248,10 @@ export class PackedLayer extends LayerOf {
     let sum = 0;
     for (const key of this.without) sum += this.#unpacked[this.bytes[from + key]];
     return sum;
+  }
+
+  override learn(): void {
+    // Its columns need no normalizers.
   }
 
   override renormalized(without: ReadonlySet<number>): PackedLayer {

@@ -2,6 +2,7 @@ import { encodeMessage } from "../wire/encode";
 import { frames } from "../wire/frames";
 import { type Message, type Request, VERSION } from "../wire/messages";
 import { readMessage } from "../wire/readMessage";
+import { requestParts } from "../wire/requestParts";
 import { DisconnectedError, HostError, hostError, type Source, stoppedAnswering } from "./source";
 
 /**
@@ -18,9 +19,10 @@ export class HttpSource implements Source {
 
   async *request(request: Request, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<Message> {
     this.#count += 1;
-    const { image, ...fields } = request;
+    const { fields, tensors } = requestParts(request);
     const message = { v: VERSION, id: `r${this.#count}`, ...fields };
-    const body = image === undefined ? JSON.stringify(message) : encodeMessage(message, { image });
+    const body =
+      Object.keys(tensors).length === 0 ? JSON.stringify(message) : encodeMessage(message, tensors);
     const response = await this.#post(body, signal);
     if (!response.ok || response.body === null) throw await errorFrom(response);
     let last = false;

@@ -1,5 +1,6 @@
 import { type Message, type Request, VERSION } from "../wire/messages";
 import { readMessage } from "../wire/readMessage";
+import { requestParts } from "../wire/requestParts";
 import { DisconnectedError, hostError, type Source } from "./source";
 
 /** The model that anywidget passes to a view. */
@@ -50,8 +51,8 @@ export class WidgetSource implements Source {
     let busy = false;
     let last = false;
     try {
-      const { image, ...fields } = request;
-      this.#send({ v: VERSION, id, page: this.#page, ...fields }, image);
+      const { fields, tensors } = requestParts(request);
+      this.#send({ v: VERSION, id, page: this.#page, ...fields }, tensors);
       while (!last) {
         signal.throwIfAborted();
         const next = replies.shift();
@@ -99,10 +100,14 @@ export class WidgetSource implements Source {
     this.#waiting.get(answer)?.(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   };
 
-  #send(message: Readonly<Record<string, unknown>>, image?: Uint8Array): void {
+  #send(
+    message: Readonly<Record<string, unknown>>,
+    tensors: Readonly<Record<string, Uint8Array>> = {},
+  ): void {
+    const names = Object.keys(tensors);
     try {
-      if (image === undefined) this.model.send({ request: message });
-      else this.model.send({ request: message }, undefined, [image]);
+      if (names.length === 0) this.model.send({ request: message });
+      else this.model.send({ request: message, tensors: names }, undefined, Object.values(tensors));
     } catch (cause) {
       throw new DisconnectedError(KERNEL_ENDED, { cause });
     }

@@ -3,7 +3,10 @@
 import { createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { Edit, Request, TraceMessage } from "../wire/messages";
+import { canonical, muteChanges, subjectOf } from "./changes";
+import type { ComparedAddress } from "./comparedAddress";
 import { type Input, inputOfTrace, requestOf } from "./input";
+import { reduce } from "./reduce";
 import { RequestSlot, runRequest } from "./request";
 import {
   type Alignment,
@@ -26,7 +29,7 @@ export type BaselineChoice =
   | { readonly kind: "unchanged" | "kept" }
   | { readonly kind: "prompt"; readonly input: Input }
   | { readonly kind: "model"; readonly model: string }
-  | { readonly kind: "saved"; readonly trace: TraceMessage };
+  | { readonly kind: BaselineKind; readonly trace: TraceMessage };
 
 export interface ComparisonParts {
   readonly source: Source;
@@ -42,9 +45,11 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
   const alignments = new RequestSlot();
   /** The edits that each pass was asked for; a trace names tokens by index, a change may name them by word. */
   const askedOf = new Map<string, string>();
+  /** The subject that was changed last. */
+  let lastSubject: string | null = null;
   let rest: ReturnType<typeof setTimeout> | undefined;
 
-  const writtenOf = (edits: readonly Edit[]): string => JSON.stringify(edits);
+  const writtenOf = (edits: readonly Edit[]): string => JSON.stringify(edits.map(canonical));
   const madeIn = (pass: TraceMessage): string => askedOf.get(pass.trace) ?? writtenOf(pass.edits ?? []);
 
   /** Whether the current pass has the edits that are wanted. */
@@ -55,7 +60,18 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
 
   /** Sets the list of changes. They are made once the hand rests; `name` names the step of undo. */
   function change(changes: readonly Change[], name: string): void {
+    const before = new Set(state().changes);
+    const made = changes.find((one) => !before.has(one));
+    if (made !== undefined) lastSubject = subjectOf(made.edit);
     dispatch({ type: "changes", changes, name });
+  }
+
+  /** Mutes the change that was made last, or makes it again. */
+  function muteLast(): void {
+    const { changes } = state();
+    const last = changes.find(({ edit }) => subjectOf(edit) === lastSubject) ?? changes.at(-1);
+    if (last === undefined) return;
+    change(muteChanges(changes, [last.edit], !last.muted), last.muted ? "unmute a change" : "mute a change");
   }
 
   /** Makes the changes soon. */
@@ -86,7 +102,8 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     const kept = own !== null && own.kind !== "unchanged";
     if (!kept && edits.length === 0) return end(baseline);
     const comparison: Comparison = kept
-      ? { ...own, current, alignment: null }
+      ? // The tokens are the same as before, so they still correspond to the same ones.
+        { ...own, current, alignment: own.alignment && { ...own.alignment, trace: current.trace } }
       : { kind: "unchanged", baseline, current, alignment: null };
     // The first change shows its pass at once; later ones stay with the field that is on show.
     show(comparison, own === null ? "after" : state().field);
@@ -103,9 +120,9 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
 
   /** Mutes the changes that could not be made, so that the list says what the pass on show has. */
   function giveUp(pass: TraceMessage): void {
-    const made = new Set((JSON.parse(madeIn(pass)) as Edit[]).map((edit) => JSON.stringify(edit)));
+    const made = new Set(JSON.parse(madeIn(pass)) as string[]);
     const changes = state().changes.map((one) =>
-      one.muted || made.has(JSON.stringify(one.edit)) ? one : { ...one, muted: true },
+      one.muted || made.has(canonical(one.edit)) ? one : { ...one, muted: true },
     );
     timeline.replace({ ...state(), changes });
   }
@@ -153,34 +170,45 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     }
   }
 
-  /** Compares the current pass with another baseline; null ends the comparison. */
-  async function compareWith(choice: BaselineChoice | null): Promise<void> {
+  /** Compares the current pass with another baseline, and shows a field of both; null ends the comparison. */
+  async function compareWith(choice: BaselineChoice | null, field?: Field): Promise<void> {
     const current = currentPass(state());
     if (current === null) return;
     if (choice === null) {
       dispatch({ type: "compared", comparison: null, step: true });
       return passesChanged();
     }
-    work.onRetry(() => void compareWith(choice));
+    work.onRetry(() => void compareWith(choice, field));
     const baseline = await passOf(choice, current);
     if (baseline === null || currentPass(state())?.trace !== current.trace) return;
     const comparison = aligned({ kind: choice.kind, baseline, current, alignment: null });
     dispatch({
       type: "compared",
       comparison,
-      field: choice.kind === "kept" ? "after" : "difference",
+      field: field ?? (choice.kind === "kept" ? "after" : "difference"),
       step: true,
     });
     passesChanged();
   }
 
+  /** Compares two passes that are there already, such as continuations of the passes that were compared. */
+  function comparePasses(
+    { baseline, current }: Pick<Comparison, "baseline" | "current">,
+    field: Field,
+  ): void {
+    // The wanted changes may name by word what the edits of a pass name by index.
+    if (upToDate()) askedOf.set(current.trace, writtenOf(editsMade(state().changes)));
+    const comparison = aligned({ kind: "kept", baseline, current, alignment: null });
+    dispatch({ type: "compared", comparison, field, step: true });
+    passesChanged();
+  }
+
   async function passOf(choice: BaselineChoice, current: TraceMessage): Promise<TraceMessage | null> {
     const asked = "Running the baseline";
+    if ("trace" in choice) return choice.trace;
     switch (choice.kind) {
       case "kept":
         return current;
-      case "saved":
-        return choice.trace;
       case "unchanged":
         return work.ask("change", { type: "run", trace: current.trace, edits: [] }, "trace", asked);
       case "prompt":
@@ -193,6 +221,31 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     }
   }
 
+  /** Compares the current pass with a trace that the host has, by its id; null ends the comparison. */
+  async function compareWithId(id: string | null, field: Field): Promise<void> {
+    const current = currentPass(state());
+    if (id === null || current === null) return compareWith(null);
+    const baseline = await work.ask("change", { type: "trace", trace: id }, "trace", "Loading the baseline");
+    if (baseline === null || currentPass(state())?.trace !== current.trace) return;
+    await compareWith({ kind: kindOf(current, baseline), trace: baseline }, field);
+  }
+
+  /** Shows the passes and the changes that an address describes. Without a baseline, there is only the current pass. */
+  function restore(baseline: TraceMessage | null, address: ComparedAddress): void {
+    const current = currentPass(state());
+    if (current === null) return;
+    const kind = baseline === null ? null : (address.kind ?? kindOf(current, baseline));
+    const comparison =
+      baseline === null || kind === null ? null : aligned({ kind, baseline, current, alignment: null });
+    const made = (current.edits ?? []).map((edit) => ({ edit, muted: false }));
+    const changes = address.changes ?? (kind === "unchanged" ? made : []);
+    if (address.changes === null || sameEdits(current.edits ?? [], editsMade(changes)))
+      askedOf.set(current.trace, writtenOf(editsMade(changes)));
+    const field = address.field ?? "difference";
+    timeline.replace({ ...reduce(state(), { type: "compared", comparison, field }), changes });
+    void align();
+  }
+
   /** After undo and redo: runs what a state wants if it was left before its pass had arrived. */
   function travelled(): void {
     work.abort("change");
@@ -202,8 +255,12 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
 
   return {
     change,
+    muteLast,
     follow,
     compareWith,
+    compareWithId,
+    restore,
+    comparePasses,
     travelled,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending,
@@ -227,6 +284,27 @@ function sameTokens(a: TraceMessage, b: TraceMessage): boolean {
   const ids = (trace: TraceMessage) =>
     JSON.stringify(Object.entries(trace.tokens).map(([side, all]) => [side, all.map(({ id }) => id)]));
   return a.model.title === b.model.title && ids(a) === ids(b);
+}
+
+/** What a baseline is to the current pass, judged by the two. */
+function kindOf(current: TraceMessage, baseline: TraceMessage): BaselineKind {
+  if (current.model.title !== baseline.model.title) return "model";
+  if (!sameTokens(current, baseline)) return "prompt";
+  return (baseline.edits ?? []).length === 0 ? "unchanged" : "saved";
+}
+
+/** Whether the edits of a pass may be those that were asked for, whose tokens may be named by words. */
+function sameEdits(made: readonly Edit[], asked: readonly Edit[]): boolean {
+  const named = (value: unknown) =>
+    typeof value === "string" || (Array.isArray(value) && value.some((part) => typeof part === "string"));
+  const same = (one: Edit, other: Edit) =>
+    one.type === other.type &&
+    Object.entries(other).every(
+      ([name, value]) =>
+        JSON.stringify(one[name]) === JSON.stringify(value) ||
+        (named(value) && typeof one[name] !== "string"),
+    );
+  return made.length === asked.length && made.every((edit, at) => same(edit, asked[at]));
 }
 
 /** The alignment of two passes of one model over the same tokens. */

@@ -1,8 +1,10 @@
 /** The address of the shown state: a readable URL hash, so that a reload or a shared link shows the same thing. */
 
 import type { ChatMessage } from "../wire/messages";
+import { type ComparedAddress, comparedFields, readCompared } from "./comparedAddress";
 import {
   type AppState,
+  currentPass,
   EMPTY,
   type Frame,
   headsOn,
@@ -51,6 +53,7 @@ export interface Address {
   readonly named: NamedTokens;
   readonly pins: readonly Place[];
   readonly neuron: number | null;
+  readonly compared: ComparedAddress;
   readonly view: ViewSettings;
   readonly frame: Frame;
 }
@@ -80,9 +83,10 @@ function collector() {
   return { fields, put };
 }
 
-/** The trace, its model and its input. */
-function inputFields({ trace }: AppState): readonly Field[] {
+/** The current trace, its model and its input, and the baseline. */
+function inputFields(state: AppState): readonly Field[] {
   const { fields, put } = collector();
+  const trace = currentPass(state);
   if (trace === null) return fields;
   put("model", trace.model.name);
   // A trace without its model cannot be run again, so its text would only make the address longer.
@@ -95,6 +99,7 @@ function inputFields({ trace }: AppState): readonly Field[] {
     if (continue_final_message === true) put("continues", "1");
   }
   put("trace", trace.trace);
+  put("baseline", state.comparison?.baseline.trace);
   return fields;
 }
 
@@ -112,6 +117,7 @@ function viewFields(state: AppState): readonly Field[] {
     if (selection.token !== null) put("token", writePlace(selection.token));
     if (pins.length > 0) put("pins", pins.map(writePlace).join(","));
     if (selection.neuron !== null) put("neuron", String(selection.neuron));
+    for (const [name, value] of comparedFields(state)) put(name, value);
   }
   put("filter", view.filter, EMPTY.view.filter);
   put("scale", view.scale, EMPTY.view.scale);
@@ -191,6 +197,7 @@ export function readHash(hash: string): Address {
     },
     pins: readPlaces(fields.get("pins")),
     neuron: whole(fields.get("neuron")),
+    compared: readCompared(fields),
     view: {
       filter: oneOf<SentenceFilter>("filter", ["all", "AA", "AB", "BA", "BB"], EMPTY.view.filter),
       scale: oneOf<Scale>("scale", SCALES, EMPTY.view.scale),

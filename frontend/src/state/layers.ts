@@ -26,7 +26,9 @@ export interface ComparedLayers {
 
 export function createLayers(source: Source, work: WorkTracker, state: () => AppState) {
   const [layer, setLayer] = createSignal<LayerMessage | null>(null);
-  const [compared, setCompared] = createSignal<ComparedLayers | null>(null);
+  const [compared, setCompared] = createSignal<ComparedLayers | null>(null, {
+    equals: (a, b) => a === b || (a?.baseline === b?.baseline && a?.current === b?.current),
+  });
   const cache = new Map<string, LayerMessage>();
   const tiles = new RequestSlot();
   const tilesBeside = new RequestSlot();

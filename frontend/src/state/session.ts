@@ -3,6 +3,7 @@
 import { batch, createSignal } from "solid-js";
 import { HostError, type Source } from "../source/source";
 import type { HelloMessage, Request, TileMessage, TraceMessage } from "../wire/messages";
+import type { ComparedAddress } from "./comparedAddress";
 import { createComparison } from "./comparison";
 import { createEdges } from "./edges";
 import { failureFrom, failureOf } from "./failure";
@@ -40,8 +41,12 @@ interface Arrival {
   /** What was run. */
   readonly input?: Input | null;
   readonly select?: Partial<Selection>;
+  /** What it is compared with, and its changes. */
+  readonly compared?: ComparedAddress;
 }
 
+const BASELINE_GONE =
+  "attnscope no longer has the pass that this link compares with, so only the current one is shown.";
 const GONE =
   "attnscope no longer has this result, and this page cannot run its input again. Run it again where it was made.";
 
@@ -94,6 +99,7 @@ export function createSession(source: Source) {
   const comparison = createComparison({ source, work, timeline, onPasses: () => void showLayer() });
 
   const can = (what: string): boolean => hello()?.can.includes(what) ?? false;
+  const canChange = (): boolean => can("run") && currentPass(state())?.model.name != null;
 
   /** Runs an input that the user chose. */
   function run(input: Input): Promise<void> {
@@ -115,15 +121,17 @@ export function createSession(source: Source) {
     if (asked && input.frame !== undefined) dispatch({ type: "frame", frame: input.frame });
     if (asked && input.query != null) setTokenToReveal(state().selection.token);
     await Promise.all([showLayer(), refreshModels(trace.model.name)]);
+    if (how.compared !== undefined) follow();
   }
 
   /** Shows a trace. A new one is an entry of the browser's history unless an entry led to it. */
-  function arrive(trace: TraceMessage, how: Arrival): void {
-    const { within, again = false, travelled = false, input = null, select } = how;
+  function arrive(trace: TraceMessage, how: Arrival, baseline: TraceMessage | null = null): void {
+    const { within, again = false, travelled = false, input = null, select, compared } = how;
     const before = state();
     batch(() => {
       if (!again && before.trace !== null && before.trace.trace !== trace.trace) setEntry(entry() + 1);
       dispatch({ type: "traced", trace, select, within, again: travelled });
+      if (compared !== undefined) comparison.restore(baseline, compared);
       recentInputs.shown(before, trace, input);
     });
     selectNamed();
@@ -195,12 +203,16 @@ export function createSession(source: Source) {
 
   /** The shown trace as a self-contained page that opens with the current view; null if that failed or was canceled. */
   async function exportPage(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
-    const { trace, selection } = state();
+    const { selection, comparison } = state();
+    const trace = currentPass(state());
     if (trace === null) return null;
     work.onRetry(again);
     const { stack, layer } = selection;
+    const count = trace.stacks[stack]?.shapes[layer]?.heads ?? 0; // the shown pass may have others
+    const heads = headsOn(state()).filter((head) => head < count);
     const request: Request = {
-      ...{ type: "export", trace: trace.trace, stack, layer, heads: headsOn(state()) },
+      ...{ type: "export", trace: trace.trace, stack, layer, heads: heads.length > 0 ? heads : [0] },
+      ...(comparison === null ? {} : { baseline: comparison.baseline.trace }),
       address: writeView(state()),
     };
     const message = await work.ask("export", request, "export", "Writing the file");
@@ -253,33 +265,40 @@ export function createSession(source: Source) {
   }
 
   async function show(address: Address, current: () => boolean): Promise<void> {
-    const { trace, text, messages } = address;
-    const now = state().trace;
+    const { trace, text, messages, compared } = address;
+    const now = currentPass(state());
     const names = trace !== null || ((text !== null || messages !== null) && can("run"));
     if (now !== null && (trace === now.trace || !names)) {
+      const baseline = trace === null ? null : await recallBaseline(compared);
+      if (!current()) return;
       timeline.replace(applyAddress(state(), address));
+      if (trace !== null) comparison.restore(baseline, compared);
       selectNamed();
-      return showLayer();
+      await showLayer();
+      return follow();
     }
     if (now === null) timeline.replace(applyAddress(state(), address));
     const within = applyAddress({ ...state(), trace: null }, address);
     if (trace !== null) {
-      const found = await recall(trace, { within, again: true }, current);
+      const found = await recall(trace, { within, again: true, compared }, current);
       if (found === "shown" || found === "failed" || !current()) return;
       const input = recentInputs.find(trace)?.again ?? inputOfAddress(address);
-      if (input !== null) return rerun(input, within);
+      if (input !== null) return rerun(input, within, compared);
       const { sentence } = failureOf(found.error);
       setRemark(remarkOf(hello()?.file ? sentence : GONE));
     } else {
       const input = inputOfAddress(address);
-      if (input !== null) return rerun(input, within);
+      if (input !== null) return rerun(input, within, compared);
     }
     if (state().trace !== null) {
       selectNamed();
       return showLayer();
     }
     const saved = hello()?.trace ?? null;
-    if (saved !== null && (await recall(saved, { within, again: true }, current)) === "shown") return;
+    const inFile = hello()?.file?.baseline?.trace ?? null;
+    const own = { ...compared, baseline: compared.baseline ?? inFile };
+    const arrival = { within, again: true, compared: own };
+    if (saved !== null && (await recall(saved, arrival, current)) === "shown") return;
     const example = hello()?.examples[0];
     if (example !== undefined && hello()?.model !== null) return perform(inputOf(example), { again: true });
   }
@@ -291,11 +310,12 @@ export function createSession(source: Source) {
   }
 
   /** Runs the input of an address, or says that its model is not there. */
-  async function rerun(input: Input, within: AppState): Promise<void> {
+  async function rerun(input: Input, within: AppState, compared: ComparedAddress): Promise<void> {
     const models = hello()?.models ?? [];
     const { model } = input;
     if (model === null || models.length === 0 || models.some(({ name }) => name === model)) {
-      return perform(input, { within, again: true });
+      if (compared.baseline !== null && compared.kind !== "unchanged") setRemark(remarkOf(BASELINE_GONE));
+      return perform(input, { within, again: true, compared });
     }
     const own = hello()?.model ?? models[0].name;
     setLastInput({ ...input, model: own });
@@ -317,10 +337,30 @@ export function createSession(source: Source) {
       return "failed";
     }
     if (ending.message === null) return "failed";
+    const baseline = how.compared === undefined ? null : await recallBaseline(how.compared);
+    if (!current()) return "failed";
     work.setFailure(null);
-    arrive(ending.message, how);
+    arrive(ending.message, how, baseline);
     await showLayer();
+    follow();
     return "shown";
+  }
+
+  /** The baseline of an address; null if there is none, or if the host no longer has it. */
+  async function recallBaseline({ baseline }: ComparedAddress): Promise<TraceMessage | null> {
+    if (baseline === null) return null;
+    const known = state().comparison?.baseline;
+    if (known?.trace === baseline) return known;
+    const ending = await runRequest(source, { type: "trace", trace: baseline }, "trace", { first: true });
+    if (ending.kind === "answered") return ending.message;
+    if (ending.error instanceof HostError) setRemark(remarkOf(BASELINE_GONE));
+    else work.fail(ending.error);
+    return null;
+  }
+
+  /** Makes the changes of an address that its trace does not have. */
+  function follow(): void {
+    if (canChange()) comparison.follow(0);
   }
 
   /** Shows an earlier input again as it was left; runs it again if the host dropped it. */
@@ -391,18 +431,22 @@ export function createSession(source: Source) {
     /** The selected layer in both passes; null without a comparison. */
     compared: layers.compared,
     change: comparison.change,
+    muteLast: comparison.muteLast,
     /** Shows another field for a moment, without a step of undo. */
     peek: (field: AppState["field"]) => {
       timeline.replace(reduce(state(), { type: "field", field }));
       void showLayer();
     },
     compareWith: comparison.compareWith,
+    /** Compares with a trace of the host by its id; null ends the comparison. */
+    compareWithId: comparison.compareWithId,
+    comparePasses: comparison.comparePasses,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending: comparison.pending,
     source,
     can,
     /** Whether the shown pass can be changed: its model is there, and the host runs it. */
-    canChange: () => can("run") && currentPass(state())?.model.name != null,
+    canChange,
     values: values.values,
     showValues: values.show,
     hello,

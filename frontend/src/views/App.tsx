@@ -1,6 +1,10 @@
 import { onCleanup, onMount, Show } from "solid-js";
+import { NO_MARKS } from "../state/editMarks";
 import type { Session } from "../state/session";
 import { type Frame, headCount, type PanelName } from "../state/state";
+import { ChangeBox } from "./changes/ChangeBox";
+import { HeadFader } from "./changes/HeadFader";
+import { openChange } from "./changes/openChange";
 import { ComparisonLine } from "./comparison/ComparisonLine";
 import { CopyBox } from "./export/CopyBox";
 import { ExportMenu } from "./export/ExportMenu";
@@ -68,6 +72,7 @@ export function App(props: AppProps) {
       help: () => page.setHelp(true),
       find: () => root.querySelector<HTMLElement>("[data-testid=find]"),
       baseline: () => root.querySelector<HTMLElement>("[data-testid=baseline]"),
+      change: () => openChange(page, root),
       panel: panelOfKeyboard,
       go,
     });
@@ -135,10 +140,14 @@ export function App(props: AppProps) {
                 shown={page.shown()}
                 version={page.version()}
                 onKnown={page.rowsChanged}
+                readings={state().field === "after" ? page.readings() : null}
+                marks={page.marks()}
+                onChange={session.canChange() ? page.openChange : undefined}
                 dark={page.dark()}
                 focus={page.focus()}
                 onFocus={page.setFocus}
                 onEnter={() => go("side")}
+                fader={<HeadFader page={page} />}
                 exportMenu={<ExportMenu panel="head" name="head view" />}
               />
             )}
@@ -155,12 +164,16 @@ export function App(props: AppProps) {
           field={page.overCell()?.field ?? page.field()}
           version={page.version()}
           shown={page.shown()}
+          readings={page.overCell() === null ? page.readings() : null}
+          shownField={state().field}
+          marks={page.overCell() === null ? page.marks() : NO_MARKS}
           edge={page.overCell()?.edge ?? page.edge()}
           detail={page.detail()}
           trace={page.trace()}
           head={page.overCell() === null ? page.headReadout() : null}
           news={<News session={session} notice={page.notice()} />}
         />
+        <ChangeBox page={page} />
         <CopyBox />
         <Help page={page} />
       </div>

@@ -1,4 +1,4 @@
-/** Encodes messages with bytes as safetensors, for requests with an image. */
+/** Encodes messages with bytes as safetensors, for requests with an image or a file. */
 
 /** Encodes a message whose tensors are all uint8. */
 export function encodeMessage(

@@ -110,11 +110,19 @@ const prediction = object({
   ),
 });
 
-const likelihood = object({ probability: orNull(number), rank: size, value: number });
+const likelihood = object({ probability: orNull(number), rank: size, value: orNull(number) });
 
 const measured = object({ text, id: integer(-1) });
 
-const metric = { name: text, formula: text, answer: measured, foil: orNull(measured) };
+const metric = object({
+  name: text,
+  formula: text,
+  answer: measured,
+  foil: orNull(measured),
+  before: orNull(number),
+  after: orNull(number),
+  error: number,
+});
 
 const over = oneOf("heads", "keys", "pairs", "vectors");
 
@@ -141,6 +149,17 @@ const measure = object({
   sentence: text,
 });
 
+const workspace = {
+  kind: oneOf("trace", "workspace"),
+  traces: list(text),
+  current: text,
+  baseline: orNull(text),
+  edits: list(object({ type: text })),
+  trail: list(object({ title: text, address: text })),
+  notes: text,
+  state: object({}),
+};
+
 const FIELDS: ReadonlyMap<unknown, Check> = new Map([
   [
     "hello",
@@ -148,10 +167,18 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       models: list(model),
       model: optional(text),
       trace: optional(text),
+      workspace: optional(object(workspace)),
       examples: list(example),
       can: list(text),
-      limits: object({ tokens: ifThere(count), characters: ifThere(count), image_bytes: ifThere(count) }),
-      file: ifThere(object({ error: number })),
+      limits: object({
+        tokens: ifThere(count),
+        characters: ifThere(count),
+        image_bytes: ifThere(count),
+        file_bytes: ifThere(count),
+      }),
+      file: ifThere(
+        object({ error: number, baseline: ifThere(object({ trace: text, shared: record(list(index)) })) }),
+      ),
       measures: ifThere(list(measure)),
     }),
   ],
@@ -198,7 +225,7 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       tokens: list(object({ text, id: index, before: likelihood, after: likelihood })),
       others: orNull(object({ before: number, after: number })),
       moved: orNull(number),
-      metric: orNull(object({ ...metric, before: orNull(number), after: orNull(number), error: number })),
+      metric,
       kinds: list(object({ over, draws: size, all: truth, words: text })),
       no_control: orNull(text),
     }),
@@ -208,13 +235,14 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
     object({
       trace: text,
       over,
-      metric: object(metric),
+      metric: object({ name: text, formula: text, answer: text, foil: orNull(text) }),
+      position: index,
       before: orNull(number),
       after: orNull(number),
       total: count,
       where: list(text),
       values: list(orNull(number)),
-      tokens: list(list(number)),
+      tokens: list(list(orNull(number))),
       rank: number,
       among: size,
       sentence: text,
@@ -233,6 +261,21 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
       pooled: list(size, 2),
       part: ifThere(object({ queries: part, keys: part })),
       measures: ifThere(list(text)),
+      baseline: ifThere(text),
+      unchanged: ifThere(truth),
+      largest: ifThere(number),
+    }),
+  ],
+  [
+    "align",
+    object({
+      trace: text,
+      baseline: text,
+      identical: truth,
+      sides: record(list(integer(-1))),
+      substituted: list(part),
+      stacks: record(object({ layers: count, note: orNull(text), heads: list(count) })),
+      notes: list(text),
     }),
   ],
   [
@@ -273,6 +316,8 @@ const FIELDS: ReadonlyMap<unknown, Check> = new Map([
   ["edge", object({ trace: text, stack: text, query: index, key: index })],
   ["check", object({ certificate })],
   ["export", object({ trace: text })],
+  ["save", object({ name: text })],
+  ["open", object(workspace)],
   ["cancel", object({ found: truth })],
   ["error", object({ code: text, message: text, fits: optional(count) })],
 ]);

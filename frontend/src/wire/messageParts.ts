@@ -1,12 +1,16 @@
 /** Checks that the parts of a message fit each other: tokens and stacks, images and patches, masks and keys. */
 
-import type { LayerMessage, Message, TraceMessage } from "./messages";
+import type { LayerMessage, Message, TraceMessage, Workspace } from "./messages";
 import { DamagedError } from "./safetensors";
 
 /** Throws `DamagedError` if a part of the message refers to something that is not there. */
 export function checkParts(message: Message): void {
   if (message.type === "trace") checkTrace(message);
   else if (message.type === "layer") checkLayer(message);
+  else if (message.type === "open") checkWorkspace(message);
+  else if (message.type === "hello" && message.workspace) checkWorkspace(message.workspace);
+  else if (message.type === "save" && !(message.tensors.get("file")?.data instanceof Uint8Array))
+    throw new DamagedError("The bytes of the workspace file are missing.");
 }
 
 function checkTrace(trace: TraceMessage): void {
@@ -32,6 +36,12 @@ function checkTrace(trace: TraceMessage): void {
   for (const { position } of predictions)
     if (position !== null && position >= longest)
       throw new DamagedError(`A prediction is about token ${position}, but there are ${longest} tokens.`);
+}
+
+function checkWorkspace({ traces, current, baseline }: Workspace): void {
+  for (const shown of baseline === null ? [current] : [current, baseline])
+    if (!traces.includes(shown))
+      throw new DamagedError(`The trace ${short(shown)} is not one of the workspace's traces.`);
 }
 
 function checkLayer(layer: LayerMessage): void {

@@ -21,9 +21,13 @@ export interface Request {
     | "align"
     | "check"
     | "export"
+    | "save"
+    | "open"
     | "cancel";
   /** The bytes of an image file, sent as a tensor. */
   readonly image?: Uint8Array;
+  /** The bytes of a trace file or a workspace file, sent as a tensor. */
+  readonly file?: Uint8Array;
   readonly [field: string]: unknown;
 }
 
@@ -173,17 +177,34 @@ export interface HelloMessage extends Base {
   readonly model: string | null;
   /** A saved trace to show at the start. */
   readonly trace?: string | null;
+  /** The workspace to show at the start. */
+  readonly workspace?: Workspace | null;
   readonly examples: readonly Example[];
   readonly can: readonly string[];
   readonly limits: {
     readonly image_bytes?: number;
+    /** Edits in one run. */
+    readonly edits?: number;
+    /** Bytes of a file in `open`. */
+    readonly file_bytes?: number;
     readonly tokens: number;
     readonly characters: number;
   };
-  /** In an exported file: the largest difference between a stored weight and the exact one. */
-  readonly file?: { readonly error: number };
+  readonly file?: FileContents;
   /** The measures whose values are part of `overview`. */
   readonly measures?: readonly Measure[];
+}
+
+/** What is special about an exported file. */
+export interface FileContents {
+  /** The largest difference between a stored weight and the exact one. */
+  readonly error: number;
+  /** The pass that the trace is compared with. */
+  readonly baseline?: {
+    readonly trace: string;
+    /** By kind and stack ("layer decoder"): the layers whose messages are those of the current pass, stored once. */
+    readonly shared: Readonly<Record<string, readonly number[]>>;
+  };
 }
 
 export interface ProgressMessage extends Base {
@@ -287,8 +308,8 @@ export interface Likelihood {
   readonly probability: number | null;
   /** From 1, among all tokens or labels. */
   readonly rank: number;
-  /** The logit. */
-  readonly value: number;
+  /** The logit; null where it is not finite. */
+  readonly value: number | null;
 }
 
 /** The number that is measured of two passes. */
@@ -339,7 +360,7 @@ export interface EffectMessage extends Base {
   readonly others: { readonly before: number; readonly after: number } | null;
   /** The total variation distance of both predictions, from 0 to 1; null where probabilities do not sum to 1. */
   readonly moved: number | null;
-  readonly metric: EffectMetric | null;
+  readonly metric: EffectMetric;
   readonly kinds: readonly ControlKind[];
   /** Why there is no control; null if there is one. */
   readonly no_control: string | null;
@@ -350,7 +371,13 @@ export interface ControlMessage extends Base {
   readonly type: "control";
   readonly trace: string;
   readonly over: ControlOver;
-  readonly metric: Omit<EffectMetric, "before" | "after" | "error">;
+  readonly metric: {
+    readonly name: string;
+    readonly formula: string;
+    readonly answer: string;
+    readonly foil: string | null;
+  };
+  readonly position: number;
   /** The metric without the edits and with them; null where it is not finite. */
   readonly before: number | null;
   readonly after: number | null;
@@ -361,7 +388,7 @@ export interface ControlMessage extends Base {
   /** The metric with each draw. */
   readonly values: readonly (number | null)[];
   /** The probabilities of the asked tokens, for each draw. */
-  readonly tokens: readonly (readonly number[])[];
+  readonly tokens: readonly (readonly (number | null)[])[];
   /** The place of the edits by the size of the effect, 1 for the largest; ties share the mean of their ranks. */
   readonly rank: number;
   /** How many effects are ranked: the edits and the draws so far. */
@@ -504,6 +531,56 @@ export interface ExportMessage extends Base {
   readonly trace: string;
 }
 
+/** What a workspace file holds, with its traces by id. A trace file is a workspace with one trace. */
+export interface Workspace {
+  readonly kind: "trace" | "workspace";
+  /** The traces, which are then in the session. */
+  readonly traces: readonly string[];
+  readonly current: string;
+  readonly baseline: string | null;
+  /** The edits as they stood, which may not have been run yet. */
+  readonly edits: readonly Edit[];
+  readonly trail: readonly TrailEntry[];
+  readonly notes: string;
+  /** The JSON that the page saved: an object; empty for a trace file. */
+  readonly state: Readonly<Record<string, unknown>>;
+}
+
+/** A place in a trail: a title, and the address (the part after `#`) that shows it. */
+export interface TrailEntry {
+  readonly title: string;
+  readonly address: string;
+}
+
+/** Saves traces of the session and what the page knows about them as a workspace file. */
+export interface SaveRequest extends Request {
+  readonly type: "save";
+  readonly traces: readonly string[];
+  readonly current: string;
+  readonly baseline?: string | null;
+  readonly edits?: readonly Edit[];
+  readonly trail?: readonly TrailEntry[];
+  readonly notes?: string;
+  readonly state?: Readonly<Record<string, unknown>>;
+}
+
+/** Opens a trace file or a workspace file. `name` is the name of the file, for error messages. */
+export interface OpenRequest extends Request {
+  readonly type: "open";
+  readonly file: Uint8Array;
+  readonly name?: string;
+}
+
+/** A workspace file; the tensor `file` has its bytes, and `name` is a name for it. */
+export interface SaveMessage extends Base {
+  readonly type: "save";
+  readonly name: string;
+}
+
+export interface OpenMessage extends Base, Workspace {
+  readonly type: "open";
+}
+
 export interface CancelMessage extends Base {
   readonly type: "cancel";
   readonly found: boolean;
@@ -533,5 +610,7 @@ export type Message =
   | AlignMessage
   | CheckMessage
   | ExportMessage
+  | SaveMessage
+  | OpenMessage
   | CancelMessage
   | ErrorMessage;

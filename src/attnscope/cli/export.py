@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from attnscope.cli.chats import Chat, ContinueFinalMessage, text_or_chat
-from attnscope.cli.edits import print_edits
+from attnscope.cli.comparison import Baseline, Compare, FieldOption, passes_of
+from attnscope.cli.edits import EditOption, EditsFile, print_edits, read_edits
 from attnscope.cli.images import ImageFiles
-from attnscope.cli.inputs import Pair, Source, Target, Text, trace_of
+from attnscope.cli.inputs import Pair, Source, Target, Text
 from attnscope.cli.numbers import at_least, numbers
 from attnscope.cli.positions import HELP, tokens_given
 
@@ -24,6 +25,11 @@ def export(
     pair: Pair = None,
     target: Target = None,
     image: ImageFiles = None,
+    edit: EditOption = None,
+    edits: EditsFile = None,
+    baseline: Baseline = None,
+    compare: Compare = False,  # noqa: FBT002 - typer makes a flag of it
+    field: FieldOption = None,
     layers: Annotated[str | None, typer.Option(help="Layers to include, such as 0-5,9. Default: all.")] = None,
     view: Annotated[str | None, typer.Option(help="model, head or neuron: open with this view alone.")] = None,
     layer: Annotated[int | None, typer.Option(help="Layer to select at first.")] = None,
@@ -64,9 +70,18 @@ def export(
     chosen, on = numbers("--layers", layers), numbers("--heads", heads)
     max_bytes = round(at_least("--max-mb", max_mb, 0.001) * 1e6)
     console = Console(stderr=True)
-    trace = trace_of(
-        source, text_or_chat(text, chat), pair, target, image, continue_final_message=continue_final_message
+    passes = passes_of(
+        source,
+        text_or_chat(text, chat),
+        pair,
+        target,
+        image,
+        read_edits(edit or (), edits),
+        continue_final_message=continue_final_message,
+        baseline=baseline,
+        compare=compare,
     )
+    trace = passes.current
     with console.status("Writing the page"):
         made = document(
             trace,
@@ -78,11 +93,16 @@ def export(
             form=form,
             neurons=neurons,
             error=error,
+            baseline=passes.baseline,
+            field=field,
+            address=passes.address or None,
             max_bytes=max_bytes,
         )
     for warning in trace.warnings:
         typer.echo(warning, err=True)
     print_edits(trace)
     what = "all views" if made.neurons else "no neurons"
+    if before is not None:
+        what = f"{what}, compared with its baseline"
     typer.echo(f"{output}: {made.size / 1e6:.1f} MB, {what}, weights rounded to ±{made.error:.0e}.")
     write(made, output)

@@ -22,19 +22,23 @@ from attnscope.model.attribution.attribution_patching import AttributionQuestion
 from attnscope.model.attribution.head_importance import HeadImportance, head_importance_of, several
 from attnscope.model.attribution.value_zeroing import value_zeroing_of
 from attnscope.model.effects.control import Control, ControlQuestion, OnResult, control_of
-from attnscope.model.effects.effect import Effect, effects_of
-from attnscope.model.effects.prompt import prompt_of
+from attnscope.model.effects.control_kinds import ControlKinds, control_kinds
+from attnscope.model.effects.effect import Effect, effects_of, listed
+from attnscope.model.effects.full_prediction import FullPrediction, full_prediction
+from attnscope.model.effects.prompt import Prompt, edits_of, prompt_of
 from attnscope.model.effects.question import MetricArguments, MetricLike
 from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
 from attnscope.model.handle import ModelHandle
+from attnscope.model.hf.bare_model import bare_model
+from attnscope.model.hf.transformers_model import has_adapter
 from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.sentences import SentenceStart
 from attnscope.model.inputs.trace_input import Batch, Text
 from attnscope.model.interpretation import Images, Interpretation
-from attnscope.model.interventions.bake import bake_weights
+from attnscope.model.interventions.bake import bake_problems, bake_weights
 from attnscope.model.interventions.edited_model import edited_run
 from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.causal_mediation import Mediation
@@ -42,14 +46,25 @@ from attnscope.model.patching.sweep import RENAMED_ACTIVATIONS, Sweep
 from attnscope.model.patching.sweep_plan import SweepQuestion
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
+from attnscope.model.tracing.changes import Changes, changes_of
 from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.generated_tokens import generated_tokens, prompt_sizes, trace_plan
 from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.run import explain_failure
+from attnscope.model.tracing.saved_trace import with_model
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.positions import Position
 from attnscope.types import Observer, Stack
 from attnscope.validation import FUNCTION, OBSERVER, check_arguments
+
+ADAPTER_OFF = " (adapter off)"
+"""What is added to the name of a model for the same model without its adapters."""
+
+_NO_BAKING = (
+    "Edits cannot be written into the weights of a model with an adapter. Merge it first: pass `hf_model.merge_and_unload()` to "
+    "`attnscope.Model`."
+)
 
 
 class Model(Displayed):
@@ -354,9 +369,9 @@ class Model(Displayed):
     @check_arguments(observer=OBSERVER, on_token=FUNCTION)
     def generate(
         self,
-        text: Text | ModelInputs,
+        text: Text | ModelInputs | Trace,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Sequence[Edit] | None = None,
         *,
         pair: str | None = None,
         target: Target | None = None,
@@ -378,9 +393,11 @@ class Model(Displayed):
         `max_new_tokens`, at the model's end-of-text token, or once the continuation contains a string of `stop`.
 
         Args:
-            text: The prompt, as for `trace`. For an encoder-decoder model: the source.
+            text: The prompt, as for `trace`. For an encoder-decoder model: the source. Or a trace that this model made, such as
+                that of another generation: exactly its tokens (and its images) are continued.
             max_new_tokens: The largest number of new tokens, at least 1.
-            edits: Interventions to make in every step. Positions count from the first token of the prompt.
+            edits: Interventions to make in every step. Positions count from the first token of the prompt. By default there are
+                none, or for a trace those of the trace.
             pair: A second sentence.
             target: For encoder-decoder models, what the output begins with.
             image: One image or several that belong to the text, as for `trace`.
@@ -457,11 +474,18 @@ class Model(Displayed):
         warn_renamed("`Model.check_trace(trace)`", "`Model.check(trace)`")
         return self.check(trace, observer=observer)
 
+    def attach(self, trace: Trace) -> Trace | None:
+        """A saved trace with this model's output projections and logits; None if a model with other weights made it.
+
+        :meta private:
+        """
+        return with_model(trace, self._handle)
+
     def _check_trace(self, trace: Trace, observer: Observer | None) -> Certificate:
         if not trace.inputs:
             raise InputError("This trace does not hold its input, so it cannot be run again. Pass the text instead.")
         probed = self._handle.tower_for(trace.inputs).probed_for(trace.inputs)
-        plan = plan_for(probed.architecture, trace.edits, title=self.title)
+        plan = trace_plan(probed.architecture, trace, self.title)
         if plan is not None:
             return edited_certificate(probed.module, probed.architecture, trace.inputs, plan, observer)
         return full_certificate(probed.module, probed.architecture, trace.inputs, observer)
@@ -649,7 +673,7 @@ class Model(Displayed):
     def effect(
         self,
         text: Any,
-        edits: Sequence[Edit] | Edit,
+        edits: Sequence[Edit] | Edit | None = None,
         metric: MetricLike | None = None,
         *,
         answer: AnswerText | None = None,
@@ -667,8 +691,8 @@ class Model(Displayed):
         whole heads, neurons and of every position also act on the answer's tokens.
 
         Args:
-            text: The prompt, as for `trace`, or what `encode` or `trace` returned (without edits).
-            edits: The edits that are made together.
+            text: The prompt, as for `trace`, or what `encode` or `trace` returned.
+            edits: The edits that are made together. By default those of the trace that you passed as `text`.
             metric: A `Metric`, the name of one, or a function from logits [token, vocab] to a number. By default the logit
                 difference of an answer and a foil of one token each, otherwise the log probability.
             answer: What the metric measures: a text, a token id, or a list of them. By default the most probable token.
@@ -683,8 +707,8 @@ class Model(Displayed):
         Raises `InputError`, `UnsupportedError` and `CancelledError` as `trace` and `patch` do.
         """
         arguments = MetricArguments(metric, answer, foil, position)
-        prompt = prompt_of(self._handle, text, pair, target=target, image=image, observer=observer)
-        return effects_of(prompt, [edits], arguments, top=top, observer=observer)[0]
+        prompt, made = self._edited_prompt(text, edits, pair=pair, target=target, image=image, observer=observer)
+        return effects_of(prompt, [made], arguments, top=top, observer=observer)[0]
 
     @check_arguments(observer=OBSERVER)
     def effects(
@@ -715,7 +739,7 @@ class Model(Displayed):
     def control(
         self,
         text: Any,
-        edits: Sequence[Edit] | Edit,
+        edits: Sequence[Edit] | Edit | None = None,
         metric: MetricLike | None = None,
         *,
         draws: int | None = None,
@@ -727,6 +751,7 @@ class Model(Displayed):
         pair: str | None = None,
         target: Any = None,
         image: Any = None,
+        tokens: Sequence[int] = (),
         observer: Observer | None = None,
         on_result: OnResult | None = None,
     ) -> Control:
@@ -734,7 +759,7 @@ class Model(Displayed):
 
         Args:
             text: The prompt, as for `effect`.
-            edits: The edits, which move together.
+            edits: The edits, which move together. By default those of the trace that you passed as `text`.
             metric: What to measure, as for `effect`.
             draws: How many controls to draw, without replacement. By default all if there are at most 20, otherwise 20.
             over: What to vary: `"heads"` (other heads of the same layers, none of which the edits name; groups of heads for edits
@@ -749,6 +774,7 @@ class Model(Displayed):
             pair: A second sentence.
             target: For encoder-decoder models, what the decoder reads.
             image: One image or several that belong to the text.
+            tokens: The ids of tokens whose probability with each control you want too (`Control.probabilities`).
             observer: An `Observer`, which is notified after each batch and can cancel.
             on_result: Called after each batch with the `Control` so far.
 
@@ -757,9 +783,42 @@ class Model(Displayed):
             UnsupportedError: The model cannot be edited.
             CancelledError: The observer cancelled.
         """
-        arguments, asked = MetricArguments(metric, answer, foil, position), ControlQuestion(edits, over, draws, seed)
-        prompt = prompt_of(self._handle, text, pair, target=target, image=image, observer=observer)
+        prompt, made = self._edited_prompt(text, edits, pair=pair, target=target, image=image, observer=observer)
+        arguments, asked = (
+            MetricArguments(metric, answer, foil, position),
+            ControlQuestion(made, over, draws, seed, tokens),
+        )
         return control_of(prompt, asked, arguments, observer=observer, on_result=on_result)
+
+    def control_kinds(self, text: Any, edits: Sequence[Edit] | Edit | None = None) -> ControlKinds:
+        """Which controls `control` can make for edits, and how many draws each has. For a trace, no pass runs.
+
+        `text` and `edits` are those of `control`. Raises `InputError` and `UnsupportedError` as `control` does.
+        """
+        prompt, made = self._edited_prompt(text, edits)
+        return control_kinds(prompt, listed(made))
+
+    def prediction(self, trace: Trace, position: Position | None = None) -> FullPrediction:
+        """Everything that the model predicts at a position of a trace, with the logit of every token or label. No pass runs.
+
+        Args:
+            trace: A trace that this model made.
+            position: The position that predicts, an index or a word (of several tokens the last counts). By default the last one,
+                or the first mask token; a classifier of whole inputs has none.
+
+        Raises:
+            UnsupportedError: The model predicts no token and no label, or the trace has no logits.
+            InputError: The position is ambiguous, or does not exist.
+        """
+        if not isinstance(trace, Trace):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"`trace` must be a trace that this model made; got {type(trace).__name__}.")
+        return full_prediction(self._handle, trace, position)
+
+    def _edited_prompt(self, text: Any, edits: Any, **more: Any) -> tuple[Prompt, Any]:
+        """A prompt and the edits that are meant: those passed, or by default those of the trace."""
+        own = edits is None
+        made = edits_of(text) if own else edits
+        return prompt_of(self._handle, text, own_edits=own, **more), made
 
     @check_arguments(observer=OBSERVER)
     def head_importance(
@@ -897,13 +956,53 @@ class Model(Displayed):
                 rotary pair, weights shared between layers).
             InputError: An edit does not fit the model.
         """
-        if hasattr(self.hf_model, "peft_config"):
-            raise UnsupportedError(
-                "Edits cannot be written into the weights of a model with an adapter. Merge it first: pass "
-                "`hf_model.merge_and_unload()` to `attnscope.Model`."
-            )
+        if has_adapter(self.hf_model):
+            raise UnsupportedError(_NO_BAKING)
         probed = self._handle.probed
         return bake_weights(probed, plan_for(probed.architecture, edits, title=probed.title))
+
+    def bake_problems(self, edits: Sequence[Edit], trace: Trace | None = None) -> list[str | None]:
+        """For each edit, why `bake` cannot write it into the weights, as a sentence; None if it can.
+
+        Whether the new weights give the result of the edits is only verified by `bake` itself. Words in edits are looked up in
+        `trace`. Raises `InputError` for an edit that does not fit the model or the trace, and `UnsupportedError` if the model
+        cannot be edited at all.
+        """
+        handle = self._handle if trace is None else self._handle.tower_for(trace.inputs)
+        probed = handle.probed_for(trace.inputs) if trace is not None and trace.inputs else handle.probed
+        sizes, further, sides = (
+            (None,) * 3 if trace is None else (prompt_sizes(trace), generated_tokens(trace), trace.sides)
+        )
+        plan = plan_for(probed.architecture, edits, title=probed.title, sizes=sizes, further=further, sides=sides)
+        if plan is not None and has_adapter(self.hf_model):
+            return [_NO_BAKING] * len(plan.edits)
+        return bake_problems(probed, plan)
+
+    @property
+    def adapter(self) -> bool:
+        """Whether PEFT put an adapter into the model, so that there is a `without_adapter`."""
+        return has_adapter(self.hf_model)
+
+    def without_adapter(self) -> Model:
+        """The same model with its adapters off, as a model of its own. It shares the weights; your model keeps its adapters.
+
+        Raises:
+            InputError: The model has no adapter.
+            UnsupportedError: The weights of the base model are not those from before the adapter: it is merged into them, or was
+                trained with changes of them.
+        """
+        return Model(
+            bare_model(self.hf_model),
+            self._handle.given_processor,
+            name=f"{self.name}{ADAPTER_OFF}",
+            title=f"{self.title}{ADAPTER_OFF}",
+            revision=self.revision,
+            quantization=self.quantization,
+        )
+
+    def changes(self, trace: Trace) -> dict[str, Changes]:
+        """What edits can change in each stack of a trace that this model made, and why something cannot be changed."""
+        return changes_of(self._handle, trace)
 
 
 def handle_of(model: Model) -> ModelHandle:

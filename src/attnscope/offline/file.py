@@ -12,6 +12,7 @@ from attnscope.offline.document import MAX_BYTES, Document, document
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
 from attnscope.validation import PATH, check_arguments
+from attnscope.workspace import Workspace
 
 _WHAT = "the page"
 _log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @check_arguments(path=PATH)
 def export(
-    trace: Trace,
+    trace: Trace | Workspace,
     path: str | os.PathLike[str],
     layers: Iterable[int] | None = None,
     *,
@@ -34,6 +35,8 @@ def export(
     error: float | None = None,
     address: str | None = None,
     title: str | None = None,
+    baseline: Trace | None = None,
+    field: str | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Path:
     """Write one self-contained HTML file that shows a trace in any browser, from `file://` and without a network.
@@ -41,7 +44,7 @@ def export(
     The same trace gives the same bytes. The size is logged (level info) before the file is written.
 
     Args:
-        trace: The trace to export.
+        trace: The trace to export, or a workspace: its current trace beside its baseline, as the app showed them.
         path: The file to write.
         layers: The layers to include; None for all. The page says which layers were omitted.
         view: `"model"`, `"head"` or `"neuron"` to open with that view alone; None for all three.
@@ -57,13 +60,18 @@ def export(
         address: What the page shows at first, as the hash of a page's address (`"layer=9&heads=4&pins=q8,k4"`). Its parts take
             precedence over the other arguments.
         title: The title of the page; None for the text.
+        baseline: A second trace that this one is compared with, such as the same input without the edits. The page shows both
+            passes and their difference. What they have in common is stored once.
+        field: With a baseline, what the page shows at first: `"before"` (the baseline), `"after"` (this trace), or
+            `"difference"` (after − before); None for the difference.
         max_bytes: The largest file to write.
 
     Returns:
         The path.
 
     Raises:
-        InputError: An argument is invalid, or `path` is a folder or in a folder that does not exist.
+        InputError: An argument is invalid, nothing in the two traces corresponds, or `path` is a folder or in a folder that
+            does not exist.
         WriteError: The file cannot be written: the disk is full, or permission is denied.
         TooLongError: The page would be larger than `max_bytes`. Nothing is written.
         MissingError: The front end has not been built.
@@ -83,6 +91,8 @@ def export(
         error=error,
         address=address,
         title=title,
+        baseline=baseline,
+        field=field,
         max_bytes=max_bytes,
     )
     _log.info("%s: %.1f MB", path, made.size / 1e6)

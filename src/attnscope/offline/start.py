@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from attnscope.errors import InputError
-from attnscope.offline.blocks import Choice
+from attnscope.offline.choice import Choice
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position, indices_of, resolve_one
 
 MAX_ADDRESS = 100_000
 """The most characters of an address: some 10,000 pins."""
-_ELSEWHERE = ("trace", "model", "text", "pair", "target", "messages")
-"""Fields that name an input. A page has its own trace."""
+_ELSEWHERE = ("trace", "model", "text", "pair", "target", "messages", "baseline")
+"""Fields that name an input. A page has its own traces."""
+FIELDS = ("before", "after", "difference")
 _VIEWS = {"model": {"at": "model"}, "head": {"at": "head"}, "neuron": {"at": "side", "side": "neurons"}}
 
 
@@ -61,6 +62,20 @@ def start_address(
     if theme is not None:
         fields["theme"] = theme
     return fields | ({"whole": "one", **_VIEWS[view]} if view is not None else {})
+
+
+def comparison_address(baseline: Trace | None, field: str | None) -> dict[str, str]:
+    """The fields of the URL hash that name the baseline and what is shown of it.
+
+    Raises `InputError` for an invalid field, and for a field without a baseline.
+    """
+    if field is not None and field not in FIELDS:
+        raise InputError(f"`field` must be one of {', '.join(map(repr, FIELDS))}; got {field!r:.80}.")
+    if baseline is None:
+        if field is not None:
+            raise InputError(f"`field={field!r}` needs a `baseline`, the trace to compare with.")
+        return {}
+    return {"baseline": baseline.id, "field": field or "difference"}
 
 
 def address_fields(address: str) -> dict[str, str]:

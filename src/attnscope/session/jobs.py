@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from attnscope.errors import CancelledError
+from attnscope.types import Observer
 
 _POLL_S = 0.05
 
@@ -17,19 +18,26 @@ SendPartial = Callable[[str, dict[str, Any]], None]
 
 CANCELED = "The request was canceled."
 
-PASSES = frozenset({"run", "check", "generate", "patch", "states"})
+PASSES = frozenset({"run", "check", "generate", "patch", "states", "effect", "control"})
 """The types of request that run a model."""
 
 REPLACED: Mapping[str, frozenset[str]] = {
-    "run": frozenset({"run", "generate", "patch", "states"}),
-    **{kind: frozenset({kind}) for kind in ("generate", "patch", "states")},
+    "run": frozenset({"run", "generate", "patch", "states", "effect", "control"}),
+    **{kind: frozenset({kind}) for kind in ("generate", "patch", "states", "effect", "control")},
 }
 """For each type of request, the older requests of the same page that it replaces.
 
 A request replaces those of its own type. A `run` also replaces all others that are about an earlier input.
 """
 
-_NAMES = {"run": "run", "generate": "generation", "patch": "patching sweep", "states": "residual stream request"}
+_NAMES = {
+    "run": "run",
+    "generate": "generation",
+    "patch": "patching sweep",
+    "states": "residual stream request",
+    "effect": "effect",
+    "control": "control",
+}
 
 
 def _send_nothing(_kind: str, _fields: dict[str, Any]) -> None:
@@ -94,6 +102,14 @@ class Job:
         text = f"layer {done} of {total}" if total else f"layer {done}"
         self._report(self.stage, done, total, text)
 
+    def count(self, done: int, total: int, what: str) -> None:
+        """Report that `done` of `total` things have been computed; `what` names them ("controls")."""
+        self._report(self.stage, done, total, f"{done} of {total} {what}")
+
+    def silent(self) -> Observer:
+        """An observer of passes whose layers are not reported, but which stops when this job should."""
+        return _Silent(self)
+
     def report_step(self, text: str) -> None:
         """Report a step that is not divided into layers."""
         self._report(self.stage, 0, 1, text)
@@ -116,6 +132,17 @@ class Job:
         """Wait for `event`. Raises `CancelledError` if this job should stop."""
         while not event.wait(_POLL_S):
             self.check()
+
+
+class _Silent:
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def layer(self, done: int, total: int) -> None:
+        pass
+
+    def cancelled(self) -> bool:
+        return self._job.cancelled()
 
 
 class Jobs:

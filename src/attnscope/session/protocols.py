@@ -8,12 +8,17 @@ from typing import Any, Protocol, overload
 from torch import Tensor
 
 from attnscope.edits import Edit
+from attnscope.model.effects.control import Control, OnResult
+from attnscope.model.effects.control_kinds import ControlKinds
+from attnscope.model.effects.effect import Effect
+from attnscope.model.effects.full_prediction import FullPrediction
 from attnscope.model.generation.result import Generation, OnToken
 from attnscope.model.inputs.chat import TextOrChat
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
+from attnscope.model.tracing.changes import Changes
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
 
@@ -66,6 +71,15 @@ class ModelLike(Protocol):
         """Whether it accepts chat messages."""
         ...
 
+    @property
+    def adapter(self) -> bool:
+        """Whether it has an adapter, so that there is a `without_adapter`."""
+        ...
+
+    def without_adapter(self) -> ModelLike:
+        """The same model with its adapters off."""
+        ...
+
     def encode(
         self,
         text: Any,
@@ -113,9 +127,9 @@ class ModelLike(Protocol):
 
     def generate(
         self,
-        text: TextOrChat | ModelInputs,
+        text: TextOrChat | ModelInputs | Trace,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Sequence[Edit] | None = None,
         *,
         target: str | None = None,
         continue_final_message: bool = False,
@@ -127,7 +141,7 @@ class ModelLike(Protocol):
         on_token: OnToken | None = None,
         observer: Observer | None = None,
     ) -> Generation:
-        """Continue a text, and return the continuation with the trace of that run."""
+        """Continue a text or a trace (by default with its edits), and return the continuation with the trace of that run."""
         ...
 
     def states(
@@ -164,6 +178,56 @@ class ModelLike(Protocol):
         """Run an activation patching sweep from one prompt into another."""
         ...
 
+    def prediction(self, trace: Trace, position: int | None = None) -> FullPrediction:
+        """Everything that the model predicts at a position of a trace that it made."""
+        ...
+
+    def effect(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | None = None,
+        metric: str | None = None,
+        *,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: int | None = None,
+        top: int = 5,
+        observer: Observer | None = None,
+    ) -> Effect:
+        """Measure what edits do to a prediction; by default those of the trace that is passed as `text`."""
+        ...
+
+    def control(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | None = None,
+        metric: str | None = None,
+        *,
+        draws: int | None = None,
+        over: str | None = None,
+        seed: int = 0,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: int | None = None,
+        tokens: Sequence[int] = (),
+        observer: Observer | None = None,
+        on_result: OnResult | None = None,
+    ) -> Control:
+        """Compare the effect of edits with that of the same edits made elsewhere."""
+        ...
+
+    def changes(self, trace: Trace) -> Mapping[str, Changes]:
+        """What edits can change in each stack of a trace, and why something cannot be changed."""
+        ...
+
+    def bake_problems(self, edits: Sequence[Edit], trace: Trace | None = None) -> list[str | None]:
+        """For each edit, why it cannot be written into the weights; None if it can."""
+        ...
+
+    def control_kinds(self, text: Any, edits: Sequence[Edit] | None = None) -> ControlKinds:
+        """Which controls `control` can make."""
+        ...
+
     def check(
         self,
         text: Any,
@@ -174,4 +238,8 @@ class ModelLike(Protocol):
         observer: Observer | None = None,
     ) -> Certificate:
         """Compute the full certificate for a text, or for a trace that this model made."""
+        ...
+
+    def attach(self, trace: Trace) -> Trace | None:
+        """A saved trace with what this model can add to it; None if a model with other weights made the trace."""
         ...

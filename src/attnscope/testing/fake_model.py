@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
-from attnscope.edits import Edit
-from attnscope.edits.validation import resolved, stack_of
+from attnscope.edits import Edit, ScaleHead
+from attnscope.edits.validation import resolved, shape_of, stack_of
 from attnscope.errors import CancelledError, InputError, TooLongError
+from attnscope.model.effects.control import Control, OnResult
+from attnscope.model.effects.control_kinds import ControlKinds
+from attnscope.model.effects.effect import Effect
+from attnscope.model.effects.full_prediction import FullPrediction
 from attnscope.model.generation.result import Generation, OnToken, Step
 from attnscope.model.inputs.chat import TextOrChat
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.traced_input import traced_input
 from attnscope.model.metrics.continuation import AnswerText
+from attnscope.model.model import ADAPTER_OFF
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
+from attnscope.model.tracing.changes import Changes, changes_in
+from attnscope.testing.fake_effects import fake_control, fake_control_kinds, fake_effect, fake_prediction
 from attnscope.testing.fake_results import fake_states, fake_sweep
 from attnscope.trace import Certificate, LayerCertificate, Trace
 from attnscope.trace.stack import TracedStack
@@ -56,6 +64,7 @@ class FakeModel:
         chat: Whether the model has a chat template.
         on_layer: Called with the layer before each layer of a pass.
         takes: The kinds of input that the model accepts.
+        adapter: Whether the model has an adapter.
     """
 
     name: str = "fake"
@@ -69,6 +78,7 @@ class FakeModel:
     chat: bool = False
     on_layer: Callable[[int], None] = _nothing
     takes: tuple[str, ...] = ("text",)
+    adapter: bool = False
     dtype: str = field(default="float32", init=False)
     quantization: str | None = field(default=None, init=False)
     parameters: int = field(default=0, init=False)
@@ -85,6 +95,12 @@ class FakeModel:
         if self.kind != "encoder-decoder":
             return {self.kind: ("text", "text")}
         return {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
+
+    def without_adapter(self) -> FakeModel:
+        """The same model under another name. Raises `InputError` without an adapter."""
+        if not self.adapter:
+            raise InputError(f"{self.title} has no adapter.")
+        return replace(self, name=f"{self.name}{ADAPTER_OFF}", title=f"{self.title}{ADAPTER_OFF}", adapter=False)
 
     def encode(
         self,
@@ -169,16 +185,18 @@ class FakeModel:
             stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
             provenance={"model": self.name, "edits": [edit.as_json() for edit in made]}
+            | {"text": plain, "pair": pair, "target": target}
             | ({"messages": encoded.messages} if encoded.messages else {})
             | ({"continue_final_message": True} if encoded.continue_final_message else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
+            edits=made,
         )
 
     def generate(
         self,
-        text: TextOrChat | ModelInputs,
+        text: TextOrChat | ModelInputs | Trace,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Sequence[Edit] | None = None,
         *,
         target: str | None = None,
         on_token: OnToken | None = None,
@@ -186,7 +204,10 @@ class FakeModel:
         **_sampling: Any,
     ) -> Generation:
         """Generate the words ` word0`, ` word1`, …, whatever the sampling options."""
+        if isinstance(text, Trace):
+            edits, text = text.edits if edits is None else edits, traced_input(text)
         prompt = text if isinstance(text, ModelInputs) else self.encode(text, target=target)
+        made = edits or ()
         steps: list[Step] = []
         for i in range(max_new_tokens):
             for layer in range(self.layers):
@@ -198,12 +219,12 @@ class FakeModel:
         words = "".join(step.token.text for step in steps)
         plain = prompt.text or ""
         if self.kind == "encoder-decoder":
-            trace = self.trace(plain, prompt.pair, target=f"{prompt.target or 'start'}{words}", edits=edits)
+            trace = self.trace(plain, prompt.pair, target=f"{prompt.target or 'start'}{words}", edits=made)
         elif prompt.messages is None:
             whole = (plain + words, None) if prompt.pair is None else (plain, prompt.pair + words)
-            trace = self.trace(*whole, edits=edits)
+            trace = self.trace(*whole, edits=made)
         else:
-            trace = self.trace([*prompt.messages, {"role": "assistant", "content": words}], edits=edits)
+            trace = self.trace([*prompt.messages, {"role": "assistant", "content": words}], edits=made)
         return Generation(words, [step.token for step in steps], tuple(steps), "length", trace)
 
     def states(
@@ -218,6 +239,77 @@ class FakeModel:
         """Return states whose numbers depend only on the trace."""
         trace = text if isinstance(text, Trace) else self.trace(text)
         return fake_states(trace, self.layers, self._step, answer, foil, position, observer)
+
+    def prediction(self, trace: Trace, position: int | None = None) -> FullPrediction:
+        """Return a prediction whose logits depend only on the tokens and the edits of the trace."""
+        return fake_prediction(trace, position)
+
+    def effect(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | None = None,
+        metric: str | None = None,
+        *,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: int | None = None,
+        top: int = 5,
+        observer: Observer | None = None,
+    ) -> Effect:
+        """Return an effect whose numbers depend only on the trace and the answer."""
+        trace = text if isinstance(text, Trace) else self.trace(text)
+        for layer in range(self.layers):
+            self._step(layer, observer)
+        return fake_effect(trace, edits, metric, answer, foil, position, top)
+
+    def control(
+        self,
+        text: Any,
+        edits: Sequence[Edit] | None = None,
+        metric: str | None = None,
+        *,
+        draws: int | None = None,
+        over: str | None = None,
+        seed: int = 0,
+        answer: AnswerText | None = None,
+        foil: AnswerText | None = None,
+        position: int | None = None,
+        tokens: Sequence[int] = (),
+        observer: Observer | None = None,
+        on_result: OnResult | None = None,
+    ) -> Control:
+        """Return a control over the other heads of the edited layer, one at a time, with numbers that depend on the seed.
+
+        Raises `InputError` for other controls.
+        """
+        if over not in (None, "heads"):
+            raise InputError(f"{self.title} has only controls over heads; got {over!r:.80}.")
+        trace = text if isinstance(text, Trace) else self.trace(text)
+        control: Control | None = None
+        for done in range(self.heads if draws is None else min(draws + 1, self.heads)):
+            for layer in range(self.layers):
+                self._step(layer, observer)
+            control = fake_control(trace, edits, done, self.heads - 1, metric, answer, foil, position, seed, tokens)
+            if on_result is not None:
+                on_result(control)
+        assert control is not None
+        return control
+
+    def changes(self, trace: Trace) -> dict[str, Changes]:
+        """Everything can be changed, except rotary pairs, of which there are none."""
+        return {name: changes_in(trace, name, None, self.title) for name in trace.stacks}
+
+    def bake_problems(self, edits: Sequence[Edit], trace: Trace | None = None) -> list[str | None]:
+        """Only `ScaleHead` can be baked. Raises `InputError` for an edit that does not fit the model or the trace."""
+        for edit in edits:
+            stack = stack_of(edit, self.stacks)
+            shape_of(resolved(edit, None if trace is None else trace.tokens_for(stack)), self.stacks[stack])
+        return [None if isinstance(one, ScaleHead) else f"{one.kind} cannot be baked by {self.title}." for one in edits]
+
+    def control_kinds(self, text: Any, edits: Sequence[Edit] | None = None) -> ControlKinds:
+        """Return the other heads of the edited layer, or why there are none."""
+        made = text.edits if edits is None else edits
+        return fake_control_kinds(list(made), self.heads)
 
     def patch(
         self,
@@ -259,6 +351,10 @@ class FakeModel:
         for layer in range(self.layers):
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")
+
+    def attach(self, trace: Trace) -> Trace | None:
+        """Return the trace if a fake model of this name made it, else None."""
+        return trace if trace.provenance.get("model") == self.name else None
 
     def _record(
         self, layer: int, text: str, sizes: tuple[int, int], observer: Observer | None, *, causal: bool

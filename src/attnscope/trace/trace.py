@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from jaxtyping import Float, Int
@@ -16,18 +16,27 @@ from attnscope.attention import LayerRecord, QKRecord
 from attnscope.display import Displayed
 from attnscope.errors import InputError, UnsupportedError
 from attnscope.trace.certificate import Certificate
-from attnscope.trace.file import path_of, write
+from attnscope.trace.file import write
 from attnscope.trace.from_attention import parts_of_attention
 from attnscope.trace.parts import TraceParts
 from attnscope.trace.positions import Position, is_word, resolve_each
 from attnscope.trace.prediction import Prediction
 from attnscope.trace.stack import TracedStack, projected
+from attnscope.trace.tensor_file import path_of
 from attnscope.trace.words import Span, spans
 from attnscope.types import InputImage, Rotary, Stack, Token
 from attnscope.validation import FLAG, PATH, check_arguments, is_index
 
 Rows = Position | Sequence[Position] | Tensor | None
 Side = Literal["query", "key"]
+
+
+class LogitsAt(Protocol):
+    """Computes the logits of a trace, [token, vocab] or [label], at these positions or (for None) at all of them."""
+
+    def __call__(self, positions: Sequence[int] | None = None) -> Tensor | None:
+        """The logits; None if the model has none."""
+        ...
 
 
 class Trace(Displayed):
@@ -49,7 +58,7 @@ class Trace(Displayed):
         warnings: Sequence[str] = (),
         next_tokens: list[tuple[str, int, float]] | None = None,
         predictions: Sequence[Prediction] = (),
-        logits: Callable[[], Tensor | None] | None = None,
+        logits: LogitsAt | None = None,
         inputs: Mapping[str, Tensor] | None = None,
         images: Sequence[InputImage] = (),
         edits: Sequence[Any] = (),
@@ -257,6 +266,18 @@ class Trace(Displayed):
     def logits(self) -> Float[Tensor, "token vocab"] | None:
         """The logits, computed from the final hidden states on first access; None for a model without an LM head."""
         return None if self._logits is None else self._logits()
+
+    def logits_at(self, positions: Sequence[int]) -> Tensor | None:
+        """The logits [position, vocab] at some positions only ([label] for a classifier), which takes less memory than `logits`.
+
+        None for a trace without logits.
+
+        :meta private:
+        """
+        if self._logits is None or "logits" in self.__dict__:
+            found = self.logits
+            return found if found is None or found.ndim < 2 else found[list(positions)]
+        return self._logits(positions)
 
     @check_arguments(path=PATH, weights=FLAG)
     def save(self, path: str | os.PathLike[str], *, weights: bool = False) -> None:

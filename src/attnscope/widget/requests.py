@@ -1,6 +1,7 @@
 """Run a page's requests in threads off the notebook's shell thread, and send the responses back.
 
-The content of a custom message is `{"request": {…}}`, the JSON object of docs/reference/wire.md. The reply `{"received": id}`
+The content of a custom message is `{"request": {…}}`, the JSON object of docs/reference/wire.md; if the request has tensors,
+`tensors` lists their names, and the buffers of the message are their bytes (uint8). The reply `{"received": id}`
 comes at once, so that the page can tell a kernel that works on the request from one that is busy with a cell. Each response then
 follows as `{"answer": id}` with its bytes.
 """
@@ -18,38 +19,33 @@ import numpy as np
 from attnscope.errors import DamagedError
 from attnscope.session import Session
 from attnscope.session.messages.error import error_message
-from attnscope.wire import Message, decode, encode, message_from_fields
+from attnscope.wire import Message, encode, message_from_fields
 
 Send = Callable[[dict[str, str], list[bytes]], None]
-OnTrace = Callable[[str], None]
 
 _log = logging.getLogger("attnscope.widget")
 
 
 class Requests:
-    """The running requests of a widget's pages.
+    """The running requests of a widget's pages. `send` takes the content and the buffers of a custom message, from any thread."""
 
-    `send` takes the content and the buffers of a custom message, from any thread. `on_trace` is called with the id of each
-    trace that a page is about to show.
-    """
-
-    def __init__(self, session: Session, send: Send, *, on_trace: OnTrace) -> None:
+    def __init__(self, session: Session, send: Send) -> None:
         self._session = session
         self._send = send
-        self._on_trace = on_trace
         self._stopped: dict[str, threading.Event] = {}
         self._sending = threading.Lock()
 
     def receive(self, content: object, buffers: object = ()) -> None:
         """Handle one custom message from a page. Returns at once and never raises.
 
-        A buffer in the message is the tensor `image` of the request.
+        The buffers are the tensors of the request; `tensors` in the content has their names.
         """
-        fields = cast("dict[str, Any]", content).get("request") if isinstance(content, dict) else None
+        parts = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+        fields = parts.get("request")
         if fields is None:
             return  # one of anywidget's own messages
         try:
-            request = message_from_fields(fields, _tensors(buffers))
+            request = message_from_fields(fields, _tensors(parts.get("tensors"), buffers))
         except DamagedError as error:
             ident = cast("dict[str, Any]", fields).get("id") if isinstance(fields, dict) else None
             self._answer_with(str(ident), encode(error_message(str(ident), "bad_request", str(error))))
@@ -79,15 +75,8 @@ class Requests:
         self._session.answer(request, lambda data: self._answer_with(request.id, data))
 
     def _work(self, request: Message, stopped: threading.Event) -> None:
-        def put(data: bytes) -> None:
-            if request.type in ("run", "trace"):
-                answer = decode(data)
-                if answer.type == "trace":
-                    self._on_trace(str(answer.body["trace"]))
-            self._answer_with(request.id, data)
-
         try:
-            self._session.answer(request, put, disconnected=stopped.is_set)
+            self._session.answer(request, lambda data: self._answer_with(request.id, data), disconnected=stopped.is_set)
         finally:
             self._stopped.pop(request.id, None)
 
@@ -102,6 +91,10 @@ class Requests:
                 _log.exception("a response could not be sent to the notebook")
 
 
-def _tensors(buffers: object) -> dict[str, np.ndarray]:
+def _tensors(names: object, buffers: object) -> dict[str, np.ndarray]:
+    """The tensors of a request. Raises `DamagedError` unless there is one buffer for each name."""
     received = cast("list[Any]", buffers) if isinstance(buffers, list | tuple) else []
-    return {"image": np.frombuffer(received[0], np.uint8)} if received else {}
+    named = cast("list[object]", names) if isinstance(names, list) else []
+    if len(named) != len(received) or not all(isinstance(name, str) for name in named):
+        raise DamagedError("`tensors` must have the name of each buffer of the message.")
+    return {str(name): np.frombuffer(data, np.uint8) for name, data in zip(named, received, strict=True)}

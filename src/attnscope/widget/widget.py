@@ -17,9 +17,11 @@ from attnscope.errors import InputError
 from attnscope.model.model import Model
 from attnscope.session import ModelEntry, Session, StoredTrace
 from attnscope.trace import Trace
+from attnscope.widget.comparison import NOT_EDITABLE, baseline_id, edit_list, field_name
 from attnscope.widget.preview import note_html, preview_html, preview_svg
 from attnscope.widget.requests import Requests
-from attnscope.widget.selection import Selectable
+from attnscope.widget.selection import Selectable, SelectionError
+from attnscope.workspace import Workspace
 
 _MODULE = Path(__file__).resolve().parent.parent / "static" / "widget.js"
 
@@ -29,11 +31,11 @@ class _Checked(t.TraitType[Any, Any]):
 
 
 class AttentionWidget(anywidget.AnyWidget):
-    """A trace, or a model with a prompt box, in a notebook cell.
+    """A trace or workspace, or a model with a prompt box, in a notebook cell.
 
-    The traits are the selection. You can read them, set them and `observe` them: a click changes them, and setting them changes
-    the page. Layers, heads and tokens count from 0. Setting a selection that the trace does not have raises `InputError` and
-    leaves the selection unchanged.
+    The traits are the selection, and what is compared and edited. You can read them, set them and `observe` them: a click
+    changes them, and setting them changes the page. Layers, heads and tokens count from 0. Setting a selection that the trace
+    does not have raises `InputError` and leaves the selection unchanged.
     """
 
     _esm = t.Unicode().tag(sync=True)
@@ -45,44 +47,67 @@ class AttentionWidget(anywidget.AnyWidget):
     head = t.Any(None, help="The head in the neuron view; None before there is a trace.").tag(sync=True)
     token = t.Any(None, help="The index of the selected query token, or None. Can be set to a word.").tag(sync=True)
     neuron = t.Any(None, help="The selected dimension of queries and keys, or None.").tag(sync=True)
+    baseline = t.Any(
+        None, help="The id of the trace that the current one is compared with, or None. Can be set to a trace."
+    ).tag(sync=True)
+    field = t.Unicode("after", help="What is shown: before (the baseline), after, or difference.").tag(sync=True)
+    edits = _Checked(help="The edits of the current pass, as JSON objects. Can be set to edits.").tag(sync=True)
     height = t.Int(640, min=240, help="Height of the page in CSS pixels.").tag(sync=True)
 
     _key = t.Unicode(help="The key by which the page finds the preview of this widget.").tag(sync=True)
+    _current = t.Any(None, help="The id of the current trace, which a page sets; None before there is one.").tag(
+        sync=True
+    )
 
     _requests: Requests | None = None
     _picture: DisplayHandle | None = None
     _drawn: str | None = None
 
-    def __init__(self, shown: Trace | Model, **selected: Any) -> None:
-        if isinstance(shown, Trace):
-            self._trace: Trace | None = shown
+    def __init__(self, shown: Trace | Model | Workspace, **selected: Any) -> None:
+        if isinstance(shown, Workspace):
+            self._trace: Trace | None = shown.current
+            self._editable = False
+            self._drawn = shown.current.id
+            self._session = Session(workspace=shown, exporter=exporter())
+        elif isinstance(shown, Trace):
+            self._trace = shown
+            self._editable = False
             self._drawn = shown.id
             self._session = Session(traces=[StoredTrace.without_model(shown)], exporter=exporter())
         elif isinstance(shown, Model):
             self._trace = None
+            self._editable = True
             self._session = Session([ModelEntry.loaded(shown)], exporter=exporter())
         else:
             raise InputError(
-                f"`show` needs a Trace or a Model; got {type(shown).__name__}. Wrap a transformers model with "
+                f"`show` needs a Trace, a Model or a Workspace; got {type(shown).__name__}. Wrap a transformers model with "
                 "`attnscope.Model(model, tokenizer)`, and attention weights with `Trace.from_attention`."
             )
-        self._requests = Requests(self._session, self._post, on_trace=self._traced)
+        self._requests = Requests(self._session, self._post)
         self._title = repr(shown)
         self._drawing = threading.Lock()
-        super().__init__(_key=uuid.uuid4().hex, **selected)
+        current = None if self._trace is None else self._trace.id
+        super().__init__(_key=uuid.uuid4().hex, _current=current, **selected)
         self.on_msg(self._receive)
 
     @property
     def trace(self) -> Trace | None:
         """The current trace. For a model, this is the trace of the last run, or None."""
+        if self._current is not None and (self._trace is None or self._trace.id != self._current):
+            self._trace = self._session.trace(self._current)
         return self._trace
+
+    @property
+    def baseline_trace(self) -> Trace | None:
+        """The trace that the current one is compared with, or None."""
+        return None if self.baseline is None else self._session.trace(self.baseline)
 
     def close(self) -> None:
         """Close the widget on every page, stop its work and release its traces."""
         if self._requests is not None:
             self._requests.close()
-        self._trace = None
         super().close()
+        self._trace = self._current = None
 
     def __repr__(self) -> str:
         return f"<AttentionWidget of {self._title}>"
@@ -115,7 +140,7 @@ class AttentionWidget(anywidget.AnyWidget):
         return {"text/html": preview_html(svg, key=self._key, alt=alt), "text/plain": alt}
 
     def _preview(self) -> str | None:
-        trace = self._trace
+        trace = self.trace
         if trace is None:
             return None
         # Right after a run, the traits are still those of the input before, or of none.
@@ -131,7 +156,7 @@ class AttentionWidget(anywidget.AnyWidget):
     def _draw_again(self) -> None:
         """Replace the saved preview after a run: a notebook that is saved now shows that run when it is opened again."""
         with self._drawing:
-            picture, trace = self._picture, self._trace
+            picture, trace = self._picture, self.trace
             if picture is None or trace is None or trace.id == self._drawn:
                 return
             self._drawn = trace.id
@@ -139,7 +164,8 @@ class AttentionWidget(anywidget.AnyWidget):
 
     @property
     def _selectable(self) -> Selectable:
-        return Selectable(self._trace)
+        """What can be selected in the pass that is shown."""
+        return Selectable(self.baseline_trace if self.field == "before" else self.trace)
 
     @t.default("_esm")
     def _page(self) -> str:
@@ -193,11 +219,11 @@ class AttentionWidget(anywidget.AnyWidget):
     @t.observe("stack", "layer")
     def _keep_within(self, _change: t.Bunch) -> None:
         """Drop selected layers and heads that the new stack or layer does not have."""
-        trace = self._trace
-        if trace is None:
+        selectable = self._selectable
+        if selectable.trace is None:
             return
-        self.layer = min(self.layer, trace.stacks[self.stack].layers - 1)
-        count = self._selectable.head_count(self.stack, self.layer) or 0
+        self.layer = min(self.layer, selectable.trace.stacks[self.stack].layers - 1)
+        count = selectable.head_count(self.stack, self.layer) or 0
         self.heads = [head for head in self.heads if head < count]
 
     @t.observe("heads")
@@ -212,10 +238,36 @@ class AttentionWidget(anywidget.AnyWidget):
         if self.head is not None and self.head not in self.heads:
             self.heads = [*self.heads, self.head]
 
-    def _traced(self, trace_id: str) -> None:
-        """Remember the trace that a page is about to show. Called from the thread of a request."""
-        self._trace = self._session.trace(trace_id)
-        if self._picture is not None and trace_id != self._drawn:
+    @t.validate("baseline")
+    def _check_baseline(self, proposal: t.Bunch) -> str | None:
+        return baseline_id(proposal.value, self._session)
+
+    @t.validate("field")
+    def _check_field(self, proposal: t.Bunch) -> str:
+        return field_name(proposal.value, self.baseline)
+
+    @t.default("edits")
+    def _no_edits(self) -> list[dict[str, Any]]:
+        return []
+
+    @t.validate("edits")
+    def _check_edits(self, proposal: t.Bunch) -> list[dict[str, Any]]:
+        edits = edit_list(proposal.value, self._session)
+        own = [] if self.trace is None else self.trace.provenance.get("edits")
+        if edits and edits != own and not self._editable:
+            raise SelectionError(NOT_EDITABLE)
+        return edits
+
+    @t.observe("baseline")
+    def _end_comparison(self, _change: t.Bunch) -> None:
+        """Without a baseline, there is only the current pass to show."""
+        if self.baseline is None:
+            self.field = "after"
+
+    @t.observe("_current")
+    def _traced(self, _change: t.Bunch) -> None:
+        """Draw the preview of the trace that a page shows now."""
+        if self._picture is not None and self._current not in (None, self._drawn):
             # In a thread of its own, so that the page does not wait for the drawing. The context names the cell.
             context = contextvars.copy_context()
             threading.Thread(

@@ -1,6 +1,8 @@
 import { For, Show } from "solid-js";
 import { editWords } from "../../figures/edits";
+import { fieldNames } from "../../state/fieldNames";
 import { type Change, type Comparison, FIELDS, type Field } from "../../state/state";
+import { EffectNumber } from "../effect/EffectNumber";
 import type { Page } from "../page/page";
 import { SegmentedControl } from "../shared/SegmentedControl";
 import { BaselineMenu } from "./BaselineMenu";
@@ -14,7 +16,7 @@ export function ComparisonLine(props: { readonly page: Page }) {
   const comparison = () => state().comparison;
   const made = () => state().changes;
   const options = (both: Comparison): readonly (readonly [Field, string, string])[] => {
-    const words = namesOf(both);
+    const words = fieldNames(both);
     return FIELDS.map((field) => [field, words[field], `${HINTS[field]} (d: next, hold b: before)`] as const);
   };
   return (
@@ -51,6 +53,7 @@ export function ComparisonLine(props: { readonly page: Page }) {
         </ul>
       </Show>
       <span class="grow" />
+      <EffectNumber page={props.page} />
       <Show when={session.pending()}>
         <span class="quiet" data-testid="pending">
           running…
@@ -65,13 +68,6 @@ const HINTS: Readonly<Record<Field, string>> = {
   after: "Show the current pass",
   difference: "Show the current pass minus the baseline",
 };
-
-/** The names of the three fields; two prompts or models are called by their own names. */
-function namesOf({ kind, baseline, current }: Comparison): Readonly<Record<Field, string>> {
-  const own = { before: "before", after: "after", difference: "difference" };
-  if (kind !== "model") return own;
-  return { ...own, before: baseline.model.title ?? own.before, after: current.model.title ?? own.after };
-}
 
 function ShortChange(props: { readonly page: Page; readonly change: Change }) {
   const words = () => editWords(props.change.edit, props.page.trace() ?? undefined);

@@ -1,27 +1,34 @@
-import { For, Show } from "solid-js";
-import { weightText } from "../../marks/format";
-import { currentPass } from "../../state/state";
+import { Show } from "solid-js";
+import { ChangeList } from "../changes/ChangeList";
 import type { Page } from "../page/page";
+import { Continuation } from "./Continuation";
+import { Control } from "./Control";
+import { NextToken } from "./NextToken";
+import { NothingCompared } from "./NothingCompared";
 
-/** What the changes do to the prediction of the model. */
+/** What the changes, or another input, do to the prediction of the model. */
 export function EffectPanel(props: { readonly page: Page }) {
-  const { state } = props.page;
-  const after = () => currentPass(state())?.next ?? [];
+  const { session, state, effects } = props.page;
   return (
-    <section class="effect" data-testid="effect" aria-label="Effect">
-      <Show when={after().length > 0} fallback={<p class="quiet">This model predicts no next token.</p>}>
-        <table>
-          <tbody>
-            <For each={after()}>
-              {({ text, probability }) => (
-                <tr>
-                  <th scope="row">{text}</th>
-                  <td>{weightText(probability, 3)}</td>
-                </tr>
-              )}
-            </For>
-          </tbody>
-        </table>
+    <section class="effect" data-testid="effect" aria-label="Effect" tabindex="0">
+      <ChangeList page={props.page} />
+      <Show when={state().comparison !== null} fallback={<NothingCompared page={props.page} />}>
+        <Show when={effects.failure()}>
+          {(sentence) => (
+            <div class="part failed" role="alert" data-testid="effect-failed">
+              <p>{sentence()}</p>
+              <button type="button" class="ghost small" on:click={effects.retry}>
+                Try again
+              </button>
+            </div>
+          )}
+        </Show>
+        <NextToken page={props.page} />
+        <Continuation page={props.page} />
+        <Control page={props.page} />
+        <Show when={!session.can("effect")}>
+          <p class="quiet">This file has no effect of these passes.</p>
+        </Show>
       </Show>
     </section>
   );

@@ -1,9 +1,12 @@
 import { createEffect, on, onCleanup, onMount, Show } from "solid-js";
 import type { LayerField } from "../../compute/layerField";
-import { percent } from "../../marks/format";
+import { headName, percent } from "../../marks/format";
+import { signColor, signShare } from "../../marks/neuron";
 import { css, headColor } from "../../marks/palette";
 import { darkness, SCALE_TITLES } from "../../marks/scale";
+import { type EditMarks, headsOff } from "../../state/editMarks";
 import type { SentenceFilter, ViewSettings } from "../../state/state";
+import { strandWords } from "../shared/lineScales";
 import { thresholdText } from "../shared/thresholdSteps";
 import { type Shown, stillLayer } from "../shared/weights";
 import type { RasterSummary } from "./lineRaster";
@@ -20,6 +23,10 @@ export interface HeadLegendProps {
   readonly sinkTitle: string;
   /** Whether numbers are shown beside the tokens. */
   readonly numbers: boolean;
+  /** What differences are, as `after − before`. */
+  readonly difference: string;
+  /** What edits do to the layer. */
+  readonly marks: EditMarks;
 }
 
 const FILTERS: Readonly<Record<SentenceFilter, string>> = {
@@ -36,6 +43,7 @@ const PLACEHOLDER: RasterSummary = {
   crowded: 0,
   dropped: 0.1,
   hidden: null,
+  total: null,
   complete: true,
   fading: true,
 };
@@ -64,23 +72,51 @@ export function HeadLegend(props: HeadLegendProps) {
       all.push(`${verb} ${props.sinkTitle}${share}`);
     }
     if (view.filter !== "all") all.push(`only ${FILTERS[view.filter]}`);
-    if (drawn !== null) all.push(...notDrawn(drawn, shown));
+    if (drawn !== null) all.push(...notDrawn(drawn, shown, field?.signed ?? false));
+    all.push(...changes());
     if (drawn?.fading) all.push("lines to off-screen tokens fade out");
     if (drawn?.complete === false) all.push("loading lines from off-screen tokens…");
     if (field?.mask === "window") all.push("keys outside the attention window are masked");
     return all.join(" · ");
   };
+  const signed = () => props.field?.signed ?? false;
+  /** What the marks of changed lines and heads mean, as far as there are any on show. */
+  const changes = (): readonly string[] => {
+    const { marks, shown, field } = props;
+    const lines = marks.lines.filter(({ head }) => shown.heads.includes(head));
+    const off = headsOff(marks).filter((head) => shown.heads.includes(head));
+    const names = off.map((head) => headName(field?.layer ?? 0, head)).join(", ");
+    return [
+      ...(lines.some(({ weight }) => weight !== null) ? ["● set by a change"] : []),
+      ...(lines.some(({ weight }) => weight === null) ? ["× cut by a change"] : []),
+      ...(off.length > 0 && !signed() ? [`dashed: ${names} is off, its attention is not changed`] : []),
+    ];
+  };
+  const numbers = () => {
+    const { length } = props.shown.heads;
+    return signed()
+      ? `numbers: largest change over ${length} heads`
+      : `numbers: maximum over ${length} heads`;
+  };
   return (
     <div class="legend" ref={legend}>
       <canvas class="ramp" width="96" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
-      <span>attention 0 – 1, {SCALE_TITLES[props.view.scale]} scale</span>
+      <span data-testid="legend-scale">
+        {signed()
+          ? `${props.difference}, ${SCALE_TITLES.root} scale, ±1`
+          : `attention 0 – 1, ${SCALE_TITLES[props.view.scale]} scale`}
+      </span>
+      <Show when={signed() && props.shown.heads.length > 1}>
+        <span>{strandWords(props.shown.heads)}</span>
+      </Show>
       <RoleLegend tokens={props.shown.queries} />
       <span class="space" />
       <span class="num" data-testid="legend-notes">
         <span classList={{ unsaid: counting() }}>{notes()}</span>
         <Show when={props.shown.heads.length > 1}>
           <span classList={{ unsaid: !props.numbers }}>
-            {notes() === "" ? "" : " · "}numbers: maximum over {props.shown.heads.length} heads
+            {notes() === "" ? "" : " · "}
+            {numbers()}
           </span>
         </Show>
       </span>
@@ -108,19 +144,28 @@ function keepRoom(legend: () => HTMLElement, anew: () => unknown): void {
 }
 
 /** What is not drawn because of the threshold, the top limit or low visibility, and how much attention that is. */
-function notDrawn({ dropped, least, crowded }: RasterSummary, { threshold, top }: Shown): readonly string[] {
+function notDrawn(
+  { dropped, least, crowded, total }: RasterSummary,
+  { threshold, top }: Shown,
+  signed: boolean,
+): readonly string[] {
   const chosen = threshold > 0 || top !== null;
-  if (!chosen && crowded === 0 && (dropped === null || dropped < 0.0005)) return [];
+  if (!signed && !chosen && crowded === 0 && (dropped === null || dropped < 0.0005)) return [];
   const under = Math.max(least, crowded);
   const parts = [
     ...(under > 0 ? [`below ${thresholdText(under)}`] : []),
     ...(top === null ? [] : [`outside the top ${top} of a query`]),
   ];
+  if (signed) {
+    const known = dropped !== null && total !== null && total > 0;
+    const of = known ? `${percent(dropped / total)} of them all` : total === 0 ? "nothing changes" : "…";
+    return total === 0 ? [of] : [`not drawn: changes ${parts.join(" or ").replace("below", "under")}, ${of}`];
+  }
   const share = dropped === null ? "…" : `${percent(dropped)} of the attention`;
   return [`not drawn: weights ${parts.join(" or ")} (${share})`];
 }
 
-/** The color ramp: the color of a single head, or gray for several. */
+/** The color ramp: from orange to blue for differences, else the color of a single head, or gray for several. */
 function ramp(canvas: HTMLCanvasElement, props: HeadLegendProps): void {
   createEffect(() => {
     const context = canvas.getContext("2d");
@@ -128,8 +173,15 @@ function ramp(canvas: HTMLCanvasElement, props: HeadLegendProps): void {
     const { heads } = props.shown;
     const color = heads.length === 1 ? headColor(heads[0], props.dark) : ([128, 134, 146] as const);
     context.clearRect(0, 0, canvas.width, canvas.height);
+    const signed = props.field?.signed ?? false;
     for (let x = 0; x < canvas.width; x++) {
-      context.fillStyle = css(color, darkness(x / (canvas.width - 1), props.view.scale));
+      const share = x / (canvas.width - 1);
+      if (signed) {
+        context.fillStyle = css(signColor(signShare(2 * share - 1, 1, "root"), props.dark));
+        context.fillRect(x, 0, 1, canvas.height);
+        continue;
+      }
+      context.fillStyle = css(color, darkness(share, props.view.scale));
       context.fillRect(x, 0, 1, canvas.height);
     }
   });

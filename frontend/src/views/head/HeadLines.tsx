@@ -10,36 +10,32 @@ import {
   Show,
   untrack,
 } from "solid-js";
-import { longestToken, shortWeight } from "../../marks/format";
-import { LineList, type Lines } from "../../marks/lines";
+import type { LayerField } from "../../compute/layerField";
 import type { Place, Side } from "../../state/state";
 import type { Token } from "../../wire/messages";
 import { pixelRatio } from "../shared/canvas";
+import { type GesturePoint, onChangeGesture } from "../shared/changeGesture";
+import { longestName } from "../shared/counterparts";
 import type { Painting } from "../shared/lineScales";
 import { pointIn } from "../shared/pointer";
 import { TokenColumn } from "../shared/TokenColumn";
 import { layOutColumns, layOutRows, rowAt, rowSize, rowY, type TokenLayout } from "../shared/tokenLayout";
-import { type Edge, type Focus, heaviestEdges, keyShown, queryShown, statedEdge } from "../shared/weights";
+import { type Edge, type Focus, heaviestEdges, keyShown, queryShown, type Shown } from "../shared/weights";
 import { readTheme, type Theme } from "./canvasTheme";
+import { createHighlight, type HighlightProps } from "./createHighlight";
 import { createLineRaster, type LineRasterProps } from "./lineRaster";
 import { Minimap } from "./Minimap";
-import type { MarkedLine } from "./markedLine";
 import { nearestLine } from "./nearestLine";
-import { paintOverlay, type Shading } from "./overlay";
+import { paintOverlay } from "./overlay";
 import { paintBand } from "./paintBand";
-import { drawnAt, linesAt } from "./selectLines";
 import { mostlyRightToLeft, wordWidths } from "./wordLayout";
 
-export interface HeadLinesProps extends LineRasterProps {
+/** `version` increases whenever the field has new data; `paired` is the edge between the current token and the pinned one opposite. */
+export interface HeadLinesProps extends LineRasterProps, HighlightProps {
+  readonly field: LayerField;
+  readonly shown: Shown;
   /** A prefix that makes the ids of its tokens unique among views. */
   readonly prefix?: string;
-  /** Increases whenever the field has new data. */
-  readonly version: number;
-  readonly pins: readonly Place[];
-  readonly token: Place | null;
-  readonly focus: Focus | null;
-  /** The edge between the current token and the one pinned on the other side. */
-  readonly paired?: Edge | null;
   readonly turned?: boolean;
   readonly found?: (place: Place) => boolean;
   /** Content before a token's name. */
@@ -49,6 +45,8 @@ export interface HeadLinesProps extends LineRasterProps {
   readonly onPin: (place: Place) => void;
   readonly onEdge?: (edge: Edge) => void;
   readonly onEnter: () => void;
+  /** Opens a change of a line or a token at a point of the window; absent where nothing can be changed. */
+  readonly onChange?: (what: Focus, at: GesturePoint, from: HTMLElement) => void;
   /** Receives a function that scrolls to a token. */
   readonly reveal?: (reveal: (place: Place) => void) => void;
   /** A token to scroll to once the view is laid out. */
@@ -56,8 +54,10 @@ export interface HeadLinesProps extends LineRasterProps {
   readonly onRevealed?: () => void;
 }
 
-/** How long the pointer must rest before numbers on the canvas are also announced to screen readers. */
+/** How long scrolling must rest before what is under the pointer is read. */
 const REST_MS = 120;
+const SIDES = ["query", "key"] as const;
+const PAIR_LETTERS = 5;
 
 /** Queries on one side, keys on the other, and a line for each weight. */
 export function HeadLines(props: HeadLinesProps) {
@@ -69,13 +69,19 @@ export function HeadLines(props: HeadLinesProps) {
 
   const tokens = (side: Side) => (side === "query" ? props.shown.queries : props.shown.keys);
   const rows = () => Math.max(props.field.queries, props.field.keys);
-  const longest = createMemo(() => longestToken([...props.shown.queries, ...props.shown.keys]));
+  const counterparts = (side: Side) => props.shown.counterparts?.[side];
+  /** Letters that a weight before and after takes beside a token. */
+  const longest = createMemo(() => {
+    const extra = props.readings != null && props.shown.heads.length === 1 ? PAIR_LETTERS : 0;
+    return extra + Math.max(...SIDES.map((side) => longestName(tokens(side), counterparts(side))));
+  });
   const rightToLeft = createMemo(() => mostlyRightToLeft(props.shown.queries));
   const turned = () => props.turned ?? false;
   const layout = createMemo<TokenLayout>(() => {
     const { width, height } = size();
     if (!turned()) return layOutColumns(width, height, rows(), longest());
-    const widths = { query: wordWidths(tokens("query")), key: wordWidths(tokens("key")) };
+    const [query, key] = SIDES.map((side) => wordWidths(tokens(side), counterparts(side)));
+    const widths = { query, key };
     return layOutRows({ width, height }, widths, rightToLeft());
   });
   const scrollable = () => layout().extent > layout().height + 1;
@@ -94,49 +100,11 @@ export function HeadLines(props: HeadLinesProps) {
     scale: props.scale,
     dark: props.dark,
     heads: props.shown.heads,
+    signed: props.field.signed,
+    off: props.off ?? [],
   });
-  /** Places whose lines are highlighted: pins, then the place under the pointer or the keyboard cursor. */
-  const places = createMemo<readonly Place[]>(() => {
-    const { focus } = props;
-    const extra = focus?.kind === "token" ? focus.place : focus === null ? props.token : null;
-    return [...props.pins, ...(extra === null ? [] : [extra])];
-  });
-  /** The place whose opposite tokens are shaded. */
-  const shaded = createMemo<Place | null>(() => {
-    const { focus } = props;
-    if (focus?.kind === "token") return focus.place;
-    if (focus?.kind === "edge") {
-      const ends = endsOf(focus.edge);
-      return props.pins.findLast((pin) => ends.some((end) => samePlace(end, pin))) ?? ends[0];
-    }
-    return props.token ?? props.pins.at(-1) ?? null;
-  });
-  /** The line that is outlined: the one under the pointer, else the one between the current and the pinned token. */
-  const marked = createMemo<MarkedLine | null>(() => {
-    void props.version;
-    const { focus, field } = props;
-    const edge = focus?.kind === "edge" ? focus.edge : (props.paired ?? null);
-    if (edge === null || edge.query >= field.queries || edge.key >= field.keys) return null;
-    return { ...edge, ...statedEdge(field, edge) };
-  });
-  const shading = createMemo<Shading | null>(() => {
-    void props.version;
-    known();
-    const place = shaded();
-    if (place === null || place.index >= (place.side === "query" ? props.field.queries : props.field.keys))
-      return null;
-    const stripes = props.shown.heads.flatMap((head) => {
-      const weights = drawnAt(props.field, head, place, rules(), cutoffs);
-      return weights === null ? [] : [{ head, weights }];
-    });
-    return stripes.length === 0 ? null : { place, stripes };
-  });
-  const lines = createMemo<Lines>(() => {
-    void props.version;
-    known();
-    return props.field === null
-      ? new LineList()
-      : linesAt(props.field, props.shown.heads, places(), rules(), cutoffs);
+  const { places, marked, shading, lines, changed, announced, remark } = createHighlight(props, {
+    ...{ layout, rules, cutoffs, known },
   });
 
   let theme: Theme | null = null;
@@ -155,6 +123,7 @@ export function HeadLines(props: HeadLinesProps) {
       places: places(),
       lines: lines(),
       marked: marked(),
+      changed: changed(),
     });
   };
   const schedule = (): void => {
@@ -174,6 +143,8 @@ export function HeadLines(props: HeadLinesProps) {
         layout,
         () => props.focus,
         marked,
+        changed,
+        () => props.off,
         () => props.dark,
         () => props.scale,
         pixelRatio,
@@ -198,23 +169,6 @@ export function HeadLines(props: HeadLinesProps) {
     if (to === null) return;
     props.onToken(to);
     reveal(to);
-  };
-
-  /** The numbers beside the tokens, for screen readers; updated once the pointer rests. */
-  const [announced, setAnnounced] = createSignal<Shading | null>(null);
-  createEffect(
-    on(shading, (now) => {
-      const timer = setTimeout(() => setAnnounced(now), REST_MS);
-      onCleanup(() => clearTimeout(timer));
-    }),
-  );
-  const remark = (side: Side, index: number): string | null => {
-    const now = announced();
-    if (now === null || now.place.side === side) return null;
-    let most = 0;
-    for (const { weights } of now.stripes) most = Math.max(most, weights[index] ?? 0);
-    const text = shortWeight(most);
-    return text === "" ? null : `, ${text.startsWith(".") ? `0${text}` : text}`;
   };
 
   onMount(() => {
@@ -267,7 +221,7 @@ export function HeadLines(props: HeadLinesProps) {
     }),
   );
 
-  const focusAt = (event: MouseEvent): Focus | null => {
+  const focusAt = (event: GesturePoint): Focus | null => {
     const { x, y } = pointIn(stage, event);
     const now = layout();
     const [across, along] = now.cells === undefined ? [x, y] : [y, x];
@@ -286,6 +240,21 @@ export function HeadLines(props: HeadLinesProps) {
     const next = focusAt(event);
     if (JSON.stringify(next) !== JSON.stringify(props.focus)) props.onFocus(next);
   };
+  const changeToken = (place: Place, element: HTMLElement): void => {
+    const token = element.querySelector(
+      `[data-testid="${element.dataset.testid?.replace("tokens", "")}${place.index}"]`,
+    );
+    const box = (token ?? element).getBoundingClientRect();
+    props.onChange?.({ kind: "token", place }, { clientX: box.right, clientY: box.bottom }, element);
+  };
+  onMount(() => {
+    const stop = onChangeGesture(stage, (at) => {
+      const what = props.onChange === undefined ? null : focusAt(at);
+      if (what !== null) props.onChange?.(what, at, stage);
+      return what !== null;
+    });
+    onCleanup(stop);
+  });
   /** The wheel offset for a view that scrolls horizontally. */
   const wheel = (event: WheelEvent): void => {
     if (!turned() || event.deltaX !== 0 || event.shiftKey || event.ctrlKey) return;
@@ -333,7 +302,7 @@ export function HeadLines(props: HeadLinesProps) {
             style={spot()}
           />
           <canvas class="above" aria-hidden="true" ref={above} />
-          <For each={["query", "key"] as const}>
+          <For each={SIDES}>
             {(side) => (
               <TokenColumn
                 side={side}
@@ -345,6 +314,7 @@ export function HeadLines(props: HeadLinesProps) {
                 active={props.token}
                 edge={null}
                 pins={props.pins}
+                counterparts={counterparts(side)}
                 muted={(index) =>
                   side === "query" ? !queryShown(props.shown, index) : !keyShown(props.shown, index)
                 }
@@ -362,6 +332,7 @@ export function HeadLines(props: HeadLinesProps) {
                 }}
                 onCross={(index) => cross({ side, index })}
                 onEnter={props.onEnter}
+                onChange={props.onChange && ((index, element) => changeToken({ side, index }, element))}
               />
             )}
           </For>
@@ -380,15 +351,4 @@ export function HeadLines(props: HeadLinesProps) {
       </Show>
     </div>
   );
-}
-
-function endsOf({ query, key }: Edge): readonly [Place, Place] {
-  return [
-    { side: "query", index: query },
-    { side: "key", index: key },
-  ];
-}
-
-function samePlace(a: Place, b: Place): boolean {
-  return a.side === b.side && a.index === b.index;
 }

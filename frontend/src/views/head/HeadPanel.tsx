@@ -1,10 +1,22 @@
 import { createMemo, createSignal, type JSX, Show } from "solid-js";
+import type { ComparedLayer } from "../../compute/differenceLayer";
 import type { LayerField } from "../../compute/layerField";
+import type { ChangeSubject } from "../../state/changeSubject";
+import { type EditMarks, headsOff } from "../../state/editMarks";
+import { differenceName } from "../../state/fieldNames";
 import type { Session } from "../../state/session";
-import { chosenPlace, headCount, headsOn, type Place, type SentenceFilter } from "../../state/state";
+import {
+  chosenPlace,
+  headCount,
+  headsOn,
+  neuronHead,
+  type Place,
+  type SentenceFilter,
+} from "../../state/state";
 import { bitmapOf } from "../image/bitmaps";
 import { hasPatches, ImageView } from "../image/ImageView";
 import { PatchThumbnail } from "../image/PatchThumbnail";
+import type { GesturePoint } from "../shared/changeGesture";
 import { PanelActions } from "../shared/PanelActions";
 import { SegmentedControl } from "../shared/SegmentedControl";
 import { StackTabs } from "../shared/StackTabs";
@@ -33,11 +45,19 @@ export interface HeadPanelProps {
   readonly shown: Shown;
   readonly version: number;
   readonly onKnown: () => void;
+  /** Both passes, if weights before and after are written beside the tokens. */
+  readonly readings: ComparedLayer | null;
+  /** What edits do to the layer. */
+  readonly marks: EditMarks;
+  /** Opens a change of something at a point of the window; absent where nothing can be changed. */
+  readonly onChange?: (subject: ChangeSubject, at: GesturePoint, from: HTMLElement) => void;
   readonly dark: boolean;
   readonly focus: Focus | null;
   readonly onFocus: (focus: Focus | null) => void;
   /** Opens the neurons of the token with keyboard focus. */
   readonly onEnter: () => void;
+  /** What turns the selected head up, down or off. */
+  readonly fader: JSX.Element;
   /** The export menu in the panel's bar. */
   readonly exportMenu: JSX.Element;
 }
@@ -77,6 +97,19 @@ export function HeadPanel(props: HeadPanelProps) {
     const place = focus?.kind === "token" ? focus.place : chosenPlace(state());
     return field === null || place === null ? null : pairEdge(field, props.shown.heads, state().pins, place);
   });
+  const layer = () => state().selection.layer;
+  const off = createMemo(() => headsOff(props.marks), undefined, {
+    equals: (a, b) => String(a) === String(b),
+  });
+  const difference = () => {
+    const { comparison } = state();
+    return comparison === null ? "" : differenceName(comparison);
+  };
+  const subjectOf = (what: Focus): ChangeSubject => {
+    const place = { stack: state().selection.stack, layer: layer() };
+    if (what.kind === "edge") return { kind: "line", ...place, ...what.edge };
+    return { kind: "token", ...place, head: neuronHead(state()), ...what.place };
+  };
   const leaveSearch = (): void => {
     setFinding(false);
     setMatches([]);
@@ -136,14 +169,24 @@ export function HeadPanel(props: HeadPanelProps) {
       </div>
       <StackTabs session={session} />
       <HeadSquares
-        layer={state().selection.layer}
+        layer={layer()}
         count={headCount(state())}
         on={heads()}
         dark={props.dark}
+        marks={props.marks}
+        onChange={
+          props.onChange &&
+          ((head, square) => {
+            const { left, bottom } = square.getBoundingClientRect();
+            const subject = { kind: "head", stack: state().selection.stack, layer: layer(), head } as const;
+            props.onChange?.(subject, { clientX: left, clientY: bottom }, square);
+          })
+        }
         onToggle={(head) => session.dispatch({ type: "toggle-head", head })}
         onIsolate={(head) => session.dispatch({ type: "isolate-head", head })}
         onSet={(all) => session.dispatch({ type: "heads", heads: all })}
       />
+      {props.fader}
       <HeadControls session={session} sinkTitle={sinkTitle()} />
       <Show when={finding()}>
         <SearchBox
@@ -198,6 +241,10 @@ export function HeadPanel(props: HeadPanelProps) {
             focus={props.focus}
             paired={paired()}
             turned={turned()}
+            readings={props.readings}
+            changed={props.marks.lines}
+            off={off()}
+            onChange={props.onChange && ((what, at, from) => props.onChange?.(subjectOf(what), at, from))}
             found={({ side, index }) => found().has(`${side} ${index}`)}
             before={
               hasPatches(props.shown)
@@ -235,6 +282,8 @@ export function HeadPanel(props: HeadPanelProps) {
           dark={props.dark}
           drawn={drawn()}
           sinkTitle={sinkTitle()}
+          difference={difference()}
+          marks={props.marks}
           numbers={props.focus !== null || state().pins.length > 0}
         />
       </Show>

@@ -21,6 +21,8 @@ export interface BandRequest {
   readonly layout: TokenLayout;
   readonly scale: Scale;
   readonly dark: boolean;
+  readonly signed: boolean;
+  readonly off: readonly number[];
   /** Device pixels per CSS pixel. */
   readonly ratio: number;
   /** Start of the band along the tokens, and its length, in CSS pixels. */
@@ -41,7 +43,7 @@ export interface Band {
 }
 
 export function drawBand(field: LayerField, request: BandRequest, cutoffs: Cutoffs): Band {
-  const { layout, top, length, ratio, heads, rules, scale, dark } = request;
+  const { layout, top, length, ratio, heads, rules } = request;
   const rows = { ...layout, height: length };
   const found = linesAmong(field, heads, rules, cutoffs, {
     queries: visibleRows(rows, top, field.queries, 0, "query"),
@@ -53,7 +55,7 @@ export function drawBand(field: LayerField, request: BandRequest, cutoffs: Cutof
   const [width, height] = turned ? [along, across] : [across, along];
   if (found.lines.count <= MOST_STROKES) return { ...found, request, pixels: null, width, height };
   const density = new Density(across, along, ratio);
-  density.add(found.lines, scalesOf({ layout, scroll: top, scale, dark, heads }));
+  density.add(found.lines, scalesOf({ ...request, scroll: top }));
   return { ...found, request, pixels: density.develop(turned), width, height };
 }
 

@@ -8,14 +8,16 @@ export interface Bundle {
   readonly y0: number;
   readonly y1: number;
   readonly amount: number;
+  /** 1 for weights, and for differences above zero. */
+  readonly sign: 1 | -1;
 }
 
 /** Bundles per doubling of the distance from the window. */
 const PER_DOUBLING = 6;
 
-/** Bundles lines of a head with similar ends. Lines with both ends in or near the window stay separate. */
+/** Bundles lines of a head and a sign with similar ends. Lines with both ends in or near the window stay separate. */
 export function bundleLines(lines: Lines, scales: LineScales, height: number): readonly Bundle[] {
-  const found = new Map<number, { head: number; y0: number; y1: number; amount: number }>();
+  const found = new Map<number, { head: number; y0: number; y1: number; amount: number; sign: 1 | -1 }>();
   for (let at = 0; at < lines.count; at++) {
     const head = lines.head[at];
     const strand = scales.strand(head);
@@ -24,14 +26,15 @@ export function bundleLines(lines: Lines, scales: LineScales, height: number): r
     const amount = amountOf(lines.weight[at], scales);
     const [farQuery, farKey] = [far(y0, height), far(y1, height)];
     if (farQuery !== 0 && farKey !== 0 && Math.sign(farQuery) === Math.sign(farKey)) continue;
+    const sign = lines.weight[at] < 0 ? -1 : 1;
     const key =
       farQuery === 0 && farKey === 0
         ? -1 - at
-        : ((head * 256 + farQuery + 128) * 256 + farKey + 128) * 8192 +
+        : (((2 * head + (sign < 0 ? 1 : 0)) * 256 + farQuery + 128) * 256 + farKey + 128) * 8192 +
           (farQuery === 0 ? lines.query[at] : lines.key[at]);
     const bundle = found.get(key);
     if (bundle === undefined) {
-      found.set(key, { head, y0, y1, amount });
+      found.set(key, { head, y0, y1, amount, sign });
       continue;
     }
     const total = bundle.amount + amount;

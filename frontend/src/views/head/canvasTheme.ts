@@ -4,9 +4,12 @@
 export interface Theme {
   readonly dark: boolean;
   readonly ink: string;
+  readonly quiet: string;
   readonly panel: string;
   readonly accent: string;
   readonly soft: string;
+  /** Only for what was changed in the model. */
+  readonly changed: string;
   readonly font: string;
 }
 
@@ -16,9 +19,11 @@ export function readTheme(element: Element, dark: boolean): Theme {
   return {
     dark,
     ink: color("--ink"),
+    quiet: color("--ink2"),
     panel: color("--panel"),
     accent: color("--accent"),
     soft: color("--accent-soft"),
+    changed: color("--changed"),
     font: style.fontFamily,
   };
 }

@@ -1,17 +1,12 @@
 /** Worker that summarizes all rows of a layer's heads and draws bands of lines. */
 
 import { type HeadSummary, type RowRules, summarize } from "../../compute/headSummary";
-import type { LayerData } from "../../compute/layerData";
-import { ComputedLayer, type LayerHeader, PackedLayer } from "../../compute/layerField";
+import type { LayerField } from "../../compute/layerField";
 import { type Band, type BandRequest, drawBand } from "./band";
+import { type FieldParts, fieldOf } from "./fieldParts";
 
 export type ToWorker =
-  /** The layer before keys were removed; the header lists them. */
-  | {
-      readonly type: "layer";
-      readonly header: LayerHeader;
-      readonly data: LayerData | Uint8Array | Uint16Array;
-    }
+  | { readonly type: "layer"; readonly parts: FieldParts }
   | {
       readonly type: "summarize";
       readonly client: number;
@@ -36,7 +31,7 @@ interface Jobs {
   summaries: { readonly key: string; readonly rules: RowRules; readonly heads: number[] } | null;
 }
 
-let field: ComputedLayer | PackedLayer | undefined;
+let field: LayerField | undefined;
 /** Only the latest request of each client. */
 const jobs = new Map<number, Jobs>();
 const cutoffs = new Map<string, Float32Array>();
@@ -44,12 +39,7 @@ let going = false;
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === "layer") {
-    const { without, ...header } = data.header;
-    const whole = { ...header, without: new Set<number>() };
-    const { data: numbers } = data;
-    const packed = numbers instanceof Uint8Array || numbers instanceof Uint16Array;
-    field = packed ? new PackedLayer(whole, numbers) : new ComputedLayer(whole, numbers);
-    if (without.size > 0) field = field.renormalized(without);
+    field = fieldOf(data.parts);
     return;
   }
   if (data.type === "leave") {
@@ -90,8 +80,7 @@ function work(): boolean {
     if (head === undefined || own.summaries === null) continue;
     const { key, rules } = own.summaries;
     const summary = summarize(field, head, rules);
-    if (field instanceof ComputedLayer && summary.normalizers !== null && !field.hasNormalizers(head))
-      field.setNormalizers(head, summary.normalizers);
+    field.learn(head, summary.normalizers);
     cutoffs.set(`${key} ${head}`, summary.cutoffs);
     // Copied, because the worker keeps using them.
     answer({ type: "summary", client, key, summary }, []);

@@ -20,6 +20,8 @@ export interface RasterSummary {
   readonly dropped: number | null;
   /** Mean attention per row to hidden keys; null until known. */
   readonly hidden: number | null;
+  /** Mean magnitude of a row: 1 for attention; null until known. */
+  readonly total: number | null;
   readonly complete: boolean;
   readonly fading: boolean;
 }
@@ -29,6 +31,8 @@ export interface LineRasterProps {
   readonly shown: Shown;
   readonly scale: Scale;
   readonly dark: boolean;
+  /** Heads that are off. */
+  readonly off?: readonly number[];
   readonly onDrawn: (drawn: RasterSummary) => void;
   /** Called when the field has new data. */
   readonly onKnown?: () => void;
@@ -43,7 +47,7 @@ export function createLineRaster(
   const [band, setBand] = createSignal<Band | null>(null);
   const [known, setKnown] = createSignal(0);
 
-  const rules = createMemo(() => rowRules(props.shown, leastVisible(props.scale)));
+  const rules = createMemo(() => rowRules(props.shown, leastVisible(props.scale, props.field.signed)));
   /** A cache key for the rules. */
   const key = createMemo(() => {
     const { filter, hiddenKeys } = props.shown;
@@ -91,6 +95,8 @@ export function createLineRaster(
       layout: now,
       scale,
       dark,
+      signed: props.field.signed,
+      off: props.off ?? [],
       ratio: pixelRatio(),
       ...bandAround(now, scroll()),
     };
@@ -99,7 +105,10 @@ export function createLineRaster(
   };
   createEffect(
     on(
-      [client, key, () => props.shown, () => props.scale, () => props.dark, layout, allKnown, pixelRatio],
+      [
+        ...[client, key, layout, allKnown, pixelRatio],
+        ...[() => props.shown, () => props.scale, () => props.dark, () => props.off],
+      ],
       () => {
         if (band()?.request.layout.cells !== layout().cells) setBand(null);
         ask();
@@ -115,10 +124,11 @@ export function createLineRaster(
     const now = band();
     if (now === null) return;
     const all = summaries();
-    let [dropped, hidden, seen] = [0, 0, 0];
+    let [dropped, hidden, total, seen] = [0, 0, 0, 0];
     for (const summary of all) {
       dropped += summary.dropped;
       hidden += summary.hidden;
+      total += summary.total;
       seen += summary.rows;
     }
     props.onDrawn({
@@ -126,6 +136,7 @@ export function createLineRaster(
       crowded: now.threshold,
       dropped: allKnown() && seen > 0 ? dropped / seen : null,
       hidden: allKnown() && seen > 0 ? hidden / seen : null,
+      total: allKnown() && seen > 0 ? total / seen : null,
       complete: now.complete,
       fading: now.pixels !== null && layout().extent > 1.5 * layout().height,
     });

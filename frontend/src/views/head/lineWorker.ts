@@ -1,10 +1,11 @@
 /** Work on a layer that can take longer than a frame: done directly if it is small, or else in a worker. */
 
 import { type HeadSummary, type RowRules, summarize } from "../../compute/headSummary";
-import { ComputedLayer, type LayerField, PackedLayer } from "../../compute/layerField";
+import type { LayerField } from "../../compute/layerField";
 import { workerFailure } from "../../compute/workerFailure";
 import { keepNewest } from "../../state/keepNewest";
 import { type Band, type BandRequest, drawBand } from "./band";
+import { partsOf } from "./fieldParts";
 import type { FromWorker, ToWorker } from "./layer.worker";
 import LayerWorker from "./layer.worker?worker&inline";
 
@@ -87,10 +88,8 @@ class LineWorker {
   }
 
   #keep(key: string, summary: HeadSummary): void {
-    const { field } = this;
     const { head, normalizers } = summary;
-    if (field instanceof ComputedLayer && normalizers !== null && !field.hasNormalizers(head))
-      field.setNormalizers(head, normalizers);
+    this.field.learn(head, normalizers);
     keepNewest(this.#summaries, `${key} ${head}`, summary, KEPT);
   }
 
@@ -107,11 +106,7 @@ class LineWorker {
         const sentence = workerFailure(event);
         for (const listener of this.#clients.values()) listener.onFailure(sentence);
       };
-      const { field } = this;
-      if (!(field instanceof ComputedLayer || field instanceof PackedLayer))
-        throw new TypeError("Only an original or renormalized layer can be sent to the worker.");
-      const data = field instanceof PackedLayer ? field.bytes : (field.whole ?? field).data;
-      this.#worker.postMessage({ type: "layer", header: field.header, data } satisfies ToWorker);
+      this.#worker.postMessage({ type: "layer", parts: partsOf(this.field) } satisfies ToWorker);
     }
     this.#worker.postMessage(message);
   }

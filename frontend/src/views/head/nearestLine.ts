@@ -1,6 +1,6 @@
 import { rise } from "../../marks/curve";
 import type { Lines } from "../../marks/lines";
-import { opacityOf, type Painting, scalesOf } from "../shared/lineScales";
+import { opacityOf, type Painting, scaleOf, scalesOf } from "../shared/lineScales";
 import type { Edge } from "../shared/weights";
 
 /** Maximum distance at which the pointer hits a line, in CSS pixels. */
@@ -8,7 +8,8 @@ const TOLERANCE = 6;
 
 /** The line at a point: the most opaque one within a few pixels, or null. Pure. */
 export function nearestLine(lines: Lines, now: Painting, across: number, along: number): Edge | null {
-  const { layout, scale } = now;
+  const { layout } = now;
+  const scale = scaleOf(now);
   const scales = scalesOf(now);
   const share = rise((across - layout.lineX0) / (layout.lineX1 - layout.lineX0));
   let best = -1;

@@ -3,19 +3,26 @@
 import { Density } from "../../marks/density";
 import { shortWeight } from "../../marks/format";
 import { type LineScales, type Lines, strokeLines } from "../../marks/lines";
-import { css, headColor } from "../../marks/palette";
+import { css } from "../../marks/palette";
+import type { LineMark } from "../../state/editMarks";
 import type { Place, Side } from "../../state/state";
 import { context2d, pixelRatio, resize } from "../shared/canvas";
-import { opacityOf, type Painting, scalesOf } from "../shared/lineScales";
+import { opacityOf, type Painting, scaleOf, scalesOf, valueColor } from "../shared/lineScales";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "../shared/tokenLayout";
 import { bundleLines } from "./bundleLines";
 import { orient, type Theme } from "./canvasTheme";
 import { type MarkedLine, paintMarkedLine } from "./markedLine";
+import { paintChanges } from "./paintChanges";
+import type { TokenNumber } from "./shadedNumbers";
 
 /** The weights between a place and the tokens opposite, for each head. */
 export interface Shading {
   readonly place: Place;
   readonly stripes: readonly { readonly head: number; readonly weights: Float32Array }[];
+  /** What is written beside a token opposite; null for nothing. */
+  readonly number: (other: number) => TokenNumber | null;
+  /** The same as it is read aloud. */
+  readonly spoken: (other: number) => string | null;
 }
 
 export interface Overlay {
@@ -29,6 +36,8 @@ export interface Overlay {
   readonly places: readonly Place[];
   /** The line that is outlined. */
   readonly marked: MarkedLine | null;
+  /** Lines that edits cut or set. */
+  readonly changed: readonly LineMark[];
 }
 
 /** The most lines that are faster to stroke individually than as a density. */
@@ -39,15 +48,16 @@ const NUMBER_ROOM = 40;
 
 export function paintOverlay(canvas: HTMLCanvasElement, scene: Overlay): void {
   const context = opened(canvas, scene.painting.layout, scene.theme.font);
-  const { painting, theme, hovered, shading, lines, places, marked } = scene;
+  const { painting, theme, hovered, shading, lines, places, marked, changed } = scene;
   // Tokens on the shaded side keep their ground free for the shading.
   const grounded = places.filter(({ side }) => side === (shading?.place.side ?? side));
   for (const place of hovered === null ? grounded : [...grounded, hovered])
     highlight(context, place, painting, theme);
   if (shading !== null) shade(context, shading, painting);
-  const scales = { ...scalesOf(painting), width: (weight: number) => 1.4 + 2.4 * weight };
+  const scales = { ...scalesOf(painting), width: (weight: number) => 1.4 + 2.4 * Math.abs(weight) };
   if (lines.count <= MOST_STROKES) strokeLines(context, lines, scales);
   else rasterize(context, lines, scales, painting.layout);
+  paintChanges(context, changed, scales, painting.layout, theme, { numbered: shading === null });
   if (marked !== null) paintMarkedLine(context, marked, scales, painting.layout, theme);
   if (shading !== null) {
     writeNumbers(context, shading, painting, theme);
@@ -84,8 +94,10 @@ function rasterize(
   const along = Math.max(1, Math.round(layout.height * ratio));
   if (density?.width !== across || density.height !== along) density = new Density(across, along, ratio);
   else density.clear();
-  for (const { head, y0, y1, amount } of bundleLines(lines, scales, layout.height))
-    density.curve(y0, y1, { head, amount, color: scales.color(head), fades: false });
+  for (const { head, y0, y1, amount, sign } of bundleLines(lines, scales, layout.height)) {
+    const look = { head, amount, color: scales.color(head, sign), fades: false };
+    density.curve(y0, y1, { ...look, dash: scales.dash?.(head) });
+  }
   const [width, height] = turned ? [along, across] : [across, along];
   const from = Math.round(layout.lineX0 * ratio);
   const image = new ImageData(density.develop(turned), width, height);
@@ -122,7 +134,8 @@ function highlight(
 
 /** Shades the tokens opposite, with a stripe per head and the weight as opacity. */
 function shade(context: CanvasRenderingContext2D, { place, stripes }: Shading, painting: Painting): void {
-  const { layout, scroll, scale, dark } = painting;
+  const { layout, scroll, signed } = painting;
+  const scale = scaleOf(painting);
   const side = opposite(place.side);
   const turned = layout.cells !== undefined;
   const rows = stripes[0]?.weights.length ?? 0;
@@ -131,13 +144,14 @@ function shade(context: CanvasRenderingContext2D, { place, stripes }: Shading, p
   const room = stripes.length > 1 ? (turned ? 16 : NUMBER_ROOM) : 0;
   const stripe = (layout.column - room) / Math.max(1, stripes.length);
   for (let other = first; other < last; other++) {
-    if (!stripes.some(({ weights }) => weights[other] > 0)) continue;
+    if (!stripes.some(({ weights }) => weights[other] !== 0)) continue;
     const cell = cellOf(painting, side, other);
     const left = side === "query" ? cell.x + room : cell.x;
     const single = stripes.length === 1;
     stripes.forEach(({ head, weights }, at) => {
       if (weights[other] === 0) return;
-      context.fillStyle = css(headColor(head, dark), 0.68 * opacityOf(weights[other], scale));
+      const color = valueColor(head, weights[other], painting, "box");
+      context.fillStyle = css(color, (signed ? 0.92 : 0.68) * opacityOf(weights[other], scale));
       context.beginPath();
       if (single) context.roundRect(left, cell.y, stripe, cell.height, Math.min(8, cell.height / 4));
       else context.roundRect(left + at * stripe, cell.y, stripe, cell.height, corners(at, stripes.length));
@@ -152,10 +166,10 @@ function corners(at: number, count: number): number[] {
   return [begin, end, end, begin];
 }
 
-/** Writes the largest weight over the heads beside each token opposite. */
+/** Writes the number with the largest magnitude over the heads beside each token opposite. */
 function writeNumbers(
   context: CanvasRenderingContext2D,
-  { place, stripes }: Shading,
+  { place, stripes, number }: Shading,
   painting: Painting,
   theme: Theme,
 ): void {
@@ -171,13 +185,18 @@ function writeNumbers(
   context.textAlign = turned ? "center" : side === "key" ? "right" : "left";
   const across = side === "key" ? layout.keyX + layout.column - 10 : layout.queryX + 10;
   for (let other = first; other < last; other++) {
-    let most = 0;
-    for (const { weights } of stripes) most = Math.max(most, weights[other]);
-    const text = shortWeight(most);
-    if (text === "") continue;
+    const written = number(other);
+    if (written === null) continue;
+    const { text, before, quiet } = written;
     const along = rowY(layout, other, scroll, side);
-    if (turned) context.fillText(text, along, across);
-    else context.fillText(text, across, along + 0.5);
+    const [x, y] = turned ? [along, across] : [across, along + 0.5];
+    const first = before === null ? "" : `${before} → `;
+    const wide = (part: string) => (part === "" ? 0 : context.measureText(part).width);
+    const right = side === "key";
+    context.fillStyle = theme.quiet;
+    if (first !== "") context.fillText(first, right ? x - wide(text) : x, y);
+    context.fillStyle = quiet ? theme.quiet : theme.ink;
+    context.fillText(text, right ? x : x + wide(first), y);
   }
   orient(context, turned, ratio);
 }
@@ -198,9 +217,9 @@ function writeHints(
     let [count, mass] = [0, 0];
     for (const { weights } of stripes) {
       for (let other = from; other < to; other++) {
-        if (weights[other] > 0) {
+        if (weights[other] !== 0) {
           count += 1;
-          mass += weights[other];
+          mass += Math.abs(weights[other]);
         }
       }
     }
@@ -221,7 +240,8 @@ function writeHints(
     if (count === 0) continue;
     const lines = count === 1 ? "1 line" : `${count.toLocaleString("en")} lines`;
     const arrow = turned ? (atStart ? "←" : "→") : atStart ? "↑" : "↓";
-    const mass = place.side === "query" && share >= 0.005 ? `, ${shortWeight(share)}` : "";
+    const mass =
+      place.side === "query" && !painting.signed && share >= 0.005 ? `, ${shortWeight(share)}` : "";
     const text = `${arrow} ${lines}${mass}`;
     const wide = context.measureText(text).width + 16;
     // Placed among the lines, not on the tokens, which are above this canvas.

@@ -13,8 +13,8 @@ export function paintBand(canvas: HTMLCanvasElement, { request, lines, pixels, w
     context.putImageData(new ImageData(pixels, width, height), 0, 0);
     return;
   }
-  const { layout, top, scale, dark, heads, ratio } = request;
+  const { layout, top, ratio } = request;
   orient(context, layout.cells !== undefined, ratio);
-  const scales = scalesOf({ layout, scroll: top, scale, dark, heads });
+  const scales = scalesOf({ ...request, scroll: top });
   strokeLines(context, lines, { ...scales, x0: 0, x1: layout.lineX1 - layout.lineX0 });
 }

@@ -17,7 +17,7 @@ export interface SelectedLines {
   readonly complete: boolean;
 }
 
-/** The smallest weight drawn in each row of a head; null until all rows are summarized. */
+/** The smallest magnitude drawn in each row of a head; null until all rows are summarized. */
 export type Cutoffs = (head: number) => Float32Array | null;
 
 /** All lines with an end among some tokens. Lines from off-screen queries are omitted until the row cutoffs are known. */
@@ -38,7 +38,7 @@ export function linesAmong(
       const row = field.row(head, query);
       const least = cutoffOf(row, rules);
       for (let key = 0; key < row.length; key++) {
-        if (row[key] >= least && rules.keys[key] === 1) list.add(head, query, key, row[key]);
+        if (Math.abs(row[key]) >= least && rules.keys[key] === 1) list.add(head, query, key, row[key]);
       }
     }
     if (whole) continue;
@@ -53,7 +53,7 @@ export function linesAmong(
       for (let query = 0; query < column.length; query++) {
         // Lines of these queries have already been added.
         if (query >= firstQuery && query < lastQuery) continue;
-        if (column[query] >= bounds[query] && rules.queries[query] === 1)
+        if (Math.abs(column[query]) >= bounds[query] && rules.queries[query] === 1)
           list.add(head, query, key, column[query]);
       }
     }
@@ -62,7 +62,7 @@ export function linesAmong(
   return { lines, threshold, complete };
 }
 
-/** The weights drawn between a place and each token of the other side, 0 if not drawn; null until known. */
+/** The weights or differences drawn between a place and each token of the other side, 0 if not drawn; null until known. */
 export function drawnAt(
   field: LayerField,
   head: number,
@@ -78,7 +78,7 @@ export function drawnAt(
   if (place.side === "key" && bounds === null && rules.top !== null) return null;
   const least = place.side === "query" ? cutoffOf(weights, rules) : rules.least;
   return weights.map((weight, other) =>
-    opposite[other] === 1 && weight >= (bounds?.[other] ?? least) ? weight : 0,
+    opposite[other] === 1 && Math.abs(weight) >= (bounds?.[other] ?? least) ? weight : 0,
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { face } from "../../marks/format";
 import type { Token } from "../../wire/messages";
+import { substituteOf } from "../shared/counterparts";
 
 const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 const LETTER = /\p{L}/u;
@@ -22,11 +23,13 @@ export function mostlyRightToLeft(tokens: readonly Token[]): boolean {
 const measured = new Map<string, number>();
 let ruler: CanvasRenderingContext2D | null | undefined;
 
-/** Width of each token's cell, in CSS pixels. */
-export function wordWidths(tokens: readonly Token[]): Float64Array {
-  return Float64Array.from(tokens, (token) => {
-    const { before, text } = face(token);
-    const wide = widthOf(before + text) + CELL.padding;
+/** Width of each token's cell, in CSS pixels; a substituted token stands beside the one of the baseline. */
+export function wordWidths(tokens: readonly Token[], counterparts?: readonly (Token | null)[]): Float64Array {
+  const name = (token: Token) => face(token).before + face(token).text;
+  return Float64Array.from(tokens, (token, index) => {
+    const other = substituteOf(counterparts, token, index);
+    const written = other === null ? name(token) : `${name(other)} / ${name(token)}`;
+    const wide = widthOf(written) + CELL.padding;
     return Math.ceil(Math.max(CELL.least, Math.min(CELL.most, wide)));
   });
 }

@@ -89,7 +89,7 @@ export function ModelPanel(props: ModelPanelProps) {
     const to = tokenName(keys(), now.key, difference.counterparts()?.key);
     const field = fieldOf(now.layer);
     if (field === null) return `Head ${now.layer}.${now.head}: ${from} to ${to}`;
-    if (!field.allowed(now.head, now.query, now.key)) return `${from} to ${to}: ${absence(field, now.key)}`;
+    if (!field.allowed(now.head, now.query, now.key)) return `${from} to ${to}: ${absence(field, now)}`;
     const read = readEdge(field, now);
     if (field instanceof DifferenceLayer) {
       const { before, after } = field.compared.read(now.head, now.query, now.key);

@@ -5,12 +5,17 @@ import { ComparedLayer, DifferenceLayer } from "../../compute/differenceLayer";
 import { type LayerField, layerField } from "../../compute/layerField";
 import { imageQuery } from "../../marks/imagePatches";
 import type { ChangeSubject } from "../../state/changeSubject";
+import { createEdgeWeights } from "../../state/edgeWeights";
+import { editMarks } from "../../state/editMarks";
+import { createEffects } from "../../state/effect";
 import { sentenceOf } from "../../state/failure";
 import type { Session } from "../../state/session";
 import { chosenPlace, type HeadPlace, headsOn, type Place } from "../../state/state";
 import type { LayerMessage } from "../../wire/messages";
 import type { HeadReadout } from "../model/headReadout";
+import type { GesturePoint } from "../shared/changeGesture";
 import { copyText } from "../shared/clipboard";
+import { type Counterparts, counterpartsOf } from "../shared/counterparts";
 import {
   type Edge,
   edgeAt,
@@ -83,6 +88,22 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     const layer = session.layer();
     return layer === null || trace() === null ? null : fieldOf(layer);
   });
+  /** In differences, the tokens of the baseline that those of the current pass correspond to. */
+  const counterparts = createMemo(
+    (): Counterparts | null => {
+      const both = state().field === "difference" ? state().comparison : null;
+      const now = stack();
+      const there = both?.baseline.stacks[state().selection.stack];
+      const sides = both?.alignment?.sides;
+      if (both === null || now === undefined || there === undefined || sides === undefined) return null;
+      return {
+        query: counterpartsOf(sides[now.query] ?? [], both.baseline.tokens[there.query] ?? []),
+        key: counterpartsOf(sides[now.key] ?? [], both.baseline.tokens[there.key] ?? []),
+      };
+    },
+    undefined,
+    { equals: sameCounterparts },
+  );
   const shown = createMemo(
     (): Shown => {
       const now = stack();
@@ -95,25 +116,29 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
         top: state().view.top,
         queries: now ? (trace()?.tokens[now.query] ?? []) : [],
         keys,
+        counterparts: counterparts() ?? undefined,
       };
     },
     undefined,
     { equals: sameShown },
   );
+  const comparison = createMemo(() => state().comparison);
+  const shownField = createMemo(() => state().field);
+  const stackName = createMemo(() => state().selection.stack);
+  const layerIndex = createMemo(() => state().selection.layer);
   const renormalized = createMemo(() => state().view.sinks === "renormalized");
   const hiddenKeys = createMemo(() => shown().hiddenKeys, undefined, { equals: sameKeys });
   /** The selected layer in both passes; null without a comparison, and until both have arrived and are aligned. */
   const compared = createMemo((): ComparedLayer | null => {
-    const { comparison, selection } = state();
+    const both = comparison();
     const layers = session.compared();
-    const { alignment } = comparison ?? {};
-    if (comparison === null || alignment == null || layers === null) return null;
+    const { alignment } = both ?? {};
+    if (both === null || alignment == null || layers === null) return null;
     const { baseline, current } = layers;
-    if (current.trace !== comparison.current.trace || baseline.trace !== comparison.baseline.trace)
-      return null;
-    if (current.stack !== selection.stack || current.layer !== selection.layer) return null;
+    if (current.trace !== both.current.trace || baseline.trace !== both.baseline.trace) return null;
+    if (current.stack !== stackName() || current.layer !== layerIndex()) return null;
     const [after, before] = [fieldOf(current), fieldOf(baseline)];
-    const named = comparison.current.stacks[current.stack];
+    const named = both.current.stacks[current.stack];
     if (after === null || before === null || named === undefined) return null;
     return new ComparedLayer(after, before, {
       queries: alignment.sides[named.query] ?? [],
@@ -121,18 +146,22 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
       heads: alignment.stacks[current.stack]?.heads[current.layer] ?? 0,
     });
   });
+  /** The same as the views show it: without the sinks, if these are removed and the rows renormalized. */
+  const readings = createMemo((): ComparedLayer | null => {
+    const both = compared();
+    const without = hiddenKeys();
+    return both === null || !renormalized() || without.size === 0 ? both : both.renormalized(without);
+  });
+  const difference = createMemo(() => {
+    const both = shownField() === "difference" ? readings() : null;
+    return both === null ? null : new DifferenceLayer(both);
+  });
   /** The shown field; null until a layer of this trace has arrived, because layers of another trace must not be drawn. */
   const field = createMemo((): LayerField | null => {
     const now = loaded();
     const fits = now !== null && now.queries === shown().queries.length && now.keys === shown().keys.length;
     if (!fits || session.layer()?.trace !== trace()?.trace) return null;
-    if (state().field === "difference") {
-      void version();
-      const both = compared();
-      if (both === null) return null;
-      const difference = new DifferenceLayer(both);
-      return renormalized() && hiddenKeys().size > 0 ? difference.renormalized(hiddenKeys()) : difference;
-    }
+    if (shownField() === "difference") return difference();
     return renormalized() && hiddenKeys().size > 0 ? now.renormalized(hiddenKeys()) : now;
   });
 
@@ -153,9 +182,23 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     return layer === null || at === null ? null : edgeAt(layer, shown(), state().pins, at);
   });
 
+  /** What the edits of the shown pass do to the selected layer. */
+  const marks = createMemo(() => editMarks(trace()?.edits ?? [], stackName(), layerIndex()));
+
+  const effects = createEffects(session);
   followExactRows(session, field, compared, rowsChanged);
   /** What the open change box is about, and the element that it belongs to; null while it is closed. */
   const [changing, setChanging] = createSignal<Changing | null>(null);
+
+  /** Opens the change box for something at a point of the window. */
+  const openChange = (subject: ChangeSubject, at: GesturePoint, from: HTMLElement): void => {
+    setChanging({ subject, at: { x: at.clientX, y: at.clientY, width: 0, height: 0 }, from });
+  };
+  const edgeWeights = createEdgeWeights(session.source, (error) => session.fail(sentenceOf(error)));
+  onCleanup(edgeWeights.close);
+  /** The weight of an edge in any pass; null until it is known, or where the host cannot tell. */
+  const edgeWeight: typeof edgeWeights.weight = (pass, place) =>
+    session.can("edge") ? edgeWeights.weight(pass, place) : null;
 
   const [width, setWidth] = createSignal(1400);
   const narrow = createMemo(() => width() < FOLDED_BELOW);
@@ -180,7 +223,8 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ session, state, dark, trace, stack, field, shown, version, rowsChanged, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
-    ...{ overCell, setOverCell, compared, changing, setChanging },
+    ...{ overCell, setOverCell, compared, readings, marks, changing, setChanging, openChange, edgeWeight },
+    effects,
   };
 }
 
@@ -226,11 +270,19 @@ function sameShown(a: Shown, b: Shown): boolean {
   return (
     a.queries === b.queries &&
     a.keys === b.keys &&
+    sameCounterparts(a.counterparts ?? null, b.counterparts ?? null) &&
     a.filter === b.filter &&
     a.threshold === b.threshold &&
     a.top === b.top &&
     String(a.heads) === String(b.heads) &&
     sameKeys(a.hiddenKeys, b.hiddenKeys)
+  );
+}
+
+function sameCounterparts(a: Counterparts | null, b: Counterparts | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (["query", "key"] as const).every(
+    (side) => a[side].length === b[side].length && a[side].every((token, at) => token === b[side][at]),
   );
 }
 

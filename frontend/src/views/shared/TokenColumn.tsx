@@ -1,8 +1,9 @@
 import { createMemo, For, type JSX, Show } from "solid-js";
-import { face, givenText, spoken } from "../../marks/format";
+import { face, givenText, spoken, word } from "../../marks/format";
 import type { Place, Side } from "../../state/state";
 import { type ByteCharacter, byteCharacters } from "../../state/words";
 import type { Token } from "../../wire/messages";
+import { isUnaligned, substituteOf } from "./counterparts";
 import { rowSize, rowY, type TokenLayout, visibleRows } from "./tokenLayout";
 import type { Edge } from "./weights";
 
@@ -31,12 +32,20 @@ export interface TokenColumnProps {
   readonly onCross: (index: number) => void;
   /** Opens the neurons of the token. */
   readonly onEnter: () => void;
+  /** The tokens of the baseline that these correspond to, if differences are shown. */
+  readonly counterparts?: readonly (Token | null)[];
+  /** Opens a change of the token; absent where nothing can be changed. */
+  readonly onChange?: (index: number, column: HTMLElement) => void;
 }
 
 /** Which end of a bracket around the parts of a character a token has. */
 function partEnd(whole: ByteCharacter | null, index: number): "first" | "inner" | "last" | undefined {
   if (whole === null) return undefined;
   return index === whole.first ? "first" : index === whole.last ? "last" : "inner";
+}
+
+function plainKey({ ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
+  return !ctrlKey && !metaKey && !altKey;
 }
 
 /** Tokens rendered beyond each end of the visible window. */
@@ -106,6 +115,8 @@ export function TokenColumn(props: TokenColumnProps) {
       props.onPin(now);
     } else if (event.key === "Enter" && now !== null) {
       props.onEnter();
+    } else if (event.key === "e" && now !== null && props.onChange !== undefined && plainKey(event)) {
+      props.onChange(now, event.currentTarget as HTMLElement);
     } else if (event.key === toQueries || event.key === toKeys) {
       const side = event.key === toQueries ? "query" : "key";
       const other = (event.currentTarget as HTMLElement).parentElement?.querySelector<HTMLElement>(
@@ -164,6 +175,18 @@ export function TokenColumn(props: TokenColumnProps) {
             const now = token();
             return now === undefined ? null : face(now);
           });
+          const substitute = createMemo(() => substituteOf(props.counterparts, token(), index()));
+          const otherLook = createMemo(() => {
+            const other = substitute();
+            return other === null ? null : face(other);
+          });
+          const unaligned = () => isUnaligned(props.counterparts, index());
+          const spokenName = () => {
+            const other = substitute();
+            const name =
+              other === null ? spoken(token(), index()) : `${word(other)} / ${spoken(token(), index())}`;
+            return unaligned() ? `${name}, not aligned` : name;
+          };
           const whole = () => wholes().get(index()) ?? null;
           const part = () => {
             const now = whole();
@@ -185,11 +208,13 @@ export function TokenColumn(props: TokenColumnProps) {
                   raw: look()?.kind === "raw",
                   space: look()?.kind === "space",
                   "opens-b": opensB(),
+                  substituted: substitute() !== null,
+                  unaligned: unaligned(),
                 }}
                 data-role={token()?.role ?? undefined}
                 title={hint(token(), part())}
                 data-part={partEnd(whole(), index())}
-                aria-label={`${spoken(token(), index())}${part() === null ? "" : `, ${part()}`}${token()?.role ? `, ${token().role}` : ""}${props.remark?.(index()) ?? ""}`}
+                aria-label={`${spokenName()}${part() === null ? "" : `, ${part()}`}${token()?.role ? `, ${token().role}` : ""}${props.remark?.(index()) ?? ""}`}
                 aria-selected={pinned(index())}
                 aria-setsize={props.tokens.length}
                 aria-posinset={index() + 1}
@@ -198,6 +223,15 @@ export function TokenColumn(props: TokenColumnProps) {
               >
                 {props.before?.(token())}
                 <span class="word">
+                  <Show when={otherLook()}>
+                    {(other) => (
+                      <>
+                        <i class="mark">{other().before}</i>
+                        <bdi>{other().text}</bdi>
+                        {" / "}
+                      </>
+                    )}
+                  </Show>
                   <i class="mark">{look()?.before}</i>
                   <bdi>{look()?.text}</bdi>
                 </span>

@@ -2,9 +2,10 @@
 
 import type { RowRules } from "../../compute/headSummary";
 import type { LayerField } from "../../compute/layerField";
-import { statedWeight } from "../../marks/format";
+import { statedDifference, statedWeight } from "../../marks/format";
 import { type Place, pairAt, type SentenceFilter } from "../../state/state";
 import type { Token } from "../../wire/messages";
+import type { Counterparts } from "./counterparts";
 
 export interface Edge {
   readonly head: number;
@@ -13,6 +14,7 @@ export interface Edge {
 }
 
 export interface WeightedEdge extends Edge {
+  /** A weight, or a difference of weights. */
   readonly weight: number;
 }
 
@@ -32,6 +34,8 @@ export interface Shown {
   readonly top: number | null;
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
+  /** The tokens of the baseline that these correspond to, if differences are shown. */
+  readonly counterparts?: Counterparts;
 }
 
 export function queryShown(shown: Shown, query: number): boolean {
@@ -65,7 +69,7 @@ export function weightsAt(field: LayerField, head: number, place: Place): Float3
   return place.side === "query" ? field.row(head, place.index) : field.column(head, place.index);
 }
 
-/** The edges with the largest weights at a token, over all shown heads, largest first. */
+/** The edges with the largest weights or differences at a token, over all shown heads, largest magnitude first. */
 export function heaviestEdges(
   field: LayerField,
   shown: Shown,
@@ -81,7 +85,7 @@ export function heaviestEdges(
     if (weights === null) continue;
     for (let other = 0; other < weights.length; other++) {
       const weight = weights[other];
-      if (weight <= least) continue;
+      if (Math.abs(weight) <= least) continue;
       if (fromQuery ? !keyShown(shown, other) : !queryShown(shown, other)) continue;
       edges.push({
         head,
@@ -96,12 +100,12 @@ export function heaviestEdges(
   return edges;
 }
 
-/** The edge that a token stands for: to the token pinned on the other side, else the one with the largest weight. */
+/** The edge that a token stands for: to the token pinned on the other side, else the one with the largest magnitude. */
 export function edgeAt(field: LayerField, shown: Shown, pins: readonly Place[], place: Place): Edge | null {
   return pairEdge(field, shown.heads, pins, place) ?? heaviestEdges(field, shown, place, 1)[0] ?? null;
 }
 
-/** The edge between a token and the one pinned on the other side, in the head where its weight is largest; null without a pin. */
+/** The edge between a token and the one pinned on the other side, in the head where its magnitude is largest; null without a pin. */
 export function pairEdge(
   field: LayerField,
   heads: readonly number[],
@@ -113,22 +117,24 @@ export function pairEdge(
   let best: WeightedEdge | null = null;
   for (const head of heads) {
     const weight = field.row(head, pair.query)[pair.key];
-    if (best === null || weight > best.weight) best = { head, ...pair, weight };
+    if (best === null || Math.abs(weight) > Math.abs(best.weight)) best = { head, ...pair, weight };
   }
   return best === null ? null : { head: best.head, ...pair };
 }
 
-/** Keeps only the `most` largest edges, sorted, and returns the smallest weight kept; 0 if there is still room. */
+/** Keeps only the `most` largest edges, sorted, and returns the smallest magnitude kept; 0 if there is still room. */
 function keepHeaviest(edges: WeightedEdge[], most: number): number {
-  edges.sort((a, b) => b.weight - a.weight);
+  edges.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   edges.length = Math.min(edges.length, most);
-  return edges.length === most ? edges[most - 1].weight : 0;
+  return edges.length === most ? Math.abs(edges[most - 1].weight) : 0;
 }
 
 export interface EdgeReading {
+  /** A weight, or a difference of weights. */
   readonly weight: number;
+  /** From 1, by magnitude. */
   readonly rank: number;
-  /** How many keys the query can attend to; null if only weights are known, as a zero weight may then be masked or not. */
+  /** How many keys the query can attend to, or has a difference for; null if only weights are known, as a zero weight may then be masked or not. */
   readonly among: number | null;
   readonly score: number | null;
   /** The error of the score. */
@@ -136,13 +142,15 @@ export interface EdgeReading {
   readonly exact: boolean;
 }
 
-/** The weight of an edge and how it is written at its line: `.35`, `<.01`, or why there is none. */
+/** The weight of an edge and how it is written at its line: `.35`, `<.01`, `−.12` for a difference, or why there is none. */
 export function statedEdge(
   field: LayerField,
-  { head, query, key }: Edge,
+  edge: Edge,
 ): { readonly weight: number; readonly text: string } {
+  const { head, query, key } = edge;
   const weight = field.row(head, query)[key];
-  return { weight, text: field.allowed(head, query, key) ? statedWeight(weight) : absence(field, key) };
+  if (!field.allowed(head, query, key)) return { weight, text: absence(field, edge) };
+  return { weight, text: field.signed ? statedDifference(weight) : statedWeight(weight) };
 }
 
 /** The numbers of one edge: its weight, its rank in the row, its score. */
@@ -152,8 +160,8 @@ export function readEdge(field: LayerField, { head, query, key }: Edge): EdgeRea
   let rank = 1;
   let among = 0;
   for (let other = 0; other < row.length; other++) {
-    if (row[other] > weight) rank += 1;
-    if (row[other] > 0 || field.allowed(head, query, other)) among += 1;
+    if (Math.abs(row[other]) > Math.abs(weight)) rank += 1;
+    if (row[other] !== 0 || field.allowed(head, query, other)) among += 1;
   }
   const known = field.mask === "unknown" ? null : among;
   return {
@@ -177,8 +185,12 @@ export function stillLayer(drawn: Pick<LayerField, "layer">, wanted: number): st
 }
 
 /** Why an edge has no weight. */
-export function absence(field: Pick<LayerField, "mask" | "without">, key: number): string {
+export function absence(
+  field: Pick<LayerField, "mask" | "without" | "aligned">,
+  { head, query, key }: Edge,
+): string {
   if (field.without.has(key)) return "hidden";
+  if (!field.aligned(head, query, key)) return "not aligned";
   return field.mask === "unknown" ? "no weight" : "masked";
 }
 

@@ -1,6 +1,9 @@
 import { createMemo, type JSX, Show } from "solid-js";
+import type { ComparedLayer } from "../../compute/differenceLayer";
 import type { LayerField } from "../../compute/layerField";
-import { decimals, scoreText, weightText } from "../../marks/format";
+import { decimals, differenceText, scoreText, weightText } from "../../marks/format";
+import { type EditMarks, lineMarkWords } from "../../state/editMarks";
+import type { Field } from "../../state/state";
 import type { TraceMessage } from "../../wire/messages";
 import type { HeadReadout } from "../model/headReadout";
 import { PredictionLine } from "../shared/Predictions";
@@ -12,6 +15,10 @@ export interface ReadoutProps {
   readonly version: number;
   readonly shown: Shown;
   readonly edge: Edge | null;
+  /** Both passes, if two are compared. */
+  readonly readings: ComparedLayer | null;
+  readonly shownField: Field;
+  readonly marks: EditMarks;
   /** More about what the pointer is on. */
   readonly detail: string | null;
   readonly trace: TraceMessage | null;
@@ -27,6 +34,21 @@ export function Readout(props: ReadoutProps) {
     void props.version;
     return props.field === null || props.edge === null ? null : readEdge(props.field, props.edge);
   });
+  /** The weight in the other pass, or in both: ` (0.05 → 0.90)`. */
+  const beside = (edge: Edge, digits: number): string => {
+    void props.version;
+    const both = props.readings;
+    if (both === null) return "";
+    const at = props.shownField === "before" ? "readAt" : "read";
+    const { before, after } = both[at](edge.head, edge.query, edge.key);
+    const text = (weight: number | null) => (weight === null ? "not aligned" : weightText(weight, digits));
+    if (props.shownField === "difference") return ` (${text(before)} → ${text(after)})`;
+    return props.shownField === "before" ? `, after ${text(after)}` : `, before ${text(before)}`;
+  };
+  const changed = (edge: Edge): string => {
+    const words = props.shownField === "before" ? null : lineMarkWords(props.marks, edge);
+    return words === null ? "" : ` · ${words}`;
+  };
   return (
     <footer class="foot">
       <output class="readout num" data-testid="readout" aria-live="polite">
@@ -46,20 +68,31 @@ export function Readout(props: ReadoutProps) {
             return (
               <>
                 <b>
-                  <TokenText tokens={props.shown.queries} index={edge().query} /> →{" "}
-                  <TokenText tokens={props.shown.keys} index={edge().key} />
+                  <TokenText
+                    tokens={props.shown.queries}
+                    index={edge().query}
+                    counterparts={props.shown.counterparts?.query}
+                  />{" "}
+                  →{" "}
+                  <TokenText
+                    tokens={props.shown.keys}
+                    index={edge().key}
+                    counterparts={props.shown.counterparts?.key}
+                  />
                 </b>
                 {"  "}
                 <Show
                   when={field().allowed(edge().head, edge().query, edge().key)}
-                  fallback={absence(field(), edge().key)}
+                  fallback={absence(field(), edge())}
                 >
-                  <b>{weightText(read().weight, digits())}</b>
+                  <b>{(field().signed ? differenceText : weightText)(read().weight, digits())}</b>
+                  {beside(edge(), digits())}
                   {`  ${rankWords(read())}`}
-                  <Show
-                    when={read().score !== null}
-                  >{` · ${scoreWords(read().score!, read().scoreError)}`}</Show>
+                  <Show when={read().score !== null}>
+                    {` · ${scoreWords(read().score!, read().scoreError, field().signed)}`}
+                  </Show>
                 </Show>
+                {changed(edge())}
                 {" · head "}
                 <b>{`${field().layer}.${edge().head}`}</b>
                 {props.detail === null ? "" : ` · ${props.detail}`}
@@ -102,6 +135,7 @@ function HeadLine(props: HeadReadout) {
 }
 
 /** The score of an unmasked edge; it is −∞ only if an edit cut the edge. */
-function scoreWords(score: number, error: number): string {
+function scoreWords(score: number, error: number, isDifference: boolean): string {
+  if (isDifference) return `score ${score > 0 ? "+" : ""}${scoreText(score, error)}`;
   return score === Number.NEGATIVE_INFINITY ? "cut: score −∞" : `score ${scoreText(score, error)}`;
 }

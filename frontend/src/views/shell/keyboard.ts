@@ -8,6 +8,8 @@ export interface KeyTargets {
   readonly find: () => HTMLElement | null;
   /** The button that opens the menu of baselines. */
   readonly baseline: () => HTMLElement | null;
+  /** Opens the box that changes what is selected. */
+  readonly change: () => void;
   /** The panel that has keyboard focus. */
   readonly panel: () => PanelName | null;
   /** Moves keyboard focus to a panel. */
@@ -32,6 +34,8 @@ export function globalKeys(session: Session, targets: KeyTargets): (event: Keybo
     d: () => session.dispatch({ type: "field", field: after(FIELDS, session.state().field) }),
     b: () => holdBefore(),
     c: () => targets.baseline()?.click(),
+    e: () => targets.change(),
+    m: () => session.muteLast(),
     t: () => session.dispatch({ type: "view", view: { theme: after(THEMES, session.state().view.theme) } }),
     Escape: () => out(),
   };

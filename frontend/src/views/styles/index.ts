@@ -1,9 +1,11 @@
 /** The styles of the page; later ones override earlier ones. */
 
 import base from "./base.css?inline";
+import changes from "./changes.css?inline";
 import chat from "./chat.css?inline";
 import comparison from "./comparison.css?inline";
 import edges from "./edges.css?inline";
+import effect from "./effect.css?inline";
 import head from "./head.css?inline";
 import image from "./image.css?inline";
 import measures from "./measures.css?inline";
@@ -20,6 +22,7 @@ export const styles = [
   base,
   toolbar,
   comparison,
+  changes,
   chat,
   overlays,
   panels,
@@ -30,6 +33,7 @@ export const styles = [
   measures,
   weights,
   edges,
+  effect,
   readout,
   neuron,
 ].join("\n");

@@ -14,6 +14,10 @@ const EVERYWHERE: Keys = [
   ["x", "attention sinks: show, hide, hide and rescale"],
   ["f", "find a token; Enter and ⇧ Enter go to the next and previous match"],
   ["t", "change the theme: auto, light, dark"],
+  ["e", "change what is selected: a head, a line, a token, a neuron; so do a right click and a long press"],
+  ["m", "mute the last change, or make it again"],
+  ["d", "next of before, after, difference; hold b for before"],
+  ["c", "choose what to compare with"],
   ["Ctrl Z, Ctrl ⇧ Z", "undo, redo"],
   ["?", "open this help"],
 ];
@@ -36,6 +40,18 @@ const NEURONS: Keys = [
   ["Enter", "mark the dimension or its rotary pair; on a token, select it"],
   ["+  −", "expand, collapse the neurons"],
 ];
+const CHANGES: Keys = [
+  ["← →", "turn the fader; with ⇧ in small steps"],
+  ["0", "off, or cut"],
+  ["Enter", "keep the change and close"],
+  ["Esc", "undo the change and close"],
+];
+const LIST: Keys = [
+  ["↑ ↓", "move between changes"],
+  ["Space", "mute the change, or make it again"],
+  ["Delete", "remove the change"],
+  ["Alt ↑ ↓", "move the change, where order counts"],
+];
 const DIVIDERS: Keys = [["← →", "on a divider, move it; Enter resets it"]];
 
 const PARTS: readonly (readonly [string, Keys])[] = [
@@ -43,6 +59,8 @@ const PARTS: readonly (readonly [string, Keys])[] = [
   ["Model view", MODEL],
   ["Head view", HEAD],
   ["Neuron view", NEURONS],
+  ["Change box", CHANGES],
+  ["List of changes", LIST],
   ["Panels", DIVIDERS],
 ];
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from attnscope.model.effects.effect import EditedPasses, asked_of, described, li
 from attnscope.model.effects.elsewhere import Over, drawn_elsewhere, over_of
 from attnscope.model.effects.prompt import Prompt
 from attnscope.model.effects.question import MetricArguments
+from attnscope.model.metrics.answer import index_in
 from attnscope.types import Observer
 from attnscope.validation import is_whole
 
@@ -47,6 +48,9 @@ class Control:
         position: The position whose prediction is measured.
         seed: The seed of the draws.
         error: The largest difference between an unedited pass in a batch and `before`; effects of this size are rounding.
+        total: How many controls there will be; more than there are values only while they still run (`on_result`).
+        tokens: The ids of the tokens whose probabilities were asked for.
+        probabilities: The probability of each of these tokens at `position` with each control, float64 [control, token].
     """
 
     edits: tuple[Edit, ...]
@@ -62,6 +66,9 @@ class Control:
     position: int
     seed: int
     error: float
+    total: int
+    tokens: tuple[int, ...] = ()
+    probabilities: Float[Tensor, "control token"] = field(default_factory=lambda: torch.zeros(0, 0), repr=False)
 
     @property
     def effect(self) -> float:
@@ -123,6 +130,7 @@ class ControlQuestion:
     over: str | None = None
     draws: int | None = None
     seed: int = 0
+    tokens: Sequence[int] = ()
 
 
 def control_of(
@@ -139,11 +147,12 @@ def control_of(
     _check(asked)
     prompt.check_editable()
     passes = EditedPasses(prompt, asked_of(prompt, arguments, observer), observer)
+    tokens = _tokens(asked.tokens, len(passes.passes.prediction))
     own = passes.planned(edits).edits
     variants = drawn_elsewhere(prompt, own, over, asked.draws, asked.seed, observer)
     answer, foil = texts_of(passes.question)
 
-    def control(values: Sequence[float]) -> Control:
+    def control(values: Sequence[float], chances: Sequence[Tensor]) -> Control:
         done = variants[: len(values) - 1]
         return Control(
             edits=edits,
@@ -159,14 +168,30 @@ def control_of(
             position=passes.question.position,
             seed=asked.seed,
             error=passes.passes.error,
+            total=len(variants),
+            tokens=tokens,
+            probabilities=torch.cat([*chances])[1:],
         )
 
     values: list[float] = []
+    chances: list[Tensor] = []
     for batch in passes.run([own, *(one.edits for one in variants)]):
         values += batch.values.tolist()
+        chances.append(batch.predictions.double().softmax(-1)[:, list(tokens)])
         if on_result is not None:
-            on_result(control(values))
-    return control(values)
+            on_result(control(values, chances))
+    return control(values, chances)
+
+
+def _tokens(tokens: object, vocabulary: int) -> tuple[int, ...]:
+    """The ids of tokens. Raises `InputError` for anything else."""
+    listed_ids: Sequence[Any] = cast("Sequence[Any]", tokens) if isinstance(tokens, (list, tuple)) else [None]
+    found = [index_in(one, vocabulary) for one in listed_ids]
+    wrong = [one for one, index in zip(listed_ids, found, strict=True) if index is None]
+    if wrong:
+        got = tokens if wrong[0] is None else wrong[0]
+        raise InputError(f"`tokens` must be a list of token ids from 0 to {vocabulary - 1:,}; got {got!r:.80}.")
+    return tuple(index for index in found if index is not None)
 
 
 def _check(asked: ControlQuestion) -> None:

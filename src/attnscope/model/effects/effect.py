@@ -97,9 +97,13 @@ class EditedPasses:
 
 def planned(prompt: Prompt, edits: Sequence[Edit | Planned]) -> Plan:
     """The plan of edits for a prompt. Raises `InputError` for one that does not fit."""
-    sizes = None if prompt.sides is None else {side: len(tokens) for side, tokens in prompt.sides.items()}
+    made = prompt.generated
+    sizes = (
+        None if prompt.sides is None else {name: len(side) - made.get(name, 0) for name, side in prompt.sides.items()}
+    )
     architecture, title = prompt.probed.architecture, prompt.probed.title
-    return plan_for(architecture, edits, title=title, sizes=sizes, sides=prompt.sides) or Plan((), {})
+    found = plan_for(architecture, edits, title=title, sizes=sizes, further=made, sides=prompt.sides)
+    return found or Plan((), {})
 
 
 def effects_of(

@@ -111,6 +111,17 @@ def _heads(prompt: Prompt, edits: Sequence[Any]) -> Alternatives:
     return Alternatives(slots, variant)
 
 
+def head_units(prompt: Prompt, edits: Sequence[Any]) -> set[tuple[str, int, int, int]]:
+    """What moves over heads: stack, layer, how many heads move together, and the number of the head or group."""
+    found: set[tuple[str, int, int, int]] = set()
+    for (stack, layer), members in _grouped(edits, lambda edit: (_stack(prompt, edit), edit.layer)).items():
+        shape = prompt.stacks[stack].layer(layer)
+        assert shape is not None
+        group = _group(shape, [edits[i] for i in members])
+        found |= {(stack, layer, group, edits[i].head // group) for i in members}
+    return found
+
+
 def _head_words(edit: Any, *, several: bool) -> str:
     return f"{edit.stack}.{edit.layer}.{edit.head}" if several else f"{edit.layer}.{edit.head}"
 
@@ -158,14 +169,14 @@ def _keys(prompt: Prompt, edits: Sequence[CutEdge | SetAttention], observer: Obs
 
     @cache
     def record(stack: str, layer: int) -> QKRecord:
-        found = traced(stack).records[layer]
+        found = records(stack)[layer]
         if not isinstance(found, QKRecord):
             raise UnsupportedError(f"The mask of layer {layer} is unknown, so other keys cannot be drawn.")
         return found
 
     @cache
-    def traced(stack: str) -> Any:
-        return prompt.traced_stack(stack, observer)
+    def records(stack: str) -> Any:
+        return prompt.masks_of(stack, observer)
 
     units = _grouped(edits, lambda edit: (_stack(prompt, edit), span_of(cast("CutEdge", edit).key)))
     slots: list[Slot] = []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
+from attnscope.attention import LayerRecord
+from attnscope.edits import Edit
 from attnscope.errors import InputError, UnsupportedError
 from attnscope.model.architecture.probe import StackArchitecture
 from attnscope.model.architecture.probed_model import ProbedModel
@@ -18,8 +20,10 @@ from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
 from attnscope.model.residual_stream.stream import last_tower
+from attnscope.model.tracing.edit_plan import check_editable
+from attnscope.model.tracing.generated_tokens import generated_tokens
 from attnscope.model.tracing.packed_sequences import as_called
-from attnscope.model.tracing.provenance import fingerprint
+from attnscope.model.tracing.provenance import check_made_by
 from attnscope.model.tracing.run import explain_failure, run
 from attnscope.trace import Trace
 from attnscope.trace.stack import TracedStack
@@ -35,7 +39,9 @@ class Prompt:
         probed: The same, probed for this kind of input.
         inputs: The arguments of the forward method, a batch of one.
         sides: The tokens by side; None if they can only be counted in a pass (audio).
-        trace: The trace that the input was taken from, if it was.
+        trace: The trace that the input was taken from, if it was, and if it has no edits.
+        edited: The trace with edits that the input was taken from, if it was.
+        generated: How many of the tokens of each side were generated, after the prompt that the edits were made for.
     """
 
     handle: ModelHandle
@@ -43,6 +49,8 @@ class Prompt:
     inputs: Mapping[str, Tensor]
     sides: Mapping[str, Sequence[Token]] | None
     trace: Trace | None = None
+    edited: Trace | None = None
+    generated: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def stacks(self) -> dict[str, Stack]:
@@ -85,13 +93,14 @@ class Prompt:
             return self.trace.traced_stack(stack)
         return run(self.probed, self.inputs, observer).stacks[stack]
 
+    def masks_of(self, stack: str, observer: Observer | None = None) -> Sequence[LayerRecord | None]:
+        """The records of the layers of a stack, of which only the masks are those of the unedited pass."""
+        found = self.traced_stack(stack, observer) if self.edited is None else self.edited.traced_stack(stack)
+        return found.records
+
     def check_editable(self) -> None:
         """Raise `UnsupportedError` if the model does not use transformers' attention interface."""
-        architecture = self.probed.architecture
-        if architecture.route != "interface" or architecture.outside:
-            raise UnsupportedError(
-                f"{self.probed.title} does not use transformers' attention interface, so attnscope cannot change its attention."
-            )
+        check_editable(self.probed.architecture, self.probed.title)
 
 
 def prompt_of(
@@ -101,16 +110,19 @@ def prompt_of(
     *,
     target: Any = None,
     image: Any = None,
+    own_edits: bool = False,
     observer: Observer | None = None,
 ) -> Prompt:
     """The prompt of an input, as for `Model.trace`; of a trace, the input that it was made from.
+
+    A trace may have been made with edits only if these are meant (`own_edits`).
 
     Raises `InputError`, `TooLongError`, `MissingError` and `UnsupportedError` as `trace` does.
     """
     refuse_virtual_tokens(handle.module, "measure the effect of an edit")
     if isinstance(text, Trace):
         check_without_image(image)
-        return _of_trace(handle, text)
+        return _of_trace(handle, text, own_edits=own_edits)
     encoded = text
     if isinstance(encoded, ModelInputs):
         check_without_image(image)
@@ -128,14 +140,25 @@ def prompt_of(
     return Prompt(tower, probed, inputs, encoded.sides if counted else None)
 
 
-def _of_trace(handle: ModelHandle, trace: Trace) -> Prompt:
-    if not trace.inputs:
-        raise InputError("This trace has no model inputs, so the model cannot run on it again. Pass the text instead.")
-    if trace.edits:
+def edits_of(text: Any) -> tuple[Edit, ...]:
+    """The edits of a trace, for a method that is about these if no others are passed. Raises `InputError` for another input."""
+    if not isinstance(text, Trace):
+        raise InputError("Pass `edits`, or a trace that was made with edits.")
+    return tuple(text.edits)
+
+
+def _of_trace(handle: ModelHandle, trace: Trace, *, own_edits: bool) -> Prompt:
+    if trace.edits and not own_edits:
         raise InputError(
             "This trace was made with edits, but effects are measured against an unedited pass. Pass the text."
         )
-    tower = handle.tower_for(trace.inputs)
-    if trace.provenance.get("weights") != fingerprint(tower.module):
-        raise InputError("This trace was made by a model with other weights than this one. Pass the text instead.")
-    return Prompt(tower, tower.probed_for(trace.inputs), trace.inputs, trace.sides, trace)
+    tower = check_made_by(handle, trace)
+    return Prompt(
+        tower,
+        tower.probed_for(trace.inputs),
+        trace.inputs,
+        trace.sides,
+        trace=None if trace.edits else trace,
+        edited=trace if trace.edits else None,
+        generated=generated_tokens(trace),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -13,6 +13,7 @@ from attnscope.capture import VirtualTokens, virtual_tokens
 from attnscope.errors import UnsupportedError
 from attnscope.model.hf.module_info import is_encoder_decoder
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.trace import LogitsAt
 from attnscope.trace.prediction import Prediction
 from attnscope.types import Token
 
@@ -49,15 +50,16 @@ def shifted(predictions: Sequence[Prediction], virtual: VirtualTokens | None) ->
     return [one if one.position is None else replace(one, position=one.position + before) for one in predictions]
 
 
-def with_undefined_rows(
-    logits: Callable[[], Tensor] | None, virtual: VirtualTokens | None
-) -> Callable[[], Tensor] | None:
+def with_undefined_rows(logits: LogitsAt | None, virtual: VirtualTokens | None) -> LogitsAt | None:
     """Logits with a row for every position: NaN for virtual tokens that the model has no states of."""
     if logits is None or virtual is None or not virtual.keys_only:
         return logits
 
-    def padded() -> Tensor:
+    def padded(positions: Sequence[int] | None = None) -> Tensor | None:
         found = logits()
-        return pad(found, (0, 0, virtual.count, 0), value=torch.nan) if found.ndim == 2 else found
+        if found is None or found.ndim != 2:
+            return found
+        every = pad(found, (0, 0, virtual.count, 0), value=torch.nan)
+        return every if positions is None else every[list(positions)]
 
     return padded

@@ -11,6 +11,20 @@ from attnscope.model.architecture.probe import Architecture
 from attnscope.types import Stack, Token
 
 
+def why_not_editable(architecture: Architecture, title: str) -> str | None:
+    """Why edits cannot be made in a model, as a sentence; None if they can."""
+    if architecture.route == "interface" and not architecture.outside:
+        return None
+    return f"{title} does not use transformers' attention interface, so attnscope cannot change its attention."
+
+
+def check_editable(architecture: Architecture, title: str) -> None:
+    """Raise `UnsupportedError` if edits cannot be made in a model."""
+    why = why_not_editable(architecture, title)
+    if why is not None:
+        raise UnsupportedError(why)
+
+
 def plan_for(
     architecture: Architecture,
     edits: Sequence[Edit | Planned],
@@ -28,8 +42,7 @@ def plan_for(
     """
     if isinstance(edits, (list, tuple)) and not edits:
         return None
-    if architecture.route != "interface" or architecture.outside:
-        raise UnsupportedError(f"{title} does not use transformers' attention interface, so attnscope cannot edit it.")
+    check_editable(architecture, title)
     return plan(
         edits,
         {name: Stack.of(stack.shapes) for name, stack in architecture.stacks.items()},

@@ -6,7 +6,7 @@ and runs the rest of the model (projection, caps, scales, classifier) when the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from attnscope.capture import CACHES, pass_options, prepared
 from attnscope.errors import UnsupportedError
 from attnscope.model.hf.hidden_states import relative
+from attnscope.trace import LogitsAt
 from attnscope.trace.certificate import tolerance_of
 
 _HEAVY = frozenset(
@@ -98,26 +99,35 @@ def _light(output: Any) -> Any:
 
 def lazy_logits(
     model: nn.Module, inputs: Mapping[str, Any], saved: Mapping[str, Any], last: Tensor | None
-) -> Callable[[], Tensor] | None:
+) -> LogitsAt | None:
     """A function that returns the logits [token, vocab] (or [label] for a classifier); None if there are none.
+
+    It takes the positions whose logits are wanted, or None for all; others are not computed if the model can skip them.
 
     `saved` are the outputs of the base models in the pass, by path, and `last` the pass's own logits at the last position; the
     function raises `UnsupportedError` if the recomputed ones differ.
     """
     if not saved or last is None:
         return None
+    device = next(iter(inputs.values())).device
 
-    def compute() -> Tensor:
+    def compute(positions: Sequence[int] | None = None) -> Tensor:
+        wanted = None if positions is None else [*positions, -1]  # the last one is compared
         with prepared(model, None) as clone, torch.no_grad():
             stubbed = [(clone.get_submodule(path), value) for path, value in saved.items()]
             for inner, value in stubbed:
                 inner.forward = lambda *_args, _value=value, **_kwargs: _value
             try:
-                output = clone(**inputs, **pass_options(clone))
+                kept = {} if wanted is None else {"logits_to_keep": torch.tensor(wanted, device=device)}
+                options = pass_options(clone, **kept)
+                output = clone(**inputs, **options)
             finally:
                 for inner, _ in stubbed:
                     del inner.forward
-        logits = output.logits[0].float().cpu()
+        found = output.logits[0]
+        if wanted is not None and found.ndim == 2 and "logits_to_keep" not in options:
+            found = found[wanted]
+        logits = found.float().cpu()
         final = logits[-1] if logits.ndim == 2 else logits
         error = relative(last, final)
         if not error <= tolerance_of(output.logits.dtype):
@@ -125,6 +135,6 @@ def lazy_logits(
                 f"The logits that attnscope recomputes for {type(model).__name__} differ from the model's own by "
                 f"{error:.2g}, so they are not available."
             )
-        return logits
+        return logits if positions is None or logits.ndim < 2 else logits[:-1]
 
     return compute

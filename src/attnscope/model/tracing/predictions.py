@@ -19,8 +19,8 @@ from attnscope.types import Token
 
 _TOP = 5
 _ANSWER_TOKENS = 30
-_FOLLOWS = ("the second sentence follows", "the second sentence does not follow")
-_DISCRIMINATED = ("as it was", "replaced")
+FOLLOWS = ("the second sentence follows", "the second sentence does not follow")
+DISCRIMINATED = ("as it was", "replaced")
 
 
 def predictions_of(
@@ -44,18 +44,18 @@ def predictions_of(
             mask = None if ids is None else _mask_token(model, tokenizer)
             found += [] if ids is None or mask is None else _masked(scores[0], ids[0], read, mask)
         else:
-            found += _token_labels(scores[0], tokens, _labels(model, scores.shape[-1]))
+            found += _token_labels(scores[0], tokens, label_names(model, scores.shape[-1]))
     elif scores is not None and scores.ndim == 2:
         if name.endswith("ForPreTraining") and scores.shape[1] == len(tokens):
             found += _discriminated(scores[0], tokens)
         else:
             follows = name.endswith("ForNextSentencePrediction")
-            labels = _FOLLOWS if follows else _labels(model, scores.shape[1])
+            labels = FOLLOWS if follows else label_names(model, scores.shape[1])
             if not (follows and alone):
-                found.append(_label(scores[0], labels, _problem(model, scores.shape[1])))
+                found.append(_label(scores[0], labels, problem_of(model, scores.shape[1])))
     relation = _field(output, "seq_relationship_logits")
     if relation is not None and tuple(relation.shape) == (1, 2) and not alone:
-        found.append(_label(relation[0], _FOLLOWS, "one"))
+        found.append(_label(relation[0], FOLLOWS, "one"))
     return found
 
 
@@ -71,15 +71,18 @@ def _field(output: Any, name: str) -> Tensor | None:
     return value.detach().float().cpu() if isinstance(value, Tensor) else None
 
 
-def _labels(model: nn.Module, count: int) -> tuple[str, ...]:
+def label_names(model: nn.Module, count: int) -> tuple[str, ...]:
+    """The names of a classifier's labels, from its config."""
     named: Mapping[Any, str] = getattr(model.config, "id2label", None) or {}
     return tuple(str(named.get(i, named.get(str(i), f"label {i}"))) for i in range(count))
 
 
 Problem = Literal["one", "several", "number"]
+"""Whether one label applies, several may, or the outputs are numbers (regression)."""
 
 
-def _problem(model: nn.Module, count: int) -> Problem:
+def problem_of(model: nn.Module, count: int) -> Problem:
+    """What the outputs of a classifier with `count` outputs mean, from its config."""
     stated = getattr(model.config, "problem_type", None)
     if stated == "multi_label_classification":
         return "several"
@@ -114,7 +117,7 @@ def _token_labels(logits: Tensor, tokens: Sequence[Token], labels: Sequence[str]
 def _discriminated(logits: Tensor, tokens: Sequence[Token]) -> list[Prediction]:
     """A discriminator returns one logit per token; above 0 it classifies the token as replaced."""
     both = torch.stack([torch.zeros_like(logits), logits], dim=-1)  # softmax of (0, x) is sigmoid(x)
-    return _token_labels(both, tokens, _DISCRIMINATED)
+    return _token_labels(both, tokens, DISCRIMINATED)
 
 
 def _answer(start: Tensor, end: Tensor, tokens: Sequence[Token]) -> list[Prediction]:

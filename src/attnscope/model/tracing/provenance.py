@@ -12,8 +12,10 @@ import transformers
 from torch import Tensor, nn
 
 from attnscope.edits import Edit
+from attnscope.errors import InputError
 from attnscope.model.handle import ModelHandle
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.trace import Trace
 
 
 def provenance(
@@ -61,6 +63,16 @@ def model_provenance(model: ModelHandle, weights: str | None = None) -> dict[str
             "transformers": transformers.__version__,
         },
     }
+
+
+def check_made_by(model: ModelHandle, trace: Trace) -> ModelHandle:
+    """What runs for the inputs of a trace. Raises `InputError` if they are unknown, or if another model made the trace."""
+    if not trace.inputs:
+        raise InputError("This trace has no model inputs, so the model cannot run on it again. Pass the text instead.")
+    tower = model.tower_for(trace.inputs)
+    if trace.provenance.get("weights") != fingerprint(tower.module):
+        raise InputError("This trace was made by a model with other weights than this one. Pass the text instead.")
+    return tower
 
 
 def fingerprint(model: nn.Module) -> str:
