@@ -4,7 +4,9 @@ import { createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { Edit, Request, TraceMessage } from "../wire/messages";
 import { canonical, muteChanges, subjectOf } from "./changes";
+import { baselineName } from "./hash";
 import { type Input, inputOfTrace, requestOf } from "./input";
+import { fitted } from "./reduce";
 import { RequestSlot, runRequest } from "./request";
 import {
   type Alignment,
@@ -15,6 +17,7 @@ import {
   currentPass,
   editsMade,
   type Field,
+  passShown,
 } from "./state";
 import type { createTimeline } from "./timeline";
 import type { WorkTracker } from "./work";
@@ -28,6 +31,13 @@ export type BaselineChoice =
   | { readonly kind: "prompt"; readonly input: Input }
   | { readonly kind: "model"; readonly model: string }
   | { readonly kind: "saved"; readonly trace: TraceMessage };
+
+/** What an address says about changes and their baseline. */
+export interface Wanted {
+  readonly changes: readonly Change[];
+  readonly baseline: string | null;
+  readonly field: Field;
+}
 
 export interface ComparisonParts {
   readonly source: Source;
@@ -208,6 +218,52 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     }
   }
 
+  /** Shows the passes that an address describes, without a step of undo, as long as `still` holds. */
+  async function restore(wanted: Wanted, still: () => boolean): Promise<void> {
+    const before = state();
+    const pass = currentPass(before);
+    if (pass === null) return;
+    const edits = editsMade(wanted.changes);
+    const same = madeIn(pass) === writtenOf(edits);
+    const name = wanted.baseline ?? (edits.length > 0 && pass.model.name !== null ? "unchanged" : null);
+    const own = before.comparison === null ? null : baselineName(before.comparison);
+    work.onRetry(() => void restore(wanted, still));
+    const current = same ? pass : await passWith(pass, edits);
+    const found =
+      current === null || name === null
+        ? null
+        : own === name
+          ? (before.comparison?.baseline ?? null)
+          : await baselineNamed(name, current);
+    if (!still() || currentPass(state())?.trace !== pass.trace) return;
+    if (current === null) {
+      timeline.replace({ ...state(), changes: wanted.changes });
+      return giveUp(pass);
+    }
+    askedOf.set(current.trace, writtenOf(edits));
+    const comparison =
+      found === null || name === null
+        ? null
+        : aligned({ kind: kindOf(name), baseline: found, current, alignment: null });
+    const field = comparison === null ? "after" : wanted.field;
+    const trace = comparison === null ? current : passShown(comparison, field);
+    timeline.replace(fitted({ ...state(), trace, comparison, field, changes: wanted.changes }));
+    passesChanged();
+  }
+
+  /** The pass that an address calls its baseline; null if it is not there. */
+  async function baselineNamed(name: string, current: TraceMessage): Promise<TraceMessage | null> {
+    const input = inputOfTrace(current);
+    const kind = kindOf(name);
+    if (kind === "unchanged") return (current.edits ?? []).length === 0 ? current : passOf({ kind }, current);
+    if (kind === "model") return passOf({ kind, model: name.slice("model:".length) }, current);
+    if (kind === "prompt")
+      return input === null
+        ? null
+        : passOf({ kind, input: { ...input, text: name.slice("prompt:".length), messages: null } }, current);
+    return work.ask("change", { type: "trace", trace: name }, "trace", "Loading the baseline");
+  }
+
   /** After undo and redo: runs what a state wants if it was left before its pass had arrived. */
   function travelled(): void {
     work.abort("change");
@@ -220,6 +276,7 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     muteLast,
     follow,
     compareWith,
+    restore,
     travelled,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending,
@@ -238,6 +295,12 @@ export const KIND_WORDS: Readonly<Record<BaselineKind, string>> = {
   saved: "a saved trace",
   kept: "the pass kept",
 };
+
+function kindOf(name: string): BaselineKind & ("unchanged" | "model" | "prompt" | "saved") {
+  if (name === "unchanged") return name;
+  if (name.startsWith("model:")) return "model";
+  return name.startsWith("prompt:") ? "prompt" : "saved";
+}
 
 function sameTokens(a: TraceMessage, b: TraceMessage): boolean {
   const ids = (trace: TraceMessage) =>

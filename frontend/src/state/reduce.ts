@@ -241,8 +241,11 @@ function alignedIndex(
   return found < 0 ? null : found;
 }
 
-/** What a new input begins with: no comparison and no changes. */
-const LONE = { comparison: null, field: "after", changes: [] } as const;
+/** What a new input begins with: no comparison, and the edits that its pass was made with. */
+function alone(trace: TraceMessage): Pick<AppState, "comparison" | "field" | "changes"> {
+  const changes = (trace.edits ?? []).map((edit) => ({ edit, muted: false }));
+  return { comparison: null, field: "after", changes };
+}
 
 /** Whether a state is shown again with the pass that it showed. */
 function keepsComparison({ comparison, field }: AppState, trace: TraceMessage): boolean {
@@ -260,7 +263,7 @@ function showTrace(state: AppState, trace: TraceMessage, changes: Partial<Select
   const next: AppState = {
     ...state,
     trace,
-    ...(keepsComparison(state, trace) ? {} : LONE),
+    ...(keepsComparison(state, trace) ? {} : alone(trace)),
     pins: sameTokens || before === null ? state.pins : [],
     view: { ...state.view, filter: trace.input.pair ? state.view.filter : "all" },
     selection: {
