@@ -77,7 +77,7 @@ def test_a_base_that_the_adapter_changed_is_unknown() -> None:
         tuned(peft.LoraConfig(**LORA, init_lora_weights="pissa")).without_adapter()
     merged = tuned(peft.LoraConfig(**LORA))
     merged.hf_model.merge_adapter()
-    with pytest.raises(UnsupportedError, match="Call `hf_model.unmerge_adapter"):
+    with pytest.raises(UnsupportedError, match=r"Call `hf_model\.unmerge_adapter"):
         merged.without_adapter()
 
 
