@@ -52,13 +52,13 @@ TEXTS = (
 NUMBERS = (-1, 0, 1, 2, 7, 10**9, 2**63, 10**40, 0.5, -0.0, 1e300, math.nan, math.inf)
 KINDS = (
     "hello", "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "align", "check",
-    "export", "cancel", "unheard-of",
+    "export", "save", "open", "cancel", "unheard-of",
 )  # fmt: skip
 FIELDS = (
     "text", "pair", "target", "messages", "cut", "edits", "model", "trace", "stack", "layer", "head", "heads", "rows", "query",
     "key", "filter", "page", "clean", "corrupted", "what", "by", "metric", "answer", "foil", "position", "positions", "layers",
     "top", "max_new_tokens", "temperature", "top_k", "top_p", "seed", "stop", "image", "last", "v", "id", "type",
-    "baseline",
+    "baseline", "traces", "current", "trail", "notes", "state", "file", "name", "title", "address",
 )  # fmt: skip
 VALID: dict[str, dict[str, Any]] = {
     "run": {"text": "a b c"},
@@ -103,6 +103,8 @@ def odd_fields(chance: random.Random, trace: str) -> dict[str, Any]:
     """The fields of a request that is valid but for one to three of them."""
     kind = chance.choice(KINDS)
     fields = {"v": 1, "id": "1", "type": kind, "trace": trace, **VALID.get(kind, {})}
+    if kind == "save":
+        fields |= {"traces": [trace], "current": trace}
     for _ in range(chance.randrange(1, 4)):
         fields[chance.choice(FIELDS)] = odd(chance)
     return fields
@@ -233,7 +235,7 @@ def served() -> Generator[tuple[Listener, str]]:
         session,
         listener,
         on_listening=up.set,
-        body_limits=BodyLimits(bytes=200_000, seconds=0.2),
+        body_limits=BodyLimits(200_000, 0.2, bytes_with_tensors=200_000, seconds_with_tensors=0.2),
         connection_limits=ConnectionLimits(seconds=0.2),
     )
     thread = threading.Thread(target=server.run)

@@ -59,6 +59,8 @@ def calls(folder: Path) -> list[Call]:
         Call("load", attnscope.load, {"source": str(folder / "absent")}, runs_any_code),
         Call("open", attnscope.open, {"path": saved, "model": None}),
         Call("show", attnscope.show, {"shown": trace}),
+        Call("Workspace", attnscope.Workspace, {"traces": [trace]}),
+        Call("Workspace.save", attnscope.Workspace([trace]).save, {"path": folder / "saved.workspace"}),
         Call("show of a model", attnscope.show, {"shown": decoder}),
         Call("export", attnscope.export, {"trace": trace, "path": page}),
         Call("figure", attnscope.figure, {"trace": trace}),

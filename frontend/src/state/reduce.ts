@@ -241,10 +241,9 @@ function alignedIndex(
   return found < 0 ? null : found;
 }
 
-/** What a new input begins with: no comparison, and the edits that its pass was made with. */
-function alone(trace: TraceMessage): Pick<AppState, "comparison" | "field" | "changes"> {
-  const changes = (trace.edits ?? []).map((edit) => ({ edit, muted: false }));
-  return { comparison: null, field: "after", changes };
+/** What a new trace begins with: no comparison, and the edits that it was made with. */
+function alone({ edits = [] }: TraceMessage): Pick<AppState, "comparison" | "field" | "changes"> {
+  return { comparison: null, field: "after", changes: edits.map((edit) => ({ edit, muted: false })) };
 }
 
 /** Whether a state is shown again with the pass that it showed. */

@@ -9,7 +9,7 @@ import { failureFrom } from "./failure";
 import { createFiles } from "./files";
 import { writeView } from "./hash";
 import { createLayers } from "./layers";
-import { createOverviews } from "./overviews";
+import { createOverviews, type Overview } from "./overviews";
 import { type Action, reduce } from "./reduce";
 import { type AppState, currentPass, edgeBeside, headsOn, selectedEdge } from "./state";
 import { createTimeline } from "./timeline";
@@ -27,7 +27,8 @@ export function createSession(source: Source) {
   const timeline = createTimeline({
     onStep: (action, before, after) => {
       if (after.pins !== before.pins) showEdge();
-      if (after.view.filter !== before.view.filter) showOverview();
+      if (after.view.filter !== before.view.filter || after.view.measure !== before.view.measure)
+        showOverview();
       if (LAYER_ACTIONS.includes(action.type)) void showLayer();
       if (action.type === "changes") comparison.follow();
     },
@@ -36,10 +37,13 @@ export function createSession(source: Source) {
   const { state, dispatch } = timeline;
   const work = createWork(source);
   const layers = createLayers(source, work, state);
-  const overviews = createOverviews(source, (error) => {
+  const kept = new Map<string, Overview>();
+  const overviewFailed = (error: unknown): void => {
     work.onRetry(() => void showLayer());
     work.fail(error);
-  });
+  };
+  const overviews = createOverviews(source, overviewFailed, kept);
+  const overviewsBeside = createOverviews(source, overviewFailed, kept);
   const edges = createEdges(source, (error) => {
     work.onRetry(showEdge);
     work.fail(error);
@@ -49,18 +53,27 @@ export function createSession(source: Source) {
   const comparison = createComparison({ source, work, timeline, onPasses: () => void showLayer() });
 
   const can = (what: string): boolean => hello()?.can.includes(what) ?? false;
+  const canChange = (): boolean => can("run") && currentPass(state())?.model.name != null;
   const visits = createVisits({
-    ...{ source, work, timeline, comparison, hello, setHello, can },
+    ...{ source, work, timeline, comparison, hello, setHello, can, canChange },
     showLayer: () => showLayer(),
   });
-
   const files = createFiles({ work, timeline, hello, visit: visits.visit });
 
   function showOverview(): void {
     const { trace, selection, view, field } = state();
     if (trace === null || !can("overview")) return;
     const baseline = field === "difference" ? (state().comparison?.baseline.trace ?? null) : null;
-    void overviews.show(trace.trace, selection.stack, view.filter, baseline);
+    void overviews.show(trace.trace, selection.stack, view.filter, baseline).then(showOverviewBeside);
+  }
+
+  /** Loads the overview of the baseline while differences are shown: for a measure of heads, or if it is there already. */
+  function showOverviewBeside(): void {
+    const { comparison, field, selection, view } = state();
+    if (comparison === null || field !== "difference") return;
+    const of = [comparison.baseline.trace, selection.stack, view.filter] as const;
+    const wanted = view.measure !== null && view.measure !== "edge";
+    if (wanted || overviews.has(...of)) void overviewsBeside.show(...of);
   }
 
   /** Loads the pinned edge in all heads, if one is pinned and the host supports it. */
@@ -105,12 +118,16 @@ export function createSession(source: Source) {
 
   /** The shown trace as a self-contained page that opens with the current view; null if that failed or was canceled. */
   async function exportPage(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
-    const { trace, selection } = state();
+    const { selection, comparison } = state();
+    const trace = currentPass(state());
     if (trace === null) return null;
     work.onRetry(again);
     const { stack, layer } = selection;
+    const count = trace.stacks[stack]?.shapes[layer]?.heads ?? 0; // the shown pass may have others
+    const heads = headsOn(state()).filter((head) => head < count);
     const request: Request = {
-      ...{ type: "export", trace: trace.trace, stack, layer, heads: headsOn(state()) },
+      ...{ type: "export", trace: trace.trace, stack, layer, heads: heads.length > 0 ? heads : [0] },
+      ...(comparison === null ? {} : { baseline: comparison.baseline.trace }),
       address: writeView(state()),
     };
     const message = await work.ask("export", request, "export", "Writing the file");
@@ -130,12 +147,15 @@ export function createSession(source: Source) {
 
   /** Cancels all requests when the page is closed. */
   function close(): void {
-    for (const part of [work, layers, overviews, edges, edgesBeside, values, comparison]) part.close();
+    for (const part of [work, layers, overviews, overviewsBeside, edges, edgesBeside, values, comparison])
+      part.close();
   }
 
   return {
     state,
     overview: overviews.overview,
+    /** The overview of the baseline, if it was loaded while differences are shown. */
+    overviewBeside: overviewsBeside.overview,
     edge: edges.edge,
     /** The pinned edge in the pass that is compared with the shown one. */
     edgeBeside: edgesBeside.edge,
@@ -153,12 +173,15 @@ export function createSession(source: Source) {
     traceOf: files.traceOf,
     /** Notes, the trail of kept views, and the file of all. */
     workspace: files,
+    /** Compares with a trace of the host by its id; null ends the comparison. */
+    compareWithId: comparison.compareWithId,
+    comparePasses: comparison.comparePasses,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending: comparison.pending,
     source,
     can,
     /** Whether the shown pass can be changed: its model is there, and the host runs it. */
-    canChange: () => can("run") && currentPass(state())?.model.name != null,
+    canChange,
     values: values.values,
     showValues: values.show,
     hello,

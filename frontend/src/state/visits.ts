@@ -3,6 +3,7 @@
 import { batch, createSignal } from "solid-js";
 import { HostError, type Source } from "../source/source";
 import type { HelloMessage, TraceMessage } from "../wire/messages";
+import type { ComparedAddress } from "./comparedAddress";
 import type { createComparison } from "./comparison";
 import { failureOf } from "./failure";
 import { type Address, applyAddress, type NamedTokens, readHash } from "./hash";
@@ -11,7 +12,7 @@ import { placesNamed } from "./namedTokens";
 import { createRecentInputs } from "./recentInputs";
 import { type Remark, remarkOf, unknownModel } from "./remark";
 import { runRequest } from "./request";
-import { type AppState, type Place, passShown, type Selection } from "./state";
+import { type AppState, currentPass, type Place, passShown, type Selection } from "./state";
 import type { createTimeline } from "./timeline";
 import type { WorkTracker } from "./work";
 
@@ -26,8 +27,12 @@ interface Arrival {
   /** What was run. */
   readonly input?: Input | null;
   readonly select?: Partial<Selection>;
+  /** What it is compared with, and its changes. */
+  readonly compared?: ComparedAddress;
 }
 
+const BASELINE_GONE =
+  "attnscope no longer has the pass that this link compares with, so only the current one is shown.";
 const GONE =
   "attnscope no longer has this result, and this page cannot run its input again. Run it again where it was made.";
 
@@ -39,12 +44,14 @@ export interface VisitParts {
   readonly hello: () => HelloMessage | null;
   readonly setHello: (message: HelloMessage) => void;
   readonly can: (what: string) => boolean;
+  /** Whether the shown pass can be changed. */
+  readonly canChange: () => boolean;
   /** Loads what the views show of the selected layer. */
   readonly showLayer: () => Promise<void>;
 }
 
 export function createVisits(parts: VisitParts) {
-  const { source, work, timeline, comparison, hello, setHello, can, showLayer } = parts;
+  const { source, work, timeline, comparison, hello, setHello, can, canChange, showLayer } = parts;
   const { state, dispatch } = timeline;
   const [lastInput, setLastInput] = createSignal<Input | null>(null);
   const [tokenToReveal, setTokenToReveal] = createSignal<Place | null>(null);
@@ -79,15 +86,17 @@ export function createVisits(parts: VisitParts) {
     if (asked && input.frame !== undefined) dispatch({ type: "frame", frame: input.frame });
     if (asked && input.query != null) setTokenToReveal(state().selection.token);
     await Promise.all([showLayer(), refreshModels(trace.model.name)]);
+    if (how.compared !== undefined) follow();
   }
 
   /** Shows a trace. A new one is an entry of the browser's history unless an entry led to it. */
-  function arrive(trace: TraceMessage, how: Arrival): void {
-    const { within, again = false, travelled = false, input = null, select } = how;
+  function arrive(trace: TraceMessage, how: Arrival, baseline: TraceMessage | null = null): void {
+    const { within, again = false, travelled = false, input = null, select, compared } = how;
     const before = state();
     batch(() => {
       if (!again && before.trace !== null && before.trace.trace !== trace.trace) setEntry(entry() + 1);
       dispatch({ type: "traced", trace, select, within, again: travelled });
+      if (compared !== undefined) comparison.restore(baseline, compared);
       recentInputs.shown(before, trace, input);
     });
     selectNamed();
@@ -124,8 +133,6 @@ export function createVisits(parts: VisitParts) {
     notFound = null;
     await show(address, () => visits === mine);
     if (visits !== mine) return;
-    if (namesPass(address)) await comparison.restore(address, () => visits === mine);
-    if (visits !== mine) return;
     named = null;
     if (notFound !== null && !work.failure()?.disconnected) setRemark(remarkOf(notFound));
     const selected = state().selection.token;
@@ -148,33 +155,40 @@ export function createVisits(parts: VisitParts) {
   }
 
   async function show(address: Address, current: () => boolean): Promise<void> {
-    const { trace, text, messages } = address;
-    const now = state().trace;
+    const { trace, text, messages, compared } = address;
+    const now = currentPass(state());
     const names = trace !== null || ((text !== null || messages !== null) && can("run"));
     if (now !== null && (trace === now.trace || !names)) {
+      const baseline = trace === null ? null : await recallBaseline(compared);
+      if (!current()) return;
       timeline.replace(applyAddress(state(), address));
+      if (trace !== null) comparison.restore(baseline, compared);
       selectNamed();
-      return showLayer();
+      await showLayer();
+      return follow();
     }
     if (now === null) timeline.replace(applyAddress(state(), address));
     const within = applyAddress({ ...state(), trace: null }, address);
     if (trace !== null) {
-      const found = await recall(trace, { within, again: true }, current);
+      const found = await recall(trace, { within, again: true, compared }, current);
       if (found === "shown" || found === "failed" || !current()) return;
       const input = recentInputs.find(trace)?.again ?? inputOfAddress(address);
-      if (input !== null) return rerun(input, within);
+      if (input !== null) return rerun(input, within, compared);
       const { sentence } = failureOf(found.error);
       setRemark(remarkOf(hello()?.file ? sentence : GONE));
     } else {
       const input = inputOfAddress(address);
-      if (input !== null) return rerun(input, within);
+      if (input !== null) return rerun(input, within, compared);
     }
     if (state().trace !== null) {
       selectNamed();
       return showLayer();
     }
     const saved = hello()?.trace ?? null;
-    if (saved !== null && (await recall(saved, { within, again: true }, current)) === "shown") return;
+    const inFile = hello()?.file?.baseline?.trace ?? null;
+    const own = { ...compared, baseline: compared.baseline ?? inFile };
+    const arrival = { within, again: true, compared: own };
+    if (saved !== null && (await recall(saved, arrival, current)) === "shown") return;
     const example = hello()?.examples[0];
     if (example !== undefined && hello()?.model !== null) return perform(inputOf(example), { again: true });
   }
@@ -186,11 +200,12 @@ export function createVisits(parts: VisitParts) {
   }
 
   /** Runs the input of an address, or says that its model is not there. */
-  async function rerun(input: Input, within: AppState): Promise<void> {
+  async function rerun(input: Input, within: AppState, compared: ComparedAddress): Promise<void> {
     const models = hello()?.models ?? [];
     const { model } = input;
     if (model === null || models.length === 0 || models.some(({ name }) => name === model)) {
-      return perform(input, { within, again: true });
+      if (compared.baseline !== null && compared.kind !== "unchanged") setRemark(remarkOf(BASELINE_GONE));
+      return perform(input, { within, again: true, compared });
     }
     const own = hello()?.model ?? models[0].name;
     setLastInput({ ...input, model: own });
@@ -212,10 +227,30 @@ export function createVisits(parts: VisitParts) {
       return "failed";
     }
     if (ending.message === null) return "failed";
+    const baseline = how.compared === undefined ? null : await recallBaseline(how.compared);
+    if (!current()) return "failed";
     work.setFailure(null);
-    arrive(ending.message, how);
+    arrive(ending.message, how, baseline);
     await showLayer();
+    follow();
     return "shown";
+  }
+
+  /** The baseline of an address; null if there is none, or if the host no longer has it. */
+  async function recallBaseline({ baseline }: ComparedAddress): Promise<TraceMessage | null> {
+    if (baseline === null) return null;
+    const known = state().comparison?.baseline;
+    if (known?.trace === baseline) return known;
+    const ending = await runRequest(source, { type: "trace", trace: baseline }, "trace", { first: true });
+    if (ending.kind === "answered") return ending.message;
+    if (ending.error instanceof HostError) setRemark(remarkOf(BASELINE_GONE));
+    else work.fail(ending.error);
+    return null;
+  }
+
+  /** Makes the changes of an address that its trace does not have. */
+  function follow(): void {
+    if (canChange()) comparison.follow(0);
   }
 
   /** Shows an earlier input again as it was left; runs it again if the host dropped it. */
@@ -269,11 +304,6 @@ export function createVisits(parts: VisitParts) {
       shorten();
     },
   };
-}
-
-/** Whether an address says which passes are shown, and not only how. */
-function namesPass({ trace, text, messages, changes, baseline }: Address): boolean {
-  return [trace, text, messages, baseline].some((part) => part !== null) || changes.length > 0;
 }
 
 /** Whether two states show passes of one comparison, or of the same input. */

@@ -70,7 +70,7 @@ def export(
     chosen, on = numbers("--layers", layers), numbers("--heads", heads)
     max_bytes = round(at_least("--max-mb", max_mb, 0.001) * 1e6)
     console = Console(stderr=True)
-    trace, before = passes_of(
+    passes = passes_of(
         source,
         text_or_chat(text, chat),
         pair,
@@ -81,6 +81,7 @@ def export(
         baseline=baseline,
         compare=compare,
     )
+    trace = passes.current
     with console.status("Writing the page"):
         made = document(
             trace,
@@ -92,8 +93,9 @@ def export(
             form=form,
             neurons=neurons,
             error=error,
-            baseline=before,
+            baseline=passes.baseline,
             field=field,
+            address=passes.address or None,
             max_bytes=max_bytes,
         )
     for warning in trace.warnings:

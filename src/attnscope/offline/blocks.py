@@ -33,15 +33,12 @@ class Block:
 
 
 def blocks(trace: Trace, chosen: Choice, baseline: Trace | None = None) -> Iterator[Block]:
-    """The blocks of a file. Those that the page needs first come first.
-
-    Raises `AttnscopeError` if nothing in the trace and the baseline corresponds.
-    """
+    """The blocks of a file. Those that the page needs first come first."""
     traces = [trace] if baseline is None else [trace, baseline]
     limits = Limits(trace_bytes=sum(one.nbytes for one in traces))
     session = Session(traces=[StoredTrace.without_model(one) for one in traces], limits=limits)
     can, error, common = set(_CAN), 0.0, CommonMessages()
-    for part in parts(session, trace, chosen):
+    for part in parts(session, trace, chosen, baseline):
         error = max(error, part.error)
         can |= {"values"} if part.name.startswith("values ") else set()
         if baseline is not None:

@@ -7,14 +7,15 @@ equals that of the current pass is omitted, and its layer is listed (docs/refere
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from attnscope.errors import InputError
 from attnscope.offline.choice import Choice
-from attnscope.offline.parts import Part, answers, changed, filters, overviews, parts, present_layers, responses_to
+from attnscope.offline.parts import Part, answers, changed, parts, responses_to
 from attnscope.session import Session
 from attnscope.trace import Trace
+from attnscope.trace.correspondence import Correspondence
 from attnscope.wire import Message, encode
 
 PREFIX = "baseline"
@@ -53,45 +54,28 @@ class CommonMessages:
 
 
 def check_baseline(trace: Trace, baseline: object) -> None:
-    """Raise `InputError` unless the baseline is another trace."""
+    """Raise `InputError` unless the baseline is another trace, of which something corresponds."""
     if not isinstance(baseline, Trace):
         raise InputError(
             f"`baseline` must be a Trace; got {type(baseline).__name__}. Make one with `model.trace(text)`, without the edits."
         )
     if baseline.id == trace.id:
         raise InputError("`baseline` is the same trace, so there is nothing to compare.")
+    Correspondence.of(trace, baseline)
 
 
 def compared_parts(
     session: Session, trace: Trace, baseline: Trace, chosen: Choice, common: CommonMessages
 ) -> Iterator[Part]:
-    """The alignment, the differences of the thumbnails, the effect, and what the baseline does not share with the trace.
-
-    Raises `AttnscopeError` if nothing in the two traces corresponds.
-    """
+    """The alignment, the effect, and what the baseline does not share with the trace."""
     pair = {"trace": trace.id, "baseline": baseline.id}
     [alignment] = answers(session, "align", **pair)
     yield Part("align", [alignment])
-    for stack in trace.stacks:
-        present = present_layers(trace, stack, chosen)
-        if present and any(alignment.body["stacks"].get(stack, {}).get("heads", ())):
-            yield from _differences(session, trace, baseline, stack, present)
     yield Part("effect", responses_to(session, "effect", **pair)[-1:])
     for part in parts(session, baseline, chosen):
         rest = common.rest(part)
         if rest is not None:
             yield rest
-
-
-def _differences(session: Session, trace: Trace, baseline: Trace, stack: str, present: Sequence[int]) -> Iterator[Part]:
-    """The differences of the thumbnails. The thumbnails themselves are in the part `overview`."""
-    for part in filters(trace, stack):
-        found = overviews(session, trace, stack, part, present, baseline=baseline.id)
-        yield Part(f"difference {stack} {part}".strip(), [_difference_alone(one) for one in found])
-
-
-def _difference_alone(message: Message) -> Message:
-    return replace(message, tensors={name: value for name, value in message.tensors.items() if name == "difference"})
 
 
 def _digest(message: Message) -> str:

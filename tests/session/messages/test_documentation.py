@@ -44,7 +44,10 @@ def responses() -> dict[str, list[Message]]:
         "cancel": {"target": "1"},
     }
     place["baseline"] = ask(session, type="run", text="a b d e")[-1].body["trace"]
-    return found | {name: ask(session, type=name, **place, **fields) for name, fields in further.items()}
+    found |= {name: ask(session, type=name, **place, **fields) for name, fields in further.items()}
+    found["save"] = ask(session, type="save", traces=[place["trace"]], current=place["trace"])
+    found["open"] = ask(session, type="open", tensors=dict(found["save"][-1].tensors))
+    return found
 
 
 def names_in(value: object) -> Iterator[str]:

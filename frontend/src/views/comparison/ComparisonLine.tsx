@@ -2,6 +2,7 @@ import { For, Show } from "solid-js";
 import { changePhrase } from "../../figures/changeWords";
 import { type ChangeRow, rowKey, rowsOf } from "../../state/changes";
 import { currentPass } from "../../state/state";
+import { EffectNumber } from "../effect/EffectNumber";
 import type { Page } from "../page/page";
 import { BaselineMenu } from "./BaselineMenu";
 import { FieldSwitch } from "./FieldSwitch";
@@ -55,6 +56,7 @@ export function ComparisonLine(props: { readonly page: Page }) {
         </ul>
       </Show>
       <span class="grow" />
+      <EffectNumber page={props.page} />
       <Show when={session.pending()}>
         <span class="quiet" data-testid="pending">
           running…
