@@ -12,6 +12,7 @@ import numpy as np
 
 from attnscope.analysis.edges import edge_of
 from attnscope.analysis.overview import overview
+from attnscope.edits import Edit
 from attnscope.errors import AttnscopeError, CancelledError, DamagedError, InputError, UnsupportedError
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
