@@ -54,7 +54,7 @@ function wanted(words: readonly string[], more: Partial<HeadFigure> = {}): HeadF
     subject: {
       ...{ model: "A <model>", modelName: null, precision: [], text: words.join(""), pair: null, stack: "" },
       ...{ target: null, edits: [] },
-      ...{ trace: "0123456789abcdef", version: "0.1.0" },
+      ...{ trace: "0123456789abcdef", baseline: null, version: "0.1.0" },
     },
     ...{ field: even(words.length), queries: tokens, keys: tokens, heads: [0], view: EMPTY.view },
     ...{ sinks: new Set([0]), sinkName: "first token", places: [], dark: false },

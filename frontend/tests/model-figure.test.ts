@@ -15,7 +15,7 @@ function token(text: string): Token {
 const SUBJECT = {
   ...{ model: "A <model>", modelName: null, precision: [], text: "a", pair: null, stack: "" },
   ...{ target: null, edits: [] },
-  ...{ trace: "0123456789abcdef", version: "0.1.0" },
+  ...{ trace: "0123456789abcdef", baseline: null, version: "0.1.0" },
 };
 
 const count = (svg: string, part: string): number => svg.split(part).length - 1;
@@ -24,7 +24,7 @@ describe("a model figure", () => {
   const value = ({ layer, head }: { readonly layer: number; readonly head: number }) => 10 * head - layer;
   const measure: ShownMeasure = {
     ...{ name: "m", title: "Entropy", unit: "nats", range: [null, null], sentence: "" },
-    ...{ value, values: [0, 10, -1, 9], bounds: [-1, 10] },
+    ...{ value, values: [0, 10, -1, 9], bounds: [-1, 10], signed: false, pass: null },
   };
   const arranged = (view: Partial<ModelOnShow["view"]>, more: Partial<ModelOnShow> = {}): ModelOnShow => ({
     ...{ heads: [2, 2], leftOut: [], measure, within: () => true, count: { all: 4, inside: 4 } },
@@ -34,7 +34,7 @@ describe("a model figure", () => {
   const figure = (now: ModelOnShow) => {
     return modelFigure({
       ...{ subject: SUBJECT, dark: false, look: "map", settings: {}, selected: { layer: 0, heads: [0] } },
-      ...{ ...arrangementOf(now), compose: () => true },
+      ...{ ...arrangementOf(now), compose: () => true, mark: () => null },
       legend: legendOf(now.measure, now.view.tint, "blue", false),
     });
   };
@@ -89,7 +89,7 @@ describe("a model figure", () => {
       ...{ queries: [token("a")], keys: [token("a")] },
     };
     const paint = thumbnailPainter(new Map([[0, new Thumbnails(thumbnails)]]), rules, "map", {
-      ...{ palette: "blue", scale: "linear", dark: false },
+      ...{ palette: "blue", scale: "linear", dark: false, tintSigned: false, differenceFull: null },
       tint: ({ head }) => [0, 1, 1, Number.NaN][head],
       within: ({ head }) => head !== 2,
     });

@@ -1,15 +1,21 @@
-/** Full attention matrices as bytes, round(255·√α), in tiles of rows that a worker computes while they are displayed. */
+/**
+ * Full attention matrices as bytes, round(255·√α), or differences of two as codes, in tiles of rows that a worker computes while
+ * they are displayed.
+ */
 
 import type { LayerMessage } from "../wire/messages";
+import type { Correspondence } from "./differenceLayer";
 import { layerData } from "./layerData";
+import { layerField } from "./layerField";
 import type { FromMatrixWorker, ToMatrixWorker } from "./matrix.worker";
 import MatrixWorker from "./matrix.worker?worker&inline";
+import { differenceCells, type TileCells, type TilePlace, weightCells } from "./tileCells";
 import { workerFailure } from "./workerFailure";
 
 /** Queries per tile. */
 export const TILE = 64;
 const KEPT_BYTES = 192 * 2 ** 20;
-const KEPT_LAYERS = 4;
+const KEPT_LAYERS = 8;
 /** Pending tiles: one is being computed and one waits. No more, because the tiles wanted may change. */
 const UNDER_WAY = 2;
 
@@ -18,11 +24,16 @@ export interface Part {
   readonly keys: readonly [number, number];
 }
 
-/** A range of rows of a matrix. */
-export interface Tile {
+/** A range of rows of a matrix: bytes of weights, or codes of differences with the bytes of the current pass. */
+export interface Tile extends TileCells {
   readonly rows: number;
   readonly columns: number;
-  readonly cells: Uint8Array;
+}
+
+/** The layer of the baseline, which is subtracted, and what corresponds. */
+export interface Minus {
+  readonly message: LayerMessage;
+  readonly correspondence: Correspondence;
 }
 
 /** One head's matrix, with the tiles that have been computed. */
@@ -34,6 +45,7 @@ export class Matrix {
     readonly message: LayerMessage,
     readonly head: number,
     readonly part: Part,
+    readonly minus: Minus | null,
   ) {
     this.tiles = new Array(Math.ceil((part.queries[1] - part.queries[0]) / TILE)).fill(undefined);
   }
@@ -65,10 +77,10 @@ export class Matrices {
   ) {}
 
   /** The matrix of a head; initially empty. */
-  of(message: LayerMessage, head: number, part: Part): Matrix {
-    const { trace, stack, layer } = message;
-    const name = [trace, stack, layer, head, ...part.queries, ...part.keys].join(" ");
-    const matrix = this.#kept.get(name) ?? new Matrix(message, head, part);
+  of(message: LayerMessage, head: number, part: Part, minus: Minus | null): Matrix {
+    const wanted = new Matrix(message, head, part, minus);
+    const name = nameOf(wanted);
+    const matrix = this.#kept.get(name) ?? wanted;
     this.#kept.delete(name);
     this.#kept.set(name, matrix);
     return matrix;
@@ -94,32 +106,22 @@ export class Matrices {
   }
 
   #next(): void {
-    const ready = this.#wanted.filter(({ matrix }) => matrix.message.form === "weights");
+    const ready = this.#wanted.filter(({ matrix }) => isPacked(matrix));
     for (const job of ready) this.#arrive(job, packedTile(job));
     if (ready.length > 0) this.onTile();
-    const busy = new Set(
-      [...this.#pending.values()].map(({ matrix, tile }) => `${tile} ${this.#nameOf(matrix)}`),
-    );
+    const busy = new Set([...this.#pending.values()].map(({ matrix, tile }) => `${tile} ${nameOf(matrix)}`));
     for (const job of this.#wanted) {
       if (this.#pending.size >= UNDER_WAY) break;
-      if (!busy.has(`${job.tile} ${this.#nameOf(job.matrix)}`)) this.#request(job);
+      if (!busy.has(`${job.tile} ${nameOf(job.matrix)}`)) this.#request(job);
     }
-  }
-
-  #nameOf({ message, head, part }: Matrix): string {
-    return [message.trace, message.stack, message.layer, head, ...part.queries, ...part.keys].join(" ");
   }
 
   #request(job: Job): void {
     this.#worker ??= this.#begin();
-    const { message, head, part } = job.matrix;
-    let name = this.#sent.get(message);
-    if (name === undefined) {
-      name = `${++this.#count}`;
-      this.#post({ name, layer: layerData(message) });
-    }
-    this.#sent.delete(message);
-    this.#sent.set(message, name);
+    const { message, minus } = job.matrix;
+    const name = this.#send(message);
+    const subtracted =
+      minus === null ? null : { name: this.#send(minus.message), correspondence: minus.correspondence };
     for (const [oldest, old] of this.#sent) {
       if (this.#sent.size <= KEPT_LAYERS) break;
       this.#sent.delete(oldest);
@@ -127,7 +129,16 @@ export class Matrices {
     }
     const id = ++this.#count;
     this.#pending.set(id, job);
-    this.#post({ id, name, head, queries: job.matrix.queriesOf(job.tile), keys: part.keys });
+    this.#post({ id, name, minus: subtracted, place: placeOf(job) });
+  }
+
+  /** Sends a layer to the worker unless it has it, and returns its name there. */
+  #send(message: LayerMessage): string {
+    const name = this.#sent.get(message) ?? `${++this.#count}`;
+    if (!this.#sent.has(message)) this.#post({ name, layer: layerData(message) });
+    this.#sent.delete(message);
+    this.#sent.set(message, name);
+    return name;
   }
 
   #begin(): Worker {
@@ -136,7 +147,7 @@ export class Matrices {
       const job = this.#pending.get(data.id);
       this.#pending.delete(data.id);
       if (job !== undefined) {
-        this.#arrive(job, data.bytes);
+        this.#arrive(job, data);
         this.onTile();
       }
       this.#next();
@@ -153,10 +164,11 @@ export class Matrices {
     this.#worker?.postMessage(message);
   }
 
-  #arrive({ matrix, tile }: Job, cells: Uint8Array): void {
+  #arrive({ matrix, tile }: Job, { cells, pattern }: TileCells): void {
     const [first, end] = matrix.queriesOf(tile);
-    matrix.tiles[tile] = { rows: end - first, columns: matrix.part.keys[1] - matrix.part.keys[0], cells };
-    matrix.bytes += cells.byteLength;
+    const columns = matrix.part.keys[1] - matrix.part.keys[0];
+    matrix.tiles[tile] = { rows: end - first, columns, cells, pattern };
+    matrix.bytes += cells.byteLength + (pattern?.byteLength ?? 0);
     this.#wanted = this.#wanted.filter((job) => job.matrix !== matrix || job.tile !== tile);
     let total = 0;
     for (const each of this.#kept.values()) total += each.bytes;
@@ -168,17 +180,24 @@ export class Matrices {
   }
 }
 
-/** Rows of a layer that was sent as bytes. */
-function packedTile({ matrix, tile }: Job): Uint8Array {
-  const { message, head, part } = matrix;
-  const [first, end] = matrix.queriesOf(tile);
-  const [left, right] = part.keys;
-  const all = message.tensors.get("attention")?.data;
-  const cells = new Uint8Array((end - first) * (right - left));
-  if (!(all instanceof Uint8Array)) return cells;
-  for (let query = first; query < end; query++) {
-    const from = (head * message.queries + query) * message.keys;
-    cells.set(all.subarray(from + left, from + right), (query - first) * (right - left));
-  }
-  return cells;
+function nameOf({ message, head, part, minus }: Matrix): string {
+  const { trace, stack, layer } = message;
+  return [trace, minus?.message.trace, stack, layer, head, ...part.queries, ...part.keys].join(" ");
+}
+
+function placeOf({ matrix, tile }: Job): TilePlace {
+  return { head: matrix.head, queries: matrix.queriesOf(tile), keys: matrix.part.keys };
+}
+
+/** Whether a tile needs no worker: a layer was sent as weights. */
+function isPacked({ message, minus }: Matrix): boolean {
+  return message.form === "weights" || minus?.message.form === "weights";
+}
+
+/** Rows of layers that were sent as weights. */
+function packedTile(job: Job): TileCells {
+  const { message, minus } = job.matrix;
+  const current = layerField(message);
+  if (minus === null) return weightCells(current, placeOf(job));
+  return differenceCells(current, layerField(minus.message), minus.correspondence, placeOf(job));
 }

@@ -1,7 +1,9 @@
-/** Worker that computes rows of attention matrices as bytes. */
+/** Worker that computes rows of attention matrices, or of the difference of two, as bytes. */
 
+import type { Correspondence } from "./differenceLayer";
 import { Kernel } from "./kernel";
 import type { LayerData } from "./layerData";
+import { differenceCells, type Rows, type TileCells, type TilePlace, weightCells } from "./tileCells";
 
 export type ToMatrixWorker =
   | { readonly name: string; readonly layer: LayerData }
@@ -9,19 +11,22 @@ export type ToMatrixWorker =
   | {
       readonly id: number;
       readonly name: string;
-      readonly head: number;
-      /** Ranges of queries and keys of the tile; ends are exclusive. */
-      readonly queries: readonly [number, number];
-      readonly keys: readonly [number, number];
+      /** What is subtracted; null for weights. */
+      readonly minus: { readonly name: string; readonly correspondence: Correspondence } | null;
+      readonly place: TilePlace;
     };
 
-export interface FromMatrixWorker {
+export interface FromMatrixWorker extends TileCells {
   readonly id: number;
-  /** round(255·√α), query by query. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 const kernels = new Map<string, Kernel>();
+
+function rowsOf(name: string): Rows {
+  const kernel = kernels.get(name);
+  if (kernel === undefined) throw new Error("A tile was requested before its layer was sent.");
+  return { keys: kernel.layer.keys, fill: (head, query, out) => kernel.attention(head, query, out) };
+}
 
 self.onmessage = ({ data }: MessageEvent<ToMatrixWorker>) => {
   if ("layer" in data) {
@@ -32,16 +37,12 @@ self.onmessage = ({ data }: MessageEvent<ToMatrixWorker>) => {
     kernels.delete(data.forget);
     return;
   }
-  const kernel = kernels.get(data.name);
-  if (kernel === undefined) throw new Error("A tile was requested before its layer was sent.");
-  const [first, end] = data.queries;
-  const [left, right] = data.keys;
-  const bytes = new Uint8Array((end - first) * (right - left));
-  const row = new Float32Array(kernel.layer.keys);
-  for (let query = first, at = 0; query < end; query++) {
-    kernel.attention(data.head, query, row);
-    for (let key = left; key < right; key++, at++) bytes[at] = Math.round(255 * Math.sqrt(row[key]));
-  }
-  const answer: FromMatrixWorker = { id: data.id, bytes };
-  self.postMessage(answer, { transfer: [bytes.buffer] });
+  const { id, name, minus, place } = data;
+  const found =
+    minus === null
+      ? weightCells(rowsOf(name), place)
+      : differenceCells(rowsOf(name), rowsOf(minus.name), minus.correspondence, place);
+  const answer: FromMatrixWorker = { id, ...found };
+  const { cells, pattern } = found;
+  self.postMessage(answer, { transfer: pattern === null ? [cells.buffer] : [cells.buffer, pattern.buffer] });
 };

@@ -2,6 +2,7 @@
 
 import type { OverviewMessage } from "../wire/messages";
 import { DamagedError } from "../wire/safetensors";
+import { codesOf, differenceOf } from "./signedCode";
 
 export interface Cell {
   readonly row: number;
@@ -24,6 +25,8 @@ export class Thumbnails {
   readonly pooled: readonly [number, number];
   /** The queries and keys covered; null for all. */
   readonly part: OverviewMessage["part"] | null;
+  /** What differs from a baseline; null without one. */
+  readonly difference: ThumbnailDifference | null;
   readonly #bytes: Uint8Array;
 
   constructor(message: OverviewMessage) {
@@ -43,6 +46,7 @@ export class Thumbnails {
       );
     }
     this.#bytes = tensor.data;
+    this.difference = message.baseline === undefined ? null : new ThumbnailDifference(message);
   }
 
   /** The cells of a head, row by row, as a view of the message's bytes. */
@@ -53,30 +57,87 @@ export class Thumbnails {
 
   /** A copy of a head's cells, with hidden cells set to zero. */
   shownCells(head: number, hidden: Hidden): Uint8Array {
-    const cells = this.cells(head).slice();
-    for (let row = 0; row < this.rows; row++) {
-      if (hidden.row(row)) cells.fill(0, row * this.columns, (row + 1) * this.columns);
-    }
-    for (let column = 0; column < this.columns; column++) {
-      if (!hidden.column(column)) continue;
-      for (let row = 0; row < this.rows; row++) cells[row * this.columns + column] = 0;
-    }
-    return cells;
+    return withoutHidden(this.cells(head), this, hidden);
   }
 
   /** The largest cell that is not hidden; null if all are hidden or zero. */
   peak(head: number, hidden: Hidden): Cell | null {
-    const cells = this.cells(head);
-    let peak: Cell | null = null;
-    for (let row = 0; row < this.rows; row++) {
-      if (hidden.row(row)) continue;
-      for (let column = 0; column < this.columns; column++) {
-        const byte = cells[row * this.columns + column];
-        if (byte > (peak?.byte ?? 0) && !hidden.column(column)) peak = { row, column, byte };
-      }
-    }
-    return peak;
+    return peakOf(this.cells(head), this, hidden);
   }
+}
+
+/** The differences of the heads of one layer: in each cell, the code of the largest |difference| (`signedCode.ts`). */
+export class ThumbnailDifference {
+  readonly rows: number;
+  readonly columns: number;
+  /** Whether every weight of the layer equals that of the baseline. */
+  readonly unchanged: boolean;
+  /** The largest |difference| in the layer, whatever part the thumbnails show. */
+  readonly largest: number;
+  /** Null if nothing differs. */
+  readonly #codes: Uint8Array | null;
+
+  constructor(message: OverviewMessage) {
+    const { layer, heads, rows, columns, unchanged = false, largest = 0 } = message;
+    [this.rows, this.columns, this.unchanged, this.largest] = [rows, columns, unchanged, largest];
+    const tensor = message.tensors.get("difference");
+    const wanted = [heads, rows, columns].join(" × ");
+    if (!unchanged && !(tensor?.data instanceof Int8Array && tensor.shape.join(" × ") === wanted)) {
+      throw new DamagedError(
+        `The differences of layer ${layer} must have shape ${wanted}; got ${tensor?.shape.join(" × ") ?? "none"}.`,
+      );
+    }
+    this.#codes = unchanged ? null : codesOf(tensor?.data as Int8Array);
+  }
+
+  /** A copy of a head's codes, with hidden cells set to zero; null if none of them differs. */
+  shownCodes(head: number, hidden: Hidden): Uint8Array | null {
+    const own = this.#of(head);
+    if (own === null) return null;
+    const codes = withoutHidden(own, this, hidden);
+    return codes.some((code) => code > 0) ? codes : null;
+  }
+
+  /** The largest difference that is not hidden; null if there is none. */
+  peak(
+    head: number,
+    hidden: Hidden,
+  ): { readonly row: number; readonly column: number; readonly value: number } | null {
+    const own = this.#of(head);
+    const peak = own === null ? null : peakOf(own, this, hidden);
+    return peak === null ? null : { row: peak.row, column: peak.column, value: differenceOf(peak.byte) };
+  }
+
+  #of(head: number): Uint8Array | null {
+    const size = this.rows * this.columns;
+    return this.#codes?.subarray(head * size, (head + 1) * size) ?? null;
+  }
+}
+
+type Size = Pick<Thumbnails, "rows" | "columns">;
+
+function withoutHidden(all: Uint8Array, { rows, columns }: Size, hidden: Hidden): Uint8Array {
+  const cells = all.slice();
+  for (let row = 0; row < rows; row++) {
+    if (hidden.row(row)) cells.fill(0, row * columns, (row + 1) * columns);
+  }
+  for (let column = 0; column < columns; column++) {
+    if (!hidden.column(column)) continue;
+    for (let row = 0; row < rows; row++) cells[row * columns + column] = 0;
+  }
+  return cells;
+}
+
+function peakOf(cells: Uint8Array, { rows, columns }: Size, hidden: Hidden): Cell | null {
+  let peak: Cell | null = null;
+  for (let row = 0; row < rows; row++) {
+    if (hidden.row(row)) continue;
+    for (let column = 0; column < columns; column++) {
+      const byte = cells[row * columns + column];
+      if (byte > (peak?.byte ?? 0) && !hidden.column(column)) peak = { row, column, byte };
+    }
+  }
+  return peak;
 }
 
 /** The weight of a byte. */

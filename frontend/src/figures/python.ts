@@ -43,7 +43,7 @@ function pass(trace: TraceMessage, model: string, file: string): string {
   const edits = trace.edits ?? [];
   if (trace.model.name === null || text === null)
     return `attnscope.open(${pythonString(file)})  # replace with the path of the saved trace`;
-  const call = [messages === undefined ? pythonString(text) : chat(messages)];
+  const call = [messages === undefined ? pythonString(text) : chatPython(messages)];
   if (pair !== null) call.push(`pair=${pythonString(pair)}`);
   if (target != null) call.push(`target=${pythonString(target)}`);
   if (edits.length > 0) call.push(`edits=[${edits.map(editPython).join(", ")}]`);
@@ -51,7 +51,7 @@ function pass(trace: TraceMessage, model: string, file: string): string {
 }
 
 /** The messages of a chat as a Python list of dictionaries. */
-function chat(messages: readonly ChatMessage[]): string {
+export function chatPython(messages: readonly ChatMessage[]): string {
   const turns = messages.map(
     ({ role, content }) => `{"role": ${pythonString(role)}, "content": ${pythonString(content)}}`,
   );

@@ -91,7 +91,7 @@ export function composePlain(pixels: PixelBuffer, box: Box, word: number, stripe
 }
 
 /** The range of a side's pixels that are inside the image; the end is exclusive. */
-function inside(from: number, length: number, room: number): readonly [number, number] {
+export function inside(from: number, length: number, room: number): readonly [number, number] {
   const first = Math.max(0, -from);
   return [first, Math.max(first, Math.min(length, room - from))];
 }

@@ -191,6 +191,18 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     passesChanged();
   }
 
+  /** Compares two passes that are there already, such as continuations of the passes that were compared. */
+  function comparePasses(
+    { baseline, current }: Pick<Comparison, "baseline" | "current">,
+    field: Field,
+  ): void {
+    // The wanted changes may name by word what the edits of a pass name by index.
+    if (upToDate()) askedOf.set(current.trace, writtenOf(editsMade(state().changes)));
+    const comparison = aligned({ kind: "kept", baseline, current, alignment: null });
+    dispatch({ type: "compared", comparison, field, step: true });
+    passesChanged();
+  }
+
   async function passOf(choice: BaselineChoice, current: TraceMessage): Promise<TraceMessage | null> {
     const asked = "Running the baseline";
     if ("trace" in choice) return choice.trace;
@@ -248,6 +260,7 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     compareWith,
     compareWithId,
     restore,
+    comparePasses,
     travelled,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending,

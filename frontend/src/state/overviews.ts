@@ -13,6 +13,7 @@ export interface Overview {
   readonly filter: SentenceFilter;
   /** The pass that its differences are measured from; null if it has none. */
   readonly baseline: string | null;
+  /** With a baseline, those that have not arrived may be there without differences. */
   readonly layers: ReadonlyMap<number, OverviewMessage>;
   readonly arrival: "coming" | "whole" | "broken";
 }
@@ -20,9 +21,13 @@ export interface Overview {
 /** Overviews in the cache: enough for the stacks and filters of a trace, or to switch between two traces. */
 const CACHE_SIZE = 10;
 
-export function createOverviews(source: Source, onFailure: (error: unknown) => void) {
+/** Overviews share a `cache` if what one shows may be what another showed before. */
+export function createOverviews(
+  source: Source,
+  onFailure: (error: unknown) => void,
+  cache: Map<string, Overview> = new Map(),
+) {
   const [overview, setOverview] = createSignal<Overview | null>(null);
-  const cache = new Map<string, Overview>();
   const slot = new RequestSlot();
 
   /** Shows the overview of a stack, limited to two sentences if there is a filter, from the cache or the source. */
@@ -37,14 +42,17 @@ export function createOverviews(source: Source, onFailure: (error: unknown) => v
       now?.trace === trace && now.stack === stack && now.filter === filter && now.baseline === baseline;
     if (same && now.arrival !== "broken") return;
     slot.abort();
-    const key = `${trace} ${stack} ${filter} ${baseline}`;
+    const key = keyOf(trace, stack, filter, baseline);
     const known = cache.get(key);
     if (known !== undefined) {
       setOverview(known);
       return;
     }
     const signal = slot.next();
-    let building: Overview = { trace, stack, filter, baseline, layers: new Map(), arrival: "coming" };
+    // Until its differences arrive, a layer is shown as it is in the pass alone.
+    const plain = baseline === null ? undefined : cache.get(keyOf(trace, stack, filter, null));
+    const layers: Overview["layers"] = plain?.layers ?? new Map();
+    let building: Overview = { trace, stack, filter, baseline, layers, arrival: "coming" };
     setOverview(building);
     const compared = baseline === null ? {} : { baseline };
     const load = (part: { readonly filter?: SentenceFilter }) =>
@@ -66,5 +74,16 @@ export function createOverviews(source: Source, onFailure: (error: unknown) => v
     onFailure(ending.error);
   }
 
-  return { overview, show, close: () => slot.abort() };
+  return {
+    overview,
+    show,
+    /** Whether the overview of a single pass is in the cache. */
+    has: (trace: string, stack: string, filter: SentenceFilter) =>
+      cache.has(keyOf(trace, stack, filter, null)),
+    close: () => slot.abort(),
+  };
+}
+
+function keyOf(trace: string, stack: string, filter: SentenceFilter, baseline: string | null): string {
+  return `${trace} ${stack} ${filter} ${baseline}`;
 }

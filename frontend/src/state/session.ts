@@ -11,7 +11,7 @@ import { type Address, applyAddress, type NamedTokens, readHash, writeView } fro
 import { type Input, inputOf, requestOf } from "./input";
 import { createLayers } from "./layers";
 import { placesNamed } from "./namedTokens";
-import { createOverviews } from "./overviews";
+import { createOverviews, type Overview } from "./overviews";
 import { createRecentInputs } from "./recentInputs";
 import { type Action, reduce } from "./reduce";
 import { type Remark, remarkOf, unknownModel } from "./remark";
@@ -73,7 +73,8 @@ export function createSession(source: Source) {
   const timeline = createTimeline({
     onStep: (action, before, after) => {
       if (after.pins !== before.pins) showEdge();
-      if (after.view.filter !== before.view.filter) showOverview();
+      if (after.view.filter !== before.view.filter || after.view.measure !== before.view.measure)
+        showOverview();
       if (LAYER_ACTIONS.includes(action.type)) void showLayer();
       if (action.type === "changes") comparison.follow();
     },
@@ -82,10 +83,13 @@ export function createSession(source: Source) {
   const { state, dispatch } = timeline;
   const work = createWork(source);
   const layers = createLayers(source, work, state);
-  const overviews = createOverviews(source, (error) => {
+  const kept = new Map<string, Overview>();
+  const overviewFailed = (error: unknown): void => {
     work.onRetry(() => void showLayer());
     work.fail(error);
-  });
+  };
+  const overviews = createOverviews(source, overviewFailed, kept);
+  const overviewsBeside = createOverviews(source, overviewFailed, kept);
   const edges = createEdges(source, (error) => {
     work.onRetry(showEdge);
     work.fail(error);
@@ -145,7 +149,16 @@ export function createSession(source: Source) {
     const { trace, selection, view, field } = state();
     if (trace === null || !can("overview")) return;
     const baseline = field === "difference" ? (state().comparison?.baseline.trace ?? null) : null;
-    void overviews.show(trace.trace, selection.stack, view.filter, baseline);
+    void overviews.show(trace.trace, selection.stack, view.filter, baseline).then(showOverviewBeside);
+  }
+
+  /** Loads the overview of the baseline while differences are shown: for a measure of heads, or if it is there already. */
+  function showOverviewBeside(): void {
+    const { comparison, field, selection, view } = state();
+    if (comparison === null || field !== "difference") return;
+    const of = [comparison.baseline.trace, selection.stack, view.filter] as const;
+    const wanted = view.measure !== null && view.measure !== "edge";
+    if (wanted || overviews.has(...of)) void overviewsBeside.show(...of);
   }
 
   /** Loads the pinned edge in all heads, if one is pinned and the host supports it. */
@@ -403,12 +416,15 @@ export function createSession(source: Source) {
 
   /** Cancels all requests when the page is closed. */
   function close(): void {
-    for (const part of [work, layers, overviews, edges, edgesBeside, values, comparison]) part.close();
+    for (const part of [work, layers, overviews, overviewsBeside, edges, edgesBeside, values, comparison])
+      part.close();
   }
 
   return {
     state,
     overview: overviews.overview,
+    /** The overview of the baseline, if it was loaded while differences are shown. */
+    overviewBeside: overviewsBeside.overview,
     edge: edges.edge,
     /** The pinned edge in the pass that is compared with the shown one. */
     edgeBeside: edgesBeside.edge,
@@ -424,6 +440,7 @@ export function createSession(source: Source) {
     compareWith: comparison.compareWith,
     /** Compares with a trace of the host by its id; null ends the comparison. */
     compareWithId: comparison.compareWithId,
+    comparePasses: comparison.comparePasses,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending: comparison.pending,
     source,

@@ -129,6 +129,7 @@ export function App(props: AppProps) {
                 onReadout={page.setHeadReadout}
                 onCell={page.setOverCell}
                 onEnter={() => go("head")}
+                onChange={(subject, at, from) => page.setChanging({ subject, at, from })}
                 exportMenu={<ExportMenu panel="model" name="model view" />}
               />
             )}

@@ -8,7 +8,7 @@ export interface Tensor {
   readonly data: TensorData;
 }
 
-export type TensorData = Float32Array | Int32Array | Uint8Array | Uint16Array;
+export type TensorData = Float32Array | Int32Array | Int8Array | Uint8Array | Uint16Array;
 
 export interface Decoded {
   readonly fields: Record<string, unknown>;
@@ -25,6 +25,7 @@ const ITEM_BYTES: ReadonlyMap<unknown, number> = new Map([
   ["F32", 4],
   ["I32", 4],
   ["U8", 1],
+  ["I8", 1],
   ["F16", 2],
 ]);
 const LONGEST_NAME = 40;
@@ -72,6 +73,7 @@ function tensor(fullName: string, entry: unknown, body: Uint8Array): Tensor {
 /** Views the bytes as numbers, in place if they are aligned, else as a copy. float16 becomes float32. */
 function numbers(dtype: string, bytes: Uint8Array, item: number): TensorData {
   if (dtype === "U8") return bytes;
+  if (dtype === "I8") return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const source = bytes.byteOffset % item === 0 ? bytes : bytes.slice();
   const count = source.byteLength / item;
   if (dtype === "F32") return new Float32Array(source.buffer, source.byteOffset, count);

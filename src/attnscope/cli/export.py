@@ -81,7 +81,7 @@ def export(
         baseline=baseline,
         compare=compare,
     )
-    trace, before = passes.trace, passes.baseline
+    trace, before = passes.current, passes.baseline
     with console.status("Writing the page"):
         made = document(
             trace,
@@ -96,6 +96,7 @@ def export(
             baseline=before,
             field=field,
             model=None if before is None else passes.model,
+            address=passes.address or None,
             max_bytes=max_bytes,
         )
     for warning in trace.warnings:

@@ -31,6 +31,7 @@ from attnscope.trace import Trace
 from attnscope.trace.positions import Position
 from attnscope.validation import FLAG, NUMBER, TEXT, WHOLE, check_arguments
 from attnscope.wire import Message
+from attnscope.workspace import Workspace
 
 MAX_BYTES = 200_000_000
 """The default size limit. Browsers take long to open larger pages."""
@@ -88,7 +89,7 @@ class Document:
     max_bytes=WHOLE,
 )
 def document(
-    trace: Trace,
+    trace: Trace | Workspace,
     *,
     view: str | None = None,
     layer: int | None = None,
@@ -112,7 +113,7 @@ def document(
     """Build one self-contained page for a trace.
 
     Args:
-        trace: The trace to show.
+        trace: The trace to show, or a workspace: its current trace beside its baseline, as the app showed them.
         view: `"model"`, `"head"` or `"neuron"` to open with that view alone; None for all three.
         layer: The layer to select at first.
         heads: The heads to select at first.
@@ -142,10 +143,14 @@ def document(
         TooLongError: The page would be larger than `max_bytes`.
         MissingError: The front end has not been built.
     """
+    if isinstance(trace, Workspace):
+        baseline = trace.baseline if baseline is None else baseline
+        address = trace.address if address is None else address
+        trace = trace.current
     if not isinstance(trace, Trace):
         raise InputError(
-            f"Only a Trace can be exported; got {type(trace).__name__}. Make one with `model.trace(text)`, or from attention "
-            "weights with `Trace.from_attention`."
+            f"Only a Trace or a Workspace can be exported; got {type(trace).__name__}. Make a trace with `model.trace(text)`, or "
+            "from attention weights with `Trace.from_attention`."
         )
     comparison = comparison_of(trace, baseline, model, effect)
     chosen = choice(trace, layers, form, error, neurons=neurons, values=values, baseline=baseline)

@@ -13,6 +13,7 @@ from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
 from attnscope.validation import PATH, check_arguments
+from attnscope.workspace import Workspace
 
 _WHAT = "the page"
 _log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @check_arguments(path=PATH)
 def export(
-    trace: Trace,
+    trace: Trace | Workspace,
     path: str | os.PathLike[str],
     layers: Iterable[int] | None = None,
     *,
@@ -45,7 +46,7 @@ def export(
     The same trace gives the same bytes. The size is logged (level info) before the file is written.
 
     Args:
-        trace: The trace to export.
+        trace: The trace to export, or a workspace: its current trace beside its baseline, as the app showed them.
         path: The file to write.
         layers: The layers to include; None for all. The page says which layers were omitted.
         view: `"model"`, `"head"` or `"neuron"` to open with that view alone; None for all three.

@@ -2,6 +2,7 @@ import { For, Show } from "solid-js";
 import { editWords } from "../../figures/edits";
 import { fieldNames } from "../../state/fieldNames";
 import { type Change, type Comparison, FIELDS, type Field } from "../../state/state";
+import { EffectNumber } from "../effect/EffectNumber";
 import type { Page } from "../page/page";
 import { SegmentedControl } from "../shared/SegmentedControl";
 import { BaselineMenu } from "./BaselineMenu";
@@ -52,6 +53,7 @@ export function ComparisonLine(props: { readonly page: Page }) {
         </ul>
       </Show>
       <span class="grow" />
+      <EffectNumber page={props.page} />
       <Show when={session.pending()}>
         <span class="quiet" data-testid="pending">
           running…

@@ -5,9 +5,9 @@ import { edgeRankingFigure } from "../../figures/edgeRanking";
 import { headFigure } from "../../figures/head";
 import { matrixFigure } from "../../figures/matrix";
 import { neuronFigure } from "../../figures/neuron";
-import type { Figure, Subject } from "../../figures/sheet";
+import type { Baseline, Figure, Subject } from "../../figures/sheet";
 import { word } from "../../marks/format";
-import { chosenPlace, type Place } from "../../state/state";
+import { type AppState, chosenPlace, type Place } from "../../state/state";
 import { groundAndInk } from "../model/thumbnailStyle";
 import { meaningfulDecimals } from "../neuron/describe";
 import type { Surroundings } from "../page/context";
@@ -65,7 +65,18 @@ export function subjectOf({ session, trace, state }: Page): Subject {
     edits: now?.edits ?? [],
     stack: several ? state().selection.stack : "",
     trace: now?.trace ?? "",
+    baseline: baselineOf(state()),
     version: session.hello()?.version ?? "",
+  };
+}
+
+/** The pass that is subtracted, if differences are shown. */
+function baselineOf({ comparison, field }: AppState): Baseline | null {
+  if (comparison === null || field !== "difference") return null;
+  const { edits, input, model, trace } = comparison.baseline;
+  return {
+    ...{ model: model.title ?? model.name ?? "a saved trace", trace, edits: edits ?? [] },
+    ...{ text: input.text, pair: input.pair ?? null, target: input.target ?? null },
   };
 }
 
@@ -86,7 +97,14 @@ function headOf(page: Page, kind: "head" | "matrix", dark: boolean): Promise<Fig
       ...common,
       ...sinksOf(page),
       head: heads[0] ?? 0,
-      colors: groundAndInk({ look: "map", palette: view.palette, dark, tint: null, dimmed: false }),
+      colors: groundAndInk({
+        look: "map",
+        palette: view.palette,
+        dark,
+        tint: null,
+        tintSigned: false,
+        dimmed: false,
+      }),
     });
   const { token } = selection;
   const pinned = token !== null && pins.some((pin) => pin.side === token.side && pin.index === token.index);

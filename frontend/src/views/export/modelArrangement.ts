@@ -4,7 +4,7 @@ import type { HeadCell, ModelLegend } from "../../figures/model";
 import { inks } from "../../marks/composite";
 import { counted } from "../../marks/format";
 import type { HeadPlace, Palette, ViewSettings } from "../../state/state";
-import { type ShownMeasure, valueText, withUnit } from "../model/measures";
+import { type ShownMeasure, signedText, valueText, withUnit } from "../model/measures";
 import { placementOf } from "../model/placement";
 import { tintColor } from "../model/thumbnailStyle";
 
@@ -80,7 +80,8 @@ function measureNotes(now: ModelOnShow, sort: ViewSettings["sort"]): readonly st
   if (bounds === null) return [...notes, "It is undefined for this input"];
   const [least, most] = bounds;
   if (view.tint === "on") {
-    notes.push(`Backgrounds are tinted by ${title}, from ${valueText(least)} to ${withUnit(most, unit)}`);
+    const what = measure.pass === null ? title : `${title} (${measure.pass})`;
+    notes.push(`Backgrounds are tinted by ${what}, from ${valueText(least)} to ${withUnit(most, unit)}`);
     const undefinedHeads = count.all - values.length;
     if (undefinedHeads > 0)
       notes.push(`Hatched: ${counted(undefinedHeads, "head")} for which it is undefined`);
@@ -105,8 +106,12 @@ export function legendOf(
   const [least, most] = measure.bounds;
   return {
     title: measure.title,
-    least: valueText(least),
-    most: withUnit(most, measure.unit),
-    colors: inks(Array.from({ length: 17 }, (_, at) => tintColor(palette, dark, at / 16))),
+    least: measure.signed ? signedText(least) : valueText(least),
+    most: measure.signed && most > 0 ? `+${withUnit(most, measure.unit)}` : withUnit(most, measure.unit),
+    colors: inks(
+      Array.from({ length: 17 }, (_, at) =>
+        tintColor(palette, dark, measure.signed ? at / 8 - 1 : at / 16, measure.signed),
+      ),
+    ),
   };
 }

@@ -38,6 +38,7 @@ export function HeadCard(props: HeadCardProps) {
         {(largest) => (
           <p class="quiet">
             <bdi>{largest().from}</bdi> → <bdi>{largest().to}</bdi> {largest().weight}
+            {props.reading.mark && ` · ${props.reading.mark}`}
           </p>
         )}
       </Show>
@@ -46,7 +47,12 @@ export function HeadCard(props: HeadCardProps) {
           {(fact) => (
             <>
               <dt classList={{ now: fact.name === props.chosen }}>{fact.title}</dt>
-              <dd>{fact.value}</dd>
+              <dd>
+                <Show when={fact.before}>
+                  {(before) => <span class="quiet" data-testid="fact-before">{`${before()} → `}</span>}
+                </Show>
+                {fact.value}
+              </dd>
               <dd class="quiet">{rankText(fact)}</dd>
             </>
           )}

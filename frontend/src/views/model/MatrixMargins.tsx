@@ -1,6 +1,7 @@
-import { createMemo, Index } from "solid-js";
-import { word } from "../../marks/format";
+import { createMemo, Index, Show } from "solid-js";
+import type { Side } from "../../state/state";
 import type { Token } from "../../wire/messages";
+import { type Counterparts, isUnaligned, pairedWord, substituteOf } from "../shared/counterparts";
 import type { Filling } from "./camera";
 import type { Grid } from "./grid";
 import { type CellPlace, type MatrixFrame, marginLabels } from "./matrixFrame";
@@ -11,6 +12,10 @@ export interface MarginsProps {
   readonly filling: Filling;
   readonly queries: readonly Token[];
   readonly keys: readonly Token[];
+  /** The tokens of the baseline, if differences are drawn. */
+  readonly counterparts: Counterparts | null;
+  /** Whether the head was changed. */
+  readonly changed: boolean;
   readonly pointed: CellPlace | null;
 }
 
@@ -26,8 +31,13 @@ export function MatrixMargins(props: MarginsProps) {
   });
   /** Words are rotated if they are longer than the columns are wide. */
   const level = () => columns()[0]?.kind !== "token" || props.frame.cellWidth >= props.filling.left - 8;
-  const text = (tokens: readonly Token[], index: number, kind: "token" | "position") =>
-    kind === "token" && tokens[index] !== undefined ? word(tokens[index]) : String(index);
+  const text = (side: Side, index: number, kind: "token" | "position") => {
+    const tokens = side === "query" ? props.queries : props.keys;
+    return kind === "token" ? pairedWord(tokens, index, props.counterparts?.[side]) : String(index);
+  };
+  const unaligned = (side: Side, index: number) => isUnaligned(props.counterparts?.[side], index);
+  const substituted = (side: Side, index: number, tokens: readonly Token[]) =>
+    substituteOf(props.counterparts?.[side], tokens[index], index) !== null;
   return (
     <div class="margins" aria-hidden="true" data-testid="matrix-margins">
       <div class="rows-margin" style={{ width: `${props.filling.left}px`, top: `${props.filling.top}px` }}>
@@ -37,12 +47,14 @@ export function MatrixMargins(props: MarginsProps) {
               class="margin-label"
               classList={{
                 now: props.pointed?.query === label().index,
+                unaligned: unaligned("query", label().index),
+                substituted: substituted("query", label().index, props.queries),
                 position: label().kind === "position",
               }}
               data-query={label().index}
               style={{ transform: `translate(0, ${label().at - props.filling.top}px) translate(0, -50%)` }}
             >
-              {text(props.queries, label().index, label().kind)}
+              {text("query", label().index, label().kind)}
             </bdi>
           )}
         </Index>
@@ -57,6 +69,8 @@ export function MatrixMargins(props: MarginsProps) {
               class="margin-label"
               classList={{
                 now: props.pointed?.key === label().index,
+                unaligned: unaligned("key", label().index),
+                substituted: substituted("key", label().index, props.keys),
                 position: label().kind === "position",
                 level: level(),
               }}
@@ -68,7 +82,7 @@ export function MatrixMargins(props: MarginsProps) {
                   : `translate(${label().at - props.filling.left}px, ${props.filling.top - 5}px) rotate(-90deg) translate(0, -50%)`,
               }}
             >
-              {text(props.keys, label().index, label().kind)}
+              {text("key", label().index, label().kind)}
             </bdi>
           )}
         </Index>
@@ -79,6 +93,9 @@ export function MatrixMargins(props: MarginsProps) {
       >
         <span class="keys-name">keys →</span>
         <b>
+          <Show when={props.changed}>
+            <i class="changed-corner" />
+          </Show>
           {props.frame.slot.layer}.{props.frame.slot.head}
         </b>
         <span>queries ↓</span>

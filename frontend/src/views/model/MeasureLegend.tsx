@@ -1,7 +1,7 @@
 import { createMemo, For, Show } from "solid-js";
 import { css } from "../../marks/palette";
 import type { Session } from "../../state/session";
-import { type ShownMeasure, valueText } from "./measures";
+import { type ShownMeasure, signedText, valueText } from "./measures";
 import { tintColor } from "./thumbnailStyle";
 
 export interface MeasureLegendProps {
@@ -40,7 +40,13 @@ export function MeasureLegend(props: MeasureLegendProps) {
     const range = [from <= 0 ? null : atStep(from), to >= STEPS ? null : atStep(to)] as const;
     props.session.dispatch({ type: "view", view: { range } });
   };
+  const ends = (value: number) => (props.measure.signed ? signedText(value) : valueText(value));
   const filtered = () => view().range.some((bound) => bound !== null);
+  /** The tint at a share of the range. */
+  const colorAt = (share: number): string => {
+    const { signed } = props.measure;
+    return css(tintColor(view().palette, props.dark, signed ? 2 * share - 1 : share, signed));
+  };
   const outside = (share: number) => share * STEPS < low() || share * STEPS > high();
   const undefinedHeads = () => props.count.all - props.measure.values.length;
   return (
@@ -50,7 +56,11 @@ export function MeasureLegend(props: MeasureLegendProps) {
           <bdi>{props.measure.title}</bdi>
         </b>
         <span class="quiet">
-          {[props.measure.unit, view().measured === "off-sink" ? "excluding sinks" : ""]
+          {[
+            props.measure.unit,
+            props.measure.pass ?? "",
+            view().measured === "off-sink" ? "excluding sinks" : "",
+          ]
             .filter(Boolean)
             .join(" · ")}
         </span>
@@ -80,7 +90,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
                   classList={{ outside: outside(bar.share) }}
                   style={{
                     height: `${100 * bar.height}%`,
-                    background: css(tintColor(view().palette, props.dark, 0.25 + 0.75 * bar.share)),
+                    background: colorAt(props.measure.signed ? bar.share : 0.25 + 0.75 * bar.share),
                   }}
                 />
               )}
@@ -89,10 +99,7 @@ export function MeasureLegend(props: MeasureLegendProps) {
           <div class="tint-ramp" aria-hidden="true">
             <For each={bars()}>
               {(bar) => (
-                <i
-                  classList={{ outside: outside(bar.share) }}
-                  style={{ background: css(tintColor(view().palette, props.dark, bar.share)) }}
-                />
+                <i classList={{ outside: outside(bar.share) }} style={{ background: colorAt(bar.share) }} />
               )}
             </For>
           </div>
@@ -118,13 +125,13 @@ export function MeasureLegend(props: MeasureLegendProps) {
           />
         </div>
         <div class="line num quiet">
-          <span>{valueText(view().range[0] ?? bounds()[0])}</span>
+          <span>{ends(view().range[0] ?? bounds()[0])}</span>
           <span class="space" />
           <Show when={undefinedHeads() > 0}>
             <span>▨ {undefinedHeads()} undefined</span>
             <span class="space" />
           </Show>
-          <span>{valueText(view().range[1] ?? bounds()[1])}</span>
+          <span>{ends(view().range[1] ?? bounds()[1])}</span>
         </div>
       </Show>
     </div>

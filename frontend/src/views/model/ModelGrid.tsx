@@ -1,6 +1,7 @@
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show } from "solid-js";
 import type { HeadPlace } from "../../state/state";
 import { pixelRatio } from "../shared/canvas";
+import { type GesturePoint, onChangeGesture } from "../shared/changeGesture";
 import { pointIn } from "../shared/pointer";
 import { fillingZoom, framing, panned, rectOf, worldAt, zoomedAbout } from "./camera";
 import { drawFrame } from "./drawFrame";
@@ -9,7 +10,7 @@ import { gridKeys } from "./gridKeys";
 import { createGridLayout } from "./gridLayout";
 import type { ModelGridProps } from "./gridProps";
 import { MatrixMargins } from "./MatrixMargins";
-import { cellAt, type HeadCell } from "./matrixFrame";
+import { cellAt, type HeadCell, rectOfCell } from "./matrixFrame";
 import { GridPainter } from "./painter";
 
 /** A grid of thumbnails with layers as rows and heads as columns. It is one tab stop; arrow keys move between heads. */
@@ -106,6 +107,7 @@ export function ModelGrid(props: ModelGridProps) {
       [
         () => [props.layers, props.rules, props.look, props.dark, props.palette, props.scale, props.selected],
         () => [props.tint, props.within, props.edge, props.version, props.causal],
+        () => [props.tintSigned, props.differenceFull, props.counterparts, props.changed],
         placement,
         view,
         pixelRatio,
@@ -118,13 +120,13 @@ export function ModelGrid(props: ModelGridProps) {
     ),
   );
 
-  const placeOf = (event: MouseEvent): HeadPlace | null => {
+  const placeOf = (event: GesturePoint): HeadPlace | null => {
     const { x, y } = pointIn(stage, event);
     if (frame() === null && (x < grid().left || y < grid().top)) return null;
     const world = worldAt(view(), x, y);
     return placement().at(world.column, world.row);
   };
-  const cellOf = (event: MouseEvent): HeadCell | null => {
+  const cellOf = (event: GesturePoint): HeadCell | null => {
     const matrix = frame();
     const { x, y } = pointIn(stage, event);
     if (matrix === null || x < filling().left || y < filling().top) return null;
@@ -152,6 +154,14 @@ export function ModelGrid(props: ModelGridProps) {
     const watch = new ResizeObserver(() => setSize({ width: stage.clientWidth, height: stage.clientHeight }));
     watch.observe(stage);
     onCleanup(() => watch.disconnect());
+    onCleanup(
+      onChangeGesture(stage, (at) => {
+        const place = cellOf(at) ?? placeOf(at);
+        if (place === null) return false;
+        props.onChange(place, placeInWindow(place), stage);
+        return true;
+      }),
+    );
     justDragged = followGestures(stage, {
       onZoom: (factor, x, y) => motion.jump(zoomedAbout(grid(), filling(), motion.camera(), factor, x, y)),
       onPan: (dx, dy) => motion.jump(panned(grid(), filling(), motion.camera(), dx, dy)),
@@ -195,7 +205,27 @@ export function ModelGrid(props: ModelGridProps) {
     onAdd: props.onAdd,
     onEdge: props.onEdge,
     onEnter: props.onEnter,
+    onChange: (place) => props.onChange(place, placeInWindow(place), stage),
   });
+  /** Where a head or a cell is in the window, without what is outside the view. */
+  const placeInWindow = (place: HeadPlace | HeadCell): DOMRect => {
+    const box = stage.getBoundingClientRect();
+    const slot = placement().of(place);
+    const matrix = frame();
+    const rect =
+      "query" in place && matrix !== null
+        ? rectOfCell(matrix, place)
+        : slot === null
+          ? { x: 0, y: 0, width: box.width, height: box.height }
+          : rectOf(grid(), view(), slot);
+    // The host may show the page scaled.
+    const scale = box.width / Math.max(1, stage.offsetWidth);
+    const [left, top] = [Math.max(0, rect.x), Math.max(0, rect.y)];
+    const [right, bottom] = [rect.x + rect.width, rect.y + rect.height];
+    const width = Math.max(1, Math.min(stage.offsetWidth, right) - left);
+    const height = Math.max(1, Math.min(stage.offsetHeight, bottom) - top);
+    return new DOMRect(box.x + scale * left, box.y + scale * top, scale * width, scale * height);
+  };
 
   const line = () => placement().lines.findIndex((each) => each.some((slot) => same(slot, active())));
   const matrixName = () => {
@@ -270,6 +300,8 @@ export function ModelGrid(props: ModelGridProps) {
             filling={filling()}
             queries={props.rules.queries}
             keys={props.rules.keys}
+            counterparts={props.counterparts}
+            changed={props.changed(now().slot) !== null}
             pointed={cell()}
           />
         )}

@@ -1,7 +1,9 @@
 import { createEffect, createMemo, createSignal, type JSX, onCleanup, Show } from "solid-js";
+import { DifferenceLayer } from "../../compute/differenceLayer";
 import type { LayerField } from "../../compute/layerField";
-import { decimals, weightText } from "../../marks/format";
+import { decimals, differenceText, weightText } from "../../marks/format";
 import { SCALE_TITLES } from "../../marks/scale";
+import type { ChangeSubject } from "../../state/changeSubject";
 import type { Session } from "../../state/session";
 import type { AppState, HeadPlace } from "../../state/state";
 import { PanelActions } from "../shared/PanelActions";
@@ -9,15 +11,17 @@ import { SegmentedControl } from "../shared/SegmentedControl";
 import { StackTabs } from "../shared/StackTabs";
 import { absence, type Edge, rankWords, readEdge } from "../shared/weights";
 import { createModelView } from "./createModelView";
-import { Details } from "./details";
+import { Details, type OnShow } from "./details";
+import type { DifferenceFacts } from "./differenceWords";
 import { HeadCard } from "./HeadCard";
 import { type HeadReadout, spokenHead } from "./headReadout";
 import { MeasureLegend } from "./MeasureLegend";
 import { MeasureMenu } from "./MeasureMenu";
 import { ModelGrid } from "./ModelGrid";
+import { ModelLegend } from "./ModelLegend";
 import type { HeadCell } from "./matrixFrame";
 import { edgeMeasure, tellingFacts, tokenName } from "./measures";
-import { groundAndInk, type ThumbnailStyle } from "./thumbnailStyle";
+import type { ThumbnailStyle } from "./thumbnailStyle";
 
 const LOOKS: readonly (readonly [ThumbnailStyle, string, string])[] = [
   ["lines", "lines", "Thumbnails as lines from queries to keys"],
@@ -35,6 +39,8 @@ export interface ModelPanelProps {
   /** Sets the matrix cell under the pointer. */
   readonly onCell: (cell: { readonly field: LayerField; readonly edge: Edge } | null) => void;
   readonly onEnter: () => void;
+  /** Opens the box that changes something, at a place in the window; `from` gets the focus back. */
+  readonly onChange: (subject: ChangeSubject, at: DOMRect, from: HTMLElement) => void;
   /** The export menu in the panel's bar. */
   readonly exportMenu: JSX.Element;
 }
@@ -58,10 +64,16 @@ export function ModelPanel(props: ModelPanelProps) {
     props.onOver(place);
   };
 
-  const of = () => ({ trace: model.trace()?.trace ?? "", stack: state().selection.stack });
+  const { difference } = model;
+  const onShow = createMemo((): OnShow | null => {
+    const trace = model.trace();
+    const { stack } = state().selection;
+    return trace === null ? null : { trace, stack, difference: difference.comparison() };
+  });
   const fieldOf = (layer: number): LayerField | null => {
     void version();
-    return details.field(of().trace, of().stack, layer);
+    const now = onShow();
+    return now && details.field(now, layer);
   };
   const [cell, setCell] = createSignal<HeadCell | null>(null);
   const [matrix, setMatrix] = createSignal<HeadPlace | null>(null);
@@ -73,12 +85,17 @@ export function ModelPanel(props: ModelPanelProps) {
   });
   onCleanup(() => props.onCell(null));
   const spokenCell = (now: HeadCell): string => {
-    const from = tokenName(queries(), now.query);
-    const to = tokenName(keys(), now.key);
+    const from = tokenName(queries(), now.query, difference.counterparts()?.query);
+    const to = tokenName(keys(), now.key, difference.counterparts()?.key);
     const field = fieldOf(now.layer);
     if (field === null) return `Head ${now.layer}.${now.head}: ${from} to ${to}`;
     if (!field.allowed(now.head, now.query, now.key)) return `${from} to ${to}: ${absence(field, now)}`;
     const read = readEdge(field, now);
+    if (field instanceof DifferenceLayer) {
+      const { before, after } = field.compared.read(now.head, now.query, now.key);
+      const [one, two] = [before, after].map((weight) => weightText(weight ?? 0, decimals(field.error)));
+      return `${from} to ${to}: ${differenceText(read.weight, decimals(field.error))}, from ${one} to ${two}`;
+    }
     return `${from} to ${to}: ${weightText(read.weight, decimals(field.error))}, ${rankWords(read)}`;
   };
 
@@ -103,32 +120,51 @@ export function ModelPanel(props: ModelPanelProps) {
   const pooled = () => layers().values().next().value?.pooled ?? [1, 1];
   /** Whether weights are drawn in one color on tinted backgrounds. */
   const tinted = () => matrix() === null && measure() !== null && state().view.tint === "on";
-  const notes = () => {
+  /** What the settings leave out. */
+  const omitted = (): readonly string[] => {
     void version();
-    const now = matrix();
-    const what = now === null ? "each thumbnail" : `head ${now.layer}.${now.head}`;
-    const parts = [
-      `${SCALE_TITLES[state().view.scale]} scale`,
-      `${what} scaled to ${now === null ? "its own" : "its"} maximum`,
-    ];
-    if (rules().sinks.size > 0) {
-      const look = rules().sinksHidden ? " (hidden)" : drawn() === "lines" ? " (faint)" : "";
-      parts[1] += ` without the ${model.sinkName()}${look}`;
-    }
     const { filter } = rules();
-    if (filter !== "all") parts.push(`only ${filter[0]} → ${filter[1]}`);
+    const parts = filter === "all" ? [] : [`only ${filter[0]} → ${filter[1]}`];
     if (pooled()[0] > 1 || pooled()[1] > 1) {
       const missing = state().frame.camera === null || details.missing > 0;
       if (missing) parts.push(`max\u00a0of\u00a0${pooled()[0]}\u00a0×\u00a0${pooled()[1]}`);
     }
-    return parts.join(" · ");
+    return parts;
+  };
+  const sinkLook = () => (rules().sinksHidden ? " (hidden)" : drawn() === "lines" ? " (faint)" : "");
+  const notes = () => {
+    const now = matrix();
+    const what = now === null ? "each thumbnail" : `head ${now.layer}.${now.head}`;
+    const scaled = `${what} scaled to ${now === null ? "its own" : "its"} maximum`;
+    const without = rules().sinks.size > 0 ? ` without the ${model.sinkName()}${sinkLook()}` : "";
+    return [`${SCALE_TITLES[state().view.scale]} scale`, `${scaled}${without}`, ...omitted()].join(" · ");
+  };
+  const differenceFacts = (): DifferenceFacts | null => {
+    const full = difference.full();
+    if (full === null) return null;
+    const unaligned = [...(difference.counterparts()?.query ?? [])].includes(null);
+    const notes = difference.comparison()?.alignment?.notes ?? [];
+    return {
+      full,
+      scale: state().view.scale,
+      over: matrix() === null ? "heads" : "head",
+      unchanged: difference.unchanged().layers,
+      layers: difference.unchanged().known,
+      note: difference.aligned()?.note ?? (unaligned ? (notes[0] ?? null) : null),
+      omitted: [
+        ...(rules().sinks.size > 0 && sinkLook() !== "" ? [`${model.sinkName()}${sinkLook()}`] : []),
+        ...omitted(),
+      ],
+      tinted: tinted(),
+    };
   };
   const arrival = () => {
     const now = model.overview();
     if (!session.hello()?.can.includes("overview")) return "No thumbnails are available.";
     if (now?.arrival === "broken") return "Some thumbnails could not be loaded.";
     const all = heads().filter((count) => count > 0).length;
-    return now?.arrival === "whole" ? "" : `${now?.layers.size ?? 0} of ${all} layers loaded`;
+    const here = difference.comparison() === null ? (now?.layers.size ?? 0) : difference.unchanged().known;
+    return now?.arrival === "whole" ? "" : `${here} of ${all} layers loaded`;
   };
   const edgeAs = createMemo(() => {
     const edge = model.edge();
@@ -137,7 +173,9 @@ export function ModelPanel(props: ModelPanelProps) {
   const facts = createMemo(() => {
     const values = model.measured()?.values;
     if (props.over === null || values === undefined || values.names.length === 0) return [];
-    return tellingFacts(props.over, model.measures(), values, model.offSink(), state().view.measure);
+    const { measure } = state().view;
+    const before = difference.measured();
+    return tellingFacts(props.over, model.measures(), values, model.offSink(), measure, before);
   });
   const room = () => {
     const page = (section.getRootNode() as ShadowRoot).host.getBoundingClientRect();
@@ -183,14 +221,24 @@ export function ModelPanel(props: ModelPanelProps) {
         sort={measure() === null ? "none" : state().view.sort}
         value={measure()?.value ?? null}
         tint={model.tint()}
+        tintSigned={model.tintSigned()}
+        differenceFull={difference.full()}
+        counterparts={difference.counterparts()}
+        changed={difference.changed()}
         within={model.within()}
         selected={model.selected()}
         edge={model.edge()}
         camera={state().frame.camera}
         version={version()}
         field={fieldOf}
-        matrix={(closeness, place) => details.matrix({ ...of(), ...closeness }, place)}
-        onCloseness={(closeness) => details.ask({ ...of(), ...closeness })}
+        matrix={(closeness, place) => {
+          const now = onShow();
+          return now && details.matrix(now, closeness, place);
+        }}
+        onCloseness={(closeness) => {
+          const now = onShow();
+          if (now !== null) details.ask(now, closeness);
+        }}
         spoken={(place) => spokenHead(reading(place))}
         spokenCell={spokenCell}
         onCamera={(camera) => session.dispatch({ type: "frame", frame: { camera } })}
@@ -201,6 +249,9 @@ export function ModelPanel(props: ModelPanelProps) {
         onAdd={(place) => session.dispatch({ type: "add-head", ...place })}
         onEdge={chooseEdge}
         onTakeBack={takeBack}
+        onChange={(place, at, from) => {
+          if (session.canChange()) props.onChange(subjectOf(place, state().selection.stack), at, from);
+        }}
         onEnter={props.onEnter}
       />
       <span class="arrival num" data-testid="model-arrival">
@@ -221,23 +272,18 @@ export function ModelPanel(props: ModelPanelProps) {
           </button>
         )}
       </Show>
-      <div class="legend" data-testid="model-legend">
-        <canvas
-          class="ramp"
-          width="64"
-          height="8"
-          aria-hidden="true"
-          ref={(canvas) =>
-            ramp(canvas, () => ({
-              look: drawn(),
-              tint: tinted() ? 0 : null,
-              palette: state().view.palette,
-              dark: props.dark,
-            }))
-          }
-        />
-        <span>{notes()}</span>
-      </div>
+      <ModelLegend
+        coloring={{
+          look: drawn(),
+          tint: tinted() ? 0 : null,
+          tintSigned: false,
+          palette: state().view.palette,
+          dark: props.dark,
+        }}
+        notes={notes()}
+        difference={differenceFacts()}
+        changed={difference.changedHeads()}
+      />
       <Show when={cardAt()}>
         {(at) => (
           <HeadCard
@@ -254,20 +300,9 @@ export function ModelPanel(props: ModelPanelProps) {
   );
 }
 
-/** The color ramp of the legend, from 0 to the head's largest weight. */
-function ramp(
-  canvas: HTMLCanvasElement,
-  coloring: () => Omit<Parameters<typeof groundAndInk>[0], "dimmed">,
-): void {
-  createEffect(() => {
-    const context = canvas.getContext("2d");
-    if (context === null) return;
-    const image = context.createImageData(canvas.width, canvas.height);
-    const words = new Uint32Array(image.data.buffer);
-    const colors = groundAndInk({ ...coloring(), dimmed: false });
-    for (let at = 0; at < words.length; at++) {
-      words[at] = colors[Math.round((255 * (at % canvas.width)) / (canvas.width - 1))];
-    }
-    context.putImageData(image, 0, 0);
-  });
+/** What the user wants to change: the head, or the attention in a cell of its matrix. */
+function subjectOf(place: HeadPlace | HeadCell, stack: string): ChangeSubject {
+  const { layer, head } = place;
+  if (!("query" in place)) return { kind: "head", stack, layer, head };
+  return { kind: "line", stack, layer, head, query: place.query, key: place.key };
 }

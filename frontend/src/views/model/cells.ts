@@ -1,10 +1,13 @@
 /** Draws over the cells of a matrix: masked cells, hairlines, sentence borders, and the cell under the pointer. */
 
 import type { LayerField } from "../../compute/layerField";
-import { shortWeight } from "../../marks/format";
+import { shortDifference, shortWeight } from "../../marks/format";
+import { signColor, signShare } from "../../marks/neuron";
+import { inkOn } from "../../marks/palette";
 import { darkness } from "../../marks/scale";
 import type { Scale } from "../../state/state";
 import type { Token } from "../../wire/messages";
+import { type Counterparts, isUnaligned } from "../shared/counterparts";
 import type { Rect } from "./camera";
 import { type CellPlace, linesInSight, type MatrixFrame, rectOfCell } from "./matrixFrame";
 import { type OverlayInks, ring } from "./overlay";
@@ -27,6 +30,8 @@ export interface CellMarks {
   readonly scale: Scale;
   readonly largest: number;
   readonly dark: boolean;
+  /** The tokens of the baseline, if differences are drawn. */
+  readonly counterparts: Counterparts | null;
   readonly pointed: CellPlace | null;
   readonly pinned: CellPlace | null;
 }
@@ -106,14 +111,21 @@ function numbers(
   for (let query = rows[0]; query < rows[1]; query++) {
     const row = field.row(head, query);
     for (let key = columns[0]; key < columns[1]; key++) {
-      const text = shortWeight(row[key]);
+      const text = field.signed ? changeText(row[key]) : shortWeight(row[key]);
       if (text === "" || !field.allowed(head, query, key)) continue;
       const { x, y, width, height } = rectOfCell(frame, { query, key });
+      const share = field.signed ? signShare(row[key], largest, scale) : 0;
       const strong = darkness(Math.min(1, row[key] / largest), scale) > 0.42;
-      context.fillStyle = strong ? (dark ? "#101216" : "#ffffff") : inks.ink;
+      if (field.signed) context.fillStyle = Math.abs(share) < 0.2 ? inks.ink : inkOn(signColor(share, dark));
+      else context.fillStyle = strong ? (dark ? "#101216" : "#ffffff") : inks.ink;
       context.fillText(text, x + width / 2, y + height / 2 + 0.5);
     }
   }
+}
+
+/** A difference for a cell; empty below .005. */
+function changeText(difference: number): string {
+  return Math.abs(difference) < 0.005 ? "" : shortDifference(difference);
 }
 
 /** Whether a new sentence starts at a token. */
@@ -128,7 +140,7 @@ function notAllowed(
   frame: MatrixFrame,
   [firstRow, endRow]: readonly [number, number],
   [firstColumn, endColumn]: readonly [number, number],
-  { field, causal, queries, keys }: CellMarks,
+  { field, causal, queries, keys, counterparts }: CellMarks,
   inks: OverlayInks,
 ): void {
   const { rect, part, cellWidth, cellHeight } = frame;
@@ -141,6 +153,16 @@ function notAllowed(
     const y = rect.y + (query - part.queries[0]) * cellHeight;
     context.fillRect(x, y, (until - from) * cellWidth, cellHeight + 0.3);
   };
+  // What corresponds to nothing has no difference.
+  if (counterparts !== null) {
+    for (let query = firstRow; query < endRow; query++)
+      if (isUnaligned(counterparts.query, query)) close(query, firstColumn, endColumn);
+    const high = (endRow - firstRow) * cellHeight;
+    const y = rect.y + (firstRow - part.queries[0]) * cellHeight;
+    for (let key = firstColumn; key < endColumn; key++)
+      if (isUnaligned(counterparts.key, key))
+        context.fillRect(rect.x + (key - part.keys[0]) * cellWidth, y, cellWidth + 0.3, high);
+  }
   for (let query = firstRow; query < endRow; query++) {
     if (looksBack) {
       close(query, Math.max(firstColumn, query + back + 1), endColumn);

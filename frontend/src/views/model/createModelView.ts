@@ -9,9 +9,21 @@ import type { Session } from "../../state/session";
 import { type HeadPlace, headsOn, selectedEdge } from "../../state/state";
 import type { Measure, OverviewMessage } from "../../wire/messages";
 import { sinkKeys, sinkName } from "../shared/weights";
-import { type HeadReadout, headReadout } from "./headReadout";
-import { describedMeasure, edgeMeasure, measuresOf, type ShownMeasure } from "./measures";
+import { createDifference, edgeValues } from "./createDifference";
+import { differenceReadout, type HeadReadout, headReadout, markName } from "./headReadout";
+import {
+  describedMeasure,
+  differenceOf,
+  edgeMeasure,
+  measuresOf,
+  type ShownMeasure,
+  shownMeasure,
+  tintShare,
+} from "./measures";
 import { type Rules, thumbnailStyleOf } from "./thumbnailStyle";
+
+/** What a measure of differences is called. */
+const DIFFERENCE = "after − before";
 
 export function createModelView(session: Session) {
   const state = session.state;
@@ -23,8 +35,10 @@ export function createModelView(session: Session) {
   const sinks = createMemo(() => sinkKeys(keys(), causal()));
   const overview = createMemo(() => {
     const now = session.overview();
-    const same = now?.trace === trace()?.trace && now?.stack === state().selection.stack;
-    return same && now?.filter === state().view.filter ? now : null;
+    const { comparison, field, selection, view } = state();
+    const baseline = field === "difference" ? (comparison?.baseline.trace ?? null) : null;
+    const same = now?.trace === trace()?.trace && now?.stack === selection.stack;
+    return same && now?.filter === view.filter && now.baseline === baseline ? now : null;
   });
 
   const read = new WeakMap<OverviewMessage, Thumbnails>();
@@ -57,6 +71,7 @@ export function createModelView(session: Session) {
         a.keys === b.keys,
     },
   );
+  const difference = createDifference(session, layers, rules);
   const heads = createMemo(() => (stack()?.shapes ?? []).map((shape) => shape?.heads ?? 0));
   const selected = createMemo(
     () => ({ layer: state().selection.layer, heads: headsOn(state()) }),
@@ -109,32 +124,42 @@ export function createModelView(session: Session) {
       return null;
     }
   });
-  const edgeValue = createMemo((): HeadValue | null => {
-    const rows = edgeTable();
-    if (rows === null) return null;
-    const weights = new Map(rows.map(({ layer, head, weight }) => [layer * 4096 + head, weight]));
-    return ({ layer, head }) => weights.get(layer * 4096 + head) ?? Number.NaN;
+  const edgeValue = createMemo((): { readonly value: HeadValue; readonly signed: boolean } | null => {
+    const [message, now] = [session.edge(), edge()];
+    if (edgeTable() === null || message === null || now === null) return null;
+    const value = edgeValues(message, offSink());
+    if (difference.comparison() === null) return { value, signed: false };
+    const before = difference.edgeBefore(now, offSink());
+    return before && { value: differenceOf(value, before, difference.headsAligned()), signed: true };
   });
 
-  const shownAs = (of: Measure, value: HeadValue): ShownMeasure => {
-    const values = known(value, heads().entries());
-    const bounds = values.length === 0 ? null : ([Math.min(...values), Math.max(...values)] as const);
-    return { ...of, value, values, bounds };
-  };
   /** The measure by which heads are tinted, sorted and filtered: the chosen one, or else the edge being ranked. */
   const measure = createMemo((): ShownMeasure | null => {
     const chosen =
       state().view.measure ?? (state().frame.side === "edges" && edge() !== null ? "edge" : null);
+    const comparing = difference.comparison() !== null;
     if (chosen === "edge") {
-      const value = edgeValue();
+      const found = edgeValue();
       const now = edge();
-      if (value === null || now === null) return null;
-      return shownAs(edgeMeasure(now, queries(), keys()), value);
+      if (found === null || now === null) return null;
+      const of = edgeMeasure(now, queries(), keys());
+      return shownMeasure(of, found.value, heads(), {
+        signed: found.signed,
+        pass: found.signed ? DIFFERENCE : null,
+      });
     }
     const found = measures().find(({ name }) => name === chosen);
     const values = measured()?.values;
     if (found === undefined || values === undefined) return null;
-    return shownAs(found, values.value(found.name, offSink()));
+    const value = values.value(found.name, offSink());
+    if (!comparing) return shownMeasure(found, value, heads(), { signed: false, pass: null });
+    const before = difference.measured()?.value(found.name, offSink());
+    if (before === undefined)
+      return difference.measuresComing()
+        ? null
+        : shownMeasure(found, value, heads(), { signed: false, pass: "of the current pass" });
+    const change = differenceOf(value, before, difference.headsAligned());
+    return shownMeasure(found, change, heads(), { signed: true, pass: DIFFERENCE });
   });
   const within = createMemo(() => {
     const now = measure();
@@ -148,9 +173,9 @@ export function createModelView(session: Session) {
   const tint = createMemo(() => {
     const now = measure();
     if (now?.bounds == null || state().view.tint === "off") return noTint;
-    const [least, most] = now.bounds;
-    return (place: HeadPlace) => (most === least ? 0.5 : (now.value(place) - least) / (most - least));
+    return (place: HeadPlace) => tintShare(now, place);
   });
+  const tintSigned = () => measure()?.signed ?? false;
   const count = createMemo(() => {
     const all = heads().reduce((sum, each) => sum + each, 0);
     let inside = 0;
@@ -162,11 +187,16 @@ export function createModelView(session: Session) {
 
   const name = () => sinkName(keys(), causal());
   const reading = (place: HeadPlace): HeadReadout => {
-    const found = headReadout(place, layers().get(place.layer) ?? null, rules(), name());
+    const thumbnails = layers().get(place.layer) ?? null;
+    const found =
+      difference.comparison() === null
+        ? headReadout(place, thumbnails, rules(), name())
+        : differenceReadout(place, thumbnails, rules(), difference.counterparts());
+    const mark = markName(difference.changed()(place));
     const now = measure();
-    if (now === null) return found;
+    if (now === null) return { ...found, mark };
     const measured = describedMeasure(now, now.value(place));
-    return { ...found, note: found.note === "" ? measured : `${found.note} · ${measured}` };
+    return { ...found, mark, note: found.note === "" ? measured : `${found.note} · ${measured}` };
   };
 
   return {
@@ -179,6 +209,8 @@ export function createModelView(session: Session) {
       offSink,
       within,
       tint,
+      tintSigned,
+      difference,
       count,
       edge,
       edgeTable,

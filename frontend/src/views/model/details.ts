@@ -1,13 +1,14 @@
 /** Loads the layers and matrices that the model view needs for heads that are viewed up close. */
 
+import { ComparedLayer, DifferenceLayer } from "../../compute/differenceLayer";
 import { type LayerField, layerField } from "../../compute/layerField";
-import { Matrices, type Matrix, type Part, TILE } from "../../compute/matrices";
+import { Matrices, type Matrix, type Minus, type Part, TILE } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
 import { sentenceOf } from "../../state/failure";
 import { keepNewest } from "../../state/keepNewest";
 import type { Session } from "../../state/session";
-import type { HeadPlace } from "../../state/state";
-import type { LayerMessage } from "../../wire/messages";
+import type { Comparison, HeadPlace } from "../../state/state";
+import type { LayerMessage, TraceMessage } from "../../wire/messages";
 import { rectOf, type View } from "./camera";
 import type { Grid } from "./grid";
 import type { Placement, Slot } from "./placement";
@@ -15,15 +16,24 @@ import type { Placement, Slot } from "./placement";
 /** Heads narrower than this, in CSS pixels, are drawn from their thumbnails. */
 const CLOSE_FROM = 96;
 const MOST_LAYERS = 6;
+/** Layers in the cache: those in sight, of two passes. */
+const KEPT_LAYERS = 2 * MOST_LAYERS + 2;
 
 interface Layer {
   readonly message: LayerMessage;
   readonly field: LayerField;
 }
 
-export interface Closeness {
-  readonly trace: string;
+/** The numbers on show: those of a pass, or of the current pass of a comparison minus its baseline. */
+export interface OnShow {
+  readonly trace: TraceMessage;
   readonly stack: string;
+  /** Null unless differences are shown. */
+  readonly difference: Comparison | null;
+}
+
+/** What is seen of the heads, and how large. */
+export interface Closeness {
   readonly grid: Grid;
   readonly view: View;
   readonly placement: Placement;
@@ -36,6 +46,7 @@ export interface Closeness {
 export class Details {
   readonly #matrices: Matrices;
   readonly #layers = new Map<string, Layer | "requested" | "failed">();
+  readonly #differences = new WeakMap<LayerMessage, { readonly minus: Minus; readonly field: LayerField }>();
 
   constructor(
     private readonly session: Session,
@@ -53,34 +64,68 @@ export class Details {
     return this.#matrices.missing;
   }
 
-  /** The field of a layer; null until it has loaded. */
-  field(trace: string, stack: string, layer: number): LayerField | null {
-    const known = this.#layers.get(`${trace} ${stack} ${layer}`);
-    return known === undefined || typeof known === "string" ? null : known.field;
+  /** The numbers of a layer; null until they have loaded. */
+  field(of: OnShow, layer: number): LayerField | null {
+    const known = this.#loaded(of.trace, of.stack, layer);
+    if (known === null || of.difference === null) return known?.field ?? null;
+    return this.#subtracted(known, of, of.difference)?.field ?? null;
   }
 
-  /** A head's matrix, possibly incomplete; null if the thumbnail has all details. */
-  matrix(look: Closeness, slot: HeadPlace): Matrix | null {
-    const known = this.#layers.get(`${look.trace} ${look.stack} ${slot.layer}`);
-    if (known === undefined || typeof known === "string" || !isPooled(look.layers.get(slot.layer)))
-      return null;
+  /** A head's matrix, possibly incomplete; null if the thumbnail has all details, or if its layers have not loaded. */
+  matrix(of: OnShow, look: Closeness, slot: HeadPlace): Matrix | null {
+    const known = this.#loaded(of.trace, of.stack, slot.layer);
+    if (known === null || !isPooled(look.layers.get(slot.layer))) return null;
     const placed = look.placement.of(slot);
     if (placed === null || rectOf(look.grid, look.view, placed).width < CLOSE_FROM) return null;
-    return this.#matrices.of(known.message, slot.head, look.partOf(slot));
+    if (of.difference === null) return this.#matrices.of(known.message, slot.head, look.partOf(slot), null);
+    const found = this.#subtracted(known, of, of.difference);
+    return found && this.#matrices.of(known.message, slot.head, look.partOf(slot), found.minus);
   }
 
   /** Requests what is missing in the window, starting from the center. */
-  ask(look: Closeness): void {
+  ask(of: OnShow, look: Closeness): void {
     const close = inSight(look).filter(({ layer }) => isPooled(look.layers.get(layer)));
     const layers = [
       ...new Set([...(look.reads === null ? [] : [look.reads.layer]), ...close.map((s) => s.layer)]),
     ];
-    for (const layer of layers.slice(0, MOST_LAYERS)) this.#bring(look, layer);
+    const passes = of.difference === null ? [of.trace] : [of.difference.current, of.difference.baseline];
+    for (const layer of layers.slice(0, MOST_LAYERS)) {
+      for (const pass of passes) this.#bring(pass, of.stack, layer);
+    }
     const jobs = close.flatMap((slot) => {
-      const matrix = this.matrix(look, slot);
+      const matrix = this.matrix(of, look, slot);
       return matrix === null ? [] : tilesInSight(look, slot, matrix).map((tile) => ({ matrix, tile }));
     });
     this.#matrices.want(jobs);
+  }
+
+  #loaded({ trace }: TraceMessage, stack: string, layer: number): Layer | null {
+    const known = this.#layers.get(`${trace} ${stack} ${layer}`);
+    return known === undefined || typeof known === "string" ? null : known;
+  }
+
+  /** A layer minus that of the baseline; null until both have loaded and are aligned. */
+  #subtracted(
+    { message, field }: Layer,
+    { stack }: OnShow,
+    { alignment, baseline, current }: Comparison,
+  ): { readonly minus: Minus; readonly field: LayerField } | null {
+    const other = this.#loaded(baseline, stack, message.layer);
+    const named = current.stacks[stack];
+    if (alignment === null || other === null || named === undefined) return null;
+    const known = this.#differences.get(message);
+    if (known?.minus.message === other.message) return known;
+    const correspondence = {
+      queries: alignment.sides[named.query] ?? [],
+      keys: alignment.sides[named.key] ?? [],
+      heads: alignment.stacks[stack]?.heads[message.layer] ?? 0,
+    };
+    const made = {
+      minus: { message: other.message, correspondence },
+      field: new DifferenceLayer(new ComparedLayer(field, other.field, correspondence)),
+    };
+    this.#differences.set(message, made);
+    return made;
   }
 
   #read(message: LayerMessage | null): Layer | "failed" {
@@ -93,8 +138,8 @@ export class Details {
     }
   }
 
-  #bring({ trace, stack }: Closeness, layer: number): void {
-    const name = `${trace} ${stack} ${layer}`;
+  #bring(pass: TraceMessage, stack: string, layer: number): void {
+    const name = `${pass.trace} ${stack} ${layer}`;
     const known = this.#layers.get(name);
     if (known !== undefined && known !== "failed") {
       this.#layers.delete(name);
@@ -102,8 +147,8 @@ export class Details {
       return;
     }
     this.#layers.set(name, "requested");
-    void this.session.layerOf(stack, layer).then((message) => {
-      keepNewest(this.#layers, name, this.#read(message), MOST_LAYERS + 2);
+    void this.session.layerOf(stack, layer, pass).then((message) => {
+      keepNewest(this.#layers, name, this.#read(message), KEPT_LAYERS);
       if (message !== null) this.onMore();
     });
   }

@@ -36,7 +36,7 @@ export function drawFrame(
   canvases: Canvases,
   props: ModelGridProps,
   layout: GridLayout,
-  near: Omit<Closeness, "trace" | "stack">,
+  near: Closeness,
   pointed: Pointer,
 ): void {
   const { layers, rules, palette, scale, dark, version } = props;
@@ -47,6 +47,8 @@ export function drawFrame(
     ...{ layers, rules, palette, scale, dark, version, within: pointed.within, grid },
     look: matrix === null ? props.look : "map",
     tint: matrix === null ? props.tint : untinted,
+    tintSigned: props.tintSigned,
+    differenceFull: props.differenceFull,
     placement: layout.placement(),
     ratio: pixelRatio(),
   } as const;
@@ -75,24 +77,29 @@ function drawOver(
     quiet: style.getPropertyValue("--ink2"),
     accent: style.getPropertyValue("--accent"),
     panel: style.getPropertyValue("--panel"),
+    changed: style.getPropertyValue("--changed"),
     font: `12px ${style.fontFamily}`,
   };
   const context = overlayContext(overlay, grid);
-  const { selected, scale, dark, causal, edge: pinned } = props;
-  const marks = matrix === null ? { selected, hovered, focused } : { selected, hovered: null, focused: null };
+  const { selected, scale, dark, causal, edge: pinned, changed, counterparts } = props;
+  const marks =
+    matrix === null
+      ? { selected, hovered, focused, changed }
+      : { selected, hovered: null, focused: null, changed };
   paintOverlay(context, grid, view, layout.placement(), marks, inks, matrix === null);
   if (matrix === null) return;
   const { queries, keys } = props.rules;
   const { left: x, top: y } = filling;
   const room: Rect = { x, y, width: grid.width - x, height: grid.height - y };
   const thumbnails = props.layers.get(matrix.slot.layer);
-  const largest = thumbnails === undefined ? 1 : largestWeight(thumbnails, matrix.slot.head, props.rules);
+  const own = thumbnails === undefined ? 1 : largestWeight(thumbnails, matrix.slot.head, props.rules);
+  const largest = props.differenceFull ?? own;
   const field = props.field(matrix.slot.layer);
   paintCells(
     context,
     matrix,
     room,
-    { queries, keys, causal, pinned, scale, dark, largest, field, pointed: cell },
+    { queries, keys, causal, pinned, scale, dark, largest, field, counterparts, pointed: cell },
     inks,
   );
 }

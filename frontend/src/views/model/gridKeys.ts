@@ -34,6 +34,8 @@ export interface GridKeyTargets {
   readonly onAdd: (place: HeadPlace) => void;
   readonly onEdge: (cell: HeadCell) => void;
   readonly onEnter: () => void;
+  /** Changes the head with keyboard focus, or the cell. */
+  readonly onChange: (place: HeadPlace | HeadCell) => void;
 }
 
 const STEP = 1.6;
@@ -180,6 +182,9 @@ export function gridKeys(targets: GridKeyTargets): (event: KeyboardEvent) => voi
         else if (slot !== null) motion.glide(framing(grid(), filling(), slot), active());
         return true;
       }
+      case "e":
+        targets.onChange(targets.cell() ?? { layer: active().layer, head: active().head });
+        return true;
       case "0":
       case "Escape":
         if (motion.camera() === null) return false;

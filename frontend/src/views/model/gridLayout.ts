@@ -2,8 +2,8 @@
 
 import { type Accessor, createEffect, createMemo, on } from "solid-js";
 import type { Part } from "../../compute/matrices";
-import { longestToken } from "../../marks/format";
 import type { HeadPlace } from "../../state/state";
+import { longestName } from "../shared/counterparts";
 import { type Filling, framing, viewOf } from "./camera";
 import { gridOf, roomOf } from "./grid";
 import type { ModelGridProps } from "./gridProps";
@@ -41,8 +41,11 @@ export function createGridLayout(
     { equals: sameFields },
   );
   const longest = createMemo(() => {
-    const { queries, keys } = props.rules;
-    return { query: longestToken(queries), key: longestToken(keys) };
+    const { counterparts, rules } = props;
+    return {
+      query: longestName(rules.queries, counterparts?.query),
+      key: longestName(rules.keys, counterparts?.key),
+    };
   });
   const partOf = (place: HeadPlace): Part =>
     props.layers.get(place.layer)?.part ?? {

@@ -3,7 +3,9 @@
 import type { LayerField } from "../../compute/layerField";
 import type { Matrix } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
+import type { HeadMark } from "../../state/editMarks";
 import type { Camera, HeadPlace, Palette, Scale, ViewSettings } from "../../state/state";
+import type { Counterparts } from "../shared/counterparts";
 import type { Closeness } from "./details";
 import type { CellPlace, HeadCell } from "./matrixFrame";
 import type { Tint } from "./painter";
@@ -25,6 +27,14 @@ export interface ModelGridProps {
   /** The value by which heads are sorted; null if they are not sorted. */
   readonly value: ((place: HeadPlace) => number) | null;
   readonly tint: Tint;
+  /** Whether the tint is a difference: from −1 to 1, in the colors of signs. */
+  readonly tintSigned: boolean;
+  /** The |difference| with full color in all heads; null if weights are drawn. */
+  readonly differenceFull: number | null;
+  /** The tokens of the baseline, if differences are drawn; otherwise null. */
+  readonly counterparts: Counterparts | null;
+  /** The mark of a head that was changed; null for others. */
+  readonly changed: (place: HeadPlace) => HeadMark | null;
   readonly within: (place: HeadPlace) => boolean;
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
   /** The pinned edge. */
@@ -33,8 +43,8 @@ export interface ModelGridProps {
   /** Changes whenever new data have arrived. */
   readonly version: number;
   readonly field: (layer: number) => LayerField | null;
-  readonly matrix: (look: Omit<Closeness, "trace" | "stack">, place: HeadPlace) => Matrix | null;
-  readonly onCloseness: (look: Omit<Closeness, "trace" | "stack">) => void;
+  readonly matrix: (look: Closeness, place: HeadPlace) => Matrix | null;
+  readonly onCloseness: (look: Closeness) => void;
   /** The accessible description of a head. */
   readonly spoken: (place: HeadPlace) => string;
   readonly spokenCell: (cell: HeadCell) => string;
@@ -49,6 +59,8 @@ export interface ModelGridProps {
   readonly onEdge: (cell: HeadCell) => void;
   /** A second click on the same cell undoes the first. */
   readonly onTakeBack: () => void;
+  /** Changes a head, or the attention in a cell; `at` is its place in the window. */
+  readonly onChange: (place: HeadPlace | HeadCell, at: DOMRect, from: HTMLElement) => void;
   /** Moves to the head view. */
   readonly onEnter: () => void;
 }

@@ -1,17 +1,49 @@
 /** Texts about measures of heads. Pure. */
 
-import type { HeadValue, Measured } from "../../compute/measures";
+import { type HeadValue, known, type Measured } from "../../compute/measures";
 import { repeatedWords, word } from "../../marks/format";
 import type { HeadPlace } from "../../state/state";
 import type { Measure, Token } from "../../wire/messages";
+import { pairedWord } from "../shared/counterparts";
 
 /** A measure with its values for all heads. */
 export interface ShownMeasure extends Measure {
   readonly value: HeadValue;
   /** The defined values. */
   readonly values: readonly number[];
-  /** The smallest and the largest value; null if none is defined. */
+  /** The smallest and the largest value; null if none is defined. For a difference, both ends are equally far from 0. */
   readonly bounds: readonly [number, number] | null;
+  /** Whether the values are differences from the baseline. */
+  readonly signed: boolean;
+  /** Which pass the values are from, if differences are shown; otherwise null. */
+  readonly pass: string | null;
+}
+
+/** A measure with its values over the heads of each layer. */
+export function shownMeasure(
+  of: Measure,
+  value: HeadValue,
+  heads: readonly number[],
+  { signed, pass }: Pick<ShownMeasure, "signed" | "pass">,
+): ShownMeasure {
+  const values = known(value, heads.entries());
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const far = Math.max(-least, most);
+  const bounds = values.length === 0 ? null : signed ? ([-far, far] as const) : ([least, most] as const);
+  return { ...of, value, values, bounds, signed, pass };
+}
+
+/** The values of the current pass minus those of the baseline, in heads that correspond. */
+export function differenceOf(current: HeadValue, baseline: HeadValue, heads: readonly number[]): HeadValue {
+  return (place) => (place.head < (heads[place.layer] ?? 0) ? current(place) - baseline(place) : Number.NaN);
+}
+
+/** A head's position in a tint: from 0 to 1, or from −1 to 1 for a difference. */
+export function tintShare({ bounds, signed, value }: ShownMeasure, place: HeadPlace): number | null {
+  if (bounds === null) return null;
+  const [least, most] = bounds;
+  if (signed) return most === 0 ? value(place) * 0 : value(place) / most;
+  return most === least ? 0.5 : (value(place) - least) / (most - least);
 }
 
 /** The measures with values, with the descriptions from `hello`. */
@@ -42,11 +74,16 @@ export function edgeMeasure(
   };
 }
 
-/** A token by its word, with its position if the word occurs more than once. */
-export function tokenName(tokens: readonly Token[], index: number): string {
+/** A token by its word, with its position if the word occurs more than once. With counterparts, both words: `He / She`. */
+export function tokenName(
+  tokens: readonly Token[],
+  index: number,
+  counterparts?: readonly (Token | null)[],
+): string {
   const token = tokens[index];
   if (token === undefined) return String(index);
-  return repeatedWords(tokens).has(word(token)) ? `${word(token)}\u00a0${index}` : word(token);
+  const name = pairedWord(tokens, index, counterparts);
+  return repeatedWords(tokens).has(word(token)) ? `${name}\u00a0${index}` : name;
 }
 
 /** A value with enough digits to distinguish heads: `0.347`, `12.5`, `128`. */
@@ -61,9 +98,15 @@ export function withUnit(value: number, unit: string): string {
   return unit === "" || Number.isNaN(value) ? valueText(value) : `${valueText(value)} ${unit}`;
 }
 
-export function describedMeasure(measure: Measure, value: number): string {
-  const text = Number.isNaN(value) ? "undefined" : withUnit(value, measure.unit);
-  return `${measure.title} ${text}`;
+/** A difference of a measure: with its sign, `+0.347`. */
+export function signedText(value: number): string {
+  return value > 0 ? `+${valueText(value)}` : valueText(value);
+}
+
+export function describedMeasure(measure: ShownMeasure, value: number): string {
+  const { signed, title, unit } = measure;
+  const text = Number.isNaN(value) ? "undefined" : withUnit(value, unit);
+  return `${title} ${signed && value > 0 ? `+${text}` : text}`;
 }
 
 /** A measure of a head, with its rank. */
@@ -71,6 +114,8 @@ export interface HeadFact {
   readonly name: string;
   readonly title: string;
   readonly value: string;
+  /** The value in the baseline; null if it is not known. */
+  readonly before: string | null;
   /** Rank among all heads, 1 for the largest. */
   readonly rank: number;
   readonly among: number;
@@ -85,12 +130,15 @@ export function tellingFacts(
   measured: Measured,
   offSink: boolean,
   chosen: string | null,
+  baseline: Measured | null,
 ): readonly HeadFact[] {
   const facts = measures.flatMap(({ name, title, unit }) => {
     const value = measured.value(name, offSink)(place);
     if (Number.isNaN(value)) return [];
     const { rank, among } = measured.rank(name, offSink, value);
-    return [{ name, title, value: withUnit(value, unit), rank, among }];
+    const other = baseline?.value(name, offSink)(place) ?? Number.NaN;
+    const before = Number.isNaN(other) ? null : valueText(other);
+    return [{ name, title, value: withUnit(value, unit), before, rank, among }];
   });
   const ordinary = ({ rank, among }: HeadFact) => Math.min(rank - 1, (among - rank) * 1.5);
   const first = facts.filter(({ name }) => name === chosen);

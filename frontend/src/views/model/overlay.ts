@@ -1,5 +1,6 @@
 /** Draws over the thumbnails: layer and head numbers, and outlines of selected, hovered and focused heads. */
 
+import type { HeadMark } from "../../state/editMarks";
 import type { HeadPlace } from "../../state/state";
 import { prepare } from "../shared/canvas";
 import { type Rect, rectOf, type View } from "./camera";
@@ -11,6 +12,8 @@ export interface Marks {
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
   readonly hovered: HeadPlace | null;
   readonly focused: HeadPlace | null;
+  /** What was done to a head; null if nothing. */
+  readonly changed: (place: HeadPlace) => HeadMark | null;
 }
 
 export interface OverlayInks {
@@ -18,6 +21,8 @@ export interface OverlayInks {
   readonly quiet: string;
   readonly accent: string;
   readonly panel: string;
+  /** Only for what was changed in the model. */
+  readonly changed: string;
   readonly font: string;
 }
 
@@ -25,6 +30,8 @@ export interface OverlayInks {
 const NAMED_FROM = 27;
 /** Thumbnails smaller than this show their name instead of the pattern. */
 const CHIP = { wide: 36, high: 30 };
+/** The corner of a changed head, CSS pixels. */
+const CORNER = 10;
 
 export function paintOverlay(
   context: CanvasRenderingContext2D,
@@ -41,6 +48,7 @@ export function paintOverlay(
   context.rect(left, top, grid.width, grid.height);
   context.clip();
   names(context, grid, view, placement, marks, inks);
+  changes(context, grid, view, placement, marks, inks);
   const selected = marks.selected.heads.flatMap(
     (head) => placement.of({ layer: marks.selected.layer, head }) ?? [],
   );
@@ -74,13 +82,49 @@ export function paintOverlay(
   }
 }
 
+/** Marks the heads that were changed: a corner, and a stroke across those that are off. */
+function changes(
+  context: CanvasRenderingContext2D,
+  grid: Grid,
+  view: View,
+  { lines }: Placement,
+  { changed }: Marks,
+  inks: OverlayInks,
+): void {
+  for (const slot of lines.flat()) {
+    const mark = changed(slot);
+    if (mark === null) continue;
+    const { x, y, width, height } = rectOf(grid, view, slot);
+    if (mark.factor === 0) {
+      for (const [color, thick] of [
+        [inks.panel, 4],
+        [inks.changed, 1.75],
+      ] as const) {
+        context.strokeStyle = color;
+        context.lineWidth = thick;
+        context.beginPath();
+        context.moveTo(x + 1, y + height - 1);
+        context.lineTo(x + width - 1, y + 1);
+        context.stroke();
+      }
+    }
+    const size = Math.max(5, Math.min(CORNER, 0.5 * width, 0.5 * height));
+    context.fillStyle = inks.changed;
+    context.beginPath();
+    context.moveTo(x + width - size, y);
+    context.lineTo(x + width, y);
+    context.lineTo(x + width, y + size);
+    context.fill();
+  }
+}
+
 /** The names of thumbnails that rows and columns do not identify. */
 function names(
   context: CanvasRenderingContext2D,
   grid: Grid,
   view: View,
   { lines, labels }: Placement,
-  { selected }: Marks,
+  { selected, changed }: Marks,
   inks: OverlayInks,
 ): void {
   const first = lines[0]?.[0];
@@ -99,16 +143,17 @@ function names(
       context.fillText(`${slot.layer}.${slot.head}`, x + width / 2, y + height / 2 + 0.5);
       continue;
     }
+    const right = x + width - (changed(slot) === null ? 0 : CORNER);
     const text = labels === "full" ? `${slot.layer}.${slot.head}` : String(slot.head);
     const wide = context.measureText(text).width + 5;
     context.globalAlpha = 0.88;
     context.fillStyle = inks.panel;
-    context.fillRect(x + width - wide, y, wide, 13);
+    context.fillRect(right - wide, y, wide, 13);
     context.globalAlpha = 1;
     context.fillStyle = on ? inks.ink : inks.quiet;
     context.textAlign = "right";
     context.textBaseline = "top";
-    context.fillText(text, x + width - 2, y + 1);
+    context.fillText(text, right - 2, y + 1);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Composes the visible thumbnails into one ImageData; thumbnails that arrive later are added. */
 
-import { type Matrix, TILE, type Tile } from "../../compute/matrices";
+import type { Matrix } from "../../compute/matrices";
 import type { Thumbnails } from "../../compute/thumbnails";
 import { type Box, composeDensity, composeMap, composePlain, type PixelBuffer } from "../../marks/composite";
 import type { Rgb } from "../../marks/palette";
@@ -9,6 +9,13 @@ import { straightLineDensity } from "../../marks/straightLines";
 import type { HeadPlace, Palette, Scale } from "../../state/state";
 import { context2d, resize } from "../shared/canvas";
 import { rectOf, type View } from "./camera";
+import {
+  composeDifference,
+  composeDifferenceMap,
+  DensityScratch,
+  type DifferenceHead,
+  differenceHead,
+} from "./differenceStyle";
 import type { Grid } from "./grid";
 import { isChip } from "./overlay";
 import type { Placement, Slot } from "./placement";
@@ -24,8 +31,12 @@ import {
   type Rules,
   type ThumbnailStyle,
 } from "./thumbnailStyle";
+import { TilePainter } from "./tilePainter";
 
-/** The background of a thumbnail: a share of the measure's range, NaN if undefined, null without a tint. */
+/**
+ * The background of a thumbnail: a share of the measure's range from 0 to 1, from −1 to 1 for a difference; NaN if undefined,
+ * null without a tint.
+ */
 export type Tint = (place: HeadPlace) => number | null;
 
 export interface GridContent {
@@ -38,7 +49,11 @@ export interface GridContent {
   readonly grid: Grid;
   readonly placement: Placement;
   readonly tint: Tint;
+  /** Whether the tint is a difference. */
+  readonly tintSigned: boolean;
   readonly within: (place: HeadPlace) => boolean;
+  /** The |difference| with full color in all heads; null if weights are drawn instead of differences. */
+  readonly differenceFull: number | null;
   /** Changes when new matrix tiles have arrived. */
   readonly version: number;
   /** Device pixels per CSS pixel. */
@@ -50,6 +65,7 @@ interface Ready {
   readonly pyramid: Pyramid;
   readonly full: number;
   words: { readonly colors: Uint32Array; readonly scale: Scale; readonly words: Uint32Array } | null;
+  difference: DifferenceHead | null;
 }
 
 /** The number of distinct tint shades. */
@@ -63,11 +79,11 @@ export class GridPainter {
   #stillOf: ImageData | null = null;
   #stillView: View | null = null;
   #image: ImageData | null = null;
-  readonly #painted = new Set<number>();
+  readonly #painted = new Map<number, Thumbnails>();
   #ready = new WeakMap<Thumbnails, { readonly rules: CellRules; readonly heads: Map<number, Ready> }>();
-  #pyramids = new WeakMap<Tile, Pyramid>();
+  readonly #tiles = new TilePainter();
   #colors = new Map<string, Uint32Array>();
-  #scratch = new Float32Array(0);
+  readonly #scratch = new DensityScratch();
   /** How long the last full redraw took, in milliseconds. */
   cost = 0;
 
@@ -80,12 +96,11 @@ export class GridPainter {
   paint(content: GridContent, view: View, detail: ((place: HeadPlace) => Matrix | null) | null): void {
     const before = this.#content;
     const same = before !== null && sameLook(before, content) && this.#view === view;
-    // Loaded layers never disappear. Another stack or trace has a new map without them.
-    const grown =
-      same && [...this.#painted].every((layer) => content.layers.get(layer) === before.layers.get(layer));
+    // Loaded layers never disappear, but they may be replaced. Another stack or trace has a new map without them.
+    const grown = same && [...this.#painted.keys()].every((layer) => content.layers.has(layer));
     if (before !== null && before.rules !== content.rules) {
       this.#ready = new WeakMap();
-      this.#pyramids = new WeakMap();
+      this.#tiles.clear();
     }
     if (before !== null && (before.palette !== content.palette || before.dark !== content.dark))
       this.#colors.clear();
@@ -104,20 +119,20 @@ export class GridPainter {
     const pixels = { width, height, words: new Uint32Array(image.data.buffer) };
     const begun = performance.now();
     let changed = !grown;
-    const arrived = new Set<number>();
+    const arrived = new Map<number, Thumbnails>();
     for (const line of placement.lines) {
       for (const slot of line) {
         const thumbnails = content.layers.get(slot.layer);
-        if (thumbnails === undefined || this.#painted.has(slot.layer) || slot.head >= thumbnails.heads)
-          continue;
-        arrived.add(slot.layer);
+        if (thumbnails === undefined || slot.head >= thumbnails.heads) continue;
+        if (this.#painted.get(slot.layer) === thumbnails) continue;
+        arrived.set(slot.layer, thumbnails);
         const box = deviceBox(grid, view, slot, ratio);
         const seen = box.x < width && box.y < height && box.x + box.width > 0 && box.y + box.height > 0;
         if (!seen) continue;
         this.#compose(pixels, box, thumbnails, slot, { ...content, view }, ratio, detail);
       }
     }
-    for (const layer of arrived) this.#painted.add(layer);
+    for (const [layer, thumbnails] of arrived) this.#painted.set(layer, thumbnails);
     changed ||= arrived.size > 0;
     if (!changed) return;
     const context = context2d(this.canvas);
@@ -171,6 +186,20 @@ export class GridPainter {
       composePlain(pixels, box, colors[0]);
       return;
     }
+    if (content.differenceFull !== null && tint === null) {
+      const { look, scale, dark, differenceFull: full } = content;
+      const style = { look, scale, dark, full, dimmed };
+      ready.difference ??= differenceHead(thumbnails, slot.head, rules);
+      const head = ready.difference;
+      composeDifference(pixels, box, head, style, ratio, this.#scratch);
+      const matrix = look === "map" ? (detail?.(slot) ?? null) : null;
+      if (matrix !== null)
+        this.#tiles.compose(pixels, box, matrix, content.rules, (at, { cells, pattern }) => {
+          if (pattern !== null)
+            composeDifferenceMap(pixels, at, { pattern, codes: cells, full: head.full }, style);
+        });
+      return;
+    }
     if (content.look === "map") {
       if (ready.words?.colors !== colors || ready.words.scale !== content.scale) {
         const words = mapWords(colors, ready.full, content.scale);
@@ -178,46 +207,35 @@ export class GridPainter {
       }
       composeMap(pixels, box, ready.pyramid, ready.words.words);
       const matrix = detail?.(slot) ?? null;
-      if (matrix !== null) this.#composeTiles(pixels, box, matrix, ready.words.words, content.rules);
+      const { words } = ready.words;
+      if (matrix !== null)
+        this.#tiles.compose(pixels, box, matrix, content.rules, (at, tile) =>
+          composeMap(pixels, at, tile.cells, words),
+        );
       return;
     }
     const plane = ready.pyramid.level(thumbnails.rows, thumbnails.columns);
-    const size = box.width * box.height;
-    if (this.#scratch.length < size) this.#scratch = new Float32Array(size);
+    const scratch = this.#scratch.get(0, box.width * box.height);
     const amounts = lineAmounts(ready.full, plane.rows, box.height, ratio, content.scale);
     const shares = lineShares(plane.columns, rules);
     composeDensity(
       pixels,
       box,
-      straightLineDensity(plane, box.width, box.height, amounts, shares, this.#scratch),
+      straightLineDensity(plane, box.width, box.height, amounts, shares, scratch),
       colors,
     );
   }
 
-  /** Draws the loaded tiles of a matrix over the rows of its thumbnail. */
-  #composeTiles(pixels: PixelBuffer, box: Box, matrix: Matrix, words: Uint32Array, rules: Rules): void {
-    const [first, end] = matrix.part.queries;
-    const edge = (query: number) => box.y + Math.round(((query - first) / (end - first)) * box.height);
-    matrix.tiles.forEach((tile, at) => {
-      if (tile === undefined) return;
-      const top = edge(first + at * TILE);
-      const bottom = edge(Math.min(end, first + (at + 1) * TILE));
-      if (bottom <= Math.max(0, top) || top >= pixels.height) return;
-      let pyramid = this.#pyramids.get(tile);
-      if (pyramid === undefined) {
-        pyramid = new Pyramid(shownTile(tile, matrix, rules));
-        this.#pyramids.set(tile, pyramid);
-      }
-      composeMap(pixels, { ...box, y: top, height: bottom - top }, pyramid, words);
-    });
-  }
-
-  #colorsFor({ look, palette, dark }: GridContent, tint: number | null, dimmed: boolean): Uint32Array {
+  #colorsFor(
+    { look, palette, dark, tintSigned }: GridContent,
+    tint: number | null,
+    dimmed: boolean,
+  ): Uint32Array {
     const shade = tint === null || Number.isNaN(tint) ? null : Math.round(tint * SHADES) / SHADES;
-    const name = `${look} ${shade} ${dimmed}`;
+    const name = `${look} ${shade} ${tintSigned} ${dimmed}`;
     let colors = this.#colors.get(name);
     if (colors === undefined) {
-      colors = groundAndInk({ look, palette, dark, tint: shade, dimmed });
+      colors = groundAndInk({ look, palette, dark, tint: shade, tintSigned, dimmed });
       this.#colors.set(name, colors);
     }
     return colors;
@@ -240,31 +258,12 @@ export class GridPainter {
         pyramid: new Pyramid({ rows, columns, cells: thumbnails.shownCells(head, kept.rules.hidden) }),
         full: fullByte(thumbnails, head, kept.rules),
         words: null,
+        difference: null,
       };
       kept.heads.set(head, ready);
     }
     return { rules: kept.rules, ready };
   }
-}
-
-/** A tile without hidden cells: those of sinks, and of tokens dropped by a filter if the part covers all tokens. */
-function shownTile(tile: Tile, matrix: Matrix, rules: Rules): Tile {
-  const { filter, queries, keys, sinks, sinksHidden } = rules;
-  const [top, left] = [matrix.part.queries[0], matrix.part.keys[0]];
-  const whole = matrix.part.keys[1] - left === keys.length && matrix.part.queries[1] - top === queries.length;
-  const filtered = filter !== "all" && whole;
-  if (!sinksHidden && !filtered) return tile;
-  const cells = tile.cells.slice();
-  const first = top + matrix.tiles.indexOf(tile) * TILE;
-  for (let row = 0, at = 0; row < tile.rows; row++) {
-    const gone = filtered && queries[first + row]?.sentence !== filter[0];
-    for (let column = 0; column < tile.columns; column++, at++) {
-      const key = left + column;
-      if (gone || (sinksHidden && sinks.has(key)) || (filtered && keys[key]?.sentence !== filter[1]))
-        cells[at] = 0;
-    }
-  }
-  return { ...tile, cells };
 }
 
 function deviceBox(grid: Grid, view: View, slot: Slot, ratio: number): Box {

@@ -2,6 +2,7 @@
 
 import { type Hidden, type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { inks } from "../../marks/composite";
+import { signColor } from "../../marks/neuron";
 import { between, colorAt, type Rgb, weightStops } from "../../marks/palette";
 import { darkness } from "../../marks/scale";
 import type { Palette, Scale, SentenceFilter, ViewSettings } from "../../state/state";
@@ -28,29 +29,34 @@ export function thumbnailStyleOf(wish: ViewSettings["thumbnails"], tokens: numbe
 const PANEL = { light: [255, 255, 255], dark: [20, 23, 29] } as const satisfies Record<string, Rgb>;
 /** Strength of the tint for the smallest and the largest value, chosen so that weights stay readable. */
 const TINTED = { least: 0.02, most: 0.56 };
+/** The same for a tint that is a difference: its colors begin at white. */
+const SIGNED_TINT = 0.8;
 /** Remaining opacity of a head that a filter dims. */
-const DIMMED = 0.16;
+export const DIMMED = 0.16;
 
 export interface Coloring {
   readonly look: ThumbnailStyle;
   readonly palette: Palette;
   readonly dark: boolean;
-  /** A head's position between the smallest and the largest value of the measure; null without a tint. */
+  /** A head's position between the smallest and the largest value of the measure, or from −1 to 1; null without a tint. */
   readonly tint: number | null;
+  /** Whether the tint is a difference: from −1 to 1, in the colors of signs. */
+  readonly tintSigned: boolean;
   readonly dimmed: boolean;
 }
 
 /** Color stops from weight 0 to full weight. */
-export function groundAndInk({ look, palette, dark, tint, dimmed }: Coloring): Uint32Array {
+export function groundAndInk({ look, palette, dark, tint, tintSigned, dimmed }: Coloring): Uint32Array {
   const panel = PANEL[dark ? "dark" : "light"];
   const stops = weightStops(palette, dark);
   const plain = look === "lines" ? [panel, stops[2], stops[3]] : stops;
-  const found = tint === null ? plain : tinted(tintColor(palette, dark, tint), look, dark);
+  const found = tint === null ? plain : tinted(tintColor(palette, dark, tint, tintSigned), look, dark);
   return inks(dimmed ? found.map((stop) => between(panel, stop, DIMMED)) : found);
 }
 
-/** The background of a head at a share of the measure's range. */
-export function tintColor(palette: Palette, dark: boolean, share: number): Rgb {
+/** The background of a head at a share of the measure's range; `signed` shares go from −1 to 1. */
+export function tintColor(palette: Palette, dark: boolean, share: number, signed: boolean): Rgb {
+  if (signed) return between(weightStops("gray", dark)[0], signColor(share, dark), SIGNED_TINT);
   const { least, most } = TINTED;
   return colorAt(weightStops(palette, dark), least + (most - least) * share);
 }
@@ -137,12 +143,17 @@ export function lineAmounts(
   ratio: number,
   scale: Scale,
 ): Float32Array {
+  return Float32Array.from({ length: 256 }, (_, byte) =>
+    densityOf(darkness(relative(byte, full), scale), rows, height, ratio),
+  );
+}
+
+/** The density of a line with a darkness from 0 to 1. */
+export function densityOf(strength: number, rows: number, height: number, ratio: number): number {
+  if (strength < FAINTEST_LINE) return 0;
   // If lines are closer than pixels, each is drawn fainter; otherwise they would merge into a solid area.
   const room = Math.min(1, (0.25 * height) / (rows * ratio)) ** 0.75;
-  return Float32Array.from({ length: 256 }, (_, byte) => {
-    const strength = darkness(relative(byte, full), scale);
-    return strength < FAINTEST_LINE ? 0 : HEAVIEST_LINE * strength * ratio * room;
-  });
+  return HEAVIEST_LINE * strength * ratio * room;
 }
 
 export function lineShares(columns: number, { sink }: CellRules): Float32Array {
