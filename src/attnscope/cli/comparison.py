@@ -38,21 +38,17 @@ FieldOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Passes:
-    """The pass that a command is about, and what goes with it.
+    """The pass that a command is about, its baseline (None without one), and the view of a workspace, as an address.
 
-    Attributes:
-        current: The pass.
-        baseline: Its baseline; None without one.
-        model: The model that made both; None if it is unknown.
-        address: The view of a workspace, as an address.
+    `model` is the model that made both; None if it is unknown.
     """
 
     current: Trace
-    baseline: Trace | None
-    model: ModelLike | None = None
+    baseline: Trace | None = None
     address: str = ""
+    model: ModelLike | None = None
 
 
 def passes_of(
@@ -80,7 +76,7 @@ def passes_of(
         raise InputError("--compare and --baseline are two baselines. Drop one of them.")
     if compare and not edits:
         raise InputError("--compare compares an edited pass with the same input without edits. Pass --edit or --edits.")
-    before = None if baseline is None else saved_trace(baseline)
+    before = opened = None if baseline is None else saved_trace(baseline)
     saved = saved_file(source)
     if saved is not None:
         if edits:
@@ -91,7 +87,7 @@ def passes_of(
             )
         check_no_input(source, text, pair, target, images, continue_final_message=continue_final_message)
         if isinstance(saved, Workspace):
-            return Passes(saved.current, saved.baseline if before is None else before, address=saved.address)
+            return Passes(saved.current, saved.baseline if before is None else before, saved.address)
         return Passes(saved, before)
     image = image_paths(images)
     require_input(source, text, image)
@@ -107,4 +103,4 @@ def passes_of(
             before = run(())
         elif baseline is not None and before is None:
             before = traced(model, baseline, None, target)
-    return Passes(trace, before, None if saved is not None else model)
+    return Passes(trace, before, model=model if opened is None else None)  # a saved trace has no logits
