@@ -810,8 +810,7 @@ class Model(Displayed):
             UnsupportedError: The model predicts no token and no label, or the trace has no logits.
             InputError: The position is ambiguous, or does not exist.
         """
-        if not isinstance(trace, Trace):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"`trace` must be a trace that this model made; got {type(trace).__name__}.")
+        _check_trace(trace)
         return full_prediction(self._handle, trace, position)
 
     def _edited_prompt(self, text: Any, edits: Any, **more: Any) -> tuple[Prompt, Any]:
@@ -968,6 +967,8 @@ class Model(Displayed):
         `trace`. Raises `InputError` for an edit that does not fit the model or the trace, and `UnsupportedError` if the model
         cannot be edited at all.
         """
+        if trace is not None:
+            _check_trace(trace)
         handle = self._handle if trace is None else self._handle.tower_for(trace.inputs)
         probed = handle.probed_for(trace.inputs) if trace is not None and trace.inputs else handle.probed
         sizes, further, sides = (
@@ -1002,7 +1003,14 @@ class Model(Displayed):
 
     def changes(self, trace: Trace) -> dict[str, Changes]:
         """What edits can change in each stack of a trace that this model made, and why something cannot be changed."""
+        _check_trace(trace)
         return changes_of(self._handle, trace)
+
+
+def _check_trace(trace: object) -> None:
+    """Raise `InputError` for anything but a trace."""
+    if not isinstance(trace, Trace):
+        raise InputError(f"`trace` must be a trace that this model made; got {type(trace).__name__}.")
 
 
 def handle_of(model: Model) -> ModelHandle:
