@@ -12,6 +12,8 @@ export interface EdgeRow {
   readonly rank: number;
   readonly among: number;
   readonly score: number;
+  /** The weight in the baseline, if differences are shown; otherwise null. */
+  readonly before: number | null;
 }
 
 /** The edge in all heads, sorted by weight; heads where it has no weight come last. */
@@ -32,7 +34,33 @@ export function edgeRows(message: EdgeMessage, offSink: boolean): readonly EdgeR
     rank: rank[at],
     among: among[at],
     score: score[at],
+    before: null,
   }));
   const heaviness = (row: EdgeRow) => (Number.isNaN(row.weight) ? -1 : row.weight);
   return rows.sort((a, b) => heaviness(b) - heaviness(a) || a.layer - b.layer || a.head - b.head);
+}
+
+/** The edge in all heads of two passes, sorted by the size of the difference; `heads` correspond in each layer. */
+export function comparedEdgeRows(
+  message: EdgeMessage,
+  baseline: EdgeMessage,
+  offSink: boolean,
+  heads: readonly number[],
+): readonly EdgeRow[] {
+  const name = ({ layer, head }: EdgeRow) => `${layer} ${head}`;
+  const before = new Map(edgeRows(baseline, offSink).map((row) => [name(row), row.weight]));
+  const rows = edgeRows(message, offSink).map((row) => ({
+    ...row,
+    before: row.head < (heads[row.layer] ?? 0) ? (before.get(name(row)) ?? Number.NaN) : Number.NaN,
+  }));
+  const size = (row: EdgeRow) => {
+    const change = changeOf(row);
+    return Number.isNaN(change) ? -1 : Math.abs(change);
+  };
+  return rows.sort((a, b) => size(b) - size(a) || a.layer - b.layer || a.head - b.head);
+}
+
+/** The weight of an edge, or its difference from the baseline; NaN if there is none. */
+export function changeOf({ before, weight }: EdgeRow): number {
+  return before === null ? weight : weight - before;
 }

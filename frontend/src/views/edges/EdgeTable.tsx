@@ -1,6 +1,7 @@
 import { createEffect, createMemo, createSignal, Index, on, onCleanup, onMount, Show } from "solid-js";
-import type { EdgeRow } from "../../compute/edgeRows";
-import { scoreText, weightText } from "../../marks/format";
+import { changeOf, type EdgeRow } from "../../compute/edgeRows";
+import { differenceText, scoreText, weightText } from "../../marks/format";
+import { signColor } from "../../marks/neuron";
 import { css, headColor } from "../../marks/palette";
 import type { HeadPlace } from "../../state/state";
 import type { EdgeProps } from "./EdgeHeading";
@@ -12,6 +13,8 @@ const MORE = 6;
 export function EdgeTable(props: EdgeProps) {
   const { session, state } = props.page;
   const rows = () => props.now.rows() ?? [];
+  /** Whether the rows are differences from a baseline. */
+  const compared = () => rows()[0]?.before != null;
   /** The head under the cursor. It keeps the cursor when the rows are computed or sorted again. */
   const [cursor, setCursor] = createSignal<HeadPlace | null>(null);
   createEffect(on(props.now.edge, () => setCursor(null), { defer: true }));
@@ -103,7 +106,7 @@ export function EdgeTable(props: EdgeProps) {
           }}
           role="grid"
           tabindex="0"
-          aria-label="Heads for this pair, largest weight first"
+          aria-label={`Heads for this pair, largest ${compared() ? "change" : "weight"} first`}
           aria-rowcount={rows().length + 1}
           aria-activedescendant="edge-active"
           data-testid="edges"
@@ -118,17 +121,32 @@ export function EdgeTable(props: EdgeProps) {
               head
             </span>
             <span role="columnheader">
-              <span class="heard">weight as a bar</span>
+              <span class="heard">{compared() ? "change as a bar" : "weight as a bar"}</span>
             </span>
-            <span role="columnheader">weight</span>
-            <span role="columnheader">rank</span>
+            <span role="columnheader">{compared() ? "change" : "weight"}</span>
+            <span role="columnheader">{compared() ? "before → after" : "rank"}</span>
             <span role="columnheader">score</span>
           </div>
           <div class="edge-body" style={{ height: `${rows().length * ROW}px` }}>
             <Index each={seen()}>
               {(row, at) => {
                 const index = () => first() + at;
-                const text = () => (Number.isNaN(row().weight) ? "–" : weightText(row().weight, 4));
+                const change = () => changeOf(row());
+                const text = () => {
+                  if (Number.isNaN(change())) return "–";
+                  return (row().before === null ? weightText : differenceText)(change(), 4);
+                };
+                const passes = () => {
+                  const { before, rank, among, weight } = row();
+                  if (before === null) return rank === 0 ? "–" : `${rank} of ${among}`;
+                  return [before, weight]
+                    .map((one) => (Number.isNaN(one) ? "–" : weightText(one, 2)))
+                    .join(" → ");
+                };
+                const color = () =>
+                  row().before === null
+                    ? headColor(row().head, props.page.dark())
+                    : signColor(Math.sign(change()), props.page.dark());
                 return (
                   <div
                     class="edge-row num"
@@ -157,14 +175,14 @@ export function EdgeTable(props: EdgeProps) {
                       <i
                         class="weight-bar"
                         style={{
-                          width: `${Number.isNaN(row().weight) ? 0 : Math.max(0.5, row().weight * 100)}%`,
-                          background: css(headColor(row().head, props.page.dark())),
+                          width: `${Number.isNaN(change()) ? 0 : Math.max(0.5, Math.abs(change()) * 100)}%`,
+                          background: css(color()),
                         }}
                       />
                     </span>
                     <span role="gridcell">{text()}</span>
                     <span role="gridcell" class="quiet">
-                      {row().rank === 0 ? "–" : `${row().rank} of ${row().among}`}
+                      {passes()}
                     </span>
                     <span role="gridcell" class="quiet">
                       {Number.isNaN(row().score) ? "–" : scoreText(row().score)}
@@ -176,9 +194,12 @@ export function EdgeTable(props: EdgeProps) {
           </div>
         </div>
         <p class="legend">
-          Attention weight of this pair in each of the {rows().length} heads
-          {props.now.offSink() ? `, renormalized without the ${props.now.sinkName()}` : ""}. Ranks are among
-          the keys that the query can attend to.
+          {compared() ? "Change of the attention weight" : "Attention weight"} of this pair in each of the{" "}
+          {rows().length} heads
+          {props.now.offSink() ? `, renormalized without the ${props.now.sinkName()}` : ""}.{" "}
+          {compared()
+            ? "Blue is more than before, orange less; scores are those of the current pass."
+            : "Ranks are among the keys that the query can attend to."}
         </p>
       </Show>
     </Show>

@@ -1,5 +1,7 @@
 /** The numbers of a view as tables. Weights and scores are the host's exact ones wherever it can send them. */
 
+import { DifferenceLayer } from "../../compute/differenceLayer";
+import { changeOf } from "../../compute/edgeRows";
 import { ComputedLayer, type LayerField, layerField } from "../../compute/layerField";
 import { headVectors, traceQuery } from "../../compute/neuron";
 import type { Cell, Table } from "../../figures/csv";
@@ -25,6 +27,8 @@ const EDGE = [
   "rank",
   "score",
 ] as const;
+/** Columns of differences. */
+const CHANGE = [...EDGE.slice(0, 6), "before", "after", "difference"] as const;
 const NO_TOKEN = "Select a token first.";
 
 /** Why a table cannot be made right now; null if it can. */
@@ -56,6 +60,16 @@ function nameOf({ trace, state }: Page, view: string): string {
 function edgesTable({ page, edges }: Surroundings): Table {
   const { query, key } = edges.edge() ?? { query: 0, key: 0 };
   const { queries, keys } = page.shown();
+  if (edges.rows()?.[0]?.before != null) {
+    return {
+      name: nameOf(page, `edges-${query}-${key}-difference`),
+      columns: CHANGE,
+      rows: (edges.rows() ?? []).map((row) => [
+        ...[row.layer, row.head, query, queries[query].text, key, keys[key].text],
+        ...[row.before, row.weight, changeOf(row)],
+      ]),
+    };
+  }
   return {
     name: nameOf(page, `edges-${query}-${key}`),
     columns: [...EDGE, "among"],
@@ -84,8 +98,15 @@ async function weightsTable(page: Page): Promise<Table> {
     side === "query"
       ? places.map(({ index }) => index)
       : [...queries.keys()].filter((query) => queryShown(shown, query));
-  const exact = await session.exactRows(heads, wanted);
   const columns = side === "query" ? [...keys.keys()] : places.map(({ index }) => index);
+  const first = heads.length === 1 ? headName(field.layer, heads[0]) : `layer-${field.layer}`;
+  const names = places.map(({ index }) => index).join("-");
+  const view = `weights-${first}-${side === "query" ? "from" : "to"}-${names}`;
+  if (field instanceof DifferenceLayer) {
+    const rows = await changes(page, field, wanted, columns);
+    return { name: nameOf(page, `${view}-difference`), columns: CHANGE, rows };
+  }
+  const exact = await session.exactRows(heads, wanted);
   const rows: Cell[][] = [];
   for (const [h, head] of heads.entries()) {
     for (const [at, query] of wanted.entries()) {
@@ -108,10 +129,48 @@ async function weightsTable(page: Page): Promise<Table> {
       }
     }
   }
-  const first = heads.length === 1 ? headName(field.layer, heads[0]) : `layer-${field.layer}`;
-  const names = places.map(({ index }) => index).join("-");
-  const view = `weights-${first}-${side === "query" ? "from" : "to"}-${names}`;
   return { name: nameOf(page, view), columns: EDGE, rows };
+}
+
+/** The weights of both passes and their difference, exact where the host can send them; empty where nothing corresponds. */
+async function changes(
+  page: Page,
+  { compared, layer }: DifferenceLayer,
+  wanted: readonly number[],
+  columns: readonly number[],
+): Promise<readonly (readonly Cell[])[]> {
+  const shown = page.shown();
+  const { queries, keys, heads } = shown;
+  const { current, baseline, correspondence } = compared;
+  const pass = page.state().comparison?.baseline;
+  const others = wanted.map((query) => correspondence.queries[query] ?? -1);
+  const there = others.filter((query) => query >= 0);
+  const [after, before] = [
+    await page.session.exactRows(heads, wanted),
+    there.length === 0 ? null : await page.session.exactRows(heads, there, pass),
+  ];
+  const rows: Cell[][] = [];
+  for (const [h, head] of heads.entries()) {
+    for (const [at, query] of wanted.entries()) {
+      const own = rowOf(current, head, query, after?.weights(h, at));
+      const other = head < correspondence.heads ? others[at] : -1;
+      const place = there.indexOf(other);
+      const from = other < 0 ? null : rowOf(baseline, head, other, before?.weights(h, place));
+      for (const key of columns) {
+        const there = correspondence.keys[key] ?? -1;
+        const allowed = current.allowed(head, query, key) || compared.aligned(head, query, key);
+        if (!keyShown(shown, key) || !allowed) continue;
+        const was = from === null || there < 0 ? null : from[there];
+        const difference = was === null ? null : own[key] - was;
+        if (was === 0 && own[key] === 0 && !current.allowed(head, query, key)) continue;
+        rows.push([
+          ...[layer, head, query, queries[query].text, key, keys[key].text],
+          ...[was, own[key], difference],
+        ]);
+      }
+    }
+  }
+  return rows;
 }
 
 /** A row of the field, from exact weights if there are any: without the removed keys, and rescaled to a sum of 1. */
