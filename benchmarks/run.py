@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("tracing.py", "studies.py", "editing.py", "measuring.py", "patching.py", "painting.py", "exporting.py")
+BENCHMARKS = (
+    *("tracing.py", "studies.py", "editing.py", "measuring.py", "patching.py", "comparing.py", "painting.py"),
+    "exporting.py",
+)
 
 
 def main() -> int:

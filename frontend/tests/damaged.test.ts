@@ -7,36 +7,7 @@ import { unpacked } from "../src/wire/packed";
 import { readMessage } from "../src/wire/readMessage";
 import { DamagedError, decode } from "../src/wire/safetensors";
 import { goldenBytes, NAMES } from "./golden";
-
-type Json = Record<string, unknown>;
-
-interface Raw {
-  readonly header: Json;
-  readonly fields: Json;
-  readonly body: Uint8Array;
-}
-
-/** Takes the bytes of a message apart, without the code under test. */
-function raw(bytes: Uint8Array): Raw {
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const header = JSON.parse(Buffer.from(bytes.subarray(8, 8 + length)).toString()) as Json;
-  const { message } = header.__metadata__ as { readonly message: string };
-  return { header, fields: JSON.parse(message) as Json, body: bytes.slice(8 + length) };
-}
-
-function bytesOf({ header, fields, body }: Raw): Uint8Array {
-  const text = JSON.stringify({ ...header, __metadata__: { message: JSON.stringify(fields) } });
-  const head = new TextEncoder().encode(text);
-  const out = new Uint8Array(8 + head.length + body.length);
-  new DataView(out.buffer).setBigUint64(0, BigInt(head.length), true);
-  out.set(head, 8);
-  out.set(body, 8 + head.length);
-  return out;
-}
-
-function message(fields: Json): Uint8Array {
-  return bytesOf({ header: {}, fields: { v: 1, id: "a", last: true, ...fields }, body: new Uint8Array() });
-}
+import { bytesOf, gzipped, type Json, message, raw } from "./messageBytes";
 
 const TOKEN = { text: " a", id: 1, special: false, sentence: null, continues: false, raw: false };
 const STACK = {
@@ -224,14 +195,6 @@ describe("an exported file", () => {
       return error;
     }
     return null;
-  }
-
-  async function gzipped(bytes: Uint8Array): Promise<Buffer> {
-    const framed = new Uint8Array(8 + bytes.length);
-    new DataView(framed.buffer).setBigUint64(0, BigInt(bytes.length), true);
-    framed.set(bytes, 8);
-    const packed = new Blob([framed]).stream().pipeThrough(new CompressionStream("gzip"));
-    return Buffer.from(await new Response(packed).arrayBuffer());
   }
 
   it("with a block that is not base64, not gzip or cut short is damaged", async () => {

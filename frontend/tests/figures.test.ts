@@ -54,7 +54,7 @@ function wanted(words: readonly string[], more: Partial<HeadFigure> = {}): HeadF
     subject: {
       ...{ model: "A <model>", modelName: null, precision: [], text: words.join(""), pair: null, stack: "" },
       ...{ target: null, edits: [] },
-      ...{ trace: "0123456789abcdef", version: "0.1.0" },
+      ...{ trace: "0123456789abcdef", baseline: null, version: "0.1.0" },
     },
     ...{ field: even(words.length), queries: tokens, keys: tokens, heads: [0], view: EMPTY.view },
     ...{ sinks: new Set([0]), sinkName: "first token", places: [], dark: false },
@@ -406,6 +406,29 @@ describe("Python", () => {
     const changed = { ...trace, input: { text: "a", pair: null, target: "x" }, edits: [cut] };
     expect(pythonOf(reduce(EMPTY, { type: "traced", trace: changed }), "model")).toContain(
       'model.trace("a", target="x", edits=[edits.CutEdge(layer=1, head=0, query=3, key=1, stack="cross")])',
+    );
+    const comparison = { kind: "unchanged", baseline: trace, current: changed, alignment: null } as const;
+    const compared = reduce(reduce(EMPTY, { type: "traced", trace: changed }), {
+      ...{ type: "compared", comparison, field: "difference" },
+    });
+    const two = pythonOf(compared, "head").split("\n");
+    expect(two).toContain("from attnscope import edits");
+    expect(two).toContain('baseline = model.trace("a b", pair="c")');
+    expect(two).toContain(
+      'attnscope.show(trace, view="head", layer=0, heads=[0, 1, 2, 3], baseline=baseline, field="difference")',
+    );
+    expect(two).toContain(
+      "difference = attnscope.analysis.difference(trace, baseline, 0, 0)  # [query, key]",
+    );
+    const before = pythonOf(reduce(compared, { type: "field", field: "before" }), "side");
+    expect(before).toContain("q, k = baseline.q(0, 0), baseline.k(0, 0)");
+    const otherModel = { ...trace, model: { ...trace.model, name: "base" } };
+    const models = pythonOf(
+      reduce(compared, { type: "compared", comparison: { ...comparison, baseline: otherModel } }),
+      "head",
+    );
+    expect(models).toContain(
+      'baseline_model = attnscope.load("base")\nbaseline = baseline_model.trace("a b"',
     );
     const chat = {
       ...trace,

@@ -20,7 +20,8 @@ const ROOMS = [
   ["page"],
   ["edges", "export"],
   ["changes"],
-  ["comparison", "effect"],
+  ["effect"],
+  ["comparison"],
   ["toolbar", "shell"],
   ["styles"],
 ];

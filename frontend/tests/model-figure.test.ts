@@ -15,7 +15,7 @@ function token(text: string): Token {
 const SUBJECT = {
   ...{ model: "A <model>", modelName: null, precision: [], text: "a", pair: null, stack: "" },
   ...{ target: null, edits: [] },
-  ...{ trace: "0123456789abcdef", version: "0.1.0" },
+  ...{ trace: "0123456789abcdef", baseline: null, version: "0.1.0" },
 };
 
 const count = (svg: string, part: string): number => svg.split(part).length - 1;
@@ -34,7 +34,7 @@ describe("a model figure", () => {
   const figure = (now: ModelOnShow) => {
     return modelFigure({
       ...{ subject: SUBJECT, dark: false, look: "map", settings: {}, selected: { layer: 0, heads: [0] } },
-      ...{ ...arrangementOf(now), compose: () => true },
+      ...{ ...arrangementOf(now), compose: () => true, mark: () => null },
       legend: legendOf(now.measure, now.view.tint, "blue", false),
     });
   };

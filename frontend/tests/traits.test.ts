@@ -24,6 +24,10 @@ const wanted: Traits = {
   head: 3,
   token: 1,
   neuron: 5,
+  baseline: null,
+  field: "after",
+  edits: [],
+  _current: "t",
 };
 const follow = (state: AppState, traits: Traits) => stepsTo(state, traits).reduce(reduce, state);
 const traced = reduce(EMPTY, { type: "traced", trace });
@@ -53,6 +57,27 @@ describe("the traits of a widget", () => {
     const state = stepsToMissed(shown, late, new Set(["layer", "heads", "stack"])).reduce(reduce, shown);
     expect(traitsOf(state)).toMatchObject({ stack: "decoder", layer: 2, heads: [1, 3], token: 1 });
     expect(stepsToMissed(shown, late, new Set())).toEqual([]);
+  });
+
+  it("hold the baseline, the field and the edits that are made", () => {
+    const before = { ...trace, trace: "b" } as TraceMessage;
+    const comparison = { kind: "unchanged", baseline: before, current: trace, alignment: null } as const;
+    const off = { type: "ScaleHead", layer: 1, head: 2, factor: 0 };
+    const changes = [
+      { edit: off, muted: false },
+      { edit: { ...off, head: 3 }, muted: true },
+    ];
+    const compared = reduce(reduce(traced, { type: "compared", comparison, field: "before" }), {
+      ...{ type: "changes", changes, name: "turn heads off" },
+    });
+    const now = traitsOf(compared) as Traits;
+    expect(now).toMatchObject({ baseline: "b", field: "before", edits: [off], _current: "t" });
+    expect(stepsTo(compared, now)).toEqual([]);
+    expect(stepsTo(compared, { ...now, field: "difference", edits: [] })).toEqual([
+      { type: "field", field: "difference" },
+      { type: "changes", changes: [], name: "set the edits" },
+    ]);
+    expect(stepsTo(compared, { ...now, baseline: null, field: "after" })).toEqual([]); // loaded, not a step
   });
 
   it("name every head where none is chosen, and no key as a query", () => {

@@ -372,7 +372,7 @@ def test_edits_that_cannot_be_applied_raise_or_warn(subject: Subject) -> None:
         subject.traced([PatchHead(1, 2, subject.model.trace(ids(12)))])
     assert any("changes nothing" in one for one in subject.traced([CutEdge(1, 2, 3, 5)]).warnings)
     assert any("sums to 0.5" in one for one in subject.traced([SetAttention(1, 2, 0, 0, 0.5)]).warnings)
-    with pytest.raises(UnsupportedError, match="attnscope cannot edit it"):
+    with pytest.raises(UnsupportedError, match="attnscope cannot change its attention"):
         attnscope.Model(build("bloom")).trace(ids(), edits=[ScaleHead(0, 0, 0)])
 
 

@@ -1,4 +1,4 @@
-"""Damage trace files at random, with hashes that fit, and use whatever opens.
+"""Damage trace files and workspace files at random, with hashes that fit, and use whatever opens.
 
     python tests/fuzz/fuzz_files.py COUNT
 
@@ -25,8 +25,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from helpers import tiny_models
-from helpers.forged_traces import Description, Tensors, read_file, write_file
+from helpers import forged_traces, forged_workspaces, tiny_models
+from helpers.forged_traces import Description, Tensors
 from helpers.random_traces import random_trace
 from helpers.tiny_vision_models import TEXT, VISION, clip_processor, random_photo
 from transformers import CLIPConfig, CLIPModel
@@ -39,7 +39,9 @@ from attnscope.session import StoredTrace
 from attnscope.session.limits import Limits
 from attnscope.session.messages.layer import layer_message
 from attnscope.session.messages.trace import trace_arrays, trace_fields
+from attnscope.session.messages.workspace import workspace_fields
 from attnscope.wire import Message, encode
+from attnscope.workspace.saved_file import open_bytes
 
 MOST_MEMORY = 256 * 2**20
 """How much the peak memory of the process may rise over all files, in bytes. The files have less than 100 KB each."""
@@ -84,7 +86,7 @@ _VALUES: list[Any] = [
 
 
 def bases(folder: Path) -> list[Path]:
-    """Trace files of every kind: grouped heads, edits, sinks, windows, biases, two sides, images, predictions, weights."""
+    """Files of every kind: grouped heads, edits, sinks, windows, biases, two sides, images, predictions, weights; a workspace."""
     ids = tiny_models.ids(7)
     cut, off = edits.CutEdge(1, 0, query=3, key=1), edits.ScaleHead(2, 1, factor=0.5)
     clip = CLIPModel(CLIPConfig(text_config={**TEXT, "max_position_embeddings": 20}, vision_config=VISION)).eval()
@@ -98,7 +100,17 @@ def bases(folder: Path) -> list[Path]:
     }
     for name, trace in made.items():
         trace.save(folder / f"{name}.trace", weights=name == "llama")
-    return [folder / f"{name}.trace" for name in made]
+    workspace = attnscope.Workspace(
+        [attnscope.Model(tiny_models.build("llama")).trace(ids), made["llama"], made["clip"]],
+        current=made["llama"],
+        baseline=made["clip"],
+        edits=[cut, edits.PatchHead(1, 2, source=made["llama"])],
+        trail=[{"title": "start", "address": "layer=1"}],
+        notes="notes",
+        state={"address": "layer=1", "open": [1, None, "x"]},
+    )
+    workspace.save(folder / "both.workspace")
+    return [*(folder / f"{name}.trace" for name in made), folder / "both.workspace"]
 
 
 def damage(draw: random.Random, source: Path, target: Path) -> str:
@@ -110,10 +122,11 @@ def damage(draw: random.Random, source: Path, target: Path) -> str:
             data[draw.randrange(len(data)) if draw.random() < 0.5 else draw.randrange(16)] = draw.randrange(256)
         target.write_bytes(data[: draw.randrange(len(data))] if draw.random() < 0.4 else data)
         return "bytes"
-    description, tensors = read_file(source)
+    forged = forged_workspaces if source.suffix == ".workspace" else forged_traces
+    description, tensors = forged.read_file(source)
     said = [_change_description(draw, description)] if kind != "tensors" else []
     said += [_change_tensor(draw, tensors)] if kind != "description" else []
-    write_file(target, description, tensors)
+    forged.write_file(target, description, tensors)
     return "; ".join(said)
 
 
@@ -190,8 +203,22 @@ def _filled(draw: random.Random, one: torch.Tensor, value: float) -> torch.Tenso
     return changed
 
 
-def use(trace: attnscope.Trace, folder: Path, *, draws: bool) -> None:
+def use(opened: attnscope.Trace | attnscope.Workspace, folder: Path, *, draws: bool) -> None:
     """Compute everything that a person could look at. With `draws`, also figures and an exported page."""
+    if isinstance(opened, attnscope.Trace):
+        _use_trace(opened, folder, draws=draws)
+        return
+    encode(Message("hello", "a", {"workspace": workspace_fields(opened)}))
+    for trace in opened.traces:
+        _use_trace(trace, folder, draws=draws and trace is opened.current)
+    opened.save(folder / "again.workspace")
+    again = attnscope.open(folder / "again.workspace")
+    assert repr(again) == repr(opened) and again.edits == opened.edits and again.state == opened.state
+    if draws:
+        _allowed(lambda: document(opened))
+
+
+def _use_trace(trace: attnscope.Trace, folder: Path, *, draws: bool) -> None:
     repr(trace)
     json.dumps(trace.provenance, allow_nan=False)
     stored = StoredTrace.without_model(trace)
@@ -223,6 +250,17 @@ def _allowed(compute: Callable[[], object]) -> None:
         _check_sentence(error)
 
 
+def _check_bytes(path: Path, expected: type[AttnscopeError] | None) -> None:
+    """The bytes of a file must open as the file does, or raise the same kind of error."""
+    try:
+        open_bytes(path.read_bytes(), path.name)
+        found = None
+    except AttnscopeError as error:
+        _check_sentence(error)
+        found = type(error)
+    assert found is expected, f"The bytes: {found}; the file: {expected}."
+
+
 def _check_sentence(error: AttnscopeError) -> None:
     text = str(error)
     assert text.endswith((".", ")", "?")) and "\n" not in text and len(text) < 700, repr(text)
@@ -242,17 +280,20 @@ def fuzz(count: int, seed: int = 0) -> dict[str, Any]:
             use(attnscope.open(source), folder, draws=True)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         for _ in range(count):
-            source, target = draw.choice(sources), folder / "damaged.trace"
+            source = draw.choice(sources)
+            target = folder / f"damaged{source.suffix}"
             said = f"{source.name}: {damage(draw, source, target)}"
             try:
                 try:
-                    trace = attnscope.open(target)
+                    opened = attnscope.open(target)
                 except AttnscopeError as error:
                     outcomes["errors"] += 1
                     _check_sentence(error)
+                    _check_bytes(target, type(error))
                     continue
+                _check_bytes(target, None)
                 outcomes["opened"] += 1
-                use(trace, folder, draws=outcomes["opened"] % 8 == 0)
+                use(opened, folder, draws=outcomes["opened"] % 8 == 0)
             except Exception as error:  # noqa: BLE001 - counted, and reported by the caller
                 faults.append(f"{said}: {type(error).__name__}: {str(error)[:200]}")
         risen = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before

@@ -34,21 +34,22 @@ def write_file(path: Path, description: Description, tensors: Tensors) -> None:
     """Write a trace file. `id` and `checksum` are made to fit, if the file has them and they can be computed."""
     if "id" in description:
         try:
-            description["id"] = _content_hash(description, tensors)
+            description["id"] = content_hash(description, tensors)
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):
             description["id"] = "0" * 32
     if "checksum" in description:
         content = {name: value for name, value in description.items() if name != "checksum"}
         digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16)
         for name, tensor in sorted(tensors.items()):
-            _add(digest, name, tensor)
+            add(digest, name, tensor)
         description["checksum"] = digest.hexdigest()
     save_file(
         {name: one.clone().contiguous() for name, one in tensors.items()}, path, {"attnscope": json.dumps(description)}
     )
 
 
-def _content_hash(description: Description, tensors: Tensors) -> str:
+def content_hash(description: Description, tensors: Tensors) -> str:
+    """The id of a trace."""
     stacks = description["stacks"]
     content = {
         "tokens": description["tokens"],
@@ -64,13 +65,14 @@ def _content_hash(description: Description, tensors: Tensors) -> str:
             digest.update(json.dumps(facts, sort_keys=True).encode())
             for part in _PARTS:
                 if f"{name}.{index}.{part}" in tensors:
-                    _add(digest, part, tensors[f"{name}.{index}.{part}"])
+                    add(digest, part, tensors[f"{name}.{index}.{part}"])
     for index, (width, height) in enumerate(description.get("images", [])):
         digest.update(f"image {width} {height}".encode())
         digest.update(tensors[f"image.{index}"].numpy().tobytes())
     return digest.hexdigest()
 
 
-def _add(digest: Any, name: str, tensor: torch.Tensor) -> None:
+def add(digest: Any, name: str, tensor: torch.Tensor) -> None:
+    """Hash a tensor."""
     digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
     digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from attnscope.session import Session
 from attnscope.wire import Message, decode, encode
 
 
-def ask(session: Session, *, disconnected=lambda: False, **fields: object) -> list[Message]:
+def ask(
+    session: Session,
+    *,
+    disconnected: Callable[[], bool] = lambda: False,
+    tensors: Mapping[str, np.ndarray] | None = None,
+    **fields: object,
+) -> list[Message]:
     responses: list[Message] = []
     body = {"type": "", "id": "1", **fields}
     kind, ident = str(body.pop("type")), str(body.pop("id"))
     session.respond(
-        encode(Message(kind, ident, body)), lambda data: responses.append(decode(data)), disconnected=disconnected
+        encode(Message(kind, ident, body, tensors or {})),
+        lambda data: responses.append(decode(data)),
+        disconnected=disconnected,
     )
     assert all(response.id == ident for response in responses)
     assert [response.body["last"] for response in responses] == [False] * (len(responses) - 1) + [True]

@@ -10,43 +10,16 @@ import sys
 import zlib
 from base64 import b64decode, b64encode
 
-import numpy as np
 import pytest
 import torch
+from helpers.exported_pages import messages, vectors
 
 import attnscope
 from attnscope import offline
 from attnscope.errors import InputError, TooLongError
 from attnscope.offline import document
-from attnscope.wire import Message, decode
 
 PAIR = ("the cat sat on the mat", "the cat lay on the rug")
-
-
-def messages(html: str, name: str) -> list[Message]:
-    """The messages of a block."""
-    found = re.search(rf'<script type="application/octet-stream" data-block="{name}">([^<]*)</script>', html)
-    assert found, name
-    stream, read = zlib.decompress(b64decode(found[1]), 31), []
-    while stream:
-        size = int.from_bytes(stream[:8], "little")
-        read.append(decode(stream[8 : 8 + size]))
-        stream = stream[8 + size :]
-    return read
-
-
-def whole(planes: np.ndarray) -> np.ndarray:
-    return np.stack([plane.astype(np.int64) << (8 * at) for at, plane in enumerate(planes)]).sum(0)
-
-
-def vectors(message: Message, name: str) -> torch.Tensor:
-    """q or k of a packed layer [heads, tokens, dim], unpacked as docs/reference/wire.md describes."""
-    zigzag = whole(message.tensors[f"{name}_planes"])
-    numbers = torch.from_numpy((zigzag >> 1) ^ -(zigzag & 1)).float()
-    units, sizes = (torch.from_numpy(message.tensors[f"{name}_{part}"].astype(np.float32)) for part in ("unit", "size"))
-    groups = torch.arange(len(units)) * len(sizes) // len(units)
-    values = (numbers * (units[:, None] * sizes[groups])[..., None]).transpose(1, 2)
-    return values + torch.from_numpy(message.tensors["k_mean"].astype(np.float32))[:, None] if name == "k" else values
 
 
 def test_weights_computed_from_the_file_are_exact_within_its_stated_error(smollm2):
@@ -125,6 +98,9 @@ def test_layers_and_neurons_can_be_omitted(minilm, tmp_path):
         ({"view": "tree"}, "'model', 'head', 'neuron'"),
         ({"form": "png"}, "'auto', 'qk', 'attention'"),
         ({"error": 2.0}, "from 1e-7 to 0.1"),
+        ({"field": "both"}, "'before', 'after', 'difference'"),
+        ({"field": "before"}, "needs a `baseline`"),
+        ({"baseline": "the dog"}, "`baseline` must be a Trace; got str"),
     ],
 )
 def test_invalid_export_arguments_are_errors(minilm, asked, said):

@@ -146,7 +146,7 @@ def _start(
         listener,
         on_listening=up.set,
         static=StaticFiles(static),
-        body_limits=BodyLimits(bytes=1_000_000, seconds=1.0),
+        body_limits=BodyLimits(bytes=1_000_000, seconds=1.0, bytes_with_tensors=3_000_000, seconds_with_tensors=2.0),
         connection_limits=connection_limits,
     )
     thread = threading.Thread(target=server.run)

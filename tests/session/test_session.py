@@ -35,11 +35,13 @@ def test_hello_lists_models_examples_requests_and_limits():
     assert hello.body["model"] == "fake"
     assert [example["title"] for example in hello.body["examples"]] == ["Fox"]
     assert hello.body["can"] == [
-        "run", "generate", "patch", "states", "effect", "control", "trace", "overview", "layer", "tile", "values", "edge",
-        "align", "check", "cancel",
+        "run", "generate", "patch", "states", "effect", "control", "edits", "trace", "overview", "layer", "tile", "values",
+        "edge", "align", "check", "save", "open", "cancel",
     ]  # fmt: skip
     assert hello.body["trace"] is None
-    assert hello.body["limits"] == {"tokens": 4096, "characters": 200_000, "new_tokens": 512, "image_bytes": 8 * 2**20}
+    assert hello.body["limits"] == {
+        "tokens": 4096, "characters": 200_000, "new_tokens": 512, "image_bytes": 8 * 2**20, "file_bytes": 256 * 2**20
+    }  # fmt: skip
 
 
 def test_a_run_reports_every_layer_and_its_trace_can_be_requested_again(session):
@@ -203,10 +205,8 @@ def test_a_session_without_a_model_shows_traces_and_reports_what_is_unsupported(
     trace = FakeModel().trace("a b")
     session = Session(traces=[StoredTrace(trace, None, InputText("a b"))])
     hello = ask(session, type="hello")[0].body
-    assert (hello["model"], hello["can"]) == (
-        None,
-        ["trace", "overview", "layer", "tile", "values", "edge", "align", "cancel"],
-    )
+    can = ["edits", "trace", "overview", "layer", "tile", "values", "edge", "align", "save", "open", "cancel"]
+    assert (hello["model"], hello["can"]) == (None, can)
     assert hello["trace"] == trace.id
     assert ask(session, type="trace", trace=trace.id)[0].body["model"]["name"] is None
     assert error_of(ask(session, type="run", text="a"))[0] == "unsupported"

@@ -87,9 +87,11 @@ def test_inputs_without_a_common_token_are_an_error() -> None:
 
 def test_different_tokenizers_are_an_error() -> None:
     one = attnscope.Model(tiny_models.build("llama"), tiny_models.words_tokenizer("a b c"))
-    other = attnscope.Model(tiny_models.build("llama"), tiny_models.words_tokenizer("z a y b x c"))
+    other = attnscope.Model(tiny_models.build("llama"), tiny_models.words_tokenizer("0 1 a b c"))
     with pytest.raises(InputError, match=r"different tokenizers \(id \d+ is '\w' in one and '\w' in the other\)"):
         Correspondence.of(one.trace("a b c"), other.trace("a b c"))
+    with pytest.raises(InputError, match=r"different tokenizers \('a' has the id \d+ in one and \d+ in the other\)"):
+        Correspondence.of(one.trace("a"), other.trace("a"))
     grown = attnscope.Model(tiny_models.build("llama"), tiny_models.words_tokenizer("a b c d e"))
     assert found(one.trace("a b c"), grown.trace("a b c"))["text"] == [0, 1, 2, 3]
 
@@ -102,7 +104,7 @@ def test_real_tokenizers_are_told_apart_for_any_two_texts(smollm2: attnscope.Mod
 
 def test_attention_without_token_ids_is_aligned_by_text(smollm2: attnscope.Model) -> None:
     trace = smollm2.trace("The cat sat")
-    plain = attnscope.Trace.from_attention([uniform_weights(1, 9, 4, 4)] * 30, ["The", "big", "cat", "sat"])
+    plain = random_trace(["The", "big", "cat", "sat"], layers=30, heads=9)
     assert found(trace, plain)["text"] == [0, 2, 3]
     assert found(plain, trace)["text"] == [0, -1, 1, 2]
 

@@ -118,7 +118,7 @@ def test_a_baseline_a_field_and_edits_are_traits(trace: attnscope.Trace) -> None
 
 
 def test_showing_something_other_than_a_trace_or_model_is_an_error() -> None:
-    with pytest.raises(attnscope.AttnscopeError, match="needs a Trace or a Model; got str"):
+    with pytest.raises(attnscope.AttnscopeError, match="needs a Trace, a Model or a Workspace; got str"):
         attnscope.show("the cat")  # type: ignore[arg-type]
 
 

@@ -3,12 +3,18 @@
 import { createEffect, createRoot, on } from "solid-js";
 import { KERNEL_ENDED, type WidgetModel, WidgetSource } from "../source/widget";
 import { createSession } from "../state/session";
-import { addressOf, stepsTo, stepsToMissed, type Traits, traitsOf } from "../state/traits";
+import type { Field } from "../state/state";
+import { addressOf, sameTrait, stepsTo, stepsToMissed, type Traits, traitsOf } from "../state/traits";
 import { followNotebookTheme } from "./hostTheme";
 import { isGone } from "./kernel";
 import { mount } from "./mount";
 
-const NAMES = ["view", "stack", "layer", "heads", "head", "token", "neuron"] as const;
+const NAMES = [
+  ...["view", "stack", "layer", "heads", "head", "token", "neuron"],
+  ...["baseline", "field", "edits", "_current"],
+] as readonly (keyof Traits)[];
+/** What is only known again once a baseline is loaded. */
+const COMPARED: readonly (keyof Traits)[] = ["baseline", "field"];
 const KERNEL_POLL_MS = 1000;
 
 interface View {
@@ -35,21 +41,37 @@ function render({ model, el }: View): () => void {
 
   const traits = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)])) as unknown as Traits;
   let sending = false;
+  /** The baselines that Python set and that are being loaded. */
+  const loading = new Set<string | null>();
   const sendTraits = (now: Traits): void => {
     const before = traits();
-    const changed = NAMES.filter((name) => String(now[name]) !== String(before[name]));
+    const known = NAMES.filter((name) => loading.size === 0 || !COMPARED.includes(name));
+    const changed = known.filter((name) => !sameTrait(now[name], before[name]));
     if (changed.length === 0 || gone()) return;
     sending = true;
     for (const name of changed) model.set(name, now[name]);
     sending = false;
     model.save_changes();
   };
-  /** Traits that Python changed before there was a trace. */
-  const missed = new Set<keyof Traits>();
+  /** Traits that Python changed before there was a trace. The edits of a model wait for its first trace. */
+  const missed = new Set<keyof Traits>(traits()._current === null ? ["edits", "baseline"] : []);
   const applyTraits = (): void => {
     if (sending || traitsOf(session.state()) === null) return;
     missed.clear();
     for (const step of stepsTo(session.state(), traits())) session.dispatch(step);
+    applyBaseline();
+  };
+  const applyBaseline = (): void => {
+    const { baseline, field } = traits();
+    if (baseline !== (session.state().comparison?.baseline.trace ?? null) && !loading.has(baseline))
+      void compareWith(baseline, field);
+  };
+  const compareWith = async (baseline: string | null, field: Field): Promise<void> => {
+    loading.add(baseline);
+    await session.compareWithId(baseline, field);
+    loading.delete(baseline);
+    const now = traitsOf(session.state());
+    if (now !== null) sendTraits(now);
   };
   // One update from Python may change several traits, each with its own event: apply them together.
   let scheduled = false;
@@ -79,9 +101,11 @@ function render({ model, el }: View): () => void {
         (now) => {
           if (now === null) return;
           const late = stepsToMissed(session.state(), traits(), missed);
+          const baseline = missed.has("baseline") && traits().baseline !== null;
           missed.clear();
           for (const step of late) session.dispatch(step);
-          if (late.length === 0) sendTraits(now);
+          if (baseline) applyBaseline();
+          else if (late.length === 0) sendTraits(now);
         },
       ),
     );

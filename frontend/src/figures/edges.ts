@@ -20,21 +20,26 @@ export interface EdgeRules {
 
 export interface Edges {
   readonly lines: LineList;
-  /** The share of the queries' attention that is not drawn. */
+  /** The share of the queries' attention that is not drawn, or of the sum of all |differences|. */
   readonly dropped: number;
 }
 
 /** The lowest darkness that is visible on paper. */
 const LEAST_SEEN = 0.006;
+/** Smaller differences are not drawn. */
+const LEAST_CHANGE = 0.006;
 
-/** The weights of one row as drawn: without hidden sinks, and renormalized if the settings say so. */
+/**
+ * The weights of one row as drawn: without hidden sinks, and renormalized if the settings say so. Differences come from fields
+ * that are renormalized already.
+ */
 export function rowDrawn(field: LayerField, head: number, query: number, rules: EdgeRules): Float32Array {
   const { sinks, treatment } = rules;
   const row = field.row(head, query);
   if (treatment === "shown" || sinks.size === 0) return row;
   const off = row.slice();
   for (const key of sinks) off[key] = 0;
-  if (treatment === "hidden") return off;
+  if (treatment === "hidden" || field.signed) return off;
   const sum = off.reduce((total, weight) => total + weight, 0);
   return sum > 0 ? off.map((weight) => weight / sum) : off;
 }
@@ -47,7 +52,8 @@ export function edgesBetween(
   keys: readonly [number, number],
 ): Edges {
   const lines = new LineList();
-  const least = Math.max(weightAt(LEAST_SEEN, rules.scale), rules.threshold);
+  const visible = field.signed ? LEAST_CHANGE : weightAt(LEAST_SEEN, rules.scale);
+  const least = Math.max(visible, rules.threshold);
   let [all, drawn] = [0, 0];
   for (const head of rules.heads) {
     for (let query = queries[0]; query < queries[1]; query++) {
@@ -55,19 +61,23 @@ export function edgesBetween(
       const row = rowDrawn(field, head, query, rules);
       const bound = rules.top === null ? least : Math.max(least, nthLargest(row, rules));
       for (let key = 0; key < row.length; key++) {
-        all += row[key];
-        if (row[key] < bound || key < keys[0] || key >= keys[1] || !rules.keyShown(key)) continue;
+        const size = Math.abs(row[key]);
+        all += size;
+        if (size < bound || key < keys[0] || key >= keys[1] || !rules.keyShown(key)) continue;
         lines.add(head, query, key, row[key]);
-        drawn += row[key];
+        drawn += size;
       }
     }
   }
   return { lines, dropped: all > 0 ? Math.max(0, 1 - drawn / all) : 0 };
 }
 
-/** The `top`-th largest weight of a row. */
+/** The `top`-th largest weight or |difference| of a row. */
 function nthLargest(row: Float32Array, { top, keyShown }: EdgeRules): number {
   if (top === null) return 0;
-  const sorted = row.filter((_, key) => keyShown(key)).sort();
+  const sorted = row
+    .filter((_, key) => keyShown(key))
+    .map(Math.abs)
+    .sort();
   return sorted[Math.max(0, sorted.length - top)] ?? 0;
 }

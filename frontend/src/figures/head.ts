@@ -6,6 +6,7 @@ import type { Side } from "../state/state";
 import type { Token } from "../wire/messages";
 import { tokensShown } from "./droppedTokens";
 import { type EdgeRules, edgesBetween, rowDrawn } from "./edges";
+import { scaleOf, valueColor } from "./fieldColors";
 import { drawLines, markedLine, type Placement } from "./headLines";
 import { type HeadFigure, nameOf, notesOf, settingsOf, titleOf } from "./headSubject";
 import { columnWidth, rowHeightOf, rowsAround, type TokenLook, tokenText } from "./rows";
@@ -167,7 +168,8 @@ function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned:
           : rules.queryShown(index) && rules.keyShown(last.index);
       if (!seen) continue;
       const weight = row === null ? rowDrawn(wanted.field, head, index, rules)[last.index] : row[index];
-      const opacity = 0.6 * darkness(weight, wanted.view.scale);
+      const strength = darkness(Math.abs(weight), scaleOf(wanted.field, wanted.view.scale));
+      const opacity = (wanted.field.signed ? 1 : 0.6) * strength;
       if (opacity < 0.004) continue;
       const along = { at: at - place.rowHeight / 2 + 1, size: place.rowHeight - 2 };
       const across = { at: start + nth * stripe, size: stripe };
@@ -175,7 +177,7 @@ function shading(wanted: HeadFigure, rules: EdgeRules, place: Placement, turned:
       boxes.push(
         element("rect", {
           ...{ x: h.at, y: v.at, width: h.size, height: v.size, rx: stripe > 12 ? 3 : 0 },
-          fill: paint(headColor(head, wanted.dark)),
+          fill: paint(valueColor(wanted.field, head, weight, wanted.dark, "box")),
           "fill-opacity": opacity.toFixed(3),
         }),
       );
@@ -194,7 +196,7 @@ function squares({ heads, field, dark }: HeadFigure, { width }: Placement): read
     together([
       element("path", {
         d: `M${at * pitch} 8h14`,
-        stroke: paint(headColor(head, dark)),
+        stroke: field.signed ? inks.quiet : paint(headColor(head, dark)),
         "stroke-width": 4,
         "stroke-dasharray":
           headDash(head)

@@ -3,8 +3,9 @@
 import { Density } from "../marks/density";
 import type { LineList, LineScales } from "../marks/lines";
 import { NUMBER, OUTLINE } from "../marks/markedLine";
-import { headColor, headDash } from "../marks/palette";
+import { headDash } from "../marks/palette";
 import { darkness } from "../marks/scale";
+import { scaleOf, valueColor } from "./fieldColors";
 import type { HeadFigure } from "./headSubject";
 import { image } from "./image";
 import { inksOf } from "./sheet";
@@ -58,7 +59,7 @@ export async function drawLines(
   return { piece: together([piece, paths(lines, kept, scales, place, turned, 1)]), raster };
 }
 
-function scalesOf({ heads, view, dark }: HeadFigure, place: Placement): LineScales {
+function scalesOf({ field, heads, view, dark }: HeadFigure, place: Placement): LineScales {
   const apart = Math.min(3.2, (0.6 * place.rowHeight) / Math.max(1, heads.length));
   const strands = new Map(heads.map((head, at) => [head, (at - (heads.length - 1) / 2) * apart]));
   return {
@@ -66,9 +67,9 @@ function scalesOf({ heads, view, dark }: HeadFigure, place: Placement): LineScal
     strand: (head) => strands.get(head) ?? 0,
     queryY: place.query,
     keyY: place.key,
-    opacity: (weight) => 0.96 * darkness(weight, view.scale),
-    width: (weight) => 1.1 + 1.7 * weight,
-    color: (head) => headColor(head, dark),
+    opacity: (weight) => 0.96 * darkness(Math.abs(weight), scaleOf(field, view.scale)),
+    width: (weight) => 1.1 + 1.7 * Math.abs(weight),
+    color: (head, weight = 1) => valueColor(field, head, weight, dark, "line"),
   };
 }
 
@@ -94,7 +95,7 @@ export function markedLine(wanted: HeadFigure, place: Placement, turned: boolean
     { class: "marked" },
     stroke(inks.accent, own + OUTLINE.outer),
     stroke(inks.ground, own + OUTLINE.inner),
-    stroke(paint(scales.color(head)), own, {
+    stroke(paint(scales.color(head, weight)), own, {
       "stroke-opacity": scales.opacity(weight).toFixed(3),
       "stroke-dasharray": headDash(head).join(" ") || undefined,
     }),
@@ -121,7 +122,7 @@ function curve(from: number, to: number, place: Placement, turned: boolean): str
     : `M${place.from} ${a}C${middle} ${a} ${middle} ${b} ${place.to} ${b}`;
 }
 
-/** Lines as paths, grouped by head. */
+/** Lines as paths, grouped by head; those of differences have colors of their own. */
 function paths(
   lines: LineList,
   chosen: readonly number[],
@@ -131,6 +132,7 @@ function paths(
   strength: number,
 ): Piece {
   const groups = new Map<number, Piece[]>();
+  const colors = new Map<number, string>();
   for (const at of chosen) {
     const head = lines.head[at];
     const weight = lines.weight[at];
@@ -138,12 +140,15 @@ function paths(
     const b = scales.keyY(lines.key[at]) + scales.strand(head);
     const d = curve(a, b, place, turned);
     const group = groups.get(head) ?? [];
+    const color = paint(scales.color(head, weight));
+    if (!colors.has(head)) colors.set(head, color);
     groups.set(head, group);
     group.push(
       element("path", {
         d,
         "stroke-opacity": (strength * scales.opacity(weight)).toFixed(3),
         "stroke-width": scales.width(weight),
+        stroke: color === colors.get(head) ? undefined : color,
         class: "edge",
       }),
     );
@@ -154,7 +159,7 @@ function paths(
         "g",
         {
           fill: "none",
-          stroke: paint(scales.color(head)),
+          stroke: colors.get(head),
           "stroke-dasharray": headDash(head).join(" ") || undefined,
           class: `head-${head}`,
         },

@@ -6,6 +6,7 @@ import { SCALE_TITLES } from "../marks/scale";
 import type { Place, ViewSettings } from "../state/state";
 import type { Token } from "../wire/messages";
 import { droppedNotes } from "./droppedTokens";
+import { scaleOf } from "./fieldColors";
 import type { Subject } from "./sheet";
 
 export interface MarkedEdge {
@@ -54,21 +55,30 @@ interface Drawn {
 export function notesOf(wanted: HeadFigure, drawn: Drawn): readonly string[] {
   const { view, places, subject, queries, keys } = wanted;
   const stack = subject.stack === "" ? "" : ` of the ${subject.stack}`;
+  const what = wanted.field.signed ? "Difference of the attention" : "Attention";
   const notes = [
-    `Attention of ${titleOf(wanted).replace(/^(Head|Layer)/, (name) => name.toLowerCase())}${stack}, from the tokens ${view.orientation === "rows" ? "at the top to those at the bottom" : "on the left to those on the right"}`,
-    `Opacity shows the weight, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
+    `${what} of ${titleOf(wanted).replace(/^(Head|Layer)/, (name) => name.toLowerCase())}${stack}, from the tokens ${view.orientation === "rows" ? "at the top to those at the bottom" : "on the left to those on the right"}`,
+    wanted.field.signed
+      ? `Blue lines are weights that are larger after than before, orange lines smaller ones; opacity shows the difference, up to 1 on a ${SCALE_TITLES[scaleOf(wanted.field, view.scale)]} scale`
+      : `Opacity shows the weight, from 0 to 1 on a ${SCALE_TITLES[view.scale]} scale`,
   ];
   notes.push(...droppedNotes(wanted));
+  const numbers = wanted.field.signed ? "differences" : "weights";
   const limits: string[] = [];
-  if (view.threshold > 0) limits.push(`weights of at least ${Number(view.threshold.toPrecision(2))}`);
-  if (view.top !== null) limits.push(`the ${view.top} largest weights of each query`);
+  if (view.threshold > 0) limits.push(`${numbers} of at least ${Number(view.threshold.toPrecision(2))}`);
+  if (view.top !== null) limits.push(`the ${view.top} largest ${numbers} of each query`);
   if (limits.length > 0) notes.push(`Only ${limits.join(" among ")} are drawn`);
   const cut = [drawn.queryRange, drawn.keyRange].some(
     ([first, last], at) => last - first < (at === 0 ? queries : keys).length,
   );
   const [first, end] = drawn.queryRange;
   if (cut) notes.push(`Only tokens ${first} to ${end - 1} of ${queries.length} are shown`);
-  if (drawn.dropped >= 0.005) notes.push(`${percent(drawn.dropped)} of the attention is not drawn`);
+  if (drawn.dropped >= 0.005)
+    notes.push(
+      wanted.field.signed
+        ? `${percent(drawn.dropped)} of all differences, by size, is not drawn`
+        : `${percent(drawn.dropped)} of the attention is not drawn`,
+    );
   if (places.length > 0) notes.push("Lines of the selected tokens are highlighted");
   if (wanted.marked !== null) notes.push(markedNote(wanted, wanted.marked));
   if (drawn.raster) notes.push("Because there are many lines, they are drawn as an image");

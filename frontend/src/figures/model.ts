@@ -1,5 +1,6 @@
 /** The model view as a figure: a thumbnail for every head, with layers as rows. */
 
+import { changed } from "../marks/appearance";
 import type { Box, PixelBuffer } from "../marks/composite";
 import { image } from "./image";
 import { type Figure, type Inks, inksOf, type Subject, sheetOf } from "./sheet";
@@ -38,6 +39,8 @@ export interface ModelFigure {
   readonly legend: ModelLegend | null;
   /** Draws the thumbnail of a head; returns false if it has not loaded. */
   readonly compose: (pixels: PixelBuffer, box: Box, cell: HeadCell, ratio: number) => boolean;
+  /** What an edit did to a head; null if nothing. */
+  readonly mark: (cell: HeadCell) => "changed" | "off" | null;
   readonly selected: { readonly layer: number; readonly heads: readonly number[] };
   readonly look: "lines" | "map";
   readonly notes: readonly string[];
@@ -50,6 +53,8 @@ const LEFT = 34;
 const HEADINGS = 22;
 const BARE = 4;
 const GAP = 4;
+/** The corner of a changed head. */
+const CORNER = 10;
 const MOST_PIXELS = 24e6;
 
 export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
@@ -88,6 +93,8 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
         class: "head",
       }),
     );
+    const mark = wanted.mark(cell);
+    if (mark !== null) frames.push(changedMark(mark, { x, y, wide, high }, inks, dark));
   }
   const data = new Uint8Array(pixels.words.buffer);
   const body: Piece[] = [
@@ -118,7 +125,13 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
   const stack = wanted.subject.stack === "" ? "the model" : `the ${wanted.subject.stack}`;
   const legend = wanted.legend && (await legendPieces(wanted.legend, top + height + 12, inks));
   body.push(...(legend ?? []));
-  const notes = [`Attention of every head of ${stack}: ${wanted.order}`, ...wanted.notes];
+  const what = wanted.subject.baseline === null ? "Attention" : "Difference of the attention";
+  const notes = [`${what} of every head of ${stack}: ${wanted.order}`, ...wanted.notes];
+  const marks = new Set(cells.map(wanted.mark));
+  if (marks.has("changed") || marks.has("off"))
+    notes.push(
+      `Heads with a red corner were changed${marks.has("off") ? "; those with a stroke are off" : ""}`,
+    );
   if (missing > 0) notes.push(`${missing} of ${cells.length} thumbnails had not loaded`);
   return sheetOf({
     subject: wanted.subject,
@@ -133,17 +146,39 @@ export async function modelFigure(wanted: ModelFigure): Promise<Figure> {
   });
 }
 
+/** A corner for a changed head, and a stroke across one that is off. */
+function changedMark(
+  mark: "changed" | "off",
+  { x, y, wide, high }: Readonly<Record<"x" | "y" | "wide" | "high", number>>,
+  inks: Inks,
+  dark: boolean,
+): Piece {
+  const color = changed[dark ? "dark" : "light"];
+  const line = { d: `M${x + 1} ${y + high - 1}L${x + wide - 1} ${y + 1}`, fill: "none" };
+  const slash = [
+    element("path", { ...line, stroke: inks.ground, "stroke-width": 4 }),
+    element("path", { ...line, stroke: color, "stroke-width": 1.75 }),
+  ];
+  return element(
+    "g",
+    { class: mark },
+    ...(mark === "off" ? slash : []),
+    element("path", { d: `M${x + wide - CORNER} ${y}h${CORNER}v${CORNER}z`, fill: color }),
+  );
+}
+
 /** A head's name in the corner of its thumbnail. */
 function labelOf(
   text: string,
-  { selected }: ModelFigure,
+  { selected, mark }: ModelFigure,
   inks: Inks,
   { layer, head, row, column }: HeadCell,
   { across, down, wide, top }: Readonly<Record<"across" | "down" | "wide" | "top", number>>,
 ): Piece {
   const on = layer === selected.layer && selected.heads.includes(head);
   const room = Math.min(wide, textWidth(text, 12) + 5);
-  const [right, y] = [LEFT + column * across + wide, top + row * down];
+  const corner = mark({ layer, head, row, column, label: text }) === null ? 0 : CORNER;
+  const [right, y] = [LEFT + column * across + wide - corner, top + row * down];
   return element(
     "g",
     { class: "label" },

@@ -2,7 +2,7 @@
 
 import { inks } from "../marks/appearance";
 import type { Edit } from "../wire/messages";
-import { editNote } from "./edits";
+import { editCount, editNote } from "./edits";
 import { fileName } from "./fileName";
 import { element, number, type Piece, textWidth, together, visible, wrapped } from "./svg";
 
@@ -35,8 +35,13 @@ export interface Subject {
   readonly stack: string;
   /** The hash of the trace. */
   readonly trace: string;
+  /** The pass that was subtracted, if the figure shows differences; otherwise null. */
+  readonly baseline: Baseline | null;
   readonly version: string;
 }
+
+/** What a figure names of the pass that was subtracted. */
+export type Baseline = Pick<Subject, "model" | "text" | "pair" | "target" | "edits" | "trace">;
 
 export interface Figure {
   readonly svg: string;
@@ -76,11 +81,18 @@ export function sheetOf(sheet: Sheet): Figure {
   const full = Math.max(320, width) + 2 * MARGIN;
   const precision = subject.precision.length > 0 ? ` (${subject.precision.join(", ")})` : "";
   const edited = editNote(subject.edits);
-  const title = edited === null ? sheet.title : `${sheet.title}, edited`;
-  const notes = edited === null ? sheet.notes : [edited, ...sheet.notes];
+  const { baseline } = subject;
+  const title =
+    baseline !== null
+      ? `${sheet.title}: after − before`
+      : edited === null
+        ? sheet.title
+        : `${sheet.title}, edited`;
+  const passes = baseline === null ? [] : [differenceNote(subject, baseline)];
+  const notes = [...passes, ...(edited === null ? [] : [edited]), ...sheet.notes];
   const sentences = [...notes.map(sentence), `Input: ${quoted(subject)}.`];
   const caption = sentences.join(" ");
-  const origin = `${subject.model}${precision} · trace ${subject.trace.slice(0, 12)} · attnscope ${subject.version}`;
+  const origin = `${subject.model}${precision} · trace ${traces(subject)} · attnscope ${subject.version}`;
   const lines = wrapped(visible(caption), CAPTION.size, full - 2 * MARGIN);
   const origins = wrapped(visible(origin), CAPTION.size, full - 2 * MARGIN);
   const top = MARGIN + TITLE.height;
@@ -137,12 +149,28 @@ export function sheetOf(sheet: Sheet): Figure {
   };
 }
 
+/** The first characters of the trace's id, and of that which was subtracted. */
+function traces({ baseline, trace }: Subject): string {
+  return [trace, ...(baseline === null ? [] : [baseline.trace])].map((id) => id.slice(0, 12)).join(" − ");
+}
+
+/** Names the two passes of a difference. The current one is the input that every caption quotes. */
+function differenceNote(subject: Subject, baseline: Baseline): string {
+  const { model, text, pair, target, edits } = baseline;
+  const sameInput = text === subject.text && pair === subject.pair && target === subject.target;
+  const input = sameInput ? "the same input" : quoted(baseline);
+  const where = model === subject.model ? "" : ` in ${model}`;
+  const how =
+    edits.length > 0 ? ` with ${editCount(edits)}` : sameInput && where === "" ? " without edits" : "";
+  return `Difference: after − before; before is ${input}${where}${how}`;
+}
+
 function sentence(text: string): string {
   const whole = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }
 
-function quoted({ text, pair, target }: Subject): string {
+function quoted({ text, pair, target }: Pick<Subject, "text" | "pair" | "target">): string {
   const quote = (words: string): string =>
     words.length <= QUOTED
       ? `“${words}”`

@@ -1,6 +1,7 @@
 /** Colors and wording that the page shares with Python's figures and notebook images. */
 
 export {
+  changed,
   characters,
   dashes,
   edits,

@@ -74,6 +74,20 @@ function putChange(changes: readonly Change[], edit: Edit): readonly Change[] {
   return others.toSpliced(before + 1, 0, made);
 }
 
+/** The list with other numbers in the changes of these edits' subjects, which keep their places and stay muted if they are. */
+export function turnChanges(changes: readonly Change[], edits: readonly Edit[]): readonly Change[] {
+  const turned = new Map(edits.map((edit) => [subjectOf(edit), edit]));
+  return changes.map((one) => {
+    const edit = turned.get(subjectOf(one.edit));
+    return edit === undefined ? one : { ...one, edit };
+  });
+}
+
+/** The list in the order of the computation; changes of the same stage keep their order. */
+export function inOrder(changes: readonly Change[]): readonly Change[] {
+  return changes.toSorted((a, b) => compareOrder(a.edit, b.edit));
+}
+
 /** The list without the changes of these edits' subjects. */
 export function removeChanges(changes: readonly Change[], edits: readonly Edit[]): readonly Change[] {
   const subjects = new Set(edits.map(subjectOf));
@@ -135,6 +149,20 @@ export function moveChange(changes: readonly Change[], from: number, to: number)
   return changes.toSpliced(from, 1).toSpliced(to, 0, moved);
 }
 
+/** Names a row so that it keeps its name while its numbers change. */
+export function rowKey({ changes, over }: ChangeRow): string {
+  return `${over} ${changes.length} ${subjectOf(changes[0].edit)}`;
+}
+
+/** Whether the order of a row and its neighbors in the list counts, so that it can be moved. */
+export function movable(rows: readonly ChangeRow[], at: number): boolean {
+  const own = rows[at];
+  if (own === undefined || own.over !== "head") return false;
+  return [rows[at - 1], rows[at + 1]].some(
+    (other) => other?.over === "head" && orderCounts(other.changes[0].edit, own.changes[0].edit),
+  );
+}
+
 /** Changes that the list shows as one row: the same edit in every head of a layer, or of all layers. */
 export interface ChangeRow {
   readonly changes: readonly Change[];
@@ -147,7 +175,8 @@ export function rowsOf(changes: readonly Change[], stacks: TraceMessage["stacks"
   const rows: ChangeRow[] = [];
   const alike = (one: Change): string =>
     canonical({ ...one.edit, head: null, layer: null, muted: one.muted ? 1 : null });
-  const groups = Map.groupBy(changes, alike);
+  const groups = new Map<string, Change[]>();
+  for (const one of changes) groups.set(alike(one), [...(groups.get(alike(one)) ?? []), one]);
   for (const one of changes) {
     if (!left.has(one)) continue;
     const stack = stacks[String(one.edit.stack ?? Object.keys(stacks)[0])];

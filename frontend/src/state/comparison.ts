@@ -4,7 +4,9 @@ import { createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { Edit, Request, TraceMessage } from "../wire/messages";
 import { canonical, muteChanges, subjectOf } from "./changes";
+import { baselineName } from "./hash";
 import { type Input, inputOfTrace, requestOf } from "./input";
+import { fitted } from "./reduce";
 import { RequestSlot, runRequest } from "./request";
 import {
   type Alignment,
@@ -15,6 +17,7 @@ import {
   currentPass,
   editsMade,
   type Field,
+  passShown,
 } from "./state";
 import type { createTimeline } from "./timeline";
 import type { WorkTracker } from "./work";
@@ -27,7 +30,15 @@ export type BaselineChoice =
   | { readonly kind: "unchanged" | "kept" }
   | { readonly kind: "prompt"; readonly input: Input }
   | { readonly kind: "model"; readonly model: string }
-  | { readonly kind: "saved"; readonly trace: TraceMessage };
+  | { readonly kind: BaselineKind; readonly trace: TraceMessage };
+
+/** What an address says about changes and their baseline. */
+export interface Wanted {
+  /** Null for those of the pass. */
+  readonly changes: readonly Change[] | null;
+  readonly baseline: string | null;
+  readonly field: Field;
+}
 
 export interface ComparisonParts {
   readonly source: Source;
@@ -168,34 +179,54 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     }
   }
 
-  /** Compares the current pass with another baseline; null ends the comparison. */
-  async function compareWith(choice: BaselineChoice | null): Promise<void> {
+  /** Compares the current pass with another baseline, and shows a field of both; null ends the comparison. */
+  async function compareWith(choice: BaselineChoice | null, field?: Field): Promise<void> {
     const current = currentPass(state());
     if (current === null) return;
     if (choice === null) {
       dispatch({ type: "compared", comparison: null, step: true });
       return passesChanged();
     }
-    work.onRetry(() => void compareWith(choice));
+    work.onRetry(() => void compareWith(choice, field));
     const baseline = await passOf(choice, current);
     if (baseline === null || currentPass(state())?.trace !== current.trace) return;
     const comparison = aligned({ kind: choice.kind, baseline, current, alignment: null });
     dispatch({
       type: "compared",
       comparison,
-      field: choice.kind === "kept" ? "after" : "difference",
+      field: field ?? (choice.kind === "kept" ? "after" : "difference"),
       step: true,
     });
     passesChanged();
   }
 
+  /** Compares two passes that are there already, such as continuations of the passes that were compared. */
+  function comparePasses(
+    { baseline, current }: Pick<Comparison, "baseline" | "current">,
+    field: Field,
+  ): void {
+    // The wanted changes may name by word what the edits of a pass name by index.
+    if (upToDate()) askedOf.set(current.trace, writtenOf(editsMade(state().changes)));
+    const comparison = aligned({ kind: "kept", baseline, current, alignment: null });
+    dispatch({ type: "compared", comparison, field, step: true });
+    passesChanged();
+  }
+
+  /** Compares the current pass with a trace that the host has, by its id; null ends the comparison. */
+  async function compareWithId(id: string | null, field: Field): Promise<void> {
+    const current = currentPass(state());
+    if (id === null || current === null) return compareWith(null);
+    const baseline = await work.ask("change", { type: "trace", trace: id }, "trace", "Loading the baseline");
+    if (baseline === null || currentPass(state())?.trace !== current.trace) return;
+    await compareWith({ kind: kindBetween(current, baseline), trace: baseline }, field);
+  }
+
   async function passOf(choice: BaselineChoice, current: TraceMessage): Promise<TraceMessage | null> {
     const asked = "Running the baseline";
+    if ("trace" in choice) return choice.trace;
     switch (choice.kind) {
       case "kept":
         return current;
-      case "saved":
-        return choice.trace;
       case "unchanged":
         return work.ask("change", { type: "run", trace: current.trace, edits: [] }, "trace", asked);
       case "prompt":
@@ -206,6 +237,53 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
         return work.ask("change", requestOf({ ...input, model: choice.model }), "trace", asked);
       }
     }
+  }
+
+  /** Shows the passes that an address describes, without a step of undo, as long as `still` holds. */
+  async function restore(wanted: Wanted, still: () => boolean): Promise<void> {
+    const before = state();
+    const pass = currentPass(before);
+    if (pass === null) return;
+    const changes = wanted.changes ?? before.changes;
+    const edits = editsMade(changes);
+    const same = wanted.changes === null || madeIn(pass) === writtenOf(edits);
+    const name = wanted.baseline ?? (edits.length > 0 && pass.model.name !== null ? "unchanged" : null);
+    const own = before.comparison === null ? null : baselineName(before.comparison);
+    work.onRetry(() => void restore(wanted, still));
+    const current = same ? pass : await passWith(pass, edits);
+    const found =
+      current === null || name === null
+        ? null
+        : own === name
+          ? (before.comparison?.baseline ?? null)
+          : await baselineNamed(name, current);
+    if (!still() || currentPass(state())?.trace !== pass.trace) return;
+    if (current === null) {
+      timeline.replace({ ...state(), changes });
+      return giveUp(pass);
+    }
+    if (!same || wanted.changes !== null) askedOf.set(current.trace, writtenOf(edits));
+    const comparison =
+      found === null || name === null
+        ? null
+        : aligned({ kind: kindOf(name, current, found), baseline: found, current, alignment: null });
+    const field = comparison === null ? "after" : wanted.field;
+    const trace = comparison === null ? current : passShown(comparison, field);
+    timeline.replace(fitted({ ...state(), trace, comparison, field, changes }));
+    passesChanged();
+  }
+
+  /** The pass that an address calls its baseline; null if it is not there. */
+  async function baselineNamed(name: string, current: TraceMessage): Promise<TraceMessage | null> {
+    const input = inputOfTrace(current);
+    const kind = kindNamed(name);
+    if (kind === "unchanged") return (current.edits ?? []).length === 0 ? current : passOf({ kind }, current);
+    if (kind === "model") return passOf({ kind, model: name.slice("model:".length) }, current);
+    if (kind === "prompt")
+      return input === null
+        ? null
+        : passOf({ kind, input: { ...input, text: name.slice("prompt:".length), messages: null } }, current);
+    return work.ask("change", { type: "trace", trace: name }, "trace", "Loading the baseline");
   }
 
   /** After undo and redo: runs what a state wants if it was left before its pass had arrived. */
@@ -220,6 +298,9 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     muteLast,
     follow,
     compareWith,
+    compareWithId,
+    comparePasses,
+    restore,
     travelled,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending,
@@ -238,6 +319,23 @@ export const KIND_WORDS: Readonly<Record<BaselineKind, string>> = {
   saved: "a saved trace",
   kept: "the pass kept",
 };
+
+function kindNamed(name: string): "unchanged" | "model" | "prompt" | null {
+  if (name === "unchanged") return name;
+  if (name.startsWith("model:")) return "model";
+  return name.startsWith("prompt:") ? "prompt" : null;
+}
+
+/** What a baseline is to the current pass: as it is named, or, for the id of a trace, judged by the two. */
+function kindOf(name: string, current: TraceMessage, baseline: TraceMessage): BaselineKind {
+  return kindNamed(name) ?? kindBetween(current, baseline);
+}
+
+function kindBetween(current: TraceMessage, baseline: TraceMessage): BaselineKind {
+  if (current.model.title !== baseline.model.title) return "model";
+  if (!sameTokens(current, baseline)) return "prompt";
+  return (baseline.edits ?? []).length === 0 ? "unchanged" : "saved";
+}
 
 function sameTokens(a: TraceMessage, b: TraceMessage): boolean {
   const ids = (trace: TraceMessage) =>

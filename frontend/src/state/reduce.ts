@@ -241,8 +241,10 @@ function alignedIndex(
   return found < 0 ? null : found;
 }
 
-/** What a new input begins with: no comparison and no changes. */
-const LONE = { comparison: null, field: "after", changes: [] } as const;
+/** What a new trace begins with: no comparison, and the edits that it was made with. */
+function alone({ edits = [] }: TraceMessage): Pick<AppState, "comparison" | "field" | "changes"> {
+  return { comparison: null, field: "after", changes: edits.map((edit) => ({ edit, muted: false })) };
+}
 
 /** Whether a state is shown again with the pass that it showed. */
 function keepsComparison({ comparison, field }: AppState, trace: TraceMessage): boolean {
@@ -260,7 +262,7 @@ function showTrace(state: AppState, trace: TraceMessage, changes: Partial<Select
   const next: AppState = {
     ...state,
     trace,
-    ...(keepsComparison(state, trace) ? {} : LONE),
+    ...(keepsComparison(state, trace) ? {} : alone(trace)),
     pins: sameTokens || before === null ? state.pins : [],
     view: { ...state.view, filter: trace.input.pair ? state.view.filter : "all" },
     selection: {

@@ -26,6 +26,8 @@ export interface RequestOptions<T extends Message["type"]> {
   /** Whether to stop after the first answer. */
   readonly first?: boolean;
   readonly onAnswer?: (message: Answer<T>) => void;
+  /** Called with messages of other types, such as the tokens of a continuation. */
+  readonly onPart?: (message: Message) => void;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -34,7 +36,13 @@ export async function runRequest<T extends Message["type"]>(
   source: Source,
   request: Request,
   answer: T,
-  { signal = new AbortController().signal, first = false, onAnswer, onProgress }: RequestOptions<T> = {},
+  {
+    signal = new AbortController().signal,
+    first = false,
+    onAnswer,
+    onPart,
+    onProgress,
+  }: RequestOptions<T> = {},
 ): Promise<Ending<T>> {
   let last: Answer<T> | null = null;
   try {
@@ -50,6 +58,8 @@ export async function runRequest<T extends Message["type"]>(
             ? { text: null, done: 0, total: 0, waiting: text || null }
             : { text, done, total, waiting: null },
         );
+      } else {
+        onPart?.(message);
       }
     }
     return { kind: "answered", message: last };

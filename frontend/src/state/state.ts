@@ -117,7 +117,8 @@ export interface Change {
 }
 
 /** Where the baseline comes from: the same input without changes, another prompt, another model, a file, or a pass kept. */
-export type BaselineKind = "unchanged" | "prompt" | "model" | "saved" | "kept";
+export const BASELINE_KINDS = ["unchanged", "prompt", "model", "saved", "kept"] as const;
+export type BaselineKind = (typeof BASELINE_KINDS)[number];
 
 /** Which tokens, layers and heads of two passes correspond. */
 export type Alignment = Pick<

@@ -1,7 +1,16 @@
 /** The selection as plain values that a notebook widget shares with Python. */
 
+import type { Edit } from "../wire/messages";
 import type { Action } from "./reduce";
-import { type AppState, headsOn, neuronHead, type PanelName } from "./state";
+import {
+  type AppState,
+  currentPass,
+  editsMade,
+  type Field,
+  headsOn,
+  neuronHead,
+  type PanelName,
+} from "./state";
 
 export interface Traits {
   readonly view: string;
@@ -15,6 +24,13 @@ export interface Traits {
   readonly token: number | null;
   /** The marked dimension. */
   readonly neuron: number | null;
+  /** The id of the trace that the current one is compared with. */
+  readonly baseline: string | null;
+  readonly field: Field;
+  /** The changes that are made. */
+  readonly edits: readonly Edit[];
+  /** The id of the current trace; null before there is one. Only the page sets it. */
+  readonly _current: string | null;
 }
 
 const PANELS: Readonly<Record<string, PanelName>> = { model: "model", head: "head", neuron: "side" };
@@ -31,10 +47,19 @@ export function traitsOf(state: AppState): Traits | null {
     head: headsOn(state).length > 0 ? neuronHead(state) : null,
     token: token?.side === "query" ? token.index : null,
     neuron,
+    baseline: state.comparison?.baseline.trace ?? null,
+    field: state.field,
+    edits: editsMade(state.changes),
+    _current: currentPass(state)?.trace ?? null,
   };
 }
 
-/** The actions that lead from a state to the requested traits. */
+/** Whether two values of a trait are the same. */
+export function sameTrait(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** The actions that lead from a state to the requested traits, except to another baseline, which must be loaded. */
 export function stepsTo(state: AppState, requested: Traits): readonly Action[] {
   const now = traitsOf(state);
   if (now === null) return [];
@@ -58,6 +83,12 @@ export function stepsTo(state: AppState, requested: Traits): readonly Action[] {
     steps.push({ type: "token", token });
   }
   if (requested.neuron !== now.neuron) steps.push({ type: "neuron", neuron: requested.neuron });
+  if (requested.field !== now.field && requested.baseline === now.baseline)
+    steps.push({ type: "field", field: requested.field });
+  if (!sameTrait(requested.edits, now.edits)) {
+    const changes = requested.edits.map((edit) => ({ edit, muted: false }));
+    steps.push({ type: "changes", changes, name: "set the edits" });
+  }
   return steps;
 }
 
@@ -87,5 +118,8 @@ export function addressOf(traits: Traits): string {
   if (traits.head !== null) parts.head = String(traits.head);
   if (traits.token !== null) parts.token = `q${traits.token}`;
   if (traits.neuron !== null) parts.neuron = String(traits.neuron);
+  if (traits._current !== null) parts.trace = traits._current;
+  if (traits.baseline !== null) Object.assign(parts, { baseline: traits.baseline, field: traits.field });
+  if (traits.edits.length > 0) parts.changes = JSON.stringify(traits.edits);
   return new URLSearchParams(parts).toString();
 }

@@ -170,6 +170,7 @@ export function App(props: AppProps) {
           edge={page.overCell()?.edge ?? page.edge()}
           detail={page.detail()}
           trace={page.trace()}
+          effect={page.effects.fresh() ? page.effects.effect() : null}
           head={page.overCell() === null ? page.headReadout() : null}
           news={<News session={session} notice={page.notice()} />}
         />

@@ -1,5 +1,6 @@
 """Run a forward pass on a structural clone and record the inputs of its attention."""
 
+from attnscope.capture.attention_function import NO_PREFIX_EDITS, no_single_weights
 from attnscope.capture.call_sites import NOT_SHOWN, Place, Places
 from attnscope.capture.clone import standalone, structural_clone
 from attnscope.capture.clone_pool import ClonePool
@@ -22,6 +23,7 @@ from attnscope.capture.virtual_tokens import VirtualTokens, virtual_tokens
 __all__ = [
     "CACHES",
     "NOT_SHOWN",
+    "NO_PREFIX_EDITS",
     "Capture",
     "CapturedPass",
     "ClonePool",
@@ -36,6 +38,7 @@ __all__ = [
     "capture_rows",
     "capturing",
     "forward_parameters",
+    "no_single_weights",
     "pass_options",
     "prepared",
     "prepared_for_capture",

@@ -58,6 +58,14 @@ _SPARSE = frozenset({"indices", "block_indices", "cache"})
 """Arguments that select the keys of a layer without showing the selection in its mask."""
 
 
+NO_PREFIX_EDITS = "attnscope cannot edit the attention of a model with prefix tuning."
+
+
+def no_single_weights(name: str, how: str) -> str:
+    """Why single attention weights cannot be edited: `name` is that of a class, `how` it computes attention ("with …")."""
+    return f"{name} computes its attention {how}, so attnscope cannot edit single attention weights exactly."
+
+
 @dataclass(frozen=True)
 class _Call:
     """The arguments that the attention function received in one layer."""
@@ -119,7 +127,7 @@ def captured_attention(
     name, place = recorder.arrive(module, continues=continues)
     layer = recorder.edits_at(name, place, query.shape[2], key.shape[2])
     if recorder.virtual and layer is not None:
-        raise UnsupportedError("attnscope cannot edit the attention of a model with prefix tuning.")
+        raise UnsupportedError(NO_PREFIX_EDITS)
     if recorder.rows > 1 and (continues or options.get("indices") is not None):
         raise UnsupportedError(
             f"{name} computes its attention in a way that attnscope records for one input at a time."
@@ -250,10 +258,7 @@ def _apply_edits(
     unknown = call.options_set - _HARMLESS - _UNDERSTOOD
     if layer.plan.weights and (unknown or recorder.keep_weights):
         reason = f"with {', '.join(sorted(unknown))}" if unknown else "with its own formula"
-        raise UnsupportedError(
-            f"{type(call.module).__name__} computes its attention {reason}, so attnscope cannot edit single "
-            "attention weights exactly."
-        )
+        raise UnsupportedError(no_single_weights(type(call.module).__name__, reason))
     scores = scores_of(call.query, call.key, call.mask, call.options, causal=call.causal)
 
     def own(row: int) -> QKRecord | None:

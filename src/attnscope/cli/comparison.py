@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,17 +11,19 @@ import typer
 
 from attnscope.cli.chats import TextOrChat
 from attnscope.cli.images import image_paths
-from attnscope.cli.inputs import require_input, trace_of, traced
+from attnscope.cli.inputs import check_no_input, require_input, traced
 from attnscope.errors import InputError
 
 if TYPE_CHECKING:
     from attnscope.edits import Edit
+    from attnscope.session.protocols import ModelLike
     from attnscope.trace import Trace
 
 Baseline = Annotated[
     str | None,
     typer.Option(
-        help="What to compare with: another text, which the same model runs, or a saved trace (a .trace file)."
+        help="What to compare with: another text, which the same model runs, or a saved trace (a .trace file). Default for a "
+        "workspace: its own baseline."
     ),
 ]
 Compare = Annotated[
@@ -35,6 +38,23 @@ FieldOption = Annotated[
 ]
 
 
+@dataclass(frozen=True, eq=False)
+class Passes:
+    """The pass that a command is about, and what goes with it.
+
+    Attributes:
+        current: The pass.
+        baseline: Its baseline; None without one.
+        model: The model that made both; None if it is unknown.
+        address: The view of a workspace, as an address.
+    """
+
+    current: Trace
+    baseline: Trace | None
+    model: ModelLike | None = None
+    address: str = ""
+
+
 def passes_of(
     source: str,
     text: TextOrChat | None,
@@ -46,30 +66,33 @@ def passes_of(
     continue_final_message: bool,
     baseline: str | None,
     compare: bool,
-) -> tuple[Trace, Trace | None]:
-    """The pass that the command is about, and its baseline; None without one.
+) -> Passes:
+    """The passes that the command is about; of a workspace, its current trace and its baseline.
 
     Raises `InputError` for options that do not fit each other, and for a saved trace that would have to be run.
     """
     from rich.console import Console
 
-    from attnscope.cli.sources import model_entry, saved_trace
+    from attnscope.cli.sources import model_entry, saved_file, saved_trace
+    from attnscope.workspace import Workspace
 
     if compare and baseline is not None:
         raise InputError("--compare and --baseline are two baselines. Drop one of them.")
     if compare and not edits:
         raise InputError("--compare compares an edited pass with the same input without edits. Pass --edit or --edits.")
-    saved = None if baseline is None else saved_trace(baseline)
-    before = None if saved is None else saved.trace
-    if saved_trace(source) is not None:
+    before = None if baseline is None else saved_trace(baseline)
+    saved = saved_file(source)
+    if saved is not None:
         if edits:
             raise InputError(f"{source!r:.300} is a saved trace, which cannot be edited. Pass its model and its text.")
         if baseline is not None and before is None:
             raise InputError(
                 f"{source!r:.300} is a saved trace without a model, which cannot run the text of --baseline. Pass a .trace file."
             )
-        trace = trace_of(source, text, pair, target, images, continue_final_message=continue_final_message)
-        return trace, before
+        check_no_input(source, text, pair, target, images, continue_final_message=continue_final_message)
+        if isinstance(saved, Workspace):
+            return Passes(saved.current, saved.baseline if before is None else before, address=saved.address)
+        return Passes(saved, before)
     image = image_paths(images)
     require_input(source, text, image)
     entry = model_entry(source)
@@ -77,12 +100,11 @@ def passes_of(
         model = entry.load()
 
         def run(edits: Sequence[Edit]) -> Trace:
-            more = {"image": image, "continue_final_message": continue_final_message}
-            return traced(model, text, pair, target, edits, **more)
+            return traced(model, text, pair, target, edits, image=image, continue_final_message=continue_final_message)
 
         trace = run(edits)
         if compare:
             before = run(())
         elif baseline is not None and before is None:
             before = traced(model, baseline, None, target)
-    return trace, before
+    return Passes(trace, before, None if saved is not None else model)

@@ -70,7 +70,7 @@ def export(
     chosen, on = numbers("--layers", layers), numbers("--heads", heads)
     max_bytes = round(at_least("--max-mb", max_mb, 0.001) * 1e6)
     console = Console(stderr=True)
-    trace, before = passes_of(
+    passes = passes_of(
         source,
         text_or_chat(text, chat),
         pair,
@@ -81,6 +81,7 @@ def export(
         baseline=baseline,
         compare=compare,
     )
+    trace, before = passes.current, passes.baseline
     with console.status("Writing the page"):
         made = document(
             trace,
@@ -94,6 +95,8 @@ def export(
             error=error,
             baseline=before,
             field=field,
+            address=passes.address or None,
+            model=None if before is None else passes.model,
             max_bytes=max_bytes,
         )
     for warning in trace.warnings:

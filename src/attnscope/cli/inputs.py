@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Source = Annotated[
     str,
     typer.Argument(
-        help="Saved trace (a .trace file), or a model to run on --text or --chat: a hub id, local folder, .gguf file, or a "
-        "packaged model (smollm2, minilm, rxnmapper).",
+        help="Saved trace or workspace (a .trace or .workspace file), or a model to run on --text or --chat: a hub id, local "
+        "folder, .gguf file, or a packaged model (smollm2, minilm, rxnmapper).",
     ),
 ]
 Text = Annotated[str | None, typer.Option(help="Text to run the model on.")]
@@ -43,7 +43,7 @@ def trace_of(
     *,
     continue_final_message: bool = False,
 ) -> Trace:
-    """Open a saved trace, or trace a text, a chat or images.
+    """Open a saved trace (of a workspace, the current one), or trace a text, a chat or images.
 
     Raises `InputError` for a model without an input, and for a saved trace with one.
     """
@@ -51,19 +51,34 @@ def trace_of(
 
     from attnscope.cli.sources import model_entry, saved_trace
 
-    stored = saved_trace(source)
-    if stored is not None:
-        if images or continue_final_message or any(one is not None for one in (text, pair, target)):
-            raise InputError(
-                f"{source!r} is a saved trace, which already has its input. Drop --text, --chat, --continue-final-message, "
-                "--pair, --target and --image."
-            )
-        return stored.trace
+    saved = saved_trace(source)
+    if saved is not None:
+        check_no_input(source, text, pair, target, images, continue_final_message=continue_final_message)
+        return saved
     image = image_paths(images)
     require_input(source, text, image)
     entry = model_entry(source)
     with Console(stderr=True).status(f"Tracing {entry.title}"):
         return traced(entry.load(), text, pair, target, image=image, continue_final_message=continue_final_message)
+
+
+def check_no_input(
+    source: str,
+    text: TextOrChat | None,
+    pair: str | None,
+    target: str | None,
+    images: Sequence[Path] | None,
+    *,
+    continue_final_message: bool,
+) -> None:
+    """Raise `InputError` if an input is passed with a saved trace."""
+    from attnscope.trace.tensor_file import kind_of
+
+    if images or continue_final_message or any(one is not None for one in (text, pair, target)):
+        raise InputError(
+            f"{source!r} is a saved {kind_of(source)}, which already has its input. Drop --text, --chat, "
+            "--continue-final-message, --pair, --target and --image."
+        )
 
 
 def require_input(model: str, text: TextOrChat | None, image: object) -> None:

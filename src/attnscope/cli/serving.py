@@ -6,9 +6,12 @@ import os
 import sys
 import threading
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Never
 
 import typer
+
+from attnscope.errors import InputError
 
 if TYPE_CHECKING:
     from attnscope.server.address import Listener
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
 Model = Annotated[
     str,
     typer.Argument(
-        help="Hub id, local folder, .gguf file, a packaged model (smollm2, minilm, rxnmapper), or a saved trace (a .trace file)."
+        help="Hub id, local folder, .gguf file, a packaged model (smollm2, minilm, rxnmapper), or a saved trace or workspace (a "
+        ".trace or .workspace file)."
     ),
 ]
 Host = Annotated[
@@ -31,6 +35,10 @@ Port = Annotated[
 ]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")]
 Token = Annotated[str | None, typer.Option(help="Access token in the page's address. Default: a new random token.")]
+Open = Annotated[
+    Path | None,
+    typer.Option("--open", help="Saved trace or workspace to start with (a .trace or .workspace file)."),
+]
 AllowHost = Annotated[
     list[str] | None,
     typer.Option(
@@ -41,23 +49,33 @@ AllowHost = Annotated[
 
 def serve(
     model: Model,
+    file: Open = None,
     host: Host = "127.0.0.1",
     port: Port = None,
     browser: Browser = True,  # noqa: FBT002 - typer makes two flags of it
     token: Token = None,
     allow_host: AllowHost = None,
 ) -> None:
-    """Open the app on a model, or on a saved trace (without its model)."""
+    """Open the app on a model, or on a saved trace or workspace (without its model; to go on with the model, pass --open)."""
     listener = _listen(host, port, token, allow_host)
     from attnscope.cli.examples import EXAMPLES
-    from attnscope.cli.sources import model_entry, saved_trace
+    from attnscope.cli.saved_session import required_file, saved_session
+    from attnscope.cli.sources import model_entry, saved_file
     from attnscope.offline import page
     from attnscope.session import Session
+    from attnscope.trace.tensor_file import kind_of
 
-    stored = saved_trace(model)
-    if stored is not None:
-        _serve(Session(traces=[stored], exporter=page), listener, f"the trace {model}", open_browser=browser)
+    saved = saved_file(model)
+    if saved is not None:
+        if file is not None:
+            raise InputError(
+                f"{model!r} is a saved {kind_of(model)}. Pass a model to continue {str(file)!r:.200} with."
+            )
+        _serve(saved_session(saved), listener, f"the {kind_of(model)} {model}", open_browser=browser)
+    opened = None if file is None else required_file(file)
     entry = model_entry(model)
+    if opened is not None:
+        _serve(saved_session(opened, entry), listener, f"{entry.title} with {file}", open_browser=browser)
     _serve(Session([entry], examples=EXAMPLES, exporter=page), listener, entry.title, open_browser=browser)
 
 

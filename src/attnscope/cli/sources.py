@@ -1,4 +1,4 @@
-"""Models and saved traces named on the command line."""
+"""Models, saved traces and workspaces named on the command line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from rich.console import Console
 import attnscope
 from attnscope.cli.models import get_embedded
 from attnscope.model.loading.packaged import EMBEDDED, is_ready
-from attnscope.session import ModelEntry, StoredTrace
+from attnscope.session import ModelEntry
+from attnscope.trace import Trace
 from attnscope.validation import user_path
+from attnscope.workspace import Workspace
 
 
 def model_entry(name: str) -> ModelEntry:
@@ -26,9 +28,15 @@ def model_entry(name: str) -> ModelEntry:
     return ModelEntry(known.name, known.title, known.kind, lambda: attnscope.load(name))
 
 
-def saved_trace(name: str) -> StoredTrace | None:
-    """Open a `.trace` file, to be shown without its model. None if the name is not that of a `.trace` file."""
+def saved_file(name: str) -> Trace | Workspace | None:
+    """Open a `.trace` or `.workspace` file. None if the name is not that of such a file."""
     path = user_path(name)
-    if path.suffix.lower() != ".trace" or path.is_dir():
+    if path.suffix.lower() not in (".trace", ".workspace") or path.is_dir():
         return None
-    return StoredTrace.without_model(attnscope.open(path))
+    return attnscope.open(path)
+
+
+def saved_trace(name: str) -> Trace | None:
+    """The trace in a `.trace` file, or the current one of a `.workspace` file. None if the name is not that of such a file."""
+    opened = saved_file(name)
+    return opened.current if isinstance(opened, Workspace) else opened

@@ -10,6 +10,7 @@ from typing import Any
 from attnscope.appearance.characters import printable
 from attnscope.appearance.numerals import counted
 from attnscope.edits.serialization import sentence_of
+from attnscope.figures.request import Request
 from attnscope.figures.text import labels
 from attnscope.trace import Trace
 from attnscope.types import Token
@@ -51,11 +52,22 @@ def metadata(kind: str, title: str, text: str) -> dict[str, Any]:
     return {"Creator": creator} if kind in ("ps", "eps") else {}
 
 
-def caption(trace: Trace, stack: str | None, what: str, where: str, facts: Sequence[str]) -> Caption:
+def caption(request: Request, what: str, where: str, facts: Sequence[str]) -> Caption:
     """Build the caption of a figure; `facts` are the sentences that the view itself contributes."""
+    trace, stack = request.trace, request.stack
     provenance = trace.provenance
     model = printable(str(provenance.get("title") or provenance.get("model") or "a model"))
-    return Caption(what, where, model, (_model(provenance), _input(trace, stack), *facts, trace.certificate.sentence))
+    described = (_model(provenance), _input(trace, stack))
+    if request.comparison is None:
+        return Caption(what, where, model, (*described, *facts, trace.certificate.sentence))
+    baseline = request.comparison.baseline
+    others = (_model(baseline.provenance), _input(baseline, stack))
+    differing = [one for one, own in zip(others, described, strict=True) if one != own]
+    against = " ".join(["Baseline:", *differing]) if differing else "Baseline: the same."
+    sentences = [trace.certificate.sentence, f"Baseline: {baseline.certificate.sentence}"]
+    return Caption(
+        f"Difference in the {what[0].lower()}{what[1:]}", where, model, (*described, against, *facts, *sentences)
+    )
 
 
 def _model(provenance: dict[str, Any]) -> str:

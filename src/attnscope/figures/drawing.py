@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from attnscope.deprecation import renamed_value
 from attnscope.errors import InputError
 from attnscope.figures.caption import caption
+from attnscope.figures.comparison import check_tokens, compared, counterparts
 from attnscope.figures.head_view import MOST_TOKENS, HeadView
 from attnscope.figures.image_view import ImageView, is_image
 from attnscope.figures.matrix_view import MatrixView
@@ -19,6 +20,7 @@ from attnscope.figures.neuron_view import NeuronView
 from attnscope.figures.paper import POINTS, WIDTHS, PaperFigure, add_caption
 from attnscope.figures.request import (
     VIEWS,
+    Field,
     Palette,
     Request,
     Thumbnails,
@@ -34,7 +36,7 @@ from attnscope.figures.request import (
 from attnscope.figures.sheet import Sheet
 from attnscope.figures.text import Fonts
 from attnscope.figures.view import PaperView
-from attnscope.figures.weights import SCALE_DESCRIPTIONS, Filter, Rules, Scale
+from attnscope.figures.weights import Filter, Rules, Scale
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
 from attnscope.validation import TEXT, check_arguments, instance
@@ -56,6 +58,8 @@ def figure(
     token: Position | None = None,
     ax: Axes | None = None,
     *,
+    baseline: Trace | None = None,
+    field: Field | None = None,
     head: int | None = None,
     stack: str | None = None,
     layers: Sequence[int] | None = None,
@@ -90,6 +94,12 @@ def figure(
     `top` drop light weights, and all but the heaviest keys of each row. `palette` is for heat maps; `thumbnails` are `"lines"`
     or a `"map"`; `font` is a font family to try before the usual ones.
 
+    With a `baseline` (an unedited pass, another prompt, another model with the same tokenizer), the figure shows the difference
+    `trace` − `baseline`: positive in blue, negative in orange, scaled to the largest one drawn, which the legend gives. Tokens
+    without a counterpart are gray, and replaced tokens outlined (`analysis.difference`). `field` is `"difference"`, `"before"`
+    (the baseline itself, with the same heads and the corresponding token) or `"after"` (the trace itself). `threshold` and `top`
+    then apply to the size of differences.
+
     Text remains text in SVG and PDF. The facts for a caption (model, input, head, scale, what was dropped) are in the file's
     metadata and in the figure's `attnscope_caption`. Raises `InputError` for anything that the trace doesn't have,
     `TooLongError` (a kind of `InputError`) if the view doesn't fit a page, and `UnsupportedError` for a neuron view of a trace
@@ -101,12 +111,21 @@ def figure(
             "with `Trace.from_attention`."
         )
     one_of("view", view, VIEWS)
+    found = compared(trace, baseline, field)
     hide_sinks = renamed_value("hide_sinks", hide_sinks, {"renormalised": "renormalized"})
     palette = renamed_value("palette", palette, {"grey": "gray"})
     fonts = Fonts(font)
     if fonts.missing:
         raise InputError(f"matplotlib finds no font {font!r:.300} on this machine.")
     name = the_stack(trace, stack)
+    tokens = the_tokens(trace, name, token)
+    if found is not None and field == "before":
+        trace, tokens, found = found.baseline, counterparts(found, name, tokens), None
+        the_stack(trace, name)
+    elif found is not None and field == "after":
+        found = None
+    elif found is not None:
+        check_tokens(found, name, tokens)
     chosen = 0 if view == "model" else the_layer(trace, name, layer)
     request = Request(
         trace=trace,
@@ -114,11 +133,12 @@ def figure(
         layer=chosen,
         heads=_heads(trace, view, name, chosen, heads, head),
         layers=the_layers(trace, name, layers),
-        tokens=the_tokens(trace, name, token),
+        tokens=tokens,
         scale=None if scale is None else the_scale(scale),
         palette=one_of("palette", palette, ("blue", "cividis", "gray")),
         thumbnails=one_of("thumbnails", thumbnails, ("auto", "lines", "map")),
         rules=Rules(filter, hide_sinks, threshold, top),  # pyright: ignore[reportArgumentType] - checked there
+        comparison=found,
     )
     as_image = view == "head" and is_image(trace, name)
     drawn = ImageView(request, fonts) if as_image else _VIEWS[view](request, fonts)
@@ -130,8 +150,7 @@ def figure(
     drawn.draw(sheet)
     figure = sheet.ax.get_figure(root=True)
     assert figure is not None
-    facts = [f"Scale: {SCALE_DESCRIPTIONS[drawn.scale]}.", *drawn.facts]
-    add_caption(figure, caption(trace, name, drawn.what, drawn.where, facts))
+    add_caption(figure, caption(request, drawn.what, drawn.where, [drawn.scale_sentence(), *drawn.facts]))
     return figure
 
 

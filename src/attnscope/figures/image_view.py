@@ -11,8 +11,8 @@ from PIL import Image
 from attnscope.appearance.numerals import head_name, heads_name
 from attnscope.figures.palette import INK, QUIET, head_color
 from attnscope.figures.sheet import Sheet
-from attnscope.figures.view import SMALL, TEXT, PaperView
-from attnscope.figures.weights import Picker, darkness
+from attnscope.figures.view import LEGEND_ROOM, SMALL, TEXT, PaperView
+from attnscope.figures.weights import darkness
 from attnscope.trace import Trace
 
 GAP = 6.0
@@ -43,31 +43,45 @@ class ImageView(PaperView):
 
     def height(self, width: float) -> float:
         """Images are side by side, at most four in a row."""
-        across, rows = self._grid
-        return CAPTION + rows * (self._side(width, across) * self._aspect + CAPTION + GAP)
+        bottom = self._bottom(self._side(width, self._grid[0]))
+        return bottom + LEGEND_ROOM if self.signed else bottom
 
     def draw(self, sheet: Sheet) -> None:
         """Draw an image for each head, with its largest weight below."""
         across, _ = self._grid
         side = self._side(sheet.width, across)
         sheet.text(0, 5, f"from {self._from}", TEXT, color=INK)
-        picker = Picker(self.request.trace, self.request.stack, self.request.rules)
+        picker = self.picker()
         weights = picker.whole(self.request.layer, self.request.heads)[:, self._query]
+        patches = [at for at, token in enumerate(self.key_tokens) if token.box]
+        self.fit(weights[:, patches])
         for at, head in enumerate(self.request.heads):
             x = (at % across) * (side + GAP)
             y = CAPTION + (at // across) * (side * self._aspect + CAPTION + GAP)
-            most = max((float(weights[at, i]) for i, token in enumerate(self.key_tokens) if token.box), default=0.0)
-            lit = self._lit(weights[at], most, head)
+            most = max((float(weights[at, i]) for i in patches), key=abs, default=0.0)
+            lit = self._lit(weights[at], self.full if self.signed else most, head)
             sheet.cells(lit, x, y, side, side * self._aspect, f"image-{self.request.layer}.{head}")
             self._frame(sheet, x, y, side)
             below = y + side * self._aspect + 7
             sheet.text(x, below, head_name(self.request.layer, head), SMALL, bold=True, color=INK)
-            sheet.text(x + side, below, f"max {most:.2g}", SMALL, ha="right", color=QUIET)
+            number = f"{most:+.2g}".replace("-", "−") if self.signed else f"max {most:.2g}"
+            sheet.text(x + side, below, number, SMALL, ha="right", color=QUIET)
+        if self.signed:
+            self.sign_legend(sheet, 0, self._bottom(side) + LEGEND_ROOM / 2)
+        tinted = (
+            "Each patch is tinted by its difference; the number is the largest one in the head."
+            if self.signed
+            else "Each patch is tinted by its weight relative to the largest weight on any patch, which is given as max."
+        )
         self.facts = [
             *self.facts,
-            "Each patch is tinted by its weight relative to the largest weight on any patch, which is given as max.",
+            tinted,
             *picker.sentences(),
+            *self.comparison_facts(),
         ]
+
+    def _bottom(self, side: float) -> float:
+        return CAPTION + self._grid[1] * (side * self._aspect + CAPTION + GAP)
 
     @property
     def _from(self) -> str:
@@ -102,12 +116,12 @@ class ImageView(PaperView):
         data = self.request.trace.images[self._image].data
         gray = np.asarray(Image.open(io.BytesIO(data)).convert("L"), dtype=np.float64)[..., None] / 255
         faded = (gray * (1 - FADED) + FADED).repeat(3, axis=-1)
-        tint = np.asarray(head_color(head))
         for token, weight in zip(self.key_tokens, weights, strict=True):
             if token.box is None or most <= 0:
                 continue
             x0, y0, x1, y1 = token.box
-            light = float(darkness(np.asarray(weight / most), self.scale))
+            light = float(darkness(abs(float(weight)) / most, self.scale))
+            tint = np.asarray(self.color(float(weight), head_color(head)))
             here = gray[y0:y1, x0:x1] * (1 - TINTED * light) + tint * TINTED * light
             faded[y0:y1, x0:x1] = faded[y0:y1, x0:x1] * (1 - light) + here * light
         return faded

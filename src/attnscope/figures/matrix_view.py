@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from attnscope.appearance.numerals import heads_name, short_weight
-from attnscope.figures.palette import QUIET, RULE, ink_on, weight_colors
+from attnscope.appearance.numerals import heads_name
+from attnscope.figures.palette import FAINT, INK, MASKED, QUIET, RULE, ink_on, weight_colors
 from attnscope.figures.paper import PAGE_HEIGHT, POINTS
 from attnscope.figures.sheet import Sheet, widest
 from attnscope.figures.view import SMALL, SMALLEST, TEXT, PaperView
-from attnscope.figures.weights import Array, Picker, darkness
+from attnscope.figures.weights import Array, Picker, darkness, stronger, strongest
 
 LEGEND = 20.0
 HEADING = 14.0
@@ -42,39 +42,54 @@ class MatrixView(PaperView):
         queries, keys = len(self.queries), len(self.keys)
         wide, high = keys * cell, queries * cell
         x = max(left, (sheet.width + left - wide) / 2)
-        picker = Picker(self.request.trace, self.request.stack, self.request.rules)
+        picker = self.picker()
         weights, by = self._weights(picker)
-        colors = weight_colors(self.request.palette)
-        cells = colors(darkness(weights, self.scale))[..., :3]
+        self.fit(weights)
+        cells = self.fills(weights)
+        for axis, marks in enumerate(self.marks):
+            missing = marks.pooled(by)
+            cells[missing if axis == 0 else (slice(None), missing)] = MASKED
         layer, head = self.request.layer, self.request.heads[0]
         sheet.cells(cells, x, top, wide, high, f"attention-{layer}.{head}")
         sheet.box(x, top, wide, high, edge=RULE)
         sheet.text(x + wide / 2, 6, f"{layer}.{head}", TEXT, ha="center", bold=True)
         size, step = self._labels(cell)
         for at in range(0, queries, step):
-            sheet.text(x - 3, top + (at + 0.5) * cell, self.queries[at], size, ha="right", room=0.3 * sheet.width)
+            y, color = top + (at + 0.5) * cell, FAINT if self.marks[0].alone[at] else INK
+            long = min(0.3 * sheet.width, self.fonts.width(self.fonts.written(self.queries[at]), size))
+            self.marks[0].draw(sheet, at, x - 5 - long, y - 0.6 * size, long + 4, 1.2 * size)
+            sheet.text(x - 3, y, self.queries[at], size, ha="right", color=color, room=0.3 * sheet.width)
         for at in range(0, keys, step):
-            sheet.text(x + (at + 0.5) * cell, top - 3, self.keys[at], size, turned=True, room=0.3 * sheet.width)
+            middle, color = x + (at + 0.5) * cell, FAINT if self.marks[1].alone[at] else INK
+            long = min(0.3 * sheet.width, self.fonts.width(self.fonts.written(self.keys[at]), size))
+            self.marks[1].draw(sheet, at, middle - 0.6 * size, top - 5 - long, 1.2 * size, long + 4)
+            sheet.text(middle, top - 3, self.keys[at], size, turned=True, color=color, room=0.3 * sheet.width)
         if cell >= LEAST_CELL_WITH_NUMBER:
-            for row, column in zip(*np.nonzero(weights >= 0.005), strict=True):
-                number = short_weight(float(weights[row, column]))
+            for row, column in zip(*np.nonzero(np.abs(weights) >= 0.005), strict=True):
+                number = self.number(float(weights[row, column]))
                 red, green, blue = cells[row, column]
                 middle = (x + (column + 0.5) * cell, top + (row + 0.5) * cell)
                 sheet.text(*middle, number, SMALLEST + 0.5, ha="center", color=ink_on((red, green, blue)))
-        self._legend(sheet, x, top + high + 7)
+        if self.signed:
+            self.sign_legend(sheet, x, top + high + 10)
+        else:
+            self._legend(sheet, x, top + high + 7)
         if by > 1:
-            self.facts.append(f"Each cell shows the largest of {by}×{by} weights.")
-        self.facts = [*self.facts, "Rows are queries and columns are keys.", *picker.sentences()]
+            self.facts.append(
+                f"Each cell shows the largest of {by}×{by} {'differences' if self.signed else 'weights'}."
+            )
+        rows = "Rows are queries and columns are keys."
+        self.facts = [*self.facts, rows, *picker.sentences(), *self.comparison_facts()]
 
     def _weights(self, picker: Picker) -> tuple[Array, int]:
         queries, keys = len(self.queries), len(self.keys)
         by = -(-max(queries, keys) // MOST_CELLS)
         pooled = np.zeros((-(-queries // by), -(-keys // by)), dtype=np.float32)
         for rows, weights in picker.tiles(self.request.layer, self.request.heads):
-            cells = np.maximum.reduceat(weights[0], np.arange(0, keys, by), axis=-1)
+            cells = strongest(weights[0], by)
             for offset in range(len(cells)):
                 at = (rows.start + offset) // by
-                pooled[at] = np.maximum(pooled[at], cells[offset])
+                pooled[at] = stronger(pooled[at], cells[offset])
         return pooled, by
 
     def _labels(self, cell: float) -> tuple[float, int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from attnscope.errors import TooLongError
-from attnscope.figures.palette import ACCENT, QUIET, RULE, weight_colors
+from attnscope.figures.palette import ACCENT, MASKED, QUIET, RULE
 from attnscope.figures.paper import PAGE_HEIGHT, POINTS
 from attnscope.figures.sheet import Sheet
-from attnscope.figures.view import SMALL, SMALLEST, PaperView
-from attnscope.figures.weights import Array, Picker, Scale, darkness
+from attnscope.figures.view import LEGEND_ROOM, SMALL, SMALLEST, PaperView
+from attnscope.figures.weights import Array, Picker, Scale, stronger, strongest
 
 TOP = 11.0
 LEAST_CELL = 5.0
@@ -42,14 +42,14 @@ class ModelView(PaperView):
 
     def height(self, width: float) -> float:
         """Thumbnails are slightly taller than wide, or shorter to fit the page."""
-        return TOP + len(self.request.layers) * self._row(width) + 1
+        return TOP + len(self.request.layers) * self._row(width) + 1 + self._legend
 
     def draw(self, sheet: Sheet) -> None:
         """Draw the layer and head numbers and the thumbnails."""
         layers, heads = self.request.layers, self.request.heads
         left = self._left()
         wide = (sheet.width - left) / len(heads)
-        high = (sheet.height - TOP - 1) / len(layers)
+        high = (sheet.height - TOP - 1 - self._legend) / len(layers)
         lines = self._lines()
         wide = min(wide, WIDEST_SHAPE * high) if lines else min(wide, high)
         high = high if lines else wide
@@ -58,9 +58,10 @@ class ModelView(PaperView):
         step = max(1, int(np.ceil(SMALLEST * 1.3 / min(wide, high))))
         for column in range(0, len(heads), step):
             sheet.text(left + (column + 0.5) * wide, TOP / 2 - 1, str(heads[column]), size, ha="center", color=QUIET)
-        picker = Picker(self.request.trace, self.request.stack, self.request.rules)
+        picker = self.picker()
         stack = self.request.trace.stacks[self.request.stack]
         gap = min(4.0, 0.14 * wide)
+        drawn: list[tuple[int, list[int], Array]] = []
         for row, layer in enumerate(layers):
             y = TOP + row * high
             if row % step == 0:
@@ -72,18 +73,26 @@ class ModelView(PaperView):
                     f"Layer {layer} has no attention." if shape is None else f"Layer {layer} has none of these heads."
                 )
                 continue
-            drawn = picker.whole(layer, present) if lines else _pooled(picker, layer, present)
-            for head, weights in zip(present, drawn, strict=True):
-                x = left + heads.index(head) * wide
+            drawn.append((row, present, picker.whole(layer, present) if lines else _pooled(picker, layer, present)))
+        self.fit(*(values for _, _, values in drawn))
+        for row, present, values in drawn:
+            for head, weights in zip(present, values, strict=True):
+                x, y = left + heads.index(head) * wide, TOP + row * high
                 place = (x + gap / 2, y + gap / 2, wide - gap, high - gap)
-                (self._draw_lines if lines else self._draw_map)(sheet, weights, f"attention-{layer}.{head}", *place)
+                (self._draw_lines if lines else self._draw_map)(
+                    sheet, weights, f"attention-{layers[row]}.{head}", *place
+                )
+        if self.signed:
+            self.sign_legend(sheet, left + gap / 2, TOP + len(layers) * high + self._legend / 2 + 1)
         if not lines and self.rows > THUMBNAIL:
             by = -(-self.rows // THUMBNAIL)
-            self.facts.append(f"Each cell shows the largest of {by}×{by} weights.")
+            self.facts.append(
+                f"Each cell shows the largest of {by}×{by} {'differences' if self.signed else 'weights'}."
+            )
         self.facts.append(
             "Tokens run from top to bottom." if lines else "Queries run from top to bottom, keys from left to right."
         )
-        self.facts = [*self.facts, *picker.sentences()]
+        self.facts = [*self.facts, *picker.sentences(), *self.comparison_facts()]
 
     def _lines(self) -> bool:
         wish = self.request.thumbnails
@@ -101,7 +110,9 @@ class ModelView(PaperView):
         """Return the height of a row of thumbnails."""
         wide = (width - self._left()) / len(self.request.heads)
         shape = TALLEST_SHAPE if self._lines() else 1.0
-        high = min(shape * wide, TALLEST_CELL, (PAGE_HEIGHT * POINTS - TOP - 1) / len(self.request.layers))
+        high = min(
+            shape * wide, TALLEST_CELL, (PAGE_HEIGHT * POINTS - TOP - 1 - self._legend) / len(self.request.layers)
+        )
         if min(wide, high) < LEAST_CELL:
             raise TooLongError(
                 f"{len(self.request.layers)} layers of {len(self.request.heads)} heads do not fit on a page: their thumbnails "
@@ -112,19 +123,28 @@ class ModelView(PaperView):
     def _draw_lines(
         self, sheet: Sheet, weights: Array, name: str, x: float, y: float, wide: float, high: float
     ) -> None:
-        opacity = darkness(weights, self.scale)
-        query, key = np.nonzero(opacity >= FAINTEST)
-        row = high / self.rows
-        ends = np.stack(
-            [np.full(len(query), x), y + (query + 0.5) * row, np.full(len(query), x + wide), y + (key + 0.5) * row],
-            axis=1,
-        )
-        sheet.segments(ends, ACCENT, opacity[query, key], max(0.25, min(0.7, 0.35 * row)), name)
+        opacity, row = self.opacity(weights), high / self.rows
+        if self.signed:
+            sheet.box(x, y, wide, high, edge=RULE)
+        for suffix, those, color in self.parts(weights, ACCENT):
+            query, key = np.nonzero(those & (opacity >= FAINTEST))
+            ends = np.stack(
+                [np.full(len(query), x), y + (query + 0.5) * row, np.full(len(query), x + wide), y + (key + 0.5) * row],
+                axis=1,
+            )
+            sheet.segments(ends, color, opacity[query, key], max(0.25, min(0.7, 0.35 * row)), f"{name}{suffix}")
 
     def _draw_map(self, sheet: Sheet, weights: Array, name: str, x: float, y: float, wide: float, high: float) -> None:
-        colors = weight_colors(self.request.palette)(darkness(weights, self.scale))[..., :3]
+        colors = self.fills(weights)
+        for axis, marks in enumerate(self.marks):
+            missing = marks.pooled(-(-len(marks.alone) // THUMBNAIL))
+            colors[missing if axis == 0 else (slice(None), missing)] = MASKED
         sheet.cells(colors, x, y, wide, high, name, vector=False)
         sheet.box(x, y, wide, high, edge=RULE)
+
+    @property
+    def _legend(self) -> float:
+        return LEGEND_ROOM if self.signed else 0.0
 
 
 def _pooled(picker: Picker, layer: int, heads: list[int]) -> Array:
@@ -133,10 +153,10 @@ def _pooled(picker: Picker, layer: int, heads: list[int]) -> Array:
     high, wide = -(-queries // THUMBNAIL), -(-keys // THUMBNAIL)
     pooled = np.zeros((len(heads), -(-queries // high), -(-keys // wide)), dtype=np.float32)
     for rows, weights in picker.tiles(layer, heads):
-        cells = np.maximum.reduceat(weights, np.arange(0, keys, wide), axis=-1)
+        cells = strongest(weights, wide)
         for offset in range(cells.shape[1]):
             at = (rows.start + offset) // high
-            pooled[:, at] = np.maximum(pooled[:, at], cells[:, offset])
+            pooled[:, at] = stronger(pooled[:, at], cells[:, offset])
     return pooled
 
 

@@ -18,6 +18,10 @@ RULE = to_rgb(palette.LINE)
 ACCENT = to_rgb(palette.ACCENT)
 SELECTED = to_rgb(palette.SELECTED)
 MASKED = to_rgb(palette.MASKED)
+WHITE: Rgb = (1.0, 1.0, 1.0)
+MORE = to_rgb(palette.SIGNS[-1])
+LESS = to_rgb(palette.SIGNS[0])
+"""The colors of positive and negative numbers."""
 
 
 def head_color(head: int) -> Rgb:

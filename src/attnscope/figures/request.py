@@ -9,13 +9,16 @@ from typing import Any, Literal
 from attnscope.errors import InputError
 from attnscope.figures.weights import SCALE_DESCRIPTIONS, Rules, Scale
 from attnscope.trace import Trace
+from attnscope.trace.correspondence import Correspondence
 from attnscope.trace.positions import resolve
 from attnscope.validation import is_index
 
 View = Literal["head", "model", "neuron", "matrix"]
 Palette = Literal["blue", "cividis", "gray"]
 Thumbnails = Literal["auto", "lines", "map"]
+Field = Literal["before", "after", "difference"]
 
+FIELDS = ("before", "after", "difference")
 VIEWS = ("head", "model", "neuron", "matrix")
 
 
@@ -36,6 +39,8 @@ class Request:
     palette: Palette
     thumbnails: Thumbnails
     rules: Rules
+    comparison: Correspondence | None = None
+    """What corresponds to the baseline, if the figure shows a difference."""
 
     @property
     def token(self) -> int | None:

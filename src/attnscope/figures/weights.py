@@ -9,8 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from attnscope.appearance.palette import DECADES
+from attnscope.attention.record import ROWS_AT_ONCE
 from attnscope.errors import InputError
 from attnscope.trace import Trace
 from attnscope.types import Token
@@ -60,6 +62,9 @@ class DroppedWeight:
 class Picker:
     """Reads the weights of heads layer by layer, applies the rules, and records how much weight they drop."""
 
+    subject = "attention"
+    """What is drawn, in sentences."""
+
     def __init__(self, trace: Trace, stack: str | None, rules: Rules) -> None:
         self._trace, self._stack, self._rules = trace, stack, rules
         queries, keys = trace.tokens_for(stack)
@@ -75,9 +80,14 @@ class Picker:
     def tiles(self, layer: int, heads: Sequence[int]) -> Iterator[tuple[slice, Array]]:
         """Yield all rows of some heads, a few at a time, as (rows, weights [head, row, key]); dropped weights are 0."""
         record = self._trace.layer_record(layer, self._stack)
-        for rows, weights in record.tiles(torch.tensor(list(heads))):
-            at = slice(int(rows[0]), int(rows[-1]) + 1)
-            yield at, self._apply_rules(weights.numpy().copy(), self.queries[at])
+        for rows in torch.arange(record.queries).split(ROWS_AT_ONCE):
+            yield slice(int(rows[0]), int(rows[-1]) + 1), self.rows(layer, heads, rows)
+
+    def rows(self, layer: int, heads: Sequence[int], rows: Tensor) -> Array:
+        """Return some rows of some heads, [head, row, key]; dropped weights are 0."""
+        record = self._trace.layer_record(layer, self._stack)
+        weights = record.attention(torch.tensor(list(heads)), rows).numpy().copy()
+        return self._limited(self._chosen(weights, self.queries[rows.numpy()]))
 
     def whole(self, layer: int, heads: Sequence[int]) -> Array:
         """Return all weights of some heads, [head, query, key]."""
@@ -96,17 +106,24 @@ class Picker:
             then = "; the other weights are renormalized" if rules.hide_sinks == "renormalized" else ""
             share = self.dropped.share("sinks")
             found.append(f"Attention to the {self.sink_name} is hidden ({share} of the attention){then}.")
+        return [*found, *self._limits()]
+
+    def _limits(self) -> list[str]:
+        """Return sentences on the small weights that were dropped."""
+        rules, found, of = self._rules, list[str](), f"of the {self.subject}"
+        what = "Weights" if self.subject == "attention" else "Differences"
         if rules.threshold > 0:
             share = self.dropped.share("threshold")
-            found.append(f"Weights below {rules.threshold:g} are not drawn ({share} of the attention).")
+            found.append(f"{what} below {rules.threshold:g} are not drawn ({share} {of}).")
         if rules.top is not None:
             share = self.dropped.share("top")
             found.append(
-                f"Only the {rules.top} largest weights of each row are drawn; the others hold {share} of the attention."
+                f"Only the {rules.top} largest {what.lower()} of each row are drawn; the others hold {share} {of}."
             )
         return found
 
-    def _apply_rules(self, weights: Array, queries: NDArray[np.bool_]) -> Array:
+    def _chosen(self, weights: Array, queries: NDArray[np.bool_]) -> Array:
+        """The weights of the sentences that are drawn, without hidden sinks."""
         weights[:, ~queries] = 0
         self.dropped.total += float(weights.sum())
         weights = self._without("filter", weights, ~self.keys)
@@ -115,10 +132,15 @@ class Picker:
             if self._rules.hide_sinks == "renormalized":
                 sums = weights.sum(-1, keepdims=True)
                 weights = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+        return weights
+
+    def _limited(self, weights: Array) -> Array:
+        """The weights, or differences, that are large enough."""
+        sizes = np.abs(weights)
         if self._rules.threshold > 0:
-            weights = self._without("threshold", weights, weights < self._rules.threshold)
+            weights = self._without("threshold", weights, sizes < self._rules.threshold)
         if self._rules.top is not None and self._rules.top < weights.shape[-1]:
-            order = np.argsort(-weights, axis=-1, kind="stable")[..., self._rules.top :]
+            order = np.argsort(-np.abs(weights), axis=-1, kind="stable")[..., self._rules.top :]
             beyond = np.zeros(weights.shape, dtype=bool)
             np.put_along_axis(beyond, order, values=True, axis=-1)
             weights = self._without("top", weights, beyond)
@@ -126,8 +148,20 @@ class Picker:
 
     def _without(self, rule: str, weights: Array, dropped: NDArray[np.bool_]) -> Array:
         kept = np.where(dropped, np.float32(0), weights)
-        self.dropped.add(rule, float(weights.sum() - kept.sum()))
+        self.dropped.add(rule, float(np.abs(weights).sum() - np.abs(kept).sum()))
         return kept
+
+
+def strongest(values: Array, by: int) -> Array:
+    """Return of every `by` values along the last axis the one of largest size."""
+    starts = np.arange(0, values.shape[-1], by)
+    highest, lowest = np.maximum.reduceat(values, starts, axis=-1), np.minimum.reduceat(values, starts, axis=-1)
+    return np.where(highest >= -lowest, highest, lowest)
+
+
+def stronger(one: Array, other: Array) -> Array:
+    """Return the values of larger size, one by one."""
+    return np.where(np.abs(one) >= np.abs(other), one, other)
 
 
 def _of_sentence(tokens: Sequence[Token], sentence: str | None) -> NDArray[np.bool_]:

@@ -70,6 +70,11 @@ class ModelHandle:
         return self.preprocessor.tokenizer
 
     @property
+    def given_processor(self) -> Any:
+        """The tokenizer or processor that the model was made with, or None."""
+        return self._processor
+
+    @property
     def processor(self) -> Any:
         """The processor, image processor or feature extractor that the model came with, or None."""
         processors = self.preprocessor.processors

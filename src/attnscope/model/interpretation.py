@@ -29,7 +29,7 @@ from attnscope.model.residual_stream.locate import locate_stream
 from attnscope.model.residual_stream.states import States
 from attnscope.model.residual_stream.states_pass import PassEdits, PassInput, StatesPass
 from attnscope.model.residual_stream.stream import Stream
-from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.generated_tokens import trace_plan
 from attnscope.model.tracing.next_tokens import predicts_at_end
 from attnscope.model.tracing.provenance import fingerprint
 from attnscope.model.tracing.run import run
@@ -276,7 +276,7 @@ class _Tower:
 
     def _edited(self, trace: Trace) -> PassEdits | None:
         architecture = self.handle.probed_for(trace.inputs).architecture
-        plan = plan_for(architecture, trace.edits, title=type(self.handle.module).__name__)
+        plan = trace_plan(architecture, trace, type(self.handle.module).__name__)
         return None if plan is None else PassEdits(plan, architecture.places)
 
     def _position(self, trace: Trace, stream: Stream, position: Position | None) -> int:

@@ -30,13 +30,15 @@ from attnscope.model.effects.question import MetricArguments, MetricLike
 from attnscope.model.generation.generate import generate
 from attnscope.model.generation.result import Generation, GenerationSettings, OnToken
 from attnscope.model.handle import ModelHandle
+from attnscope.model.hf.bare_model import bare_model
+from attnscope.model.hf.transformers_model import has_adapter
 from attnscope.model.inputs.decoder_inputs import Target
 from attnscope.model.inputs.images import check_without_image
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.sentences import SentenceStart
 from attnscope.model.inputs.trace_input import Batch, Text
 from attnscope.model.interpretation import Images, Interpretation
-from attnscope.model.interventions.bake import bake_weights
+from attnscope.model.interventions.bake import bake_problems, bake_weights
 from attnscope.model.interventions.edited_model import edited_run
 from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.causal_mediation import Mediation
@@ -44,14 +46,25 @@ from attnscope.model.patching.sweep import RENAMED_ACTIVATIONS, Sweep
 from attnscope.model.patching.sweep_plan import SweepQuestion
 from attnscope.model.residual_stream.states import States
 from attnscope.model.tracing.certify import edited_certificate, full_certificate
+from attnscope.model.tracing.changes import Changes, changes_of
 from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.generated_tokens import generated_tokens, prompt_sizes, trace_plan
 from attnscope.model.tracing.packed_sequences import as_called
 from attnscope.model.tracing.run import explain_failure
+from attnscope.model.tracing.saved_trace import with_model
 from attnscope.model.tracing.trace_inputs import trace_of
 from attnscope.trace import Certificate, Trace
 from attnscope.trace.positions import Position
 from attnscope.types import Observer, Stack
 from attnscope.validation import FUNCTION, OBSERVER, check_arguments
+
+ADAPTER_OFF = " (adapter off)"
+"""What is added to the name of a model for the same model without its adapters."""
+
+_NO_BAKING = (
+    "Edits cannot be written into the weights of a model with an adapter. Merge it first: pass `hf_model.merge_and_unload()` to "
+    "`attnscope.Model`."
+)
 
 
 class Model(Displayed):
@@ -356,9 +369,9 @@ class Model(Displayed):
     @check_arguments(observer=OBSERVER, on_token=FUNCTION)
     def generate(
         self,
-        text: Text | ModelInputs,
+        text: Text | ModelInputs | Trace,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Sequence[Edit] | None = None,
         *,
         pair: str | None = None,
         target: Target | None = None,
@@ -380,9 +393,11 @@ class Model(Displayed):
         `max_new_tokens`, at the model's end-of-text token, or once the continuation contains a string of `stop`.
 
         Args:
-            text: The prompt, as for `trace`. For an encoder-decoder model: the source.
+            text: The prompt, as for `trace`. For an encoder-decoder model: the source. Or a trace that this model made, such as
+                that of another generation: exactly its tokens (and its images) are continued.
             max_new_tokens: The largest number of new tokens, at least 1.
-            edits: Interventions to make in every step. Positions count from the first token of the prompt.
+            edits: Interventions to make in every step. Positions count from the first token of the prompt. By default there are
+                none, or for a trace those of the trace.
             pair: A second sentence.
             target: For encoder-decoder models, what the output begins with.
             image: One image or several that belong to the text, as for `trace`.
@@ -459,11 +474,18 @@ class Model(Displayed):
         warn_renamed("`Model.check_trace(trace)`", "`Model.check(trace)`")
         return self.check(trace, observer=observer)
 
+    def attach(self, trace: Trace) -> Trace | None:
+        """A saved trace with this model's output projections and logits; None if a model with other weights made it.
+
+        :meta private:
+        """
+        return with_model(trace, self._handle)
+
     def _check_trace(self, trace: Trace, observer: Observer | None) -> Certificate:
         if not trace.inputs:
             raise InputError("This trace does not hold its input, so it cannot be run again. Pass the text instead.")
         probed = self._handle.tower_for(trace.inputs).probed_for(trace.inputs)
-        plan = plan_for(probed.architecture, trace.edits, title=self.title)
+        plan = trace_plan(probed.architecture, trace, self.title)
         if plan is not None:
             return edited_certificate(probed.module, probed.architecture, trace.inputs, plan, observer)
         return full_certificate(probed.module, probed.architecture, trace.inputs, observer)
@@ -934,13 +956,53 @@ class Model(Displayed):
                 rotary pair, weights shared between layers).
             InputError: An edit does not fit the model.
         """
-        if hasattr(self.hf_model, "peft_config"):
-            raise UnsupportedError(
-                "Edits cannot be written into the weights of a model with an adapter. Merge it first: pass "
-                "`hf_model.merge_and_unload()` to `attnscope.Model`."
-            )
+        if has_adapter(self.hf_model):
+            raise UnsupportedError(_NO_BAKING)
         probed = self._handle.probed
         return bake_weights(probed, plan_for(probed.architecture, edits, title=probed.title))
+
+    def bake_problems(self, edits: Sequence[Edit], trace: Trace | None = None) -> list[str | None]:
+        """For each edit, why `bake` cannot write it into the weights, as a sentence; None if it can.
+
+        Whether the new weights give the result of the edits is only verified by `bake` itself. Words in edits are looked up in
+        `trace`. Raises `InputError` for an edit that does not fit the model or the trace, and `UnsupportedError` if the model
+        cannot be edited at all.
+        """
+        handle = self._handle if trace is None else self._handle.tower_for(trace.inputs)
+        probed = handle.probed_for(trace.inputs) if trace is not None and trace.inputs else handle.probed
+        sizes, further, sides = (
+            (None,) * 3 if trace is None else (prompt_sizes(trace), generated_tokens(trace), trace.sides)
+        )
+        plan = plan_for(probed.architecture, edits, title=probed.title, sizes=sizes, further=further, sides=sides)
+        if plan is not None and has_adapter(self.hf_model):
+            return [_NO_BAKING] * len(plan.edits)
+        return bake_problems(probed, plan)
+
+    @property
+    def adapter(self) -> bool:
+        """Whether PEFT put an adapter into the model, so that there is a `without_adapter`."""
+        return has_adapter(self.hf_model)
+
+    def without_adapter(self) -> Model:
+        """The same model with its adapters off, as a model of its own. It shares the weights; your model keeps its adapters.
+
+        Raises:
+            InputError: The model has no adapter.
+            UnsupportedError: The weights of the base model are not those from before the adapter: it is merged into them, or was
+                trained with changes of them.
+        """
+        return Model(
+            bare_model(self.hf_model),
+            self._handle.given_processor,
+            name=f"{self.name}{ADAPTER_OFF}",
+            title=f"{self.title}{ADAPTER_OFF}",
+            revision=self.revision,
+            quantization=self.quantization,
+        )
+
+    def changes(self, trace: Trace) -> dict[str, Changes]:
+        """What edits can change in each stack of a trace that this model made, and why something cannot be changed."""
+        return changes_of(self._handle, trace)
 
 
 def handle_of(model: Model) -> ModelHandle:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from attnscope.files import check_target, replacing
 from attnscope.offline.document import MAX_BYTES, Document, document
+from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
 from attnscope.validation import PATH, check_arguments
+from attnscope.workspace import Workspace
 
 _WHAT = "the page"
 _log = logging.getLogger(__name__)
@@ -19,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @check_arguments(path=PATH)
 def export(
-    trace: Trace,
+    trace: Trace | Workspace,
     path: str | os.PathLike[str],
     layers: Iterable[int] | None = None,
     *,
@@ -36,6 +38,7 @@ def export(
     title: str | None = None,
     baseline: Trace | None = None,
     field: str | None = None,
+    model: ModelLike | Sequence[ModelLike] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Path:
     """Write one self-contained HTML file that shows a trace in any browser, from `file://` and without a network.
@@ -43,7 +46,7 @@ def export(
     The same trace gives the same bytes. The size is logged (level info) before the file is written.
 
     Args:
-        trace: The trace to export.
+        trace: The trace to export, or a workspace: its current trace beside its baseline, as the app showed them.
         path: The file to write.
         layers: The layers to include; None for all. The page says which layers were omitted.
         view: `"model"`, `"head"` or `"neuron"` to open with that view alone; None for all three.
@@ -63,6 +66,8 @@ def export(
             passes and their difference. What they have in common is stored once.
         field: With a baseline, what the page shows at first: `"before"` (the baseline), `"after"` (this trace), or
             `"difference"` (after − before); None for the difference.
+        model: With a baseline, the model that made both traces, or a list of two: that of the trace and that of the baseline.
+            The page then also says how the prediction changes.
         max_bytes: The largest file to write.
 
     Returns:
@@ -92,6 +97,7 @@ def export(
         title=title,
         baseline=baseline,
         field=field,
+        model=model,
         max_bytes=max_bytes,
     )
     _log.info("%s: %.1f MB", path, made.size / 1e6)

@@ -37,17 +37,16 @@ class Part:
     vectors: bool = False
 
 
-def parts(session: Session, trace: Trace, chosen: Choice) -> Iterator[Part]:
-    """The parts of a pass. Those that the page needs first come first."""
+def parts(session: Session, trace: Trace, chosen: Choice, baseline: Trace | None = None) -> Iterator[Part]:
+    """The parts of a pass, and how its thumbnails differ from a baseline. Those that the page needs first come first."""
     [traced] = answers(session, "trace", trace=trace.id)
     yield Part("trace", [_without_layers(traced, chosen)])
     for stack in trace.stacks:
         records = trace.traced_stack(stack).records
-        present = present_layers(trace, stack, chosen)
+        present = [index for index, record in enumerate(records) if record is not None and chosen.has(index)]
         if not present:
             continue
-        for part in filters(trace, stack):
-            yield Part(f"overview {stack} {part}".strip(), overviews(session, trace, stack, part, present))
+        yield from _overviews(session, trace, stack, present, baseline)
         for index in present:
             record = records[index]
             assert record is not None
@@ -56,31 +55,6 @@ def parts(session: Session, trace: Trace, chosen: Choice) -> Iterator[Part]:
             if layer.vectors and chosen.values:
                 values = answers(session, "values", trace=trace.id, stack=stack, layer=index)
                 yield Part(f"values {stack} {index}", values)
-
-
-def present_layers(trace: Trace, stack: str, chosen: Choice) -> list[int]:
-    """The layers of a stack that have attention and are in the file."""
-    records = trace.traced_stack(stack).records
-    return [index for index, record in enumerate(records) if record is not None and chosen.has(index)]
-
-
-def filters(trace: Trace, stack: str) -> tuple[str, ...]:
-    """The parts of the attention that have thumbnails: everything ("") and, for a sentence pair, those between sentences."""
-    pair = all(any(token.sentence == "B" for token in side) for side in trace.tokens_for(stack))
-    return ("", *FILTERS) if pair else ("",)
-
-
-def overviews(
-    session: Session, trace: Trace, stack: str, part: str, present: Sequence[int], **fields: Any
-) -> list[Message]:
-    """The thumbnails of the present layers."""
-    filtered = {"filter": part} if part else {}
-    found = answers(session, "overview", trace=trace.id, stack=stack, **filtered, **fields)
-    return [
-        changed(one, last=one.body["layer"] == present[-1])
-        for one in found
-        if one.type == "overview" and one.body["layer"] in present
-    ]
 
 
 def answers(session: Session, kind: str, **body: Any) -> list[Message]:
@@ -101,6 +75,36 @@ def responses_to(session: Session, kind: str, **body: Any) -> list[Message]:
 def changed(message: Message, **fields: Any) -> Message:
     """The message with other fields."""
     return replace(message, body={**message.body, **fields})
+
+
+def _overviews(
+    session: Session, trace: Trace, stack: str, present: Sequence[int], baseline: Trace | None
+) -> Iterator[Part]:
+    """The thumbnails of a stack and, for a sentence pair, of each sentence-to-sentence part; then their differences."""
+    pair = all(any(token.sentence == "B" for token in side) for side in trace.tokens_for(stack))
+    compared = {} if baseline is None else {"baseline": baseline.id}
+    for part in ("", *(FILTERS if pair else ())):
+        filtered = {"filter": part} if part else {}
+        found = [
+            changed(one, last=one.body["layer"] == present[-1])
+            for one in answers(session, "overview", trace=trace.id, stack=stack, **filtered, **compared)
+            if one.body["layer"] in present
+        ]
+        name = f"{stack} {part}".strip()
+        yield Part(f"overview {name}", [_without_difference(one) for one in found])
+        if baseline is not None:
+            yield Part(f"difference {name}", [_difference_alone(one) for one in found])
+
+
+def _without_difference(overview: Message) -> Message:
+    body = {name: value for name, value in overview.body.items() if name not in ("baseline", "unchanged", "largest")}
+    return replace(
+        overview, body=body, tensors={n: array for n, array in overview.tensors.items() if n != "difference"}
+    )
+
+
+def _difference_alone(overview: Message) -> Message:
+    return replace(overview, tensors={n: array for n, array in overview.tensors.items() if n == "difference"})
 
 
 def _layer(trace_id: str, stack: str, index: int, record: LayerRecord, chosen: Choice) -> Part:

@@ -65,13 +65,14 @@ class Api:
             message = f"Unsupported content type: send {_JSON} or {_SAFETENSORS}, without a content encoding."
             await _reject(error_response(415, message), receive, send)
             return
+        limits = self._limits.with_tensors if kind == _SAFETENSORS else self._limits
         try:
-            request = _request(await read_body(headers, receive, self._limits), kind)
+            request = _request(await read_body(headers, receive, limits), kind)
         except BodyTooLargeError:
-            message = f"The request is too large: this server accepts at most {self._limits.bytes:,} bytes."
+            message = f"The request is too large: this server accepts at most {limits.bytes:,} bytes."
             await _reject(error_response(413, message, code="too_large"), receive, send)
         except BodyTooSlowError:
-            message = f"The request did not arrive within {self._limits.seconds:g} seconds. Send it again."
+            message = f"The request did not arrive within {limits.seconds:g} seconds. Send it again."
             await _reject(error_response(408, message), receive, send)
         except DamagedError as error:
             await error_response(400, str(error))(scope, receive, send)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.datastructures import Headers
 from starlette.types import Receive
@@ -11,10 +11,20 @@ from starlette.types import Receive
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """The largest size of a request body, and the longest time it may take to arrive."""
+    """The largest size of a request body, and the longest time it may take to arrive.
+
+    Both are larger for a body with tensors, which may hold a file: `Limits.file_bytes` of it, and the JSON object.
+    """
 
     bytes: int = 10 * 2**20
     seconds: float = 30.0
+    bytes_with_tensors: int = 266 * 2**20
+    seconds_with_tensors: float = 300.0
+
+    @property
+    def with_tensors(self) -> BodyLimits:
+        """The limits for a body with tensors."""
+        return replace(self, bytes=self.bytes_with_tensors, seconds=self.seconds_with_tensors)
 
 
 class BodyTooLargeError(Exception):

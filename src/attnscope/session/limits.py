@@ -20,6 +20,7 @@ class Limits:
         trace_bytes: Bytes of all stored traces together.
         answer_bytes: Bytes of the tensors in one response.
         image_bytes: Bytes of an image file.
+        file_bytes: Bytes of a trace file or workspace file, opened or saved.
         passes: Requests that run a model, waiting or running at once.
         requests: Requests of any type at once.
         edits: Edits in one request.
@@ -32,6 +33,7 @@ class Limits:
     trace_bytes: int = 2 * 2**30
     answer_bytes: int = 256 * 2**20
     image_bytes: int = 8 * 2**20
+    file_bytes: int = 256 * 2**20
     passes: int = 8
     requests: int = 32
     edits: int = 1000
@@ -96,4 +98,20 @@ class Limits:
         if size > self.trace_bytes:
             raise TooLongError(
                 f"The trace would have {size:,} bytes, but this session stores at most {self.trace_bytes:,}. Shorten the text."
+            )
+
+    def check_file(self, size: int) -> None:
+        """Raise `TooLongError` if a file to open has too many bytes."""
+        if size > self.file_bytes:
+            raise TooLongError(
+                f"The file has {size:,} bytes, but this session opens at most {self.file_bytes:,}. Start the app with it: "
+                "`attnscope serve FILE`."
+            )
+
+    def check_saved(self, size: int) -> None:
+        """Raise `TooLongError` if a file to save would have too many bytes."""
+        if size > self.file_bytes:
+            raise TooLongError(
+                f"The file would have {size:,} bytes, but this session saves at most {self.file_bytes:,}. Save fewer traces, or "
+                "use `attnscope.Workspace(…).save(path)` in Python."
             )

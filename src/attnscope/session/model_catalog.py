@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from attnscope.errors import InputError, MissingError
+from attnscope.model.model import ADAPTER_OFF
 from attnscope.session.jobs import Job
 from attnscope.session.protocols import ModelLike
 
@@ -52,7 +53,10 @@ class _Loading:
 
 
 class ModelCatalog:
-    """Models by name, in the order in which the page offers them. Thread-safe."""
+    """Models by name, in the order in which the page offers them. Thread-safe.
+
+    As soon as a model with an adapter is loaded, the same model without it is offered behind it.
+    """
 
     def __init__(self, entries: Iterable[ModelEntry]) -> None:
         self._entries = {entry.name: entry for entry in entries}
@@ -62,12 +66,12 @@ class ModelCatalog:
     @property
     def names(self) -> list[str]:
         """All names, in order."""
-        return list(self._entries)
+        return list(self._offered())
 
     def describe(self) -> list[dict[str, object]]:
         """The description of each model, for the page. A loaded model's own title and kind override those of its entry."""
         described: list[dict[str, object]] = []
-        for entry in self._entries.values():
+        for entry in self._offered().values():
             attempt = self._loading.get(entry.name)
             model = attempt.model if attempt is not None else None
             of = model if model is not None else entry
@@ -83,6 +87,23 @@ class ModelCatalog:
                 }
             )
         return described
+
+    def loaded(self) -> list[ModelLike]:
+        """The models that are loaded, in order."""
+        attempts = [self._loading.get(name) for name in self._entries]
+        return [attempt.model for attempt in attempts if attempt is not None and attempt.model is not None]
+
+    def candidates(self, provenances: Iterable[Mapping[str, object]], job: Job) -> list[ModelLike]:
+        """The models that may have made traces with these provenances: those that are loaded, and those of their names.
+
+        Waits until the latter are loaded; raises `CancelledError` if the job should stop.
+        """
+        names = {
+            value for one in provenances for value in (one.get("model"), one.get("title")) if isinstance(value, str)
+        }
+        ready = self.loaded()
+        named = [self.get(entry.name, job) for entry in self._entries.values() if {entry.name, entry.title} & names]
+        return [*ready, *(model for model in named if model not in ready)]
 
     def start(self, name: str) -> None:
         """Start loading a model, without waiting for it."""
@@ -103,12 +124,25 @@ class ModelCatalog:
         assert attempt.error is not None
         raise attempt.error
 
+    def _offered(self) -> dict[str, ModelEntry]:
+        """All entries, in order, with those without an adapter behind the loaded models that have one."""
+        found: dict[str, ModelEntry] = {}
+        for entry in self._entries.values():
+            found[entry.name] = entry
+            attempt = self._loading.get(entry.name)
+            model = None if attempt is None else attempt.model
+            if model is not None and model.adapter:
+                off = f"{entry.name}{ADAPTER_OFF}"
+                found.setdefault(off, ModelEntry(off, f"{model.title}{ADAPTER_OFF}", model.kind, model.without_adapter))
+        return found
+
     def _attempt(self, name: str) -> tuple[ModelEntry, _Loading]:
-        entry = self._entries.get(name)
+        offered = self._offered()
+        entry = offered.get(name)
         if entry is None:
-            if not self._entries:
+            if not offered:
                 raise InputError(NO_MODEL)
-            known = ", ".join(self._entries)
+            known = ", ".join(offered)
             raise MissingError(f"Unknown model {name[:100]!r:.300}. This session has {known}.")
         with self._lock:
             attempt = self._loading.get(name)

@@ -18,6 +18,7 @@ from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.metrics.continuation import AnswerText
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
+from attnscope.model.tracing.changes import Changes
 from attnscope.trace import Certificate, Trace
 from attnscope.types import Observer, Stack
 
@@ -70,6 +71,15 @@ class ModelLike(Protocol):
         """Whether it accepts chat messages."""
         ...
 
+    @property
+    def adapter(self) -> bool:
+        """Whether it has an adapter, so that there is a `without_adapter`."""
+        ...
+
+    def without_adapter(self) -> ModelLike:
+        """The same model with its adapters off."""
+        ...
+
     def encode(
         self,
         text: Any,
@@ -117,9 +127,9 @@ class ModelLike(Protocol):
 
     def generate(
         self,
-        text: TextOrChat | ModelInputs,
+        text: TextOrChat | ModelInputs | Trace,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Sequence[Edit] | None = None,
         *,
         target: str | None = None,
         continue_final_message: bool = False,
@@ -131,7 +141,7 @@ class ModelLike(Protocol):
         on_token: OnToken | None = None,
         observer: Observer | None = None,
     ) -> Generation:
-        """Continue a text, and return the continuation with the trace of that run."""
+        """Continue a text or a trace (by default with its edits), and return the continuation with the trace of that run."""
         ...
 
     def states(
@@ -206,6 +216,14 @@ class ModelLike(Protocol):
         """Compare the effect of edits with that of the same edits made elsewhere."""
         ...
 
+    def changes(self, trace: Trace) -> Mapping[str, Changes]:
+        """What edits can change in each stack of a trace, and why something cannot be changed."""
+        ...
+
+    def bake_problems(self, edits: Sequence[Edit], trace: Trace | None = None) -> list[str | None]:
+        """For each edit, why it cannot be written into the weights; None if it can."""
+        ...
+
     def control_kinds(self, text: Any, edits: Sequence[Edit] | None = None) -> ControlKinds:
         """Which controls `control` can make."""
         ...
@@ -220,4 +238,8 @@ class ModelLike(Protocol):
         observer: Observer | None = None,
     ) -> Certificate:
         """Compute the full certificate for a text, or for a trace that this model made."""
+        ...
+
+    def attach(self, trace: Trace) -> Trace | None:
+        """A saved trace with what this model can add to it; None if a model with other weights made the trace."""
         ...

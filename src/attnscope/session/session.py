@@ -12,17 +12,25 @@ import numpy as np
 
 from attnscope.analysis.edges import edge_of
 from attnscope.analysis.overview import overview
-from attnscope.errors import DamagedError, InputError, UnsupportedError
+from attnscope.edits import Edit
+from attnscope.errors import AttnscopeError, CancelledError, DamagedError, InputError, UnsupportedError
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.align import align_fields
 from attnscope.session.messages.answer import Answer
 from attnscope.session.messages.control import ControlRequest
-from attnscope.session.messages.edits import edits_of
+from attnscope.session.messages.edits import edits_fields, edits_of
 from attnscope.session.messages.effect import EffectRequest
 from attnscope.session.messages.error import error_message, failure
-from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, require_characters_in, text_of
-from attnscope.session.messages.generate import GenerateRequest, generation_fields
+from attnscope.session.messages.fields import (
+    fields_of,
+    index_of,
+    indices_of,
+    optional_text_of,
+    require_characters_in,
+    text_of,
+)
+from attnscope.session.messages.generate import ContinueRequest, GenerateRequest, generation_fields
 from attnscope.session.messages.layer import layer_message, tile_arrays
 from attnscope.session.messages.overview import edge_arrays, measure_fields, overview_message
 from attnscope.session.messages.patch import PatchRequest, patch_message
@@ -30,12 +38,14 @@ from attnscope.session.messages.run import RunRequest
 from attnscope.session.messages.states import StatesRequest
 from attnscope.session.messages.trace import Example, certificate_fields, trace_arrays, trace_bytes, trace_fields
 from attnscope.session.messages.values import values_message
+from attnscope.session.messages.workspace import opened_file, saved_workspace, workspace_fields
 from attnscope.session.model_catalog import NO_MODEL, ModelCatalog, ModelEntry
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import StoredTrace, TraceStore
 from attnscope.trace import Trace
 from attnscope.trace.correspondence import Correspondence
 from attnscope.wire import Message, decode, encode
+from attnscope.workspace import Workspace
 
 Send = Callable[[bytes], None]
 Disconnected = Callable[[], bool]
@@ -50,12 +60,13 @@ _NOT_SAVED = (
 )
 _NO_STATES = "This trace has no model, so its residual stream cannot be computed. Run the text again."
 _NO_CONTROL = "This trace has no model, so its edits cannot be made elsewhere. Run the text again."
+_NO_MODEL_TO_CONTINUE = "This trace has no model, so it cannot be continued. Run the text again."
 _NO_CHECK = "This trace has no model, so it cannot be checked. Run the text again."
 _WAITING = "waiting for another forward pass"
 
 
-_WITH_IMAGES = frozenset({"run", "generate", "patch"})
-"""The requests that may have images, as tensors."""
+_WITH_TENSORS = frozenset({"run", "generate", "patch", "open"})
+"""The requests that may have tensors: images, or a file."""
 
 
 def _never() -> bool:
@@ -74,11 +85,13 @@ class Exporter(Protocol):
         heads: Sequence[int],
         address: str | None,
         baseline: Trace | None,
+        effect: Message | None,
         max_bytes: int,
     ) -> str:
         """The HTML of the page, which opens with these heads selected, and the rest of the view as in `address`.
 
-        With a baseline, the page compares the trace with it.
+        With a baseline, the page compares the trace with it. `effect` is then the response to an `effect` request, or the error
+        that says why there is none.
 
         Raises `TooLongError` above `max_bytes`.
         """
@@ -89,7 +102,8 @@ class Session:
     """Models and traces, and the only place that answers requests about them.
 
     `models` are offered in this order and loaded when first needed. `model` is the name of the default model, for requests
-    that name none; it is the first model unless set. `traces` can be shown without a model. `exporter` makes offline pages.
+    that name none; it is the first model unless set. `traces` can be shown without a model. Pages start with `workspace`,
+    whatever its size; its traces get the model that made them, if it is loaded. `exporter` makes offline pages.
     Requests may come from any number of threads; only one forward pass runs at a time.
     """
 
@@ -100,17 +114,23 @@ class Session:
         model: str | None = None,
         examples: Iterable[Example] = (),
         traces: Iterable[StoredTrace] = (),
+        workspace: Workspace | None = None,
         limits: Limits | None = None,
         exporter: Exporter | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._exporter = exporter
-        self._traces = TraceStore(self.limits.trace_bytes)
+        own = 0 if workspace is None else sum(trace.nbytes for trace in workspace.traces)
+        self._traces = TraceStore(self.limits.trace_bytes + own)
         self._shown: str | None = None
         for stored in traces:
             self._traces.add(stored)
             self._shown = self._shown or stored.trace.id
         self._catalog = ModelCatalog(models)
+        self._workspace = workspace
+        if workspace is not None:
+            self._shown = workspace.current.id
+            self._traces.add_saved(workspace.traces, self._catalog.loaded())
         names = self._catalog.names
         if model is not None and model not in names:
             raise InputError(
@@ -128,6 +148,7 @@ class Session:
             "states": self._states,
             "effect": self._effect,
             "control": self._control,
+            "edits": self._edits,
             "trace": self._trace,
             "overview": self._overview,
             "layer": self._layer,
@@ -137,6 +158,8 @@ class Session:
             "align": self._align,
             "check": self._check,
             "export": self._export,
+            "save": self._save,
+            "open": self._open,
             "cancel": self._cancel,
         }
 
@@ -213,7 +236,7 @@ class Session:
         if request.type == "cancel":  # must also work when the session is busy
             yield from _one_by_one(answer(request.body, job))
             return
-        body = {**request.body, **request.tensors} if request.type in _WITH_IMAGES else request.body
+        body = {**request.body, **request.tensors} if request.type in _WITH_TENSORS else request.body
         with self._jobs.running(job, is_pass=request.type in PASSES):
             yield from _one_by_one(answer(body, job))
 
@@ -231,6 +254,7 @@ class Session:
             "models": self._catalog.describe(),
             "model": self._model,
             "trace": self._shown,
+            "workspace": None if self._workspace is None else workspace_fields(self._workspace),
             "examples": [asdict(example) for example in self._examples],
             "can": self._can(),
             "measures": measure_fields(),
@@ -239,6 +263,7 @@ class Session:
                 "characters": self.limits.characters,
                 "new_tokens": self.limits.new_tokens,
                 "image_bytes": self.limits.image_bytes,
+                "file_bytes": self.limits.file_bytes,
             },
         }
         return Answer("hello", fields)
@@ -271,6 +296,8 @@ class Session:
         return Answer("trace", trace_fields(stored), trace_arrays(stored.trace))
 
     def _generate(self, body: Mapping[str, Any], job: Job) -> Answer:
+        if body.get("trace") is not None:
+            return self._continue(body, job)
         request = GenerateRequest.of(body, self.limits)
         edits = edits_of(body, self.trace, self.limits)
         model = self._requested_model(body, job)
@@ -279,6 +306,20 @@ class Session:
         with job.holding(self._pass_lock, _WAITING):
             made = request.run(model, prompt, edits, job)
         answer = self._store(StoredTrace(made.trace, model, request.input_text(prompt, made.trace)))
+        generation = generation_fields(made, request.settings)
+        return replace(answer, fields={**answer.fields, "generation": generation})
+
+    def _continue(self, body: Mapping[str, Any], job: Job) -> Answer:
+        """Continue the pass of a trace, with its own edits unless the request has others."""
+        stored, request = self._traces.get(text_of(body, "trace")), ContinueRequest.of(body, self.limits)
+        edits = None if body.get("edits") is None else edits_of(body, self.trace, self.limits)
+        if stored.model is None:
+            raise UnsupportedError(_NO_MODEL_TO_CONTINUE)
+        request.check(stored.model, stored.trace, self.limits)
+        job.stage = "generate"
+        with job.holding(self._pass_lock, _WAITING):
+            made = request.run(stored.model, stored.trace, edits, job)
+        answer = self._store(StoredTrace(made.trace, stored.model, request.input_text(stored.input, made.trace)))
         generation = generation_fields(made, request.settings)
         return replace(answer, fields={**answer.fields, "generation": generation})
 
@@ -315,6 +356,13 @@ class Session:
         job.stage = "control"
         with job.holding(self._pass_lock, _WAITING):
             return Answer("control", request.run(stored.model, stored.trace, job))
+
+    def _edits(self, body: Mapping[str, Any], job: Job) -> Answer:
+        stored = self._traces.get(text_of(body, "trace"))
+        edits = edits_of(body, self.trace, self.limits)
+        job.stage = "edits"
+        with job.holding(self._pass_lock, _WAITING):
+            return Answer("edits", edits_fields(edits, stored))
 
     def _trace(self, body: Mapping[str, Any], _job: Job) -> Answer:
         stored = self._traces.get(text_of(body, "trace"))
@@ -382,7 +430,7 @@ class Session:
             certificate = stored.model.check(stored.trace, observer=job)
         return Answer("check", {"trace": stored.trace.id, "certificate": certificate_fields(certificate)})
 
-    def _export(self, body: Mapping[str, Any], _job: Job) -> Answer:
+    def _export(self, body: Mapping[str, Any], job: Job) -> Answer:
         if self._exporter is None:
             raise UnsupportedError("This session cannot export files. Use `attnscope.export(trace, path)` instead.")
         trace_id, stack, layer, stored = self._place(body)
@@ -395,9 +443,35 @@ class Session:
             heads=heads,
             address=optional_text_of(body, "address"),
             baseline=None if baseline is None else self.trace(baseline),
+            effect=None if baseline is None else self._effect_message(body, job),
             max_bytes=self.limits.answer_bytes,
         )
         return Answer("export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)})
+
+    def _save(self, body: Mapping[str, Any], job: Job) -> Answer:
+        job.stage = "save"
+        name, file = saved_workspace(body, self.trace, self.limits)
+        return Answer("save", {"name": name}, {"file": file})
+
+    def _open(self, body: Mapping[str, Any], job: Job) -> Answer:
+        kind, workspace = opened_file(body, self.limits)
+        models = self._catalog.candidates([trace.provenance for trace in workspace.traces], job)
+        job.stage = "open"
+        with job.holding(self._pass_lock, _WAITING):
+            self._traces.add_saved(workspace.traces, models)
+        return Answer("open", workspace_fields(workspace, kind))
+
+    def _effect_message(self, body: Mapping[str, Any], job: Job) -> Message:
+        """The response to the `effect` request of an export, or the error that says why there is none."""
+        asked = fields_of(body, "effect")
+        pair = {name: body[name] for name in ("trace", "baseline")}
+        try:
+            answer = self._effect({**asked, **pair}, job)
+        except CancelledError:
+            raise
+        except AttnscopeError as error:
+            return failure(error, job)
+        return Message(answer.type, answer.type, {"last": True, **answer.fields})
 
     def _cancel(self, body: Mapping[str, Any], job: Job) -> Answer:
         return Answer("cancel", {"found": self._jobs.stop(text_of(body, "target"), job.page)})

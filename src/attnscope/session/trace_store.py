@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from attnscope.edits import Edit
-from attnscope.errors import InputError, MissingError, UnsupportedError
+from attnscope.errors import InputError, MissingError, TooLongError, UnsupportedError
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
@@ -74,6 +74,15 @@ class StoredTrace:
         """A trace without its model."""
         return cls(trace, None, InputText.of(trace))
 
+    @classmethod
+    def of_saved(cls, trace: Trace, models: Iterable[ModelLike]) -> StoredTrace:
+        """A saved trace with the first of these models that made it; without a model if none of them did."""
+        for model in models:
+            attached = model.attach(trace)
+            if attached is not None:
+                return cls(attached, model, InputText.of(attached))
+        return cls.without_model(trace)
+
 
 class TraceStore:
     """Traces by id. The least recently used is dropped first; the newest is always kept. Thread-safe."""
@@ -103,6 +112,24 @@ class TraceStore:
             self._traces.move_to_end(stored.trace.id)
             while len(self._traces) > 1 and self._nbytes() > self._budget:
                 self._traces.popitem(last=False)
+
+    def add_saved(self, traces: Sequence[Trace], models: Sequence[ModelLike]) -> None:
+        """Store the traces of a file, each with the model that made it, if that is one of `models`.
+
+        A trace that is stored with its model already stays. Raises `TooLongError` if the traces exceed the budget.
+        """
+        size = sum(trace.nbytes for trace in traces)
+        if size > self._budget:
+            raise TooLongError(
+                f"The traces of the file have {size:,} bytes, but this session stores at most {self._budget:,}. Open it in "
+                "Python: `attnscope.open(path)`."
+            )
+        for trace in traces:
+            with self._lock:
+                known = self._traces.get(trace.id)
+            if known is None or known.model is None:
+                known = StoredTrace.of_saved(trace, models)
+            self.add(known)
 
     def get(self, trace_id: str) -> StoredTrace:
         """The trace with this id. Raises `MissingError` if it was never stored, or has been dropped."""

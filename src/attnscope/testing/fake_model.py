@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
-from attnscope.edits import Edit
-from attnscope.edits.validation import resolved, stack_of
+from attnscope.edits import Edit, ScaleHead
+from attnscope.edits.validation import resolved, shape_of, stack_of
 from attnscope.errors import CancelledError, InputError, TooLongError
 from attnscope.model.effects.control import Control, OnResult
 from attnscope.model.effects.control_kinds import ControlKinds
@@ -24,9 +24,12 @@ from attnscope.model.effects.full_prediction import FullPrediction
 from attnscope.model.generation.result import Generation, OnToken, Step
 from attnscope.model.inputs.chat import TextOrChat
 from attnscope.model.inputs.model_inputs import ModelInputs
+from attnscope.model.inputs.traced_input import traced_input
 from attnscope.model.metrics.continuation import AnswerText
+from attnscope.model.model import ADAPTER_OFF
 from attnscope.model.patching.sweep import Sweep
 from attnscope.model.residual_stream.states import States
+from attnscope.model.tracing.changes import Changes, changes_in
 from attnscope.testing.fake_effects import fake_control, fake_control_kinds, fake_effect, fake_prediction
 from attnscope.testing.fake_results import fake_states, fake_sweep
 from attnscope.trace import Certificate, LayerCertificate, Trace
@@ -61,6 +64,7 @@ class FakeModel:
         chat: Whether the model has a chat template.
         on_layer: Called with the layer before each layer of a pass.
         takes: The kinds of input that the model accepts.
+        adapter: Whether the model has an adapter.
     """
 
     name: str = "fake"
@@ -74,6 +78,7 @@ class FakeModel:
     chat: bool = False
     on_layer: Callable[[int], None] = _nothing
     takes: tuple[str, ...] = ("text",)
+    adapter: bool = False
     dtype: str = field(default="float32", init=False)
     quantization: str | None = field(default=None, init=False)
     parameters: int = field(default=0, init=False)
@@ -90,6 +95,12 @@ class FakeModel:
         if self.kind != "encoder-decoder":
             return {self.kind: ("text", "text")}
         return {"encoder": ("source", "source"), "decoder": ("target", "target"), "cross": ("target", "source")}
+
+    def without_adapter(self) -> FakeModel:
+        """The same model under another name. Raises `InputError` without an adapter."""
+        if not self.adapter:
+            raise InputError(f"{self.title} has no adapter.")
+        return replace(self, name=f"{self.name}{ADAPTER_OFF}", title=f"{self.title}{ADAPTER_OFF}", adapter=False)
 
     def encode(
         self,
@@ -174,6 +185,7 @@ class FakeModel:
             stacks=stacks,
             certificate=Certificate.of(checked, tolerance=1e-4, scope="sampled"),
             provenance={"model": self.name, "edits": [edit.as_json() for edit in made]}
+            | {"text": plain, "pair": pair, "target": target}
             | ({"messages": encoded.messages} if encoded.messages else {})
             | ({"continue_final_message": True} if encoded.continue_final_message else {}),
             next_tokens=None if self.kind == "encoder" else [(" next", 1, 0.5)],
@@ -182,9 +194,9 @@ class FakeModel:
 
     def generate(
         self,
-        text: TextOrChat | ModelInputs,
+        text: TextOrChat | ModelInputs | Trace,
         max_new_tokens: int = 20,
-        edits: Sequence[Edit] = (),
+        edits: Sequence[Edit] | None = None,
         *,
         target: str | None = None,
         on_token: OnToken | None = None,
@@ -192,7 +204,10 @@ class FakeModel:
         **_sampling: Any,
     ) -> Generation:
         """Generate the words ` word0`, ` word1`, …, whatever the sampling options."""
+        if isinstance(text, Trace):
+            edits, text = text.edits if edits is None else edits, traced_input(text)
         prompt = text if isinstance(text, ModelInputs) else self.encode(text, target=target)
+        made = edits or ()
         steps: list[Step] = []
         for i in range(max_new_tokens):
             for layer in range(self.layers):
@@ -204,12 +219,12 @@ class FakeModel:
         words = "".join(step.token.text for step in steps)
         plain = prompt.text or ""
         if self.kind == "encoder-decoder":
-            trace = self.trace(plain, prompt.pair, target=f"{prompt.target or 'start'}{words}", edits=edits)
+            trace = self.trace(plain, prompt.pair, target=f"{prompt.target or 'start'}{words}", edits=made)
         elif prompt.messages is None:
             whole = (plain + words, None) if prompt.pair is None else (plain, prompt.pair + words)
-            trace = self.trace(*whole, edits=edits)
+            trace = self.trace(*whole, edits=made)
         else:
-            trace = self.trace([*prompt.messages, {"role": "assistant", "content": words}], edits=edits)
+            trace = self.trace([*prompt.messages, {"role": "assistant", "content": words}], edits=made)
         return Generation(words, [step.token for step in steps], tuple(steps), "length", trace)
 
     def states(
@@ -280,6 +295,17 @@ class FakeModel:
         assert control is not None
         return control
 
+    def changes(self, trace: Trace) -> dict[str, Changes]:
+        """Everything can be changed, except rotary pairs, of which there are none."""
+        return {name: changes_in(trace, name, None, self.title) for name in trace.stacks}
+
+    def bake_problems(self, edits: Sequence[Edit], trace: Trace | None = None) -> list[str | None]:
+        """Only `ScaleHead` can be baked. Raises `InputError` for an edit that does not fit the model or the trace."""
+        for edit in edits:
+            stack = stack_of(edit, self.stacks)
+            shape_of(resolved(edit, None if trace is None else trace.tokens_for(stack)), self.stacks[stack])
+        return [None if isinstance(one, ScaleHead) else f"{one.kind} cannot be baked by {self.title}." for one in edits]
+
     def control_kinds(self, text: Any, edits: Sequence[Edit] | None = None) -> ControlKinds:
         """Return the other heads of the edited layer, or why there are none."""
         made = text.edits if edits is None else edits
@@ -325,6 +351,10 @@ class FakeModel:
         for layer in range(self.layers):
             self._step(layer, observer)
         return Certificate.of(trace.certificate.stacks, tolerance=1e-4, scope="full")
+
+    def attach(self, trace: Trace) -> Trace | None:
+        """Return the trace if a fake model of this name made it, else None."""
+        return trace if trace.provenance.get("model") == self.name else None
 
     def _record(
         self, layer: int, text: str, sizes: tuple[int, int], observer: Observer | None, *, causal: bool

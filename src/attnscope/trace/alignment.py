@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from itertools import pairwise
 
 from attnscope.errors import InputError
+from attnscope.trace.common_parts import common_items, gaps
 from attnscope.trace.positions import Position, resolve, span_words
 from attnscope.trace.words import Span
 from attnscope.types import Token
@@ -95,11 +95,11 @@ def _matched(
     yield from (((here[-1 - at],), (there[-1 - at],)) for at in range(end))
     here, there = here[start : len(here) - end], there[start : len(there) - end]
     left, right = left[start : len(left) - end], right[start : len(right) - end]
-    for kind, at, stop, to, last in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        if kind == "equal":
-            yield from (((here[index],), (there[index - at + to],)) for index in range(at, stop))
-        elif kind == "replace":
-            yield tuple(here[at:stop]), tuple(there[to:last])
+    common = common_items(left, right)
+    yield from (((here[at],), (there[to],)) for at, to in common)
+    for one, other in gaps(common, (len(left), len(right))):
+        if one and other:
+            yield tuple(here[at] for at in one), tuple(there[to] for to in other)
 
 
 def token_key(token: Token) -> tuple[int, str | None]:

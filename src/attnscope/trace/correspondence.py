@@ -42,7 +42,7 @@ class Correspondence:
         trace: The current pass.
         baseline: The pass that it is compared with.
         sides: For each side of `trace` and each of its tokens: the index of the corresponding token of the baseline, or -1.
-        substituted: The tokens of the first side that correspond to another token: (index in `trace`, index in `baseline`).
+        replaced: For each side, the tokens that correspond to another token: (index in `trace`, index in `baseline`).
         identical: Whether both passes read the same input.
         stacks: How each stack of `trace` corresponds.
         notes: What a reader of the differences should know, in sentences.
@@ -51,7 +51,7 @@ class Correspondence:
     trace: Trace
     baseline: Trace
     sides: Mapping[str, Int[Tensor, "tokens"]]
-    substituted: tuple[tuple[int, int], ...]
+    replaced: Mapping[str, tuple[tuple[int, int], ...]]
     identical: bool
     stacks: Mapping[str, StackCorrespondence]
     notes: tuple[str, ...]
@@ -70,16 +70,16 @@ class Correspondence:
             raise InputError(
                 f"No layer of the two passes corresponds: one has the stacks {_names(trace)}, the other {_names(baseline)}."
             )
-        first = next(iter(here))
-        substituted = tuple(
-            (index, other)
-            for index, other in enumerate(sides[first].tolist())
-            if other >= 0 and token_key(here[first][index]) != token_key(there[first][other])
-        )
+        replaced = {name: _replaced(side, here[name], there.get(name, [])) for name, side in sides.items()}
         same_tokens = here.keys() == there.keys() and all(_keys(here[name]) == _keys(there[name]) for name in here)
         same_images = [one.data for one in trace.images] == [one.data for one in baseline.images]
         notes = (*_token_notes(sides, there), *([] if same_images else [_IMAGES]), *_dtype_note(trace, baseline))
-        return cls(trace, baseline, sides, substituted, same_tokens and same_images, stacks, notes)
+        return cls(trace, baseline, sides, replaced, same_tokens and same_images, stacks, notes)
+
+    @property
+    def substituted(self) -> tuple[tuple[int, int], ...]:
+        """The tokens of the first side that correspond to another token."""
+        return next(iter(self.replaced.values()))
 
     def tokens(self, layer: int, stack: str | None) -> tuple[Int[Tensor, "queries"], Int[Tensor, "keys"]]:
         """The query and the key of the baseline that corresponds to each query and key of a layer, or -1.
@@ -131,6 +131,15 @@ def _aligned(tokens: Sequence[Token], others: Sequence[Token]) -> Int[Tensor, "t
     return found
 
 
+def _replaced(side: Tensor, tokens: Sequence[Token], others: Sequence[Token]) -> tuple[tuple[int, int], ...]:
+    """The tokens of a side that correspond to another token."""
+    return tuple(
+        (index, other)
+        for index, other in enumerate(side.tolist())
+        if other >= 0 and token_key(tokens[index]) != token_key(others[other])
+    )
+
+
 def _comparable_tokens(trace: Trace, baseline: Trace) -> tuple[dict[str, list[Token]], dict[str, list[Token]]]:
     """The tokens of both traces; only with their texts where one of the traces has no token ids.
 
@@ -164,11 +173,11 @@ def _word(texts: Mapping[int, set[str]], ident: int) -> str:
 
 
 def _texts(trace: Trace) -> dict[int, set[str]]:
-    """The texts of every token id. A first word may have lost its space."""
+    """The texts of every token id but special ones, which tokenizers may share. A first word may have lost its space."""
     found: dict[int, set[str]] = defaultdict(set)
     for tokens in trace.sides.values():
         for token in tokens:
-            if token.id >= 0:
+            if token.id >= 0 and not token.special:
                 found[token.id].add(token.text.strip() or token.text)
     return found
 

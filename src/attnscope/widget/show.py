@@ -13,11 +13,12 @@ from attnscope.trace.positions import Position
 from attnscope.validation import TEXT, WHOLE, check_arguments
 from attnscope.widget.comparison import FieldName
 from attnscope.widget.widget import AttentionWidget
+from attnscope.workspace import Workspace
 
 
 @check_arguments(view=TEXT, layer=WHOLE, head=WHOLE, stack=TEXT, field=TEXT)
 def show(
-    shown: Trace | Model,
+    shown: Trace | Model | Workspace,
     view: Literal["model", "head", "neuron"] = "model",
     layer: int = 0,
     heads: Iterable[int] | None = None,
@@ -30,6 +31,8 @@ def show(
     edits: Iterable[Edit | Mapping[str, Any]] | None = None,
 ) -> AttentionWidget:
     """Show a trace as a notebook widget; for a model, the widget has a box for a prompt, which runs in the notebook's kernel.
+
+    Of a workspace, the widget shows the current trace beside its baseline.
 
     `view` is the view to open: "model" also has the others beside it if the cell is wide enough; "head" and "neuron" take the
     full width. `layer`, `heads` (None: all) and `head` (whose neurons are shown; without `heads`, it is shown alone) count from
@@ -44,6 +47,8 @@ def show(
     if head is not None:
         chosen = [head] if chosen is None else [*chosen, *([] if head in chosen else [head])]
     selected: dict[str, Any] = {"view": view, "layer": layer, "token": token}
+    if isinstance(shown, Workspace) and baseline is None:
+        baseline = shown.baseline
     if stack is not None:
         selected["stack"] = stack
     if baseline is not None:

@@ -21,6 +21,7 @@ from attnscope.widget.comparison import NOT_EDITABLE, baseline_id, edit_list, fi
 from attnscope.widget.preview import note_html, preview_html, preview_svg
 from attnscope.widget.requests import Requests
 from attnscope.widget.selection import Selectable, SelectionError
+from attnscope.workspace import Workspace
 
 _MODULE = Path(__file__).resolve().parent.parent / "static" / "widget.js"
 
@@ -30,7 +31,7 @@ class _Checked(t.TraitType[Any, Any]):
 
 
 class AttentionWidget(anywidget.AnyWidget):
-    """A trace, or a model with a prompt box, in a notebook cell.
+    """A trace or workspace, or a model with a prompt box, in a notebook cell.
 
     The traits are the selection, and what is compared and edited. You can read them, set them and `observe` them: a click
     changes them, and setting them changes the page. Layers, heads and tokens count from 0. Setting a selection that the trace
@@ -62,9 +63,14 @@ class AttentionWidget(anywidget.AnyWidget):
     _picture: DisplayHandle | None = None
     _drawn: str | None = None
 
-    def __init__(self, shown: Trace | Model, **selected: Any) -> None:
-        if isinstance(shown, Trace):
-            self._trace: Trace | None = shown
+    def __init__(self, shown: Trace | Model | Workspace, **selected: Any) -> None:
+        if isinstance(shown, Workspace):
+            self._trace: Trace | None = shown.current
+            self._editable = False
+            self._drawn = shown.current.id
+            self._session = Session(workspace=shown, exporter=exporter())
+        elif isinstance(shown, Trace):
+            self._trace = shown
             self._editable = False
             self._drawn = shown.id
             self._session = Session(traces=[StoredTrace.without_model(shown)], exporter=exporter())
@@ -74,7 +80,7 @@ class AttentionWidget(anywidget.AnyWidget):
             self._session = Session([ModelEntry.loaded(shown)], exporter=exporter())
         else:
             raise InputError(
-                f"`show` needs a Trace or a Model; got {type(shown).__name__}. Wrap a transformers model with "
+                f"`show` needs a Trace, a Model or a Workspace; got {type(shown).__name__}. Wrap a transformers model with "
                 "`attnscope.Model(model, tokenizer)`, and attention weights with `Trace.from_attention`."
             )
         self._requests = Requests(self._session, self._post)
@@ -247,7 +253,8 @@ class AttentionWidget(anywidget.AnyWidget):
     @t.validate("edits")
     def _check_edits(self, proposal: t.Bunch) -> list[dict[str, Any]]:
         edits = edit_list(proposal.value, self._session)
-        if edits and not self._editable:
+        own = [] if self.trace is None else self.trace.provenance.get("edits")
+        if edits and edits != own and not self._editable:
             raise SelectionError(NOT_EDITABLE)
         return edits
 

@@ -32,7 +32,8 @@ class Workspace(Displayed):
         edits: The edits, which need not have been run yet.
         trail: The places that you marked, in order: objects with a `title` and an `address` (the part of a link after `#`).
         notes: Your notes, as text.
-        state: A JSON object with everything else that the app saves; it may be empty.
+        state: A JSON object with everything else that the app saves; it may be empty. `address` in it is what the app shows, as
+            the part of a link after `#`.
     """
 
     traces: list[Trace]
@@ -92,6 +93,15 @@ class Workspace(Displayed):
         """
         target = path_of(path, "workspace")
         write(pack(self.contents, weights=weights), target)
+
+    @property
+    def address(self) -> str:
+        """What the app showed, as the hash of a page's address: `state["address"]`. Empty if that is missing.
+
+        :meta private:
+        """
+        found = self.state.get("address")
+        return found if isinstance(found, str) else ""
 
     @property
     def contents(self) -> Contents:

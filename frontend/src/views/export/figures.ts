@@ -5,9 +5,9 @@ import { edgeRankingFigure } from "../../figures/edgeRanking";
 import { headFigure } from "../../figures/head";
 import { matrixFigure } from "../../figures/matrix";
 import { neuronFigure } from "../../figures/neuron";
-import type { Figure, Subject } from "../../figures/sheet";
+import type { Baseline, Figure, Subject } from "../../figures/sheet";
 import { word } from "../../marks/format";
-import { chosenPlace, type Place } from "../../state/state";
+import { type AppState, chosenPlace, type Place } from "../../state/state";
 import { groundAndInk } from "../model/thumbnailStyle";
 import { meaningfulDecimals } from "../neuron/describe";
 import type { Surroundings } from "../page/context";
@@ -67,7 +67,18 @@ export function subjectOf({ session, trace, state }: Page): Subject {
     edits: now?.edits ?? [],
     stack: several ? state().selection.stack : "",
     trace: now?.trace ?? "",
+    baseline: baselineOf(state()),
     version: session.hello()?.version ?? "",
+  };
+}
+
+/** The pass that is subtracted, if differences are shown. */
+function baselineOf({ comparison, field }: AppState): Baseline | null {
+  if (comparison === null || field !== "difference") return null;
+  const { edits, input, model, trace } = comparison.baseline;
+  return {
+    ...{ model: model.title ?? model.name ?? "a saved trace", trace, edits: edits ?? [] },
+    ...{ text: input.text, pair: input.pair ?? null, target: input.target ?? null },
   };
 }
 

@@ -12,12 +12,13 @@ import { StackTabs } from "../shared/StackTabs";
 import { absence, type Edge, rankWords, readEdge } from "../shared/weights";
 import { createModelView } from "./createModelView";
 import { Details, type OnShow } from "./details";
+import type { DifferenceFacts } from "./differenceWords";
 import { HeadCard } from "./HeadCard";
 import { type HeadReadout, spokenHead } from "./headReadout";
 import { MeasureLegend } from "./MeasureLegend";
 import { MeasureMenu } from "./MeasureMenu";
 import { ModelGrid } from "./ModelGrid";
-import { type DifferenceFacts, ModelLegend } from "./ModelLegend";
+import { ModelLegend } from "./ModelLegend";
 import type { HeadCell } from "./matrixFrame";
 import { edgeMeasure, tellingFacts, tokenName } from "./measures";
 import type { ThumbnailStyle } from "./thumbnailStyle";
@@ -149,6 +150,7 @@ export function ModelPanel(props: ModelPanelProps) {
       over: matrix() === null ? "heads" : "head",
       unchanged: difference.unchanged().layers,
       layers: difference.unchanged().known,
+      coming: session.overview()?.arrival === "coming",
       note: difference.aligned()?.note ?? (unaligned ? (notes[0] ?? null) : null),
       omitted: [
         ...(rules().sinks.size > 0 && sinkLook() !== "" ? [`${model.sinkName()}${sinkLook()}`] : []),

@@ -10,7 +10,7 @@ import { type HeadPlace, headsOn, selectedEdge } from "../../state/state";
 import type { Measure, OverviewMessage } from "../../wire/messages";
 import { sinkKeys, sinkName } from "../shared/weights";
 import { createDifference, edgeValues } from "./createDifference";
-import { differenceReadout, type HeadReadout, headReadout } from "./headReadout";
+import { differenceReadout, type HeadReadout, headReadout, markName } from "./headReadout";
 import {
   describedMeasure,
   differenceOf,
@@ -192,8 +192,7 @@ export function createModelView(session: Session) {
       difference.comparison() === null
         ? headReadout(place, thumbnails, rules(), name())
         : differenceReadout(place, thumbnails, rules(), difference.counterparts());
-    const changed = difference.changed()(place);
-    const mark = changed === null ? null : changed.factor === 0 ? "off" : "changed";
+    const mark = markName(difference.changed()(place));
     const now = measure();
     if (now === null) return { ...found, mark };
     const measured = describedMeasure(now, now.value(place));

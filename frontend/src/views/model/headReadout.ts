@@ -2,6 +2,7 @@
 
 import { type Thumbnails, weightOf } from "../../compute/thumbnails";
 import { differenceText, repeatedWords, word } from "../../marks/format";
+import type { HeadMark } from "../../state/editMarks";
 import type { HeadPlace } from "../../state/state";
 import type { Token } from "../../wire/messages";
 import { type Counterparts, pairedWord } from "../shared/counterparts";
@@ -37,6 +38,12 @@ export function headReadout(
     },
     note: sink(peak.column) ? "" : rules.sinks.size > 0 ? `largest without the ${sinkName}` : "largest",
   };
+}
+
+/** What a head's mark says; null without one. */
+export function markName(mark: HeadMark | null): "changed" | "off" | null {
+  if (mark === null) return null;
+  return mark.factor === 0 ? "off" : "changed";
 }
 
 /** The readout for the difference of a head from the baseline. */

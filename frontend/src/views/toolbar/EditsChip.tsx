@@ -3,13 +3,13 @@ import { editCount, editPython, editWords } from "../../figures/edits";
 import type { Page } from "../page/page";
 import { Popover } from "../shared/Popover";
 
-/** A clear sign that the forward pass was edited. It opens the list of edits. */
+/** A clear sign that the only pass was edited; it opens the list of edits. Of two passes, the line below the toolbar says it. */
 export function EditsChip(props: { readonly page: Page }) {
   const trace = () => props.page.trace() ?? undefined;
   const edits = () => trace()?.edits ?? [];
   const python = () => `[${edits().map(editPython).join(", ")}]`;
   return (
-    <Show when={edits().length > 0}>
+    <Show when={edits().length > 0 && props.page.state().comparison === null}>
       <Popover
         kind="dialog"
         label={`${editCount(edits())}: not the original model`}

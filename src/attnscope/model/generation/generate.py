@@ -36,13 +36,15 @@ from attnscope.model.inputs.input_kind import IMAGE_KINDS
 from attnscope.model.inputs.model_inputs import ModelInputs
 from attnscope.model.inputs.tokens import Reader
 from attnscope.model.inputs.trace_input import Text
+from attnscope.model.inputs.traced_input import traced_input
 from attnscope.model.inputs.virtual_positions import refuse_virtual_tokens
 from attnscope.model.tracing.certify import certify
 from attnscope.model.tracing.edit_plan import plan_for
+from attnscope.model.tracing.generated_tokens import first_prompt
 from attnscope.model.tracing.lazy_logits import StepsOutput, lazy_logits
 from attnscope.model.tracing.next_tokens import can_generate
 from attnscope.model.tracing.packed_sequences import as_called
-from attnscope.model.tracing.provenance import provenance
+from attnscope.model.tracing.provenance import check_made_by, provenance
 from attnscope.model.tracing.run import check_sizes, stacks_of
 from attnscope.model.tracing.trace_inputs import trace_inputs, with_counted_tokens
 from attnscope.trace import Certificate, Trace
@@ -58,6 +60,9 @@ _READS_AGAIN = (
 _STEPS_ONLY = (
     "In these generation steps, no token attends to tokens generated after it; in one pass over the whole text, this model "
     "would let it. The trace shows the steps, so `states`, `patch` and `check` cannot run it again."
+)
+_AFTERWARDS = (
+    "The attention comes from one pass over the whole text after it was generated, not from the generation steps."
 )
 
 
@@ -91,7 +96,7 @@ class _Task:
     def plan(self, new: int) -> Plan | None:
         """The plan of the edits for up to `new` new tokens. Positions count from the first token of the prompt.
 
-        Words are looked up in the prompt.
+        Words are looked up in the prompt. Values from another pass have to fit the first prompt, if this one was generated.
         """
         encoded = self.encoded
         sizes = {side: len(tokens) for side, tokens in encoded.sides.items()}
@@ -99,19 +104,21 @@ class _Task:
             counted = {"source": len(encoded.tokens)} if encoded.tokens else {}
             sizes = {**counted, "target": max(1, len(encoded.target_tokens or ()))}
         grown = "target" if is_encoder_decoder(self.module) else "text"
+        first = first_prompt(encoded.generated)
+        earlier = 0 if first is None else max(0, sizes[grown] - first)
         return plan_for(
             self.probed.architecture,
             self.edits,
             title=self.handle.title,
-            sizes=sizes,
-            further={grown: new},
+            sizes={**sizes, grown: sizes[grown] - earlier},
+            further={grown: earlier + new},
             sides=encoded.sides,
         )
 
 
 def generate(
     handle: ModelHandle,
-    text: Text | ModelInputs,
+    text: Text | ModelInputs | Trace,
     settings: GenerationSettings,
     *,
     pair: str | None = None,
@@ -119,7 +126,7 @@ def generate(
     image: Any = None,
     sentence_b_start: int | None = None,
     continue_final_message: bool = False,
-    edits: Sequence[Edit] = (),
+    edits: Sequence[Edit] | None = None,
     on_token: OnToken | None = None,
     observer: Observer | None = None,
 ) -> Generation:
@@ -129,6 +136,9 @@ def generate(
     """
     _check_generates(handle.module)
     refuse_virtual_tokens(handle.module, "record a generation")
+    if isinstance(text, Trace):
+        check_made_by(handle, text)
+        edits, text = text.edits if edits is None else edits, traced_input(text)
     if isinstance(text, ModelInputs):
         check_without_image(image)
         encoded = text
@@ -149,7 +159,7 @@ def generate(
     probed = handle.probed_for(begun)
     if encoded.kind in IMAGE_KINDS:
         encoded = with_patches(handle.module, probed.architecture, encoded, begun, handle.patches)
-    task = _Task(handle, encoded, inputs, probed, edits)
+    task = _Task(handle, encoded, inputs, probed, () if edits is None else edits)
     _check_length(task.module, encoded, settings.max_new_tokens)
     plan = task.plan(settings.max_new_tokens)
     task = replace(task, edits=() if plan is None else plan.edits)
@@ -204,17 +214,23 @@ def _trace(task: _Task, captured: _CapturedRun, stacks: dict[str, TracedStack], 
     check_sizes(stacks, {side: len(tokens) for side, tokens in whole.sides.items()}, task.handle.title)
     repeatable = _one_pass_gives(task, stacks, inputs, captured, run.last)
     generated = {"prompt": run.prompt, "tokens": run.ids.shape[1] - run.prompt, **recorder.settings.described()}
+    if task.encoded.generated is not None:
+        generated["continues"] = dict(task.encoded.generated)
     return Trace(
         sides=whole.sides,
         stacks=stacks,
         certificate=captured.certificate,
         provenance={**provenance(task.handle, whole, inputs, task.edits), "generated": generated},
-        warnings=[
-            *whole.warnings,
-            *captured.warnings,
-            *task.probed.architecture.notes,
-            *([] if repeatable else [_STEPS_ONLY]),
-        ],
+        warnings=list(
+            dict.fromkeys(
+                [
+                    *whole.warnings,
+                    *captured.warnings,
+                    *task.probed.architecture.notes,
+                    *([] if repeatable else [_STEPS_ONLY]),
+                ]
+            )
+        ),
         edits=task.edits,
         next_tokens=[(token.text, token.id, probability) for token, probability in recorder.most_probable(run.last)],
         logits=lazy_logits(task.module, inputs, captured.base.values, run.last),
@@ -242,9 +258,7 @@ def _trace_afterwards(task: _Task, run: Run, observer: Observer | None) -> Trace
     """Trace the whole text in one pass, if the steps themselves cannot be shown."""
     whole = replace(_whole(task, run), inputs=_extended(task.module, task.inputs, run))
     trace = trace_inputs(task.handle, whole, task.edits, observer)
-    trace.warnings.append(
-        "The attention comes from one pass over the whole text after it was generated, not from the generation steps."
-    )
+    trace.warnings[:] = dict.fromkeys([*trace.warnings, _AFTERWARDS])
     return trace
 
 

@@ -17,6 +17,11 @@ def check_transformers_model(hf_model: Any) -> None:
     raise InputError(f"`hf_model` must be a transformers model; got {type(hf_model).__name__}. {_what_to_do(hf_model)}")
 
 
+def has_adapter(hf_model: nn.Module) -> bool:
+    """Whether PEFT wraps a model."""
+    return hasattr(getattr(hf_model, "_orig_mod", hf_model), "peft_config")
+
+
 def running_module(hf_model: nn.Module) -> nn.Module:
     """What runs for a model: the module that `torch.compile` wraps, or the transformers model that PEFT put adapters into.
 

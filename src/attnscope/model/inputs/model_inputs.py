@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ class ModelInputs:
         ready: Whether the inputs were made elsewhere, not by attnscope.
         kind: The kind of input.
         use_cache: What ready inputs say about the cache, which matters for packed sequences.
+        generated: How the end of the text was generated, as in the provenance of its trace; None if it was not.
     """
 
     inputs: dict[str, Tensor]
@@ -50,6 +51,7 @@ class ModelInputs:
     kind: InputKind = "text"
     use_cache: bool | None = None
     continue_final_message: bool = False
+    generated: Mapping[str, Any] | None = None
 
     @property
     def sides(self) -> dict[str, list[Token]]:

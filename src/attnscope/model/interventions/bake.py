@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,30 +61,85 @@ def bake_weights(probed: ProbedModel, plan: Plan | None) -> nn.Module:
     """
     module, architecture = probed.module, probed.architecture
     edits = () if plan is None else plan.edits
-    for edit in edits:
-        if not isinstance(edit, (ScaleHead, ScaleNeuron)):
-            raise UnsupportedError(
-                f"{edit.kind} of {edit.place} cannot be baked, because it does not change weights. Only "
-                "ScaleHead and ScaleNeuron can be."
-            )
-        if isinstance(edit, ScaleNeuron) and edit.position is not None:
-            raise UnsupportedError(
-                f"{edit.kind} of {edit.place} cannot be baked, because it acts only at some positions and weights act at all. "
-                "Omit `position`."
-            )
+    outputs = _Outputs(module, architecture)
+    found = [_weights_of(module, outputs, edit) for edit in edits]
     result = copy.deepcopy(module)
     if plan is None:
         return result
-    linear_outputs = _record_outputs(module, architecture)
-    for edit in edits:
-        stack = edit.stack or next(iter(architecture.stacks))
-        _check_not_shared(edit, architecture, stack)
-        if isinstance(edit, ScaleHead):
-            _scale_head(result, architecture, edit, stack)
-        elif isinstance(edit, ScaleNeuron):
-            _scale_neuron(result, architecture, linear_outputs, edit, stack)
+    for edit, one in zip(edits, found, strict=True):
+        _scale(result.get_submodule(one.path), one, cast("ScaleHead | ScaleNeuron", edit).factor)
     _verify(probed, result, plan)
     return result
+
+
+def bake_problems(probed: ProbedModel, plan: Plan | None) -> list[str | None]:
+    """For each edit of a plan, why it cannot be written into the weights, as a sentence; None if it can.
+
+    No weights are copied. Whether the new weights give the result of the edits is verified by `bake_weights` only.
+    """
+    outputs = _Outputs(probed.module, probed.architecture)
+    problems: list[str | None] = []
+    for edit in () if plan is None else plan.edits:
+        try:
+            _weights_of(probed.module, outputs, edit)
+            problems.append(None)
+        except UnsupportedError as error:
+            problems.append(str(error))
+    return problems
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The weights to scale: those behind some inputs (`columns`) or outputs of a linear map."""
+
+    path: str
+    numbers: Tensor
+    columns: bool
+
+
+class _Outputs:
+    """The outputs of all linear maps, recorded when they are first needed."""
+
+    def __init__(self, module: nn.Module, architecture: Architecture) -> None:
+        self._module = module
+        self.architecture = architecture
+
+    @cached_property
+    def recorded(self) -> LinearOutputs:
+        """The recorded outputs."""
+        return _record_outputs(self._module, self.architecture)
+
+
+def _weights_of(module: nn.Module, outputs: _Outputs, edit: Edit) -> _Weights:
+    """The weights that an edit scales. Raises `UnsupportedError`, with the edit's name, if there are none or they are unknown."""
+    architecture = outputs.architecture
+    if not isinstance(edit, (ScaleHead, ScaleNeuron)):
+        raise UnsupportedError(
+            f"{edit.kind} of {edit.place} cannot be baked, because it does not change weights. Only "
+            "ScaleHead and ScaleNeuron can be."
+        )
+    if isinstance(edit, ScaleNeuron) and edit.position is not None:
+        raise UnsupportedError(
+            f"{edit.kind} of {edit.place} cannot be baked, because it acts only at some positions and weights act at all. "
+            "Omit `position`."
+        )
+    stack = edit.stack or next(iter(architecture.stacks))
+    _check_not_shared(edit, architecture, stack)
+    if isinstance(edit, ScaleHead):
+        return _of_head(module, architecture, edit, stack)
+    return _of_neuron(outputs, edit, stack)
+
+
+def _scale(projection: Any, weights: _Weights, factor: float) -> None:
+    """Multiply weights by `factor`; behind outputs, their biases too."""
+    numbers, transposed = weights.numbers, isinstance(projection, Conv1D)
+    with torch.no_grad():
+        if weights.columns != transposed:
+            projection.weight[:, numbers] *= factor
+        else:
+            projection.weight[numbers] *= factor
+        if not weights.columns and projection.bias is not None:
+            projection.bias[numbers] *= factor
 
 
 def _record_outputs(module: nn.Module, architecture: Architecture) -> LinearOutputs:
@@ -136,26 +192,19 @@ def _check_not_shared(edit: Edit, architecture: Architecture, stack: str) -> Non
             )
 
 
-def _scale_head(model: nn.Module, architecture: Architecture, edit: ScaleHead, stack: str) -> None:
+def _of_head(model: nn.Module, architecture: Architecture, edit: ScaleHead, stack: str) -> _Weights:
     shape, path = architecture.stacks[stack].shapes[edit.layer], architecture.stacks[stack].projections[edit.layer]
     projection = None if path is None else model.get_submodule(path)
-    if shape is None or projection is None or type(projection) not in (nn.Linear, Conv1D):
+    if shape is None or path is None or type(projection) not in (nn.Linear, Conv1D):
         raise UnsupportedError(
             f"{edit.kind} of {edit.place} cannot be baked, because no plain linear map reads the head outputs "
             "of this layer directly."
         )
-    columns = torch.arange(edit.head * shape.v_dim, (edit.head + 1) * shape.v_dim)
-    weight: Any = projection.weight
-    with torch.no_grad():
-        if isinstance(projection, Conv1D):
-            weight[columns] *= edit.factor
-        else:
-            weight[:, columns] *= edit.factor
+    return _Weights(path, torch.arange(edit.head * shape.v_dim, (edit.head + 1) * shape.v_dim), columns=True)
 
 
-def _scale_neuron(
-    model: nn.Module, architecture: Architecture, linear_outputs: LinearOutputs, edit: ScaleNeuron, stack: str
-) -> None:
+def _of_neuron(outputs: _Outputs, edit: ScaleNeuron, stack: str) -> _Weights:
+    architecture = outputs.architecture
     shape, rotary = architecture.stacks[stack].shapes[edit.layer], _rotary(architecture, stack, edit.layer)
     assert shape is not None
     if edit.vector != "v":
@@ -166,16 +215,9 @@ def _scale_neuron(
                     "rotate together (RoPE) and only one of them is scaled."
                 )
     head = edit.head if edit.vector == "q" else edit.head * shape.kv_heads // shape.heads
-    wanted = linear_outputs.vector((stack, edit.layer), edit.vector, head)[:, list(edit.dims)]
-    path, rows = _find_rows(edit, wanted, linear_outputs, architecture, stack)
-    projection: Any = model.get_submodule(path)
-    with torch.no_grad():
-        if isinstance(projection, Conv1D):
-            projection.weight[:, rows] *= edit.factor
-        else:
-            projection.weight[rows] *= edit.factor
-        if projection.bias is not None:
-            projection.bias[rows] *= edit.factor
+    wanted = outputs.recorded.vector((stack, edit.layer), edit.vector, head)[:, list(edit.dims)]
+    path, rows = _find_rows(edit, wanted, outputs.recorded, architecture, stack)
+    return _Weights(path, rows, columns=False)
 
 
 def _rotary(architecture: Architecture, stack: str, layer: int) -> Any:

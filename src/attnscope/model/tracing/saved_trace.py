@@ -17,16 +17,22 @@ from attnscope.model.tracing.provenance import fingerprint
 from attnscope.trace import Trace
 from attnscope.trace.stack import TracedStack
 
+_FAILURES = (IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What a model may raise on inputs that come from a file."""
+
 
 def with_model(trace: Trace, handle: ModelHandle, name: str = "the trace") -> Trace | None:
     """The trace with the output projections and the logits of this model; None if a model with other weights made it.
 
-    `name` names the trace in the message for logits that cannot be computed.
+    `name` names the trace in messages. Raises `DamagedError` if the model cannot run on the inputs recorded in the trace.
     """
     tower = handle.tower_for(trace.inputs)
     if trace.provenance.get("weights") != fingerprint(tower.module):
         return None
-    probed = tower.probed_for(trace.inputs)
+    try:
+        probed = tower.probed_for(trace.inputs)
+    except _FAILURES as error:
+        raise _unusable(name, error) from error
     stacks = {
         one: replace(stack, projections=_projections(probed, stack, one))
         for one in trace.stacks
@@ -67,6 +73,10 @@ def with_model(trace: Trace, handle: ModelHandle, name: str = "the trace") -> Tr
         images=trace.images,
         edits=trace.edits,
     )
+
+
+def _unusable(name: str, error: Exception) -> DamagedError:
+    return DamagedError(f"The model cannot run on the inputs recorded in {name} ({str(error)[:200]}).")
 
 
 def _projections(probed: ProbedModel, stack: TracedStack, name: str) -> list[nn.Module | None]:

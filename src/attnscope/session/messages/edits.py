@@ -1,15 +1,16 @@
-"""Read the edits of a request, and check what can be checked without the model (docs/reference/wire.md)."""
+"""The edits of a request, and the `edits` request: the same edits in other forms (docs/reference/wire.md)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from attnscope.edits import Edit
 from attnscope.edits.reference import Find
 from attnscope.edits.serialization import edit_of
 from attnscope.errors import InputError
 from attnscope.session.limits import Limits
+from attnscope.session.trace_store import StoredTrace
 
 
 def edits_of(body: Mapping[str, Any], find: Find, limits: Limits) -> list[Edit]:
@@ -28,3 +29,26 @@ def edits_of(body: Mapping[str, Any], find: Find, limits: Limits) -> list[Edit]:
     items = cast("list[object]", value)
     limits.check_edits(len(items))
     return [edit_of(item, find) for item in items]
+
+
+_NO_MODEL = "This trace has no model whose weights could be changed. Run the text again."
+
+
+class EditFormFields(TypedDict):
+    """An edit in other forms: as Python, and why it cannot be written into the weights (null if it can)."""
+
+    python: str
+    bake: str | None
+
+
+class EditsFields(TypedDict):
+    """The fields of an `edits` response."""
+
+    edits: list[EditFormFields]
+
+
+def edits_fields(edits: list[Edit], stored: StoredTrace) -> EditsFields:
+    """Edits in other forms, in the same order. Raises `InputError` for an edit that does not fit the model or the trace."""
+    model = stored.model
+    problems = [_NO_MODEL] * len(edits) if model is None else model.bake_problems(edits, stored.trace)
+    return {"edits": [{"python": repr(one), "bake": why} for one, why in zip(edits, problems, strict=True)]}

@@ -30,7 +30,7 @@ MAX_TOP = 100
 
 NO_MODEL = "This trace has no model, so its prediction cannot be compared. Run the text again."
 
-_OTHER_BASELINE = "A control makes the edits elsewhere and compares with the same input without edits, which is not the baseline here."
+_OTHER_BASELINE = "A control compares with the same input without edits, but the baseline here is another pass."
 
 
 class LikelihoodFields(TypedDict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from PIL import Image
@@ -35,6 +35,9 @@ from attnscope.types import Observer, token_fields
 
 DEFAULT_NEW_TOKENS = 20
 """The number of tokens to generate if the request does not specify it."""
+
+_INPUT = ("text", "messages", "image", "pair", "target", "continue_final_message")
+"""Fields that a request has instead of a trace."""
 
 
 class LikelyFields(TokenFields):
@@ -86,18 +89,7 @@ class GenerateRequest:
         text = prompt_of(body, "text", messages, image)
         pair, target = optional_text_of(body, "pair"), optional_text_of(body, "target")
         check_prompt(text, pair, target, image, limits)
-        new = integer_of(body, "max_new_tokens")
-        sampling = {name: number_of(body, name) for name in ("temperature", "top_p")}
-        settings = GenerationSettings.of(
-            DEFAULT_NEW_TOKENS if new is None else new,
-            temperature=sampling["temperature"],
-            top_p=sampling["top_p"],
-            top_k=integer_of(body, "top_k"),
-            seed=integer_of(body, "seed"),
-            stop=texts_of(body, "stop"),
-        )
-        limits.check_new_tokens(settings.max_new_tokens)
-        return cls(text, messages, pair, target, settings, image, continues_message(body))
+        return cls(text, messages, pair, target, settings_of(body, limits), image, continues_message(body))
 
     @property
     def prompt(self) -> str | list[Turn] | None:
@@ -127,19 +119,75 @@ class GenerateRequest:
 
     def run(self, model: ModelLike, prompt: ModelInputs, edits: Sequence[Edit], job: Job) -> Generation:
         """Generate, and send each token as soon as it is known."""
-        sent = 0
-
-        def on_token(step: Step) -> None:
-            nonlocal sent
-            job.send_partial("token", {"index": sent, **step_fields(step)})
-            sent += 1
-
-        return model.generate(prompt, edits=edits, on_token=on_token, observer=job, **self.settings.options())
+        return generated(model, prompt, edits, self.settings, job)
 
     def input_text(self, prompt: ModelInputs, trace: Trace) -> InputText:
         """The input as the page shows it. For a chat, the text is the output of the chat template."""
         text = self.text if self.messages is None else prompt.text or self.text
         return InputText(text, self.pair, self.target, InputText.of(trace).messages, self.continue_final_message)
+
+
+@dataclass(frozen=True)
+class ContinueRequest:
+    """A `generate` request that continues the pass of a trace, with everything checked that can be checked without the model."""
+
+    settings: GenerationSettings
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any], limits: Limits) -> ContinueRequest:
+        """Read a request. Raises `InputError` for an invalid field, and `TooLongError` above the limits."""
+        other = next((name for name in _INPUT if body.get(name) is not None), None)
+        if other is not None:
+            raise InputError(f"A `trace` is continued with its own input. Pass either `trace` or `{other}`, not both.")
+        return cls(settings_of(body, limits))
+
+    def check(self, model: ModelLike, trace: Trace, limits: Limits) -> None:
+        """Raise `TooLongError` if the new trace would be too long for the session."""
+        tokens = max(len(side) for side in trace.sides.values()) + self.settings.max_new_tokens
+        limits.check_tokens(tokens)
+        limits.check_trace(trace_bytes(model, tokens))
+
+    def run(self, model: ModelLike, trace: Trace, edits: Sequence[Edit] | None, job: Job) -> Generation:
+        """Continue the trace (for edits of None, with its own), and send each token as soon as it is known."""
+        return generated(model, trace, edits, self.settings, job)
+
+    def input_text(self, before: InputText, trace: Trace) -> InputText:
+        """The input as the page shows it: that of the trace `before`, whose chat may have grown."""
+        return replace(before, messages=InputText.of(trace).messages)
+
+
+def settings_of(body: Mapping[str, Any], limits: Limits) -> GenerationSettings:
+    """The settings of a request. Raises `InputError` for an invalid one, and `TooLongError` for too many tokens."""
+    new = integer_of(body, "max_new_tokens")
+    sampling = {name: number_of(body, name) for name in ("temperature", "top_p")}
+    settings = GenerationSettings.of(
+        DEFAULT_NEW_TOKENS if new is None else new,
+        temperature=sampling["temperature"],
+        top_p=sampling["top_p"],
+        top_k=integer_of(body, "top_k"),
+        seed=integer_of(body, "seed"),
+        stop=texts_of(body, "stop"),
+    )
+    limits.check_new_tokens(settings.max_new_tokens)
+    return settings
+
+
+def generated(
+    model: ModelLike,
+    prompt: ModelInputs | Trace,
+    edits: Sequence[Edit] | None,
+    settings: GenerationSettings,
+    job: Job,
+) -> Generation:
+    """Generate, and send each token as soon as it is known."""
+    sent = 0
+
+    def on_token(step: Step) -> None:
+        nonlocal sent
+        job.send_partial("token", {"index": sent, **step_fields(step)})
+        sent += 1
+
+    return model.generate(prompt, edits=edits, on_token=on_token, observer=job, **settings.options())
 
 
 def generation_fields(made: Generation, settings: GenerationSettings) -> GenerationFields:

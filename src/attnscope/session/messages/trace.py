@@ -8,6 +8,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
+from attnscope.model.tracing.changes import Changes
 from attnscope.session.messages.answer import TokenFields
 from attnscope.session.protocols import ModelLike
 from attnscope.session.trace_store import InputText, StoredTrace
@@ -59,7 +60,10 @@ class InputFields(TypedDict):
 
 
 class StackFields(TypedDict):
-    """One stack of a trace. `shapes` has one entry per layer, null for a layer without attention."""
+    """One stack of a trace. `shapes` has one entry per layer, null for a layer without attention.
+
+    `changes` says for each place of a change why it cannot be made; null if it can. Without a model it is absent.
+    """
 
     layers: int
     heads: int
@@ -70,6 +74,7 @@ class StackFields(TypedDict):
     key: str
     rotary: Any
     shapes: list[dict[str, int] | None]
+    changes: NotRequired[dict[str, str | None]]
 
 
 class LayerCertificateFields(TypedDict):
@@ -131,12 +136,13 @@ def trace_fields(stored: StoredTrace) -> TraceFields:
     """The fields of a `trace` response."""
     trace = stored.trace
     following = trace.next_tokens
+    changes = {} if stored.model is None else stored.model.changes(trace)
     return {
         "trace": trace.id,
         "model": _model_of(trace) if stored.model is None else model_fields(stored.model),
         "input": _input_fields(stored.input),
         "tokens": {side: [token_fields(token) for token in tokens] for side, tokens in trace.sides.items()},
-        "stacks": {name: _stack_fields(trace, name, stack) for name, stack in trace.stacks.items()},
+        "stacks": {name: _stack_fields(trace, name, stack, changes.get(name)) for name, stack in trace.stacks.items()},
         "images": [{"width": image.width, "height": image.height} for image in trace.images],
         "edits": list(trace.provenance.get("edits") or ()),
         "warnings": list(trace.warnings),
@@ -221,9 +227,9 @@ def _layer_fields(layer: LayerCertificate) -> LayerCertificateFields:
     }
 
 
-def _stack_fields(trace: Trace, name: str, stack: Stack) -> StackFields:
+def _stack_fields(trace: Trace, name: str, stack: Stack, changes: Changes | None) -> StackFields:
     traced = trace.traced_stack(name)
-    return {
+    fields: StackFields = {
         "layers": stack.layers,
         "heads": stack.heads,
         "kv_heads": stack.kv_heads,
@@ -234,6 +240,7 @@ def _stack_fields(trace: Trace, name: str, stack: Stack) -> StackFields:
         "rotary": rotary_fields(traced.records, traced.rotary),
         "shapes": [None if shape is None else asdict(shape) for shape in stack.shapes],
     }
+    return fields if changes is None else {**fields, "changes": asdict(changes)}
 
 
 def _finite(value: float | None) -> float | None:
