@@ -16,6 +16,7 @@ from attnscope.errors import InputError
 
 if TYPE_CHECKING:
     from attnscope.edits import Edit
+    from attnscope.session.protocols import ModelLike
     from attnscope.trace import Trace
 
 Baseline = Annotated[
@@ -37,12 +38,20 @@ FieldOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Passes:
-    """The pass that a command is about, its baseline (None without one), and the view of a workspace, as an address."""
+    """The pass that a command is about, and what goes with it.
+
+    Attributes:
+        current: The pass.
+        baseline: Its baseline; None without one.
+        model: The model that made both; None if it is unknown.
+        address: The view of a workspace, as an address.
+    """
 
     current: Trace
-    baseline: Trace | None = None
+    baseline: Trace | None
+    model: ModelLike | None = None
     address: str = ""
 
 
@@ -82,7 +91,7 @@ def passes_of(
             )
         check_no_input(source, text, pair, target, images, continue_final_message=continue_final_message)
         if isinstance(saved, Workspace):
-            return Passes(saved.current, saved.baseline if before is None else before, saved.address)
+            return Passes(saved.current, saved.baseline if before is None else before, address=saved.address)
         return Passes(saved, before)
     image = image_paths(images)
     require_input(source, text, image)
@@ -91,12 +100,11 @@ def passes_of(
         model = entry.load()
 
         def run(edits: Sequence[Edit]) -> Trace:
-            more = {"image": image, "continue_final_message": continue_final_message}
-            return traced(model, text, pair, target, edits, **more)
+            return traced(model, text, pair, target, edits, image=image, continue_final_message=continue_final_message)
 
         trace = run(edits)
         if compare:
             before = run(())
         elif baseline is not None and before is None:
             before = traced(model, baseline, None, target)
-    return Passes(trace, before)
+    return Passes(trace, before, None if saved is not None else model)

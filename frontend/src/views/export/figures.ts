@@ -38,6 +38,8 @@ export function obstacle({ page, neurons, edges }: Surroundings, kind: FigureKin
   if (kind === "matrix" && page.shown().heads.length !== 1)
     return "A matrix shows a single head. Turn the other heads off.";
   if (kind === "neurons" && neurons.traced() === null) return NO_NEURONS;
+  if (kind === "neurons" && neurons.traced()?.trace.signed)
+    return "The figure of neurons shows one pass: choose before or after.";
   return null;
 }
 

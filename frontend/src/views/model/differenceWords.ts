@@ -13,6 +13,8 @@ export interface DifferenceFacts {
   /** Layers in which no weight differs, and how many layers there are. */
   readonly unchanged: readonly number[];
   readonly layers: number;
+  /** Whether further layers are still to come. */
+  readonly coming: boolean;
   /** Why layers or heads have no difference; null if all do. */
   readonly note: string | null;
   /** Settings that leave something out. */
@@ -23,10 +25,11 @@ export interface DifferenceFacts {
 
 /** What differences show: `after − before, one √ scale, ±.85 · gray: no change; in layers 0–22 none at all`. */
 export function differenceWords(facts: DifferenceFacts): string {
-  const { full, scale, over, unchanged, layers, note, omitted, tinted } = facts;
-  const whole = layers > 0 && unchanged.length === layers;
+  const { full, scale, over, unchanged, layers, coming, note, omitted, tinted } = facts;
+  const whole = !coming && layers > 0 && unchanged.length === layers;
   const parts: string[] = [];
   if (tinted) parts.push("tint: after − before; gray: the current pass");
+  else if (full === 0 && coming) parts.push("after − before: still loading");
   else if (full === 0 || whole) parts.push("after − before: no change");
   else {
     const one = over === "heads" ? "one " : "";

@@ -32,9 +32,7 @@ export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
       <Switch fallback={<div class="stage empty" />}>
         <Match when={open() && props.field !== null && now.layer() === null}>
           <div class="hint" data-testid="neuron-unknown">
-            <p>
-              This trace contains attention weights but no queries and keys, so there are no neurons to show.
-            </p>
+            <p>{now.missing()}</p>
             <button
               type="button"
               class="ghost small"

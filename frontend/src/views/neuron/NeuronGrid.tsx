@@ -1,8 +1,9 @@
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show } from "solid-js";
 import { stacked, unitOf, unitsOf } from "../../compute/rotaryPairs";
-import { face, longestToken } from "../../marks/format";
+import { face } from "../../marks/format";
 import type { Place } from "../../state/state";
 import { pixelRatio, prepare } from "../shared/canvas";
+import { longestName } from "../shared/counterparts";
 import { pointIn } from "../shared/pointer";
 import { TokenColumn } from "../shared/TokenColumn";
 import { layOutColumns, rowY, type TokenLayout } from "../shared/tokenLayout";
@@ -43,7 +44,10 @@ export function NeuronGrid(props: NeuronGridProps) {
 
   const dim = () => props.vectors.dim;
   const rows = () => Math.max(props.vectors.queries, props.vectors.keys);
-  const longest = createMemo(() => longestToken([...props.shown.queries, ...props.shown.keys]));
+  const longest = createMemo(() => {
+    const { queries, keys, counterparts } = props.shown;
+    return Math.max(longestName(queries, counterparts?.query), longestName(keys, counterparts?.key));
+  });
   const rough = createMemo(() => layOutColumns(room(), height(), rows(), longest()));
   const columns = createMemo(() =>
     columnsFor({
@@ -107,7 +111,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     vectors: props.vectors,
     trace: props.trace,
     weights: props.weights,
-    absent: props.renormalized ? "hidden" : "masked",
+    absent: props.trace.signed ? "–" : props.renormalized ? "hidden" : "masked",
     order: order(),
     group: group(),
     side: props.side,
@@ -302,6 +306,7 @@ export function NeuronGrid(props: NeuronGridProps) {
               : null
           }
           group={group()}
+          signed={props.trace.signed ?? false}
           query={props.trace.query}
           queryName={name("query", props.trace.query)}
           renormalized={props.renormalized}
@@ -331,6 +336,7 @@ export function NeuronGrid(props: NeuronGridProps) {
                     scroll={scroll()}
                     active={active()}
                     edge={null}
+                    counterparts={props.shown.counterparts?.[side]}
                     pins={[queryPlace(), ...props.pins.filter((pin) => pin.side === "key")]}
                     muted={(index) =>
                       side === "query"
@@ -384,8 +390,13 @@ export function NeuronGrid(props: NeuronGridProps) {
                     width={columns().width}
                     height={height()}
                     words={words()!}
+                    signed={props.trace.signed ?? false}
                     absent={
-                      props.renormalized ? "hidden or masked" : "masked: this query cannot attend to this key"
+                      props.trace.signed
+                        ? "not aligned, or masked in one of the passes"
+                        : props.renormalized
+                          ? "hidden or masked"
+                          : "masked: this query cannot attend to this key"
                     }
                     queryName={name("query", props.trace.query)}
                     rowName={name(words()!.kind === "q" ? "query" : "key", words()!.row)}

@@ -87,6 +87,12 @@ function neuronsOf(page: Page): NeuronProps {
 
 function rowsOf(page: Page): RowTableProps {
   return mergeProps(sharedOf(page), {
+    get readings() {
+      return page.readings();
+    },
+    get shownField() {
+      return page.state().field;
+    },
     get place() {
       return page.listed();
     },
