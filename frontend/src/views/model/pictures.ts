@@ -11,36 +11,36 @@ interface Picture {
 }
 
 /** How many times the image's pixels all pictures together may have. */
-const IMAGES = 4;
+const IMAGES = 6;
+/** Pictures per head: the legend under the image has another height in differences, so a head alternates between two sizes. */
+const PER_HEAD = 2;
 
 export class Pictures {
-  /** By what is drawn; those used last come last. */
-  readonly #kept = new Map<object, Picture>();
+  /** By what is drawn; those used last come last, also among the pictures of one head. */
+  readonly #kept = new Map<object, readonly Picture[]>();
   #size = 0;
 
   /**
-   * Draws `of` into a box: a copy of its last picture if that has the same size and look, else what `compose` draws there. A box
-   * that is partly outside the image is always composed.
+   * Draws `of` into a box: a copy of one of its last pictures if that has the same size and look, else what `compose` draws
+   * there. A box that is partly outside the image is always composed.
    */
   draw(pixels: PixelBuffer, box: Box, of: object, look: readonly unknown[], compose: () => void): void {
     const { x, y, width, height } = box;
     const whole = x >= 0 && y >= 0 && x + width <= pixels.width && y + height <= pixels.height;
-    const known = this.#kept.get(of);
-    const fits =
-      whole &&
-      known?.width === width &&
-      known.height === height &&
-      known.look.length === look.length &&
-      known.look.every((part, at) => part === look[at]);
-    if (!fits) compose();
-    if (!whole) return;
-    const words = fits ? known.words : new Uint32Array(width * height);
-    for (let row = 0; row < height; row++) {
-      const at = (y + row) * pixels.width + x;
-      if (fits) pixels.words.set(words.subarray(row * width, (row + 1) * width), at);
-      else words.set(pixels.words.subarray(at, at + width), row * width);
+    if (!whole) {
+      compose();
+      return;
     }
-    this.#keep(of, { width, height, look, words }, IMAGES * pixels.width * pixels.height);
+    const known = this.#kept.get(of)?.find((one) => fits(one, box, look));
+    if (known === undefined) compose();
+    const picture = known ?? { width, height, look, words: new Uint32Array(width * height) };
+    for (let row = 0; row < height; row++) {
+      const own = picture.words.subarray(row * width, (row + 1) * width);
+      const at = (y + row) * pixels.width + x;
+      if (known === undefined) own.set(pixels.words.subarray(at, at + width));
+      else pixels.words.set(own, at);
+    }
+    this.#keep(of, picture, IMAGES * pixels.width * pixels.height);
   }
 
   clear(): void {
@@ -49,13 +49,28 @@ export class Pictures {
   }
 
   #keep(of: object, picture: Picture, most: number): void {
-    this.#size += picture.words.length - (this.#kept.get(of)?.words.length ?? 0);
+    const before = this.#kept.get(of) ?? [];
+    const now = [...before.filter((one) => one !== picture).slice(1 - PER_HEAD), picture];
+    this.#size += sizeOf(now) - sizeOf(before);
     this.#kept.delete(of);
-    this.#kept.set(of, picture);
-    for (const [oldest, { words }] of this.#kept) {
+    this.#kept.set(of, now);
+    for (const [oldest, pictures] of this.#kept) {
       if (this.#size <= most) return;
       this.#kept.delete(oldest);
-      this.#size -= words.length;
+      this.#size -= sizeOf(pictures);
     }
   }
+}
+
+function fits(picture: Picture, { width, height }: Box, look: readonly unknown[]): boolean {
+  return (
+    picture.width === width &&
+    picture.height === height &&
+    picture.look.length === look.length &&
+    picture.look.every((part, at) => part === look[at])
+  );
+}
+
+function sizeOf(pictures: readonly Picture[]): number {
+  return pictures.reduce((sum, { words }) => sum + words.length, 0);
 }
