@@ -293,21 +293,27 @@ def test_an_unexpected_exception_is_an_internal_error_on_the_page_and_a_tracebac
     assert caplog.records[0].exc_info
 
 
-def test_controls_are_streamed_as_they_are_drawn(running):
+def test_controls_are_streamed_as_they_are_drawn(running, monkeypatch):
     running.gate.open.set()
     edit = {"type": "ScaleHead", "layer": 1, "head": 2, "factor": 0}
     trace = running.ask(type="run", text="one two", edits=[edit])[-1].body["trace"]
-    whole = [one.body for one in running.ask(type="control", trace=trace, tokens=[1]) if one.type == "control"]
-    assert [len(one["values"]) for one in whole] == [0, 1, 2, 3, 3]
-    running.gate.passes = 0
-    running.gate.open.clear()
-    running.gate.reached.clear()
-    request = {"v": 1, "id": "c", "type": "control", "trace": trace}
+    second, passes = threading.Event(), []
+
+    def blocking(_gate: object, layer: int) -> None:
+        passes.append(layer)
+        assert passes.count(0) < 2 or second.wait(20)
+
+    monkeypatch.setattr(type(running.gate), "__call__", blocking)
+    request = {"v": 1, "id": "c", "type": "control", "trace": trace, "tokens": [1]}
     with running.client() as client, client.stream("POST", "/api", json=request) as answer:
-        assert running.gate.reached.wait(20)
-        running.gate.open.set()
-        assert b'\\"total\\":3' in next(chunk for chunk in answer.iter_raw() if b"total" in chunk)
-    wait_until(lambda: not running.session.cancel("c"))
+        chunks = answer.iter_raw()
+        received = next(chunks)
+        assert b"total" in received and passes.count(0) <= 2  # the first batch, while the second one waits
+        second.set()
+        received += b"".join(chunks)
+    found = [one.body for one in messages(received) if one.type == "control"]
+    assert [len(one["values"]) for one in found] == [0, 1, 2, 3, 3]
+    assert [one["last"] for one in found] == [False] * 4 + [True]
 
 
 def test_generated_tokens_are_streamed_until_the_connection_closes(running):

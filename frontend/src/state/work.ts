@@ -7,7 +7,7 @@ import { type Failure, failureOf } from "./failure";
 import { type Answer, RequestSlot, runRequest } from "./request";
 
 export interface Work {
-  readonly what: "run" | "change" | "layer" | "check" | "export" | "hello";
+  readonly what: "run" | "change" | "layer" | "check" | "export" | "open" | "hello";
   readonly text: string;
   readonly done: number;
   readonly total: number;
@@ -27,6 +27,7 @@ export function createWork(source: Source) {
     layer: new RequestSlot(),
     check: new RequestSlot(),
     export: new RequestSlot(),
+    open: new RequestSlot(),
     hello: new RequestSlot(),
   };
 

@@ -95,8 +95,8 @@ def export(
             error=error,
             baseline=before,
             field=field,
-            model=None if before is None else passes.model,
             address=passes.address or None,
+            model=None if before is None else passes.model,
             max_bytes=max_bytes,
         )
     for warning in trace.warnings:

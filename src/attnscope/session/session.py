@@ -12,6 +12,7 @@ import numpy as np
 
 from attnscope.analysis.edges import edge_of
 from attnscope.analysis.overview import overview
+from attnscope.edits import Edit
 from attnscope.errors import AttnscopeError, CancelledError, DamagedError, InputError, UnsupportedError
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
@@ -447,18 +448,6 @@ class Session:
         )
         return Answer("export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)})
 
-    def _effect_message(self, body: Mapping[str, Any], job: Job) -> Message:
-        """The response to the `effect` request of an export, or the error that says why there is none."""
-        asked = fields_of(body, "effect")
-        pair = {name: body[name] for name in ("trace", "baseline")}
-        try:
-            answer = self._effect({**asked, **pair}, job)
-        except CancelledError:
-            raise
-        except AttnscopeError as error:
-            return failure(error, job)
-        return Message(answer.type, answer.type, {"last": True, **answer.fields})
-
     def _save(self, body: Mapping[str, Any], job: Job) -> Answer:
         job.stage = "save"
         name, file = saved_workspace(body, self.trace, self.limits)
@@ -471,6 +460,18 @@ class Session:
         with job.holding(self._pass_lock, _WAITING):
             self._traces.add_saved(workspace.traces, models)
         return Answer("open", workspace_fields(workspace, kind))
+
+    def _effect_message(self, body: Mapping[str, Any], job: Job) -> Message:
+        """The response to the `effect` request of an export, or the error that says why there is none."""
+        asked = fields_of(body, "effect")
+        pair = {name: body[name] for name in ("trace", "baseline")}
+        try:
+            answer = self._effect({**asked, **pair}, job)
+        except CancelledError:
+            raise
+        except AttnscopeError as error:
+            return failure(error, job)
+        return Message(answer.type, answer.type, {"last": True, **answer.fields})
 
     def _cancel(self, body: Mapping[str, Any], job: Job) -> Answer:
         return Answer("cancel", {"found": self._jobs.stop(text_of(body, "target"), job.page)})

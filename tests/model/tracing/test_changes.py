@@ -13,6 +13,8 @@ from attnscope.edits import CutEdge, Edit, ScaleHead, ScaleNeuron, SetAttention
 from attnscope.errors import UnsupportedError
 from attnscope.session import ModelEntry, Session, StoredTrace
 
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft 0.21
+
 PROMPT = tiny_models.ids(7)
 PLACES = ("head", "line", "weight", "neuron", "pair")
 
@@ -48,7 +50,7 @@ def test_everything_that_can_be_changed_changes_and_nothing_else_does(family: st
     assert all((one.head is not None) == outside for one in changes.values())
 
 
-def test_prefix_tuning_leaves_nothing_to_change(tmp_path: object) -> None:
+def test_prefix_tuning_leaves_nothing_to_change() -> None:
     config = peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2)
     model = attnscope.Model(peft.get_peft_model(tiny_models.build("llama"), config).eval())
     found = model.changes(model.trace(PROMPT))["decoder"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 from helpers import tiny_models
@@ -30,7 +29,7 @@ def test_each_batch_sends_everything_so_far(monkeypatch: pytest.MonkeyPatch) -> 
     session = Session([ModelEntry.loaded(model)])
     trace = traced(session, edits=[EDIT])
     answers = ask(session, type="control", trace=trace, over="heads", answer=5, foil=6, tokens=[5, 9])
-    found: list[dict[str, Any]] = [one.body for one in answers if one.type == "control"]
+    found = [one.body for one in answers if one.type == "control"]
     assert [len(one["values"]) for one in found] == [1, 3, 3]
     assert [one["total"] for one in found] == [3, 3, 3]
     wanted = model.control(TEXT, [ScaleHead(1, 2, 0.0)], answer=5, foil=6, over="heads")

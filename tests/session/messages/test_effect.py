@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def traced(session: Session, text: str = TEXT, **fields: object) -> str:
     return ask(session, type="run", text=text, **fields)[-1].body["trace"]
 
 
-def effect(session: Session, trace: str, baseline: str, **fields: object) -> dict[str, Any]:
+def effect(session: Session, trace: str, baseline: str, **fields: object) -> Mapping[str, Any]:
     answer = ask(session, type="effect", trace=trace, baseline=baseline, **fields)[-1]
     assert answer.type == "effect", answer.body
     return answer.body

@@ -108,7 +108,7 @@ export function ChangeRow(props: ChangeRowProps) {
         )}
       </Show>
       <output class="num value" classList={{ is: !muted() }}>
-        {words().value}
+        {words().value.replace("= ", "")}
       </output>
       <span class="num was">{was()}</span>
       <button

@@ -1,11 +1,11 @@
 import { For, Show } from "solid-js";
-import { editWords } from "../../figures/edits";
-import { fieldNames } from "../../state/fieldNames";
-import { type Change, type Comparison, FIELDS, type Field } from "../../state/state";
+import { changePhrase } from "../../figures/changeWords";
+import { type ChangeRow, rowKey, rowsOf } from "../../state/changes";
+import { currentPass } from "../../state/state";
 import { EffectNumber } from "../effect/EffectNumber";
 import type { Page } from "../page/page";
-import { SegmentedControl } from "../shared/SegmentedControl";
 import { BaselineMenu } from "./BaselineMenu";
+import { FieldSwitch } from "./FieldSwitch";
 
 /** Changes that the line names; the others are counted. */
 const MOST_CHANGES = 3;
@@ -13,42 +13,45 @@ const MOST_CHANGES = 3;
 /** The line under the toolbar: the two passes, the switch between them, and what is changed. */
 export function ComparisonLine(props: { readonly page: Page }) {
   const { session, state } = props.page;
-  const comparison = () => state().comparison;
-  const made = () => state().changes;
-  const options = (both: Comparison): readonly (readonly [Field, string, string])[] => {
-    const words = fieldNames(both);
-    return FIELDS.map((field) => [field, words[field], `${HINTS[field]} (d: next, hold b: before)`] as const);
-  };
+  const rows = () => rowsOf(state().changes, currentPass(state())?.stacks ?? {});
+  const showList = (): void => session.dispatch({ type: "frame", frame: { at: "side", side: "effect" } });
   return (
     <div class="comparison" data-testid="comparison" role="group" aria-label="Compared passes">
-      <BaselineMenu page={props.page} />
       <Show
-        when={comparison()}
+        when={state().comparison}
         fallback={
-          <span class="quiet" data-testid="comparison-hint">
-            <Show when={session.canChange()} fallback="One pass. It cannot be changed here.">
-              Change a head, a line or a neuron with <kbd>e</kbd> or a right click, and see what the model
-              answers.
+          <>
+            <BaselineMenu page={props.page} face={<>Compare with ▾</>} class="ghost" />
+            <Show when={rows().length === 0}>
+              <span class="quiet" data-testid="comparison-hint">
+                <Show when={session.canChange()} fallback="One pass. It cannot be changed here.">
+                  Point at a head, line, token or neuron and press <kbd>e</kbd>, or right-click it, to turn it
+                  down or off.
+                </Show>
+              </span>
             </Show>
-          </span>
+          </>
         }
       >
         {(both) => (
-          <SegmentedControl
-            label="Field"
-            options={options(both())}
-            value={state().field}
-            onChange={(field) => session.dispatch({ type: "field", field })}
+          <FieldSwitch
+            page={props.page}
+            comparison={both()}
+            menu={<BaselineMenu page={props.page} face={<>▾</>} class="caret" />}
           />
         )}
       </Show>
-      <Show when={made().length > 0}>
+      <Show when={rows().length > 0}>
         <ul class="changes-short" data-testid="changes-short" aria-label="Changes">
-          <For each={made().slice(0, MOST_CHANGES)}>
-            {(one) => <ShortChange page={props.page} change={one} />}
+          <For each={rows().slice(0, MOST_CHANGES).map(rowKey)}>
+            {(_, at) => <ShortChange page={props.page} row={rows()[at()]} onGo={showList} />}
           </For>
-          <Show when={made().length > MOST_CHANGES}>
-            <li class="quiet">{made().length - MOST_CHANGES} more</li>
+          <Show when={rows().length > MOST_CHANGES}>
+            <li>
+              <button type="button" class="quiet" on:click={showList}>
+                {rows().length - MOST_CHANGES} more
+              </button>
+            </li>
           </Show>
         </ul>
       </Show>
@@ -63,18 +66,38 @@ export function ComparisonLine(props: { readonly page: Page }) {
   );
 }
 
-const HINTS: Readonly<Record<Field, string>> = {
-  before: "Show the baseline",
-  after: "Show the current pass",
-  difference: "Show the current pass minus the baseline",
-};
-
-function ShortChange(props: { readonly page: Page; readonly change: Change }) {
-  const words = () => editWords(props.change.edit, props.page.trace() ?? undefined);
+/** A change in short; a click leads to the list. */
+function ShortChange(props: {
+  readonly page: Page;
+  readonly row: ChangeRow | undefined;
+  readonly onGo: () => void;
+}) {
   return (
-    <li classList={{ muted: props.change.muted }} title={props.change.muted ? `${words()} (muted)` : words()}>
-      <span class="change-dot" aria-hidden="true" />
-      {words()}
-    </li>
+    <Show when={props.row}>
+      {(row) => {
+        const first = () => row().changes[0];
+        const words = () =>
+          changePhrase(first().edit, currentPass(props.page.state()) ?? undefined, row().over);
+        return (
+          <li classList={{ muted: first().muted }}>
+            <button
+              type="button"
+              title={
+                first().muted
+                  ? "Muted: not in the pass. Show the list of changes"
+                  : "Show the list of changes"
+              }
+              on:click={props.onGo}
+            >
+              <span class="change-dot" aria-hidden="true" />
+              <span class="num">{words()}</span>
+              <Show when={first().muted}>
+                <span class="hidden-word">, muted</span>
+              </Show>
+            </button>
+          </li>
+        );
+      }}
+    </Show>
   );
 }

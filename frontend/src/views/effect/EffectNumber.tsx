@@ -20,7 +20,7 @@ export function EffectNumber(props: { readonly page: Page }) {
   });
   const named = createMemo(() => {
     const now = effects.effect();
-    if (now === null || !effects.named() || session.pending()) return null;
+    if (now === null || !effects.named()) return null;
     const { metric } = now;
     const values = effects.controls().flatMap(({ message }) => message?.values ?? []);
     const range = rangeOf(values);
@@ -40,7 +40,7 @@ export function EffectNumber(props: { readonly page: Page }) {
   const without = () => {
     const now = effects.effect();
     const edited = (effects.passes()?.current.edits ?? []).length > 0;
-    if (!edited || session.pending() || now === null || effects.stage() === "control") return null;
+    if (!edited || !effects.fresh() || now === null || effects.stage() === "control") return null;
     return effects.stage() === "stopped" || now.no_control !== null ? now.no_control : null;
   };
   return (

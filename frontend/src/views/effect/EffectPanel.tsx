@@ -5,6 +5,7 @@ import { Continuation } from "./Continuation";
 import { Control } from "./Control";
 import { NextToken } from "./NextToken";
 import { NothingCompared } from "./NothingCompared";
+import { WhatDiffers } from "./WhatDiffers";
 
 /** What the changes, or another input, do to the prediction of the model. */
 export function EffectPanel(props: { readonly page: Page }) {
@@ -23,6 +24,7 @@ export function EffectPanel(props: { readonly page: Page }) {
             </div>
           )}
         </Show>
+        <WhatDiffers page={props.page} />
         <NextToken page={props.page} />
         <Continuation page={props.page} />
         <Control page={props.page} />

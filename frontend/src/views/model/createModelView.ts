@@ -22,9 +22,6 @@ import {
 } from "./measures";
 import { type Rules, thumbnailStyleOf } from "./thumbnailStyle";
 
-/** What a measure of differences is called. */
-const DIFFERENCE = "after − before";
-
 export function createModelView(session: Session) {
   const state = session.state;
   const trace = createMemo(() => state().trace);
@@ -145,7 +142,7 @@ export function createModelView(session: Session) {
       const of = edgeMeasure(now, queries(), keys());
       return shownMeasure(of, found.value, heads(), {
         signed: found.signed,
-        pass: found.signed ? DIFFERENCE : null,
+        pass: found.signed ? difference.name() : null,
       });
     }
     const found = measures().find(({ name }) => name === chosen);
@@ -159,7 +156,7 @@ export function createModelView(session: Session) {
         ? null
         : shownMeasure(found, value, heads(), { signed: false, pass: "of the current pass" });
     const change = differenceOf(value, before, difference.headsAligned());
-    return shownMeasure(found, change, heads(), { signed: true, pass: DIFFERENCE });
+    return shownMeasure(found, change, heads(), { signed: true, pass: difference.name() });
   });
   const within = createMemo(() => {
     const now = measure();

@@ -186,7 +186,8 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const marks = createMemo(() => editMarks(trace()?.edits ?? [], stackName(), layerIndex()));
 
   const effects = createEffects(session);
-  followExactRows(session, field, compared, rowsChanged);
+  /** Loads exact rows of some queries, in both passes if two are compared. */
+  const exactRows = followExactRows(session, field, compared, rowsChanged);
   /** What the open change box is about, and the element that it belongs to; null while it is closed. */
   const [changing, setChanging] = createSignal<Changing | null>(null);
 
@@ -223,7 +224,18 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ session, state, dark, trace, stack, field, shown, version, rowsChanged, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
-    ...{ overCell, setOverCell, compared, readings, marks, changing, setChanging, openChange, edgeWeight },
+    ...{
+      overCell,
+      setOverCell,
+      compared,
+      readings,
+      marks,
+      exactRows,
+      changing,
+      setChanging,
+      openChange,
+      edgeWeight,
+    },
     effects,
   };
 }

@@ -4,7 +4,7 @@ import type { Work } from "../../state/work";
 
 /** Work that takes longer than this is named, milliseconds. Layers usually load right away. */
 const PATIENCE: Readonly<Record<Work["what"], number>> = {
-  ...{ run: 250, change: 250, check: 250, export: 250, hello: 250, layer: 700 },
+  ...{ run: 250, change: 250, check: 250, export: 250, open: 250, hello: 250, layer: 700 },
 };
 
 export interface NewsProps {

@@ -8,6 +8,7 @@ import { Popover } from "../shared/Popover";
 import { ExampleList, HistoryButtons, LookControls, THEMES } from "./controls";
 import type { PromptState } from "./createPrompt";
 import { RecentInputs, RecentList } from "./RecentInputs";
+import { hasWorkspace, WorkspaceBox, WorkspaceMenu } from "./WorkspaceBox";
 
 const THEME_SIGN: Readonly<Record<Theme, string>> = { auto: "◐", light: "○", dark: "●" };
 
@@ -63,6 +64,9 @@ function WideTools({ page, prompt }: ToolsProps) {
       </Popover>
       <Show when={hasRecent(page)}>
         <RecentInputs page={page} />
+      </Show>
+      <Show when={hasWorkspace(page)}>
+        <WorkspaceMenu page={page} />
       </Show>
       <HistoryButtons page={page} />
       <button
@@ -130,6 +134,10 @@ function FoldedTools({ page, prompt }: ToolsProps) {
             <div class="menu" role="menu" aria-label="Recent inputs">
               <RecentList page={page} close={close} />
             </div>
+          </Show>
+          <Show when={hasWorkspace(page)}>
+            <h2>Workspace</h2>
+            <WorkspaceBox page={page} close={close} />
           </Show>
           <h2>Export</h2>
           <div class="menu" role="menu" aria-label="Export">
