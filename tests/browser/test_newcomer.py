@@ -160,8 +160,7 @@ def test_the_same_path_by_keyboard(page: Page, app_server: str, smollm2: attnsco
     expect_mary(page, smollm2, [OFF])
 
     key = int(smollm2.trace(MARY).attention(23, 3)[last, 1:].argmax()) + 1
-    page.evaluate("document.querySelector('.attnscope').shadowRoot.activeElement.blur()")
-    tab_to(page, "query-tokens")
+    tab_to(page, "query-tokens", back=True)
     press("End")
     press("Space")
     press("ArrowRight")
@@ -170,7 +169,7 @@ def test_the_same_path_by_keyboard(page: Page, app_server: str, smollm2: attnsco
     for _ in range(key):
         press("ArrowDown")
     press("Space")
-    tab_to(page, "head-factor")
+    tab_to(page, "head-factor", back=True)
     press("e")
     expect(box).to_have_attribute("aria-label", "Change line of head 23.3")
     press("0")
@@ -246,7 +245,6 @@ def test_reload_undo_and_a_link_show_the_same(
     page.reload()
     expect_turned_off(page, *same)
     link = page.url
-    page.get_by_test_id("head-fader").hover()
     page.get_by_test_id("model-grid").click(position=thumbnail(page, 9, 4))
     turn_on = page.get_by_test_id("head-off")
     expect(turn_on).to_have_attribute("aria-pressed", "true")

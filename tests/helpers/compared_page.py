@@ -48,12 +48,12 @@ def on_line(page: Page, query: int, key: int) -> tuple[float, float]:
     return (x + right["x"]) / 2, (y + right["y"] + right["height"] / 2) / 2
 
 
-def tab_to(page: Page, name: str) -> None:
-    """Press Tab until an element has keyboard focus."""
+def tab_to(page: Page, name: str, *, back: bool = False) -> None:
+    """Press Tab, or Shift+Tab to go back, until an element has keyboard focus."""
     for _ in range(80):
         if page.evaluate(_FOCUSED) == name:
             return
-        page.keyboard.press("Tab")
+        page.keyboard.press("Shift+Tab" if back else "Tab")
     pytest.fail(f"Tab does not reach {name}")
 
 
