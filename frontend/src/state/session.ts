@@ -1,6 +1,6 @@
 /** The session: the only part that sends requests. It holds the state and reports work in progress and failures. */
 
-import { createSignal } from "solid-js";
+import { batch, createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { HelloMessage, Request, TileMessage } from "../wire/messages";
 import { createComparison } from "./comparison";
@@ -166,8 +166,10 @@ export function createSession(source: Source) {
     muteLast: comparison.muteLast,
     /** Shows another field for a moment, without a step of undo. */
     peek: (field: AppState["field"]) => {
-      timeline.replace(reduce(state(), { type: "field", field }));
-      void showLayer();
+      batch(() => {
+        timeline.replace(reduce(state(), { type: "field", field }));
+        void showLayer();
+      });
     },
     compareWith: comparison.compareWith,
     /** Compares with a trace of the host by its id; null ends the comparison. */

@@ -39,12 +39,23 @@ export function createModelView(session: Session) {
   });
 
   const read = new WeakMap<OverviewMessage, Thumbnails>();
+  /** The thumbnails of each layer on show last: where a change leaves a layer as it was, they are kept with what is drawn of them. */
+  const last = new Map<number, Thumbnails>();
+  const readLayer = (message: OverviewMessage): Thumbnails => {
+    const known = read.get(message);
+    if (known !== undefined) return known;
+    const made = new Thumbnails(message);
+    const before = last.get(made.layer);
+    const thumbnails = before?.equals(made) ? before : made;
+    read.set(message, thumbnails);
+    return thumbnails;
+  };
   const layers = createMemo((): ReadonlyMap<number, Thumbnails> => {
     const found = new Map<number, Thumbnails>();
     try {
       for (const [layer, message] of overview()?.layers ?? []) {
-        const thumbnails = read.get(message) ?? new Thumbnails(message);
-        read.set(message, thumbnails);
+        const thumbnails = readLayer(message);
+        last.set(layer, thumbnails);
         found.set(layer, thumbnails);
       }
     } catch (error) {
