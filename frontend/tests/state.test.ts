@@ -146,16 +146,14 @@ describe("the address", () => {
     });
     const hash = writeHash({ ...shown, changes });
     expect(readHash(hash)).toMatchObject({
-      trace: current.trace,
-      compared: { baseline: comparison.baseline.trace, field: "before", kind: "unchanged", changes },
+      ...{ trace: current.trace, baseline: "unchanged", field: "before", changes },
     });
-    expect(readHash(`#${writeView({ ...shown, changes })}`).compared).toMatchObject({
-      baseline: null,
-      changes,
+    expect(readHash(`#${writeView({ ...shown, changes })}`)).toMatchObject({
+      ...{ baseline: null, field: "before", changes: null },
     });
-    const wrong = readHash('field=both&compare=x&changes=[{"layer":1}]');
-    expect(wrong.compared).toEqual({ baseline: null, field: null, kind: null, changes: null });
-    expect(readHash("layer=1").compared.changes).toBeNull();
+    const wrong = readHash('field=both&edits={"layer":1}');
+    expect(wrong).toMatchObject({ baseline: null, field: "after", changes: null });
+    expect(readHash("layer=1").changes).toBeNull();
   });
 
   it("reads the old spellings of addresses that people saved", () => {

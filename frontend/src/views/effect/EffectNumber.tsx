@@ -45,7 +45,8 @@ export function EffectNumber(props: { readonly page: Page }) {
   };
   const spoken = () => {
     if (named() !== null) return controlSentence(effects.controls()) ?? "";
-    if (effects.stage() === "control") return "The prediction after the changes is there. The control is running.";
+    if (effects.stage() === "control")
+      return "The prediction after the changes is there. The control is running.";
     return effects.fresh() && effects.stage() === "done" ? "The prediction of both passes is there." : "";
   };
   return (
